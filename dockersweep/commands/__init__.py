@@ -1,0 +1,1 @@
+"""One file per verb: gathers, calls the wings, writes. No logic of its own."""

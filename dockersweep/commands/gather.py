@@ -1,0 +1,100 @@
+"""From flags and environment to an inventory, a policy and the instant up to which ages count."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dockersweep.commands.progress import show_progress
+from dockersweep.engine.client import Client
+from dockersweep.engine.connection import Connection
+from dockersweep.engine.endpoint import resolve_endpoint
+from dockersweep.engine.scanner import scan
+from dockersweep.errors import DocumentError, UsageError
+from dockersweep.ledger import remember, state_folder
+from dockersweep.model.documents import read_document
+from dockersweep.model.inventory import Inventory
+from dockersweep.model.policy import Policy
+from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
+from dockersweep.policy.use import used_objects
+from dockersweep.units import parse_instant
+
+# Time enough for an engine that is busy; what walks its disk has --size-timeout.
+ENGINE_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An inventory, and the instant up to which its ages count."""
+
+    inventory: Inventory
+    now: datetime
+
+
+def gather_picture(arguments: argparse.Namespace) -> Picture:
+    """Read the inventory from --inventory, else from the engine that the flags and the environment name."""
+    if arguments.inventory is not None:
+        inventory = read_inventory(arguments.inventory)
+        return Picture(inventory, _clock_override() or inventory.taken_at)
+    with open_engine(arguments) as client:
+        return picture_of(client, arguments)
+
+
+@contextmanager
+def open_engine(arguments: argparse.Namespace) -> Iterator[Client]:
+    """Connect to the engine that the flags and the environment name."""
+    endpoint = resolve_endpoint(arguments.host, arguments.context, os.environ)
+    connection = Connection(endpoint, ENGINE_TIMEOUT_SECONDS)
+    try:
+        yield Client(connection)
+    finally:
+        connection.close()
+
+
+def picture_of(client: Client, arguments: argparse.Namespace) -> Picture:
+    """Scan the engine, and add to the inventory what the ledger remembers of its objects."""
+    with show_progress("reading containers") as progress:
+        inventory = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress)
+    now = _clock_override() or inventory.taken_at
+    if arguments.ledger:
+        folder = state_folder(os.environ, os.geteuid())
+        inventory = remember(inventory, used_objects(inventory, now), now, folder)
+    return Picture(inventory, now)
+
+
+def read_inventory(path: str) -> Inventory:
+    """Read a saved inventory; raises DocumentError that names the path."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror}") from None
+    return read_document(data, Inventory, path)
+
+
+def gather_policy(arguments: argparse.Namespace) -> Policy:
+    """Return the policy that holds, as the flags change it."""
+    return policy_from_flags(
+        PolicyFlags(
+            older_than=arguments.older_than,
+            kinds=tuple(arguments.kind),
+            all_images=arguments.all_images,
+            named_volumes=arguments.named_volumes,
+            keep_labels=tuple(arguments.keep_label),
+            keep_names=tuple(arguments.keep_name),
+            keep_images=tuple(arguments.keep_image),
+        )
+    )
+
+
+def _clock_override() -> datetime | None:
+    """Tests and the sandbox choose the instant up to which ages count, because no engine makes old volumes."""
+    text = os.environ.get("DOCKERSWEEP_NOW")
+    if not text:
+        return None
+    instant = parse_instant(text)
+    if instant is None:
+        raise UsageError(f'DOCKERSWEEP_NOW is "{text}", which is no instant: write it like 2026-11-23T22:36:25Z')
+    return instant

@@ -1,0 +1,40 @@
+"""`dockersweep scan`: what is there and unused."""
+
+import argparse
+
+from dockersweep.commands.gather import gather_picture
+from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.errors import UsageError
+from dockersweep.model.documents import write_document
+from dockersweep.model.plan import ObjectRef
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the inventory, or its table; return the exit status."""
+    if arguments.format == "json" and (arguments.kind or arguments.filter or arguments.all):
+        raise UsageError(
+            "--format json writes the whole inventory, so that it can be read back with --inventory; "
+            "leave out --kind, --filter and --all"
+        )
+    picture = gather_picture(arguments)
+    if arguments.format == "json":
+        write_result(write_document(picture.inventory), arguments.output)
+        return 0
+    from dockersweep.policy.selection import Selection, selected
+    from dockersweep.policy.use import describe_use
+    from dockersweep.report.scan_table import all_kinds, scan_table
+
+    selection = Selection(kinds=tuple(arguments.kind), filters=tuple(arguments.filter))
+    chosen = selected(picture.inventory, selection, picture.now)
+    uses = describe_use(picture.inventory, picture.now)
+    table = scan_table(
+        picture.inventory,
+        [use for use in uses if ObjectRef(kind=use.kind, id=use.id) in chosen],
+        all_kinds(arguments.kind),
+        arguments.sort,
+        arguments.all,
+        arguments.header,
+        terminal_width(arguments.output),
+    )
+    write_result(table, arguments.output)
+    return 0

@@ -1,0 +1,102 @@
+"""`dockersweep sweep`: plan, ask, and carry out."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from dockersweep.commands.gather import gather_policy, open_engine, picture_of
+from dockersweep.commands.plan import show_plan
+from dockersweep.commands.progress import show_progress
+from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.engine.executor import carry_out
+from dockersweep.errors import EngineError, RefusedError
+from dockersweep.model.documents import write_document
+from dockersweep.model.outcome import OutcomeDocument
+from dockersweep.model.plan import Plan
+from dockersweep.policy.planner import make_plan
+
+SOME_FAILED = 3
+KILLED_BY = 128
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan; then show the plan only, or carry it out and write what became of it. Return the exit status."""
+    can_ask = sys.stdin.isatty() and sys.stderr.isatty()
+    if not (arguments.dry_run or arguments.yes or can_ask):
+        raise RefusedError(
+            "nothing was removed: there is no terminal to ask on; give --yes to remove, or --dry-run to look"
+        )
+    policy = gather_policy(arguments)
+    with open_engine(arguments) as client:
+        picture = picture_of(client, arguments)
+        plan = make_plan(picture.inventory, policy, picture.now)
+        if arguments.dry_run:
+            return show_plan(plan, arguments)
+        if not arguments.yes and plan.removals:
+            _ask(plan, arguments.verbose)
+        with stop_on_signals() as stopped, show_progress("removing") as progress:
+            document = carry_out(plan, client, stopped.event, progress)
+    write_result(_format(document, plan, arguments), arguments.output)
+    return stopped.exit_status if document.ended_early == "interrupted" else _exit_status(document)
+
+
+def _ask(plan: Plan, verbose: bool) -> None:
+    """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
+    from dockersweep.report.plan_table import plan_table
+
+    count = sum(removal.action == "remove" for removal in plan.removals)
+    sys.stderr.write(plan_table(plan, verbose, terminal_width(None)))
+    sys.stderr.write(f"\nRemove {count} object{'s' if count != 1 else ''}? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise RefusedError("nothing was removed: it was not confirmed")
+
+
+def _format(document: OutcomeDocument, plan: Plan, arguments: argparse.Namespace) -> str:
+    if arguments.format == "json":
+        return write_document(document)
+    from dockersweep.report.outcome_table import outcome_table
+
+    width = terminal_width(arguments.output)
+    outcome = outcome_table(document, plan.reclaim, width)
+    if not arguments.verbose:
+        return outcome
+    from dockersweep.report.plan_table import plan_table
+
+    return f"{plan_table(plan, True, width)}\n{outcome}"
+
+
+def _exit_status(document: OutcomeDocument) -> int:
+    if document.ended_early:
+        return EngineError.exit_status
+    return SOME_FAILED if any(outcome.status == "failed" for outcome in document.outcomes) else 0
+
+
+class _Stopped:
+    """Set by the first signal; a second one of the kind takes the process down as it always would."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.exit_status = KILLED_BY + signal.SIGINT
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.event.set()
+        self.exit_status = KILLED_BY + number
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        sys.stderr.write("\nfinishing what is under way; once more to stop at once\n")
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[_Stopped]:
+    """Let SIGINT and SIGTERM finish the object in hand instead of breaking off in the middle of it."""
+    stopped = _Stopped()
+    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

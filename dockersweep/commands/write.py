@@ -1,0 +1,79 @@
+"""Where results go: standard output, or a file that is replaced in one step."""
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from dockersweep.errors import OutputError
+
+
+def terminal_width(path: str | None) -> int | None:
+    """Return the columns that a table may take: those of the terminal or of COLUMNS; None where it is not shown on
+    one, so that a file or a pipe gets whole names."""
+    if path is None and (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        return max(40, shutil.get_terminal_size().columns)
+    return None
+
+
+def write_result(text: str, path: str | None) -> None:
+    """Write a result to a file, or to standard output where no path is given.
+
+    The file is replaced in one step, so that a reader finds the old or the new, never a half. Raises OutputError
+    where it cannot be written.
+    """
+    if path is None or path == "-":
+        _write_standard_output(text)
+        return
+    try:
+        if _is_no_plain_file(path):
+            Path(path).write_text(text, encoding="utf-8")
+        else:
+            _replace_file(Path(path).resolve(), text)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _write_standard_output(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). Python would complain once more when it closes the stream.
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def _is_no_plain_file(path: str) -> bool:
+    """A device or a pipe is written to; replacing it would take it away."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _replace_file(path: Path, text: str) -> None:
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

@@ -1,0 +1,101 @@
+"""Removes build-cache records: by their ids, children before parents, many in one request.
+
+A record with a child that stays is passed over by the engine without a word, and each request costs a walk over the
+whole cache; so records go in groups, and the answer is held against the group.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from dockersweep.engine.client import UsagePart
+from dockersweep.engine.removal import EngineRemovals, differences, outcome_of
+from dockersweep.errors import EngineError, EngineLostError
+from dockersweep.model.fingerprint import fingerprint_of
+from dockersweep.model.inventory import BuildCacheRecord
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import Removal
+
+# The ids travel in the address of the request: 500 of them are 13 kB, well below what Go and proxies accept.
+RECORDS_PER_REQUEST = 500
+TIMEOUT_SECONDS = 900.0
+
+
+def remove_records(engine: EngineRemovals, removals: Sequence[Removal]) -> Iterator[list[Outcome]]:
+    """Carry out the removals of build-cache records, which come children first; yield the outcomes of each group.
+
+    Raises EngineLostError when nothing answers any more before anything of a group was sent.
+    """
+    stayed: set[str] = set()
+    for start in range(0, len(removals), RECORDS_PER_REQUEST):
+        outcomes = _remove_group(engine, removals[start : start + RECORDS_PER_REQUEST], stayed)
+        stayed |= {outcome.id for outcome in outcomes if outcome.status not in ("removed", "gone")}
+        yield outcomes
+
+
+def _remove_group(engine: EngineRemovals, group: Sequence[Removal], stayed: set[str]) -> list[Outcome]:
+    try:
+        before = _records(engine)
+    except EngineLostError:
+        raise
+    except EngineError as error:
+        return [outcome_of(removal, "failed", f"it could not be read again: {error}") for removal in group]
+    outcomes: dict[str, Outcome] = {}
+    for removal in group:
+        outcome = _kept_back(removal, before.get(removal.id), stayed)
+        if outcome is not None:
+            outcomes[removal.id] = outcome
+            if outcome.status != "gone":
+                stayed.add(removal.id)
+    asked = [removal for removal in group if removal.id not in outcomes]
+    if asked:
+        outcomes |= _ask_for(engine, asked)
+    return [outcomes[removal.id] for removal in group]
+
+
+def _kept_back(removal: Removal, now: BuildCacheRecord | None, stayed: set[str]) -> Outcome | None:
+    """Return the outcome of a record that is not even asked for; None for one that is."""
+    if now is None:
+        return outcome_of(removal, "gone", "it was gone already")
+    changed = differences(removal.fingerprint, fingerprint_of(now))
+    if changed:
+        return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
+    children = [ref.id for ref in removal.after if ref.id in stayed]
+    if children:
+        return outcome_of(removal, "skipped", f"build-cache record {children[0]}, which stands on it, stayed")
+    return None
+
+
+def _ask_for(engine: EngineRemovals, asked: list[Removal]) -> dict[str, Outcome]:
+    error: EngineError | None = None
+    deleted: set[str] = set()
+    detail: str | None = None
+    try:
+        answer = engine.prune_build_cache(tuple(removal.id for removal in asked), TIMEOUT_SECONDS)
+        deleted, detail = set(answer.named), answer.detail
+    except EngineError as problem:
+        error = problem
+    left = [removal for removal in asked if removal.id not in deleted]
+    outcomes = {removal.id: outcome_of(removal, "removed") for removal in asked if removal.id in deleted}
+    if not left:
+        return outcomes
+    try:
+        after = _records(engine)
+    except EngineError as problem:
+        unknown = f"what became of it is not known: {error or problem}"
+        return outcomes | {removal.id: outcome_of(removal, "failed", unknown) for removal in left}
+    for removal in left:
+        outcomes[removal.id] = _left_over(removal, removal.id in after, error, detail)
+    return outcomes
+
+
+def _left_over(removal: Removal, is_there: bool, error: EngineError | None, detail: str | None) -> Outcome:
+    if not is_there:
+        return outcome_of(removal, "removed", f"it is gone, though no answer came: {error}" if error else None)
+    if error is not None or detail is not None:
+        return outcome_of(removal, "failed", str(error or detail))
+    return outcome_of(removal, "skipped", "in use: the engine kept it, for a build or for a record that stands on it")
+
+
+def _records(engine: EngineRemovals) -> dict[str, BuildCacheRecord]:
+    part: UsagePart | None = "build-cache" if engine.tells_usage_in_parts else None
+    usage = engine.disk_usage(part, TIMEOUT_SECONDS)
+    return {record.id: record for record in usage.build_cache or ()}

@@ -1,0 +1,320 @@
+"""Typed reads and removals. API versions, oddities and errors of engines end here and in `translate`.
+
+A read returns nouns and raises EngineError where an answer does not hold. A removal returns what the engine said to
+it; it raises only where no answer came.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from dockersweep.engine import wire
+from dockersweep.engine.connection import Answer, Connection
+from dockersweep.engine.translate import (
+    container_from_details,
+    container_from_list,
+    image_from_list,
+    network_from_list,
+    record_from_usage,
+    size_or_unknown,
+    split_references,
+    volume_from_list,
+)
+from dockersweep.errors import EngineError
+from dockersweep.model.inventory import BuildCacheRecord, Container, Engine, Image, Network, Volume
+from dockersweep.units import parse_instant
+
+OLDEST_API = (1, 40)
+# From 1.52 on /system/df has another shape; an engine of 29 still speaks 1.51 (API history, engine-api.md §0.8).
+NEWEST_API = (1, 51)
+API_WITH_PARTIAL_USAGE = (1, 42)
+TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
+
+Shape = TypeVar("Shape")
+UsagePart = Literal["image", "container", "volume", "build-cache"]
+
+
+@dataclass(frozen=True)
+class DiskUsage:
+    """What a walk over the engine's disk told; None where it was not asked for or not told."""
+
+    writable_bytes: dict[str, int | None] | None = None
+    """Writable layers by container id."""
+    volume_bytes: dict[str, int | None] | None = None
+    """By volume name."""
+    shared_bytes: dict[str, int | None] | None = None
+    """By image id; only where the image list has it not."""
+    build_cache: tuple[BuildCacheRecord, ...] | None = None
+    layers_bytes: int | None = None
+    """All layers of all images, each counted once."""
+
+
+@dataclass(frozen=True)
+class ImageTags:
+    """An image as it is looked at just before a removal."""
+
+    id: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RemovalAnswer:
+    """What an engine said to a removal."""
+
+    status: Literal["removed", "gone", "in-use", "failed"]
+    detail: str | None = None
+    named: tuple[str, ...] = ()
+    """What the answer says went: image ids, layers, tags or build-cache ids."""
+    freed_bytes: int | None = None
+
+
+class Client:
+    """One engine, spoken to in one version of its API. Safe to be used by several threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._where = f"the engine at {connection.endpoint.url}"
+        self._prefix = ""
+        version = self._get("/version", wire.WireVersion)
+        self.api = self._choose_api(version)
+        self._prefix = f"/v{_dotted(self.api)}"
+        self.is_podman = any(part.name == "Podman Engine" for part in version.components or ())
+        info = self._get("/info", wire.WireInfo)
+        self.has_containerd_store = ["driver-type", "io.containerd.snapshotter.v1"] in (info.driver_status or [])
+        self.clock = parse_instant(info.system_time)
+        """The time on the engine's clock when it was first spoken to; None where it does not tell."""
+        self.engine = self._describe(version, info)
+
+    def _choose_api(self, version: wire.WireVersion) -> tuple[int, int]:
+        newest, oldest = _version_pair(version.api_version), _version_pair(version.min_api_version)
+        if newest is None:
+            raise EngineError(f"{self._where} does not say which API version it speaks: is it a Docker engine?")
+        if newest < OLDEST_API:
+            raise EngineError(
+                f"{self._where} is Docker {version.version} and speaks API {version.api_version} at the most; "
+                f"dockersweep needs {_dotted(OLDEST_API)} (Docker 19.03) or newer: update the engine"
+            )
+        if oldest is not None and oldest > NEWEST_API:
+            raise EngineError(
+                f"{self._where} is Docker {version.version} and speaks API {version.min_api_version} or newer; "
+                f"this dockersweep knows {_dotted(NEWEST_API)} at the most: update dockersweep"
+            )
+        return min(newest, NEWEST_API)
+
+    def _describe(self, version: wire.WireVersion, info: wire.WireInfo) -> Engine:
+        endpoint = self._connection.endpoint
+        return Engine(
+            endpoint=endpoint.url,
+            endpoint_source=endpoint.source,
+            id=None if self.is_podman else info.id or None,
+            name=info.name or None,
+            version=version.version,
+            api_version=_dotted(self.api),
+            flavour="podman" if self.is_podman else "docker",
+            image_store="containerd" if self.has_containerd_store else info.driver,
+            root_dir=info.docker_root_dir or None,
+        )
+
+    # Reads
+
+    def containers(self) -> tuple[Container, ...]:
+        """Return every container in every state, without what only an inspect tells."""
+        listed = self._get("/containers/json", list[wire.WireContainer], {"all": "1"})
+        return tuple(container_from_list(seen) for seen in listed)
+
+    def images(self) -> tuple[Image, ...]:
+        """Return every image, intermediates as well."""
+        params = {"all": "1", "shared-size": "1"}
+        listed = self._get("/images/json", list[wire.WireImage], params)
+        return tuple(image_from_list(seen, self._shared_size_is_true) for seen in listed)
+
+    @property
+    def _shared_size_is_true(self) -> bool:
+        """Podman says 0 always; the containerd store left out shared blobs before 29.5 (moby#52476)."""
+        if self.is_podman:
+            return False
+        version = _version_pair(self.engine.version)
+        return not self.has_containerd_store or (version is not None and version >= TRUE_SHARED_SIZE_ON_CONTAINERD)
+
+    def volumes(self) -> tuple[Volume, ...]:
+        """Return every volume, with the engine's own word on whether it is in use."""
+        listed = self._get("/volumes", wire.WireVolumes).volumes or ()
+        filters = msgspec.json.encode({"dangling": ["true"]}).decode()
+        dangling = self._get("/volumes", wire.WireVolumes, {"filters": filters}).volumes or ()
+        free = {seen.name for seen in dangling}
+        return tuple(volume_from_list(seen, seen.name in free) for seen in listed)
+
+    def networks(self) -> tuple[Network, ...]:
+        """Return every network."""
+        return tuple(network_from_list(seen) for seen in self._get("/networks", list[wire.WireNetwork]))
+
+    @property
+    def tells_usage_in_parts(self) -> bool:
+        """Whether one part of the disk usage can be asked for without walking the rest (API 1.42; never Podman)."""
+        return self.api >= API_WITH_PARTIAL_USAGE and not self.is_podman
+
+    @property
+    def has_build_cache(self) -> bool:
+        """Whether the engine keeps build-cache records; Podman's cache is intermediate images."""
+        return not self.is_podman
+
+    def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
+        """Return one part of the disk usage, or all; the engine walks its disk for containers and volumes."""
+        params: dict[str, str] = {} if part is None else {"type": part}
+        usage = self._get("/system/df", wire.WireDiskUsage, params, timeout_seconds)
+        return DiskUsage(
+            writable_bytes={seen.id: size_or_unknown(seen.size_rw) for seen in usage.containers or ()}
+            if part in (None, "container")
+            else None,
+            volume_bytes={
+                seen.name: size_or_unknown(seen.usage_data.size) if seen.usage_data else None
+                for seen in usage.volumes or ()
+            }
+            if part in (None, "volume")
+            else None,
+            shared_bytes={seen.id: size_or_unknown(seen.shared_size) for seen in usage.images or ()}
+            if part is None and self._shared_size_is_true
+            else None,
+            build_cache=tuple(record_from_usage(seen) for seen in usage.build_cache or ())
+            if part in (None, "build-cache") and self.has_build_cache
+            else None,
+            # Podman's is a sum of sizes that counts a shared layer once per image.
+            layers_bytes=size_or_unknown(usage.layers_size) if part in (None, "image") and not self.is_podman else None,
+        )
+
+    def container(self, container_id: str) -> Container | None:
+        """Return one container in full but for its size; None where it is gone."""
+        seen = self._look(f"/containers/{container_id}/json", wire.WireContainerDetails)
+        return None if seen is None else container_from_details(seen)
+
+    def image(self, reference: str) -> ImageTags | None:
+        """Return the image that an id or a tag names now; None where none does."""
+        seen = self._look(f"/images/{reference}/json", wire.WireImageDetails)
+        if seen is None:
+            return None
+        image_id = seen.id if seen.id.startswith("sha256:") else f"sha256:{seen.id}"
+        return ImageTags(id=image_id, tags=split_references(seen.repo_tags, None)[0])
+
+    def volume(self, name: str) -> Volume | None:
+        """Return one volume as it is now; None where it is gone. Whether the engine counts a use is not in it."""
+        seen = self._look(f"/volumes/{name}", wire.WireVolume)
+        return None if seen is None else volume_from_list(seen, free_by_engine=False)
+
+    def network(self, network_id: str) -> Network | None:
+        """Return one network as it is now; None where it is gone."""
+        seen = self._look(f"/networks/{network_id}", wire.WireNetwork)
+        return None if seen is None else network_from_list(seen)
+
+    # Removals
+
+    def remove_container(self, container_id: str) -> RemovalAnswer:
+        """Remove one stopped container, and none of its volumes."""
+        return self._delete(f"/containers/{container_id}", {"v": "0", "force": "0"})
+
+    def remove_image(self, image_id: str) -> RemovalAnswer:
+        """Remove one image by its id, with its last tag, and none of its parents."""
+        return self._delete(f"/images/{image_id}", {"noprune": "1", "force": "0"})
+
+    def untag_image(self, tag: str, image_id: str) -> RemovalAnswer:
+        """Take one tag off an image that has others. On the containerd store the engine compares the image in the
+        same step; elsewhere that spelling means something else (engine-api.md §4), and only the tag is sent."""
+        reference = f"{tag}@{image_id}" if self.has_containerd_store and not self.is_podman else tag
+        return self._delete(f"/images/{reference}", {"noprune": "1", "force": "0"})
+
+    def remove_volume(self, name: str) -> RemovalAnswer:
+        """Remove one volume that nothing uses."""
+        return self._delete(f"/volumes/{name}", {"force": "0"})
+
+    def remove_network(self, network_id: str) -> RemovalAnswer:
+        """Remove one network. The engines do not ask stopped containers: the caller has to."""
+        return self._delete(f"/networks/{network_id}", {})
+
+    def prune_build_cache(self, record_ids: tuple[str, ...], timeout_seconds: float) -> RemovalAnswer:
+        """Remove just these build-cache records, those of them that are not in use and have no child that stays.
+
+        The filter is a regular expression, so it is anchored; `all` lets it name internal and shared records too.
+        """
+        odd = [record_id for record_id in record_ids if not re.fullmatch(r"[A-Za-z0-9_-]+", record_id)]
+        if odd or not record_ids:
+            return RemovalAnswer(status="failed", detail=f"{odd!r} is no build-cache id that can be asked for alone")
+        pattern = "^(" + "|".join(record_ids) + ")$"
+        filters = msgspec.json.encode({"id": [pattern]}).decode()
+        answer = self._request("POST", "/build/prune", {"all": "1", "filters": filters}, timeout_seconds)
+        if answer.status != 200:
+            return RemovalAnswer(status="failed", detail=answer.message())
+        pruned = self._decode(answer, wire.WirePrune, "POST /build/prune")
+        named = tuple(pruned.caches_deleted or ())
+        return RemovalAnswer(status="removed", named=named, freed_bytes=size_or_unknown(pruned.space_reclaimed))
+
+    # Requests
+
+    def _request(
+        self, method: str, path: str, params: dict[str, str] | None = None, timeout_seconds: float | None = None
+    ) -> Answer:
+        return self._connection.request(method, self._prefix + path, params, timeout_seconds)
+
+    def _get(
+        self,
+        path: str,
+        shape: type[Shape],
+        params: dict[str, str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Shape:
+        answer = self._request("GET", path, params, timeout_seconds)
+        if answer.status != 200:
+            raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {answer.message()}")
+        return self._decode(answer, shape, f"GET {path}")
+
+    def _look(self, path: str, shape: type[Shape]) -> Shape | None:
+        answer = self._request("GET", path)
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {answer.message()}")
+        return self._decode(answer, shape, f"GET {path}")
+
+    def _decode(self, answer: Answer, shape: type[Shape], asked: str) -> Shape:
+        try:
+            return msgspec.json.decode(answer.body, type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise EngineError(f"{self._where} answered {asked} with something else than was asked: {error}") from error
+
+    def _delete(self, path: str, params: dict[str, str]) -> RemovalAnswer:
+        answer = self._request("DELETE", path, params)
+        if answer.status in (200, 202, 204):
+            return RemovalAnswer(status="removed", named=_named(answer))
+        if answer.status == 404:
+            return RemovalAnswer(status="gone", detail=answer.message())
+        if answer.status in (403, 409) or (answer.status == 500 and self.is_podman and _means_in_use(answer)):
+            return RemovalAnswer(status="in-use", detail=answer.message())
+        return RemovalAnswer(status="failed", detail=answer.message())
+
+
+def _means_in_use(answer: Answer) -> bool:
+    """Podman answers 500 where Docker has a 409 (engine-api.md §6)."""
+    text = answer.message().lower()
+    return any(words in text for words in ("is running", "being used", "in use", "has dependent", "multiple tags"))
+
+
+def _named(answer: Answer) -> tuple[str, ...]:
+    if not answer.body.startswith(b"["):
+        return ()
+    try:
+        entries: list[wire.WireDeleted] = msgspec.json.decode(answer.body, type=list[wire.WireDeleted])
+    except msgspec.DecodeError:
+        return ()
+    return tuple(entry.deleted or entry.untagged for entry in entries)
+
+
+def _version_pair(version: str) -> tuple[int, int] | None:
+    parts: list[Any] = version.split(".")
+    try:
+        return int(parts[0]), int(parts[1])
+    except (ValueError, IndexError):
+        return None
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"

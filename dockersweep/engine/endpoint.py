@@ -1,0 +1,154 @@
+"""Which engine: found once, in docker's own order, and then passed on explicitly.
+
+--host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context of the docker configuration, the default socket.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dockersweep.errors import UsageError
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """The files of a TLS connection; None where one is not there."""
+
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+    verify: bool
+    """Whether the engine's certificate is checked."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an engine listens: a unix:// or tcp:// URL, who said so, and how to encrypt."""
+
+    url: str
+    source: str
+    tls: TlsFiles | None
+
+
+class _ContextEndpoint(msgspec.Struct, rename="pascal"):
+    host: str = ""
+    skip_tls_verify: bool = msgspec.field(default=False, name="SkipTLSVerify")
+
+
+class _ContextMeta(msgspec.Struct, rename="pascal"):
+    endpoints: dict[str, _ContextEndpoint] = msgspec.field(default_factory=dict)
+
+
+class _DockerConfig(msgspec.Struct):
+    current_context: str = msgspec.field(default="", name="currentContext")
+
+
+def resolve_endpoint(host: str | None, context: str | None, environment: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint that the flags and the environment name.
+
+    Raises UsageError for flags that contradict each other, a URL that is none, or a context that is not there.
+    """
+    if host is not None and context is not None:
+        raise UsageError("--host and --context name an engine each: give one of them")
+    config_dir = _config_dir(environment)
+    if host is not None:
+        return _from_url(host, "--host", environment, config_dir)
+    if context is not None:
+        return _from_context(context, "--context", environment, config_dir)
+    if environment.get("DOCKER_HOST"):
+        return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", environment, config_dir)
+    if environment.get("DOCKER_CONTEXT"):
+        return _from_context(environment["DOCKER_CONTEXT"], "DOCKER_CONTEXT", environment, config_dir)
+    current = _current_context(config_dir)
+    if current:
+        return _from_context(current, f"the current context in {config_dir / 'config.json'}", environment, config_dir)
+    return _from_url(DEFAULT_SOCKET, "the default socket", environment, config_dir)
+
+
+def _config_dir(environment: Mapping[str, str]) -> Path:
+    if environment.get("DOCKER_CONFIG"):
+        return Path(environment["DOCKER_CONFIG"])
+    return Path(environment.get("HOME") or "/root") / ".docker"
+
+
+def _current_context(config_dir: Path) -> str:
+    file = config_dir / "config.json"
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_DockerConfig).current_context
+    except FileNotFoundError:
+        return ""
+    except (OSError, msgspec.DecodeError) as error:
+        # Guessing past a damaged configuration could end at an engine that nobody meant.
+        raise UsageError(f"{file} cannot be read: {error}; mend it, or name the engine with --host") from None
+
+
+def _from_context(name: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
+    if name == "default":
+        if environment.get("DOCKER_HOST"):
+            return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", environment, config_dir)
+        return _from_url(DEFAULT_SOCKET, "the default context", environment, config_dir)
+    folder = hashlib.sha256(name.encode()).hexdigest()
+    meta = config_dir / "contexts" / "meta" / folder / "meta.json"
+    try:
+        docker = msgspec.json.decode(meta.read_bytes(), type=_ContextMeta).endpoints.get("docker")
+    except FileNotFoundError:
+        raise UsageError(
+            f'there is no context "{name}" (from {source}) under {config_dir}; `docker context ls` lists them'
+        ) from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f'context "{name}" cannot be read from {meta}: {error}') from None
+    if docker is None or not docker.host:
+        raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
+    files = config_dir / "contexts" / "tls" / folder / "docker"
+    url = _checked_url(docker.host, f"context {name}", encrypted=files.is_dir())
+    tls = _tls_files(files, verify=not docker.skip_tls_verify) if files.is_dir() or docker.skip_tls_verify else None
+    return Endpoint(url=url, source=f"context {name}", tls=tls if url.startswith("tcp:") else None)
+
+
+def _from_url(url: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
+    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    encrypted = verify or bool(environment.get("DOCKER_TLS"))
+    checked = _checked_url(url, source, encrypted)
+    if not encrypted or not checked.startswith("tcp:"):
+        return Endpoint(url=checked, source=source, tls=None)
+    folder = Path(environment["DOCKER_CERT_PATH"]) if environment.get("DOCKER_CERT_PATH") else config_dir
+    if not folder.is_dir():
+        raise UsageError(f"DOCKER_TLS_VERIFY is set, but its certificates are not there: {folder} is not a folder")
+    return Endpoint(url=checked, source=source, tls=_tls_files(folder, verify=verify))
+
+
+def _tls_files(folder: Path, verify: bool) -> TlsFiles:
+    def there(name: str) -> Path | None:
+        return folder / name if (folder / name).is_file() else None
+
+    files = TlsFiles(ca=there("ca.pem"), cert=there("cert.pem"), key=there("key.pem"), verify=verify)
+    if (files.cert is None) != (files.key is None):
+        raise UsageError(f"{folder} holds only one of cert.pem and key.pem; a client certificate needs both")
+    return files
+
+
+def _checked_url(url: str, source: str, encrypted: bool) -> str:
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator:
+        scheme, rest = "tcp", url.strip()
+    if scheme == "unix":
+        return f"unix://{rest}" if rest else DEFAULT_SOCKET
+    if scheme in ("tcp", "http", "https"):
+        address = rest.rstrip("/")
+        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/:@\[\]]+)(:\d{1,5})?", address):
+            raise UsageError(f'"{url}" (from {source}) is not an engine: write tcp://HOST:PORT or unix:///PATH')
+        if not re.search(r":\d+$", address):
+            address += ":2376" if encrypted else ":2375"
+        return f"tcp://{address}"
+    if scheme == "ssh":
+        raise UsageError(
+            f'"{url}" (from {source}) is an ssh endpoint, which dockersweep does not speak; forward the socket with '
+            "`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST` and use unix:///tmp/engine.sock"
+        )
+    raise UsageError(f'"{url}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')

@@ -1,0 +1,163 @@
+"""Carries out a plan: its removals and none other, in its order, going on past failures.
+
+Within a kind several objects are under way at once, because an engine spends most of a removal waiting; what another
+removal must precede waits for it.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+
+from dockersweep.engine.cache_removal import remove_records
+from dockersweep.engine.removal import EngineRemovals, outcome_of, remove_one
+from dockersweep.errors import EngineLostError
+from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
+from dockersweep.model.plan import NOTHING, ObjectRef, Plan, Removal, add_up
+
+WORKERS = 4
+
+Progress = Callable[[int, int], None]
+"""Told how many removals are through, of how many."""
+Unit = tuple[Removal, ...]
+"""The removals of one object, in order: the tags of an image, then the image."""
+
+
+def carry_out(
+    plan: Plan, engine: EngineRemovals, stop: threading.Event, progress: Progress = lambda done, total: None
+) -> OutcomeDocument:
+    """Carry out a plan and return what became of every removal.
+
+    Once `stop` is set, what is under way is finished and the rest is left; the same when the engine no longer
+    answers. `ended_early` then says why.
+    """
+    started_at = datetime.now(UTC)
+    run = _Run(engine, len(plan.removals), stop, progress)
+    for wave in waves(plan.removals):
+        run.do(wave)
+    outcomes = tuple(run.outcomes[_key(removal)] for removal in plan.removals)
+    return OutcomeDocument(
+        schema="dockersweep.outcome/1",
+        engine=plan.engine,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        ended_early=run.ended_early,
+        outcomes=outcomes,
+        reclaimed=_reclaimed(plan.removals, outcomes),
+    )
+
+
+def waves(removals: tuple[Removal, ...]) -> Iterator[list[Unit]]:
+    """Cut the removals into waves of objects that do not wait for each other; build-cache records are one wave."""
+    wave: list[Unit] = []
+    in_wave: set[ObjectRef] = set()
+    for unit in _units(removals):
+        first = unit[0]
+        waits = first.kind != "build-cache" and any(ref in in_wave for ref in first.after)
+        if wave and (waits or wave[-1][0].kind != first.kind):
+            yield wave
+            wave, in_wave = [], set()
+        wave.append(unit)
+        in_wave.add(ObjectRef(kind=first.kind, id=first.id))
+    if wave:
+        yield wave
+
+
+def _units(removals: tuple[Removal, ...]) -> Iterator[Unit]:
+    unit: list[Removal] = []
+    for removal in removals:
+        if unit and (unit[-1].kind, unit[-1].id) != (removal.kind, removal.id):
+            yield tuple(unit)
+            unit = []
+        unit.append(removal)
+    if unit:
+        yield tuple(unit)
+
+
+def _key(removal: Removal) -> tuple[str, str, str, str]:
+    return removal.kind, removal.id, removal.action, removal.name
+
+
+class _Run:
+    """The state of carrying out one plan."""
+
+    def __init__(self, engine: EngineRemovals, total: int, stop: threading.Event, progress: Progress) -> None:
+        self.outcomes: dict[tuple[str, str, str, str], Outcome] = {}
+        self._engine = engine
+        self._total = total
+        self._progress = progress
+        self._stayed: set[ObjectRef] = set()
+        self._stop = stop
+        self._lost: str | None = None
+
+    def do(self, wave: list[Unit]) -> None:
+        """Carry out the objects of a wave; after it every removal in it has an outcome."""
+        cache = wave[0][0].kind == "build-cache"
+        jobs = [tuple(removal for unit in wave for removal in unit)] if cache else wave
+        with ThreadPoolExecutor(max_workers=min(WORKERS, len(jobs))) as pool:
+            for future in as_completed([pool.submit(self._do_unit, job) for job in jobs]):
+                for removal, outcome in future.result():
+                    self.outcomes[_key(removal)] = outcome
+                    if outcome.status not in ("removed", "gone"):
+                        self._stayed.add(ObjectRef(kind=removal.kind, id=removal.id))
+                self._progress(len(self.outcomes), self._total)
+
+    @property
+    def ended_early(self) -> str | None:
+        """Why the rest was left; None where nothing was."""
+        left = any(outcome.status == "not-attempted" for outcome in self.outcomes.values())
+        return (self._lost or "interrupted") if left else None
+
+    def _do_unit(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
+        """Carry out the removals of one object; only this method runs in the workers."""
+        if self._lost or self._stop.is_set():
+            return [(removal, self._not_attempted(removal)) for removal in unit]
+        if unit[0].kind == "build-cache":
+            return self._do_records(unit)
+        done: list[tuple[Removal, Outcome]] = []
+        for removal in unit:
+            outcome = self._blocked(removal, done) or self._do_one(removal)
+            done.append((removal, outcome))
+        return done
+
+    def _blocked(self, removal: Removal, done: list[tuple[Removal, Outcome]]) -> Outcome | None:
+        staying = [ref for ref in removal.after if ref in self._stayed]
+        if staying:
+            return outcome_of(removal, "skipped", f"{staying[0].kind} {staying[0].id[:19]}, which holds it, stayed")
+        if any(outcome.status not in ("removed", "gone") for _, outcome in done):
+            return outcome_of(removal, "skipped", "another tag of it stayed")
+        return None
+
+    def _do_one(self, removal: Removal) -> Outcome:
+        try:
+            return remove_one(self._engine, removal)
+        except EngineLostError as error:
+            self._lost = str(error)
+            return self._not_attempted(removal)
+
+    def _not_attempted(self, removal: Removal) -> Outcome:
+        return outcome_of(removal, "not-attempted", self._lost or "interrupted")
+
+    def _do_records(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
+        outcomes: list[Outcome] = []
+        try:
+            for group in remove_records(self._engine, unit):
+                outcomes += group
+                if self._stop.is_set():
+                    break
+        except EngineLostError as error:
+            self._lost = str(error)
+        rest = [self._not_attempted(removal) for removal in unit[len(outcomes) :]]
+        return list(zip(unit, outcomes + rest, strict=True))
+
+
+def _reclaimed(removals: tuple[Removal, ...], outcomes: tuple[Outcome, ...]) -> Reclaimed:
+    """Add up what went. Where a record stayed that was to go, its layer may hold what an image was to give back."""
+    pairs = list(zip(removals, outcomes, strict=True))
+    went = [removal for removal, outcome in pairs if outcome.status == "removed"]
+    record_stayed = any(
+        removal.kind == "build-cache" and outcome.status not in ("removed", "gone") for removal, outcome in pairs
+    )
+    total = add_up(removal.reclaim for removal in went) if went else NOTHING
+    uncertain = add_up(removal.reclaim for removal in went if removal.kind == "image") if record_stayed else NOTHING
+    return Reclaimed(low_bytes=total.low_bytes - uncertain.low_bytes, high_bytes=total.high_bytes, measured_bytes=None)

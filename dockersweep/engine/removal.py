@@ -1,0 +1,160 @@
+"""Removes one object: reads it again, compares it with what was judged, and sends one request.
+
+Where that fails, it looks at what came of it.
+"""
+
+from typing import Protocol
+
+from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
+from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError
+from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
+from dockersweep.model.inventory import Container, Network, Volume
+from dockersweep.model.outcome import Outcome, Status
+from dockersweep.model.plan import Fingerprint, Removal
+
+
+class EngineRemovals(Protocol):
+    """What carrying out a plan asks an engine for: removals one by one, and the look before each."""
+
+    @property
+    def tells_usage_in_parts(self) -> bool: ...
+    def containers(self) -> tuple[Container, ...]: ...
+    def container(self, container_id: str) -> Container | None: ...
+    def image(self, reference: str) -> ImageTags | None: ...
+    def volume(self, name: str) -> Volume | None: ...
+    def network(self, network_id: str) -> Network | None: ...
+    def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
+    def remove_container(self, container_id: str) -> RemovalAnswer: ...
+    def remove_image(self, image_id: str) -> RemovalAnswer: ...
+    def untag_image(self, tag: str, image_id: str) -> RemovalAnswer: ...
+    def remove_volume(self, name: str) -> RemovalAnswer: ...
+    def remove_network(self, network_id: str) -> RemovalAnswer: ...
+    def prune_build_cache(self, record_ids: tuple[str, ...], timeout_seconds: float) -> RemovalAnswer: ...
+
+
+def outcome_of(removal: Removal, status: Status, detail: str | None = None) -> Outcome:
+    """Return the outcome of a removal; a tag gives back nothing, and of the rest the engines prove nothing."""
+    proven = status == "removed" and (removal.action == "untag" or removal.kind == "network")
+    return Outcome(
+        kind=removal.kind,
+        id=removal.id,
+        name=removal.name,
+        action=removal.action,
+        status=status,
+        detail=detail,
+        freed_bytes=0 if proven else None,
+    )
+
+
+def remove_one(engine: EngineRemovals, removal: Removal) -> Outcome:
+    """Carry out one removal of anything but build cache.
+
+    Raises EngineLostError when nothing answers any more before the removal was sent; after that there is always an
+    outcome.
+    """
+    try:
+        now = _look(engine, removal)
+        if now is None:
+            return outcome_of(removal, "gone", "it was gone already")
+        changed = differences(removal.fingerprint, now)
+        if changed:
+            return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
+        user = _user_that_no_engine_minds(engine, removal)
+        if user:
+            return outcome_of(removal, "skipped", f"in use: {user}")
+    except EngineLostError:
+        raise
+    except EngineError as error:
+        return outcome_of(removal, "failed", f"it could not be read again: {error}")
+    return _send(engine, removal)
+
+
+def differences(then: Fingerprint, now: Fingerprint) -> str:
+    """Return in words what is no longer as it was; empty where nothing changed."""
+    return ", ".join(
+        f"{key.removesuffix('_at').replace('_', ' ')} was {_shown(then.get(key))}, is {_shown(now.get(key))}"
+        for key in now
+        if then.get(key) != now[key]
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(str, value)) or "nothing"
+    return "nothing" if value is None else str(value)
+
+
+def _look(engine: EngineRemovals, removal: Removal) -> Fingerprint | None:
+    """Return the fingerprint of the object as it is now; a tag is asked for what it names now."""
+    if removal.kind == "image":
+        image = engine.image(removal.name if removal.action == "untag" else removal.id)
+        return None if image is None else image_fingerprint(image.id, image.tags)
+    seen: Container | Volume | Network | None
+    if removal.kind == "container":
+        seen = engine.container(removal.id)
+    elif removal.kind == "volume":
+        seen = engine.volume(removal.id)
+    else:
+        seen = engine.network(removal.id)
+    return None if seen is None else fingerprint_of(seen)
+
+
+def _user_that_no_engine_minds(engine: EngineRemovals, removal: Removal) -> str | None:
+    """Engines remove networks that stopped containers name, and untag images that are in use (engine-api.md §4)."""
+    if removal.kind == "network":
+        names = {removal.id, removal.name}
+        users = [seen for seen in engine.containers() if names & set(seen.networks)]
+    elif removal.action == "untag":
+        users = [seen for seen in engine.containers() if seen.image_id == removal.id]
+    else:
+        return None
+    return f"container {users[0].name} ({users[0].state}) names it" if users else None
+
+
+def _send(engine: EngineRemovals, removal: Removal) -> Outcome:
+    try:
+        answer = _ask(engine, removal)
+    except (EngineLostError, EngineTimeoutError) as error:
+        return _after_silence(engine, removal, error)
+    if answer.status == "removed":
+        return outcome_of(removal, "removed")
+    if answer.status == "gone":
+        return outcome_of(removal, "gone", "it was gone already")
+    if answer.status == "in-use":
+        return outcome_of(removal, "skipped", f"in use: {answer.detail}")
+    return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(engine, removal)}")
+
+
+def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:
+    if removal.action == "untag":
+        return engine.untag_image(removal.name, removal.id)
+    if removal.kind == "container":
+        return engine.remove_container(removal.id)
+    if removal.kind == "image":
+        return engine.remove_image(removal.id)
+    if removal.kind == "volume":
+        return engine.remove_volume(removal.id)
+    return engine.remove_network(removal.id)
+
+
+def _after_silence(engine: EngineRemovals, removal: Removal, error: EngineError) -> Outcome:
+    """The request may have been carried out: the object is looked up, and never asked for twice."""
+    try:
+        now = _look(engine, removal)
+    except EngineError:
+        return outcome_of(removal, "failed", f"what became of it is not known: {error}")
+    if now is None:
+        return outcome_of(removal, "removed", f"it is gone, though no answer came: {error}")
+    return outcome_of(removal, "failed", f"it is still there: {error}")
+
+
+def _afterwards(engine: EngineRemovals, removal: Removal) -> str:
+    """A failed removal is not "unchanged": Docker can leave a dead container, Podman data without an object."""
+    try:
+        now = _look(engine, removal)
+    except EngineError:
+        return "; it could not be looked at again"
+    if now is None:
+        return "; the engine no longer lists it, but may have left its data behind"
+    changed = differences(removal.fingerprint, now)
+    return f"; it is changed: {changed}" if changed else ""

@@ -1,0 +1,203 @@
+"""Reads an inventory: a constant number of list calls, and one inspect per stopped container.
+
+What walks the engine's disk (sizes of volumes and writable layers) runs beside the rest, has a time-out of its own and
+may fail: then sizes are unknown. A list call that fails makes the scan fail, because nothing may be judged from half
+a picture.
+"""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from dockersweep.engine.client import DiskUsage, UsagePart
+from dockersweep.engine.own_container import own_container_id
+from dockersweep.errors import EngineError
+from dockersweep.model.inventory import (
+    BuildCacheRecord,
+    Container,
+    Engine,
+    Image,
+    Inventory,
+    Network,
+    ScanWarning,
+    Volume,
+)
+
+STOPPED_STATES = frozenset({"created", "exited", "dead"})
+SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "container sizes", "volume": "volume sizes"}
+
+Progress = Callable[[int, int], None]
+"""Told how many steps are done, of how many."""
+Result = TypeVar("Result")
+
+
+class EngineReads(Protocol):
+    """What a scan asks an engine for; there is nothing in it that changes anything."""
+
+    engine: Engine
+    clock: datetime | None
+
+    @property
+    def tells_usage_in_parts(self) -> bool: ...
+    @property
+    def has_build_cache(self) -> bool: ...
+    def containers(self) -> tuple[Container, ...]: ...
+    def container(self, container_id: str) -> Container | None: ...
+    def images(self) -> tuple[Image, ...]: ...
+    def volumes(self) -> tuple[Volume, ...]: ...
+    def networks(self) -> tuple[Network, ...]: ...
+    def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
+
+
+class _Beside(Generic[Result]):
+    """A call that runs in a thread of its own. The thread does not keep the process alive when it is interrupted."""
+
+    def __init__(self, call: Callable[[], Result]) -> None:
+        self._call = call
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._call()
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> Result:
+        """Wait for the call, then return what it returned or raise what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+
+def scan(
+    reads: EngineReads,
+    sizes: bool = True,
+    size_timeout_seconds: float = 900,
+    progress: Progress = lambda done, total: None,
+) -> Inventory:
+    """Return what the engine holds.
+
+    Raises EngineError when a list call fails. Without `sizes` nothing walks the engine's disk.
+    """
+    walks = _start_walks(reads, sizes, size_timeout_seconds)
+    cache_call = _start_build_cache(reads, size_timeout_seconds)
+    images = reads.images()
+    volumes = reads.volumes()
+    networks = reads.networks()
+    # Containers come last: one that was created meanwhile still shows what it holds of the above.
+    listed = reads.containers()
+    warnings: list[ScanWarning] = []
+    containers = tuple(_read_stopped(reads, listed, warnings, progress))
+    usage = _finish_walks(walks, warnings)
+    return Inventory(
+        schema="dockersweep.inventory/1",
+        engine=reads.engine,
+        taken_at=reads.clock or datetime.now(UTC),
+        own_container_id=own_container_id(),
+        containers=tuple(_with_size(seen, usage.writable_bytes, seen.id) for seen in containers),
+        images=tuple(_with_shared(seen, usage.shared_bytes) for seen in images),
+        volumes=tuple(_with_size(seen, usage.volume_bytes, seen.name) for seen in volumes),
+        networks=networks,
+        build_cache=_build_cache(reads, cache_call, usage, warnings),
+        layers_bytes=usage.layers_bytes,
+        warnings=tuple(warnings),
+    )
+
+
+def _start_walks(reads: EngineReads, sizes: bool, timeout_seconds: float) -> dict[UsagePart | None, _Beside[DiskUsage]]:
+    if not sizes:
+        return {}
+    parts: tuple[UsagePart | None, ...] = tuple(SIZES_OF) if reads.tells_usage_in_parts else (None,)
+    return {part: _walk_beside(reads, part, timeout_seconds) for part in parts}
+
+
+def _walk_beside(reads: EngineReads, part: UsagePart | None, timeout_seconds: float) -> _Beside[DiskUsage]:
+    return _Beside(lambda: reads.disk_usage(part, timeout_seconds))
+
+
+def _start_build_cache(reads: EngineReads, timeout_seconds: float) -> _Beside[DiskUsage] | None:
+    """BuildKit measures a record when it is first asked for, so this call has the time-out of the walks."""
+    if not (reads.has_build_cache and reads.tells_usage_in_parts):
+        return None
+    return _walk_beside(reads, "build-cache", timeout_seconds)
+
+
+def _finish_walks(walks: dict[UsagePart | None, _Beside[DiskUsage]], warnings: list[ScanWarning]) -> DiskUsage:
+    usage = DiskUsage()
+    for part, walk in walks.items():
+        try:
+            told = walk.result()
+        except EngineError as error:
+            about = SIZES_OF[part] if part else "sizes of containers and volumes"
+            warnings.append(ScanWarning(about=about, text=f"unknown: {error}"))
+            continue
+        fields = {name: value for name, value in vars(told).items() if value is not None}
+        usage = dataclasses.replace(usage, **fields)
+    return usage
+
+
+def _build_cache(
+    reads: EngineReads, call: _Beside[DiskUsage] | None, usage: DiskUsage, warnings: list[ScanWarning]
+) -> tuple[BuildCacheRecord, ...] | None:
+    if not reads.has_build_cache:
+        return ()
+    records = usage.build_cache if call is None else call.result().build_cache
+    if records is None:
+        text = "not read: this engine tells it only together with all sizes, and those were not asked for or not told"
+        warnings.append(ScanWarning(about="build cache", text=text))
+    return records
+
+
+def _read_stopped(
+    reads: EngineReads, listed: tuple[Container, ...], warnings: list[ScanWarning], progress: Progress
+) -> Iterable[Container]:
+    """Inspect the stopped ones: no list call of any version tells when they finished or whether they restart."""
+    stopped = sum(container.state in STOPPED_STATES for container in listed)
+    done = 0
+    for container in listed:
+        if container.state not in STOPPED_STATES:
+            yield container
+            continue
+        try:
+            details = reads.container(container.id)
+        except EngineError as error:
+            warnings.append(ScanWarning(about=f"container {container.name}", text=f"not read in full: {error}"))
+            yield msgspec.structs.replace(container, unread=str(error))
+        else:
+            yield _merged(container, details)
+        done += 1
+        progress(done, stopped)
+
+
+def _merged(listed: Container, details: Container | None) -> Container:
+    if details is None:
+        # It may be gone for good or coming back under another id; until the next scan it keeps what it held.
+        return msgspec.structs.replace(listed, unread="it disappeared while it was being read")
+    networks = tuple(sorted({*listed.networks, *details.networks}))
+    mounts = details.mounts + tuple(mount for mount in listed.mounts if mount not in details.mounts)
+    return msgspec.structs.replace(
+        details, networks=networks, mounts=mounts, image_id=listed.image_id or details.image_id
+    )
+
+
+Sized = TypeVar("Sized", Container, Volume)
+
+
+def _with_size(seen: Sized, sizes: dict[str, int | None] | None, key: str) -> Sized:
+    size = None if sizes is None else sizes.get(key)
+    return seen if size is None else msgspec.structs.replace(seen, size_bytes=size)
+
+
+def _with_shared(image: Image, shared: dict[str, int | None] | None) -> Image:
+    if shared is None or image.shared_bytes is not None:
+        return image
+    return msgspec.structs.replace(image, shared_bytes=shared.get(image.id))

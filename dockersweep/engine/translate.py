@@ -1,0 +1,204 @@
+"""From the engine's words to ours. Its oddities (zero dates, `<none>`, -1, spellings, missing keys) end here."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from dockersweep.engine.wire import (
+    WireCacheRecord,
+    WireContainer,
+    WireContainerDetails,
+    WireHostConfig,
+    WireImage,
+    WireMount,
+    WireNetwork,
+    WireNetworkSettings,
+    WireVolume,
+)
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Mount, Network, Volume
+from dockersweep.units import known_instant, parse_instant
+
+COMPOSE_PROJECT = "com.docker.compose.project"
+ANONYMOUS_VOLUME = "com.docker.volume.anonymous"
+PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none", "podman", "nat", "docker_gwbridge"})
+
+# Podman has states of its own; what is not listed here has docker's name, or is kept as it is and never removed.
+PODMAN_STATES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
+
+
+def container_from_list(seen: WireContainer) -> Container:
+    """Translate an entry of the container list; what only an inspect tells is None."""
+    labels = seen.labels or {}
+    return Container(
+        id=seen.id,
+        name=_first_name(seen.names, seen.id),
+        image=seen.image,
+        image_id=_image_id(seen.image_id),
+        state=PODMAN_STATES.get(seen.state.lower(), seen.state.lower()),
+        exit_code=None,
+        created_at=instant_from_seconds(seen.created),
+        started_at=None,
+        finished_at=None,
+        restart_policy=None,
+        labels=labels,
+        project=labels.get(COMPOSE_PROJECT),
+        mounts=_mounts(seen.mounts, seen.host_config),
+        networks=_networks(seen.network_settings, seen.host_config),
+        size_bytes=None,
+        unread=None,
+    )
+
+
+def container_from_details(seen: WireContainerDetails) -> Container:
+    """Translate an inspected container; its size is not in it."""
+    labels = (seen.config.labels if seen.config else None) or {}
+    policy = seen.host_config.restart_policy if seen.host_config else None
+    state = seen.state.status.lower()
+    return Container(
+        id=seen.id,
+        name=seen.name.removeprefix("/"),
+        image=seen.config.image if seen.config else "",
+        image_id=_image_id(seen.image),
+        state=PODMAN_STATES.get(state, state),
+        exit_code=seen.state.exit_code,
+        created_at=parse_instant(seen.created),
+        started_at=parse_instant(seen.state.started_at),
+        finished_at=parse_instant(seen.state.finished_at),
+        restart_policy=(policy.name if policy else "") or "no",
+        labels=labels,
+        project=labels.get(COMPOSE_PROJECT),
+        mounts=_mounts(seen.mounts, seen.host_config),
+        networks=_networks(seen.network_settings, seen.host_config),
+        size_bytes=None,
+        unread=None,
+    )
+
+
+def image_from_list(seen: WireImage, shared_is_true: bool) -> Image:
+    """Translate an entry of the image list; `shared_is_true` says whether this engine's SharedSize can be used."""
+    tags, digests = split_references(seen.repo_tags, seen.repo_digests)
+    labels = seen.labels or {}
+    return Image(
+        id=_image_id(seen.id) or seen.id,
+        tags=tags,
+        digests=digests,
+        parent_id=_image_id(seen.parent_id),
+        built_at=instant_from_seconds(seen.created),
+        size_bytes=size_or_unknown(seen.size),
+        shared_bytes=size_or_unknown(seen.shared_size) if shared_is_true else None,
+        labels=labels,
+        project=labels.get(COMPOSE_PROJECT),
+    )
+
+
+def split_references(
+    tags: Iterable[str] | None, digests: Iterable[str] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return tags and digest references, sorted. Up to API 1.42 an image without either has "<none>:<none>"; the
+    containerd store lists digest references among the tags."""
+    named = {tag for tag in tags or () if not tag.startswith("<none>")}
+    by_digest = {reference for reference in named if "@" in reference}
+    by_digest |= {digest for digest in digests or () if not digest.startswith("<none>")}
+    return tuple(sorted(named - by_digest)), tuple(sorted(by_digest))
+
+
+def volume_from_list(seen: WireVolume, free_by_engine: bool) -> Volume:
+    """Translate a volume; `free_by_engine` is whether the engine's list of dangling volumes names it."""
+    labels = seen.labels or {}
+    return Volume(
+        name=seen.name,
+        driver=seen.driver,
+        scope=seen.scope,
+        mountpoint=seen.mountpoint or None,
+        created_at=parse_instant(seen.created_at),
+        labels=labels,
+        options=seen.options or {},
+        # The label came with Docker 23.0 and is still missing on some; the name is what older ones have.
+        anonymous=ANONYMOUS_VOLUME in labels or re.fullmatch(r"[0-9a-f]{64}", seen.name) is not None,
+        project=labels.get(COMPOSE_PROJECT),
+        free_by_engine=free_by_engine,
+        size_bytes=None,
+    )
+
+
+def network_from_list(seen: WireNetwork) -> Network:
+    """Translate a network."""
+    labels = seen.labels or {}
+    return Network(
+        id=seen.id,
+        name=seen.name,
+        driver=seen.driver,
+        scope=seen.scope,
+        created_at=parse_instant(seen.created),
+        labels=labels,
+        project=labels.get(COMPOSE_PROJECT),
+        predefined=seen.ingress or seen.name in PREDEFINED_NETWORKS,
+        config_from=(seen.config_from.network if seen.config_from else "") or None,
+    )
+
+
+def record_from_usage(seen: WireCacheRecord) -> BuildCacheRecord:
+    """Translate a build-cache record."""
+    parents = seen.parents or seen.spaced_parents or ([seen.parent] if seen.parent else [])
+    return BuildCacheRecord(
+        id=seen.id,
+        type=seen.type,
+        description=seen.description,
+        parents=tuple(parents),
+        in_use=seen.in_use,
+        shared=seen.shared,
+        size_bytes=size_or_unknown(seen.size),
+        created_at=parse_instant(seen.created_at),
+        last_used_at=parse_instant(seen.last_used_at),
+        usage_count=seen.usage_count,
+    )
+
+
+def size_or_unknown(size: int) -> int | None:
+    """Return a size in bytes; engines write -1 where they did not or could not measure."""
+    return None if size < 0 else size
+
+
+def instant_from_seconds(seconds: int) -> datetime | None:
+    """Return the instant of a Unix time, None where it stands for "never"."""
+    try:
+        return known_instant(datetime.fromtimestamp(seconds, UTC))
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _first_name(names: list[str] | None, container_id: str) -> str:
+    """The own name has one slash; names with two come from links of other containers."""
+    own = [name for name in names or () if name.count("/") <= 1]
+    return (own or [container_id[:12]])[0].removeprefix("/")
+
+
+def _image_id(image_id: str) -> str | None:
+    """Podman leaves out the "sha256:" in some answers."""
+    if not image_id:
+        return None
+    return f"sha256:{image_id}" if re.fullmatch(r"[0-9a-f]{64}", image_id) else image_id
+
+
+def _mounts(mounts: list[WireMount] | None, host: WireHostConfig | None) -> tuple[Mount, ...]:
+    listed = list(mounts or ())
+    # Docker lists a mounted image without its reference in Mounts; the host configuration has it.
+    listed += [mount for mount in (host.mounts if host else None) or () if mount.type == "image"]
+    return tuple(
+        Mount(
+            type=mount.type,
+            volume=mount.name or None if mount.type == "volume" else None,
+            source=None if mount.type == "volume" else mount.source or None,
+        )
+        for mount in listed
+    )
+
+
+def _networks(settings: WireNetworkSettings | None, host: WireHostConfig | None) -> tuple[str, ...]:
+    """Everything by which a container may name a network: a created one has no network id yet, only a name."""
+    networks = (settings.networks if settings else None) or {}
+    named = set(networks)
+    named |= {endpoint.network_id for endpoint in networks.values() if endpoint and endpoint.network_id}
+    if host and host.network_mode and not host.network_mode.startswith("container:"):
+        named.add(host.network_mode)
+    return tuple(sorted(named))

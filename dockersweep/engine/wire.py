@@ -1,0 +1,208 @@
+"""The shapes of the engine's answers, as far as they are used: API 1.40 to 1.51, and Podman's version of it.
+
+A key that is missing is what the default here says; Go leaves out zeros and empty lists. A key of another type is an
+answer that does not hold.
+"""
+
+from msgspec import Struct, field
+
+
+class WireMount(Struct, rename="pascal"):
+    type: str = ""
+    name: str = ""
+    source: str = ""
+
+
+class WireEndpoint(Struct, rename="pascal"):
+    network_id: str = field(default="", name="NetworkID")
+
+
+class WireNetworkSettings(Struct, rename="pascal"):
+    networks: dict[str, WireEndpoint | None] | None = None
+
+
+class WireRestartPolicy(Struct, rename="pascal"):
+    name: str = ""
+
+
+class WireHostConfig(Struct, rename="pascal"):
+    network_mode: str = ""
+    restart_policy: WireRestartPolicy | None = None
+    mounts: list[WireMount] | None = None
+
+
+class WireContainer(Struct, rename="pascal"):
+    """An entry of GET /containers/json. What tells what a container holds must be there, be it null: read as
+    nothing, a key that is missing would set free what is in use."""
+
+    id: str
+    state: str
+    image_id: str = field(name="ImageID")
+    mounts: list[WireMount] | None
+    network_settings: WireNetworkSettings | None
+    names: list[str] | None = None
+    image: str = ""
+    created: int = 0
+    labels: dict[str, str] | None = None
+    host_config: WireHostConfig | None = None
+
+
+class WireState(Struct, rename="pascal"):
+    status: str = ""
+    exit_code: int | None = None
+    started_at: str = ""
+    finished_at: str = ""
+
+
+class WireContainerConfig(Struct, rename="pascal"):
+    image: str = ""
+    labels: dict[str, str] | None = None
+
+
+class WireContainerDetails(Struct, rename="pascal"):
+    """GET /containers/{id}/json."""
+
+    id: str
+    name: str
+    state: WireState
+    created: str = ""
+    image: str = ""
+    config: WireContainerConfig | None = None
+    host_config: WireHostConfig | None = None
+    mounts: list[WireMount] | None = None
+    network_settings: WireNetworkSettings | None = None
+
+
+class WireImage(Struct, rename="pascal"):
+    """An entry of GET /images/json."""
+
+    id: str
+    parent_id: str = ""
+    repo_tags: list[str] | None = None
+    repo_digests: list[str] | None = None
+    created: int = 0
+    size: int = 0
+    shared_size: int = -1
+    labels: dict[str, str] | None = None
+
+
+class WireImageDetails(Struct, rename="pascal"):
+    """GET /images/{name}/json, as far as a look before a removal needs it."""
+
+    id: str
+    repo_tags: list[str] | None = None
+
+
+class WireUsageData(Struct, rename="pascal"):
+    size: int = -1
+    ref_count: int = -1
+
+
+class WireVolume(Struct, rename="pascal"):
+    """An entry of GET /volumes, GET /volumes/{name}, and of Volumes in GET /system/df."""
+
+    name: str
+    driver: str = ""
+    scope: str = ""
+    mountpoint: str = ""
+    created_at: str = ""
+    labels: dict[str, str] | None = None
+    options: dict[str, str] | None = None
+    usage_data: WireUsageData | None = None
+
+
+class WireVolumes(Struct, rename="pascal"):
+    """GET /volumes. Podman leaves the key out where there are none, or writes null."""
+
+    volumes: list[WireVolume] | None = None
+    warnings: list[str] | None = None
+
+
+class WireConfigFrom(Struct, rename="pascal"):
+    network: str = ""
+
+
+class WireNetwork(Struct, rename="pascal"):
+    """An entry of GET /networks, and GET /networks/{id}."""
+
+    id: str
+    name: str
+    created: str = ""
+    driver: str = ""
+    scope: str = ""
+    labels: dict[str, str] | None = None
+    ingress: bool = False
+    config_from: WireConfigFrom | None = None
+
+
+class WireCacheRecord(Struct, rename="pascal"):
+    """An entry of BuildCache in GET /system/df. The parents' key has had three spellings: a string up to API 1.41,
+    " Parents" with a leading space from Docker 23.0 to 29.7 (engine-api.md §0.7), and the one that was meant."""
+
+    id: str = field(name="ID")
+    type: str = ""
+    description: str = ""
+    parent: str = ""
+    spaced_parents: list[str] | None = field(default=None, name=" Parents")
+    parents: list[str] | None = None
+    in_use: bool = False
+    shared: bool = False
+    size: int = -1
+    created_at: str | None = None
+    last_used_at: str | None = None
+    usage_count: int = 0
+
+
+class WireContainerSize(Struct, rename="pascal"):
+    """An entry of Containers in GET /system/df. SizeRw is left out where it is 0, and -1 where the walk failed."""
+
+    id: str
+    size_rw: int = 0
+
+
+class WireDiskUsage(Struct, rename="pascal"):
+    """GET /system/df up to API 1.51; inner fields are left out where they are zero."""
+
+    containers: list[WireContainerSize] | None = None
+    images: list[WireImage] | None = None
+    layers_size: int = -1
+    volumes: list[WireVolume] | None = None
+    build_cache: list[WireCacheRecord] | None = None
+
+
+class WireComponent(Struct, rename="pascal"):
+    name: str = ""
+
+
+class WireVersion(Struct, rename="pascal"):
+    """GET /version."""
+
+    version: str = ""
+    api_version: str = ""
+    min_api_version: str = field(default="", name="MinAPIVersion")
+    components: list[WireComponent] | None = None
+
+
+class WireInfo(Struct, rename="pascal"):
+    """GET /info."""
+
+    id: str = field(default="", name="ID")
+    name: str = ""
+    driver: str = ""
+    driver_status: list[list[str]] | None = None
+    docker_root_dir: str = ""
+    system_time: str = ""
+
+
+class WireDeleted(Struct, rename="pascal"):
+    """An entry of the answer to DELETE /images/{name}."""
+
+    untagged: str = ""
+    deleted: str = ""
+
+
+class WirePrune(Struct, rename="pascal"):
+    """POST /build/prune."""
+
+    caches_deleted: list[str] | None = None
+    space_reclaimed: int = 0

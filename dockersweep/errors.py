@@ -1,0 +1,55 @@
+"""The errors that dockersweep raises, one exit status per class; `cli.main` is the one place that catches them.
+
+    DockersweepError            1   never raised itself
+    ├── UsageError              2   wrong usage
+    │   └── DocumentError       2   a document that cannot be read
+    ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
+    ├── EngineError             5   the engine cannot be reached or cannot be read in full
+    │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
+    │   └── EngineTimeoutError  5   the engine did not answer in time
+    └── OutputError             5   the result could not be written
+
+Every message is one sentence for the person who ran the command: what is wrong, where, and what to try.
+"""
+
+
+class DockersweepError(Exception):
+    """The root of the tree; `exit_status` is what the process ends with."""
+
+    exit_status = 1
+
+
+class UsageError(DockersweepError):
+    """The command line asks for something that does not exist or contradicts itself."""
+
+    exit_status = 2
+
+
+class DocumentError(UsageError):
+    """A document is unreadable, damaged, of another schema or of a newer version."""
+
+
+class RefusedError(DockersweepError):
+    """Nothing was done, because doing it was not confirmed or is not allowed."""
+
+    exit_status = 4
+
+
+class EngineError(DockersweepError):
+    """The engine cannot be reached, is too old, or gave an answer that does not hold."""
+
+    exit_status = 5
+
+
+class EngineLostError(EngineError):
+    """Nothing answers at the endpoint, or the connection broke before the answer was whole."""
+
+
+class EngineTimeoutError(EngineError):
+    """The engine took longer than the time-out of the call; whether it acted is not known."""
+
+
+class OutputError(DockersweepError):
+    """The result is there but could not be written where it was asked for."""
+
+    exit_status = 5

@@ -1,0 +1,156 @@
+"""The memory between runs: when each object of each engine was first seen, and first seen unused.
+
+No engine tells when an image that was pulled or loaded arrived (engine-api.md §4), so without this file a dangling
+image would never become old. It is a SQLite file in `$DOCKERSWEEP_STATE_DIR`, else /var/lib/dockersweep for root, else
+`$XDG_STATE_HOME/dockersweep`; folder 0700, file 0600.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from dockersweep.model.inventory import KINDS, Engine, Inventory, Object, ScanWarning
+from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.plan import ObjectRef
+
+VERSION = 1
+FILE_NAME = "ledger.sqlite3"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS seen (
+    engine TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    first_seen_unused INTEGER,
+    PRIMARY KEY (engine, kind, id)
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class _Memory:
+    first_seen: int
+    first_seen_unused: int | None
+
+
+def state_folder(environment: Mapping[str, str], user_id: int) -> Path:
+    """Return the folder for what must be remembered between runs; it need not exist."""
+    if environment.get("DOCKERSWEEP_STATE_DIR"):
+        return Path(environment["DOCKERSWEEP_STATE_DIR"])
+    if user_id == 0:
+        return Path("/var/lib/dockersweep")
+    if environment.get("XDG_STATE_HOME"):
+        return Path(environment["XDG_STATE_HOME"]) / "dockersweep"
+    return Path(environment.get("HOME") or "/nonexistent") / ".local" / "state" / "dockersweep"
+
+
+def remember(inventory: Inventory, used: Collection[ObjectRef], now: datetime, folder: Path) -> Inventory:
+    """Write down what is there, and return the inventory with what was known of it before.
+
+    `used` are the objects that something holds. What is no longer there is forgotten, so that an image that comes
+    back is young again. Where the file cannot be read or written the inventory gets a warning, and nothing else
+    depends on it.
+    """
+    try:
+        with contextlib.closing(_open(folder)) as database, database:
+            memories = _update(database, inventory, used, int(now.timestamp()))
+    except (OSError, sqlite3.Error, _NewerLedgerError) as error:
+        text = f"{folder / FILE_NAME} cannot be used: {error}; what was first seen when is not known"
+        warning = ScanWarning(about="ledger", text=text)
+        return msgspec.structs.replace(inventory, warnings=(*inventory.warnings, warning))
+    return _with_memories(inventory, memories)
+
+
+class _NewerLedgerError(Exception):
+    pass
+
+
+def _open(folder: Path) -> sqlite3.Connection:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / FILE_NAME
+    # SQLite would create it readable for all.
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    database = sqlite3.connect(file, timeout=5, isolation_level="IMMEDIATE")
+    try:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise _NewerLedgerError(f"it was written by a newer dockersweep (version {version})")
+        if version == 0:
+            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _update(
+    database: sqlite3.Connection, inventory: Inventory, used: Collection[ObjectRef], now: int
+) -> dict[ObjectRef, _Memory]:
+    engine = engine_identity(inventory.engine)
+    database.execute("BEGIN IMMEDIATE")
+    known = dict(_rows(database, engine))
+    memories = {
+        ref_of(seen): _remembered(known.get(ref_of(seen)), ref_of(seen) in used, now) for seen in _all(inventory)
+    }
+    changed = [(ref, memory) for ref, memory in memories.items() if known.get(ref) != memory]
+    database.executemany(
+        "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
+        [(engine, ref.kind, ref.id, memory.first_seen, memory.first_seen_unused) for ref, memory in changed],
+    )
+    unread = {"build-cache"} if inventory.build_cache is None else set()
+    forgotten = [ref for ref in known if ref not in memories and ref.kind not in unread]
+    database.executemany(
+        "DELETE FROM seen WHERE engine = ? AND kind = ? AND id = ?", [(engine, ref.kind, ref.id) for ref in forgotten]
+    )
+    return memories
+
+
+def engine_identity(engine: Engine) -> str:
+    """Return what tells one engine from all others. Podman makes up its id for each call; there it is where it
+    listens, its folder and its name."""
+    return engine.id or f"{engine.endpoint} {engine.root_dir} {engine.name}"
+
+
+def _rows(database: sqlite3.Connection, engine: str) -> Iterator[tuple[ObjectRef, _Memory]]:
+    rows = database.execute("SELECT kind, id, first_seen, first_seen_unused FROM seen WHERE engine = ?", (engine,))
+    for kind, object_id, first_seen, first_seen_unused in rows:
+        yield ObjectRef(kind=kind, id=object_id), _Memory(first_seen, first_seen_unused)
+
+
+def _remembered(known: _Memory | None, is_used: bool, now: int) -> _Memory:
+    if known is None:
+        return _Memory(now, None if is_used else now)
+    if is_used:
+        return _Memory(known.first_seen, None)
+    return _Memory(known.first_seen, now if known.first_seen_unused is None else known.first_seen_unused)
+
+
+def _all(inventory: Inventory) -> Iterator[Object]:
+    return (seen for kind in KINDS for seen in objects_of(inventory, kind))
+
+
+def _with_memories(inventory: Inventory, memories: Mapping[ObjectRef, _Memory]) -> Inventory:
+    def recall(seen: Object) -> Object:
+        memory = memories[ref_of(seen)]
+        return msgspec.structs.replace(
+            seen,
+            first_seen_at=datetime.fromtimestamp(memory.first_seen, UTC),
+            first_seen_unused_at=None
+            if memory.first_seen_unused is None
+            else datetime.fromtimestamp(memory.first_seen_unused, UTC),
+        )
+
+    return msgspec.structs.replace(
+        inventory,
+        containers=tuple(map(recall, inventory.containers)),
+        images=tuple(map(recall, inventory.images)),
+        volumes=tuple(map(recall, inventory.volumes)),
+        networks=tuple(map(recall, inventory.networks)),
+        build_cache=None if inventory.build_cache is None else tuple(map(recall, inventory.build_cache)),
+    )

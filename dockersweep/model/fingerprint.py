@@ -1,0 +1,59 @@
+"""What of an object must not have changed between the moment it was judged and the moment it is removed.
+
+The scan and the look just before a removal make the same nouns, so both fingerprints come from here.
+"""
+
+from collections.abc import Collection
+
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Instant, Network, Object, Volume
+from dockersweep.model.plan import Fingerprint
+
+
+def _text(instant: Instant | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def fingerprint_of(seen: Object) -> Fingerprint:
+    """Return the fingerprint of any object."""
+    if isinstance(seen, Container):
+        return {
+            "id": seen.id,
+            "name": seen.name,
+            "state": seen.state,
+            "started_at": _text(seen.started_at),
+            "finished_at": _text(seen.finished_at),
+        }
+    if isinstance(seen, Image):
+        return image_fingerprint(seen.id, seen.tags)
+    if isinstance(seen, Volume):
+        return {
+            "name": seen.name,
+            "created_at": _text(seen.created_at),
+            "driver": seen.driver,
+            "mountpoint": seen.mountpoint,
+            "labels": seen.labels,
+            "options": seen.options,
+        }
+    if isinstance(seen, Network):
+        return {
+            "id": seen.id,
+            "name": seen.name,
+            "created_at": _text(seen.created_at),
+            "driver": seen.driver,
+            "labels": seen.labels,
+        }
+    return _record_fingerprint(seen)
+
+
+def image_fingerprint(image_id: str, tags: Collection[str]) -> Fingerprint:
+    """Return the fingerprint of an image with just these tags: a plan that untags expects fewer each time."""
+    return {"id": image_id, "tags": sorted(tags)}
+
+
+def _record_fingerprint(record: BuildCacheRecord) -> Fingerprint:
+    return {
+        "id": record.id,
+        "in_use": record.in_use,
+        "last_used_at": _text(record.last_used_at),
+        "usage_count": record.usage_count,
+    }

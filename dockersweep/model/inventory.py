@@ -1,0 +1,192 @@
+"""An inventory: a frozen picture of one engine at one instant.
+
+Bytes are integers in fields that end in `_bytes`, instants are aware datetimes in UTC in fields that end in `_at`,
+and what is not known is None, never 0 or "".
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Kind = Literal["container", "image", "volume", "network", "build-cache"]
+KINDS: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Bytes = Annotated[int, Meta(ge=0)]
+Labels = dict[str, str]
+
+
+class Engine(Struct, frozen=True, kw_only=True):
+    """Which engine this is and how it was reached."""
+
+    endpoint: str
+    """The URL that was spoken to."""
+    endpoint_source: str
+    """Where the URL came from: "--host", "DOCKER_HOST", "context prod", "the default socket"."""
+    id: str | None
+    """The engine's own id; None on Podman, which makes one up for each call."""
+    name: str | None
+    """The host name that the engine gives."""
+    version: str
+    api_version: str
+    """The version of the API that was spoken, not the newest that the engine offers."""
+    flavour: Literal["docker", "podman"]
+    image_store: str
+    """The storage driver of the classic image store ("overlay2"), or "containerd"."""
+    root_dir: str | None
+    """The engine's own folder, as the engine sees it."""
+
+
+class Mount(Struct, frozen=True, kw_only=True):
+    """Something that a container mounts."""
+
+    type: str
+    """"volume", "bind", "tmpfs", "image", "npipe" or "cluster"."""
+    volume: str | None
+    """The name of the volume, for a mount of type "volume"."""
+    source: str | None
+    """The path on the host, for a bind mount; the reference, for a mount of an image."""
+
+
+class Container(Struct, frozen=True, kw_only=True):
+    """A container in any state."""
+
+    id: str
+    name: str
+    image: str
+    """The image as it was named when the container was created."""
+    image_id: str | None
+    state: str
+    """"created", "running", "paused", "restarting", "removing", "exited" or "dead"; Podman's words are translated."""
+    exit_code: int | None
+    created_at: Instant | None
+    started_at: Instant | None
+    """Only read where the container is stopped; None where it never started."""
+    finished_at: Instant | None
+    """Only read where the container is stopped; None where it never ran."""
+    restart_policy: str | None
+    """Only read where the container is stopped."""
+    labels: Labels
+    project: str | None
+    """The compose project."""
+    mounts: tuple[Mount, ...]
+    networks: tuple[str, ...]
+    """Ids and names of the networks that it names, connected or not: a created container has only the name."""
+    size_bytes: Bytes | None
+    """Its writable layer, without its image and its logs."""
+    unread: str | None
+    """Why it could not be read in full; None where it could."""
+    first_seen_at: Instant | None = None
+    first_seen_unused_at: Instant | None = None
+
+
+class Image(Struct, frozen=True, kw_only=True):
+    """An image, tagged or not, or an intermediate of the legacy builder."""
+
+    id: str
+    """The config digest on a graphdriver store, the manifest's or index's digest on the containerd store."""
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    """References by digest, "repository@sha256:...": the image can be pulled again by them."""
+    parent_id: str | None
+    """The image it was built from, where the legacy builder recorded it."""
+    built_at: Instant | None
+    """When it was built, wherever that was. It says nothing about when it came here."""
+    size_bytes: Bytes | None
+    """All its layers, those that it shares as well."""
+    shared_bytes: Bytes | None
+    """How much of it other images hold too; None where the engine does not tell the truth about it."""
+    labels: Labels
+    project: str | None
+    first_seen_at: Instant | None = None
+    first_seen_unused_at: Instant | None = None
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """A volume, of whatever driver."""
+
+    name: str
+    driver: str
+    scope: str
+    mountpoint: str | None
+    created_at: Instant | None
+    labels: Labels
+    options: dict[str, str]
+    """The mount options it was made with: such a volume may be a share, a device or a folder elsewhere."""
+    anonymous: bool
+    project: str | None
+    free_by_engine: bool
+    """Whether the engine itself counts no use of it."""
+    size_bytes: Bytes | None
+    """Lengths of its files, as the engine adds them up; None where they were not asked for or not told."""
+    first_seen_at: Instant | None = None
+    first_seen_unused_at: Instant | None = None
+
+
+class Network(Struct, frozen=True, kw_only=True):
+    """A network."""
+
+    id: str
+    name: str
+    driver: str
+    scope: str
+    created_at: Instant | None
+    labels: Labels
+    project: str | None
+    predefined: bool
+    """Whether the engine made it for itself: bridge, host, none, podman, ingress, docker_gwbridge."""
+    config_from: str | None
+    """The name of the network that lends its configuration to this one."""
+    first_seen_at: Instant | None = None
+    first_seen_unused_at: Instant | None = None
+
+
+class BuildCacheRecord(Struct, frozen=True, kw_only=True):
+    """One record of the build cache."""
+
+    id: str
+    type: str
+    """"regular", "source.local", "exec.cachemount", "internal", "frontend" and the like."""
+    description: str
+    parents: tuple[str, ...]
+    in_use: bool
+    shared: bool
+    """Whether something else, an image mostly, holds its layer too."""
+    size_bytes: Bytes | None
+    created_at: Instant | None
+    last_used_at: Instant | None
+    usage_count: int
+    first_seen_at: Instant | None = None
+    first_seen_unused_at: Instant | None = None
+
+
+Object = Container | Image | Volume | Network | BuildCacheRecord
+
+
+class ScanWarning(Struct, frozen=True, kw_only=True):
+    """Something that could not be read; the rest of the inventory holds."""
+
+    about: str
+    """What is affected, like "volume sizes" or "container web-1"."""
+    text: str
+
+
+class Inventory(Struct, frozen=True, kw_only=True):
+    """What one engine held at one instant: the document dockersweep.inventory/1."""
+
+    schema: Literal["dockersweep.inventory/1"]
+    engine: Engine
+    taken_at: Instant
+    """The engine's own clock when the scan began; every age is counted up to it."""
+    own_container_id: str | None
+    """The container that dockersweep itself runs in, if it runs in one."""
+    containers: tuple[Container, ...]
+    images: tuple[Image, ...]
+    volumes: tuple[Volume, ...]
+    networks: tuple[Network, ...]
+    build_cache: tuple[BuildCacheRecord, ...] | None
+    """None where it was not read: Docker before 23.0 tells it only together with a walk over all sizes."""
+    layers_bytes: Bytes | None
+    """What all images take together, each shared layer counted once; None where it was not asked for or not told."""
+    warnings: tuple[ScanWarning, ...]

@@ -1,0 +1,74 @@
+"""What to call an object: its kind, its id and its name, the same in every document and table."""
+
+from collections.abc import Iterator
+
+from dockersweep.model.inventory import (
+    BuildCacheRecord,
+    Container,
+    Image,
+    Inventory,
+    Kind,
+    Network,
+    Object,
+    Volume,
+)
+from dockersweep.model.plan import ObjectRef
+
+KIND_OF: dict[type, Kind] = {
+    Container: "container",
+    Image: "image",
+    Volume: "volume",
+    Network: "network",
+    BuildCacheRecord: "build-cache",
+}
+
+
+def kind_of(seen: Object) -> Kind:
+    """Return the kind of an object."""
+    return KIND_OF[type(seen)]
+
+
+def id_of(seen: Object) -> str:
+    """Return what identifies an object within its kind: the name of a volume, the full id of all others."""
+    return seen.name if isinstance(seen, Volume) else seen.id
+
+
+def ref_of(seen: Object) -> ObjectRef:
+    """Return the reference of an object."""
+    return ObjectRef(kind=kind_of(seen), id=id_of(seen))
+
+
+def name_of(seen: Object) -> str:
+    """Return the name that people know an object by: an image's first tag, a record's description."""
+    if isinstance(seen, Image):
+        return image_name(seen)
+    if isinstance(seen, BuildCacheRecord):
+        return seen.description or seen.id
+    return seen.name
+
+
+def image_name(image: Image) -> str:
+    """Return the first tag of an image; of one without, the repository of its digest, else its short id."""
+    if image.tags:
+        return image.tags[0]
+    if image.digests:
+        return f"{image.digests[0].partition('@')[0]}@{short_id(image.id)}"
+    return short_id(image.id)
+
+
+def short_id(full_id: str) -> str:
+    """Return the twelve digits by which people know an id."""
+    return full_id.removeprefix("sha256:")[:12]
+
+
+def objects_of(inventory: Inventory, kind: Kind | None = None) -> Iterator[Object]:
+    """Yield the objects of one kind, or of all."""
+    groups: dict[Kind, tuple[Object, ...]] = {
+        "container": inventory.containers,
+        "image": inventory.images,
+        "volume": inventory.volumes,
+        "network": inventory.networks,
+        "build-cache": inventory.build_cache or (),
+    }
+    for group in groups if kind is None else (kind,):
+        yield from groups[group]

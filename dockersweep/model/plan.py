@@ -1,0 +1,109 @@
+"""Decisions and the plan made of them."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from dockersweep.model.inventory import Bytes, Engine, Instant, Kind, ScanWarning
+from dockersweep.model.policy import Policy
+
+Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
+"""What an object looked like when it was judged; it is removed only while it still looks like that."""
+
+
+ReasonCode = Literal[
+    "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
+    "old-enough", "released", "recoverable",
+]  # fmt: skip
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """Why an object is kept or removed."""
+
+    code: ReasonCode
+    """For machines; "released" and "recoverable" stand beside "old-enough" and tell more of it."""
+    rule: str
+    """The rule that speaks, or what stands above the rules: "hard protection", "protection", "--kind"."""
+    text: str
+    """For a person: "stopped for 10 days, over 24 hours"."""
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What becomes of one object. Every object of an inventory gets exactly one."""
+
+    kind: Kind
+    id: str
+    name: str
+    verdict: Literal["keep", "remove"]
+    size_bytes: Bytes | None
+    age_seconds: int | None
+    """None where it is not known; negative where the object is younger than the scan."""
+    age_source: str | None
+    """Since when the age counts: "finished", "created", "last used", "seen unused", "first seen"."""
+    reasons: Annotated[tuple[Reason, ...], Meta(min_length=1)]
+    """At least one."""
+
+
+class Interval(Struct, frozen=True, kw_only=True):
+    """A number of bytes that lies between the two; `high_bytes` is None where it is not known."""
+
+    low_bytes: Bytes
+    high_bytes: Bytes | None
+
+
+NOTHING = Interval(low_bytes=0, high_bytes=0)
+
+
+def add_up(intervals: Iterable[Interval]) -> Interval:
+    """Return the sum; its upper bound is unknown where one of theirs is."""
+    low, high = 0, 0
+    unknown = False
+    for interval in intervals:
+        low += interval.low_bytes
+        unknown = unknown or interval.high_bytes is None
+        high += interval.high_bytes or 0
+    return Interval(low_bytes=low, high_bytes=None if unknown else high)
+
+
+class ObjectRef(Struct, frozen=True, kw_only=True):
+    """Names one object."""
+
+    kind: Kind
+    id: str
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """One step of a plan: an object that goes, or a tag that goes before its image does."""
+
+    kind: Kind
+    id: str
+    name: str
+    action: Literal["remove", "untag"]
+    fingerprint: Fingerprint
+    reclaim: Interval
+    after: tuple[ObjectRef, ...]
+    """What holds it now and goes earlier in this plan; where that stays, this stays."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The verdict of the policy's limits."""
+
+    exceeded: tuple[str, ...] = ()
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Every decision, and the removals in the order in which they are carried out: dockersweep.plan/1."""
+
+    schema: Literal["dockersweep.plan/1"]
+    engine: Engine
+    taken_at: Instant
+    now: Instant
+    """The instant up to which ages were counted."""
+    policy: Policy
+    decisions: tuple[Decision, ...]
+    removals: tuple[Removal, ...]
+    reclaim: Interval
+    """What the whole plan gives back, as the engine counts."""
+    limits: Limits
+    warnings: tuple[ScanWarning, ...]

@@ -1,0 +1,19 @@
+"""Whether objects are used, as tables of a scan and of a report show it."""
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import Bytes, Kind
+
+
+class Use(Struct, frozen=True, kw_only=True):
+    """Whether one object is used, by what or why not, and since when."""
+
+    kind: Kind
+    id: str
+    name: str
+    in_use: bool
+    why: str
+    """For a person: "used by container web-1 (running)", "dangling", "exited (1)"."""
+    size_bytes: Bytes | None
+    age_seconds: int | None
+    age_source: str | None

@@ -1,0 +1,122 @@
+"""Who holds what: containers hold images, volumes and networks; images, networks and cache records hold their own kind.
+
+Engines lose count at times (moby#41686, moby#38883), so every reference is counted here as well.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from dockersweep.model.inventory import Container, Image, Inventory, Volume
+from dockersweep.model.naming import image_name, ref_of, short_id
+from dockersweep.model.plan import ObjectRef
+from dockersweep.policy.ages import container_since
+from dockersweep.units import format_duration
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One object that holds another."""
+
+    by: ObjectRef
+    text: str
+    """For a person: "used by container web-1 (exited 2 hours ago)"."""
+    until: datetime | None = None
+    """When a stopped container last used what it holds; None for other holders and where it is not known."""
+
+
+Holds = Mapping[ObjectRef, tuple[Hold, ...]]
+
+
+def find_holds(inventory: Inventory, now: datetime) -> Holds:
+    """Return, for every object that something holds, all its holders."""
+    holds: defaultdict[ObjectRef, list[Hold]] = defaultdict(list)
+    for held, hold in _all_holds(inventory, now):
+        if hold not in holds[held]:
+            holds[held].append(hold)
+    return {held: tuple(holders) for held, holders in holds.items()}
+
+
+def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef, Hold]]:
+    images = _ImageNames(inventory.images)
+    networks = defaultdict(set)
+    for network in inventory.networks:
+        networks[network.id].add(network.id)
+        networks[network.name].add(network.id)
+    mountpoints = {volume.mountpoint: volume for volume in inventory.volumes if volume.mountpoint}
+    for container in inventory.containers:
+        hold = Hold(
+            by=ref_of(container),
+            text=f"used by container {container.name} ({describe_state(container, now)})",
+            until=_last_use(container),
+        )
+        for image_id in images.held_by(container):
+            yield ObjectRef(kind="image", id=image_id), hold
+        for name in _volumes_held_by(container, mountpoints):
+            yield ObjectRef(kind="volume", id=name), hold
+        for named in container.networks:
+            for network_id in networks.get(named, ()):
+                yield ObjectRef(kind="network", id=network_id), hold
+    yield from _holds_of_own_kind(inventory)
+
+
+def _holds_of_own_kind(inventory: Inventory) -> Iterator[tuple[ObjectRef, Hold]]:
+    for image in inventory.images:
+        if image.parent_id:
+            hold = Hold(by=ref_of(image), text=f"parent of image {image_name(image)}")
+            yield ObjectRef(kind="image", id=image.parent_id), hold
+    lenders = {network.name: network.id for network in inventory.networks}
+    for network in inventory.networks:
+        if network.config_from in lenders:
+            hold = Hold(by=ref_of(network), text=f"lends its configuration to network {network.name}")
+            yield ObjectRef(kind="network", id=lenders[network.config_from]), hold
+    for record in inventory.build_cache or ():
+        for parent in record.parents:
+            hold = Hold(by=ref_of(record), text=f"parent of build-cache record {short_id(record.id)}")
+            yield ObjectRef(kind="build-cache", id=parent), hold
+
+
+class _ImageNames:
+    """Finds the images that a container names."""
+
+    def __init__(self, images: tuple[Image, ...]) -> None:
+        self._by_name: defaultdict[str, set[str]] = defaultdict(set)
+        for image in images:
+            for name in (image.id, *image.tags, *image.digests):
+                self._by_name[name].add(image.id)
+
+    def held_by(self, container: Container) -> set[str]:
+        held = set(self._by_name.get(container.image_id or "", ()))
+        if not held:
+            held |= self._by_name.get(container.image, set())
+        for mount in container.mounts:
+            if mount.type == "image" and mount.source:
+                held |= self._by_name.get(mount.source, set()) | self._by_name.get(f"{mount.source}:latest", set())
+        return held
+
+
+def _volumes_held_by(container: Container, mountpoints: Mapping[str, Volume]) -> Iterator[str]:
+    for mount in container.mounts:
+        if mount.volume:
+            yield mount.volume
+        elif mount.type == "bind" and mount.source:
+            # A bind mount of a folder inside a volume is a use that no engine counts.
+            path = mount.source
+            while path not in mountpoints and "/" in path:
+                path = path.rpartition("/")[0]
+            if path in mountpoints:
+                yield mountpoints[path].name
+
+
+def _last_use(container: Container) -> datetime | None:
+    since = container_since(container)
+    return None if since is None else since.instant
+
+
+def describe_state(container: Container, now: datetime) -> str:
+    """Return the state of a container for people: "running", "exited 2 hours ago", "created 3 days ago"."""
+    since = container_since(container)
+    if since is None or container.state not in ("created", "exited", "dead"):
+        return container.state
+    return f"{container.state} {format_duration((now - since.instant).total_seconds())} ago"

@@ -1,0 +1,63 @@
+"""Which objects are used and which lie about, whatever a policy would do with them."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object, Volume
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
+from dockersweep.model.plan import ObjectRef
+from dockersweep.model.use import Use
+from dockersweep.policy.ages import since_of
+from dockersweep.policy.protections import hard_protections
+from dockersweep.policy.references import Hold, find_holds
+
+
+def describe_use(inventory: Inventory, now: datetime) -> tuple[Use, ...]:
+    """Return the use of every object; what a stopped container names counts as used."""
+    return tuple(_uses(inventory, now))
+
+
+def used_objects(inventory: Inventory, now: datetime) -> frozenset[ObjectRef]:
+    """Return what is in use."""
+    return frozenset(ObjectRef(kind=use.kind, id=use.id) for use in _uses(inventory, now) if use.in_use)
+
+
+def _uses(inventory: Inventory, now: datetime) -> Iterator[Use]:
+    holds = find_holds(inventory, now)
+    for seen in objects_of(inventory):
+        holders = holds.get(ref_of(seen), ())
+        reasons = [reason.text for reason in hard_protections(seen, inventory, bool(holders))]
+        reasons += _in_short(holders)
+        since = since_of(seen, ())
+        yield Use(
+            kind=kind_of(seen),
+            id=id_of(seen),
+            name=name_of(seen),
+            in_use=bool(reasons),
+            why=", ".join(reasons) or _why_unused(seen),
+            size_bytes=0 if isinstance(seen, Network) else seen.size_bytes,
+            age_seconds=None if since is None else int((now - since.instant).total_seconds()),
+            age_source=None if since is None else since.source,
+        )
+
+
+def _in_short(holders: tuple[Hold, ...]) -> list[str]:
+    if not holders:
+        return []
+    return [holders[0].text] if len(holders) == 1 else [f"{holders[0].text} and {len(holders) - 1} more"]
+
+
+def _why_unused(seen: Object) -> str:
+    if isinstance(seen, Container):
+        code = "" if seen.exit_code is None or seen.state == "created" else f" ({seen.exit_code})"
+        restarts = f", restarts {seen.restart_policy}" if seen.restart_policy not in (None, "no") else ""
+        return f"{seen.state}{code}{restarts}"
+    if isinstance(seen, Image):
+        if seen.tags:
+            return "no container uses it"
+        return "dangling, can be pulled again" if seen.digests else "dangling"
+    if isinstance(seen, Volume):
+        return f"{'anonymous, ' if seen.anonymous else ''}no container mounts it"
+    if isinstance(seen, BuildCacheRecord):
+        return f"{seen.type or 'unknown type'}{', shared' if seen.shared else ''}"
+    return "no container names it"

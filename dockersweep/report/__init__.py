@@ -1,0 +1,1 @@
+"""Turns inventories, plans and outcomes into text; prints nothing itself."""

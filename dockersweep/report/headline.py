@@ -1,0 +1,54 @@
+"""What every output begins and ends with: which engine this was, and what could not be read."""
+
+from collections.abc import Sequence
+
+from dockersweep.model.inventory import Engine, Instant, Kind, ScanWarning
+from dockersweep.model.plan import Interval
+from dockersweep.report.text import printable, wrap
+from dockersweep.units import format_instant, format_size
+
+TITLE_OF: dict[Kind, str] = {
+    "container": "Containers",
+    "image": "Images",
+    "volume": "Volumes",
+    "network": "Networks",
+    "build-cache": "Build cache",
+}
+NOUN_OF: dict[Kind, str] = {
+    "container": "container",
+    "image": "image",
+    "volume": "volume",
+    "network": "network",
+    "build-cache": "build-cache record",
+}
+
+
+def engine_line(engine: Engine, at: Instant, width: int | None) -> str:
+    """Return which engine, where, who said so, and when."""
+    flavour = "Podman" if engine.flavour == "podman" else "Docker"
+    text = (
+        f"{flavour} {engine.version} ({engine.image_store}) at {engine.endpoint}, from {engine.endpoint_source}, "
+        f"{format_instant(at)}"
+    )
+    return fold(text, width)
+
+
+def warning_lines(warnings: Sequence[ScanWarning], width: int | None) -> str:
+    """Return the warnings of a scan, a paragraph each; empty where there are none."""
+    return "".join(fold(f"Warning: {warning.about}: {warning.text}", width) for warning in warnings)
+
+
+def fold(text: str, width: int | None) -> str:
+    """Return a paragraph, made printable, with a closing newline."""
+    clean = printable(text)
+    return "\n".join(wrap(clean, width) if width is not None else [clean]) + "\n"
+
+
+def format_interval(interval: Interval) -> str:
+    """Return "21.0 MB", "1.20 MB to 3.40 MB", "at least 5 B" or "unknown"."""
+    low, high = format_size(interval.low_bytes), format_size(interval.high_bytes)
+    if interval.high_bytes is None:
+        return f"at least {low}" if interval.low_bytes else "unknown"
+    if low == high:
+        return high
+    return f"up to {high}" if interval.low_bytes == 0 else f"{low} to {high}"

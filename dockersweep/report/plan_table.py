@@ -1,0 +1,109 @@
+"""The table of a plan: what goes and why, grouped by kind, then what is kept."""
+
+from collections import Counter
+
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.plan import Decision, Plan, Reason, ReasonCode, Removal, add_up
+from dockersweep.report.headline import NOUN_OF, TITLE_OF, engine_line, fold, format_interval, warning_lines
+from dockersweep.report.table import Column, render_table
+from dockersweep.report.text import plural
+from dockersweep.units import format_size
+
+_GOING = (
+    Column("NAME", shortens=True),
+    Column("SIZE", right=True),
+    Column("GIVES BACK", right=True),
+    Column("WHY", wraps=True),
+)
+_KEPT = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("WHY", wraps=True))
+_KEPT_BECAUSE: dict[ReasonCode, str] = {
+    "in-use": "in use",
+    "predefined": "made by the engine itself",
+    "swarm": "of a swarm",
+    "unread": "not read in full",
+    "protected": "protected by the policy",
+    "not-asked-for": "not asked for",
+    "too-young": "too young",
+    "age-unknown": "of unknown age",
+}
+
+
+def plan_table(plan: Plan, verbose: bool, width: int | None) -> str:
+    """Return the plan for people; with `verbose` every kept object has its line too."""
+    parts = [engine_line(plan.engine, plan.taken_at, width) + fold(_summary(plan), width)]
+    for kind in KINDS:
+        section = _going_section(plan, kind, width)
+        if section:
+            parts.append(section)
+    parts.append(_kept_sections(plan, width) if verbose else _kept_summary(plan, width))
+    if plan.warnings:
+        parts.append(warning_lines(plan.warnings, width))
+    return "\n".join(part for part in parts if part)
+
+
+def _summary(plan: Plan) -> str:
+    count = sum(removal.action == "remove" for removal in plan.removals)
+    policy = f"Under {plan.policy.source}"
+    if not count:
+        return f"{policy} there is nothing to remove."
+    return f"{policy} {plural(count, 'object')} would go and give back {format_interval(plan.reclaim)}."
+
+
+def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
+    removals = {removal.id: removal for removal in plan.removals if removal.kind == kind and removal.action == "remove"}
+    going = [decision for decision in plan.decisions if decision.kind == kind and decision.id in removals]
+    if not going:
+        return ""
+    total = add_up(removal.reclaim for removal in removals.values())
+    gives = "" if kind == "network" else f", giving back {format_interval(total)}"
+    going.sort(key=lambda decision: (-(decision.size_bytes or 0), decision.name, decision.id))
+    rows = [_going_row(plan, decision, removals[decision.id]) for decision in going]
+    return f"{TITLE_OF[kind]} to remove: {len(going)}{gives}\n{render_table(_GOING, rows, width)}"
+
+
+def _going_row(plan: Plan, decision: Decision, removal: Removal) -> tuple[str, ...]:
+    why = "; ".join(reason.text for reason in decision.reasons)
+    tags = [step.name for step in plan.removals if step.action == "untag" and step.id == decision.id]
+    if decision.kind == "image" and tags:
+        why += f"; also tagged {', '.join(sorted(tags))}"
+    if decision.kind == "network":
+        return decision.name, "", "", why
+    return decision.name, format_size(decision.size_bytes), format_interval(removal.reclaim), why
+
+
+def _kept_summary(plan: Plan, width: int | None) -> str:
+    rows = []
+    for kind in KINDS:
+        kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
+        if kept:
+            rows.append((plural(len(kept), NOUN_OF[kind]), _why_kept(kept)))
+    if not rows:
+        return ""
+    return "Kept (--verbose lists them)\n" + render_table(
+        (Column("KIND"), Column("WHY", wraps=True)), rows, width, False
+    )
+
+
+def _why_kept(kept: list[Decision]) -> str:
+    counts = Counter(_in_a_word(decision.reasons[0]) for decision in kept)
+    return ", ".join(f"{count} {why}" for why, count in counts.most_common())
+
+
+def _in_a_word(reason: Reason) -> str:
+    return _KEPT_BECAUSE.get(reason.code) or f"because {reason.text}"
+
+
+def _kept_sections(plan: Plan, width: int | None) -> str:
+    parts = []
+    for kind in KINDS:
+        kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
+        if kept:
+            kept.sort(key=lambda decision: (decision.name, decision.id))
+            table = render_table(_KEPT, [_kept_row(decision) for decision in kept], width)
+            parts.append(f"{TITLE_OF[kind]} to keep: {len(kept)}\n{table}")
+    return "\n".join(parts)
+
+
+def _kept_row(decision: Decision) -> tuple[str, ...]:
+    size = "" if decision.kind == "network" else format_size(decision.size_bytes)
+    return decision.name, size, "; ".join(reason.text for reason in decision.reasons)

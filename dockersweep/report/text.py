@@ -1,0 +1,78 @@
+"""Text that a terminal can be trusted with, in the width that it has.
+
+Names, labels and messages come from engines and so from anybody: control characters, and the marks that change the
+direction of writing, are shown by their codes and never sent.
+"""
+
+import unicodedata
+
+_SHOWN_AS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: str) -> str:
+    """Return the text with every character that does something instead of showing something replaced by its code."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_printable_character(character) for character in text)
+
+
+def _printable_character(character: str) -> str:
+    # Cc and Cf are controls and marks of direction, Cs halves of pairs, Co private, Cn unassigned, Zl and Zp line ends.
+    if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return character
+    if character in _SHOWN_AS:
+        return _SHOWN_AS[character]
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def display_width(text: str) -> int:
+    """Return how many columns the text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_character_width(character) for character in text)
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def shorten_middle(text: str, width: int) -> str:
+    """Return the text in at most `width` columns: its start and its end, which tell names apart, with "…" between."""
+    if display_width(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    head = _cut(text, (width - 1) - (width - 1) // 2)
+    tail = _cut(text[::-1], (width - 1) // 2)[::-1]
+    return f"{head}…{tail}"
+
+
+def _cut(text: str, width: int) -> str:
+    taken, used = [], 0
+    for character in text:
+        used += _character_width(character)
+        if used > width:
+            break
+        taken.append(character)
+    return "".join(taken)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Return the text in lines of at most `width` columns, cut between words; a word that is longer is shortened."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines else word
+        if lines and display_width(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(shorten_middle(word, width))
+    return lines or [""]
+
+
+def plural(count: int, noun: str) -> str:
+    """Return "1 image", "3 images"; grouped digits from 10,000 on."""
+    shown = f"{count:,}" if count >= 10_000 else str(count)
+    return f"{shown} {noun}" if count == 1 else f"{shown} {noun}s"

@@ -1,0 +1,149 @@
+"""Ages, sizes and instants: read from text and written for people.
+
+Sizes are bytes, shown in decimal units as docker shows them; instants are aware datetimes in UTC; an age is a
+length of time that may hold calendar months.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dockersweep.errors import UsageError
+
+MINUTE, HOUR, DAY, WEEK = 60, 3_600, 86_400, 604_800
+SECONDS_OF_UNIT = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
+MONTHS_OF_UNIT = {"mo": 1, "y": 12}
+NAME_OF_UNIT = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
+AGE_HELP = "a number and a unit, s, m, h, d, w, mo or y, like 24h, 7d, 2w, 3mo or 1d12h"
+
+# Reproducible builds say 1970 or 1980, and engines write year 1 for "never": none of these is a time at which
+# anything happened.
+LAST_UNKNOWN_INSTANT = datetime(1980, 1, 2, tzinfo=UTC)
+LONGEST_AGE = timedelta(days=365_000)
+
+
+@dataclass(frozen=True)
+class Age:
+    """A length of time: whole calendar months, and seconds beside them. `text` is how it was written."""
+
+    months: int
+    seconds: int
+    text: str
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether this asks for no age at all."""
+        return self.months == 0 and self.seconds == 0
+
+    def before(self, now: datetime) -> datetime:
+        """Return the instant that lies this age before `now`; year 1 where the calendar ends."""
+        try:
+            if self.months:
+                # The import costs as much as the rest of a small run and only calendar ages need it.
+                from dateutil.relativedelta import relativedelta
+
+                now = now - relativedelta(months=self.months)
+            return now - timedelta(seconds=self.seconds)
+        except (OverflowError, ValueError):
+            return datetime.min.replace(tzinfo=UTC)
+
+    def words(self) -> str:
+        """Return the age in words, as it was written: "24 hours", "3 months", "1 day 12 hours"."""
+        parts = re.findall(r"([\d.]+)(mo|[smhdwy])", self.text)
+        return " ".join(f"{number} {NAME_OF_UNIT[unit]}{'' if number == '1' else 's'}" for number, unit in parts)
+
+
+def parse_age(text: str) -> Age:
+    """Read an age like `24h`, `7d`, `2w`, `3mo`, `1.5h`, `1d12h` or `0s`.
+
+    Raises UsageError that says what is wrong and what an age looks like.
+    """
+    problem = f'"{text}" is not an age'
+    compact = text.replace(" ", "").lower()
+    if not compact:
+        raise UsageError(f"an age is missing: write {AGE_HELP}")
+    if compact.startswith("-"):
+        raise UsageError(f"{problem}: it cannot be negative; write {AGE_HELP}")
+    if re.fullmatch(r"[\d.]+", compact):
+        raise UsageError(f"{problem}: it has no unit; write {AGE_HELP}")
+    months = 0
+    seconds = 0.0
+    rest = compact
+    while rest:
+        part = re.match(r"(\d+(?:\.\d+)?)([^\d.]+)", rest)
+        if part is None:
+            raise UsageError(f"{problem}; write {AGE_HELP}")
+        number, unit = part[1], part[2]
+        if unit in SECONDS_OF_UNIT:
+            seconds += float(number) * SECONDS_OF_UNIT[unit]
+        elif unit in MONTHS_OF_UNIT:
+            if "." in number:
+                raise UsageError(f"{problem}: months and years are whole; write {AGE_HELP}")
+            months += int(number) * MONTHS_OF_UNIT[unit]
+        else:
+            raise UsageError(f'{problem}: there is no unit "{unit}"; write {AGE_HELP}')
+        rest = rest[part.end() :]
+    if seconds > LONGEST_AGE.total_seconds() or months > 12_000:
+        raise UsageError(f"{problem} that a calendar holds; at most 1000y")
+    return Age(months=months, seconds=round(seconds), text=compact)
+
+
+def format_duration(seconds: float) -> str:
+    """Return a length of time as docker words it: "5 seconds", "about an hour" is "60 minutes" here, "3 weeks".
+
+    The unit is the largest of which there are at least two, so "36 hours" and not "1 day": an age beside a limit
+    of the same size then still tells them apart.
+    """
+    seconds = max(0, int(seconds))
+    for size, name in ((365 * DAY, "year"), (30 * DAY, "month"), (WEEK, "week"), (DAY, "day"), (HOUR, "hour")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}s"
+    if seconds >= 2 * MINUTE:
+        return f"{seconds // MINUTE} minutes"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
+def format_size(size_bytes: int | None) -> str:
+    """Return a size in decimal units with three digits: "0 B", "21.0 MB", "1.24 GB"; "unknown" for None."""
+    if size_bytes is None:
+        return "unknown"
+    if abs(size_bytes) < 1000:
+        return f"{size_bytes} B"
+    size = float(size_bytes)
+    for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
+        size /= 1000
+        if abs(size) < 999.5 or unit == "EB":
+            digits = 2 if abs(size) < 9.995 else 1 if abs(size) < 99.95 else 0
+            return f"{size:.{digits}f} {unit}"
+    raise AssertionError("the loop returns at its last unit")
+
+
+def format_instant(instant: datetime) -> str:
+    """Return an instant as RFC 3339 in UTC, in whole seconds: "2026-11-23T22:36:25Z"."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def known_instant(instant: datetime | None) -> datetime | None:
+    """Return the instant, or None where it stands for "never" or "not recorded" (at or before 1980-01-02)."""
+    return None if instant is None or instant <= LAST_UNKNOWN_INSTANT else instant
+
+
+def parse_instant(text: str | None) -> datetime | None:
+    """Read an RFC 3339 instant as engines write it, with up to nine digits of a second.
+
+    Returns None where it is missing, empty (Podman) or stands for "never"; an instant in a form that no engine is
+    known to write is unknown as well.
+    """
+    if not text:
+        return None
+    cut = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    try:
+        instant = datetime.fromisoformat(cut)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    try:
+        return known_instant(instant.astimezone(UTC))
+    except OverflowError:
+        return None
