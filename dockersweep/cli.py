@@ -32,8 +32,6 @@ Nothing is removed but by `sweep`, and by that only after a yes or with --yes.
 `dockersweep VERB --help` tells the flags of a verb; dockersweep(1) tells all the rest.
 """
 Value = TypeVar("Value")
-if TYPE_CHECKING:
-    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,6 +39,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[_Parser]
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -40,12 +40,12 @@ def read_document(data: bytes, expected: type[Document], path: str) -> Document:
         schema = msgspec.json.decode(data, type=_Header).schema
     except msgspec.ValidationError:
         raise DocumentError(f"{path} is JSON, but not a dockersweep document") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DocumentError(f"{path} is not whole JSON: {error}; was it cut off while it was written?") from None
     _check_schema(schema, name, path)
     try:
         return msgspec.json.decode(data, type=expected)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DocumentError(f"{path} is not a valid dockersweep.{name}/1 document: {error}") from None
 
 

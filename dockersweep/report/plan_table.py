@@ -43,10 +43,10 @@ def plan_table(plan: Plan, verbose: bool, width: int | None) -> str:
 
 def _summary(plan: Plan) -> str:
     count = sum(removal.action == "remove" for removal in plan.removals)
-    policy = f"Under {plan.policy.source}"
     if not count:
-        return f"{policy} there is nothing to remove."
-    return f"{policy} {plural(count, 'object')} would go and give back {format_interval(plan.reclaim)}."
+        return f"Nothing to remove, by {plan.policy.source}."
+    gives = format_interval(plan.reclaim)
+    return f"{plural(count, 'object')} to remove, giving back {gives}, by {plan.policy.source}."
 
 
 def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:

@@ -1,0 +1,130 @@
+"""What every test stands on: an environment of its own, and real engines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engines import roots
+from tests.engines.engine import Engine
+from tests.engines.kinds import KINDS, CannotDo, EngineKind, kind
+from tests.engines.litter import Litter
+
+_ENGINE_FIXTURES = {"engine", "litter", "engines"}
+_FOREIGN = (
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_API_VERSION",
+    "CONTAINER_HOST",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Know `--quick`."""
+    parser.addoption("--quick", action="store_true", help="leave out the tests that need a real engine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Know our markers."""
+    config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
+    config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `engine` on every kind of engine, or on those that its marker names."""
+    if "engine" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("on_engines")
+    chosen = [kind(name) for name in marker.args] if marker else KINDS
+    metafunc.parametrize("engine", chosen, indirect=True, ids=str)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs an engine when asked to be quick."""
+    if config.getoption("--quick"):
+        slow = [item for item in items if _needs_engine(item)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not _needs_engine(item)]
+
+
+def _needs_engine(item: pytest.Item) -> bool:
+    asked = set(getattr(item, "fixturenames", ()))
+    return bool(asked & _ENGINE_FIXTURES) or item.get_closest_marker("engines") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Skip a test, with the reason, where its engine cannot do what it takes."""
+    try:
+        return (yield)
+    except CannotDo as reason:
+        pytest.skip(f"{item.name}: {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep every test away from the user's engine, configuration and files."""
+    for name in os.environ:
+        if name in _FOREIGN or name.startswith("DOCKERSWEEP_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    # A program that a test starts finds the roots where we have them.
+    monkeypatch.setenv("DOCKERSWEEP_TEST_CACHE", str(roots.CACHE))
+
+
+class Engines:
+    """The engines of this session, each started when it is first asked for."""
+
+    def __init__(self) -> None:
+        """Start none yet."""
+        self._started: dict[EngineKind, Engine] = {}
+
+    def get(self, wanted: EngineKind) -> Engine:
+        """The engine of that kind, running and empty."""
+        if wanted in self._started:
+            self._started[wanted].wipe()
+        else:
+            self._started[wanted] = Engine(wanted).start()
+        return self._started[wanted]
+
+    def close(self) -> None:
+        """End them all."""
+        for engine in self._started.values():
+            engine.close()
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    """The engines of this session, for tests that do without the parameter of `engine`."""
+    roots.build_all()
+    running = Engines()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, engines: Engines) -> Engine:
+    """A real engine, running and empty; the test runs on each kind of them."""
+    return engines.get(request.param)
+
+
+@pytest.fixture
+def litter(engine: Engine) -> Litter:
+    """The means to fill `engine` with things to clean up."""
+    return Litter(engine)
+
+
+@pytest.fixture
+def checkout() -> Path:
+    """The folder of the project."""
+    return Path(__file__).parents[1]

@@ -1,0 +1,64 @@
+"""Builds on an engine, for the build cache and the intermediate images that they leave."""
+
+from __future__ import annotations
+
+from tests.engines.archive import random_bytes, tar
+from tests.engines.engine import Engine
+from tests.engines.kinds import CannotDo
+
+
+class Builds:
+    """Builds images with BuildKit, or with the builder that came before it."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Build on that engine."""
+        self._engine = engine
+
+    def cache(self, base: str, name: str, *, records: int, size: int, image: str | None) -> list[str]:
+        """Build with BuildKit and return the ids of the new build-cache records."""
+        if not self._engine.kind.has_build_cache:
+            raise CannotDo("it has no BuildKit")
+        before = set(self.cache_ids())
+        output = ["--load", "--tag", image] if image else ["--output", "type=cacheonly"]
+        self._engine.docker(
+            *("buildx", "build", "--quiet", "--network", "none", "--provenance=false", *output, "-"),
+            stdin=_context(base, name, steps=records, size=size),
+        )
+        return [record for record in self.cache_ids() if record not in before]
+
+    def cache_ids(self) -> list[str]:
+        """The ids of all build-cache records."""
+        told = self._engine.wire.call("GET", "/system/df", type="build-cache")
+        return [record["ID"] for record in told["BuildCache"] or []]
+
+    def legacy(self, base: str, tag: str, *, steps: int, size: int) -> list[str]:
+        """Build with the legacy builder; return the ids of the new images, the oldest first."""
+        if not self._engine.kind.has_legacy_builder:
+            raise CannotDo("it has no legacy builder")
+        self._engine.docker(
+            *("build", "--quiet", "--network", "none", "--tag", tag, "-"),
+            stdin=_context(base, tag.replace(":", "-"), steps=steps, size=size),
+            variables={"DOCKER_BUILDKIT": "0"},
+        )
+        return self._lineage(tag, base)
+
+    def _lineage(self, tag: str, base: str) -> list[str]:
+        """The image and its parents, down to the base that it was built on."""
+        wire = self._engine.wire
+        found: list[str] = []
+        built_on = wire.call("GET", f"/images/{base}/json")["Id"]
+        image = wire.call("GET", f"/images/{tag}/json")
+        while image["Id"] != built_on:
+            found.append(image["Id"])
+            if not image.get("Parent"):
+                break
+            image = wire.call("GET", f"/images/{image['Parent']}/json")
+        return found[::-1]
+
+
+def _context(base: str, name: str, *, steps: int, size: int) -> bytes:
+    """A build context: a Dockerfile of that many steps, the first of which copies a file of that size."""
+    lines = [f"FROM {base}", f"COPY payload /{name}"]
+    lines += [f"RUN touch /{name}-{step}" for step in range(1, steps)]
+    dockerfile = "\n".join(lines) + "\n"
+    return tar({"Dockerfile": dockerfile.encode(), "payload": random_bytes(name, max(size, 1))})

@@ -1,0 +1,243 @@
+"""A real engine: started, used, emptied, ended."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from docker import APIClient
+
+from tests.engines import keeper, launch, rundir
+from tests.engines.kinds import EngineKind
+from tests.engines.roots import FORKY_DOCKER
+from tests.engines.wipe import NotEmptyError, empty
+from tests.engines.wire import RefusalError, Wire
+
+_CHECKOUT = Path(__file__).parents[2]
+_PATIENCE = 60.0
+
+
+class EngineError(Exception):
+    """An engine did not start or did not end."""
+
+
+class Engine:
+    """An engine of its own: processes, mounts, network and cgroups end with it, or with us.
+
+    It is used as a context manager, or with `start` and `close`. `stop`, `kill` and `restart` leave its
+    data; `close` removes all of it.
+    """
+
+    def __init__(self, kind: EngineKind, *, options: tuple[str, ...] = ()) -> None:
+        """Name an engine, with further options for its command line; nothing runs yet."""
+        self.kind = kind
+        self._options = options
+        self._run: rundir.RunDirectory | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._api: APIClient | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.kind.name} {'running' if self.running else 'not running'}>"
+
+    # Where it is.
+
+    @property
+    def run_directory(self) -> Path:
+        """The folder of everything that it keeps."""
+        if self._run is None:
+            raise EngineError(f"{self.kind.name} has not been started")
+        return self._run.path
+
+    @property
+    def socket(self) -> Path:
+        """The socket that it listens on."""
+        return self.run_directory / "engine.sock"
+
+    @property
+    def url(self) -> str:
+        """What DOCKER_HOST says to mean this engine."""
+        return f"unix://{self.socket}"
+
+    @property
+    def data_root(self) -> Path:
+        """Where it keeps images, containers and volumes, as the machine sees it."""
+        return self.run_directory / "data"
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return (self.run_directory / "log").read_text(errors="replace")
+
+    @property
+    def running(self) -> bool:
+        """Whether its processes are there."""
+        return self._keeper is not None and self._keeper.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process whose end is the end of everything that the engine started."""
+        return int((self.run_directory / keeper.PID_FILE).read_text())
+
+    # Its life.
+
+    def start(self) -> Self:
+        """Start it and wait until it answers."""
+        if self.running:
+            raise EngineError(f"{self.kind.name} is running already")
+        self.kind.root.build()
+        # Whatever the engine, the client comes from this root.
+        FORKY_DOCKER.build()
+        if self._run is None:
+            rundir.sweep()
+            self._run = rundir.RunDirectory()
+        self.data_root.mkdir(exist_ok=True)
+        (self.run_directory / keeper.PID_FILE).unlink(missing_ok=True)
+        self.socket.unlink(missing_ok=True)
+        self._keeper = self._launch(self._run)
+        try:
+            self._await_answer()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End it as its service manager would, and keep its data."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and all that it runs without a warning, and keep its data."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it and start it again on the same data."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End it and remove everything that it was."""
+        self.kill()
+        if self._run is not None:
+            run, self._run = self._run, None
+            run.remove()
+
+    def wipe(self) -> None:
+        """Leave it running and empty; the fast way when that works, with a new data root when not."""
+        try:
+            if self.running:
+                empty(self.wire, self.kind)
+                return
+        except NotEmptyError:
+            pass
+        self.kill()
+        shutil.rmtree(self.data_root)
+        shutil.rmtree(self.run_directory / "networks", ignore_errors=True)
+        self.start()
+
+    # Talking to it.
+
+    @property
+    def api(self) -> APIClient:
+        """A low-level client, for the tests themselves."""
+        if self._api is None:
+            self._api = APIClient(base_url=self.url, version=self.kind.api_version, timeout=60)
+        return self._api
+
+    @property
+    def wire(self) -> Wire:
+        """The plain way to talk to it, for what must be quick."""
+        return Wire(self.socket, self.kind.api_version)
+
+    def environment(self) -> dict[str, str]:
+        """The environment for a tool that is to work on this engine, with its client on the PATH."""
+        return launch.client_environment(self.run_directory, self.url)
+
+    def docker(
+        self,
+        *args: str,
+        stdin: str | bytes | None = None,
+        check: bool = True,
+        variables: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the docker command line against it."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            ["docker", *args],
+            executable=FORKY_DOCKER.path / "usr/bin/docker",
+            env=self.environment() | dict(variables or {}),
+            input=b"" if given is None else given,
+            capture_output=True,
+            check=False,
+        )
+        told = subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        )
+        if check and told.returncode != 0:
+            raise EngineError(f"{' '.join(told.args)} ended with {told.returncode}:\n{told.stderr}")
+        return told
+
+    # How it is done.
+
+    def _launch(self, run: rundir.RunDirectory) -> subprocess.Popen[bytes]:
+        engine = launch.command(self.kind, run.path, self.socket, self.data_root, self._options)
+        clean = launch.environment(self.kind, run.path)
+        with (run.path / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.engines.keeper", str(run.path), *engine],
+                cwd=_CHECKOUT,
+                env=clean,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # The lock stays held until the keeper has cleaned up, also when we die first.
+                pass_fds=(run.lock,),
+                # The Ctrl-C of a terminal is for us, who then end the engine in good order.
+                start_new_session=True,
+            )
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not self._answers():
+            if not self.running or time.monotonic() > deadline:
+                raise EngineError(f"{self.kind.name} does not start:\n{self.log}")
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            return self.wire.raw("GET", "/_ping") == b"OK"
+        except (OSError, http.client.HTTPException, RefusalError):
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._api is not None:
+            self._api.close()
+            self._api = None
+        if self._keeper is None or self._keeper.stdin is None:
+            return
+        try:
+            if self.running:
+                os.kill(self.pid, how)
+            self._keeper.wait(15)
+        except (subprocess.TimeoutExpired, OSError, ValueError) as problem:
+            if how is not signal.SIGKILL:
+                raise EngineError(f"{self.kind.name} does not end:\n{self.log}") from problem
+        self._keeper.stdin.close()
+        self._keeper.wait()
+        self._keeper = None

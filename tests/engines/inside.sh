@@ -1,0 +1,51 @@
+#!/bin/sh
+# The first process of an engine's namespaces: makes their root, starts the engine in it, and reaps.
+#
+#   inside.sh ROOT RUN_DIRECTORY COMMAND...
+#
+# The root is seen through an overlay, so that nothing is ever written into it.
+set -eu
+root=$1 run=$2
+shift 2
+
+# /proc is still the one of the machine, so this is our process id as the machine sees it.
+read -r pid rest </proc/self/stat
+echo "$pid" >"$run/pid.new"
+mv "$run/pid.new" "$run/pid"
+
+new=$run/root
+mkdir -p "$new"
+mount -t tmpfs tmpfs "$new"
+mkdir "$new/upper" "$new/work" "$new/merged"
+mount -t overlay -o "lowerdir=$root,upperdir=$new/upper,workdir=$new/work" overlay "$new/merged"
+cd "$new/merged"
+mount -t proc proc proc
+mount --rbind /sys sys
+mount --rbind /dev dev
+for folder in dev/shm run tmp; do
+    mount -t tmpfs tmpfs "$folder"
+done
+mkdir -p ".$run"
+mount --bind "$run" ".$run"
+pivot_root . mnt
+cd /
+umount -l /mnt
+busybox hostname "${run##*/}"
+busybox ifconfig lo 127.0.0.1 up
+
+if [ -n "${OWN_CGROUP:-}" ]; then
+    # crun refuses the mixed layout of cgroups; in a cgroup namespace this mount shows our own branch only.
+    umount -R /sys/fs/cgroup
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+fi
+
+status=0
+"$@" &
+engine=$!
+trap 'kill -TERM $engine' TERM
+# A signal interrupts wait, so it takes several.
+while kill -0 $engine 2>/dev/null; do
+    status=0
+    wait $engine || status=$?
+done
+exit $status

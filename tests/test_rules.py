@@ -1,0 +1,218 @@
+"""Which object goes, which stays, and what is said about it: one case a line, named for what it shows."""
+
+import pytest
+
+from dockersweep.model.inventory import Inventory, Object
+from dockersweep.model.plan import Decision
+from dockersweep.model.policy import Policy
+from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
+from dockersweep.policy.rules import evaluate
+from dockersweep.units import parse_age
+from tests.inventories import NOW, ago, container, image, inventory, network, record, volume
+
+DEFAULT = PolicyFlags()
+NOW_FLAGS = PolicyFlags(older_than=parse_age("0s"))
+
+
+def judge(objects: Inventory, flags: PolicyFlags = DEFAULT) -> dict[str, Decision]:
+    policy: Policy = policy_from_flags(flags)
+    return {decision.id: decision for decision in evaluate(objects, policy, NOW)}
+
+
+def words(decision: Decision) -> str:
+    return "; ".join(reason.text for reason in decision.reasons)
+
+
+CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
+    # name of the case: objects, flags, id that is judged, verdict, reason
+    "stopped for long": ((container("web"),), DEFAULT, "web", "remove", "stopped for 10 days, over 24 hours"),
+    "stopped just now": (
+        (container("web", finished=ago(hours=3)),), DEFAULT, "web", "keep", "stopped for 3 hours, not yet 24 hours",
+    ),
+    "stopped a minute ago, created long ago": (
+        (container("web", finished=ago(minutes=1), created=ago(days=900)),), DEFAULT, "web", "keep", "60 seconds",
+    ),
+    "never started": (
+        (container("web", "created", created=ago(days=3)),), DEFAULT, "web", "remove",
+        "created 3 days ago and never started, over 24 hours",
+    ),
+    "created a second ago": (
+        (container("web", "created", created=ago(seconds=1)),), DEFAULT, "web", "keep", "not yet 24 hours",
+    ),
+    "running": ((container("web", "running"),), NOW_FLAGS, "web", "keep", "it is running"),
+    "paused": ((container("web", "paused"),), NOW_FLAGS, "web", "keep", "it is paused"),
+    "in removal": ((container("web", "removing"),), NOW_FLAGS, "web", "keep", "it is removing"),
+    "a state that nobody knows": ((container("web", "odd"),), NOW_FLAGS, "web", "keep", "it is odd"),
+    "restarts by itself": (
+        (container("web", restart="always"),), NOW_FLAGS, "web", "keep", "its restart policy is always",
+    ),
+    "restarts unless stopped": (
+        (container("web", restart="unless-stopped"),), NOW_FLAGS, "web", "keep", "unless-stopped",
+    ),
+    "restarts on failure": ((container("web", restart="on-failure"),), DEFAULT, "web", "remove", "stopped for"),
+    "restart policy unknown": (
+        (container("web", restart=None),), NOW_FLAGS, "web", "keep", "its restart policy is not known",
+    ),
+    "swarm task": (
+        (container("web", labels={"com.docker.swarm.task.id": "x"}),), NOW_FLAGS, "web", "keep", "swarm",
+    ),
+    "not read in full": ((container("web", unread="it hung"),), NOW_FLAGS, "web", "keep", "in full: it hung"),
+    "dangling": ((image("a"),), DEFAULT, "sha256:a", "remove", "first seen 10 days ago, over 24 hours"),
+    "dangling, just seen": (
+        (image("a", first_seen=ago(hours=1)),), DEFAULT, "sha256:a", "keep", "first seen 60 minutes ago, not yet",
+    ),
+    "dangling, can be pulled again": (
+        (image("a", digests=["app@sha256:1"]),), DEFAULT, "sha256:a", "remove", "can be pulled again as app@sha256:1",
+    ),
+    "tagged": ((image("a", "app:1"),), DEFAULT, "sha256:a", "keep", "it has a tag: only --all-images removes"),
+    "tagged, all images": (
+        (image("a", "app:1"),), PolicyFlags(all_images=True), "sha256:a", "remove", "first seen 10 days ago",
+    ),
+    "held by a container that stays": (
+        (image("a"), container("web", image="sha256:a", finished=ago(hours=2))), DEFAULT, "sha256:a", "keep",
+        "used by container web (exited 2 hours ago)",
+    ),
+    "held by a container that goes": (
+        (image("a"), container("web", image="sha256:a")), DEFAULT, "sha256:a", "remove",
+        "last used 10 days ago, over 24 hours; used by container web (exited 10 days ago), which goes too",
+    ),
+    "named by a container without its id": (
+        (image("a", "app:1"), container("web", "running", image="app:1")), PolicyFlags(all_images=True), "sha256:a",
+        "keep", "used by container web (running)",
+    ),
+    "parent of a tagged image": (
+        (image("p"), image("a", "app:1", parent="p")), NOW_FLAGS, "sha256:p", "keep", "parent of image app:1",
+    ),
+    "parent of a dangling image": (
+        (image("p"), image("a", parent="p")), NOW_FLAGS, "sha256:p", "remove", "parent of image a, which goes too",
+    ),
+    "just out of use, by the ledger": (
+        (image("a", first_seen=ago(days=90), first_unused=ago(hours=2)),), DEFAULT, "sha256:a", "keep",
+        "unused for 2 hours, not yet 24 hours",
+    ),
+    "anonymous volume": ((volume("v"),), DEFAULT, "v", "remove", "created 10 days ago, over 24 hours"),
+    "named volume": ((volume("v", anonymous=False),), DEFAULT, "v", "keep", "only --named-volumes removes"),
+    "named volume, asked for": (
+        (volume("v", anonymous=False),), PolicyFlags(named_volumes=True), "v", "remove", "created 10 days ago",
+    ),
+    "volume of another driver": ((volume("v", driver="nfs"),), NOW_FLAGS, "v", "keep", "its driver is nfs"),
+    "volume with options": (
+        (volume("v", options={"type": "nfs"}),), NOW_FLAGS, "v", "keep", "it has mount options",
+    ),
+    "volume that only the engine counts": (
+        (volume("v", free=False),), NOW_FLAGS, "v", "keep", "the engine counts a use of it that no container shows",
+    ),
+    "volume of a stopped container that stays": (
+        (volume("v", free=False), container("web", volumes=["v"], finished=ago(hours=1))), DEFAULT, "v", "keep",
+        "used by container web (exited 60 minutes ago)",
+    ),
+    "volume of a container that goes": (
+        (volume("v", free=False), container("web", volumes=["v"])), DEFAULT, "v", "remove", "web (exited 10 days ago)",
+    ),
+    "volume that the engine calls free and a container mounts": (
+        (volume("v"), container("web", "running", volumes=["v"])), NOW_FLAGS, "v", "keep", "used by container web",
+    ),
+    "volume with a folder bound into a container": (
+        (volume("v"), container("web", "running", binds=["/var/lib/docker/volumes/v/_data/sub"])), NOW_FLAGS, "v",
+        "keep", "used by container web (running)",
+    ),
+    "network": ((network("n"),), DEFAULT, "net-n", "remove", "created 10 days ago, over 24 hours"),
+    "network that a stopped container names": (
+        (network("n"), container("web", networks=["n"], finished=ago(hours=1))), NOW_FLAGS, "net-n", "remove",
+        "which goes too",
+    ),
+    "network that a container that stays names": (
+        (network("n"), container("web", networks=["net-n"], restart="always")), NOW_FLAGS, "net-n", "keep",
+        "used by container web (exited 10 days ago)",
+    ),
+    "predefined network": ((network("n", predefined=True),), NOW_FLAGS, "net-n", "keep", "made by the engine"),
+    "swarm network": ((network("n", scope="swarm"),), NOW_FLAGS, "net-n", "keep", "its scope is swarm"),
+    "network that lends its configuration": (
+        (network("n"), network("m", config_from="n", created=ago(hours=1))), DEFAULT, "net-n", "keep",
+        "lends its configuration to network m",
+    ),
+    "old cache": ((record("r"),), DEFAULT, "r", "remove", "last used 10 days ago, over 7 days"),
+    "young cache": ((record("r", last_used=ago(days=6)),), DEFAULT, "r", "keep", "6 days ago, not yet 7 days"),
+    "cache in use": ((record("r", in_use=True),), NOW_FLAGS, "r", "keep", "a build uses it"),
+    "cache under a record that stays": (
+        (record("p"), record("r", "p", last_used=ago(days=1))), DEFAULT, "p", "keep", "parent of build-cache record r",
+    ),
+    "protected by label": (
+        (container("web", labels={"keep": ""}),), PolicyFlags(keep_labels=("keep",)), "web", "keep",
+        "has the label keep (--keep-label)",
+    ),
+    "label with another value": (
+        (container("web", labels={"env": "dev"}),), PolicyFlags(keep_labels=("env=prod",)), "web", "remove", "stopped",
+    ),
+    "one of several labels protects": (
+        (container("web", labels={"b": "1"}),), PolicyFlags(keep_labels=("a", "b=1")), "web", "keep", "the label b=1",
+    ),
+    "protected by name": (
+        (volume("db-1"),), PolicyFlags(keep_names=("db-*",)), "db-1", "keep", "its name matches db-* (--keep-name)",
+    ),
+    "protected by repository": (
+        (image("a", "app:1"),), PolicyFlags(all_images=True, keep_images=("app",)), "sha256:a", "keep", "matches app",
+    ),
+    "protected by any of its tags": (
+        (image("a", "app:1", "app:stable"),), PolicyFlags(all_images=True, keep_images=("*:stable",)), "sha256:a",
+        "keep", "matches *:stable",
+    ),
+    "protected without Podman's prefix": (
+        (image("a", "localhost/app:1"),), PolicyFlags(all_images=True, keep_images=("app:1",)), "sha256:a", "keep",
+        "matches app:1",
+    ),
+    "registry with a port is no tag": (
+        (image("a", "host:5000/app:1"),), PolicyFlags(all_images=True, keep_images=("host:5000/app",)), "sha256:a",
+        "keep", "matches host:5000/app",
+    ),
+    "a kind that is not asked for": (
+        (container("web"),), PolicyFlags(kinds=("image",)), "web", "keep", "only image is asked for",
+    ),
+    "an age for all kinds": (
+        (record("r", last_used=ago(hours=2)),), PolicyFlags(older_than=parse_age("1h")), "r", "remove",
+        "last used 2 hours ago, over 1 hour",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_becomes_of(case: str) -> None:
+    objects, flags, judged, verdict, reason = CASES[case]
+    decision = judge(inventory(*objects), flags)[judged]
+    assert (decision.verdict, reason in words(decision)) == (verdict, True), words(decision)
+
+
+def test_the_container_that_dockersweep_runs_in_stays_with_all_it_holds() -> None:
+    seen = inventory(container("me", image="sha256:a", volumes=["v"]), image("a"), volume("v"), own_container="me")
+    decisions = judge(seen, NOW_FLAGS)
+    assert {decision.verdict for decision in decisions.values()} == {"keep"}
+    assert words(decisions["me"]) == "dockersweep itself runs in it"
+
+
+def test_an_unknown_age_is_said_and_passes_only_where_no_age_is_asked_for() -> None:
+    import msgspec
+
+    unseen = msgspec.structs.replace(image("a"), first_seen_at=None, first_seen_unused_at=None, built_at=ago(days=900))
+    kept = judge(inventory(unseen))["sha256:a"]
+    assert words(kept) == "age unknown: nothing tells when it came here (built 2024-06-07)"
+    assert kept.age_seconds is None
+    assert kept.age_source is None
+    gone = judge(inventory(unseen), NOW_FLAGS)["sha256:a"]
+    assert (gone.verdict, words(gone)) == ("remove", "age unknown, and none is asked for")
+
+
+def test_a_finish_that_lies_before_the_start_is_left_from_an_earlier_run() -> None:
+    import msgspec
+
+    again = msgspec.structs.replace(container("web", finished=ago(days=30)), started_at=ago(hours=2))
+    assert words(judge(inventory(again))["web"]) == "stopped for 2 hours, not yet 24 hours"
+
+
+def test_chains_of_a_legacy_build_are_released_down_to_their_root() -> None:
+    chain = [image("i0")] + [image(f"i{step}", parent=f"i{step - 1}") for step in range(1, 30)]
+    assert {decision.verdict for decision in judge(inventory(*chain), NOW_FLAGS).values()} == {"remove"}
+
+
+def test_parents_in_a_circle_are_kept() -> None:
+    circle = [image("a", parent="b"), image("b", parent="a")]
+    assert {decision.verdict for decision in judge(inventory(*circle), NOW_FLAGS).values()} == {"keep"}
