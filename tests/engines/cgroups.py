@@ -15,10 +15,19 @@ def make(name: str) -> None:
 def remove(name: str, patience: float = 5.0) -> None:
     """Remove every cgroup of that name, on a machine of either layout, once its last process has gone."""
     deadline = time.monotonic() + patience
+    thaw(name)
     while left := [place for place in _hierarchies() if not _removed(place / name)]:
         if time.monotonic() > deadline:
             raise OSError(f"cgroups {name} are still in use in {', '.join(map(str, left))}")
         time.sleep(0.02)
+
+
+def thaw(name: str) -> None:
+    """Thaw what is paused there: on the version 1 hierarchy a frozen process outlives even SIGKILL."""
+    for place in _hierarchies():
+        for state in (place / name).rglob("freezer.state"):
+            with contextlib.suppress(OSError):
+                state.write_text("THAWED")
 
 
 def present(name: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import Self
 
 from docker import APIClient
 
-from tests.engines import keeper, launch, rundir
+from tests.engines import cgroups, keeper, launch, rundir
 from tests.engines.kinds import EngineKind
 from tests.engines.roots import FORKY_DOCKER
 from tests.engines.wipe import NotEmptyError, empty
@@ -231,13 +232,25 @@ class Engine:
             self._api = None
         if self._keeper is None or self._keeper.stdin is None:
             return
-        try:
-            if self.running:
-                os.kill(self.pid, how)
-            self._keeper.wait(15)
-        except (subprocess.TimeoutExpired, OSError, ValueError) as problem:
-            if how is not signal.SIGKILL:
-                raise EngineError(f"{self.kind.name} does not end:\n{self.log}") from problem
+        deadline = time.monotonic() + _PATIENCE
+        sent = False
+        while self.running:
+            if time.monotonic() > deadline:
+                raise EngineError(f"{self.kind.name} does not end:\n{self.log}")
+            sent = sent or self._sent(how)
+            cgroups.thaw(self.run_directory.name)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._keeper.wait(0.2)
         self._keeper.stdin.close()
-        self._keeper.wait()
         self._keeper = None
+
+    def _sent(self, how: signal.Signals) -> bool:
+        try:
+            os.kill(self.pid, how)
+        except FileNotFoundError:
+            # It is so young that it has not yet told who it is.
+            return False
+        except ProcessLookupError:
+            # It has ended already, and the keeper is cleaning up.
+            pass
+        return True

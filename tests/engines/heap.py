@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from tests.engines.archive import ImageSpec
 from tests.engines.engine import Engine
-from tests.engines.kinds import EngineKind
 from tests.engines.litter import Litter
 
 _MEGABYTE = 1_000_000
@@ -193,8 +192,3 @@ def _one_volume(engine: Engine, number: int) -> str:
 def _container_body(image: str, volume: str | None) -> dict[str, object]:
     binds = [f"{volume}:/data"] if volume else []
     return {"Image": image, "Cmd": ["/bin/true"], "HostConfig": {"NetworkMode": "none", "Binds": binds}}
-
-
-def can_hold(kind: EngineKind) -> bool:
-    """Whether a heap of a thousand is made in seconds there; if not, it takes minutes."""
-    return kind.flavour == "docker" and kind.image_store == "overlay2"

@@ -47,6 +47,7 @@ def _kill(run: Path, engine: subprocess.Popen[bytes]) -> None:
     except (OSError, ValueError):
         with contextlib.suppress(ProcessLookupError):
             engine.kill()
+    cgroups.thaw(run.name)
 
 
 if __name__ == "__main__":
