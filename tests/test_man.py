@@ -32,6 +32,7 @@ SECTIONS = [
     "SEE ALSO",
 ]  # fmt: skip
 HIDDEN_VARIABLES = {"DOCKERSWEEP_NOW"}
+FLAG = r"(?<![\w-])--?[A-Za-z][\w-]*"
 # Everything of the roff language that the page uses between words.
 ESCAPES = {
     r"\-": "-", r"\~": " ", r"\|": "", r"\&": "",
@@ -175,10 +176,22 @@ def test_page_has_the_arguments_of_a_verb_and_no_other(verb: str) -> None:
     assert set(entries_of(verb)) == {tag_of(action) for action in actions(PARSERS[verb])}
 
 
+@pytest.mark.parametrize("verb", verbs())
+def test_synopsis_has_the_flags_of_a_verb(verb: str) -> None:
+    block = re.search(rf"^\.SY dockersweep\\~{verb}\n(.*?)^\.YS$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert block
+    own = [verb, *({"Saved scans"} & set(OPTIONS[verb].named("Also takes")))]
+    tags = [tag for title in own for tag in OPTIONS[title].tags if names_argument(tag)]
+    shown = re.findall(FLAG, plain(block[1]))
+    assert shown == [tag.split(",")[0].split(" ")[0] for tag in tags if tag.startswith("-")]
+    others = [title for title in ("Policy flags", "Reading flags") if title in OPTIONS[verb].named("Also takes")]
+    assert re.findall(r"(\w+)-flag", plain(block[1])) == [title.partition(" ")[0].lower() for title in others]
+
+
 def test_page_names_no_flag_that_the_parser_has_not() -> None:
     known = {name for parser in PARSERS.values() for action in actions(parser) for name in action.option_strings}
     without_others = PAGE_TEXT.replace("jq -r", "jq").replace("$? -eq", "$?")
-    assert set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", without_others)) == known
+    assert set(re.findall(FLAG, without_others)) == known
 
 
 @every_verb
