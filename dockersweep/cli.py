@@ -42,6 +42,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 if TYPE_CHECKING:
+    from dockersweep.units import Age
+
     Verbs = argparse._SubParsersAction[_Parser]
 
 
@@ -58,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
     _add_common(parser, None)
     verbs = parser.add_subparsers(
-        dest="verb", metavar="VERB", parser_class=_Parser, title="verbs", help=argparse.SUPPRESS
+        dest="verb", metavar="VERB", prog="dockersweep", parser_class=_Parser, title="verbs", help=argparse.SUPPRESS
     )
     _add_scan(verbs)
     _add_plan(verbs)
@@ -74,14 +76,18 @@ def _add_common(parser: argparse.ArgumentParser, default: object, formats: Seque
     group.add_argument(
         "-H", "--host", metavar="URL", default=default, help="the engine: unix:///PATH or tcp://HOST:PORT"
     )
-    group.add_argument("-c", "--context", metavar="CONTEXT", default=default, help="the engine of a docker context")
+    group.add_argument(
+        "-c", "--context", metavar="CONTEXT", default=default, help="the engine of a docker context, in place of -H"
+    )
     group.add_argument("--format", metavar="FORMAT", choices=formats, default=default, help=f"{' or '.join(formats)}")
     group.add_argument("-o", "--output", metavar="FILE", default=default, help="write to FILE, replaced in one step")
 
 
-def _add_verb(verbs: "Verbs", name: str, description: str, formats: Sequence[str]) -> argparse.ArgumentParser:
+def _add_verb(
+    verbs: "Verbs", name: str, description: str, formats: Sequence[str], operand: str = ""
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
-        name, description=description, usage=f"dockersweep {name} [FLAG ...]", allow_abbrev=False
+        name, description=description, usage=f"dockersweep {name} [FLAG ...]{operand}", allow_abbrev=False
     )
     _add_common(parser, argparse.SUPPRESS, formats)
     parser.set_defaults(formats=formats)
@@ -96,7 +102,7 @@ def _add_reading(parser: argparse.ArgumentParser, from_file: bool) -> None:
         "--no-sizes", dest="sizes", action="store_false", help="do not have the engine walk its disk; sizes are unknown"
     )
     group.add_argument(
-        "--size-timeout", metavar="AGE", type=_age, default="15m", help="how long that walk may take (15m)"
+        "--size-timeout", metavar="AGE", type=_timeout, default="15m", help="how long that walk may take (15m)"
     )
     group.add_argument(
         "--no-ledger", dest="ledger", action="store_false", help="do not use the memory of what was first seen when"
@@ -122,7 +128,7 @@ def _add_scan(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "scan", "List what is there and unused, with sizes and ages.", ("table", "json"))
     group = parser.add_argument_group("selection")
     group.add_argument("-a", "--all", action="store_true", help="what is used too, marked by a *")
-    group.add_argument("--sort", choices=SORT_KEYS, default="size", help="size (default), age or name")
+    group.add_argument("--sort", choices=SORT_KEYS, metavar="KEY", help="size (default), age or name")
     group.add_argument(
         "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
         help=f"only this kind, repeatable: {', '.join(KINDS)}",
@@ -144,7 +150,7 @@ def _add_plan(verbs: "Verbs") -> None:
 
 
 def _add_sweep(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "sweep", "Plan, show the plan, ask, and remove just that.", ("table", "json"))
+    parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", ("table", "json"))
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
     parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
@@ -160,14 +166,21 @@ def _add_report(verbs: "Verbs") -> None:
 
 
 def _add_schema(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",))
+    parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",), " NAME")
     parser.add_argument("name", choices=DOCUMENTS, metavar="NAME", help=" or ".join(DOCUMENTS))
 
 
-def _age(text: str) -> object:
+def _age(text: str) -> "Age":
     from dockersweep.units import parse_age
 
     return _told(parse_age, text)
+
+
+def _timeout(text: str) -> object:
+    age = _age(text)
+    if age.months or not age.seconds:
+        raise argparse.ArgumentTypeError(f'"{text}" is no time-out: write seconds, minutes, hours or days, like 15m')
+    return age
 
 
 def _filter(text: str) -> object:

@@ -34,6 +34,7 @@ OUTCOME = OutcomeDocument(
     ended_early=None,
     outcomes=(Outcome(kind="image", id="a", name="a", action="untag", status="removed", detail=None, freed_bytes=0),),
     reclaimed=Reclaimed(low_bytes=0, high_bytes=None, measured_bytes=None),
+    warnings=(),
 )
 
 

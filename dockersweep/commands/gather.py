@@ -37,6 +37,8 @@ class Picture:
 def gather_picture(arguments: argparse.Namespace) -> Picture:
     """Read the inventory from --inventory, else from the engine that the flags and the environment name."""
     if arguments.inventory is not None:
+        if arguments.host is not None or arguments.context is not None:
+            raise UsageError("--inventory reads a file instead of an engine: leave out --host and --context")
         inventory = read_inventory(arguments.inventory)
         return Picture(inventory, _clock_override() or inventory.taken_at)
     with open_engine(arguments) as client:

@@ -1,6 +1,7 @@
 """`dockersweep scan`: what is there and unused."""
 
 import argparse
+import sys
 
 from dockersweep.commands.gather import gather_picture
 from dockersweep.commands.write import terminal_width, write_result
@@ -11,10 +12,11 @@ from dockersweep.model.plan import ObjectRef
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the inventory, or its table; return the exit status."""
-    if arguments.format == "json" and (arguments.kind or arguments.filter or arguments.all):
+    selects = arguments.kind or arguments.filter or arguments.all or arguments.sort or not arguments.header
+    if arguments.format == "json" and selects:
         raise UsageError(
             "--format json writes the whole inventory, so that it can be read back with --inventory; "
-            "leave out --kind, --filter and --all"
+            "leave out --kind, --filter, --all, --sort and --no-header"
         )
     picture = gather_picture(arguments)
     if arguments.format == "json":
@@ -22,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from dockersweep.policy.selection import Selection, selected
     from dockersweep.policy.use import describe_use
+    from dockersweep.report.headline import warning_lines
     from dockersweep.report.scan_table import all_kinds, scan_table
 
     selection = Selection(kinds=tuple(arguments.kind), filters=tuple(arguments.filter))
@@ -31,10 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
         picture.inventory,
         [use for use in uses if ObjectRef(kind=use.kind, id=use.id) in chosen],
         all_kinds(arguments.kind),
-        arguments.sort,
+        arguments.sort or "size",
         arguments.all,
         arguments.header,
         terminal_width(arguments.output),
     )
     write_result(table, arguments.output)
+    if not arguments.header:
+        sys.stderr.write(warning_lines(picture.inventory.warnings, None))
     return 0

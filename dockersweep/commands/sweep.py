@@ -11,9 +11,9 @@ from types import FrameType
 from dockersweep.commands.gather import gather_policy, open_engine, picture_of
 from dockersweep.commands.plan import show_plan
 from dockersweep.commands.progress import show_progress
-from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.commands.write import check_writable, terminal_width, write_result
 from dockersweep.engine.executor import carry_out
-from dockersweep.errors import EngineError, RefusedError
+from dockersweep.errors import EngineError, OutputError, RefusedError, UsageError
 from dockersweep.model.documents import write_document
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
@@ -30,7 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise RefusedError(
             "nothing was removed: there is no terminal to ask on; give --yes to remove, or --dry-run to look"
         )
+    if arguments.exit_code and not arguments.dry_run:
+        raise UsageError("--exit-code tells what a plan holds: it goes with --dry-run")
     policy = gather_policy(arguments)
+    check_writable(arguments.output)
     with open_engine(arguments) as client:
         picture = picture_of(client, arguments)
         plan = make_plan(picture.inventory, policy, picture.now)
@@ -40,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             _ask(plan, arguments.verbose)
         with stop_on_signals() as stopped, show_progress("removing") as progress:
             document = carry_out(plan, client, stopped.event, progress)
-    write_result(_format(document, plan, arguments), arguments.output)
+    _tell(_format(document, plan, arguments), arguments.output)
     return stopped.exit_status if document.ended_early == "interrupted" else _exit_status(document)
 
 
@@ -54,6 +57,16 @@ def _ask(plan: Plan, verbose: bool) -> None:
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise RefusedError("nothing was removed: it was not confirmed")
+
+
+def _tell(text: str, path: str | None) -> None:
+    """Write what was done; where its file cannot be written after all, to standard output."""
+    try:
+        write_result(text, path)
+    except OutputError:
+        if path is not None:
+            write_result(text, None)
+        raise
 
 
 def _format(document: OutcomeDocument, plan: Plan, arguments: argparse.Namespace) -> str:
@@ -77,7 +90,7 @@ def _exit_status(document: OutcomeDocument) -> int:
 
 
 class _Stopped:
-    """Set by the first signal; a second one of the kind takes the process down as it always would."""
+    """Set by the first signal; a second one of the kind ends the process at once."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
@@ -86,7 +99,7 @@ class _Stopped:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.event.set()
         self.exit_status = KILLED_BY + number
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL)
         sys.stderr.write("\nfinishing what is under way; once more to stop at once\n")
 
 

@@ -19,6 +19,17 @@ def terminal_width(path: str | None) -> int | None:
     return None
 
 
+def check_writable(path: str | None) -> None:
+    """Raise OutputError where a result could not be written to the path: before something is done that it tells."""
+    if path in (None, "-") or _is_no_plain_file(str(path)):
+        return
+    try:
+        with tempfile.NamedTemporaryFile(dir=Path(str(path)).resolve().parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+
+
 def write_result(text: str, path: str | None) -> None:
     """Write a result to a file, or to standard output where no path is given.
 

@@ -92,18 +92,21 @@ class Connection:
     def _error(self, method: str, path: str, error: Exception, seconds: float) -> EngineError:
         where = f"the engine at {self.endpoint.url} (from {self.endpoint.source})"
         cause = _first_os_error(error)
+        # urllib3 counts a refused connection among its connect time-outs.
+        refused = isinstance(error, urllib3.exceptions.NewConnectionError)
         if isinstance(error, urllib3.exceptions.ReadTimeoutError) or isinstance(cause, TimeoutError):
             return EngineTimeoutError(f"{where} did not answer {method} {path} within {seconds:g} seconds")
-        if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not refused:
             return EngineTimeoutError(f"{where} did not accept a connection within {CONNECT_SECONDS} seconds")
         if isinstance(error, urllib3.exceptions.SSLError):
             return EngineError(f"cannot talk TLS to {where}: {error}; check its certificates and DOCKER_CERT_PATH")
         code = cause.errno if cause is not None else None
         if self.endpoint.url.startswith("unix:") and code in _TRY_UNIX:
             return EngineLostError(f"cannot reach {where}: {_TRY_UNIX[code]}")
-        if isinstance(error, urllib3.exceptions.NewConnectionError):
-            return EngineLostError(f"cannot reach {where}: {error}; check the address, and that it listens there")
-        return EngineLostError(f"{where} broke off the answer to {method} {path}: {error}")
+        if refused:
+            why = cause.strerror if cause is not None and cause.strerror else _innermost(error)
+            return EngineLostError(f"cannot reach {where}: {why}; check the address, and that it listens there")
+        return EngineLostError(f"{where} broke off the answer to {method} {path}: {_innermost(error)}")
 
 
 _HEADERS = {"Host": "docker", "User-Agent": "dockersweep", "Accept": "application/json"}
@@ -136,6 +139,12 @@ def _pool_of(client: docker.APIClient) -> urllib3.HTTPConnectionPool:
     pool = adapter.get_connection_with_tls_context(request, verify=client.verify, cert=client.cert)
     assert isinstance(pool, urllib3.HTTPConnectionPool)
     return pool
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """urllib3 wraps what went wrong as the last argument of an error of its own."""
+    inner = error.args[-1] if error.args else None
+    return _innermost(inner) if isinstance(inner, BaseException) else error
 
 
 def _first_os_error(error: BaseException) -> OSError | None:

@@ -139,16 +139,21 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
         scheme, rest = "tcp", url.strip()
     if scheme == "unix":
         return f"unix://{rest}" if rest else DEFAULT_SOCKET
-    if scheme in ("tcp", "http", "https"):
+    if scheme in ("tcp", "http"):
         address = rest.rstrip("/")
         if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/:@\[\]]+)(:\d{1,5})?", address):
             raise UsageError(f'"{url}" (from {source}) is not an engine: write tcp://HOST:PORT or unix:///PATH')
-        if not re.search(r":\d+$", address):
+        port = re.search(r":(\d+)$", address)
+        if port is None:
             address += ":2376" if encrypted else ":2375"
+        elif not 0 < int(port[1]) < 65_536:
+            raise UsageError(f'"{url}" (from {source}) has no such port: {port[1]}; they end at 65535')
         return f"tcp://{address}"
     if scheme == "ssh":
         raise UsageError(
             f'"{url}" (from {source}) is an ssh endpoint, which dockersweep does not speak; forward the socket with '
             "`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST` and use unix:///tmp/engine.sock"
         )
+    if scheme == "https":
+        raise UsageError(f'"{url}" (from {source}): write tcp://{rest}, and set DOCKER_TLS_VERIFY=1 to encrypt')
     raise UsageError(f'"{url}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')

@@ -44,6 +44,7 @@ def carry_out(
         ended_early=run.ended_early,
         outcomes=outcomes,
         reclaimed=_reclaimed(plan.removals, outcomes),
+        warnings=plan.warnings,
     )
 
 

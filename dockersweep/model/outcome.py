@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Bytes, Engine, Instant, Kind
+from dockersweep.model.inventory import Bytes, Engine, Instant, Kind, ScanWarning
 
 Status = Literal["removed", "gone", "skipped", "failed", "not-attempted"]
 
@@ -44,3 +44,5 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """Why the rest was not attempted: "interrupted", or what became of the engine; None where it went through."""
     outcomes: tuple[Outcome, ...]
     reclaimed: Reclaimed
+    warnings: tuple[ScanWarning, ...]
+    """What the scan before it could not read."""

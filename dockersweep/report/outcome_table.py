@@ -5,7 +5,7 @@ from collections import Counter
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.outcome import Outcome, OutcomeDocument, Status
 from dockersweep.model.plan import Interval
-from dockersweep.report.headline import NOUN_OF, engine_line, fold, format_interval
+from dockersweep.report.headline import NOUN_OF, engine_line, fold, format_interval, warning_lines
 from dockersweep.report.table import Column, render_table
 from dockersweep.report.text import plural
 
@@ -26,6 +26,8 @@ def outcome_table(document: OutcomeDocument, predicted: Interval, width: int | N
         parts.append(render_table(_COLUMNS, [_row(outcome) for outcome in problems], width))
     if document.ended_early:
         parts.append(fold(f"The sweep ended early: {document.ended_early}. What is left can be swept again.", width))
+    if document.warnings:
+        parts.append(warning_lines(document.warnings, width))
     return "\n".join(parts)
 
 

@@ -32,11 +32,12 @@ def render_table(
     clean = [[printable(cell) for cell in row] for row in rows]
     if width is not None:
         clean = _fit(columns, clean, width, header)
+    # As headers, tabulate would widen the columns by a padding of its own.
+    rows_with_headings = [[column.heading for column in columns], *clean] if header else clean
     text = tabulate(
-        clean,
-        headers=[column.heading for column in columns] if header else (),
+        rows_with_headings,
         tablefmt="plain",
-        colalign=["right" if column.right else "left" for column in columns] if clean else None,
+        colalign=["right" if column.right else "left" for column in columns],
         disable_numparse=True,
     )
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"

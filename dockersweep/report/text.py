@@ -6,6 +6,8 @@ direction of writing, are shown by their codes and never sent.
 
 import unicodedata
 
+from wcwidth import wcswidth
+
 _SHOWN_AS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -27,16 +29,8 @@ def _printable_character(character: str) -> str:
 
 
 def display_width(text: str) -> int:
-    """Return how many columns the text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    return sum(_character_width(character) for character in text)
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+    """Return how many columns printable text takes on a terminal."""
+    return len(text) if text.isascii() else max(0, wcswidth(text))
 
 
 def shorten_middle(text: str, width: int) -> str:
@@ -53,7 +47,7 @@ def shorten_middle(text: str, width: int) -> str:
 def _cut(text: str, width: int) -> str:
     taken, used = [], 0
     for character in text:
-        used += _character_width(character)
+        used += display_width(character)
         if used > width:
             break
         taken.append(character)
