@@ -29,7 +29,7 @@ verbs, in the order of use:
 """
 _EPILOG = """\
 Nothing is removed but by `sweep`, and by that only after a yes or with --yes.
-`dockersweep VERB --help` tells the flags of a verb; dockersweep(1) tells all the rest.
+`dockersweep VERB --help` tells the flags of a verb, dockersweep(1) all the rest.
 """
 Value = TypeVar("Value")
 

@@ -1,0 +1,1 @@
+"""How fast dockersweep is beside the tools that people have: see `tests/bench/run --help`."""

@@ -1,0 +1,318 @@
+"""The command line as its users meet it: help, wrong usage, files, terminals."""
+
+import json
+import os
+import pty
+import select
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockersweep import __version__
+from dockersweep.errors import DockersweepError
+from dockersweep.model.documents import write_document
+from tests.fake_engine import fake_engine
+from tests.inventories import container, image, inventory, network, record, volume
+from tests.running import dockersweep
+from tests.test_bad_days import with_containers
+
+SEEN = inventory(
+    container("web-with-a-very-long-name-that-nobody-would-type-by-hand-but-compose-does-1", size=4096),
+    container("db", "running", image="sha256:b", volumes=["data"]),
+    image("a", size=21_000_000),
+    image("b", "registry.example.com/some/team/some-application:2026-11-24-build-4711", size=900_000_000),
+    volume("f" * 64, size=300_000),
+    volume("data", anonymous=False),
+    network("shop"),
+    record("r"),
+)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> str:
+    file = tmp_path / "inventory.json"
+    file.write_text(write_document(SEEN))
+    return str(file)
+
+
+def test_version() -> None:
+    run = dockersweep("--version")
+    assert (run.status, run.stdout) == (0, f"dockersweep {__version__}\n")
+
+
+def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None:
+    run = dockersweep("--help")
+    assert run.status == 0
+    lines = [line for line in run.stdout.splitlines() if line.startswith("  ") and " dockersweep " in line]
+    assert [line.split()[0] for line in lines] == ["scan", "plan", "sweep", "report", "schema"]
+    assert all(len(line) <= 80 for line in run.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "a verb is missing: scan, plan, sweep, report or schema; see `dockersweep --help`"),
+        (["clean"], "argument VERB: invalid choice: 'clean'"),
+        (["scan", "--colour"], "unrecognized arguments: --colour; see `dockersweep --help`"),
+        (["plan", "--kind", "disk"], "argument --kind: invalid choice: 'disk' (choose from 'container', 'image'"),
+        (["plan", "--older-than", "7 parsecs"], 'argument --older-than: "7 parsecs" is not an age: there is no unit'),
+        (["plan", "--older-than=-3d"], '"-3d" is not an age: it cannot be negative'),
+        (["plan", "--older-than", ""], "an age is missing: write a number and a unit"),
+        (["plan", "--older-than", "5"], '"5" is not an age: it has no unit'),
+        (["plan", "--older-than"], "argument --older-than: expected one argument; see `dockersweep plan --help`"),
+        (["scan", "--size-timeout", "0s"], '"0s" is no time-out'),
+        (["scan", "--size-timeout", "1mo"], '"1mo" is no time-out'),
+        (["scan", "--sort", "colour"], "argument --sort: invalid choice: 'colour'"),
+        (["scan", "--filter", "colour=red"], 'there is no filter "colour"; there are name, label, project'),
+        (["scan", "--filter", "name"], 'the filter "name" has no value: write name=VALUE'),
+        (["scan", "--filter", "until=soon"], '"soon" is not an age'),
+        (["scan", "--format", "yaml"], "argument --format: invalid choice: 'yaml'"),
+        (["--format", "json", "report"], "report has no format json, only table"),
+        (["scan", "--format", "json", "--kind", "image"], "--format json writes the whole inventory"),
+        (["scan", "--format", "json", "--sort", "age"], "--format json writes the whole inventory"),
+        (["-H", "unix:///a", "-c", "b", "scan"], "--host and --context name an engine each: give one of them"),
+        (["-H", "unix:///a", "scan", "--inventory", "x"], "leave out --host and --context"),
+        (["scan", "--inventory", "/none.json"], "/none.json cannot be read: No such file or directory"),
+        (["scan", "--inventory", "/"], "/ cannot be read: Is a directory"),
+        (["sweep", "--yes", "--exit-code"], "--exit-code tells what a plan holds: it goes with --dry-run"),
+        (["schema", "policy"], "argument NAME: invalid choice: 'policy'"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_sentence(arguments: list[str], message: str) -> None:
+    run = dockersweep(*arguments)
+    assert (run.status, run.stdout) == (2, "")
+    assert message in run.stderr
+    assert run.stderr.startswith("dockersweep: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_an_inventory_that_does_not_hold_is_named_with_its_field(tmp_path: Path) -> None:
+    document = json.loads(write_document(SEEN))
+    document["images"][1]["size_bytes"] = "big"
+    file = tmp_path / "inventory.json"
+    file.write_text(json.dumps(document))
+    run = dockersweep("plan", "--inventory", str(file))
+    assert run.status == 2
+    assert "Expected `int | null`, got `str` - at `$.images[1].size_bytes`" in run.stderr
+
+
+def test_every_error_class_has_its_own_status() -> None:
+    def below(cls: type[DockersweepError]) -> list[type[DockersweepError]]:
+        return [cls] + [each for child in cls.__subclasses__() for each in below(child)]
+
+    statuses = {cls.__name__: cls.exit_status for cls in below(DockersweepError)}
+    assert statuses == {
+        "DockersweepError": 1,
+        "UsageError": 2,
+        "DocumentError": 2,
+        "RefusedError": 4,
+        "EngineError": 5,
+        "EngineLostError": 5,
+        "EngineTimeoutError": 5,
+        "OutputError": 5,
+    }
+
+
+def test_what_to_remove_is_told_by_the_exit_code_only_when_asked(saved: str) -> None:
+    assert dockersweep("plan", "--inventory", saved).status == 0
+    assert dockersweep("plan", "--exit-code", "--inventory", saved).status == 10
+    assert dockersweep("plan", "--exit-code", "--keep-name", "*", "--kind", "image", "--inventory", saved).status == 0
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("verb", [["scan"], ["scan", "--all"], ["plan"], ["plan", "--verbose"], ["report"]])
+def test_tables_fit_the_terminal(saved: str, columns: int, verb: list[str]) -> None:
+    run = dockersweep(*verb, "--inventory", saved, COLUMNS=str(columns))
+    lines = run.stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    name = "web-with-a-very-long-name-that-nobody-would-type-by-hand-but-compose-does-1"
+    if columns == 200 or verb == ["report"]:
+        assert verb == ["report"] or name in run.stdout
+    else:
+        assert name not in run.stdout
+        assert any("web-with" in line and "…" in line for line in lines)
+
+
+def test_a_pipe_gets_whole_names(saved: str) -> None:
+    out = dockersweep("scan", "--all", "--inventory", saved).stdout
+    assert "registry.example.com/some/team/some-application:2026-11-24-build-4711" in out
+    assert "f" * 64 in out
+
+
+def test_scan_sorts_and_selects(saved: str) -> None:
+    def names(*flags: str) -> list[str]:
+        rows = dockersweep("scan", "--no-header", "--inventory", saved, *flags).stdout.splitlines()
+        return [row.split()[1] for row in rows]
+
+    assert names("--kind", "volume") == ["f" * 64]
+    assert names("--kind", "volume", "--all", "--sort", "size") == ["f" * 64, "data"]
+    assert names("--kind", "volume", "--all", "--sort", "name") == ["data", "f" * 64]
+    assert names("--all", "--filter", "name=db", "--filter", "name=data") == ["db", "data"]
+    assert names("--filter", "state=exited", "--filter", "until=30d") == []
+    assert names("--all", "--filter", "driver=local", "--sort", "name") == ["data", "f" * 64]
+
+
+def test_a_scan_for_scripts_is_rows_alone(saved: str) -> None:
+    rows = dockersweep("scan", "--no-header", "--inventory", saved).stdout.splitlines()
+    assert [row.split()[0] for row in rows] == ["container", "image", "volume", "network", "build-cache"]
+
+
+def test_the_output_file_is_replaced_in_one_step_and_keeps_its_mode(saved: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    target.write_text("old")
+    target.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    assert dockersweep("report", "--inventory", saved, "-o", str(link)).stdout == ""
+    assert "Largest consumers" in target.read_text()
+    assert link.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["inventory.json", "link", "out.txt"]
+
+
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_removed() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "web")
+        run = dockersweep("sweep", "--yes", "--older-than", "0s", "-o", "/none/x", "--no-ledger", host=engine.url)
+        assert engine.asked == []
+    assert (run.status, run.stderr) == (5, "dockersweep: /none/x cannot be written: No such file or directory\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(saved: str) -> None:
+    command = f"{sys.executable} -m dockersweep plan --verbose --inventory {saved} | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""
+
+
+def test_a_full_disk_is_said(saved: str) -> None:
+    command = f"{sys.executable} -m dockersweep report --inventory {saved} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 5
+    assert done.stderr == "dockersweep: standard output cannot be written: No space left on device\n"
+
+
+def test_a_bare_environment_is_enough(saved: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dockersweep", "scan", "--inventory", saved],
+        env={"PATH": "/usr/bin:/bin"},
+        cwd="/",
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_terminal_of_another_encoding_gets_codes_instead_of_a_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "inventory.json"
+    file.write_text(write_document(inventory(container("日本語"))))
+    run = dockersweep("scan", "--inventory", str(file), PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert run.status == 0
+    assert "\\u65e5\\u672c\\u8a9e" in run.stdout
+
+
+def test_without_a_terminal_a_sweep_needs_a_yes() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "web")
+        run = dockersweep("sweep", "--older-than", "0s", host=engine.url)
+        assert engine.asked == []
+    assert run.status == 4
+    assert run.stderr == (
+        "dockersweep: nothing was removed: there is no terminal to ask on; give --yes to remove, or --dry-run to look\n"
+    )
+
+
+def on_a_terminal(arguments: list[str], answer: str) -> tuple[int, str]:
+    """Run on a terminal of 80 columns, answer the question, and return the exit status and all that was shown."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(COLUMNS="80", TERM="xterm")
+        os.execv(sys.executable, [sys.executable, "-m", "dockersweep", *arguments])
+    shown, answered, deadline = b"", False, time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if select.select([terminal], [], [], 0.2)[0]:
+                shown += os.read(terminal, 65536)
+        except OSError:
+            break
+        if b"[y/N]" in shown and not answered:
+            os.write(terminal, answer.encode())
+            answered = True
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "removes"),
+    [
+        ("\n", 4, False),
+        ("n\n", 4, False),
+        ("\x04", 4, False),
+        ("yep\n", 4, False),
+        ("y\n", 0, True),
+        ("YES\n", 0, True),
+    ],
+)
+def test_on_a_terminal_it_shows_the_plan_and_asks(answer: str, status: int, removes: bool) -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "web")
+        engine.replies["/containers/web"] = (204, b"")
+        arguments = ["-H", engine.url, "sweep", "--older-than", "0s", "--no-ledger"]
+        ended, shown = on_a_terminal(arguments, answer)
+        assert (("DELETE", "/containers/web") in engine.asked) == removes
+    assert ended == status, shown
+    assert "Containers to remove: 1" in shown
+    assert "Remove 1 object? [y/N]" in shown
+    assert ("Removed 1 container" in shown) == removes
+    assert removes or "nothing was removed: it was not confirmed" in shown
+
+
+def test_a_question_that_is_interrupted_ends_with_130() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "web")
+        ended, shown = on_a_terminal(["-H", engine.url, "sweep", "--older-than", "0s", "--no-ledger"], "\x03")
+        assert ("DELETE", "/containers/web") not in engine.asked
+    assert ended == 130
+    assert "Traceback" not in shown
+
+
+def test_with_nothing_to_remove_nothing_is_asked() -> None:
+    with fake_engine() as engine:
+        ended, shown = on_a_terminal(["-H", engine.url, "sweep", "--no-ledger"], "")
+    assert ended == 0
+    assert "There was nothing to remove." in shown
+
+
+def test_a_dry_run_is_the_plan() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "web")
+        flags = ["--no-ledger", "--older-than", "0s", "--verbose"]
+        plan = dockersweep("plan", *flags, host=engine.url)
+        dry = dockersweep("sweep", "--dry-run", *flags, host=engine.url)
+        assert {method for method, _ in engine.asked} == {"GET"}
+    assert dry.stdout == plan.stdout
+    assert "Containers to remove: 1" in dry.stdout
+
+
+def test_common_flags_are_taken_before_and_after_the_verb(saved: str, tmp_path: Path) -> None:
+    target = tmp_path / "x"
+    assert dockersweep("--format", "json", "-o", str(target), "plan", "--inventory", saved).stdout == ""
+    before = json.loads(target.read_text())
+    assert dockersweep("plan", "--format", "json", "--inventory", saved).json() == before
+
+
+def test_the_schemas_hold_for_what_is_written(saved: str) -> None:
+    for name in ("inventory", "plan", "outcome"):
+        schema: Any = dockersweep("schema", name).json()
+        assert schema["title"] == f"dockersweep.{name}/1"
+
+
+def test_the_moment_of_a_test_must_be_one(saved: str) -> None:
+    run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="soon")
+    assert run.status == 2
+    assert 'DOCKERSWEEP_NOW is "soon", which is no instant' in run.stderr
