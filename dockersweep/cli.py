@@ -18,18 +18,18 @@ SORT_KEYS = ("size", "age", "name")
 INTERRUPTED = 130
 
 _DESCRIPTION = """\
-See what a Docker or Podman engine no longer needs, read why, and remove just that.
+See what a Docker or Podman engine no longer needs, read why, remove just that.
 
 verbs, in the order of use:
-  scan    what lies about unused, with sizes and ages     dockersweep scan --sort age
-  plan    what would be removed, what is kept, and why    dockersweep plan --older-than 7d
-  sweep   plan, ask, and remove just that                 dockersweep sweep --kind image
-  report  where the disk went                             dockersweep report
-  schema  the JSON Schema of a document                   dockersweep schema plan
+  scan    what lies about unused, sizes and ages   dockersweep scan --sort age
+  plan    what would go, what is kept, and why     dockersweep plan --verbose
+  sweep   plan, ask, and remove just that          dockersweep sweep --dry-run
+  report  where the disk went                      dockersweep report
+  schema  the JSON Schema of a document            dockersweep schema plan
 """
 _EPILOG = """\
 Nothing is removed but by `sweep`, and by that only after a yes or with --yes.
-`dockersweep VERB --help` tells the flags of a verb, dockersweep(1) all the rest.
+`dockersweep VERB --help` tells the flags of a verb, dockersweep(1) the rest.
 """
 Value = TypeVar("Value")
 

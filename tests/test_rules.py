@@ -44,14 +44,14 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     "in removal": ((container("web", "removing"),), NOW_FLAGS, "web", "keep", "it is removing"),
     "a state that nobody knows": ((container("web", "odd"),), NOW_FLAGS, "web", "keep", "it is odd"),
     "restarts by itself": (
-        (container("web", restart="always"),), NOW_FLAGS, "web", "keep", "its restart policy is always",
+        (container("web", restart="always"),), NOW_FLAGS, "web", "keep", "restarts by itself (always)",
     ),
     "restarts unless stopped": (
         (container("web", restart="unless-stopped"),), NOW_FLAGS, "web", "keep", "unless-stopped",
     ),
     "restarts on failure": ((container("web", restart="on-failure"),), DEFAULT, "web", "remove", "stopped for"),
     "restart policy unknown": (
-        (container("web", restart=None),), NOW_FLAGS, "web", "keep", "its restart policy is not known",
+        (container("web", restart=None),), NOW_FLAGS, "web", "keep", "of unknown restart policy",
     ),
     "swarm task": (
         (container("web", labels={"com.docker.swarm.task.id": "x"}),), NOW_FLAGS, "web", "keep", "swarm",
@@ -64,7 +64,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     "dangling, can be pulled again": (
         (image("a", digests=["app@sha256:1"]),), DEFAULT, "sha256:a", "remove", "can be pulled again as app@sha256:1",
     ),
-    "tagged": ((image("a", "app:1"),), DEFAULT, "sha256:a", "keep", "it has a tag: only --all-images removes"),
+    "tagged": ((image("a", "app:1"),), DEFAULT, "sha256:a", "keep", "tagged (only --all-images removes such)"),
     "tagged, all images": (
         (image("a", "app:1"),), PolicyFlags(all_images=True), "sha256:a", "remove", "first seen 10 days ago",
     ),
@@ -95,9 +95,9 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     "named volume, asked for": (
         (volume("v", anonymous=False),), PolicyFlags(named_volumes=True), "v", "remove", "created 10 days ago",
     ),
-    "volume of another driver": ((volume("v", driver="nfs"),), NOW_FLAGS, "v", "keep", "its driver is nfs"),
+    "volume of another driver": ((volume("v", driver="nfs"),), NOW_FLAGS, "v", "keep", "of the driver nfs"),
     "volume with options": (
-        (volume("v", options={"type": "nfs"}),), NOW_FLAGS, "v", "keep", "it has mount options",
+        (volume("v", options={"type": "nfs"}),), NOW_FLAGS, "v", "keep", "with mount options",
     ),
     "volume that only the engine counts": (
         (volume("v", free=False),), NOW_FLAGS, "v", "keep", "the engine counts a use of it that no container shows",

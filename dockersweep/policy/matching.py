@@ -19,34 +19,34 @@ def _restarts_by_itself(seen: Object, wanted: bool) -> str | None:
     if not isinstance(seen, Container):
         return None
     if seen.restart_policy is None:
-        return "its restart policy is not known"
+        return "of unknown restart policy"
     if (seen.restart_policy in ALWAYS_RESTARTED) != wanted:
-        return f"its restart policy is {seen.restart_policy}"
+        return f"restarts by itself ({seen.restart_policy})" if not wanted else "does not restart by itself"
     return None
 
 
 def _tagged(seen: Object, wanted: bool) -> str | None:
     if not isinstance(seen, Image) or bool(seen.tags) == wanted:
         return None
-    return "it has no tag" if wanted else "it has a tag: only --all-images removes tagged images"
+    return "without a tag" if wanted else "tagged (only --all-images removes such)"
 
 
 def _anonymous(seen: Object, wanted: bool) -> str | None:
     if not isinstance(seen, Volume) or seen.anonymous == wanted:
         return None
-    return "it has a name: only --named-volumes removes named volumes" if wanted else "it is anonymous"
+    return "named (only --named-volumes removes such)" if wanted else "anonymous"
 
 
 def _drivers(seen: Object, wanted: tuple[str, ...]) -> str | None:
     if isinstance(seen, Volume) and seen.driver not in wanted:
-        return f"its driver is {seen.driver or 'unknown'}: others may use it"
+        return f"of the driver {seen.driver or 'unknown'}, which others may use"
     return None
 
 
 def _has_options(seen: Object, wanted: bool) -> str | None:
     if not isinstance(seen, Volume) or bool(seen.options) == wanted:
         return None
-    return "it has no mount options" if wanted else "it has mount options: its data is somewhere else"
+    return "without mount options" if wanted else "with mount options: its data is somewhere else"
 
 
 CONDITIONS: dict[str, Callable[[Object, Any], str | None]] = {

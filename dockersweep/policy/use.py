@@ -1,15 +1,16 @@
 """Which objects are used and which lie about, whatever a policy would do with them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object, Volume
+from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Network, Object, Volume
 from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.use import Use
 from dockersweep.policy.ages import since_of
 from dockersweep.policy.protections import hard_protections
 from dockersweep.policy.references import Hold, find_holds
+from dockersweep.policy.rules import holders_first
 
 
 def describe_use(inventory: Inventory, now: datetime) -> tuple[Use, ...]:
@@ -23,22 +24,33 @@ def used_objects(inventory: Inventory, now: datetime) -> frozenset[ObjectRef]:
 
 
 def _uses(inventory: Inventory, now: datetime) -> Iterator[Use]:
+    """A parent is used where something used stands on it, so what holds comes before what is held."""
     holds = find_holds(inventory, now)
-    for seen in objects_of(inventory):
-        holders = holds.get(ref_of(seen), ())
-        reasons = [reason.text for reason in hard_protections(seen, inventory, bool(holders))]
-        reasons += _in_short(holders)
-        since = since_of(seen, ())
-        yield Use(
-            kind=kind_of(seen),
-            id=id_of(seen),
-            name=name_of(seen),
-            in_use=bool(reasons),
-            why=", ".join(reasons) or _why_unused(seen),
-            size_bytes=0 if isinstance(seen, Network) else seen.size_bytes,
-            age_seconds=None if since is None else int((now - since.instant).total_seconds()),
-            age_source=None if since is None else since.source,
-        )
+    idle: set[ObjectRef] = set()
+    for kind in KINDS:
+        for seen in holders_first(list(objects_of(inventory, kind)), holds):
+            use = _use_of(seen, inventory, holds.get(ref_of(seen), ()), idle, now)
+            if not use.in_use and kind != "container":
+                idle.add(ref_of(seen))
+            yield use
+
+
+def _use_of(
+    seen: Object, inventory: Inventory, holders: tuple[Hold, ...], idle: Collection[ObjectRef], now: datetime
+) -> Use:
+    used_by = tuple(hold for hold in holders if hold.by not in idle)
+    reasons = [reason.text for reason in hard_protections(seen, inventory, bool(holders))] + _in_short(used_by)
+    since = since_of(seen, ())
+    return Use(
+        kind=kind_of(seen),
+        id=id_of(seen),
+        name=name_of(seen),
+        in_use=bool(reasons),
+        why=", ".join(reasons) or _why_unused(seen, holders),
+        size_bytes=0 if isinstance(seen, Network) else seen.size_bytes,
+        age_seconds=None if since is None else int((now - since.instant).total_seconds()),
+        age_source=None if since is None else since.source,
+    )
 
 
 def _in_short(holders: tuple[Hold, ...]) -> list[str]:
@@ -47,7 +59,7 @@ def _in_short(holders: tuple[Hold, ...]) -> list[str]:
     return [holders[0].text] if len(holders) == 1 else [f"{holders[0].text} and {len(holders) - 1} more"]
 
 
-def _why_unused(seen: Object) -> str:
+def _why_unused(seen: Object, holders: tuple[Hold, ...]) -> str:
     if isinstance(seen, Container):
         code = "" if seen.exit_code is None or seen.state == "created" else f" ({seen.exit_code})"
         restarts = f", restarts {seen.restart_policy}" if seen.restart_policy not in (None, "no") else ""
@@ -55,6 +67,8 @@ def _why_unused(seen: Object) -> str:
     if isinstance(seen, Image):
         if seen.tags:
             return "no container uses it"
+        if holders:
+            return _in_short(holders)[0]
         return "dangling, can be pulled again" if seen.digests else "dangling"
     if isinstance(seen, Volume):
         return f"{'anonymous, ' if seen.anonymous else ''}no container mounts it"

@@ -62,7 +62,9 @@ def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
 
 
 def _going_row(plan: Plan, decision: Decision, removal: Removal) -> tuple[str, ...]:
-    why = "; ".join(reason.text for reason in decision.reasons)
+    # A record says nothing to people by the id of the record that stands on it.
+    told = [one for one in decision.reasons if one.code != "released" or decision.kind != "build-cache"]
+    why = "; ".join(reason.text for reason in told)
     tags = [step.name for step in plan.removals if step.action == "untag" and step.id == decision.id]
     if decision.kind == "image" and tags:
         why += f"; also tagged {', '.join(sorted(tags))}"
@@ -90,7 +92,7 @@ def _why_kept(kept: list[Decision]) -> str:
 
 
 def _in_a_word(reason: Reason) -> str:
-    return _KEPT_BECAUSE.get(reason.code) or f"because {reason.text}"
+    return _KEPT_BECAUSE.get(reason.code) or reason.text
 
 
 def _kept_sections(plan: Plan, width: int | None) -> str:

@@ -5,9 +5,8 @@ from typing import Literal
 
 from dockersweep.model.inventory import KINDS, Inventory, Kind
 from dockersweep.model.use import Use
-from dockersweep.report.headline import NOUN_OF, TITLE_OF, engine_line, warning_lines
+from dockersweep.report.headline import TITLE_OF, engine_line, warning_lines
 from dockersweep.report.table import Column, render_table
-from dockersweep.report.text import plural
 from dockersweep.units import format_duration, format_size
 
 SortKey = Literal["size", "age", "name"]
@@ -65,7 +64,7 @@ def _section(kind: Kind, of_kind: list[Use], shown: list[Use], show_all: bool, w
 
 def _unused(kind: Kind, unused: int, count: int) -> str:
     word = "stopped" if kind == "container" else "unused"
-    return f"{unused} of {plural(count, NOUN_OF[kind])} {word}" if count else "none"
+    return f"{unused} of {count} {word}" if count else "none"
 
 
 def _total_size(uses: list[Use]) -> str:

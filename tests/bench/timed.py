@@ -16,7 +16,10 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 def main(limit: str, output: str, *command: str) -> None:
     """Run the command, with what it says in the file OUTPUT and its errors in OUTPUT.errors."""
-    files = [(os.POSIX_SPAWN_OPEN, 1, output, _WRITE, 0o600), (os.POSIX_SPAWN_OPEN, 2, f"{output}.errors", _WRITE, 0o600)]
+    files = [
+        (os.POSIX_SPAWN_OPEN, 1, output, _WRITE, 0o600),
+        (os.POSIX_SPAWN_OPEN, 2, f"{output}.errors", _WRITE, 0o600),
+    ]
     began = time.perf_counter()
     process = os.posix_spawnp(command[0], command, os.environ, file_actions=files)
     signal.signal(signal.SIGALRM, lambda *_: os.kill(process, signal.SIGKILL))

@@ -60,6 +60,8 @@ def _environment(engine: Engine, *, young: bool) -> dict[str, str]:
     _tell(f"{engine.kind.name} at {engine.url}")
     if not young:
         moment = (datetime.now(UTC) + _AHEAD).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # The memory of a first look now is what makes images old then: no engine tells when one arrived.
+        subprocess.run([installed, "scan"], env=environment, stdout=subprocess.DEVNULL, timeout=120, check=False)
         environment.setdefault(_CLOCK, moment)
         _tell(f"for dockersweep it is {environment[_CLOCK]}, so that the litter is old ({_CLOCK}; not with --young)")
     return environment
