@@ -1,0 +1,44 @@
+"""README holds what is true: its commands parse, and what it names exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from dockersweep.cli import build_parser
+from dockersweep.policy.policyfile import DEFAULT_RULES
+
+README = Path(__file__).parents[1] / "README.md"
+# Lines of blocks that start with the command, or with a prompt, a service's key or a crontab's fields before it.
+COMMAND = re.compile(
+    r"^(?:\$ |ExecStart=|[\d*]+ [\d*]+ \S+ \S+ \S+ root )(?:tests/sandbox )?(dockersweep [^#|\n]*)", re.M
+)
+
+
+def commands() -> list[str]:
+    return [match[1].strip() for match in COMMAND.finditer(README.read_text())]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_parses(command: str) -> None:
+    arguments = build_parser().parse_args(shlex.split(command)[1:])
+    assert arguments.verb is not None
+
+
+def test_the_commands_of_every_verb_but_schema_are_shown() -> None:
+    assert {command.split()[1] for command in commands()} == {"scan", "plan", "sweep", "report"}
+    assert len(commands()) > 12
+
+
+def test_the_files_that_it_names_are_there(checkout: Path) -> None:
+    for name in ("tests/sandbox", "tests/run", "CONTRIBUTING.md", "CHANGELOG.md"):
+        assert name in README.read_text()
+        assert (checkout / name).exists()
+
+
+def test_the_ages_of_its_table_are_those_of_the_default_policy() -> None:
+    table = README.read_text().split("| kind | removed when |")[1].split("\n\n")[0]
+    for rule in DEFAULT_RULES:
+        row = next(line for line in table.splitlines() if line.startswith(f"| {rule.kind.replace('-', ' ')} |"))
+        assert rule.older_than.words() in row
