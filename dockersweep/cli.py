@@ -1,228 +1,48 @@
-"""The command line: the parser, the one place that catches our errors, and the exit status.
+"""The entry: the one place that catches our errors and turns them into the exit status.
 
-Verbs are imported only when they are called, so that --help and --version cost little more than the interpreter.
+What a call does not need is not imported: the parser alone takes as long as the interpreter's own start, so --help and
+--version are answered before it, and a verb is imported when it is called.
 """
 
-import argparse
-import importlib
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from collections.abc import Sequence
 
 from dockersweep import __version__
-from dockersweep.errors import DockersweepError, UsageError
+from dockersweep.errors import DockersweepError
+from dockersweep.usage import HELP
 
-KINDS = ("container", "image", "volume", "network", "build-cache")
-DOCUMENTS = ("inventory", "plan", "outcome")
-SORT_KEYS = ("size", "age", "name")
 INTERRUPTED = 130
-
-_DESCRIPTION = """\
-See what a Docker or Podman engine no longer needs, read why, remove just that.
-
-verbs, in the order of use:
-  scan    what lies about unused, sizes and ages   dockersweep scan --sort age
-  plan    what would go, what is kept, and why     dockersweep plan --verbose
-  sweep   plan, ask, and remove just that          dockersweep sweep --dry-run
-  report  where the disk went                      dockersweep report
-  schema  the JSON Schema of a document            dockersweep schema plan
-"""
-_EPILOG = """\
-Nothing is removed but by `sweep`, and by that only after a yes or with --yes.
-`dockersweep VERB --help` tells the flags of a verb, dockersweep(1) the rest.
-"""
-Value = TypeVar("Value")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports wrong usage as our own error: one sentence, and where the help is."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `{self.prog} --help`")
-
-
-if TYPE_CHECKING:
-    from dockersweep.units import Age
-
-    Verbs = argparse._SubParsersAction[_Parser]
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
-    parser = _Parser(
-        prog="dockersweep",
-        usage="dockersweep [-H URL | -c CONTEXT] [--format FORMAT] [-o FILE] VERB ...",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
-    _add_common(parser, None)
-    verbs = parser.add_subparsers(
-        dest="verb", metavar="VERB", prog="dockersweep", parser_class=_Parser, title="verbs", help=argparse.SUPPRESS
-    )
-    _add_scan(verbs)
-    _add_plan(verbs)
-    _add_sweep(verbs)
-    _add_report(verbs)
-    _add_schema(verbs)
-    return parser
-
-
-def _add_common(parser: argparse.ArgumentParser, default: object, formats: Sequence[str] = ("table", "json")) -> None:
-    """Add what every verb has. It is accepted before the verb and after it; only the former sets a default."""
-    group = parser.add_argument_group("engine and output")
-    group.add_argument(
-        "-H", "--host", metavar="URL", default=default, help="the engine: unix:///PATH or tcp://HOST:PORT"
-    )
-    group.add_argument(
-        "-c", "--context", metavar="CONTEXT", default=default, help="the engine of a docker context, in place of -H"
-    )
-    group.add_argument("--format", metavar="FORMAT", choices=formats, default=default, help=f"{' or '.join(formats)}")
-    group.add_argument("-o", "--output", metavar="FILE", default=default, help="write to FILE, replaced in one step")
-
-
-def _add_verb(
-    verbs: "Verbs", name: str, description: str, formats: Sequence[str], operand: str = ""
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, description=description, usage=f"dockersweep {name} [FLAG ...]{operand}", allow_abbrev=False
-    )
-    _add_common(parser, argparse.SUPPRESS, formats)
-    parser.set_defaults(formats=formats)
-    return parser
-
-
-def _add_reading(parser: argparse.ArgumentParser, from_file: bool) -> None:
-    group = parser.add_argument_group("reading the engine")
-    if from_file:
-        group.add_argument("--inventory", metavar="FILE", help="read a saved `scan --format json` instead of an engine")
-    group.add_argument(
-        "--no-sizes", dest="sizes", action="store_false", help="do not have the engine walk its disk; sizes are unknown"
-    )
-    group.add_argument(
-        "--size-timeout", metavar="AGE", type=_timeout, default="15m", help="how long that walk may take (15m)"
-    )
-    group.add_argument(
-        "--no-ledger", dest="ledger", action="store_false", help="do not use the memory of what was first seen when"
-    )
-
-
-def _add_policy(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("policy")
-    group.add_argument("--older-than", metavar="AGE", type=_age, help="in place of each rule's own age; 0s means now")
-    group.add_argument(
-        "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
-        help=f"only this kind, repeatable: {', '.join(KINDS)}",
-    )  # fmt: skip
-    group.add_argument("--all-images", action="store_true", help="unused images with tags too")
-    group.add_argument("--named-volumes", action="store_true", help="unused volumes with names too")
-    for what, metavar in (("label", "KEY[=VALUE]"), ("name", "GLOB"), ("image", "GLOB")):
-        group.add_argument(
-            f"--keep-{what}", metavar=metavar, action="append", default=[], help=f"never remove by {what}, repeatable"
-        )
-
-
-def _add_scan(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "scan", "List what is there and unused, with sizes and ages.", ("table", "json"))
-    group = parser.add_argument_group("selection")
-    group.add_argument("-a", "--all", action="store_true", help="what is used too, marked by a *")
-    group.add_argument("--sort", choices=SORT_KEYS, metavar="KEY", help="size (default), age or name")
-    group.add_argument(
-        "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
-        help=f"only this kind, repeatable: {', '.join(KINDS)}",
-    )  # fmt: skip
-    group.add_argument(
-        "--filter", metavar="KEY=VALUE", action="append", type=_filter, default=[],
-        help="name, label, project, state, driver or until; repeatable",
-    )  # fmt: skip
-    group.add_argument("--no-header", dest="header", action="store_false", help="rows only, each with its kind")
-    _add_reading(parser, from_file=True)
-
-
-def _add_plan(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", ("table", "json"))
-    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
-    parser.add_argument("--exit-code", action="store_true", help="exit with 10 where something would be removed")
-    _add_policy(parser)
-    _add_reading(parser, from_file=True)
-
-
-def _add_sweep(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", ("table", "json"))
-    parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
-    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
-    parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
-    _add_policy(parser)
-    _add_reading(parser, from_file=False)
-
-
-def _add_report(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "report", "Show where the disk went.", ("table",))
-    _add_policy(parser)
-    _add_reading(parser, from_file=True)
-
-
-def _add_schema(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",), " NAME")
-    parser.add_argument("name", choices=DOCUMENTS, metavar="NAME", help=" or ".join(DOCUMENTS))
-
-
-def _age(text: str) -> "Age":
-    from dockersweep.units import parse_age
-
-    return _told(parse_age, text)
-
-
-def _timeout(text: str) -> object:
-    age = _age(text)
-    if age.months or not age.seconds:
-        raise argparse.ArgumentTypeError(f'"{text}" is no time-out: write seconds, minutes, hours or days, like 15m')
-    return age
-
-
-def _filter(text: str) -> object:
-    from dockersweep.policy.selection import parse_filter
-
-    return _told(parse_filter, text)
-
-
-def _told(read: Callable[[str], Value], text: str) -> Value:
-    """Let argparse say which flag it was."""
-    try:
-        return read(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
-    if arguments.verb is None:
-        raise UsageError("a verb is missing: scan, plan, sweep, report or schema; see `dockersweep --help`")
-    arguments.format = arguments.format or arguments.formats[0]
-    if arguments.format not in arguments.formats:
-        known = " and ".join(arguments.formats)
-        raise UsageError(f"{arguments.verb} has no format {arguments.format}, only {known}")
-    return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
+    given = sys.argv[1:] if argv is None else argv
+    if given and given[0] in ("-h", "--help"):
+        sys.stdout.write(HELP)
+        return 0
+    if given and given[0] == "--version":
+        sys.stdout.write(f"dockersweep {__version__}\n")
+        return 0
     try:
-        arguments = _parse(argv)
-        if hasattr(sys.stdout, "reconfigure"):
-            # A terminal that cannot show a character gets its code instead of a traceback.
-            sys.stdout.reconfigure(errors="backslashreplace")
-        verb = importlib.import_module(f"dockersweep.commands.{arguments.verb}")
-        status: int = verb.run(arguments)
-        return status
+        return _run(given)
     except DockersweepError as error:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
+
+
+def _run(argv: Sequence[str]) -> int:
+    import importlib
+
+    from dockersweep.parser import parse
+
+    arguments = parse(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        # A terminal that cannot show a character gets its code instead of a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    verb = importlib.import_module(f"dockersweep.commands.{arguments.verb}")
+    status: int = verb.run(arguments)
+    return status
 
 
 def _fail(message: str, status: int) -> int:

@@ -22,6 +22,7 @@ from dockersweep.commands import plan, sweep
 from dockersweep.engine import endpoint
 from dockersweep.model.outcome import Status
 from dockersweep.model.policy import Rule
+from dockersweep.parser import build_parser
 from dockersweep.policy import policyfile, selection
 
 ROOT = Path(__file__).parents[1]
@@ -124,7 +125,7 @@ def section(title: str) -> Section:
 
 
 def verbs() -> dict[str, argparse.ArgumentParser]:
-    [choices] = [action.choices for action in cli.build_parser()._actions if action.dest == "verb"]
+    [choices] = [action.choices for action in build_parser()._actions if action.dest == "verb"]
     assert isinstance(choices, dict)
     return choices
 
@@ -153,7 +154,7 @@ def names_argument(tag: str) -> bool:
     return tag.startswith("-") or tag.isupper()
 
 
-PARSERS = {"": cli.build_parser(), **verbs()}
+PARSERS = {"": build_parser(), **verbs()}
 every_verb = pytest.mark.parametrize("verb", PARSERS, ids=lambda verb: verb or "(no verb)")
 
 
@@ -307,12 +308,12 @@ def command_of(line: str) -> list[str]:
 
 @pytest.mark.parametrize("line", example_lines())
 def test_example_parses(line: str) -> None:
-    arguments = cli.build_parser().parse_args(command_of(line))
+    arguments = build_parser().parse_args(command_of(line))
     assert arguments.format in (None, *arguments.formats)
 
 
 def test_examples_show_every_verb() -> None:
-    assert {cli.build_parser().parse_args(command_of(line)).verb for line in example_lines()} == set(verbs())
+    assert {build_parser().parse_args(command_of(line)).verb for line in example_lines()} == set(verbs())
 
 
 @pytest.mark.parametrize(

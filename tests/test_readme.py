@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dockersweep.cli import build_parser
+from dockersweep.parser import build_parser
 from dockersweep.policy.policyfile import DEFAULT_RULES
 
 README = Path(__file__).parents[1] / "README.md"

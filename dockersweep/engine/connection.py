@@ -8,7 +8,9 @@ asked directly.
 
 import errno
 import http.client
+import ssl
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import docker
@@ -82,12 +84,31 @@ class Connection:
         """
         url = quote(path, safe="/:@") + ("?" + urlencode(params) if params else "")
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
-        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
         try:
-            response = self._pool.urlopen(method, url, headers=_HEADERS, retries=False, redirect=False, timeout=timeout)
-            return Answer(status=response.status, body=response.data)
+            return self._exchange(method, url, seconds)
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise self._error(method, path, error, seconds) from error
+
+    def _exchange(self, method: str, url: str, seconds: float) -> Answer:
+        """Send and read over one of the pool's connections, but by http.client's own methods: what urllib3 does beside
+        that (retries, redirects, decoding) costs as much again and is not wanted here."""
+        # It is an http.client.HTTPConnection as well, which the types of urllib3 do not admit.
+        connection: Any = self._pool._get_conn()
+        try:
+            if connection.is_closed:
+                connection.timeout = min(CONNECT_SECONDS, seconds)
+                connection.connect()
+            connection.sock.settimeout(seconds)
+            http.client.HTTPConnection.request(connection, method, url, headers=_HEADERS)
+            response = http.client.HTTPConnection.getresponse(connection)
+            answer = Answer(status=response.status, body=response.read())
+        except BaseException:
+            # An answer that was not read to its end must not become the next request's.
+            connection.close()
+            raise
+        finally:
+            self._pool._put_conn(connection)
+        return answer
 
     def _error(self, method: str, path: str, error: Exception, seconds: float) -> EngineError:
         where = f"the engine at {self.endpoint.url} (from {self.endpoint.source})"
@@ -98,7 +119,7 @@ class Connection:
             return EngineTimeoutError(f"{where} did not answer {method} {path} within {seconds:g} seconds")
         if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not refused:
             return EngineTimeoutError(f"{where} did not accept a connection within {CONNECT_SECONDS} seconds")
-        if isinstance(error, urllib3.exceptions.SSLError):
+        if isinstance(cause, ssl.SSLError):
             return EngineError(f"cannot talk TLS to {where}: {error}; check its certificates and DOCKER_CERT_PATH")
         code = cause.errno if cause is not None else None
         if self.endpoint.url.startswith("unix:") and code in _TRY_UNIX:

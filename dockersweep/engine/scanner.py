@@ -27,6 +27,7 @@ from dockersweep.model.inventory import (
     Volume,
 )
 
+INSPECTORS = 3
 STOPPED_STATES = frozenset({"created", "exited", "dead"})
 SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "container sizes", "volume": "volume sizes"}
 
@@ -90,9 +91,8 @@ def scan(
     """
     walks = _start_walks(reads, sizes, size_timeout_seconds)
     cache_call = _start_build_cache(reads, size_timeout_seconds)
-    images = reads.images()
-    volumes = reads.volumes()
-    networks = reads.networks()
+    images_call, volumes_call, networks_call = _Beside(reads.images), _Beside(reads.volumes), _Beside(reads.networks)
+    images, volumes, networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers come last: one that was created meanwhile still shows what it holds of the above.
     listed = reads.containers()
     warnings: list[ScanWarning] = []
@@ -161,21 +161,42 @@ def _read_stopped(
     reads: EngineReads, listed: tuple[Container, ...], warnings: list[ScanWarning], progress: Progress
 ) -> Iterable[Container]:
     """Inspect the stopped ones: no list call of any version tells when they finished or whether they restart."""
-    stopped = sum(container.state in STOPPED_STATES for container in listed)
-    done = 0
+    details = _inspect(reads, [seen for seen in listed if seen.state in STOPPED_STATES], progress)
     for container in listed:
-        if container.state not in STOPPED_STATES:
+        told = details.get(container.id)
+        if container.id not in details:
             yield container
-            continue
-        try:
-            details = reads.container(container.id)
-        except EngineError as error:
-            warnings.append(ScanWarning(about=f"container {container.name}", text=f"not read in full: {error}"))
-            yield msgspec.structs.replace(container, unread=str(error))
+        elif isinstance(told, EngineError):
+            warnings.append(ScanWarning(about=f"container {container.name}", text=f"not read in full: {told}"))
+            yield msgspec.structs.replace(container, unread=str(told))
         else:
-            yield _merged(container, details)
-        done += 1
-        progress(done, stopped)
+            yield _merged(container, told)
+
+
+def _inspect(
+    reads: EngineReads, stopped: list[Container], progress: Progress
+) -> dict[str, Container | EngineError | None]:
+    """Inspect several at once: the engine answers one while we decode the other."""
+    told: dict[str, Container | EngineError | None] = {}
+    # The threads share the iterator: to take the next from a list's is one step, so none is taken twice.
+    waiting = iter(stopped)
+    lock = threading.Lock()
+
+    def work() -> bool:
+        for container in waiting:
+            details: Container | EngineError | None
+            try:
+                details = reads.container(container.id)
+            except EngineError as error:
+                details = error
+            with lock:
+                told[container.id] = details
+                progress(len(told), len(stopped))
+        return True
+
+    for inspector in [_Beside(work) for _ in range(min(INSPECTORS, len(stopped)))]:
+        inspector.result()
+    return told
 
 
 def _merged(listed: Container, details: Container | None) -> Container:

@@ -31,10 +31,10 @@ Holds = Mapping[ObjectRef, tuple[Hold, ...]]
 
 def find_holds(inventory: Inventory, now: datetime) -> Holds:
     """Return, for every object that something holds, all its holders."""
-    holds: defaultdict[ObjectRef, list[Hold]] = defaultdict(list)
+    # A dictionary for its order: a thousand containers may hold one network, and each may be told twice.
+    holds: defaultdict[ObjectRef, dict[Hold, None]] = defaultdict(dict)
     for held, hold in _all_holds(inventory, now):
-        if hold not in holds[held]:
-            holds[held].append(hold)
+        holds[held][hold] = None
     return {held: tuple(holders) for held, holders in holds.items()}
 
 

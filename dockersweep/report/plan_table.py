@@ -1,6 +1,7 @@
 """The table of a plan: what goes and why, grouped by kind, then what is kept."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Decision, Plan, Reason, ReasonCode, Removal, add_up
@@ -57,16 +58,19 @@ def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
     total = add_up(removal.reclaim for removal in removals.values())
     gives = "" if kind == "network" else f", giving back {format_interval(total)}"
     going.sort(key=lambda decision: (-(decision.size_bytes or 0), decision.name, decision.id))
-    rows = [_going_row(plan, decision, removals[decision.id]) for decision in going]
+    tags: defaultdict[str, list[str]] = defaultdict(list)
+    for step in plan.removals:
+        if step.action == "untag" and step.kind == kind:
+            tags[step.id].append(step.name)
+    rows = [_going_row(decision, removals[decision.id], tags.get(decision.id, ())) for decision in going]
     return f"{TITLE_OF[kind]} to remove: {len(going)}{gives}\n{render_table(_GOING, rows, width)}"
 
 
-def _going_row(plan: Plan, decision: Decision, removal: Removal) -> tuple[str, ...]:
+def _going_row(decision: Decision, removal: Removal, tags: Sequence[str]) -> tuple[str, ...]:
     # A record says nothing to people by the id of the record that stands on it.
     told = [one for one in decision.reasons if one.code != "released" or decision.kind != "build-cache"]
     why = "; ".join(reason.text for reason in told)
-    tags = [step.name for step in plan.removals if step.action == "untag" and step.id == decision.id]
-    if decision.kind == "image" and tags:
+    if tags:
         why += f"; also tagged {', '.join(sorted(tags))}"
     if decision.kind == "network":
         return decision.name, "", "", why
