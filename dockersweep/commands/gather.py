@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dockersweep.commands.progress import show_progress
-from dockersweep.engine.client import Client
-from dockersweep.engine.connection import Connection
 from dockersweep.engine.endpoint import resolve_endpoint
-from dockersweep.engine.scanner import scan
 from dockersweep.errors import DocumentError, UsageError
 from dockersweep.ledger import remember, state_folder
 from dockersweep.model.documents import read_document
@@ -24,6 +22,10 @@ from dockersweep.units import parse_instant
 
 # Time enough for an engine that is busy; what walks its disk has --size-timeout.
 ENGINE_TIMEOUT_SECONDS = 60.0
+
+
+if TYPE_CHECKING:
+    from dockersweep.engine.client import Client
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,12 @@ def gather_picture(arguments: argparse.Namespace) -> Picture:
 
 
 @contextmanager
-def open_engine(arguments: argparse.Namespace) -> Iterator[Client]:
+def open_engine(arguments: argparse.Namespace) -> Iterator["Client"]:
     """Connect to the engine that the flags and the environment name."""
+    # docker-py takes as long to import as all else; a saved inventory needs none of it.
+    from dockersweep.engine.client import Client
+    from dockersweep.engine.connection import Connection
+
     endpoint = resolve_endpoint(arguments.host, arguments.context, os.environ)
     connection = Connection(endpoint, ENGINE_TIMEOUT_SECONDS)
     try:
@@ -56,8 +62,10 @@ def open_engine(arguments: argparse.Namespace) -> Iterator[Client]:
         connection.close()
 
 
-def picture_of(client: Client, arguments: argparse.Namespace) -> Picture:
+def picture_of(client: "Client", arguments: argparse.Namespace) -> Picture:
     """Scan the engine, and add to the inventory what the ledger remembers of its objects."""
+    from dockersweep.engine.scanner import scan
+
     with show_progress("reading containers") as progress:
         inventory = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress)
     now = _clock_override() or inventory.taken_at

@@ -15,7 +15,7 @@ from dockersweep.errors import EngineLostError
 from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
 from dockersweep.model.plan import NOTHING, ObjectRef, Plan, Removal, add_up
 
-WORKERS = 4
+WORKERS = 8
 
 Progress = Callable[[int, int], None]
 """Told how many removals are through, of how many."""
