@@ -72,7 +72,8 @@ def test_no_permission(tmp_path: Path) -> None:
             f"sys.exit(main(['-H', 'unix://{path}', 'scan']))"
         )
         # The interpreter may lie in a folder that only root can enter: everything is imported before.
-        preload = "import dockersweep.commands.scan, dockersweep.report.text, http.cookiejar, encodings.idna; "
+        preload = "import dockersweep.commands.scan, dockersweep.engine.scanner, dockersweep.parser, "
+        preload += "dockersweep.report.text, http.cookiejar, encodings.idna; "
         done = subprocess.run([sys.executable, "-c", preload + code], capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
     assert "permission denied: run as root, or as a member of the group that owns the socket" in done.stderr

@@ -7,7 +7,6 @@ asked directly.
 """
 
 import errno
-import http.client
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ import urllib3
 import urllib3.exceptions
 
 from dockersweep.engine.endpoint import Endpoint, TlsFiles
+from dockersweep.engine.exchange import exchange
 from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError
 
 CONNECT_SECONDS = 10
@@ -86,39 +86,37 @@ class Connection:
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         try:
             return self._exchange(method, url, seconds)
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._error(method, path, error, seconds) from error
 
     def _exchange(self, method: str, url: str, seconds: float) -> Answer:
-        """Send and read over one of the pool's connections, but by http.client's own methods: what urllib3 does beside
-        that (retries, redirects, decoding) costs as much again and is not wanted here."""
-        # It is an http.client.HTTPConnection as well, which the types of urllib3 do not admit.
+        """Ask over one of the pool's connections, but past urllib3's own request: its retries, redirects and decoding
+        cost more than the answer and are not wanted here."""
         connection: Any = self._pool._get_conn()
+        keeps_alive = False
         try:
             if connection.is_closed:
                 connection.timeout = min(CONNECT_SECONDS, seconds)
                 connection.connect()
             connection.sock.settimeout(seconds)
-            http.client.HTTPConnection.request(connection, method, url, headers=_HEADERS)
-            response = http.client.HTTPConnection.getresponse(connection)
-            answer = Answer(status=response.status, body=response.read())
-        except BaseException:
-            # An answer that was not read to its end must not become the next request's.
-            connection.close()
-            raise
+            answer = exchange(connection.sock, method, url)
+            keeps_alive = answer.keeps_alive
+            return Answer(status=answer.status, body=answer.body)
         finally:
+            # An answer that was not read to its end must not become the next request's.
+            if not keeps_alive:
+                connection.close()
             self._pool._put_conn(connection)
-        return answer
 
     def _error(self, method: str, path: str, error: Exception, seconds: float) -> EngineError:
         where = f"the engine at {self.endpoint.url} (from {self.endpoint.source})"
         cause = _first_os_error(error)
         # urllib3 counts a refused connection among its connect time-outs.
         refused = isinstance(error, urllib3.exceptions.NewConnectionError)
-        if isinstance(error, urllib3.exceptions.ReadTimeoutError) or isinstance(cause, TimeoutError):
-            return EngineTimeoutError(f"{where} did not answer {method} {path} within {seconds:g} seconds")
         if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not refused:
             return EngineTimeoutError(f"{where} did not accept a connection within {CONNECT_SECONDS} seconds")
+        if isinstance(cause, TimeoutError):
+            return EngineTimeoutError(f"{where} did not answer {method} {path} within {seconds:g} seconds")
         if isinstance(cause, ssl.SSLError):
             return EngineError(f"cannot talk TLS to {where}: {error}; check its certificates and DOCKER_CERT_PATH")
         code = cause.errno if cause is not None else None
@@ -128,9 +126,6 @@ class Connection:
             why = cause.strerror if cause is not None and cause.strerror else _innermost(error)
             return EngineLostError(f"cannot reach {where}: {why}; check the address, and that it listens there")
         return EngineLostError(f"{where} broke off the answer to {method} {path}: {_innermost(error)}")
-
-
-_HEADERS = {"Host": "docker", "User-Agent": "dockersweep", "Accept": "application/json"}
 
 
 def _docker_client(endpoint: Endpoint) -> docker.APIClient:
