@@ -4,6 +4,7 @@ What a call does not need is not imported: the parser alone takes as long as the
 --version are answered before it, and a verb is imported when it is called.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,18 +18,34 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     given = sys.argv[1:] if argv is None else argv
-    if given and given[0] in ("-h", "--help"):
-        sys.stdout.write(HELP)
-        return 0
-    if given and given[0] == "--version":
-        sys.stdout.write(f"dockersweep {__version__}\n")
-        return 0
     try:
+        _open_closed_streams()
+        if given and given[0] in ("-h", "--help"):
+            return _say(HELP)
+        if given and given[0] == "--version":
+            return _say(f"dockersweep {__version__}\n")
         return _run(given)
     except DockersweepError as error:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
+
+
+def _open_closed_streams() -> None:
+    """A caller may have closed any of the three (`2>&-`); Python then has None in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it lives as long as the process.
+
+
+def _say(text: str) -> int:
+    """Write to standard output where nothing else has been imported that could."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _run(argv: Sequence[str]) -> int:

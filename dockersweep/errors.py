@@ -7,7 +7,7 @@
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
     │   └── EngineTimeoutError  5   the engine did not answer in time
-    └── OutputError             5   the result could not be written
+    └── OutputError             2   the result could not be written
 
 Every message is one sentence for the person who ran the command: what is wrong, where, and what to try.
 """
@@ -50,6 +50,6 @@ class EngineTimeoutError(EngineError):
 
 
 class OutputError(DockersweepError):
-    """The result is there but could not be written where it was asked for."""
+    """The result cannot be written where it was asked for; a sweep finds that out before it removes anything."""
 
-    exit_status = 5
+    exit_status = 2

@@ -112,9 +112,9 @@ def _update(
 
 
 def engine_identity(engine: Engine) -> str:
-    """Return what tells one engine from all others. Podman makes up its id for each call; there it is where it
-    listens, its folder and its name."""
-    return engine.id or f"{engine.endpoint} {engine.root_dir} {engine.name}"
+    """Return what tells one engine from all others. Cloned machines share the engine's id, so its name counts too;
+    Podman makes up its id for each call, so there it is where it listens."""
+    return f"{engine.id or engine.endpoint} {engine.root_dir} {engine.name}"
 
 
 def _rows(database: sqlite3.Connection, engine: str) -> Iterator[tuple[ObjectRef, _Memory]]:

@@ -1,8 +1,9 @@
 """The parser of the command line. It is imported only where there is something to parse: see `cli`."""
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dockersweep import __version__
 from dockersweep.errors import UsageError
@@ -17,6 +18,11 @@ Value = TypeVar("Value")
 
 class _Parser(argparse.ArgumentParser):
     """Reports wrong usage as our own error: one sentence, and where the help is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # "-3d" behind a flag is an age that is wrong, and not a flag that nobody knows.
+        self._negative_number_matcher = re.compile(r"-\d")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see `{self.prog} --help`")

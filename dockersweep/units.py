@@ -4,6 +4,7 @@ Sizes are bytes, shown in decimal units as docker shows them; instants are aware
 length of time that may hold calendar months.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ AGE_HELP = "a number and a unit, s, m, h, d, w, mo or y, like 24h, 7d, 2w, 3mo o
 # Reproducible builds say 1970 or 1980, and engines write year 1 for "never": none of these is a time at which
 # anything happened.
 LAST_UNKNOWN_INSTANT = datetime(1980, 1, 2, tzinfo=UTC)
+LONGEST_TEXT = 40
 LONGEST_AGE = timedelta(days=365_000)
 
 
@@ -59,7 +61,9 @@ def parse_age(text: str) -> Age:
     Raises UsageError that says what is wrong and what an age looks like.
     """
     problem = f'"{text}" is not an age'
-    compact = text.replace(" ", "").lower()
+    compact = text.replace(" ", "")
+    if len(compact) > LONGEST_TEXT:
+        raise UsageError(f'"{text[:LONGEST_TEXT]}..." is not an age; write {AGE_HELP}')
     if not compact:
         raise UsageError(f"an age is missing: write {AGE_HELP}")
     if compact.startswith("-"):
@@ -81,11 +85,13 @@ def parse_age(text: str) -> Age:
                 raise UsageError(f"{problem}: months and years are whole; write {AGE_HELP}")
             months += int(number) * MONTHS_OF_UNIT[unit]
         else:
-            raise UsageError(f'{problem}: there is no unit "{unit}"; write {AGE_HELP}')
+            hint = " (m is minutes, mo is months)" if unit == "M" else ""
+            raise UsageError(f'{problem}: there is no unit "{unit}"{hint}; write {AGE_HELP}')
         rest = rest[part.end() :]
     if seconds > LONGEST_AGE.total_seconds() or months > 12_000:
         raise UsageError(f"{problem} that a calendar holds; at most 1000y")
-    return Age(months=months, seconds=round(seconds), text=compact)
+    # Less than a second is not "no age at all".
+    return Age(months=months, seconds=math.ceil(seconds), text=compact)
 
 
 def format_duration(seconds: float) -> str:

@@ -207,13 +207,17 @@ def sweep_of(engine: FakeEngine, removal: Any) -> Any:
         (reply({"message": "running"}, 409), 0, "skipped", "in use: running"),
         (reply({"message": "gone"}, 404), 0, "gone", "it was gone already"),
         (break_off, 3, "failed", "it is still there: the engine at"),
+        ((403, b"<html>Forbidden</html>"), 3, "failed", "it is forbidden: <html>Forbidden</html>"),
+        ((200, b"nonsense"), 0, "removed", None),
     ],
 )
-def test_a_removal_that_fails_does_not_stop_the_rest(removal: Any, status: int, became: str, detail: str) -> None:
+def test_a_removal_that_fails_does_not_stop_the_rest(
+    removal: Any, status: int, became: str, detail: str | None
+) -> None:
     with fake_engine() as engine:
         told = sweep_of(engine, removal)
     assert told[:2] == (status, became)
-    assert detail in told[2]
+    assert (detail in told[2]) if detail else told[2] is None
 
 
 def test_a_failed_removal_tells_what_it_left_behind() -> None:
@@ -315,7 +319,13 @@ EVIL = "x\x1b[2J\n\u202e<script>\"'"
 
 def test_hostile_text_reaches_a_terminal_without_doing_anything() -> None:
     with fake_engine() as engine:
-        engine.replies["/containers/json"] = reply([stopped("id") | {"Names": [f"/{EVIL}"]}])
+        labels = {EVIL: EVIL, "com.docker.compose.project": EVIL}
+        engine.replies["/containers/json"] = reply([stopped("id") | {"Names": [f"/{EVIL}"], "Labels": labels}])
+        engine.replies["/images/json"] = reply([{"Id": "sha256:e", "RepoTags": [EVIL], "Size": 1, "Labels": labels}])
+        engine.replies["/volumes"] = reply({"Volumes": [{"Name": EVIL, "Driver": EVIL}], "Warnings": [EVIL]})
+        engine.replies["/networks"] = reply([{"Id": "n", "Name": EVIL, "Driver": EVIL, "Scope": EVIL}])
+        record = {"ID": "r", "Type": EVIL, "Description": EVIL, "Size": 1}
+        engine.replies["/system/df"] = reply({"BuildCache": [record], "Volumes": [], "Containers": []})
         engine.replies["/containers/id/json"] = reply(details("id") | {"Name": f"/{EVIL}"})
         engine.replies["/containers/id"] = reply({"message": f"no {EVIL}"}, 500)
         for verb in (["scan"], ["plan", "--verbose"], ["report"], ["sweep", "--yes", "--verbose"]):
@@ -330,6 +340,50 @@ def test_hostile_text_reaches_a_terminal_without_doing_anything() -> None:
     broken = dockersweep("scan", host=f"tcp://{EVIL}")
     assert "\x1b" not in broken.stderr
     assert len(broken.stderr.splitlines()) == 1
+
+
+def without_a_length(handler: Handler) -> Reply | None:
+    handler.wfile.write(b"HTTP/1.0 500 Oops\r\nContent-Type: text/plain\r\n\r\nit broke, says the proxy")
+    return None
+
+
+def test_an_answer_without_a_length_ends_with_the_connection() -> None:
+    with fake_engine() as engine:
+        assert sweep_of(engine, without_a_length) == (3, "failed", "it broke, says the proxy")
+
+
+def upgrade(handler: Handler) -> Reply | None:
+    handler.wfile.write(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+    return None
+
+
+@pytest.mark.parametrize("odd", [upgrade, lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n") and None])
+def test_what_is_not_http_is_said(odd: Any) -> None:
+    with fake_engine(version=odd) as engine:
+        run = dockersweep("scan", host=engine.url)
+    assert run.status == 5
+    assert "broke off the answer to GET /version: it is not HTTP" in run.stderr
+
+
+def test_volume_plugins_that_do_not_answer_are_told() -> None:
+    with fake_engine(volumes=reply({"Volumes": [], "Warnings": ["nfs: plugin not found"]})) as engine:
+        run = dockersweep("scan", "--no-ledger", host=engine.url)
+    assert "Warning: volumes: nfs: plugin not found" in run.stdout
+
+
+def test_a_socket_whose_path_is_too_long_is_said(tmp_path: Path) -> None:
+    run = dockersweep("scan", host=f"unix://{tmp_path}/{'x' * 120}")
+    assert run.status == 5
+    assert "AF_UNIX path too long" in run.stderr
+    assert "cannot reach the engine" in run.stderr
+
+
+def test_the_docker_configuration_has_no_part_in_the_connection() -> None:
+    config = Path(os.environ["HOME"]) / ".docker" / "config.json"
+    config.parent.mkdir()
+    config.write_text('{"proxies": [], "auths": {"x": 1}}')
+    with fake_engine() as engine:
+        assert dockersweep("scan", "--no-ledger", host=engine.url).status == 0
 
 
 def test_podman_s_500s_are_in_use() -> None:

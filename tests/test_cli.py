@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from dockersweep import __version__
+from dockersweep import __version__, parser
 from dockersweep.errors import DockersweepError
-from dockersweep.model.documents import write_document
+from dockersweep.model.documents import DOCUMENTS, write_document
+from dockersweep.model.inventory import KINDS
+from dockersweep.report.scan_table import SortKey
 from tests.fake_engine import fake_engine
 from tests.inventories import container, image, inventory, network, record, volume
 from tests.running import dockersweep
@@ -62,6 +64,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         (["plan", "--kind", "disk"], "argument --kind: invalid choice: 'disk' (choose from 'container', 'image'"),
         (["plan", "--older-than", "7 parsecs"], 'argument --older-than: "7 parsecs" is not an age: there is no unit'),
         (["plan", "--older-than=-3d"], '"-3d" is not an age: it cannot be negative'),
+        (["plan", "--older-than", "-3d"], '"-3d" is not an age: it cannot be negative'),
         (["plan", "--older-than", ""], "an age is missing: write a number and a unit"),
         (["plan", "--older-than", "5"], '"5" is not an age: it has no unit'),
         (["plan", "--older-than"], "argument --older-than: expected one argument; see `dockersweep plan --help`"),
@@ -101,7 +104,7 @@ def test_an_inventory_that_does_not_hold_is_named_with_its_field(tmp_path: Path)
     assert "Expected `int | null`, got `str` - at `$.images[1].size_bytes`" in run.stderr
 
 
-def test_every_error_class_has_its_own_status() -> None:
+def test_every_error_class_has_the_status_of_the_table() -> None:
     def below(cls: type[DockersweepError]) -> list[type[DockersweepError]]:
         return [cls] + [each for child in cls.__subclasses__() for each in below(child)]
 
@@ -114,7 +117,7 @@ def test_every_error_class_has_its_own_status() -> None:
         "EngineError": 5,
         "EngineLostError": 5,
         "EngineTimeoutError": 5,
-        "OutputError": 5,
+        "OutputError": 2,
     }
 
 
@@ -180,7 +183,56 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_removed() -> N
         with_containers(engine, "web")
         run = dockersweep("sweep", "--yes", "--older-than", "0s", "-o", "/none/x", "--no-ledger", host=engine.url)
         assert engine.asked == []
-    assert (run.status, run.stderr) == (5, "dockersweep: /none/x cannot be written: No such file or directory\n")
+    assert (run.status, run.stderr) == (2, "dockersweep: /none/x cannot be written: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("{tmp}", "Is a directory"),
+        ("{tmp}/inventory.json/x", "Not a directory"),
+        ("{tmp}/loop", "loop"),
+        ("{tmp}/" + "x" * 300, "File name too long"),
+    ],
+)
+def test_a_place_that_is_none_is_said_before_anything_is_removed(saved: str, path: str, message: str) -> None:
+    folder = Path(saved).parent
+    (folder / "loop").symlink_to(folder / "loop")
+    with fake_engine() as engine:
+        flags = ["--yes", "--older-than", "0s", "--no-ledger", "-o", path.format(tmp=folder)]
+        run = dockersweep("sweep", *flags, host=engine.url)
+        assert engine.asked == []
+    assert (run.status, run.stdout) == (2, "")
+    assert message in run.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("arguments", ["--help", "plan --inventory {saved}", "sweep -H unix:///none"])
+def test_closed_streams_are_no_traceback(saved: str, closed: str, arguments: str) -> None:
+    command = f"{sys.executable} -m dockersweep {arguments.format(saved=saved)} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == (4 if "sweep" in arguments else 0)
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("target", [">/dev/full", "| true"])
+def test_help_that_nobody_reads_is_no_traceback(target: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m dockersweep --help {target}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_parser_knows_the_same_kinds_documents_and_orders_as_the_model() -> None:
+    assert parser.KINDS == KINDS
+    assert set(parser.DOCUMENTS) == set(DOCUMENTS)
+    assert get_args(SortKey) == parser.SORT_KEYS
+
+
+def test_the_clock_of_a_test_is_told_where_it_is_left_set(saved: str) -> None:
+    run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="2027-01-01T00:00:00Z")
+    assert "Warning: ages: counted up to 2027-01-01T00:00:00Z, as DOCKERSWEEP_NOW has it" in run.stdout
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(saved: str) -> None:
@@ -193,7 +245,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(saved: str) -> None:
 def test_a_full_disk_is_said(saved: str) -> None:
     command = f"{sys.executable} -m dockersweep report --inventory {saved} > /dev/full"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    assert done.returncode == 5
+    assert done.returncode == 2
     assert done.stderr == "dockersweep: standard output cannot be written: No space left on device\n"
 
 

@@ -95,6 +95,8 @@ def test_additions_are_passed_over() -> None:
         (["engine", "flavour"], "lxc", "Invalid enum value 'lxc' - at `$.engine.flavour`"),
         (["schema"], "dockersweep.inventory/2", "newer than this dockersweep reads (version 1): update dockersweep"),
         (["schema"], "dockersweep.plan/1", "inv.json is 'dockersweep.plan/1'; a dockersweep.inventory/1 document"),
+        (["schema"], "dockersweep.inventory/\u00b2", "a dockersweep.inventory/1 document is needed"),
+        (["schema"], "dockersweep.inventory/" + "9" * 5000, "a dockersweep.inventory/1 document is needed"),
         (["schema"], None, 'inv.json has no "schema"; a dockersweep.inventory/1 document is needed'),
         (["schema"], 1, "inv.json is JSON, but not a dockersweep document"),
     ],
@@ -109,6 +111,10 @@ def test_a_document_that_was_cut_off_says_so() -> None:
     data = write_document(FULL).encode()
     for length in (1, len(data) // 2, len(data) - 3):
         assert "was it cut off while it was written?" in refusal(data[:length])
+
+
+def test_json_that_is_too_deep_is_said() -> None:
+    assert "inv.json is not" in refusal(b'{"schema": "dockersweep.inventory/1", "containers": ' + b"[" * 100_000)
 
 
 @pytest.mark.parametrize("data", [b"", b" \n"])

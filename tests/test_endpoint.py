@@ -35,12 +35,12 @@ def config(tmp_path: Path) -> Path:
 
 def test_the_order_is_docker_s(config: Path) -> None:
     environment = {"DOCKER_CONFIG": str(config)}
-    url, source = "unix:///run/prod.sock", f"the current context in {config / 'config.json'}"
     current = resolve_endpoint(None, None, environment)
-    assert (current.url, current.source) == (url, "context prod")
-    assert source
+    assert current.url == "unix:///run/prod.sock"
+    assert current.source == f"context prod ({config / 'config.json'})"
     environment["DOCKER_CONTEXT"] = "far"
-    assert resolve_endpoint(None, None, environment).url == "tcp://far.example:2376"
+    by_variable = resolve_endpoint(None, None, environment)
+    assert (by_variable.url, by_variable.source) == ("tcp://far.example:2376", "context far (DOCKER_CONTEXT)")
     environment["DOCKER_HOST"] = "unix:///run/env.sock"
     by_host = resolve_endpoint(None, None, environment)
     assert (by_host.url, by_host.source) == ("unix:///run/env.sock", "DOCKER_HOST")
@@ -56,7 +56,7 @@ def test_without_anything_it_is_the_default_socket(tmp_path: Path) -> None:
 
 def test_an_empty_variable_counts_as_not_set(config: Path) -> None:
     environment = {"DOCKER_CONFIG": str(config), "DOCKER_HOST": "", "DOCKER_CONTEXT": ""}
-    assert resolve_endpoint(None, None, environment).source == "context prod"
+    assert resolve_endpoint(None, None, environment).source.startswith("context prod (")
 
 
 def test_the_default_context_is_the_environment_or_the_default_socket(config: Path) -> None:
@@ -107,6 +107,10 @@ def test_urls_are_read_as_docker_reads_them(host: str, url: str) -> None:
         ("tcp://a b:1", "is not an engine"),
         ("tcp://box:1/path", "is not an engine"),
         ("tcp://user@box:1", "is not an engine"),
+        ("tcp://%zz:1", "is not an engine"),
+        ("tcp://a..b:1", "is not an engine"),
+        ("tcp://box:99999", "has no such port: 99999"),
+        ("https://box:2376", "write tcp://box:2376, and set DOCKER_TLS_VERIFY=1 to encrypt"),
         ("", "is not an engine"),
         ("ssh://box", "is an ssh endpoint, which dockersweep does not speak; forward the socket with"),
     ],

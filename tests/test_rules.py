@@ -194,7 +194,7 @@ def test_an_unknown_age_is_said_and_passes_only_where_no_age_is_asked_for() -> N
 
     unseen = msgspec.structs.replace(image("a"), first_seen_at=None, first_seen_unused_at=None, built_at=ago(days=900))
     kept = judge(inventory(unseen))["sha256:a"]
-    assert words(kept) == "age unknown: nothing tells when it came here (built 2024-06-07)"
+    assert words(kept) == "age unknown: built 2024-06-07, and nothing tells when it came here"
     assert kept.age_seconds is None
     assert kept.age_source is None
     gone = judge(inventory(unseen), NOW_FLAGS)["sha256:a"]

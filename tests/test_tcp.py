@@ -130,7 +130,7 @@ def test_tls_by_the_files_of_a_context(
         shutil.copytree(certificates, tmp_path / "contexts" / "tls" / folder / "docker")
         run = dockersweep("-c", "far", "scan", DOCKER_CONFIG=str(tmp_path))
     assert run.status == 0, run.stderr
-    assert "from context far" in run.stdout
+    assert "from context far (--context)" in " ".join(run.stdout.split())
 
 
 @on_one_engine

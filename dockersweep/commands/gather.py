@@ -4,17 +4,19 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from dockersweep.commands.progress import show_progress
 from dockersweep.engine.endpoint import resolve_endpoint
 from dockersweep.errors import DocumentError, UsageError
 from dockersweep.ledger import remember, state_folder
 from dockersweep.model.documents import read_document
-from dockersweep.model.inventory import Inventory
+from dockersweep.model.inventory import Inventory, ScanWarning
 from dockersweep.model.policy import Policy
 from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
 from dockersweep.policy.use import used_objects
@@ -41,8 +43,7 @@ def gather_picture(arguments: argparse.Namespace) -> Picture:
     if arguments.inventory is not None:
         if arguments.host is not None or arguments.context is not None:
             raise UsageError("--inventory reads a file instead of an engine: leave out --host and --context")
-        inventory = read_inventory(arguments.inventory)
-        return Picture(inventory, _clock_override() or inventory.taken_at)
+        return _at_its_moment(read_inventory(arguments.inventory))
     with open_engine(arguments) as client:
         return picture_of(client, arguments)
 
@@ -68,11 +69,12 @@ def picture_of(client: "Client", arguments: argparse.Namespace) -> Picture:
 
     with show_progress("reading containers") as progress:
         inventory = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress)
-    now = _clock_override() or inventory.taken_at
-    if arguments.ledger:
-        folder = state_folder(os.environ, os.geteuid())
-        inventory = remember(inventory, used_objects(inventory, now), now, folder)
-    return Picture(inventory, now)
+    picture = _at_its_moment(inventory)
+    if not arguments.ledger:
+        return picture
+    used = used_objects(picture.inventory, picture.now)
+    folder = state_folder(os.environ, os.geteuid())
+    return replace(picture, inventory=remember(picture.inventory, used, picture.now, folder))
 
 
 def read_inventory(path: str) -> Inventory:
@@ -99,12 +101,15 @@ def gather_policy(arguments: argparse.Namespace) -> Policy:
     )
 
 
-def _clock_override() -> datetime | None:
-    """Tests and the sandbox choose the instant up to which ages count, because no engine makes old volumes."""
+def _at_its_moment(inventory: Inventory) -> Picture:
+    """Ages count up to the scan. Tests and the sandbox choose another instant, because no engine makes old volumes;
+    where one is left set by mistake, every output says so."""
     text = os.environ.get("DOCKERSWEEP_NOW")
     if not text:
-        return None
+        return Picture(inventory, inventory.taken_at)
     instant = parse_instant(text)
     if instant is None:
         raise UsageError(f'DOCKERSWEEP_NOW is "{text}", which is no instant: write it like 2026-11-23T22:36:25Z')
-    return instant
+    warning = ScanWarning(about="ages", text=f"counted up to {text}, as DOCKERSWEEP_NOW has it")
+    known = tuple(one for one in inventory.warnings if one != warning)
+    return Picture(msgspec.structs.replace(inventory, warnings=(*known, warning)), instant)

@@ -1,6 +1,7 @@
 """`dockersweep sweep`: plan, ask, and carry out."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from dockersweep.commands.gather import gather_policy, open_engine, picture_of
 from dockersweep.commands.plan import show_plan
 from dockersweep.commands.progress import show_progress
 from dockersweep.commands.write import check_writable, terminal_width, write_result
-from dockersweep.engine.executor import carry_out
+from dockersweep.engine.executor import INTERRUPTED, carry_out
 from dockersweep.errors import EngineError, OutputError, RefusedError, UsageError
 from dockersweep.model.documents import write_document
 from dockersweep.model.outcome import OutcomeDocument
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         with stop_on_signals() as stopped, show_progress("removing") as progress:
             document = carry_out(plan, client, stopped.event, progress)
     _tell(_format(document, plan, arguments), arguments.output)
-    return stopped.exit_status if document.ended_early == "interrupted" else _exit_status(document)
+    return stopped.exit_status if document.ended_early == INTERRUPTED else _exit_status(document)
 
 
 def _ask(plan: Plan, verbose: bool) -> None:
@@ -52,7 +53,7 @@ def _ask(plan: Plan, verbose: bool) -> None:
     from dockersweep.report.plan_table import plan_table
 
     count = sum(removal.action == "remove" for removal in plan.removals)
-    sys.stderr.write(plan_table(plan, verbose, terminal_width(None)))
+    sys.stderr.write(plan_table(plan, verbose, max(40, os.get_terminal_size(sys.stderr.fileno()).columns)))
     sys.stderr.write(f"\nRemove {count} object{'s' if count != 1 else ''}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

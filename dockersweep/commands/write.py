@@ -1,6 +1,7 @@
 """Where results go: standard output, or a file that is replaced in one step."""
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -14,20 +15,24 @@ from dockersweep.errors import OutputError
 def terminal_width(path: str | None) -> int | None:
     """Return the columns that a table may take: those of the terminal or of COLUMNS; None where it is not shown on
     one, so that a file or a pipe gets whole names."""
-    if path is None and (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+    if path in (None, "-") and (sys.stdout.isatty() or os.environ.get("COLUMNS")):
         return max(40, shutil.get_terminal_size().columns)
     return None
 
 
 def check_writable(path: str | None) -> None:
     """Raise OutputError where a result could not be written to the path: before something is done that it tells."""
-    if path in (None, "-") or _is_no_plain_file(str(path)):
+    if path is None or path == "-":
         return
     try:
-        with tempfile.NamedTemporaryFile(dir=Path(str(path)).resolve().parent):
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
+        if _is_no_plain_file(path):
+            return
+        with tempfile.NamedTemporaryFile(dir=Path(path).resolve().parent):
             pass
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unwritable(path, error) from None
 
 
 def write_result(text: str, path: str | None) -> None:
@@ -44,8 +49,13 @@ def write_result(text: str, path: str | None) -> None:
             Path(path).write_text(text, encoding="utf-8")
         else:
             _replace_file(Path(path).resolve(), text)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: str, error: Exception) -> OutputError:
+    """A path that loops or holds a NUL is no OSError to Python."""
+    return OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
 def _write_standard_output(text: str) -> None:

@@ -31,6 +31,8 @@ OLDEST_API = (1, 40)
 NEWEST_API = (1, 51)
 API_WITH_PARTIAL_USAGE = (1, 42)
 TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
+# Files by the million take their time to go; a look would find the object still there and call that a failure.
+REMOVAL_SECONDS = 900.0
 
 Shape = TypeVar("Shape")
 UsagePart = Literal["image", "container", "volume", "build-cache"]
@@ -66,8 +68,7 @@ class RemovalAnswer:
     status: Literal["removed", "gone", "in-use", "failed"]
     detail: str | None = None
     named: tuple[str, ...] = ()
-    """What the answer says went: image ids, layers, tags or build-cache ids."""
-    freed_bytes: int | None = None
+    """What the answer says went: ids of images, layers and build-cache records, and tags."""
 
 
 class Client:
@@ -138,13 +139,15 @@ class Client:
         version = _version_pair(self.engine.version)
         return not self.has_containerd_store or (version is not None and version >= TRUE_SHARED_SIZE_ON_CONTAINERD)
 
-    def volumes(self) -> tuple[Volume, ...]:
-        """Return every volume, with the engine's own word on whether it is in use."""
-        listed = self._get("/volumes", wire.WireVolumes).volumes or ()
+    def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]:
+        """Return every volume, with the engine's own word on whether it is in use; and the engine's warnings, which
+        tell of plugins that did not answer."""
+        answer = self._get("/volumes", wire.WireVolumes)
         filters = msgspec.json.encode({"dangling": ["true"]}).decode()
         dangling = self._get("/volumes", wire.WireVolumes, {"filters": filters}).volumes or ()
         free = {seen.name for seen in dangling}
-        return tuple(volume_from_list(seen, seen.name in free) for seen in listed)
+        volumes = tuple(volume_from_list(seen, seen.name in free) for seen in answer.volumes or ())
+        return volumes, tuple(answer.warnings or ())
 
     def networks(self) -> tuple[Network, ...]:
         """Return every network."""
@@ -229,7 +232,7 @@ class Client:
 
     def remove_network(self, network_id: str) -> RemovalAnswer:
         """Remove one network. The engines do not ask stopped containers: the caller has to."""
-        return self._delete(f"/networks/{network_id}", {})
+        return self._delete(f"/networks/{network_id}", {}, in_use=(403, 409))
 
     def prune_build_cache(self, record_ids: tuple[str, ...], timeout_seconds: float) -> RemovalAnswer:
         """Remove just these build-cache records, those of them that are not in use and have no child that stays.
@@ -245,8 +248,7 @@ class Client:
         if answer.status != 200:
             return RemovalAnswer(status="failed", detail=answer.message())
         pruned = self._decode(answer, wire.WirePrune, "POST /build/prune")
-        named = tuple(pruned.caches_deleted or ())
-        return RemovalAnswer(status="removed", named=named, freed_bytes=size_or_unknown(pruned.space_reclaimed))
+        return RemovalAnswer(status="removed", named=tuple(pruned.caches_deleted or ()))
 
     # Requests
 
@@ -281,15 +283,17 @@ class Client:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise EngineError(f"{self._where} answered {asked} with something else than was asked: {error}") from error
 
-    def _delete(self, path: str, params: dict[str, str]) -> RemovalAnswer:
-        answer = self._request("DELETE", path, params)
+    def _delete(self, path: str, params: dict[str, str], in_use: tuple[int, ...] = (409,)) -> RemovalAnswer:
+        """Ask for a removal; a 403 is the engine's own word only for networks, and elsewhere that of a proxy."""
+        answer = self._request("DELETE", path, params, REMOVAL_SECONDS)
         if answer.status in (200, 202, 204):
             return RemovalAnswer(status="removed", named=_named(answer))
         if answer.status == 404:
             return RemovalAnswer(status="gone", detail=answer.message())
-        if answer.status in (403, 409) or (answer.status == 500 and self.is_podman and _means_in_use(answer)):
+        if answer.status in in_use or (answer.status == 500 and self.is_podman and _means_in_use(answer)):
             return RemovalAnswer(status="in-use", detail=answer.message())
-        return RemovalAnswer(status="failed", detail=answer.message())
+        forbidden = "it is forbidden: " if answer.status == 403 else ""
+        return RemovalAnswer(status="failed", detail=forbidden + answer.message())
 
 
 def _means_in_use(answer: Answer) -> bool:

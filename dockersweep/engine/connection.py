@@ -1,9 +1,9 @@
 """Requests to one engine over kept-alive connections; the only place that imports docker-py.
 
-docker-py builds the transport (the unix socket, TLS from its files). Its own request path opens a connection and spends
-about 1.5 ms of processor time per request, because its pools are keyed by the whole URL; what is asked once an
-object would then take longer than the engine's answer. So its connection pool is taken out of its adapter once, and
-asked directly.
+docker-py supplies the transport: the pool of unix sockets, and TLS from its files. Its own request path opens a
+connection and spends about 1.5 ms of processor time per request, because its pools are keyed by the whole URL; what is
+asked once an object would then take longer than the engine's answer. So there is one pool for all paths, and it is
+asked directly. The user's docker configuration (proxies, credentials) has no part in it.
 """
 
 import errno
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import docker
 import docker.errors
 import docker.tls
 import msgspec
@@ -20,6 +19,7 @@ import requests
 import requests.adapters
 import urllib3
 import urllib3.exceptions
+from docker.transport.unixconn import UnixHTTPConnectionPool
 
 from dockersweep.engine.endpoint import Endpoint, TlsFiles
 from dockersweep.engine.exchange import exchange
@@ -62,13 +62,12 @@ class Connection:
     def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
         self.endpoint = endpoint
         self.timeout_seconds = timeout_seconds
-        self._client = _docker_client(endpoint)
-        self._pool = _pool_of(self._client)
+        self._where = f"the engine at {endpoint.url} (from {endpoint.source})"
+        self._pool = _pool_of(endpoint)
 
     def close(self) -> None:
         """Close every connection that is not in use by another thread."""
         self._pool.close()
-        self._client.close()
 
     def request(
         self,
@@ -79,91 +78,81 @@ class Connection:
     ) -> Answer:
         """Send one request and read its whole answer; nothing is ever sent twice.
 
-        Raises EngineTimeoutError when the engine stays silent for `timeout_seconds`, EngineError when it cannot be
+        Raises EngineTimeoutError when the engine stays silent for `timeout_seconds`, EngineLostError when it cannot be
         reached or breaks the answer off.
         """
         url = quote(path, safe="/:@") + ("?" + urlencode(params) if params else "")
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
-        try:
-            return self._exchange(method, url, seconds)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._error(method, path, error, seconds) from error
-
-    def _exchange(self, method: str, url: str, seconds: float) -> Answer:
-        """Ask over one of the pool's connections, but past urllib3's own request: its retries, redirects and decoding
-        cost more than the answer and are not wanted here."""
+        # Past urllib3's own request: its retries, redirects and decoding cost more than the answer.
         connection: Any = self._pool._get_conn()
         keeps_alive = False
         try:
             if connection.is_closed:
-                connection.timeout = min(CONNECT_SECONDS, seconds)
-                connection.connect()
+                self._connect(connection)
             connection.sock.settimeout(seconds)
             answer = exchange(connection.sock, method, url)
             keeps_alive = answer.keeps_alive
             return Answer(status=answer.status, body=answer.body)
+        except TimeoutError as error:
+            raise EngineTimeoutError(
+                f"{self._where} did not answer {method} {path} within {seconds:g} seconds"
+            ) from error
+        except OSError as error:
+            raise EngineLostError(f"{self._where} broke off the answer to {method} {path}: {error}") from error
         finally:
             # An answer that was not read to its end must not become the next request's.
             if not keeps_alive:
                 connection.close()
             self._pool._put_conn(connection)
 
-    def _error(self, method: str, path: str, error: Exception, seconds: float) -> EngineError:
-        where = f"the engine at {self.endpoint.url} (from {self.endpoint.source})"
+    def _connect(self, connection: Any) -> None:
+        connection.timeout = CONNECT_SECONDS
+        try:
+            connection.connect()
+        except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
+            raise EngineLostError(f"cannot reach {self._where}: {self._why_unreachable(error)}") from error
+
+    def _why_unreachable(self, error: Exception) -> str:
         cause = _first_os_error(error)
-        # urllib3 counts a refused connection among its connect time-outs.
-        refused = isinstance(error, urllib3.exceptions.NewConnectionError)
-        if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not refused:
-            return EngineTimeoutError(f"{where} did not accept a connection within {CONNECT_SECONDS} seconds")
-        if isinstance(cause, TimeoutError):
-            return EngineTimeoutError(f"{where} did not answer {method} {path} within {seconds:g} seconds")
         if isinstance(cause, ssl.SSLError):
-            return EngineError(f"cannot talk TLS to {where}: {error}; check its certificates and DOCKER_CERT_PATH")
-        code = cause.errno if cause is not None else None
-        if self.endpoint.url.startswith("unix:") and code in _TRY_UNIX:
-            return EngineLostError(f"cannot reach {where}: {_TRY_UNIX[code]}")
-        if refused:
-            why = cause.strerror if cause is not None and cause.strerror else _innermost(error)
-            return EngineLostError(f"cannot reach {where}: {why}; check the address, and that it listens there")
-        return EngineLostError(f"{where} broke off the answer to {method} {path}: {_innermost(error)}")
+            return f"TLS failed: {cause}; check its certificates and DOCKER_CERT_PATH"
+        if cause is not None and cause.errno in _TRY_UNIX and self.endpoint.url.startswith("unix:"):
+            return _TRY_UNIX[cause.errno]
+        if isinstance(cause, TimeoutError):
+            return f"it did not accept a connection within {CONNECT_SECONDS} seconds"
+        why = (cause.strerror or cause) if cause is not None else error
+        return f"{why}; check the address, and that an engine listens there"
 
 
-def _docker_client(endpoint: Endpoint) -> docker.APIClient:
-    url = endpoint.url
-    tls = None if endpoint.tls is None else _tls_config(endpoint.tls)
+def _pool_of(endpoint: Endpoint) -> urllib3.HTTPConnectionPool:
+    """Return the pool that docker-py's transport uses for an endpoint, once for all paths."""
+    if endpoint.url.startswith("unix://"):
+        path = endpoint.url.removeprefix("unix://")
+        return UnixHTTPConnectionPool("http+docker://localhost", path, maxsize=CONNECTIONS)
+    tls = None if endpoint.tls is None else _tls_config(endpoint.tls, endpoint)
+    url = endpoint.url.replace("tcp:", "http:" if tls is None else "https:")
+    verify = (tls.ca_cert or True) if tls is not None and tls.verify else False
     try:
-        # The version is a placeholder that keeps docker-py from asking the engine: ours goes into every path.
-        return docker.APIClient(base_url=url, version="1.40", tls=tls or False, max_pool_size=CONNECTIONS)
-    except (docker.errors.DockerException, ValueError, OSError) as error:
-        raise EngineError(f"cannot use the engine at {url} (from {endpoint.source}): {error}") from error
-
-
-def _tls_config(files: TlsFiles) -> docker.tls.TLSConfig:
-    pair = None if files.cert is None or files.key is None else (str(files.cert), str(files.key))
-    try:
-        return docker.tls.TLSConfig(
-            client_cert=pair, ca_cert=str(files.ca) if files.ca and files.verify else None, verify=files.verify
-        )
-    except docker.errors.TLSParameterError as error:
-        raise EngineError(f"the TLS files cannot be used: {error}") from error
-
-
-def _pool_of(client: docker.APIClient) -> urllib3.HTTPConnectionPool:
-    adapter = client.get_adapter(client.base_url)
-    assert isinstance(adapter, requests.adapters.HTTPAdapter)
-    request = requests.Request("GET", client.base_url + "/").prepare()
-    pool = adapter.get_connection_with_tls_context(request, verify=client.verify, cert=client.cert)
+        request = requests.Request("GET", f"{url}/").prepare()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS)
+        pool = adapter.get_connection_with_tls_context(request, verify=verify, cert=tls.cert if tls else None)
+    except (requests.RequestException, OSError) as error:
+        raise EngineError(f"cannot use the engine at {endpoint.url} (from {endpoint.source}): {error}") from error
     assert isinstance(pool, urllib3.HTTPConnectionPool)
     return pool
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """urllib3 wraps what went wrong as the last argument of an error of its own."""
-    inner = error.args[-1] if error.args else None
-    return _innermost(inner) if isinstance(inner, BaseException) else error
+def _tls_config(files: TlsFiles, endpoint: Endpoint) -> docker.tls.TLSConfig:
+    pair = None if files.cert is None or files.key is None else (str(files.cert), str(files.key))
+    ca = str(files.ca) if files.ca and files.verify else None
+    try:
+        return docker.tls.TLSConfig(client_cert=pair, ca_cert=ca, verify=files.verify)
+    except docker.errors.TLSParameterError as error:
+        raise EngineError(f"the TLS files for {endpoint.url} cannot be used: {error}") from error
 
 
 def _first_os_error(error: BaseException) -> OSError | None:
+    """Return what the operating system said; urllib3 wraps it."""
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, OSError):
         inner = [argument for argument in seen.args if isinstance(argument, BaseException)]

@@ -67,7 +67,7 @@ def resolve_endpoint(host: str | None, context: str | None, environment: Mapping
         return _from_context(environment["DOCKER_CONTEXT"], "DOCKER_CONTEXT", environment, config_dir)
     current = _current_context(config_dir)
     if current:
-        return _from_context(current, f"the current context in {config_dir / 'config.json'}", environment, config_dir)
+        return _from_context(current, str(config_dir / "config.json"), environment, config_dir)
     return _from_url(DEFAULT_SOCKET, "the default socket", environment, config_dir)
 
 
@@ -106,9 +106,10 @@ def _from_context(name: str, source: str, environment: Mapping[str, str], config
     if docker is None or not docker.host:
         raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
     files = config_dir / "contexts" / "tls" / folder / "docker"
-    url = _checked_url(docker.host, f"context {name}", encrypted=files.is_dir())
+    source = f"context {name} ({source})"
+    url = _checked_url(docker.host, source, encrypted=files.is_dir())
     tls = _tls_files(files, verify=not docker.skip_tls_verify) if files.is_dir() or docker.skip_tls_verify else None
-    return Endpoint(url=url, source=f"context {name}", tls=tls if url.startswith("tcp:") else None)
+    return Endpoint(url=url, source=source, tls=tls if url.startswith("tcp:") else None)
 
 
 def _from_url(url: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
@@ -141,7 +142,7 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
         return f"unix://{rest}" if rest else DEFAULT_SOCKET
     if scheme in ("tcp", "http"):
         address = rest.rstrip("/")
-        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/:@\[\]]+)(:\d{1,5})?", address):
+        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?)(:\d{1,5})?", address):
             raise UsageError(f'"{url}" (from {source}) is not an engine: write tcp://HOST:PORT or unix:///PATH')
         port = re.search(r":(\d+)$", address)
         if port is None:

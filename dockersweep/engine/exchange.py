@@ -17,7 +17,15 @@ class _Received:
     """What the parser has told of an answer so far."""
 
     body: list[bytes] = field(default_factory=list)
+    has_headers: bool = False
+    has_length: bool = False
     is_complete: bool = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.has_length |= name.lower() in (b"content-length", b"transfer-encoding")
+
+    def on_headers_complete(self) -> None:
+        self.has_headers = True
 
     def on_body(self, body: bytes) -> None:
         self.body.append(body)
@@ -53,11 +61,14 @@ def exchange(connected: socket.socket, method: str, url: str) -> Exchanged:
     read_bytes = 0
     while not received.is_complete:
         data = connected.recv(_CHUNK_BYTES)
+        if not data and received.has_headers and not received.has_length:
+            # Without a length, as some proxies answer, the end of the connection is the end of the answer.
+            return Exchanged(parser.get_status_code(), b"".join(received.body), keeps_alive=False)
         if not data:
             raise BrokenAnswerError(f"it ended after {read_bytes} bytes")
         read_bytes += len(data)
         try:
             parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise BrokenAnswerError(f"it is not HTTP: {error}") from None
     return Exchanged(parser.get_status_code(), b"".join(received.body), parser.should_keep_alive())

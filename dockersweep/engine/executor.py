@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 
+import msgspec
+
 from dockersweep.engine.cache_removal import remove_records
 from dockersweep.engine.removal import EngineRemovals, outcome_of, remove_one
 from dockersweep.errors import EngineLostError
@@ -16,6 +18,8 @@ from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
 from dockersweep.model.plan import NOTHING, ObjectRef, Plan, Removal, add_up
 
 WORKERS = 8
+INTERRUPTED = "interrupted"
+"""Why a sweep ended early that was told to stop."""
 
 Progress = Callable[[int, int], None]
 """Told how many removals are through, of how many."""
@@ -43,7 +47,7 @@ def carry_out(
         finished_at=datetime.now(UTC),
         ended_early=run.ended_early,
         outcomes=outcomes,
-        reclaimed=_reclaimed(plan.removals, outcomes),
+        reclaimed=_reclaimed(plan, outcomes),
         warnings=plan.warnings,
     )
 
@@ -107,7 +111,7 @@ class _Run:
     def ended_early(self) -> str | None:
         """Why the rest was left; None where nothing was."""
         left = any(outcome.status == "not-attempted" for outcome in self.outcomes.values())
-        return (self._lost or "interrupted") if left else None
+        return (self._lost or INTERRUPTED) if left else None
 
     def _do_unit(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
         """Carry out the removals of one object; only this method runs in the workers."""
@@ -137,7 +141,7 @@ class _Run:
             return self._not_attempted(removal)
 
     def _not_attempted(self, removal: Removal) -> Outcome:
-        return outcome_of(removal, "not-attempted", self._lost or "interrupted")
+        return outcome_of(removal, "not-attempted", self._lost or INTERRUPTED)
 
     def _do_records(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
         outcomes: list[Outcome] = []
@@ -152,13 +156,15 @@ class _Run:
         return list(zip(unit, outcomes + rest, strict=True))
 
 
-def _reclaimed(removals: tuple[Removal, ...], outcomes: tuple[Outcome, ...]) -> Reclaimed:
+def _reclaimed(plan: Plan, outcomes: tuple[Outcome, ...]) -> Reclaimed:
     """Add up what went. Where a record stayed that was to go, its layer may hold what an image was to give back."""
-    pairs = list(zip(removals, outcomes, strict=True))
+    pairs = list(zip(plan.removals, outcomes, strict=True))
     went = [removal for removal, outcome in pairs if outcome.status == "removed"]
+    if len(went) == len(pairs):
+        return Reclaimed(**msgspec.structs.asdict(plan.reclaim), measured_bytes=None)
     record_stayed = any(
         removal.kind == "build-cache" and outcome.status not in ("removed", "gone") for removal, outcome in pairs
     )
-    total = add_up(removal.reclaim for removal in went) if went else NOTHING
+    total = add_up(removal.reclaim for removal in went)
     uncertain = add_up(removal.reclaim for removal in went if removal.kind == "image") if record_stayed else NOTHING
     return Reclaimed(low_bytes=total.low_bytes - uncertain.low_bytes, high_bytes=total.high_bytes, measured_bytes=None)

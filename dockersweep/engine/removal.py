@@ -6,7 +6,7 @@ Where that fails, it looks at what came of it.
 from typing import Protocol
 
 from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
-from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError
+from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Container, Network, Volume
 from dockersweep.model.outcome import Outcome, Status
@@ -114,15 +114,23 @@ def _user_that_no_engine_minds(engine: EngineRemovals, removal: Removal) -> str 
 def _send(engine: EngineRemovals, removal: Removal) -> Outcome:
     try:
         answer = _ask(engine, removal)
-    except (EngineLostError, EngineTimeoutError) as error:
+    except EngineError as error:
         return _after_silence(engine, removal, error)
     if answer.status == "removed":
-        return outcome_of(removal, "removed")
+        return _checked(removal, answer)
     if answer.status == "gone":
         return outcome_of(removal, "gone", "it was gone already")
     if answer.status == "in-use":
         return outcome_of(removal, "skipped", f"in use: {answer.detail}")
     return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(engine, removal)}")
+
+
+def _checked(removal: Removal, answer: RemovalAnswer) -> Outcome:
+    """A tag that is one of several takes no image with it: what an engine deletes beside it was not in the plan."""
+    deleted = [name for name in answer.named if name.startswith("sha256:")]
+    if removal.action == "untag" and deleted:
+        return outcome_of(removal, "failed", f"the tag had just moved, and the engine deleted {deleted[0]} with it")
+    return outcome_of(removal, "removed")
 
 
 def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:

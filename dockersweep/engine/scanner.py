@@ -17,6 +17,7 @@ from dockersweep.engine.client import DiskUsage, UsagePart
 from dockersweep.engine.own_container import own_container_id
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import (
+    STOPPED_STATES,
     BuildCacheRecord,
     Container,
     Engine,
@@ -28,7 +29,6 @@ from dockersweep.model.inventory import (
 )
 
 INSPECTORS = 3
-STOPPED_STATES = frozenset({"created", "exited", "dead"})
 SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "container sizes", "volume": "volume sizes"}
 
 Progress = Callable[[int, int], None]
@@ -49,7 +49,7 @@ class EngineReads(Protocol):
     def containers(self) -> tuple[Container, ...]: ...
     def container(self, container_id: str) -> Container | None: ...
     def images(self) -> tuple[Image, ...]: ...
-    def volumes(self) -> tuple[Volume, ...]: ...
+    def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]: ...
     def networks(self) -> tuple[Network, ...]: ...
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
 
@@ -92,10 +92,10 @@ def scan(
     walks = _start_walks(reads, sizes, size_timeout_seconds)
     cache_call = _start_build_cache(reads, size_timeout_seconds)
     images_call, volumes_call, networks_call = _Beside(reads.images), _Beside(reads.volumes), _Beside(reads.networks)
-    images, volumes, networks = images_call.result(), volumes_call.result(), networks_call.result()
+    images, (volumes, told), networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers come last: one that was created meanwhile still shows what it holds of the above.
     listed = reads.containers()
-    warnings: list[ScanWarning] = []
+    warnings = [ScanWarning(about="volumes", text=text) for text in told]
     containers = tuple(_read_stopped(reads, listed, warnings, progress))
     usage = _finish_walks(walks, warnings)
     return Inventory(

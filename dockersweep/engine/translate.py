@@ -18,6 +18,7 @@ from dockersweep.engine.wire import (
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Mount, Network, Volume
 from dockersweep.units import known_instant, parse_instant
 
+_YEAR_9999 = 253_370_764_800
 COMPOSE_PROJECT = "com.docker.compose.project"
 ANONYMOUS_VOLUME = "com.docker.volume.anonymous"
 PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none", "podman", "nat", "docker_gwbridge"})
@@ -83,7 +84,8 @@ def image_from_list(seen: WireImage, shared_is_true: bool) -> Image:
         tags=tags,
         digests=digests,
         parent_id=_image_id(seen.parent_id),
-        built_at=instant_from_seconds(seen.created),
+        # It is no age, so 1970 is shown as what it is; year 1 stands for "not recorded".
+        built_at=datetime.fromtimestamp(seen.created, UTC) if 0 <= seen.created < _YEAR_9999 else None,
         size_bytes=size_or_unknown(seen.size),
         shared_bytes=size_or_unknown(seen.shared_size) if shared_is_true else None,
         labels=labels,
@@ -181,17 +183,19 @@ def _image_id(image_id: str) -> str | None:
 
 
 def _mounts(mounts: list[WireMount] | None, host: WireHostConfig | None) -> tuple[Mount, ...]:
-    listed = list(mounts or ())
-    # Docker lists a mounted image without its reference in Mounts; the host configuration has it.
-    listed += [mount for mount in (host.mounts if host else None) or () if mount.type == "image"]
-    return tuple(
-        Mount(
-            type=mount.type,
-            volume=mount.name or None if mount.type == "volume" else None,
-            source=None if mount.type == "volume" else mount.source or None,
-        )
-        for mount in listed
-    )
+    """A mounted image is named in the list (28.5: Name "data:1", and a path as Source), and in the host configuration
+    that an inspect tells (Source "data:1")."""
+    listed = [_mount(mount.type, mount.name, mount.source) for mount in mounts or ()]
+    for mount in (host.mounts if host else None) or ():
+        if mount.type == "image":
+            listed.append(_mount("image", mount.source, ""))
+    return tuple(dict.fromkeys(listed))
+
+
+def _mount(kind: str, name: str, source: str) -> Mount:
+    if kind == "volume":
+        return Mount(type=kind, volume=name or None, source=None)
+    return Mount(type=kind, volume=None, source=(name or source if kind == "image" else source) or None)
 
 
 def _networks(settings: WireNetworkSettings | None, host: WireHostConfig | None) -> tuple[str, ...]:

@@ -95,7 +95,6 @@ class WireImageDetails(Struct, rename="pascal"):
 
 class WireUsageData(Struct, rename="pascal"):
     size: int = -1
-    ref_count: int = -1
 
 
 class WireVolume(Struct, rename="pascal"):
@@ -205,4 +204,3 @@ class WirePrune(Struct, rename="pascal"):
     """POST /build/prune."""
 
     caches_deleted: list[str] | None = None
-    space_reclaimed: int = 0

@@ -4,6 +4,7 @@ Reading is strict about what a field holds and says where it does not (`$.images
 version does not know are passed over, because additions are allowed within a version of a schema.
 """
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,12 +41,12 @@ def read_document(data: bytes, expected: type[Document], path: str) -> Document:
         schema = msgspec.json.decode(data, type=_Header).schema
     except msgspec.ValidationError:
         raise DocumentError(f"{path} is JSON, but not a dockersweep document") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"{path} is not whole JSON: {error}; was it cut off while it was written?") from None
     _check_schema(schema, name, path)
     try:
         return msgspec.json.decode(data, type=expected)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"{path} is not a valid dockersweep.{name}/1 document: {error}") from None
 
 
@@ -55,9 +56,9 @@ def _check_schema(schema: str | None, name: str, path: str) -> None:
     if schema is None:
         raise DocumentError(f'{path} has no "schema"; a dockersweep.{name}/1 document is needed')
     stem, _, version = schema.rpartition("/")
-    if stem == f"dockersweep.{name}" and version.isdigit() and int(version) > 1:
+    if stem == f"dockersweep.{name}" and re.fullmatch(r"[1-9][0-9]{0,5}", version):
         raise DocumentError(f"{path} is {schema}, newer than this dockersweep reads (version 1): update dockersweep")
-    raise DocumentError(f"{path} is {schema!r}; a dockersweep.{name}/1 document is needed")
+    raise DocumentError(f"{path} is {schema[:80]!r}; a dockersweep.{name}/1 document is needed")
 
 
 def json_schema(name: str) -> dict[str, Any]:

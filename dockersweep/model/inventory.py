@@ -12,6 +12,9 @@ from msgspec import Meta, Struct
 Kind = Literal["container", "image", "volume", "network", "build-cache"]
 KINDS: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
 
+STOPPED_STATES = ("created", "exited", "dead")
+"""The states in which a container does nothing and can be removed."""
+
 Instant = Annotated[datetime, Meta(tz=True)]
 Bytes = Annotated[int, Meta(ge=0)]
 Labels = dict[str, str]
@@ -46,7 +49,7 @@ class Mount(Struct, frozen=True, kw_only=True):
     volume: str | None
     """The name of the volume, for a mount of type "volume"."""
     source: str | None
-    """The path on the host, for a bind mount; the reference, for a mount of an image."""
+    """The path on the host, for a bind mount; the reference as it was given, for a mount of an image."""
 
 
 class Container(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,11 @@ def name_of(seen: Object) -> str:
     return seen.name
 
 
+def size_of(seen: Object) -> int | None:
+    """Return the size of an object in bytes, None where it is not known; a network takes nothing."""
+    return 0 if isinstance(seen, Network) else seen.size_bytes
+
+
 def image_name(image: Image) -> str:
     """Return the first tag of an image; of one without, the repository of its digest, else its short id."""
     if image.tags:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.inventory import KINDS, STOPPED_STATES, Kind
 from dockersweep.model.policy import Match, Policy, Protection, Protections, Rule
 from dockersweep.units import Age, parse_age
 
@@ -14,7 +14,7 @@ _DAY = parse_age("24h")
 STOPPED_CONTAINERS = Rule(
     name="stopped containers",
     kind="container",
-    match=Match(states=("created", "exited", "dead"), restarts_by_itself=False),
+    match=Match(states=STOPPED_STATES, restarts_by_itself=False),
     older_than=_DAY,
 )
 DANGLING_IMAGES = Rule(name="dangling images", kind="image", match=Match(tagged=False), older_than=_DAY)

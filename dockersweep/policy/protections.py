@@ -3,11 +3,19 @@
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object, Volume
+from dockersweep.model.inventory import (
+    STOPPED_STATES,
+    BuildCacheRecord,
+    Container,
+    Image,
+    Inventory,
+    Network,
+    Object,
+    Volume,
+)
 from dockersweep.model.plan import Reason, ReasonCode
 from dockersweep.model.policy import Protections
 
-STOPPED_STATES = frozenset({"created", "exited", "dead"})
 SWARM_TASK = "com.docker.swarm.task.id"
 _SHORT_NAMES = ("localhost/", "docker.io/library/", "docker.io/")
 

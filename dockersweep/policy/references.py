@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from dockersweep.model.inventory import Container, Image, Inventory, Volume
+from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Volume
 from dockersweep.model.naming import image_name, ref_of, short_id
 from dockersweep.model.plan import ObjectRef
 from dockersweep.policy.ages import container_since
@@ -53,6 +53,7 @@ def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef,
         )
         for image_id in images.held_by(container):
             yield ObjectRef(kind="image", id=image_id), hold
+        yield from images.mounted_by(container, hold)
         for name in _volumes_held_by(container, mountpoints):
             yield ObjectRef(kind="volume", id=name), hold
         for named in container.networks:
@@ -81,19 +82,42 @@ class _ImageNames:
     """Finds the images that a container names."""
 
     def __init__(self, images: tuple[Image, ...]) -> None:
+        self._images = images
         self._by_name: defaultdict[str, set[str]] = defaultdict(set)
         for image in images:
             for name in (image.id, *image.tags, *image.digests):
                 self._by_name[name].add(image.id)
 
     def held_by(self, container: Container) -> set[str]:
-        held = set(self._by_name.get(container.image_id or "", ()))
-        if not held:
-            held |= self._by_name.get(container.image, set())
+        """Return the ids of the images that it was made of."""
+        return self._by_name.get(container.image_id or "") or self._named(container.image)
+
+    def mounted_by(self, container: Container, hold: Hold) -> Iterator[tuple[ObjectRef, Hold]]:
+        """Yield the images that it mounts, or may mount: no engine refuses to remove them.
+
+        An engine tells only the name by which an image was mounted. The tag may have moved since, and then any image
+        without a tag may be the one; where the name leads nowhere, any image may.
+        """
         for mount in container.mounts:
-            if mount.type == "image" and mount.source:
-                held |= self._by_name.get(mount.source, set()) | self._by_name.get(f"{mount.source}:latest", set())
-        return held
+            if mount.type == "image":
+                named = self._named(mount.source or "")
+                for image in self._images:
+                    if image.id in named:
+                        yield ObjectRef(kind="image", id=image.id), hold
+                    elif not named or not image.tags:
+                        text = f"may be what container {container.name} mounts as {mount.source}"
+                        yield ObjectRef(kind="image", id=image.id), Hold(by=hold.by, text=text, until=hold.until)
+
+    def _named(self, reference: str) -> set[str]:
+        """Return the ids of the images that a person can mean by a reference."""
+        if not reference:
+            return set()
+        for spelling in (reference, f"{reference}:latest"):
+            for prefix in ("", "localhost/", "docker.io/library/", "docker.io/"):
+                if prefix + spelling in self._by_name:
+                    return self._by_name[prefix + spelling]
+        digits = reference.removeprefix("sha256:")
+        return {image.id for image in self._images if image.id.removeprefix("sha256:").startswith(digits)}
 
 
 def _volumes_held_by(container: Container, mountpoints: Mapping[str, Volume]) -> Iterator[str]:
@@ -117,6 +141,6 @@ def _last_use(container: Container) -> datetime | None:
 def describe_state(container: Container, now: datetime) -> str:
     """Return the state of a container for people: "running", "exited 2 hours ago", "created 3 days ago"."""
     since = container_since(container)
-    if since is None or container.state not in ("created", "exited", "dead"):
+    if since is None or container.state not in STOPPED_STATES:
         return container.state
     return f"{container.state} {format_duration((now - since.instant).total_seconds())} ago"

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from dockersweep.model.inventory import KINDS, Inventory, Object
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
+from dockersweep.model.inventory import KINDS, Image, Inventory, Object
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of, size_of
 from dockersweep.model.plan import Decision, ObjectRef, Reason
 from dockersweep.model.policy import Policy, Rule
 from dockersweep.policy.ages import Since, since_of
@@ -87,7 +87,7 @@ class _Judge:
             id=id_of(seen),
             name=name_of(seen),
             verdict="remove" if removes else "keep",
-            size_bytes=seen.size_bytes if hasattr(seen, "size_bytes") else 0,
+            size_bytes=size_of(seen),
             age_seconds=None if since is None else int((self._now - since.instant).total_seconds()),
             age_source=None if since is None else since.source,
             reasons=reasons,
@@ -117,7 +117,9 @@ class _Judge:
             if against is None:
                 return True, tuple(self._removing(rule, seen, since, holders))
             kept.append(against)
-        return False, tuple(kept) or (Reason(code="no-rule", rule="no rule", text="no rule speaks of it"),)
+        # Where one rule speaks of it, what others speak of says nothing.
+        spoken = tuple(reason for reason in kept if reason.code != "no-rule")
+        return False, spoken or tuple(kept) or (Reason(code="no-rule", rule="no rule", text="no rule speaks of it"),)
 
     def _speaks_not_of(self, rule: Rule, seen: Object) -> Reason | None:
         why_not = mismatch(rule, seen)
@@ -139,13 +141,11 @@ class _Judge:
         yield Reason(code="old-enough", rule=rule.name, text=age + limit)
         for hold in holders.going:
             yield Reason(code="released", rule=rule.name, text=f"{hold.text}, which goes too")
-        digests = getattr(seen, "digests", ())
-        if digests and not getattr(seen, "tags", ()):
-            yield Reason(code="recoverable", rule=rule.name, text=f"can be pulled again as {digests[0]}")
+        if isinstance(seen, Image) and seen.digests and not seen.tags:
+            yield Reason(code="recoverable", rule=rule.name, text=f"can be pulled again as {seen.digests[0]}")
 
 
 def _why_unknown(seen: Object) -> str:
-    built = getattr(seen, "built_at", None)
-    if hasattr(seen, "built_at"):
-        return f"nothing tells when it came here (built {built.date() if built else 'at an unknown time'})"
+    if isinstance(seen, Image) and seen.built_at is not None:
+        return f"built {seen.built_at.date()}, and nothing tells when it came here"
     return "the engine does not tell it"

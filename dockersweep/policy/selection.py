@@ -7,7 +7,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from dockersweep.errors import UsageError
-from dockersweep.model.inventory import BuildCacheRecord, Container, Inventory, Kind, Network, Object, Volume
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Kind, Network, Object, Volume
 from dockersweep.model.naming import name_of, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.policy.ages import since_of
@@ -57,9 +57,11 @@ def _any(tests: Iterable[Test], seen: Object) -> bool:
 
 
 def _by_name(pattern: str, now: datetime) -> Test:
-    return lambda seen: (
-        fnmatchcase(name_of(seen), pattern) or any(fnmatchcase(tag, pattern) for tag in getattr(seen, "tags", ()))
-    )
+    def test(seen: Object) -> bool:
+        names = (name_of(seen), *(seen.tags if isinstance(seen, Image) else ()))
+        return any(fnmatchcase(name, pattern) for name in names)
+
+    return test
 
 
 def _by_label(pattern: str, now: datetime) -> Test:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Network, Object, Volume
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
+from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Object, Volume
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of, size_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.use import Use
 from dockersweep.policy.ages import since_of
@@ -47,7 +47,7 @@ def _use_of(
         name=name_of(seen),
         in_use=bool(reasons),
         why=", ".join(reasons) or _why_unused(seen, holders),
-        size_bytes=0 if isinstance(seen, Network) else seen.size_bytes,
+        size_bytes=size_of(seen),
         age_seconds=None if since is None else int((now - since.instant).total_seconds()),
         age_source=None if since is None else since.source,
     )

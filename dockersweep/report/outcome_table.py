@@ -37,11 +37,18 @@ def _summary(document: OutcomeDocument, predicted: Interval) -> str:
     counts = Counter(outcome.status for outcome in document.outcomes)
     reclaimed = Interval(low_bytes=document.reclaimed.low_bytes, high_bytes=document.reclaimed.high_bytes)
     removed = [outcome for outcome in document.outcomes if outcome.status == "removed"]
-    text = f"Removed {_by_kind(removed)}, which gives back {format_interval(reclaimed)}"
+    text = f"Removed {_by_kind(removed)}"
+    if removed:
+        text += f", which gives back {_amount(reclaimed)}"
     if reclaimed != predicted:
-        text += f" (planned: {format_interval(predicted)})"
+        text += f" (planned: {_amount(predicted)})"
     rest = [f"{counts[status]} {status.replace('-', ' ')}" for status in _NOT_REMOVED if counts[status]]
     return f"{text}; {', '.join(rest)}." if rest else f"{text}."
+
+
+def _amount(interval: Interval) -> str:
+    amount = format_interval(interval)
+    return "an unknown number of bytes" if amount == "unknown" else amount
 
 
 def _by_kind(removed: list[Outcome]) -> str:

@@ -10,7 +10,6 @@ from dockersweep.report.table import Column, render_table
 from dockersweep.units import format_duration, format_size
 
 SortKey = Literal["size", "age", "name"]
-SORT_KEYS: tuple[SortKey, ...] = ("size", "age", "name")
 
 _COLUMNS = (
     Column("NAME", shortens=True),
