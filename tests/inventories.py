@@ -48,6 +48,7 @@ def container(
     restart: str | None = "no",
     labels: Mapping[str, str] | None = None,
     size: int | None = 0,
+    logs: int | None = 0,
     unread: str | None = None,
 ) -> Container:
     """A container, exited ten days ago unless told otherwise; its id is its name."""
@@ -69,6 +70,9 @@ def container(
         + tuple(Mount(type="bind", volume=None, source=bind) for bind in binds),
         networks=tuple(networks),
         size_bytes=size,
+        log_driver="json-file",
+        log_path=None,
+        log_bytes=logs,
         unread=unread,
     )
 

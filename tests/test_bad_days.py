@@ -30,7 +30,7 @@ def details(name: str = "web", **state: Any) -> dict[str, Any]:
         "Id": name, "Name": f"/{name}", "Created": "2026-01-01T00:00:00Z", "Image": "sha256:i",
         "State": {"Status": "exited", "ExitCode": 1, "StartedAt": "2026-01-01T00:00:00Z",
                   "FinishedAt": "2026-01-02T00:00:00Z", **state},
-        "HostConfig": {"RestartPolicy": {"Name": "no"}}, "Config": {"Labels": {}},
+        "HostConfig": {"RestartPolicy": {"Name": "no"}, "LogConfig": {"Type": "none"}}, "Config": {"Labels": {}},
     }  # fmt: skip
 
 

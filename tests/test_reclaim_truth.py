@@ -54,6 +54,9 @@ def test_the_interval_holds_what_comes_back(engine: Engine, litter: Litter, scen
     if engine.kind.has_build_cache:
         # An image on layers that the cache holds as well: neither alone gives them back.
         litter.build_cache("shared", records=3, size=3_000_000, image="built:1")
+    chatty = litter.container("chatty", state="running", image="shop/web:2")
+    litter.engine.docker("exec", chatty, "sh", "-c", "head -c 2000000 /dev/zero | tr '\\0' x > /proc/1/fd/1")
+    litter.stop(chatty)
     before = settled(engine)
     flags = (*SCENARIOS[scenario], *ALL)
     plan = dockersweep("plan", "--format", "json", *flags, host=engine.url).json()["reclaim"]

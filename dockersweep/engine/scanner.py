@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from dockersweep.engine.client import DiskUsage, UsagePart
+from dockersweep.engine.container_logs import log_bytes
 from dockersweep.engine.own_container import own_container_id
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import (
@@ -170,7 +171,7 @@ def _read_stopped(
             warnings.append(ScanWarning(about=f"container {container.name}", text=f"not read in full: {told}"))
             yield msgspec.structs.replace(container, unread=str(told))
         else:
-            yield _merged(container, told)
+            yield _merged(container, told, reads.engine.endpoint.startswith("unix:"))
 
 
 def _inspect(
@@ -199,14 +200,19 @@ def _inspect(
     return told
 
 
-def _merged(listed: Container, details: Container | None) -> Container:
+def _merged(listed: Container, details: Container | None, is_local: bool) -> Container:
     if details is None:
         # It may be gone for good or coming back under another id; until the next scan it keeps what it held.
         return msgspec.structs.replace(listed, unread="it disappeared while it was being read")
     networks = tuple(sorted({*listed.networks, *details.networks}))
     mounts = details.mounts + tuple(mount for mount in listed.mounts if mount not in details.mounts)
+    never_ran = details.started_at is None and details.finished_at is None
     return msgspec.structs.replace(
-        details, networks=networks, mounts=mounts, image_id=listed.image_id or details.image_id
+        details,
+        networks=networks,
+        mounts=mounts,
+        image_id=listed.image_id or details.image_id,
+        log_bytes=0 if never_ran else log_bytes(details.log_driver, details.log_path, is_local),
     )
 
 

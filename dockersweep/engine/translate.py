@@ -46,14 +46,18 @@ def container_from_list(seen: WireContainer) -> Container:
         mounts=_mounts(seen.mounts, seen.host_config),
         networks=_networks(seen.network_settings, seen.host_config),
         size_bytes=None,
+        log_driver=None,
+        log_path=None,
+        log_bytes=None,
         unread=None,
     )
 
 
 def container_from_details(seen: WireContainerDetails) -> Container:
-    """Translate an inspected container; its size is not in it."""
+    """Translate an inspected container; its sizes are not in it."""
     labels = (seen.config.labels if seen.config else None) or {}
     policy = seen.host_config.restart_policy if seen.host_config else None
+    log = seen.host_config.log_config if seen.host_config else None
     state = seen.state.status.lower()
     return Container(
         id=seen.id,
@@ -71,6 +75,9 @@ def container_from_details(seen: WireContainerDetails) -> Container:
         mounts=_mounts(seen.mounts, seen.host_config),
         networks=_networks(seen.network_settings, seen.host_config),
         size_bytes=None,
+        log_driver=log.type if log else None,
+        log_path=seen.log_path or None,
+        log_bytes=None,
         unread=None,
     )
 

@@ -25,7 +25,12 @@ class WireRestartPolicy(Struct, rename="pascal"):
     name: str = ""
 
 
+class WireLogConfig(Struct, rename="pascal"):
+    type: str = ""
+
+
 class WireHostConfig(Struct, rename="pascal"):
+    log_config: WireLogConfig | None = None
     network_mode: str = ""
     restart_policy: WireRestartPolicy | None = None
     mounts: list[WireMount] | None = None
@@ -67,6 +72,7 @@ class WireContainerDetails(Struct, rename="pascal"):
     state: WireState
     created: str = ""
     image: str = ""
+    log_path: str = ""
     config: WireContainerConfig | None = None
     host_config: WireHostConfig | None = None
     mounts: list[WireMount] | None = None

@@ -78,6 +78,11 @@ class Container(Struct, frozen=True, kw_only=True):
     """Ids and names of the networks that it names, connected or not: a created container has only the name."""
     size_bytes: Bytes | None
     """Its writable layer, without its image and its logs."""
+    log_driver: str | None
+    log_path: str | None
+    """Where the engine keeps its log, as the engine sees it; both only read where the container is stopped."""
+    log_bytes: Bytes | None
+    """The length of its log files; None where they cannot be read."""
     unread: str | None
     """Why it could not be read in full; None where it could."""
     first_seen_at: Instant | None = None

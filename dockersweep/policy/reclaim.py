@@ -6,7 +6,7 @@ it, and at most its size. Where the engine does not tell sharing, the lower boun
 
 from collections.abc import Collection
 
-from dockersweep.model.inventory import BuildCacheRecord, Image, Inventory, Network, Object
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Interval, ObjectRef, add_up
 
@@ -34,6 +34,8 @@ class Reclaim:
             return Interval(low_bytes=(seen.size_bytes or 0) if certain else 0, high_bytes=seen.size_bytes)
         if isinstance(seen, Network):
             return NOTHING
+        if isinstance(seen, Container):
+            return _with_its_log(seen)
         return Interval(low_bytes=seen.size_bytes or 0, high_bytes=seen.size_bytes)
 
     def of_all(self) -> Interval:
@@ -50,6 +52,12 @@ class Reclaim:
         if image.size_bytes is None or image.shared_bytes is None:
             return None
         return max(0, image.size_bytes - image.shared_bytes)
+
+
+def _with_its_log(container: Container) -> Interval:
+    """The writable layer and the log; where either is not known, the other is the least that comes back."""
+    known = [size for size in (container.size_bytes, container.log_bytes) if size is not None]
+    return Interval(low_bytes=sum(known), high_bytes=sum(known) if len(known) == 2 else None)
 
 
 def _bytes_pinned_by_cache(inventory: Inventory, going: Collection[ObjectRef]) -> int | None:
