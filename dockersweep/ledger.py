@@ -50,21 +50,26 @@ def state_folder(environment: Mapping[str, str], user_id: int) -> Path:
     return Path(environment.get("HOME") or "/nonexistent") / ".local" / "state" / "dockersweep"
 
 
-def remember(inventory: Inventory, used: Collection[ObjectRef], now: datetime, folder: Path) -> Inventory:
+def remember(
+    inventory: Inventory, used: Collection[ObjectRef], now: datetime, folder: Path, writes: bool = True
+) -> Inventory:
     """Write down what is there, and return the inventory with what was known of it before.
 
-    `used` are the objects that something holds. What is no longer there is forgotten, so that an image that comes
-    back is young again. Where the file cannot be read or written the inventory gets a warning, and nothing else
-    depends on it.
+    `used` are the objects that something holds. Without `writes` the file is only read: an instant that somebody chose
+    must not become a memory. What is no longer there is forgotten, so that an image that comes back is young again.
+    Where the file cannot be read or written the inventory gets a warning, and nothing else depends on it.
     """
     try:
         with contextlib.closing(_open(folder)) as database, database:
             memories = _update(database, inventory, used, int(now.timestamp()))
-    except (OSError, sqlite3.Error, _NewerLedgerError) as error:
+            if not writes:
+                database.rollback()
+        return _with_memories(inventory, memories)
+    except (OSError, sqlite3.Error, _NewerLedgerError, ValueError, TypeError, OverflowError) as error:
+        # The last three are what rows hold that no version of this wrote.
         text = f"{folder / FILE_NAME} cannot be used: {error}; what was first seen when is not known"
         warning = ScanWarning(about="ledger", text=text)
         return msgspec.structs.replace(inventory, warnings=(*inventory.warnings, warning))
-    return _with_memories(inventory, memories)
 
 
 class _NewerLedgerError(Exception):

@@ -126,7 +126,10 @@ def format_size(size_bytes: int | None) -> str:
 
 def format_instant(instant: datetime) -> str:
     """Return an instant as RFC 3339 in UTC, in whole seconds: "2026-11-23T22:36:25Z"."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except OverflowError:
+        return instant.isoformat()
 
 
 def known_instant(instant: datetime | None) -> datetime | None:

@@ -45,6 +45,7 @@ def container(
     volumes: Sequence[str] = (),
     binds: Sequence[str] = (),
     networks: Sequence[str] = (),
+    shares_with: Sequence[str] = (),
     restart: str | None = "no",
     labels: Mapping[str, str] | None = None,
     size: int | None = 0,
@@ -69,6 +70,7 @@ def container(
         mounts=tuple(Mount(type="volume", volume=volume, source=None) for volume in volumes)
         + tuple(Mount(type="bind", volume=None, source=bind) for bind in binds),
         networks=tuple(networks),
+        shares_with=tuple(shares_with),
         size_bytes=size,
         log_driver="json-file",
         log_path=None,

@@ -15,7 +15,7 @@ from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
 from tests.inventories import ENGINE, NOW, container, image, inventory, network, record, volume
 
 FULL = inventory(
-    container("web", networks=["n"], volumes=["v"], labels={"a": '"<script>\n\u202e'}),
+    container("web", image="sha256:b", networks=["n"], volumes=["v"], labels={"a": '"<script>\n\u202e'}),
     image("a", "app:1", "app:2"),
     image("b"),
     image("c"),

@@ -7,7 +7,6 @@ import ast
 import itertools
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -234,7 +233,7 @@ def statuses_of_errors() -> set[int]:
 
 
 def test_page_has_the_exit_statuses() -> None:
-    of_signals = {cli.INTERRUPTED, *(sweep.KILLED_BY + number for number in (signal.SIGINT, signal.SIGTERM))}
+    of_signals = {cli.INTERRUPTED, *(sweep.KILLED_BY + number for number in sweep.SIGNALS)}
     expected = {0, *statuses_of_errors(), *of_signals, plan.SOMETHING_TO_REMOVE, sweep.SOME_FAILED}
     assert [int(tag) for tag in section("EXIT STATUS").tags] == sorted(expected)
 

@@ -74,7 +74,8 @@ def picture_of(client: "Client", arguments: argparse.Namespace) -> Picture:
         return picture
     used = used_objects(picture.inventory, picture.now)
     folder = state_folder(os.environ, os.geteuid())
-    return replace(picture, inventory=remember(picture.inventory, used, picture.now, folder))
+    writes = picture.now == inventory.taken_at
+    return replace(picture, inventory=remember(picture.inventory, used, picture.now, folder, writes))
 
 
 def read_inventory(path: str) -> Inventory:

@@ -22,6 +22,7 @@ from dockersweep.policy.planner import make_plan
 
 SOME_FAILED = 3
 KILLED_BY = 128
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
             _ask(plan, arguments.verbose)
         with stop_on_signals() as stopped, show_progress("removing") as progress:
             document = carry_out(plan, client, stopped.event, progress)
-    _tell(_format(document, plan, arguments), arguments.output)
+            # Inside, so that a signal that comes late does not take away what is to be told.
+            _tell(_format(document, plan, arguments), arguments.output)
     return stopped.exit_status if document.ended_early == INTERRUPTED else _exit_status(document)
 
 
@@ -106,9 +108,9 @@ class _Stopped:
 
 @contextmanager
 def stop_on_signals() -> Iterator[_Stopped]:
-    """Let SIGINT and SIGTERM finish the object in hand instead of breaking off in the middle of it."""
+    """Let SIGINT, SIGTERM and SIGHUP finish the objects in hand instead of breaking off in the middle of them."""
     stopped = _Stopped()
-    before = {number: signal.signal(number, stopped) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stopped) for number in SIGNALS}
     try:
         yield stopped
     finally:

@@ -28,6 +28,8 @@ def check_writable(path: str | None) -> None:
         if os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
         if _is_no_plain_file(path):
+            # Nobody may be reading a pipe; it is better to fail now than to wait for a reader afterwards.
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
             return
         with tempfile.NamedTemporaryFile(dir=Path(path).resolve().parent):
             pass

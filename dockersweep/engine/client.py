@@ -163,6 +163,11 @@ class Client:
         """Whether the engine keeps build-cache records; Podman's cache is intermediate images."""
         return not self.is_podman
 
+    @property
+    def takes_a_prefix_for_a_volume(self) -> bool:
+        """Whether DELETE /volumes/{name} takes the beginning of a name for the name, where it is unique: Podman 5.8."""
+        return self.is_podman
+
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
         """Return one part of the disk usage, or all; the engine walks its disk for containers and volumes."""
         params: dict[str, str] = {} if part is None else {"type": part}
@@ -271,7 +276,7 @@ class Client:
 
     def _look(self, path: str, shape: type[Shape]) -> Shape | None:
         answer = self._request("GET", path)
-        if answer.status == 404:
+        if answer.status == 404 or self._means_gone(answer):
             return None
         if answer.status != 200:
             raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {answer.message()}")
@@ -280,15 +285,19 @@ class Client:
     def _decode(self, answer: Answer, shape: type[Shape], asked: str) -> Shape:
         try:
             return msgspec.json.decode(answer.body, type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError(f"{self._where} answered {asked} with something else than was asked: {error}") from error
+
+    def _means_gone(self, answer: Answer) -> bool:
+        """Podman answers 500 where something goes while it is being asked for."""
+        return self.is_podman and answer.status == 500 and "no such" in answer.message().lower()
 
     def _delete(self, path: str, params: dict[str, str], in_use: tuple[int, ...] = (409,)) -> RemovalAnswer:
         """Ask for a removal; a 403 is the engine's own word only for networks, and elsewhere that of a proxy."""
         answer = self._request("DELETE", path, params, REMOVAL_SECONDS)
         if answer.status in (200, 202, 204):
             return RemovalAnswer(status="removed", named=_named(answer))
-        if answer.status == 404:
+        if answer.status == 404 or self._means_gone(answer):
             return RemovalAnswer(status="gone", detail=answer.message())
         if answer.status in in_use or (answer.status == 500 and self.is_podman and _means_in_use(answer)):
             return RemovalAnswer(status="in-use", detail=answer.message())
@@ -299,7 +308,18 @@ class Client:
 def _means_in_use(answer: Answer) -> bool:
     """Podman answers 500 where Docker has a 409 (engine-api.md §6)."""
     text = answer.message().lower()
-    return any(words in text for words in ("is running", "being used", "in use", "has dependent", "multiple tags"))
+    return any(
+        words in text
+        for words in (
+            "is running",
+            "being used",
+            "in use",
+            "has dependent",
+            "multiple tags",
+            "one tag",
+            "infra container",
+        )
+    )
 
 
 def _named(answer: Answer) -> tuple[str, ...]:
@@ -307,7 +327,7 @@ def _named(answer: Answer) -> tuple[str, ...]:
         return ()
     try:
         entries: list[wire.WireDeleted] = msgspec.json.decode(answer.body, type=list[wire.WireDeleted])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
     return tuple(entry.deleted or entry.untagged for entry in entries)
 

@@ -46,7 +46,7 @@ class Answer:
         """Return the error message in the body, whatever form it has; never empty."""
         try:
             message = msgspec.json.decode(self.body, type=_ErrorBody).message
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             message = ""
         text = message or self.body[:200].decode("utf-8", "replace").strip()
         return text or f"HTTP status {self.status} without a message"
@@ -97,6 +97,9 @@ class Connection:
             raise EngineTimeoutError(
                 f"{self._where} did not answer {method} {path} within {seconds:g} seconds"
             ) from error
+        except ssl.SSLError as error:
+            # With TLS 1.3 the engine's word on our certificate comes only after the connection stands.
+            raise EngineLostError(f"{self._where}: {self._why_unreachable(error)}") from error
         except OSError as error:
             raise EngineLostError(f"{self._where} broke off the answer to {method} {path}: {error}") from error
         finally:

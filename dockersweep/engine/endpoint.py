@@ -83,7 +83,7 @@ def _current_context(config_dir: Path) -> str:
         return msgspec.json.decode(file.read_bytes(), type=_DockerConfig).current_context
     except FileNotFoundError:
         return ""
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Guessing past a damaged configuration could end at an engine that nobody meant.
         raise UsageError(f"{file} cannot be read: {error}; mend it, or name the engine with --host") from None
 
@@ -101,7 +101,7 @@ def _from_context(name: str, source: str, environment: Mapping[str, str], config
         raise UsageError(
             f'there is no context "{name}" (from {source}) under {config_dir}; `docker context ls` lists them'
         ) from None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f'context "{name}" cannot be read from {meta}: {error}') from None
     if docker is None or not docker.host:
         raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')

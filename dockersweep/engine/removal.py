@@ -3,6 +3,7 @@
 Where that fails, it looks at what came of it.
 """
 
+import re
 from typing import Protocol
 
 from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
@@ -17,7 +18,10 @@ class EngineRemovals(Protocol):
     """What carrying out a plan asks an engine for: removals one by one, and the look before each."""
 
     @property
+    def takes_a_prefix_for_a_volume(self) -> bool: ...
+    @property
     def tells_usage_in_parts(self) -> bool: ...
+    def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]: ...
     def containers(self) -> tuple[Container, ...]: ...
     def container(self, container_id: str) -> Container | None: ...
     def image(self, reference: str) -> ImageTags | None: ...
@@ -106,9 +110,18 @@ def _user_that_no_engine_minds(engine: EngineRemovals, removal: Removal) -> str 
         users = [seen for seen in engine.containers() if names & set(seen.networks)]
     elif removal.action == "untag":
         users = [seen for seen in engine.containers() if seen.image_id == removal.id]
+    elif removal.kind == "volume" and engine.takes_a_prefix_for_a_volume:
+        return _volume_of_longer_name(engine, removal)
     else:
         return None
     return f"container {users[0].name} ({users[0].state}) names it" if users else None
+
+
+def _volume_of_longer_name(engine: EngineRemovals, removal: Removal) -> str | None:
+    """Where the name is gone by the time of the request, Podman removes the one volume whose name begins with it."""
+    names = [seen.name for seen in engine.volumes()[0] if seen.name.startswith(removal.id)]
+    longer = [name for name in names if name != removal.id]
+    return f"Podman could remove {longer[0]} in its place" if longer else None
 
 
 def _send(engine: EngineRemovals, removal: Removal) -> Outcome:
@@ -127,7 +140,7 @@ def _send(engine: EngineRemovals, removal: Removal) -> Outcome:
 
 def _checked(removal: Removal, answer: RemovalAnswer) -> Outcome:
     """A tag that is one of several takes no image with it: what an engine deletes beside it was not in the plan."""
-    deleted = [name for name in answer.named if name.startswith("sha256:")]
+    deleted = [name for name in answer.named if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", name)]
     if removal.action == "untag" and deleted:
         return outcome_of(removal, "failed", f"the tag had just moved, and the engine deleted {deleted[0]} with it")
     return outcome_of(removal, "removed")

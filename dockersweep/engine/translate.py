@@ -45,6 +45,7 @@ def container_from_list(seen: WireContainer) -> Container:
         project=labels.get(COMPOSE_PROJECT),
         mounts=_mounts(seen.mounts, seen.host_config),
         networks=_networks(seen.network_settings, seen.host_config),
+        shares_with=_shares_with(seen.host_config),
         size_bytes=None,
         log_driver=None,
         log_path=None,
@@ -74,6 +75,7 @@ def container_from_details(seen: WireContainerDetails) -> Container:
         project=labels.get(COMPOSE_PROJECT),
         mounts=_mounts(seen.mounts, seen.host_config),
         networks=_networks(seen.network_settings, seen.host_config),
+        shares_with=_shares_with(seen.host_config),
         size_bytes=None,
         log_driver=log.type if log else None,
         log_path=seen.log_path or None,
@@ -213,3 +215,9 @@ def _networks(settings: WireNetworkSettings | None, host: WireHostConfig | None)
     if host and host.network_mode and not host.network_mode.startswith("container:"):
         named.add(host.network_mode)
     return tuple(sorted(named))
+
+
+def _shares_with(host: WireHostConfig | None) -> tuple[str, ...]:
+    """The list tells only of networks, an inspect of all; each is written "container:" and the other's id."""
+    modes = (host.network_mode, host.ipc_mode, host.pid_mode) if host else ()
+    return tuple(sorted({mode.partition(":")[2] for mode in modes if mode.startswith("container:")}))

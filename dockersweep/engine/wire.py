@@ -32,6 +32,8 @@ class WireLogConfig(Struct, rename="pascal"):
 class WireHostConfig(Struct, rename="pascal"):
     log_config: WireLogConfig | None = None
     network_mode: str = ""
+    ipc_mode: str = ""
+    pid_mode: str = ""
     restart_policy: WireRestartPolicy | None = None
     mounts: list[WireMount] | None = None
 

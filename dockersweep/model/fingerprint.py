@@ -22,6 +22,7 @@ def fingerprint_of(seen: Object) -> Fingerprint:
             "state": seen.state,
             "started_at": _text(seen.started_at),
             "finished_at": _text(seen.finished_at),
+            "restart_policy": seen.restart_policy,
         }
     if isinstance(seen, Image):
         return image_fingerprint(seen.id, seen.tags)

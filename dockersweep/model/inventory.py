@@ -76,6 +76,8 @@ class Container(Struct, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...]
     networks: tuple[str, ...]
     """Ids and names of the networks that it names, connected or not: a created container has only the name."""
+    shares_with: tuple[str, ...]
+    """Ids or names of the containers whose namespaces it joins, and without which it does not start."""
     size_bytes: Bytes | None
     """Its writable layer, without its image and its logs."""
     log_driver: str | None

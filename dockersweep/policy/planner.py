@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
-from dockersweep.model.inventory import Image, Inventory, Kind, Object
+from dockersweep.model.inventory import Image, Inventory, Kind, Object, ScanWarning
 from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Decision, Fingerprint, Limits, ObjectRef, Plan, Removal
 from dockersweep.model.policy import Policy
+from dockersweep.policy.protections import idle_protections
 from dockersweep.policy.reclaim import Reclaim
 from dockersweep.policy.references import Holds, find_holds
 from dockersweep.policy.rules import evaluate, holders_first
@@ -32,8 +33,13 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime) -> Plan:
         removals=tuple(_removals(inventory, going, find_holds(inventory, now), reclaim)),
         reclaim=reclaim.of_all(),
         limits=Limits(),
-        warnings=inventory.warnings,
+        warnings=(*inventory.warnings, *_idle(inventory, policy)),
     )
+
+
+def _idle(inventory: Inventory, policy: Policy) -> Iterator[ScanWarning]:
+    for pattern in idle_protections(inventory, policy.protections):
+        yield ScanWarning(about=f"{pattern.source} {pattern.pattern}", text="matches nothing here")
 
 
 def _going(decisions: tuple[Decision, ...]) -> frozenset[ObjectRef]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from dockersweep.errors import UsageError
 from dockersweep.model.inventory import KINDS, STOPPED_STATES, Kind
 from dockersweep.model.policy import Match, Policy, Protection, Protections, Rule
 from dockersweep.units import Age, parse_age
@@ -72,4 +73,7 @@ def policy_from_flags(flags: PolicyFlags) -> Policy:
 
 
 def _protections(patterns: Iterable[str], source: str) -> tuple[Protection, ...]:
+    for pattern in patterns:
+        if not pattern.strip("/ "):
+            raise UsageError(f"{source} is empty and would protect nothing: write a name or a pattern like web-*")
     return tuple(Protection(pattern=pattern, source=source) for pattern in patterns)

@@ -6,6 +6,8 @@ it, and at most its size. Where the engine does not tell sharing, the lower boun
 
 from collections.abc import Collection
 
+import msgspec
+
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Interval, ObjectRef, add_up
@@ -16,7 +18,10 @@ class Reclaim:
 
     def __init__(self, inventory: Inventory, going: Collection[ObjectRef]) -> None:
         self._containerd = inventory.engine.image_store == "containerd"
-        self._pinned_bytes = _bytes_pinned_by_cache(inventory, going)
+        self._image_ids = {image.id for image in inventory.images}
+        # A container can outlive its image, which was removed by force: its layers are then held by nothing we see.
+        homeless = any(self._is_homeless(seen) for seen in inventory.containers if ref_of(seen) not in going)
+        self._pinned_bytes = None if homeless else _bytes_pinned_by_cache(inventory, going)
         self._going = going
         self._inventory = inventory
 
@@ -30,12 +35,13 @@ class Reclaim:
         if isinstance(seen, BuildCacheRecord):
             # A shared record gives back nothing while an image stands on it; the containerd store counts a layer
             # in more than one record (engine-api.md §0.1).
-            certain = not seen.shared and not self._containerd
+            certain = not seen.shared and not self._containerd and self._pinned_bytes is not None
             return Interval(low_bytes=(seen.size_bytes or 0) if certain else 0, high_bytes=seen.size_bytes)
         if isinstance(seen, Network):
             return NOTHING
         if isinstance(seen, Container):
-            return _with_its_log(seen)
+            interval = _with_its_log(seen)
+            return msgspec.structs.replace(interval, high_bytes=None) if self._is_homeless(seen) else interval
         return Interval(low_bytes=seen.size_bytes or 0, high_bytes=seen.size_bytes)
 
     def of_all(self) -> Interval:
@@ -47,6 +53,9 @@ class Reclaim:
         low = 0 if self._pinned_bytes is None else max(0, unique - self._pinned_bytes)
         high = add_up(Interval(low_bytes=0, high_bytes=image.size_bytes) for image in images)
         return add_up([total, Interval(low_bytes=low, high_bytes=high.high_bytes)])
+
+    def _is_homeless(self, container: Container) -> bool:
+        return container.image_id not in self._image_ids
 
     def _unique_bytes(self, image: Image) -> int | None:
         if image.size_bytes is None or image.shared_bytes is None:

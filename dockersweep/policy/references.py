@@ -44,6 +44,7 @@ def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef,
     for network in inventory.networks:
         networks[network.id].add(network.id)
         networks[network.name].add(network.id)
+    donors = {name: container.id for container in inventory.containers for name in (container.name, container.id)}
     mountpoints = {volume.mountpoint: volume for volume in inventory.volumes if volume.mountpoint}
     for container in inventory.containers:
         hold = Hold(
@@ -59,6 +60,10 @@ def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef,
         for named in container.networks:
             for network_id in networks.get(named, ()):
                 yield ObjectRef(kind="network", id=network_id), hold
+        for named in container.shares_with:
+            if named in donors:
+                text = f"container {container.name} ({describe_state(container, now)}) joins its namespaces"
+                yield ObjectRef(kind="container", id=donors[named]), Hold(by=hold.by, text=text)
     yield from _holds_of_own_kind(inventory)
 
 
