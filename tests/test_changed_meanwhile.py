@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.engines.engine import Engine
+from tests.engines.kinds import CannotDo
 from tests.engines.litter import Litter
 from tests.recorder import Request, recording
 from tests.running import Run, dockersweep
@@ -71,6 +72,34 @@ def test_a_container_that_ran_again_and_exited(engine: Engine, litter: Litter) -
     run = sweep_container_while(engine, made, again)
     assert outcome(run, "container")["status"] == "skipped"
     assert "finished was" in outcome(run, "container")["detail"]
+
+
+def test_a_container_that_is_to_restart_from_now_on(engine: Engine, litter: Litter) -> None:
+    if engine.kind.flavour == "podman":
+        raise CannotDo("its service does not change the restart policy of a container")
+    made = litter.container("web", state="created")
+    run = sweep_container_while(engine, made, lambda: engine.docker("update", "--restart", "always", made))
+    assert "restart policy was no, is always" in outcome(run, "container")["detail"]
+
+
+def test_a_volume_that_is_gone_does_not_take_one_of_a_longer_name_along(engine: Engine, litter: Litter) -> None:
+    litter.volume("data")
+    with recording(engine.socket) as recorder:
+
+        def before(request: Request) -> None:
+            if request.path == "/volumes/data" and request.method == "DELETE":
+                engine.api.remove_volume("data")
+
+        def new_neighbour(request: Request) -> None:
+            before(request)
+            if request.path == "/volumes/data" and request.method == "GET":
+                litter.volume("data2")
+
+        recorder.before = new_neighbour
+        flags = ("--yes", "--named-volumes", "--kind", "volume", "--format", "json", *ALL)
+        run = dockersweep("sweep", *flags, host=recorder.url)
+    assert outcome(run, "volume")["status"] in ("gone", "skipped")
+    assert "data2" in engine.docker("volume", "ls", "-q").stdout.split()
 
 
 def test_a_container_that_was_renamed(engine: Engine, litter: Litter) -> None:

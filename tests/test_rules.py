@@ -1,14 +1,17 @@
 """Which object goes, which stays, and what is said about it: one case a line, named for what it shows."""
 
+import msgspec
 import pytest
 
+from dockersweep.errors import UsageError
 from dockersweep.model.inventory import Inventory, Object
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy
+from dockersweep.policy.planner import make_plan
 from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
 from dockersweep.policy.rules import evaluate
 from dockersweep.units import parse_age
-from tests.inventories import NOW, ago, container, image, inventory, network, record, volume
+from tests.inventories import ENGINE, NOW, ago, container, image, inventory, network, record, volume
 
 DEFAULT = PolicyFlags()
 NOW_FLAGS = PolicyFlags(older_than=parse_age("0s"))
@@ -182,6 +185,63 @@ def test_what_becomes_of(case: str) -> None:
     assert (decision.verdict, reason in words(decision)) == (verdict, True), words(decision)
 
 
+def test_a_container_whose_network_another_joins_stays_as_long_as_that_one() -> None:
+    kept = judge(inventory(container("donor"), container("late", "running", shares_with=["donor"])))["donor"]
+    assert (kept.verdict, words(kept)) == ("keep", "container late (running) joins its namespaces")
+    both = judge(inventory(container("donor"), container("late", shares_with=["donor"])))
+    assert {one.verdict for one in both.values()} == {"remove"}
+
+
+PODMAN = msgspec.structs.replace(ENGINE, flavour="podman", id=None)
+
+
+def test_podman_takes_the_beginning_of_a_volume_s_name_for_the_name() -> None:
+    told = judge(inventory(volume("app"), volume("app_data"), engine=PODMAN), NOW_FLAGS)
+    assert words(told["app"]) == "Podman could remove app_data in its place"
+    assert told["app_data"].verdict == "remove"
+    assert judge(inventory(volume("app"), volume("app_data")), NOW_FLAGS)["app"].verdict == "remove"
+
+
+def test_the_infra_container_of_a_pod_stays() -> None:
+    told = judge(inventory(container("pod-infra"), engine=PODMAN), NOW_FLAGS)["pod-infra"]
+    assert words(told) == "the infra container of a pod, which goes with the pod"
+
+
+def test_what_one_rule_speaks_of_is_not_told_by_the_others() -> None:
+    young = image("a", "app:1", first_seen=ago(hours=1))
+    told = judge(inventory(young), PolicyFlags(all_images=True))["sha256:a"]
+    assert words(told) == "first seen 60 minutes ago, not yet 24 hours"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "docker.io/library/nginx:1.25", "docker.io/nginx", "library/nginx:1.25", "nginx", "ngin?:*", "1234567",
+        "sha256:123456789012", "sha256:" + "1234567890" * 6 + "abcd",
+    ],
+)  # fmt: skip
+def test_the_ways_in_which_people_write_an_image(pattern: str) -> None:
+    nginx = msgspec.structs.replace(image("x", "nginx:1.25"), id="sha256:" + "1234567890" * 6 + "abcd")
+    flags = PolicyFlags(all_images=True, keep_images=(pattern,))
+    assert judge(inventory(nginx), flags)[nginx.id].verdict == "keep"
+
+
+def test_a_pattern_that_matches_nothing_is_told_and_an_empty_one_refused() -> None:
+    flags = PolicyFlags(keep_names=("web", "wbe"), keep_labels=("nope",))
+    plan = make_plan(inventory(container("web")), policy_from_flags(flags), NOW)
+    assert [one.about for one in plan.warnings] == ["--keep-label nope", "--keep-name wbe"]
+    with pytest.raises(UsageError, match="--keep-name is empty and would protect nothing"):
+        policy_from_flags(PolicyFlags(keep_names=("",)))
+
+
+def test_layers_that_only_a_container_holds_are_not_promised() -> None:
+    homeless = container("old", "running", image="sha256:forced-away")
+    plan = make_plan(inventory(image("a", size=100), homeless, record("r")), policy_from_flags(NOW_FLAGS), NOW)
+    assert (plan.reclaim.low_bytes, plan.reclaim.high_bytes) == (0, 1100)
+    gone = make_plan(inventory(container("old", image="sha256:forced-away")), policy_from_flags(NOW_FLAGS), NOW)
+    assert gone.reclaim.high_bytes is None
+
+
 def test_the_container_that_dockersweep_runs_in_stays_with_all_it_holds() -> None:
     seen = inventory(container("me", image="sha256:a", volumes=["v"]), image("a"), volume("v"), own_container="me")
     decisions = judge(seen, NOW_FLAGS)
@@ -190,8 +250,6 @@ def test_the_container_that_dockersweep_runs_in_stays_with_all_it_holds() -> Non
 
 
 def test_an_unknown_age_is_said_and_passes_only_where_no_age_is_asked_for() -> None:
-    import msgspec
-
     unseen = msgspec.structs.replace(image("a"), first_seen_at=None, first_seen_unused_at=None, built_at=ago(days=900))
     kept = judge(inventory(unseen))["sha256:a"]
     assert words(kept) == "age unknown: built 2024-06-07, and nothing tells when it came here"
@@ -202,8 +260,6 @@ def test_an_unknown_age_is_said_and_passes_only_where_no_age_is_asked_for() -> N
 
 
 def test_a_finish_that_lies_before_the_start_is_left_from_an_earlier_run() -> None:
-    import msgspec
-
     again = msgspec.structs.replace(container("web", finished=ago(days=30)), started_at=ago(hours=2))
     assert words(judge(inventory(again))["web"]) == "stopped for 2 hours, not yet 24 hours"
 
