@@ -64,11 +64,13 @@ def _write_standard_output(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`). Python would complain once more when it closes the stream.
+    except OSError as error:
+        # What is left in the buffer would fail once more when Python closes the stream, and take the exit status.
         with open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), sys.stdout.fileno())
-    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader has seen enough (`| head`).
+            return
         raise OutputError(f"standard output cannot be written: {error.strerror}") from None
 
 
