@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _FOREIGN = (
     "DOCKER_CERT_PATH",
     "DOCKER_API_VERSION",
     "CONTAINER_HOST",
+    "COLUMNS",
+    "PYTHONUNBUFFERED",
 )
 
 
@@ -33,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Know our markers."""
+    # Where a shell started us in the background, SIGINT is ignored, and every process that a test interrupts would
+    # ignore it too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
 
