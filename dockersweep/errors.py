@@ -1,4 +1,4 @@
-"""The errors that dockersweep raises, one exit status per class; `cli.main` is the one place that catches them.
+"""The errors that dockersweep raises, each with its exit status; `cli.main` is the one place that catches them.
 
     DockersweepError            1   never raised itself
     ├── UsageError              2   wrong usage
