@@ -12,7 +12,8 @@ from dockersweep.policy.policyfile import DEFAULT_RULES
 README = Path(__file__).parents[1] / "README.md"
 # Lines of blocks that start with the command, or with a prompt, a service's key or a crontab's fields before it.
 COMMAND = re.compile(
-    r"^(?:\$ |ExecStart=|[\d*]+ [\d*]+ \S+ \S+ \S+ root )(?:tests/sandbox )?(dockersweep [^#|\n]*)", re.M
+    r"^(?:\$ |ExecStart=|[\d*]+ [\d*]+ \S+ \S+ \S+ root )(?:tests/sandbox |/usr/local/bin/)?(dockersweep [^#|\n]*)",
+    re.M,
 )
 
 

@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.sort or "size",
         arguments.all,
         arguments.header,
-        terminal_width(arguments.output),
+        # Rows for another program are whole, and one a line.
+        terminal_width(arguments.output) if arguments.header else None,
     )
     write_result(table, arguments.output)
     if not arguments.header:
