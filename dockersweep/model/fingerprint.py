@@ -5,8 +5,9 @@ The scan and the look just before a removal make the same nouns, so both fingerp
 
 from collections.abc import Collection
 
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Instant, Network, Object, Volume
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
 from dockersweep.model.plan import Fingerprint
+from dockersweep.model.quantities import Instant
 
 
 def _text(instant: Instant | None) -> str | None:

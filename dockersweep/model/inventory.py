@@ -4,10 +4,12 @@ Bytes are integers in fields that end in `_bytes`, instants are aware datetimes 
 and what is not known is None, never 0 or "".
 """
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
+
+from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.storage import Storage
 
 Kind = Literal["container", "image", "volume", "network", "build-cache"]
 KINDS: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
@@ -15,8 +17,6 @@ KINDS: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cac
 STOPPED_STATES = ("created", "exited", "dead")
 """The states in which a container does nothing and can be removed."""
 
-Instant = Annotated[datetime, Meta(tz=True)]
-Bytes = Annotated[int, Meta(ge=0)]
 Labels = dict[str, str]
 
 
@@ -109,6 +109,9 @@ class Image(Struct, frozen=True, kw_only=True):
     """How much of it other images hold too; None where the engine does not tell the truth about it."""
     labels: Labels
     project: str | None
+    manifest: str | None = None
+    """The digest of the manifest of the one platform of it that lies here; None where there are several, and where
+    the engine does not tell: only the containerd store does."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
 
@@ -200,3 +203,5 @@ class Inventory(Struct, frozen=True, kw_only=True):
     layers_bytes: Bytes | None
     """What all images take together, each shared layer counted once; None where it was not asked for or not told."""
     warnings: tuple[ScanWarning, ...]
+    storage: Storage | None = None
+    """What the objects stand on; None where it was not read."""

@@ -1,0 +1,142 @@
+"""Reads bolt databases, in which BuildKit and containerd keep what holds what. There is no Python package for them.
+
+The engine that owns a database has it open for writing. Bolt never overwrites a page that its newest transaction can
+reach, so a copy is whole where no transaction ended while it was read; the file is opened for reading only, and
+neither locked nor mapped.
+
+The format is that of go.etcd.io/bbolt, page.go and bucket.go: pages with a header of 16 bytes; two meta pages, of
+which the valid one with the higher transaction counts; trees of branch and leaf pages; buckets within leaves.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+_MAGIC, _VERSION = 0xED0CDAED, 2
+_PAGE = struct.Struct("=QHHI")
+_META = struct.Struct("=IIIIQQQQQQ")
+_BRANCH_ELEMENT = struct.Struct("=IIQ")
+_LEAF_ELEMENT = struct.Struct("=IIII")
+_BUCKET = struct.Struct("=QQ")
+_IS_BRANCH, _IS_LEAF, _IS_BUCKET = 1, 2, 1
+_DEEPEST = 64
+_TRIES = 5
+LARGEST_BYTES = 1 << 30
+
+
+class BoltError(Exception):
+    """The file is no bolt database that can be read, or it changed each time it was read."""
+
+
+def read_bolt(path: Path) -> "Bucket":
+    """Return the root bucket of a database as its last ended transaction left it.
+
+    Raises BoltError, or OSError where the file cannot be read.
+    """
+    for _ in range(_TRIES):
+        with path.open("rb") as file:
+            if file.seek(0, 2) > LARGEST_BYTES:
+                raise BoltError(f"{path} is larger than {LARGEST_BYTES} bytes")
+            file.seek(0)
+            data = file.read()
+            file.seek(0)
+            again = file.read(min(len(data), 1 << 17))
+        before = _Meta.newest(data, path)
+        if _Meta.newest(again, path) == before:
+            return Bucket(data, before.page_bytes, before.root, path)
+    raise BoltError(f"{path} changed each time it was read")
+
+
+@dataclass(frozen=True)
+class _Meta:
+    page_bytes: int
+    root: int
+    transaction: int
+
+    @classmethod
+    def newest(cls, data: bytes, path: Path) -> Self:
+        """Return what the valid meta page with the newest transaction says."""
+        first = cls._at(data, 0)
+        # Where the first is damaged, the second lies a page further, and pages are what the machine has.
+        sizes = [first.page_bytes] if first else [4096, 16384, 65536]
+        valid = [meta for meta in (first, *(cls._at(data, size) for size in sizes)) if meta is not None]
+        if not valid:
+            raise BoltError(f"{path} is no bolt database")
+        return max(valid, key=lambda meta: meta.transaction)
+
+    @classmethod
+    def _at(cls, data: bytes, start: int) -> Self | None:
+        body = start + _PAGE.size
+        if len(data) < body + _META.size:
+            return None
+        magic, version, page_bytes, _, root, _, _, _, transaction, checksum = _META.unpack_from(data, body)
+        if (magic, version) != (_MAGIC, _VERSION) or _fnv_64a(data[body : body + _META.size - 8]) != checksum:
+            return None
+        return cls(page_bytes, root, transaction)
+
+
+def _fnv_64a(data: bytes) -> int:
+    digest = 0xCBF29CE484222325
+    for byte in data:
+        digest = ((digest ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return digest
+
+
+class Bucket:
+    """A bucket: keys in order, each with bytes or with another bucket. What it yields may raise BoltError."""
+
+    def __init__(self, data: bytes, page_bytes: int, root: int, path: Path, inline: int | None = None) -> None:
+        self._data = data
+        self._page_bytes = page_bytes
+        self._root = root
+        self._path = path
+        self._inline = inline
+
+    def items(self) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
+        """Yield every key with its value or its bucket."""
+        start = self._root * self._page_bytes if self._inline is None else self._inline
+        try:
+            yield from self._page(start, 0)
+        except (struct.error, IndexError) as error:
+            raise BoltError(f"{self._path} is damaged: {error}") from None
+
+    def values(self) -> dict[bytes, bytes]:
+        """Return the keys that have plain values."""
+        return {key: value for key, value in self.items() if isinstance(value, bytes)}
+
+    def buckets(self) -> dict[bytes, "Bucket"]:
+        """Return the keys that have buckets."""
+        return {key: value for key, value in self.items() if isinstance(value, Bucket)}
+
+    def bucket(self, *names: bytes) -> "Bucket | None":
+        """Return the bucket below these names, one within the other; None where there is none."""
+        found: Bucket | None = self
+        for name in names:
+            found = None if found is None else found.buckets().get(name)
+        return found
+
+    def _page(self, start: int, depth: int) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
+        _, flags, count, _ = _PAGE.unpack_from(self._data, start)
+        if depth > _DEEPEST or not flags & (_IS_BRANCH | _IS_LEAF):
+            raise BoltError(f"{self._path} is damaged: the page at {start} is not one of a tree")
+        element = _BRANCH_ELEMENT if flags & _IS_BRANCH else _LEAF_ELEMENT
+        for index in range(count):
+            place = start + _PAGE.size + index * element.size
+            if flags & _IS_BRANCH:
+                _, _, page = _BRANCH_ELEMENT.unpack_from(self._data, place)
+                yield from self._page(page * self._page_bytes, depth + 1)
+            else:
+                yield self._leaf(place)
+
+    def _leaf(self, place: int) -> tuple[bytes, "bytes | Bucket"]:
+        flags, position, key_bytes, value_bytes = _LEAF_ELEMENT.unpack_from(self._data, place)
+        key_start = place + position
+        value_start = key_start + key_bytes
+        key = self._data[key_start:value_start]
+        if not flags & _IS_BUCKET:
+            return key, self._data[value_start : value_start + value_bytes]
+        root, _ = _BUCKET.unpack_from(self._data, value_start)
+        inline = value_start + _BUCKET.size if root == 0 else None
+        return key, Bucket(self._data, self._page_bytes, root, self._path, inline)

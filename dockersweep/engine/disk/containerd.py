@@ -1,0 +1,162 @@
+"""Reads what Docker's containerd image store keeps, from the metadata of containerd and of BuildKit.
+
+Containerd counts no references: it collects whatever cannot be reached from images, leases and containers. Content
+reaches further by its labels, except from a lease that is flat; snapshots reach their parents in any case. So what
+labels tie to an image or a lease is needed by that image or lease itself, and only parents are needed by snapshots.
+See core/metadata/gc.go and plugins/snapshots/overlay of containerd, and cache/refs.go of BuildKit.
+
+What nothing reaches is left out: the next collection takes it, whatever else is removed.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from dockersweep.engine.disk.bolt import BoltError, read_bolt
+from dockersweep.engine.disk.build_records import BuildRecords
+from dockersweep.engine.disk.containerd_metadata import (
+    NAMESPACE,
+    SNAPSHOTTER,
+    Entry,
+    Namespace,
+    bytes_of,
+    entries,
+    labels_of,
+    leases_of,
+    read_namespaces,
+    running_of,
+    text_of,
+    varint,
+)
+from dockersweep.engine.disk.found import Found, UnreadableStorageError
+from dockersweep.engine.disk.walk import BLOCK_BYTES
+
+_VIEW, _ACTIVE, _COMMITTED = 1, 2, 3
+_MERGE_BYTES = "buildkit.mergeUsageSize"
+
+
+def find_parts(root: Path) -> list[Found]:
+    """Return what stands on what in the containerd image store of the engine whose data lie in `root`.
+
+    Raises UnreadableStorageError where its metadata are not there or not as they are known to be.
+    """
+    try:
+        daemon = root / "containerd" / "daemon"
+        namespaces = read_namespaces(daemon / "io.containerd.metadata.v1.bolt" / "meta.db")
+        records = BuildRecords.read(root / "buildkit" / f"containerd-{SNAPSHOTTER}" / "metadata_v2.db")
+        containers = {entry.name: Path(entry.path) for entry in os.scandir(root / "containers") if entry.is_dir()}
+        pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
+        holds = _roots(namespaces, records, containers)
+        return _assemble(holds, pieces, containers)
+    except (BoltError, OSError, ValueError, msgspec.MsgspecError) as error:
+        raise UnreadableStorageError(f"the containerd image store below {root} cannot be read: {error}") from error
+
+
+_Holds = dict[str, set[str]]
+
+
+def _roots(namespaces: list[Namespace], records: BuildRecords, containers: Mapping[str, Path]) -> _Holds:
+    """What keeps what: the ids of objects and leases, with all that they reach."""
+    holds: _Holds = {f"container:{container}": set() for container in containers}
+    for record in set(records.listed.values()):
+        holds[f"build-cache:{record}"] = {f"build-cache:{one}" for one in records.parents.get(record, ())}
+    for namespace in namespaces:
+        ours = namespace.name == NAMESPACE
+        for name, content in namespace.images.items():
+            # Whatever its names, an image is known by what they point at.
+            part = f"image:{content.removeprefix('blob:')}" if ours else namespace.id_of("lease", name)
+            holds.setdefault(part, set()).update(namespace.reach([f"name:{name}"]))
+        for key in namespace.pinned:
+            holds.setdefault(namespace.id_of("lease", key), set()).update(namespace.reach([key]))
+        for lease, held in leases_of(namespace):
+            owners = [f"build-cache:{one}" for one in records.owners(lease)] if ours else []
+            if ours and lease in containers:
+                owners = [f"container:{lease}"]
+            for part in owners or [namespace.id_of("lease", lease)]:
+                holds.setdefault(part, set()).update(held)
+        for container, held in running_of(namespace):
+            part = f"container:{container}" if ours and container in containers else namespace.id_of("lease", container)
+            holds.setdefault(part, set()).update(held)
+    return holds
+
+
+def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
+    """The content and the snapshots that are there, with what they take."""
+    known = {key for namespace in namespaces for key in namespace.blobs}
+    for folder in os.scandir(daemon / "io.containerd.content.v1.content" / "blobs"):
+        for blob in os.scandir(folder.path):
+            key = f"blob:{folder.name}:{blob.name}"
+            with contextlib.suppress(FileNotFoundError):
+                if key in known:
+                    size = _blocks(blob.stat(follow_symlinks=False))
+                    yield Found(key, known_disk_bytes=size, never_changes=True, folder=Path(blob.path))
+    home = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
+    stored = dict(entries(read_bolt(home / "metadata.db"), b"v1", b"snapshots"))
+    for namespace in namespaces:
+        for key, snapshot in namespace.snapshots.items():
+            # What has gone since containerd's metadata were read is no part any more.
+            entry = stored.get(text_of(snapshot, b"name"))
+            if entry is not None and (piece := _snapshot(namespace, key, entry, home / "snapshots")):
+                yield piece
+
+
+def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found | None:
+    labels = labels_of(namespace.snapshots[key])
+    parent = text_of(namespace.snapshots[key], b"parent")
+    needs = set(namespace.reach(namespace.linked(labels)))
+    if parent:
+        needs.add(namespace.id_of("snapshot", parent))
+    folder = home / str(varint(bytes_of(entry, b"id")))
+    kind = varint(bytes_of(entry, b"kind"))
+    size = entry.get(b"size")
+    if kind == _ACTIVE or not (kind == _VIEW or isinstance(size, bytes)):
+        return Found(key, tuple(sorted(needs)), (folder,), never_changes=kind == _COMMITTED)
+    try:
+        disk_bytes = _around(folder)
+        if kind == _VIEW:
+            disk_bytes += _blocks(os.lstat(folder / "fs"))
+    except FileNotFoundError:
+        return None
+    if isinstance(size, bytes):
+        # BuildKit makes a merged snapshot of links to files of others, which do not come back with it.
+        disk_bytes += int(labels[_MERGE_BYTES]) if _MERGE_BYTES in labels else varint(size) >> 1
+    return Found(key, tuple(sorted(needs)), (), disk_bytes, never_changes=True, folder=folder)
+
+
+def _around(folder: Path) -> int:
+    """Count the blocks of a snapshot besides its contents, which are all that its recorded size counts."""
+    total = _blocks(os.lstat(folder))
+    waiting = [folder / "work"]
+    while waiting:
+        one = waiting.pop()
+        if one.is_dir():
+            total += _blocks(os.lstat(one))
+            waiting += [Path(entry.path) for entry in os.scandir(one)]
+    return total
+
+
+def _assemble(holds: _Holds, pieces: Mapping[str, Found], containers: Mapping[str, Path]) -> list[Found]:
+    found = []
+    for key, held in holds.items():
+        # Leases and labels may name what has gone.
+        needs = tuple(sorted(one for one in held if one in pieces or one in holds))
+        folder = containers.get(key.removeprefix("container:"))
+        if needs or not key.startswith("lease:"):
+            found.append(Found(key, needs, (folder,) if folder else ()))
+    reached: dict[str, Found] = {}
+    waiting = list(found)
+    while waiting:
+        for key in waiting.pop().needs:
+            if key in pieces and key not in reached:
+                piece = pieces[key]
+                reached[key] = replace(piece, needs=tuple(one for one in piece.needs if one in pieces))
+                waiting.append(piece)
+    return [*found, *reached.values()]
+
+
+def _blocks(status: os.stat_result) -> int:
+    return status.st_blocks * BLOCK_BYTES

@@ -1,0 +1,72 @@
+"""The parts of containers/storage, which Podman keeps its images and containers in (overlay-*/*.json)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from dockersweep.engine.disk.found import Found, UnreadableStorageError
+
+Shape = TypeVar("Shape")
+
+
+class _Layer(msgspec.Struct):
+    id: str
+    parent: str = ""
+
+
+class _Image(msgspec.Struct, rename="kebab"):
+    id: str
+    layer: str = ""
+    mapped_layers: list[str] = []
+
+
+class _Container(msgspec.Struct):
+    id: str
+    layer: str = ""
+
+
+def find_parts(root: Path, driver: str) -> list[Found]:
+    """Return the parts of images, layers and containers below Podman's graph root."""
+    if driver != "overlay":
+        raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
+    return [*_layers(root), *_images(root / "overlay-images"), *_containers(root / "overlay-containers")]
+
+
+def _layers(root: Path) -> Iterator[Found]:
+    folder = root / "overlay-layers"
+    writable = {seen.layer for seen in _containers_told(root / "overlay-containers")}
+    for file in ("layers.json", "volatile-layers.json"):
+        for seen in _told(folder, file, list[_Layer]):
+            yield Found(
+                id=f"writable-layer:{seen.id}" if seen.id in writable else f"layer:{seen.id}",
+                needs=(f"layer:{seen.parent}",) if seen.parent else (),
+                places=(root / "overlay" / seen.id, folder / f"{seen.id}.tar-split.gz"),
+                never_changes=seen.id not in writable,
+            )
+
+
+def _images(folder: Path) -> Iterator[Found]:
+    for seen in _told(folder, "images.json", list[_Image]):
+        needs = tuple(f"layer:{layer}" for layer in (seen.layer, *seen.mapped_layers) if layer)
+        yield Found(id=f"image:sha256:{seen.id}", needs=needs, places=(folder / seen.id,))
+
+
+def _containers(folder: Path) -> Iterator[Found]:
+    """A container's writable layer is a layer like others, and so keeps those of its image."""
+    for seen in _containers_told(folder):
+        needs = (f"writable-layer:{seen.layer}",) if seen.layer else ()
+        yield Found(id=f"container:{seen.id}", needs=needs, places=(folder / seen.id,))
+
+
+def _containers_told(folder: Path) -> Iterator[_Container]:
+    for file in ("containers.json", "volatile-containers.json"):
+        yield from _told(folder, file, list[_Container])
+
+
+def _told(folder: Path, file: str, shape: type[list[Shape]]) -> list[Shape]:
+    """Read one of the lists; the volatile ones are there only where something is in them."""
+    if not (folder / file).exists():
+        return []
+    return msgspec.json.decode((folder / file).read_bytes(), type=shape)

@@ -1,0 +1,9 @@
+"""The types of quantities in documents: bytes, and instants in UTC."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Bytes = Annotated[int, Meta(ge=0)]

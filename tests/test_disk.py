@@ -1,0 +1,192 @@
+"""Reading an engine's disk: bolt databases, blocks of files, and whose folder it is."""
+
+import contextlib
+import os
+import struct
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
+from dockersweep.engine.disk.found import Listed, UnreadableStorageError
+from dockersweep.engine.disk.gauge import gauge_of
+from dockersweep.engine.disk.storage import read_storage_from_disk
+from dockersweep.engine.disk.walk import DiskBytes, measure
+from dockersweep.model.storage import Part, Storage
+from tests.engines.engine import Engine
+from tests.engines.litter import Litter
+from tests.inventories import ENGINE, container, image, volume
+
+PAGE = 4096
+NOTHING_LISTED = Listed((), (), (), ())
+
+
+def bolt_file(path: Path, transaction: int = 2, magic: int = 0xED0CDAED) -> Path:
+    """A database of one leaf page, which holds key=value and an inline bucket with inner=1."""
+
+    def meta(number: int, transaction: int) -> bytes:
+        body = struct.pack("=IIIIQQQQQ", magic, 2, PAGE, 0, 3, 0, 2, 4, transaction)
+        digest = 0xCBF29CE484222325
+        for byte in body:
+            digest = ((digest ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+        return struct.pack("=QHHI", number, 4, 0, 0) + body + struct.pack("=Q", digest)
+
+    def leaf(items: list[tuple[int, bytes, bytes]]) -> bytes:
+        head, data = b"", b""
+        for index, (flags, key, value) in enumerate(items):
+            position = (len(items) - index) * 16 + len(data)
+            head += struct.pack("=IIII", flags, position, len(key), len(value))
+            data += key + value
+        return struct.pack("=QHHI", 3, 2, len(items), 0) + head + data
+
+    inner = struct.pack("=QQ", 0, 0) + leaf([(0, b"inner", b"1")])
+    pages = [meta(0, transaction), meta(1, transaction - 1), b"", leaf([(1, b"bucket", inner), (0, b"key", b"value")])]
+    path.write_bytes(b"".join(page.ljust(PAGE, b"\0") for page in pages))
+    return path
+
+
+def contents(bucket: Bucket) -> dict[bytes, object]:
+    return {key: contents(value) if isinstance(value, Bucket) else value for key, value in bucket.items()}
+
+
+def test_a_bolt_database_is_read(tmp_path: Path) -> None:
+    root = read_bolt(bolt_file(tmp_path / "db"))
+    assert contents(root) == {b"bucket": {b"inner": b"1"}, b"key": b"value"}
+    assert root.values() == {b"key": b"value"}
+    inner = root.bucket(b"bucket")
+    assert inner is not None
+    assert inner.values() == {b"inner": b"1"}
+    assert root.bucket(b"bucket", b"nothing") is None
+
+
+@pytest.mark.parametrize("magic", [0, 0xED0CDAEE])
+def test_what_is_no_bolt_database_is_said(tmp_path: Path, magic: int) -> None:
+    with pytest.raises(BoltError, match="is no bolt database"):
+        read_bolt(bolt_file(tmp_path / "db", magic=magic))
+
+
+@given(st.integers(0, 4 * PAGE - 1), st.binary(min_size=1, max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_a_damaged_bolt_database_ends_in_a_bolt_error_or_in_other_contents(
+    tmp_path_factory: pytest.TempPathFactory, place: int, damage: bytes
+) -> None:
+    path = bolt_file(tmp_path_factory.mktemp("bolt") / "db")
+    data = bytearray(path.read_bytes())
+    data[place : place + len(damage)] = damage
+    path.write_bytes(bytes(data[: 4 * PAGE]))
+    with contextlib.suppress(BoltError):
+        contents(read_bolt(path))
+
+
+def test_blocks_are_counted_with_holes_and_rounding_and_hard_links_once(tmp_path: Path) -> None:
+    folder = tmp_path / "layer"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "small").write_bytes(b"x")
+    with (folder / "sparse").open("wb") as sparse:
+        sparse.truncate(10_000_000)
+    (folder / "once").write_bytes(os.urandom(100_000))
+    os.link(folder / "once", folder / "twice")
+    os.symlink("/nowhere", folder / "link")
+    told = measure([folder])
+    expected = sum(
+        os.lstat(one).st_blocks * 512 for one in (folder, folder / "deep", folder / "deep/small", folder / "once")
+    )
+    assert told == DiskBytes(expected, expected)
+    os.link(folder / "once", tmp_path / "elsewhere")
+    blocks = os.lstat(folder / "once").st_blocks * 512
+    assert measure([folder]) == DiskBytes(expected - blocks, expected)
+    assert measure([folder, tmp_path / "elsewhere"]) == DiskBytes(expected, expected)
+    assert measure([tmp_path / "gone", folder / "small" / "below-a-file"]) == DiskBytes(0, 0)
+
+
+def test_another_engines_folder_is_not_believed(tmp_path: Path) -> None:
+    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    for folder in ("layerdb/sha256", "layerdb/mounts", "imagedb/content/sha256"):
+        (tmp_path / "image" / "overlay2" / folder).mkdir(parents=True)
+    storage, unmeasured = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+    assert (storage, unmeasured) == (Storage(base="disk"), 0)
+    (tmp_path / "engine-id").write_text("ANOTHER\n")
+    with pytest.raises(UnreadableStorageError, match="belongs to another engine"):
+        read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+    (tmp_path / "engine-id").unlink()
+    for listed in (Listed((container("web"),), (), (), ()), Listed((), (image("a"),), (), ())):
+        with pytest.raises(UnreadableStorageError, match=r"belongs to another engine: .* is not in it"):
+            read_storage_from_disk(local, listed, {}, 10)
+    config = tmp_path / "image/overlay2/imagedb/content/sha256" / ("a" * 64)
+    config.write_text('{"rootfs": {"type": "layers", "diff_ids": []}}')
+    with pytest.raises(UnreadableStorageError, match="it holds images, and none is listed"):
+        read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"endpoint": "tcp://box:2375"}, "on another machine"),
+        ({"root_dir": None}, "on another machine"),
+        ({"root_dir": "/nonexistent"}, "is not on this machine"),
+        ({"image_store": "btrfs", "root_dir": "/"}, "storage driver btrfs is not known"),
+        ({"root_dir": "/"}, "holds no images of overlay2"),
+    ],
+)
+def test_a_folder_that_cannot_be_read_is_said(changes: dict[str, str | None], why: str) -> None:
+    with pytest.raises(UnreadableStorageError, match=why):
+        read_storage_from_disk(msgspec.structs.replace(ENGINE, **changes), NOTHING_LISTED, {}, 10)
+
+
+def test_only_the_folder_of_a_volume_is_measured_whatever_its_mount_point_says(tmp_path: Path) -> None:
+    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    for folder in ("layerdb/sha256", "layerdb/mounts", "imagedb/content/sha256"):
+        (tmp_path / "image" / "overlay2" / folder).mkdir(parents=True)
+    odd = [
+        msgspec.structs.replace(volume("data"), mountpoint=place)
+        for place in ("/data", "/", "/etc/_data", None, "relative")
+    ]
+    nfs = volume("nfs", driver="nfs")
+    storage, _ = read_storage_from_disk(local, Listed((), (), (*odd, nfs), ()), {}, 10)
+    assert storage.parts == ()
+
+
+def test_what_takes_too_long_is_unknown_and_what_is_known_is_not_measured_again(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1", layers={"one": 100_000})
+    made = litter.volume("data", size=50_000)
+    told = litter.engine.wire.call("GET", f"/volumes/{made}")
+    info = litter.engine.wire.call("GET", "/info")
+    store = "containerd" if engine.kind.image_store == "containerd" else info["Driver"]
+    seen = msgspec.structs.replace(
+        ENGINE, endpoint=engine.url, root_dir=str(engine.data_root), id=info["ID"], image_store=store,
+        flavour=engine.kind.flavour,
+    )  # fmt: skip
+    images = tuple(
+        msgspec.structs.replace(image("x"), id=one["Id"]) for one in litter.engine.wire.call("GET", "/images/json")
+    )
+    listed = Listed((), images, (msgspec.structs.replace(volume(made), mountpoint=told["Mountpoint"]),), ())
+    first, unmeasured = read_storage_from_disk(seen, listed, {}, 60)
+    assert unmeasured == 0
+    sizes = {part.id: part.high_bytes for part in first.parts}
+    assert 50_000 <= (sizes["volume:data"] or 0) <= 80_000
+    late, unmeasured = read_storage_from_disk(seen, listed, {}, -1)
+    assert unmeasured > 0
+    assert {part.high_bytes for part in late.parts if part.id == "volume:data"} == {None}
+    known = {part.id: part for part in first.parts if part.id.startswith("layer:")}
+    lies = {one: msgspec.structs.replace(part, low_bytes=1, high_bytes=1) for one, part in known.items()}
+    again, _ = read_storage_from_disk(seen, listed, lies, 60)
+    assert {part.high_bytes for part in again.parts if part.id.startswith("layer:")} <= {1}
+    moved = {one: msgspec.structs.replace(part, folder="elsewhere") for one, part in lies.items()}
+    anew, _ = read_storage_from_disk(seen, listed, moved, 60)
+    assert sorted(anew.parts, key=str) == sorted(first.parts, key=str)
+
+
+def test_the_gauge_tells_what_is_gone_and_waits_for_what_goes_late(tmp_path: Path) -> None:
+    for name in ("stays", "goes"):
+        (tmp_path / name).mkdir()
+    parts = tuple(Part(id=name, high_bytes=5, folder=name) for name in ("stays", "goes", "was-never"))
+    gauge = gauge_of(msgspec.structs.replace(ENGINE, root_dir=str(tmp_path)), Storage(base="disk", parts=parts))
+    assert gauge is not None
+    (tmp_path / "goes").rmdir()
+    told = gauge.measure({"goes"})
+    assert told.gone == {"goes"}
+    assert gauge_of(ENGINE, Storage(base="lengths")) is None
+    assert gauge_of(ENGINE, None) is None
