@@ -12,6 +12,7 @@ import msgspec
 
 from dockersweep.engine import wire
 from dockersweep.engine.connection import Answer, Connection
+from dockersweep.engine.layers import ImageLayers
 from dockersweep.engine.translate import (
     container_from_details,
     container_from_list,
@@ -30,6 +31,7 @@ OLDEST_API = (1, 40)
 # From 1.52 on /system/df has another shape; an engine of 29 still speaks 1.51 (API history, engine-api.md §0.8).
 NEWEST_API = (1, 51)
 API_WITH_PARTIAL_USAGE = (1, 42)
+API_WITH_MANIFESTS = (1, 47)
 TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
 # Files by the million take their time to go; a look would find the object still there and call that a failure.
 REMOVAL_SECONDS = 900.0
@@ -128,6 +130,8 @@ class Client:
     def images(self) -> tuple[Image, ...]:
         """Return every image, intermediates as well."""
         params = {"all": "1", "shared-size": "1"}
+        if self.has_containerd_store and self.api >= API_WITH_MANIFESTS:
+            params["manifests"] = "1"
         listed = self._get("/images/json", list[wire.WireImage], params)
         return tuple(image_from_list(seen, self._shared_size_is_true) for seen in listed)
 
@@ -204,6 +208,20 @@ class Client:
             return None
         image_id = seen.id if seen.id.startswith("sha256:") else f"sha256:{seen.id}"
         return ImageTags(id=image_id, tags=split_references(seen.repo_tags, None)[0])
+
+    def image_layers(self, image_id: str) -> ImageLayers | None:
+        """Return what is told of an image's layers; None where it is gone."""
+        seen = self._look(f"/images/{image_id}/json", wire.WireImageLayers)
+        if seen is None:
+            return None
+        steps = self._look(f"/images/{image_id}/history", list[wire.WireHistoryStep])
+        if steps is None:
+            return None
+        return ImageLayers(
+            diff_ids=tuple((seen.root_fs.layers if seen.root_fs else None) or ()),
+            history_bytes=tuple(max(0, step.size) for step in reversed(steps)),
+            stored_as=_layer_folders(seen.graph_driver) if self.is_podman else (),
+        )
 
     def volume(self, name: str) -> Volume | None:
         """Return one volume as it is now; None where it is gone. Whether the engine counts a use is not in it."""
@@ -320,6 +338,14 @@ def _means_in_use(answer: Answer) -> bool:
             "infra container",
         )
     )
+
+
+def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:
+    """Return Podman's ids of an image's layers, the lowest first: its overlay has a folder ID/diff for each."""
+    told = (driver.data if driver else None) or {}
+    folders = [told.get("UpperDir"), *(told.get("LowerDir") or "").split(":")]
+    found = [match[1] for folder in folders if folder and (match := re.fullmatch(r".*/([0-9a-f]{64})/diff", folder))]
+    return tuple(reversed(found))
 
 
 def _named(answer: Answer) -> tuple[str, ...]:

@@ -99,7 +99,13 @@ def image_from_list(seen: WireImage, shared_is_true: bool) -> Image:
         shared_bytes=size_or_unknown(seen.shared_size) if shared_is_true else None,
         labels=labels,
         project=labels.get(COMPOSE_PROJECT),
+        manifest=_sole_manifest(seen),
     )
+
+
+def _sole_manifest(seen: WireImage) -> str | None:
+    here = [one.id for one in seen.manifests or () if one.is_an_image_here]
+    return here[0] if len(here) == 1 else None
 
 
 def split_references(

@@ -81,6 +81,18 @@ class WireContainerDetails(Struct, rename="pascal"):
     network_settings: WireNetworkSettings | None = None
 
 
+class WireManifest(Struct, rename="pascal"):
+    """An entry of Manifests in GET /images/json with manifests=1, from API 1.47 on the containerd store."""
+
+    id: str = field(name="ID")
+    kind: str = ""
+    available: bool = False
+
+    @property
+    def is_an_image_here(self) -> bool:
+        return self.available and self.kind == "image"
+
+
 class WireImage(Struct, rename="pascal"):
     """An entry of GET /images/json."""
 
@@ -92,6 +104,7 @@ class WireImage(Struct, rename="pascal"):
     size: int = 0
     shared_size: int = -1
     labels: dict[str, str] | None = None
+    manifests: list[WireManifest] | None = None
 
 
 class WireImageDetails(Struct, rename="pascal"):
@@ -99,6 +112,27 @@ class WireImageDetails(Struct, rename="pascal"):
 
     id: str
     repo_tags: list[str] | None = None
+
+
+class WireRootFS(Struct, rename="pascal"):
+    layers: list[str] | None = None
+
+
+class WireGraphDriver(Struct, rename="pascal"):
+    data: dict[str, str | None] | None = None
+
+
+class WireImageLayers(Struct, rename="pascal"):
+    """GET /images/{name}/json, as far as it tells of layers."""
+
+    root_fs: WireRootFS | None = field(default=None, name="RootFS")
+    graph_driver: WireGraphDriver | None = None
+
+
+class WireHistoryStep(Struct, rename="pascal"):
+    """An entry of GET /images/{name}/history, the newest first."""
+
+    size: int = 0
 
 
 class WireUsageData(Struct, rename="pascal"):
