@@ -19,7 +19,7 @@ from dockersweep.model.inventory import KINDS, Engine, Inventory, Object, ScanWa
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 
-VERSION = 1
+VERSION = 2
 FILE_NAME = "ledger.sqlite3"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -29,6 +29,12 @@ CREATE TABLE IF NOT EXISTS seen (
     first_seen INTEGER NOT NULL,
     first_seen_unused INTEGER,
     PRIMARY KEY (engine, kind, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS layers (
+    engine TEXT NOT NULL,
+    id TEXT NOT NULL,
+    told BLOB NOT NULL,
+    PRIMARY KEY (engine, id)
 ) WITHOUT ROWID
 """
 
@@ -72,6 +78,35 @@ def remember(
         return msgspec.structs.replace(inventory, warnings=(*inventory.warnings, warning))
 
 
+def recall_layers(engine: Engine, folder: Path) -> dict[str, bytes]:
+    """Return what `keep_layers` kept of an engine; nothing where the file cannot be read."""
+    try:
+        with contextlib.closing(_open(folder)) as database:
+            return dict(_layers(database, engine_identity(engine)))
+    except (OSError, sqlite3.Error, _NewerLedgerError):
+        return {}
+
+
+def keep_layers(engine: Engine, layers: Mapping[str, bytes], folder: Path) -> None:
+    """Keep what never changes of an engine's layers, in place of what was kept before.
+
+    Nothing depends on it but time, so that a file that cannot be written is passed over: `remember` tells of it.
+    """
+    identity = engine_identity(engine)
+    unusable = contextlib.suppress(OSError, sqlite3.Error, _NewerLedgerError)
+    with unusable, contextlib.closing(_open(folder)) as database, database:
+        database.execute("BEGIN IMMEDIATE")
+        known = dict(_layers(database, identity))
+        changed = [(identity, one, told) for one, told in layers.items() if known.get(one) != told]
+        gone = [(identity, one) for one in known if one not in layers]
+        database.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?, ?)", changed)
+        database.executemany("DELETE FROM layers WHERE engine = ? AND id = ?", gone)
+
+
+def _layers(database: sqlite3.Connection, engine: str) -> Iterator[tuple[str, bytes]]:
+    yield from database.execute("SELECT id, told FROM layers WHERE engine = ?", (engine,))
+
+
 class _NewerLedgerError(Exception):
     pass
 
@@ -86,7 +121,7 @@ def _open(folder: Path) -> sqlite3.Connection:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise _NewerLedgerError(f"it was written by a newer dockersweep (version {version})")
-        if version == 0:
+        if version < VERSION:
             database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT")
     except BaseException:
         database.close()

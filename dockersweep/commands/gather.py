@@ -14,7 +14,7 @@ import msgspec
 from dockersweep.commands.progress import show_progress
 from dockersweep.engine.endpoint import resolve_endpoint
 from dockersweep.errors import DocumentError, UsageError
-from dockersweep.ledger import remember, state_folder
+from dockersweep.ledger import keep_layers, recall_layers, remember, state_folder
 from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Inventory, ScanWarning
 from dockersweep.model.policy import Policy
@@ -67,13 +67,15 @@ def picture_of(client: "Client", arguments: argparse.Namespace) -> Picture:
     """Scan the engine, and add to the inventory what the ledger remembers of its objects."""
     from dockersweep.engine.scanner import scan
 
+    folder = state_folder(os.environ, os.geteuid())
+    known = recall_layers(client.engine, folder) if arguments.ledger else {}
     with show_progress("reading containers") as progress:
-        inventory = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress)
+        inventory, layers = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress, known)
     picture = _at_its_moment(inventory)
     if not arguments.ledger:
         return picture
+    keep_layers(client.engine, layers, folder)
     used = used_objects(picture.inventory, picture.now)
-    folder = state_folder(os.environ, os.geteuid())
     writes = picture.now == inventory.taken_at
     return replace(picture, inventory=remember(picture.inventory, used, picture.now, folder, writes))
 

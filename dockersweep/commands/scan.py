@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_result(write_document(picture.inventory), arguments.output)
         return 0
     from dockersweep.policy.selection import Selection, selected
+    from dockersweep.policy.totals import reclaim_of_unused
     from dockersweep.policy.use import describe_use
     from dockersweep.report.headline import warning_lines
     from dockersweep.report.scan_table import all_kinds, scan_table
@@ -30,9 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     selection = Selection(kinds=tuple(arguments.kind), filters=tuple(arguments.filter))
     chosen = selected(picture.inventory, selection, picture.now)
     uses = describe_use(picture.inventory, picture.now)
+    shown = [use for use in uses if ObjectRef(kind=use.kind, id=use.id) in chosen]
     table = scan_table(
         picture.inventory,
-        [use for use in uses if ObjectRef(kind=use.kind, id=use.id) in chosen],
+        shown,
+        reclaim_of_unused(picture.inventory, shown).of_kinds,
         all_kinds(arguments.kind),
         arguments.sort or "size",
         arguments.all,

@@ -8,17 +8,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from dockersweep.commands.gather import gather_policy, open_engine, picture_of
 from dockersweep.commands.plan import show_plan
 from dockersweep.commands.progress import show_progress
 from dockersweep.commands.write import check_writable, terminal_width, write_result
-from dockersweep.engine.executor import INTERRUPTED, carry_out
+from dockersweep.engine.disk.gauge import gauge_of
+from dockersweep.engine.executor import INTERRUPTED, Progress, carry_out
 from dockersweep.errors import EngineError, OutputError, RefusedError, UsageError
 from dockersweep.model.documents import write_document
+from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planner import make_plan
+from dockersweep.policy.reckoning import prediction_of, reckon
+
+if TYPE_CHECKING:
+    from dockersweep.engine.client import Client
 
 SOME_FAILED = 3
 KILLED_BY = 128
@@ -44,10 +51,40 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.yes and plan.removals:
             _ask(plan, arguments.verbose)
         with stop_on_signals() as stopped, show_progress("removing") as progress:
-            document = carry_out(plan, client, stopped.event, progress)
+            document = _carry_out(plan, picture.inventory, client, stopped.event, progress)
             # Inside, so that a signal that comes late does not take away what is to be told.
             _tell(_format(document, plan, arguments), arguments.output)
     return stopped.exit_status if document.ended_early == INTERRUPTED else _exit_status(document)
+
+
+def _carry_out(
+    plan: Plan, inventory: Inventory, client: "Client", stop: threading.Event, progress: Progress
+) -> OutcomeDocument:
+    """Carry out the plan, and measure on the engine's disk, where that can be read, what came back."""
+    storage = inventory.storage
+    gauge = gauge_of(inventory.engine, storage)
+    exact = {part.id: part.low_bytes for part in storage.parts if part.low_bytes == part.high_bytes} if storage else {}
+    carried = carry_out(plan, client, stop, progress, exact)
+    prediction = prediction_of(inventory, carried.outcomes)
+    measured = gauge.measure(prediction.parts) if gauge else None
+    return OutcomeDocument(
+        schema="dockersweep.outcome/1",
+        engine=plan.engine,
+        started_at=carried.started_at,
+        finished_at=carried.finished_at,
+        ended_early=carried.ended_early,
+        outcomes=carried.outcomes,
+        reclaimed=reckon(
+            inventory,
+            carried.outcomes,
+            prediction,
+            measured.gone if measured else None,
+            measured.free_space_bytes if measured else None,
+        ),
+        warnings=plan.warnings,
+        size_base=plan.size_base,
+        predicted=plan.reclaim,
+    )
 
 
 def _ask(plan: Plan, verbose: bool) -> None:
@@ -78,7 +115,7 @@ def _format(document: OutcomeDocument, plan: Plan, arguments: argparse.Namespace
     from dockersweep.report.outcome_table import outcome_table
 
     width = terminal_width(arguments.output)
-    outcome = outcome_table(document, plan.reclaim, width)
+    outcome = outcome_table(document, width)
     if not arguments.verbose:
         return outcome
     from dockersweep.report.plan_table import plan_table

@@ -7,7 +7,7 @@ whole cache; so records go in groups, and the answer is held against the group.
 from collections.abc import Iterator, Sequence
 
 from dockersweep.engine.client import UsagePart
-from dockersweep.engine.removal import EngineRemovals, differences, outcome_of
+from dockersweep.engine.removal import EngineRemovals, differences, exact_bytes, outcome_of
 from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.fingerprint import fingerprint_of
 from dockersweep.model.inventory import BuildCacheRecord
@@ -74,7 +74,8 @@ def _ask_for(engine: EngineRemovals, asked: list[Removal]) -> dict[str, Outcome]
     except EngineError as problem:
         error = problem
     left = [removal for removal in asked if removal.id not in deleted]
-    outcomes = {removal.id: outcome_of(removal, "removed") for removal in asked if removal.id in deleted}
+    went = [removal for removal in asked if removal.id in deleted]
+    outcomes = {removal.id: outcome_of(removal, "removed", freed_bytes=exact_bytes(removal)) for removal in went}
     if not left:
         return outcomes
     try:

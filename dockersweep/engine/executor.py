@@ -5,17 +5,17 @@ removal must precede waits for it.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import msgspec
+from types import MappingProxyType
 
 from dockersweep.engine.cache_removal import remove_records
 from dockersweep.engine.removal import EngineRemovals, outcome_of, remove_one
 from dockersweep.errors import EngineLostError
-from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
-from dockersweep.model.plan import NOTHING, ObjectRef, Plan, Removal, add_up
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import ObjectRef, Plan, Removal
 
 WORKERS = 8
 INTERRUPTED = "interrupted"
@@ -27,29 +27,37 @@ Unit = tuple[Removal, ...]
 """The removals of one object, in order: the tags of an image, then the image."""
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What became of a plan."""
+
+    started_at: datetime
+    finished_at: datetime
+    ended_early: str | None
+    """Why the rest was not attempted; None where nothing was left."""
+    outcomes: tuple[Outcome, ...]
+    """One for each removal, in the order of the plan."""
+
+
 def carry_out(
-    plan: Plan, engine: EngineRemovals, stop: threading.Event, progress: Progress = lambda done, total: None
-) -> OutcomeDocument:
+    plan: Plan,
+    engine: EngineRemovals,
+    stop: threading.Event,
+    progress: Progress = lambda done, total: None,
+    layer_bytes: Mapping[str, int] = MappingProxyType({}),
+) -> Carried:
     """Carry out a plan and return what became of every removal.
 
+    `layer_bytes` are the sizes of layers and images by the ids of their parts, for what an answer proves to have gone.
     Once `stop` is set, what is under way is finished and the rest is left; the same when the engine no longer
     answers. `ended_early` then says why.
     """
     started_at = datetime.now(UTC)
-    run = _Run(engine, len(plan.removals), stop, progress)
+    run = _Run(engine, len(plan.removals), stop, progress, layer_bytes)
     for wave in waves(plan.removals):
         run.do(wave)
     outcomes = tuple(run.outcomes[_key(removal)] for removal in plan.removals)
-    return OutcomeDocument(
-        schema="dockersweep.outcome/1",
-        engine=plan.engine,
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-        ended_early=run.ended_early,
-        outcomes=outcomes,
-        reclaimed=_reclaimed(plan, outcomes),
-        warnings=plan.warnings,
-    )
+    return Carried(started_at, datetime.now(UTC), run.ended_early, outcomes)
 
 
 def waves(removals: tuple[Removal, ...]) -> Iterator[list[Unit]]:
@@ -86,9 +94,17 @@ def _key(removal: Removal) -> tuple[str, str, str, str]:
 class _Run:
     """The state of carrying out one plan."""
 
-    def __init__(self, engine: EngineRemovals, total: int, stop: threading.Event, progress: Progress) -> None:
+    def __init__(
+        self,
+        engine: EngineRemovals,
+        total: int,
+        stop: threading.Event,
+        progress: Progress,
+        layer_bytes: Mapping[str, int],
+    ) -> None:
         self.outcomes: dict[tuple[str, str, str, str], Outcome] = {}
         self._engine = engine
+        self._layer_bytes = layer_bytes
         self._total = total
         self._progress = progress
         self._stayed: set[ObjectRef] = set()
@@ -135,7 +151,7 @@ class _Run:
 
     def _do_one(self, removal: Removal) -> Outcome:
         try:
-            return remove_one(self._engine, removal)
+            return remove_one(self._engine, removal, self._layer_bytes)
         except EngineLostError as error:
             self._lost = str(error)
             return self._not_attempted(removal)
@@ -154,17 +170,3 @@ class _Run:
             self._lost = str(error)
         rest = [self._not_attempted(removal) for removal in unit[len(outcomes) :]]
         return list(zip(unit, outcomes + rest, strict=True))
-
-
-def _reclaimed(plan: Plan, outcomes: tuple[Outcome, ...]) -> Reclaimed:
-    """Add up what went. Where a record stayed that was to go, its layer may hold what an image was to give back."""
-    pairs = list(zip(plan.removals, outcomes, strict=True))
-    went = [removal for removal, outcome in pairs if outcome.status == "removed"]
-    if len(went) == len(pairs):
-        return Reclaimed(**msgspec.structs.asdict(plan.reclaim), measured_bytes=None)
-    record_stayed = any(
-        removal.kind == "build-cache" and outcome.status not in ("removed", "gone") for removal, outcome in pairs
-    )
-    total = add_up(removal.reclaim for removal in went)
-    uncertain = add_up(removal.reclaim for removal in went if removal.kind == "image") if record_stayed else NOTHING
-    return Reclaimed(low_bytes=total.low_bytes - uncertain.low_bytes, high_bytes=total.high_bytes, measured_bytes=None)

@@ -4,6 +4,7 @@ Where that fails, it looks at what came of it.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Protocol
 
 from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
@@ -36,9 +37,10 @@ class EngineRemovals(Protocol):
     def prune_build_cache(self, record_ids: tuple[str, ...], timeout_seconds: float) -> RemovalAnswer: ...
 
 
-def outcome_of(removal: Removal, status: Status, detail: str | None = None) -> Outcome:
-    """Return the outcome of a removal; a tag gives back nothing, and of the rest the engines prove nothing."""
-    proven = status == "removed" and (removal.action == "untag" or removal.kind == "network")
+def outcome_of(removal: Removal, status: Status, detail: str | None = None, freed_bytes: int | None = None) -> Outcome:
+    """Return the outcome of a removal; `freed_bytes` is what the engine's answer proves. A tag gives back nothing."""
+    if status == "removed" and (removal.action == "untag" or removal.kind == "network"):
+        freed_bytes = 0
     return Outcome(
         kind=removal.kind,
         id=removal.id,
@@ -46,12 +48,14 @@ def outcome_of(removal: Removal, status: Status, detail: str | None = None) -> O
         action=removal.action,
         status=status,
         detail=detail,
-        freed_bytes=0 if proven else None,
+        freed_bytes=freed_bytes,
     )
 
 
-def remove_one(engine: EngineRemovals, removal: Removal) -> Outcome:
+def remove_one(engine: EngineRemovals, removal: Removal, layer_bytes: Mapping[str, int]) -> Outcome:
     """Carry out one removal of anything but build cache.
+
+    `layer_bytes` are sizes by the ids of parts, like "layer:<chain id>", as far as they are known exactly.
 
     Raises EngineLostError when nothing answers any more before the removal was sent; after that there is always an
     outcome.
@@ -70,7 +74,7 @@ def remove_one(engine: EngineRemovals, removal: Removal) -> Outcome:
         raise
     except EngineError as error:
         return outcome_of(removal, "failed", f"it could not be read again: {error}")
-    return _send(engine, removal)
+    return _send(engine, removal, layer_bytes)
 
 
 def differences(then: Fingerprint, now: Fingerprint) -> str:
@@ -124,13 +128,13 @@ def _volume_of_longer_name(engine: EngineRemovals, removal: Removal) -> str | No
     return f"Podman could remove {longer[0]} in its place" if longer else None
 
 
-def _send(engine: EngineRemovals, removal: Removal) -> Outcome:
+def _send(engine: EngineRemovals, removal: Removal, layer_bytes: Mapping[str, int]) -> Outcome:
     try:
         answer = _ask(engine, removal)
     except EngineError as error:
         return _after_silence(engine, removal, error)
     if answer.status == "removed":
-        return _checked(removal, answer)
+        return _checked(removal, answer, layer_bytes)
     if answer.status == "gone":
         return outcome_of(removal, "gone", "it was gone already")
     if answer.status == "in-use":
@@ -138,12 +142,28 @@ def _send(engine: EngineRemovals, removal: Removal) -> Outcome:
     return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(engine, removal)}")
 
 
-def _checked(removal: Removal, answer: RemovalAnswer) -> Outcome:
+def _checked(removal: Removal, answer: RemovalAnswer, layer_bytes: Mapping[str, int]) -> Outcome:
     """A tag that is one of several takes no image with it: what an engine deletes beside it was not in the plan."""
     deleted = [name for name in answer.named if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", name)]
     if removal.action == "untag" and deleted:
         return outcome_of(removal, "failed", f"the tag had just moved, and the engine deleted {deleted[0]} with it")
-    return outcome_of(removal, "removed")
+    if removal.kind == "image":
+        return outcome_of(removal, "removed", freed_bytes=_layers_gone(removal, deleted, layer_bytes))
+    # What is gone had these bytes for itself alone.
+    return outcome_of(removal, "removed", freed_bytes=exact_bytes(removal))
+
+
+def exact_bytes(removal: Removal) -> int | None:
+    """Return what the removal gives back, where that is known exactly."""
+    return removal.reclaim.low_bytes if removal.reclaim.low_bytes == removal.reclaim.high_bytes else None
+
+
+def _layers_gone(removal: Removal, deleted: list[str], layer_bytes: Mapping[str, int]) -> int | None:
+    """Docker's classic store names every layer that went; the others name the image alone, which proves nothing."""
+    layers = [name for name in deleted if name != removal.id]
+    sizes = [layer_bytes.get(f"layer:{name}") for name in layers] + [layer_bytes.get(f"image:{removal.id}")]
+    unnamed = not layers and removal.reclaim.high_bytes != layer_bytes.get(f"image:{removal.id}")
+    return None if unnamed or None in sizes else sum(size or 0 for size in sizes)
 
 
 def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:

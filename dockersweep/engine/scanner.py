@@ -15,7 +15,10 @@ import msgspec
 
 from dockersweep.engine.client import DiskUsage, UsagePart
 from dockersweep.engine.container_logs import log_bytes
+from dockersweep.engine.disk.found import Listed
+from dockersweep.engine.layers import ImageLayers
 from dockersweep.engine.own_container import own_container_id
+from dockersweep.engine.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import (
     STOPPED_STATES,
@@ -49,6 +52,7 @@ class EngineReads(Protocol):
     def has_build_cache(self) -> bool: ...
     def containers(self) -> tuple[Container, ...]: ...
     def container(self, container_id: str) -> Container | None: ...
+    def image_layers(self, image_id: str) -> ImageLayers | None: ...
     def images(self) -> tuple[Image, ...]: ...
     def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]: ...
     def networks(self) -> tuple[Network, ...]: ...
@@ -85,33 +89,40 @@ def scan(
     sizes: bool = True,
     size_timeout_seconds: float = 900,
     progress: Progress = lambda done, total: None,
-) -> Inventory:
-    """Return what the engine holds.
+    known: Remembered | None = None,
+) -> tuple[Inventory, Remembered]:
+    """Return what the engine holds, and what of it never changes, to be given as `known` to the next scan.
 
-    Raises EngineError when a list call fails. Without `sizes` nothing walks the engine's disk.
+    Raises EngineError when a list call fails. Without `sizes` neither the engine nor we walk its disk.
     """
     walks = _start_walks(reads, sizes, size_timeout_seconds)
     cache_call = _start_build_cache(reads, size_timeout_seconds)
     images_call, volumes_call, networks_call = _Beside(reads.images), _Beside(reads.volumes), _Beside(reads.networks)
-    images, (volumes, told), networks = images_call.result(), volumes_call.result(), networks_call.result()
+    images, (volumes, plugins_said), networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers come last: one that was created meanwhile still shows what it holds of the above.
-    listed = reads.containers()
-    warnings = [ScanWarning(about="volumes", text=text) for text in told]
-    containers = tuple(_read_stopped(reads, listed, warnings, progress))
+    found = reads.containers()
+    warnings = [ScanWarning(about="volumes", text=text) for text in plugins_said]
+    containers = tuple(_read_stopped(reads, found, warnings, progress))
     usage = _finish_walks(walks, warnings)
-    return Inventory(
+    images = tuple(_with_shared(seen, usage.shared_bytes) for seen in images)
+    build_cache = _build_cache(reads, cache_call, usage, warnings)
+    listed = Listed(containers, images, volumes, build_cache)
+    told = read_storage(reads, listed, known or {}, size_timeout_seconds if sizes else None)
+    inventory = Inventory(
         schema="dockersweep.inventory/1",
         engine=reads.engine,
         taken_at=reads.clock or datetime.now(UTC),
         own_container_id=own_container_id(),
         containers=tuple(_with_size(seen, usage.writable_bytes, seen.id) for seen in containers),
-        images=tuple(_with_shared(seen, usage.shared_bytes) for seen in images),
+        images=images,
         volumes=tuple(_with_size(seen, usage.volume_bytes, seen.name) for seen in volumes),
         networks=networks,
-        build_cache=_build_cache(reads, cache_call, usage, warnings),
+        build_cache=build_cache,
         layers_bytes=usage.layers_bytes,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *told.warnings),
+        storage=told.storage,
     )
+    return inventory, told.remembered
 
 
 def _start_walks(reads: EngineReads, sizes: bool, timeout_seconds: float) -> dict[UsagePart | None, _Beside[DiskUsage]]:

@@ -4,7 +4,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Bytes, Engine, Instant, Kind, ScanWarning
+from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.plan import Interval
+from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.storage import SizeBase
 
 Status = Literal["removed", "gone", "skipped", "failed", "not-attempted"]
 
@@ -29,8 +32,16 @@ class Reclaimed(Struct, frozen=True, kw_only=True):
 
     low_bytes: Bytes
     high_bytes: Bytes | None
+    """What was predicted of just those that went."""
     measured_bytes: Bytes | None
     """From the engine's answers or the disk; None where neither can tell."""
+    measured_by: Literal["disk", "answers"] | None = None
+    """"disk": the folders and files that are gone now, as large as they were; "answers": the sum of `freed_bytes`."""
+    free_space_bytes: int | None = None
+    """By how much the free space of the engine's disk grew, whoever else wrote to it or deleted from it meanwhile;
+    None where the disk cannot be asked."""
+    surprises: tuple[str, ...] = ()
+    """What was to come back and is still there, or went without being told, where measured and predicted disagree."""
 
 
 class OutcomeDocument(Struct, frozen=True, kw_only=True):
@@ -46,3 +57,7 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     reclaimed: Reclaimed
     warnings: tuple[ScanWarning, ...]
     """What the scan before it could not read."""
+    size_base: SizeBase = "lengths"
+    """What all sizes are counted in."""
+    predicted: Interval | None = None
+    """What the whole plan was to give back."""

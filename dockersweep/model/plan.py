@@ -1,12 +1,13 @@
 """Decisions and the plan made of them."""
 
-from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from dockersweep.model.inventory import Bytes, Engine, Instant, Kind, ScanWarning
+from dockersweep.model.inventory import Engine, Kind, ScanWarning
 from dockersweep.model.policy import Policy
+from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.storage import SizeBase
 
 Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 """What an object looked like when it was judged; it is removed only while it still looks like that."""
@@ -45,25 +46,16 @@ class Decision(Struct, frozen=True, kw_only=True):
     """At least one."""
 
 
-class Interval(Struct, frozen=True, kw_only=True):
+class Interval(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A number of bytes that lies between the two; `high_bytes` is None where it is not known."""
 
     low_bytes: Bytes
     high_bytes: Bytes | None
+    reason: str | None = None
+    """Why the two are not the same, for a person: "2 build-cache records may hold these layers"."""
 
 
 NOTHING = Interval(low_bytes=0, high_bytes=0)
-
-
-def add_up(intervals: Iterable[Interval]) -> Interval:
-    """Return the sum; its upper bound is unknown where one of theirs is."""
-    low, high = 0, 0
-    unknown = False
-    for interval in intervals:
-        low += interval.low_bytes
-        unknown = unknown or interval.high_bytes is None
-        high += interval.high_bytes or 0
-    return Interval(low_bytes=low, high_bytes=None if unknown else high)
 
 
 class ObjectRef(Struct, frozen=True, kw_only=True):
@@ -82,8 +74,11 @@ class Removal(Struct, frozen=True, kw_only=True):
     action: Literal["remove", "untag"]
     fingerprint: Fingerprint
     reclaim: Interval
+    """What it adds to what the removals before it give back: these add up to what the plan gives back."""
     after: tuple[ObjectRef, ...]
     """What holds it now and goes earlier in this plan; where that stays, this stays."""
+    reclaim_alone: Interval | None = None
+    """What it would give back if everything else stayed."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -104,6 +99,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
     removals: tuple[Removal, ...]
     reclaim: Interval
-    """What the whole plan gives back, as the engine counts."""
+    """What the whole plan gives back."""
     limits: Limits
     warnings: tuple[ScanWarning, ...]
+    size_base: SizeBase = "lengths"
+    """What all sizes of the plan are counted in."""
+    reclaim_of_kinds: dict[Kind, Interval] = {}
+    """What the removals of each kind add to those of the kinds before it."""

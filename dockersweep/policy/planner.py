@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from msgspec import structs
+
 from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Image, Inventory, Kind, Object, ScanWarning
 from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
@@ -12,6 +14,7 @@ from dockersweep.policy.protections import idle_protections
 from dockersweep.policy.reclaim import Reclaim
 from dockersweep.policy.references import Holds, find_holds
 from dockersweep.policy.rules import evaluate, holders_first
+from dockersweep.policy.sizes import size_base
 
 # What holds goes before what is held: containers hold all that follows. The build cache comes last, because images
 # may stand on its layers, and a record that became unshared is then gone in one run.
@@ -20,9 +23,14 @@ ORDER: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cac
 
 def make_plan(inventory: Inventory, policy: Policy, now: datetime) -> Plan:
     """Return the plan for an inventory under a policy; ages are counted up to `now`."""
-    decisions = evaluate(inventory, policy, now)
+    holds = find_holds(inventory, now)
+    decisions = evaluate(inventory, policy, now, holds)
     going = _going(decisions)
-    reclaim = Reclaim(inventory, going)
+    reclaim = Reclaim(inventory)
+    steps = list(_removals(inventory, going, holds))
+    order = [_object_of(step) for step in steps if step.action == "remove"]
+    prediction = reclaim.in_order(order)
+    rows = iter(prediction.rows)
     return Plan(
         schema="dockersweep.plan/1",
         engine=inventory.engine,
@@ -30,11 +38,22 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime) -> Plan:
         now=now,
         policy=policy,
         decisions=decisions,
-        removals=tuple(_removals(inventory, going, find_holds(inventory, now), reclaim)),
-        reclaim=reclaim.of_all(),
+        removals=tuple(
+            structs.replace(step, reclaim=next(rows), reclaim_alone=reclaim.alone(_object_of(step)))
+            if step.action == "remove"
+            else step
+            for step in steps
+        ),
+        reclaim=prediction.total,
         limits=Limits(),
         warnings=(*inventory.warnings, *_idle(inventory, policy)),
+        size_base=size_base(inventory),
+        reclaim_of_kinds=prediction.of_kinds,
     )
+
+
+def _object_of(removal: Removal) -> ObjectRef:
+    return ObjectRef(kind=removal.kind, id=removal.id)
 
 
 def _idle(inventory: Inventory, policy: Policy) -> Iterator[ScanWarning]:
@@ -48,7 +67,7 @@ def _going(decisions: tuple[Decision, ...]) -> frozenset[ObjectRef]:
     )
 
 
-def _removals(inventory: Inventory, going: frozenset[ObjectRef], holds: Holds, reclaim: Reclaim) -> Iterator[Removal]:
+def _removals(inventory: Inventory, going: frozenset[ObjectRef], holds: Holds) -> Iterator[Removal]:
     for kind in ORDER:
         objects = [seen for seen in objects_of(inventory, kind) if ref_of(seen) in going]
         for seen in holders_first(objects, holds):
@@ -61,7 +80,7 @@ def _removals(inventory: Inventory, going: frozenset[ObjectRef], holds: Holds, r
                 name=name_of(seen),
                 action="remove",
                 fingerprint=_last_fingerprint(seen),
-                reclaim=reclaim.of(seen),
+                reclaim=NOTHING,
                 after=after,
             )
 

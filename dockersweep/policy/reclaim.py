@@ -1,78 +1,185 @@
-"""Which bytes come back, as an interval that holds the truth, in the lengths that the engine counts.
+"""Which bytes come back: the references are counted as the engine does, and a part comes back with its last.
 
-An image gives back at least what it shares with no other image, less what build-cache records that stay may hold of
-it, and at most its size. Where the engine does not tell sharing, the lower bound is 0.
+A removal of an object takes the reference that its own part has for being an object's; a part that nothing needs any
+more goes, and takes its references to what it stands on with it. This is done twice, with what is certainly needed
+and with what may be needed as well; what comes back lies between the two.
 """
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import msgspec
+from dockersweep.model.inventory import Inventory, Kind
+from dockersweep.model.plan import Interval, ObjectRef
+from dockersweep.policy.holdings import Holdings, find_holdings
 
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object
-from dockersweep.model.naming import objects_of, ref_of
-from dockersweep.model.plan import NOTHING, Interval, ObjectRef, add_up
+_MAY_HOLD = (
+    ("build-cache", "build-cache record", "build-cache records"),
+    ("image", "image of unknown layers", "images of unknown layers"),
+    ("container", "container of a removed image", "containers of removed images"),
+)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What removals give back, in the order in which they were given."""
+
+    rows: tuple[Interval, ...]
+    """What each adds to those before it. Where nothing is uncertain they add up to the total."""
+    of_kinds: dict[Kind, Interval]
+    """What those of each kind add to those of the kinds before it."""
+    total: Interval
+    parts: tuple[str, ...]
+    """The ids of the parts that can come back."""
 
 
 class Reclaim:
-    """What a set of removals gives back from one inventory."""
+    """Predicts what comes back from one inventory. Needs time in proportion to parts and references."""
 
-    def __init__(self, inventory: Inventory, going: Collection[ObjectRef]) -> None:
-        self._containerd = inventory.engine.image_store == "containerd"
-        self._image_ids = {image.id for image in inventory.images}
-        # A container can outlive its image, which was removed by force: its layers are then held by nothing we see.
-        homeless = any(self._is_homeless(seen) for seen in inventory.containers if ref_of(seen) not in going)
-        self._pinned_bytes = None if homeless else _bytes_pinned_by_cache(inventory, going)
-        self._going = going
-        self._inventory = inventory
+    def __init__(self, inventory: Inventory) -> None:
+        self._graph = find_holdings(inventory)
+        self._certain = _References(self._graph, {})
+        self._possible = _References(self._graph, self._graph.maybe)
 
-    def of(self, seen: Object) -> Interval:
-        """Return what one object of the set gives back, as a part of the set."""
-        if isinstance(seen, Image):
-            unique = self._unique_bytes(seen)
-            pinned = self._pinned_bytes
-            low = 0 if unique is None or pinned is None else max(0, unique - pinned)
-            return Interval(low_bytes=low, high_bytes=seen.size_bytes)
-        if isinstance(seen, BuildCacheRecord):
-            # A shared record gives back nothing while an image stands on it; the containerd store counts a layer
-            # in more than one record (engine-api.md §0.1).
-            certain = not seen.shared and not self._containerd and self._pinned_bytes is not None
-            return Interval(low_bytes=(seen.size_bytes or 0) if certain else 0, high_bytes=seen.size_bytes)
-        if isinstance(seen, Network):
-            return NOTHING
-        if isinstance(seen, Container):
-            interval = _with_its_log(seen)
-            return msgspec.structs.replace(interval, high_bytes=None) if self._is_homeless(seen) else interval
-        return Interval(low_bytes=seen.size_bytes or 0, high_bytes=seen.size_bytes)
+    def in_order(self, removals: Sequence[ObjectRef]) -> Prediction:
+        """Return what these removals give back, one after the other and together.
 
-    def of_all(self) -> Interval:
-        """Return what the whole set gives back."""
-        seen = [one for one in objects_of(self._inventory) if ref_of(one) in self._going]
-        images = [one for one in seen if isinstance(one, Image)]
-        total = add_up(self.of(one) for one in seen if not isinstance(one, Image))
-        unique = sum(self._unique_bytes(image) or 0 for image in images)
-        low = 0 if self._pinned_bytes is None else max(0, unique - self._pinned_bytes)
-        high = add_up(Interval(low_bytes=0, high_bytes=image.size_bytes) for image in images)
-        return add_up([total, Interval(low_bytes=low, high_bytes=high.high_bytes)])
+        Objects that the inventory does not hold give back nothing.
+        """
+        nodes = [self._graph.node_of.get(ref) for ref in removals]
+        soonest = self._certain.released_by(nodes)
+        latest = self._possible.released_by(nodes)
+        may_hold = [node in self._graph.maybe for node in nodes]
+        rows = _Rows(self._graph, may_hold)
+        kinds = list(dict.fromkeys(ref.kind for ref in removals))
+        kind_at = [kinds.index(ref.kind) for ref in removals]
+        holds_of_kind = {kind for kind, holds in zip(kind_at, may_hold, strict=True) if holds}
+        sections = _Rows(self._graph, [index in holds_of_kind for index in range(len(kinds))])
+        for node, place in soonest.items():
+            end = latest.get(node)
+            rows.add(node, place, end)
+            sections.add(node, kind_at[place], None if end is None else kind_at[end])
+        uncertain = [node for node in soonest if node not in latest]
+        return Prediction(
+            rows=tuple(rows.intervals()),
+            of_kinds=dict(zip(kinds, sections.intervals(), strict=True)),
+            total=self._interval(latest, soonest, self._why_held(uncertain, nodes)),
+            parts=tuple(self._graph.ids[node] for node in soonest),
+        )
 
-    def _is_homeless(self, container: Container) -> bool:
-        return container.image_id not in self._image_ids
+    def alone(self, ref: ObjectRef) -> Interval:
+        """Return what the removal of one object gives back while all others stay."""
+        node = self._graph.node_of.get(ref)
+        soonest = self._certain.released_by([node])
+        latest = self._possible.released_by([node], and_maybe=False)
+        uncertain = [one for one in soonest if one not in latest]
+        return self._interval(latest, soonest, self._why_held(uncertain, [node]))
 
-    def _unique_bytes(self, image: Image) -> int | None:
-        if image.size_bytes is None or image.shared_bytes is None:
+    def _interval(self, latest: Iterable[int], soonest: Iterable[int], why: str | None) -> Interval:
+        low = sum(self._graph.low[node] for node in latest)
+        high, unknown = _sum_known(self._graph.high[node] for node in soonest)
+        return _explained(Interval(low_bytes=low, high_bytes=None if unknown else high), why, unknown)
+
+    def _why_held(self, uncertain: Sequence[int], going: Sequence[int | None]) -> str | None:
+        """Return what may hold parts that would come back otherwise."""
+        if not any(self._graph.high[node] for node in uncertain):
             return None
-        return max(0, image.size_bytes - image.shared_bytes)
+        gone = set(going)
+        staying = Counter(self._graph.ids[node].partition(":")[0] for node in self._graph.maybe if node not in gone)
+        counts = [(staying[kind], one, many) for kind, one, many in _MAY_HOLD if staying[kind]]
+        held = [f"{count} {one if count == 1 else many}" for count, one, many in counts]
+        return f"{' and '.join(held) or 'other objects'} may hold these layers"
 
 
-def _with_its_log(container: Container) -> Interval:
-    """The writable layer and the log; where either is not known, the other is the least that comes back."""
-    known = [size for size in (container.size_bytes, container.log_bytes) if size is not None]
-    return Interval(low_bytes=sum(known), high_bytes=sum(known) if len(known) == 2 else None)
+def _sum_known(sizes: Iterable[int | None]) -> tuple[int, int]:
+    """Return the sum of what is known, and how many are not."""
+    total, unknown = 0, 0
+    for size in sizes:
+        if size is None:
+            unknown += 1
+        else:
+            total += size
+    return total, unknown
 
 
-def _bytes_pinned_by_cache(inventory: Inventory, going: Collection[ObjectRef]) -> int | None:
-    """What records that stay may hold of any image; None where the cache or a size of it is not known."""
-    if inventory.build_cache is None:
-        return None
-    staying = [record for record in inventory.build_cache if record.shared and ref_of(record) not in going]
-    sizes = [record.size_bytes for record in staying]
-    return None if None in sizes else sum(size or 0 for size in sizes)
+def _explained(interval: Interval, held: str | None, unknown: int) -> Interval:
+    if interval.low_bytes == interval.high_bytes:
+        return interval
+    reasons = [f"{unknown} size{'s are' if unknown != 1 else ' is'} not known"] if unknown else []
+    reasons += [held] if held else []
+    text = "; ".join(reasons) or "the engine does not tell the size of each layer"
+    return Interval(low_bytes=interval.low_bytes, high_bytes=interval.high_bytes, reason=text)
+
+
+class _References:
+    """How many references each part has, from objects and from other parts."""
+
+    def __init__(self, graph: Holdings, maybe: Mapping[int, tuple[int, ...]]) -> None:
+        self._needs = graph.needs
+        self._maybe = maybe
+        self._counts = [0] * len(graph.ids)
+        for needs in (*graph.needs, *maybe.values()):
+            for node in needs:
+                self._counts[node] += 1
+        # An object's part has one more for being an object's. What is no object's and is needed by nothing stands
+        # for a holder that no list shows: it has none to lose, and so is never reached.
+        for node in graph.node_of.values():
+            self._counts[node] += 1
+
+    def released_by(self, removals: Iterable[int | None], and_maybe: bool = True) -> dict[int, int]:
+        """Return the parts that come back, each with the place of the removal that it comes back with.
+
+        Without `and_maybe` what a removed object may hold stays held.
+        """
+        taken: dict[int, int] = {}
+        released: dict[int, int] = {}
+        for place, node in enumerate(removals):
+            waiting = [] if node is None else [node]
+            while waiting:
+                one = waiting.pop()
+                taken[one] = taken.get(one, 0) + 1
+                if taken[one] == self._counts[one]:
+                    released[one] = place
+                    waiting += self._needs[one]
+                    waiting += self._maybe.get(one, ()) if and_maybe else ()
+        return released
+
+
+class _Rows:
+    """What each row, a removal or all of a kind, adds to those before it.
+
+    A part comes back with the last of its holders. Between the row with which it comes back at the soonest and that
+    with which it does at the latest, it comes back with one of those that may hold something.
+    """
+
+    def __init__(self, graph: Holdings, may_hold: Sequence[bool]) -> None:
+        self._graph = graph
+        self._may_hold = may_hold
+        self._low = [0] * len(may_hold)
+        self._high = [0] * len(may_hold)
+        self._unknown = [0] * len(may_hold)
+        self._held_up = [0] * (len(may_hold) + 1)
+        self._is_held_up = [False] * len(may_hold)
+
+    def add(self, node: int, soonest: int, latest: int | None) -> None:
+        """Count a part that comes back with one row at the soonest, and with another or none at the latest."""
+        size = self._graph.high[node]
+        self._high[soonest] += size or 0
+        self._unknown[soonest] += size is None
+        if latest == soonest:
+            self._low[soonest] += self._graph.low[node]
+        elif size:
+            self._is_held_up[soonest] = True
+            self._held_up[soonest + 1] += size
+            self._held_up[len(self._may_hold) if latest is None else latest + 1] -= size
+
+    def intervals(self) -> Iterator[Interval]:
+        """Yield what each row adds, in order."""
+        held_up = 0
+        for row, may_hold in enumerate(self._may_hold):
+            held_up += self._held_up[row]
+            also = held_up if may_hold else 0
+            unknown = self._unknown[row]
+            high = None if unknown else self._high[row] + also
+            held = "other objects may hold these layers" if also or self._is_held_up[row] else None
+            yield _explained(Interval(low_bytes=self._low[row], high_bytes=high), held, unknown)

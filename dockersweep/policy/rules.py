@@ -11,20 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dockersweep.model.inventory import KINDS, Image, Inventory, Object
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of, size_of
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
 from dockersweep.model.plan import Decision, ObjectRef, Reason
 from dockersweep.model.policy import Policy, Rule
 from dockersweep.policy.ages import Since, since_of
 from dockersweep.policy.matching import mismatch
 from dockersweep.policy.protections import hard_protections, policy_protections
 from dockersweep.policy.references import Hold, Holds, find_holds
+from dockersweep.policy.sizes import Sizes
 
 
-def evaluate(inventory: Inventory, policy: Policy, now: datetime) -> tuple[Decision, ...]:
-    """Return a decision for every object, by kind and then by id."""
-    judge = _Judge(inventory, policy, now)
+def evaluate(inventory: Inventory, policy: Policy, now: datetime, holds: Holds | None = None) -> tuple[Decision, ...]:
+    """Return a decision for every object, by kind and then by id. `holds` are those of the inventory, if known."""
+    known = find_holds(inventory, now) if holds is None else holds
+    judge = _Judge(inventory, policy, now, known)
     decisions = [
-        judge.decide(seen) for kind in KINDS for seen in holders_first(list(objects_of(inventory, kind)), judge.holds)
+        judge.decide(seen) for kind in KINDS for seen in holders_first(list(objects_of(inventory, kind)), known)
     ]
     return tuple(sorted(decisions, key=lambda decision: (KINDS.index(decision.kind), decision.id)))
 
@@ -64,8 +66,9 @@ class _Holders:
 class _Judge:
     """Decides object by object and remembers what goes."""
 
-    def __init__(self, inventory: Inventory, policy: Policy, now: datetime) -> None:
-        self.holds = find_holds(inventory, now)
+    def __init__(self, inventory: Inventory, policy: Policy, now: datetime, holds: Holds) -> None:
+        self._holds = holds
+        self._sizes = Sizes(inventory)
         self._inventory = inventory
         self._policy = policy
         self._now = now
@@ -87,14 +90,14 @@ class _Judge:
             id=id_of(seen),
             name=name_of(seen),
             verdict="remove" if removes else "keep",
-            size_bytes=size_of(seen),
+            size_bytes=self._sizes.of(seen),
             age_seconds=None if since is None else int((self._now - since.instant).total_seconds()),
             age_source=None if since is None else since.source,
             reasons=reasons,
         )
 
     def _holders(self, seen: Object) -> _Holders:
-        holds = self.holds.get(ref_of(seen), ())
+        holds = self._holds.get(ref_of(seen), ())
         return _Holders(
             staying=tuple(hold for hold in holds if hold.by not in self._going),
             going=tuple(hold for hold in holds if hold.by in self._going),

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Object, Volume
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of, size_of
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.use import Use
 from dockersweep.policy.ages import since_of
 from dockersweep.policy.protections import hard_protections
 from dockersweep.policy.references import Hold, find_holds
 from dockersweep.policy.rules import holders_first
+from dockersweep.policy.sizes import Sizes
 
 
 def describe_use(inventory: Inventory, now: datetime) -> tuple[Use, ...]:
@@ -26,17 +27,23 @@ def used_objects(inventory: Inventory, now: datetime) -> frozenset[ObjectRef]:
 def _uses(inventory: Inventory, now: datetime) -> Iterator[Use]:
     """A parent is used where something used stands on it, so what holds comes before what is held."""
     holds = find_holds(inventory, now)
+    sizes = Sizes(inventory)
     idle: set[ObjectRef] = set()
     for kind in KINDS:
         for seen in holders_first(list(objects_of(inventory, kind)), holds):
-            use = _use_of(seen, inventory, holds.get(ref_of(seen), ()), idle, now)
+            use = _use_of(seen, inventory, holds.get(ref_of(seen), ()), idle, now, sizes.of(seen))
             if not use.in_use and kind != "container":
                 idle.add(ref_of(seen))
             yield use
 
 
 def _use_of(
-    seen: Object, inventory: Inventory, holders: tuple[Hold, ...], idle: Collection[ObjectRef], now: datetime
+    seen: Object,
+    inventory: Inventory,
+    holders: tuple[Hold, ...],
+    idle: Collection[ObjectRef],
+    now: datetime,
+    size: int | None,
 ) -> Use:
     used_by = tuple(hold for hold in holders if hold.by not in idle)
     reasons = [reason.text for reason in hard_protections(seen, inventory, bool(holders))] + _in_short(used_by)
@@ -47,7 +54,7 @@ def _use_of(
         name=name_of(seen),
         in_use=bool(reasons),
         why=", ".join(reasons) or _why_unused(seen, holders),
-        size_bytes=size_of(seen),
+        size_bytes=size,
         age_seconds=None if since is None else int((now - since.instant).total_seconds()),
         age_source=None if since is None else since.source,
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from dockersweep.model.inventory import KINDS, Inventory, Kind
-from dockersweep.model.plan import Interval, Plan, add_up
-from dockersweep.model.use import Use
-from dockersweep.report.headline import TITLE_OF, engine_line, fold, format_interval, warning_lines
+from dockersweep.model.inventory import Inventory
+from dockersweep.model.plan import Interval, Plan
+from dockersweep.model.use import KindTotal, Use
+from dockersweep.report.headline import TITLE_OF, base_sentence, engine_line, fold, format_interval, warning_lines
 from dockersweep.report.table import Column, render_table
 from dockersweep.units import format_size
 
@@ -15,8 +15,9 @@ _TOTALS = (
     Column("COUNT", right=True),
     Column("IN USE", right=True),
     Column("UNUSED", right=True),
-    Column("SIZE", right=True),
-    Column("RECLAIMABLE", right=True),
+    Column("SIZE", right=True, wraps=True, narrowest=12),
+    Column("RECLAIMABLE", right=True, wraps=True, narrowest=12),
+    Column("ALL UNUSED", right=True, wraps=True, narrowest=12),
 )
 _LARGEST = (
     Column("SIZE", right=True),
@@ -26,13 +27,23 @@ _LARGEST = (
 )
 
 
-def disk_table(inventory: Inventory, plan: Plan, uses: Sequence[Use], width: int | None) -> str:
-    """Return the report; "reclaimable" is what the plan gives back."""
-    rows = [_total_row(inventory, plan, uses, kind) for kind in KINDS]
+def disk_table(
+    inventory: Inventory,
+    plan: Plan,
+    uses: Sequence[Use],
+    totals: Sequence[KindTotal],
+    unused: Interval,
+    width: int | None,
+) -> str:
+    """Return the report; "reclaimable" is what the plan gives back, `unused` what all that is unused would."""
+    text = (
+        f"Reclaimable is what {plan.policy.source} would remove: {format_interval(plan.reclaim)}. "
+        f"All that is unused would give back {format_interval(unused)}. {base_sentence(inventory)}"
+    )
     parts = [
         engine_line(inventory.engine, inventory.taken_at, width),
-        render_table(_TOTALS, rows, width),
-        fold(f"Reclaimable is what {plan.policy.source} would remove: {format_interval(plan.reclaim)}.", width),
+        render_table(_TOTALS, [_total_row(total) for total in totals], width),
+        fold(text, width),
     ]
     largest = sorted((use for use in uses if use.size_bytes), key=lambda use: (-(use.size_bytes or 0), use.name))
     if largest:
@@ -43,24 +54,11 @@ def disk_table(inventory: Inventory, plan: Plan, uses: Sequence[Use], width: int
     return "\n".join(parts)
 
 
-def _total_row(inventory: Inventory, plan: Plan, uses: Sequence[Use], kind: Kind) -> tuple[str, ...]:
-    if kind == "build-cache" and inventory.build_cache is None:
-        return TITLE_OF[kind], "unknown", "unknown", "unknown", "unknown", "unknown"
-    of_kind = [use for use in uses if use.kind == kind]
-    used = sum(use.in_use for use in of_kind)
-    counts = str(len(of_kind)), str(used), str(len(of_kind) - used)
-    if kind == "network":
-        return TITLE_OF[kind], *counts, "", ""
-    reclaim = add_up(removal.reclaim for removal in plan.removals if removal.kind == kind)
-    return TITLE_OF[kind], *counts, _size(inventory, of_kind, kind), format_interval(reclaim)
-
-
-def _size(inventory: Inventory, of_kind: list[Use], kind: Kind) -> str:
-    if kind == "image" and inventory.layers_bytes is not None:
-        return format_size(inventory.layers_bytes)
-    unknown = any(use.size_bytes is None for use in of_kind)
-    total = sum(use.size_bytes or 0 for use in of_kind)
-    if kind in ("image", "build-cache") and not unknown:
-        # Layers that several share are in each of their sizes.
-        return format_interval(Interval(low_bytes=0, high_bytes=total))
-    return format_interval(Interval(low_bytes=total, high_bytes=None if unknown else total))
+def _total_row(total: KindTotal) -> tuple[str, ...]:
+    title = TITLE_OF[total.kind]
+    if not total.is_known:
+        return title, "unknown", "unknown", "unknown", "unknown", "unknown", "unknown"
+    counts = str(total.count), str(total.in_use), str(total.count - total.in_use)
+    if total.kind == "network":
+        return title, *counts, "", "", ""
+    return title, *counts, *map(format_interval, (total.size, total.reclaimable, total.unused))

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from dockersweep.model.inventory import Engine, Instant, Kind, ScanWarning
+from dockersweep.model.inventory import Engine, Inventory, Kind, ScanWarning
 from dockersweep.model.plan import Interval
+from dockersweep.model.quantities import Instant
+from dockersweep.model.storage import SizeBase
 from dockersweep.report.text import printable, wrap
 from dockersweep.units import format_instant, format_size
 
@@ -21,6 +23,18 @@ NOUN_OF: dict[Kind, str] = {
     "network": "network",
     "build-cache": "build-cache record",
 }
+
+BASE_WORDS: dict[SizeBase, str] = {"disk": "of disk blocks", "lengths": "as the engine counts"}
+"""What a number of bytes counts, to be said behind it."""
+
+
+def base_sentence(inventory: Inventory) -> str:
+    """Return what the sizes of an inventory count, and why."""
+    storage = inventory.storage
+    if storage is not None and storage.base == "disk":
+        return "Sizes are disk blocks, as du counts them."
+    why = f" ({storage.not_from_disk})" if storage is not None and storage.not_from_disk else ""
+    return f"Sizes are as the engine counts: lengths, not disk blocks{why}."
 
 
 def engine_line(engine: Engine, at: Instant, width: int | None) -> str:

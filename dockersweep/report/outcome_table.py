@@ -3,13 +3,15 @@
 from collections import Counter
 
 from dockersweep.model.inventory import KINDS
-from dockersweep.model.outcome import Outcome, OutcomeDocument, Status
+from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, Status
 from dockersweep.model.plan import Interval
-from dockersweep.report.headline import NOUN_OF, engine_line, fold, format_interval, warning_lines
+from dockersweep.report.headline import BASE_WORDS, NOUN_OF, engine_line, fold, format_interval, warning_lines
 from dockersweep.report.table import Column, render_table
-from dockersweep.report.text import plural
+from dockersweep.report.text import plural, printable
+from dockersweep.units import format_size
 
 _NOT_REMOVED: tuple[Status, ...] = ("failed", "skipped", "not-attempted", "gone")
+_WORTH_TELLING = 1_000_000
 _COLUMNS = (
     Column("STATUS"),
     Column("KIND"),
@@ -18,12 +20,15 @@ _COLUMNS = (
 )
 
 
-def outcome_table(document: OutcomeDocument, predicted: Interval, width: int | None) -> str:
-    """Return what became of a plan; `predicted` is what the plan said it would give back."""
-    parts = [engine_line(document.engine, document.finished_at, width) + fold(_summary(document, predicted), width)]
+def outcome_table(document: OutcomeDocument, width: int | None) -> str:
+    """Return what became of a plan."""
+    parts = [engine_line(document.engine, document.finished_at, width) + fold(_summary(document), width)]
     problems = [outcome for status in _NOT_REMOVED for outcome in document.outcomes if outcome.status == status]
     if problems:
         parts.append(render_table(_COLUMNS, [_row(outcome) for outcome in problems], width))
+    if document.reclaimed.surprises:
+        told = "".join(f"  {printable(line)}\n" for line in document.reclaimed.surprises)
+        parts.append(fold("What was measured is not what was predicted; to find out why, look at:", width) + told)
     if document.ended_early:
         parts.append(fold(f"The sweep ended early: {document.ended_early}. What is left can be swept again.", width))
     if document.warnings:
@@ -31,19 +36,43 @@ def outcome_table(document: OutcomeDocument, predicted: Interval, width: int | N
     return "\n".join(parts)
 
 
-def _summary(document: OutcomeDocument, predicted: Interval) -> str:
+def _summary(document: OutcomeDocument) -> str:
     if not document.outcomes:
         return "There was nothing to remove."
     counts = Counter(outcome.status for outcome in document.outcomes)
-    reclaimed = Interval(low_bytes=document.reclaimed.low_bytes, high_bytes=document.reclaimed.high_bytes)
     removed = [outcome for outcome in document.outcomes if outcome.status == "removed"]
-    text = f"Removed {_by_kind(removed)}"
-    if removed:
-        text += f", which gives back {_amount(reclaimed)}"
-    if reclaimed != predicted:
-        text += f" (planned: {_amount(predicted)})"
     rest = [f"{counts[status]} {status.replace('-', ' ')}" for status in _NOT_REMOVED if counts[status]]
-    return f"{text}; {', '.join(rest)}." if rest else f"{text}."
+    text = f"Removed {_by_kind(removed)}{'; ' + ', '.join(rest) if rest else ''}."
+    return f"{text} {_freed(document)}" if removed else text
+
+
+def _freed(document: OutcomeDocument) -> str:
+    """Return what came back beside what was predicted, and what else happened to the disk."""
+    told = document.reclaimed
+    of_these = Interval(low_bytes=told.low_bytes, high_bytes=told.high_bytes)
+    base = BASE_WORDS[document.size_base]
+    if told.measured_bytes is None:
+        text = f"Freed {_amount(of_these)} {base}, as predicted; this engine does not tell what came back"
+    else:
+        text = f"Freed {format_size(told.measured_bytes)} {base} (predicted {_amount(of_these)})"
+    if document.predicted is not None and _differ(document.predicted, of_these):
+        text += f"; planned was {_amount(document.predicted)}"
+    return f"{text}.{_elsewhere(told)}"
+
+
+def _differ(one: Interval, other: Interval) -> bool:
+    return (one.low_bytes, one.high_bytes) != (other.low_bytes, other.high_bytes)
+
+
+def _elsewhere(told: Reclaimed) -> str:
+    """Return how much the disk's free space moved by something else; small and usual differences are not told."""
+    if told.free_space_bytes is None or told.measured_bytes is None:
+        return ""
+    other = told.free_space_bytes - told.measured_bytes
+    if abs(other) <= max(_WORTH_TELLING, told.measured_bytes // 100):
+        return ""
+    what = "something else freed" if other > 0 else "something else took"
+    return f" Meanwhile {what} {format_size(abs(other))} of the same disk."
 
 
 def _amount(interval: Interval) -> str:

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from dockersweep.model.inventory import KINDS, Kind
-from dockersweep.model.plan import Decision, Plan, Reason, ReasonCode, Removal, add_up
-from dockersweep.report.headline import NOUN_OF, TITLE_OF, engine_line, fold, format_interval, warning_lines
+from dockersweep.model.plan import Decision, Plan, Reason, ReasonCode, Removal
+from dockersweep.report.headline import BASE_WORDS, NOUN_OF, TITLE_OF, engine_line, fold, format_interval, warning_lines
 from dockersweep.report.table import Column, render_table
 from dockersweep.report.text import plural
 from dockersweep.units import format_size
@@ -46,8 +46,9 @@ def _summary(plan: Plan) -> str:
     count = sum(removal.action == "remove" for removal in plan.removals)
     if not count:
         return f"Nothing to remove, by {plan.policy.source}."
-    gives = format_interval(plan.reclaim)
-    return f"{plural(count, 'object')} to remove, giving back {gives}, by {plan.policy.source}."
+    gives = f"giving back {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
+    why = f" Not exact: {plan.reclaim.reason}." if plan.reclaim.reason else ""
+    return f"{plural(count, 'object')} to remove, {gives}, by {plan.policy.source}.{why}"
 
 
 def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
@@ -55,8 +56,8 @@ def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
     going = [decision for decision in plan.decisions if decision.kind == kind and decision.id in removals]
     if not going:
         return ""
-    total = add_up(removal.reclaim for removal in removals.values())
-    gives = "" if kind == "network" else f", giving back {format_interval(total)}"
+    total = plan.reclaim_of_kinds.get(kind)
+    gives = "" if kind == "network" or total is None else f", giving back {format_interval(total)}"
     going.sort(key=lambda decision: (-(decision.size_bytes or 0), decision.name, decision.id))
     tags: defaultdict[str, list[str]] = defaultdict(list)
     for step in plan.removals:

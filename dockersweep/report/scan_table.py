@@ -1,11 +1,12 @@
 """The table of a scan: per kind what is unused, or all, with a line of totals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from dockersweep.model.inventory import KINDS, Inventory, Kind
+from dockersweep.model.plan import Interval
 from dockersweep.model.use import Use
-from dockersweep.report.headline import TITLE_OF, engine_line, warning_lines
+from dockersweep.report.headline import TITLE_OF, base_sentence, engine_line, fold, format_interval, warning_lines
 from dockersweep.report.table import Column, render_table
 from dockersweep.units import format_duration, format_size
 
@@ -23,13 +24,17 @@ _COLUMNS = (
 def scan_table(
     inventory: Inventory,
     uses: Sequence[Use],
+    gives_back: Mapping[Kind, Interval],
     kinds: Sequence[Kind],
     sort: SortKey,
     show_all: bool,
     header: bool,
     width: int | None,
 ) -> str:
-    """Return the sections of the kinds that are asked for; without `header` just rows, each with its kind."""
+    """Return the sections of the kinds that are asked for; without `header` just rows, each with its kind.
+
+    `gives_back` is what all that is unused of a kind would give back.
+    """
     shown = {
         kind: _sorted([use for use in uses if use.kind == kind and (show_all or not use.in_use)], sort)
         for kind in kinds
@@ -40,7 +45,11 @@ def scan_table(
     parts = [engine_line(inventory.engine, inventory.taken_at, width)]
     for kind in kinds:
         of_kind = [use for use in uses if use.kind == kind]
-        parts.append(_section(kind, of_kind, shown[kind], show_all, width, read=_was_read(inventory, kind)))
+        if not _was_read(inventory, kind):
+            parts.append(f"{TITLE_OF[kind]}: not read\n")
+        else:
+            parts.append(_section(kind, of_kind, shown[kind], gives_back.get(kind), show_all, width))
+    parts.append(fold(base_sentence(inventory), width))
     if inventory.warnings:
         parts.append(warning_lines(inventory.warnings, width))
     return "\n".join(parts)
@@ -50,13 +59,13 @@ def _was_read(inventory: Inventory, kind: Kind) -> bool:
     return kind != "build-cache" or inventory.build_cache is not None
 
 
-def _section(kind: Kind, of_kind: list[Use], shown: list[Use], show_all: bool, width: int | None, read: bool) -> str:
-    if not read:
-        return f"{TITLE_OF[kind]}: not read\n"
-    unused = [use for use in of_kind if not use.in_use]
-    total = f"{TITLE_OF[kind]}: {_unused(kind, len(unused), len(of_kind))}"
-    if unused and kind != "network":
-        total += f", {_total_size(unused)}"
+def _section(
+    kind: Kind, of_kind: list[Use], shown: list[Use], gives: Interval | None, show_all: bool, width: int | None
+) -> str:
+    unused = sum(not use.in_use for use in of_kind)
+    total = f"{TITLE_OF[kind]}: {_unused(kind, unused, len(of_kind))}"
+    if unused and kind != "network" and gives is not None:
+        total += f", would give back {format_interval(gives)}"
     table = render_table(_COLUMNS, [_row(use, mark_used=show_all) for use in shown], width) if shown else ""
     return f"{total}\n{table}"
 
@@ -64,16 +73,6 @@ def _section(kind: Kind, of_kind: list[Use], shown: list[Use], show_all: bool, w
 def _unused(kind: Kind, unused: int, count: int) -> str:
     word = "stopped" if kind == "container" else "unused"
     return f"{unused} of {count} {word}" if count else "none"
-
-
-def _total_size(uses: list[Use]) -> str:
-    """Images share layers, so their sizes add up to more than they take; the heading says so by "up to"."""
-    known = sum(use.size_bytes or 0 for use in uses)
-    unknown = sum(use.size_bytes is None for use in uses)
-    if unknown == len(uses):
-        return "sizes unknown"
-    bound = "up to " if uses[0].kind in ("image", "build-cache") and len(uses) > 1 else ""
-    return f"{bound}{format_size(known)}" + (f" and {unknown} of unknown size" if unknown else "")
 
 
 def _row(use: Use, mark_used: bool = False) -> tuple[str, ...]:

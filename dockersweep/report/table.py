@@ -20,6 +20,8 @@ class Column:
     right: bool = False
     shortens: bool = False
     wraps: bool = False
+    narrowest: int = SHORTEST_TEXT
+    """Below how many columns it does not wrap."""
 
 
 def render_table(
@@ -60,7 +62,7 @@ def _fit(columns: Sequence[Column], rows: list[list[str]], width: int, header: b
 
 def _narrow(columns: Sequence[Column], widths: list[int], flexible: list[int], excess: int) -> None:
     """Take the excess from the widest flexible column first, step by step, down to what stays readable."""
-    least = {index: SHORTEST_NAME if columns[index].shortens else SHORTEST_TEXT for index in flexible}
+    least = {index: SHORTEST_NAME if columns[index].shortens else columns[index].narrowest for index in flexible}
     for _ in range(excess):
         index = max(flexible, key=lambda index: widths[index] - (0 if columns[index].wraps else 6))
         if widths[index] <= least[index]:

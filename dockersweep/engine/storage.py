@@ -1,0 +1,73 @@
+"""Finds out what the objects stand on: from the engine's disk where that can be read, else in the engine's words."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from dockersweep.engine.disk.found import Listed, UnreadableStorageError
+from dockersweep.engine.disk.storage import CACHED, read_storage_from_disk
+from dockersweep.engine.layers import ImageLayers, LayerReads, layer_parts, memory_keys, read_layers, wanted_images
+from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.storage import Part, Storage
+
+Shape = TypeVar("Shape")
+Remembered = Mapping[str, bytes]
+"""What never changes, as JSON by id: a layer's part, or the layers of an image."""
+
+
+@dataclass(frozen=True)
+class StorageTold:
+    """The storage, what of it can be remembered for the next scan, and what could not be read."""
+
+    storage: Storage
+    remembered: Remembered
+    warnings: tuple[ScanWarning, ...] = ()
+
+
+def read_storage(reads: LayerReads, listed: Listed, known: Remembered, walk_seconds: float | None) -> StorageTold:
+    """Return what the objects of an engine stand on.
+
+    The engine's disk is read only where `walk_seconds` says for how long; `known` is what an earlier scan gave to be
+    remembered.
+    """
+    if walk_seconds is None:
+        return _in_lengths(reads, listed, known, "its disk was not to be walked")
+    try:
+        return _in_blocks(reads.engine, listed, known, walk_seconds)
+    except UnreadableStorageError as error:
+        return _in_lengths(reads, listed, known, str(error))
+
+
+def _in_blocks(engine: Engine, listed: Listed, known: Remembered, walk_seconds: float) -> StorageTold:
+    storage, unmeasured = read_storage_from_disk(engine, listed, _decoded(known, CACHED, Part), walk_seconds)
+    keep = {
+        part.id: msgspec.json.encode(part)
+        for part in storage.parts
+        if part.id.startswith(CACHED) and part.high_bytes is not None
+    }
+    text = f"{unmeasured} parts were not measured within {walk_seconds:g} seconds and are of unknown size"
+    warnings = (ScanWarning(about="disk blocks", text=text),) if unmeasured else ()
+    return StorageTold(storage, keep, warnings)
+
+
+def _in_lengths(reads: LayerReads, listed: Listed, known: Remembered, why: str) -> StorageTold:
+    engine, images = reads.engine, listed.images
+    keys = {image: f"image:{key}" for image, key in memory_keys(engine, images).items()}
+    wanted = wanted_images(engine, images, listed.build_cache)
+    told = read_layers(reads, wanted, _decoded(known, "image:", ImageLayers), keys)
+    parts = layer_parts(images, told, engine.image_store, engine.flavour)
+    keep = {keys[image]: msgspec.json.encode(layers) for image, layers in told.items() if image in keys}
+    return StorageTold(Storage(base="lengths", parts=parts, not_from_disk=why), keep)
+
+
+def _decoded(known: Remembered, prefix: str, shape: type[Shape]) -> dict[str, Shape]:
+    """Return what is known of the ids with a prefix; what is damaged is as if it were not known."""
+    decoded = {}
+    for one, data in known.items():
+        if one.startswith(prefix):
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                decoded[one] = msgspec.json.decode(data, type=shape)
+    return decoded

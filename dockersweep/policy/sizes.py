@@ -1,0 +1,106 @@
+"""How large objects are, in the base of the inventory's storage: lengths as the engine tells them, or disk blocks."""
+
+from collections import Counter
+from functools import cached_property
+
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Kind, Network, Object
+from dockersweep.model.naming import size_of
+from dockersweep.model.storage import Part, SizeBase
+from dockersweep.policy.holdings import part_id
+
+
+def size_base(inventory: Inventory) -> SizeBase:
+    """Return what sizes are counted in."""
+    return inventory.storage.base if inventory.storage else "lengths"
+
+
+class Sizes:
+    """The sizes of one inventory's objects, those that they share with others included."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._on_disk = size_base(inventory) == "disk"
+        parts = inventory.storage.parts if inventory.storage else ()
+        self._parts = {part.id: part for part in parts}
+        self._below: dict[str, int | None] = {}
+
+    def of(self, seen: Object) -> int | None:
+        """Return the size in bytes, None where it is not known; a network takes nothing."""
+        if not self._on_disk or isinstance(seen, Network):
+            return size_of(seen)
+        own = self._parts.get(part_id(seen))
+        if own is None:
+            return None
+        if isinstance(seen, Image):
+            return self._with_all_below(own)
+        if isinstance(seen, Container):
+            return _added(own.high_bytes, *(part.high_bytes for part in self._direct(own) if self._is_its_own(part)))
+        if isinstance(seen, BuildCacheRecord):
+            return _added(own.high_bytes, *(part.high_bytes for part in self._direct(own)))
+        return own.high_bytes
+
+    def everything(self, kind: Kind, but_of: Kind | None = None) -> int | None:
+        """Return what all objects of a kind take, what they share counted once; None where that is not known.
+
+        `but_of` names a kind whose parts are left out.
+        """
+        elsewhere = set() if but_of is None else self._reachable(but_of)
+        return _added(*(self._parts[one].high_bytes for one in self._reachable(kind) - elsewhere))
+
+    def _reachable(self, kind: Kind) -> set[str]:
+        seen: set[str] = set()
+        waiting = [part for part in self._parts if part.startswith(f"{kind}:")]
+        while waiting:
+            part = waiting.pop()
+            if part not in seen:
+                seen.add(part)
+                waiting += [one for one in self._parts[part].needs if one in self._parts]
+        return seen
+
+    def _is_its_own(self, part: Part) -> bool:
+        """Whether a part below a container is its writable layer, and not of its image."""
+        return not part.id.startswith("layer:") and self._needed[part.id] == 1
+
+    @cached_property
+    def _needed(self) -> Counter[str]:
+        """How many parts need each."""
+        return Counter(one for part in self._parts.values() for one in part.needs)
+
+    def _direct(self, own: Part) -> list[Part]:
+        """Return the parts right below one, through those that only point at another."""
+        found = []
+        waiting = list(own.needs)
+        while waiting:
+            part = self._parts.get(waiting.pop())
+            if part is not None and part.folder is None and part.high_bytes == 0:
+                waiting += part.needs
+            elif part is not None:
+                found.append(part)
+        return found
+
+    def _with_all_below(self, top: Part) -> int | None:
+        """Add up a part and all that it stands on. A chain, in which each needs one other, is added up only once."""
+        chain: dict[str, Part] = {}
+        part: Part | None = top
+        while part is not None and part.id not in self._below and part.id not in chain and len(part.needs) == 1:
+            chain[part.id] = part
+            part = self._parts.get(part.needs[0])
+        total = 0 if part is None else self._below[part.id] if part.id in self._below else self._spread(part)
+        for part in reversed(chain.values()):
+            total = None if total is None or part.high_bytes is None else total + part.high_bytes
+            self._below[part.id] = total
+        return total
+
+    def _spread(self, top: Part) -> int | None:
+        """Add up where the ways part and may meet again: each part once."""
+        seen: dict[str, int | None] = {}
+        waiting = [top]
+        while waiting:
+            part = waiting.pop()
+            if part.id not in seen:
+                seen[part.id] = part.high_bytes
+                waiting += [self._parts[one] for one in part.needs if one in self._parts]
+        return _added(*seen.values())
+
+
+def _added(*sizes: int | None) -> int | None:
+    return None if None in sizes else sum(size or 0 for size in sizes)

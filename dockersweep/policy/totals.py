@@ -1,0 +1,56 @@
+"""What the objects of each kind take together and would give back: the rows of a disk report."""
+
+from collections.abc import Iterator, Sequence
+
+from dockersweep.model.inventory import KINDS, Inventory, Kind
+from dockersweep.model.plan import NOTHING, Interval, ObjectRef, Plan
+from dockersweep.model.use import KindTotal, Use
+from dockersweep.policy.planner import ORDER
+from dockersweep.policy.reclaim import Prediction, Reclaim
+from dockersweep.policy.sizes import Sizes, size_base
+
+
+def reclaim_of_unused(inventory: Inventory, uses: Sequence[Use]) -> Prediction:
+    """Return what those that are unused would give back if they all went, in the order of a plan."""
+    unused = [use for kind in ORDER for use in uses if use.kind == kind and not use.in_use]
+    return Reclaim(inventory).in_order([ObjectRef(kind=use.kind, id=use.id) for use in unused])
+
+
+def kind_totals(inventory: Inventory, plan: Plan, uses: Sequence[Use]) -> tuple[tuple[KindTotal, ...], Interval]:
+    """Return a row for each kind, and what all that is unused would give back together."""
+    prediction = reclaim_of_unused(inventory, uses)
+    sizes = dict(_sizes(inventory, uses))
+    rows = tuple(
+        KindTotal(
+            kind=kind,
+            is_known=kind != "build-cache" or inventory.build_cache is not None,
+            count=sum(use.kind == kind for use in uses),
+            in_use=sum(use.kind == kind and use.in_use for use in uses),
+            size=sizes[kind],
+            reclaimable=plan.reclaim_of_kinds.get(kind, NOTHING),
+            unused=prediction.of_kinds.get(kind, NOTHING),
+        )
+        for kind in KINDS
+    )
+    return rows, prediction.total
+
+
+def _sizes(inventory: Inventory, uses: Sequence[Use]) -> Iterator[tuple[Kind, Interval]]:
+    """Layers that the cache shares with images are counted with the images."""
+    on_disk = Sizes(inventory) if size_base(inventory) == "disk" else None
+    for kind in KINDS:
+        if on_disk is not None and kind in ("image", "build-cache"):
+            size = on_disk.everything(kind, but_of="image" if kind == "build-cache" else None)
+            yield kind, Interval(low_bytes=size or 0, high_bytes=size)
+        elif kind == "image" and inventory.layers_bytes is not None:
+            yield kind, Interval(low_bytes=inventory.layers_bytes, high_bytes=inventory.layers_bytes)
+        else:
+            yield kind, _added_up([use.size_bytes for use in uses if use.kind == kind], kind)
+
+
+def _added_up(sizes: Sequence[int | None], kind: Kind) -> Interval:
+    total = sum(size or 0 for size in sizes)
+    if None in sizes:
+        return Interval(low_bytes=0 if kind in ("image", "build-cache") else total, high_bytes=None)
+    # Layers that several share are in each of their sizes.
+    return Interval(low_bytes=0 if kind in ("image", "build-cache") else total, high_bytes=total)
