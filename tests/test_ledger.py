@@ -1,5 +1,6 @@
 """The memory between runs."""
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockersweep.ledger import FILE_NAME, remember, state_folder
+from dockersweep.ledger import FILE_NAME, keep_layers, recall_layers, remember, state_folder
 from dockersweep.model.inventory import Image, Inventory
 from dockersweep.model.naming import ref_of
 from tests.inventories import ENGINE, NOW, image, inventory, record
@@ -97,3 +98,29 @@ def test_where_it_lies() -> None:
     assert state_folder({"HOME": "/h"}, 0) == Path("/var/lib/dockersweep")
     assert state_folder({"XDG_STATE_HOME": "/x", "HOME": "/h"}, 7) == Path("/x/dockersweep")
     assert state_folder({"HOME": "/h"}, 7) == Path("/h/.local/state/dockersweep")
+
+
+def test_what_never_changes_is_kept_and_forgotten_with_its_layer(tmp_path: Path) -> None:
+    keep_layers(ENGINE, {"layer:a": b"1", "layer:b": b"2"}, tmp_path)
+    keep_layers(msgspec.structs.replace(ENGINE, id="ANOTHER"), {"layer:a": b"9"}, tmp_path)
+    assert recall_layers(ENGINE, tmp_path) == {"layer:a": b"1", "layer:b": b"2"}
+    keep_layers(ENGINE, {"layer:b": b"3"}, tmp_path)
+    assert recall_layers(ENGINE, tmp_path) == {"layer:b": b"3"}
+    assert recall_layers(msgspec.structs.replace(ENGINE, id="ANOTHER"), tmp_path) == {"layer:a": b"9"}
+
+
+def test_a_ledger_that_cannot_be_used_costs_only_time(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database, and longer than the header of one" * 20)
+    keep_layers(ENGINE, {"layer:a": b"1"}, tmp_path)
+    assert recall_layers(ENGINE, tmp_path) == {}
+
+
+def test_a_ledger_of_the_first_version_gets_the_table_of_layers(tmp_path: Path) -> None:
+    remember(inventory(UNSEEN), set(), NOW, tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
+        database.execute("DROP TABLE layers")
+        database.execute("PRAGMA user_version = 1")
+    keep_layers(ENGINE, {"layer:a": b"1"}, tmp_path)
+    assert recall_layers(ENGINE, tmp_path) == {"layer:a": b"1"}
+    again = remember(inventory(UNSEEN), set(), NOW + DAY, tmp_path)
+    assert again.images[0].first_seen_at == NOW
