@@ -12,6 +12,7 @@ import msgspec
 
 from dockersweep.engine import wire
 from dockersweep.engine.connection import Answer, Connection
+from dockersweep.engine.decoding import decode
 from dockersweep.engine.layers import ImageLayers
 from dockersweep.engine.translate import (
     container_from_details,
@@ -302,7 +303,7 @@ class Client:
 
     def _decode(self, answer: Answer, shape: type[Shape], asked: str) -> Shape:
         try:
-            return msgspec.json.decode(answer.body, type=shape)
+            return decode(answer.body, shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError(f"{self._where} answered {asked} with something else than was asked: {error}") from error
 
@@ -352,7 +353,7 @@ def _named(answer: Answer) -> tuple[str, ...]:
     if not answer.body.startswith(b"["):
         return ()
     try:
-        entries: list[wire.WireDeleted] = msgspec.json.decode(answer.body, type=list[wire.WireDeleted])
+        entries: list[wire.WireDeleted] = decode(answer.body, list[wire.WireDeleted])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
     return tuple(entry.deleted or entry.untagged for entry in entries)

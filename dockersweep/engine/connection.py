@@ -21,6 +21,7 @@ import urllib3
 import urllib3.exceptions
 from docker.transport.unixconn import UnixHTTPConnectionPool
 
+from dockersweep.engine.decoding import decode
 from dockersweep.engine.endpoint import Endpoint, TlsFiles
 from dockersweep.engine.exchange import exchange
 from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError
@@ -45,7 +46,7 @@ class Answer:
     def message(self) -> str:
         """Return the error message in the body, whatever form it has; never empty."""
         try:
-            message = msgspec.json.decode(self.body, type=_ErrorBody).message
+            message = decode(self.body, _ErrorBody).message
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             message = ""
         text = message or self.body[:200].decode("utf-8", "replace").strip()
