@@ -14,6 +14,8 @@ from dockersweep.model.storage import Part
 
 LAYER = "layer:"
 _FROM_AN_IMAGE = ("from local ", "pulled from ", "imported ")
+_BUILT_HERE = ("mount ", "[", "fileop ", "copy ", "local source ", "http url ", "cached mount ", "git ")
+"""What BuildKit calls the results of its own steps, which it measures."""
 _TELLING_BYTES = 65_536
 """Two layers of this size or more are hardly ever of the same size to the byte without being the same."""
 _MOST_STEPS = 1_000_000
@@ -232,6 +234,12 @@ def _both(one: Domain, other: Domain) -> Domain:
     """Return what is in both, as the first object itself where that is all of it."""
     both = one & other
     return one if len(both) == len(one) else both
+
+
+def exclusive_bytes(record: BuildCacheRecord) -> int | None:
+    """Return the bytes of a record that no image shares, None where its size says nothing: one that came from an
+    image, or from a cache elsewhere, says 0 and keeps the layer all the same once the image is gone."""
+    return record.size_bytes if record.size_bytes or record.description.startswith(_BUILT_HERE) else None
 
 
 def _measured_bytes(record: BuildCacheRecord) -> int | None:

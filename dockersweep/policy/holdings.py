@@ -14,7 +14,7 @@ from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Imag
 from dockersweep.model.naming import id_of, kind_of, objects_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.storage import Part
-from dockersweep.policy.cache_layers import may_hold
+from dockersweep.policy.cache_layers import exclusive_bytes, may_hold
 
 ANY_LAYER = "any layer"
 """The part that needs every part that images share: what an image of unknown layers may hold."""
@@ -120,9 +120,9 @@ def _record_part(
     own = part_id(seen)
     if inventory.engine.image_store == "containerd":
         # Its size holds blobs and a snapshot that other records and images count as theirs too (engine-api.md §0.1).
-        return Part(id=own, high_bytes=seen.size_bytes), (ANYTHING,)
+        return Part(id=own, high_bytes=seen.size_bytes if seen.shared else exclusive_bytes(seen)), (ANYTHING,)
     if not seen.shared:
-        return Part(id=own, low_bytes=seen.size_bytes or 0, high_bytes=seen.size_bytes), ()
+        return Part(id=own, low_bytes=seen.size_bytes or 0, high_bytes=exclusive_bytes(seen)), ()
     layers = candidates.get(seen.id)
     if layers is None:
         return Part(id=own, high_bytes=0), (ANYTHING,)

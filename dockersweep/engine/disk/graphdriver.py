@@ -2,7 +2,8 @@
 build cache, and the folder of the driver holds the contents (moby: layer/filestore.go, image/fs.go)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -119,54 +120,91 @@ def _build_cache(root: Path, driver: str) -> Iterator[Found]:
     folder = root / "buildkit"
     if not (folder / "metadata_v2.db").exists():
         return
-    snapshots = read_bolt(folder / "snapshots.db").buckets()
-    yield from _snapshots(snapshots, root / driver)
+    snapshots = _Snapshots(read_bolt(folder / "snapshots.db").buckets(), root / driver)
+    leases = dict(_leases(folder / "containerdmeta.db"))
     records = read_bolt(folder / "metadata_v2.db").bucket(b"_main")
     for record, fields in (records.buckets() if records else {}).items():
+        name = record.decode()
         # Up to Docker 20.10 a snapshot has the id of its record.
-        key = _text(fields.values().get(b"cache.snapshot")) or record.decode()
-        # What was not committed yet has the snapshot of the record that it will replace.
-        needs = _layer(key) if key.startswith("sha256:") else (f"snapshot:{key}",) if key.encode() in snapshots else ()
-        yield Found(id=f"build-cache:{record.decode()}", needs=needs)
-    yield from _contents(folder)
+        key = _text(fields.values().get(b"cache.snapshot")) or name
+        blobs = leases.pop(f"buildkit/{name}", _Lease()).blobs
+        yield Found(id=f"build-cache:{name}", needs=(*snapshots.needed(key), *map(_blob, blobs)))
+        yield from _contents(folder, blobs)
+    for name, lease in leases.items():
+        # It is no record's: the history of builds, or what a build works on.
+        needed = [need for key in lease.snapshots for need in snapshots.needed(key)]
+        yield Found(id=f"lease:{name}", needs=(*needed, *map(_blob, lease.blobs)))
+        yield from _contents(folder, lease.blobs)
+    yield from snapshots.reached()
 
 
 def _text(value: bytes | None) -> str:
     return msgspec.json.decode(value, type=_Value).value if value else ""
 
 
-def _snapshots(snapshots: dict[bytes, Bucket], driver_folder: Path) -> Iterator[Found]:
-    for key, bucket in snapshots.items():
-        fields = bucket.values()
-        if b"iscommitted" in fields or key.startswith(b"sha256:"):
-            # The one belongs to the snapshot that it was committed as; the other is a layer under its own name.
-            continue
-        name = f"snapshot:{key.decode()}"
+class _Snapshots:
+    """BuildKit's snapshots. Entries of those that are gone stay in its database, so that only what something needs is
+    there for certain."""
+
+    def __init__(self, told: dict[bytes, Bucket], driver_folder: Path) -> None:
+        self._told = told
+        self._driver_folder = driver_folder
+        self._found: dict[str, Found] = {}
+
+    def needed(self, key: str) -> tuple[str, ...]:
+        """Return the part that a snapshot is, a folder of its own or a layer, as what something needs."""
+        if not key or key.startswith("sha256:"):
+            return _layer(key)
+        told = self._told.get(key.encode())
+        if told is None:
+            # What was not committed yet has the snapshot of the record that it will replace.
+            return ()
+        fields = told.values()
         if b"chainid" in fields:
-            yield Found(id=name, needs=_layer(fields[b"chainid"].decode()))
-            continue
-        place = fields.get(b"committed") or key
-        parent = (snapshots[place].values() if place in snapshots else fields).get(b"parent", b"").decode()
-        yield Found(
-            id=name,
-            needs=_layer(parent) if parent.startswith("sha256:") else ((f"snapshot:{parent}",) if parent else ()),
-            places=(driver_folder / place.decode(),),
-        )
+            return _layer(fields[b"chainid"].decode())
+        name = f"snapshot:{key}"
+        if name not in self._found:
+            place = fields.get(b"committed", key.encode())
+            parent = (self._told[place].values() if place in self._told else fields).get(b"parent", b"")
+            # First without its parent: a damaged database may have a snapshot stand on itself.
+            self._found[name] = Found(id=name)
+            folder = self._driver_folder / place.decode()
+            self._found[name] = Found(id=name, needs=self.needed(parent.decode()), places=(folder,))
+        return (name,)
+
+    def reached(self) -> Iterable[Found]:
+        """Return all that was needed."""
+        return self._found.values()
 
 
-def _contents(folder: Path) -> Iterator[Found]:
-    """BuildKit keeps blobs too (pulled layers, attestations, logs of builds); a record has a lease of its own id."""
-    spaces = read_bolt(folder / "containerdmeta.db").bucket(b"v1")
-    blobs: set[str] = set()
+@dataclass(frozen=True)
+class _Lease:
+    """What a lease keeps: the digests of blobs, and the keys of snapshots."""
+
+    blobs: tuple[str, ...] = ()
+    snapshots: tuple[str, ...] = ()
+
+
+def _leases(path: Path) -> Iterator[tuple[str, _Lease]]:
+    """Yield the leases by namespace and id; that of a record has its id."""
+    spaces = read_bolt(path).bucket(b"v1")
     for space, bucket in (spaces.buckets() if spaces else {}).items():
         leases = bucket.bucket(b"leases")
         for lease, fields in (leases.buckets() if leases else {}).items():
-            held = fields.bucket(b"content")
-            digests = [digest.decode() for digest, _ in held.items()] if held else []
-            if digests:
-                blobs.update(digests)
-                needs = tuple(f"blob:{digest}" for digest in digests)
-                yield Found(id=f"lease:{space.decode()}/{lease.decode()}", needs=needs)
+            held = _Lease(_names(fields, b"content"), _names(fields, b"snapshots", b"default"))
+            yield f"{space.decode()}/{lease.decode()}", held
+
+
+def _blob(digest: str) -> str:
+    return f"blob:{digest}"
+
+
+def _contents(folder: Path, blobs: Iterable[str]) -> Iterator[Found]:
+    """BuildKit keeps blobs too: pulled layers, attestations, logs of builds."""
     for digest in blobs:
-        place = folder / "content" / "blobs" / digest.replace(":", "/")
-        yield Found(id=f"blob:{digest}", places=(place,))
+        yield Found(id=_blob(digest), places=(folder / "content" / "blobs" / digest.replace(":", "/"),))
+
+
+def _names(fields: Bucket, *path: bytes) -> tuple[str, ...]:
+    bucket = fields.bucket(*path)
+    return tuple(name.decode() for name, _ in bucket.items()) if bucket else ()

@@ -36,7 +36,8 @@ def read_storage_from_disk(
     try:
         found = _find(engine, root)
         _check_identity(engine, root, listed, {one.id for one in found})
-        return _measure([*found, *_volumes(listed.volumes)], root, known, time.monotonic() + timeout_seconds)
+        parts = {one.id: one for one in (*found, *_volumes(listed.volumes))}
+        return _measure(parts.values(), root, known, time.monotonic() + timeout_seconds)
     except (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError) as error:
         raise UnreadableStorageError(f"{root} cannot be read: {error}") from error
 
