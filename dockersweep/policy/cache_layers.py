@@ -236,10 +236,14 @@ def _both(one: Domain, other: Domain) -> Domain:
     return one if len(both) == len(one) else both
 
 
-def exclusive_bytes(record: BuildCacheRecord) -> int | None:
-    """Return the bytes of a record that no image shares, None where its size says nothing: one that came from an
-    image, or from a cache elsewhere, says 0 and keeps the layer all the same once the image is gone."""
-    return record.size_bytes if record.size_bytes or record.description.startswith(_BUILT_HERE) else None
+def exclusive_bytes(record: BuildCacheRecord, on_containerd: bool) -> int | None:
+    """Return the bytes of a record that no image shares, None where its size does not tell them.
+
+    One that came from an image, or from a cache elsewhere, keeps the layer once the image is gone, but says 0, or on
+    the containerd store the size of its blob alone.
+    """
+    says_all = record.description.startswith(_BUILT_HERE) or (record.size_bytes and not on_containerd)
+    return record.size_bytes if says_all else None
 
 
 def _measured_bytes(record: BuildCacheRecord) -> int | None:

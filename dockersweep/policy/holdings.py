@@ -120,9 +120,10 @@ def _record_part(
     own = part_id(seen)
     if inventory.engine.image_store == "containerd":
         # Its size holds blobs and a snapshot that other records and images count as theirs too (engine-api.md §0.1).
-        return Part(id=own, high_bytes=seen.size_bytes if seen.shared else exclusive_bytes(seen)), (ANYTHING,)
+        high = seen.size_bytes if seen.shared else exclusive_bytes(seen, on_containerd=True)
+        return Part(id=own, high_bytes=high), (ANYTHING,)
     if not seen.shared:
-        return Part(id=own, low_bytes=seen.size_bytes or 0, high_bytes=exclusive_bytes(seen)), ()
+        return Part(id=own, low_bytes=seen.size_bytes or 0, high_bytes=exclusive_bytes(seen, on_containerd=False)), ()
     layers = candidates.get(seen.id)
     if layers is None:
         return Part(id=own, high_bytes=0), (ANYTHING,)

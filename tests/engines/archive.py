@@ -11,7 +11,7 @@ import io
 import json
 import random
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -31,14 +31,16 @@ class ImageSpec:
 
     tags: tuple[str, ...] = ()
     """Its names; with none it is dangling."""
-    layers: Mapping[str, int] = field(default_factory=dict)
-    """The bytes of each named layer, the lowest first."""
+    layers: Mapping[str, int | bytes] = field(default_factory=dict)
+    """The bytes of each named layer, the lowest first; or a whole layer, as a tar."""
     labels: Mapping[str, str] = field(default_factory=dict)
     created: str | None = EPOCH
     runnable: bool = False
     """Whether its lowest layer is a busybox, so that containers of it can run."""
     volumes: tuple[str, ...] = ()
     """The folders that it declares as volumes."""
+    commented: bool = False
+    """Whether its history has entries without a layer around all others, as those of `ENV` or `CMD` are."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def random_bytes(name: str, size: int) -> bytes:
 
 
 def _layers(spec: ImageSpec) -> list[_Layer]:
-    named = [_random_layer(name, size) for name, size in spec.layers.items()]
+    named = [_named_layer(name, content) for name, content in spec.layers.items()]
     return [_busybox_layer(), *named] if spec.runnable else named
 
 
@@ -99,9 +101,21 @@ def _config(spec: ImageSpec, layers: list[_Layer]) -> bytes:
             **({"Volumes": {path: {} for path in spec.volumes}} if spec.volumes else {}),
         },
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-        "history": [{**stamp, "created_by": layer.note} for layer in layers],
+        "history": list(_history(spec, layers, stamp)),
     }
     return json.dumps(config, sort_keys=True).encode()
+
+
+def _history(spec: ImageSpec, layers: list[_Layer], stamp: dict[str, str]) -> Iterator[dict[str, Any]]:
+    comment = [{**stamp, "created_by": "ENV A=1", "empty_layer": True}] if spec.commented else []
+    yield from comment
+    for layer in layers:
+        yield {**stamp, "created_by": layer.note}
+        yield from comment
+
+
+def _named_layer(name: str, content: int | bytes) -> _Layer:
+    return _random_layer(name, content) if isinstance(content, int) else _layer(content, f"litter {name}")
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
 from tests.engines.archive import random_bytes, tar
 from tests.engines.engine import Engine
 from tests.engines.kinds import CannotDo
@@ -16,15 +20,35 @@ class Builds:
 
     def cache(self, base: str, name: str, *, records: int, size: int, image: str | None) -> list[str]:
         """Build with BuildKit and return the ids of the new build-cache records."""
+        self._require_buildkit()
+        before = set(self.cache_ids())
+        self._buildx("-", image=image, stdin=_context(base, name, steps=records, size=size))
+        return [record for record in self.cache_ids() if record not in before]
+
+    def dockerfile(self, text: str, files: Mapping[str, bytes], *, image: str | None, from_folder: bool) -> None:
+        """Build with BuildKit what a Dockerfile says, from a context that is sent as a tar or lies in a folder.
+
+        Only a folder leaves records of local sources.
+        """
+        self._require_buildkit()
+        content = {"Dockerfile": text.encode(), **files}
+        if not from_folder:
+            self._buildx("-", image=image, stdin=tar(content))
+            return
+        with tempfile.TemporaryDirectory(prefix="dsw-context-") as folder:
+            for name, data in content.items():
+                Path(folder, name).write_bytes(data)
+            self._buildx(folder, image=image)
+
+    def _require_buildkit(self) -> None:
         if not self._engine.kind.has_build_cache:
             raise CannotDo("it has no BuildKit")
-        before = set(self.cache_ids())
+
+    def _buildx(self, context: str, *, image: str | None, stdin: bytes | None = None) -> None:
         output = ["--load", "--tag", image] if image else ["--output", "type=cacheonly"]
         self._engine.docker(
-            *("buildx", "build", "--quiet", "--network", "none", "--provenance=false", *output, "-"),
-            stdin=_context(base, name, steps=records, size=size),
+            *("buildx", "build", "--quiet", "--network", "none", "--provenance=false", *output, context), stdin=stdin
         )
-        return [record for record in self.cache_ids() if record not in before]
 
     def cache_ids(self) -> list[str]:
         """The ids of all build-cache records."""

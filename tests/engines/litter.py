@@ -41,7 +41,7 @@ class Litter:
         self,
         tag: str | None = None,
         *,
-        layers: Mapping[str, int] | None = None,
+        layers: Mapping[str, int | bytes] | None = None,
         labels: Mapping[str, str] | None = None,
         created: str | None = EPOCH,
         tags: Sequence[str] = (),
@@ -93,6 +93,7 @@ class Litter:
         image: str | None = None,
         state: State = "exited",
         exit_code: int = 0,
+        command: str | None = None,
         writes: int = 0,
         volumes: Mapping[str, str] | None = None,
         anonymous_volumes: Sequence[str] = (),
@@ -102,13 +103,16 @@ class Litter:
         restart: str = "no",
         auto_remove: bool = False,
     ) -> str:
-        """A container in that state, and its full id. Its image has to be runnable, unless it never ran."""
+        """A container in that state, and its full id. Its image has to be runnable, unless it never ran.
+
+        What it does before it ends can be told as a command of the shell.
+        """
         if state == "restarting":
             restart, exit_code = "always", exit_code or 1
         stays = state in {"running", "paused"}
         body = {
             "Image": image or self.base(),
-            "Cmd": ["/bin/sh", "-c", _FOREVER if stays else f"exit {exit_code}"],
+            "Cmd": ["/bin/sh", "-c", _FOREVER if stays else command or f"exit {exit_code}"],
             "Labels": dict(labels or {}),
             "Volumes": {path: {} for path in anonymous_volumes},
             # A sleeping shell does not heed the polite signal, and nobody wants to wait for that.
@@ -186,6 +190,18 @@ class Litter:
         """Build-cache records of a build of its own: their ids. With an image, the build makes that too."""
         self.base()
         return self._builds.cache(BASE, name, records=records, size=size, image=image)
+
+    def build(
+        self,
+        dockerfile: str,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        image: str | None = None,
+        from_folder: bool = False,
+    ) -> None:
+        """Build with BuildKit what the Dockerfile says, from files that are sent or lie in a folder."""
+        self.base()
+        self._builds.dockerfile(dockerfile, files or {}, image=image, from_folder=from_folder)
 
     def cache_ids(self) -> list[str]:
         """The ids of all build-cache records."""

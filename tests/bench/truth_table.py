@@ -1,0 +1,182 @@
+"""Predicts, sweeps and measures on every engine, and prints the table: see `tests/bench/truth --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.engines.engine import Engine
+from tests.engines.kinds import KINDS, CannotDo, kind
+from tests.engines.litter import Litter
+from tests.engines.scenarios import SCENARIOS, Scenario, Step
+from tests.engines.truth_trial import Prediction, Trial, put_on_trial, tolerance
+
+_HEADINGS = ("engine", "scenario", "base", "predicted", "freed", "error", "docker says")
+_DOCKER_WORDS = {
+    "image": "Images",
+    "container": "Containers",
+    "volume": "Local Volumes",
+    "build-cache": "Build Cache",
+}
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_SMALL_TRUTH = 10_000_000
+_LIMIT = 300
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prediction beside the truth; two of them, near and far, share what docker says."""
+
+    engine: str
+    scenario: str
+    prediction: Prediction
+    freed: int
+    docker: int
+
+    @property
+    def error(self) -> float:
+        """By how much the interval misses the truth, as a share of it."""
+        return self.prediction.total.error(self.freed) / max(self.freed, _SMALL_TRUTH)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval holds what came back."""
+        return abs(self.prediction.total.error(self.freed)) <= tolerance(self.freed)
+
+    @property
+    def docker_error(self) -> float:
+        """The same of what docker says."""
+        return (self.docker - self.freed) / max(self.freed, _SMALL_TRUTH)
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as text."""
+        total = self.prediction.total
+        high = "?" if total.high is None else _megabytes(total.high)
+        low = _megabytes(total.low)
+        return (
+            self.engine,
+            self.scenario,
+            self.prediction.base,
+            low if low == high else f"{low} to {high}",
+            _megabytes(self.freed),
+            f"{self.error:.1%}" if self.holds else f"**{self.error:.1%}**",
+            _megabytes(self.docker),
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print the table, and return 1 where an interval does not hold the truth."""
+    options = _parser().parse_args(arguments)
+    chosen = [scenario for scenario in SCENARIOS if not options.only or scenario.name in options.only]
+    rows: list[Row] = []
+    for name in options.engine or [one.name for one in KINDS]:
+        with Engine(kind(name)) as engine:
+            for scenario in chosen:
+                _tell(f"{name}: {scenario}")
+                rows += _rows(engine, scenario)
+    sys.stdout.write(markdown(rows))
+    return 0 if all(row.holds for row in rows) else 1
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, and beneath it how often who was right."""
+    lines = [_HEADINGS, ("---", "---", "---", "---:", "---:", "---:", "---:"), *(row.cells() for row in rows)]
+    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return table + "".join(f"\n{line}\n" for line in _summary(rows))
+
+
+def _summary(rows: Sequence[Row]) -> Iterator[str]:
+    for base in ("disk", "lengths"):
+        ours = [row for row in rows if row.prediction.base == base]
+        if ours:
+            right = sum(row.holds for row in ours)
+            exact = sum(row.holds and row.prediction.total.width == 0 for row in ours)
+            yield f"In {base}: {right} of {len(ours)} intervals hold what came back, {exact} of them without any width."
+    near = [row for row in rows if row.prediction.base == "disk"]
+    if near:
+        close = sum(abs(row.docker_error) <= 0.01 for row in near)
+        median = statistics.median(abs(row.docker_error) for row in near)
+        yield f"docker system df is within 1 % of the disk in {close} of {len(near)}; its median error is {median:.0%}."
+
+
+def _rows(engine: Engine, scenario: Scenario) -> Iterator[Row]:
+    engine.wipe()
+    try:
+        scenario.litter(Litter(engine))
+    except CannotDo as reason:
+        _tell(f"left out: {reason}")
+        return
+    for step in scenario.steps:
+        docker = _docker_says(engine, step)
+        trial = put_on_trial(engine, step, _Installed(engine))
+        yield from _both(trial, f"{scenario}: {step.what}", docker)
+
+
+def _both(trial: Trial, what: str, docker: int) -> Iterator[Row]:
+    for prediction in (trial.near, trial.far):
+        yield Row(trial.kind.name, what, prediction, trial.truth(prediction), docker)
+
+
+class _Installed:
+    """Runs the dockersweep of this checkout, with a memory of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._environment = {**os.environ, "DOCKERSWEEP_STATE_DIR": str(engine.run_directory / "state")}
+
+    def __call__(self, *words: str, host: str) -> Any:
+        command = [str(Path(sys.executable).with_name("dockersweep")), "-H", host, *words]
+        done = subprocess.run(
+            command, env=self._environment, stdout=subprocess.PIPE, text=True, timeout=_LIMIT, check=True
+        )
+        return json.loads(done.stdout)
+
+
+def _docker_says(engine: Engine, step: Step) -> int:
+    """RECLAIMABLE of `docker system df`, of the kinds that the step takes from."""
+    kinds = [word for flag, word in zip(step.picks, step.picks[1:], strict=False) if flag == "--kind"]
+    wanted = {_DOCKER_WORDS[one] for one in kinds or _DOCKER_WORDS}
+    told = engine.docker("system", "df", "--format", "{{json .}}").stdout.splitlines()
+    rows = [json.loads(line) for line in told]
+    return sum(_bytes(row["Reclaimable"]) for row in rows if row["Type"] in wanted)
+
+
+def _bytes(text: str) -> int:
+    """Bytes of docker's words for them, like "127.8MB (92%)"."""
+    found = re.match(r"(-?[\d.e+]+)([kMG]?B)", text)
+    return round(float(found[1]) * _UNITS[found[2]]) if found else 0
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 10**6:.2f} MB"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/truth",
+        description="Litter throw-away engines, predict with dockersweep what a sweep gives back, sweep, and measure. "
+        "Prints a Markdown table, with what `docker system df` calls reclaimable beside it. `disk` is told by one who "
+        "can read the engine's disk, and held against its blocks; `lengths` by one who has the engine's word only, and "
+        "held against its own metadata. Fails where an interval does not hold what came back.",
+    )
+    names = [one.name for one in KINDS]
+    parser.add_argument("--engine", action="append", choices=names, help="one engine; repeatable; default: all")
+    known = [scenario.name for scenario in SCENARIOS]
+    parser.add_argument("--only", action="append", choices=known, metavar="SCENARIO", help=f"of {', '.join(known)}")
+    return parser
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"truth: {text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

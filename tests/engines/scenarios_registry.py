@@ -1,0 +1,126 @@
+"""A registry that an engine can pull from: the only way to an image with a digest on a graphdriver store.
+
+It runs inside the engine's network namespace, as engines trust plain HTTP on their own loopback interface only.
+
+    python -m tests.engines.scenarios_registry FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.engines.engine import Engine
+from tests.engines.scenarios_layers import Blobs
+from tests.engines.wire import Wire
+
+_CHECKOUT = Path(__file__).parents[2]
+_PULL_API_OF_PODMAN = "5.0.0"
+
+
+class Registry:
+    """What can be pulled; `address` goes before the names of images."""
+
+    def __init__(self, engine: Engine, folder: Path, port: int) -> None:
+        """Serve what is put into the folder."""
+        self.address = f"127.0.0.1:{port}"
+        self._engine = engine
+        self._folder = folder
+
+    def offer(self, tag: str, layers: list[bytes]) -> None:
+        """Offer an image of these layers, compressed, under `tag` from now on."""
+        blobs = Blobs()
+        manifest = blobs.add_image(layers, packed=True)
+        for digest, data in blobs.content.items():
+            (self._folder / digest).write_bytes(data)
+        (self._folder / tag).write_text(json.dumps(manifest))
+
+    def pull(self, name: str, tag: str) -> None:
+        """Have the engine pull `tag` as an image of that name."""
+        image = f"{self.address}/{name}"
+        if self._engine.kind.flavour == "podman":
+            # Its API for docker clients does not let them do without TLS.
+            wire = Wire(self._engine.socket, _PULL_API_OF_PODMAN)
+            wire.raw("POST", "/libpod/images/pull", reference=f"{image}:{tag}", tlsVerify="false")
+        else:
+            self._engine.wire.raw("POST", "/images/create", fromImage=image, tag=tag)
+
+
+@contextmanager
+def registry(engine: Engine) -> Iterator[Registry]:
+    """A registry beside an engine."""
+    with tempfile.TemporaryDirectory(prefix="dsw-registry-") as folder:
+        server = subprocess.Popen(
+            ["nsenter", f"--net=/proc/{engine.pid}/ns/net", sys.executable, "-m", __name__, folder],
+            cwd=_CHECKOUT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert server.stdout is not None
+            yield Registry(engine, Path(folder), int(server.stdout.readline()))
+        finally:
+            server.terminate()
+            server.communicate()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    folder: Path
+    protocol_version = "HTTP/1.1"
+    # An engine tries TLS first, and only an answer that begins like one of HTTP tells it that there is none.
+    default_request_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer with a blob, or with a manifest by its digest or tag."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """Answer as to GET, without the body."""
+        self._answer(body=False)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def _answer(self, *, body: bool) -> None:
+        asked = self.path.rpartition("/")[2]
+        if self.path == "/v2/":
+            self._send(200, b"{}", "application/json", "", body)
+            return
+        described = self.folder / asked
+        if not described.is_file():
+            self._send(404, b'{"errors": []}', "application/json", "", body)
+            return
+        manifest = json.loads(described.read_text()) if not asked.startswith("sha256:") else {"digest": asked}
+        data = (self.folder / manifest["digest"]).read_bytes()
+        known = json.loads(data).get("mediaType") if "/manifests/" in self.path else None
+        self._send(200, data, known or "application/octet-stream", manifest["digest"], body)
+
+    def _send(self, status: int, data: bytes, media_type: str, digest: str, body: bool) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(data)))
+        if digest:
+            self.send_header("Docker-Content-Digest", digest)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+
+def main(folder: Path) -> None:
+    """Serve the folder until the end, after telling the port."""
+    _Handler.folder = folder
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        sys.stdout.write(f"{server.server_address[1]}\n")
+        sys.stdout.flush()
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
