@@ -88,7 +88,8 @@ def recall_layers(engine: Engine, folder: Path) -> dict[str, bytes]:
 
 
 def keep_layers(engine: Engine, layers: Mapping[str, bytes], folder: Path) -> None:
-    """Keep what never changes of an engine's layers, in place of what was kept before.
+    """Keep what never changes of an engine's layers, in place of what was kept before of ids that begin alike (up to
+    the first colon): a scan tells either of layers or of images.
 
     Nothing depends on it but time, so that a file that cannot be written is passed over: `remember` tells of it.
     """
@@ -98,7 +99,8 @@ def keep_layers(engine: Engine, layers: Mapping[str, bytes], folder: Path) -> No
         database.execute("BEGIN IMMEDIATE")
         known = dict(_layers(database, identity))
         changed = [(identity, one, told) for one, told in layers.items() if known.get(one) != told]
-        gone = [(identity, one) for one in known if one not in layers]
+        told = {one.partition(":")[0] for one in layers}
+        gone = [(identity, one) for one in known if one not in layers and one.partition(":")[0] in told]
         database.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?, ?)", changed)
         database.executemany("DELETE FROM layers WHERE engine = ? AND id = ?", gone)
 

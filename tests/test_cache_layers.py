@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
-from dockersweep.engine.layers import ImageLayers, layer_parts, read_layers
+from dockersweep.engine.image_layers import ImageLayers, read_layers
+from dockersweep.engine.layer_parts import layer_parts
 from dockersweep.model.inventory import BuildCacheRecord, Image, Inventory
 from dockersweep.model.storage import Part
 from dockersweep.policy.cache_layers import may_hold

@@ -17,15 +17,8 @@ from hypothesis import strategies as st
 from dockersweep.engine.client import Client
 from dockersweep.engine.connection import Connection
 from dockersweep.engine.endpoint import resolve_endpoint
-from dockersweep.engine.layers import (
-    EMPTY_LAYER,
-    ImageLayers,
-    layer_parts,
-    memory_keys,
-    read_layers,
-    unclear_images,
-    wanted_images,
-)
+from dockersweep.engine.image_layers import ImageLayers, memory_keys, read_layers, wanted_images
+from dockersweep.engine.layer_parts import EMPTY_LAYER, layer_parts, unclear_images
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import Engine as EngineNoun
 from dockersweep.model.inventory import Image

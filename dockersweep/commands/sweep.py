@@ -22,7 +22,7 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planner import make_plan
-from dockersweep.policy.reckoning import prediction_of, reckon
+from dockersweep.policy.reckoning import exact_parts, prediction_of, reckon
 
 if TYPE_CHECKING:
     from dockersweep.engine.client import Client
@@ -63,8 +63,7 @@ def _carry_out(
     """Carry out the plan, and measure on the engine's disk, where that can be read, what came back."""
     storage = inventory.storage
     gauge = gauge_of(inventory.engine, storage)
-    exact = {part.id: part.low_bytes for part in storage.parts if part.low_bytes == part.high_bytes} if storage else {}
-    carried = carry_out(plan, client, stop, progress, exact)
+    carried = carry_out(plan, client, stop, progress, exact_parts(storage))
     prediction = prediction_of(inventory, carried.outcomes)
     measured = gauge.measure(prediction.parts) if gauge else None
     return OutcomeDocument(

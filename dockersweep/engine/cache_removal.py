@@ -19,19 +19,25 @@ RECORDS_PER_REQUEST = 500
 TIMEOUT_SECONDS = 900.0
 
 
-def remove_records(engine: EngineRemovals, removals: Sequence[Removal]) -> Iterator[list[Outcome]]:
+def remove_records(
+    engine: EngineRemovals, removals: Sequence[Removal], sizes_are_the_engines: bool
+) -> Iterator[list[Outcome]]:
     """Carry out the removals of build-cache records, which come children first; yield the outcomes of each group.
+
+    `sizes_are_the_engines` is whether the plan counts as the engine does, so that its sum can be compared.
 
     Raises EngineLostError when nothing answers any more before anything of a group was sent.
     """
     stayed: set[str] = set()
     for start in range(0, len(removals), RECORDS_PER_REQUEST):
-        outcomes = _remove_group(engine, removals[start : start + RECORDS_PER_REQUEST], stayed)
+        outcomes = _remove_group(engine, removals[start : start + RECORDS_PER_REQUEST], stayed, sizes_are_the_engines)
         stayed |= {outcome.id for outcome in outcomes if outcome.status not in ("removed", "gone")}
         yield outcomes
 
 
-def _remove_group(engine: EngineRemovals, group: Sequence[Removal], stayed: set[str]) -> list[Outcome]:
+def _remove_group(
+    engine: EngineRemovals, group: Sequence[Removal], stayed: set[str], sizes_are_the_engines: bool
+) -> list[Outcome]:
     try:
         before = _records(engine)
     except EngineLostError:
@@ -47,7 +53,7 @@ def _remove_group(engine: EngineRemovals, group: Sequence[Removal], stayed: set[
                 stayed.add(removal.id)
     asked = [removal for removal in group if removal.id not in outcomes]
     if asked:
-        outcomes |= _ask_for(engine, asked)
+        outcomes |= _ask_for(engine, asked, sizes_are_the_engines)
     return [outcomes[removal.id] for removal in group]
 
 
@@ -64,18 +70,19 @@ def _kept_back(removal: Removal, now: BuildCacheRecord | None, stayed: set[str])
     return None
 
 
-def _ask_for(engine: EngineRemovals, asked: list[Removal]) -> dict[str, Outcome]:
+def _ask_for(engine: EngineRemovals, asked: list[Removal], sizes_are_the_engines: bool) -> dict[str, Outcome]:
     error: EngineError | None = None
     deleted: set[str] = set()
     detail: str | None = None
+    reclaimed: int | None = None
     try:
         answer = engine.prune_build_cache(tuple(removal.id for removal in asked), TIMEOUT_SECONDS)
-        deleted, detail = set(answer.named), answer.detail
+        deleted, detail, reclaimed = set(answer.named), answer.detail, answer.reclaimed_bytes
     except EngineError as problem:
         error = problem
     left = [removal for removal in asked if removal.id not in deleted]
     went = [removal for removal in asked if removal.id in deleted]
-    outcomes = {removal.id: outcome_of(removal, "removed", freed_bytes=exact_bytes(removal)) for removal in went}
+    outcomes = _proven(went, reclaimed if sizes_are_the_engines else None)
     if not left:
         return outcomes
     try:
@@ -86,6 +93,15 @@ def _ask_for(engine: EngineRemovals, asked: list[Removal]) -> dict[str, Outcome]
     for removal in left:
         outcomes[removal.id] = _left_over(removal, removal.id in after, error, detail)
     return outcomes
+
+
+def _proven(went: Sequence[Removal], reclaimed_bytes: int | None) -> dict[str, Outcome]:
+    """Return the outcomes of records that went. Where the engine says that fewer bytes came back than they had for
+    themselves, as where it counts a layer that something else still holds, nothing is proven."""
+    freed = {removal.id: exact_bytes(removal) for removal in went}
+    if reclaimed_bytes is not None and sum(size or 0 for size in freed.values()) > reclaimed_bytes:
+        freed = dict.fromkeys(freed)
+    return {removal.id: outcome_of(removal, "removed", freed_bytes=freed[removal.id]) for removal in went}
 
 
 def _left_over(removal: Removal, is_there: bool, error: EngineError | None, detail: str | None) -> Outcome:

@@ -13,7 +13,7 @@ import msgspec
 from dockersweep.engine import wire
 from dockersweep.engine.connection import Answer, Connection
 from dockersweep.engine.decoding import decode
-from dockersweep.engine.layers import ImageLayers
+from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.translate import (
     container_from_details,
     container_from_list,
@@ -72,6 +72,8 @@ class RemovalAnswer:
     detail: str | None = None
     named: tuple[str, ...] = ()
     """What the answer says went: ids of images, layers and build-cache records, and tags."""
+    reclaimed_bytes: int | None = None
+    """What it says came back; only of build cache, where the engine counts a layer in each record that has it."""
 
 
 class Client:
@@ -272,7 +274,9 @@ class Client:
         if answer.status != 200:
             return RemovalAnswer(status="failed", detail=answer.message())
         pruned = self._decode(answer, wire.WirePrune, "POST /build/prune")
-        return RemovalAnswer(status="removed", named=tuple(pruned.caches_deleted or ()))
+        return RemovalAnswer(
+            status="removed", named=tuple(pruned.caches_deleted or ()), reclaimed_bytes=pruned.space_reclaimed
+        )
 
     # Requests
 

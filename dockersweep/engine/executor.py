@@ -53,7 +53,7 @@ def carry_out(
     answers. `ended_early` then says why.
     """
     started_at = datetime.now(UTC)
-    run = _Run(engine, len(plan.removals), stop, progress, layer_bytes)
+    run = _Run(plan, engine, stop, progress, layer_bytes)
     for wave in waves(plan.removals):
         run.do(wave)
     outcomes = tuple(run.outcomes[_key(removal)] for removal in plan.removals)
@@ -96,16 +96,16 @@ class _Run:
 
     def __init__(
         self,
+        plan: Plan,
         engine: EngineRemovals,
-        total: int,
         stop: threading.Event,
         progress: Progress,
         layer_bytes: Mapping[str, int],
     ) -> None:
         self.outcomes: dict[tuple[str, str, str, str], Outcome] = {}
+        self._plan = plan
         self._engine = engine
         self._layer_bytes = layer_bytes
-        self._total = total
         self._progress = progress
         self._stayed: set[ObjectRef] = set()
         self._stop = stop
@@ -121,7 +121,7 @@ class _Run:
                     self.outcomes[_key(removal)] = outcome
                     if outcome.status not in ("removed", "gone"):
                         self._stayed.add(ObjectRef(kind=removal.kind, id=removal.id))
-                self._progress(len(self.outcomes), self._total)
+                self._progress(len(self.outcomes), len(self._plan.removals))
 
     @property
     def ended_early(self) -> str | None:
@@ -162,7 +162,7 @@ class _Run:
     def _do_records(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
         outcomes: list[Outcome] = []
         try:
-            for group in remove_records(self._engine, unit):
+            for group in remove_records(self._engine, unit, self._plan.size_base == "lengths"):
                 outcomes += group
                 if self._stop.is_set():
                     break

@@ -154,8 +154,12 @@ def _checked(removal: Removal, answer: RemovalAnswer, layer_bytes: Mapping[str, 
 
 
 def exact_bytes(removal: Removal) -> int | None:
-    """Return what the removal gives back, where that is known exactly."""
-    return removal.reclaim.low_bytes if removal.reclaim.low_bytes == removal.reclaim.high_bytes else None
+    """Return what the removal gives back, where that is known exactly and is the same whatever else went or stayed."""
+    alone = removal.reclaim_alone
+    if alone is None or alone.low_bytes != alone.high_bytes:
+        return None
+    row = removal.reclaim
+    return row.low_bytes if row.low_bytes == row.high_bytes == alone.low_bytes else None
 
 
 def _layers_gone(removal: Removal, deleted: list[str], layer_bytes: Mapping[str, int]) -> int | None:

@@ -16,8 +16,9 @@ import msgspec
 from dockersweep.engine.client import DiskUsage, UsagePart
 from dockersweep.engine.container_logs import log_bytes
 from dockersweep.engine.disk.found import Listed
-from dockersweep.engine.layers import ImageLayers
+from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.own_container import own_container_id
+from dockersweep.engine.side_by_side import Progress, ask_for_all
 from dockersweep.engine.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import (
@@ -32,11 +33,8 @@ from dockersweep.model.inventory import (
     Volume,
 )
 
-INSPECTORS = 3
 SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "container sizes", "volume": "volume sizes"}
 
-Progress = Callable[[int, int], None]
-"""Told how many steps are done, of how many."""
 Result = TypeVar("Result")
 
 
@@ -107,7 +105,7 @@ def scan(
     images = tuple(_with_shared(seen, usage.shared_bytes) for seen in images)
     build_cache = _build_cache(reads, cache_call, usage, warnings)
     listed = Listed(containers, images, volumes, build_cache)
-    told = read_storage(reads, listed, known or {}, size_timeout_seconds if sizes else None)
+    told = read_storage(reads, listed, known or {}, size_timeout_seconds if sizes else None, progress)
     inventory = Inventory(
         schema="dockersweep.inventory/1",
         engine=reads.engine,
@@ -188,27 +186,13 @@ def _read_stopped(
 def _inspect(
     reads: EngineReads, stopped: list[Container], progress: Progress
 ) -> dict[str, Container | EngineError | None]:
-    """Inspect several at once: the engine answers one while we decode the other."""
-    told: dict[str, Container | EngineError | None] = {}
-    # The threads share the iterator: to take the next from a list's is one step, so none is taken twice.
-    waiting = iter(stopped)
-    lock = threading.Lock()
+    def ask(container_id: str) -> Container | EngineError | None:
+        try:
+            return reads.container(container_id)
+        except EngineError as error:
+            return error
 
-    def work() -> bool:
-        for container in waiting:
-            details: Container | EngineError | None
-            try:
-                details = reads.container(container.id)
-            except EngineError as error:
-                details = error
-            with lock:
-                told[container.id] = details
-                progress(len(told), len(stopped))
-        return True
-
-    for inspector in [_Beside(work) for _ in range(min(INSPECTORS, len(stopped)))]:
-        inspector.result()
-    return told
+    return ask_for_all([container.id for container in stopped], ask, progress)
 
 
 def _merged(listed: Container, details: Container | None, is_local: bool) -> Container:

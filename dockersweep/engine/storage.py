@@ -7,9 +7,11 @@ from typing import TypeVar
 
 import msgspec
 
+from dockersweep.engine.disk.blocks import CACHED, read_storage_from_disk
 from dockersweep.engine.disk.found import Listed, UnreadableStorageError
-from dockersweep.engine.disk.storage import CACHED, read_storage_from_disk
-from dockersweep.engine.layers import ImageLayers, LayerReads, layer_parts, memory_keys, read_layers, wanted_images
+from dockersweep.engine.image_layers import ImageLayers, LayerReads, memory_keys, read_layers, wanted_images
+from dockersweep.engine.layer_parts import layer_parts
+from dockersweep.engine.side_by_side import Progress
 from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.storage import Part, Storage
 
@@ -27,18 +29,20 @@ class StorageTold:
     warnings: tuple[ScanWarning, ...] = ()
 
 
-def read_storage(reads: LayerReads, listed: Listed, known: Remembered, walk_seconds: float | None) -> StorageTold:
+def read_storage(
+    reads: LayerReads, listed: Listed, known: Remembered, walk_seconds: float | None, progress: Progress
+) -> StorageTold:
     """Return what the objects of an engine stand on.
 
     The engine's disk is read only where `walk_seconds` says for how long; `known` is what an earlier scan gave to be
     remembered.
     """
     if walk_seconds is None:
-        return _in_lengths(reads, listed, known, "its disk was not to be walked")
+        return _in_lengths(reads, listed, known, "its disk was not to be walked", progress)
     try:
         return _in_blocks(reads.engine, listed, known, walk_seconds)
     except UnreadableStorageError as error:
-        return _in_lengths(reads, listed, known, str(error))
+        return _in_lengths(reads, listed, known, str(error), progress)
 
 
 def _in_blocks(engine: Engine, listed: Listed, known: Remembered, walk_seconds: float) -> StorageTold:
@@ -53,14 +57,18 @@ def _in_blocks(engine: Engine, listed: Listed, known: Remembered, walk_seconds: 
     return StorageTold(storage, keep, warnings)
 
 
-def _in_lengths(reads: LayerReads, listed: Listed, known: Remembered, why: str) -> StorageTold:
+def _in_lengths(reads: LayerReads, listed: Listed, known: Remembered, why: str, progress: Progress) -> StorageTold:
     engine, images = reads.engine, listed.images
     keys = {image: f"image:{key}" for image, key in memory_keys(engine, images).items()}
     wanted = wanted_images(engine, images, listed.build_cache)
-    told = read_layers(reads, wanted, _decoded(known, "image:", ImageLayers), keys)
+    told = read_layers(reads, wanted, _decoded(known, "image:", ImageLayers), keys, progress)
     parts = layer_parts(images, told, engine.image_store, engine.flavour)
-    keep = {keys[image]: msgspec.json.encode(layers) for image, layers in told.items() if image in keys}
-    return StorageTold(Storage(base="lengths", parts=parts, not_from_disk=why), keep)
+    # What was not wanted this time is kept as long as its image is there.
+    keep = {key: known[key] for key in keys.values() if key in known}
+    keep |= {keys[image]: msgspec.json.encode(layers) for image, layers in told.items() if image in keys}
+    text = f"the layers of {len(wanted - told.keys())} images could not be read"
+    warnings = (ScanWarning(about="image layers", text=text),) if wanted - told.keys() else ()
+    return StorageTold(Storage(base="lengths", parts=parts, not_from_disk=why), keep, warnings)
 
 
 def _decoded(known: Remembered, prefix: str, shape: type[Shape]) -> dict[str, Shape]:
@@ -68,6 +76,6 @@ def _decoded(known: Remembered, prefix: str, shape: type[Shape]) -> dict[str, Sh
     decoded = {}
     for one, data in known.items():
         if one.startswith(prefix):
-            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, TypeError):
                 decoded[one] = msgspec.json.decode(data, type=shape)
     return decoded

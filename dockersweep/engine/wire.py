@@ -246,3 +246,4 @@ class WirePrune(Struct, rename="pascal"):
     """POST /build/prune."""
 
     caches_deleted: list[str] | None = None
+    space_reclaimed: int | None = None

@@ -23,7 +23,7 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     needs: tuple[str, ...] = ()
     """The ids of the parts that it stands on, and keeps."""
     low_bytes: Bytes = 0
-    high_bytes: Bytes | None = None
+    high_bytes: Bytes | None
     """Its own size, without what it needs, lies between the two; `high_bytes` is None where it is not known."""
     undivided_layers: int = 1
     """How many layers, from this one downwards, have these bytes together, where it is not told which of them has how

@@ -9,7 +9,7 @@ was built here has the size of its layer, with two exceptions: what came from an
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dockersweep.model.inventory import BuildCacheRecord, Inventory
+from dockersweep.model.inventory import BuildCacheRecord, Image, Inventory
 from dockersweep.model.storage import Part
 
 LAYER = "layer:"
@@ -39,6 +39,9 @@ def may_hold(inventory: Inventory, parts: Mapping[str, Part]) -> dict[str, froze
     engine = inventory.engine
     records = inventory.build_cache or ()
     if engine.flavour == "podman" or engine.image_store == "containerd" or not any(one.shared for one in records):
+        return {}
+    if any(_is_untold(image, parts) for image in inventory.images):
+        # A record may hold a layer of just this image.
         return {}
     layers = _Layers(parts)
     search = _Search(layers)
@@ -234,6 +237,12 @@ def _both(one: Domain, other: Domain) -> Domain:
     """Return what is in both, as the first object itself where that is all of it."""
     both = one & other
     return one if len(both) == len(one) else both
+
+
+def _is_untold(image: Image, parts: Mapping[str, Part]) -> bool:
+    """Whether the layers of an image are not known, and it has no part or one that stands for all of them."""
+    own = parts.get(f"image:{image.id}")
+    return own is None or (not own.needs and own.high_bytes != 0)
 
 
 def exclusive_bytes(record: BuildCacheRecord, on_containerd: bool) -> int | None:

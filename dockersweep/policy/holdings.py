@@ -38,7 +38,6 @@ class Holdings:
     needs: tuple[tuple[int, ...], ...]
     maybe: Mapping[int, tuple[int, ...]]
     """What a node may need besides; the keys are the objects of which it is not known what they hold."""
-    folders: tuple[str | None, ...]
 
 
 def find_holdings(inventory: Inventory) -> Holdings:
@@ -150,5 +149,4 @@ def _graph(inventory: Inventory, parts: Mapping[str, Part], maybe: Mapping[str, 
         high=tuple(part.high_bytes for part in parts.values()),
         needs=tuple(tuple(dict.fromkeys(numbered(part.needs))) for part in parts.values()),
         maybe={numbers[own]: tuple(numbered(held)) for own, held in maybe.items()},
-        folders=tuple(part.folder for part in parts.values()),
     )

@@ -5,13 +5,22 @@ from collections.abc import Collection, Iterable, Iterator
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, Reclaimed
 from dockersweep.model.plan import ObjectRef
-from dockersweep.model.storage import Part
+from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.reclaim import Prediction, Reclaim
 
 TELLING_BYTES = 1_000_000
 TELLING_SHARE = 0.01
 """Measured and predicted disagree where they are further apart than both."""
 MOST_SURPRISES = 20
+
+
+def exact_parts(storage: Storage | None) -> dict[str, int]:
+    """Return the sizes of the parts of which they are known exactly, by their ids. Where the top of several layers has
+    the bytes of all of them, its going proves nothing."""
+    parts = storage.parts if storage else ()
+    return {
+        part.id: part.low_bytes for part in parts if part.low_bytes == part.high_bytes and part.undivided_layers == 1
+    }
 
 
 def prediction_of(inventory: Inventory, outcomes: Iterable[Outcome]) -> Prediction:
@@ -30,25 +39,32 @@ def reckon(
 ) -> Reclaimed:
     """Return what came back. `gone` are the ids of the parts that are no longer on the disk, None where that cannot
     be read; then the engine's answers must tell."""
-    already_gone = sum(one.status == "gone" and one.action == "remove" for one in outcomes)
-    low = prediction.total.low_bytes - sum(row.low_bytes for row in prediction.rows[:already_gone])
-    highs = [row.high_bytes for row in prediction.rows[already_gone:]]
-    high = None if None in highs else sum(row or 0 for row in highs)
-    if not already_gone:
-        high = prediction.total.high_bytes
+    low, high = _of_ours(prediction, sum(one.status == "gone" and one.action == "remove" for one in outcomes))
     parts = {part.id: part for part in (inventory.storage.parts if inventory.storage else ())}
-    measured = _proven(outcomes) if gone is None else sum(_size(parts[one]) for one in gone)
+    measured = _proven(outcomes) if gone is None else _measured([parts[one] for one in gone])
     surprises: tuple[str, ...] = ()
-    if measured is not None and disagree(measured, low, high) and gone is not None:
-        surprises = tuple(_surprises(parts, set(prediction.parts), set(gone)))[:MOST_SURPRISES]
+    if measured is not None and disagree(measured, low, high):
+        if gone is None:
+            surprises = (f"the answers of the engine prove {measured} bytes; compare what each removal freed",)
+        else:
+            surprises = tuple(_surprises(parts, set(prediction.parts), set(gone)))[:MOST_SURPRISES]
     return Reclaimed(
-        low_bytes=max(0, low),
+        low_bytes=low,
         high_bytes=high,
         measured_bytes=measured,
         measured_by=None if measured is None else "answers" if gone is None else "disk",
         free_space_bytes=free_space_bytes,
         surprises=surprises,
     )
+
+
+def _of_ours(prediction: Prediction, already_gone: int) -> tuple[int, int | None]:
+    """Return the bounds of what we removed; the first rows are what others had removed already."""
+    if not already_gone:
+        return prediction.total.low_bytes, prediction.total.high_bytes
+    ours = prediction.rows[already_gone:]
+    highs = [row.high_bytes for row in ours]
+    return sum(row.low_bytes for row in ours), None if None in highs else sum(high or 0 for high in highs)
 
 
 def disagree(measured: int, low: int, high: int | None) -> bool:
@@ -62,8 +78,9 @@ def _proven(outcomes: Collection[Outcome]) -> int | None:
     return None if None in freed else sum(size or 0 for size in freed)
 
 
-def _size(part: Part) -> int:
-    return part.low_bytes if part.high_bytes is None else part.high_bytes
+def _measured(gone: list[Part]) -> int | None:
+    """Return what these took at the least; None where the size of one was never known."""
+    return None if any(part.high_bytes is None for part in gone) else sum(part.low_bytes for part in gone)
 
 
 def _surprises(parts: dict[str, Part], expected: set[str], gone: set[str]) -> Iterator[str]:
@@ -71,5 +88,5 @@ def _surprises(parts: dict[str, Part], expected: set[str], gone: set[str]) -> It
     stayed = [part for part in parts.values() if part.id in expected - gone and part.folder]
     also = [parts[one] for one in gone - expected]
     for text, odd in (("still there", stayed), ("gone without being told", also)):
-        for part in sorted(odd, key=_size, reverse=True):
-            yield f"{text}: {part.id} ({_size(part)} bytes) in {part.folder}"
+        for part in sorted(odd, key=lambda part: part.low_bytes, reverse=True):
+            yield f"{text}: {part.id} ({part.low_bytes} bytes) in {part.folder}"

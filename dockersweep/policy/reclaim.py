@@ -8,6 +8,7 @@ and with what may be needed as well; what comes back lies between the two.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from dockersweep.model.inventory import Inventory, Kind
 from dockersweep.model.plan import Interval, ObjectRef
@@ -27,7 +28,7 @@ class Prediction:
     rows: tuple[Interval, ...]
     """What each adds to those before it. Where nothing is uncertain they add up to the total."""
     of_kinds: dict[Kind, Interval]
-    """What those of each kind add to those of the kinds before it."""
+    """What those of each kind add to those of the kinds before it; empty where the kinds come in turns."""
     total: Interval
     parts: tuple[str, ...]
     """The ids of the parts that can come back."""
@@ -38,6 +39,7 @@ class Reclaim:
 
     def __init__(self, inventory: Inventory) -> None:
         self._graph = find_holdings(inventory)
+        self._may_hold = Counter(self._kind_of(node) for node in self._graph.maybe)
         self._certain = _References(self._graph, {})
         self._possible = _References(self._graph, self._graph.maybe)
 
@@ -50,19 +52,16 @@ class Reclaim:
         soonest = self._certain.released_by(nodes)
         latest = self._possible.released_by(nodes)
         may_hold = [node in self._graph.maybe for node in nodes]
-        rows = _Rows(self._graph, may_hold)
-        kinds = list(dict.fromkeys(ref.kind for ref in removals))
-        kind_at = [kinds.index(ref.kind) for ref in removals]
-        holds_of_kind = {kind for kind, holds in zip(kind_at, may_hold, strict=True) if holds}
-        sections = _Rows(self._graph, [index in holds_of_kind for index in range(len(kinds))])
+        rows = _Rows(self._graph, may_hold, [self._most(node) for node in nodes])
+        sections = _Sections(self._graph, removals, may_hold)
         for node, place in soonest.items():
             end = latest.get(node)
             rows.add(node, place, end)
-            sections.add(node, kind_at[place], None if end is None else kind_at[end])
+            sections.add(node, place, end)
         uncertain = [node for node in soonest if node not in latest]
         return Prediction(
             rows=tuple(rows.intervals()),
-            of_kinds=dict(zip(kinds, sections.intervals(), strict=True)),
+            of_kinds=sections.of_kinds(),
             total=self._interval(latest, soonest, self._why_held(uncertain, nodes)),
             parts=tuple(self._graph.ids[node] for node in soonest),
         )
@@ -80,12 +79,19 @@ class Reclaim:
         high, unknown = _sum_known(self._graph.high[node] for node in soonest)
         return _explained(Interval(low_bytes=low, high_bytes=None if unknown else high), why, unknown)
 
+    def _most(self, node: int | None) -> int | None:
+        """Return what an image of unknown layers holds at the most: its size."""
+        is_unknown = node in self._graph.maybe and self._kind_of(node) == "image"
+        return self._graph.high[node] if node is not None and is_unknown else None
+
+    def _kind_of(self, node: int | None) -> str:
+        return "" if node is None else self._graph.ids[node].partition(":")[0]
+
     def _why_held(self, uncertain: Sequence[int], going: Sequence[int | None]) -> str | None:
         """Return what may hold parts that would come back otherwise."""
         if not any(self._graph.high[node] for node in uncertain):
             return None
-        gone = set(going)
-        staying = Counter(self._graph.ids[node].partition(":")[0] for node in self._graph.maybe if node not in gone)
+        staying = self._may_hold - Counter(self._kind_of(node) for node in going if node in self._graph.maybe)
         counts = [(staying[kind], one, many) for kind, one, many in _MAY_HOLD if staying[kind]]
         held = [f"{count} {one if count == 1 else many}" for count, one, many in counts]
         return f"{' and '.join(held) or 'other objects'} may hold these layers"
@@ -152,13 +158,15 @@ class _Rows:
     with which it does at the latest, it comes back with one of those that may hold something.
     """
 
-    def __init__(self, graph: Holdings, may_hold: Sequence[bool]) -> None:
+    def __init__(self, graph: Holdings, may_hold: Sequence[bool], most: Sequence[int | None] = ()) -> None:
         self._graph = graph
         self._may_hold = may_hold
+        self._most = most
         self._low = [0] * len(may_hold)
         self._high = [0] * len(may_hold)
         self._unknown = [0] * len(may_hold)
         self._held_up = [0] * (len(may_hold) + 1)
+        self._unknown_held_up = [0] * (len(may_hold) + 1)
         self._is_held_up = [False] * len(may_hold)
 
     def add(self, node: int, soonest: int, latest: int | None) -> None:
@@ -168,18 +176,46 @@ class _Rows:
         self._unknown[soonest] += size is None
         if latest == soonest:
             self._low[soonest] += self._graph.low[node]
-        elif size:
+        elif size != 0:
+            end = len(self._may_hold) if latest is None else latest + 1
             self._is_held_up[soonest] = True
-            self._held_up[soonest + 1] += size
-            self._held_up[len(self._may_hold) if latest is None else latest + 1] -= size
+            self._held_up[soonest + 1] += size or 0
+            self._held_up[end] -= size or 0
+            self._unknown_held_up[soonest + 1] += size is None
+            self._unknown_held_up[end] -= size is None
 
     def intervals(self) -> Iterator[Interval]:
         """Yield what each row adds, in order."""
-        held_up = 0
+        held_up, unknown_held_up = 0, 0
         for row, may_hold in enumerate(self._may_hold):
             held_up += self._held_up[row]
+            unknown_held_up += self._unknown_held_up[row]
             also = held_up if may_hold else 0
-            unknown = self._unknown[row]
+            unknown = self._unknown[row] + (unknown_held_up if may_hold else 0)
             high = None if unknown else self._high[row] + also
+            most = self._most[row] if self._most else None
+            if most is not None and (high is None or high > most):
+                high, unknown = most, 0
             held = "other objects may hold these layers" if also or self._is_held_up[row] else None
             yield _explained(Interval(low_bytes=self._low[row], high_bytes=high), held, unknown)
+
+
+class _Sections:
+    """What all removals of a kind add to those of the kinds before it."""
+
+    def __init__(self, graph: Holdings, removals: Sequence[ObjectRef], may_hold: Sequence[bool]) -> None:
+        runs = [kind for kind, _ in groupby(ref.kind for ref in removals)]
+        self._kinds = runs if len(runs) == len(set(runs)) else []
+        self._section_at = [self._kinds.index(ref.kind) for ref in removals] if self._kinds else []
+        holding = {section for section, holds in zip(self._section_at, may_hold, strict=False) if holds}
+        self._rows = _Rows(graph, [section in holding for section in range(len(self._kinds))])
+
+    def add(self, node: int, soonest: int, latest: int | None) -> None:
+        """Count a part as `_Rows` does, by the places of removals."""
+        if self._kinds:
+            end = None if latest is None else self._section_at[latest]
+            self._rows.add(node, self._section_at[soonest], end)
+
+    def of_kinds(self) -> dict[Kind, Interval]:
+        """Return what was counted, by kind."""
+        return dict(zip(self._kinds, self._rows.intervals(), strict=True))

@@ -66,13 +66,16 @@ class Sizes:
         return Counter(one for part in self._parts.values() for one in part.needs)
 
     def _direct(self, own: Part) -> list[Part]:
-        """Return the parts right below one, through those that only point at another."""
+        """Return the parts right below one, through those that only point at another. A record also needs those that
+        it was built on, which count for themselves."""
         found = []
-        waiting = list(own.needs)
+        waiting = [one for one in own.needs if not one.startswith("build-cache:")]
+        seen = set(waiting)
         while waiting:
             part = self._parts.get(waiting.pop())
             if part is not None and part.folder is None and part.high_bytes == 0:
-                waiting += part.needs
+                waiting += [one for one in part.needs if one not in seen]
+                seen.update(part.needs)
             elif part is not None:
                 found.append(part)
         return found

@@ -99,7 +99,7 @@ class Bucket:
         start = self._root * self._page_bytes if self._inline is None else self._inline
         try:
             yield from self._page(start, 0)
-        except (struct.error, IndexError) as error:
+        except (struct.error, IndexError, OverflowError) as error:
             raise BoltError(f"{self._path} is damaged: {error}") from None
 
     def values(self) -> dict[bytes, bytes]:

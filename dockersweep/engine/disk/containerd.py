@@ -10,6 +10,7 @@ What nothing reaches is left out: the next collection takes it, whatever else is
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,25 +36,25 @@ from dockersweep.engine.disk.containerd_metadata import (
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
 from dockersweep.engine.disk.walk import BLOCK_BYTES
 
-_VIEW, _ACTIVE, _COMMITTED = 1, 2, 3
+_VIEW, _ACTIVE = 1, 2
 _MERGE_BYTES = "buildkit.mergeUsageSize"
 
 
-def find_parts(root: Path) -> list[Found]:
-    """Return what stands on what in the containerd image store of the engine whose data lie in `root`.
+def find_parts(root: Path, daemon: Path) -> list[Found]:
+    """Return what stands on what in the containerd image store of the engine whose data lie in `root`, and
+    containerd's in `daemon`.
 
     Raises UnreadableStorageError where its metadata are not there or not as they are known to be.
     """
     try:
-        daemon = root / "containerd" / "daemon"
         namespaces = read_namespaces(daemon / "io.containerd.metadata.v1.bolt" / "meta.db")
         records = BuildRecords.read(root / "buildkit" / f"containerd-{SNAPSHOTTER}" / "metadata_v2.db")
         containers = {entry.name: Path(entry.path) for entry in os.scandir(root / "containers") if entry.is_dir()}
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
         holds = _roots(namespaces, records, containers)
         return _assemble(holds, pieces, containers)
-    except (BoltError, OSError, ValueError, msgspec.MsgspecError) as error:
-        raise UnreadableStorageError(f"the containerd image store below {root} cannot be read: {error}") from error
+    except (BoltError, OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
+        raise UnreadableStorageError(f"the containerd image store in {daemon} cannot be read: {error}") from error
 
 
 _Holds = dict[str, set[str]]
@@ -93,7 +94,7 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
             with contextlib.suppress(FileNotFoundError):
                 if key in known:
                     size = _blocks(blob.stat(follow_symlinks=False))
-                    yield Found(key, known_disk_bytes=size, never_changes=True, folder=Path(blob.path))
+                    yield Found(key, known_disk_bytes=size, folder=Path(blob.path))
     home = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
     stored = dict(entries(read_bolt(home / "metadata.db"), b"v1", b"snapshots"))
     for namespace in namespaces:
@@ -114,7 +115,7 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found
     kind = varint(bytes_of(entry, b"kind"))
     size = entry.get(b"size")
     if kind == _ACTIVE or not (kind == _VIEW or isinstance(size, bytes)):
-        return Found(key, tuple(sorted(needs)), (folder,), never_changes=kind == _COMMITTED)
+        return Found(key, tuple(sorted(needs)), (folder,))
     try:
         disk_bytes = _around(folder)
         if kind == _VIEW:
@@ -124,7 +125,7 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found
     if isinstance(size, bytes):
         # BuildKit makes a merged snapshot of links to files of others, which do not come back with it.
         disk_bytes += int(labels[_MERGE_BYTES]) if _MERGE_BYTES in labels else varint(size) >> 1
-    return Found(key, tuple(sorted(needs)), (), disk_bytes, never_changes=True, folder=folder)
+    return Found(key, tuple(sorted(needs)), (), disk_bytes, folder=folder)
 
 
 def _around(folder: Path) -> int:
@@ -133,9 +134,11 @@ def _around(folder: Path) -> int:
     waiting = [folder / "work"]
     while waiting:
         one = waiting.pop()
-        if one.is_dir():
-            total += _blocks(os.lstat(one))
-            waiting += [Path(entry.path) for entry in os.scandir(one)]
+        with contextlib.suppress(FileNotFoundError):
+            seen = os.lstat(one)
+            if stat.S_ISDIR(seen.st_mode):
+                total += _blocks(seen)
+                waiting += [Path(entry.path) for entry in os.scandir(one)]
     return total
 
 

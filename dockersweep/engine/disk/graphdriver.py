@@ -2,6 +2,7 @@
 build cache, and the folder of the driver holds the contents (moby: layer/filestore.go, image/fs.go)."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,18 +64,25 @@ def _on_top_of(chain: str, diff_id: str) -> str:
 
 def _layers(root: Path, driver: str) -> Iterator[Found]:
     for folder in _entries(root / "image" / driver / "layerdb" / "sha256"):
-        try:
-            cache_id = (folder / "cache-id").read_text()
-            parent = (folder / "parent").read_text() if (folder / "parent").exists() else None
-        except FileNotFoundError:
-            # It went meanwhile, or it is one that the engine has yet to clean up: "<id>-removing".
-            continue
-        yield Found(
-            id=f"layer:sha256:{folder.name}",
-            needs=_layer(parent),
-            places=(root / driver / cache_id, folder),
-            never_changes=True,
-        )
+        # A removal that failed leaves "<id>-<digits>-removing", which the engine forgets when it starts again.
+        told = _named(folder, "cache-id") if re.fullmatch(r"[0-9a-f]{64}", folder.name) else None
+        if told is not None:
+            cache_id, needs = told
+            places = (root / driver / cache_id, folder)
+            yield Found(id=f"layer:sha256:{folder.name}", needs=needs, places=places, never_changes=True)
+
+
+def _named(folder: Path, what: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the name of a folder of the driver that is told in a file, and the layer that it stands on; None where
+    it has gone meanwhile. Raises ValueError where it is no name."""
+    try:
+        name = (folder / what).read_text()
+        parent = (folder / "parent").read_text() if (folder / "parent").exists() else None
+    except FileNotFoundError:
+        return None
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,128}", name):
+        raise ValueError(f"{folder / what} names no folder")
+    return name, _layer(parent)
 
 
 def _layer(chain: str | None) -> tuple[str, ...]:
@@ -97,14 +105,13 @@ def _images(imagedb: Path) -> Iterator[Found]:
 def _containers(root: Path, driver: str) -> Iterator[Found]:
     """Besides containers these are the mounts of builds, which no list shows, and which keep their layers too."""
     for folder in _entries(root / "image" / driver / "layerdb" / "mounts"):
-        try:
-            mount = (folder / "mount-id").read_text()
-            parent = (folder / "parent").read_text() if (folder / "parent").exists() else None
-        except FileNotFoundError:
+        told = _named(folder, "mount-id")
+        if told is None:
             continue
+        mount, needs = told
         yield Found(
             id=f"container:{folder.name}",
-            needs=_layer(parent),
+            needs=needs,
             places=(
                 root / driver / mount,
                 root / driver / f"{mount}-init",

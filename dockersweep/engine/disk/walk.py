@@ -3,12 +3,17 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK_BYTES = 512
 """What st_blocks counts, whatever the file system's own blocks are."""
+
+
+class TooLateError(Exception):
+    """The time for measuring was over before all was measured."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +24,18 @@ class DiskBytes:
     high: int
 
 
-def measure(places: Iterable[Path]) -> DiskBytes:
+def measure(places: Iterable[Path], deadline: float = float("inf"), mounts: Collection[str] = ()) -> DiskBytes:
     """Return the disk bytes of files and of folders with all that is in them.
 
-    A hard-linked file counts once, and for certain only where all its links are in these places. Other file systems
-    that are mounted there are left out. What has gone by now counts nothing. Raises PermissionError.
+    A hard-linked file counts once, and for certain only where all its links are in these places. What is mounted
+    there, on one of `mounts` or as another file system, is left out. What has gone by now counts nothing. Raises
+    TooLateError once `time.monotonic()` is past the deadline, and OSError.
     """
     single = 0
     links_left: dict[tuple[int, int], int] = {}
     linked: dict[tuple[int, int], int] = {}
     for place in places:
-        for seen in _entries(place):
+        for seen in _entries(place, deadline, mounts):
             size = seen.st_blocks * BLOCK_BYTES
             if seen.st_nlink == 1 or stat.S_ISDIR(seen.st_mode):
                 single += size
@@ -41,21 +47,37 @@ def measure(places: Iterable[Path]) -> DiskBytes:
     return DiskBytes(low, single + sum(linked.values()))
 
 
-def _entries(place: Path) -> Iterator[os.stat_result]:
+def mount_points() -> frozenset[str]:
+    """Return where something is mounted; to ask for the state of a mount whose server is gone can take for ever."""
+    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        return frozenset(_unescaped(line.split(" ")[4]) for line in file)
+    return frozenset()
+
+
+def _unescaped(path: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        path = path.replace(code, character)
+    return path
+
+
+def _entries(place: Path, deadline: float, mounts: Collection[str]) -> Iterator[os.stat_result]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         top = os.lstat(place)
         yield top
         waiting = [os.fspath(place)] if stat.S_ISDIR(top.st_mode) else []
         while waiting:
-            for path, seen in _inside(waiting.pop()):
+            if time.monotonic() > deadline:
+                raise TooLateError
+            for path, seen in _inside(waiting.pop(), mounts):
                 if seen.st_dev == top.st_dev:
                     yield seen
                     if stat.S_ISDIR(seen.st_mode):
                         waiting.append(path)
 
 
-def _inside(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+def _inside(folder: str, mounts: Collection[str]) -> Iterator[tuple[str, os.stat_result]]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                yield entry.path, entry.stat(follow_symlinks=False)
+            if entry.path not in mounts:
+                with contextlib.suppress(FileNotFoundError):
+                    yield entry.path, entry.stat(follow_symlinks=False)

@@ -7,118 +7,20 @@ bytes of all of them, undivided.
 """
 
 import hashlib
-import threading
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Literal, Protocol
+from typing import Literal
 
-from msgspec import Struct
-
-from dockersweep.errors import EngineError
-from dockersweep.model.inventory import BuildCacheRecord, Engine, Image
-from dockersweep.model.quantities import Bytes
+from dockersweep.engine.image_layers import ImageLayers
+from dockersweep.model.inventory import Image
 from dockersweep.model.storage import Part
 
-INSPECTORS = 3
 EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 """The digest of an archive without entries: whatever has it holds nothing."""
 _ROUNDS = 4
 _UNKNOWN = 1 << 62
-
-Progress = Callable[[int, int], None]
-
-
-class ImageLayers(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What inspect and history tell of one image, the lowest first."""
-
-    diff_ids: tuple[str, ...]
-    history_bytes: tuple[Bytes, ...]
-    """One per step of its history, those that made no layer included."""
-    stored_as: tuple[str, ...] = ()
-    """Podman's own ids of the layers: it can keep one chain of layers twice. Empty elsewhere, and where not told."""
-
-
-class LayerReads(Protocol):
-    """What is asked of an engine here."""
-
-    engine: Engine
-
-    def image_layers(self, image_id: str) -> ImageLayers | None: ...
-
-
-def memory_keys(engine: Engine, images: Iterable[Image]) -> dict[str, str]:
-    """Return, by image id, under what the layers of an image can be remembered for good.
-
-    The id alone will do where it is the configuration's digest. On the containerd store it can get another platform;
-    on Podman it can come back in other layers, but from elsewhere its manifest, and so its size, is another.
-    """
-    if engine.flavour == "podman":
-        return {image.id: f"{image.id} {image.size_bytes}" for image in images}
-    if engine.image_store == "containerd":
-        return {image.id: image.manifest for image in images if image.manifest is not None}
-    return {image.id: image.id for image in images}
-
-
-def wanted_images(
-    engine: Engine, images: Collection[Image], build_cache: Collection[BuildCacheRecord] | None
-) -> frozenset[str]:
-    """Return the ids of the images whose layers have to be known to tell what comes back."""
-    everything = frozenset(image.id for image in images)
-    cache_holds_layers = build_cache is None or any(record.shared for record in build_cache)
-    tells_sharing = engine.flavour == "docker" and engine.image_store != "containerd"
-    if not tells_sharing or cache_holds_layers:
-        return everything
-    # Docker 20.10 counts no intermediates as sharers, and tells nothing of them: what stands on one is asked as well.
-    return frozenset(image.id for image in images if image.shared_bytes != 0 or image.parent_id in everything)
-
-
-def read_layers(
-    reads: LayerReads,
-    wanted: Collection[str],
-    known: Mapping[str, ImageLayers],
-    keys: Mapping[str, str],
-    progress: Progress = lambda done, total: None,
-) -> dict[str, ImageLayers]:
-    """Return, by image id, what can be told of the wanted images; those that vanish or fail are left out.
-
-    `known` is what was told earlier, by the `keys` that the images have now.
-    """
-    told = {image_id: known[keys[image_id]] for image_id in wanted if keys.get(image_id) in known}
-    missing = [image_id for image_id in wanted if image_id not in told]
-    waiting, lock, errors = iter(missing), threading.Lock(), list[BaseException]()
-    asked = 0
-
-    def work() -> None:
-        nonlocal asked
-        try:
-            # The threads share the iterator: to take the next from a list's is one step, so none is taken twice.
-            for image_id in waiting:
-                layers = _read_one(reads, image_id)
-                with lock:
-                    asked += 1
-                    if layers is not None:
-                        told[image_id] = layers
-                    progress(asked, len(missing))
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(INSPECTORS, len(missing)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return told
-
-
-def _read_one(reads: LayerReads, image_id: str) -> ImageLayers | None:
-    try:
-        return reads.image_layers(image_id)
-    except EngineError:
-        return None
 
 
 def unclear_images(

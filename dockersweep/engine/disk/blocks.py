@@ -1,0 +1,174 @@
+"""From an engine's folder on this machine to the storage of an inventory, in disk blocks.
+
+The socket may be forwarded from another machine that has the same folder here, so the folder must tell of what the
+engine lists before it is believed.
+"""
+
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from dockersweep.engine.disk import containerd, graphdriver, podman
+from dockersweep.engine.disk.bolt import BoltError
+from dockersweep.engine.disk.found import Found, Listed, UnreadableStorageError
+from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure, mount_points
+from dockersweep.model.inventory import Engine, Volume
+from dockersweep.model.storage import Part, Storage
+
+CACHED = "layer:"
+"""What the ids of parts begin with whose contents never change."""
+SYSTEM_CONTAINERD = Path("/var/lib/containerd")
+"""Where containerd keeps its data if it is not started by the engine itself, but as a service of its own."""
+_UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
+"""What a folder that is damaged, or of a version that is not known, may lead to."""
+_ID_BYTES = 256
+
+
+def read_storage_from_disk(
+    engine: Engine,
+    listed: Listed,
+    known: Mapping[str, Part],
+    timeout_seconds: float,
+    system_containerd: Path = SYSTEM_CONTAINERD,
+) -> tuple[Storage, int]:
+    """Return the storage of an engine whose folder can be read, in disk blocks, and how many parts went unmeasured.
+
+    `known` are layers from an earlier run by their ids, which are not measured again. What cannot be measured within
+    `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the folder is not there,
+    not readable, not this engine's or not understood.
+    """
+    if not engine.endpoint.startswith("unix:") or engine.root_dir is None:
+        raise UnreadableStorageError("the engine is on another machine")
+    root = Path(engine.root_dir)
+    try:
+        found = _find(engine, root, listed, system_containerd)
+        parts = {one.id: one for one in (*found, *_volumes(listed.volumes))}
+        return _Measuring(root, known, time.monotonic() + timeout_seconds).storage(parts.values())
+    except _UNEXPECTED as error:
+        raise UnreadableStorageError(f"{root} cannot be read: {error}") from error
+
+
+def _find(engine: Engine, root: Path, listed: Listed, system_containerd: Path) -> list[Found]:
+    if not root.is_dir():
+        raise UnreadableStorageError(f"{root} is not on this machine")
+    is_certain = _tells_the_id_of(engine, root)
+    if engine.flavour == "podman":
+        found = podman.find_parts(root, engine.image_store)
+    elif engine.image_store == "containerd":
+        return _find_containerd(root, listed, system_containerd)
+    else:
+        found = graphdriver.find_parts(root, engine.image_store)
+    _check_contents(root, listed, {one.id for one in found}, is_certain)
+    return found
+
+
+def _find_containerd(root: Path, listed: Listed, system_containerd: Path) -> list[Found]:
+    """Containerd is started by the engine, or as a service; a folder that is left from the other way is not it."""
+    problems = []
+    for daemon in (root / "containerd" / "daemon", system_containerd):
+        try:
+            found = containerd.find_parts(root, daemon)
+            _check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
+            return found
+        except UnreadableStorageError as error:
+            problems.append(str(error))
+    raise UnreadableStorageError("; ".join(problems))
+
+
+def _tells_the_id_of(engine: Engine, root: Path) -> bool:
+    """Return whether the folder says that it is this engine's: Docker writes its id beside its data from 24.0 on."""
+    place = root / "engine-id"
+    if not place.is_file():
+        return False
+    with place.open("rb") as file:
+        told = file.read(_ID_BYTES).decode("utf-8", "replace").strip()
+    if told != engine.id:
+        raise UnreadableStorageError(f"{root} belongs to another engine ({told})")
+    return True
+
+
+def _check_contents(folder: Path, listed: Listed, found: Collection[str], is_certain: bool) -> None:
+    """Compare what is in the folder with what the engine lists: clones of a machine share the engine's id.
+
+    Where the id is not told either, each must have all images of the other, and all listed containers must be there.
+    """
+    images = {f"image:{one.id}" for one in listed.images}
+    containers = {f"container:{one.id}" for one in listed.containers}
+    missing = (images | containers) - set(found)
+    strange = set() if is_certain else {one for one in found if one.startswith("image:")} - images
+    if is_certain and (containers or images):
+        # What has just gone may be missing, but not all of it.
+        missing = missing if not (images | containers) & set(found) else set()
+    if missing or strange:
+        odd = sorted(missing or strange)[0]
+        raise UnreadableStorageError(
+            f"{folder} belongs to another engine, or things come and go there: {odd} is only "
+            f"{'listed by the engine' if missing else 'in the folder'}"
+        )
+
+
+def _volumes(volumes: tuple[Volume, ...]) -> Iterator[Found]:
+    """A local volume is the folder around its mount point. What its options mount there does not go with it, and is
+    not looked at: to ask a mount whose server is gone can take for ever."""
+    for volume in volumes:
+        place = Path(volume.mountpoint or "")
+        if volume.driver != "local" or (place.parent.name, place.name) != (volume.name, "_data"):
+            continue
+        if volume.options:
+            folder = os.lstat(place.parent).st_blocks * BLOCK_BYTES if place.parent.exists() else 0
+            places: tuple[Path, ...] = (place.parent / "opts.json",)
+            yield Found(id=f"volume:{volume.name}", places=places, known_disk_bytes=folder, folder=place.parent)
+        else:
+            yield Found(id=f"volume:{volume.name}", places=(place.parent,))
+
+
+class _Measuring:
+    """Measures what was found, as long as there is time."""
+
+    def __init__(self, root: Path, known: Mapping[str, Part], deadline: float) -> None:
+        self._root = root
+        self._known = known
+        self._deadline = deadline
+        self._mounts = mount_points()
+
+    def storage(self, found: Iterable[Found]) -> tuple[Storage, int]:
+        """Return the storage, and how many parts were not measured."""
+        parts, unmeasured = [], 0
+        for one in found:
+            size = self._size(one)
+            unmeasured += size is None
+            parts.append(
+                Part(
+                    id=one.id,
+                    needs=one.needs,
+                    low_bytes=size.low if size else 0,
+                    high_bytes=size.high if size else None,
+                    folder=self._below(one),
+                )
+            )
+        return Storage(base="disk", parts=tuple(parts)), unmeasured
+
+    def _size(self, one: Found) -> DiskBytes | None:
+        earlier = self._known.get(one.id)
+        if one.never_changes and earlier is not None and earlier.folder == self._below(one):
+            return DiskBytes(earlier.low_bytes, earlier.high_bytes or earlier.low_bytes)
+        if one.places and time.monotonic() > self._deadline:
+            return None
+        try:
+            measured = measure(one.places, self._deadline, self._mounts)
+        except PermissionError:
+            if os.geteuid() != 0:
+                # Little would be known of the files of others; then the engine's own figures say more.
+                raise
+            return None
+        except (TooLateError, OSError):
+            return None
+        return DiskBytes(measured.low + one.known_disk_bytes, measured.high + one.known_disk_bytes)
+
+    def _below(self, one: Found) -> str | None:
+        """Return where a part lies, as a path from the root if that is above it."""
+        place = one.folder or next(iter(one.places), None)
+        return None if place is None else str(place).removeprefix(f"{self._root}/")
