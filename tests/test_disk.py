@@ -1,9 +1,13 @@
 """Reading an engine's disk: bolt databases, blocks of files, and whose folder it is."""
 
 import contextlib
+import errno
 import os
+import shutil
 import struct
+import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -14,7 +18,7 @@ from dockersweep.engine.disk.blocks import read_storage_from_disk
 from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
 from dockersweep.engine.disk.found import Listed, UnreadableStorageError
 from dockersweep.engine.disk.gauge import gauge_of
-from dockersweep.engine.disk.walk import DiskBytes, measure
+from dockersweep.engine.disk.walk import DiskBytes, TooLateError, measure, mount_points
 from dockersweep.model.storage import Part, Storage
 from tests.engines.engine import Engine
 from tests.engines.litter import Litter
@@ -79,6 +83,28 @@ def test_a_damaged_bolt_database_ends_in_a_bolt_error_or_in_other_contents(
     path.write_bytes(bytes(data[: 4 * PAGE]))
     with contextlib.suppress(BoltError):
         contents(read_bolt(path))
+
+
+def test_a_bolt_database_with_a_bucket_beyond_its_end_is_damaged(tmp_path: Path) -> None:
+    path = bolt_file(tmp_path / "db")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"bucket") + len(b"bucket")
+    data[place : place + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(BoltError, match="is damaged"):
+        contents(read_bolt(path))
+
+
+def test_a_walk_keeps_its_time_and_passes_over_what_is_mounted(tmp_path: Path) -> None:
+    (tmp_path / "layer" / "mounted").mkdir(parents=True)
+    (tmp_path / "layer" / "mounted" / "file").write_bytes(b"x" * 5000)
+    with pytest.raises(TooLateError):
+        measure([tmp_path / "layer"], deadline=0)
+    whole = measure([tmp_path / "layer"])
+    without = measure([tmp_path / "layer"], mounts={str(tmp_path / "layer" / "mounted")})
+    assert without == measure([tmp_path / "nothing", tmp_path / "layer"], mounts={f"{tmp_path}/layer/mounted"})
+    assert without.high < whole.high
+    assert "/proc" in mount_points()
 
 
 def test_blocks_are_counted_with_holes_and_rounding_and_hard_links_once(tmp_path: Path) -> None:
@@ -149,6 +175,78 @@ def test_only_the_folder_of_a_volume_is_measured_whatever_its_mount_point_says(t
     assert storage.parts == ()
 
 
+def test_what_a_volume_mounts_by_its_options_is_not_looked_at(tmp_path: Path) -> None:
+    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
+    data = tmp_path / "volumes" / "data" / "_data"
+    data.mkdir(parents=True)
+    (data / "somewhere-else").write_bytes(b"x" * 1_000_000)
+    (data.parent / "opts.json").write_text("{}")
+    bound = msgspec.structs.replace(volume("data", options={"o": "bind"}), mountpoint=str(data))
+    storage, _ = read_storage_from_disk(local, Listed((), (), (bound,), ()), {}, 10)
+    assert [(part.id, part.folder) for part in storage.parts] == [("volume:data", "volumes/data")]
+    assert 0 < (storage.parts[0].high_bytes or 0) < 100_000
+
+
+def test_one_volume_that_cannot_be_read_is_unknown_and_the_rest_stands(tmp_path: Path) -> None:
+    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
+    volumes = []
+    for name in ("dead", "fine"):
+        (tmp_path / "volumes" / name / "_data").mkdir(parents=True)
+        volumes.append(msgspec.structs.replace(volume(name), mountpoint=str(tmp_path / "volumes" / name / "_data")))
+
+    def scandir(path: str) -> object:
+        if "dead" in path:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return os_scandir(path)
+
+    os_scandir = os.scandir
+    with patch("os.scandir", scandir):
+        storage, unmeasured = read_storage_from_disk(local, Listed((), (), tuple(volumes), ()), {}, 10)
+    assert unmeasured == 1
+    assert [part.high_bytes is None for part in storage.parts] == [True, False]
+
+
+def test_a_left_over_of_a_failed_removal_keeps_nothing(tmp_path: Path) -> None:
+    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    layers = tmp_path / "image" / "overlay2" / "layerdb" / "sha256"
+    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
+    for name in ("a" * 64, f"{'b' * 64}-123-removing"):
+        (layers / name).mkdir(parents=True)
+        (layers / name / "cache-id").write_text("c" * 64)
+    storage, _ = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+    assert [part.id for part in storage.parts] == [f"layer:sha256:{'a' * 64}"]
+    (layers / ("a" * 64) / "cache-id").write_text("../../../etc")
+    with pytest.raises(UnreadableStorageError, match="names no folder"):
+        read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+
+
+@pytest.mark.on_engines("docker-28.5-containerd")
+def test_containerd_may_be_a_service_of_its_own(engine: Engine, litter: Litter, tmp_path: Path) -> None:
+    loaded = litter.image("app:1", layers={"one": 100_000})
+    told = litter.engine.wire.call("GET", "/info")
+    seen = msgspec.structs.replace(
+        ENGINE, endpoint=engine.url, root_dir=str(engine.data_root), id=told["ID"], image_store="containerd"
+    )
+    listed = Listed((), (msgspec.structs.replace(image("x"), id=loaded),), (), ())
+    here, _ = read_storage_from_disk(seen, listed, {}, 60)
+    own, service = engine.data_root / "containerd" / "daemon", tmp_path / "service"
+    # What is left there from before the service was set up tells of other images.
+    shutil.copytree(own, service, symlinks=True)
+    foreign = Listed((), (msgspec.structs.replace(image("x"), id="sha256:" + "0" * 64),), (), ())
+    with pytest.raises(UnreadableStorageError, match="belongs to another engine"):
+        read_storage_from_disk(seen, foreign, {}, 60, service)
+    own.rename(own.with_name("elsewhere"))
+    try:
+        there, _ = read_storage_from_disk(seen, listed, {}, 60, service)
+    finally:
+        own.with_name("elsewhere").rename(own)
+    assert {part.id for part in there.parts} == {part.id for part in here.parts}
+    blobs = [part for part in there.parts if part.id.startswith("blob:")]
+    assert all((part.folder or "").startswith(str(service)) for part in blobs)
+
+
 def test_what_takes_too_long_is_unknown_and_what_is_known_is_not_measured_again(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"one": 100_000})
     made = litter.volume("data", size=50_000)
@@ -185,8 +283,10 @@ def test_the_gauge_tells_what_is_gone_and_waits_for_what_goes_late(tmp_path: Pat
     parts = tuple(Part(id=name, high_bytes=5, folder=name) for name in ("stays", "goes", "was-never"))
     gauge = gauge_of(msgspec.structs.replace(ENGINE, root_dir=str(tmp_path)), Storage(base="disk", parts=parts))
     assert gauge is not None
-    (tmp_path / "goes").rmdir()
+    timer = threading.Timer(0.3, (tmp_path / "goes").rmdir)
+    timer.start()
     told = gauge.measure({"goes"})
+    timer.join()
     assert told.gone == {"goes"}
     assert gauge_of(ENGINE, Storage(base="lengths")) is None
     assert gauge_of(ENGINE, None) is None

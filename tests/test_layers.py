@@ -19,7 +19,8 @@ from dockersweep.engine.connection import Connection
 from dockersweep.engine.endpoint import resolve_endpoint
 from dockersweep.engine.image_layers import ImageLayers, memory_keys, read_layers, wanted_images
 from dockersweep.engine.layer_parts import EMPTY_LAYER, layer_parts, unclear_images
-from dockersweep.errors import EngineError
+from dockersweep.engine.side_by_side import INSPECTORS
+from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError
 from dockersweep.model.inventory import Engine as EngineNoun
 from dockersweep.model.inventory import Image
 from dockersweep.model.storage import Part
@@ -192,6 +193,31 @@ def test_what_can_change_is_asked_again() -> None:
     known = {"i": told("k", history=[7])}
     assert read_layers(Reads(), ["i"], known, {})["i"].history_bytes == (1,)
     assert read_layers(Reads(), ["i"], known, {"i": "other"})["i"].history_bytes == (1,)
+
+
+def test_an_engine_that_stalls_is_not_asked_for_every_image() -> None:
+    asked: list[str] = []
+
+    class Stalls:
+        engine = ENGINE
+
+        def image_layers(self, image_id: str) -> ImageLayers | None:
+            asked.append(image_id)
+            raise EngineTimeoutError("late")
+
+    assert read_layers(Stalls(), [str(number) for number in range(100)], {}, {}) == {}
+    assert len(asked) <= INSPECTORS
+
+
+def test_an_engine_that_is_lost_ends_the_scan() -> None:
+    class Lost:
+        engine = ENGINE
+
+        def image_layers(self, image_id: str) -> ImageLayers | None:
+            raise EngineLostError("gone")
+
+    with pytest.raises(EngineLostError, match="gone"):
+        read_layers(Lost(), ["a", "b"], {}, {})
 
 
 def test_layers_are_remembered_by_what_does_not_change() -> None:

@@ -124,3 +124,9 @@ def test_a_ledger_of_the_first_version_gets_the_table_of_layers(tmp_path: Path) 
     assert recall_layers(ENGINE, tmp_path) == {"layer:a": b"1"}
     again = remember(inventory(UNSEEN), set(), NOW + DAY, tmp_path)
     assert again.images[0].first_seen_at == NOW
+
+
+def test_a_scan_of_images_does_not_forget_what_one_of_layers_kept(tmp_path: Path) -> None:
+    keep_layers(ENGINE, {"layer:a": b"1", "layer:b": b"2"}, tmp_path)
+    keep_layers(ENGINE, {"image:x": b"3"}, tmp_path)
+    assert recall_layers(ENGINE, tmp_path) == {"layer:a": b"1", "layer:b": b"2", "image:x": b"3"}

@@ -1,9 +1,18 @@
 """What came back, held against what was predicted."""
 
+from unittest.mock import patch
+
+import msgspec
+
+from dockersweep.engine.removal import exact_bytes
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, Status
-from dockersweep.policy.reckoning import disagree, prediction_of, reckon
-from tests.inventories import image, volume
+from dockersweep.policy import holdings
+from dockersweep.policy.planner import make_plan
+from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
+from dockersweep.policy.reckoning import disagree, exact_parts, prediction_of, reckon
+from dockersweep.units import parse_age
+from tests.inventories import NOW, image, record, volume
 from tests.test_reclaim import part, stored
 
 MEGABYTE = 1_000_000
@@ -67,3 +76,42 @@ def test_one_percent_and_one_megabyte_are_not_worth_a_word() -> None:
     assert not disagree(measured=500 * MEGABYTE, low=0, high=None)
     assert disagree(measured=97 * MEGABYTE, low=100 * MEGABYTE, high=100 * MEGABYTE)
     assert disagree(measured=103 * MEGABYTE, low=0, high=100 * MEGABYTE)
+
+
+def test_what_was_never_measured_is_not_freed_as_nothing() -> None:
+    unmeasured = msgspec.structs.replace(PARTS[3], low_bytes=0, high_bytes=None)
+    seen = stored(volume("v"), parts=[unmeasured])
+    assert reckoned(outcome("volume", "v"), gone={"volume:v"}, seen=seen) == (0, None, None)
+
+
+def test_what_others_removed_may_have_given_what_ours_did_not() -> None:
+    seen = stored(image("old"), record("r", shared=True), parts=[
+        part("layer:a", size=100), part("layer:b", "layer:a"), part("image:sha256:old", "layer:b"),
+    ], base="lengths")  # fmt: skip
+    outcomes = (
+        outcome("image", "sha256:old", "gone"),
+        msgspec.structs.replace(outcome("volume", "r"), kind="build-cache"),
+    )
+    with patch.object(holdings, "may_hold", lambda *_: {"r": frozenset({"layer:a", "layer:b"})}):
+        told = reckon(seen, outcomes, prediction_of(seen, outcomes), None, None)
+    assert (told.low_bytes, told.high_bytes) == (0, 100)
+
+
+def test_the_top_of_what_is_not_told_apart_proves_nothing() -> None:
+    top = msgspec.structs.replace(part("layer:b", "layer:a", size=100), undivided_layers=2)
+    storage = stored(image("old"), parts=[part("layer:a", size=0), top], base="lengths").storage
+    assert exact_parts(storage) == {"layer:a": 0}
+    assert exact_parts(None) == {}
+
+
+def test_a_removal_proves_only_what_does_not_depend_on_others() -> None:
+    """The record's row has the layer, because the image goes before it; should that stay, nothing came back."""
+    seen = stored(image("old"), record("r"), volume("v"), parts=[
+        part("layer:a", size=100), part("image:sha256:old", "layer:a"), part("build-cache:r", "layer:a"),
+        part("volume:v", size=7),
+    ])  # fmt: skip
+    flags = PolicyFlags(older_than=parse_age("0s"))
+    removals = {one.kind: one for one in make_plan(seen, policy_from_flags(flags), NOW).removals}
+    assert removals["build-cache"].reclaim.low_bytes == 100
+    assert exact_bytes(removals["build-cache"]) is None
+    assert exact_bytes(removals["volume"]) == 7

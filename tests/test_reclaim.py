@@ -108,6 +108,37 @@ def test_the_size_of_an_image_is_all_its_layers_and_a_records_its_own() -> None:
     assert sizes.everything("build-cache", but_of="image") == 0
 
 
+def test_a_record_counts_itself_and_not_what_it_was_built_on() -> None:
+    chain = [Part(id="snapshot:r0", high_bytes=7, low_bytes=7, folder="r0")]
+    records = [record("r0")]
+    links = [Part(id="build-cache:r0", needs=("snapshot:r0",), high_bytes=0)]
+    for number in range(1, 3000):
+        below = f"r{number - 1}"
+        chain.append(
+            Part(id=f"snapshot:r{number}", needs=(f"snapshot:{below}",), high_bytes=7, low_bytes=7, folder="x")
+        )
+        links.append(
+            Part(id=f"build-cache:r{number}", needs=(f"snapshot:r{number}", f"build-cache:{below}"), high_bytes=0)
+        )
+        records.append(record(f"r{number}", below))
+    sizes = Sizes(stored(*records, parts=[*chain, *links]))
+    assert {sizes.of(one) for one in records} == {7}
+
+
+def test_a_part_without_a_folder_that_needs_itself_ends() -> None:
+    loop = [Part(id="build-cache:r", needs=("odd",), high_bytes=0), Part(id="odd", needs=("odd",), high_bytes=0)]
+    assert Sizes(stored(record("r"), parts=loop)).of(record("r")) == 0
+
+
+def test_a_part_of_unknown_size_that_may_be_held_is_unknown_in_each_row() -> None:
+    held = record("r", shared=True)
+    parts = [Part(id="layer:a", high_bytes=None), part("layer:b"), part("image:sha256:old", "layer:a", "layer:b")]
+    seen = stored(OLD, held, parts=parts, base="lengths")
+    with patch.object(holdings, "may_hold", lambda *_: {"r": frozenset({"layer:a", "layer:b"})}):
+        told = Reclaim(seen).in_order(refs(OLD, held))
+    assert [row.high_bytes for row in told.rows] == [None, None]
+
+
 def own_part(ref: ObjectRef) -> str:
     return f"{ref.kind}:{ref.id}"
 

@@ -14,6 +14,7 @@ from tests.engines.kinds import kind
 from tests.engines.litter import Litter
 from tests.engines.scenarios import SCENARIOS, Scenario, Step
 from tests.engines.truth import Used, used_below
+from tests.engines.truth_remote import far_away
 from tests.engines.truth_trial import Interval, Prediction, Trial, faults, put_on_trial
 from tests.running import dockersweep
 
@@ -40,6 +41,21 @@ def test_what_is_predicted_comes_back(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5")
+def test_from_afar_the_answers_prove_which_layers_went(engine: Engine, litter: Litter) -> None:
+    litter.image("base:1", layers={"base": 2_000_000})
+    litter.image("app:1", layers={"base": 2_000_000, "app": 300_000, "more": 40_000})
+    litter.image("job:1", layers={"base": 2_000_000, "job": 5_000})
+    flags = ("--all-images", "--kind", "image", "--older-than", "0s", "--keep-image", "base")
+    with far_away(engine.socket) as url:
+        told = document("sweep", "--yes", "--format", "json", *flags, host=url)
+    freed = {one["name"]: one["freed_bytes"] for one in told["outcomes"]}
+    assert freed == {"app:1": 340_000, "job:1": 5_000}
+    assert told["reclaimed"]["measured_bytes"] == 345_000
+    assert told["reclaimed"]["measured_by"] == "answers"
+    assert told["size_base"] == "lengths"
+
+
 # The judge itself: it must be able to say no.
 
 
@@ -49,7 +65,9 @@ def trial_of(low: int, high: int, freed: int, *, stays: bool = False, engine: st
     near = Prediction("disk", told, (("image", told),))
     step = Step("a step", (), "stays" if stays else "none")
     far = dataclasses.replace(near, base="lengths")
-    return Trial(kind(engine), step, near, far, Used(freed, freed), freed, freed, {})
+    reclaimed = {"measured_by": "disk", "measured_bytes": freed, "surprises": []}
+    outcome = {"reclaimed": reclaimed, "outcomes": [{"freed_bytes": None}, {"freed_bytes": freed}]}
+    return Trial(kind(engine), step, near, far, Used(freed, freed), freed, freed, outcome)
 
 
 def test_the_judge_finds_nothing_wrong_with_the_truth() -> None:
@@ -70,6 +88,25 @@ def test_the_judge_finds_nothing_wrong_with_the_truth() -> None:
 )
 def test_the_judge_finds_what_is_wrong(trial: Trial, fault: str) -> None:
     assert any(fault in found for found in faults(trial)), list(faults(trial))
+
+
+@pytest.mark.parametrize(
+    ("reclaimed", "fault"),
+    [
+        ({"measured_bytes": None}, "after: it measured None by disk"),
+        ({"measured_bytes": 19_000_000}, "after: it measured 19000000 by disk"),
+        ({"measured_by": "answers"}, "by answers"),
+        ({"surprises": ["still there: x"]}, "after: still there: x"),
+    ],
+)
+def test_the_judge_holds_a_sweep_to_what_it_says(reclaimed: dict[str, object], fault: str) -> None:
+    trial = trial_of(20_000_000, 20_000_000, 20_000_000)
+    outcome = {**trial.outcome, "reclaimed": {**trial.outcome["reclaimed"], **reclaimed}}
+    found = list(faults(dataclasses.replace(trial, outcome=outcome)))
+    assert len(found) == 1
+    assert fault in found[0]
+    echo = {**trial.outcome, "outcomes": [{"freed_bytes": 21_000_000}]}
+    assert "are proven" in next(faults(dataclasses.replace(trial, outcome=echo)))
 
 
 def test_the_judge_adds_up_the_rows() -> None:

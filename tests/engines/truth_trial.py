@@ -164,6 +164,18 @@ def faults(trial: Trial) -> Iterator[str]:
     if width is None or width > allowed:
         yield f"near: {trial.near.total} leaves {width} open, and {allowed} are allowed"
     yield from _wrong_to_the_byte(trial)
+    yield from _wrong_afterwards(trial)
+
+
+def _wrong_afterwards(trial: Trial) -> Iterator[str]:
+    """What a sweep says of itself must be so, and it must not be surprised by what it did."""
+    told = trial.outcome["reclaimed"]
+    if told["measured_by"] != "disk" or abs(told["measured_bytes"] - trial.freed.disk) > tolerance(trial.freed.disk):
+        yield f"after: it measured {told['measured_bytes']} by {told['measured_by']}: {trial.freed.disk:,} came back"
+    yield from (f"after: {surprise}" for surprise in told["surprises"])
+    proven = sum(one["freed_bytes"] or 0 for one in trial.outcome["outcomes"])
+    if proven > trial.freed.disk + tolerance(trial.freed.disk):
+        yield f"after: {proven:,} are proven by the engine's answers: {trial.freed.disk:,} came back"
 
 
 def _wrong_to_the_byte(trial: Trial) -> Iterator[str]:

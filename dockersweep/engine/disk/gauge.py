@@ -30,7 +30,10 @@ class DiskGauge:
     def __init__(self, root: Path, storage: Storage) -> None:
         self._root = root
         self._parts = [part for part in storage.parts if part.folder is not None and self._is_there(part)]
-        self._free_before = _free_bytes(root)
+        # Where containerd is a service of its own, its folder may be on another disk.
+        outside = {Path(part.folder).parent for part in self._parts if part.folder and part.folder.startswith("/")}
+        self._disks = {place.stat().st_dev: place for place in (root, *outside) if place.is_dir()}
+        self._free_before = self._free_bytes()
 
     def measure(self, expected: Collection[str]) -> DiskMeasurement:
         """Return what is gone; waits a while for what is expected to go, as containerd collects its garbage later."""
@@ -49,9 +52,13 @@ class DiskGauge:
             time.sleep(_POLL_SECONDS)
         gone = frozenset(part.id for part in self._parts if not self._is_there(part))
         try:
-            return DiskMeasurement(gone, _free_bytes(self._root) - self._free_before)
+            return DiskMeasurement(gone, self._free_bytes() - self._free_before)
         except OSError:
             return DiskMeasurement(gone, None)
+
+    def _free_bytes(self) -> int:
+        told = [os.statvfs(place) for place in self._disks.values()]
+        return sum(one.f_bfree * one.f_frsize for one in told)
 
     def _is_there(self, part: Part) -> bool:
         return os.path.lexists(self._root / (part.folder or ""))
@@ -65,8 +72,3 @@ def gauge_of(engine: Engine, storage: Storage | None) -> DiskGauge | None:
         return DiskGauge(Path(engine.root_dir), storage)
     except OSError:
         return None
-
-
-def _free_bytes(root: Path) -> int:
-    told = os.statvfs(root)
-    return told.f_bfree * told.f_frsize
