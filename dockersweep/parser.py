@@ -84,14 +84,16 @@ def _add_reading(parser: argparse.ArgumentParser, from_file: bool) -> None:
     if from_file:
         group.add_argument("--inventory", metavar="FILE", help="read a saved `scan --format json` instead of an engine")
     group.add_argument(
-        "--no-sizes", dest="sizes", action="store_false", help="do not have the engine walk its disk; sizes are unknown"
+        "--no-sizes", dest="sizes", action="store_false",
+        help="have no disk walked, by the engine or here; sizes of containers and volumes are unknown",
+    )  # fmt: skip
+    group.add_argument(
+        "--size-timeout", metavar="AGE", type=_timeout, default="15m", help="how long each of the two may take (15m)"
     )
     group.add_argument(
-        "--size-timeout", metavar="AGE", type=_timeout, default="15m", help="how long that walk may take (15m)"
-    )
-    group.add_argument(
-        "--no-ledger", dest="ledger", action="store_false", help="do not use the memory of what was first seen when"
-    )
+        "--no-ledger", dest="ledger", action="store_false",
+        help="do not use the memory of what was first seen when, and of the sizes of layers",
+    )  # fmt: skip
 
 
 def _add_policy(parser: argparse.ArgumentParser) -> None:

@@ -170,12 +170,13 @@ def faults(trial: Trial) -> Iterator[str]:
 def _wrong_afterwards(trial: Trial) -> Iterator[str]:
     """What a sweep says of itself must be so, and it must not be surprised by what it did."""
     told = trial.outcome["reclaimed"]
-    if told["measured_by"] != "disk" or abs(told["measured_bytes"] - trial.freed.disk) > tolerance(trial.freed.disk):
-        yield f"after: it measured {told['measured_bytes']} by {told['measured_by']}: {trial.freed.disk:,} came back"
+    measured, freed = told["measured_bytes"], trial.freed.disk
+    if told["measured_by"] != "disk" or measured is None or abs(measured - freed) > tolerance(freed):
+        yield f"after: it measured {measured} by {told['measured_by']}: {freed:,} came back"
     yield from (f"after: {surprise}" for surprise in told["surprises"])
     proven = sum(one["freed_bytes"] or 0 for one in trial.outcome["outcomes"])
-    if proven > trial.freed.disk + tolerance(trial.freed.disk):
-        yield f"after: {proven:,} are proven by the engine's answers: {trial.freed.disk:,} came back"
+    if proven > freed + tolerance(freed):
+        yield f"after: {proven:,} are proven by the engine's answers: {freed:,} came back"
 
 
 def _wrong_to_the_byte(trial: Trial) -> Iterator[str]:
