@@ -95,7 +95,7 @@ def _told_by_size(
     if isinstance(seen, Network):
         return Part(id=own, high_bytes=0), ()
     if isinstance(seen, Container):
-        return _container_part(seen), ()
+        return _container_part(seen, log_is_counted=inventory.engine.flavour == "podman"), ()
     if isinstance(seen, Image):
         told = seen.size_bytes is not None and seen.shared_bytes is not None
         unique = max(0, (seen.size_bytes or 0) - (seen.shared_bytes or 0)) if told else 0
@@ -106,10 +106,12 @@ def _told_by_size(
     return Part(id=own, low_bytes=seen.size_bytes or 0, high_bytes=seen.size_bytes), ()
 
 
-def _container_part(seen: Container) -> Part:
-    """The writable layer and the log; where either is not known, the other is the least that comes back."""
-    known = [size for size in (seen.size_bytes, seen.log_bytes) if size is not None]
-    high = sum(known) if len(known) == 2 else None
+def _container_part(seen: Container, log_is_counted: bool) -> Part:
+    """The writable layer and the log, which Podman counts with it; where either is not known, the other is the least
+    that comes back."""
+    sizes = [seen.size_bytes] if log_is_counted else [seen.size_bytes, seen.log_bytes]
+    known = [size for size in sizes if size is not None]
+    high = sum(known) if len(known) == len(sizes) else None
     return Part(id=part_id(seen), low_bytes=sum(known), high_bytes=high)
 
 
