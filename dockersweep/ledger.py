@@ -82,7 +82,8 @@ def recall_layers(engine: Engine, folder: Path) -> dict[str, bytes]:
     """Return what `keep_layers` kept of an engine; nothing where the file cannot be read."""
     try:
         with contextlib.closing(_open(folder)) as database:
-            return dict(_layers(database, engine_identity(engine)))
+            rows = _layers(database, engine_identity(engine))
+            return {one: told for one, told in rows if isinstance(one, str) and isinstance(told, bytes)}
     except (OSError, sqlite3.Error, _NewerLedgerError):
         return {}
 

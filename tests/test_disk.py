@@ -19,10 +19,16 @@ from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
 from dockersweep.engine.disk.found import Listed, UnreadableStorageError
 from dockersweep.engine.disk.gauge import gauge_of
 from dockersweep.engine.disk.walk import DiskBytes, TooLateError, measure, mount_points
+from dockersweep.model.inventory import Volume
+from dockersweep.model.plan import Plan
 from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.planner import make_plan
+from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
 from tests.engines.engine import Engine
 from tests.engines.litter import Litter
-from tests.inventories import ENGINE, container, image, volume
+from tests.engines.truth import settled
+from tests.inventories import ENGINE, NOW, container, image, inventory, volume
+from tests.running import dockersweep
 
 PAGE = 4096
 NOTHING_LISTED = Listed((), (), (), ())
@@ -277,16 +283,62 @@ def test_what_takes_too_long_is_unknown_and_what_is_known_is_not_measured_again(
     assert sorted(anew.parts, key=str) == sorted(first.parts, key=str)
 
 
+def plan_of(*volumes: Volume) -> Plan:
+    return make_plan(inventory(*volumes), policy_from_flags(PolicyFlags(named_volumes=True)), NOW)
+
+
 def test_the_gauge_tells_what_is_gone_and_waits_for_what_goes_late(tmp_path: Path) -> None:
     for name in ("stays", "goes"):
         (tmp_path / name).mkdir()
     parts = tuple(Part(id=name, high_bytes=5, folder=name) for name in ("stays", "goes", "was-never"))
-    gauge = gauge_of(msgspec.structs.replace(ENGINE, root_dir=str(tmp_path)), Storage(base="disk", parts=parts))
+    here = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    gauge = gauge_of(here, Storage(base="disk", parts=parts), plan_of())
     assert gauge is not None
     timer = threading.Timer(0.3, (tmp_path / "goes").rmdir)
     timer.start()
-    told = gauge.measure({"goes"})
+    told = gauge.measure({"goes", "was-never"})
     timer.join()
     assert told.gone == {"goes"}
-    assert gauge_of(ENGINE, Storage(base="lengths")) is None
-    assert gauge_of(ENGINE, None) is None
+    assert told.still_there == frozenset()
+    assert told.volume_bytes is None
+    assert gauge.measure({"stays"}).still_there == {"stays"}
+    assert gauge_of(ENGINE, Storage(base="lengths"), plan_of()) is None
+    assert gauge_of(ENGINE, None, plan_of()) is None
+
+
+def test_the_gauge_measures_volumes_once_more_and_together(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "one" / "file").write_bytes(os.urandom(100_000))
+    os.link(tmp_path / "one" / "file", tmp_path / "two" / "link")
+    # At the time of the scan there was less in them.
+    parts = tuple(Part(id=f"volume:{name}", high_bytes=5, folder=name) for name in ("one", "two"))
+    here = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    gauge = gauge_of(here, Storage(base="disk", parts=parts), plan_of(volume("one"), volume("two")))
+    expected = measure([tmp_path / "one", tmp_path / "two"])
+    assert gauge is not None
+    shutil.rmtree(tmp_path / "one")
+    assert gauge.measure({"volume:one"}).volume_bytes is None
+    shutil.rmtree(tmp_path / "two")
+    told = gauge.measure({"volume:one", "volume:two"})
+    assert told.volumes == {"volume:one", "volume:two"}
+    assert told.volume_bytes == expected.low
+    assert expected.low == expected.high > 100_000
+
+
+@pytest.mark.on_engines("docker-28.5")
+def test_the_vfs_driver_copies_and_is_measured_as_it_is(engine: Engine) -> None:
+    with Engine(engine.kind, options=("--storage-driver=vfs",)) as copying:
+        litter = Litter(copying)
+        litter.image("base:1", layers={"base": 2_000_000})
+        litter.image("app:1", layers={"base": 2_000_000, "app": 300_000})
+        before = settled(copying)
+        run = dockersweep(
+            "sweep", "--yes", "--format", "json", "--all-images", "--older-than", "0s", "--keep-image", "base",
+            host=copying.url,
+        )  # fmt: skip
+        freed = (before - settled(copying)).disk
+    assert freed > 2_300_000
+    told = run.json()
+    assert abs(told["predicted"]["low_bytes"] - freed) <= 65_536
+    assert told["predicted"]["low_bytes"] == told["predicted"]["high_bytes"] == told["reclaimed"]["measured_bytes"]

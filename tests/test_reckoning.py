@@ -6,7 +6,7 @@ import msgspec
 
 from dockersweep.engine.removal import exact_bytes
 from dockersweep.model.inventory import Inventory
-from dockersweep.model.outcome import Outcome, Status
+from dockersweep.model.outcome import DiskMeasurement, Outcome, Status
 from dockersweep.policy import holdings
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
@@ -35,8 +35,17 @@ def outcome(kind: str, name: str, status: Status = "removed", freed: int | None 
 BOTH = (outcome("image", "sha256:app"), outcome("image", "sha256:old"))
 
 
+def disk(gone: set[str], *still_there: str, free: int | None = None, volumes: int | None = None) -> DiskMeasurement:
+    """What was measured; with `volumes` those that are gone were measured together, and took that much."""
+    together = frozenset(one for one in gone if one.startswith("volume:")) if volumes is not None else frozenset()
+    return DiskMeasurement(
+        gone=frozenset(gone), still_there=frozenset(still_there), volumes=together, volume_bytes=volumes,
+        free_space_bytes=free,
+    )  # fmt: skip
+
+
 def reckoned(*outcomes: Outcome, gone: set[str] | None, seen: Inventory = SEEN) -> tuple[int, int | None, int | None]:
-    told = reckon(seen, outcomes, prediction_of(seen, outcomes), gone, None)
+    told = reckon(seen, outcomes, prediction_of(seen, outcomes), None if gone is None else disk(gone))
     return told.low_bytes, told.high_bytes, told.measured_bytes
 
 
@@ -59,15 +68,25 @@ def test_the_disk_tells_by_what_is_gone_and_the_answers_where_it_cannot() -> Non
 
 
 def test_surprises_name_what_to_look_at() -> None:
-    told = reckon(SEEN, BOTH, prediction_of(SEEN, BOTH), {"volume:v"}, 7)
+    told = reckon(SEEN, BOTH, prediction_of(SEEN, BOTH), disk({"volume:v"}, "layer:a", "image:sha256:app", free=7))
     assert told.surprises == (
         "still there: layer:a (40000000 bytes) in layer:a",
-        "still there: image:sha256:app (0 bytes) in image:sha256:app",
-        "still there: image:sha256:old (0 bytes) in image:sha256:old",
         "gone without being told: volume:v (5000000 bytes) in volume:v",
     )
-    assert (told.measured_by, told.free_space_bytes) == ("disk", 7)
-    assert reckon(SEEN, BOTH, prediction_of(SEEN, BOTH), {"layer:a"}, 7).surprises == ()
+    assert (told.measured_bytes, told.measured_by, told.free_space_bytes) == (0, "disk", 7)
+    assert reckon(SEEN, BOTH, prediction_of(SEEN, BOTH), disk({"layer:a"})).surprises == ()
+
+
+def test_what_somebody_else_removed_meanwhile_is_not_freed_by_us() -> None:
+    assert reckoned(*BOTH, gone={"layer:a", "volume:v"})[2] == 40 * MEGABYTE
+    theirs = outcome("volume", "v", "gone")
+    assert reckoned(*BOTH, theirs, gone={"layer:a", "volume:v"})[2] == 40 * MEGABYTE
+
+
+def test_volumes_count_as_they_were_just_before_they_went() -> None:
+    ours = (outcome("volume", "v"),)
+    told = reckon(SEEN, ours, prediction_of(SEEN, ours), disk({"volume:v"}, volumes=26 * MEGABYTE))
+    assert told.measured_bytes == 26 * MEGABYTE
 
 
 def test_one_percent_and_one_megabyte_are_not_worth_a_word() -> None:
@@ -93,7 +112,7 @@ def test_what_others_removed_may_have_given_what_ours_did_not() -> None:
         msgspec.structs.replace(outcome("volume", "r"), kind="build-cache"),
     )
     with patch.object(holdings, "may_hold", lambda *_: {"r": frozenset({"layer:a", "layer:b"})}):
-        told = reckon(seen, outcomes, prediction_of(seen, outcomes), None, None)
+        told = reckon(seen, outcomes, prediction_of(seen, outcomes), None)
     assert (told.low_bytes, told.high_bytes) == (0, 100)
 
 

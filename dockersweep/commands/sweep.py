@@ -62,7 +62,7 @@ def _carry_out(
 ) -> OutcomeDocument:
     """Carry out the plan, and measure on the engine's disk, where that can be read, what came back."""
     storage = inventory.storage
-    gauge = gauge_of(inventory.engine, storage)
+    gauge = gauge_of(inventory.engine, storage, plan)
     carried = carry_out(plan, client, stop, progress, exact_parts(storage))
     prediction = prediction_of(inventory, carried.outcomes)
     measured = gauge.measure(prediction.parts) if gauge else None
@@ -73,13 +73,7 @@ def _carry_out(
         finished_at=carried.finished_at,
         ended_early=carried.ended_early,
         outcomes=carried.outcomes,
-        reclaimed=reckon(
-            inventory,
-            carried.outcomes,
-            prediction,
-            measured.gone if measured else None,
-            measured.free_space_bytes if measured else None,
-        ),
+        reclaimed=reckon(inventory, carried.outcomes, prediction, measured),
         warnings=plan.warnings,
         size_base=plan.size_base,
         predicted=plan.reclaim,

@@ -1,5 +1,6 @@
 """What became of a plan."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import Struct
@@ -25,6 +26,22 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Why, in words; None where it was simply removed."""
     freed_bytes: Bytes | None
     """What the engine's answer proves to have come back; None where it proves nothing."""
+
+
+@dataclass(frozen=True)
+class DiskMeasurement:
+    """What a sweep did to the engine's disk."""
+
+    gone: frozenset[str]
+    """The ids of the parts that were there before and are no longer."""
+    still_there: frozenset[str]
+    """Those that were to go, and did not."""
+    volumes: frozenset[str]
+    """The parts of volumes that were measured together just before they went."""
+    volume_bytes: Bytes | None
+    """What these took; None where there are none."""
+    free_space_bytes: int | None
+    """By how much the free space of the disk grew; None where it cannot be asked any more."""
 
 
 class Reclaimed(Struct, frozen=True, kw_only=True):

@@ -104,5 +104,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     warnings: tuple[ScanWarning, ...]
     size_base: SizeBase = "lengths"
     """What all sizes of the plan are counted in."""
+    not_from_disk: str | None = None
+    """Why they are lengths; None where they are disk blocks."""
     reclaim_of_kinds: dict[Kind, Interval] = {}
     """What the removals of each kind add to those of the kinds before it."""

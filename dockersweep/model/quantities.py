@@ -6,4 +6,4 @@ from typing import Annotated
 from msgspec import Meta
 
 Instant = Annotated[datetime, Meta(tz=True)]
-Bytes = Annotated[int, Meta(ge=0)]
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]

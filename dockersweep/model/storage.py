@@ -6,9 +6,9 @@ removed and no other part needs it any more: engines count references in just th
 and that nothing needs ("lease:<id>") stands for something that no list of the engine shows, and is never given back.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from dockersweep.model.quantities import Bytes
 
@@ -25,13 +25,17 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     low_bytes: Bytes = 0
     high_bytes: Bytes | None
     """Its own size, without what it needs, lies between the two; `high_bytes` is None where it is not known."""
-    undivided_layers: int = 1
+    undivided_layers: Annotated[int, Meta(ge=1, le=10_000)] = 1
     """How many layers, from this one downwards, have these bytes together, where it is not told which of them has how
     many; the others are parts of no size."""
     undivided_sizes: tuple[Bytes, ...] = ()
     """The sizes of those of them that hold something, the lowest first; empty where they are not known."""
     folder: str | None = None
     """Where most of it lies, below the engine's root; None where that is not known."""
+
+    def __post_init__(self) -> None:
+        if self.high_bytes is not None and self.high_bytes < self.low_bytes:
+            raise ValueError(f"{self.id} has a low_bytes above its high_bytes")
 
 
 class Storage(Struct, frozen=True, kw_only=True):

@@ -82,7 +82,7 @@ class _Layers:
         one_of = frozenset(part.undivided_sizes)
         number = top
         for _ in range(part.undivided_layers):
-            if number < 0:
+            if number < 0 or number in self._bytes_in:
                 break
             self._low[number], self._high[number] = 0, self._high[top]
             if number != top:

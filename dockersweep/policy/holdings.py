@@ -95,7 +95,9 @@ def _told_by_size(
     if isinstance(seen, Network):
         return Part(id=own, high_bytes=0), ()
     if isinstance(seen, Container):
-        return _container_part(seen, log_is_counted=inventory.engine.flavour == "podman"), ()
+        part = _container_part(seen, log_is_counted=inventory.engine.flavour == "podman")
+        # There its "-init" snapshot takes some blocks, of which the engine does not tell.
+        return replace(part, high_bytes=None) if inventory.engine.image_store == "containerd" else part, ()
     if isinstance(seen, Image):
         told = seen.size_bytes is not None and seen.shared_bytes is not None
         unique = max(0, (seen.size_bytes or 0) - (seen.shared_bytes or 0)) if told else 0

@@ -48,6 +48,7 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime) -> Plan:
         limits=Limits(),
         warnings=(*inventory.warnings, *_idle(inventory, policy)),
         size_base=size_base(inventory),
+        not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
         reclaim_of_kinds=prediction.of_kinds,
     )
 

@@ -1,9 +1,9 @@
 """Holds what a sweep gave back against what was predicted: pure, from outcomes and what was measured."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from dockersweep.model.inventory import Inventory
-from dockersweep.model.outcome import Outcome, Reclaimed
+from dockersweep.model.outcome import DiskMeasurement, Outcome, Reclaimed
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.reclaim import Prediction, Reclaim
@@ -31,29 +31,26 @@ def prediction_of(inventory: Inventory, outcomes: Iterable[Outcome]) -> Predicti
 
 
 def reckon(
-    inventory: Inventory,
-    outcomes: Collection[Outcome],
-    prediction: Prediction,
-    gone: Collection[str] | None,
-    free_space_bytes: int | None,
+    inventory: Inventory, outcomes: Collection[Outcome], prediction: Prediction, disk: DiskMeasurement | None
 ) -> Reclaimed:
-    """Return what came back. `gone` are the ids of the parts that are no longer on the disk, None where that cannot
-    be read; then the engine's answers must tell."""
-    low, high = _of_ours(prediction, sum(one.status == "gone" and one.action == "remove" for one in outcomes))
+    """Return what came back. Where there is no measurement of the disk, the engine's answers must tell."""
+    already_gone = sum(one.status == "gone" and one.action == "remove" for one in outcomes)
+    low, high = _of_ours(prediction, already_gone)
     parts = {part.id: part for part in (inventory.storage.parts if inventory.storage else ())}
-    measured = _proven(outcomes) if gone is None else _measured([parts[one] for one in gone])
+    ours = {part for part, row in prediction.parts.items() if row >= already_gone}
+    measured = _proven(outcomes) if disk is None else _measured(parts, ours, disk)
     surprises: tuple[str, ...] = ()
     if measured is not None and disagree(measured, low, high):
-        if gone is None:
+        if disk is None:
             surprises = (f"the answers of the engine prove {measured} bytes; compare what each removal freed",)
         else:
-            surprises = tuple(_surprises(parts, set(prediction.parts), set(gone)))[:MOST_SURPRISES]
+            surprises = tuple(_surprises(parts, ours, disk))[:MOST_SURPRISES]
     return Reclaimed(
         low_bytes=low,
         high_bytes=high,
         measured_bytes=measured,
-        measured_by=None if measured is None else "answers" if gone is None else "disk",
-        free_space_bytes=free_space_bytes,
+        measured_by=None if measured is None else "answers" if disk is None else "disk",
+        free_space_bytes=None if disk is None else disk.free_space_bytes,
         surprises=surprises,
     )
 
@@ -78,15 +75,17 @@ def _proven(outcomes: Collection[Outcome]) -> int | None:
     return None if None in freed else sum(size or 0 for size in freed)
 
 
-def _measured(gone: list[Part]) -> int | None:
-    """Return what these took at the least; None where the size of one was never known."""
-    return None if any(part.high_bytes is None for part in gone) else sum(part.low_bytes for part in gone)
+def _measured(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> int | None:
+    """Return what those of ours took that are gone, at the least; None where the size of one was never known."""
+    gone = [parts[one] for one in disk.gone if one in ours and one not in disk.volumes]
+    if any(part.high_bytes is None for part in gone):
+        return None
+    return sum(part.low_bytes for part in gone) + (disk.volume_bytes or 0)
 
 
-def _surprises(parts: dict[str, Part], expected: set[str], gone: set[str]) -> Iterator[str]:
+def _surprises(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> Iterator[str]:
     """Name what would have to be looked at, the largest first."""
-    stayed = [part for part in parts.values() if part.id in expected - gone and part.folder]
-    also = [parts[one] for one in gone - expected]
-    for text, odd in (("still there", stayed), ("gone without being told", also)):
-        for part in sorted(odd, key=lambda part: part.low_bytes, reverse=True):
-            yield f"{text}: {part.id} ({part.low_bytes} bytes) in {part.folder}"
+    for text, ids in (("still there", disk.still_there), ("gone without being told", disk.gone - set(ours))):
+        for part in sorted((parts[one] for one in ids), key=lambda part: part.low_bytes, reverse=True):
+            if part.high_bytes != 0:
+                yield f"{text}: {part.id} ({part.low_bytes} bytes) in {part.folder}"

@@ -30,8 +30,8 @@ class Prediction:
     of_kinds: dict[Kind, Interval]
     """What those of each kind add to those of the kinds before it; empty where the kinds come in turns."""
     total: Interval
-    parts: tuple[str, ...]
-    """The ids of the parts that can come back."""
+    parts: dict[str, int]
+    """The ids of the parts that can come back, each with the place of the removal that it does with at the soonest."""
 
 
 class Reclaim:
@@ -63,7 +63,7 @@ class Reclaim:
             rows=tuple(rows.intervals()),
             of_kinds=sections.of_kinds(),
             total=self._interval(latest, soonest, self._why_held(uncertain, nodes)),
-            parts=tuple(self._graph.ids[node] for node in soonest),
+            parts={self._graph.ids[node]: place for node, place in soonest.items()},
         )
 
     def alone(self, ref: ObjectRef) -> Interval:

@@ -36,9 +36,10 @@ def disk_table(
     width: int | None,
 ) -> str:
     """Return the report; "reclaimable" is what the plan gives back, `unused` what all that is unused would."""
+    base = base_sentence(plan.size_base, plan.not_from_disk)
     text = (
         f"Reclaimable is what {plan.policy.source} would remove: {format_interval(plan.reclaim)}. "
-        f"All that is unused would give back {format_interval(unused)}. {base_sentence(inventory)}"
+        f"All that is unused would give back {format_interval(unused)}. {base}"
     )
     parts = [
         engine_line(inventory.engine, inventory.taken_at, width),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dockersweep.model.inventory import Engine, Inventory, Kind, ScanWarning
+from dockersweep.model.inventory import Engine, Kind, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Instant
 from dockersweep.model.storage import SizeBase
@@ -28,12 +28,11 @@ BASE_WORDS: dict[SizeBase, str] = {"disk": "of disk blocks", "lengths": "as the 
 """What a number of bytes counts, to be said behind it."""
 
 
-def base_sentence(inventory: Inventory) -> str:
-    """Return what the sizes of an inventory count, and why."""
-    storage = inventory.storage
-    if storage is not None and storage.base == "disk":
+def base_sentence(base: SizeBase, not_from_disk: str | None) -> str:
+    """Return what sizes count, and why."""
+    if base == "disk":
         return "Sizes are disk blocks, as du counts them."
-    why = f" ({storage.not_from_disk})" if storage is not None and storage.not_from_disk else ""
+    why = f" ({not_from_disk})" if not_from_disk else ""
     return f"Sizes are as the engine counts: lengths, not disk blocks{why}."
 
 

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Decision, Plan, Reason, ReasonCode, Removal
-from dockersweep.report.headline import BASE_WORDS, NOUN_OF, TITLE_OF, engine_line, fold, format_interval, warning_lines
+from dockersweep.report.headline import (
+    BASE_WORDS,
+    NOUN_OF,
+    TITLE_OF,
+    base_sentence,
+    engine_line,
+    fold,
+    format_interval,
+    warning_lines,
+)
 from dockersweep.report.table import Column, render_table
 from dockersweep.report.text import plural
 from dockersweep.units import format_size
@@ -37,6 +46,8 @@ def plan_table(plan: Plan, verbose: bool, width: int | None) -> str:
         if section:
             parts.append(section)
     parts.append(_kept_sections(plan, width) if verbose else _kept_summary(plan, width))
+    if plan.removals and plan.size_base == "lengths":
+        parts.append(fold(base_sentence(plan.size_base, plan.not_from_disk), width))
     if plan.warnings:
         parts.append(warning_lines(plan.warnings, width))
     return "\n".join(part for part in parts if part)

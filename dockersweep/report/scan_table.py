@@ -5,6 +5,7 @@ from typing import Literal
 
 from dockersweep.model.inventory import KINDS, Inventory, Kind
 from dockersweep.model.plan import Interval
+from dockersweep.model.storage import Storage
 from dockersweep.model.use import Use
 from dockersweep.report.headline import TITLE_OF, base_sentence, engine_line, fold, format_interval, warning_lines
 from dockersweep.report.table import Column, render_table
@@ -49,7 +50,8 @@ def scan_table(
             parts.append(f"{TITLE_OF[kind]}: not read\n")
         else:
             parts.append(_section(kind, of_kind, shown[kind], gives_back.get(kind), show_all, width))
-    parts.append(fold(base_sentence(inventory), width))
+    storage = inventory.storage or Storage(base="lengths")
+    parts.append(fold(base_sentence(storage.base, storage.not_from_disk), width))
     if inventory.warnings:
         parts.append(warning_lines(inventory.warnings, width))
     return "\n".join(parts)

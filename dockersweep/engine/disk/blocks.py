@@ -66,16 +66,15 @@ def _find(engine: Engine, root: Path, listed: Listed, system_containerd: Path) -
 
 
 def _find_containerd(root: Path, listed: Listed, system_containerd: Path) -> list[Found]:
-    """Containerd is started by the engine, or as a service; a folder that is left from the other way is not it."""
-    problems = []
-    for daemon in (root / "containerd" / "daemon", system_containerd):
-        try:
-            found = containerd.find_parts(root, daemon)
-            _check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
-            return found
-        except UnreadableStorageError as error:
-            problems.append(str(error))
-    raise UnreadableStorageError("; ".join(problems))
+    """Containerd is started by the engine, or as a service. A folder that is left from the other way may hold the
+    same images, but is not written to any more."""
+    known = [one for one in (root / "containerd" / "daemon", system_containerd) if (one / containerd.METADATA).exists()]
+    if not known:
+        raise UnreadableStorageError(f"there is no containerd in {root} or {system_containerd}")
+    daemon = max(known, key=lambda one: (one / containerd.METADATA).stat().st_mtime_ns)
+    found = containerd.find_parts(root, daemon)
+    _check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
+    return found
 
 
 def _tells_the_id_of(engine: Engine, root: Path) -> bool:
@@ -96,12 +95,13 @@ def _check_contents(folder: Path, listed: Listed, found: Collection[str], is_cer
     Where the id is not told either, each must have all images of the other, and all listed containers must be there.
     """
     images = {f"image:{one.id}" for one in listed.images}
-    containers = {f"container:{one.id}" for one in listed.containers}
+    # Of a container whose removal failed, or goes on, only a part may be left.
+    containers = {f"container:{one.id}" for one in listed.containers if one.state not in ("dead", "removing")}
     missing = (images | containers) - set(found)
     strange = set() if is_certain else {one for one in found if one.startswith("image:")} - images
-    if is_certain and (containers or images):
-        # What has just gone may be missing, but not all of it.
-        missing = missing if not (images | containers) & set(found) else set()
+    if is_certain and len(missing) < len(images | containers) / 2:
+        # What has just gone may be missing, and is of unknown size.
+        missing = set()
     if missing or strange:
         odd = sorted(missing or strange)[0]
         raise UnreadableStorageError(

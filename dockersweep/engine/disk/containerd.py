@@ -10,6 +10,7 @@ What nothing reaches is left out: the next collection takes it, whatever else is
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,7 +21,6 @@ import msgspec
 from dockersweep.engine.disk.bolt import BoltError, read_bolt
 from dockersweep.engine.disk.build_records import BuildRecords
 from dockersweep.engine.disk.containerd_metadata import (
-    NAMESPACE,
     SNAPSHOTTER,
     Entry,
     Namespace,
@@ -36,6 +36,7 @@ from dockersweep.engine.disk.containerd_metadata import (
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
 from dockersweep.engine.disk.walk import BLOCK_BYTES
 
+METADATA = Path("io.containerd.metadata.v1.bolt") / "meta.db"
 _VIEW, _ACTIVE = 1, 2
 _MERGE_BYTES = "buildkit.mergeUsageSize"
 
@@ -47,7 +48,10 @@ def find_parts(root: Path, daemon: Path) -> list[Found]:
     Raises UnreadableStorageError where its metadata are not there or not as they are known to be.
     """
     try:
-        namespaces = read_namespaces(daemon / "io.containerd.metadata.v1.bolt" / "meta.db")
+        # With remapped users the engine has a folder and a namespace for each mapping: 100000.100000.
+        remapped = re.fullmatch(r"\d+\.\d+", root.name)
+        namespace = f"moby-{root.name}" if remapped else "moby"
+        namespaces = read_namespaces(daemon / METADATA, namespace)
         records = BuildRecords.read(root / "buildkit" / f"containerd-{SNAPSHOTTER}" / "metadata_v2.db")
         containers = {entry.name: Path(entry.path) for entry in os.scandir(root / "containers") if entry.is_dir()}
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
@@ -66,7 +70,7 @@ def _roots(namespaces: list[Namespace], records: BuildRecords, containers: Mappi
     for record in set(records.listed.values()):
         holds[f"build-cache:{record}"] = {f"build-cache:{one}" for one in records.parents.get(record, ())}
     for namespace in namespaces:
-        ours = namespace.name == NAMESPACE
+        ours = namespace.is_the_engines
         for name, content in namespace.images.items():
             # Whatever its names, an image is known by what they point at.
             part = f"image:{content.removeprefix('blob:')}" if ours else namespace.id_of("lease", name)
@@ -88,7 +92,9 @@ def _roots(namespaces: list[Namespace], records: BuildRecords, containers: Mappi
 def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
     """The content and the snapshots that are there, with what they take."""
     known = {key for namespace in namespaces for key in namespace.blobs}
-    for folder in os.scandir(daemon / "io.containerd.content.v1.content" / "blobs"):
+    contents = daemon / "io.containerd.content.v1.content" / "blobs"
+    # It is made for the first blob.
+    for folder in os.scandir(contents) if contents.exists() else ():
         for blob in os.scandir(folder.path):
             key = f"blob:{folder.name}:{blob.name}"
             with contextlib.suppress(FileNotFoundError):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
 
-NAMESPACE = "moby"
 SNAPSHOTTER = "overlayfs"
 _REFERENCE = re.compile(r"containerd\.io/gc\.ref\.(?:(content|image)(?:[./].*)?|snapshot\.([^/]*)(?:/.*)?)", re.DOTALL)
 _ROOT, _FLAT, _EXPIRES = "containerd.io/gc.root", "containerd.io/gc.flat", "containerd.io/gc.expire"
@@ -26,6 +25,7 @@ class Namespace:
 
     name: str
     bucket: Bucket
+    is_the_engines: bool
     blobs: set[str] = field(default_factory=set)
     images: dict[str, str] = field(default_factory=dict)
     """The content that each name of an image points at."""
@@ -37,7 +37,7 @@ class Namespace:
 
     def id_of(self, kind: str, key: str) -> str:
         """The id of a part; other namespaces than the engine's own say which they are."""
-        return f"{kind}:{key}" if self.name == NAMESPACE else f"{kind}:{self.name}/{key}"
+        return f"{kind}:{key}" if self.is_the_engines else f"{kind}:{self.name}/{key}"
 
     def linked(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """What labels say that their owner refers to."""
@@ -66,14 +66,17 @@ class Namespace:
                 yield self.id_of("snapshot", value)
 
 
-def read_namespaces(path: Path) -> list[Namespace]:
-    """Read containerd's own metadata."""
+def read_namespaces(path: Path, of_engine: str) -> list[Namespace]:
+    """Read containerd's own metadata; `of_engine` is the namespace that the engine works in.
+
+    Raises ValueError where they are not as they are known to be, BoltError and OSError.
+    """
     schema = read_bolt(path).bucket(b"v1")
     if schema is None:
         raise ValueError(f"{path} has no bucket v1")
     found = []
     for name, bucket in schema.buckets().items():
-        namespace = Namespace(name.decode(), bucket)
+        namespace = Namespace(name.decode(), bucket, name.decode() == of_engine)
         _read_content(namespace)
         _read_images(namespace)
         _read_snapshots(namespace)

@@ -1,46 +1,50 @@
 """What really came back on the engine's disk: which parts are gone, and by how much its free space grew."""
 
+import contextlib
 import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockersweep.engine.disk.walk import TooLateError, measure
 from dockersweep.model.inventory import Engine
+from dockersweep.model.outcome import DiskMeasurement
+from dockersweep.model.plan import Plan
 from dockersweep.model.storage import Part, Storage
 
 _PATIENCE_SECONDS = 15.0
 _QUIET_SECONDS = 1.0
 _POLL_SECONDS = 0.05
+_REMEASURING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class DiskMeasurement:
-    """What a sweep did to the disk."""
+class _Volumes:
+    """The volumes that are to go, measured once more: somebody may have written to them since the scan, and links
+    from one to the other come back only with both."""
 
-    gone: frozenset[str]
-    """The ids of the parts that were there before and are no longer."""
-    free_space_bytes: int | None
-    """By how much the free space of the disk grew; None where it cannot be asked any more."""
+    ids: frozenset[str]
+    bytes: int | None
 
 
 class DiskGauge:
     """Made before the removals, asked after them. Only looks; raises OSError where the engine's folder is gone."""
 
-    def __init__(self, root: Path, storage: Storage) -> None:
+    def __init__(self, root: Path, storage: Storage, plan: Plan) -> None:
         self._root = root
         self._parts = [part for part in storage.parts if part.folder is not None and self._is_there(part)]
-        # Where containerd is a service of its own, its folder may be on another disk.
-        outside = {Path(part.folder).parent for part in self._parts if part.folder and part.folder.startswith("/")}
-        self._disks = {place.stat().st_dev: place for place in (root, *outside) if place.is_dir()}
+        self._volumes = self._measure_volumes({f"{one.kind}:{one.id}" for one in plan.removals})
+        # Volumes, or containerd where it is a service of its own, may be on another disk.
+        places = {(self._root / (part.folder or "")).parent for part in self._parts}
+        self._disks = {place.stat().st_dev: place for place in (root, *places) if place.is_dir()}
         self._free_before = self._free_bytes()
 
     def measure(self, expected: Collection[str]) -> DiskMeasurement:
         """Return what is gone; waits a while for what is expected to go, as containerd collects its garbage later."""
         waiting = [part for part in self._parts if part.id in expected]
-        deadline = quiet_until = time.monotonic()
-        deadline += _PATIENCE_SECONDS
-        quiet_until += _QUIET_SECONDS
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        quiet_until = time.monotonic() + _QUIET_SECONDS
         while True:
             left = [part for part in waiting if self._is_there(part)]
             now = time.monotonic()
@@ -51,10 +55,28 @@ class DiskGauge:
                 break
             time.sleep(_POLL_SECONDS)
         gone = frozenset(part.id for part in self._parts if not self._is_there(part))
+        all_volumes = self._volumes.ids if self._volumes.ids <= gone else frozenset()
+        return DiskMeasurement(
+            gone=gone,
+            still_there=frozenset(part.id for part in waiting),
+            volumes=all_volumes,
+            volume_bytes=self._volumes.bytes if all_volumes else None,
+            free_space_bytes=self._free_growth(),
+        )
+
+    def _measure_volumes(self, going: Collection[str]) -> _Volumes:
+        volumes = {part.id: part for part in self._parts if part.id in going and part.id.startswith("volume:")}
+        places = [self._root / (part.folder or "") for part in volumes.values()]
         try:
-            return DiskMeasurement(gone, self._free_bytes() - self._free_before)
-        except OSError:
-            return DiskMeasurement(gone, None)
+            together = measure(places, time.monotonic() + _REMEASURING_SECONDS).low
+        except (OSError, TooLateError):
+            return _Volumes(frozenset(), None)
+        return _Volumes(frozenset(volumes), together)
+
+    def _free_growth(self) -> int | None:
+        with contextlib.suppress(OSError):
+            return self._free_bytes() - self._free_before
+        return None
 
     def _free_bytes(self) -> int:
         told = [os.statvfs(place) for place in self._disks.values()]
@@ -64,11 +86,11 @@ class DiskGauge:
         return os.path.lexists(self._root / (part.folder or ""))
 
 
-def gauge_of(engine: Engine, storage: Storage | None) -> DiskGauge | None:
+def gauge_of(engine: Engine, storage: Storage | None, plan: Plan) -> DiskGauge | None:
     """Return a gauge of an engine's disk; None where the storage is not in disk blocks or the disk no longer there."""
     if storage is None or storage.base != "disk" or engine.root_dir is None:
         return None
     try:
-        return DiskGauge(Path(engine.root_dir), storage)
+        return DiskGauge(Path(engine.root_dir), storage, plan)
     except OSError:
         return None

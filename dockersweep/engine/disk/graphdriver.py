@@ -1,7 +1,9 @@
 """The parts of Docker's classic image store: image/<driver>/ tells of images, layers and containers, buildkit/ of the
 build cache, and the folder of the driver holds the contents (moby: layer/filestore.go, image/fs.go)."""
 
+import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,8 @@ import msgspec
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
 
-DRIVERS = frozenset({"overlay2", "fuse-overlayfs"})
-"""The drivers that keep each layer in a folder of its own below their own folder."""
+FOLDERS = {"overlay2": "overlay2", "fuse-overlayfs": "fuse-overlayfs", "vfs": "vfs/dir"}
+"""Where the drivers that keep each layer in a folder of its own have those folders."""
 
 
 class _RootFS(msgspec.Struct):
@@ -33,16 +35,34 @@ _read_config = msgspec.json.Decoder(_ImageConfig).decode
 
 def find_parts(root: Path, driver: str) -> list[Found]:
     """Return the parts of images, layers, containers and build-cache records below an engine's root."""
-    if driver not in DRIVERS:
+    if driver not in FOLDERS:
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
     if not (root / "image" / driver / "imagedb").is_dir():
         raise UnreadableStorageError(f"{root} holds no images of {driver}")
+    layers = LayerFolders(root / FOLDERS[driver])
     return [
-        *_layers(root, driver),
+        *_layers(root / "image" / driver / "layerdb", layers),
         *_images(root / "image" / driver / "imagedb"),
-        *_containers(root, driver),
-        *_build_cache(root, driver),
+        *_containers(root, root / "image" / driver / "layerdb", layers),
+        *_build_cache(root / "buildkit", layers),
     ]
+
+
+class LayerFolders:
+    """The folders of a driver. Overlay drivers have a link to each, whose name is short enough for mount options,
+    and which takes a block of its own (`l/` beside the folders; containers/storage has the same)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._links: dict[str, list[Path]] = {}
+        for link in _entries(folder / "l"):
+            with contextlib.suppress(OSError, IndexError):
+                # "../<name>/diff"
+                self._links.setdefault(Path(os.readlink(link)).parts[1], []).append(link)
+
+    def places(self, name: str) -> tuple[Path, ...]:
+        """Return what goes with the folder of that name, itself first."""
+        return (self._folder / name, *self._links.get(name, ()))
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -62,13 +82,13 @@ def _on_top_of(chain: str, diff_id: str) -> str:
     return "sha256:" + hashlib.sha256(f"{chain} {diff_id}".encode()).hexdigest()
 
 
-def _layers(root: Path, driver: str) -> Iterator[Found]:
-    for folder in _entries(root / "image" / driver / "layerdb" / "sha256"):
+def _layers(layerdb: Path, layers: LayerFolders) -> Iterator[Found]:
+    for folder in _entries(layerdb / "sha256"):
         # A removal that failed leaves "<id>-<digits>-removing", which the engine forgets when it starts again.
         told = _named(folder, "cache-id") if re.fullmatch(r"[0-9a-f]{64}", folder.name) else None
         if told is not None:
             cache_id, needs = told
-            places = (root / driver / cache_id, folder)
+            places = (*layers.places(cache_id), folder)
             yield Found(id=f"layer:sha256:{folder.name}", needs=needs, places=places, never_changes=True)
 
 
@@ -102,9 +122,9 @@ def _images(imagedb: Path) -> Iterator[Found]:
         )
 
 
-def _containers(root: Path, driver: str) -> Iterator[Found]:
+def _containers(root: Path, layerdb: Path, layers: LayerFolders) -> Iterator[Found]:
     """Besides containers these are the mounts of builds, which no list shows, and which keep their layers too."""
-    for folder in _entries(root / "image" / driver / "layerdb" / "mounts"):
+    for folder in _entries(layerdb / "mounts"):
         told = _named(folder, "mount-id")
         if told is None:
             continue
@@ -113,21 +133,20 @@ def _containers(root: Path, driver: str) -> Iterator[Found]:
             id=f"container:{folder.name}",
             needs=needs,
             places=(
-                root / driver / mount,
-                root / driver / f"{mount}-init",
+                *layers.places(mount),
+                *layers.places(f"{mount}-init"),
                 root / "containers" / folder.name,
                 folder,
             ),
         )
 
 
-def _build_cache(root: Path, driver: str) -> Iterator[Found]:
+def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[Found]:
     """A record has a snapshot, which is a folder of its own or, once it was exported into an image, that image's
     layer (moby: builder-next/adapters/snapshot; buildkit: cache/metadata.go)."""
-    folder = root / "buildkit"
     if not (folder / "metadata_v2.db").exists():
         return
-    snapshots = _Snapshots(read_bolt(folder / "snapshots.db").buckets(), root / driver)
+    snapshots = _Snapshots(read_bolt(folder / "snapshots.db").buckets(), layers)
     leases = dict(_leases(folder / "containerdmeta.db"))
     records = read_bolt(folder / "metadata_v2.db").bucket(b"_main")
     for record, fields in (records.buckets() if records else {}).items():
@@ -153,9 +172,9 @@ class _Snapshots:
     """BuildKit's snapshots. Entries of those that are gone stay in its database, so that only what something needs is
     there for certain."""
 
-    def __init__(self, told: dict[bytes, Bucket], driver_folder: Path) -> None:
+    def __init__(self, told: dict[bytes, Bucket], layers: LayerFolders) -> None:
         self._told = told
-        self._driver_folder = driver_folder
+        self._layers = layers
         self._found: dict[str, Found] = {}
 
     def needed(self, key: str) -> tuple[str, ...]:
@@ -175,8 +194,8 @@ class _Snapshots:
             parent = (self._told[place].values() if place in self._told else fields).get(b"parent", b"")
             # First without its parent: a damaged database may have a snapshot stand on itself.
             self._found[name] = Found(id=name)
-            folder = self._driver_folder / place.decode()
-            self._found[name] = Found(id=name, needs=self.needed(parent.decode()), places=(folder,))
+            places = self._layers.places(place.decode())
+            self._found[name] = Found(id=name, needs=self.needed(parent.decode()), places=places)
         return (name,)
 
     def reached(self) -> Iterable[Found]:

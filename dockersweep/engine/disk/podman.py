@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
+from dockersweep.engine.disk.graphdriver import LayerFolders
 
 Shape = TypeVar("Shape")
 
@@ -36,13 +37,14 @@ def find_parts(root: Path, driver: str) -> list[Found]:
 
 def _layers(root: Path) -> Iterator[Found]:
     folder = root / "overlay-layers"
+    layers = LayerFolders(root / "overlay")
     writable = {seen.layer for seen in _containers_told(root / "overlay-containers")}
     for file in ("layers.json", "volatile-layers.json"):
         for seen in _told(folder, file, list[_Layer]):
             yield Found(
                 id=f"writable-layer:{seen.id}" if seen.id in writable else f"layer:{seen.id}",
                 needs=(f"layer:{seen.parent}",) if seen.parent else (),
-                places=(root / "overlay" / seen.id, folder / f"{seen.id}.tar-split.gz"),
+                places=(*layers.places(seen.id), folder / f"{seen.id}.tar-split.gz"),
                 never_changes=seen.id not in writable,
             )
 
