@@ -342,3 +342,19 @@ def test_the_vfs_driver_copies_and_is_measured_as_it_is(engine: Engine) -> None:
     told = run.json()
     assert abs(told["predicted"]["low_bytes"] - freed) <= 65_536
     assert told["predicted"]["low_bytes"] == told["predicted"]["high_bytes"] == told["reclaimed"]["measured_bytes"]
+
+
+@pytest.mark.on_engines("docker-28.5-containerd")
+def test_with_remapped_users_the_engine_has_a_namespace_of_its_own(engine: Engine) -> None:
+    with Engine(engine.kind, options=("--userns-remap=default",)) as remapped:
+        litter = Litter(remapped)
+        litter.image("base:1", layers={"base": 2_000_000})
+        litter.image("app:1", layers={"base": 2_000_000, "app": 300_000})
+        flags = ("--format", "json", "--all-images", "--older-than", "0s", "--keep-image", "base")
+        before = settled(remapped)
+        told = dockersweep("sweep", "--yes", *flags, host=remapped.url).json()
+        freed = (before - settled(remapped)).disk
+    assert freed > 600_000
+    assert told["size_base"] == "disk"
+    assert abs(told["predicted"]["low_bytes"] - freed) <= 65_536
+    assert told["predicted"]["low_bytes"] == told["predicted"]["high_bytes"] == told["reclaimed"]["measured_bytes"]

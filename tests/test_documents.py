@@ -64,7 +64,7 @@ def test_a_plan_has_the_fields_that_the_design_names() -> None:
     document = json.loads(write_document(PLAN))
     assert set(document) == {
         "schema", "engine", "taken_at", "now", "policy", "decisions", "removals", "reclaim", "limits", "warnings",
-        "size_base", "reclaim_of_kinds",
+        "size_base", "reclaim_of_kinds", "not_from_disk",
     }  # fmt: skip
     assert document["now"] == "2026-11-24T12:00:00Z"
     assert document["limits"] == {"exceeded": []}
@@ -116,6 +116,26 @@ def test_a_document_that_was_cut_off_says_so() -> None:
 
 def test_json_that_is_too_deep_is_said() -> None:
     assert "inv.json is not" in refusal(b'{"schema": "dockersweep.inventory/1", "containers": ' + b"[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"id": "layer:a", "high_bytes": 10**400}, "$.storage.parts[0].high_bytes"),
+        ({"id": "layer:a", "high_bytes": -1}, "Expected `int` >= 0 - at `$.storage.parts[0].high_bytes`"),
+        ({"id": "layer:a", "high_bytes": 1, "undivided_layers": 10**12}, "$.storage.parts[0].undivided_layers"),
+        ({"id": "layer:a", "low_bytes": 2, "high_bytes": 1}, "layer:a has a low_bytes above its high_bytes"),
+        ({"id": "layer:a"}, "missing required field `high_bytes` - at `$.storage.parts[0]`"),
+    ],
+)
+def test_storage_that_cannot_be_is_refused(part: dict[str, Any], message: str) -> None:
+    assert message in refusal(changed(["storage"], {"base": "disk", "parts": [part]}))
+
+
+def test_an_inventory_from_before_there_was_storage_is_read() -> None:
+    data = json.loads(write_document(FULL))
+    del data["storage"]
+    assert read_document(json.dumps(data).encode(), Inventory, "x") == FULL
 
 
 @pytest.mark.parametrize("data", [b"", b" \n"])

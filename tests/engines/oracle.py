@@ -66,7 +66,8 @@ def _containerd_parts(root: Path) -> Iterator[tuple[str, int]]:
     for blob in _below(daemon / "io.containerd.content.v1.content/blobs/sha256"):
         yield f"blob {blob.name}", blob.stat().st_size
     for snapshot in _below(daemon / "io.containerd.snapshotter.v1.overlayfs/snapshots"):
-        yield f"snapshot {snapshot.name}", used_below(snapshot / "fs").disk
+        top = snapshot / "fs"
+        yield f"snapshot {snapshot.name}", used_below(top).disk + top.lstat().st_blocks * 512
 
 
 def _podman_layers(root: Path) -> Iterator[tuple[str, int]]:

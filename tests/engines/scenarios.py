@@ -242,6 +242,15 @@ def _volumes(litter: Litter) -> None:
     litter.container("keeper", volumes={litter.volume("held", size=MB): "/data"}, state="created")
 
 
+def _many_of_a_kind(litter: Litter) -> None:
+    """What an engine keeps besides the contents counts most where these are small."""
+    for number in range(20):
+        litter.container(f"small-{number}", state="created")
+    litter.images(
+        [ImageSpec((f"small-{number}:1",), {f"low-{number}": 100, f"top-{number}": 100}) for number in range(20)]
+    )
+
+
 def _logs(litter: Litter) -> None:
     talk = "busybox head -c 3000000 /dev/zero | busybox tr '\\0' x; echo"
     litter.container("chatty", command=talk.replace("busybox", "/bin/busybox"))
@@ -322,6 +331,14 @@ SCENARIOS = (
     Scenario("base under a build", _built_upon_loaded, (Step("the cache stays", _IMAGES, "stays"),)),
     Scenario("writable layers", _writable_layers, (Step("stopped containers", ("--kind", "container")),)),
     Scenario("volumes", _volumes, (Step("unused ones", ("--kind", "volume", "--named-volumes")),)),
+    Scenario(
+        "many of a kind",
+        _many_of_a_kind,
+        (
+            Step("20 containers", ("--kind", "container")),
+            Step("20 small images", (*_IMAGES, "--keep-image", "busybox")),
+        ),
+    ),
     Scenario("container logs", _logs, (Step("stopped containers", ("--kind", "container")),)),
     Scenario("last layers", _last_layers, (Step("containers with their images", _EVERYTHING),)),
     Scenario("orphaned container", _orphaned_container, (Step("without its image", ("--kind", "container")),)),
