@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import custodian
+from tests.bench import custodian, layers
 from tests.bench.measure import BenchError, Runner, Sample, in_turn, median, together
 from tests.bench.table import Row
 from tests.engines.engine import Engine
@@ -43,6 +43,13 @@ class Bench:
             self.check(
                 {name: len(getattr(made, name)) for name in self.counts} == self.counts, "the engine was not filled"
             )
+
+    def start_over(self, fill: Callable[[Litter], None]) -> Path:
+        """Fill an engine that is empty in another way; return the folder of dockersweep's memory."""
+        self._engine.wipe()
+        fill(Litter(self._engine))
+        self._full = False
+        return self._engine.run_directory / "state"
 
     def check_empty(self, who: str) -> None:
         """See to it that nothing was left, by docker's own word."""
@@ -153,11 +160,29 @@ def compare_start(bench: Bench) -> list[Row]:
     ]
 
 
+def compare_layers(bench: Bench) -> list[Row]:
+    """Scans with and without what their layers take, and a plan of very many."""
+    state = bench.start_over(layers.fill)
+    found = layers.rows(lambda *words: bench.dockersweep("scan", "--format", "json", *words), state, bench.rounds)
+    saved = state.with_name("large.json")
+    parts = layers.large_inventory(json.loads(bench.dockersweep("scan", "--format", "json").output), saved)
+    bench.check(parts == 220_000, f"the large inventory has {parts} parts")
+
+    def plan() -> Sample:
+        done = bench.dockersweep("plan", "--inventory", str(saved), "--all-images", "--older-than", "0s")
+        bench.check("20,000 objects to remove" in done.output, "the plan does not remove 20,000 images")
+        return done
+
+    (plans,) = in_turn(bench.rounds, plan)
+    return [*found, layers.plan_row(plans)]
+
+
 COMPARISONS: dict[str, Callable[[Bench], list[Row]]] = {
     "start": compare_start,
     "scan": compare_scan,
     "plan": compare_plan,
     "sweep": compare_sweep,
+    "layers": compare_layers,
 }
 """By the names that `--only` takes, in the order in which they are done."""
 
