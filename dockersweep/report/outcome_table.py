@@ -52,7 +52,11 @@ def _freed(document: OutcomeDocument) -> str:
     of_these = Interval(low_bytes=told.low_bytes, high_bytes=told.high_bytes)
     base = BASE_WORDS[document.size_base]
     if told.measured_bytes is None:
-        text = f"By the prediction that gives back {_amount(of_these)} {base}; nothing tells what really came back"
+        proven = sum(outcome.freed_bytes or 0 for outcome in document.outcomes)
+        witness = (
+            f"the engine's answers prove {format_size(proven)}" if proven else "nothing tells what really came back"
+        )
+        text = f"By the prediction that gives back {_amount(of_these)} {base}; {witness}"
     else:
         text = f"Freed {format_size(told.measured_bytes)} {base} (predicted {_amount(of_these)})"
     if document.predicted is not None and _differ(document.predicted, of_these):
