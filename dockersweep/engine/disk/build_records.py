@@ -22,6 +22,8 @@ class BuildRecords:
 
     @classmethod
     def read(cls, path: Path) -> "BuildRecords":
+        """Read BuildKit's metadata_v2.db. Raises BoltError, OSError, and msgspec.MsgspecError for a value that is not
+        as it is known to be."""
         told = {
             key: {name.decode(): _told(value) for name, value in record.items() if isinstance(value, bytes)}
             for key, record in entries(read_bolt(path), b"_main")

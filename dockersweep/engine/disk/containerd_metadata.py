@@ -118,6 +118,7 @@ def _read_snapshots(namespace: Namespace) -> None:
 
 
 def leases_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
+    """Yield the leases that hold, each with the ids of the parts that it keeps: of a flat one just what it names."""
     for key, lease in entries(namespace.bucket, b"leases"):
         labels = labels_of(lease)
         # What BuildKit holds for minutes after it has looked at an image, it lets go when any record is removed.
@@ -153,26 +154,31 @@ def _buckets(bucket: Bucket | None, *names: bytes) -> Iterator[tuple[str, Bucket
 
 
 def entries(bucket: Bucket | None, *names: bytes) -> Iterator[tuple[str, Entry]]:
+    """Yield the buckets below these names, one within the other, each with all that is in it. Raises BoltError."""
     for key, value in _buckets(bucket, *names):
         yield key, dict(value.items())
 
 
 def keys(entry: Entry, name: bytes) -> list[str]:
+    """Return the keys of a bucket in an entry that have plain values; none where there is no such bucket."""
     inner = entry.get(name)
     return [key.decode() for key in inner.values()] if isinstance(inner, Bucket) else []
 
 
 def labels_of(entry: Entry) -> dict[str, str]:
+    """Return the labels of an entry."""
     inner = entry.get(b"labels")
     return {key.decode(): value.decode() for key, value in inner.values().items()} if isinstance(inner, Bucket) else {}
 
 
 def bytes_of(entry: Entry, name: bytes) -> bytes:
+    """Return a plain value of an entry; empty where there is none."""
     value = entry.get(name, b"")
     return value if isinstance(value, bytes) else b""
 
 
 def text_of(entry: Entry, name: bytes) -> str:
+    """Return a plain value of an entry as text; empty where there is none."""
     return bytes_of(entry, name).decode()
 
 
