@@ -15,7 +15,8 @@ from dockersweep.commands.plan import show_plan
 from dockersweep.commands.progress import show_progress
 from dockersweep.commands.write import check_writable, terminal_width, write_result
 from dockersweep.engine.disk.gauge import gauge_of
-from dockersweep.engine.executor import INTERRUPTED, Progress, carry_out
+from dockersweep.engine.executor import INTERRUPTED, carry_out
+from dockersweep.engine.side_by_side import Progress
 from dockersweep.errors import EngineError, OutputError, RefusedError, UsageError
 from dockersweep.model.documents import write_document
 from dockersweep.model.inventory import Inventory

@@ -5,7 +5,7 @@ removal must precede waits for it.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from dockersweep.engine.cache_removal import remove_records
 from dockersweep.engine.removal import EngineRemovals, outcome_of, remove_one
+from dockersweep.engine.side_by_side import Progress
 from dockersweep.errors import EngineLostError
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import ObjectRef, Plan, Removal
@@ -21,8 +22,6 @@ WORKERS = 8
 INTERRUPTED = "interrupted"
 """Why a sweep ended early that was told to stop."""
 
-Progress = Callable[[int, int], None]
-"""Told how many removals are through, of how many."""
 Unit = tuple[Removal, ...]
 """The removals of one object, in order: the tags of an image, then the image."""
 

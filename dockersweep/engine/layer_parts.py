@@ -6,13 +6,13 @@ all images that have it. Where it stays open within layers that images have toge
 bytes of all of them, undivided.
 """
 
-import hashlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Literal
 
+from dockersweep.engine.chain_id import chain_on
 from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.model.inventory import Image
 from dockersweep.model.storage import Part
@@ -148,8 +148,7 @@ class _Tree:
 
     def _new(self, parent: int, key: str, diff_id: str, is_stored: bool, counts_files: bool) -> int:
         node = self._children[parent, key] = len(self._parents)
-        below = "" if parent < 0 else self._chain_ids[parent]
-        chained = f"sha256:{hashlib.sha256(f'{below} {diff_id}'.encode()).hexdigest()}" if below else diff_id
+        chained = chain_on(None if parent < 0 else self._chain_ids[parent], diff_id)
         self._parents.append(parent)
         self._chain_ids.append(key if is_stored else chained)
         # Elsewhere the archive's or the folder's own bytes count as well.

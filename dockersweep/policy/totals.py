@@ -50,7 +50,6 @@ def _sizes(inventory: Inventory, uses: Sequence[Use]) -> Iterator[tuple[Kind, In
 
 def _added_up(sizes: Sequence[int | None], kind: Kind) -> Interval:
     total = sum(size or 0 for size in sizes)
-    if None in sizes:
-        return Interval(low_bytes=0 if kind in ("image", "build-cache") else total, high_bytes=None)
     # Layers that several share are in each of their sizes.
-    return Interval(low_bytes=0 if kind in ("image", "build-cache") else total, high_bytes=total)
+    low = 0 if kind in ("image", "build-cache") else total
+    return Interval(low_bytes=low, high_bytes=None if None in sizes else total)

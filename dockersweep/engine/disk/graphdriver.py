@@ -2,15 +2,15 @@
 build cache, and the folder of the driver holds the contents (moby: layer/filestore.go, image/fs.go)."""
 
 import contextlib
-import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from dockersweep.engine.chain_id import chain_id
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
 
@@ -68,18 +68,6 @@ class LayerFolders:
 def _entries(folder: Path) -> list[Path]:
     """The engine makes a folder when it first puts something there; what holds them all is there from the first."""
     return list(folder.iterdir()) if folder.exists() else []
-
-
-def chain_id(diff_ids: Sequence[str]) -> str | None:
-    """Return the id of the top layer of an image with these diff ids, the lowest first; None where there are none."""
-    chain: str | None = None
-    for diff_id in diff_ids:
-        chain = _on_top_of(chain, diff_id) if chain else diff_id
-    return chain
-
-
-def _on_top_of(chain: str, diff_id: str) -> str:
-    return "sha256:" + hashlib.sha256(f"{chain} {diff_id}".encode()).hexdigest()
 
 
 def _layers(layerdb: Path, layers: LayerFolders) -> Iterator[Found]:
