@@ -54,11 +54,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs an engine when asked to be quick."""
+    """Leave out what needs an engine when asked to be quick, and keep the tests of one engine in one process."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
     if config.getoption("--quick"):
         slow = [item for item in items if _needs_engine(item)]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not _needs_engine(item)]
+
+
+def _group(item: pytest.Item) -> str:
+    """Return whose tests run one by one, in one process: those of one engine; others go wherever there is room."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    if "engine" in params:
+        return str(params["engine"])
+    return "engines" if _needs_engine(item) else item.nodeid
 
 
 def _needs_engine(item: pytest.Item) -> bool:
