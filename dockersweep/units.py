@@ -8,6 +8,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
 
 from dockersweep.errors import UsageError
 
@@ -22,6 +23,8 @@ AGE_HELP = "a number and a unit, s, m, h, d, w, mo or y, like 24h, 7d, 2w, 3mo o
 LAST_UNKNOWN_INSTANT = datetime(1980, 1, 2, tzinfo=UTC)
 LONGEST_TEXT = 40
 LONGEST_AGE = timedelta(days=365_000)
+SIZE_HELP = "a number and a unit, B, kB, MB, GB, TB or PB, or KiB, MiB, GiB, TiB or PiB, like 500MB or 20GB"
+_POWER_OF_PREFIX = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,18 @@ class Age:
             return now - timedelta(seconds=self.seconds)
         except (OverflowError, ValueError):
             return datetime.min.replace(tzinfo=UTC)
+
+    def after(self, instant: datetime) -> datetime:
+        """Return the first instant at which something that counts from `instant` is this old; year 9999 at the most."""
+        try:
+            if self.months:
+                from dateutil.relativedelta import relativedelta
+
+                instant = instant + relativedelta(months=self.months)
+            instant += timedelta(seconds=self.seconds)
+            return instant
+        except (OverflowError, ValueError):
+            return datetime.max.replace(tzinfo=UTC)
 
     def words(self) -> str:
         """Return the age in words, as it was written: "24 hours", "3 months", "1 day 12 hours"."""
@@ -122,6 +137,28 @@ def format_size(size_bytes: int | None) -> str:
             digits = 2 if abs(size) < 9.995 else 1 if abs(size) < 99.95 else 0
             return f"{size:.{digits}f} {unit}"
     raise AssertionError("the loop returns at its last unit")
+
+
+def parse_size(text: str) -> int:
+    """Read a size in bytes like `500MB`, `1.5 TB` or `20GiB`; kB are 1000 bytes, KiB 1024.
+
+    Raises UsageError that says what is wrong and what a size looks like.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)b\s*", text[:LONGEST_TEXT], re.IGNORECASE | re.ASCII)
+    if found is None or len(text) > LONGEST_TEXT or (found[3] and not found[2]):
+        raise UsageError(f'"{text[:LONGEST_TEXT]}" is not a size: write {SIZE_HELP}')
+    size: Decimal = Decimal(found[1]) * (1024 if found[3] else 1000) ** _POWER_OF_PREFIX[found[2].lower()]
+    if size >= 2**63:
+        raise UsageError(f'"{text}" is more than any disk holds; write {SIZE_HELP}')
+    return int(size.to_integral_value(ROUND_CEILING))
+
+
+def parse_percent(text: str) -> float:
+    """Read a share like `60%` or `12.5 %`; raises UsageError where it is none, or over 100 %."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text[:LONGEST_TEXT], re.ASCII)
+    if found is None or len(text) > LONGEST_TEXT or float(found[1]) > 100:
+        raise UsageError(f'"{text[:LONGEST_TEXT]}" is not a share: write a number from 0 to 100 and %, like 60%')
+    return float(found[1])
 
 
 def format_instant(instant: datetime) -> str:
