@@ -2,7 +2,8 @@
 
     DockersweepError            1   never raised itself
     ├── UsageError              2   wrong usage
-    │   └── DocumentError       2   a document that cannot be read
+    │   ├── DocumentError       2   a document that cannot be read
+    │   └── PolicyError         2   a policy file that does not hold
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
@@ -27,6 +28,10 @@ class UsageError(DockersweepError):
 
 class DocumentError(UsageError):
     """A document is unreadable, damaged, of another schema or of a newer version."""
+
+
+class PolicyError(UsageError):
+    """A policy file does not hold; the message has the place of the first problem and tells how many more there are."""
 
 
 class RefusedError(DockersweepError):

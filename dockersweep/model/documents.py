@@ -10,21 +10,27 @@ from typing import Any, TypeVar
 import msgspec
 
 from dockersweep.errors import DocumentError
+from dockersweep.model.explanation import Explanation
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 
-DOCUMENTS: dict[str, type[msgspec.Struct]] = {"inventory": Inventory, "plan": Plan, "outcome": OutcomeDocument}
+DOCUMENTS: dict[str, type[msgspec.Struct]] = {
+    "inventory": Inventory,
+    "plan": Plan,
+    "outcome": OutcomeDocument,
+    "explanation": Explanation,
+}
 """The documents by name, for `dockersweep schema NAME`."""
 
-Document = TypeVar("Document", Inventory, Plan, OutcomeDocument)
+Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation)
 
 
 class _Header(msgspec.Struct):
     schema: str | None = None
 
 
-def write_document(document: Inventory | Plan | OutcomeDocument) -> str:
+def write_document(document: Inventory | Plan | OutcomeDocument | Explanation) -> str:
     """Return the document as indented JSON with a closing newline."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
 

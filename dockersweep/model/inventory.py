@@ -14,7 +14,8 @@ from dockersweep.model.storage import Storage
 Kind = Literal["container", "image", "volume", "network", "build-cache"]
 KINDS: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
 
-STOPPED_STATES = ("created", "exited", "dead")
+State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+STOPPED_STATES: tuple[State, ...] = ("created", "exited", "dead")
 """The states in which a container does nothing and can be removed."""
 
 Labels = dict[str, str]
@@ -177,6 +178,17 @@ class BuildCacheRecord(Struct, frozen=True, kw_only=True):
 Object = Container | Image | Volume | Network | BuildCacheRecord
 
 
+class Disk(Struct, frozen=True, kw_only=True):
+    """The disk that the engine's own folder lies on."""
+
+    total_bytes: Bytes
+    free_bytes: Bytes
+    """What others than root can still write."""
+    total_inodes: int | None
+    """None where the file system does not count them (btrfs)."""
+    free_inodes: int | None
+
+
 class ScanWarning(Struct, frozen=True, kw_only=True):
     """Something that could not be read; the rest of the inventory holds."""
 
@@ -205,3 +217,5 @@ class Inventory(Struct, frozen=True, kw_only=True):
     warnings: tuple[ScanWarning, ...]
     storage: Storage | None = None
     """What the objects stand on; None where it was not read."""
+    disk: Disk | None = None
+    """None where the engine is not on this machine or its folder cannot be seen."""

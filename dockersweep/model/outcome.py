@@ -61,6 +61,19 @@ class Reclaimed(Struct, frozen=True, kw_only=True):
     """What was to come back and is still there, or went without being told, where measured and predicted disagree."""
 
 
+class TargetOutcome(Struct, frozen=True, kw_only=True):
+    """Whether a space target was reached."""
+
+    wanted_bytes: Bytes | None
+    """What had to come back; None where it could not be measured."""
+    freed_bytes: Bytes | None
+    """What was measured to have come back; None where nothing tells."""
+    reached: bool | None
+    """None where it could not be measured."""
+    text: str
+    """What was measured last, and why it went no further, for a person."""
+
+
 class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """What a sweep did: the document dockersweep.outcome/1."""
 
@@ -78,3 +91,5 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """What all sizes are counted in."""
     predicted: Interval | None = None
     """What the whole plan was to give back."""
+    target: TargetOutcome | None = None
+    """None where the policy has no space target, or space was not short."""

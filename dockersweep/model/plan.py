@@ -15,7 +15,7 @@ Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 
 ReasonCode = Literal[
     "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
-    "old-enough", "released", "recoverable",
+    "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough",
 ]  # fmt: skip
 
 
@@ -23,7 +23,9 @@ class Reason(Struct, frozen=True, kw_only=True):
     """Why an object is kept or removed."""
 
     code: ReasonCode
-    """For machines; "released" and "recoverable" stand beside "old-enough" and tell more of it."""
+    """For machines; "released" and "recoverable" stand beside "old-enough" and tell more of it. "kept" is by a keep
+    rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, and "enough"
+    would have gone for it if less had come back before."""
     rule: str
     """The rule that speaks, or what stands above the rules: "hard protection", "protection", "--kind"."""
     text: str
@@ -44,6 +46,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """Since when the age counts: "finished", "created", "last used", "seen unused", "first seen"."""
     reasons: Annotated[tuple[Reason, ...], Meta(min_length=1)]
     """At least one."""
+    untag: tuple[str, ...] = ()
+    """The tags of an image that go while the image stays; this gives back nothing."""
 
 
 class Interval(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,6 +91,21 @@ class Limits(Struct, frozen=True, kw_only=True):
     exceeded: tuple[str, ...] = ()
 
 
+class TargetVerdict(Struct, frozen=True, kw_only=True):
+    """What the space target asks for, and whether the plan gives it."""
+
+    text: str
+    """For a person: "92 % of the disk is used, over 85 %; down to 70 % takes 21.3 GB"."""
+    begins: bool | None
+    """Whether space is short; None where what it speaks of cannot be measured."""
+    wanted_bytes: Bytes | None = None
+    """What has to come back, what the rules remove included; 0 where space is not short, None where not measured."""
+    wanted_inodes: int | None = None
+    """The same for inodes; None where the target does not speak of them."""
+    reached: bool | None = None
+    """Whether the plan gives back as much; None where that is only seen when it is carried out."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Every decision, and the removals in the order in which they are carried out: dockersweep.plan/1."""
 
@@ -108,3 +127,5 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Why they are lengths; None where they are disk blocks."""
     reclaim_of_kinds: dict[Kind, Interval] = {}
     """What the removals of each kind add to those of the kinds before it."""
+    target: TargetVerdict | None = None
+    """None where the policy has no space target."""

@@ -1,10 +1,23 @@
-"""A policy: what is protected, and which rules may remove what. The same values whether they come from the default,
-from flags or, later, from a file; a plan carries the policy it was made with."""
+"""A policy as it is understood: what is protected, what each rule speaks of, keeps and removes, limits, a space target.
 
-from msgspec import Struct
+The same values whether they come from the default, from flags or from a file (whose own nouns are in `policyfile`); a
+plan carries the policy it was made with.
 
-from dockersweep.model.inventory import KINDS, Kind
+A pattern is a glob, in which `*` stands for `/` and `:` too, or a `/regular expression/`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from dockersweep.model.inventory import KINDS, Kind, State
 from dockersweep.units import Age
+
+Count = Annotated[int, Meta(ge=1)] | Literal["all"]
+"""How many to keep."""
+
+SpareRegistryLess = Literal["no", "last", "never"]
 
 
 class Protection(Struct, frozen=True, kw_only=True):
@@ -15,43 +28,167 @@ class Protection(Struct, frozen=True, kw_only=True):
 
 
 class Protections(Struct, frozen=True, kw_only=True):
-    """What wins over every rule. Patterns are globs."""
+    """What wins over every rule."""
 
     labels: tuple[Protection, ...] = ()
-    """`key` or `key=value`, on any kind."""
+    """`key` or `key=value`, on any kind; both sides may be globs."""
     names: tuple[Protection, ...] = ()
     """Names of containers, volumes and networks, tags of images."""
     images: tuple[Protection, ...] = ()
-    """Repositories, tags or ids of images."""
+    """Repositories, tags, digests or ids of images."""
+    projects: tuple[Protection, ...] = ()
+    """Compose projects, with all that is theirs."""
+    younger_than: Age | None = None
+    """Nothing younger goes, whatever a rule says, and nothing of unknown age."""
 
 
-class Match(Struct, frozen=True, kw_only=True):
-    """What a rule speaks of; a field that is None asks nothing, and all that are set must hold."""
+class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a rule speaks of. A field that is None asks nothing; of the values of one field any may hold, and all
+    fields that are set must. For an image, `name`, `repository` and `tag` speak of each of its tags by itself."""
 
-    states: tuple[str, ...] | None = None
-    restarts_by_itself: bool | None = None
-    """Whether the restart policy is `always` or `unless-stopped`."""
-    tagged: bool | None = None
+    name: tuple[str, ...] | None = None
+    """Patterns for the name; for an image the whole tag, or its reference by digest where it has none."""
+    repository: tuple[str, ...] | None = None
+    """Patterns for the repository of an image, without its tag."""
+    tag: tuple[str, ...] | None = None
+    """Patterns for the tag of an image, without its repository."""
+    digest: tuple[str, ...] | None = None
+    """Patterns for the references of an image by digest, whole or from `sha256:` on."""
+    labels: tuple[str, ...] | None = None
+    """`key` or `key=value`; both sides may be globs."""
+    project: tuple[str, ...] | None = None
+    """Patterns for the compose project; what belongs to none has no match."""
+    state: tuple[State, ...] | None = None
+    exit_code: tuple[int, ...] | None = None
+    driver: tuple[str, ...] | None = None
+    """Patterns for the driver of a volume or network."""
+    options: tuple[str, ...] | None = None
+    """`key` or `key=value` of the mount options of a volume; both sides may be globs."""
+    type: tuple[str, ...] | None = None
+    """Patterns for the type of a build-cache record."""
+    size_over_bytes: int | None = None
+    size_under_bytes: int | None = None
     anonymous: bool | None = None
-    drivers: tuple[str, ...] | None = None
     has_options: bool | None = None
+    """Whether a volume has mount options."""
+    tagged: bool | None = None
+    recoverable: bool | None = None
+    """Whether an image has a reference by digest, by which it can be pulled again."""
+    restarts_by_itself: bool | None = None
+    """Whether the restart policy of a container is `always` or `unless-stopped`."""
 
 
-class Rule(Struct, frozen=True, kw_only=True):
-    """Removes the unused objects of one kind that match and are old enough."""
+EVERYTHING = Match()
+
+
+class Keep(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which of what a rule speaks of it keeps, counted in each group from the newest on. Any one of these is enough.
+
+    Newest is: images by the date of their build, all others by that of their creation.
+    """
+
+    group_by: str = "none"
+    """"repository", "project", "label:KEY", or "none": all that the rule speaks of is one group."""
+    last: Count | None = None
+    within: Age | None = None
+    """Counted back from the newest of the group."""
+    hourly: Count | None = None
+    daily: Count | None = None
+    weekly: Count | None = None
+    monthly: Count | None = None
+    yearly: Count | None = None
+    tags: tuple[str, ...] = ()
+    """Patterns for tags without their repository."""
+    majors: Count | None = None
+    """The newest version of each of the newest major versions, by tags that are semantic versions."""
+    minors: Count | None = None
+    """The newest patch of each of the newest minor versions."""
+
+
+class Remove(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a rule removes what it speaks of and does not keep: all that are set must hold."""
+
+    older_than: Age | None = None
+    """By the age of the object, as tables show it; zero asks for no age at all."""
+    unused_for: Age | None = None
+    """Only what has been watched or is told to be unused for so long: a creation does not count."""
+    stopped_for: Age | None = None
+    """Containers only."""
+    before: datetime | None = None
+    """The instant that its age counts from lies before this."""
+    built_before: datetime | None = None
+    """Images only: the date of the build."""
+    built_over: Age | None = None
+    """Images only: the age of the build."""
+
+
+class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Keeps some of what it speaks of, and removes the rest when it is old enough; without `remove` it only keeps."""
 
     name: str
-    kind: Kind
-    match: Match
+    kinds: tuple[Kind, ...]
+    match: Match = EVERYTHING
+    excludes: Match = field(default=EVERYTHING, name="not")
+    """What it does not speak of: any one of the fields that matches is enough."""
+    keep: Keep | None = None
+    remove: Remove | None = None
+    flag_for_others: str | None = None
+    """The flag that brings the rule for those of its kinds that this default rule leaves out."""
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much a plan may remove at the most; above it nothing is removed at all."""
+
+    objects: int | None = None
+    size_bytes: int | None = None
+    share_percent: float | None = None
+    """Of all objects of a kind."""
+
+
+class Space(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An amount of space: bytes, or a share of the disk that the engine lies on. One of the two is set."""
+
+    text: str
+    size_bytes: int | None = None
+    percent: float | None = None
+
+
+class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Space that must be free; what it takes is removed after the rules, the least recently used first.
+
+    One of three families is set: `start_above` and `stop_below`, as the kubelet has them (and the same for inodes);
+    `max_used`, `min_free` and `reserved`, as BuildKit has them; or `free`.
+    """
+
+    start_above: Space | None = None
+    """Begins when more is used: a share of the engine's disk, or bytes of all that the engine holds."""
+    stop_below: Space | None = None
+    """Ends when no more than this is used."""
+    inodes_above_percent: float | None = None
+    inodes_below_percent: float | None = None
+    max_used: Space | None = None
+    """What the engine may hold at the most."""
+    min_free: Space | None = None
+    """What must be free on the engine's disk."""
+    reserved: Space | None = None
+    """What the engine may always hold, whatever the other two say."""
+    free_bytes: int | None = None
+    """So many bytes are to come back now."""
+    order: tuple[Kind, ...] = ("build-cache", "image")
+    """The kinds that may go, one after the other."""
+    spare_registry_less: SpareRegistryLess = "no"
+    """Whether images that cannot be pulled again go after all others, or never."""
     older_than: Age
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """Protections and rules. What no rule names is kept."""
+    """Protections, rules, limits and a target. What neither a rule nor the target removes is kept."""
 
     source: str
-    """Where it comes from, for people: "the default policy", with the flags that changed it."""
+    """Where it comes from, for people: "the default policy", "the policy in /etc/dockersweep/dockersweep.toml"."""
     protections: Protections
     rules: tuple[Rule, ...]
     kinds: tuple[Kind, ...] = KINDS
     """The kinds that are asked for; all others are kept."""
+    limits: LimitSettings = LimitSettings()
+    target: Target | None = None

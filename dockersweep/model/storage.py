@@ -30,6 +30,8 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     many; the others are parts of no size."""
     undivided_sizes: tuple[Bytes, ...] = ()
     """The sizes of those of them that hold something, the lowest first; empty where they are not known."""
+    inodes: Annotated[int, Meta(ge=0)] | None = None
+    """How many files and folders it has; None where they were not counted."""
     folder: str | None = None
     """Where most of it lies, below the engine's root; None where that is not known."""
 

@@ -1,0 +1,125 @@
+"""What is to be said of one object: the document dockersweep.explanation/1."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.plan import Decision, Interval, Limits
+from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.storage import SizeBase
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """What the object is."""
+
+    kind: Kind
+    id: str
+    name: str
+    tags: tuple[str, ...]
+    """All tags of an image."""
+    digests: tuple[str, ...]
+    """All references of an image by digest."""
+    size_bytes: Bytes | None
+    """All of it, what it shares with others included; None where it is not known."""
+    age_text: str
+    """For a person: "stopped for 10 days", or why its age is not known."""
+    age_counts_from_at: Instant | None
+    """Since when its age counts; None where that is not known."""
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """One object in a chain of references."""
+
+    kind: Kind
+    id: str
+    name: str
+    goes: bool
+    """Whether the plan removes it."""
+    notes: tuple[str, ...]
+    """What else is to be said of it, for a person: "running", "exited 2 hours ago", "tagged", "goes in this plan"."""
+
+
+class Chain(Struct, frozen=True, kw_only=True):
+    """What holds the object, what holds that, and so on, to the one that nothing holds."""
+
+    links: tuple[Link, ...]
+    """At least one; the object itself is not among them."""
+
+
+RuleSays = Literal["removes", "keeps", "not-yet", "does-not-remove"]
+
+
+class RuleWord(Struct, frozen=True, kw_only=True):
+    """What one rule by itself says of the object."""
+
+    rule: str
+    says: RuleSays
+    text: str
+    """Why, for a person."""
+    tags: tuple[str, ...] = ()
+    """The tags of an image that it speaks of, where these are not all that the image has."""
+
+
+class SilentRules(Struct, frozen=True, kw_only=True):
+    """Rules that do not speak of the object for the same reason."""
+
+    rules: tuple[str, ...]
+    why: str
+
+
+class TagWord(Struct, frozen=True, kw_only=True):
+    """Whether one tag of an image goes while the image stays."""
+
+    tag: str
+    goes: bool
+    why: str
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """When the object can be removed if nothing changes."""
+
+    when: Literal["now", "later", "never"]
+    text: str
+    """For a person: "in 3 days, at 2026-11-27T12:00:00Z, by rule "old releases""; or why it never can."""
+    removable_at: Instant | None = None
+    """The first whole second at which a rule removes it; None where that is now or never."""
+    wait_seconds: int | None = None
+    """How long that is from now."""
+    rules: tuple[str, ...] = ()
+    """The rules that remove it then: several for an image of whose tags different rules speak."""
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """What one object is, what becomes of it and why, and what it would give back: dockersweep.explanation/1."""
+
+    schema: Literal["dockersweep.explanation/1"]
+    engine: Engine
+    taken_at: Instant
+    now: Instant
+    """The instant up to which ages were counted."""
+    policy_source: str
+    """Which policy is in force, for people."""
+    subject: Subject
+    decision: Decision
+    """What the plan does with it, and why."""
+    tags: tuple[TagWord, ...]
+    """All tags of an image of which only some go; empty for all others."""
+    chains: tuple[Chain, ...]
+    """A shortest chain to everything that holds it in the end, those that end at what stays first."""
+    rules: tuple[RuleWord, ...]
+    """The rules that speak of it, in the order in which they are judged; last, where there is one, the space target."""
+    silent: tuple[SilentRules, ...]
+    """All other rules."""
+    forecast: Forecast
+    reclaim_alone: Interval
+    """What it would give back if it alone were removed, and everything else stayed."""
+    reclaim_in_plan: Interval | None
+    """What its removal adds to what those before it in the plan give back; None where the plan does not remove it."""
+    limits: Limits
+    """Over which limits of the policy the plan is: then a sweep removes nothing."""
+    warnings: tuple[ScanWarning, ...]
+    size_base: SizeBase
+    """What sizes are counted in."""
+    not_from_disk: str | None
+    """Why they are lengths; None where they are disk blocks."""

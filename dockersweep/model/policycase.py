@@ -1,0 +1,216 @@
+"""The nouns of a policy test as it is written: a case file, `NAME.toml`.
+
+A case holds objects, an instant `now` and what is expected of the plan; `policy.cases` makes an inventory of it and
+compares. Whatever is not written is harmless: an object is 30 days old, takes 1 MB and has been watched all the time.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from dockersweep.model.inventory import Kind, Labels, State
+
+
+class Moment(str):
+    """A time as a case writes it: an age before `now` ("3d"), a date, an instant, or "unknown"."""
+
+    __slots__ = ()
+
+
+SizeText = str
+"""A size like "100MB", or "unknown"."""
+Texts = str | list[str]
+"""One, or several."""
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A table of the file: a key that it does not have is an error."""
+
+
+class _ObjectTable(_Table, frozen=True, kw_only=True):
+    """What every object of a case can have."""
+
+    expect: Texts | None = None
+    """"keep", "remove", or for an image that stays "untag TAG", one or several. It must be written."""
+    why: Texts | None = None
+    """What must stand in the reasons, each written as "RULE: TEXT"."""
+    size: SizeText | None = None
+    created: Moment | None = None
+    seen: Moment | None = None
+    """First seen by dockersweep."""
+    unused: Moment | None = None
+    """First seen unused; where it is not written, as soon as it was seen, unless something here names it."""
+
+
+class ContainerCase(_ObjectTable, frozen=True, kw_only=True):
+    """A container; exited unless another state is written."""
+
+    name: str
+    id: str | None = None
+    image: str | None = None
+    """A tag, name or id of an image of the case; one that is not there was removed by force."""
+    state: State = "exited"
+    exit_code: int = 0
+    started: Moment | None = None
+    finished: Moment | None = None
+    restart: str = "no"
+    """Its restart policy, or "unknown"."""
+    labels: Labels = {}
+    project: str | None = None
+    volumes: Texts = []
+    binds: Texts = []
+    images: Texts = []
+    """Images that it mounts."""
+    networks: Texts = []
+    shares_with: Texts = []
+    """Containers whose namespaces it joins."""
+    logs: SizeText = "0B"
+    unread: str | None = None
+    """Why it could not be read in full."""
+    runs_dockersweep: bool = False
+
+
+class ImageCase(_ObjectTable, frozen=True, kw_only=True):
+    """An image; without tags it needs a name, by which the case can speak of it."""
+
+    name: str | None = None
+    id: str | None = None
+    tags: Texts = []
+    digests: Texts = []
+    parent: str | None = None
+    """A tag, name or id of the image that it was built from by the legacy builder."""
+    built: Moment | None = None
+    shared: SizeText | None = None
+    """How much of it others hold too; not beside `layers`."""
+    layers: dict[str, SizeText] = {}
+    """Its layers from the lowest on; images that name the same layer share it."""
+    labels: Labels = {}
+    project: str | None = None
+
+
+class VolumeCase(_ObjectTable, frozen=True, kw_only=True):
+    """A volume; a person named it unless the case says that it is anonymous."""
+
+    name: str
+    driver: str = "local"
+    labels: Labels = {}
+    options: dict[str, str] = {}
+    anonymous: bool = False
+    project: str | None = None
+    free: bool = True
+    """Whether the engine itself counts no use of it."""
+
+
+class NetworkCase(_ObjectTable, frozen=True, kw_only=True):
+    """A network that a person made."""
+
+    name: str
+    id: str | None = None
+    driver: str = "bridge"
+    scope: str = "local"
+    labels: Labels = {}
+    project: str | None = None
+    predefined: bool = False
+    config_from: str | None = None
+
+
+class RecordCase(_ObjectTable, frozen=True, kw_only=True):
+    """A record of the build cache."""
+
+    name: str
+    """Its id."""
+    type: str = "regular"
+    description: str = ""
+    parents: Texts = []
+    in_use: bool = False
+    shared: bool = False
+    last_used: Moment | None = None
+
+
+ObjectCase = ContainerCase | ImageCase | VolumeCase | NetworkCase | RecordCase
+
+
+class EngineCase(_Table, frozen=True, kw_only=True):
+    """The engine; Docker with the classic image store unless something else is written."""
+
+    flavour: Literal["docker", "podman"] = "docker"
+    image_store: str = "overlay2"
+
+
+class DiskCase(_Table, frozen=True, kw_only=True):
+    """The disk that the engine lies on."""
+
+    total: SizeText
+    free: SizeText
+    inodes: Annotated[int, Meta(ge=0)] | None = None
+    free_inodes: Annotated[int, Meta(ge=0)] | None = None
+
+
+class FlagsCase(_Table, frozen=True, kw_only=True):
+    """The flags of the command line that change the policy."""
+
+    older_than: str | None = None
+    kind: Kind | list[Kind] = []
+    all_images: bool = False
+    named_volumes: bool = False
+    keep_label: Texts = []
+    keep_name: Texts = []
+    keep_image: Texts = []
+    max_objects: Annotated[int, Meta(ge=0)] | None = None
+    max_bytes: SizeText | None = None
+    max_share: str | None = None
+
+
+class Expectation(_Table, frozen=True, kw_only=True):
+    """What is expected of one object, mostly one of a saved inventory."""
+
+    object: str
+    """Kind and name, tag or id: "image app:3"."""
+    verdict: Texts
+    """As `expect` of an object."""
+    why: Texts | None = None
+
+
+class PlanCase(_Table, frozen=True, kw_only=True):
+    """What is expected of the plan as a whole; what is not written may be anything, but no limit may be exceeded."""
+
+    removes: Annotated[int, Meta(ge=0)] | None = None
+    """How many objects go."""
+    order: list[str] | None = None
+    """What goes, kind and name, tag or id, in the order of removal."""
+    others: Literal["keep", "remove"] | None = None
+    """What becomes of all objects of which the case does not speak."""
+    gives_back: Texts | None = None
+    """How many bytes come back: a size, or the least and the most."""
+    limits: Texts | None = None
+    """What must stand in what is told of limits that are exceeded: "objects to remove"."""
+    target: Literal["reached", "not reached", "not begun", "unknown"] | None = None
+    """What becomes of the space target."""
+    target_says: Texts | None = None
+    """What must stand in what is told of the space target."""
+    warnings: Texts | None = None
+    """What must stand in the warnings."""
+
+
+class CaseFile(_Table, frozen=True, kw_only=True):
+    """One case."""
+
+    shows: Annotated[str, Meta(min_length=1)]
+    """What it shows, in one sentence: "keeps the newest two of each repository"."""
+    now: Annotated[datetime, Meta(tz=True)]
+    """The instant up to which ages are counted."""
+    policy: str | dict[str, Any] | None = None
+    """The path of a policy file, seen from the case; "default"; or the tables of a policy."""
+    flags: FlagsCase | None = None
+    inventory: str | None = None
+    """The path of a saved `scan --format json`, seen from the case."""
+    engine: EngineCase | None = None
+    disk: DiskCase | None = None
+    container: list[ContainerCase] = []
+    image: list[ImageCase] = []
+    volume: list[VolumeCase] = []
+    network: list[NetworkCase] = []
+    build_cache: list[RecordCase] = field(name="build-cache", default=[])
+    expect: list[Expectation] = []
+    plan: PlanCase | None = None

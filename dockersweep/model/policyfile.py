@@ -1,0 +1,206 @@
+"""The nouns of a policy file, `dockersweep.toml`, as it is written: the tables, their keys and what may stand there.
+
+`policy.policyfile` reads one and understands it; `dockersweep schema policy` prints these types for editors, with the
+descriptions that stand beside the keys here; dockersweep.toml(5) is held to them by a test.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from dockersweep.model.inventory import Kind, State
+from dockersweep.model.policy import Count
+
+# `reads` tells policy.shape what a text must hold; editors are told by the pattern.
+_AGE = Meta(
+    extra={"reads": "age"},
+    extra_json_schema={"pattern": r"^\s*(\d+(\.\d+)?\s*(mo|[smhdwy])\s*)+$", "examples": ["24h", "7d", "2w", "3mo"]},
+)
+_SIZE = Meta(
+    extra={"reads": "size"},
+    extra_json_schema={
+        "pattern": r"^\s*\d+(\.\d+)?\s*([kKMGTP]i?)?B\s*$",
+        "examples": ["500MB", "20GB", "20GiB"],
+    },
+)
+_PERCENT = Meta(
+    extra={"reads": "percent"}, extra_json_schema={"pattern": r"^\s*\d+(\.\d+)?\s*%\s*$", "examples": ["60%"]}
+)
+_SPACE = Meta(
+    extra={"reads": "space"},
+    extra_json_schema={"pattern": r"^\s*\d+(\.\d+)?\s*(%|([kKMGTP]i?)?B)\s*$", "examples": ["85%", "120GB"]},
+)
+_GROUP = Meta(extra={"reads": "group"}, extra_json_schema={"pattern": "^(repository|project|none|label:.+)$"})
+_SOME = Meta(min_length=1)
+AgeText = Annotated[str, _AGE]
+SizeText = Annotated[str, _SIZE]
+PercentText = Annotated[str, _PERCENT]
+SpaceText = Annotated[str, _SPACE]
+PatternText = Annotated[str, Meta(min_length=1, extra={"reads": "pattern"})]
+PairText = Annotated[str, Meta(min_length=1, extra={"reads": "pair"})]
+Patterns = PatternText | Annotated[list[PatternText], _SOME]
+"""One glob or /regular expression/, or several of which any may hold."""
+Pairs = PairText | Annotated[list[PairText], _SOME]
+"""One KEY or KEY=VALUE, or several of which any may hold."""
+
+
+def _says(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A table of the file: a key that it does not have is an error."""
+
+
+class ProtectTable(_Table, frozen=True, kw_only=True):
+    """What is never removed, whatever a rule says."""
+
+    labels: Annotated[Pairs | None, _says("Labels, KEY or KEY=VALUE, on any kind; both sides may be globs.")] = None
+    names: Annotated[Patterns | None, _says("Names of containers, volumes and networks, and tags of images.")] = None
+    images: Annotated[Patterns | None, _says("Repositories, tags, digests or ids of images.")] = None
+    projects: Annotated[Patterns | None, _says("Compose projects, with all that is theirs.")] = None
+    younger_than: Annotated[AgeText | None, _says("Nothing younger goes, and nothing of unknown age.")] = None
+
+
+class LimitsTable(_Table, frozen=True, kw_only=True):
+    """How much may go at the most: over any of them nothing is removed, and the exit status is 4."""
+
+    objects: Annotated[Annotated[int, Meta(ge=0)] | None, _says("The number of objects, of all kinds together.")] = None
+    bytes: Annotated[SizeText | None, _says("The bytes that would come back.")] = None
+    share: Annotated[PercentText | None, _says("The share of all objects of a kind.")] = None
+
+
+class MatchTable(_Table, frozen=True, kw_only=True):
+    """What a rule speaks of: of the values of one key any may hold, and all keys must."""
+
+    name: Annotated[Patterns | None, _says("The name; of an image each of its tags.")] = None
+    repository: Annotated[Patterns | None, _says("The repository of an image, without its tag.")] = None
+    tag: Annotated[Patterns | None, _says("The tag of an image, without its repository.")] = None
+    digest: Annotated[Patterns | None, _says("The reference of an image by digest, whole or from sha256: on.")] = None
+    labels: Annotated[Pairs | None, _says("Labels, KEY or KEY=VALUE; both sides may be globs.")] = None
+    project: Annotated[Patterns | None, _says("The compose project.")] = None
+    state: Annotated[State | Annotated[list[State], _SOME] | None, _says("The state of a container.")] = None
+    exit_code: Annotated[int | Annotated[list[int], _SOME] | None, _says("The exit code of a container.")] = None
+    driver: Annotated[Patterns | None, _says("The driver of a volume or a network.")] = None
+    options: Annotated[Pairs | None, _says("Mount options of a volume, KEY or KEY=VALUE; both sides may be globs.")] = (
+        None
+    )
+    type: Annotated[Patterns | None, _says("The type of a build-cache record.")] = None
+    size_over: Annotated[SizeText | None, _says("Larger than this; of what is of unknown size nothing is.")] = None
+    size_under: Annotated[SizeText | None, _says("Smaller than this; of what is of unknown size nothing is.")] = None
+    anonymous: Annotated[bool | None, _says("Whether a volume has no name that a person gave it.")] = None
+    has_options: Annotated[bool | None, _says("Whether a volume has mount options: its data may be elsewhere.")] = None
+    tagged: Annotated[bool | None, _says("Whether an image has a tag.")] = None
+    recoverable: Annotated[bool | None, _says("Whether an image can be pulled again by a digest.")] = None
+    restarts_by_itself: Annotated[
+        bool | None, _says("Whether the restart policy of a container is always or unless-stopped.")
+    ] = None
+
+
+class KeepTable(_Table, frozen=True, kw_only=True):
+    """What of it the rule keeps, counted from the newest on; any one of these is enough."""
+
+    group_by: Annotated[
+        Annotated[str, _GROUP] | None,
+        _says('What is counted by itself: "repository" (images, the default there), "project", "label:KEY" or "none".'),
+    ] = None
+    last: Annotated[
+        Annotated[int, Meta(ge=0)] | Literal["all"] | None, _says("So many of the newest; of images, not of tags.")
+    ] = None
+    within: Annotated[AgeText | None, _says("Those that are at most so much older than the newest.")] = None
+    hourly: Annotated[Count | None, _says("The newest of each of the last so many hours that have one.")] = None
+    daily: Annotated[Count | None, _says("The same for days.")] = None
+    weekly: Annotated[Count | None, _says("The same for weeks, from Monday on.")] = None
+    monthly: Annotated[Count | None, _says("The same for months.")] = None
+    yearly: Annotated[Count | None, _says("The same for years.")] = None
+    tags: Annotated[Patterns | None, _says("Tags of images, without their repositories.")] = None
+    majors: Annotated[Count | None, _says("The newest version of each of the last so many major versions.")] = None
+    minors: Annotated[Count | None, _says("The newest patch of each of the last so many minor versions.")] = None
+
+
+class RemoveTable(_Table, frozen=True, kw_only=True):
+    """When the rule removes what it speaks of and does not keep: all of these must hold."""
+
+    older_than: Annotated[AgeText | None, _says("The age that tables show; 0s asks for none.")] = None
+    unused_for: Annotated[
+        AgeText | None, _says("Seen or told to be unused for so long; a creation does not count as a use.")
+    ] = None
+    stopped_for: Annotated[AgeText | None, _says("Since a container stopped, or was created and never started.")] = None
+    before: Annotated[date | None, _says("The time that the age counts from lies before this date, in UTC.")] = None
+    built_before: Annotated[date | None, _says("The build of an image lies before this date.")] = None
+    built_over: Annotated[AgeText | None, _says("The build of an image is so long ago.")] = None
+    marked_for: Annotated[AgeText | None, _says("A candidate in every run for so long. Not yet to be had.")] = None
+
+
+class RuleTable(_Table, frozen=True, kw_only=True):
+    """A rule: what it speaks of, what of it it keeps, and when it removes the rest."""
+
+    name: Annotated[str, Meta(min_length=1), _says("What the output calls the rule.")]
+    kind: Annotated[Kind | Annotated[list[Kind], _SOME], _says("The kind of object it speaks of, or several.")]
+    match: Annotated[MatchTable | None, _says("What it speaks of: all keys must hold.")] = None
+    not_: Annotated[MatchTable | None, _says("What it does not speak of: any one key is enough.")] = field(
+        default=None, name="not"
+    )
+    keep: Annotated[KeepTable | None, _says("What it keeps, whatever other rules say.")] = None
+    remove: Annotated[RemoveTable | None, _says("When it removes the rest. Without it the rule only keeps.")] = None
+    everything: Annotated[
+        bool, _says("Says that the rule is meant to speak of everything of its kind and to keep nothing of it.")
+    ] = False
+
+
+class TargetTable(_Table, frozen=True, kw_only=True):
+    """Space that must be free; for it what no rule removes goes too, the least recently used first."""
+
+    start_above: Annotated[
+        SpaceText | None,
+        _says("Begin when more is used: a share of the engine's disk, or a size for all that the engine holds."),
+    ] = None
+    stop_below: Annotated[SpaceText | None, _says("End when no more than this is used; start_above if left out.")] = (
+        None
+    )
+    inodes_above: Annotated[PercentText | None, _says("Begin when more of the disk's inodes are used.")] = None
+    inodes_below: Annotated[PercentText | None, _says("End when no more of them are used.")] = None
+    max_used: Annotated[SpaceText | None, _says("What the engine may hold at the most (BuildKit's maxUsedSpace).")] = (
+        None
+    )
+    min_free: Annotated[SpaceText | None, _says("What must be free on its disk (BuildKit's minFreeSpace).")] = None
+    reserved: Annotated[SpaceText | None, _says("What it may always hold (BuildKit's reservedSpace).")] = None
+    free: Annotated[SizeText | None, _says("So many bytes are to come back now, however much is free.")] = None
+    order: Annotated[Annotated[list[Kind], _SOME] | None, _says("The kinds that may go, one after the other.")] = None
+    spare_registry_less: Annotated[
+        bool | Literal["last", "never"],
+        _says("Images that cannot be pulled again go last (true is the same), or never."),
+    ] = False
+    older_than: Annotated[AgeText, _says("Nothing younger goes for the target.")] = "1h"
+
+
+class PolicyFile(_Table, frozen=True, kw_only=True):
+    """A policy file. What neither a rule nor the target removes is kept."""
+
+    version: Annotated[Literal[1], _says("The version of this language.")]
+    protect: Annotated[ProtectTable | None, _says("What is never removed.")] = None
+    limits: Annotated[LimitsTable | None, _says("How much may go at the most.")] = None
+    rule: Annotated[list[RuleTable], _says("The rules, judged in this order.")] = []
+    target: Annotated[TargetTable | None, _says("Space that must be free.")] = None
+    removes_nothing: Annotated[bool, _says("Says that a file without a rule and a target is meant.")] = False
+
+
+def policy_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a policy file, for editors; what TOML cannot write, a null, is not in it."""
+    schema: dict[str, Any] = _without_null(msgspec.json.schema(PolicyFile))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dockersweep.toml", **schema}
+
+
+def _without_null(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_null(one) for one in schema if one != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    cleaned = {key: _without_null(one) for key, one in schema.items() if not (key == "default" and one is None)}
+    choices = cleaned.get("anyOf", ())
+    if len(choices) == 1:
+        del cleaned["anyOf"]
+        cleaned = {**choices[0], **cleaned}
+    return cleaned
