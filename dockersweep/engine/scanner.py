@@ -16,6 +16,7 @@ import msgspec
 from dockersweep.engine.client import DiskUsage, UsagePart
 from dockersweep.engine.container_logs import log_bytes
 from dockersweep.engine.disk.found import Listed
+from dockersweep.engine.disk.space import disk_of
 from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.own_container import own_container_id
 from dockersweep.engine.side_by_side import Progress, ask_for_all
@@ -119,6 +120,7 @@ def scan(
         layers_bytes=usage.layers_bytes,
         warnings=(*warnings, *told.warnings),
         storage=told.storage,
+        disk=disk_of(reads.engine, listed),
     )
     return inventory, told.remembered
 

@@ -35,6 +35,7 @@ class Holdings:
     ids: tuple[str, ...]
     low: tuple[int, ...]
     high: tuple[int | None, ...]
+    inodes: tuple[int | None, ...]
     needs: tuple[tuple[int, ...], ...]
     maybe: Mapping[int, tuple[int, ...]]
     """What a node may need besides; the keys are the objects of which it is not known what they hold."""
@@ -151,6 +152,7 @@ def _graph(inventory: Inventory, parts: Mapping[str, Part], maybe: Mapping[str, 
         ids=tuple(parts),
         low=tuple(part.low_bytes for part in parts.values()),
         high=tuple(part.high_bytes for part in parts.values()),
+        inodes=tuple(0 if part.high_bytes == 0 else part.inodes for part in parts.values()),
         needs=tuple(tuple(dict.fromkeys(numbered(part.needs))) for part in parts.values()),
         maybe={numbers[own]: tuple(numbered(held)) for own, held in maybe.items()},
     )

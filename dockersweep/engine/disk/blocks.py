@@ -146,6 +146,7 @@ class _Measuring:
                     needs=one.needs,
                     low_bytes=size.low if size else 0,
                     high_bytes=size.high if size else None,
+                    inodes=size.inodes if size else None,
                     folder=self._below(one),
                 )
             )
@@ -153,8 +154,10 @@ class _Measuring:
 
     def _size(self, one: Found) -> DiskBytes | None:
         earlier = self._known.get(one.id)
-        if one.never_changes and earlier is not None and earlier.folder == self._below(one):
-            return DiskBytes(earlier.low_bytes, earlier.high_bytes or earlier.low_bytes)
+        # What an earlier version measured has no inodes.
+        is_whole = earlier is not None and earlier.folder == self._below(one) and earlier.inodes is not None
+        if one.never_changes and earlier is not None and is_whole:
+            return DiskBytes(earlier.low_bytes, earlier.high_bytes or earlier.low_bytes, earlier.inodes or 0)
         if one.places and time.monotonic() > self._deadline:
             return None
         try:
@@ -166,7 +169,8 @@ class _Measuring:
             return None
         except (TooLateError, OSError):
             return None
-        return DiskBytes(measured.low + one.known_disk_bytes, measured.high + one.known_disk_bytes)
+        known = one.known_disk_bytes
+        return DiskBytes(measured.low + known, measured.high + known, measured.inodes + (known > 0))
 
     def _below(self, one: Found) -> str | None:
         """Return where a part lies, as a path from the root if that is above it."""

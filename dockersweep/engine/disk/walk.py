@@ -22,6 +22,8 @@ class DiskBytes:
 
     low: int
     high: int
+    inodes: int = 0
+    """How many files and folders certainly go."""
 
 
 def measure(places: Iterable[Path], deadline: float = float("inf"), mounts: Collection[str] = ()) -> DiskBytes:
@@ -31,7 +33,7 @@ def measure(places: Iterable[Path], deadline: float = float("inf"), mounts: Coll
     there, on one of `mounts` or as another file system, is left out. What has gone by now counts nothing. Raises
     TooLateError once `time.monotonic()` is past the deadline, and OSError.
     """
-    single = 0
+    single = inodes = 0
     links_left: dict[tuple[int, int], int] = {}
     linked: dict[tuple[int, int], int] = {}
     for place in places:
@@ -39,12 +41,13 @@ def measure(places: Iterable[Path], deadline: float = float("inf"), mounts: Coll
             size = seen.st_blocks * BLOCK_BYTES
             if seen.st_nlink == 1 or stat.S_ISDIR(seen.st_mode):
                 single += size
+                inodes += 1
             else:
                 file = (seen.st_dev, seen.st_ino)
                 links_left[file] = links_left.get(file, seen.st_nlink) - 1
                 linked[file] = size
-    low = single + sum(size for file, size in linked.items() if links_left[file] <= 0)
-    return DiskBytes(low, single + sum(linked.values()))
+    whole = [size for file, size in linked.items() if links_left[file] <= 0]
+    return DiskBytes(single + sum(whole), single + sum(linked.values()), inodes + len(whole))
 
 
 def mount_points() -> frozenset[str]:
