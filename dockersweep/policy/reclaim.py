@@ -6,13 +6,14 @@ and with what may be needed as well; what comes back lies between the two.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from dockersweep.model.inventory import Inventory, Kind
-from dockersweep.model.plan import Interval, ObjectRef
+from dockersweep.model.plan import NOTHING, Interval, ObjectRef
 from dockersweep.policy.holdings import Holdings, find_holdings
+from dockersweep.policy.release import References, Release
 
 _MAY_HOLD = (
     ("build-cache", "build-cache record", "build-cache records"),
@@ -40,8 +41,8 @@ class Reclaim:
     def __init__(self, inventory: Inventory) -> None:
         self._graph = find_holdings(inventory)
         self._may_hold = Counter(self._kind_of(node) for node in self._graph.maybe)
-        self._certain = _References(self._graph, {})
-        self._possible = _References(self._graph, self._graph.maybe)
+        self._certain = References(self._graph, {})
+        self._possible = References(self._graph, self._graph.maybe)
 
     def in_order(self, removals: Sequence[ObjectRef]) -> Prediction:
         """Return what these removals give back, one after the other and together.
@@ -66,11 +67,24 @@ class Reclaim:
             parts={self._graph.ids[node]: place for node, place in soonest.items()},
         )
 
+    def steps(self) -> "Steps":
+        """Return a prediction that takes removals one by one, and has none yet."""
+        return Steps(self._graph, Release(self._certain), Release(self._possible))
+
     def alone(self, ref: ObjectRef) -> Interval:
         """Return what the removal of one object gives back while all others stay."""
         node = self._graph.node_of.get(ref)
-        soonest = self._certain.released_by([node])
-        latest = self._possible.released_by([node], and_maybe=False)
+        if node is None or self._certain.counts[node] > 1:
+            return NOTHING
+        counts, possible = self._certain.counts, self._possible.counts
+        low, high = self._graph.low[node], self._graph.high[node]
+        if low == high and possible[node] == 1 and not self._graph.needs[node]:
+            # Most objects are so, and this is asked for each.
+            return Interval(low_bytes=low, high_bytes=high)
+        soonest = Release(self._certain).remove(node)
+        if all(counts[one] == possible[one] for one in soonest):
+            return self._interval(soonest, soonest, None)
+        latest = set(Release(self._possible, and_maybe=False).remove(node))
         uncertain = [one for one in soonest if one not in latest]
         return self._interval(latest, soonest, self._why_held(uncertain, [node]))
 
@@ -97,6 +111,47 @@ class Reclaim:
         return f"{' and '.join(held) or 'other objects'} may hold these layers"
 
 
+class Steps:
+    """What removals give back together, counted on with each: the total of `Reclaim.in_order` for the same ones.
+
+    All together need time in proportion to the parts and references that they reach.
+    """
+
+    def __init__(self, graph: Holdings, certain: Release, possible: Release) -> None:
+        """Begin with nothing removed, where needs are certain and where what may be needed is."""
+        self._graph = graph
+        self._certain = certain
+        self._possible = possible
+        self._high = 0
+        self._unknown = 0
+        self._inodes: int | None = 0
+        self.low_bytes = 0
+        """The least that comes back."""
+
+    @property
+    def high_bytes(self) -> int | None:
+        """The most that comes back; None where that is not known."""
+        return None if self._unknown else self._high
+
+    @property
+    def inodes(self) -> int | None:
+        """How many inodes come back; None where not all were counted."""
+        return self._inodes
+
+    def add(self, ref: ObjectRef) -> None:
+        """Remove an object as well, once; one that the inventory does not hold gives back nothing."""
+        node = self._graph.node_of.get(ref)
+        if node is None:
+            return
+        for one in self._certain.remove(node):
+            size = self._graph.high[one]
+            self._high += size or 0
+            self._unknown += size is None
+            inodes = self._graph.inodes[one]
+            self._inodes = None if inodes is None or self._inodes is None else self._inodes + inodes
+        self.low_bytes += sum(self._graph.low[one] for one in self._possible.remove(node))
+
+
 def _sum_known(sizes: Iterable[int | None]) -> tuple[int, int]:
     """Return the sum of what is known, and how many are not."""
     total, unknown = 0, 0
@@ -115,40 +170,6 @@ def _explained(interval: Interval, held: str | None, unknown: int) -> Interval:
     reasons += [held] if held else []
     text = "; ".join(reasons) or "the engine does not tell the size of each layer"
     return Interval(low_bytes=interval.low_bytes, high_bytes=interval.high_bytes, reason=text)
-
-
-class _References:
-    """How many references each part has, from objects and from other parts."""
-
-    def __init__(self, graph: Holdings, maybe: Mapping[int, tuple[int, ...]]) -> None:
-        self._needs = graph.needs
-        self._maybe = maybe
-        self._counts = [0] * len(graph.ids)
-        for needs in (*graph.needs, *maybe.values()):
-            for node in needs:
-                self._counts[node] += 1
-        # An object's part has one more for being an object's. What is no object's and is needed by nothing stands
-        # for a holder that no list shows: it has none to lose, and so is never reached.
-        for node in graph.node_of.values():
-            self._counts[node] += 1
-
-    def released_by(self, removals: Iterable[int | None], and_maybe: bool = True) -> dict[int, int]:
-        """Return the parts that come back, each with the place of the removal that it comes back with.
-
-        Without `and_maybe` what a removed object may hold stays held.
-        """
-        taken: dict[int, int] = {}
-        released: dict[int, int] = {}
-        for place, node in enumerate(removals):
-            waiting = [] if node is None else [node]
-            while waiting:
-                one = waiting.pop()
-                taken[one] = taken.get(one, 0) + 1
-                if taken[one] == self._counts[one]:
-                    released[one] = place
-                    waiting += self._needs[one]
-                    waiting += self._maybe.get(one, ()) if and_maybe else ()
-        return released
 
 
 class _Rows:
