@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from dockersweep.model.inventory import KINDS, Inventory, Object
 from dockersweep.model.naming import objects_of, ref_of, size_of
 from dockersweep.model.plan import ObjectRef, Plan
-from dockersweep.policy.planner import ORDER, make_plan
-from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
+from dockersweep.policy.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.order import ORDER
+from dockersweep.policy.planner import make_plan
 from dockersweep.policy.references import find_holds
 from dockersweep.units import parse_age
 from tests.inventories import NOW, container, image, inventory, network, record, volume

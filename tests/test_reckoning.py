@@ -8,8 +8,8 @@ from dockersweep.engine.removal import exact_bytes
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import DiskMeasurement, Outcome, Status
 from dockersweep.policy import holdings
+from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planner import make_plan
-from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
 from dockersweep.policy.reckoning import disagree, exact_parts, prediction_of, reckon
 from dockersweep.units import parse_age
 from tests.inventories import NOW, image, record, volume

@@ -7,8 +7,8 @@ from dockersweep.errors import UsageError
 from dockersweep.model.inventory import Inventory, Object
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy
+from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planner import make_plan
-from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
 from dockersweep.policy.rules import evaluate
 from dockersweep.units import parse_age
 from tests.inventories import ENGINE, NOW, ago, container, image, inventory, network, record, volume

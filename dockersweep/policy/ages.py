@@ -4,15 +4,14 @@ The build date of an image is not an age: an image built in 2019 may have arrive
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
 from dockersweep.units import format_duration
 
 
-@dataclass(frozen=True)
-class Since:
+class Since(NamedTuple):
     """An instant from which an age counts, and its source."""
 
     instant: datetime
@@ -57,6 +56,28 @@ def since_of(seen: Object, used_until: Iterable[datetime]) -> Since | None:
             return _last_used(seen.last_used_at)
         return None if seen.created_at is None else _created(seen.created_at)
     return _latest_use(seen, used_until)
+
+
+def unused_since(seen: Object, used_until: Iterable[datetime]) -> Since | None:
+    """Return since when an object has been watched, or told by the engine, to be unused; None where nothing tells.
+
+    Other than for `since_of` a creation is no use: what was made a year ago may have been used until an hour ago. As
+    with the kubelet, what nobody watched has not been unused for long.
+    """
+    if isinstance(seen, Container | BuildCacheRecord):
+        return since_of(seen, ())
+    known = [_last_used(instant) for instant in used_until]
+    if seen.first_seen_unused_at is not None:
+        watched = seen.first_seen_unused_at != seen.first_seen_at
+        source = "seen unused" if watched else "first seen"
+        known.append(Since(seen.first_seen_unused_at, source, "seen unused for {}"))
+    return max(known, key=lambda since: since.instant, default=None)
+
+
+def built_since(seen: Object) -> Since | None:
+    """Return when an image was built, wherever that was; None where that is not known, and for all others."""
+    built_at = seen.built_at if isinstance(seen, Image) else None
+    return None if built_at is None else Since(built_at, "built", "built {} ago")
 
 
 def _latest_use(seen: Image | Volume | Network, used_until: Iterable[datetime]) -> Since | None:

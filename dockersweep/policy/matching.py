@@ -1,71 +1,210 @@
-"""Whether a rule speaks of an object, and if not, why not: a table of conditions, one per field of Match."""
+"""Whether a rule speaks of an object, and if not, why not: a table of conditions, one per field of Match.
 
-from collections.abc import Callable
+Three of them speak of single tags of an image, so that of an image with tags in two repositories a rule can speak of
+one; all others speak of an object as a whole.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from dockersweep.model.inventory import Container, Image, Object, Volume
+from dockersweep.model.inventory import Container, Image, Object
+from dockersweep.model.naming import name_of
 from dockersweep.model.policy import Match, Rule
+from dockersweep.policy.image_names import compile_names, tag_of, whole_repository_of
+from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns
+from dockersweep.units import format_size
 
 ALWAYS_RESTARTED = frozenset({"always", "unless-stopped"})
+OF_TAGS = ("name", "repository", "tag")
+
+SizeOf = Callable[[Object], int | None]
+ObjectTest = Callable[[Any], bool]
+"""What it is given is of a kind that the rule's kinds have; a field that it has not has no match."""
 
 
-def _states(seen: Object, wanted: tuple[str, ...]) -> str | None:
-    if isinstance(seen, Container) and seen.state not in wanted:
-        return f"it is {seen.state}"
-    return None
+def _patterns(get: Callable[[Any], str | None], wanted: Sequence[str]) -> ObjectTest:
+    test = compile_patterns(wanted)
+
+    def matches(seen: Any) -> bool:
+        text = get(seen)
+        return text is not None and test(text)
+
+    return matches
 
 
-def _restarts_by_itself(seen: Object, wanted: bool) -> str | None:
-    if not isinstance(seen, Container):
-        return None
+def _digest(wanted: Sequence[str], size_of: SizeOf) -> ObjectTest:
+    test = compile_names(wanted)
+    return lambda seen: any(test(one) or test(one.partition("@")[2]) for one in seen.digests)
+
+
+def _labels(wanted: Sequence[str], size_of: SizeOf) -> ObjectTest:
+    test = compile_pairs(wanted)
+    return lambda seen: test(seen.labels)
+
+
+def _options(wanted: Sequence[str], size_of: SizeOf) -> ObjectTest:
+    test = compile_pairs(wanted)
+    return lambda seen: test(seen.options)
+
+
+def _over(wanted: int, size_of: SizeOf) -> ObjectTest:
+    return lambda seen: (size_of(seen) or 0) > wanted
+
+
+def _under(wanted: int, size_of: SizeOf) -> ObjectTest:
+    def matches(seen: Any) -> bool:
+        size = size_of(seen)
+        return size is not None and size < wanted
+
+    return matches
+
+
+def _restarts(wanted: bool, size_of: SizeOf) -> ObjectTest:
+    return lambda seen: seen.restart_policy is not None and (seen.restart_policy in ALWAYS_RESTARTED) == wanted
+
+
+# In the order in which they are told: what is not said of a volume with mount options is that it has a name.
+CONDITIONS: dict[str, Callable[[Any, SizeOf], ObjectTest]] = {
+    "state": lambda wanted, size_of: lambda seen: seen.state in wanted,
+    "exit_code": lambda wanted, size_of: lambda seen: seen.exit_code in wanted,
+    "restarts_by_itself": _restarts,
+    "tagged": lambda wanted, size_of: lambda seen: bool(seen.tags) == wanted,
+    "recoverable": lambda wanted, size_of: lambda seen: bool(seen.digests) == wanted,
+    "digest": _digest,
+    "driver": lambda wanted, size_of: _patterns(lambda seen: seen.driver, wanted),
+    "has_options": lambda wanted, size_of: lambda seen: bool(seen.options) == wanted,
+    "options": _options,
+    "anonymous": lambda wanted, size_of: lambda seen: seen.anonymous == wanted,
+    "type": lambda wanted, size_of: _patterns(lambda seen: seen.type, wanted),
+    "labels": _labels,
+    "project": lambda wanted, size_of: _patterns(lambda seen: seen.project, wanted),
+    "size_over_bytes": _over,
+    "size_under_bytes": _under,
+}
+assert {*CONDITIONS, *OF_TAGS} == set(Match.__struct_fields__), "every field of Match needs its condition"
+
+
+class RuleTest:
+    """One rule, made ready to be asked of many objects of its kinds."""
+
+    def __init__(self, rule: Rule, size_of: SizeOf) -> None:
+        self.rule = rule
+        self._wanted = _object_tests(rule.match, size_of)
+        self._excluded = _object_tests(rule.excludes, size_of)
+        self._wanted_tag = _tag_tests(rule.match)
+        self._excluded_tag = _tag_tests(rule.excludes)
+        self.asks_of_tags = bool(self._wanted_tag or self._excluded_tag)
+
+    def speaks_of(self, seen: Object) -> bool:
+        """Whether it speaks of an object, of an image whether of any of its tags."""
+        for _, test in self._wanted:
+            if not test(seen):
+                return False
+        for _, test in self._excluded:
+            if test(seen):
+                return False
+        if not self.asks_of_tags:
+            return True
+        names = names_of(seen)
+        # What has no name at all has none that is excluded.
+        return any(self.speaks_of_name(name) for name in names) if names else not self._wanted_tag
+
+    def units(self, seen: Object) -> tuple[str | None, ...]:
+        """Return what it speaks of in an object that it speaks of: of an image those tags, of all others None."""
+        if not isinstance(seen, Image) or not seen.tags:
+            return (None,)
+        return tuple(tag for tag in seen.tags if self.speaks_of_name(tag)) if self.asks_of_tags else seen.tags
+
+    def speaks_of_name(self, name: str) -> bool:
+        """Whether the conditions for names and tags allow this one."""
+        return all(test(name) for _, test in self._wanted_tag) and not any(test(name) for _, test in self._excluded_tag)
+
+    def why_not(self, seen: Object) -> str:
+        """Return why it does not speak of an object, for a person."""
+        for field, test in self._wanted:
+            if not test(seen):
+                return self._telling(field, seen)
+        for field, test in self._excluded:
+            if test(seen):
+                return f"excluded by not.{_key(field)}"
+        names = names_of(seen)
+        for field, test in self._wanted_tag:
+            if not any(test(name) for name in names):
+                return f"its {field} does not match {_either(getattr(self.rule.match, field))}"
+        for field, test in self._excluded_tag:
+            if any(test(name) for name in names):
+                return f"excluded by not.{field}"
+        return "no single tag matches all that is asked"
+
+    def _telling(self, field: str, seen: Object) -> str:
+        text = _mismatch(field, getattr(self.rule.match, field), seen)
+        if self.rule.flag_for_others and field in ("tagged", "anonymous"):
+            return f"{text} (only {self.rule.flag_for_others} removes such)"
+        return text
+
+
+def names_of(seen: Object) -> Sequence[str]:
+    """Return the names that patterns speak of: an image's tags, of one without a tag its digests or nothing."""
+    if isinstance(seen, Image):
+        return seen.tags or seen.digests
+    return (name_of(seen),)
+
+
+def _object_tests(match: Match, size_of: SizeOf) -> list[tuple[str, ObjectTest]]:
+    fields = [(field, getattr(match, field)) for field in CONDITIONS]
+    return [(field, CONDITIONS[field](wanted, size_of)) for field, wanted in fields if wanted is not None]
+
+
+def _tag_tests(match: Match) -> list[tuple[str, Test]]:
+    tests: list[tuple[str, Test]] = []
+    if match.name is not None:
+        tests.append(("name", compile_names(match.name)))
+    if match.repository is not None:
+        of_repository = compile_names(match.repository)
+        tests.append(("repository", lambda name: of_repository(whole_repository_of(name))))
+    if match.tag is not None:
+        of_tag = compile_patterns(match.tag)
+        tests.append(("tag", lambda name: of_tag(tag_of(name))))
+    return tests
+
+
+def _key(field: str) -> str:
+    return field.removesuffix("_bytes")
+
+
+def _either(patterns: Sequence[object]) -> str:
+    return " or ".join(str(pattern) for pattern in patterns)
+
+
+_Phrase = Callable[[Any, Any], str]
+_PHRASES: dict[str, _Phrase] = {
+    "state": lambda seen, wanted: f"it is {seen.state}",
+    "exit_code": lambda seen, wanted: f"its exit code is {'unknown' if seen.exit_code is None else seen.exit_code}",
+    "restarts_by_itself": lambda seen, wanted: _restarting(seen, wanted),
+    "tagged": lambda seen, wanted: "without a tag" if wanted else "tagged",
+    "anonymous": lambda seen, wanted: "named" if wanted else "anonymous",
+    "recoverable": lambda seen, wanted: f"it can{'not' if wanted else ''} be pulled again",
+    "has_options": lambda seen, wanted: (
+        "without mount options" if wanted else "with mount options: its data is somewhere else"
+    ),
+    "driver": lambda seen, wanted: f"of the driver {seen.driver or 'unknown'}, which others may use",
+    "labels": lambda seen, wanted: f"it has no label {_either(wanted)}",
+    "options": lambda seen, wanted: f"it has no mount option {_either(wanted)}",
+    "project": lambda seen, wanted: (
+        "it belongs to no compose project" if seen.project is None else f"it belongs to the project {seen.project}"
+    ),
+    "size_over_bytes": lambda seen, wanted: f"its size is not over {format_size(wanted)}, or not known",
+    "size_under_bytes": lambda seen, wanted: f"its size is not under {format_size(wanted)}, or not known",
+}
+"""Why a condition does not hold, for a person, of the object and what is wanted."""
+
+
+def _mismatch(field: str, wanted: Any, seen: Object) -> str:
+    phrase = _PHRASES.get(field)
+    return f"its {field} does not match {_either(wanted)}" if phrase is None else phrase(seen, wanted)
+
+
+def _restarting(seen: Container, wanted: bool) -> str:
     if seen.restart_policy is None:
         return "of unknown restart policy"
-    if (seen.restart_policy in ALWAYS_RESTARTED) != wanted:
-        return f"restarts by itself ({seen.restart_policy})" if not wanted else "does not restart by itself"
-    return None
-
-
-def _tagged(seen: Object, wanted: bool) -> str | None:
-    if not isinstance(seen, Image) or bool(seen.tags) == wanted:
-        return None
-    return "without a tag" if wanted else "tagged (only --all-images removes such)"
-
-
-def _anonymous(seen: Object, wanted: bool) -> str | None:
-    if not isinstance(seen, Volume) or seen.anonymous == wanted:
-        return None
-    return "named (only --named-volumes removes such)" if wanted else "anonymous"
-
-
-def _drivers(seen: Object, wanted: tuple[str, ...]) -> str | None:
-    if isinstance(seen, Volume) and seen.driver not in wanted:
-        return f"of the driver {seen.driver or 'unknown'}, which others may use"
-    return None
-
-
-def _has_options(seen: Object, wanted: bool) -> str | None:
-    if not isinstance(seen, Volume) or bool(seen.options) == wanted:
-        return None
-    return "without mount options" if wanted else "with mount options: its data is somewhere else"
-
-
-CONDITIONS: dict[str, Callable[[Object, Any], str | None]] = {
-    "states": _states,
-    "restarts_by_itself": _restarts_by_itself,
-    "tagged": _tagged,
-    "anonymous": _anonymous,
-    "drivers": _drivers,
-    "has_options": _has_options,
-}
-assert set(CONDITIONS) == set(Match.__struct_fields__), "every field of Match needs its condition"
-
-
-def mismatch(rule: Rule, seen: Object) -> str | None:
-    """Return why the rule does not speak of an object of its kind; None where it does."""
-    for field, condition in CONDITIONS.items():
-        wanted = getattr(rule.match, field)
-        if wanted is not None:
-            why = condition(seen, wanted)
-            if why is not None:
-                return why
-    return None
+    return "does not restart by itself" if wanted else f"restarts by itself ({seen.restart_policy})"

@@ -1,33 +1,35 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they give back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from msgspec import structs
 
 from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
-from dockersweep.model.inventory import Image, Inventory, Kind, Object, ScanWarning
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
+from dockersweep.model.inventory import Image, Inventory, Object, ScanWarning
+from dockersweep.model.naming import name_of, objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Decision, Fingerprint, Limits, ObjectRef, Plan, Removal
-from dockersweep.model.policy import Policy
-from dockersweep.policy.protections import idle_protections
+from dockersweep.model.policy import Policy, Protection
+from dockersweep.policy.limits import NOTHING_GONE, Gone, exceeded
+from dockersweep.policy.order import ORDER, holders_first
 from dockersweep.policy.reclaim import Reclaim
 from dockersweep.policy.references import Holds, find_holds
-from dockersweep.policy.rules import evaluate, holders_first
+from dockersweep.policy.rules import Judge
 from dockersweep.policy.sizes import size_base
-
-# What holds goes before what is held: containers hold all that follows. The build cache comes last, because images
-# may stand on its layers, and a record that became unshared is then gone in one run.
-ORDER: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
+from dockersweep.policy.target import decide_for_target
 
 
-def make_plan(inventory: Inventory, policy: Policy, now: datetime) -> Plan:
-    """Return the plan for an inventory under a policy; ages are counted up to `now`."""
+def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone = NOTHING_GONE) -> Plan:
+    """Return the plan for an inventory under a policy; ages are counted up to `now`.
+
+    `before` is what the same run has removed already; the limits of the policy are for both.
+    """
     holds = find_holds(inventory, now)
-    decisions = evaluate(inventory, policy, now, holds)
-    going = _going(decisions)
+    judge = Judge(inventory, policy, now, holds)
     reclaim = Reclaim(inventory)
-    steps = list(_removals(inventory, going, holds))
+    by_rules = [judge.decide(seen) for kind in ORDER for seen in judge.holders_first(kind)]
+    decisions, target = decide_for_target(inventory, policy.target, judge, by_rules, reclaim)
+    steps = list(_removals(inventory, decisions, holds))
     order = [_object_of(step) for step in steps if step.action == "remove"]
     prediction = reclaim.in_order(order)
     rows = iter(prediction.rows)
@@ -45,11 +47,12 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime) -> Plan:
             for step in steps
         ),
         reclaim=prediction.total,
-        limits=Limits(),
-        warnings=(*inventory.warnings, *_idle(inventory, policy)),
+        limits=Limits(exceeded=exceeded(policy.limits, decisions, prediction.total, before)),
+        warnings=(*inventory.warnings, *_idle(judge.idle_protections())),
         size_base=size_base(inventory),
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
         reclaim_of_kinds=prediction.of_kinds,
+        target=target,
     )
 
 
@@ -57,27 +60,32 @@ def _object_of(removal: Removal) -> ObjectRef:
     return ObjectRef(kind=removal.kind, id=removal.id)
 
 
-def _idle(inventory: Inventory, policy: Policy) -> Iterator[ScanWarning]:
-    for pattern in idle_protections(inventory, policy.protections):
+def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
+    for pattern in patterns:
         yield ScanWarning(about=f"{pattern.source} {pattern.pattern}", text="matches nothing here")
 
 
-def _going(decisions: tuple[Decision, ...]) -> frozenset[ObjectRef]:
-    return frozenset(
-        ObjectRef(kind=decision.kind, id=decision.id) for decision in decisions if decision.verdict == "remove"
-    )
-
-
-def _removals(inventory: Inventory, going: frozenset[ObjectRef], holds: Holds) -> Iterator[Removal]:
+def _removals(inventory: Inventory, decisions: tuple[Decision, ...], holds: Holds) -> Iterator[Removal]:
+    acting = {
+        ObjectRef(kind=decision.kind, id=decision.id): decision
+        for decision in decisions
+        if decision.verdict == "remove" or decision.untag
+    }
     for kind in ORDER:
-        objects = [seen for seen in objects_of(inventory, kind) if ref_of(seen) in going]
-        for seen in holders_first(objects, holds):
-            after = tuple(hold.by for hold in holds.get(ref_of(seen), ()))
+        objects = [seen for seen in objects_of(inventory, kind) if ref_of(seen) in acting]
+        for seen in holders_first(objects, holds, lambda seen: _oldest_first(acting[ref_of(seen)])):
+            ref = ref_of(seen)
+            after = tuple(hold.by for hold in holds.get(ref, ()))
+            decision = acting[ref]
             if isinstance(seen, Image):
-                yield from _untags(seen, after)
+                # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has
+                # several (engine-api.md §4).
+                yield from _untags(seen, decision.untag or seen.tags[:0:-1], after)
+            if decision.verdict == "keep":
+                continue
             yield Removal(
-                kind=kind_of(seen),
-                id=id_of(seen),
+                kind=ref.kind,
+                id=ref.id,
                 name=name_of(seen),
                 action="remove",
                 fingerprint=_last_fingerprint(seen),
@@ -86,18 +94,24 @@ def _removals(inventory: Inventory, going: frozenset[ObjectRef], holds: Holds) -
             )
 
 
-def _untags(image: Image, after: tuple[ObjectRef, ...]) -> Iterator[Removal]:
-    """All tags but the first: an engine refuses to remove by its id an image that has several (engine-api.md §4)."""
-    for left in range(len(image.tags), 1, -1):
+def _oldest_first(decision: Decision) -> tuple[int, str]:
+    """A sweep that is cut short has then removed what was of no use for the longest."""
+    return -(decision.age_seconds or 0), decision.id
+
+
+def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) -> Iterator[Removal]:
+    left = list(image.tags)
+    for tag in going:
         yield Removal(
             kind="image",
             id=image.id,
-            name=image.tags[left - 1],
+            name=tag,
             action="untag",
-            fingerprint=image_fingerprint(image.id, image.tags[:left]),
+            fingerprint=image_fingerprint(image.id, tuple(left)),
             reclaim=NOTHING,
             after=after,
         )
+        left.remove(tag)
 
 
 def _last_fingerprint(seen: Object) -> Fingerprint:

@@ -1,7 +1,8 @@
 """What is never removed: first what no policy can override, then what the policy protects."""
 
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from dockersweep.model.inventory import (
     STOPPED_STATES,
@@ -13,131 +14,158 @@ from dockersweep.model.inventory import (
     Object,
     Volume,
 )
-from dockersweep.model.naming import objects_of
+from dockersweep.model.naming import KIND_OF
 from dockersweep.model.plan import Reason, ReasonCode
 from dockersweep.model.policy import Protection, Protections
+from dockersweep.policy.image_names import compile_names, spellings
+from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns, is_regular_expression
 
 SWARM_TASK = "com.docker.swarm.task.id"
 # Docker takes as little as one digit; a pattern of letters a to f is more likely a name.
 SHORTEST_ID = 6
+
+ObjectTest = Callable[[Any], bool]
+"""What it is given is of the type that it was made for."""
 
 
 def _hard(code: ReasonCode, text: str) -> Reason:
     return Reason(code=code, rule="hard protection", text=text)
 
 
-def hard_protections(seen: Object, inventory: Inventory, is_held: bool) -> Iterator[Reason]:
-    """Yield the reasons that no policy overrides, other than the objects that hold it.
+class HardProtections:
+    """What no policy overrides, for the objects of one inventory."""
 
-    `is_held` tells whether any container, one that goes as well, holds it.
-    """
-    if isinstance(seen, Container):
-        yield from _of_container(seen, inventory)
-    elif isinstance(seen, Volume) and not seen.free_by_engine and not is_held:
-        yield _hard("in-use", "the engine counts a use of it that no container shows")
-    elif isinstance(seen, Volume) and inventory.engine.flavour == "podman":
-        yield from _of_podman_volume(seen, inventory)
-    elif isinstance(seen, Network) and seen.predefined:
-        yield _hard("predefined", "made by the engine for itself")
-    elif isinstance(seen, Network) and seen.scope != "local":
-        yield _hard("swarm", f"its scope is {seen.scope or 'unknown'}: other nodes may use it")
-    elif isinstance(seen, BuildCacheRecord) and seen.in_use:
-        yield _hard("in-use", "a build uses it")
+    def __init__(self, inventory: Inventory) -> None:
+        self._own_container = inventory.own_container_id
+        self._is_podman = inventory.engine.flavour == "podman"
+        self._volume_names = sorted(volume.name for volume in inventory.volumes) if self._is_podman else []
 
+    def of(self, seen: Object, is_held: bool) -> Iterator[Reason]:
+        """Yield the reasons that no policy overrides, other than the objects that hold it.
 
-def _of_container(seen: Container, inventory: Inventory) -> Iterator[Reason]:
-    if seen.id == inventory.own_container_id:
-        yield _hard("in-use", "dockersweep itself runs in it")
-    if seen.state not in STOPPED_STATES:
-        yield _hard("in-use", f"it is {seen.state or 'in an unknown state'}")
-    if SWARM_TASK in seen.labels:
-        yield _hard("swarm", "part of a swarm task, which the swarm itself cleans up")
-    if inventory.engine.flavour == "podman" and seen.name.endswith("-infra"):
-        yield _hard("predefined", "the infra container of a pod, which goes with the pod")
-    if seen.unread is not None:
-        yield _hard("unread", f"it could not be read in full: {seen.unread}")
+        `is_held` tells whether any container, one that goes as well, holds it.
+        """
+        if isinstance(seen, Container):
+            yield from self._of_container(seen)
+        elif isinstance(seen, Volume) and not seen.free_by_engine and not is_held:
+            yield _hard("in-use", "the engine counts a use of it that no container shows")
+        elif isinstance(seen, Volume) and self._is_podman:
+            yield from self._of_podman_volume(seen)
+        elif isinstance(seen, Network) and seen.predefined:
+            yield _hard("predefined", "made by the engine for itself")
+        elif isinstance(seen, Network) and seen.scope != "local":
+            yield _hard("swarm", f"its scope is {seen.scope or 'unknown'}: other nodes may use it")
+        elif isinstance(seen, BuildCacheRecord) and seen.in_use:
+            yield _hard("in-use", "a build uses it")
 
+    def _of_container(self, seen: Container) -> Iterator[Reason]:
+        if seen.id == self._own_container:
+            yield _hard("in-use", "dockersweep itself runs in it")
+        if seen.state not in STOPPED_STATES:
+            yield _hard("in-use", f"it is {seen.state or 'in an unknown state'}")
+        if SWARM_TASK in seen.labels:
+            yield _hard("swarm", "part of a swarm task, which the swarm itself cleans up")
+        if self._is_podman and seen.name.endswith("-infra"):
+            yield _hard("predefined", "the infra container of a pod, which goes with the pod")
+        if seen.unread is not None:
+            yield _hard("unread", f"it could not be read in full: {seen.unread}")
 
-def _of_podman_volume(seen: Volume, inventory: Inventory) -> Iterator[Reason]:
-    for other in inventory.volumes:
-        if other.name != seen.name and other.name.startswith(seen.name):
+    def _of_podman_volume(self, seen: Volume) -> Iterator[Reason]:
+        # In order, the first name after its own is one that begins with it, if any does.
+        after = bisect_right(self._volume_names, seen.name)
+        if after < len(self._volume_names) and self._volume_names[after].startswith(seen.name):
             # It takes the beginning of a name for the name, where the name itself is just gone.
-            yield _hard("predefined", f"Podman could remove {other.name} in its place")
-            return
+            yield _hard("predefined", f"Podman could remove {self._volume_names[after]} in its place")
 
 
-def policy_protections(seen: Object, protections: Protections) -> Iterator[Reason]:
-    """Yield a reason for every pattern of the policy that matches; one that matches protects."""
-    for label in protections.labels:
-        if _is_labelled(seen, label):
-            yield Reason(code="protected", rule="protection", text=f"has the label {label.pattern} ({label.source})")
-    for name in protections.names:
-        if _is_named(seen, name):
-            yield Reason(code="protected", rule="protection", text=f"its name matches {name.pattern} ({name.source})")
-    for image in protections.images:
-        if _is_image(seen, image):
-            text = f"its reference matches {image.pattern} ({image.source})"
-            yield Reason(code="protected", rule="protection", text=text)
+class _Group(NamedTuple):
+    """The patterns of one key, for one kind of object. Most objects are matched by none, so all are asked at once."""
+
+    said: str
+    any_of_them: ObjectTest
+    each: tuple[tuple[Protection, ObjectTest], ...]
 
 
-def idle_protections(inventory: Inventory, protections: Protections) -> Iterator[Protection]:
-    """Yield the patterns that match nothing there is: mostly they are misspelt and protect nothing."""
-    tests = ((protections.labels, _is_labelled), (protections.names, _is_named), (protections.images, _is_image))
-    for patterns, test in tests:
-        for pattern in patterns:
-            if not any(test(seen, pattern) for seen in objects_of(inventory)):
-                yield pattern
+class PolicyProtections:
+    """What a policy protects, made ready to be asked of many objects."""
+
+    def __init__(self, protections: Protections) -> None:
+        self._groups: dict[type, list[_Group]] = {type_: [] for type_ in KIND_OF}
+        self._idle = dict.fromkeys(
+            (*protections.labels, *protections.names, *protections.images, *protections.projects)
+        )
+        for said, patterns, make_by_type in (
+            ("has the label", protections.labels, _LABELS),
+            ("its name matches", protections.names, _NAMES),
+            ("its reference matches", protections.images, _REFERENCES),
+            ("it belongs to the compose project", protections.projects, _PROJECTS),
+        ):
+            for type_, make in make_by_type.items():
+                if patterns:
+                    each = tuple((one, make([one.pattern])) for one in patterns)
+                    self._groups[type_].append(_Group(said, make([one.pattern for one in patterns]), each))
+
+    def of(self, seen: Object) -> Iterator[Reason]:
+        """Yield a reason for every pattern that matches; one that matches protects."""
+        for group in self._groups[type(seen)]:
+            if group.any_of_them(seen):
+                for pattern, test in group.each:
+                    if test(seen):
+                        self._idle.pop(pattern, None)
+                        text = f"{group.said} {pattern.pattern} ({pattern.source})"
+                        yield Reason(code="protected", rule="protection", text=text)
+
+    def idle(self) -> tuple[Protection, ...]:
+        """Return the patterns that matched nothing so far: mostly they are misspelt and protect nothing."""
+        return tuple(self._idle)
 
 
-def _is_labelled(seen: Object, label: Protection) -> bool:
-    return not isinstance(seen, BuildCacheRecord) and has_label(seen.labels, label.pattern)
+def _label_test(patterns: Sequence[str]) -> ObjectTest:
+    test = compile_pairs(patterns)
+    return lambda seen: test(seen.labels)
 
 
-def _is_named(seen: Object, name: Protection) -> bool:
-    if isinstance(seen, Image):
-        return _is_image(seen, name)
-    if isinstance(seen, BuildCacheRecord):
-        return False
-    if isinstance(seen, Container) and _is_id(name.pattern, seen.id):
-        return True
-    return fnmatchcase(seen.name, name.pattern.removeprefix("/"))
+def _project_test(patterns: Sequence[str]) -> ObjectTest:
+    test = compile_patterns(patterns)
+    return lambda seen: seen.project is not None and test(seen.project)
 
 
-def _is_image(seen: Object, image: Protection) -> bool:
-    if not isinstance(seen, Image):
-        return False
-    pattern = image.pattern.removeprefix("sha256:")
-    short = _without_registry(pattern)
-    return _is_id(pattern, seen.id) or any(fnmatchcase(own, short) for own in _image_references(seen))
+def _name_test(patterns: Sequence[str]) -> ObjectTest:
+    test = compile_patterns(one if is_regular_expression(one) else one.removeprefix("/") for one in patterns)
+    return lambda seen: test(seen.name)
 
 
-def _is_id(pattern: str, full_id: str) -> bool:
-    digits = full_id.removeprefix("sha256:")
-    return fnmatchcase(digits, pattern) or (len(pattern) >= SHORTEST_ID and digits.startswith(pattern))
+def _container_test(patterns: Sequence[str]) -> ObjectTest:
+    of_name, of_id = _name_test(patterns), _id_test(patterns)
+    return lambda seen: of_name(seen) or of_id(seen.id)
 
 
-def has_label(labels: dict[str, str], pattern: str) -> bool:
-    """Whether the labels hold `key` or `key=value`; both sides may be globs."""
-    key, separator, value = pattern.partition("=")
-    return any(
-        fnmatchcase(own_key, key) and (not separator or fnmatchcase(own_value, value))
-        for own_key, own_value in labels.items()
-    )
+def _image_test(patterns: Sequence[str]) -> ObjectTest:
+    of_id = _id_test([one.removeprefix("sha256:") for one in patterns])
+    of_reference = compile_names(patterns)
+    return lambda seen: of_id(seen.id) or any(of_reference(one) for one in spellings(seen))
 
 
-def _image_references(image: Image) -> Iterator[str]:
-    """Every way in which a person may write the image: its digests, tags and repositories."""
-    for digest in image.digests:
-        yield _without_registry(digest)
-    for tag in (*image.tags, *(digest.partition("@")[0] for digest in image.digests)):
-        short = _without_registry(tag)
-        yield short
-        if ":" in short.rpartition("/")[2]:
-            yield short.rpartition(":")[0]
+def _id_test(patterns: Sequence[str]) -> Test:
+    """Return the test for ids, which patterns match as a whole, or as their beginnings."""
+    globs = [one for one in patterns if not is_regular_expression(one)]
+    of_digits = compile_patterns(globs)
+    beginnings = tuple(one for one in globs if len(one) >= SHORTEST_ID)
+
+    def matches(full_id: str) -> bool:
+        digits = full_id.removeprefix("sha256:")
+        return digits.startswith(beginnings) or of_digits(digits)
+
+    return matches
 
 
-def _without_registry(reference: str) -> str:
-    """Docker leaves out docker.io/ and library/, Podman writes them and localhost/; people write either."""
-    for prefix in ("localhost/", "docker.io/", "library/"):
-        reference = reference.removeprefix(prefix)
-    return reference
+_Make = Callable[[Sequence[str]], ObjectTest]
+_LABELS: dict[type, _Make] = dict.fromkeys((Container, Image, Volume, Network), _label_test)
+_PROJECTS: dict[type, _Make] = dict.fromkeys((Container, Image, Volume, Network), _project_test)
+_NAMES: dict[type, _Make] = {
+    Container: _container_test,
+    Image: _image_test,
+    Volume: _name_test,
+    Network: _name_test,
+}
+_REFERENCES: dict[type, _Make] = {Image: _image_test}

@@ -3,10 +3,12 @@
 Engines lose count at times (moby#41686, moby#38883), so every reference is counted here as well.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 
 from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Volume
 from dockersweep.model.naming import image_name, ref_of, short_id
@@ -89,6 +91,7 @@ class _ImageNames:
     def __init__(self, images: tuple[Image, ...]) -> None:
         self._images = images
         self._by_name: defaultdict[str, set[str]] = defaultdict(set)
+        self._by_digits = sorted((image.id.removeprefix("sha256:"), image.id) for image in images)
         for image in images:
             for name in (image.id, *image.tags, *image.digests):
                 self._by_name[name].add(image.id)
@@ -122,7 +125,9 @@ class _ImageNames:
                 if prefix + spelling in self._by_name:
                     return self._by_name[prefix + spelling]
         digits = reference.removeprefix("sha256:")
-        return {image.id for image in self._images if image.id.removeprefix("sha256:").startswith(digits)}
+        rest = range(bisect_left(self._by_digits, (digits, "")), len(self._by_digits))
+        beginning = takewhile(lambda place: self._by_digits[place][0].startswith(digits), rest)
+        return {self._by_digits[place][1] for place in beginning}
 
 
 def _volumes_held_by(container: Container, mountpoints: Mapping[str, Volume]) -> Iterator[str]:

@@ -4,14 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from dockersweep.errors import UsageError
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Kind, Network, Object, Volume
 from dockersweep.model.naming import name_of, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.policy.ages import since_of
-from dockersweep.policy.protections import has_label
+from dockersweep.policy.patterns import compile_pairs, compile_pattern
 from dockersweep.units import parse_age
 
 Test = Callable[[Object], bool]
@@ -57,15 +56,18 @@ def _any(tests: Iterable[Test], seen: Object) -> bool:
 
 
 def _by_name(pattern: str, now: datetime) -> Test:
+    matches = compile_pattern(pattern)
+
     def test(seen: Object) -> bool:
         names = (name_of(seen), *(seen.tags if isinstance(seen, Image) else ()))
-        return any(fnmatchcase(name, pattern) for name in names)
+        return any(matches(name) for name in names)
 
     return test
 
 
 def _by_label(pattern: str, now: datetime) -> Test:
-    return lambda seen: not isinstance(seen, BuildCacheRecord) and has_label(seen.labels, pattern)
+    matches = compile_pairs([pattern])
+    return lambda seen: not isinstance(seen, BuildCacheRecord) and matches(seen.labels)
 
 
 def _by_project(project: str, now: datetime) -> Test:

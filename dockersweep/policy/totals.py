@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from dockersweep.model.inventory import KINDS, Inventory, Kind
+from dockersweep.model.naming import objects_of
 from dockersweep.model.plan import NOTHING, Interval, ObjectRef, Plan
 from dockersweep.model.use import KindTotal, Use
-from dockersweep.policy.planner import ORDER
+from dockersweep.policy.order import ORDER
 from dockersweep.policy.reclaim import Prediction, Reclaim
 from dockersweep.policy.sizes import Sizes, size_base
 
@@ -19,7 +20,7 @@ def reclaim_of_unused(inventory: Inventory, uses: Sequence[Use]) -> Prediction:
 def kind_totals(inventory: Inventory, plan: Plan, uses: Sequence[Use]) -> tuple[tuple[KindTotal, ...], Interval]:
     """Return a row for each kind, and what all that is unused would give back together."""
     prediction = reclaim_of_unused(inventory, uses)
-    sizes = dict(_sizes(inventory, uses))
+    sizes = dict(_sizes(inventory))
     rows = tuple(
         KindTotal(
             kind=kind,
@@ -35,17 +36,24 @@ def kind_totals(inventory: Inventory, plan: Plan, uses: Sequence[Use]) -> tuple[
     return rows, prediction.total
 
 
-def _sizes(inventory: Inventory, uses: Sequence[Use]) -> Iterator[tuple[Kind, Interval]]:
+def held_bytes(inventory: Inventory) -> int | None:
+    """Return what all objects of an engine take together, None where that is not known."""
+    sizes = [size.high_bytes for _, size in _sizes(inventory)]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def _sizes(inventory: Inventory) -> Iterator[tuple[Kind, Interval]]:
     """Layers that the cache shares with images are counted with the images."""
-    on_disk = Sizes(inventory) if size_base(inventory) == "disk" else None
+    sizes = Sizes(inventory)
+    on_disk = size_base(inventory) == "disk"
     for kind in KINDS:
-        if on_disk is not None and kind in ("image", "build-cache"):
-            size = on_disk.everything(kind, but_of="image" if kind == "build-cache" else None)
+        if on_disk and kind in ("image", "build-cache"):
+            size = sizes.everything(kind, but_of="image" if kind == "build-cache" else None)
             yield kind, Interval(low_bytes=size or 0, high_bytes=size)
         elif kind == "image" and inventory.layers_bytes is not None:
             yield kind, Interval(low_bytes=inventory.layers_bytes, high_bytes=inventory.layers_bytes)
         else:
-            yield kind, _added_up([use.size_bytes for use in uses if use.kind == kind], kind)
+            yield kind, _added_up([sizes.of(seen) for seen in objects_of(inventory, kind)], kind)
 
 
 def _added_up(sizes: Sequence[int | None], kind: Kind) -> Interval:

@@ -8,9 +8,9 @@ from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.use import Use
 from dockersweep.policy.ages import since_of
-from dockersweep.policy.protections import hard_protections
+from dockersweep.policy.order import holders_first
+from dockersweep.policy.protections import HardProtections
 from dockersweep.policy.references import Hold, find_holds
-from dockersweep.policy.rules import holders_first
 from dockersweep.policy.sizes import Sizes
 
 
@@ -28,10 +28,11 @@ def _uses(inventory: Inventory, now: datetime) -> Iterator[Use]:
     """A parent is used where something used stands on it, so what holds comes before what is held."""
     holds = find_holds(inventory, now)
     sizes = Sizes(inventory)
+    hard = HardProtections(inventory)
     idle: set[ObjectRef] = set()
     for kind in KINDS:
         for seen in holders_first(list(objects_of(inventory, kind)), holds):
-            use = _use_of(seen, inventory, holds.get(ref_of(seen), ()), idle, now, sizes.of(seen))
+            use = _use_of(seen, hard, holds.get(ref_of(seen), ()), idle, now, sizes.of(seen))
             if not use.in_use and kind != "container":
                 idle.add(ref_of(seen))
             yield use
@@ -39,14 +40,14 @@ def _uses(inventory: Inventory, now: datetime) -> Iterator[Use]:
 
 def _use_of(
     seen: Object,
-    inventory: Inventory,
+    hard: HardProtections,
     holders: tuple[Hold, ...],
     idle: Collection[ObjectRef],
     now: datetime,
     size: int | None,
 ) -> Use:
     used_by = tuple(hold for hold in holders if hold.by not in idle)
-    reasons = [reason.text for reason in hard_protections(seen, inventory, bool(holders))] + _in_short(used_by)
+    reasons = [reason.text for reason in hard.of(seen, bool(holders))] + _in_short(used_by)
     since = since_of(seen, ())
     return Use(
         kind=kind_of(seen),

@@ -1,0 +1,138 @@
+"""From the objects that a case writes down to an inventory, as a scan and the ledger would have told it."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from dockersweep.errors import PolicyError, UsageError
+from dockersweep.model.inventory import (
+    BuildCacheRecord,
+    Container,
+    Disk,
+    Engine,
+    Image,
+    Inventory,
+    Network,
+    Object,
+    Volume,
+)
+from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.policycase import CaseFile, DiskCase, ImageCase
+from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.case.objects import UNKNOWN, USUAL_SIZE, CaseObjects, called
+from dockersweep.policy.use import used_objects
+from dockersweep.units import parse_size
+
+
+def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
+    """Return the inventory of a case: the saved one that it names, if it does, and the objects that stand in it.
+
+    Raises PolicyError for a value that does not hold.
+    """
+    objects = CaseObjects(case)
+    start = _empty(case) if saved is None else saved
+    written = list(objects.pairs())
+    known = {ref_of(seen) for seen in objects_of(start)}
+    for table, seen in written:
+        if ref_of(seen) in known:
+            raise PolicyError(f"{called(table)} is in the saved inventory already: write [[expect]] for it instead")
+    made = _with(start, [seen for _, seen in written])
+    used = used_objects(made, case.now)
+    made = _with(start, [objects.remembered(table, seen, ref_of(seen) in used) for table, seen in written])
+    own = next((objects.id_of(one) for one in case.container if one.runs_dockersweep), start.own_container_id)
+    made = replace(made, own_container_id=own, disk=start.disk if case.disk is None else _disk(case.disk))
+    if saved is not None:
+        return made
+    return replace(made, storage=_storage(case, made), layers_bytes=_layers_bytes(case))
+
+
+def _empty(case: CaseFile) -> Inventory:
+    is_podman = case.engine is not None and case.engine.flavour == "podman"
+    return Inventory(
+        schema="dockersweep.inventory/1",
+        engine=Engine(
+            endpoint="a policy test",
+            endpoint_source="a policy test",
+            id=None if is_podman else "policy-test",
+            name=None,
+            version="5.8.0" if is_podman else "28.5.2",
+            api_version="1.41" if is_podman else "1.51",
+            flavour="podman" if is_podman else "docker",
+            image_store="overlay2" if case.engine is None else case.engine.image_store,
+            root_dir=None,
+        ),
+        taken_at=case.now,
+        own_container_id=None,
+        containers=(),
+        images=(),
+        volumes=(),
+        networks=(),
+        build_cache=(),
+        layers_bytes=None,
+        warnings=(),
+    )
+
+
+def _with(start: Inventory, objects: Iterable[Object]) -> Inventory:
+    objects = tuple(objects)
+    records = tuple(one for one in objects if isinstance(one, BuildCacheRecord))
+    cache_was_read = start.build_cache is not None or bool(records)
+    return replace(
+        start,
+        containers=start.containers + tuple(one for one in objects if isinstance(one, Container)),
+        images=start.images + tuple(one for one in objects if isinstance(one, Image)),
+        volumes=start.volumes + tuple(one for one in objects if isinstance(one, Volume)),
+        networks=start.networks + tuple(one for one in objects if isinstance(one, Network)),
+        build_cache=(start.build_cache or ()) + records if cache_was_read else None,
+    )
+
+
+def _disk(written: DiskCase) -> Disk:
+    try:
+        total, free = parse_size(written.total), parse_size(written.free)
+    except UsageError as error:
+        raise PolicyError(f"disk: {error}") from None
+    return Disk(total_bytes=total, free_bytes=free, total_inodes=written.inodes, free_inodes=written.free_inodes)
+
+
+def _storage(case: CaseFile, made: Inventory) -> Storage | None:
+    """Return the layers that images name, and the containers of which the case does not say what they were made of:
+    of a container whose image is gone nobody knows what it gives back, and that is not meant."""
+    parts: dict[str, Part] = {}
+    for written, image in zip(case.image, made.images, strict=True):
+        if written.layers:
+            own = f"image:{image.id}"
+            parts[own] = Part(id=own, high_bytes=0, needs=(_add_layers(written, parts),))
+    for container in made.containers:
+        if container.image_id is None:
+            own = f"container:{container.id}"
+            known = [size for size in (container.size_bytes, container.log_bytes) if size is not None]
+            parts[own] = Part(id=own, low_bytes=sum(known), high_bytes=sum(known) if len(known) == 2 else None)
+    return Storage(base="lengths", parts=tuple(parts.values())) if parts else None
+
+
+def _add_layers(image: ImageCase, parts: dict[str, Part]) -> str:
+    """Add the layers of an image, of which each is another where it lies on others; return the highest."""
+    below: tuple[str, ...] = ()
+    chain = "layer:"
+    for name, size in image.layers.items():
+        chain = f"{chain}/{name}"
+        layer = Part(id=chain, low_bytes=parse_size(size), high_bytes=parse_size(size), needs=below)
+        if parts.setdefault(chain, layer) != layer:
+            raise PolicyError(f"image {called(image)}: the layer {name} is of another size elsewhere in the case")
+        below = (chain,)
+    return chain
+
+
+def _layers_bytes(case: CaseFile) -> int | None:
+    """Return what all images take together; None where it is not told how much they share."""
+    parts: dict[str, Part] = {}
+    total = 0
+    for image in case.image:
+        if image.layers:
+            _add_layers(image, parts)
+        elif image.size == UNKNOWN or image.shared is not None:
+            return None
+        else:
+            total += USUAL_SIZE if image.size is None else parse_size(image.size)
+    return total + sum(part.low_bytes for part in parts.values())

@@ -1,0 +1,201 @@
+"""What `policy check` finds in a policy file that holds: what contradicts itself, can never act, or decides nothing.
+
+Only what is certain from the file alone is told; whether a rule matches anything today, an inventory must tell.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dockersweep.model.inventory import STOPPED_STATES
+from dockersweep.model.policy import Match, Policy, Rule
+from dockersweep.policy.file.implications import (
+    covers,
+    covers_rule,
+    is_asked_sooner,
+    is_longer,
+    pairs_cover,
+    patterns_cover,
+)
+from dockersweep.policy.file.positions import Path
+from dockersweep.policy.file.problems import Complaint, Problem, both, either, placed, quoted
+from dockersweep.policy.file.toml_text import TomlText, read_toml
+from dockersweep.policy.patterns import compile_patterns
+from dockersweep.policy.policyfile import find_problems, read_policy
+from dockersweep.units import LAST_UNKNOWN_INSTANT, Age
+
+# Names that stand in a protection, and the keys of a rule that speak of the same.
+_PROTECTED = {"labels": "labels", "projects": "project", "names": "name"}
+
+
+def lint_policy(data: bytes) -> tuple[Problem, ...]:
+    """Return the findings of a policy file, in the order in which it stands there; none of one that does not hold."""
+    read = read_toml(data)
+    if not isinstance(read, TomlText) or find_problems(data):
+        return ()
+    complaints = list(_findings(read_policy(data, "the policy"), read.tables))
+    return placed(complaints, read.text) if complaints else ()
+
+
+def _findings(policy: Policy, tables: dict[str, Any]) -> Iterator[Complaint]:
+    for index, rule in enumerate(policy.rules):
+        path: Path = ("rule", index)
+        yield from _ages(policy, rule, path)
+        yield from _everything(tables["rule"][index], path)
+        never = list(_never_speaks(rule, path))
+        yield from never
+        if rule.remove is not None and not never:
+            yield from _never_removes(policy, index)
+    yield from _purpose(policy)
+    yield from _target(policy, tables)
+
+
+def _ages(policy: Policy, rule: Rule, path: Path) -> Iterator[Complaint]:
+    """Ages that what is protected by its age makes void, and dates that nothing is known to lie before."""
+    remove, least = rule.remove, policy.protections.younger_than
+    if remove is None:
+        return
+    ages = {"older_than": remove.older_than, "stopped_for": remove.stopped_for}
+    if set(rule.kinds) <= {"container", "build-cache"}:
+        # All others may be older than they are known to be unused, so that for them both ages count.
+        ages["unused_for"] = remove.unused_for
+    for key, age in ages.items():
+        if least is not None and age is not None and _is_void(age, least):
+            text = f"{key} = {quoted(age.text)} is void: protect.younger_than keeps what is younger than {least.text}"
+            yield Complaint((*path, "remove", key), text, at="value", other=("protect", "younger_than"))
+    for key, date in (("before", remove.before), ("built_before", remove.built_before)):
+        if date is not None and date <= LAST_UNKNOWN_INSTANT:
+            text = f"nothing is before {date.date()}: times until 1980-01-02 stand for an unknown one"
+            yield Complaint((*path, "remove", key), text, at="value")
+
+
+def _everything(written: dict[str, Any], path: Path) -> Iterator[Complaint]:
+    """A rule that says that it means everything, and does not."""
+    keep = {key: value for key, value in written.get("keep", {}).items() if key != "group_by" and value != 0}
+    narrowing = [name for name, table in (("match", written.get("match")), ("not", written.get("not"))) if table]
+    if written.get("everything") is True and written.get("keep", {}).get("last") != 0 and (keep or narrowing):
+        text = f"everything = true says nothing here: the rule has {both([*narrowing, *(['keep'] if keep else [])])}"
+        yield Complaint((*path, "everything"), text)
+
+
+def _never_speaks(rule: Rule, path: Path) -> Iterator[Complaint]:
+    """Conditions that nothing can meet."""
+    match, excludes = rule.match, rule.excludes
+    for field in Match.__struct_fields__:
+        wanted, excluded = getattr(match, field), getattr(excludes, field)
+        if wanted is not None and excluded is not None and covers(field, excluded, wanted):
+            key = field.removesuffix("_bytes")
+            text = f"this rule can never match: not.{key} excludes all that match.{key} asks for"
+            yield Complaint((*path, "not", key), text, other=(*path, "match", key))
+    for asked, reason in _void_combinations(rule):
+        yield Complaint((*path, "match", asked), f"this rule can never match: {reason}")
+    if rule.remove is not None and match.state is not None and not set(match.state) & set(STOPPED_STATES):
+        text = f"this rule can never remove: a container that is {either(match.state)} is always kept"
+        yield Complaint((*path, "match", "state"), text, at="value")
+    if rule.remove is not None and excludes.state is not None and set(excludes.state) >= set(STOPPED_STATES):
+        text = f"this rule can never remove: only containers that are {either(STOPPED_STATES)} can be removed"
+        yield Complaint((*path, "not", "state"), text, at="value")
+
+
+def _void_combinations(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield the key that asks in vain, and why."""
+    match = rule.match
+    is_local = match.recoverable is False or rule.excludes.recoverable is True
+    is_untagged = match.tagged is False or rule.excludes.tagged is True
+    if is_untagged and match.tag is not None and not compile_patterns(match.tag)(""):
+        yield "tag", "an image without a tag has none"
+    if is_local and match.digest is not None:
+        yield "digest", "an image that is not recoverable has no digest"
+    if is_local and is_untagged:
+        for key in ("name", "repository"):
+            if getattr(match, key) is not None:
+                yield key, "an image without a tag and a digest has no name"
+    if (match.has_options is False or rule.excludes.has_options is True) and match.options is not None:
+        yield "options", "it asks for volumes without options"
+
+
+def _never_removes(policy: Policy, index: int) -> Iterator[Complaint]:
+    """What makes the `remove` of a rule void: a protection, or another rule; the first that does is told."""
+    rule, path = policy.rules[index], ("rule", index)
+    for name, key in _PROTECTED.items():
+        protected = [one.pattern for one in getattr(policy.protections, name)]
+        wanted = getattr(rule.match, key)
+        if name == "names" and {"image", "build-cache"} & set(rule.kinds):
+            # The names of rules reach further there: to digests, and to descriptions.
+            continue
+        is_protected = pairs_cover if name == "labels" else patterns_cover
+        if protected and wanted is not None and is_protected(protected, wanted):
+            text = f"this rule can never remove: protect.{name} keeps all that it speaks of"
+            yield Complaint((*path, "match", key), text, other=("protect", name))
+            return
+    for number, other in enumerate(policy.rules):
+        if _keeps_all(other, rule) and covers_rule(other, rule):
+            whose = "its own keep" if other is rule else f"the keep of rule {quoted(other.name)}"
+            text = f"this rule can never remove: {whose} keeps all that it speaks of"
+            yield Complaint((*path, "remove"), text, other=("rule", number, "keep"))
+            return
+    for number, earlier in enumerate(policy.rules[:index]):
+        if _shadows(earlier, rule):
+            text = f"this rule decides nothing: rule {quoted(earlier.name)} before it already decides all it speaks of"
+            yield Complaint(path, text, other=("rule", number))
+            return
+
+
+def _keeps_all(keeping: Rule, rule: Rule) -> bool:
+    """Whether the keep of one rule leaves nothing of another, where it speaks of all that the other does."""
+    keep = keeping.keep
+    if keep is None:
+        return False
+    if keep.last == "all":
+        return True
+    # What has no tag these leave; a rule that asks for a tag speaks of nothing else.
+    if rule.match.tag is not None and not compile_patterns(rule.match.tag)(""):
+        return patterns_cover(keep.tags, rule.match.tag)
+    return rule.match.tagged is True and patterns_cover(keep.tags, ("*",))
+
+
+def _shadows(earlier: Rule, later: Rule) -> bool:
+    """Whether an earlier rule takes all that a later one could take.
+
+    What the earlier one keeps is kept whatever the later one says. What the later one keeps counts too, unless it is
+    just the same.
+    """
+    if earlier.remove is None or later.remove is None or not is_asked_sooner(earlier.remove, later.remove):
+        return False
+    if later.keep is not None:
+        asked = (earlier.kinds, earlier.match, earlier.excludes, earlier.keep)
+        return asked == (later.kinds, later.match, later.excludes, later.keep)
+    return covers_rule(earlier, later)
+
+
+def _purpose(policy: Policy) -> Iterator[Complaint]:
+    if policy.rules and policy.target is None and all(rule.remove is None for rule in policy.rules):
+        yield Complaint(("rule", 0), "no rule has a remove and there is no target: this policy never removes anything")
+
+
+def _target(policy: Policy, tables: dict[str, Any]) -> Iterator[Complaint]:
+    target = policy.target
+    if target is None:
+        return
+    shares = {
+        "start_above": None if target.start_above is None else target.start_above.percent,
+        "inodes_above": target.inodes_above_percent,
+    }
+    for key, percent in shares.items():
+        if percent == 100:
+            text = "this target begins, if ever, when the disk is full: write less than 100%"
+            yield Complaint(("target", key), text, at="value")
+    if target.free_bytes == 0:
+        yield Complaint(("target", "free"), "this target asks for nothing: 0 bytes are always free", at="value")
+    if target.spare_registry_less != "no" and "image" not in target.order:
+        text = "spare_registry_less says nothing: order has no images"
+        yield Complaint(("target", "spare_registry_less"), text, other=("target", "order"))
+    written, least = tables.get("target"), policy.protections.younger_than
+    is_written = isinstance(written, dict) and "older_than" in written
+    if is_written and least is not None and _is_void(target.older_than, least):
+        text = f"older_than is void: protect.younger_than keeps what is younger than {least.text}"
+        yield Complaint(("target", "older_than"), text, at="value", other=("protect", "younger_than"))
+
+
+def _is_void(age: Age, least: Age) -> bool:
+    # No age at all, 0s, leaves it to the protection on purpose.
+    return not age.is_zero and is_longer(least, age)

@@ -1,0 +1,178 @@
+"""What does not go together in one rule of a policy file, each key of which holds by itself."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import Kind
+from dockersweep.model.policyfile import KeepTable, MatchTable, RemoveTable, RuleTable
+from dockersweep.policy.file.positions import Path
+from dockersweep.policy.file.problems import Complaint, both
+from dockersweep.units import parse_age, parse_size
+
+_LABELLED: tuple[Kind, ...] = ("container", "image", "volume", "network")
+_SIZED: tuple[Kind, ...] = ("container", "image", "volume", "build-cache")
+_OF_MATCH: dict[str, tuple[Kind, ...]] = {
+    "repository": ("image",),
+    "tag": ("image",),
+    "digest": ("image",),
+    "tagged": ("image",),
+    "recoverable": ("image",),
+    "labels": _LABELLED,
+    "project": _LABELLED,
+    "state": ("container",),
+    "exit_code": ("container",),
+    "restarts_by_itself": ("container",),
+    "driver": ("volume", "network"),
+    "options": ("volume",),
+    "has_options": ("volume",),
+    "anonymous": ("volume",),
+    "type": ("build-cache",),
+    "size_over": _SIZED,
+    "size_under": _SIZED,
+}
+# The kinds that have a key; a key that is not named here is for all of them.
+KINDS_OF_KEY: dict[str, dict[str, tuple[Kind, ...]]] = {
+    "match": _OF_MATCH,
+    "not": _OF_MATCH,
+    "keep": {"tags": ("image",), "majors": ("image",), "minors": ("image",)},
+    "remove": {"stopped_for": ("container",), "built_before": ("image",), "built_over": ("image",)},
+}
+_PLURAL: dict[Kind, str] = {
+    "container": "containers",
+    "image": "images",
+    "volume": "volumes",
+    "network": "networks",
+    "build-cache": "build cache",
+}
+AGES = ("older_than", "unused_for", "stopped_for", "built_over")
+DATES = ("before", "built_before")
+# Patterns that match whatever there is.
+_ANYTHING = ("/.*/", "/.+/", "/^.*$/", "/^.+$/")
+_NEVER_NARROW = ("name", "repository", "tag", "driver", "type")
+
+
+def rule_complaints(rule: RuleTable, path: Path, is_whole: bool) -> Iterator[Complaint]:
+    """Yield what does not go together in the rule at `path`.
+
+    Where the rule is not whole, because keys with complaints were left out, nothing is said about what it lacks.
+    """
+    yield from _of_kinds(rule, path)
+    yield from _of_sizes(rule, path)
+    if rule.remove is not None and rule.remove.marked_for is not None:
+        text = "remove.marked_for needs a memory that this version does not have yet: leave it out, or use unused_for"
+        yield Complaint((*path, "remove", "marked_for"), text)
+    if is_whole:
+        yield from _of_what_lacks(rule, path)
+        yield from _of_everything(rule, path)
+
+
+def set_keys(table: Struct | None) -> list[str]:
+    """Return the keys that a table sets."""
+    if table is None:
+        return []
+    return [key for key in table.__struct_fields__ if getattr(table, key) is not None]
+
+
+def kinds_of(rule: RuleTable) -> tuple[Kind, ...]:
+    """Return the kinds that a rule speaks of."""
+    return tuple(rule.kind) if isinstance(rule.kind, list) else (rule.kind,)
+
+
+def is_anything(pattern: str) -> bool:
+    """Whether a pattern matches whatever there is."""
+    return not pattern.strip("*") or pattern in _ANYTHING
+
+
+def _of_kinds(rule: RuleTable, path: Path) -> Iterator[Complaint]:
+    kinds = kinds_of(rule)
+    for kind in sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        yield Complaint((*path, "kind"), f'"{kind}" stands there twice: once is enough', at="value")
+    tables = {"match": rule.match, "not": rule.not_, "keep": rule.keep, "remove": rule.remove}
+    for name, table in tables.items():
+        for key in set_keys(table):
+            having = KINDS_OF_KEY[name].get(key)
+            if having is not None:
+                yield from _of_key(f"{name}.{key}", having, kinds, (*path, name, key))
+    group = rule.keep.group_by if rule.keep is not None else None
+    if group == "repository":
+        yield from _of_key('keep.group_by = "repository"', ("image",), kinds, (*path, "keep", "group_by"))
+    elif group is not None and group != "none":
+        yield from _of_key(f'keep.group_by = "{group}"', _LABELLED, kinds, (*path, "keep", "group_by"))
+
+
+def _of_key(name: str, having: Sequence[Kind], kinds: Sequence[Kind], path: Path) -> Iterator[Complaint]:
+    lacking = [_PLURAL[kind] for kind in dict.fromkeys(kinds) if kind not in having]
+    if not lacking:
+        return
+    has = both(_PLURAL[kind] for kind in having)
+    if len(lacking) < len(set(kinds)):
+        text = f"{name} is for {has} only, and this rule is for {both(lacking)} too: make two rules of it"
+    else:
+        text = f"{name} is for {has}, and this rule is for {both(lacking)}"
+    yield Complaint(path, text)
+
+
+def _of_sizes(rule: RuleTable, path: Path) -> Iterator[Complaint]:
+    match = rule.match
+    if match is None or match.size_over is None or match.size_under is None:
+        return
+    if parse_size(match.size_over) >= parse_size(match.size_under):
+        text = f"nothing is over {match.size_over} and under {match.size_under}: size_over must be the smaller one"
+        yield Complaint((*path, "match", "size_over"), text, at="value")
+
+
+def _of_what_lacks(rule: RuleTable, path: Path) -> Iterator[Complaint]:
+    if rule.keep is None and rule.remove is None:
+        text = 'this rule neither keeps nor removes: write, say, keep.last = 5 or remove.older_than = "7d"'
+        yield Complaint(path, text)
+    if rule.keep is not None and not set(set_keys(rule.keep)) - {"group_by"}:
+        yield Complaint((*path, "keep"), "keep does not say what to keep: write, say, keep.last = 5, or leave it out")
+    if rule.remove is not None and not set_keys(rule.remove):
+        text = 'remove does not say when: write, say, remove.older_than = "7d", or "0s" for whatever its age'
+        yield Complaint((*path, "remove"), text)
+
+
+def _of_everything(rule: RuleTable, path: Path) -> Iterator[Complaint]:
+    """What would remove a whole kind must say that it is meant."""
+    last = rule.keep.last if rule.keep is not None else None
+    if rule.everything:
+        return
+    if last == 0:
+        text = "keep.last = 0 keeps nothing: leave it out, or write everything = true in the rule if that is meant"
+        yield Complaint((*path, "keep", "last"), text, at="value")
+    elif rule.remove is not None and set_keys(rule.remove) and not keeps_something(rule.keep):
+        kinds = kinds_of(rule)
+        is_dear = "image" in kinds or "volume" in kinds
+        if speaks_of_all(rule.match) and not set_keys(rule.not_) and (is_dear or _asks_no_age(rule.remove)):
+            yield Complaint(path, _refusal(kinds))
+
+
+def _refusal(kinds: Sequence[Kind]) -> str:
+    which = both(_PLURAL[kind] for kind in kinds)
+    return (
+        f"this rule speaks of all {which} and keeps none of them: narrow it with match, not or keep, "
+        f"or write everything = true in it if that is meant"
+    )
+
+
+def keeps_something(keep: KeepTable | None) -> bool:
+    """Whether a keep table keeps anything."""
+    return keep is not None and any(getattr(keep, key) != 0 for key in set_keys(keep) if key != "group_by")
+
+
+def speaks_of_all(match: MatchTable | None) -> bool:
+    """Whether a match table leaves nothing out: it asks nothing, or only for names like *."""
+    for key in set_keys(match):
+        wanted = getattr(match, key)
+        patterns = [wanted] if isinstance(wanted, str) else wanted
+        if key not in _NEVER_NARROW or not any(is_anything(one) for one in patterns):
+            return False
+    return True
+
+
+def _asks_no_age(remove: RemoveTable) -> bool:
+    ages = [getattr(remove, key) for key in (*AGES, "marked_for")]
+    return not any(getattr(remove, key) for key in DATES) and all(
+        parse_age(age).is_zero for age in ages if age is not None
+    )

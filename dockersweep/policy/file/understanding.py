@@ -1,0 +1,184 @@
+"""From the tables of a policy file that holds to the policy that they mean."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time
+from typing import TypeVar
+
+from dockersweep.model.policy import (
+    EVERYTHING,
+    Keep,
+    LimitSettings,
+    Match,
+    Policy,
+    Protection,
+    Protections,
+    Remove,
+    Rule,
+    Space,
+    SpareRegistryLess,
+    Target,
+)
+from dockersweep.model.policyfile import (
+    KeepTable,
+    LimitsTable,
+    MatchTable,
+    PolicyFile,
+    ProtectTable,
+    RemoveTable,
+    RuleTable,
+    TargetTable,
+)
+from dockersweep.policy.file.rule_checks import keeps_something, kinds_of
+from dockersweep.policy.file.target_checks import read_space
+from dockersweep.units import Age, parse_age, parse_percent, parse_size
+
+T = TypeVar("T")
+DEFAULT_ORDER = Target(older_than=parse_age("0s")).order
+
+
+def understood(file: PolicyFile, source: str) -> Policy:
+    """Return the policy that a file means; all that `policyfile` complains of must have been looked for before."""
+    return Policy(
+        source=source,
+        protections=_protections(file.protect or ProtectTable()),
+        rules=tuple(_rule(rule) for rule in file.rule),
+        limits=_limits(file.limits or LimitsTable()),
+        target=None if file.target is None else _target(file.target),
+    )
+
+
+def _protections(table: ProtectTable) -> Protections:
+    def protections(key: str) -> tuple[Protection, ...]:
+        patterns: Iterable[str] = _several(getattr(table, key)) or ()
+        return tuple(Protection(pattern=pattern, source=f"protect.{key}") for pattern in patterns)
+
+    return Protections(
+        labels=protections("labels"),
+        names=protections("names"),
+        images=protections("images"),
+        projects=protections("projects"),
+        younger_than=_age(table.younger_than),
+    )
+
+
+def _limits(table: LimitsTable) -> LimitSettings:
+    return LimitSettings(
+        objects=table.objects,
+        size_bytes=_size(table.bytes),
+        share_percent=_percent(table.share),
+    )
+
+
+def _rule(table: RuleTable) -> Rule:
+    kinds = kinds_of(table)
+    return Rule(
+        name=table.name,
+        kinds=kinds,
+        match=_match(table.match),
+        excludes=_match(table.not_),
+        # keep.last = 0 is allowed where the rule says that it means everything.
+        keep=_keep(table.keep, kinds) if table.keep is not None and keeps_something(table.keep) else None,
+        remove=None if table.remove is None else _remove(table.remove),
+    )
+
+
+def _match(table: MatchTable | None) -> Match:
+    if table is None:
+        return EVERYTHING
+    return Match(
+        name=_several(table.name),
+        repository=_several(table.repository),
+        tag=_several(table.tag),
+        digest=_several(table.digest),
+        labels=_several(table.labels),
+        project=_several(table.project),
+        state=_several(table.state),
+        exit_code=_several(table.exit_code),
+        driver=_several(table.driver),
+        options=_several(table.options),
+        type=_several(table.type),
+        size_over_bytes=_size(table.size_over),
+        size_under_bytes=_size(table.size_under),
+        anonymous=table.anonymous,
+        has_options=table.has_options,
+        tagged=table.tagged,
+        recoverable=table.recoverable,
+        restarts_by_itself=table.restarts_by_itself,
+    )
+
+
+def _keep(table: KeepTable, kinds: Sequence[str]) -> Keep:
+    return Keep(
+        group_by=table.group_by or ("repository" if kinds == ("image",) else "none"),
+        last=table.last or None,
+        within=_age(table.within),
+        hourly=table.hourly,
+        daily=table.daily,
+        weekly=table.weekly,
+        monthly=table.monthly,
+        yearly=table.yearly,
+        tags=_several(table.tags) or (),
+        majors=table.majors,
+        minors=table.minors,
+    )
+
+
+def _remove(table: RemoveTable) -> Remove:
+    return Remove(
+        older_than=_age(table.older_than),
+        unused_for=_age(table.unused_for),
+        stopped_for=_age(table.stopped_for),
+        before=_midnight(table.before),
+        built_before=_midnight(table.built_before),
+        built_over=_age(table.built_over),
+    )
+
+
+def _target(table: TargetTable) -> Target:
+    inodes_above = _percent(table.inodes_above)
+    inodes_below = _percent(table.inodes_below)
+    return Target(
+        start_above=_space(table.start_above),
+        stop_below=_space(table.stop_below or table.start_above),
+        inodes_above_percent=inodes_above,
+        inodes_below_percent=inodes_above if inodes_below is None else inodes_below,
+        max_used=_space(table.max_used),
+        min_free=_space(table.min_free),
+        reserved=_space(table.reserved),
+        free_bytes=_size(table.free),
+        order=DEFAULT_ORDER if table.order is None else tuple(table.order),
+        spare_registry_less=_spare(table),
+        older_than=parse_age(table.older_than),
+    )
+
+
+def _spare(table: TargetTable) -> SpareRegistryLess:
+    if isinstance(table.spare_registry_less, bool):
+        return "last" if table.spare_registry_less else "no"
+    return table.spare_registry_less
+
+
+def _several(written: T | list[T] | None) -> tuple[T, ...] | None:
+    if written is None:
+        return None
+    return tuple(written) if isinstance(written, list) else (written,)
+
+
+def _age(text: str | None) -> Age | None:
+    return None if text is None else parse_age(text)
+
+
+def _size(text: str | None) -> int | None:
+    return None if text is None else parse_size(text)
+
+
+def _percent(text: str | None) -> float | None:
+    return None if text is None else parse_percent(text)
+
+
+def _space(text: str | None) -> Space | None:
+    return None if text is None else read_space(text)
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time.min, tzinfo=UTC)

@@ -1,0 +1,93 @@
+"""What the command line changes in a policy."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from dockersweep.errors import UsageError
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.policy import LimitSettings, Policy, Protection, Protections, Rule
+from dockersweep.policy.defaults import (
+    ANONYMOUS_VOLUMES,
+    DANGLING_IMAGES,
+    DEFAULT_POLICY,
+    NAMED_VOLUMES,
+    TAGGED_IMAGES,
+)
+from dockersweep.units import Age
+
+
+@dataclass(frozen=True)
+class PolicyFlags:
+    """The flags that change a policy."""
+
+    older_than: Age | None = None
+    kinds: tuple[Kind, ...] = ()
+    all_images: bool = False
+    named_volumes: bool = False
+    keep_labels: tuple[str, ...] = ()
+    keep_names: tuple[str, ...] = ()
+    keep_images: tuple[str, ...] = ()
+    max_objects: int | None = None
+    max_bytes: int | None = None
+    max_share: float | None = None
+
+
+def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Policy:
+    """Return the policy as the flags change it.
+
+    Raises UsageError where a flag adds a default rule to a policy that is not the default one, and where a pattern is
+    empty.
+    """
+    rules = list(policy.rules)
+    if policy is not DEFAULT_POLICY:
+        _refuse_default_rules(flags, policy)
+    if flags.all_images:
+        rules.insert(rules.index(DANGLING_IMAGES) + 1, TAGGED_IMAGES)
+    if flags.named_volumes:
+        rules.insert(rules.index(ANONYMOUS_VOLUMES) + 1, NAMED_VOLUMES)
+    if flags.older_than is not None:
+        rules = [_of_age(rule, flags.older_than) for rule in rules]
+    own = policy.protections
+    return replace(
+        policy,
+        source=policy.source if flags == PolicyFlags() else f"{policy.source}, changed by flags",
+        protections=Protections(
+            labels=own.labels + _protections(flags.keep_labels, "--keep-label"),
+            names=own.names + _protections(flags.keep_names, "--keep-name"),
+            images=own.images + _protections(flags.keep_images, "--keep-image"),
+            projects=own.projects,
+            younger_than=own.younger_than,
+        ),
+        rules=tuple(rules),
+        kinds=tuple(kind for kind in KINDS if kind in flags.kinds) or KINDS,
+        limits=LimitSettings(
+            objects=policy.limits.objects if flags.max_objects is None else flags.max_objects,
+            size_bytes=policy.limits.size_bytes if flags.max_bytes is None else flags.max_bytes,
+            share_percent=policy.limits.share_percent if flags.max_share is None else flags.max_share,
+        ),
+    )
+
+
+def _refuse_default_rules(flags: PolicyFlags, policy: Policy) -> None:
+    for flag, is_given in (("--all-images", flags.all_images), ("--named-volumes", flags.named_volumes)):
+        if is_given:
+            raise UsageError(
+                f"{flag} adds a rule to the default policy, but {policy.source} is in force: "
+                f"write a rule there, or give `--policy default` as well"
+            )
+
+
+def _of_age(rule: Rule, age: Age) -> Rule:
+    """Dates that a rule asks for stay."""
+    if rule.remove is None:
+        return rule
+    return replace(rule, remove=replace(rule.remove, older_than=age, unused_for=None, stopped_for=None))
+
+
+def _protections(patterns: Iterable[str], source: str) -> tuple[Protection, ...]:
+    for pattern in patterns:
+        if not pattern.strip("/ "):
+            raise UsageError(f"{source} is empty and would protect nothing: write a name or a pattern like web-*")
+    return tuple(Protection(pattern=pattern, source=source) for pattern in patterns)

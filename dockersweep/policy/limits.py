@@ -1,0 +1,56 @@
+"""The circuit breaker: how much a plan may remove at the most, checked before anything is removed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.plan import Decision, Interval
+from dockersweep.model.policy import LimitSettings
+from dockersweep.units import format_size
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What a run has removed already, in earlier rounds: it counts as well."""
+
+    of_kind: Mapping[Kind, int] = field(default_factory=dict)
+    size_bytes: int = 0
+
+
+NOTHING_GONE = Gone()
+
+
+def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Interval, before: Gone) -> tuple[str, ...]:
+    """Return a sentence for each limit that a plan is over; empty where it is within all of them.
+
+    Where it is not known how much would come back at the most, a limit for bytes cannot be held, and so is exceeded.
+    """
+    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
+    if not goes:
+        return ()
+    there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
+    goes += Counter(before.of_kind)
+    told: list[str] = []
+    if limits.objects is not None and goes.total() > limits.objects:
+        told.append(f"{_objects(goes.total())} to remove, {limits.objects} allowed")
+    if limits.size_bytes is not None:
+        allowed = f"{format_size(limits.size_bytes)} allowed"
+        if reclaim.high_bytes is None:
+            why = reclaim.reason or "some sizes are not known"
+            told.append(f"it is not known how much would come back at the most ({why}), {allowed}")
+        elif reclaim.high_bytes + before.size_bytes > limits.size_bytes:
+            told.append(f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would come back, {allowed}")
+    if limits.share_percent is not None:
+        for kind in KINDS:
+            if goes[kind] * 100 > limits.share_percent * there[kind]:
+                share = 100 * goes[kind] / there[kind]
+                told.append(
+                    f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} to remove ({share:.0f} %), "
+                    f"{limits.share_percent:g} % allowed"
+                )
+    return tuple(told)
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'' if count == 1 else 's'}"

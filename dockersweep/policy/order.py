@@ -1,0 +1,50 @@
+"""The order in which objects are judged and removed: what holds another comes before what it holds."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+
+from dockersweep.model.inventory import Kind, Object
+from dockersweep.model.naming import id_of, ref_of
+from dockersweep.model.plan import Decision, ObjectRef
+from dockersweep.policy.references import Holds
+
+# What holds goes before what is held: containers hold all that follows. The build cache comes last, because images
+# may stand on its layers, and a record that became unshared is then gone in one run.
+ORDER: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
+
+
+def in_order_of_removal(decisions: Iterable[Decision]) -> list[Decision]:
+    """Return decisions kind by kind as removals go."""
+    return sorted(decisions, key=lambda decision: ORDER.index(decision.kind))
+
+
+def holders_first(
+    objects: Iterable[Object], holds: Holds, key: Callable[[Object], tuple[int, str] | str] = id_of
+) -> Iterator[Object]:
+    """Yield the objects of one kind so that each comes after all of its kind that hold it: children first.
+
+    Where nothing holds them they come in the order of `key`. What hangs in a circle, which no engine should tell, comes
+    last.
+    """
+    by_ref = {ref_of(seen): seen for seen in sorted(objects, key=key)}
+    waiting_for: dict[ObjectRef, set[ObjectRef]] = {}
+    held_by: defaultdict[ObjectRef, list[ObjectRef]] = defaultdict(list)
+    for ref in by_ref:
+        of_own_kind = {hold.by for hold in holds.get(ref, ()) if hold.by.kind == ref.kind}
+        holders = [one for one in of_own_kind if one != ref and one in by_ref]
+        if holders:
+            waiting_for[ref] = set(holders)
+            for holder in holders:
+                held_by[holder].append(ref)
+    ready = deque(ref for ref in by_ref if ref not in waiting_for)
+    while ready:
+        ref = ready.popleft()
+        yield by_ref[ref]
+        for held in held_by.get(ref, ()):
+            waiting = waiting_for[held]
+            waiting.discard(ref)
+            if not waiting:
+                del waiting_for[held]
+                ready.append(held)
+    for ref in waiting_for:
+        yield by_ref[ref]

@@ -1,0 +1,98 @@
+"""Patterns for text: globs, and regular expressions between slashes.
+
+Neither can be made to take long: a glob has no branches to try again, and RE2 reads a text once whatever the
+expression.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import translate
+
+from dockersweep.errors import UsageError
+
+Test = Callable[[str], bool]
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+def is_regular_expression(pattern: str) -> bool:
+    """Whether a pattern is written between slashes."""
+    return len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/")
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether a pattern that is no regular expression speaks of more than one text."""
+    return _GLOB.search(pattern) is not None
+
+
+def compile_pattern(pattern: str) -> Test:
+    """Return the test for one pattern. A glob speaks of a whole text, a regular expression of any part of it.
+
+    Raises UsageError for a regular expression that does not hold.
+    """
+    if is_regular_expression(pattern):
+        return _expressions([pattern[1:-1]])
+    return _globs([pattern]) if is_glob(pattern) else pattern.__eq__
+
+
+def compile_patterns(patterns: Iterable[str]) -> Test:
+    """Return the test whether any of the patterns matches."""
+    expressions: list[str] = []
+    globs: list[str] = []
+    exact: set[str] = set()
+    for one in patterns:
+        if is_regular_expression(one):
+            expressions.append(one[1:-1])
+        elif is_glob(one):
+            globs.append(one)
+        else:
+            exact.add(one)
+    # Of each sort all are asked at once, however many there are.
+    tests: list[Test] = [_globs(globs)] if globs else []
+    tests += [_expressions(expressions)] if expressions else []
+    if not tests:
+        return exact.__contains__
+    if len(tests) == 1 and not exact:
+        return tests[0]
+    return lambda text: text in exact or any(test(text) for test in tests)
+
+
+def compile_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], bool]:
+    """Return the test whether labels or options hold any of `key` and `key=value`; both sides may be globs."""
+    tests = [_pair(pattern) for pattern in patterns]
+    return lambda pairs: any(test(pairs) for test in tests)
+
+
+def _pair(pattern: str) -> Callable[[dict[str, str]], bool]:
+    key, separator, value = pattern.partition("=")
+    of_value = compile_pattern(value) if separator else None
+    if not is_glob(key):
+        if of_value is None:
+            return lambda pairs: key in pairs
+        known = of_value
+        return lambda pairs: key in pairs and known(pairs[key])
+    of_key = compile_pattern(key)
+    return lambda pairs: any(of_key(own) and (of_value is None or of_value(held)) for own, held in pairs.items())
+
+
+def _globs(globs: Iterable[str]) -> Test:
+    matches = re.compile("|".join(translate(one) for one in globs)).match
+    return lambda text: matches(text) is not None
+
+
+def _expressions(expressions: Sequence[str]) -> Test:
+    # Only policies that have regular expressions pay for the import.
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    for one in expressions:
+        try:
+            re2.compile(one, options)
+        except re2.error as error:
+            told = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+            raise UsageError(
+                f"/{one}/ is no regular expression of RE2, which has no look-around and no back references: {told}"
+            ) from None
+    search = re2.compile("|".join(f"(?:{one})" for one in expressions), options).search
+    return lambda text: search(text) is not None

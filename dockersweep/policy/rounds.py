@@ -1,0 +1,91 @@
+"""A sweep for a space target may take several rounds: what is still asked for after one, and all of them together."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from dockersweep.model.outcome import OutcomeDocument, Reclaimed, TargetOutcome
+from dockersweep.model.plan import Interval, Plan
+from dockersweep.model.policy import Policy
+from dockersweep.policy.limits import Gone
+from dockersweep.policy.target import going_on
+
+
+def gone_in(document: OutcomeDocument) -> Gone:
+    """Return what a sweep has removed so far."""
+    removed = Counter(one.kind for one in document.outcomes if one.action == "remove" and one.status == "removed")
+    return Gone(removed, freed_bytes(document) or 0)
+
+
+def freed_bytes(document: OutcomeDocument) -> int | None:
+    """Return what came back: what was measured, else what is certain of the prediction; None where nothing tells."""
+    measured = document.reclaimed.measured_bytes
+    return (document.reclaimed.low_bytes or None) if measured is None else measured
+
+
+def policy_after(policy: Policy, done: OutcomeDocument) -> Policy:
+    """Return the policy for what is still wanted after a round."""
+    return replace(policy, target=None if policy.target is None else going_on(policy.target, freed_bytes(done) or 0))
+
+
+def is_satisfied(plan: Plan) -> bool:
+    """Whether nothing more has to come back, as far as can be measured."""
+    target = plan.target
+    return target is None or target.begins is False or (target.wanted_bytes == 0 and not target.wanted_inodes)
+
+
+def goes_for_space(plan: Plan) -> bool:
+    """Whether a plan removes anything for its space target."""
+    return any(reason.code == "space" for decision in plan.decisions for reason in decision.reasons)
+
+
+def target_outcome(first: Plan, last: Plan, done: OutcomeDocument, why_no_more: str) -> TargetOutcome | None:
+    """Return whether the target of the first plan is reached when the last is what is still asked for."""
+    if first.target is None or last.target is None or first.target.begins is False:
+        return None
+    reached = None if last.target.begins is None else is_satisfied(last)
+    return TargetOutcome(
+        wanted_bytes=first.target.wanted_bytes,
+        freed_bytes=freed_bytes(done),
+        reached=reached,
+        text=last.target.text if reached else f"{last.target.text}; {why_no_more}",
+    )
+
+
+def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) -> OutcomeDocument:
+    """Return the rounds of a sweep, of which there is at least one, as one document."""
+    first, last = rounds[0], rounds[-1]
+    if len(rounds) == 1:
+        return replace(first, target=target)
+    told = [one.reclaimed for one in rounds]
+    return replace(
+        first,
+        finished_at=last.finished_at,
+        ended_early=last.ended_early,
+        outcomes=tuple(outcome for one in rounds for outcome in one.outcomes),
+        reclaimed=Reclaimed(
+            low_bytes=sum(one.low_bytes for one in told),
+            high_bytes=_sum([one.high_bytes for one in told]),
+            measured_bytes=_sum([one.measured_bytes for one in told]),
+            measured_by=told[0].measured_by,
+            free_space_bytes=_sum([one.free_space_bytes for one in told]),
+            surprises=tuple(line for one in told for line in one.surprises),
+        ),
+        predicted=_sum_of_intervals([one.predicted for one in rounds]),
+        target=target,
+    )
+
+
+def _sum(amounts: Sequence[int | None]) -> int | None:
+    return None if None in amounts else sum(amount or 0 for amount in amounts)
+
+
+def _sum_of_intervals(intervals: Sequence[Interval | None]) -> Interval | None:
+    known = [interval for interval in intervals if interval is not None]
+    reasons = dict.fromkeys(interval.reason for interval in known if interval.reason)
+    return Interval(
+        low_bytes=sum(interval.low_bytes for interval in known),
+        high_bytes=_sum([interval.high_bytes for interval in known]),
+        reason="; ".join(reasons) or None,
+    )

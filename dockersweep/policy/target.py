@@ -1,0 +1,177 @@
+"""Chooses what goes for a space target, after the rules: the least recently used first, until enough comes back.
+
+The bytes are those of the same prediction that the plan shows, sharing included. Where they are an interval its upper
+end counts, and where it is not known how much an object gives back it is the last: not more goes than may be needed. A
+sweep measures afterwards and goes on while space is short.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from heapq import heapify, heappop, heappush
+
+from msgspec.structs import replace
+
+from dockersweep.model.inventory import Container, Image, Inventory, Object, Volume
+from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.plan import Decision, ObjectRef, Reason, TargetVerdict
+from dockersweep.model.policy import Remove, Target
+from dockersweep.policy.matching import ALWAYS_RESTARTED
+from dockersweep.policy.old_enough import AgeTest, why_unknown
+from dockersweep.policy.order import in_order_of_removal
+from dockersweep.policy.reclaim import Reclaim, Steps
+from dockersweep.policy.rules import Case, Judge, in_order, released
+from dockersweep.policy.space import Want, space_wanted
+from dockersweep.policy.totals import held_bytes
+
+RULE = "space target"
+
+_Entry = tuple[datetime, str, Case]
+"""Since when an object is of no use, its id, and the object."""
+
+
+def decide_for_target(
+    inventory: Inventory, target: Target | None, judge: Judge, by_rules: Sequence[Decision], reclaim: Reclaim
+) -> tuple[tuple[Decision, ...], TargetVerdict | None]:
+    """Return the decisions of the rules, with those that the target changes, and what the target asks for."""
+    if target is None:
+        return in_order(by_rules), None
+    want = space_wanted(target, inventory.disk, held_bytes(inventory))
+    choice = _Choice(inventory, target, judge, by_rules, reclaim.steps(), want)
+    if want.begins:
+        choice.choose()
+    return in_order(choice.decisions.values()), choice.verdict()
+
+
+class _Choice:
+    """The state of choosing."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        target: Target,
+        judge: Judge,
+        by_rules: Sequence[Decision],
+        steps: Steps,
+        want: Want,
+    ) -> None:
+        self.decisions = {ObjectRef(kind=one.kind, id=one.id): one for one in by_rules}
+        self._inventory = inventory
+        self._target = target
+        self._judge = judge
+        self._steps = steps
+        self._want = want
+        self._age = AgeTest(Remove(older_than=target.older_than), judge.now)
+        for decision in in_order_of_removal(by_rules):
+            if decision.verdict == "remove":
+                steps.add(ObjectRef(kind=decision.kind, id=decision.id))
+
+    def verdict(self) -> TargetVerdict:
+        """Return what is asked for, and whether what goes gives it."""
+        want = self._want
+        return TargetVerdict(
+            text=want.text,
+            begins=want.begins,
+            wanted_bytes=want.wanted_bytes,
+            wanted_inodes=want.wanted_inodes,
+            reached=self._is_reached(),
+        )
+
+    def choose(self) -> None:
+        """Let objects go, kind by kind, until there is enough."""
+        spare = self._target.spare_registry_less
+        for kind in self._target.order:
+            self._take([seen for seen in objects_of(self._inventory, kind) if spare == "no" or not _is_local(seen)])
+        if spare == "last" and "image" in self._target.order:
+            self._take([seen for seen in self._inventory.images if _is_local(seen)])
+
+    def _take(self, objects: Sequence[Object]) -> None:
+        """Let objects of one kind go, the least recently used first; what one held can go after it."""
+        by_ref = {ref_of(seen): seen for seen in objects}
+        waiting = [entry for ref in by_ref if (entry := self._entry(ref, by_ref)) is not None]
+        heapify(waiting)
+        while waiting and not self._is_enough():
+            case = heappop(waiting)[2]
+            self._let_go(case)
+            for ref in self._judge.held_by(case.ref):
+                entry = self._entry(ref, by_ref)
+                if entry is not None:
+                    heappush(waiting, entry)
+        for _, _, case in waiting:
+            self._tell(case, Reason(code="enough", rule=RULE, text="enough comes back without it"))
+
+    def _entry(self, ref: ObjectRef, by_ref: Mapping[ObjectRef, Object]) -> _Entry | None:
+        """Return the place of an object in the order, None where it may not go."""
+        if ref not in by_ref or self.decisions[ref].verdict == "remove":
+            return None
+        case = self._judge.case(by_ref[ref])
+        if self._judge.barring(case):
+            return None
+        objection = self._objection(case)
+        if objection is not None:
+            self._tell(case, objection)
+            return None
+        instant = case.since.instant if case.since is not None else datetime.min.replace(tzinfo=UTC)
+        return instant, ref.id, case
+
+    def _objection(self, case: Case) -> Reason | None:
+        """Return why an object that nothing forbids to remove is still not one to go for space."""
+        text = _never_for_space(case.seen)
+        if text is not None:
+            return Reason(code="no-rule", rule=RULE, text=text)
+        if case.since is None:
+            return Reason(code="age-unknown", rule=RULE, text=f"its last use is not known: {why_unknown(case.seen)}")
+        against = self._age.against(case.seen, case.since, case.used_until)
+        return None if against is None else Reason(code=against.code, rule=RULE, text=against.text)
+
+    def _let_go(self, case: Case) -> None:
+        self._steps.add(case.ref)
+        age = "" if case.since is None else f"{case.since.words(self._judge.now)}, "
+        reason = Reason(code="space", rule=RULE, text=f"{age}the least recently used goes for space")
+        self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, RULE)))
+
+    def _tell(self, case: Case, reason: Reason) -> None:
+        known = self.decisions[case.ref]
+        self.decisions[case.ref] = replace(known, reasons=(*known.reasons, reason))
+
+    def _is_enough(self) -> bool:
+        """Whether as much as is wanted may come back: where it is not known how much does, it may be enough."""
+        high, inodes = self._steps.high_bytes, self._steps.inodes
+        bytes_left = high is not None and high < (self._want.wanted_bytes or 0)
+        inodes_left = inodes is not None and inodes < (self._want.wanted_inodes or 0)
+        return not bytes_left and not inodes_left
+
+    def _is_reached(self) -> bool | None:
+        wanted, high = self._want.wanted_bytes, self._steps.high_bytes
+        inodes, wanted_inodes = self._steps.inodes, self._want.wanted_inodes or 0
+        if wanted is None:
+            return None
+        if (high is not None and high < wanted) or (inodes is not None and inodes < wanted_inodes):
+            return False
+        inodes_reached = not wanted_inodes or inodes is not None
+        return True if self._steps.low_bytes >= wanted and inodes_reached else None
+
+
+def _is_local(seen: Object) -> bool:
+    """Whether it is an image that cannot be pulled again."""
+    return isinstance(seen, Image) and not seen.digests
+
+
+def _never_for_space(seen: Object) -> str | None:
+    """Return why an object goes only by a rule; None where it may go for space."""
+    if isinstance(seen, Container) and seen.restart_policy is None:
+        return "of unknown restart policy: goes only by a rule"
+    if isinstance(seen, Container) and seen.restart_policy in ALWAYS_RESTARTED:
+        return f"restarts by itself ({seen.restart_policy}): goes only by a rule"
+    if isinstance(seen, Volume) and not (seen.anonymous and seen.driver == "local" and not seen.options):
+        return "not an anonymous volume of the driver local without mount options: goes only by a rule"
+    return None
+
+
+def going_on(target: Target, freed_bytes: int) -> Target:
+    """Return what is still asked for when a part has come back: down to where it stops, not to where it starts."""
+    return replace(
+        target,
+        start_above=target.stop_below,
+        inodes_above_percent=target.inodes_below_percent,
+        free_bytes=None if target.free_bytes is None else max(0, target.free_bytes - freed_bytes),
+    )
