@@ -10,7 +10,8 @@ from dockersweep.errors import UsageError
 from dockersweep.usage import HELP
 
 KINDS = ("container", "image", "volume", "network", "build-cache")
-DOCUMENTS = ("inventory", "plan", "outcome")
+DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "policy")
+POLICY_ACTIONS = ("init", "check", "show", "test")
 SORT_KEYS = ("size", "age", "name")
 
 Value = TypeVar("Value")
@@ -51,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_plan(verbs)
     _add_sweep(verbs)
     _add_report(verbs)
+    _add_explain(verbs)
+    _add_policy_verb(verbs)
     _add_schema(verbs)
     return parser
 
@@ -63,6 +66,9 @@ def _add_common(parser: argparse.ArgumentParser, default: object, formats: Seque
     )
     group.add_argument(
         "-c", "--context", metavar="CONTEXT", default=default, help="the engine of a docker context, in place of -H"
+    )
+    group.add_argument(
+        "--policy", metavar="FILE", default=default, help="the policy file; - is standard input, default is no file"
     )
     group.add_argument("--format", metavar="FORMAT", choices=formats, default=default, help=f"{' or '.join(formats)}")
     group.add_argument("-o", "--output", metavar="FILE", default=default, help="write to FILE, replaced in one step")
@@ -109,6 +115,11 @@ def _add_policy(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--keep-{what}", metavar=metavar, action="append", default=[], help=f"never remove by {what}, repeatable"
         )
+    group.add_argument("--max-objects", metavar="N", type=_count, help="remove nothing where more objects would go")
+    group.add_argument("--max-bytes", metavar="SIZE", type=_size, help="remove nothing where more would come back")
+    group.add_argument(
+        "--max-share", metavar="PERCENT", type=_percent, help="remove nothing where more of all of a kind would go"
+    )
 
 
 def _add_scan(verbs: "Verbs") -> None:
@@ -131,7 +142,9 @@ def _add_scan(verbs: "Verbs") -> None:
 def _add_plan(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", ("table", "json"))
     parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
-    parser.add_argument("--exit-code", action="store_true", help="exit with 10 where something would be removed")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
+    )
     _add_policy(parser)
     _add_reading(parser, from_file=True)
 
@@ -152,6 +165,24 @@ def _add_report(verbs: "Verbs") -> None:
     _add_reading(parser, from_file=True)
 
 
+def _add_explain(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "explain", "Say what holds an object, which rules speak of it, and when it would go.",
+        ("table", "json"), " OBJECT",
+    )  # fmt: skip
+    parser.add_argument("object", metavar="OBJECT", help="a name, a tag, the beginning of an id, or KIND:NAME")
+    _add_policy(parser)
+    _add_reading(parser, from_file=True)
+
+
+def _add_policy_verb(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "policy", "Write, check, show and test policy files.", ("table", "json"), " ACTION [DIR]")
+    parser.add_argument("action", choices=POLICY_ACTIONS, metavar="ACTION", help=", ".join(POLICY_ACTIONS))
+    parser.add_argument("directory", metavar="DIR", nargs="?", help="the folder with the cases of `policy test`")
+    _add_policy(parser)
+    _add_reading(parser, from_file=True)
+
+
 def _add_schema(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",), " NAME")
     parser.add_argument("name", choices=DOCUMENTS, metavar="NAME", help=" or ".join(DOCUMENTS))
@@ -161,6 +192,24 @@ def _age(text: str) -> "Age":
     from dockersweep.units import parse_age
 
     return _told(parse_age, text)
+
+
+def _size(text: str) -> object:
+    from dockersweep.units import parse_size
+
+    return _told(parse_size, text)
+
+
+def _percent(text: str) -> object:
+    from dockersweep.units import parse_percent
+
+    return _told(parse_percent, text)
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,12}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of objects: write 0 or more, like 500')
+    return int(text)
 
 
 def _timeout(text: str) -> object:
@@ -189,7 +238,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.verb is None:
-        raise UsageError("a verb is missing: scan, plan, sweep, report or schema; see `dockersweep --help`")
+        raise UsageError(
+            "a verb is missing: scan, plan, sweep, report, explain, policy or schema; see `dockersweep --help`"
+        )
     arguments.format = arguments.format or arguments.formats[0]
     if arguments.format not in arguments.formats:
         known = " and ".join(arguments.formats)

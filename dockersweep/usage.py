@@ -1,21 +1,25 @@
 """What `dockersweep --help` says; `tests/test_man.py` holds it to the parser."""
 
 HELP = """\
-usage: dockersweep [-H URL | -c CONTEXT] [--format FORMAT] [-o FILE] VERB ...
+usage: dockersweep [-H URL | -c CONTEXT] [--policy FILE] [--format FORMAT]
+                   [-o FILE] VERB ...
 
 See what a Docker or Podman engine no longer needs, read why, remove just that.
 
 verbs, in the order of use:
-  scan    what lies about unused, sizes and ages   dockersweep scan --sort age
-  plan    what would go, what is kept, and why     dockersweep plan --verbose
-  sweep   plan, ask, and remove just that          dockersweep sweep --dry-run
-  report  where the disk went                      dockersweep report
-  schema  the JSON Schema of a document            dockersweep schema plan
+  scan     what lies about unused, sizes and ages  dockersweep scan --sort age
+  plan     what would go, what is kept, and why    dockersweep plan --verbose
+  sweep    plan, ask, and remove just that         dockersweep sweep --dry-run
+  report   where the disk went                     dockersweep report
+  explain  why one object stays, till when         dockersweep explain app:1
+  policy   write, check, show, test policy files   dockersweep policy show
+  schema   the JSON Schema of a document           dockersweep schema plan
 
 flags of every verb:
   -H URL, --host URL   the engine: unix:///PATH or tcp://HOST:PORT
   -c CONTEXT, --context CONTEXT
                        the engine of a docker context, in place of -H
+  --policy FILE        the policy file; - is standard input, default is no file
   --format FORMAT      table or json
   -o FILE, --output FILE
                        write to FILE, replaced in one step
@@ -23,5 +27,6 @@ flags of every verb:
   --version            show the version
 
 Nothing is removed but by `sweep`, and by that only after a yes or with --yes.
-`dockersweep VERB --help` tells the flags of a verb, dockersweep(1) the rest.
+`dockersweep VERB --help` tells the flags of a verb, dockersweep(1) the rest,
+dockersweep.toml(5) how a policy is written.
 """

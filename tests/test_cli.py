@@ -51,14 +51,14 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
     run = dockersweep("--help")
     assert run.status == 0
     lines = [line for line in run.stdout.splitlines() if line.startswith("  ") and " dockersweep " in line]
-    assert [line.split()[0] for line in lines] == ["scan", "plan", "sweep", "report", "schema"]
+    assert [line.split()[0] for line in lines] == ["scan", "plan", "sweep", "report", "explain", "policy", "schema"]
     assert all(len(line) <= 80 for line in run.stdout.splitlines())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "a verb is missing: scan, plan, sweep, report or schema; see `dockersweep --help`"),
+        ([], "a verb is missing: scan, plan, sweep, report, explain, policy or schema; see `dockersweep --help`"),
         (["clean"], "argument VERB: invalid choice: 'clean'"),
         (["scan", "--colour"], "unrecognized arguments: --colour; see `dockersweep --help`"),
         (["plan", "--kind", "disk"], "argument --kind: invalid choice: 'disk' (choose from 'container', 'image'"),
@@ -83,7 +83,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         (["scan", "--inventory", "/none.json"], "/none.json cannot be read: No such file or directory"),
         (["scan", "--inventory", "/"], "/ cannot be read: Is a directory"),
         (["sweep", "--yes", "--exit-code"], "--exit-code tells what a plan holds: it goes with --dry-run"),
-        (["schema", "policy"], "argument NAME: invalid choice: 'policy'"),
+        (["schema", "nothing"], "argument NAME: invalid choice: 'nothing'"),
     ],
 )
 def test_wrong_usage_is_said_in_one_sentence(arguments: list[str], message: str) -> None:
@@ -113,6 +113,7 @@ def test_every_error_class_has_the_status_of_the_table() -> None:
         "DockersweepError": 1,
         "UsageError": 2,
         "DocumentError": 2,
+        "PolicyError": 2,
         "RefusedError": 4,
         "EngineError": 5,
         "EngineLostError": 5,
@@ -226,7 +227,7 @@ def test_help_that_nobody_reads_is_no_traceback(target: str) -> None:
 
 def test_the_parser_knows_the_same_kinds_documents_and_orders_as_the_model() -> None:
     assert parser.KINDS == KINDS
-    assert set(parser.DOCUMENTS) == set(DOCUMENTS)
+    assert set(parser.DOCUMENTS) == {*DOCUMENTS, "policy"}
     assert get_args(SortKey) == parser.SORT_KEYS
 
 

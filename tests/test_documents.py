@@ -10,8 +10,8 @@ from dockersweep.model.documents import DOCUMENTS, json_schema, read_document, w
 from dockersweep.model.inventory import Inventory, ScanWarning
 from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
 from dockersweep.model.plan import Plan
+from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planner import make_plan
-from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
 from tests.inventories import ENGINE, NOW, container, image, inventory, network, record, volume
 
 FULL = inventory(
@@ -64,7 +64,7 @@ def test_a_plan_has_the_fields_that_the_design_names() -> None:
     document = json.loads(write_document(PLAN))
     assert set(document) == {
         "schema", "engine", "taken_at", "now", "policy", "decisions", "removals", "reclaim", "limits", "warnings",
-        "size_base", "reclaim_of_kinds", "not_from_disk",
+        "size_base", "reclaim_of_kinds", "not_from_disk", "target",
     }  # fmt: skip
     assert document["now"] == "2026-11-24T12:00:00Z"
     assert document["limits"] == {"exceeded": []}

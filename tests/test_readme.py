@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dockersweep.parser import build_parser
-from dockersweep.policy.policyfile import DEFAULT_RULES
+from dockersweep.policy.defaults import DEFAULT_RULES
 
 README = Path(__file__).parents[1] / "README.md"
 # Lines of blocks that start with the command, or with a prompt, a service's key or a crontab's fields before it.
@@ -41,5 +41,8 @@ def test_the_files_that_it_names_are_there(checkout: Path) -> None:
 def test_the_ages_of_its_table_are_those_of_the_default_policy() -> None:
     table = README.read_text().split("| kind | removed when |")[1].split("\n\n")[0]
     for rule in DEFAULT_RULES:
-        row = next(line for line in table.splitlines() if line.startswith(f"| {rule.kind.replace('-', ' ')} |"))
-        assert rule.older_than.words() in row
+        [kind] = rule.kinds
+        row = next(line for line in table.splitlines() if line.startswith(f"| {kind.replace('-', ' ')} |"))
+        assert rule.remove is not None
+        assert rule.remove.older_than is not None
+        assert rule.remove.older_than.words() in row

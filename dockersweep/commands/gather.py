@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dockersweep.commands.policy_source import policy_in_force
 from dockersweep.commands.progress import show_progress
 from dockersweep.engine.endpoint import resolve_endpoint
 from dockersweep.errors import DocumentError, UsageError
@@ -18,7 +19,7 @@ from dockersweep.ledger import keep_layers, recall_layers, remember, state_folde
 from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Inventory, ScanWarning
 from dockersweep.model.policy import Policy
-from dockersweep.policy.policyfile import PolicyFlags, policy_from_flags
+from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.use import used_objects
 from dockersweep.units import parse_instant
 
@@ -90,7 +91,7 @@ def read_inventory(path: str) -> Inventory:
 
 
 def gather_policy(arguments: argparse.Namespace) -> Policy:
-    """Return the policy that holds, as the flags change it."""
+    """Return the policy that is in force, as the flags change it."""
     return policy_from_flags(
         PolicyFlags(
             older_than=arguments.older_than,
@@ -100,7 +101,11 @@ def gather_policy(arguments: argparse.Namespace) -> Policy:
             keep_labels=tuple(arguments.keep_label),
             keep_names=tuple(arguments.keep_name),
             keep_images=tuple(arguments.keep_image),
-        )
+            max_objects=arguments.max_objects,
+            max_bytes=arguments.max_bytes,
+            max_share=arguments.max_share,
+        ),
+        policy_in_force(arguments.policy, os.environ),
     )
 
 

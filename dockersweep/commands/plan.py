@@ -4,6 +4,7 @@ import argparse
 
 from dockersweep.commands.gather import gather_picture, gather_policy
 from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.errors import RefusedError
 from dockersweep.model.documents import write_document
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planner import make_plan
@@ -22,7 +23,11 @@ def run(arguments: argparse.Namespace) -> int:
 def show_plan(plan: Plan, arguments: argparse.Namespace) -> int:
     """Write a plan in the format that is asked for; return the exit status."""
     write_result(format_plan(plan, arguments), arguments.output)
-    return SOMETHING_TO_REMOVE if arguments.exit_code and plan.removals else 0
+    if not arguments.exit_code:
+        return 0
+    if plan.limits.exceeded:
+        return RefusedError.exit_status
+    return SOMETHING_TO_REMOVE if plan.removals else 0
 
 
 def format_plan(plan: Plan, arguments: argparse.Namespace) -> str:

@@ -8,25 +8,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from dockersweep.commands.gather import gather_policy, open_engine, picture_of
 from dockersweep.commands.plan import show_plan
 from dockersweep.commands.progress import show_progress
+from dockersweep.commands.rounds import Hands, carry_out_rounds
 from dockersweep.commands.write import check_writable, terminal_width, write_result
-from dockersweep.engine.disk.gauge import gauge_of
-from dockersweep.engine.executor import INTERRUPTED, carry_out
-from dockersweep.engine.side_by_side import Progress
+from dockersweep.engine.executor import INTERRUPTED
 from dockersweep.errors import EngineError, OutputError, RefusedError, UsageError
 from dockersweep.model.documents import write_document
-from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planner import make_plan
-from dockersweep.policy.reckoning import exact_parts, prediction_of, reckon
-
-if TYPE_CHECKING:
-    from dockersweep.engine.client import Client
 
 SOME_FAILED = 3
 KILLED_BY = 128
@@ -49,45 +42,32 @@ def run(arguments: argparse.Namespace) -> int:
         plan = make_plan(picture.inventory, policy, picture.now)
         if arguments.dry_run:
             return show_plan(plan, arguments)
-        if not arguments.yes and plan.removals:
-            _ask(plan, arguments.verbose)
+        _permit(plan, arguments)
         with stop_on_signals() as stopped, show_progress("removing") as progress:
-            document = _carry_out(plan, picture.inventory, client, stopped.event, progress)
+            hands = Hands(client, arguments, stopped.event, progress, _permit)
+            document = carry_out_rounds(plan, picture.inventory, policy, hands)
             # Inside, so that a signal that comes late does not take away what is to be told.
             _tell(_format(document, plan, arguments), arguments.output)
     return stopped.exit_status if document.ended_early == INTERRUPTED else _exit_status(document)
 
 
-def _carry_out(
-    plan: Plan, inventory: Inventory, client: "Client", stop: threading.Event, progress: Progress
-) -> OutcomeDocument:
-    """Carry out the plan, and measure on the engine's disk, where that can be read, what came back."""
-    storage = inventory.storage
-    gauge = gauge_of(inventory.engine, storage, plan)
-    carried = carry_out(plan, client, stop, progress, exact_parts(storage))
-    prediction = prediction_of(inventory, carried.outcomes)
-    measured = gauge.measure(prediction.parts) if gauge else None
-    return OutcomeDocument(
-        schema="dockersweep.outcome/1",
-        engine=plan.engine,
-        started_at=carried.started_at,
-        finished_at=carried.finished_at,
-        ended_early=carried.ended_early,
-        outcomes=carried.outcomes,
-        reclaimed=reckon(inventory, carried.outcomes, prediction, measured),
-        warnings=plan.warnings,
-        size_base=plan.size_base,
-        predicted=plan.reclaim,
-    )
+def _permit(plan: Plan, arguments: argparse.Namespace) -> None:
+    """Raise RefusedError where a plan is over a limit, or where a person, asked on the terminal, says no."""
+    if plan.limits.exceeded:
+        raise RefusedError(
+            f"nothing was removed: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
+            "look with --dry-run, and raise the limit with --max-objects, --max-bytes or --max-share if it is right"
+        )
+    if not arguments.yes and plan.removals:
+        _ask(plan, arguments.verbose)
 
 
 def _ask(plan: Plan, verbose: bool) -> None:
     """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
-    from dockersweep.report.plan_table import plan_table
+    from dockersweep.report.plan_table import plan_table, what_goes
 
-    count = sum(removal.action == "remove" for removal in plan.removals)
     sys.stderr.write(plan_table(plan, verbose, max(40, os.get_terminal_size(sys.stderr.fileno()).columns)))
-    sys.stderr.write(f"\nRemove {count} object{'s' if count != 1 else ''}? [y/N] ")
+    sys.stderr.write(f"\nRemove {what_goes(plan)}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise RefusedError("nothing was removed: it was not confirmed")
@@ -120,7 +100,8 @@ def _format(document: OutcomeDocument, plan: Plan, arguments: argparse.Namespace
 def _exit_status(document: OutcomeDocument) -> int:
     if document.ended_early:
         return EngineError.exit_status
-    return SOME_FAILED if any(outcome.status == "failed" for outcome in document.outcomes) else 0
+    missed = document.target is not None and not document.target.reached
+    return SOME_FAILED if missed or any(outcome.status == "failed" for outcome in document.outcomes) else 0
 
 
 class _Stopped:

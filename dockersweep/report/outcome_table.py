@@ -3,7 +3,7 @@
 from collections import Counter
 
 from dockersweep.model.inventory import KINDS
-from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, Status
+from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, Status, TargetOutcome
 from dockersweep.model.plan import Interval
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF, engine_line, fold, format_interval, warning_lines
 from dockersweep.report.table import Column, render_table
@@ -29,6 +29,8 @@ def outcome_table(document: OutcomeDocument, width: int | None) -> str:
     if document.reclaimed.surprises:
         told = "".join(f"  {printable(line)}\n" for line in document.reclaimed.surprises)
         parts.append(fold("What was measured is not what was predicted; to find out why, look at:", width) + told)
+    if document.target is not None:
+        parts.append(fold(_target_sentence(document.target), width))
     if document.ended_early:
         parts.append(fold(f"The sweep ended early: {document.ended_early}. What is left can be swept again.", width))
     if document.warnings:
@@ -62,6 +64,15 @@ def _freed(document: OutcomeDocument) -> str:
     if document.predicted is not None and _differ(document.predicted, of_these):
         text += f"; planned was {_amount(document.predicted)}"
     return f"{text}.{_elsewhere(told)}"
+
+
+def _target_sentence(target: TargetOutcome) -> str:
+    if target.reached is None:
+        return f"Whether the space target is reached cannot be told: {target.text}."
+    if target.reached:
+        return f"Space target reached: {target.text}."
+    freed = f"{format_size(target.wanted_bytes)} wanted, {format_size(target.freed_bytes)} freed"
+    return f"Space target not reached, {freed}: {target.text}."
 
 
 def _differ(one: Interval, other: Interval) -> bool:

@@ -1,7 +1,7 @@
 """The table of a plan: what goes and why, grouped by kind, then what is kept."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Decision, Plan, Reason, ReasonCode, Removal
@@ -35,16 +35,23 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "not-asked-for": "not asked for",
     "too-young": "too young",
     "age-unknown": "of unknown age",
+    "kept": "kept by a rule",
 }
 
 
 def plan_table(plan: Plan, verbose: bool, width: int | None) -> str:
     """Return the plan for people; with `verbose` every kept object has its line too."""
-    parts = [engine_line(plan.engine, plan.taken_at, width) + fold(_summary(plan), width)]
+    head = [
+        _summary(plan),
+        *_target_line(plan),
+        *(f"Over a limit, so no sweep: {told}." for told in plan.limits.exceeded),
+    ]
+    parts = [engine_line(plan.engine, plan.taken_at, width) + "".join(fold(line, width) for line in head)]
     for kind in KINDS:
         section = _going_section(plan, kind, width)
         if section:
             parts.append(section)
+    parts.append(_untagged_section(plan, width))
     parts.append(_kept_sections(plan, width) if verbose else _kept_summary(plan, width))
     if plan.removals and plan.size_base == "lengths":
         parts.append(fold(base_sentence(plan.size_base, plan.not_from_disk), width))
@@ -54,12 +61,27 @@ def plan_table(plan: Plan, verbose: bool, width: int | None) -> str:
 
 
 def _summary(plan: Plan) -> str:
-    count = sum(removal.action == "remove" for removal in plan.removals)
-    if not count:
+    if not plan.removals:
         return f"Nothing to remove, by {plan.policy.source}."
     gives = f"giving back {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
     why = f" Not exact: {plan.reclaim.reason}." if plan.reclaim.reason else ""
-    return f"{plural(count, 'object')} to remove, {gives}, by {plan.policy.source}.{why}"
+    return f"{what_goes(plan)} to remove, {gives}, by {plan.policy.source}.{why}"
+
+
+def what_goes(plan: Plan) -> str:
+    """Return "3 objects", or "3 objects and 2 tags" where images lose tags and stay."""
+    count = sum(removal.action == "remove" for removal in plan.removals)
+    tags = sum(len(decision.untag) for decision in plan.decisions)
+    if not tags:
+        return plural(count, "object")
+    return f"{plural(count, 'object')} and {plural(tags, 'tag')}" if count else plural(tags, "tag")
+
+
+def _target_line(plan: Plan) -> Iterator[str]:
+    target = plan.target
+    if target is not None:
+        ends = {True: "; this plan reaches that", False: "; this plan does not reach that, and nothing else may go"}
+        yield f"Space target: {target.text}{ends.get(target.reached, '') if target.begins else ''}."  # type: ignore[arg-type]
 
 
 def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
@@ -87,6 +109,26 @@ def _going_row(decision: Decision, removal: Removal, tags: Sequence[str]) -> tup
     if decision.kind == "network":
         return decision.name, "", "", why
     return decision.name, format_size(decision.size_bytes), format_interval(removal.reclaim), why
+
+
+def _untagged_section(plan: Plan, width: int | None) -> str:
+    """Return the images that stay and lose tags."""
+    rows = [
+        (tag, decision.name if decision.name != tag else "", "; ".join(_why_tag_goes(decision, tag)))
+        for decision in plan.decisions
+        for tag in decision.untag
+    ]
+    if not rows:
+        return ""
+    columns = (Column("TAG", shortens=True), Column("OF IMAGE", shortens=True), Column("WHY", wraps=True))
+    return f"Tags to remove while their images stay: {len(rows)}, giving back 0 B\n{render_table(columns, rows, width)}"
+
+
+def _why_tag_goes(decision: Decision, tag: str) -> Iterator[str]:
+    before = f"its tag {tag} goes, which gives back 0 bytes: "
+    for reason in decision.reasons:
+        if reason.code == "tag-goes" and reason.text.startswith(before):
+            yield reason.text.removeprefix(before)
 
 
 def _kept_summary(plan: Plan, width: int | None) -> str:

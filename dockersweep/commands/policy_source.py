@@ -1,0 +1,78 @@
+"""Which policy file is in force, and whether it can be trusted."""
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from dockersweep.errors import PolicyError
+from dockersweep.model.policy import Policy
+from dockersweep.policy.defaults import DEFAULT_POLICY
+from dockersweep.policy.policyfile import read_policy
+
+FILE_NAME = "dockersweep.toml"
+SYSTEM_FOLDER = Path("/etc/dockersweep")
+NO_FILE = "default"
+"""In place of a path: the default policy, in spite of files."""
+
+
+def policy_in_force(named: str | None, environment: Mapping[str, str]) -> Policy:
+    """Return the policy of the file that is named or found; the default policy where there is none.
+
+    Raises PolicyError where it cannot be read, does not hold or cannot be trusted.
+    """
+    path = find_policy(named, environment)
+    return DEFAULT_POLICY if path is None else read_policy(read_policy_file(path), source_of(path))
+
+
+def source_of(path: str) -> str:
+    """Return how the output names a policy file."""
+    return "the policy on standard input" if path == "-" else f"the policy in {path}"
+
+
+def find_policy(named: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the path of the file in force: --policy, DOCKERSWEEP_POLICY, the user's, the system's; None for none."""
+    chosen = named if named is not None else environment.get("DOCKERSWEEP_POLICY")
+    if chosen == NO_FILE:
+        return None
+    if chosen:
+        return chosen
+    if chosen is not None and named is not None:
+        raise PolicyError("--policy is empty: name a file, - for standard input, or default for the default policy")
+    own = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME") or "/nonexistent", ".config")
+    for folder in (Path(own) / "dockersweep", SYSTEM_FOLDER):
+        if os.path.lexists(folder / FILE_NAME):
+            return str(folder / FILE_NAME)
+    return None
+
+
+def read_policy_file(path: str) -> bytes:
+    """Return what a policy file holds, `-` being standard input; raises PolicyError where it cannot be read.
+
+    As root a file that others can write is refused: whoever writes it decides what root removes.
+    """
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        with open(path, "rb") as file:
+            if os.geteuid() == 0:
+                _refuse_untrusted(os.fstat(file.fileno()), path)
+            return file.read()
+    except (OSError, ValueError) as error:
+        raise PolicyError(
+            f"the policy file {path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
+
+
+def _refuse_untrusted(found: os.stat_result, path: str) -> None:
+    if found.st_uid != 0:
+        raise PolicyError(
+            f"the policy file {path} belongs to the user {found.st_uid}, who could have root remove what they like; "
+            f"if it is right: chown root {path}"
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PolicyError(
+            f"the policy file {path} can be written by others than root, who could have root remove what they like; "
+            f"if it is right: chmod go-w {path}"
+        )

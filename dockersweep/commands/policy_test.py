@@ -1,0 +1,110 @@
+"""`dockersweep policy test DIR`: whether a policy says of written cases what its people expect."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dockersweep.commands.gather import read_inventory
+from dockersweep.commands.policy_source import NO_FILE, source_of
+from dockersweep.errors import PolicyError, UsageError
+from dockersweep.model.policy import Policy
+from dockersweep.policy.case.cases import Case, CaseRun, is_case, read_case, run_case
+from dockersweep.policy.defaults import DEFAULT_POLICY
+from dockersweep.policy.policyfile import read_policy
+from dockersweep.report.text import plural, printable
+
+_INDENT = " " * 8
+
+
+def run_cases(directory: str, policy: Policy | None) -> tuple[str, bool]:
+    """Run every case below a folder; return what to print, and whether all of them passed.
+
+    `policy` is for the cases that name none. A case that does not hold is told in its place and the others run all
+    the same. Raises UsageError where there is no folder or no case in it.
+    """
+    paths = find_cases(directory)
+    if not paths:
+        raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
+    lines: list[str] = []
+    passed = failed = 0
+    for path in paths:
+        shown = os.path.relpath(path, directory)
+        try:
+            shows, run = run_file(path, policy)
+        except UsageError as error:
+            lines += [f"BROKEN  {printable(shown)}", *_indented(str(error).split("\n"))]
+            continue
+        passed += not run.differences
+        failed += bool(run.differences)
+        word = "FAILED" if run.differences else "ok    "
+        lines += [printable(f"{word}  {shows} ({shown})"), *_indented(run.differences)]
+    broken = len(paths) - passed - failed
+    told = [f"{passed} passed", f"{failed} failed", *([f"{broken} broken"] if broken else [])]
+    lines.append(f"{plural(len(paths), 'case')}: {', '.join(told)}")
+    return "\n".join(lines) + "\n", passed == len(paths)
+
+
+def find_cases(directory: str) -> list[Path]:
+    """Return the files below a folder that are meant as cases, in order; what is hidden is left out.
+
+    Raises UsageError where the folder cannot be read.
+    """
+    if not os.path.isdir(directory):
+        problem = "is no folder" if os.path.lexists(directory) else "does not exist"
+        raise UsageError(f"{directory} {problem}: name the folder that the cases lie in")
+    found: list[Path] = []
+    for folder, folders, files in os.walk(directory, onerror=_refuse):
+        folders[:] = [one for one in folders if not one.startswith(".")]
+        found += [Path(folder, one) for one in files if one.endswith(".toml") and not one.startswith(".")]
+    return sorted(path for path in found if _is_meant_as_case(path))
+
+
+def run_file(path: Path, policy: Policy | None) -> tuple[str, CaseRun]:
+    """Run one case; return what it shows and what came of it.
+
+    Raises UsageError for a case that does not hold, or names a file that does not.
+    """
+    case = read_case(_read(path), str(path))
+    saved = None if case.file.inventory is None else read_inventory(str(path.parent / case.file.inventory))
+    return case.file.shows, run_case(case.file, _policy_of(case, path, policy), saved)
+
+
+def _policy_of(case: Case, path: Path, given: Policy | None) -> Policy:
+    named = case.file.policy
+    if case.own_policy is not None:
+        return case.own_policy
+    if named == NO_FILE:
+        return DEFAULT_POLICY
+    if isinstance(named, str):
+        beside = path.parent / named
+        return read_policy(_read(beside), source_of(str(beside)))
+    if given is None:
+        raise PolicyError(
+            'the case names no policy, and none is given: write policy = "dockersweep.toml" or [[policy.rule]] in it, '
+            "or give --policy"
+        )
+    return given
+
+
+def _is_meant_as_case(path: Path) -> bool:
+    """What cannot be read is told when it is run, and does not keep the others from running."""
+    try:
+        return is_case(_read(path))
+    except PolicyError:
+        return True
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise PolicyError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _refuse(error: OSError) -> None:
+    raise UsageError(f"{error.filename} cannot be read: {error.strerror}")
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield f"{_INDENT}{printable(line)}"
