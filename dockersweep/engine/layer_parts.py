@@ -179,7 +179,8 @@ class _Tree:
             shared = [node for node in path.nodes if holders[node] > 1]
             told = path.shared_bytes or 0
             # Where images came or went between two answers, the sum is none that the history knows.
-            if shared and path.sums_hold and self._low[shared[-1]] <= told <= self._high[shared[-1]]:
+            tells = path.sums_hold or told == 0
+            if shared and tells and self._low[shared[-1]] <= told <= self._high[shared[-1]]:
                 place = bisect_left(path.sums, told)
                 if place < len(path.sums) and path.sums[place] == told:
                     self._bound(shared[-1], told, told)
