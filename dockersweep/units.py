@@ -53,7 +53,11 @@ class Age:
             return datetime.min.replace(tzinfo=UTC)
 
     def after(self, instant: datetime) -> datetime:
-        """Return the first instant at which something that counts from `instant` is this old; year 9999 at the most."""
+        """Return when something that counts from `instant` is this old; year 9999 at the most.
+
+        Not to the day with months in it at the end of one: a month after January 31 is February 28, but a month before
+        that is January 28.
+        """
         try:
             if self.months:
                 from dateutil.relativedelta import relativedelta

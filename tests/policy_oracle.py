@@ -23,7 +23,7 @@ from dockersweep.model.inventory import (
     Object,
     Volume,
 )
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of, size_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.policy import Count, Keep, Match, Policy, Protection, Remove, Rule
 from dockersweep.policy.references import Hold, find_holds
@@ -148,6 +148,9 @@ class _Oracle:
             if rule.remove is None:
                 why_not.add(pair("no-rule", rule.name))
                 continue
+            if is_doubtful(rule.excludes, seen):
+                why_not.add(pair("no-rule", rule.name))
+                continue
             failing = self.failing_ages(rule.remove, seen)
             if not failing:
                 return True, frozenset({pair("old-enough", rule.name), *self.also_told(seen, rule)})
@@ -251,6 +254,8 @@ class _Oracle:
             return seen.created_at if never_ran else None
         if isinstance(seen, BuildCacheRecord):
             return seen.last_used_at or seen.created_at
+        if self.is_of_unknown_use(seen):
+            return None
         known = self.uses(seen)
         first, unused = seen.first_seen_at, seen.first_seen_unused_at
         if first is not None and unused is not None and unused > first:
@@ -263,8 +268,25 @@ class _Oracle:
         """Return since when somebody has watched that an object is unused."""
         if isinstance(seen, Container | BuildCacheRecord):
             return self.age(seen)
+        if self.is_of_unknown_use(seen):
+            return None
         watched = [] if seen.first_seen_unused_at is None else [seen.first_seen_unused_at]
         return max([*self.uses(seen), *watched], default=None)
+
+    def is_of_unknown_use(self, seen: Object) -> bool:
+        """Whether a container that goes as well used it until nobody knows when."""
+        holds = self.holds.get(ref_of(seen), ())
+        return any(hold.until is None and hold.by.kind == "container" and self.goes(hold) for hold in holds)
+
+
+def is_doubtful(excludes: Match, seen: Object) -> bool:
+    """Whether it is not known whether an object is excluded."""
+    asked = conditions(excludes)
+    unknown = {"size_over_bytes": size_of(seen), "size_under_bytes": size_of(seen)}
+    if isinstance(seen, Container):
+        unknown["restarts_by_itself"] = None if seen.restart_policy is None else 1
+        unknown["exit_code"] = seen.exit_code if seen.state in ("exited", "dead") else 1
+    return any(field in asked and value is None for field, value in unknown.items())
 
 
 def is_as_old(asked: Age, since: datetime | None, now: datetime) -> str | None:
@@ -285,7 +307,7 @@ def has_pair(patterns: Iterable[str], pairs: dict[str, str]) -> bool:
     """Whether there is any of `key` or `key=value`."""
     for pattern in patterns:
         key, is_pair, value = pattern.partition("=")
-        if any(fits(key, own) and (not is_pair or fits(value, held)) for own, held in pairs.items()):
+        if any(fits(key, own) and (not is_pair or fnmatchcase(held, value)) for own, held in pairs.items()):
             return True
     return False
 

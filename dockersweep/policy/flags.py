@@ -44,9 +44,9 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
     if policy is not DEFAULT_POLICY:
         _refuse_default_rules(flags, policy)
     if flags.all_images:
-        rules.insert(rules.index(DANGLING_IMAGES) + 1, TAGGED_IMAGES)
+        _add(rules, DANGLING_IMAGES, TAGGED_IMAGES)
     if flags.named_volumes:
-        rules.insert(rules.index(ANONYMOUS_VOLUMES) + 1, NAMED_VOLUMES)
+        _add(rules, ANONYMOUS_VOLUMES, NAMED_VOLUMES)
     if flags.older_than is not None:
         rules = [_of_age(rule, flags.older_than) for rule in rules]
     own = policy.protections
@@ -77,6 +77,11 @@ def _refuse_default_rules(flags: PolicyFlags, policy: Policy) -> None:
                 f"{flag} adds a rule to the default policy, but {policy.source} is in force: "
                 f"write a rule there, or give `--policy default` as well"
             )
+
+
+def _add(rules: list[Rule], beside: Rule, added: Rule) -> None:
+    place = rules.index(beside)
+    rules[place : place + 1] = [replace(beside, flag_for_others=None), added]
 
 
 def _of_age(rule: Rule, age: Age) -> Rule:

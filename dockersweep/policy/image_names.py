@@ -50,12 +50,20 @@ def compile_names(patterns: Iterable[str]) -> Test:
     A registry that people leave out may be left out in either; a pattern that is more than a name and begins with one
     speaks of just that registry.
     """
-    long = [one for one in patterns if one.startswith(LEFT_OUT) and is_glob(one)]
-    of_short = compile_patterns(without_registry(one) for one in patterns if one not in long)
+    told = tuple(patterns)
+    long = [one for one in told if one.startswith(LEFT_OUT) and is_glob(one)]
+    of_short = compile_patterns(without_registry(one) for one in told if one not in long)
     if not long:
         return lambda name: of_short(without_registry(name))
     of_long = compile_patterns(f"docker.io/{one}" if one.startswith("library/") else one for one in long)
-    return lambda name: of_short(without_registry(name)) or of_long(with_registry(name))
+
+    def matches(name: str) -> bool:
+        if of_short(without_registry(name)):
+            return True
+        whole = with_registry(name)
+        return of_long(whole) or of_long(whole.replace("docker.io/library/", "docker.io/", 1))
+
+    return matches
 
 
 def spellings(image: Image) -> Iterator[str]:

@@ -91,6 +91,8 @@ class RuleTest:
         self.rule = rule
         self._wanted = _object_tests(rule.match, size_of)
         self._excluded = _object_tests(rule.excludes, size_of)
+        self._doubts = [(field, _UNKNOWN[field]) for field, _ in self._excluded if field in _UNKNOWN]
+        self._size_of = size_of
         self._wanted_tag = _tag_tests(rule.match)
         self._excluded_tag = _tag_tests(rule.excludes)
         self.asks_of_tags = bool(self._wanted_tag or self._excluded_tag)
@@ -103,11 +105,16 @@ class RuleTest:
         for _, test in self._excluded:
             if test(seen):
                 return False
-        if not self.asks_of_tags:
-            return True
+        return not self.asks_of_tags or self._speaks_of_names(seen)
+
+    def _speaks_of_names(self, seen: Object) -> bool:
+        if isinstance(seen, Image) and seen.tags:
+            return any(self.speaks_of_name(tag) for tag in seen.tags)
+        # One without a tag is not taken apart by its digests: any of them that is excluded excludes it.
         names = names_of(seen)
-        # What has no name at all has none that is excluded.
-        return any(self.speaks_of_name(name) for name in names) if names else not self._wanted_tag
+        if any(test(name) for _, test in self._excluded_tag for name in names):
+            return False
+        return not self._wanted_tag or any(all(test(name) for _, test in self._wanted_tag) for name in names)
 
     def units(self, seen: Object) -> tuple[str | None, ...]:
         """Return what it speaks of in an object that it speaks of: of an image those tags, of all others None."""
@@ -117,7 +124,20 @@ class RuleTest:
 
     def speaks_of_name(self, name: str) -> bool:
         """Whether the conditions for names and tags allow this one."""
-        return all(test(name) for _, test in self._wanted_tag) and not any(test(name) for _, test in self._excluded_tag)
+        for _, test in self._wanted_tag:
+            if not test(name):
+                return False
+        return not self._excluded_tag or not any(test(name) for _, test in self._excluded_tag)
+
+    def doubt(self, seen: Object) -> str | None:
+        """Return why it is not known whether an object that it speaks of is excluded; None where that is known.
+
+        In doubt the rule may keep such an object, and does not remove it.
+        """
+        for field, is_unknown in self._doubts:
+            if is_unknown(seen, self._size_of):
+                return f"it is not known whether not.{_key(field)} excludes it"
+        return None
 
     def why_not(self, seen: Object) -> str:
         """Return why it does not speak of an object, for a person."""
@@ -143,6 +163,15 @@ class RuleTest:
         return text
 
 
+_UNKNOWN: dict[str, Callable[[Any, SizeOf], bool]] = {
+    "restarts_by_itself": lambda seen, size_of: seen.restart_policy is None,
+    "exit_code": lambda seen, size_of: seen.exit_code is None and seen.state in ("exited", "dead"),
+    "size_over_bytes": lambda seen, size_of: size_of(seen) is None,
+    "size_under_bytes": lambda seen, size_of: size_of(seen) is None,
+}
+"""Where it is not known whether a condition holds."""
+
+
 def names_of(seen: Object) -> Sequence[str]:
     """Return the names that patterns speak of: an image's tags, of one without a tag its digests or nothing."""
     if isinstance(seen, Image):
@@ -164,7 +193,7 @@ def _tag_tests(match: Match) -> list[tuple[str, Test]]:
         tests.append(("repository", lambda name: of_repository(whole_repository_of(name))))
     if match.tag is not None:
         of_tag = compile_patterns(match.tag)
-        tests.append(("tag", lambda name: of_tag(tag_of(name))))
+        tests.append(("tag", lambda name: bool(tag := tag_of(name)) and of_tag(tag)))
     return tests
 
 

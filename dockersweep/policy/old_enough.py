@@ -1,7 +1,7 @@
 """Whether an object is old enough for a rule: each age or date that the rule asks for, and the words for it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from dockersweep.model.inventory import Image, Object
@@ -9,6 +9,9 @@ from dockersweep.model.plan import ReasonCode
 from dockersweep.model.policy import Remove
 from dockersweep.policy.ages import Since, built_since, unused_since
 from dockersweep.units import Age
+
+UsedUntil = Sequence[datetime] | None
+"""When what holds an object and goes in the same plan last used it; None where that is not known."""
 
 
 class Against(NamedTuple):
@@ -19,7 +22,7 @@ class Against(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    since: Callable[[Object, Since | None, Sequence[datetime]], Since | None]
+    since: Callable[[Object, Since | None, UsedUntil], Since | None]
     latest: datetime
     """It is old enough where its age counts from this instant or from earlier."""
     young: str
@@ -34,7 +37,7 @@ class AgeTest:
         self._now = now
         self._asked = tuple(_asked(remove, now))
 
-    def against(self, seen: Object, since: Since | None, used_until: Sequence[datetime]) -> Against | None:
+    def against(self, seen: Object, since: Since | None, used_until: UsedUntil) -> Against | None:
         """Return what speaks against removing an object; None where it is old enough.
 
         `since` is what its age counts from, `used_until` when containers that go in the same plan last used it.
@@ -47,7 +50,7 @@ class AgeTest:
                 return Against("too-young", f"{known.words(self._now)}, {asked.young}")
         return None
 
-    def words(self, seen: Object, since: Since | None, used_until: Sequence[datetime]) -> str:
+    def words(self, seen: Object, since: Since | None, used_until: UsedUntil) -> str:
         """Return how old an object is that is old enough: "stopped for 10 days, over 24 hours"."""
         told = [(asked.since(seen, since, used_until), asked.old) for asked in self._asked]
         if told:
@@ -68,18 +71,21 @@ def _asked(remove: Remove, now: datetime) -> Iterator[_Asked]:
     dates = ((remove.before, _as_tables_show_it, why_unknown), (remove.built_before, _built, _why_no_build))
     for date, since, unknown in dates:
         if date is not None:
-            yield _Asked(since, date, f"not before {date.date()}", f"before {date.date()}", unknown)
+            # What is just of that instant is not before it.
+            yield _Asked(
+                since, date - timedelta.resolution, f"not before {date.date()}", f"before {date.date()}", unknown
+            )
 
 
-def _as_tables_show_it(seen: Object, since: Since | None, used_until: Sequence[datetime]) -> Since | None:
+def _as_tables_show_it(seen: Object, since: Since | None, used_until: UsedUntil) -> Since | None:
     return since
 
 
-def _unused(seen: Object, since: Since | None, used_until: Sequence[datetime]) -> Since | None:
-    return unused_since(seen, used_until)
+def _unused(seen: Object, since: Since | None, used_until: UsedUntil) -> Since | None:
+    return None if used_until is None else unused_since(seen, used_until)
 
 
-def _built(seen: Object, since: Since | None, used_until: Sequence[datetime]) -> Since | None:
+def _built(seen: Object, since: Since | None, used_until: UsedUntil) -> Since | None:
     return built_since(seen)
 
 

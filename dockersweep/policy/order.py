@@ -20,7 +20,7 @@ def in_order_of_removal(decisions: Iterable[Decision]) -> list[Decision]:
 
 def holders_first(
     objects: Iterable[Object], holds: Holds, key: Callable[[Object], tuple[int, str] | str] = id_of
-) -> Iterator[Object]:
+) -> Iterator[tuple[ObjectRef, Object]]:
     """Yield the objects of one kind so that each comes after all of its kind that hold it: children first.
 
     Where nothing holds them they come in the order of `key`. What hangs in a circle, which no engine should tell, comes
@@ -30,16 +30,16 @@ def holders_first(
     waiting_for: dict[ObjectRef, set[ObjectRef]] = {}
     held_by: defaultdict[ObjectRef, list[ObjectRef]] = defaultdict(list)
     for ref in by_ref:
-        of_own_kind = {hold.by for hold in holds.get(ref, ()) if hold.by.kind == ref.kind}
-        holders = [one for one in of_own_kind if one != ref and one in by_ref]
+        of_own_kind = [hold.by for hold in holds[ref] if hold.by.kind == ref.kind] if ref in holds else ()
+        holders = {one for one in of_own_kind if one != ref and one in by_ref}
         if holders:
-            waiting_for[ref] = set(holders)
+            waiting_for[ref] = holders
             for holder in holders:
                 held_by[holder].append(ref)
-    ready = deque(ref for ref in by_ref if ref not in waiting_for)
+    ready = deque(ref for ref in by_ref if ref not in waiting_for) if waiting_for else deque(by_ref)
     while ready:
         ref = ready.popleft()
-        yield by_ref[ref]
+        yield ref, by_ref[ref]
         for held in held_by.get(ref, ()):
             waiting = waiting_for[held]
             waiting.discard(ref)
@@ -47,4 +47,4 @@ def holders_first(
                 del waiting_for[held]
                 ready.append(held)
     for ref in waiting_for:
-        yield by_ref[ref]
+        yield ref, by_ref[ref]

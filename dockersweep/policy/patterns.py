@@ -32,7 +32,7 @@ def compile_pattern(pattern: str) -> Test:
     """
     if is_regular_expression(pattern):
         return _expressions([pattern[1:-1]])
-    return _globs([pattern]) if is_glob(pattern) else pattern.__eq__
+    return _glob_or_text(pattern)
 
 
 def compile_patterns(patterns: Iterable[str]) -> Test:
@@ -48,31 +48,45 @@ def compile_patterns(patterns: Iterable[str]) -> Test:
         else:
             exact.add(one)
     # Of each sort all are asked at once, however many there are.
-    tests: list[Test] = [_globs(globs)] if globs else []
+    tests: list[Test] = [exact.__contains__] if exact else []
+    tests += [_globs(globs)] if globs else []
     tests += [_expressions(expressions)] if expressions else []
+    return _any_of(tests)
+
+
+def _any_of(tests: Sequence[Test]) -> Test:
+    """Return the test whether any of at most three holds; this is asked millions of times."""
     if not tests:
-        return exact.__contains__
-    if len(tests) == 1 and not exact:
+        return lambda text: False
+    if len(tests) == 1:
         return tests[0]
-    return lambda text: text in exact or any(test(text) for test in tests)
+    first, second, *rest = tests
+    if not rest:
+        return lambda text: first(text) or second(text)
+    third = rest[0]
+    return lambda text: first(text) or second(text) or third(text)
 
 
 def compile_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], bool]:
     """Return the test whether labels or options hold any of `key` and `key=value`; both sides may be globs."""
     tests = [_pair(pattern) for pattern in patterns]
-    return lambda pairs: any(test(pairs) for test in tests)
+    return lambda pairs: bool(pairs) and any(test(pairs) for test in tests)
 
 
 def _pair(pattern: str) -> Callable[[dict[str, str]], bool]:
     key, separator, value = pattern.partition("=")
-    of_value = compile_pattern(value) if separator else None
+    of_value = _glob_or_text(value) if separator else None
     if not is_glob(key):
         if of_value is None:
             return lambda pairs: key in pairs
         known = of_value
         return lambda pairs: key in pairs and known(pairs[key])
-    of_key = compile_pattern(key)
+    of_key = _glob_or_text(key)
     return lambda pairs: any(of_key(own) and (of_value is None or of_value(held)) for own, held in pairs.items())
+
+
+def _glob_or_text(pattern: str) -> Test:
+    return _globs([pattern]) if is_glob(pattern) else pattern.__eq__
 
 
 def _globs(globs: Iterable[str]) -> Test:

@@ -27,7 +27,7 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone 
     holds = find_holds(inventory, now)
     judge = Judge(inventory, policy, now, holds)
     reclaim = Reclaim(inventory)
-    by_rules = [judge.decide(seen) for kind in ORDER for seen in judge.holders_first(kind)]
+    by_rules = [judge.decide(judge.case(*one)) for kind in ORDER for one in judge.holders_first(kind)]
     decisions, target = decide_for_target(inventory, policy.target, judge, by_rules, reclaim)
     steps = list(_removals(inventory, decisions, holds))
     order = [_object_of(step) for step in steps if step.action == "remove"]
@@ -73,8 +73,7 @@ def _removals(inventory: Inventory, decisions: tuple[Decision, ...], holds: Hold
     }
     for kind in ORDER:
         objects = [seen for seen in objects_of(inventory, kind) if ref_of(seen) in acting]
-        for seen in holders_first(objects, holds, lambda seen: _oldest_first(acting[ref_of(seen)])):
-            ref = ref_of(seen)
+        for ref, seen in holders_first(objects, holds, lambda seen: _oldest_first(acting[ref_of(seen)])):
             after = tuple(hold.by for hold in holds.get(ref, ()))
             decision = acting[ref]
             if isinstance(seen, Image):

@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, Object
-from dockersweep.model.naming import name_of, objects_of, ref_of
+from dockersweep.model.naming import name_of, objects_of
 from dockersweep.model.plan import Decision, ObjectRef, Reason
 from dockersweep.model.policy import Policy, Protection, Remove
 from dockersweep.policy.ages import Since, since_of
 from dockersweep.policy.matching import RuleTest
-from dockersweep.policy.old_enough import Against, AgeTest
+from dockersweep.policy.old_enough import AgeTest
 from dockersweep.policy.order import holders_first
 from dockersweep.policy.protections import HardProtections, PolicyProtections
 from dockersweep.policy.references import Hold, Holds, find_holds
@@ -29,7 +29,7 @@ NOT_NAMED = Reason(code="no-rule", rule="no rule", text="no rule speaks of it")
 def evaluate(inventory: Inventory, policy: Policy, now: datetime, holds: Holds | None = None) -> tuple[Decision, ...]:
     """Return a decision for every object, by kind and then by id. `holds` are those of the inventory, if known."""
     judge = Judge(inventory, policy, now, find_holds(inventory, now) if holds is None else holds)
-    return in_order(judge.decide(seen) for kind in KINDS for seen in judge.holders_first(kind))
+    return in_order(judge.decide(judge.case(*one)) for kind in KINDS for one in judge.holders_first(kind))
 
 
 def in_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
@@ -45,7 +45,8 @@ class Case(NamedTuple):
     staying: tuple[Hold, ...]
     going: tuple[Hold, ...]
     """Those that hold it and go in the same plan."""
-    used_until: tuple[datetime, ...]
+    used_until: tuple[datetime, ...] | None
+    """When these last used it; None where that is not known of one of them."""
     since: Since | None
 
 
@@ -90,8 +91,7 @@ class Judge:
         held_by: dict[ObjectRef, list[ObjectRef]] = {}
         for ref, holds in self._holds.items():
             for hold in holds:
-                if hold.by.kind == ref.kind:
-                    held_by.setdefault(hold.by, []).append(ref)
+                held_by.setdefault(hold.by, []).append(ref)
         return held_by
 
     def _keep(self, kind: Kind, test: RuleTest) -> None:
@@ -111,35 +111,42 @@ class Judge:
         """Return the patterns that protect none of the objects that were decided."""
         return self._protected.idle()
 
-    def holders_first(self, kind: Kind) -> Iterator[Object]:
+    def holders_first(self, kind: Kind) -> Iterator[tuple[ObjectRef, Object]]:
         """Yield the objects of one kind in the order in which they have to be decided."""
         return holders_first(objects_of(self._inventory, kind), self._holds)
 
-    def decide(self, seen: Object) -> Decision:
+    def decide(self, case: Case) -> Decision:
         """Decide; everything of the same kind that holds it, and every container, must have been decided."""
-        case = self.case(seen)
         untag: tuple[str, ...] = ()
         reasons = tuple(self._barring(case))
         removes = False
         if reasons:
             reasons += tuple(reason for _, kept in self._kept_units(case) for reason in kept)
         else:
-            rulings = [(unit, self._ruling(case, unit)) for unit in _units(seen)]
-            removes = all(ruling.removes for _, ruling in rulings)
-            reasons, untag = _together(rulings, removes)
+            units = _units(case.seen)
+            if len(units) == 1:
+                removes, reasons = self._ruling(case, units[0])
+            else:
+                rulings = [(unit, self._ruling(case, unit)) for unit in units]
+                removes = all(ruling.removes for _, ruling in rulings)
+                reasons, untag = _together(rulings, removes)
         return self.decision(case, removes, reasons, untag)
 
     def held_by(self, ref: ObjectRef) -> Sequence[ObjectRef]:
-        """Return the objects of its own kind that an object holds."""
+        """Return the objects that an object holds."""
         return self._held_by.get(ref, ())
 
-    def case(self, seen: Object) -> Case:
+    def case(self, ref: ObjectRef, seen: Object) -> Case:
         """Return an object with what holds it, as far as is decided."""
-        ref = ref_of(seen)
-        holds = self._holds.get(ref, ())
+        holds = self._holds.get(ref)
+        if not holds:
+            return Case(seen, ref, (), (), (), since_of(seen, ()))
         going = tuple(hold for hold in holds if hold.by in self._going)
         staying = tuple(hold for hold in holds if hold.by not in self._going)
         used_until = tuple(hold.until for hold in going if hold.until is not None)
+        if ref.kind != "container" and any(hold.until is None and hold.by.kind == "container" for hold in going):
+            # Its last use is not known, and may have been a moment ago.
+            return Case(seen, ref, staying, going, None, None)
         return Case(seen, ref, staying, going, used_until, since_of(seen, used_until))
 
     def barring(self, case: Case) -> tuple[Reason, ...]:
@@ -178,14 +185,14 @@ class Judge:
                 reason for _, reasons in self._kept_units(case) for reason in reasons
                 if reason.rule == rule.test.rule.name
             )  # fmt: skip
-            if kept or rule.age is None:
-                yield rule.test.rule.name, Ruling(False, kept or (_only_keeps(rule),))
+            if kept:
+                yield rule.test.rule.name, Ruling(False, kept)
                 continue
-            against = rule.age.against(case.seen, case.since, case.used_until)
+            against = _against(rule, case)
             if against is None:
                 yield rule.test.rule.name, Ruling(True, tuple(self._removing(rule, case)))
             else:
-                yield rule.test.rule.name, Ruling(False, (_too_young(rule, against),))
+                yield rule.test.rule.name, Ruling(False, (against,))
 
     def _kept_units(self, case: Case) -> Iterator[tuple[str | None, list[Reason]]]:
         if self._kept:
@@ -216,13 +223,10 @@ class Judge:
         for rule in rules:
             if not rule.test.speaks_of(case.seen) or not _speaks_of_unit(rule.test, unit):
                 continue
-            if rule.age is None:
-                against.append(_only_keeps(rule))
-                continue
-            young = rule.age.against(case.seen, case.since, case.used_until)
-            if young is None:
+            reason = _against(rule, case)
+            if reason is None:
                 return Ruling(True, tuple(self._removing(rule, case)))
-            against.append(_too_young(rule, young))
+            against.append(reason)
         # Where one rule speaks of it, what others speak of says nothing.
         return Ruling(False, tuple(against) or tuple(_silent(rules, case.seen)) or (NOT_NAMED,))
 
@@ -254,10 +258,10 @@ def _together(
     rulings: Sequence[tuple[str | None, Ruling]], removes: bool
 ) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
     """Return the reasons of all tags of an image, and the tags that go while it stays."""
-    if len(rulings) == 1:
+    if len({ruling for _, ruling in rulings}) == 1:
         return rulings[0][1].reasons, ()
-    if removes or not any(ruling.removes for _, ruling in rulings):
-        return tuple(dict.fromkeys(reason for _, ruling in rulings for reason in ruling.reasons)), ()
+    if removes:
+        return tuple(_of_tag(tag, one) for tag, ruling in rulings for one in ruling.reasons), ()
     reasons: list[Reason] = []
     untag: list[str] = []
     for tag, ruling in rulings:
@@ -267,10 +271,14 @@ def _together(
             text = f"its tag {tag} goes, which gives back 0 bytes: {first.text}"
             reasons.append(Reason(code="tag-goes", rule=first.rule, text=text))
         else:
-            reasons += [Reason(code=one.code, rule=one.rule, text=f"{tag}: {one.text}") for one in ruling.reasons]
+            reasons += [_of_tag(tag, one) for one in ruling.reasons]
     # What keeps it is told first.
     reasons.sort(key=lambda reason: reason.code == "tag-goes")
     return tuple(reasons), tuple(untag)
+
+
+def _of_tag(tag: str | None, reason: Reason) -> Reason:
+    return Reason(code=reason.code, rule=reason.rule, text=f"{tag}: {reason.text}")
 
 
 def _silent(rules: Sequence[_Rule], seen: Object) -> Iterator[Reason]:
@@ -279,9 +287,13 @@ def _silent(rules: Sequence[_Rule], seen: Object) -> Iterator[Reason]:
         yield Reason(code="no-rule", rule=rule.test.rule.name, text=text)
 
 
-def _only_keeps(rule: _Rule) -> Reason:
-    return Reason(code="no-rule", rule=rule.test.rule.name, text="the rule only keeps, and does not keep it")
-
-
-def _too_young(rule: _Rule, against: Against) -> Reason:
-    return Reason(code=against.code, rule=rule.test.rule.name, text=against.text)
+def _against(rule: _Rule, case: Case) -> Reason | None:
+    """Return why a rule that speaks of an object, and does not keep it, does not remove it; None where it does."""
+    name = rule.test.rule.name
+    if rule.age is None:
+        return Reason(code="no-rule", rule=name, text="the rule only keeps, and does not keep it")
+    doubt = rule.test.doubt(case.seen)
+    if doubt is not None:
+        return Reason(code="no-rule", rule=name, text=doubt)
+    young = rule.age.against(case.seen, case.since, case.used_until)
+    return None if young is None else Reason(code=young.code, rule=name, text=young.text)

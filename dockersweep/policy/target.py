@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import Container, Image, Inventory, Object, Volume
+from dockersweep.model.inventory import Container, Image, Inventory, Network, Object, Volume
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import Decision, ObjectRef, Reason, TargetVerdict
 from dockersweep.model.policy import Remove, Target
@@ -56,6 +56,7 @@ class _Choice:
     ) -> None:
         self.decisions = {ObjectRef(kind=one.kind, id=one.id): one for one in by_rules}
         self._inventory = inventory
+        self._objects = {ref_of(seen): seen for seen in objects_of(inventory)}
         self._target = target
         self._judge = judge
         self._steps = steps
@@ -91,8 +92,9 @@ class _Choice:
         heapify(waiting)
         while waiting and not self._is_enough():
             case = heappop(waiting)[2]
-            self._let_go(case)
-            for ref in self._judge.held_by(case.ref):
+            if self.decisions[case.ref].verdict == "remove":
+                continue
+            for ref in self._let_go(case):
                 entry = self._entry(ref, by_ref)
                 if entry is not None:
                     heappush(waiting, entry)
@@ -103,7 +105,7 @@ class _Choice:
         """Return the place of an object in the order, None where it may not go."""
         if ref not in by_ref or self.decisions[ref].verdict == "remove":
             return None
-        case = self._judge.case(by_ref[ref])
+        case = self._judge.case(ref, by_ref[ref])
         if self._judge.barring(case):
             return None
         objection = self._objection(case)
@@ -123,11 +125,25 @@ class _Choice:
         against = self._age.against(case.seen, case.since, case.used_until)
         return None if against is None else Reason(code=against.code, rule=RULE, text=against.text)
 
-    def _let_go(self, case: Case) -> None:
-        self._steps.add(case.ref)
+    def _let_go(self, case: Case) -> list[ObjectRef]:
+        """Let an object go, and what the rules remove now that it does not hold it; return what stays of that."""
         age = "" if case.since is None else f"{case.since.words(self._judge.now)}, "
         reason = Reason(code="space", rule=RULE, text=f"{age}the least recently used goes for space")
         self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, RULE)))
+        self._steps.add(case.ref)
+        staying: list[ObjectRef] = []
+        waiting = list(self._judge.held_by(case.ref))
+        while waiting:
+            ref = waiting.pop()
+            if ref not in self._objects or self.decisions[ref].verdict == "remove":
+                continue
+            self.decisions[ref] = self._judge.decide(self._judge.case(ref, self._objects[ref]))
+            if self.decisions[ref].verdict == "remove":
+                self._steps.add(ref)
+                waiting += self._judge.held_by(ref)
+            else:
+                staying.append(ref)
+        return staying
 
     def _tell(self, case: Case, reason: Reason) -> None:
         known = self.decisions[case.ref]
@@ -162,6 +178,8 @@ def _never_for_space(seen: Object) -> str | None:
         return "of unknown restart policy: goes only by a rule"
     if isinstance(seen, Container) and seen.restart_policy in ALWAYS_RESTARTED:
         return f"restarts by itself ({seen.restart_policy}): goes only by a rule"
+    if isinstance(seen, Network):
+        return "it takes no space: goes only by a rule"
     if isinstance(seen, Volume) and not (seen.anonymous and seen.driver == "local" and not seen.options):
         return "not an anonymous volume of the driver local without mount options: goes only by a rule"
     return None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Object, Volume
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of, ref_of
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.use import Use
 from dockersweep.policy.ages import since_of
@@ -31,10 +31,10 @@ def _uses(inventory: Inventory, now: datetime) -> Iterator[Use]:
     hard = HardProtections(inventory)
     idle: set[ObjectRef] = set()
     for kind in KINDS:
-        for seen in holders_first(list(objects_of(inventory, kind)), holds):
-            use = _use_of(seen, hard, holds.get(ref_of(seen), ()), idle, now, sizes.of(seen))
+        for ref, seen in holders_first(objects_of(inventory, kind), holds):
+            use = _use_of(seen, hard, holds.get(ref, ()), idle, now, sizes.of(seen))
             if not use.in_use and kind != "container":
-                idle.add(ref_of(seen))
+                idle.add(ref)
             yield use
 
 
