@@ -19,7 +19,7 @@ ReasonCode = Literal[
 ]  # fmt: skip
 
 
-class Reason(Struct, frozen=True, kw_only=True):
+class Reason(Struct, frozen=True, kw_only=True, gc=False):
     """Why an object is kept or removed."""
 
     code: ReasonCode
@@ -32,7 +32,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     """For a person: "stopped for 10 days, over 24 hours"."""
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """What becomes of one object. Every object of an inventory gets exactly one."""
 
     kind: Kind
@@ -50,7 +50,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The tags of an image that go while the image stays; this gives back nothing."""
 
 
-class Interval(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Interval(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A number of bytes that lies between the two; `high_bytes` is None where it is not known."""
 
     low_bytes: Bytes
@@ -62,14 +62,14 @@ class Interval(Struct, frozen=True, kw_only=True, omit_defaults=True):
 NOTHING = Interval(low_bytes=0, high_bytes=0)
 
 
-class ObjectRef(Struct, frozen=True, kw_only=True):
+class ObjectRef(Struct, frozen=True, kw_only=True, gc=False):
     """Names one object."""
 
     kind: Kind
     id: str
 
 
-class Removal(Struct, frozen=True, kw_only=True):
+class Removal(Struct, frozen=True, kw_only=True, gc=False):
     """One step of a plan: an object that goes, or a tag that goes before its image does."""
 
     kind: Kind

@@ -6,9 +6,9 @@ Engines lose count at times (moby#41686, moby#38883), so every reference is coun
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
+from typing import NamedTuple
 
 from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Volume
 from dockersweep.model.naming import image_name, ref_of, short_id
@@ -17,8 +17,7 @@ from dockersweep.policy.ages import container_since
 from dockersweep.units import format_duration
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(NamedTuple):
     """One object that holds another."""
 
     by: ObjectRef
