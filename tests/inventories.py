@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from dockersweep.model.inventory import (
     BuildCacheRecord,
@@ -84,6 +85,7 @@ def image(
     *tags: str,
     parent: str | None = None,
     digests: Sequence[str] = (),
+    in_registry: bool | Literal["by digests"] | None = "by digests",
     size: int | None = 100,
     shared: int | None = 0,
     first_seen: datetime | None = None,
@@ -95,6 +97,7 @@ def image(
         id=f"sha256:{name}",
         tags=tags,
         digests=tuple(digests),
+        in_registry=bool(digests) if in_registry == "by digests" else in_registry,
         parent_id=None if parent is None else f"sha256:{parent}",
         built_at=None,
         size_bytes=size,

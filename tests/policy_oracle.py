@@ -148,7 +148,7 @@ class _Oracle:
             if rule.remove is None:
                 why_not.add(pair("no-rule", rule.name))
                 continue
-            if is_doubtful(rule.excludes, seen):
+            if is_doubtful(rule, seen):
                 why_not.add(pair("no-rule", rule.name))
                 continue
             failing = self.failing_ages(rule.remove, seen)
@@ -162,7 +162,7 @@ class _Oracle:
     def also_told(self, seen: Object, rule: Rule) -> Iterator[Pair]:
         if self.holds.get(ref_of(seen)):
             yield pair("released", rule.name)
-        if isinstance(seen, Image) and seen.digests and not seen.tags:
+        if isinstance(seen, Image) and seen.in_registry and not seen.tags:
             yield pair("recoverable", rule.name)
 
     def keeps(self, seen: Object, unit: str | None) -> frozenset[Pair]:
@@ -279,9 +279,11 @@ class _Oracle:
         return any(hold.until is None and hold.by.kind == "container" and self.goes(hold) for hold in holds)
 
 
-def is_doubtful(excludes: Match, seen: Object) -> bool:
-    """Whether it is not known whether an object is excluded."""
-    asked = conditions(excludes)
+def is_doubtful(rule: Rule, seen: Object) -> bool:
+    """Whether it is not known whether an object is excluded, or can be pulled again where that is asked for."""
+    asked = conditions(rule.excludes)
+    if isinstance(seen, Image) and seen.in_registry is None and "recoverable" in {*asked, *conditions(rule.match)}:
+        return True
     unknown = {"size_over_bytes": size_of(seen), "size_under_bytes": size_of(seen)}
     if isinstance(seen, Container):
         unknown["restarts_by_itself"] = None if seen.restart_policy is None else 1
@@ -367,6 +369,9 @@ def speaks_of(rule: Rule, seen: Object, unit: str | None) -> bool:
     names = seen.digests if isinstance(seen, Image) and unit is None else (own,)
     wanted, excluded = conditions(rule.match), conditions(rule.excludes)
     of_names = {field: value for field, value in wanted.items() if field in OF_NAMES}
+    # What may be lost for ever a rule may keep; that it is not removed is said by is_doubtful.
+    if "recoverable" in wanted and isinstance(seen, Image) and seen.in_registry is None:
+        del wanted["recoverable"]
     if not all(holds(field, value, seen) for field, value in wanted.items() if field not in OF_NAMES):
         return False
     if of_names and not any(all(of_name(field, value, one) for field, value in of_names.items()) for one in names):
@@ -410,8 +415,10 @@ def holds(field: str, wanted: Any, seen: Any) -> bool:
             return bool(seen.size_bytes is not None and seen.size_bytes < wanted)
         case "anonymous":
             return bool(seen.anonymous == wanted)
-        case "has_options" | "tagged" | "recoverable":
-            there = {"has_options": "options", "tagged": "tags", "recoverable": "digests"}[field]
+        case "recoverable":
+            return bool(seen.in_registry is not None and seen.in_registry == wanted)
+        case "has_options" | "tagged":
+            there = {"has_options": "options", "tagged": "tags"}[field]
             return bool(wanted) == bool(getattr(seen, there))
         case "restarts_by_itself":
             policy = seen.restart_policy

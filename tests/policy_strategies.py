@@ -146,6 +146,7 @@ def _image(random: Random, letter: str) -> Image:
     return replace(
         made,
         built_at=_maybe(random, _instant(random), 0.85),
+        in_registry=random.choice((None, False, True, bool(made.digests))),
         project=_project(random),
         first_seen_at=seen,
         first_seen_unused_at=max(seen, unused) if seen and unused else None,

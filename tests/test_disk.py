@@ -138,7 +138,7 @@ def test_another_engines_folder_is_not_believed(tmp_path: Path) -> None:
     local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
     for folder in ("layerdb/sha256", "layerdb/mounts", "imagedb/content/sha256"):
         (tmp_path / "image" / "overlay2" / folder).mkdir(parents=True)
-    storage, unmeasured = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+    storage, unmeasured, _ = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
     assert (storage, unmeasured) == (Storage(base="disk"), 0)
     (tmp_path / "engine-id").write_text("ANOTHER\n")
     with pytest.raises(UnreadableStorageError, match="belongs to another engine"):
@@ -177,7 +177,7 @@ def test_only_the_folder_of_a_volume_is_measured_whatever_its_mount_point_says(t
         for place in ("/data", "/", "/etc/_data", None, "relative")
     ]
     nfs = volume("nfs", driver="nfs")
-    storage, _ = read_storage_from_disk(local, Listed((), (), (*odd, nfs), ()), {}, 10)
+    storage, *_ = read_storage_from_disk(local, Listed((), (), (*odd, nfs), ()), {}, 10)
     assert storage.parts == ()
 
 
@@ -189,7 +189,7 @@ def test_what_a_volume_mounts_by_its_options_is_not_looked_at(tmp_path: Path) ->
     (data / "somewhere-else").write_bytes(b"x" * 1_000_000)
     (data.parent / "opts.json").write_text("{}")
     bound = msgspec.structs.replace(volume("data", options={"o": "bind"}), mountpoint=str(data))
-    storage, _ = read_storage_from_disk(local, Listed((), (), (bound,), ()), {}, 10)
+    storage, *_ = read_storage_from_disk(local, Listed((), (), (bound,), ()), {}, 10)
     assert [(part.id, part.folder) for part in storage.parts] == [("volume:data", "volumes/data")]
     assert 0 < (storage.parts[0].high_bytes or 0) < 100_000
 
@@ -209,7 +209,7 @@ def test_one_volume_that_cannot_be_read_is_unknown_and_the_rest_stands(tmp_path:
 
     os_scandir = os.scandir
     with patch("os.scandir", scandir):
-        storage, unmeasured = read_storage_from_disk(local, Listed((), (), tuple(volumes), ()), {}, 10)
+        storage, unmeasured, _ = read_storage_from_disk(local, Listed((), (), tuple(volumes), ()), {}, 10)
     assert unmeasured == 1
     assert [part.high_bytes is None for part in storage.parts] == [True, False]
 
@@ -221,7 +221,7 @@ def test_a_left_over_of_a_failed_removal_keeps_nothing(tmp_path: Path) -> None:
     for name in ("a" * 64, f"{'b' * 64}-123-removing"):
         (layers / name).mkdir(parents=True)
         (layers / name / "cache-id").write_text("c" * 64)
-    storage, _ = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+    storage, *_ = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
     assert [part.id for part in storage.parts] == [f"layer:sha256:{'a' * 64}"]
     (layers / ("a" * 64) / "cache-id").write_text("../../../etc")
     with pytest.raises(UnreadableStorageError, match="names no folder"):
@@ -236,7 +236,7 @@ def test_containerd_may_be_a_service_of_its_own(engine: Engine, litter: Litter, 
         ENGINE, endpoint=engine.url, root_dir=str(engine.data_root), id=told["ID"], image_store="containerd"
     )
     listed = Listed((), (msgspec.structs.replace(image("x"), id=loaded),), (), ())
-    here, _ = read_storage_from_disk(seen, listed, {}, 60)
+    here, *_ = read_storage_from_disk(seen, listed, {}, 60)
     own, service = engine.data_root / "containerd" / "daemon", tmp_path / "service"
     # What is left there from before the service was set up tells of other images.
     shutil.copytree(own, service, symlinks=True)
@@ -245,7 +245,7 @@ def test_containerd_may_be_a_service_of_its_own(engine: Engine, litter: Litter, 
         read_storage_from_disk(seen, foreign, {}, 60, service)
     own.rename(own.with_name("elsewhere"))
     try:
-        there, _ = read_storage_from_disk(seen, listed, {}, 60, service)
+        there, *_ = read_storage_from_disk(seen, listed, {}, 60, service)
     finally:
         own.with_name("elsewhere").rename(own)
     assert {part.id for part in there.parts} == {part.id for part in here.parts}
@@ -267,19 +267,19 @@ def test_what_takes_too_long_is_unknown_and_what_is_known_is_not_measured_again(
         msgspec.structs.replace(image("x"), id=one["Id"]) for one in litter.engine.wire.call("GET", "/images/json")
     )
     listed = Listed((), images, (msgspec.structs.replace(volume(made), mountpoint=told["Mountpoint"]),), ())
-    first, unmeasured = read_storage_from_disk(seen, listed, {}, 60)
+    first, unmeasured, _ = read_storage_from_disk(seen, listed, {}, 60)
     assert unmeasured == 0
     sizes = {part.id: part.high_bytes for part in first.parts}
     assert 50_000 <= (sizes["volume:data"] or 0) <= 80_000
-    late, unmeasured = read_storage_from_disk(seen, listed, {}, -1)
+    late, unmeasured, _ = read_storage_from_disk(seen, listed, {}, -1)
     assert unmeasured > 0
     assert {part.high_bytes for part in late.parts if part.id == "volume:data"} == {None}
     known = {part.id: part for part in first.parts if part.id.startswith("layer:")}
     lies = {one: msgspec.structs.replace(part, low_bytes=1, high_bytes=1) for one, part in known.items()}
-    again, _ = read_storage_from_disk(seen, listed, lies, 60)
+    again, *_ = read_storage_from_disk(seen, listed, lies, 60)
     assert {part.high_bytes for part in again.parts if part.id.startswith("layer:")} <= {1}
     moved = {one: msgspec.structs.replace(part, folder="elsewhere") for one, part in lies.items()}
-    anew, _ = read_storage_from_disk(seen, listed, moved, 60)
+    anew, *_ = read_storage_from_disk(seen, listed, moved, 60)
     assert sorted(anew.parts, key=str) == sorted(first.parts, key=str)
 
 

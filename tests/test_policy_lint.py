@@ -75,14 +75,6 @@ FINDINGS: dict[str, tuple[str, str]] = {
         rule(IMAGE + 'match.tagged = false\nmatch.tag = "v*"'),
         "line 7, column 7: this rule can never match: an image without a tag has none",
     ),
-    "a digest of what has none": (
-        rule(IMAGE + 'match.recoverable = false\nmatch.digest = "sha256:0*"'),
-        "line 7, column 7: this rule can never match: an image that is not recoverable has no digest",
-    ),
-    "a repository of what has no name": (
-        rule(IMAGE + 'match.recoverable = false\nnot.tagged = true\nmatch.repository = "app"'),
-        "line 8, column 7: this rule can never match: an image without a tag and a digest has no name",
-    ),
     "options of what has none": (
         rule(VOLUME + 'match.has_options = false\nmatch.options = "type=nfs"'),
         "line 7, column 7: this rule can never match: it asks for volumes without options",

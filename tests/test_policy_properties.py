@@ -324,7 +324,7 @@ def come_back(seen: Inventory, removed: list[Decision]) -> float:
 def phase_of(policy: Policy, seen: Object) -> int:
     """Return in which turn an object may go for space."""
     assert policy.target is not None
-    spared = isinstance(seen, Image) and not seen.digests and policy.target.spare_registry_less == "last"
+    spared = isinstance(seen, Image) and not seen.in_registry and policy.target.spare_registry_less == "last"
     return len(KINDS) if spared else policy.target.order.index(kind_of(seen))
 
 
@@ -357,7 +357,7 @@ def test_a_target_takes_no_more_than_it_must_and_nothing_that_is_spared(
     for one in chosen:
         own = objects[ref_of_decision(one)]
         assert one.kind in target.order
-        assert target.spare_registry_less != "never" or not isinstance(own, Image) or own.digests
+        assert target.spare_registry_less != "never" or not isinstance(own, Image) or own.in_registry
         assert not any(forbidden.to_remove(own))
         assert not any(forbidden.keeps(own, unit) for unit in getattr(own, "tags", ()) or (None,))
         assert is_told_as_old_as(target.older_than, one)

@@ -15,6 +15,7 @@ from dockersweep.engine.connection import Answer, Connection
 from dockersweep.engine.decoding import decode
 from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.translate import (
+    ToldBy,
     container_from_details,
     container_from_list,
     image_from_list,
@@ -136,7 +137,13 @@ class Client:
         if self.has_containerd_store and self.api >= API_WITH_MANIFESTS:
             params["manifests"] = "1"
         listed = self._get("/images/json", list[wire.WireImage], params)
-        return tuple(image_from_list(seen, self._shared_size_is_true) for seen in listed)
+        return tuple(image_from_list(seen, self._shared_size_is_true, self._registry_told_by) for seen in listed)
+
+    @property
+    def _registry_told_by(self) -> ToldBy:
+        if self.is_podman:
+            return "names"
+        return "nothing" if self.has_containerd_store else "digests"
 
     @property
     def _shared_size_is_true(self) -> bool:

@@ -7,7 +7,7 @@ a picture.
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -113,7 +113,7 @@ def scan(
         taken_at=reads.clock or datetime.now(UTC),
         own_container_id=own_container_id(),
         containers=tuple(_with_size(seen, usage.writable_bytes, seen.id) for seen in containers),
-        images=images,
+        images=tuple(_with_registry(seen, told.in_registry) for seen in images),
         volumes=tuple(_with_size(seen, usage.volume_bytes, seen.name) for seen in volumes),
         networks=networks,
         build_cache=build_cache,
@@ -225,3 +225,8 @@ def _with_shared(image: Image, shared: dict[str, int | None] | None) -> Image:
     if shared is None or image.shared_bytes is not None:
         return image
     return msgspec.structs.replace(image, shared_bytes=shared.get(image.id))
+
+
+def _with_registry(image: Image, in_registry: Mapping[str, bool]) -> Image:
+    told = in_registry.get(image.id)
+    return image if told is None else msgspec.structs.replace(image, in_registry=told)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -27,6 +27,8 @@ class StorageTold:
     storage: Storage
     remembered: Remembered
     warnings: tuple[ScanWarning, ...] = ()
+    in_registry: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a registry has an image, by its id, where only the disk tells."""
 
 
 def read_storage(
@@ -46,7 +48,8 @@ def read_storage(
 
 
 def _in_blocks(engine: Engine, listed: Listed, known: Remembered, walk_seconds: float) -> StorageTold:
-    storage, unmeasured = read_storage_from_disk(engine, listed, _decoded(known, CACHED, Part), walk_seconds)
+    told = read_storage_from_disk(engine, listed, _decoded(known, CACHED, Part), walk_seconds)
+    storage, unmeasured = told.storage, told.unmeasured
     keep = {
         part.id: msgspec.json.encode(part)
         for part in storage.parts
@@ -54,7 +57,7 @@ def _in_blocks(engine: Engine, listed: Listed, known: Remembered, walk_seconds: 
     }
     text = f"{unmeasured} parts were not measured within {walk_seconds:g} seconds and are of unknown size"
     warnings = (ScanWarning(about="disk blocks", text=text),) if unmeasured else ()
-    return StorageTold(storage, keep, warnings)
+    return StorageTold(storage, keep, warnings, told.in_registry)
 
 
 def _in_lengths(reads: LayerReads, listed: Listed, known: Remembered, why: str, progress: Progress) -> StorageTold:

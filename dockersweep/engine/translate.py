@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Literal
 
 from dockersweep.engine.wire import (
     WireCacheRecord,
@@ -84,7 +85,11 @@ def container_from_details(seen: WireContainerDetails) -> Container:
     )
 
 
-def image_from_list(seen: WireImage, shared_is_true: bool) -> Image:
+ToldBy = Literal["digests", "names", "nothing"]
+"""What in the image list of an engine tells whether a registry has an image."""
+
+
+def image_from_list(seen: WireImage, shared_is_true: bool, registry_told_by: ToldBy) -> Image:
     """Translate an entry of the image list; `shared_is_true` says whether this engine's SharedSize can be used."""
     tags, digests = split_references(seen.repo_tags, seen.repo_digests)
     labels = seen.labels or {}
@@ -100,7 +105,19 @@ def image_from_list(seen: WireImage, shared_is_true: bool) -> Image:
         labels=labels,
         project=labels.get(COMPOSE_PROJECT),
         manifest=_sole_manifest(seen),
+        in_registry=_in_registry((*tags, *digests), bool(digests), registry_told_by),
     )
+
+
+def _in_registry(names: tuple[str, ...], has_digests: bool, told_by: ToldBy) -> bool | None:
+    """A graphdriver store adds a digest with a pull or a push, and never else (distribution/{pull,push}_v2.go of
+    moby). Podman has digests of all that has a name, but to load and to build without naming a registry makes names
+    of "localhost" without a port (tried on 5.8). The containerd store has digests of all that has a name, and tells
+    the rest on its disk only."""
+    if told_by == "digests":
+        return has_digests
+    is_local = told_by == "names" and bool(names) and all(name.startswith("localhost/") for name in names)
+    return False if is_local else None
 
 
 def _sole_manifest(seen: WireImage) -> str | None:

@@ -2,6 +2,8 @@
 
 Bytes are integers in fields that end in `_bytes`, instants are aware datetimes in UTC in fields that end in `_at`,
 and what is not known is None, never 0 or "".
+
+What there may be a million of has gc=False: it holds no cycles, and the garbage collector need not walk over it.
 """
 
 from typing import Literal
@@ -42,7 +44,7 @@ class Engine(Struct, frozen=True, kw_only=True):
     """The engine's own folder, as the engine sees it."""
 
 
-class Mount(Struct, frozen=True, kw_only=True):
+class Mount(Struct, frozen=True, kw_only=True, gc=False):
     """Something that a container mounts."""
 
     type: str
@@ -53,7 +55,7 @@ class Mount(Struct, frozen=True, kw_only=True):
     """The path on the host, for a bind mount; the reference as it was given, for a mount of an image."""
 
 
-class Container(Struct, frozen=True, kw_only=True):
+class Container(Struct, frozen=True, kw_only=True, gc=False):
     """A container in any state."""
 
     id: str
@@ -92,14 +94,15 @@ class Container(Struct, frozen=True, kw_only=True):
     first_seen_unused_at: Instant | None = None
 
 
-class Image(Struct, frozen=True, kw_only=True):
+class Image(Struct, frozen=True, kw_only=True, gc=False):
     """An image, tagged or not, or an intermediate of the legacy builder."""
 
     id: str
     """The config digest on a graphdriver store, the manifest's or index's digest on the containerd store."""
     tags: tuple[str, ...]
     digests: tuple[str, ...]
-    """References by digest, "repository@sha256:...": the image can be pulled again by them."""
+    """References by digest, "repository@sha256:...". They alone do not say that a registry has it: Podman and the
+    containerd store give them to what was built or loaded, too."""
     parent_id: str | None
     """The image it was built from, where the legacy builder recorded it."""
     built_at: Instant | None
@@ -113,11 +116,14 @@ class Image(Struct, frozen=True, kw_only=True):
     manifest: str | None = None
     """The digest of the manifest of the one platform of it that lies here; None where there are several, and where
     the engine does not tell: only the containerd store does."""
+    in_registry: bool | None = None
+    """Whether it is known to lie in a registry, by which it can be pulled again: it was pulled from there or pushed
+    there; False where the engine would have recorded that and has not; None where nothing tells."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
 
 
-class Volume(Struct, frozen=True, kw_only=True):
+class Volume(Struct, frozen=True, kw_only=True, gc=False):
     """A volume, of whatever driver."""
 
     name: str
@@ -138,7 +144,7 @@ class Volume(Struct, frozen=True, kw_only=True):
     first_seen_unused_at: Instant | None = None
 
 
-class Network(Struct, frozen=True, kw_only=True):
+class Network(Struct, frozen=True, kw_only=True, gc=False):
     """A network."""
 
     id: str
@@ -156,7 +162,7 @@ class Network(Struct, frozen=True, kw_only=True):
     first_seen_unused_at: Instant | None = None
 
 
-class BuildCacheRecord(Struct, frozen=True, kw_only=True):
+class BuildCacheRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One record of the build cache."""
 
     id: str

@@ -73,7 +73,8 @@ class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether a volume has mount options."""
     tagged: bool | None = None
     recoverable: bool | None = None
-    """Whether an image has a reference by digest, by which it can be pulled again."""
+    """Whether an image is known to lie in a registry, by which it can be pulled again. Where nothing tells, a rule
+    keeps it under either value, and removes it under none."""
     restarts_by_itself: bool | None = None
     """Whether the restart policy of a container is `always` or `unless-stopped`."""
 
@@ -177,7 +178,7 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     order: tuple[Kind, ...] = ("build-cache", "image")
     """The kinds that may go, one after the other."""
     spare_registry_less: SpareRegistryLess = "no"
-    """Whether images that cannot be pulled again go after all others, or never."""
+    """Whether images that are not known to lie in a registry go after all others, or never."""
     older_than: Age
 
 

@@ -78,6 +78,8 @@ class ImageCase(_ObjectTable, frozen=True, kw_only=True):
     id: str | None = None
     tags: Texts = []
     digests: Texts = []
+    in_registry: bool | Literal["unknown"] | None = None
+    """Whether a registry is known to have it; of one of which it is not written, where it has digests."""
     parent: str | None = None
     """A tag, name or id of the image that it was built from by the legacy builder."""
     built: Moment | None = None

@@ -93,7 +93,7 @@ class MatchTable(_Table, frozen=True, kw_only=True):
     anonymous: Annotated[bool | None, _says("Whether a volume has no name that a person gave it.")] = None
     has_options: Annotated[bool | None, _says("Whether a volume has mount options: its data may be elsewhere.")] = None
     tagged: Annotated[bool | None, _says("Whether an image has a tag.")] = None
-    recoverable: Annotated[bool | None, _says("Whether an image can be pulled again by a digest.")] = None
+    recoverable: Annotated[bool | None, _says("Whether an image can be pulled again: it was pulled, or pushed.")] = None
     restarts_by_itself: Annotated[
         bool | None, _says("Whether the restart policy of a container is always or unless-stopped.")
     ] = None

@@ -69,7 +69,7 @@ CONDITIONS: dict[str, Callable[[Any, SizeOf], ObjectTest]] = {
     "exit_code": lambda wanted, size_of: lambda seen: seen.exit_code in wanted,
     "restarts_by_itself": _restarts,
     "tagged": lambda wanted, size_of: lambda seen: bool(seen.tags) == wanted,
-    "recoverable": lambda wanted, size_of: lambda seen: bool(seen.digests) == wanted,
+    "recoverable": lambda wanted, size_of: lambda seen: seen.in_registry is not None and seen.in_registry == wanted,
     "digest": _digest,
     "driver": lambda wanted, size_of: _patterns(lambda seen: seen.driver, wanted),
     "has_options": lambda wanted, size_of: lambda seen: bool(seen.options) == wanted,
@@ -89,7 +89,7 @@ class RuleTest:
 
     def __init__(self, rule: Rule, size_of: SizeOf) -> None:
         self.rule = rule
-        self._wanted = _object_tests(rule.match, size_of)
+        self._wanted = [(field, _or_in_doubt(field, test)) for field, test in _object_tests(rule.match, size_of)]
         self._excluded = _object_tests(rule.excludes, size_of)
         self._doubts = [(field, _UNKNOWN[field]) for field, _ in self._excluded if field in _UNKNOWN]
         self._size_of = size_of
@@ -130,10 +130,12 @@ class RuleTest:
         return not self._excluded_tag or not any(test(name) for _, test in self._excluded_tag)
 
     def doubt(self, seen: Object) -> str | None:
-        """Return why it is not known whether an object that it speaks of is excluded; None where that is known.
+        """Return why it is not known whether it means an object that it speaks of; None where that is known.
 
         In doubt the rule may keep such an object, and does not remove it.
         """
+        if self.rule.match.recoverable is not None and isinstance(seen, Image) and seen.in_registry is None:
+            return "nothing tells whether it can be pulled again"
         for field, is_unknown in self._doubts:
             if is_unknown(seen, self._size_of):
                 return f"it is not known whether not.{_key(field)} excludes it"
@@ -166,6 +168,7 @@ class RuleTest:
 _UNKNOWN: dict[str, Callable[[Any, SizeOf], bool]] = {
     "restarts_by_itself": lambda seen, size_of: seen.restart_policy is None,
     "exit_code": lambda seen, size_of: seen.exit_code is None and seen.state in ("exited", "dead"),
+    "recoverable": lambda seen, size_of: seen.in_registry is None,
     "size_over_bytes": lambda seen, size_of: size_of(seen) is None,
     "size_under_bytes": lambda seen, size_of: size_of(seen) is None,
 }
@@ -182,6 +185,11 @@ def names_of(seen: Object) -> Sequence[str]:
 def _object_tests(match: Match, size_of: SizeOf) -> list[tuple[str, ObjectTest]]:
     fields = [(field, getattr(match, field)) for field in CONDITIONS]
     return [(field, CONDITIONS[field](wanted, size_of)) for field, wanted in fields if wanted is not None]
+
+
+def _or_in_doubt(field: str, test: ObjectTest) -> ObjectTest:
+    """What may be lost for ever is not to be lost because a rule that keeps is silent on it; see RuleTest.doubt."""
+    return (lambda seen: seen.in_registry is None or test(seen)) if field == "recoverable" else test
 
 
 def _tag_tests(match: Match) -> list[tuple[str, Test]]:

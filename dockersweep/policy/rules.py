@@ -241,8 +241,10 @@ def released(case: Case, rule: str) -> Iterator[Reason]:
     """Yield what else is to be said of an object that goes."""
     for hold in case.going:
         yield Reason(code="released", rule=rule, text=f"{hold.text}, which goes too")
-    if isinstance(case.seen, Image) and case.seen.digests and not case.seen.tags:
-        yield Reason(code="recoverable", rule=rule, text=f"can be pulled again as {case.seen.digests[0]}")
+    if isinstance(case.seen, Image) and case.seen.in_registry and not case.seen.tags:
+        # The containerd store forgets by which name an image was pulled when its tag moves on.
+        by = f" as {case.seen.digests[0]}" if case.seen.digests else ": it was pulled from a registry or pushed to one"
+        yield Reason(code="recoverable", rule=rule, text=f"can be pulled again{by}")
 
 
 def _units(seen: Object) -> Sequence[str | None]:

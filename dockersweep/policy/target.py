@@ -168,8 +168,8 @@ class _Choice:
 
 
 def _is_local(seen: Object) -> bool:
-    """Whether it is an image that cannot be pulled again."""
-    return isinstance(seen, Image) and not seen.digests
+    """Whether it is an image that cannot be pulled again, as far as is known."""
+    return isinstance(seen, Image) and seen.in_registry is not True
 
 
 def _never_for_space(seen: Object) -> str | None:

@@ -77,7 +77,7 @@ def _why_unused(seen: Object, holders: tuple[Hold, ...]) -> str:
             return "no container uses it"
         if holders:
             return _in_short(holders)[0]
-        return "dangling, can be pulled again" if seen.digests else "dangling"
+        return "dangling, can be pulled again" if seen.in_registry else "dangling"
     if isinstance(seen, Volume):
         return f"{'anonymous, ' if seen.anonymous else ''}no container mounts it"
     if isinstance(seen, BuildCacheRecord):

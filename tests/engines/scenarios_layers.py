@@ -91,18 +91,22 @@ class Blobs:
         platform = {"architecture": architecture, "os": "linux"}
         return {**self.add_json(manifest, _MANIFEST_TYPE), "platform": platform}
 
+    def add_platforms(self, layers: Mapping[str, Iterable[bytes]], *, packed: bool = False) -> dict[str, Any]:
+        """Add an image of these layers for each architecture, and return the descriptor of their index."""
+        manifests = [self.add_image(content, architecture, packed=packed) for architecture, content in layers.items()]
+        return self.add_json({"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": manifests}, _INDEX_TYPE)
+
 
 def platforms_archive(tag: str, layers: Mapping[str, Iterable[bytes]]) -> bytes:
     """An archive of one image for several architectures; an engine that can only have one takes the first."""
     blobs = Blobs()
-    manifests = [blobs.add_image(content, architecture) for architecture, content in layers.items()]
-    index = blobs.add_json({"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": manifests}, _INDEX_TYPE)
+    index = blobs.add_platforms(layers)
     name, _, version = tag.rpartition(":")
     named = {
         "io.containerd.image.name": f"docker.io/library/{tag}",
         "org.opencontainers.image.ref.name": version,
     }
-    first = json.loads(blobs.content[manifests[0]["digest"]])
+    first = json.loads(blobs.content[json.loads(blobs.content[index["digest"]])["manifests"][0]["digest"]])
     files = {_path(digest): data for digest, data in blobs.content.items()}
     files["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
     files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [{**index, "annotations": named}]}).encode()

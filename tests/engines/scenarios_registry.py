@@ -1,4 +1,4 @@
-"""A registry that an engine can pull from: the only way to an image with a digest on a graphdriver store.
+"""A registry that an engine can pull from and push to: the only way to a digest on a graphdriver store.
 
 It runs inside the engine's network namespace, as engines trust plain HTTP on their own loopback interface only.
 
@@ -7,17 +7,20 @@ It runs inside the engine's network namespace, as engines trust plain HTTP on th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from tests.engines.engine import Engine
+from tests.engines.engine import Engine, EngineError
 from tests.engines.scenarios_layers import Blobs
 from tests.engines.wire import Wire
 
@@ -26,7 +29,7 @@ _PULL_API_OF_PODMAN = "5.0.0"
 
 
 class Registry:
-    """What can be pulled; `address` goes before the names of images."""
+    """What can be pulled, and takes what is pushed; `address` goes before the names of images."""
 
     def __init__(self, engine: Engine, folder: Path, port: int) -> None:
         """Serve what is put into the folder."""
@@ -37,7 +40,14 @@ class Registry:
     def offer(self, tag: str, layers: list[bytes]) -> None:
         """Offer an image of these layers, compressed, under `tag` from now on."""
         blobs = Blobs()
-        manifest = blobs.add_image(layers, packed=True)
+        self._offer(tag, blobs, blobs.add_image(layers, packed=True))
+
+    def offer_platforms(self, tag: str, layers: Mapping[str, list[bytes]]) -> None:
+        """Offer an image for several architectures under `tag` from now on."""
+        blobs = Blobs()
+        self._offer(tag, blobs, blobs.add_platforms(layers, packed=True))
+
+    def _offer(self, tag: str, blobs: Blobs, manifest: dict[str, Any]) -> None:
         for digest, data in blobs.content.items():
             (self._folder / digest).write_bytes(data)
         (self._folder / tag).write_text(json.dumps(manifest))
@@ -51,6 +61,18 @@ class Registry:
             wire.raw("POST", "/libpod/images/pull", reference=f"{image}:{tag}", tlsVerify="false")
         else:
             self._engine.wire.raw("POST", "/images/create", fromImage=image, tag=tag)
+
+    def push(self, name: str, tag: str) -> None:
+        """Have the engine push what it has as `tag` of an image of that name, which begins with the address."""
+        if self._engine.kind.flavour == "podman":
+            wire = Wire(self._engine.socket, _PULL_API_OF_PODMAN)
+            told = wire.raw("POST", f"/libpod/images/{name}:{tag}/push", tlsVerify="false")
+        else:
+            # Without credentials in a header Docker 20.10 wants them in the body.
+            told = self._engine.wire.raw("POST", f"/images/{name}/push", {}, tag=tag)
+        # What goes wrong later than the first byte of the answer is told in it.
+        if b'"error"' in told or not (self._folder / tag).exists():
+            raise EngineError(f"{name}:{tag} was not pushed: {told.decode(errors='replace')}")
 
 
 @contextmanager
@@ -85,8 +107,53 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer as to GET, without the body."""
         self._answer(body=False)
 
+    def do_POST(self) -> None:
+        """Begin to take a blob in."""
+        self._accepted(202, f"/v2/any/blobs/uploads/{uuid.uuid4().hex}")
+
+    def do_PATCH(self) -> None:
+        """Take a piece of a blob in."""
+        with self._upload().open("ab") as upload:
+            upload.write(self._given())
+        self._accepted(202, urlsplit(self.path).path, Range=f"0-{self._upload().stat().st_size - 1}")
+
+    def do_PUT(self) -> None:
+        """Keep a blob by the digest that is asked for, or a manifest by its own and its tag."""
+        if "/manifests/" in self.path:
+            data = self._given()
+            digest = "sha256:" + hashlib.sha256(data).hexdigest()
+            (self.folder / digest).write_bytes(data)
+            asked = self.path.rpartition("/")[2]
+            if asked != digest:
+                (self.folder / asked).write_text(json.dumps({"digest": digest}))
+        else:
+            with self._upload().open("ab") as upload:
+                upload.write(self._given())
+            digest = parse_qs(urlsplit(self.path).query)["digest"][0]
+            self._upload().rename(self.folder / digest)
+        self._accepted(201, f"{self.path.rpartition('/')[0]}/{digest}", **{"Docker-Content-Digest": digest})
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+    def _upload(self) -> Path:
+        return self.folder / f"upload-{urlsplit(self.path).path.rpartition('/')[2]}"
+
+    def _given(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        data = b""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+    def _accepted(self, status: int, location: str, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Location": location, "Content-Length": "0", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def _answer(self, *, body: bool) -> None:
         asked = self.path.rpartition("/")[2]

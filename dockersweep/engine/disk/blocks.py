@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,8 +34,8 @@ def read_storage_from_disk(
     known: Mapping[str, Part],
     timeout_seconds: float,
     system_containerd: Path = SYSTEM_CONTAINERD,
-) -> tuple[Storage, int]:
-    """Return the storage of an engine whose folder can be read, in disk blocks, and how many parts went unmeasured.
+) -> "DiskTold":
+    """Return the storage of an engine whose folder can be read, in disk blocks, and what else is told there.
 
     `known` are layers from an earlier run by their ids, which are not measured again. What cannot be measured within
     `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the folder is not there,
@@ -46,9 +47,24 @@ def read_storage_from_disk(
     try:
         found = _find(engine, root, listed, system_containerd)
         parts = {one.id: one for one in (*found, *_volumes(listed.volumes))}
-        return _Measuring(root, known, time.monotonic() + timeout_seconds).storage(parts.values())
+        storage, unmeasured = _Measuring(root, known, time.monotonic() + timeout_seconds).storage(parts.values())
+        return DiskTold(storage, unmeasured, _in_registry(found))
     except _UNEXPECTED as error:
         raise UnreadableStorageError(f"{root} cannot be read: {error}") from error
+
+
+class DiskTold(NamedTuple):
+    """What an engine's folder tells."""
+
+    storage: Storage
+    unmeasured: int
+    """How many parts were not measured."""
+    in_registry: Mapping[str, bool]
+    """Whether an image was pulled or pushed, by its id, where that is recorded there."""
+
+
+def _in_registry(found: Iterable[Found]) -> dict[str, bool]:
+    return {one.id.removeprefix("image:"): one.in_registry for one in found if one.in_registry is not None}
 
 
 def _find(engine: Engine, root: Path, listed: Listed, system_containerd: Path) -> list[Found]:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +56,8 @@ def find_parts(root: Path, daemon: Path) -> list[Found]:
         containers = {entry.name: Path(entry.path) for entry in os.scandir(root / "containers") if entry.is_dir()}
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
         holds = _roots(namespaces, records, containers)
-        return _assemble(holds, pieces, containers)
+        ours = {key for one in namespaces if one.is_the_engines for key in one.in_registry}
+        return [_with_registry(part, ours) for part in _assemble(holds, pieces, containers)]
     except (BoltError, OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
         raise UnreadableStorageError(f"the containerd image store in {daemon} cannot be read: {error}") from error
 
@@ -165,6 +166,12 @@ def _assemble(holds: _Holds, pieces: Mapping[str, Found], containers: Mapping[st
                 reached[key] = replace(piece, needs=tuple(one for one in piece.needs if one in pieces))
                 waiting.append(piece)
     return [*found, *reached.values()]
+
+
+def _with_registry(part: Found, in_registry: Collection[str]) -> Found:
+    """An image is what its names point at: what it was built on may have been pulled all the same."""
+    kind, _, digest = part.id.partition(":")
+    return replace(part, in_registry=f"blob:{digest}" in in_registry) if kind == "image" else part
 
 
 def _blocks(status: os.stat_result) -> int:

@@ -15,6 +15,10 @@ SNAPSHOTTER = "overlayfs"
 _REFERENCE = re.compile(r"containerd\.io/gc\.ref\.(?:(content|image)(?:[./].*)?|snapshot\.([^/]*)(?:/.*)?)", re.DOTALL)
 _ROOT, _FLAT, _EXPIRES = "containerd.io/gc.root", "containerd.io/gc.flat", "containerd.io/gc.expire"
 _TEMPORARY = "buildkit/lease.temporary"
+_PULLED_OR_PUSHED = "containerd.io/distribution.source."
+"""What the labels begin with that name a registry and a repository: pull and push give them, once they succeeded, to
+all content of an image (core/remotes/docker/handler.go of containerd, daemon/containerd/image_push.go of moby; tried
+on 28.5). BuildKit gives none to what it pushes itself."""
 
 Entry = Mapping[bytes, bytes | Bucket]
 
@@ -34,6 +38,8 @@ class Namespace:
     """What labels tie to content and to images, which have the id `name:NAME` here."""
     pinned: list[str] = field(default_factory=list)
     """What labels keep for good."""
+    in_registry: set[str] = field(default_factory=set)
+    """The content that was pulled or pushed."""
 
     def id_of(self, kind: str, key: str) -> str:
         """The id of a part; other namespaces than the engine's own say which they are."""
@@ -92,6 +98,8 @@ def _read_content(namespace: Namespace) -> None:
         namespace.links[key] = namespace.linked(labels)
         if _ROOT in labels:
             namespace.pinned.append(key)
+        if any(label.startswith(_PULLED_OR_PUSHED) for label in labels):
+            namespace.in_registry.add(key)
 
 
 def _read_images(namespace: Namespace) -> None:

@@ -20,6 +20,8 @@ class Found:
     """Whether what was measured once holds for as long as the part is there."""
     folder: Path | None = None
     """Where most of it lies, if that is not the first of the places."""
+    in_registry: bool | None = None
+    """Of an image, whether it was pulled or pushed; None where these metadata do not tell."""
 
 
 class UnreadableStorageError(Exception):

@@ -124,6 +124,7 @@ class CaseObjects:
             id=self.id_of(written),
             tags=tuple(sorted(texts(written.tags))),
             digests=tuple(sorted(texts(written.digests))),
+            in_registry=_in_registry(written),
             parent_id=None if written.parent is None else self._image_id(written.parent),
             built_at=self._at(written, "built", written.built, self._long_ago),
             size_bytes=self._size(written, sum(layers) if layers else USUAL_SIZE),
@@ -239,6 +240,11 @@ def _refuse_twice(names: Sequence[str]) -> None:
     for name, times in Counter(names).items():
         if times > 1:
             raise PolicyError(f"{name} stands in the case {times} times: objects of one kind need different names")
+
+
+def _in_registry(written: ImageCase) -> bool | None:
+    told = bool(texts(written.digests)) if written.in_registry is None else written.in_registry
+    return None if told == UNKNOWN else bool(told)
 
 
 def _labels(labels: Labels, project: str | None) -> tuple[Labels, str | None]:

@@ -99,16 +99,9 @@ def _never_speaks(rule: Rule, path: Path) -> Iterator[Complaint]:
 def _void_combinations(rule: Rule) -> Iterator[tuple[str, str]]:
     """Yield the key that asks in vain, and why."""
     match = rule.match
-    is_local = match.recoverable is False or rule.excludes.recoverable is True
     is_untagged = match.tagged is False or rule.excludes.tagged is True
     if is_untagged and match.tag is not None and not compile_patterns(match.tag)(""):
         yield "tag", "an image without a tag has none"
-    if is_local and match.digest is not None:
-        yield "digest", "an image that is not recoverable has no digest"
-    if is_local and is_untagged:
-        for key in ("name", "repository"):
-            if getattr(match, key) is not None:
-                yield key, "an image without a tag and a digest has no name"
     if (match.has_options is False or rule.excludes.has_options is True) and match.options is not None:
         yield "options", "it asks for volumes without options"
 
