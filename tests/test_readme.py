@@ -8,6 +8,8 @@ import pytest
 
 from dockersweep.parser import build_parser
 from dockersweep.policy.defaults import DEFAULT_RULES
+from dockersweep.policy.file.lint import lint_policy
+from dockersweep.policy.policyfile import read_policy
 
 README = Path(__file__).parents[1] / "README.md"
 # Lines of blocks that start with the command, or with a prompt, a service's key or a crontab's fields before it.
@@ -27,8 +29,9 @@ def test_every_command_parses(command: str) -> None:
     assert arguments.verb is not None
 
 
-def test_the_commands_of_every_verb_but_schema_are_shown() -> None:
-    assert {command.split()[1] for command in commands()} == {"scan", "plan", "sweep", "report"}
+def test_the_commands_of_every_verb_are_shown() -> None:
+    [verbs] = [action.choices for action in build_parser()._actions if action.dest == "verb"]
+    assert {command.split()[1] for command in commands()} == set(verbs or ())
     assert len(commands()) > 12
 
 
@@ -36,6 +39,12 @@ def test_the_files_that_it_names_are_there(checkout: Path) -> None:
     for name in ("tests/sandbox", "tests/run", "CONTRIBUTING.md", "CHANGELOG.md"):
         assert name in README.read_text()
         assert (checkout / name).exists()
+
+
+def test_its_policy_holds() -> None:
+    [block] = re.findall(r"^```toml\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert [rule.name for rule in read_policy(block.encode(), "README.md").rules] == ["old releases", "left by builds"]
+    assert lint_policy(block.encode()) == ()
 
 
 def test_the_ages_of_its_table_are_those_of_the_default_policy() -> None:

@@ -120,7 +120,8 @@ def _kept(keep: Keep) -> Iterator[str]:
         keep.group_by, f" of each value of the label {keep.group_by.partition(':')[2]}"
     )
     if keep.last is not None:
-        yield f"all{group}" if keep.last == "all" else f"the newest {keep.last}{group}"
+        newest = "the newest" if keep.last == 1 else f"the newest {keep.last}"
+        yield f"all{group}" if keep.last == "all" else f"{newest}{group}"
     if keep.within is not None:
         yield f"those that are at most {keep.within.words()} older than the newest{group}"
     for field, periods in _BUCKETS.items():
