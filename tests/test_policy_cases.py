@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from dockersweep.commands.policy_test import run_cases
+from dockersweep.commands import policy_test
 from dockersweep.errors import UsageError
 from dockersweep.model.documents import write_document
+from dockersweep.model.policy import Policy
 from dockersweep.policy.policyfile import read_policy
+from dockersweep.report.cases_text import cases_text
 from tests.inventories import container, inventory
 
 POLICY = """
@@ -45,6 +47,12 @@ name = "data"
 expect = "keep"
 """
 RULE = '[[rule]]\nname = "all"\nkind = "volume"\neverything = true\nremove.older_than = "1d"\n'
+
+
+def run_cases(directory: str, policy: Policy | None) -> tuple[str, bool]:
+    """The results as they are told, and whether all have passed."""
+    results = policy_test.run_cases(directory, policy)
+    return cases_text(results), all(one.result == "passed" for one in results)
 
 
 def told(folder: Path, text: str, name: str = "case.toml") -> str:

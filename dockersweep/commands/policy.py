@@ -1,7 +1,6 @@
 """`dockersweep policy`: writes, checks, shows and tests policy files."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +19,8 @@ DOES_NOT_HOLD = PolicyError.exit_status
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says; return the exit status."""
+    if arguments.action == "init" and arguments.format == "json":
+        raise UsageError("policy init writes TOML: leave out --format json")
     if arguments.directory is not None and arguments.action != "test":
         raise UsageError(f"policy {arguments.action} takes no directory: leave out {arguments.directory}")
     return ACTIONS[arguments.action](arguments)
@@ -52,7 +53,7 @@ def _check(arguments: argparse.Namespace) -> int:
         notes = list(findings(gather_picture(arguments).inventory, read_policy(data, source_of(path))))
     if arguments.format == "json":
         found = [{"line": one.line, "column": one.column, "text": one.text} for one in problems]
-        text = json.dumps({"policy": path, "problems": found, "notes": notes}, indent=1) + "\n"
+        text = _json({"policy": path, "problems": found, "notes": notes})
     else:
         from dockersweep.report.text import printable
 
@@ -69,7 +70,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     policy = gather_policy(arguments)
     if arguments.format == "json":
-        text = msgspec.json.format(msgspec.json.encode(policy), indent=1).decode() + "\n"
+        text = _json(policy)
     else:
         from dockersweep.report.policy_text import policy_text
 
@@ -83,9 +84,19 @@ def _test(arguments: argparse.Namespace) -> int:
 
     if arguments.directory is None:
         raise UsageError("policy test needs the folder with the cases: dockersweep policy test DIR")
-    text, all_passed = run_cases(arguments.directory, policy_in_force(arguments.policy, os.environ))
+    results = run_cases(arguments.directory, policy_in_force(arguments.policy, os.environ))
+    if arguments.format == "json":
+        text = _json({"cases": results})
+    else:
+        from dockersweep.report.cases_text import cases_text
+
+        text = cases_text(results)
     write_result(text, arguments.output)
-    return 0 if all_passed else DOES_NOT_HOLD
+    return 0 if all(one.result == "passed" for one in results) else DOES_NOT_HOLD
+
+
+def _json(document: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {

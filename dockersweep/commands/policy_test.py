@@ -1,23 +1,20 @@
 """`dockersweep policy test DIR`: whether a policy says of written cases what its people expect."""
 
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dockersweep.commands.gather import read_inventory
 from dockersweep.commands.policy_source import NO_FILE, source_of
 from dockersweep.errors import PolicyError, UsageError
 from dockersweep.model.policy import Policy
+from dockersweep.model.policycase import CaseResult
 from dockersweep.policy.case.cases import Case, CaseRun, is_case, read_case, run_case
 from dockersweep.policy.defaults import DEFAULT_POLICY
 from dockersweep.policy.policyfile import read_policy
-from dockersweep.report.text import plural, printable
-
-_INDENT = " " * 8
 
 
-def run_cases(directory: str, policy: Policy | None) -> tuple[str, bool]:
-    """Run every case below a folder; return what to print, and whether all of them passed.
+def run_cases(directory: str, policy: Policy | None) -> tuple[CaseResult, ...]:
+    """Run every case below a folder and return what came of each.
 
     `policy` is for the cases that name none. A case that does not hold is told in its place and the others run all
     the same. Raises UsageError where there is no folder or no case in it.
@@ -25,23 +22,15 @@ def run_cases(directory: str, policy: Policy | None) -> tuple[str, bool]:
     paths = find_cases(directory)
     if not paths:
         raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
-    lines: list[str] = []
-    passed = failed = 0
-    for path in paths:
-        shown = os.path.relpath(path, directory)
-        try:
-            shows, run = run_file(path, policy)
-        except UsageError as error:
-            lines += [f"BROKEN  {printable(shown)}", *_indented(str(error).split("\n"))]
-            continue
-        passed += not run.differences
-        failed += bool(run.differences)
-        word = "FAILED" if run.differences else "ok    "
-        lines += [printable(f"{word}  {shows} ({shown})"), *_indented(run.differences)]
-    broken = len(paths) - passed - failed
-    told = [f"{passed} passed", f"{failed} failed", *([f"{broken} broken"] if broken else [])]
-    lines.append(f"{plural(len(paths), 'case')}: {', '.join(told)}")
-    return "\n".join(lines) + "\n", passed == len(paths)
+    return tuple(_result_of(path, os.path.relpath(path, directory), policy) for path in paths)
+
+
+def _result_of(path: Path, shown: str, policy: Policy | None) -> CaseResult:
+    try:
+        shows, run = run_file(path, policy)
+    except UsageError as error:
+        return CaseResult(file=shown, shows=None, result="broken", told=tuple(str(error).split("\n")))
+    return CaseResult(file=shown, shows=shows, result="failed" if run.differences else "passed", told=run.differences)
 
 
 def find_cases(directory: str) -> list[Path]:
@@ -103,8 +92,3 @@ def _read(path: Path) -> bytes:
 
 def _refuse(error: OSError) -> None:
     raise UsageError(f"{error.filename} cannot be read: {error.strerror}")
-
-
-def _indented(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        yield f"{_INDENT}{printable(line)}"

@@ -216,3 +216,15 @@ class CaseFile(_Table, frozen=True, kw_only=True):
     build_cache: list[RecordCase] = field(name="build-cache", default=[])
     expect: list[Expectation] = []
     plan: PlanCase | None = None
+
+
+class CaseResult(Struct, frozen=True, kw_only=True):
+    """What came of one case."""
+
+    file: str
+    """Its path below the folder that was asked for."""
+    shows: str | None
+    """None where the case could not be read."""
+    result: Literal["passed", "failed", "broken"]
+    told: tuple[str, ...]
+    """What differs, or what is wrong with the case itself; empty where it passed."""
