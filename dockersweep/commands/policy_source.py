@@ -9,7 +9,6 @@ from pathlib import Path
 from dockersweep.errors import PolicyError
 from dockersweep.model.policy import Policy
 from dockersweep.policy.defaults import DEFAULT_POLICY
-from dockersweep.policy.policyfile import read_policy
 
 FILE_NAME = "dockersweep.toml"
 SYSTEM_FOLDER = Path("/etc/dockersweep")
@@ -23,7 +22,12 @@ def policy_in_force(named: str | None, environment: Mapping[str, str]) -> Policy
     Raises PolicyError where it cannot be read, does not hold or cannot be trusted.
     """
     path = find_policy(named, environment)
-    return DEFAULT_POLICY if path is None else read_policy(read_policy_file(path), source_of(path))
+    if path is None:
+        return DEFAULT_POLICY
+    # Without a file nothing of its language is needed.
+    from dockersweep.policy.policyfile import read_policy
+
+    return read_policy(read_policy_file(path), source_of(path))
 
 
 def source_of(path: str) -> str:
