@@ -147,4 +147,6 @@ def tar(files: Mapping[str, bytes | Path]) -> bytes:
             else:
                 entry.size = len(content)
                 target.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
+    # Without the zeros that pad the last record: Podman stops reading at the end of the archive, and then fails to pass
+    # on what follows (buildah#6573).
+    return buffer.getvalue()[: target.offset]
