@@ -182,7 +182,10 @@ class _Oracle:
             for unit in units_of(one)
             if speaks_of(rule, one, unit)
         ]
-        return retained(rule.keep, units, self.now)
+        # What it may not mean is kept in doubt, and counts for nothing.
+        doubtful = {(id_of(one), unit) for one, unit in units if is_doubtful(rule, one)}
+        certain = [(one, unit) for one, unit in units if (id_of(one), unit) not in doubtful]
+        return retained(rule.keep, certain, self.now) | doubtful
 
     def bars(self, seen: Object) -> Iterator[Pair]:
         """Yield what forbids the removal of an object whatever the rules say."""
@@ -309,7 +312,7 @@ def has_pair(patterns: Iterable[str], pairs: dict[str, str]) -> bool:
     """Whether there is any of `key` or `key=value`."""
     for pattern in patterns:
         key, is_pair, value = pattern.partition("=")
-        if any(fits(key, own) and (not is_pair or fnmatchcase(held, value)) for own, held in pairs.items()):
+        if any(fits(key, own) and (not is_pair or fits(value, held)) for own, held in pairs.items()):
             return True
     return False
 
@@ -319,17 +322,26 @@ def short(reference: str) -> str:
     return re.sub(r"^(localhost/)?(docker\.io/)?(library/)?", "", reference)
 
 
-def named(pattern: str, reference: str) -> bool:
+def whole(repository: str) -> str:
+    """Return a repository with its registry."""
+    host, slash, _ = repository.partition("/")
+    if slash and (host == "localhost" or "." in host or ":" in host):
+        return repository
+    return f"docker.io/{repository if slash else f'library/{repository}'}"
+
+
+def named(pattern: str, reference: str, and_whole: bool = False) -> bool:
     """Whether a pattern speaks of a reference or a repository, as an engine tells it.
 
     A registry that people leave out may be left out in either. A glob that begins with one speaks of just that
     registry: of Docker's own where an image has none, and that has two spellings of its library.
     """
     if not re.match(r"(localhost|docker\.io|library)/.*[*?[]", pattern):
-        return fits(short(pattern), short(reference))
-    host, slash, _ = reference.partition("/")
-    has_host = slash and (host == "localhost" or "." in host or ":" in host)
-    full = reference if has_host else f"docker.io/{reference if slash else f'library/{reference}'}"
+        if re.search(r"[*?[]", pattern) or pattern[0] == pattern[-1] == "/":
+            spellings = {reference, short(reference)} | ({whole(reference)} if and_whole else set())
+            return any(fits(pattern, one) for one in spellings)
+        return short(pattern) == short(reference)
+    full = whole(reference)
     wanted = f"docker.io/{pattern}" if pattern.startswith("library/") else pattern
     return fits(wanted, full) or fits(wanted, full.replace("docker.io/library/", "docker.io/"))
 
@@ -353,7 +365,7 @@ def is_protected(policy: Policy, seen: Object) -> bool:
         names.append(seen.id.removeprefix("sha256:"))
 
     def any_fits(patterns: Iterable[Protection], texts: Sequence[str]) -> bool:
-        return any(named(one.pattern, text) for one in patterns for text in texts)
+        return any(named(one.pattern, text, isinstance(seen, Image)) for one in patterns for text in texts)
 
     return (
         has_pair([one.pattern for one in protections.labels], seen.labels)
@@ -471,8 +483,8 @@ def groups_of(group_by: str, seen: Object, unit: str | None) -> set[str | None]:
     if group_by == "repository":
         assert isinstance(seen, Image)
         if unit is not None:
-            return {short(parts(unit)[0])}
-        return {short(parts(digest)[0]) for digest in seen.digests} or {None}
+            return {whole(parts(unit)[0])}
+        return {whole(parts(digest)[0]) for digest in seen.digests} or {None}
     if group_by == "project":
         return {getattr(seen, "project", None)}
     if group_by.startswith("label:"):
@@ -483,7 +495,9 @@ def groups_of(group_by: str, seen: Object, unit: str | None) -> set[str | None]:
 def by_number(keep: Keep, newest_first: Sequence[_Member]) -> Iterator[_Member]:
     """Yield the last ones, and those within a length of time before the newest."""
     for number, member in enumerate(newest_first):
-        if keep.last is not None and (keep.last == "all" or number < keep.last):
+        if keep.last == "all" or (keep.last is not None and number < keep.last):
+            yield member
+        elif keep.last is not None and member.time == newest_first[keep.last - 1].time:
             yield member
         if keep.within is not None and member.time >= keep.within.before(newest_first[0].time):
             yield member

@@ -338,7 +338,7 @@ def test_with_nothing_to_remove_nothing_is_asked() -> None:
     with fake_engine() as engine:
         ended, shown = on_a_terminal(["-H", engine.url, "sweep", "--no-ledger"], "")
     assert ended == 0
-    assert "There was nothing to remove." in shown
+    assert "There was nothing to remove, by the default policy." in shown
 
 
 def test_a_dry_run_is_the_plan() -> None:

@@ -213,7 +213,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     "a parent, for a child of which one tag stays": (
         [image("p"), built(image("a", "app:1", "other:1", parent="p"), ago(days=9))], "p",
         replace(RELEASES, rules=(replace(RELEASES.rules[0], keep=None), DEFAULT_POLICY.rules[1])),
-        "image app:1 holds it and stays: no rule removes its tag other:1",
+        "image other:1 holds it and stays: no rule removes its tag other:1",
     ),
     "not asked for": (
         [container("web")], "web", policy_from_flags(PolicyFlags(kinds=("image",))), "only image is asked for",

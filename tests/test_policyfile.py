@@ -102,7 +102,7 @@ def test_a_rule_with_all_of_its_tables() -> None:
     [
         ('kind = "image"', "repository"),
         ('kind = ["image"]', "repository"),
-        ('kind = ["image", "volume"]', "none"),
+        ('kind = ["image", "volume"]\nkeep.group_by = "none"', "none"),
         ('kind = "volume"', "none"),
         ('kind = "image"\nkeep.group_by = "none"', "none"),
     ],

@@ -71,8 +71,11 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     ),
     "a registry that people leave out": (
         Keep(group_by=BY_REPOSITORY, last=1),
-        [built("a", "docker.io/library/app:1", at=ago(days=1)), built("b", "localhost/app:2", at=ago(days=2))],
-        {"docker.io/library/app:1": "last #1 of app"},
+        [
+            built("a", "docker.io/library/app:1", at=ago(days=1)), built("b", "app:2", at=ago(days=2)),
+            built("c", "localhost/app:3", at=ago(days=3)),
+        ],
+        {"docker.io/library/app:1": "last #1 of app", "localhost/app:3": "last #1 of localhost/app"},
     ),
     "images are counted, not tags": (
         Keep(group_by=BY_REPOSITORY, last=2),
@@ -139,8 +142,9 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
         [container("a", created=ago(days=1), finished=ago(hours=9)), container("b", created=ago(days=2))],
         {"a": "last #1"},
     ),
-    "of the same time, by id": (
-        Keep(last=2), [volume("a"), volume("c"), volume("b")], {"c": "last #1", "b": "last #2"},
+    "of the same time: which is newer nobody knows": (
+        Keep(last=2), [volume("a"), volume("c"), volume("b"), volume("d", created=ago(days=11))],
+        {"c": "last #1", "b": "last #2", "a": "as new as the last #2"},
     ),
     "within, counted from the newest and not from now": (
         Keep(group_by=BY_REPOSITORY, within=parse_age("30d")), series("app", 100, 130, 130.01),

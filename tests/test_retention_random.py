@@ -22,7 +22,7 @@ VERSION = re.compile(r"v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:-([
 
 
 def oracle_repository(reference: str) -> str:
-    for prefix in ("localhost/", "docker.io/", "library/"):
+    for prefix in ("docker.io/", "library/"):
         if reference.startswith(prefix):
             reference = reference[len(prefix) :]
     path, slash, name = reference.rpartition("/")
@@ -53,6 +53,8 @@ def oracle_counted(keep: Keep, newer: list[datetime], own: datetime, older: int)
     found = set()
     if keep.last is not None and (keep.last == "all" or len(newer) < keep.last):
         found.add(f"last #{len(newer) + 1}")
+    elif keep.last is not None and keep.last != "all" and own == sorted(newer, reverse=True)[keep.last - 1]:
+        found.add(f"as new as the last #{keep.last}")
     if keep.within is not None and own >= keep.within.before(max([*newer, own])):
         found.add(f"within {keep.within.words()} of the newest")
     for word, form in FORMS.items():

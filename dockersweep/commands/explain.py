@@ -9,6 +9,7 @@ from dockersweep.model.documents import write_document
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.plan import ObjectRef
 from dockersweep.policy.explain import explain
+from dockersweep.policy.file.problems import either
 from dockersweep.policy.lookup import find_objects
 
 
@@ -37,10 +38,6 @@ def one_object(inventory: Inventory, text: str) -> ObjectRef:
     if found.matches:
         more = len(found.matches) - len(found.texts)
         others = f" and {more} more" if more else ""
-        raise UsageError(f'"{text}" can mean {_either(found.texts)}{others}: write one of these')
-    like = f"did you mean {_either(found.texts)}" if found.texts else "`dockersweep scan --all` lists what there is"
+        raise UsageError(f'"{text}" can mean {either(found.texts)}{others}: write one of these')
+    like = f"did you mean {either(found.texts)}" if found.texts else "`dockersweep scan --all` lists what there is"
     raise UsageError(f'nothing here is called "{text}", and no id begins so: {like}{"?" if found.texts else ""}')
-
-
-def _either(texts: tuple[str, ...]) -> str:
-    return " or ".join((", ".join(texts[:-1]), texts[-1])) if len(texts) > 1 else texts[0]

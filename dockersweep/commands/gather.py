@@ -92,20 +92,22 @@ def read_inventory(path: str) -> Inventory:
 
 def gather_policy(arguments: argparse.Namespace) -> Policy:
     """Return the policy that is in force, as the flags change it."""
-    return policy_from_flags(
-        PolicyFlags(
-            older_than=arguments.older_than,
-            kinds=tuple(arguments.kind),
-            all_images=arguments.all_images,
-            named_volumes=arguments.named_volumes,
-            keep_labels=tuple(arguments.keep_label),
-            keep_names=tuple(arguments.keep_name),
-            keep_images=tuple(arguments.keep_image),
-            max_objects=arguments.max_objects,
-            max_bytes=arguments.max_bytes,
-            max_share=arguments.max_share,
-        ),
-        policy_in_force(arguments.policy, os.environ),
+    return policy_from_flags(policy_flags(arguments), policy_in_force(arguments.policy, os.environ))
+
+
+def policy_flags(arguments: argparse.Namespace) -> PolicyFlags:
+    """Return the flags that change a policy."""
+    return PolicyFlags(
+        older_than=arguments.older_than,
+        kinds=tuple(arguments.kind),
+        all_images=arguments.all_images,
+        named_volumes=arguments.named_volumes,
+        keep_labels=tuple(arguments.keep_label),
+        keep_names=tuple(arguments.keep_name),
+        keep_images=tuple(arguments.keep_image),
+        max_objects=arguments.max_objects,
+        max_bytes=arguments.max_bytes,
+        max_share=arguments.max_share,
     )
 
 

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import msgspec
 
-from dockersweep.commands.gather import gather_picture, gather_policy
-from dockersweep.commands.policy_source import find_policy, policy_in_force, read_policy_file, source_of
+from dockersweep.commands.gather import gather_picture, gather_policy, policy_flags
+from dockersweep.commands.policy_source import find_policy, read_policy_file, readable, source_of
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import PolicyError, UsageError
-from dockersweep.policy.policyfile import read_policy
+from dockersweep.policy.flags import PolicyFlags
 
 DOES_NOT_HOLD = PolicyError.exit_status
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says; return the exit status."""
+    if arguments.action in ("init", "check"):
+        _refuse_policy_flags(arguments)
     if arguments.action == "init" and arguments.format == "json":
         raise UsageError("policy init writes TOML: leave out --format json")
     if arguments.directory is not None and arguments.action != "test":
@@ -26,11 +28,19 @@ def run(arguments: argparse.Namespace) -> int:
     return ACTIONS[arguments.action](arguments)
 
 
+def _refuse_policy_flags(arguments: argparse.Namespace) -> None:
+    """What changes the policy in force has no meaning for a file that is written or checked."""
+    if policy_flags(arguments) != PolicyFlags():
+        raise UsageError(
+            f"policy {arguments.action} is about a file alone: leave out --kind, --older-than, --keep-* and the like"
+        )
+
+
 def _init(arguments: argparse.Namespace) -> int:
     from dockersweep.policy.file.policy_init import default_policy_text
 
     path = arguments.output
-    if path not in (None, "-") and Path(path).exists():
+    if path not in (None, "-") and Path(path).is_file():
         raise UsageError(f"{path} is there already, and is not written over: name another file, or move it away first")
     write_result(default_policy_text(), path)
     return 0
@@ -40,7 +50,7 @@ def _check(arguments: argparse.Namespace) -> int:
     """Write what is wrong with a file; with an inventory or an engine also what its rules find there."""
     from dockersweep.policy.coverage import findings
     from dockersweep.policy.file.lint import lint_policy
-    from dockersweep.policy.policyfile import find_problems
+    from dockersweep.policy.policyfile import find_problems, read_policy
 
     path = find_policy(arguments.policy, os.environ)
     if path is None:
@@ -53,7 +63,7 @@ def _check(arguments: argparse.Namespace) -> int:
         notes = list(findings(gather_picture(arguments).inventory, read_policy(data, source_of(path))))
     if arguments.format == "json":
         found = [{"line": one.line, "column": one.column, "text": one.text} for one in problems]
-        text = _json({"policy": path, "problems": found, "notes": notes})
+        text = _json({"policy": readable(path), "problems": found, "notes": notes})
     else:
         from dockersweep.report.text import printable
 
@@ -84,7 +94,7 @@ def _test(arguments: argparse.Namespace) -> int:
 
     if arguments.directory is None:
         raise UsageError("policy test needs the folder with the cases: dockersweep policy test DIR")
-    results = run_cases(arguments.directory, policy_in_force(arguments.policy, os.environ))
+    results = run_cases(arguments.directory, gather_policy(arguments))
     if arguments.format == "json":
         text = _json({"cases": results})
     else:

@@ -12,6 +12,7 @@ from dockersweep.policy.defaults import DEFAULT_POLICY
 
 FILE_NAME = "dockersweep.toml"
 SYSTEM_FOLDER = Path("/etc/dockersweep")
+LARGEST_BYTES = 16_000_000
 NO_FILE = "default"
 """In place of a path: the default policy, in spite of files."""
 
@@ -32,7 +33,12 @@ def policy_in_force(named: str | None, environment: Mapping[str, str]) -> Policy
 
 def source_of(path: str) -> str:
     """Return how the output names a policy file."""
-    return "the policy on standard input" if path == "-" else f"the policy in {path}"
+    return "the policy on standard input" if path == "-" else f"the policy in {readable(path)}"
+
+
+def readable(path: str) -> str:
+    """Return a path as text: bytes of it that are no UTF-8 are shown by their codes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def find_policy(named: str | None, environment: Mapping[str, str]) -> str | None:
@@ -46,9 +52,20 @@ def find_policy(named: str | None, environment: Mapping[str, str]) -> str | None
         raise PolicyError("--policy is empty: name a file, - for standard input, or default for the default policy")
     own = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME") or "/nonexistent", ".config")
     for folder in (Path(own) / "dockersweep", SYSTEM_FOLDER):
-        if os.path.lexists(folder / FILE_NAME):
+        if _may_be_there(folder / FILE_NAME):
             return str(folder / FILE_NAME)
     return None
+
+
+def _may_be_there(path: Path) -> bool:
+    """A folder that cannot be searched may hold a policy that protects; to read it then fails, and says so."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def read_policy_file(path: str) -> bytes:
@@ -56,13 +73,16 @@ def read_policy_file(path: str) -> bytes:
 
     As root a file that others can write is refused: whoever writes it decides what root removes.
     """
-    if path == "-":
-        return sys.stdin.buffer.read()
     try:
+        if path == "-":
+            return sys.stdin.buffer.read()
         with open(path, "rb") as file:
             if os.geteuid() == 0:
                 _refuse_untrusted(os.fstat(file.fileno()), path)
-            return file.read()
+            data = file.read(LARGEST_BYTES + 1)
+            if len(data) > LARGEST_BYTES:
+                raise PolicyError(f"the policy file {path} is larger than 16 MB: it is none that a person wrote")
+            return data
     except (OSError, ValueError) as error:
         raise PolicyError(
             f"the policy file {path} cannot be read: {getattr(error, 'strerror', None) or error}"

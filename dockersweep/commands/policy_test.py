@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from dockersweep.commands.gather import read_inventory
-from dockersweep.commands.policy_source import NO_FILE, source_of
+from dockersweep.commands.policy_source import NO_FILE, readable, source_of
 from dockersweep.errors import PolicyError, UsageError
 from dockersweep.model.policy import Policy
 from dockersweep.model.policycase import CaseResult
@@ -29,8 +29,10 @@ def _result_of(path: Path, shown: str, policy: Policy | None) -> CaseResult:
     try:
         shows, run = run_file(path, policy)
     except UsageError as error:
-        return CaseResult(file=shown, shows=None, result="broken", told=tuple(str(error).split("\n")))
-    return CaseResult(file=shown, shows=shows, result="failed" if run.differences else "passed", told=run.differences)
+        return CaseResult(file=readable(shown), shows=None, result="broken", told=tuple(str(error).split("\n")))
+    return CaseResult(
+        file=readable(shown), shows=shows, result="failed" if run.differences else "passed", told=run.differences
+    )
 
 
 def find_cases(directory: str) -> list[Path]:

@@ -17,7 +17,15 @@ from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.reckoning import exact_parts, prediction_of, reckon
-from dockersweep.policy.rounds import goes_for_space, gone_in, is_satisfied, policy_after, target_outcome, together
+from dockersweep.policy.rounds import (
+    can_go_on,
+    goes_for_space,
+    gone_in,
+    is_satisfied,
+    policy_after,
+    target_outcome,
+    together,
+)
 
 if TYPE_CHECKING:
     from dockersweep.engine.client import Client
@@ -43,11 +51,11 @@ def carry_out_rounds(plan: Plan, inventory: Inventory, policy: Policy, hands: Ha
     rounds = [_carry_out(plan, inventory, hands)]
     while True:
         done = together(rounds, None)
-        measured = _measure(plan, policy_after(policy, done), done, hands)
+        measured = _measure(plan, policy, done, hands)
         if not isinstance(measured, _Next):
             return together(rounds, measured)
         rounds.append(_carry_out(measured.plan, measured.inventory, hands))
-        if not any(outcome.status == "removed" for outcome in rounds[-1].outcomes):
+        if not rounds[-1].ended_early and not any(one.status == "removed" for one in rounds[-1].outcomes):
             done = together(rounds, None)
             return together(rounds, target_outcome(plan, measured.plan, done, "what may go for it does not go"))
 
@@ -66,9 +74,11 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, hands: Hands) -
         return target_outcome(first, first, done, f"the sweep ended early: {done.ended_early}")
     if first.target.begins is None or not done.outcomes:
         return target_outcome(first, first, done, "nothing may go for it")
+    if not can_go_on(policy, done):
+        return target_outcome(first, first, done, "nothing tells what came back", is_told=False)
     try:
         picture = picture_of(hands.client, hands.arguments)
-        plan = make_plan(picture.inventory, policy, picture.now, gone_in(done))
+        plan = make_plan(picture.inventory, policy_after(policy, done), picture.now, gone_in(done))
         if is_satisfied(plan):
             return target_outcome(first, plan, done, "")
         if not goes_for_space(plan):
@@ -98,4 +108,5 @@ def _carry_out(plan: Plan, inventory: Inventory, hands: Hands) -> OutcomeDocumen
         warnings=plan.warnings,
         size_base=plan.size_base,
         predicted=plan.reclaim,
+        policy_source=plan.policy.source,
     )

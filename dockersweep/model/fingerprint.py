@@ -16,7 +16,7 @@ def _text(instant: Instant | None) -> str | None:
 
 def fingerprint_of(seen: Object) -> Fingerprint:
     """Return the fingerprint of any object."""
-    if isinstance(seen, Container):
+    if type(seen) is Container:
         return {
             "id": seen.id,
             "name": seen.name,
@@ -25,9 +25,9 @@ def fingerprint_of(seen: Object) -> Fingerprint:
             "finished_at": _text(seen.finished_at),
             "restart_policy": seen.restart_policy,
         }
-    if isinstance(seen, Image):
+    if type(seen) is Image:
         return image_fingerprint(seen.id, seen.tags)
-    if isinstance(seen, Volume):
+    if type(seen) is Volume:
         return {
             "name": seen.name,
             "created_at": _text(seen.created_at),
@@ -36,7 +36,7 @@ def fingerprint_of(seen: Object) -> Fingerprint:
             "labels": seen.labels,
             "options": seen.options,
         }
-    if isinstance(seen, Network):
+    if type(seen) is Network:
         return {
             "id": seen.id,
             "name": seen.name,

@@ -23,6 +23,16 @@ KIND_OF: dict[type, Kind] = {
 }
 
 
+PLURAL_OF: dict[Kind, str] = {
+    "container": "containers",
+    "image": "images",
+    "volume": "volumes",
+    "network": "networks",
+    "build-cache": "build-cache records",
+}
+"""What several of a kind are called in a sentence."""
+
+
 def kind_of(seen: Object) -> Kind:
     """Return the kind of an object."""
     return KIND_OF[type(seen)]
@@ -30,26 +40,26 @@ def kind_of(seen: Object) -> Kind:
 
 def id_of(seen: Object) -> str:
     """Return what identifies an object within its kind: the name of a volume, the full id of all others."""
-    return seen.name if isinstance(seen, Volume) else seen.id
+    return seen.name if type(seen) is Volume else seen.id
 
 
 def ref_of(seen: Object) -> ObjectRef:
     """Return the reference of an object."""
-    return ObjectRef(kind=kind_of(seen), id=id_of(seen))
+    return ObjectRef(kind=KIND_OF[type(seen)], id=id_of(seen))
 
 
 def name_of(seen: Object) -> str:
     """Return the name that people know an object by: an image's first tag, a record's description."""
-    if isinstance(seen, Image):
+    if type(seen) is Image:
         return image_name(seen)
-    if isinstance(seen, BuildCacheRecord):
+    if type(seen) is BuildCacheRecord:
         return seen.description or seen.id
     return seen.name
 
 
 def size_of(seen: Object) -> int | None:
     """Return the size of an object in bytes, None where it is not known; a network takes nothing."""
-    return 0 if isinstance(seen, Network) else seen.size_bytes
+    return 0 if type(seen) is Network else seen.size_bytes
 
 
 def image_name(image: Image) -> str:

@@ -91,5 +91,7 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """What all sizes are counted in."""
     predicted: Interval | None = None
     """What the whole plan was to give back."""
+    policy_source: str | None = None
+    """Which policy asked for it: "the policy in /etc/dockersweep/dockersweep.toml"."""
     target: TargetOutcome | None = None
     """None where the policy has no space target, or space was not short."""

@@ -3,15 +3,17 @@
 The build date of an image is not an age: an image built in 2019 may have arrived a minute ago (moby#4237).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TypeGuard
+
+from msgspec import Struct
 
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
 from dockersweep.units import format_duration
 
 
-class Since(NamedTuple):
+class Since(Struct, frozen=True, gc=False):
     """An instant from which an age counts, and its source."""
 
     instant: datetime
@@ -44,50 +46,55 @@ def container_since(container: Container) -> Since | None:
     return None
 
 
-def since_of(seen: Object, used_until: Iterable[datetime]) -> Since | None:
+def since_of(seen: Object, used_until: Sequence[datetime]) -> Since | None:
     """Return since when an object is of no use, None where nothing tells.
 
     `used_until` are the last uses by the stopped containers that still hold it and go in the same plan.
     """
-    if isinstance(seen, Container):
+    if type(seen) is Container:
         return container_since(seen)
-    if isinstance(seen, BuildCacheRecord):
+    if type(seen) is BuildCacheRecord:
         if seen.last_used_at is not None:
             return _last_used(seen.last_used_at)
         return None if seen.created_at is None else _created(seen.created_at)
     return _latest_use(seen, used_until)
 
 
-def unused_since(seen: Object, used_until: Iterable[datetime]) -> Since | None:
+def unused_since(seen: Object, used_until: Sequence[datetime]) -> Since | None:
     """Return since when an object has been watched, or told by the engine, to be unused; None where nothing tells.
 
     Other than for `since_of` a creation is no use: what was made a year ago may have been used until an hour ago. As
     with the kubelet, what nobody watched has not been unused for long.
     """
-    if isinstance(seen, Container | BuildCacheRecord):
+    if type(seen) is Container or type(seen) is BuildCacheRecord:
         return since_of(seen, ())
-    known = [_last_used(instant) for instant in used_until]
-    if seen.first_seen_unused_at is not None:
-        watched = seen.first_seen_unused_at != seen.first_seen_at
-        source = "seen unused" if watched else "first seen"
-        known.append(Since(seen.first_seen_unused_at, source, "seen unused for {}"))
-    return max(known, key=lambda since: since.instant, default=None)
+    latest = _last_used(max(used_until)) if used_until else None
+    unused = seen.first_seen_unused_at
+    if _is_later(unused, latest):
+        source = "seen unused" if unused != seen.first_seen_at else "first seen"
+        return Since(unused, source, "seen unused for {}")
+    return latest
 
 
 def built_since(seen: Object) -> Since | None:
     """Return when an image was built, wherever that was; None where that is not known, and for all others."""
-    built_at = seen.built_at if isinstance(seen, Image) else None
+    built_at = seen.built_at if type(seen) is Image else None
     return None if built_at is None else Since(built_at, "built", "built {} ago")
 
 
-def _latest_use(seen: Image | Volume | Network, used_until: Iterable[datetime]) -> Since | None:
-    known = [_last_used(instant) for instant in used_until]
+def _latest_use(seen: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
+    latest = _last_used(max(used_until)) if used_until else None
     first, unused = seen.first_seen_at, seen.first_seen_unused_at
-    if first is not None and unused is not None and unused > first:
-        # It was seen in use before, so its last use lies shortly before this: counting from here is never too old.
-        known.append(Since(unused, "seen unused", "unused for {}"))
-    if not isinstance(seen, Image) and seen.created_at is not None:
-        known.append(_created(seen.created_at))
-    if known:
-        return max(known, key=lambda since: since.instant)
-    return None if first is None else Since(first, "first seen", "first seen {} ago")
+    # Where it was seen in use before, its last use lies shortly before this: counting from here is never too old.
+    if first is not None and _is_later(unused, latest) and unused > first:
+        latest = Since(unused, "seen unused", "unused for {}")
+    if type(seen) is not Image and _is_later(seen.created_at, latest):
+        latest = _created(seen.created_at)
+    if latest is None and first is not None:
+        return Since(first, "first seen", "first seen {} ago")
+    return latest
+
+
+def _is_later(instant: datetime | None, than: Since | None) -> TypeGuard[datetime]:
+    """Whether an instant is known, and later than another where that is known."""
+    return instant is not None and (than is None or instant > than.instant)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from dockersweep.model.explanation import Explanation, Forecast, RuleSays, RuleWord, SilentRules, Subject, TagWord
-from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Kind, Object
-from dockersweep.model.naming import name_of, objects_of, ref_of
+from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Object
+from dockersweep.model.naming import PLURAL_OF, name_of, objects_of, ref_of
 from dockersweep.model.plan import Decision, Interval, ObjectRef, Plan, Reason
 from dockersweep.model.policy import Policy, Target
 from dockersweep.policy.chains import all_holders, find_chains
@@ -20,15 +20,6 @@ from dockersweep.policy.rules import Case, Judge, Ruling
 from dockersweep.policy.sizes import Sizes
 from dockersweep.policy.target import RULE as TARGET
 from dockersweep.policy.target import decide_for_target
-
-MORE_THAN_THERE_IS = 2**62
-_PLURAL: dict[Kind, str] = {
-    "container": "containers",
-    "image": "images",
-    "volume": "volumes",
-    "network": "networks",
-    "build-cache": "build-cache records",
-}
 
 
 def explain(inventory: Inventory, policy: Policy, now: datetime, ref: ObjectRef) -> Explanation:
@@ -157,7 +148,7 @@ def _silent(
     if policy.target is not None and kind not in policy.target.order:
         others.append(TARGET)
     if others:
-        yield SilentRules(rules=tuple(others), why=f"not for {_PLURAL[kind]}")
+        yield SilentRules(rules=tuple(others), why=f"not for {PLURAL_OF[kind]}")
 
 
 def _target_word(
@@ -170,7 +161,7 @@ def _target_word(
     if _is_for(decision):
         yield RuleWord(rule=TARGET, says="removes", text=_of_target(decision))
         return
-    at_worst = _decided_for(_endless(target), inventory, policy, now, holds, decision)
+    at_worst = _decided_for_ever(target, inventory, policy, now, holds, decision)
     if _is_for(at_worst):
         yield RuleWord(rule=TARGET, says="not-yet", text="it goes when space is so short that its turn comes")
     else:
@@ -187,23 +178,13 @@ def _of_target(decision: Decision) -> str:
     return "; ".join(reason.text for reason in decision.reasons if reason.rule == TARGET)
 
 
-def _endless(target: Target) -> Target:
-    """Return a target that nothing satisfies, so that all that may go for it does."""
-    return Target(
-        free_bytes=MORE_THAN_THERE_IS,
-        order=target.order,
-        spare_registry_less=target.spare_registry_less,
-        older_than=target.older_than,
-    )
-
-
-def _decided_for(
+def _decided_for_ever(
     target: Target, inventory: Inventory, policy: Policy, now: datetime, holds: Holds, decision: Decision
 ) -> Decision:
-    """Return what becomes of the object of a decision under another target."""
+    """Return what becomes of the object of a decision when all goes that may go for the target."""
     judge = Judge(inventory, policy, now, holds)
     by_rules = [judge.decide(judge.case(*one)) for kind in ORDER for one in judge.holders_first(kind)]
-    decisions, _ = decide_for_target(inventory, target, judge, by_rules, Reclaim(inventory))
+    decisions, _ = decide_for_target(inventory, target, judge, by_rules, Reclaim(inventory), is_endless=True)
     return next(one for one in decisions if (one.kind, one.id) == (decision.kind, decision.id))
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dockersweep.errors import UsageError
 from dockersweep.model.inventory import KINDS, Kind
-from dockersweep.model.policy import LimitSettings, Policy, Protection, Protections, Rule
+from dockersweep.model.policy import LimitSettings, Policy, Protection, Protections, Rule, Target
 from dockersweep.policy.defaults import (
     ANONYMOUS_VOLUMES,
     DANGLING_IMAGES,
@@ -15,6 +15,7 @@ from dockersweep.policy.defaults import (
     NAMED_VOLUMES,
     TAGGED_IMAGES,
 )
+from dockersweep.policy.patterns import compile_pairs, compile_pattern, is_unicode
 from dockersweep.units import Age
 
 
@@ -62,6 +63,7 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
         ),
         rules=tuple(rules),
         kinds=tuple(kind for kind in KINDS if kind in flags.kinds) or KINDS,
+        target=_target_of_age(policy.target, flags.older_than),
         limits=LimitSettings(
             objects=policy.limits.objects if flags.max_objects is None else flags.max_objects,
             size_bytes=policy.limits.size_bytes if flags.max_bytes is None else flags.max_bytes,
@@ -91,8 +93,18 @@ def _of_age(rule: Rule, age: Age) -> Rule:
     return replace(rule, remove=replace(rule.remove, older_than=age, unused_for=None, stopped_for=None))
 
 
+def _target_of_age(target: Target | None, age: Age | None) -> Target | None:
+    return target if target is None or age is None else replace(target, older_than=age)
+
+
 def _protections(patterns: Iterable[str], source: str) -> tuple[Protection, ...]:
     for pattern in patterns:
-        if not pattern.strip("/ "):
+        if not pattern.strip("/ ") or pattern.startswith("="):
             raise UsageError(f"{source} is empty and would protect nothing: write a name or a pattern like web-*")
+        if not is_unicode(pattern):
+            raise UsageError(f"{source} {pattern!a} is no text in UTF-8, and no name of an engine is like that")
+        if source == "--keep-label":
+            compile_pairs([pattern])
+        else:
+            compile_pattern(pattern)
     return tuple(Protection(pattern=pattern, source=source) for pattern in patterns)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Network, Object
-from dockersweep.model.naming import id_of, kind_of, objects_of
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object
+from dockersweep.model.naming import id_of, kind_of, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.storage import Part
 from dockersweep.policy.cache_layers import exclusive_bytes, may_hold
@@ -50,16 +50,18 @@ def find_holdings(inventory: Inventory) -> Holdings:
     if inventory.build_cache is None and not on_disk:
         parts[UNREAD_CACHE], maybe[UNREAD_CACHE] = Part(id=UNREAD_CACHE, high_bytes=0), (ANYTHING,)
     image_ids = {image.id for image in inventory.images}
+    part_of: dict[ObjectRef, str] = {}
     for seen in objects_of(inventory):
-        own = part_id(seen)
+        ref = ref_of(seen)
+        part_of[ref] = own = f"{ref.kind}:{ref.id}"
         if own in parts:
             continue
         if on_disk:
             # It came after the metadata were read, or has no folder that is known; it holds nothing that is told.
-            parts[own] = Part(id=own, high_bytes=0 if isinstance(seen, Network) else None)
+            parts[own] = Part(id=own, high_bytes=0 if type(seen) is Network else None)
             continue
-        parts[own], uncertain = _told_by_size(seen, inventory, candidates)
-        if isinstance(seen, Container) and seen.image_id not in image_ids:
+        parts[own], uncertain = _told_by_size(own, seen, inventory, candidates)
+        if type(seen) is Container and seen.image_id not in image_ids:
             # Its image was removed by force; the layers of that it keeps all the same, and nobody knows their size.
             parts[own] = replace(parts[own], high_bytes=None)
             uncertain = (ANYTHING, ANY_RECORD)
@@ -67,7 +69,7 @@ def find_holdings(inventory: Inventory) -> Holdings:
             maybe[own] = uncertain
     for one, needs in _collectives(parts, maybe).items():
         parts[one], maybe[one] = Part(id=one, high_bytes=0), needs
-    return _graph(inventory, parts, maybe)
+    return _graph(part_of, parts, maybe)
 
 
 def part_id(seen: Object) -> str:
@@ -89,39 +91,37 @@ def _collectives(parts: Mapping[str, Part], maybe: Mapping[str, tuple[str, ...]]
 
 
 def _told_by_size(
-    seen: Object, inventory: Inventory, candidates: Mapping[str, frozenset[str]]
+    own: str, seen: Object, inventory: Inventory, candidates: Mapping[str, frozenset[str]]
 ) -> tuple[Part, tuple[str, ...]]:
     """Return a part of its own for an object of which the storage does not tell, and what it may hold besides."""
-    own = part_id(seen)
-    if isinstance(seen, Network):
+    if type(seen) is Network:
         return Part(id=own, high_bytes=0), ()
-    if isinstance(seen, Container):
-        part = _container_part(seen, log_is_counted=inventory.engine.flavour == "podman")
+    if type(seen) is Container:
+        part = _container_part(own, seen, log_is_counted=inventory.engine.flavour == "podman")
         # There its "-init" snapshot takes some blocks, of which the engine does not tell.
         return replace(part, high_bytes=None) if inventory.engine.image_store == "containerd" else part, ()
-    if isinstance(seen, Image):
+    if type(seen) is Image:
         told = seen.size_bytes is not None and seen.shared_bytes is not None
         unique = max(0, (seen.size_bytes or 0) - (seen.shared_bytes or 0)) if told else 0
         alone = seen.shared_bytes == 0
         return Part(id=own, low_bytes=unique, high_bytes=seen.size_bytes), () if alone else (ANY_LAYER,)
-    if isinstance(seen, BuildCacheRecord):
-        return _record_part(seen, inventory, candidates)
+    if type(seen) is BuildCacheRecord:
+        return _record_part(own, seen, inventory, candidates)
     return Part(id=own, low_bytes=seen.size_bytes or 0, high_bytes=seen.size_bytes), ()
 
 
-def _container_part(seen: Container, log_is_counted: bool) -> Part:
+def _container_part(own: str, seen: Container, log_is_counted: bool) -> Part:
     """The writable layer and the log, which Podman counts with it; where either is not known, the other is the least
     that comes back."""
     sizes = [seen.size_bytes] if log_is_counted else [seen.size_bytes, seen.log_bytes]
     known = [size for size in sizes if size is not None]
     high = sum(known) if len(known) == len(sizes) else None
-    return Part(id=part_id(seen), low_bytes=sum(known), high_bytes=high)
+    return Part(id=own, low_bytes=sum(known), high_bytes=high)
 
 
 def _record_part(
-    seen: BuildCacheRecord, inventory: Inventory, candidates: Mapping[str, frozenset[str]]
+    own: str, seen: BuildCacheRecord, inventory: Inventory, candidates: Mapping[str, frozenset[str]]
 ) -> tuple[Part, tuple[str, ...]]:
-    own = part_id(seen)
     if inventory.engine.image_store == "containerd":
         # Its size holds blobs and a snapshot that other records and images count as theirs too (engine-api.md §0.1).
         high = seen.size_bytes if seen.shared else exclusive_bytes(seen, on_containerd=True)
@@ -136,7 +136,9 @@ def _record_part(
     return Part(id=own, high_bytes=0), tuple(sorted(layers))
 
 
-def _graph(inventory: Inventory, parts: Mapping[str, Part], maybe: Mapping[str, tuple[str, ...]]) -> Holdings:
+def _graph(
+    part_of: Mapping[ObjectRef, str], parts: Mapping[str, Part], maybe: Mapping[str, tuple[str, ...]]
+) -> Holdings:
     numbers = {part: number for number, part in enumerate(parts)}
 
     def numbered(ids: tuple[str, ...]) -> Iterator[int]:
@@ -144,15 +146,11 @@ def _graph(inventory: Inventory, parts: Mapping[str, Part], maybe: Mapping[str, 
         return (numbers[one] for one in ids if one in numbers)
 
     return Holdings(
-        node_of={
-            ObjectRef(kind=kind, id=id_of(seen)): numbers[part_id(seen)]
-            for kind in KINDS
-            for seen in objects_of(inventory, kind)
-        },
+        node_of={ref: numbers[own] for ref, own in part_of.items()},
         ids=tuple(parts),
         low=tuple(part.low_bytes for part in parts.values()),
         high=tuple(part.high_bytes for part in parts.values()),
         inodes=tuple(0 if part.high_bytes == 0 else part.inodes for part in parts.values()),
-        needs=tuple(tuple(dict.fromkeys(numbered(part.needs))) for part in parts.values()),
+        needs=tuple(tuple(dict.fromkeys(numbered(part.needs))) if part.needs else () for part in parts.values()),
         maybe={numbers[own]: tuple(numbered(held)) for own, held in maybe.items()},
     )

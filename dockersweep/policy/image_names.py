@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from dockersweep.model.inventory import Image
-from dockersweep.policy.patterns import Test, compile_patterns, is_glob
+from dockersweep.policy.patterns import Test, compile_patterns, is_glob, is_regular_expression
 
 LEFT_OUT = ("localhost/", "docker.io/", "library/")
 
@@ -44,24 +44,48 @@ def with_registry(name: str) -> str:
     return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
 
 
-def compile_names(patterns: Iterable[str]) -> Test:
+def without_docker(name: str) -> str:
+    """Return a name as short as Docker tells it; the inverse of `with_registry`."""
+    return name.removeprefix("docker.io/library/").removeprefix("docker.io/")
+
+
+def compile_names(patterns: Iterable[str], and_whole: bool = False) -> Test:
     """Return the test whether a reference or repository, as an engine tells it, matches any of the patterns.
 
-    A registry that people leave out may be left out in either; a pattern that is more than a name and begins with one
-    speaks of just that registry.
+    A registry that people leave out may be left out in either; a glob that begins with one speaks of just that
+    registry. Other globs and expressions are asked of the name without it and of the name as it is told and, with
+    `and_whole`, of the name with the registry that is meant: what protects is better generous.
     """
     told = tuple(patterns)
-    long = [one for one in told if one.startswith(LEFT_OUT) and is_glob(one)]
+    if any(is_regular_expression(one) or (is_glob(one) and not one.startswith(LEFT_OUT)) for one in told):
+        return _of_all_spellings(told, and_whole)
+    long = {one for one in told if one.startswith(LEFT_OUT) and is_glob(one)}
     of_short = compile_patterns(without_registry(one) for one in told if one not in long)
     if not long:
-        return lambda name: of_short(without_registry(name))
+        return lambda name: of_short(without_registry(name) if name.startswith(LEFT_OUT) else name)
     of_long = compile_patterns(f"docker.io/{one}" if one.startswith("library/") else one for one in long)
 
-    def matches(name: str) -> bool:
+    def matches(name: str) -> object:
         if of_short(without_registry(name)):
             return True
         whole = with_registry(name)
         return of_long(whole) or of_long(whole.replace("docker.io/library/", "docker.io/", 1))
+
+    return matches
+
+
+def _of_all_spellings(patterns: tuple[str, ...], and_whole: bool) -> Test:
+    open_ended = {one for one in patterns if is_regular_expression(one) or is_glob(one)}
+    as_told = compile_patterns(one for one in open_ended if not one.startswith(LEFT_OUT))
+    rest = tuple(one for one in patterns if one not in open_ended or one.startswith(LEFT_OUT))
+    of_rest: Test = compile_names(rest) if rest else lambda name: False
+
+    def matches(name: str) -> object:
+        if as_told(name) or of_rest(name):
+            return True
+        if name.startswith(LEFT_OUT) and as_told(without_registry(name)):
+            return True
+        return and_whole and as_told(with_registry(name))
 
     return matches
 

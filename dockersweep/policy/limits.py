@@ -27,13 +27,15 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
     Where it is not known how much would come back at the most, a limit for bytes cannot be held, and so is exceeded.
     """
     goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
-    if not goes:
+    tags = sum(len(decision.untag) for decision in decisions)
+    if not goes and not tags:
         return ()
     there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
     goes += Counter(before.of_kind)
     told: list[str] = []
-    if limits.objects is not None and goes.total() > limits.objects:
-        told.append(f"{_objects(goes.total())} to remove, {limits.objects} allowed")
+    if limits.objects is not None and goes.total() + tags > limits.objects:
+        and_tags = f" and {tags} tag{'' if tags == 1 else 's'}" if tags else ""
+        told.append(f"{_objects(goes.total())}{and_tags} to remove, {limits.objects} allowed")
     if limits.size_bytes is not None:
         allowed = f"{format_size(limits.size_bytes)} allowed"
         if reclaim.high_bytes is None:
@@ -46,7 +48,7 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
             if goes[kind] * 100 > limits.share_percent * there[kind]:
                 share = 100 * goes[kind] / there[kind]
                 told.append(
-                    f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} to remove ({share:.0f} %), "
+                    f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} to remove ({share:.3g} %), "
                     f"{limits.share_percent:g} % allowed"
                 )
     return tuple(told)

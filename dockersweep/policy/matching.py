@@ -18,14 +18,14 @@ ALWAYS_RESTARTED = frozenset({"always", "unless-stopped"})
 OF_TAGS = ("name", "repository", "tag")
 
 SizeOf = Callable[[Object], int | None]
-ObjectTest = Callable[[Any], bool]
+ObjectTest = Callable[[Any], object]
 """What it is given is of a kind that the rule's kinds have; a field that it has not has no match."""
 
 
 def _patterns(get: Callable[[Any], str | None], wanted: Sequence[str]) -> ObjectTest:
     test = compile_patterns(wanted)
 
-    def matches(seen: Any) -> bool:
+    def matches(seen: Any) -> object:
         text = get(seen)
         return text is not None and test(text)
 
@@ -108,7 +108,7 @@ class RuleTest:
         return not self.asks_of_tags or self._speaks_of_names(seen)
 
     def _speaks_of_names(self, seen: Object) -> bool:
-        if isinstance(seen, Image) and seen.tags:
+        if type(seen) is Image and seen.tags:
             return any(self.speaks_of_name(tag) for tag in seen.tags)
         # One without a tag is not taken apart by its digests: any of them that is excluded excludes it.
         names = names_of(seen)
@@ -118,7 +118,7 @@ class RuleTest:
 
     def units(self, seen: Object) -> tuple[str | None, ...]:
         """Return what it speaks of in an object that it speaks of: of an image those tags, of all others None."""
-        if not isinstance(seen, Image) or not seen.tags:
+        if type(seen) is not Image or not seen.tags:
             return (None,)
         return tuple(tag for tag in seen.tags if self.speaks_of_name(tag)) if self.asks_of_tags else seen.tags
 
@@ -134,7 +134,7 @@ class RuleTest:
 
         In doubt the rule may keep such an object, and does not remove it.
         """
-        if self.rule.match.recoverable is not None and isinstance(seen, Image) and seen.in_registry is None:
+        if self.rule.match.recoverable is not None and type(seen) is Image and seen.in_registry is None:
             return "nothing tells whether it can be pulled again"
         for field, is_unknown in self._doubts:
             if is_unknown(seen, self._size_of):
@@ -177,7 +177,7 @@ _UNKNOWN: dict[str, Callable[[Any, SizeOf], bool]] = {
 
 def names_of(seen: Object) -> Sequence[str]:
     """Return the names that patterns speak of: an image's tags, of one without a tag its digests or nothing."""
-    if isinstance(seen, Image):
+    if type(seen) is Image:
         return seen.tags or seen.digests
     return (name_of(seen),)
 

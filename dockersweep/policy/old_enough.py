@@ -72,9 +72,12 @@ def _asked(remove: Remove, now: datetime) -> Iterator[_Asked]:
     for date, since, unknown in dates:
         if date is not None:
             # What is just of that instant is not before it.
-            yield _Asked(
-                since, date - timedelta.resolution, f"not before {date.date()}", f"before {date.date()}", unknown
-            )
+            yield _Asked(since, _just_before(date), f"not before {date.date()}", f"before {date.date()}", unknown)
+
+
+def _just_before(date: datetime) -> datetime:
+    # Nothing lies before the first day of the calendar.
+    return date if date.year == 1 else date - timedelta.resolution
 
 
 def _as_tables_show_it(seen: Object, since: Since | None, used_until: UsedUntil) -> Since | None:
@@ -91,7 +94,7 @@ def _built(seen: Object, since: Since | None, used_until: UsedUntil) -> Since | 
 
 def why_unknown(seen: Object) -> str:
     """Return why the age of an object is not known."""
-    if isinstance(seen, Image) and seen.built_at is not None:
+    if type(seen) is Image and seen.built_at is not None:
         return f"built {seen.built_at.date()}, and nothing tells when it came here"
     return "the engine does not tell it"
 

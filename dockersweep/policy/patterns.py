@@ -10,9 +10,18 @@ from fnmatch import translate
 
 from dockersweep.errors import UsageError
 
-Test = Callable[[str], bool]
+Test = Callable[[str], object]
+"""Tells whether a text matches by the truth of what it returns: this is asked millions of times, and to make a bool of
+a match takes as long as to find it."""
 
 _GLOB = re.compile(r"[*?\[]")
+_LETTERS = re.compile(r"\^([\w/:-]*)(?![\w/:*?+{-])", re.ASCII)
+"""The letters that an expression begins with, without one that may be repeated or missing."""
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text of a command line is Unicode: bytes that are no UTF-8 stand in it as halves of pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def is_regular_expression(pattern: str) -> bool:
@@ -69,13 +78,19 @@ def _any_of(tests: Sequence[Test]) -> Test:
 
 def compile_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], bool]:
     """Return the test whether labels or options hold any of `key` and `key=value`; both sides may be globs."""
-    tests = [_pair(pattern) for pattern in patterns]
-    return lambda pairs: bool(pairs) and any(test(pairs) for test in tests)
+    told = tuple(patterns)
+    keys = [one.partition("=")[0] for one in told]
+    tests = [_pair(pattern) for pattern in told]
+    if any(map(is_glob, keys)):
+        return lambda pairs: bool(pairs) and any(test(pairs) for test in tests)
+    has_none = frozenset(keys).isdisjoint
+    # Most labels are no key of any pattern, which is asked of all at once.
+    return lambda pairs: not has_none(pairs) and any(test(pairs) for test in tests)
 
 
-def _pair(pattern: str) -> Callable[[dict[str, str]], bool]:
+def _pair(pattern: str) -> Callable[[dict[str, str]], object]:
     key, separator, value = pattern.partition("=")
-    of_value = _glob_or_text(value) if separator else None
+    of_value = compile_pattern(value) if separator else None
     if not is_glob(key):
         if of_value is None:
             return lambda pairs: key in pairs
@@ -90,8 +105,7 @@ def _glob_or_text(pattern: str) -> Test:
 
 
 def _globs(globs: Iterable[str]) -> Test:
-    matches = re.compile("|".join(translate(one) for one in globs)).match
-    return lambda text: matches(text) is not None
+    return re.compile("|".join(translate(one) for one in globs)).match
 
 
 def _expressions(expressions: Sequence[str]) -> Test:
@@ -103,10 +117,29 @@ def _expressions(expressions: Sequence[str]) -> Test:
     for one in expressions:
         try:
             re2.compile(one, options)
+            # As it stands among others: an open quotation of the one must not quote the next.
+            re2.compile(f"(?:{one})", options)
         except re2.error as error:
             told = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
             raise UsageError(
                 f"/{one}/ is no regular expression of RE2, which has no look-around and no back references: {told}"
             ) from None
-    search = re2.compile("|".join(f"(?:{one})" for one in expressions), options).search
-    return lambda text: search(text) is not None
+    try:
+        search = re2.compile("|".join(f"(?:{one})" for one in expressions), options).search
+    except re2.error:
+        # Together they are more than RE2 takes.
+        tests = [_expressions([one]) for one in expressions]
+        return lambda text: any(test(text) for test in tests)
+    # All that can match begin with one of these; where nothing is known of one, it is the empty text.
+    beginnings = tuple(map(_beginning, expressions))
+    # In bytes no place in the text has to be counted out, which takes as long as the search.
+    return lambda text: text.startswith(beginnings) and search(text.encode("utf-8", "surrogatepass"))
+
+
+def _beginning(expression: str) -> str:
+    """Return letters with which every text begins that an expression matches: "db-" of "^db-[0-9]+$".
+
+    Most names do not begin so, which is told much sooner than by a search.
+    """
+    letters = _LETTERS.match(expression)
+    return letters[1] if letters is not None and "|" not in expression else ""

@@ -2,6 +2,8 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from dockersweep.model.inventory import (
@@ -24,8 +26,8 @@ SWARM_TASK = "com.docker.swarm.task.id"
 # Docker takes as little as one digit; a pattern of letters a to f is more likely a name.
 SHORTEST_ID = 6
 
-ObjectTest = Callable[[Any], bool]
-"""What it is given is of the type that it was made for."""
+_Test = Callable[[Any], object]
+"""What it is given is what was asked for of an object."""
 
 
 def _hard(code: ReasonCode, text: str) -> Reason:
@@ -40,35 +42,38 @@ class HardProtections:
         self._is_podman = inventory.engine.flavour == "podman"
         self._volume_names = sorted(volume.name for volume in inventory.volumes) if self._is_podman else []
 
-    def of(self, seen: Object, is_held: bool) -> Iterator[Reason]:
-        """Yield the reasons that no policy overrides, other than the objects that hold it.
+    def of(self, seen: Object, is_held: bool) -> Sequence[Reason]:
+        """Return the reasons that no policy overrides, other than the objects that hold it.
 
         `is_held` tells whether any container, one that goes as well, holds it.
         """
-        if isinstance(seen, Container):
-            yield from self._of_container(seen)
-        elif isinstance(seen, Volume) and not seen.free_by_engine and not is_held:
-            yield _hard("in-use", "the engine counts a use of it that no container shows")
-        elif isinstance(seen, Volume) and self._is_podman:
-            yield from self._of_podman_volume(seen)
-        elif isinstance(seen, Network) and seen.predefined:
-            yield _hard("predefined", "made by the engine for itself")
-        elif isinstance(seen, Network) and seen.scope != "local":
-            yield _hard("swarm", f"its scope is {seen.scope or 'unknown'}: other nodes may use it")
-        elif isinstance(seen, BuildCacheRecord) and seen.in_use:
-            yield _hard("in-use", "a build uses it")
+        if type(seen) is Container:
+            return self._of_container(seen)
+        if type(seen) is Volume and not seen.free_by_engine and not is_held:
+            return (_hard("in-use", "the engine counts a use of it that no container shows"),)
+        if type(seen) is Volume and self._is_podman:
+            return tuple(self._of_podman_volume(seen))
+        if type(seen) is Network and seen.predefined:
+            return (_hard("predefined", "made by the engine for itself"),)
+        if type(seen) is Network and seen.scope != "local":
+            return (_hard("swarm", f"its scope is {seen.scope or 'unknown'}: other nodes may use it"),)
+        if type(seen) is BuildCacheRecord and seen.in_use:
+            return (_hard("in-use", "a build uses it"),)
+        return ()
 
-    def _of_container(self, seen: Container) -> Iterator[Reason]:
+    def _of_container(self, seen: Container) -> list[Reason]:
+        reasons: list[Reason] = []
         if seen.id == self._own_container:
-            yield _hard("in-use", "dockersweep itself runs in it")
+            reasons.append(_hard("in-use", "dockersweep itself runs in it"))
         if seen.state not in STOPPED_STATES:
-            yield _hard("in-use", f"it is {seen.state or 'in an unknown state'}")
+            reasons.append(_hard("in-use", f"it is {seen.state or 'in an unknown state'}"))
         if SWARM_TASK in seen.labels:
-            yield _hard("swarm", "part of a swarm task, which the swarm itself cleans up")
+            reasons.append(_hard("swarm", "part of a swarm task, which the swarm itself cleans up"))
         if self._is_podman and seen.name.endswith("-infra"):
-            yield _hard("predefined", "the infra container of a pod, which goes with the pod")
+            reasons.append(_hard("predefined", "the infra container of a pod, which goes with the pod"))
         if seen.unread is not None:
-            yield _hard("unread", f"it could not be read in full: {seen.unread}")
+            reasons.append(_hard("unread", f"it could not be read in full: {seen.unread}"))
+        return reasons
 
     def _of_podman_volume(self, seen: Volume) -> Iterator[Reason]:
         # In order, the first name after its own is one that begins with it, if any does.
@@ -79,71 +84,95 @@ class HardProtections:
 
 
 class _Group(NamedTuple):
-    """The patterns of one key, for one kind of object. Most objects are matched by none, so all are asked at once."""
+    """The patterns that ask for the same of one kind of object. Most match none, so all are asked at once first."""
 
-    said: str
-    any_of_them: ObjectTest
-    each: tuple[tuple[Protection, ObjectTest], ...]
+    asked_for: Callable[[Any], Any]
+    any_of_them: _Test
+    each: tuple[tuple[str, Protection, _Test], ...]
+    """What is said of an object that it matches, the pattern, and the test for it alone."""
 
 
 class PolicyProtections:
     """What a policy protects, made ready to be asked of many objects."""
 
     def __init__(self, protections: Protections) -> None:
-        self._groups: dict[type, list[_Group]] = {type_: [] for type_ in KIND_OF}
-        self._idle = dict.fromkeys(
-            (*protections.labels, *protections.names, *protections.images, *protections.projects)
+        of_key = (
+            ("has the label", _LABELS, protections.labels),
+            ("its name matches", _NAMES, protections.names),
+            ("its reference matches", _REFERENCES, protections.images),
+            ("it belongs to the compose project", _PROJECTS, protections.projects),
         )
-        for said, patterns, make_by_type in (
-            ("has the label", protections.labels, _LABELS),
-            ("its name matches", protections.names, _NAMES),
-            ("its reference matches", protections.images, _REFERENCES),
-            ("it belongs to the compose project", protections.projects, _PROJECTS),
-        ):
-            for type_, make in make_by_type.items():
-                if patterns:
-                    each = tuple((one, make([one.pattern])) for one in patterns)
-                    self._groups[type_].append(_Group(said, make([one.pattern for one in patterns]), each))
+        self._idle = dict.fromkeys(pattern for _, _, patterns in of_key for pattern in patterns)
+        self._groups: dict[type, list[_Group]] = {}
+        for type_ in KIND_OF:
+            asked = [(by_type[type_], said, one) for said, by_type, told in of_key if type_ in by_type for one in told]
+            # Names and references of images stand one after the other, and ask for the same.
+            self._groups[type_] = [
+                _group(how, [(said, one) for _, said, one in of_one]) for how, of_one in groupby(asked, itemgetter(0))
+            ]
 
-    def of(self, seen: Object) -> Iterator[Reason]:
-        """Yield a reason for every pattern that matches; one that matches protects."""
-        for group in self._groups[type(seen)]:
-            if group.any_of_them(seen):
-                for pattern, test in group.each:
-                    if test(seen):
+    def of(self, seen: Object) -> list[Reason]:
+        """Return a reason for every pattern that matches; one that matches protects."""
+        reasons: list[Reason] = []
+        for asked_for, any_of_them, each in self._groups[type(seen)]:
+            value = asked_for(seen)
+            if any_of_them(value):
+                for said, pattern, test in each:
+                    if test(value):
                         self._idle.pop(pattern, None)
-                        text = f"{group.said} {pattern.pattern} ({pattern.source})"
-                        yield Reason(code="protected", rule="protection", text=text)
+                        text = f"{said} {pattern.pattern} ({pattern.source})"
+                        reasons.append(Reason(code="protected", rule="protection", text=text))
+        return reasons
 
     def idle(self) -> tuple[Protection, ...]:
         """Return the patterns that matched nothing so far: mostly they are misspelt and protect nothing."""
         return tuple(self._idle)
 
 
-def _label_test(patterns: Sequence[str]) -> ObjectTest:
-    test = compile_pairs(patterns)
-    return lambda seen: test(seen.labels)
+class _Asking(NamedTuple):
+    """How the patterns of a key are asked of one kind of object."""
+
+    asked_for: Callable[[Any], Any]
+    """Returns what of the object the patterns speak of."""
+    make: Callable[[Sequence[str]], _Test]
+    """Returns the test of that for any of some patterns."""
 
 
-def _project_test(patterns: Sequence[str]) -> ObjectTest:
+def _group(how: _Asking, told: Sequence[tuple[str, Protection]]) -> _Group:
+    each = tuple((said, one, how.make([one.pattern])) for said, one in told)
+    return _Group(how.asked_for, how.make([one.pattern for _, one in told]), each)
+
+
+def _project_test(patterns: Sequence[str]) -> _Test:
     test = compile_patterns(patterns)
-    return lambda seen: seen.project is not None and test(seen.project)
+    return lambda project: project is not None and test(project)
 
 
-def _name_test(patterns: Sequence[str]) -> ObjectTest:
-    test = compile_patterns(one if is_regular_expression(one) else one.removeprefix("/") for one in patterns)
-    return lambda seen: test(seen.name)
+def _name_test(patterns: Sequence[str]) -> Test:
+    return compile_patterns(one if is_regular_expression(one) else one.removeprefix("/") for one in patterns)
 
 
-def _container_test(patterns: Sequence[str]) -> ObjectTest:
+def _container_test(patterns: Sequence[str]) -> _Test:
     of_name, of_id = _name_test(patterns), _id_test(patterns)
-    return lambda seen: of_name(seen) or of_id(seen.id)
+    return lambda seen: of_name(seen.name) or of_id(seen.id)
 
 
-def _image_test(patterns: Sequence[str]) -> ObjectTest:
+def _image_test(patterns: Sequence[str]) -> _Test:
     of_id = _id_test([one.removeprefix("sha256:") for one in patterns])
-    of_reference = compile_names(patterns)
-    return lambda seen: of_id(seen.id) or any(of_reference(one) for one in spellings(seen))
+    of_reference = compile_names(patterns, and_whole=True)
+
+    def matches(known_as: tuple[str, list[str]]) -> object:
+        full_id, names = known_as
+        for name in names:
+            if of_reference(name):
+                return True
+        return of_id(full_id)
+
+    return matches
+
+
+def _known_as(image: Image) -> tuple[str, list[str]]:
+    return image.id, list(spellings(image))
 
 
 def _id_test(patterns: Sequence[str]) -> Test:
@@ -152,20 +181,22 @@ def _id_test(patterns: Sequence[str]) -> Test:
     of_digits = compile_patterns(globs)
     beginnings = tuple(one for one in globs if len(one) >= SHORTEST_ID)
 
-    def matches(full_id: str) -> bool:
+    def matches(full_id: str) -> object:
         digits = full_id.removeprefix("sha256:")
         return digits.startswith(beginnings) or of_digits(digits)
 
     return matches
 
 
-_Make = Callable[[Sequence[str]], ObjectTest]
-_LABELS: dict[type, _Make] = dict.fromkeys((Container, Image, Volume, Network), _label_test)
-_PROJECTS: dict[type, _Make] = dict.fromkeys((Container, Image, Volume, Network), _project_test)
-_NAMES: dict[type, _Make] = {
-    Container: _container_test,
-    Image: _image_test,
-    Volume: _name_test,
-    Network: _name_test,
+_LABELS: dict[type, _Asking] = dict.fromkeys(
+    (Container, Image, Volume, Network), _Asking(attrgetter("labels"), compile_pairs)
+)
+_PROJECTS: dict[type, _Asking] = dict.fromkeys(
+    (Container, Image, Volume, Network), _Asking(attrgetter("project"), _project_test)
+)
+_REFERENCES: dict[type, _Asking] = {Image: _Asking(_known_as, _image_test)}
+_NAMES: dict[type, _Asking] = {
+    **dict.fromkeys((Volume, Network), _Asking(attrgetter("name"), _name_test)),
+    Container: _Asking(lambda seen: seen, _container_test),
+    Image: _REFERENCES[Image],
 }
-_REFERENCES: dict[type, _Make] = {Image: _image_test}

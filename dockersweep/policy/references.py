@@ -5,19 +5,21 @@ Engines lose count at times (moby#41686, moby#38883), so every reference is coun
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from itertools import takewhile
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Volume
 from dockersweep.model.naming import image_name, ref_of, short_id
 from dockersweep.model.plan import ObjectRef
-from dockersweep.policy.ages import container_since
+from dockersweep.policy.ages import Since, container_since
 from dockersweep.units import format_duration
 
 
-class Hold(NamedTuple):
+class Hold(Struct, frozen=True, gc=False):
     """One object that holds another."""
 
     by: ObjectRef
@@ -48,11 +50,9 @@ def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef,
     donors = {name: container.id for container in inventory.containers for name in (container.name, container.id)}
     mountpoints = {volume.mountpoint: volume for volume in inventory.volumes if volume.mountpoint}
     for container in inventory.containers:
-        hold = Hold(
-            by=ref_of(container),
-            text=f"used by container {container.name} ({describe_state(container, now)})",
-            until=_last_use(container),
-        )
+        since = container_since(container)
+        told = f"container {container.name} ({_state_words(container, since, now)})"
+        hold = Hold(ref_of(container), f"used by {told}", None if since is None else since.instant)
         for image_id in images.held_by(container):
             yield ObjectRef(kind="image", id=image_id), hold
         yield from images.mounted_by(container, hold)
@@ -63,25 +63,25 @@ def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef,
                 yield ObjectRef(kind="network", id=network_id), hold
         for named in container.shares_with:
             if named in donors:
-                text = f"container {container.name} ({describe_state(container, now)}) joins its namespaces"
-                yield ObjectRef(kind="container", id=donors[named]), Hold(by=hold.by, text=text)
+                yield ObjectRef(kind="container", id=donors[named]), Hold(hold.by, f"{told} joins its namespaces")
     yield from _holds_of_own_kind(inventory)
 
 
 def _holds_of_own_kind(inventory: Inventory) -> Iterator[tuple[ObjectRef, Hold]]:
     for image in inventory.images:
         if image.parent_id:
-            hold = Hold(by=ref_of(image), text=f"parent of image {image_name(image)}")
+            hold = Hold(ref_of(image), f"parent of image {image_name(image)}")
             yield ObjectRef(kind="image", id=image.parent_id), hold
     lenders = {network.name: network.id for network in inventory.networks}
     for network in inventory.networks:
         if network.config_from in lenders:
-            hold = Hold(by=ref_of(network), text=f"lends its configuration to network {network.name}")
+            hold = Hold(ref_of(network), f"lends its configuration to network {network.name}")
             yield ObjectRef(kind="network", id=lenders[network.config_from]), hold
     for record in inventory.build_cache or ():
-        for parent in record.parents:
-            hold = Hold(by=ref_of(record), text=f"parent of build-cache record {short_id(record.id)}")
-            yield ObjectRef(kind="build-cache", id=parent), hold
+        if record.parents:
+            hold = Hold(ref_of(record), f"parent of build-cache record {short_id(record.id)}")
+            for parent in record.parents:
+                yield ObjectRef(kind="build-cache", id=parent), hold
 
 
 class _ImageNames:
@@ -89,13 +89,20 @@ class _ImageNames:
 
     def __init__(self, images: tuple[Image, ...]) -> None:
         self._images = images
-        self._by_name: defaultdict[str, set[str]] = defaultdict(set)
-        self._by_digits = sorted((image.id.removeprefix("sha256:"), image.id) for image in images)
+        self._by_name: defaultdict[str, list[str]] = defaultdict(list)
         for image in images:
             for name in (image.id, *image.tags, *image.digests):
-                self._by_name[name].add(image.id)
+                self._by_name[name].append(image.id)
 
-    def held_by(self, container: Container) -> set[str]:
+    @cached_property
+    def _by_digits(self) -> list[tuple[str, str]]:
+        return sorted((image.id.removeprefix("sha256:"), image.id) for image in self._images)
+
+    @cached_property
+    def _untagged(self) -> dict[str, None]:
+        return {image.id: None for image in self._images if not image.tags}
+
+    def held_by(self, container: Container) -> Collection[str]:
         """Return the ids of the images that it was made of."""
         return self._by_name.get(container.image_id or "") or self._named(container.image)
 
@@ -107,18 +114,19 @@ class _ImageNames:
         """
         for mount in container.mounts:
             if mount.type == "image":
-                named = self._named(mount.source or "")
-                for image in self._images:
-                    if image.id in named:
-                        yield ObjectRef(kind="image", id=image.id), hold
-                    elif not named or not image.tags:
-                        text = f"may be what container {container.name} mounts as {mount.source}"
-                        yield ObjectRef(kind="image", id=image.id), Hold(by=hold.by, text=text, until=hold.until)
+                named = set(self._named(mount.source or ""))
+                for image_id in named:
+                    yield ObjectRef(kind="image", id=image_id), hold
+                text = f"may be what container {container.name} mounts as {mount.source}"
+                perhaps = Hold(hold.by, text, hold.until)
+                for image_id in self._untagged if named else (image.id for image in self._images):
+                    if image_id not in named:
+                        yield ObjectRef(kind="image", id=image_id), perhaps
 
-    def _named(self, reference: str) -> set[str]:
+    def _named(self, reference: str) -> Collection[str]:
         """Return the ids of the images that a person can mean by a reference."""
         if not reference:
-            return set()
+            return ()
         for spelling in (reference, f"{reference}:latest"):
             for prefix in ("", "localhost/", "docker.io/library/", "docker.io/"):
                 if prefix + spelling in self._by_name:
@@ -126,7 +134,7 @@ class _ImageNames:
         digits = reference.removeprefix("sha256:")
         rest = range(bisect_left(self._by_digits, (digits, "")), len(self._by_digits))
         beginning = takewhile(lambda place: self._by_digits[place][0].startswith(digits), rest)
-        return {self._by_digits[place][1] for place in beginning}
+        return [self._by_digits[place][1] for place in beginning]
 
 
 def _volumes_held_by(container: Container, mountpoints: Mapping[str, Volume]) -> Iterator[str]:
@@ -142,14 +150,12 @@ def _volumes_held_by(container: Container, mountpoints: Mapping[str, Volume]) ->
                 yield mountpoints[path].name
 
 
-def _last_use(container: Container) -> datetime | None:
-    since = container_since(container)
-    return None if since is None else since.instant
-
-
 def describe_state(container: Container, now: datetime) -> str:
     """Return the state of a container for people: "running", "exited 2 hours ago", "created 3 days ago"."""
-    since = container_since(container)
+    return _state_words(container, container_since(container), now)
+
+
+def _state_words(container: Container, since: Since | None, now: datetime) -> str:
     if since is None or container.state not in STOPPED_STATES:
         return container.state
     return f"{container.state} {format_duration((now - since.instant).total_seconds())} ago"

@@ -1,6 +1,7 @@
 """Counts references as an engine does: what a removal takes away, and which parts nothing needs any more."""
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from dockersweep.policy.holdings import Holdings
 
@@ -13,9 +14,8 @@ class References:
         self.needs = graph.needs
         self.maybe = maybe
         self.counts = [0] * len(graph.ids)
-        for needs in (*graph.needs, *maybe.values()):
-            for node in needs:
-                self.counts[node] += 1
+        for node in chain.from_iterable((*graph.needs, *maybe.values())):
+            self.counts[node] += 1
         # An object's part has one more for being an object's. What is no object's and is needed by nothing stands
         # for a holder that no list shows: it has none to lose, and so is never reached.
         for node in graph.node_of.values():
@@ -39,6 +39,10 @@ class Release:
     def remove(self, node: int) -> list[int]:
         """Take the reference away that a part has for being an object's; return the parts that come back with it."""
         counts, needs, taken = self._references.counts, self._references.needs, self._taken
+        if counts[node] == 1 and not needs[node] and node not in self._maybe:
+            # Most objects are so: nothing else holds them, and they hold nothing.
+            times = taken[node] = taken.get(node, 0) + 1
+            return [node] if times == 1 else []
         released: list[int] = []
         waiting = [node]
         while waiting:

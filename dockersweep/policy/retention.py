@@ -9,9 +9,9 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from dockersweep.model.inventory import Image, Kind, Object
-from dockersweep.model.naming import id_of, kind_of
+from dockersweep.model.naming import PLURAL_OF, id_of, kind_of
 from dockersweep.model.policy import Count, Keep
-from dockersweep.policy.image_names import repository_of, tag_of
+from dockersweep.policy.image_names import tag_of, whole_repository_of, with_registry, without_docker
 from dockersweep.policy.patterns import compile_pattern
 from dockersweep.policy.versions import newest_of_majors, newest_of_minors, version_of
 from dockersweep.units import LAST_UNKNOWN_INSTANT, format_instant
@@ -34,14 +34,6 @@ There may be millions of them, and only bare tuples of what refers to nothing co
 
 _NEWEST = itemgetter(0, 1)
 """Orders members by their time, and by their ids where that is the same: never by the order in which they come in."""
-
-_NOUNS: dict[Kind, str] = {
-    "container": "containers",
-    "image": "images",
-    "volume": "volumes",
-    "network": "networks",
-    "build-cache": "build-cache records",
-}
 
 
 class _Period(NamedTuple):
@@ -80,14 +72,14 @@ def kept_by(keep: Keep, spoken_of: SpokenOf, now: datetime) -> dict[Unit, tuple[
 def _dated(spoken_of: SpokenOf, now: datetime, kept: _Kept) -> Iterator[tuple[datetime, Object, tuple[str, ...]]]:
     """Yield what has a time at which it was built or created, in UTC; all others are kept in doubt."""
     for seen, tags in spoken_of:
-        instant = seen.built_at if isinstance(seen, Image) else seen.created_at
+        instant = seen.built_at if type(seen) is Image else seen.created_at
         if instant is not None and LAST_UNKNOWN_INSTANT < instant <= now:
             yield (instant if instant.tzinfo is UTC else instant.astimezone(UTC)), seen, tags
             continue
         if instant is not None and instant > now:
             reason = f"dated in the future ({format_instant(instant)})"
         else:
-            reason = f"nothing tells when it was {'built' if isinstance(seen, Image) else 'created'}"
+            reason = f"nothing tells when it was {'built' if type(seen) is Image else 'created'}"
         for tag in tags or _UNTAGGED:
             kept[id_of(seen), tag] += (reason,)
 
@@ -98,7 +90,7 @@ def _groups(
     """Return the members of every group by its name; None is the group of those that have no such name."""
     groups: defaultdict[str | None, list[_Member]] = defaultdict(list)
     for instant, seen, tags in dated:
-        if group_by == "repository" and isinstance(seen, Image):
+        if group_by == "repository" and type(seen) is Image:
             for repository, own in _by_repository(seen, tags).items():
                 groups[repository].append((instant, seen.id, own))
         else:
@@ -109,13 +101,18 @@ def _groups(
 def _by_repository(image: Image, tags: tuple[str, ...]) -> Mapping[str | None, Sequence[str | None]]:
     """Return the tags of an image by their repositories; where it has none, its digests may name some."""
     if not tags:
-        return dict.fromkeys(map(repository_of, image.digests), _UNTAGGED) or {None: _UNTAGGED}
+        return dict.fromkeys(map(_whole, image.digests), _UNTAGGED) or {None: _UNTAGGED}
     if len(tags) == 1:
-        return {repository_of(tags[0]): tags}
+        return {_whole(tags[0]): tags}
     own: defaultdict[str | None, list[str | None]] = defaultdict(list)
     for tag in tags:
-        own[repository_of(tag)].append(tag)
+        own[_whole(tag)].append(tag)
     return own
+
+
+def _whole(reference: str) -> str:
+    """Return the repository with its registry: localhost/app is another one than docker.io/library/app."""
+    return with_registry(whole_repository_of(reference))
 
 
 def _group_of(group_by: str, seen: Object) -> str | None:
@@ -134,9 +131,9 @@ def _group_words(group_by: str, group: str | None, kind: Kind) -> str:
     if group_by == "none" or (group_by == "repository" and kind != "image"):
         return ""
     if group is None:
-        return f" of {_NOUNS[kind]} without {f'the label {key}' if key else f'a {what}'}"
+        return f" of {PLURAL_OF[kind]} without {f'the label {key}' if key else f'a {what}'}"
     if group_by == "repository":
-        return f" of {group}"
+        return f" of {without_docker(group)}"
     return f" of {key}={group}" if key else f" of project {group}"
 
 
@@ -157,8 +154,15 @@ class _Counts:
     def keep(self, newest_first: Sequence[_Member], of_group: str) -> None:
         """Keep of one group, its members given newest first, what is counted from the newest on."""
         if self._last is not None:
-            for number, member in enumerate(newest_first[: None if self._last == "all" else self._last], 1):
-                self._add(member, f"last #{number}{of_group}")
+            count = len(newest_first) if self._last == "all" else self._last
+            for number, member in enumerate(newest_first, 1):
+                if number <= count:
+                    self._add(member, f"last #{number}{of_group}")
+                elif member[0] == newest_first[count - 1][0]:
+                    # Which of those of the same instant is newer nobody knows.
+                    self._add(member, f"as new as the last #{count}{of_group}")
+                else:
+                    break
         if self._within is not None:
             newest, oldest = newest_first[0][0], newest_first[-1][0]
             # The calendar is slow to ask.
@@ -225,7 +229,7 @@ def _keep_versions(keep: Keep, spoken_of: SpokenOf, kept: _Kept) -> None:
         for tag in tags:
             version = read(tag_of(tag))
             if version is not None:
-                repositories[repository_of(tag)].append((version, (id_of(seen), tag)))
+                repositories[_whole(tag)].append((version, (id_of(seen), tag)))
     for versions in repositories.values():
         for count, newest in ((keep.majors, newest_of_majors), (keep.minors, newest_of_minors)):
             if count is not None:

@@ -15,18 +15,19 @@ from dockersweep.policy.target import going_on
 def gone_in(document: OutcomeDocument) -> Gone:
     """Return what a sweep has removed so far."""
     removed = Counter(one.kind for one in document.outcomes if one.action == "remove" and one.status == "removed")
-    return Gone(removed, freed_bytes(document) or 0)
+    told = document.reclaimed
+    return Gone(removed, told.low_bytes if told.measured_bytes is None else told.measured_bytes)
 
 
-def freed_bytes(document: OutcomeDocument) -> int | None:
-    """Return what came back: what was measured, else what is certain of the prediction; None where nothing tells."""
-    measured = document.reclaimed.measured_bytes
-    return (document.reclaimed.low_bytes or None) if measured is None else measured
+def can_go_on(policy: Policy, done: OutcomeDocument) -> bool:
+    """Whether it can be told after a round how much is still wanted."""
+    return policy.target is None or policy.target.free_bytes is None or done.reclaimed.measured_bytes is not None
 
 
 def policy_after(policy: Policy, done: OutcomeDocument) -> Policy:
     """Return the policy for what is still wanted after a round."""
-    return replace(policy, target=None if policy.target is None else going_on(policy.target, freed_bytes(done) or 0))
+    freed = done.reclaimed.measured_bytes or 0
+    return replace(policy, target=None if policy.target is None else going_on(policy.target, freed))
 
 
 def is_satisfied(plan: Plan) -> bool:
@@ -40,14 +41,19 @@ def goes_for_space(plan: Plan) -> bool:
     return any(reason.code == "space" for decision in plan.decisions for reason in decision.reasons)
 
 
-def target_outcome(first: Plan, last: Plan, done: OutcomeDocument, why_no_more: str) -> TargetOutcome | None:
-    """Return whether the target of the first plan is reached when the last is what is still asked for."""
+def target_outcome(
+    first: Plan, last: Plan, done: OutcomeDocument, why_no_more: str, is_told: bool = True
+) -> TargetOutcome | None:
+    """Return whether the target of the first plan is reached when the last is what is still asked for.
+
+    Where it is not told what came back, nobody knows.
+    """
     if first.target is None or last.target is None or first.target.begins is False:
         return None
-    reached = None if last.target.begins is None else is_satisfied(last)
+    reached = None if last.target.begins is None or not is_told else is_satisfied(last)
     return TargetOutcome(
         wanted_bytes=first.target.wanted_bytes,
-        freed_bytes=freed_bytes(done),
+        freed_bytes=done.reclaimed.measured_bytes,
         reached=reached,
         text=last.target.text if reached else f"{last.target.text}; {why_no_more}",
     )

@@ -8,11 +8,14 @@ so that what only removed objects hold is released in the same plan.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, Object
-from dockersweep.model.naming import name_of, objects_of
-from dockersweep.model.plan import Decision, ObjectRef, Reason
+from dockersweep.model.naming import id_of, name_of, objects_of
+from dockersweep.model.plan import Decision, ObjectRef, Reason, ReasonCode
 from dockersweep.model.policy import Policy, Protection, Remove
 from dockersweep.policy.ages import Since, since_of
 from dockersweep.policy.matching import RuleTest
@@ -34,10 +37,13 @@ def evaluate(inventory: Inventory, policy: Policy, now: datetime, holds: Holds |
 
 def in_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
     """Return decisions by kind and then by id."""
-    return tuple(sorted(decisions, key=lambda decision: (KINDS.index(decision.kind), decision.id)))
+    of_kind: dict[Kind, list[Decision]] = {kind: [] for kind in KINDS}
+    for decision in decisions:
+        of_kind[decision.kind].append(decision)
+    return tuple(decision for told in of_kind.values() for decision in sorted(told, key=attrgetter("id")))
 
 
-class Case(NamedTuple):
+class Case(Struct, frozen=True, gc=False):
     """One object, and what its age depends on."""
 
     seen: Object
@@ -50,7 +56,7 @@ class Case(NamedTuple):
     since: Since | None
 
 
-class Ruling(NamedTuple):
+class Ruling(Struct, frozen=True, gc=False):
     """What the rules say of one object, or of one tag of an image."""
 
     removes: bool
@@ -78,7 +84,7 @@ class Judge:
         youngest = policy.protections.younger_than
         self._youngest = None if youngest is None else AgeTest(Remove(older_than=youngest), now)
         self._rules: dict[Kind, list[_Rule]] = {kind: [] for kind in KINDS}
-        self._kept: dict[tuple[Kind, Unit], list[Reason]] = {}
+        self._kept: dict[Kind, dict[Unit, list[Reason]]] = {}
         for rule in policy.rules:
             age = None if rule.remove is None else AgeTest(rule.remove, now)
             made = _Rule(RuleTest(rule, self._sizes.of), age)
@@ -95,7 +101,10 @@ class Judge:
         return held_by
 
     def _keep(self, kind: Kind, test: RuleTest) -> None:
-        """Count what a rule keeps; what is in use takes its place in the count like all others."""
+        """Count what a rule keeps; what is in use takes its place in the count like all others.
+
+        What it may not mean at all is kept in doubt, and takes no place.
+        """
         if test.rule.keep is None:
             return
         spoken_of = [
@@ -103,9 +112,18 @@ class Judge:
             for seen in objects_of(self._inventory, kind)
             if test.speaks_of(seen)
         ]
+        kept = self._kept.setdefault(kind, {})
+        doubts = {id_of(seen): text for seen, _ in spoken_of if (text := test.doubt(seen)) is not None}
+        if doubts:
+            for seen, tags in spoken_of:
+                if id_of(seen) in doubts:
+                    reason = Reason(code="kept", rule=test.rule.name, text=f"in doubt: {doubts[id_of(seen)]}")
+                    for tag in tags or (None,):
+                        kept.setdefault((id_of(seen), tag), []).append(reason)
+            spoken_of = [(seen, tags) for seen, tags in spoken_of if id_of(seen) not in doubts]
         for unit, texts in kept_by(test.rule.keep, spoken_of, self.now).items():
             reasons = [Reason(code="kept", rule=test.rule.name, text=text) for text in texts]
-            self._kept.setdefault((kind, unit), []).extend(reasons)
+            kept.setdefault(unit, []).extend(reasons)
 
     def idle_protections(self) -> tuple[Protection, ...]:
         """Return the patterns that protect none of the objects that were decided."""
@@ -117,19 +135,17 @@ class Judge:
 
     def decide(self, case: Case) -> Decision:
         """Decide; everything of the same kind that holds it, and every container, must have been decided."""
-        untag: tuple[str, ...] = ()
-        reasons = tuple(self._barring(case))
-        removes = False
-        if reasons:
-            reasons += tuple(reason for _, kept in self._kept_units(case) for reason in kept)
-        else:
-            units = _units(case.seen)
-            if len(units) == 1:
-                removes, reasons = self._ruling(case, units[0])
-            else:
-                rulings = [(unit, self._ruling(case, unit)) for unit in units]
-                removes = all(ruling.removes for _, ruling in rulings)
-                reasons, untag = _together(rulings, removes)
+        barring = self._barring(case)
+        if barring:
+            return self.decision(case, False, (*barring, *self._kept_reasons(case)))
+        units = _units(case.seen)
+        words = _Words(self._rules[case.ref.kind], case)
+        if len(units) == 1:
+            ruling = self._ruling(words, case, units[0])
+            return self.decision(case, ruling.removes, ruling.reasons)
+        rulings = [(unit, self._ruling(words, case, unit)) for unit in units]
+        removes = all(ruling.removes for _, ruling in rulings)
+        reasons, untag = _together(rulings, removes)
         return self.decision(case, removes, reasons, untag)
 
     def held_by(self, ref: ObjectRef) -> Sequence[ObjectRef]:
@@ -152,8 +168,7 @@ class Judge:
     def barring(self, case: Case) -> tuple[Reason, ...]:
         """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep
         included."""
-        kept = (reason for _, reasons in self._kept_units(case) for reason in reasons)
-        return (*self._barring(case), *kept)
+        return (*self._barring(case), *self._kept_reasons(case))
 
     def decision(self, case: Case, removes: bool, reasons: tuple[Reason, ...], untag: tuple[str, ...] = ()) -> Decision:
         """Return the decision, and remember what goes."""
@@ -163,7 +178,7 @@ class Judge:
         return Decision(
             kind=case.ref.kind,
             id=case.ref.id,
-            name=name_of(seen),
+            name=_name_left(seen, untag),
             verdict="remove" if removes else "keep",
             size_bytes=self._sizes.of(seen),
             age_seconds=None if since is None else int((self.now - since.instant).total_seconds()),
@@ -181,60 +196,65 @@ class Judge:
             if not rule.test.speaks_of(case.seen):
                 yield rule.test.rule.name, None
                 continue
-            kept = tuple(
-                reason for _, reasons in self._kept_units(case) for reason in reasons
-                if reason.rule == rule.test.rule.name
-            )  # fmt: skip
-            if kept:
-                yield rule.test.rule.name, Ruling(False, kept)
-                continue
-            against = _against(rule, case)
-            if against is None:
-                yield rule.test.rule.name, Ruling(True, tuple(self._removing(rule, case)))
-            else:
-                yield rule.test.rule.name, Ruling(False, (against,))
+            kept = tuple(reason for reason in self._kept_reasons(case) if reason.rule == rule.test.rule.name)
+            yield rule.test.rule.name, Ruling(False, kept) if kept else _word(rule, case)
 
-    def _kept_units(self, case: Case) -> Iterator[tuple[str | None, list[Reason]]]:
-        if self._kept:
-            for unit in _units(case.seen):
-                reasons = self._kept.get((case.ref.kind, (case.ref.id, unit)))
-                if reasons:
-                    yield unit, reasons
+    def _kept_reasons(self, case: Case) -> Iterator[Reason]:
+        kept = self._kept.get(case.ref.kind, {})
+        for unit in _units(case.seen) if kept else ():
+            yield from kept.get((case.ref.id, unit), ())
 
-    def _barring(self, case: Case) -> Iterator[Reason]:
-        yield from self._hard.of(case.seen, bool(case.staying or case.going))
-        yield from (Reason(code="in-use", rule="hard protection", text=hold.text) for hold in case.staying)
-        yield from self._protected.of(case.seen)
+    def _barring(self, case: Case) -> list[Reason]:
+        reasons = list(self._hard.of(case.seen, bool(case.staying or case.going)))
+        reasons += [Reason(code="in-use", rule="hard protection", text=hold.text) for hold in case.staying]
+        reasons += self._protected.of(case.seen)
         if self._youngest is not None:
             against = self._youngest.against(case.seen, case.since, case.used_until)
             if against is not None:
-                yield Reason(code=against.code, rule="protection", text=f"{against.text} (protect.younger_than)")
+                text = f"{against.text} (protect.younger_than)"
+                reasons.append(Reason(code=against.code, rule="protection", text=text))
         if case.ref.kind not in self._policy.kinds:
             asked = " and ".join(self._policy.kinds)
-            yield Reason(code="not-asked-for", rule="--kind", text=f"only {asked} is asked for")
+            reasons.append(Reason(code="not-asked-for", rule="--kind", text=f"only {asked} is asked for"))
+        return reasons
 
-    def _ruling(self, case: Case, unit: str | None) -> Ruling:
+    def _ruling(self, words: "_Words", case: Case, unit: str | None) -> Ruling:
         """Return whether a rule removes it, and the word of that rule, or of all that keep it or do not remove it."""
-        rules = self._rules[case.ref.kind]
-        kept = self._kept.get((case.ref.kind, (case.ref.id, unit))) if self._kept else None
-        if kept:
-            return Ruling(False, tuple(kept))
-        against = []
-        for rule in rules:
-            if not rule.test.speaks_of(case.seen) or not _speaks_of_unit(rule.test, unit):
-                continue
-            reason = _against(rule, case)
-            if reason is None:
-                return Ruling(True, tuple(self._removing(rule, case)))
-            against.append(reason)
-        # Where one rule speaks of it, what others speak of says nothing.
-        return Ruling(False, tuple(against) or tuple(_silent(rules, case.seen)) or (NOT_NAMED,))
+        kept = self._kept.get(case.ref.kind)
+        reasons = kept.get((case.ref.id, unit)) if kept else None
+        return Ruling(False, tuple(reasons)) if reasons else words.of(unit)
 
-    def _removing(self, rule: _Rule, case: Case) -> Iterator[Reason]:
-        name = rule.test.rule.name
-        if rule.age is not None:
-            yield Reason(code="old-enough", rule=name, text=rule.age.words(case.seen, case.since, case.used_until))
-        yield from released(case, name)
+
+class _Words:
+    """What the rules say of one object. Each is asked once, however many tags an image has."""
+
+    def __init__(self, rules: Sequence[_Rule], case: Case) -> None:
+        self._rules = rules
+        self._case = case
+        self._speaks = [rule.test.speaks_of(case.seen) for rule in rules]
+        self._said: dict[int, Ruling] = {}
+        self._silence: tuple[Reason, ...] = ()
+
+    def of(self, unit: str | None) -> Ruling:
+        """Return the word of the first rule that removes a tag or the whole, or of all that do not."""
+        against: tuple[Reason, ...] = ()
+        for place, speaks in enumerate(self._speaks):
+            if not speaks or not _speaks_of_unit(self._rules[place].test, unit):
+                continue
+            ruling = self._said.get(place)
+            if ruling is None:
+                ruling = self._said[place] = _word(self._rules[place], self._case)
+            if ruling.removes:
+                return ruling
+            against += ruling.reasons
+        # Where one rule speaks of it, what others speak of says nothing.
+        return Ruling(False, against or self._why_silent())
+
+    def _why_silent(self) -> tuple[Reason, ...]:
+        if not self._silence:
+            told = zip(self._rules, self._speaks, strict=True)
+            self._silence = tuple(_silent(rule, speaks, self._case.seen) for rule, speaks in told) or (NOT_NAMED,)
+        return self._silence
 
 
 def released(case: Case, rule: str) -> Iterator[Reason]:
@@ -247,9 +267,16 @@ def released(case: Case, rule: str) -> Iterator[Reason]:
         yield Reason(code="recoverable", rule=rule, text=f"can be pulled again{by}")
 
 
+def _name_left(seen: Object, untag: tuple[str, ...]) -> str:
+    """Return the name that an object has after the plan."""
+    if untag and isinstance(seen, Image):
+        return next(tag for tag in seen.tags if tag not in untag)
+    return name_of(seen)
+
+
 def _units(seen: Object) -> Sequence[str | None]:
     """Return what is judged by itself: each tag of an image that has any, otherwise the whole."""
-    return seen.tags if isinstance(seen, Image) and seen.tags else (None,)
+    return seen.tags if type(seen) is Image and seen.tags else (None,)
 
 
 def _speaks_of_unit(test: RuleTest, unit: str | None) -> bool:
@@ -283,19 +310,25 @@ def _of_tag(tag: str | None, reason: Reason) -> Reason:
     return Reason(code=reason.code, rule=reason.rule, text=f"{tag}: {reason.text}")
 
 
-def _silent(rules: Sequence[_Rule], seen: Object) -> Iterator[Reason]:
-    for rule in rules:
-        text = "it speaks of other tags only" if rule.test.speaks_of(seen) else rule.test.why_not(seen)
-        yield Reason(code="no-rule", rule=rule.test.rule.name, text=text)
+def _silent(rule: _Rule, speaks: bool, seen: Object) -> Reason:
+    text = "it speaks of other tags only" if speaks else rule.test.why_not(seen)
+    return Reason(code="no-rule", rule=rule.test.rule.name, text=text)
 
 
-def _against(rule: _Rule, case: Case) -> Reason | None:
-    """Return why a rule that speaks of an object, and does not keep it, does not remove it; None where it does."""
+def _word(rule: _Rule, case: Case) -> Ruling:
+    """Return whether a rule that speaks of an object, and does not keep it, removes it, and why."""
     name = rule.test.rule.name
     if rule.age is None:
-        return Reason(code="no-rule", rule=name, text="the rule only keeps, and does not keep it")
+        return _objection("no-rule", name, "the rule only keeps, and does not keep it")
     doubt = rule.test.doubt(case.seen)
     if doubt is not None:
-        return Reason(code="no-rule", rule=name, text=doubt)
+        return _objection("no-rule", name, doubt)
     young = rule.age.against(case.seen, case.since, case.used_until)
-    return None if young is None else Reason(code=young.code, rule=name, text=young.text)
+    if young is not None:
+        return _objection(young.code, name, young.text)
+    text = rule.age.words(case.seen, case.since, case.used_until)
+    return Ruling(True, (Reason(code="old-enough", rule=name, text=text), *released(case, name)))
+
+
+def _objection(code: ReasonCode, rule: str, text: str) -> Ruling:
+    return Ruling(False, (Reason(code=code, rule=rule, text=text),))

@@ -25,16 +25,16 @@ class Sizes:
 
     def of(self, seen: Object) -> int | None:
         """Return the size in bytes, None where it is not known; a network takes nothing."""
-        if not self._on_disk or isinstance(seen, Network):
+        if not self._on_disk or type(seen) is Network:
             return size_of(seen)
         own = self._parts.get(part_id(seen))
         if own is None:
             return None
-        if isinstance(seen, Image):
+        if type(seen) is Image:
             return self._with_all_below(own)
-        if isinstance(seen, Container):
+        if type(seen) is Container:
             return _added(own.high_bytes, *(part.high_bytes for part in self._direct(own) if self._is_its_own(part)))
-        if isinstance(seen, BuildCacheRecord):
+        if type(seen) is BuildCacheRecord:
             return _added(own.high_bytes, *(part.high_bytes for part in self._direct(own)))
         return own.high_bytes
 

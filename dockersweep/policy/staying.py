@@ -115,7 +115,7 @@ def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None
             needed = max(needed, most - int(number[1]) + 1)
         elif _VERSION.match(text):
             others["a newer version has come"] = None
-        elif _PLACE.match(text):
+        elif _PLACE.match(text) and not _keeps_all(reason, ref.kind, staying.policy):
             others["newer ones have taken its place"] = None
         else:
             return None
@@ -129,6 +129,12 @@ def _count_of(name: str, kind: Kind, policy: Policy) -> int | None:
     counts = [rule.keep.last for rule in policy.rules if rule.name == name and kind in rule.kinds and rule.keep]
     numbers = [count for count in counts if isinstance(count, int)]
     return max(numbers, default=None) if len(numbers) == len(counts) else None
+
+
+def _keeps_all(reason: Reason, kind: Kind, policy: Policy) -> bool:
+    """Whether a rule keeps all of some period: then nothing newer takes a place."""
+    keeps = [rule.keep for rule in policy.rules if rule.name == reason.rule and kind in rule.kinds and rule.keep]
+    return any("all" in (one.hourly, one.daily, one.weekly, one.monthly, one.yearly) for one in keeps)
 
 
 def _without_tag(text: str, tags: Iterable[str]) -> str:

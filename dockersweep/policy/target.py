@@ -30,14 +30,22 @@ _Entry = tuple[datetime, str, Case]
 
 
 def decide_for_target(
-    inventory: Inventory, target: Target | None, judge: Judge, by_rules: Sequence[Decision], reclaim: Reclaim
+    inventory: Inventory,
+    target: Target | None,
+    judge: Judge,
+    by_rules: Sequence[Decision],
+    reclaim: Reclaim,
+    is_endless: bool = False,
 ) -> tuple[tuple[Decision, ...], TargetVerdict | None]:
-    """Return the decisions of the rules, with those that the target changes, and what the target asks for."""
+    """Return the decisions of the rules, with those that the target changes, and what the target asks for.
+
+    Where it `is_endless`, all goes that may go for it, whatever comes back.
+    """
     if target is None:
         return in_order(by_rules), None
     want = space_wanted(target, inventory.disk, held_bytes(inventory))
-    choice = _Choice(inventory, target, judge, by_rules, reclaim.steps(), want)
-    if want.begins:
+    choice = _Choice(inventory, target, judge, by_rules, reclaim.steps(), want, is_endless)
+    if want.begins or is_endless:
         choice.choose()
     return in_order(choice.decisions.values()), choice.verdict()
 
@@ -53,6 +61,7 @@ class _Choice:
         by_rules: Sequence[Decision],
         steps: Steps,
         want: Want,
+        is_endless: bool,
     ) -> None:
         self.decisions = {ObjectRef(kind=one.kind, id=one.id): one for one in by_rules}
         self._inventory = inventory
@@ -61,6 +70,8 @@ class _Choice:
         self._judge = judge
         self._steps = steps
         self._want = want
+        self._is_endless = is_endless
+        self._asks_for_inodes = target.inodes_above_percent is not None
         self._age = AgeTest(Remove(older_than=target.older_than), judge.now)
         for decision in in_order_of_removal(by_rules):
             if decision.verdict == "remove":
@@ -81,7 +92,8 @@ class _Choice:
         """Let objects go, kind by kind, until there is enough."""
         spare = self._target.spare_registry_less
         for kind in self._target.order:
-            self._take([seen for seen in objects_of(self._inventory, kind) if spare == "no" or not _is_local(seen)])
+            objects = objects_of(self._inventory, kind)
+            self._take([seen for seen in objects if spare != "last" or not _is_local(seen)])
         if spare == "last" and "image" in self._target.order:
             self._take([seen for seen in self._inventory.images if _is_local(seen)])
 
@@ -118,6 +130,8 @@ class _Choice:
     def _objection(self, case: Case) -> Reason | None:
         """Return why an object that nothing forbids to remove is still not one to go for space."""
         text = _never_for_space(case.seen)
+        if self._target.spare_registry_less == "never" and _is_local(case.seen):
+            text = "nothing tells that it can be pulled again, and such images never go for space"
         if text is not None:
             return Reason(code="no-rule", rule=RULE, text=text)
         if case.since is None:
@@ -128,7 +142,7 @@ class _Choice:
     def _let_go(self, case: Case) -> list[ObjectRef]:
         """Let an object go, and what the rules remove now that it does not hold it; return what stays of that."""
         age = "" if case.since is None else f"{case.since.words(self._judge.now)}, "
-        reason = Reason(code="space", rule=RULE, text=f"{age}the least recently used goes for space")
+        reason = Reason(code="space", rule=RULE, text=f"{age}goes for space, as the least recently used")
         self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, RULE)))
         self._steps.add(case.ref)
         staying: list[ObjectRef] = []
@@ -151,12 +165,16 @@ class _Choice:
 
     def _is_enough(self) -> bool:
         """Whether as much as is wanted may come back: where it is not known how much does, it may be enough."""
+        if self._is_endless:
+            return False
         high, inodes = self._steps.high_bytes, self._steps.inodes
         bytes_left = high is not None and high < (self._want.wanted_bytes or 0)
         inodes_left = inodes is not None and inodes < (self._want.wanted_inodes or 0)
         return not bytes_left and not inodes_left
 
     def _is_reached(self) -> bool | None:
+        if self._want.begins is None or (self._asks_for_inodes and self._want.wanted_inodes is None):
+            return None
         wanted, high = self._want.wanted_bytes, self._steps.high_bytes
         inodes, wanted_inodes = self._steps.inodes, self._want.wanted_inodes or 0
         if wanted is None:

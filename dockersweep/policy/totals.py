@@ -37,9 +37,32 @@ def kind_totals(inventory: Inventory, plan: Plan, uses: Sequence[Use]) -> tuple[
 
 
 def held_bytes(inventory: Inventory) -> int | None:
-    """Return what all objects of an engine take together, None where that is not known."""
-    sizes = [size.high_bytes for _, size in _sizes(inventory)]
+    """Return what all objects take together, what they share counted once; None where that is not known."""
+    if size_base(inventory) == "disk":
+        sizes = [size.high_bytes for _, size in _sizes(inventory)]
+    else:
+        sizes = [_held_by_images(inventory), _held_by_cache(inventory)]
+        sizes += [container.size_bytes for container in inventory.containers]
+        sizes += [volume.size_bytes for volume in inventory.volumes]
     return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def _held_by_images(inventory: Inventory) -> int | None:
+    """Where layers are shared, the sizes of images do not add up."""
+    if inventory.layers_bytes is not None:
+        return inventory.layers_bytes
+    if any(image.size_bytes is None or image.shared_bytes != 0 for image in inventory.images):
+        return None
+    return sum(image.size_bytes or 0 for image in inventory.images)
+
+
+def _held_by_cache(inventory: Inventory) -> int | None:
+    """What records share with images is counted there; on the containerd store their sizes hold what others do too."""
+    records = inventory.build_cache
+    if records is None or (records and inventory.engine.image_store == "containerd"):
+        return None
+    own = [record.size_bytes for record in records if not record.shared]
+    return None if None in own else sum(size or 0 for size in own)
 
 
 def _sizes(inventory: Inventory) -> Iterator[tuple[Kind, Interval]]:

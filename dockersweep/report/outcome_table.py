@@ -40,12 +40,16 @@ def outcome_table(document: OutcomeDocument, width: int | None) -> str:
 
 def _summary(document: OutcomeDocument) -> str:
     if not document.outcomes:
-        return "There was nothing to remove."
+        return f"There was nothing to remove{_by(document)}."
     counts = Counter(outcome.status for outcome in document.outcomes)
     removed = [outcome for outcome in document.outcomes if outcome.status == "removed"]
     rest = [f"{counts[status]} {status.replace('-', ' ')}" for status in _NOT_REMOVED if counts[status]]
-    text = f"Removed {_by_kind(removed)}{'; ' + ', '.join(rest) if rest else ''}."
+    text = f"Removed {_by_kind(removed)}{'; ' + ', '.join(rest) if rest else ''}{_by(document)}."
     return f"{text} {_freed(document)}" if removed else text
+
+
+def _by(document: OutcomeDocument) -> str:
+    return "" if document.policy_source is None else f", by {document.policy_source}"
 
 
 def _freed(document: OutcomeDocument) -> str:
@@ -69,10 +73,8 @@ def _freed(document: OutcomeDocument) -> str:
 def _target_sentence(target: TargetOutcome) -> str:
     if target.reached is None:
         return f"Whether the space target is reached cannot be told: {target.text}."
-    if target.reached:
-        return f"Space target reached: {target.text}."
     freed = f"{format_size(target.wanted_bytes)} wanted, {format_size(target.freed_bytes)} freed"
-    return f"Space target not reached, {freed}: {target.text}."
+    return f"Space target {'' if target.reached else 'not '}reached, {freed}: {target.text}."
 
 
 def _differ(one: Interval, other: Interval) -> bool:

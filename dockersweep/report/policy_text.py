@@ -3,19 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.inventory import KINDS
+from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.policy import Keep, LimitSettings, Match, Policy, Protections, Remove, Rule, Target
 from dockersweep.report.headline import fold
 from dockersweep.report.text import wrap
 from dockersweep.units import format_size
 
-_PLURAL: dict[Kind, str] = {
-    "container": "containers",
-    "image": "images",
-    "volume": "volumes",
-    "network": "networks",
-    "build-cache": "build-cache records",
-}
 _SAID: dict[str, str] = {
     "name": "named {}",
     "repository": "of the repository {}",
@@ -45,7 +39,7 @@ def policy_text(policy: Policy, width: int | None) -> str:
     lines += ["Never removed: what is in use, and what could not be read in full."]
     lines += [f"  Protected: {text}." for text in _protections(policy.protections)]
     if policy.kinds != KINDS:
-        lines.append(f"  Only {_and(_PLURAL[kind] for kind in policy.kinds)} are asked for; all else is kept.")
+        lines.append(f"  Only {_and(PLURAL_OF[kind] for kind in policy.kinds)} are asked for; all else is kept.")
     for number, rule in enumerate(policy.rules, 1):
         lines += ["", f'Rule {number}, "{rule.name}", speaks of {_spoken_of(rule)}.']
         lines += [f"  {line}" for line in _rule(rule)]
@@ -62,7 +56,7 @@ def _folded(line: str, width: int | None) -> str:
     text = line.lstrip(" ")
     indent = " " * (len(line) - len(text))
     if width is None or not indent:
-        return indent + fold(text, None if width is None else width)
+        return indent + fold(text, width)
     clean = fold(text, None).rstrip("\n")
     return "".join(f"{indent}{part}\n" for part in wrap(clean, width - len(indent)))
 
@@ -81,7 +75,7 @@ def _protections(protections: Protections) -> Iterator[str]:
 
 
 def _spoken_of(rule: Rule) -> str:
-    kinds = _and(_PLURAL[kind] for kind in rule.kinds)
+    kinds = _and(PLURAL_OF[kind] for kind in rule.kinds)
     wanted = list(_conditions(rule.match))
     excluded = list(_conditions(rule.excludes))
     text = " ".join([kinds if wanted else f"all {kinds}", *wanted])
@@ -163,9 +157,10 @@ def _limits(limits: LimitSettings) -> Iterator[str]:
 
 def _target(target: Target) -> Iterator[str]:
     yield f"Space target: {'; '.join(_space(target))}."
+    kinds = _and(PLURAL_OF[kind] for kind in target.order)
     yield (
-        f"  For it go, after what the rules remove, {_and(_PLURAL[kind] for kind in target.order)} that nothing above "
-        f"keeps, in this order, the least recently used first, unless younger than {target.older_than.words()}."
+        f"  For it go, after what the rules remove, {kinds} that nothing above keeps, in this order, the least "
+        f"recently used first, unless younger than {target.older_than.words()}."
     )
     if target.spare_registry_less != "no":
         when = "go last" if target.spare_registry_less == "last" else "never go"

@@ -72,11 +72,11 @@ def covers(field: str, wide: object, narrow: object) -> bool:
 def patterns_cover(wide: Sequence[str], narrow: Sequence[str]) -> bool:
     """Whether each text that the narrow patterns match the wide ones match too."""
     known = [without_registry(one) for one in wide]
-    matches = compile_patterns(known)
-    for one in map(without_registry, narrow):
-        if one not in known and not any(map(is_anything, known)) and not (_is_literal(one) and matches(one)):
-            return False
-    return True
+    others = [one for one in map(without_registry, narrow) if one not in known]
+    if not others or any(map(is_anything, known)):
+        return True
+    # To compile patterns takes long, and few rules get here.
+    return all(map(_is_literal, others)) and all(map(compile_patterns(known), others))
 
 
 def pairs_cover(wide: Sequence[str], narrow: Sequence[str]) -> bool:

@@ -37,6 +37,9 @@ def lint_policy(data: bytes) -> tuple[Problem, ...]:
 
 
 def _findings(policy: Policy, tables: dict[str, Any]) -> Iterator[Complaint]:
+    youngest = policy.protections.younger_than
+    if youngest is not None and youngest.is_zero:
+        yield Complaint(("protect", "younger_than"), "this protects nothing: nothing is younger than 0s", at="value")
     for index, rule in enumerate(policy.rules):
         path: Path = ("rule", index)
         yield from _ages(policy, rule, path)

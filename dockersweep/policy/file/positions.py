@@ -109,9 +109,11 @@ class _Walk:
 
     def _parts(self, node: "Node") -> Iterator[tuple[str, "Point"]]:
         """Yield the names of the key that a pair or a header has, each with its place."""
-        for child in node.children:
+        waiting = list(reversed(node.children))
+        while waiting:
+            child = waiting.pop()
             if child.type == "dotted_key":
-                yield from self._parts(child)
+                waiting += reversed(child.children)
             elif child.type in ("bare_key", "quoted_key"):
                 yield self._name(child), child.start_point
 

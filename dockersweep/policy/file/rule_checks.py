@@ -128,6 +128,11 @@ def _of_what_lacks(rule: RuleTable, path: Path) -> Iterator[Complaint]:
         yield Complaint(path, text)
     if rule.keep is not None and not set(set_keys(rule.keep)) - {"group_by"}:
         yield Complaint((*path, "keep"), "keep does not say what to keep: write, say, keep.last = 5, or leave it out")
+    counts = set(set_keys(rule.keep)) - {"group_by", "tags"} if rule.keep is not None else set()
+    kinds = kinds_of(rule)
+    if counts and "image" in kinds and len(set(kinds)) > 1 and rule.keep is not None and rule.keep.group_by is None:
+        text = 'what keep counts by must be said where image is one of several kinds: write keep.group_by = "none"'
+        yield Complaint((*path, "keep"), f"{text}, or a rule for images alone")
     if rule.remove is not None and not set_keys(rule.remove):
         text = 'remove does not say when: write, say, remove.older_than = "7d", or "0s" for whatever its age'
         yield Complaint((*path, "remove"), text)
