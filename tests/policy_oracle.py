@@ -493,11 +493,10 @@ def groups_of(group_by: str, seen: Object, unit: str | None) -> set[str | None]:
 
 
 def by_number(keep: Keep, newest_first: Sequence[_Member]) -> Iterator[_Member]:
-    """Yield the last ones, and those within a length of time before the newest."""
+    """Yield the last ones, all that are as new as the last of them, and those within a time before the newest."""
+    last = len(newest_first) if keep.last == "all" else keep.last
     for number, member in enumerate(newest_first):
-        if keep.last == "all" or (keep.last is not None and number < keep.last):
-            yield member
-        elif keep.last is not None and member.time == newest_first[keep.last - 1].time:
+        if last is not None and (number < last or member.time == newest_first[last - 1].time):
             yield member
         if keep.within is not None and member.time >= keep.within.before(newest_first[0].time):
             yield member

@@ -53,7 +53,7 @@ def oracle_counted(keep: Keep, newer: list[datetime], own: datetime, older: int)
     found = set()
     if keep.last is not None and (keep.last == "all" or len(newer) < keep.last):
         found.add(f"last #{len(newer) + 1}")
-    elif keep.last is not None and keep.last != "all" and own == sorted(newer, reverse=True)[keep.last - 1]:
+    elif isinstance(keep.last, int) and own == sorted(newer, reverse=True)[keep.last - 1]:
         found.add(f"as new as the last #{keep.last}")
     if keep.within is not None and own >= keep.within.before(max([*newer, own])):
         found.add(f"within {keep.within.words()} of the newest")

@@ -6,7 +6,7 @@ sweep measures afterwards and goes on while space is short.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from heapq import heapify, heappop, heappush
 
 from msgspec.structs import replace
@@ -104,8 +104,6 @@ class _Choice:
         heapify(waiting)
         while waiting and not self._is_enough():
             case = heappop(waiting)[2]
-            if self.decisions[case.ref].verdict == "remove":
-                continue
             for ref in self._let_go(case):
                 entry = self._entry(ref, by_ref)
                 if entry is not None:
@@ -121,11 +119,11 @@ class _Choice:
         if self._judge.barring(case):
             return None
         objection = self._objection(case)
+        if objection is None and case.since is not None:
+            return case.since.instant, ref.id, case
         if objection is not None:
             self._tell(case, objection)
-            return None
-        instant = case.since.instant if case.since is not None else datetime.min.replace(tzinfo=UTC)
-        return instant, ref.id, case
+        return None
 
     def _objection(self, case: Case) -> Reason | None:
         """Return why an object that nothing forbids to remove is still not one to go for space."""
