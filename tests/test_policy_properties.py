@@ -296,7 +296,8 @@ def test_a_limit_is_exceeded_just_where_the_plan_is_over_it(
     policy = replace(policy, limits=limits)
     plan = make_plan(seen, policy, NOW)
     gone = [one.kind for one in plan.removals if one.action == "remove"]
-    over = policy.limits.objects is not None and len(gone) > policy.limits.objects
+    tags = sum(len(one.untag) for one in plan.decisions)
+    over = policy.limits.objects is not None and len(gone) + tags > policy.limits.objects
     if policy.limits.size_bytes is not None:
         most = plan.reclaim.high_bytes
         over |= bool(gone) and (most is None or most > policy.limits.size_bytes)
