@@ -20,19 +20,19 @@ class Since(Struct, frozen=True, gc=False):
     source: str
     """"finished", "created", "last used", "seen unused" or "first seen"."""
     phrase: str
-    """How to say the age, with a place for it: "stopped for {}"."""
+    """How to say the age, with a place for it: "stopped for %s"."""
 
     def words(self, now: datetime) -> str:
         """Return the age for people: "stopped for 10 days", "last used 3 weeks ago"."""
-        return self.phrase.format(format_duration((now - self.instant).total_seconds()))
+        return self.phrase % format_duration((now - self.instant).total_seconds())
 
 
 def _created(instant: datetime) -> Since:
-    return Since(instant, "created", "created {} ago")
+    return Since(instant, "created", "created %s ago")
 
 
 def _last_used(instant: datetime) -> Since:
-    return Since(instant, "last used", "last used {} ago")
+    return Since(instant, "last used", "last used %s ago")
 
 
 def container_since(container: Container) -> Since | None:
@@ -40,9 +40,9 @@ def container_since(container: Container) -> Since | None:
     if container.finished_at is not None:
         # Docker 26.1 can tell a finish that lies before the start: it is left from an earlier run.
         finished = max(container.finished_at, container.started_at or container.finished_at)
-        return Since(finished, "finished", "stopped for {}")
+        return Since(finished, "finished", "stopped for %s")
     if container.started_at is None and container.created_at is not None and container.state == "created":
-        return Since(container.created_at, "created", "created {} ago and never started")
+        return Since(container.created_at, "created", "created %s ago and never started")
     return None
 
 
@@ -72,14 +72,14 @@ def unused_since(seen: Object, used_until: Sequence[datetime]) -> Since | None:
     unused = seen.first_seen_unused_at
     if _is_later(unused, latest):
         source = "seen unused" if unused != seen.first_seen_at else "first seen"
-        return Since(unused, source, "seen unused for {}")
+        return Since(unused, source, "seen unused for %s")
     return latest
 
 
 def built_since(seen: Object) -> Since | None:
     """Return when an image was built, wherever that was; None where that is not known, and for all others."""
     built_at = seen.built_at if type(seen) is Image else None
-    return None if built_at is None else Since(built_at, "built", "built {} ago")
+    return None if built_at is None else Since(built_at, "built", "built %s ago")
 
 
 def _latest_use(seen: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
@@ -87,11 +87,11 @@ def _latest_use(seen: Image | Volume | Network, used_until: Sequence[datetime]) 
     first, unused = seen.first_seen_at, seen.first_seen_unused_at
     # Where it was seen in use before, its last use lies shortly before this: counting from here is never too old.
     if first is not None and _is_later(unused, latest) and unused > first:
-        latest = Since(unused, "seen unused", "unused for {}")
+        latest = Since(unused, "seen unused", "unused for %s")
     if type(seen) is not Image and _is_later(seen.created_at, latest):
         latest = _created(seen.created_at)
     if latest is None and first is not None:
-        return Since(first, "first seen", "first seen {} ago")
+        return Since(first, "first seen", "first seen %s ago")
     return latest
 
 

@@ -113,10 +113,9 @@ def _told_by_size(
 def _container_part(own: str, seen: Container, log_is_counted: bool) -> Part:
     """The writable layer and the log, which Podman counts with it; where either is not known, the other is the least
     that comes back."""
-    sizes = [seen.size_bytes] if log_is_counted else [seen.size_bytes, seen.log_bytes]
-    known = [size for size in sizes if size is not None]
-    high = sum(known) if len(known) == len(sizes) else None
-    return Part(id=own, low_bytes=sum(known), high_bytes=high)
+    size, log = seen.size_bytes, 0 if log_is_counted else seen.log_bytes
+    high = None if size is None or log is None else size + log
+    return Part(id=own, low_bytes=(size or 0) + (log or 0), high_bytes=high)
 
 
 def _record_part(

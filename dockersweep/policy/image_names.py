@@ -1,6 +1,6 @@
 """The parts of an image's names: `registry.example.com:5000/team/app:1.2` and `team/app@sha256:...`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from dockersweep.model.inventory import Image
 from dockersweep.policy.patterns import Test, compile_patterns, is_glob, is_regular_expression
@@ -85,16 +85,12 @@ def _of_all_spellings(patterns: tuple[str, ...], and_whole: bool) -> Test:
             return True
         if name.startswith(LEFT_OUT) and as_told(without_registry(name)):
             return True
-        return and_whole and as_told(with_registry(name))
+        return and_whole and (whole := with_registry(name)) != name and as_told(whole)
 
     return matches
 
 
-def spellings(image: Image) -> Iterator[str]:
-    """Yield all that a person may call an image: its digests, its tags, and their repositories."""
-    for digest in image.digests:
-        yield digest
-        yield digest.partition("@")[0]
-    for tag in image.tags:
-        yield tag
-        yield whole_repository_of(tag)
+def repositories_of(image: Image) -> list[str]:
+    """Return the repositories of an image's digests and tags."""
+    of_digests = [digest.partition("@")[0] for digest in image.digests]
+    return of_digests + [whole_repository_of(tag) for tag in image.tags]

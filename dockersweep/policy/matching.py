@@ -5,6 +5,7 @@ one; all others speak of an object as a whole.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from dockersweep.model.inventory import Container, Image, Object
@@ -15,6 +16,8 @@ from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns
 from dockersweep.units import format_size
 
 ALWAYS_RESTARTED = frozenset({"always", "unless-stopped"})
+MANY = 10_000
+"""For how many drivers, types, projects and repositories answers are remembered: many objects share theirs."""
 OF_TAGS = ("name", "repository", "tag")
 
 SizeOf = Callable[[Object], int | None]
@@ -23,7 +26,7 @@ ObjectTest = Callable[[Any], object]
 
 
 def _patterns(get: Callable[[Any], str | None], wanted: Sequence[str]) -> ObjectTest:
-    test = compile_patterns(wanted)
+    test = lru_cache(MANY)(compile_patterns(wanted))
 
     def matches(seen: Any) -> object:
         text = get(seen)
@@ -92,6 +95,8 @@ class RuleTest:
         self._wanted = [(field, _or_in_doubt(field, test)) for field, test in _object_tests(rule.match, size_of)]
         self._excluded = _object_tests(rule.excludes, size_of)
         self._doubts = [(field, _UNKNOWN[field]) for field, _ in self._excluded if field in _UNKNOWN]
+        self._must = [test for _, test in self._wanted]
+        self._must_not = [test for _, test in self._excluded]
         self._size_of = size_of
         self._wanted_tag = _tag_tests(rule.match)
         self._excluded_tag = _tag_tests(rule.excludes)
@@ -99,19 +104,21 @@ class RuleTest:
 
     def speaks_of(self, seen: Object) -> bool:
         """Whether it speaks of an object, of an image whether of any of its tags."""
-        for _, test in self._wanted:
+        for test in self._must:
             if not test(seen):
                 return False
-        for _, test in self._excluded:
+        for test in self._must_not:
             if test(seen):
                 return False
         return not self.asks_of_tags or self._speaks_of_names(seen)
 
     def _speaks_of_names(self, seen: Object) -> bool:
-        if type(seen) is Image and seen.tags:
+        if type(seen) is not Image:
+            return self.speaks_of_name(name_of(seen))
+        if seen.tags:
             return any(self.speaks_of_name(tag) for tag in seen.tags)
         # One without a tag is not taken apart by its digests: any of them that is excluded excludes it.
-        names = names_of(seen)
+        names = seen.digests
         if any(test(name) for _, test in self._excluded_tag for name in names):
             return False
         return not self._wanted_tag or any(all(test(name) for _, test in self._wanted_tag) for name in names)
@@ -197,7 +204,7 @@ def _tag_tests(match: Match) -> list[tuple[str, Test]]:
     if match.name is not None:
         tests.append(("name", compile_names(match.name)))
     if match.repository is not None:
-        of_repository = compile_names(match.repository)
+        of_repository = lru_cache(MANY)(compile_names(match.repository))
         tests.append(("repository", lambda name: of_repository(whole_repository_of(name))))
     if match.tag is not None:
         of_tag = compile_patterns(match.tag)

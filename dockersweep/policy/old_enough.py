@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from dockersweep.model.inventory import Image, Object
 from dockersweep.model.plan import ReasonCode
@@ -14,14 +15,14 @@ UsedUntil = Sequence[datetime] | None
 """When what holds an object and goes in the same plan last used it; None where that is not known."""
 
 
-class Against(NamedTuple):
+class Against(Struct, frozen=True, gc=False):
     """Why an object is not old enough."""
 
     code: ReasonCode
     text: str
 
 
-class _Asked(NamedTuple):
+class _Asked(Struct, frozen=True):
     since: Callable[[Object, Since | None, UsedUntil], Since | None]
     latest: datetime
     """It is old enough where its age counts from this instant or from earlier."""
@@ -52,10 +53,14 @@ class AgeTest:
 
     def words(self, seen: Object, since: Since | None, used_until: UsedUntil) -> str:
         """Return how old an object is that is old enough: "stopped for 10 days, over 24 hours"."""
-        told = [(asked.since(seen, since, used_until), asked.old) for asked in self._asked]
-        if told:
-            return ", ".join(f"{known.words(self._now)}, {old}" for known, old in told if known is not None)
-        return "age unknown, and none is asked for" if since is None else since.words(self._now)
+        if not self._asked:
+            return "age unknown, and none is asked for" if since is None else since.words(self._now)
+        told = []
+        for asked in self._asked:
+            known = asked.since(seen, since, used_until)
+            if known is not None:
+                told.append(f"{known.words(self._now)}, {asked.old}")
+        return ", ".join(told)
 
 
 def _asked(remove: Remove, now: datetime) -> Iterator[_Asked]:

@@ -37,7 +37,7 @@ def after_holders(by_ref: Mapping[ObjectRef, T], holds: Holds) -> Iterator[tuple
     for ref in by_ref:
         known = holds.get(ref)
         of_own_kind = [hold.by for hold in known if hold.by.kind == ref.kind] if known else ()
-        holders = {one for one in of_own_kind if one != ref and one in by_ref}
+        holders = {one for one in of_own_kind if one != ref and one in by_ref} if of_own_kind else ()
         if holders:
             waiting_for[ref] = holders
             for holder in holders:

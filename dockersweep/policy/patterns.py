@@ -105,7 +105,12 @@ def _glob_or_text(pattern: str) -> Test:
 
 
 def _globs(globs: Iterable[str]) -> Test:
-    return re.compile("|".join(translate(one) for one in globs)).match
+    told = tuple(globs)
+    matches = re.compile("|".join(map(translate, told))).match
+    beginnings = tuple(_GLOB.split(one, 1)[0] for one in told)
+    if "" in beginnings:
+        return matches
+    return lambda text: text.startswith(beginnings) and matches(text)
 
 
 def _expressions(expressions: Sequence[str]) -> Test:

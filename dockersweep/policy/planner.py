@@ -1,12 +1,15 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they give back."""
 
+import gc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
-from dockersweep.model.inventory import Image, Inventory, Object, ScanWarning
-from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.inventory import Image, Inventory, Kind, Object, ScanWarning
+from dockersweep.model.naming import id_of, objects_of
 from dockersweep.model.plan import NOTHING, Decision, Fingerprint, Interval, Limits, ObjectRef, Plan, Removal
 from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.limits import NOTHING_GONE, Gone, exceeded
@@ -18,6 +21,19 @@ from dockersweep.policy.sizes import size_base
 from dockersweep.policy.target import decide_for_target
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A plan makes millions of values and no circles; the garbage collector would walk over them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collector()
 def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone = NOTHING_GONE) -> Plan:
     """Return the plan for an inventory under a policy; ages are counted up to `now`.
 
@@ -29,7 +45,7 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone 
     by_rules = [judge.decide(judge.case(*one)) for kind in ORDER for one in judge.holders_first(kind)]
     decisions, target = decide_for_target(inventory, policy.target, judge, by_rules, reclaim)
     steps = list(_steps(inventory, decisions, holds))
-    prediction = reclaim.in_order([step.ref for step in steps if step.decision.verdict == "remove"])
+    prediction = reclaim.in_order([ref for ref, step in steps if step.decision.verdict == "remove"])
     return Plan(
         schema="dockersweep.plan/1",
         engine=inventory.engine,
@@ -53,34 +69,35 @@ def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
         yield ScanWarning(about=f"{pattern.source} {pattern.pattern}", text="matches nothing here")
 
 
-class _Step(NamedTuple):
+class _Step(Struct, frozen=True, gc=False):
     """An object that goes, or of which tags go."""
 
-    ref: ObjectRef
     seen: Object
     decision: Decision
 
 
-def _steps(inventory: Inventory, decisions: tuple[Decision, ...], holds: Holds) -> Iterator[_Step]:
+def _steps(inventory: Inventory, decisions: tuple[Decision, ...], holds: Holds) -> Iterator[tuple[ObjectRef, _Step]]:
     """Yield what is to be done, in order."""
-    acting = {
-        ObjectRef(kind=decision.kind, id=decision.id): decision
-        for decision in decisions
-        if decision.verdict == "remove" or decision.untag
-    }
-    for kind in ORDER:
-        refs = ((ref_of(seen), seen) for seen in objects_of(inventory, kind))
-        steps = [_Step(ref, seen, acting[ref]) for ref, seen in refs if ref in acting]
-        steps.sort(key=lambda step: _oldest_first(step.decision))
-        for _, step in after_holders({step.ref: step for step in steps}, holds):
-            yield step
+    acting: dict[Kind, dict[str, Decision]] = {kind: {} for kind in ORDER}
+    for decision in decisions:
+        if decision.verdict == "remove" or decision.untag:
+            acting[decision.kind][decision.id] = decision
+    for kind, of_kind in acting.items():
+        objects = {id_of(seen): seen for seen in objects_of(inventory, kind) if id_of(seen) in of_kind}
+        # A sweep that is cut short has then removed what was of no use for the longest; decisions come by their ids.
+        oldest_first = sorted(of_kind.values(), key=lambda decision: -(decision.age_seconds or 0))
+        steps = {ObjectRef(kind=kind, id=one.id): _Step(objects[one.id], one) for one in oldest_first}
+        yield from after_holders(steps, holds)
 
 
-def _removals(steps: Iterable[_Step], holds: Holds, rows: Iterable[Interval], reclaim: Reclaim) -> Iterator[Removal]:
+def _removals(
+    steps: Iterable[tuple[ObjectRef, _Step]], holds: Holds, rows: Iterable[Interval], reclaim: Reclaim
+) -> Iterator[Removal]:
     """Yield the removals of all steps; `rows` are what each object that goes gives back, one after the other."""
     row_of = iter(rows)
-    for ref, seen, decision in steps:
-        after = tuple(hold.by for hold in holds.get(ref, ()))
+    for ref, step in steps:
+        seen, decision = step.seen, step.decision
+        after = tuple([hold.by for hold in holds.get(ref, ())])
         if type(seen) is Image:
             # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has
             # several (engine-api.md §4).
@@ -96,11 +113,6 @@ def _removals(steps: Iterable[_Step], holds: Holds, rows: Iterable[Interval], re
                 after=after,
                 reclaim_alone=reclaim.alone(ref),
             )
-
-
-def _oldest_first(decision: Decision) -> tuple[int, str]:
-    """A sweep that is cut short has then removed what was of no use for the longest."""
-    return -(decision.age_seconds or 0), decision.id
 
 
 def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) -> Iterator[Removal]:

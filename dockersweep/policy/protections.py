@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -19,12 +20,14 @@ from dockersweep.model.inventory import (
 from dockersweep.model.naming import KIND_OF
 from dockersweep.model.plan import Reason, ReasonCode
 from dockersweep.model.policy import Protection, Protections
-from dockersweep.policy.image_names import compile_names, spellings
+from dockersweep.policy.image_names import compile_names, repositories_of
 from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns, is_regular_expression
 
 SWARM_TASK = "com.docker.swarm.task.id"
 # Docker takes as little as one digit; a pattern of letters a to f is more likely a name.
 SHORTEST_ID = 6
+MANY = 10_000
+"""For how many repositories answers are remembered."""
 
 _Test = Callable[[Any], object]
 """What it is given is what was asked for of an object."""
@@ -157,22 +160,35 @@ def _container_test(patterns: Sequence[str]) -> _Test:
     return lambda seen: of_name(seen.name) or of_id(seen.id)
 
 
+class _KnownAs(NamedTuple):
+    """What a person may call an image."""
+
+    id: str
+    names: tuple[str, ...]
+    repositories: list[str]
+
+
+def _known_as(image: Image) -> _KnownAs:
+    return _KnownAs(image.id, image.digests + image.tags, repositories_of(image))
+
+
 def _image_test(patterns: Sequence[str]) -> _Test:
     of_id = _id_test([one.removeprefix("sha256:") for one in patterns])
     of_reference = compile_names(patterns, and_whole=True)
 
-    def matches(known_as: tuple[str, list[str]]) -> object:
-        full_id, names = known_as
-        for name in names:
+    # Images share their repositories.
+    of_repository = lru_cache(MANY)(of_reference)
+
+    def matches(known_as: _KnownAs) -> object:
+        for repository in known_as.repositories:
+            if of_repository(repository):
+                return True
+        for name in known_as.names:
             if of_reference(name):
                 return True
-        return of_id(full_id)
+        return of_id(known_as.id)
 
     return matches
-
-
-def _known_as(image: Image) -> tuple[str, list[str]]:
-    return image.id, list(spellings(image))
 
 
 def _id_test(patterns: Sequence[str]) -> Test:

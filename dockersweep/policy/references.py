@@ -34,11 +34,18 @@ Holds = Mapping[ObjectRef, tuple[Hold, ...]]
 
 def find_holds(inventory: Inventory, now: datetime) -> Holds:
     """Return, for every object that something holds, all its holders."""
-    # A dictionary for its order: a thousand containers may hold one network, and each may be told twice.
-    holds: defaultdict[ObjectRef, dict[Hold, None]] = defaultdict(dict)
+    holds: dict[ObjectRef, tuple[Hold, ...]] = {}
+    # Dictionaries for their order: a thousand containers may hold one network, and each may be told twice.
+    several: dict[ObjectRef, dict[Hold, None]] = {}
     for held, hold in _all_holds(inventory, now):
-        holds[held][hold] = None
-    return {held: tuple(holders) for held, holders in holds.items()}
+        if held not in holds:
+            holds[held] = (hold,)
+        elif held in several:
+            several[held][hold] = None
+        else:
+            several[held] = dict.fromkeys((*holds[held], hold))
+    holds.update((held, tuple(holders)) for held, holders in several.items())
+    return holds
 
 
 def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef, Hold]]:

@@ -9,18 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
-from typing import NamedTuple
 
 from msgspec import Struct
 
 from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, Object
-from dockersweep.model.naming import id_of, name_of, objects_of
+from dockersweep.model.naming import id_of, name_of, objects_of, ref_of
 from dockersweep.model.plan import Decision, ObjectRef, Reason, ReasonCode
 from dockersweep.model.policy import Policy, Protection, Remove
 from dockersweep.policy.ages import Since, since_of
 from dockersweep.policy.matching import RuleTest
 from dockersweep.policy.old_enough import AgeTest
-from dockersweep.policy.order import holders_first
+from dockersweep.policy.order import after_holders
 from dockersweep.policy.protections import HardProtections, PolicyProtections
 from dockersweep.policy.references import Hold, Holds, find_holds
 from dockersweep.policy.retention import Unit, kept_by
@@ -63,7 +62,8 @@ class Ruling(Struct, frozen=True, gc=False):
     reasons: tuple[Reason, ...]
 
 
-class _Rule(NamedTuple):
+class _Rule(Struct, frozen=True):
+    name: str
     test: RuleTest
     age: AgeTest | None
     """None where the rule only keeps."""
@@ -87,7 +87,7 @@ class Judge:
         self._kept: dict[Kind, dict[Unit, list[Reason]]] = {}
         for rule in policy.rules:
             age = None if rule.remove is None else AgeTest(rule.remove, now)
-            made = _Rule(RuleTest(rule, self._sizes.of), age)
+            made = _Rule(rule.name, RuleTest(rule, self._sizes.of), age)
             for kind in rule.kinds:
                 self._rules[kind].append(made)
                 self._keep(kind, made.test)
@@ -122,8 +122,7 @@ class Judge:
                         kept.setdefault((id_of(seen), tag), []).append(reason)
             spoken_of = [(seen, tags) for seen, tags in spoken_of if id_of(seen) not in doubts]
         for unit, texts in kept_by(test.rule.keep, spoken_of, self.now).items():
-            reasons = [Reason(code="kept", rule=test.rule.name, text=text) for text in texts]
-            kept.setdefault(unit, []).extend(reasons)
+            kept.setdefault(unit, []).extend([Reason(code="kept", rule=test.rule.name, text=text) for text in texts])
 
     def idle_protections(self) -> tuple[Protection, ...]:
         """Return the patterns that protect none of the objects that were decided."""
@@ -131,7 +130,8 @@ class Judge:
 
     def holders_first(self, kind: Kind) -> Iterator[tuple[ObjectRef, Object]]:
         """Yield the objects of one kind in the order in which they have to be decided."""
-        return holders_first(objects_of(self._inventory, kind), self._holds)
+        # In the order of the inventory: in that they lie in memory, and a million of them are more than a cache holds.
+        return after_holders({ref_of(seen): seen for seen in objects_of(self._inventory, kind)}, self._holds)
 
     def decide(self, case: Case) -> Decision:
         """Decide; everything of the same kind that holds it, and every container, must have been decided."""
@@ -157,10 +157,13 @@ class Judge:
         holds = self._holds.get(ref)
         if not holds:
             return Case(seen, ref, (), (), (), since_of(seen, ()))
-        going = tuple(hold for hold in holds if hold.by in self._going)
-        staying = tuple(hold for hold in holds if hold.by not in self._going)
-        used_until = tuple(hold.until for hold in going if hold.until is not None)
-        if ref.kind != "container" and any(hold.until is None and hold.by.kind == "container" for hold in going):
+        going = tuple([hold for hold in holds if hold.by in self._going])
+        if not going:
+            return Case(seen, ref, holds, (), (), since_of(seen, ()))
+        staying = tuple(hold for hold in holds if hold.by not in self._going) if len(going) < len(holds) else ()
+        used_until = tuple([hold.until for hold in going if hold.until is not None])
+        is_known = len(used_until) == len(going) or all(hold.until or hold.by.kind != "container" for hold in going)
+        if ref.kind != "container" and not is_known:
             # Its last use is not known, and may have been a moment ago.
             return Case(seen, ref, staying, going, None, None)
         return Case(seen, ref, staying, going, used_until, since_of(seen, used_until))
@@ -194,19 +197,21 @@ class Judge:
         """
         for rule in self._rules[case.ref.kind]:
             if not rule.test.speaks_of(case.seen):
-                yield rule.test.rule.name, None
+                yield rule.name, None
                 continue
-            kept = tuple(reason for reason in self._kept_reasons(case) if reason.rule == rule.test.rule.name)
-            yield rule.test.rule.name, Ruling(False, kept) if kept else _word(rule, case)
+            kept = tuple(reason for reason in self._kept_reasons(case) if reason.rule == rule.name)
+            yield rule.name, Ruling(False, kept) if kept else _word(rule, case)
 
-    def _kept_reasons(self, case: Case) -> Iterator[Reason]:
-        kept = self._kept.get(case.ref.kind, {})
-        for unit in _units(case.seen) if kept else ():
-            yield from kept.get((case.ref.id, unit), ())
+    def _kept_reasons(self, case: Case) -> Sequence[Reason]:
+        kept = self._kept.get(case.ref.kind)
+        if not kept:
+            return ()
+        return [reason for unit in _units(case.seen) for reason in kept.get((case.ref.id, unit), ())]
 
     def _barring(self, case: Case) -> list[Reason]:
         reasons = list(self._hard.of(case.seen, bool(case.staying or case.going)))
-        reasons += [Reason(code="in-use", rule="hard protection", text=hold.text) for hold in case.staying]
+        if case.staying:
+            reasons += [Reason(code="in-use", rule="hard protection", text=hold.text) for hold in case.staying]
         reasons += self._protected.of(case.seen)
         if self._youngest is not None:
             against = self._youngest.against(case.seen, case.since, case.used_until)
@@ -237,23 +242,23 @@ class _Words:
 
     def of(self, unit: str | None) -> Ruling:
         """Return the word of the first rule that removes a tag or the whole, or of all that do not."""
-        against: tuple[Reason, ...] = ()
+        against: list[Reason] = []
         for place, speaks in enumerate(self._speaks):
-            if not speaks or not _speaks_of_unit(self._rules[place].test, unit):
-                continue
-            ruling = self._said.get(place)
-            if ruling is None:
-                ruling = self._said[place] = _word(self._rules[place], self._case)
-            if ruling.removes:
-                return ruling
-            against += ruling.reasons
+            if speaks and (unit is None or _speaks_of_unit(self._rules[place].test, unit)):
+                ruling = self._said.get(place)
+                if ruling is None:
+                    ruling = self._said[place] = _word(self._rules[place], self._case)
+                if ruling.removes:
+                    return ruling
+                against += ruling.reasons
         # Where one rule speaks of it, what others speak of says nothing.
-        return Ruling(False, against or self._why_silent())
+        return Ruling(False, tuple(against) or self._why_silent())
 
     def _why_silent(self) -> tuple[Reason, ...]:
         if not self._silence:
             told = zip(self._rules, self._speaks, strict=True)
-            self._silence = tuple(_silent(rule, speaks, self._case.seen) for rule, speaks in told) or (NOT_NAMED,)
+            silent = [_silent(rule, speaks, self._case.seen) for rule, speaks in told]
+            self._silence = tuple(silent) or (NOT_NAMED,)
         return self._silence
 
 
@@ -261,7 +266,7 @@ def released(case: Case, rule: str) -> Iterator[Reason]:
     """Yield what else is to be said of an object that goes."""
     for hold in case.going:
         yield Reason(code="released", rule=rule, text=f"{hold.text}, which goes too")
-    if isinstance(case.seen, Image) and case.seen.in_registry and not case.seen.tags:
+    if type(case.seen) is Image and case.seen.in_registry and not case.seen.tags:
         # The containerd store forgets by which name an image was pulled when its tag moves on.
         by = f" as {case.seen.digests[0]}" if case.seen.digests else ": it was pulled from a registry or pushed to one"
         yield Reason(code="recoverable", rule=rule, text=f"can be pulled again{by}")
@@ -279,8 +284,8 @@ def _units(seen: Object) -> Sequence[str | None]:
     return seen.tags if type(seen) is Image and seen.tags else (None,)
 
 
-def _speaks_of_unit(test: RuleTest, unit: str | None) -> bool:
-    return unit is None or not test.asks_of_tags or test.speaks_of_name(unit)
+def _speaks_of_unit(test: RuleTest, unit: str) -> bool:
+    return not test.asks_of_tags or test.speaks_of_name(unit)
 
 
 def _together(
@@ -312,12 +317,12 @@ def _of_tag(tag: str | None, reason: Reason) -> Reason:
 
 def _silent(rule: _Rule, speaks: bool, seen: Object) -> Reason:
     text = "it speaks of other tags only" if speaks else rule.test.why_not(seen)
-    return Reason(code="no-rule", rule=rule.test.rule.name, text=text)
+    return Reason(code="no-rule", rule=rule.name, text=text)
 
 
 def _word(rule: _Rule, case: Case) -> Ruling:
     """Return whether a rule that speaks of an object, and does not keep it, removes it, and why."""
-    name = rule.test.rule.name
+    name = rule.name
     if rule.age is None:
         return _objection("no-rule", name, "the rule only keeps, and does not keep it")
     doubt = rule.test.doubt(case.seen)
