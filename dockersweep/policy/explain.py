@@ -183,7 +183,7 @@ def _decided_for_ever(
 ) -> Decision:
     """Return what becomes of the object of a decision when all goes that may go for the target."""
     judge = Judge(inventory, policy, now, holds)
-    by_rules = [judge.decide(judge.case(*one)) for kind in ORDER for one in judge.holders_first(kind)]
+    by_rules = judge.decide_all()
     decisions, _ = decide_for_target(inventory, target, judge, by_rules, Reclaim(inventory), is_endless=True)
     return next(one for one in decisions if (one.kind, one.id) == (decision.kind, decision.id))
 

@@ -42,7 +42,7 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone 
     holds = find_holds(inventory, now)
     judge = Judge(inventory, policy, now, holds)
     reclaim = Reclaim(inventory)
-    by_rules = [judge.decide(judge.case(*one)) for kind in ORDER for one in judge.holders_first(kind)]
+    by_rules = judge.decide_all()
     decisions, target = decide_for_target(inventory, policy.target, judge, by_rules, reclaim)
     steps = list(_steps(inventory, decisions, holds))
     prediction = reclaim.in_order([ref for ref, step in steps if step.decision.verdict == "remove"])

@@ -19,7 +19,7 @@ from dockersweep.model.policy import Policy, Protection, Remove
 from dockersweep.policy.ages import Since, since_of
 from dockersweep.policy.matching import RuleTest
 from dockersweep.policy.old_enough import AgeTest
-from dockersweep.policy.order import after_holders
+from dockersweep.policy.order import ORDER, after_holders
 from dockersweep.policy.protections import HardProtections, PolicyProtections
 from dockersweep.policy.references import Hold, Holds, find_holds
 from dockersweep.policy.retention import Unit, kept_by
@@ -30,8 +30,7 @@ NOT_NAMED = Reason(code="no-rule", rule="no rule", text="no rule speaks of it")
 
 def evaluate(inventory: Inventory, policy: Policy, now: datetime, holds: Holds | None = None) -> tuple[Decision, ...]:
     """Return a decision for every object, by kind and then by id. `holds` are those of the inventory, if known."""
-    judge = Judge(inventory, policy, now, find_holds(inventory, now) if holds is None else holds)
-    return in_order(judge.decide(judge.case(*one)) for kind in KINDS for one in judge.holders_first(kind))
+    return in_order(Judge(inventory, policy, now, find_holds(inventory, now) if holds is None else holds).decide_all())
 
 
 def in_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
@@ -132,6 +131,10 @@ class Judge:
         """Yield the objects of one kind in the order in which they have to be decided."""
         # In the order of the inventory: in that they lie in memory, and a million of them are more than a cache holds.
         return after_holders({ref_of(seen): seen for seen in objects_of(self._inventory, kind)}, self._holds)
+
+    def decide_all(self) -> list[Decision]:
+        """Decide every object, in the order in which they have to be."""
+        return [self.decide(self.case(*one)) for kind in ORDER for one in self.holders_first(kind)]
 
     def decide(self, case: Case) -> Decision:
         """Decide; everything of the same kind that holds it, and every container, must have been decided."""

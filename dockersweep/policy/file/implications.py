@@ -14,7 +14,6 @@ from dockersweep.units import DAY, Age
 
 PATTERNS = ("name", "repository", "tag", "digest", "project", "driver", "type")
 PAIRS = ("labels", "options")
-CHOICES = ("state", "exit_code")
 SWITCHES = ("anonymous", "has_options", "tagged", "recoverable", "restarts_by_itself")
 
 
