@@ -42,7 +42,8 @@ class Reclaim:
         self._graph = find_holdings(inventory)
         self._may_hold = Counter(self._kind_of(node) for node in self._graph.maybe)
         self._certain = References(self._graph, {})
-        self._possible = References(self._graph, self._graph.maybe)
+        # Where nothing is uncertain, as mostly on disk, both are the same.
+        self._possible = References(self._graph, self._graph.maybe) if self._graph.maybe else self._certain
 
     def in_order(self, removals: Sequence[ObjectRef]) -> Prediction:
         """Return what these removals give back, one after the other and together.
@@ -51,7 +52,7 @@ class Reclaim:
         """
         nodes = [self._graph.node_of.get(ref) for ref in removals]
         soonest = self._certain.released_by(nodes)
-        latest = self._possible.released_by(nodes)
+        latest = soonest if self._possible is self._certain else self._possible.released_by(nodes)
         may_hold = [node in self._graph.maybe for node in nodes]
         rows = _Rows(self._graph, may_hold, [self._most(node) for node in nodes])
         sections = _Sections(self._graph, removals, may_hold)

@@ -89,8 +89,10 @@ def objects(count: int) -> Iterator[Object]:
         project = random.choice([None, "billing", f"test-{number % 50}", "shop"])
         name = random.choice(["job", "db", "web", "backup", "prod"])
         state = random.choice(["exited", "running", "created"])
+        # Of every third image no container is made, but of the one after it two.
+        used = f"sha256:i{number + (number % 3 == 0)}"
         made = container(
-            f"{name}-c{number}", state, finished=seen, created=seen, image=f"sha256:i{number}", volumes=[f"v{number}"],
+            f"{name}-c{number}", state, finished=seen, created=seen, image=used, volumes=[f"v{number}"],
             networks=[f"net-{number}"], labels=labels,
         )  # fmt: skip
         yield replace(made, exit_code=number % 4, project=project)
