@@ -73,6 +73,7 @@ class _Choice:
         self._is_endless = is_endless
         self._asks_for_inodes = target.inodes_above_percent is not None
         self._age = AgeTest(Remove(older_than=target.older_than), judge.now)
+        self._holders_left: dict[ObjectRef, set[ObjectRef]] = {}
         for decision in in_order_of_removal(by_rules):
             if decision.verdict == "remove":
                 steps.add(ObjectRef(kind=decision.kind, id=decision.id))
@@ -96,6 +97,9 @@ class _Choice:
             self._take([seen for seen in objects if spare != "last" or not _is_local(seen)])
         if spare == "last" and "image" in self._target.order:
             self._take([seen for seen in self._inventory.images if _is_local(seen)])
+        for ref, left in self._holders_left.items():
+            if left:
+                self.decisions[ref] = self._judge.decide(self._judge.case(ref, self._objects[ref]))
 
     def _take(self, objects: Sequence[Object]) -> None:
         """Let objects of one kind go, the least recently used first; what one held can go after it."""
@@ -144,18 +148,31 @@ class _Choice:
         self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, RULE)))
         self._steps.add(case.ref)
         staying: list[ObjectRef] = []
-        waiting = list(self._judge.held_by(case.ref))
+        waiting = [(ref, case.ref) for ref in self._judge.held_by(case.ref)]
         while waiting:
-            ref = waiting.pop()
-            if ref not in self._objects or self.decisions[ref].verdict == "remove":
+            ref, gone = waiting.pop()
+            if ref not in self._objects or self.decisions[ref].verdict == "remove" or self._is_still_held(ref, gone):
                 continue
             self.decisions[ref] = self._judge.decide(self._judge.case(ref, self._objects[ref]))
             if self.decisions[ref].verdict == "remove":
                 self._steps.add(ref)
-                waiting += self._judge.held_by(ref)
+                waiting += [(held, ref) for held in self._judge.held_by(ref)]
             else:
                 staying.append(ref)
         return staying
+
+    def _is_still_held(self, ref: ObjectRef, gone: ObjectRef) -> bool:
+        """Whether another than the one that is gone now holds an object, and so keeps it.
+
+        To judge it anew with each would be quadratic: thousands of records may stand on one. It is when the last has
+        gone, and in the end where some are left, so that its reasons name just these.
+        """
+        left = self._holders_left.get(ref)
+        if left is None:
+            staying = self._judge.case(ref, self._objects[ref]).staying
+            left = self._holders_left[ref] = {hold.by for hold in staying}
+        left.discard(gone)
+        return bool(left)
 
     def _tell(self, case: Case, reason: Reason) -> None:
         known = self.decisions[case.ref]
