@@ -8,6 +8,7 @@
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
     │   └── EngineTimeoutError  5   the engine did not answer in time
+    ├── LedgerError             2   the ledger cannot be read or written
     └── OutputError             2   the result could not be written
 
 Every message is one sentence for the person who ran the command: what is wrong, where, and what to try.
@@ -52,6 +53,12 @@ class EngineLostError(EngineError):
 
 class EngineTimeoutError(EngineError):
     """The engine took longer than the time-out of the call; whether it acted is not known."""
+
+
+class LedgerError(DockersweepError):
+    """The ledger cannot be read or written. A sweep goes on without it, unless it is required."""
+
+    exit_status = 2
 
 
 class OutputError(DockersweepError):

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.model.inventory import KINDS, Engine, Inventory, Object, ScanWarning
-from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.naming import engine_identity, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 
 VERSION = 2
@@ -152,12 +152,6 @@ def _update(
         "DELETE FROM seen WHERE engine = ? AND kind = ? AND id = ?", [(engine, ref.kind, ref.id) for ref in forgotten]
     )
     return memories
-
-
-def engine_identity(engine: Engine) -> str:
-    """Return what tells one engine from all others. Cloned machines share the engine's id, so its name counts too;
-    Podman makes up its id for each call, so there it is where it listens."""
-    return f"{engine.id or engine.endpoint} {engine.root_dir} {engine.name}"
 
 
 def _rows(database: sqlite3.Connection, engine: str) -> Iterator[tuple[ObjectRef, _Memory]]:

@@ -202,6 +202,18 @@ class Disk(Struct, frozen=True, kw_only=True):
     free_inodes: int | None
 
 
+class Mark(Struct, frozen=True, kw_only=True, gc=False):
+    """Since when an object would go by a rule that wants to see it as a candidate for a while (remove.marked_for)."""
+
+    kind: Kind
+    id: str
+    rule: str
+    """The name of the rule."""
+    terms: str
+    """What the rule says, in short: a rule that is changed marks anew."""
+    marked_at: Instant
+
+
 class ScanWarning(Struct, frozen=True, kw_only=True):
     """Something that could not be read; the rest of the inventory holds."""
 
@@ -232,3 +244,5 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """What the objects stand on; None where it was not read."""
     disk: Disk | None = None
     """None where the engine is not on this machine or its folder cannot be seen."""
+    marks: tuple[Mark, ...] | None = None
+    """What earlier runs marked; None where nothing remembers it."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
+    Engine,
     Image,
     Inventory,
     Kind,
@@ -87,3 +88,9 @@ def objects_of(inventory: Inventory, kind: Kind | None = None) -> Iterator[Objec
     }
     for group in groups if kind is None else (kind,):
         yield from groups[group]
+
+
+def engine_identity(engine: Engine) -> str:
+    """Return what tells one engine from all others. Cloned machines share the engine's id, so its name counts too;
+    Podman makes up its id for each call, so there it is where it listens."""
+    return f"{engine.id or engine.endpoint} {engine.root_dir} {engine.name}"

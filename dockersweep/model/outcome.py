@@ -26,6 +26,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Why, in words; None where it was simply removed."""
     freed_bytes: Bytes | None
     """What the engine's answer proves to have come back; None where it proves nothing."""
+    failed_runs: int | None = None
+    """In how many runs one after the other its removal has failed now; None where it did not fail or nothing tells."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class TargetOutcome(Struct, frozen=True, kw_only=True):
     """What was measured last, and why it went no further, for a person."""
 
 
+EndedBy = Literal["signal", "engine", "surprise", "ledger"]
+"""What ended a sweep early: a signal; an engine that no longer answers; an engine that removed something else than it
+was asked for; a ledger that cannot be written and is required."""
+
+
 class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """What a sweep did: the document dockersweep.outcome/1."""
 
@@ -95,3 +102,7 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """Which policy asked for it: "the policy in /etc/dockersweep/dockersweep.toml"."""
     target: TargetOutcome | None = None
     """None where the policy has no space target, or space was not short."""
+    ended_by: EndedBy | None = None
+    """Which of these it was; None where it went through."""
+    run: int | None = None
+    """Its number in the ledger, for `dockersweep history`; None where that was not written."""
