@@ -7,6 +7,7 @@
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
+    │   │   └── OtherEngineError 5  another engine answers there now
     │   └── EngineTimeoutError  5   the engine did not answer in time
     ├── LedgerError             2   the ledger cannot be read or written
     └── OutputError             2   the result could not be written
@@ -49,6 +50,10 @@ class EngineError(DockersweepError):
 
 class EngineLostError(EngineError):
     """Nothing answers at the endpoint, or the connection broke before the answer was whole."""
+
+
+class OtherEngineError(EngineLostError):
+    """The engine went away, and another one answers in its place."""
 
 
 class EngineTimeoutError(EngineError):

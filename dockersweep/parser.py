@@ -10,7 +10,7 @@ from dockersweep.errors import UsageError
 from dockersweep.usage import HELP
 
 KINDS = ("container", "image", "volume", "network", "build-cache")
-DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "policy")
+DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "history", "policy")
 POLICY_ACTIONS = ("init", "check", "show", "test")
 SORT_KEYS = ("size", "age", "name")
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dockersweep.units import Age
 
     Verbs = argparse._SubParsersAction[_Parser]
+    Group = argparse._ArgumentGroup
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,8 +52,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_scan(verbs)
     _add_plan(verbs)
     _add_sweep(verbs)
+    _add_apply(verbs)
     _add_report(verbs)
     _add_explain(verbs)
+    _add_history(verbs)
     _add_policy_verb(verbs)
     _add_schema(verbs)
     return parser
@@ -97,13 +100,22 @@ def _add_reading(parser: argparse.ArgumentParser, from_file: bool) -> None:
         "--size-timeout", metavar="AGE", type=_timeout, default="15m", help="how long each of the two may take (15m)"
     )
     group.add_argument(
+        "--engine-timeout", metavar="AGE", type=_timeout, default="1m",
+        help="how long any other answer may take, and how long a sweep waits for an engine that went away (1m)",
+    )  # fmt: skip
+    group.add_argument(
         "--no-ledger", dest="ledger", action="store_false",
-        help="do not use the memory of what was first seen when, and of the sizes of layers",
+        help="do not use the memory of what was first seen when, of earlier runs, and of the sizes of layers",
     )  # fmt: skip
 
 
 def _add_policy(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("policy")
+    _add_choice(group)
+    _add_protections(group)
+
+
+def _add_choice(group: "Group") -> None:
     group.add_argument("--older-than", metavar="AGE", type=_age, help="in place of each rule's own age; 0s means now")
     group.add_argument(
         "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
@@ -111,6 +123,9 @@ def _add_policy(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--all-images", action="store_true", help="unused images with tags too")
     group.add_argument("--named-volumes", action="store_true", help="unused volumes with names too")
+
+
+def _add_protections(group: "Group") -> None:
     for what, metavar in (("label", "KEY[=VALUE]"), ("name", "GLOB"), ("image", "GLOB")):
         group.add_argument(
             f"--keep-{what}", metavar=metavar, action="append", default=[], help=f"never remove by {what}, repeatable"
@@ -157,6 +172,47 @@ def _add_sweep(verbs: "Verbs") -> None:
     parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
     _add_policy(parser)
     _add_reading(parser, from_file=False)
+    _add_carrying_out(parser)
+    parser.set_defaults(inventory=None)
+
+
+def _add_apply(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "apply", "Carry out a saved plan: its removals, none other.", ("table", "json"), " PLAN"
+    )
+    parser.add_argument("plan", metavar="PLAN", help="what `plan --format json -o FILE` wrote; - is standard input")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where there is a terminal to ask on")
+    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    parser.add_argument(
+        "--max-age", metavar="AGE", type=_age, default="24h", help="refuse a plan that is older than this (24h)"
+    )
+    _add_protections(parser.add_argument_group("policy"))
+    _add_reading(parser, from_file=False)
+    _add_carrying_out(parser)
+    parser.set_defaults(older_than=None, kind=[], all_images=False, named_volumes=False)
+
+
+def _add_carrying_out(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("carrying out")
+    group.add_argument("--confirm-engine", metavar="NAME", help="refuse where the engine has another name or id")
+    group.add_argument(
+        "--yes-first-time", action="store_true",
+        help="let an unattended run that is the first on an engine remove more than half of a kind",
+    )  # fmt: skip
+    group.add_argument(
+        "--lock-timeout", metavar="AGE", type=_age, default="0s",
+        help="how long to wait for another run on the same engine (0s: refuse at once)",
+    )  # fmt: skip
+    group.add_argument("--removal-timeout", metavar="AGE", type=_timeout, default="15m", help="for one removal (15m)")
+    group.add_argument(
+        "--audit-log", metavar="FILE", help="append a JSON line for each removal; journal is the systemd journal"
+    )
+    group.add_argument(
+        "--require-ledger", action="store_true", help="remove nothing that cannot be written to the ledger"
+    )
+    group.add_argument(
+        "--keep-history", metavar="AGE", type=_age, default="400d", help="forget older runs in the ledger (400d)"
+    )
 
 
 def _add_report(verbs: "Verbs") -> None:
@@ -173,6 +229,23 @@ def _add_explain(verbs: "Verbs") -> None:
     parser.add_argument("object", metavar="OBJECT", help="a name, a tag, the beginning of an id, or KIND:NAME")
     _add_policy(parser)
     _add_reading(parser, from_file=True)
+
+
+def _add_history(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "history", "Tell what earlier runs did, from the ledger; no engine is asked.",
+        ("table", "json", "csv", "markdown"), " [RUN]",
+    )  # fmt: skip
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", type=_run_number,
+        help="the number of one run, told in full; or verify: check the file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--object", metavar="OBJECT", help="what became of it: a name, a tag, the beginning of an id, or KIND:NAME"
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", help="leave out what is older: an age like 7d, or a date like 2026-11-01"
+    )
 
 
 def _add_policy_verb(verbs: "Verbs") -> None:
@@ -212,6 +285,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _run_number(text: str) -> "int | str":
+    if text == "verify":
+        return text
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of a run, and not verify')
+    return int(text)
+
+
 def _timeout(text: str) -> object:
     age = _age(text)
     if age.months or not age.seconds:
@@ -233,15 +314,22 @@ def _told(read: Callable[[str], Value], text: str) -> Value:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _format_of(output: str | None, formats: Sequence[str]) -> str:
+    """Return the format of a result without --format: that of its file's name, as in plan.json, else the first."""
+    suffix = (output or "").rpartition(".")[2]
+    return suffix if suffix in formats[1:] else formats[0]
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments of a command line; raises UsageError where it does not hold."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, report, explain, policy or schema; see `dockersweep --help`"
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy or schema; "
+            "see `dockersweep --help`"
         )
-    arguments.format = arguments.format or arguments.formats[0]
+    arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
     if arguments.format not in arguments.formats:
         known = " and ".join(arguments.formats)
         raise UsageError(f"{arguments.verb} has no format {arguments.format}, only {known}")

@@ -10,8 +10,10 @@ verbs, in the order of use:
   scan     what lies about unused, sizes and ages  dockersweep scan --sort age
   plan     what would go, what is kept, and why    dockersweep plan --verbose
   sweep    plan, ask, and remove just that         dockersweep sweep --dry-run
+  apply    carry out a saved plan, nothing else    dockersweep apply plan.json
   report   where the disk went                     dockersweep report
   explain  why one object stays, till when         dockersweep explain app:1
+  history  what earlier runs did                   dockersweep history 12
   policy   write, check, show, test policy files   dockersweep policy show
   schema   the JSON Schema of a document           dockersweep schema plan
 
@@ -26,7 +28,7 @@ flags of every verb:
   -h, --help           show this; behind a verb, its flags
   --version            show the version
 
-Nothing is removed but by `sweep`, and by that only after a yes or with --yes.
+Nothing is removed but by `sweep`, after a yes or with --yes, and by `apply`.
 `dockersweep VERB --help` tells the flags of a verb, dockersweep(1) the rest,
 dockersweep.toml(5) how a policy is written.
 """

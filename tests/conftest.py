@@ -13,6 +13,7 @@ from tests.engines import roots
 from tests.engines.engine import Engine
 from tests.engines.kinds import KINDS, CannotDo, EngineKind, kind
 from tests.engines.litter import Litter
+from tests.races import race_table
 
 _ENGINE_FIXTURES = {"engine", "litter", "engines"}
 _FOREIGN = (
@@ -32,6 +33,7 @@ _FOREIGN = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Know `--quick`."""
     parser.addoption("--quick", action="store_true", help="leave out the tests that need a real engine")
+    parser.addoption("--race-table", action="store_true", help="print what became of each race on each engine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -85,6 +87,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         pytest.skip(f"{item.name}: {reason}")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table of races when asked to."""
+    if config.getoption("--race-table"):
+        reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+        told = [str(value) for report in reports for name, value in report.user_properties if name == "race"]
+        terminalreporter.write_line(race_table(told))
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep every test away from the user's engine, configuration and files."""
@@ -95,6 +105,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     monkeypatch.setenv("HOME", str(home))
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(home / name.lower()))
+    # As root the ledger would be the machine's own.
+    monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(home / "state"))
     # A program that a test starts finds the roots where we have them.
     monkeypatch.setenv("DOCKERSWEEP_TEST_CACHE", str(roots.CACHE))
 
@@ -113,6 +125,14 @@ class Engines:
         else:
             self._started[wanted] = Engine(wanted).start()
         return self._started[wanted]
+
+    def forbidden(self) -> list[str]:
+        """What was asked of any of them since the last call that nothing may ask for."""
+        found = []
+        for engine in self._started.values():
+            found += [str(request) for request in engine.recorder.forbidden]
+            engine.recorder.forbidden.clear()
+        return found
 
     def close(self) -> None:
         """End them all."""
@@ -133,6 +153,15 @@ def engines() -> Iterator[Engines]:
 def engine(request: pytest.FixtureRequest, engines: Engines) -> Engine:
     """A real engine, running and empty; the test runs on each kind of them."""
     return engines.get(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_forbidden_was_asked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """See to it that whatever a test did, no engine was asked for anything outside the allowed list."""
+    yield
+    if _ENGINE_FIXTURES & set(request.fixturenames):
+        asked = request.getfixturevalue("engines").forbidden()
+        assert not asked, f"an engine was asked for what is not allowed: {asked}"
 
 
 @pytest.fixture

@@ -1,11 +1,23 @@
-"""Runs dockersweep as its users do: as a process, with an environment of its own."""
+"""Runs dockersweep as its users do: as a process, with an environment of its own.
+
+Whatever a run asks of an engine that tests have started is held against what it planned: see `tests.traffic`.
+"""
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from tests.recorder import Recording, recorder_at
+from tests.traffic import REMOVING, strays, verb_of
+
+_PATIENCE = 120
 
 
 @dataclass(frozen=True)
@@ -21,17 +33,62 @@ class Run:
         return json.loads(self.stdout)
 
 
-def dockersweep(*arguments: str, host: str | None = None, stdin: str = "", **environment: str) -> Run:
-    """Run dockersweep against `host`; it must end within two minutes, without a traceback."""
-    command = [sys.executable, "-m", "dockersweep", *(["-H", host] if host else []), *arguments]
-    done = subprocess.run(
-        command,
+def dockersweep(
+    *arguments: str, host: str | None = None, stdin: str = "", first_time: bool = True, **environment: str
+) -> Run:
+    """Run dockersweep against `host`; it must end within two minutes, without a traceback.
+
+    An engine that it has never seen is none of its concern, unless `first_time` is false.
+    """
+    verb = verb_of(arguments)
+    removes = verb in REMOVING and not {"-n", "--dry-run"} & set(arguments)
+    flags = unasked(arguments) if first_time else []
+    recorder = recorder_at(host)
+    watching = nullcontext() if recorder is None else recorder.recording()
+    with watching as recording, tempfile.TemporaryDirectory(prefix="dsw-audit-") as folder:
+        log = Path(folder, "log")
+        logs = recorder is not None and removes and "--audit-log" not in arguments
+        if logs:
+            flags += ["--audit-log", str(log)]
+        pid, run = _run([*(["-H", host] if host else []), *arguments, *flags], stdin, environment)
+        if recording is not None:
+            _judge(recording, pid, verb, rows_of(log) if logs else None)
+    return run
+
+
+def unasked(arguments: Sequence[str]) -> list[str]:
+    """Return the flags that make a removal go ahead on an engine that was never seen, where a test means one."""
+    means_it = verb_of(arguments) == "apply" or bool({"-y", "--yes"} & set(arguments))
+    asks = verb_of(arguments) in REMOVING and means_it and "--yes-first-time" not in arguments
+    return ["--yes-first-time"] if asks else []
+
+
+def rows_of(log: Path) -> list[Mapping[str, Any]]:
+    """Return the removals that an audit log tells of; there is none where nothing was planned."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [row for row in map(json.loads, lines) if "status" in row]
+
+
+def _run(words: Sequence[str], stdin: str, environment: Mapping[str, str]) -> tuple[int, Run]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dockersweep", *words],
         env={**os.environ, **environment},
-        input=stdin,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Run(done.returncode, done.stdout, done.stderr)
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=_PATIENCE)
+        except BaseException:
+            process.kill()
+            raise
+    assert "Traceback" not in stderr, stderr
+    return process.pid, Run(process.returncode, stdout, stderr)
+
+
+def _judge(recording: Recording, pid: int, verb: str | None, rows: list[Mapping[str, Any]] | None) -> None:
+    """Others may ask the same engine meanwhile; who asks from afar is known only as us, who ask nothing ourselves."""
+    own = [request for request in recording.requests if request.pid in (pid, os.getpid())]
+    wrong = list(strays(own, verb, rows))
+    assert not wrong, "\n".join(wrong)

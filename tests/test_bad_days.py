@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_engine import FakeEngine, Handler, Reply, break_off, fake_engine, reply, stall
+from tests.fake_engine import EMPTY, FakeEngine, Handler, Reply, break_off, fake_engine, reply, stall
 from tests.running import dockersweep
 
 LISTS = ["/containers/json", "/images/json", "/volumes", "/networks", "/system/df"]
@@ -250,6 +250,7 @@ def test_an_engine_that_goes_away_leaves_the_rest_not_attempted() -> None:
         with_containers(engine, *names)
 
         def vanish_all(handler: Handler) -> Reply | None:
+            engine.replies["/info"] = lambda handler: None
             for name in names:
                 engine.replies[f"/containers/{name}/json"] = lambda handler: None
                 engine.replies[f"/containers/{name}"] = lambda handler: None
@@ -257,13 +258,87 @@ def test_an_engine_that_goes_away_leaves_the_rest_not_attempted() -> None:
 
         for name in names:
             engine.replies[f"/containers/{name}"] = vanish_all
-        run = dockersweep("sweep", "--yes", "--no-ledger", "--format", "json", "--older-than", "0s", host=engine.url)
+        flags = ("--yes", "--no-ledger", "--format", "json", "--older-than", "0s", "--engine-timeout", "1s")
+        run = dockersweep("sweep", *flags, host=engine.url)
     assert run.status == 5
     statuses = [one["status"] for one in run.json()["outcomes"]]
     assert len(statuses) == 40
     assert set(statuses) == {"failed", "not-attempted"}
     assert statuses.count("failed") <= 8
     assert "broke off the answer" in run.json()["ended_early"]
+    assert run.json()["ended_early"].endswith("; it did not come back within 1 seconds")
+    assert run.json()["ended_by"] == "engine"
+
+
+def test_an_engine_that_comes_back_is_waited_for() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "a", "b")
+        info, details_of_a = EMPTY["/info"], engine.replies["/containers/a/json"]
+        times: list[float] = []
+
+        def back_after_a_second(handler: Handler) -> Reply | None:
+            times.append(time.monotonic())
+            if times[-1] - times[0] < 1:
+                return None
+            engine.replies["/containers/a/json"] = details_of_a
+            assert not callable(info)
+            return info
+
+        def away(handler: Handler) -> Reply | None:
+            engine.replies["/info"] = back_after_a_second
+            return None
+
+        def once_then_away(handler: Handler) -> Reply:
+            engine.replies["/containers/a/json"] = away
+            assert not callable(details_of_a)
+            return details_of_a
+
+        engine.replies["/containers/a/json"] = once_then_away
+        engine.replies["/containers/a"] = engine.replies["/containers/b"] = (204, b"")
+        flags = ("--yes", "--no-ledger", "--format", "json", "--older-than", "0s")
+        run = dockersweep("sweep", *flags, host=engine.url)
+    assert run.status == 0, run.stderr
+    assert [one["status"] for one in run.json()["outcomes"]] == ["removed", "removed"]
+    assert len(times) > 2
+
+
+def test_another_engine_in_its_place_is_left_alone() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "a")
+        details_of_a = engine.replies["/containers/a/json"]
+
+        def then_another(handler: Handler) -> Reply:
+            engine.replies["/info"] = reply({"ID": "NEW", "Name": "box", "DockerRootDir": "/d"})
+            engine.replies["/containers/a/json"] = lambda handler: None
+            assert not callable(details_of_a)
+            return details_of_a
+
+        engine.replies["/containers/a/json"] = then_another
+        flags = ("--yes", "--no-ledger", "--format", "json", "--older-than", "0s")
+        run = dockersweep("sweep", *flags, host=engine.url)
+        assert {method for method, _ in engine.asked} == {"GET"}
+    assert run.status == 5
+    assert "is another engine now: box, with its data in /d" in run.json()["ended_early"]
+
+
+def test_an_answer_that_is_always_broken_off_fails_alone() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "a", "b")
+        engine.replies["/containers/a"] = engine.replies["/containers/b"] = (204, b"")
+        details_of_a = engine.replies["/containers/a/json"]
+
+        def then_broken(handler: Handler) -> Reply:
+            engine.replies["/containers/a/json"] = break_off
+            assert not callable(details_of_a)
+            return details_of_a
+
+        engine.replies["/containers/a/json"] = then_broken
+        flags = ("--yes", "--no-ledger", "--format", "json", "--older-than", "0s")
+        run = dockersweep("sweep", *flags, host=engine.url)
+    assert run.status == 3
+    outcomes = {one["id"]: one for one in run.json()["outcomes"]}
+    assert (outcomes["a"]["status"], outcomes["b"]["status"]) == ("failed", "removed")
+    assert "(the engine is there, but so often does not answer this)" in outcomes["a"]["detail"]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -299,7 +374,8 @@ def test_an_interrupted_sweep_finishes_what_is_under_way_and_tells(number: signa
 
         for name in names:
             engine.replies[f"/containers/{name}"] = slow
-        process = start("-H", engine.url, "sweep", "--yes", "--no-ledger", "--older-than", "0s", "--format", "json")
+        flags = ("--yes", "--yes-first-time", "--no-ledger", "--older-than", "0s", "--format", "json")
+        process = start("-H", engine.url, "sweep", *flags)
         wait_for_request(engine, "DELETE", "/containers/c00")
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=20)

@@ -51,14 +51,15 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
     run = dockersweep("--help")
     assert run.status == 0
     lines = [line for line in run.stdout.splitlines() if line.startswith("  ") and " dockersweep " in line]
-    assert [line.split()[0] for line in lines] == ["scan", "plan", "sweep", "report", "explain", "policy", "schema"]
+    verbs = ["scan", "plan", "sweep", "apply", "report", "explain", "history", "policy", "schema"]
+    assert [line.split()[0] for line in lines] == verbs
     assert all(len(line) <= 80 for line in run.stdout.splitlines())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "a verb is missing: scan, plan, sweep, report, explain, policy or schema; see `dockersweep --help`"),
+        ([], "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy or schema; see `dockersw"),
         (["clean"], "argument VERB: invalid choice: 'clean'"),
         (["scan", "--colour"], "unrecognized arguments: --colour; see `dockersweep --help`"),
         (["plan", "--kind", "disk"], "argument --kind: invalid choice: 'disk' (choose from 'container', 'image'"),
@@ -117,7 +118,9 @@ def test_every_error_class_has_the_status_of_the_table() -> None:
         "RefusedError": 4,
         "EngineError": 5,
         "EngineLostError": 5,
+        "OtherEngineError": 5,
         "EngineTimeoutError": 5,
+        "LedgerError": 2,
         "OutputError": 2,
     }
 

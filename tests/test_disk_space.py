@@ -124,5 +124,5 @@ def test_the_disk_of_each_engine_is_measured_here_and_not_from_afar(engine: Engi
     litter.container()
     for disk in told_disks(engine.url):
         assert_as_by_df(disk, engine.data_root)
-    with far_away(engine.socket) as url:
+    with far_away(engine.recorder.path) as url:
         assert list(told_disks(url)) == [None, None]

@@ -65,7 +65,7 @@ def places(engine: Engine, litter: Litter) -> Iterator[dict[str, str]]:
     """The URLs of a full engine, from near, where its disk can be read, and from far away."""
     with ExitStack() as stack:
         fill(engine, litter, stack.enter_context(registry(engine)))
-        yield {"near": engine.url, "far": stack.enter_context(far_away(engine.socket))}
+        yield {"near": engine.url, "far": stack.enter_context(far_away(engine.recorder.path))}
 
 
 def expected(engine: Engine, where: str) -> Mapping[str, bool | None]:

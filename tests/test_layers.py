@@ -336,7 +336,7 @@ def test_a_great_many_layers_take_little_time() -> None:
 
 def client_of(engine: Engine) -> Client:
     """Our own client, as a scan has it."""
-    return Client(Connection(resolve_endpoint(engine.url, None, {}), 60))
+    return Client(Connection(resolve_endpoint(engine.url, None, {}), 60), 0)
 
 
 DOCKERFILE = """FROM shop/base:1

@@ -1,22 +1,44 @@
-"""The memory between runs."""
+"""The memory between runs: objects, engines, marks, layers and sizes."""
 
-import contextlib
-import os
 import sqlite3
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
+import pytest
+from msgspec.structs import replace
 
-from dockersweep.ledger import FILE_NAME, keep_layers, recall_layers, remember, state_folder
-from dockersweep.model.inventory import Image, Inventory
+from dockersweep.errors import LedgerError
+from dockersweep.ledger import FILE_NAME, Memory, state_folder
+from dockersweep.model.history import KindTotal
+from dockersweep.model.inventory import Image, Inventory, Mark
 from dockersweep.model.naming import ref_of
-from tests.inventories import ENGINE, NOW, image, inventory, record
+from tests.inventories import ENGINE, NOW, container, image, inventory, record, volume
 
 DAY = timedelta(days=1)
-UNSEEN = msgspec.structs.replace(image("a"), first_seen_at=None, first_seen_unused_at=None)
+UNSEEN = replace(image("a"), first_seen_at=None, first_seen_unused_at=None)
 USED = frozenset({ref_of(UNSEEN)})
+OTHER = replace(ENGINE, id="ANOTHER")
+
+Reopened = Callable[[], Memory]
+
+
+@pytest.fixture
+def reopened(tmp_path: Path) -> Iterator[Reopened]:
+    """Open the ledger anew, as the next run does."""
+    opened: list[Memory] = []
+
+    def reopen() -> Memory:
+        for memory in opened:
+            memory.close()
+        opened.append(Memory(tmp_path))
+        return opened[-1]
+
+    yield reopen
+    for memory in opened:
+        memory.close()
 
 
 def first(seen: Inventory) -> Image:
@@ -24,73 +46,182 @@ def first(seen: Inventory) -> Image:
     return seen.images[0]
 
 
-def test_what_was_seen_is_remembered_across_runs(tmp_path: Path) -> None:
-    one = first(remember(inventory(UNSEEN), (), NOW, tmp_path))
+def mark(name: str, rule: str = "r", terms: str = "t") -> Mark:
+    return Mark(kind="image", id=f"sha256:{name}", rule=rule, terms=terms, marked_at=NOW)
+
+
+def rows(folder: Path, question: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / FILE_NAME)) as database:
+        return database.execute(question).fetchall()
+
+
+def test_what_was_seen_is_remembered_across_runs(reopened: Reopened) -> None:
+    one = first(reopened().remember(inventory(UNSEEN), (), NOW))
     assert (one.first_seen_at, one.first_seen_unused_at) == (NOW, NOW)
-    two = first(remember(inventory(UNSEEN), (), NOW + DAY, tmp_path))
+    two = first(reopened().remember(inventory(UNSEEN), (), NOW + DAY))
     assert (two.first_seen_at, two.first_seen_unused_at) == (NOW, NOW)
 
 
-def test_a_use_ends_what_was_unused(tmp_path: Path) -> None:
-    remember(inventory(UNSEEN), (), NOW, tmp_path)
-    used = first(remember(inventory(UNSEEN), USED, NOW + DAY, tmp_path))
+def test_a_use_ends_what_was_unused(reopened: Reopened) -> None:
+    reopened().remember(inventory(UNSEEN), (), NOW)
+    used = first(reopened().remember(inventory(UNSEEN), USED, NOW + DAY))
     assert (used.first_seen_at, used.first_seen_unused_at) == (NOW, None)
-    unused = first(remember(inventory(UNSEEN), (), NOW + 2 * DAY, tmp_path))
+    unused = first(reopened().remember(inventory(UNSEEN), (), NOW + 2 * DAY))
     assert (unused.first_seen_at, unused.first_seen_unused_at) == (NOW, NOW + 2 * DAY)
 
 
-def test_what_comes_back_is_young_again(tmp_path: Path) -> None:
-    remember(inventory(UNSEEN), (), NOW, tmp_path)
-    remember(inventory(), (), NOW + DAY, tmp_path)
-    assert first(remember(inventory(UNSEEN), (), NOW + 2 * DAY, tmp_path)).first_seen_at == NOW + 2 * DAY
+def test_what_comes_back_is_young_again_and_its_former_life_is_kept(reopened: Reopened, tmp_path: Path) -> None:
+    reopened().remember(inventory(UNSEEN), (), NOW)
+    reopened().remember(inventory(UNSEEN), (), NOW + DAY)
+    reopened().remember(inventory(), (), NOW + 2 * DAY)
+    assert first(reopened().remember(inventory(UNSEEN), (), NOW + 3 * DAY)).first_seen_at == NOW + 3 * DAY
+    told = rows(tmp_path, "SELECT id, first_seen, last_seen FROM former_objects")
+    assert told == [("sha256:a", NOW.timestamp(), (NOW + DAY).timestamp())]
 
 
-def test_a_build_cache_that_was_not_read_is_not_forgotten(tmp_path: Path) -> None:
-    remember(inventory(record("r")), (), NOW, tmp_path)
-    remember(inventory(cache_read=False), (), NOW + DAY, tmp_path)
-    again = remember(inventory(record("r")), (), NOW + 2 * DAY, tmp_path)
+def test_a_build_cache_that_was_not_read_is_not_gone(reopened: Reopened, tmp_path: Path) -> None:
+    reopened().remember(inventory(record("r"), record("s")), (), NOW)
+    reopened().remember(inventory(cache_read=False), (), NOW + DAY)
+    again = reopened().remember(inventory(record("r")), (), NOW + 2 * DAY)
     assert again.build_cache is not None
     assert again.build_cache[0].first_seen_at == NOW
+    assert rows(tmp_path, "SELECT id, last_seen FROM former_objects") == [("s", NOW.timestamp())]
 
 
-def test_engines_are_kept_apart_and_podman_is_known_by_its_place(tmp_path: Path) -> None:
-    podman = msgspec.structs.replace(ENGINE, id=None, flavour="podman")
-    other = msgspec.structs.replace(podman, root_dir="/elsewhere")
-    remember(inventory(UNSEEN, engine=podman), (), NOW, tmp_path)
-    assert first(remember(inventory(UNSEEN, engine=podman), (), NOW + DAY, tmp_path)).first_seen_at == NOW
-    assert first(remember(inventory(UNSEEN, engine=other), (), NOW + DAY, tmp_path)).first_seen_at == NOW + DAY
-    assert first(remember(inventory(UNSEEN), (), NOW + DAY, tmp_path)).first_seen_at == NOW + DAY
+def test_engines_are_kept_apart_and_podman_is_known_by_its_place(reopened: Reopened) -> None:
+    podman = replace(ENGINE, id=None, flavour="podman")
+    other = replace(podman, root_dir="/elsewhere")
+    reopened().remember(inventory(UNSEEN, engine=podman), (), NOW)
+    memory = reopened()
+    assert first(memory.remember(inventory(UNSEEN, engine=podman), (), NOW + DAY)).first_seen_at == NOW
+    assert first(memory.remember(inventory(UNSEEN, engine=other), (), NOW + DAY)).first_seen_at == NOW + DAY
+    assert first(memory.remember(inventory(UNSEEN), (), NOW + DAY)).first_seen_at == NOW + DAY
 
 
-def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_an_instant_that_somebody_chose_is_no_memory(reopened: Reopened, tmp_path: Path) -> None:
+    chosen = first(reopened().remember(inventory(UNSEEN), (), NOW + 90 * DAY, writes=False))
+    assert chosen.first_seen_at == NOW + 90 * DAY
+    assert rows(tmp_path, "SELECT * FROM objects") == rows(tmp_path, "SELECT * FROM engines") == []
+    assert first(reopened().remember(inventory(UNSEEN), (), NOW)).first_seen_at == NOW
+
+
+def test_a_new_name_goes_before_those_that_it_had(reopened: Reopened, tmp_path: Path) -> None:
+    reopened().remember(inventory(image("a", "app:1", "app:2"), volume("v"), container("c\nd")), (), NOW)
+    assert rows(tmp_path, "SELECT names FROM objects ORDER BY kind") == [("c d",), ("app:1\napp:2",), ("v",)]
+    reopened().remember(inventory(image("a", "app:3")), (), NOW)
+    assert rows(tmp_path, "SELECT names FROM objects") == [("app:3\napp:1\napp:2",)]
+    for number in range(20):
+        reopened().remember(inventory(image("a", f"b:{number}", "app:3")), (), NOW)
+    [(names,)] = rows(tmp_path, "SELECT names FROM objects")
+    assert str(names).split("\n")[:3] == ["b:19", "app:3", "b:18"]
+    assert len(str(names).split("\n")) == 10
+
+
+def test_an_engine_is_known_once_somebody_looked_at_it(reopened: Reopened) -> None:
+    memory = reopened()
+    memory.remember(inventory(UNSEEN), (), NOW)
+    memory.keep_layers(ENGINE, {"layer:a": b"1"})
+    assert not memory.is_known(ENGINE)
+    memory.looked_at(ENGINE, NOW)
+    assert memory.is_known(ENGINE)
+    assert reopened().is_known(ENGINE)
+    assert not reopened().is_known(OTHER)
+
+
+def test_marks_keep_their_first_instant_and_go_when_they_are_no_candidates(reopened: Reopened) -> None:
+    both = inventory(image("a"), image("b"))
+    assert reopened().remember(both, (), NOW).marks == ()
+    reopened().mark(ENGINE, [mark("a"), mark("b")], [("r", "t")], NOW)
+    reopened().mark(ENGINE, [mark("a")], [("r", "t")], NOW + DAY)
+    assert reopened().remember(both, (), NOW + DAY).marks == (mark("a"),)
+
+
+def test_marks_of_other_rules_terms_and_engines_stay(reopened: Reopened) -> None:
+    memory = reopened()
+    for engine in (ENGINE, OTHER):
+        memory.remember(inventory(image("a"), engine=engine), (), NOW)
+        marks = [mark("a"), mark("a", "s"), mark("a", terms="u")]
+        memory.mark(engine, marks, [(one.rule, one.terms) for one in marks], NOW)
+    memory.mark(ENGINE, [], [("r", "t")], NOW)
+    assert memory.remember(inventory(image("a")), (), NOW).marks == (mark("a", terms="u"), mark("a", "s"))
+    assert len(memory.remember(inventory(image("a"), engine=OTHER), (), NOW).marks or ()) == 3
+
+
+def test_what_is_gone_takes_its_marks_with_it(reopened: Reopened) -> None:
+    memory = reopened()
+    memory.remember(inventory(image("a")), (), NOW)
+    memory.mark(ENGINE, [mark("a")], [("r", "t")], NOW)
+    memory.remember(inventory(), (), NOW)
+    assert memory.remember(inventory(image("a")), (), NOW).marks == ()
+
+
+def test_layers_are_kept_and_forgotten_with_their_image(reopened: Reopened) -> None:
+    reopened().keep_layers(ENGINE, {"layer:a": b"1", "layer:b": b"2"})
+    reopened().keep_layers(OTHER, {"layer:a": b"9"})
+    assert reopened().layers(ENGINE) == {"layer:a": b"1", "layer:b": b"2"}
+    reopened().keep_layers(ENGINE, {"layer:b": b"3"})
+    assert reopened().layers(ENGINE) == {"layer:b": b"3"}
+    assert reopened().layers(OTHER) == {"layer:a": b"9"}
+
+
+def test_a_scan_of_images_does_not_forget_what_one_of_layers_kept(reopened: Reopened) -> None:
+    reopened().keep_layers(ENGINE, {"layer:a": b"1", "layer:b": b"2"})
+    reopened().keep_layers(ENGINE, {"image:x": b"3"})
+    assert reopened().layers(ENGINE) == {"layer:a": b"1", "layer:b": b"2", "image:x": b"3"}
+
+
+def test_sizes_are_a_row_for_each_kind_and_unknown_is_null(reopened: Reopened, tmp_path: Path) -> None:
+    total = KindTotal(kind="volume", objects=3, size_bytes=None, unused_objects=1, unused_bytes=0)
+    reopened().keep_sizes([total, replace(total, kind="image", size_bytes=7)], ENGINE, NOW)
+    told = rows(tmp_path, "SELECT at, kind, objects, size_bytes, unused_objects, unused_bytes FROM sizes")
+    at = NOW.timestamp()
+    assert told == [(at, "image", 3, 7, 1, 0), (at, "volume", 3, None, 1, 0)]
+
+
+def test_what_is_older_than_history_is_kept_is_forgotten(reopened: Reopened, tmp_path: Path) -> None:
+    memory = reopened()
+    total = KindTotal(kind="image", objects=1, size_bytes=1, unused_objects=1, unused_bytes=1)
+    for day, seen in enumerate((inventory(image("a"), image("b")), inventory(image("b")), inventory())):
+        memory.remember(seen, (), NOW + day * DAY)
+        memory.keep_sizes([total], ENGINE, NOW + day * DAY)
+    memory.forget_before(NOW + DAY)
+    assert rows(tmp_path, "SELECT id FROM former_objects") == [("sha256:b",)]
+    assert rows(tmp_path, "SELECT count(*) FROM sizes") == [(2,)]
+
+
+def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "dockersweep"
-    remember(inventory(UNSEEN), (), NOW, folder)
-    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
-    assert stat.S_IMODE(os.stat(folder / FILE_NAME).st_mode) == 0o600
+    with Memory(folder) as memory:
+        memory.remember(inventory(UNSEEN), (), NOW)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+    assert modes == {FILE_NAME: 0o600, f"{FILE_NAME}-wal": 0o600, f"{FILE_NAME}-shm": 0o600}
+    assert [file.name for file in folder.iterdir()] == [FILE_NAME]
 
 
-def test_a_damaged_file_is_said_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_bytes(b"no database" * 1000)
-    seen = remember(inventory(UNSEEN), (), NOW, tmp_path)
-    assert seen.images[0].first_seen_at is None
-    assert [warning.about for warning in seen.warnings] == ["ledger"]
-    assert "file is not a database" in seen.warnings[0].text
-    assert (tmp_path / FILE_NAME).read_bytes() == b"no database" * 1000
-
-
-def test_a_newer_file_is_said_and_left_alone(tmp_path: Path) -> None:
-    remember(inventory(UNSEEN), (), NOW, tmp_path)
-    database = sqlite3.connect(tmp_path / FILE_NAME)
-    database.execute("PRAGMA user_version = 9")
-    database.close()
-    seen = remember(inventory(UNSEEN), (), NOW, tmp_path)
-    assert "it was written by a newer dockersweep (version 9)" in seen.warnings[0].text
+def test_without_a_ledger_nothing_is_known_and_nothing_written() -> None:
+    with Memory(None, required=True) as memory:
+        assert (memory.problem, memory.is_used) == (None, False)
+        seen = memory.remember(inventory(UNSEEN), (), NOW)
+        assert (seen.marks, seen.images[0].first_seen_at, seen.warnings) == (None, None, ())
+        memory.looked_at(ENGINE, NOW)
+        assert not memory.is_known(ENGINE)
+        assert memory.layers(ENGINE) == {}
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    seen = remember(inventory(UNSEEN), (), NOW, tmp_path / "file" / "state")
-    assert "cannot be used" in seen.warnings[0].text
+    with Memory(tmp_path / "file" / "state") as memory:
+        seen = memory.remember(inventory(UNSEEN), (), NOW)
+    assert not memory.is_used
+    assert [warning.about for warning in seen.warnings] == ["ledger"]
+    assert seen.marks is None
+    assert seen.warnings[0].text == (
+        f"{tmp_path}/file/state/{FILE_NAME} cannot be used: Not a directory; this run goes on without a ledger; "
+        "what was first seen when is not known"
+    )
+    with pytest.raises(LedgerError, match="Not a directory"):
+        Memory(tmp_path / "file" / "state", required=True)
 
 
 def test_where_it_lies() -> None:
@@ -98,35 +229,3 @@ def test_where_it_lies() -> None:
     assert state_folder({"HOME": "/h"}, 0) == Path("/var/lib/dockersweep")
     assert state_folder({"XDG_STATE_HOME": "/x", "HOME": "/h"}, 7) == Path("/x/dockersweep")
     assert state_folder({"HOME": "/h"}, 7) == Path("/h/.local/state/dockersweep")
-
-
-def test_what_never_changes_is_kept_and_forgotten_with_its_layer(tmp_path: Path) -> None:
-    keep_layers(ENGINE, {"layer:a": b"1", "layer:b": b"2"}, tmp_path)
-    keep_layers(msgspec.structs.replace(ENGINE, id="ANOTHER"), {"layer:a": b"9"}, tmp_path)
-    assert recall_layers(ENGINE, tmp_path) == {"layer:a": b"1", "layer:b": b"2"}
-    keep_layers(ENGINE, {"layer:b": b"3"}, tmp_path)
-    assert recall_layers(ENGINE, tmp_path) == {"layer:b": b"3"}
-    assert recall_layers(msgspec.structs.replace(ENGINE, id="ANOTHER"), tmp_path) == {"layer:a": b"9"}
-
-
-def test_a_ledger_that_cannot_be_used_costs_only_time(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_bytes(b"no database, and longer than the header of one" * 20)
-    keep_layers(ENGINE, {"layer:a": b"1"}, tmp_path)
-    assert recall_layers(ENGINE, tmp_path) == {}
-
-
-def test_a_ledger_of_the_first_version_gets_the_table_of_layers(tmp_path: Path) -> None:
-    remember(inventory(UNSEEN), set(), NOW, tmp_path)
-    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
-        database.execute("DROP TABLE layers")
-        database.execute("PRAGMA user_version = 1")
-    keep_layers(ENGINE, {"layer:a": b"1"}, tmp_path)
-    assert recall_layers(ENGINE, tmp_path) == {"layer:a": b"1"}
-    again = remember(inventory(UNSEEN), set(), NOW + DAY, tmp_path)
-    assert again.images[0].first_seen_at == NOW
-
-
-def test_a_scan_of_images_does_not_forget_what_one_of_layers_kept(tmp_path: Path) -> None:
-    keep_layers(ENGINE, {"layer:a": b"1", "layer:b": b"2"}, tmp_path)
-    keep_layers(ENGINE, {"image:x": b"3"}, tmp_path)
-    assert recall_layers(ENGINE, tmp_path) == {"layer:a": b"1", "layer:b": b"2", "image:x": b"3"}

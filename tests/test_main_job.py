@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from tests.engines.engine import Engine
 from tests.engines.heap import Everything, everything
 from tests.engines.litter import Litter
-from tests.recorder import Recorder, Request, recording
+from tests.recorder import Recording, Request
 from tests.running import dockersweep
 
 ALL = ("--older-than", "0s")
@@ -38,7 +38,7 @@ def expected(heap: Everything) -> dict[str, set[str]]:
     }
 
 
-def what_was_asked_to_go(recorder: Recorder) -> set[tuple[str, str]]:
+def what_was_asked_to_go(recorder: Recording) -> set[tuple[str, str]]:
     """Kind and id of everything that a request asked to remove."""
     asked = {
         (request.path.split("/")[1].rstrip("s"), request.path.split("/", 2)[2]) for request in recorder.of("DELETE")
@@ -65,7 +65,7 @@ def listing(engine: Engine) -> dict[str, set[str]]:
 def test_a_sweep_removes_just_what_the_plan_names_and_a_second_finds_nothing(engine: Engine, litter: Litter) -> None:
     heap = everything(litter)
     before = listing(engine)
-    with recording(engine.socket) as recorder:
+    with engine.recorder.recording() as recorder:
         planned = dockersweep("plan", "--format", "json", *ALL, host=recorder.url)
         assert planned.status == 0, planned.stderr
         assert recorder.of("POST", "DELETE", "PUT") == []
@@ -92,7 +92,7 @@ def test_all_images_and_named_volumes_go_when_asked_for(engine: Engine, litter: 
     heap = everything(litter)
     litter.image("many:1", layers={"many": 10_000}, tags=["many:2", "other:1"])
     flags = ("--all-images", "--named-volumes", *ALL)
-    with recording(engine.socket) as recorder:
+    with engine.recorder.recording() as recorder:
         plan = dockersweep("plan", "--format", "json", *flags, host=engine.url).json()
         untags = [one["name"] for one in plan["removals"] if one["action"] == "untag"]
         assert len(untags) == 2
@@ -170,7 +170,7 @@ def test_a_scan_makes_a_constant_number_of_calls_and_one_inspect_per_stopped_con
 
 
 def _calls(engine: Engine) -> list[Request]:
-    with recording(engine.socket) as recorder:
+    with engine.recorder.recording() as recorder:
         assert dockersweep("scan", "--format", "json", host=recorder.url).status == 0
     assert {request.method for request in recorder.requests} == {"GET"}
     return recorder.requests
@@ -182,7 +182,7 @@ def _inspects(request: Request) -> bool:
 
 def test_without_sizes_nothing_walks_the_disk(engine: Engine, litter: Litter) -> None:
     everything(litter)
-    with recording(engine.socket) as recorder:
+    with engine.recorder.recording() as recorder:
         run = dockersweep("scan", "--format", "json", "--no-sizes", host=recorder.url)
     asked = [request.params for request in recorder.requests if request.path == "/system/df"]
     assert asked in ([], [{"type": "build-cache"}])

@@ -16,7 +16,7 @@ from typing import get_args
 import pytest
 
 from dockersweep import __version__, cli, errors, ledger, units
-from dockersweep.commands import plan, sweep
+from dockersweep.commands import execution, plan, signals
 from dockersweep.engine import endpoint
 from dockersweep.model.outcome import Status
 from dockersweep.model.policy import Rule
@@ -154,8 +154,8 @@ def statuses_of_errors() -> set[int]:
 
 
 def test_page_has_the_exit_statuses() -> None:
-    of_signals = {cli.INTERRUPTED, *(sweep.KILLED_BY + number for number in sweep.SIGNALS)}
-    expected = {0, *statuses_of_errors(), *of_signals, plan.SOMETHING_TO_REMOVE, sweep.SOME_FAILED}
+    of_signals = {cli.INTERRUPTED, *(signals.KILLED_BY + number for number in signals.SIGNALS)}
+    expected = {0, *statuses_of_errors(), *of_signals, plan.SOMETHING_TO_REMOVE, execution.SOME_FAILED}
     assert [int(tag) for tag in section("EXIT STATUS").tags] == sorted(expected)
 
 

@@ -14,7 +14,7 @@ import pytest
 from msgspec import Struct, inspect
 
 from dockersweep import __version__, units
-from dockersweep.commands import policy_source, sweep
+from dockersweep.commands import execution, policy_source
 from dockersweep.errors import PolicyError, RefusedError, UsageError
 from dockersweep.model.inventory import KINDS, State
 from dockersweep.model.policycase import CaseFile
@@ -269,10 +269,10 @@ def test_page_has_the_environment() -> None:
 
 
 def test_page_has_the_exit_statuses_that_speak_of_policies() -> None:
-    statuses = [PolicyError.exit_status, sweep.SOME_FAILED, RefusedError.exit_status]
+    statuses = [PolicyError.exit_status, execution.SOME_FAILED, RefusedError.exit_status]
     assert section("EXIT STATUS").tags == [str(status) for status in statuses]
     assert f"the exit status is {RefusedError.exit_status}." in section("[limits]").text
-    assert f"the exit status is {sweep.SOME_FAILED}." in section("[target]").text
+    assert f"the exit status is {execution.SOME_FAILED}." in section("[target]").text
 
 
 def test_page_names_no_flag_that_the_parser_has_not() -> None:

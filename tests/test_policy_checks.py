@@ -92,13 +92,6 @@ CASES: dict[str, tuple[str, str]] = {
             "whatever its age"
         ),
     ),
-    "marked": (
-        IMAGE + 'match.tagged = false\nremove.marked_for = "48h"\n',
-        (
-            "line 6, column 8: remove.marked_for needs a memory that this version does not have yet: leave "
-            "it out, or use unused_for"
-        ),
-    ),
     "sizes that exclude each other": (
         IMAGE + 'match = {size_over = "2GB", size_under = "1GB"}\nremove.older_than = "1d"\n',
         "line 5, column 22: nothing is over 2GB and under 1GB: size_over must be the smaller one",

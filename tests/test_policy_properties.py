@@ -13,15 +13,19 @@ from msgspec.structs import replace
 
 from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
 from dockersweep.engine.executor import carry_out
+from dockersweep.engine.patience import Patience
+from dockersweep.engine.removal import Hand
 from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Kind, Network, Object, Volume
 from dockersweep.model.naming import kind_of, objects_of, ref_of
-from dockersweep.model.plan import NOTHING, Decision, ObjectRef, Plan
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import NOTHING, Decision, ObjectRef, Plan, Removal
 from dockersweep.model.policy import Keep, LimitSettings, Policy, Protections, Rule, Target
 from dockersweep.policy.order import ORDER
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.reclaim import Reclaim
 from dockersweep.policy.references import find_holds
 from dockersweep.policy.rules import evaluate
+from dockersweep.policy.saved_plan import what_may_go
 from dockersweep.policy.totals import held_bytes
 from dockersweep.units import Age
 from tests.inventories import NOW, inventory
@@ -403,6 +407,7 @@ class RecordingEngine:
     def __init__(self, seen: Inventory) -> None:
         self.takes_a_prefix_for_a_volume = seen.engine.flavour == "podman"
         self.asked: list[tuple[Kind, str, str, str]] = []
+        self.recorded: list[tuple[Kind, str, str, str]] = []
         self._there = {ref_of(one): one for one in objects_of(seen)}
         self._tags = {one.id: list(one.tags) for one in seen.images}
         self._lock = threading.Lock()
@@ -437,6 +442,21 @@ class RecordingEngine:
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
         return DiskUsage(build_cache=tuple(self._of_kind("build-cache")))  # type: ignore[arg-type]
 
+    @property
+    def removal_seconds(self) -> float:
+        return 900
+
+    def check_back(self) -> None:
+        pass
+
+    def sending(self, removal: Removal) -> None:
+        asked = (removal.kind, removal.id, removal.action, removal.name if removal.action == "untag" else "")
+        assert asked not in self.asked
+        self.recorded.append(asked)
+
+    def ended(self, removal: Removal, outcome: Outcome) -> None:
+        pass
+
     def remove_container(self, container_id: str) -> RemovalAnswer:
         return self._remove("container", container_id)
 
@@ -460,10 +480,10 @@ class RecordingEngine:
     def remove_network(self, network_id: str) -> RemovalAnswer:
         return self._remove("network", network_id)
 
-    def prune_build_cache(self, record_ids: tuple[str, ...], timeout_seconds: float) -> RemovalAnswer:
+    def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer:
         for one in record_ids:
             self._remove("build-cache", one)
-        return RemovalAnswer("removed", named=record_ids)
+        return RemovalAnswer("removed", deleted=record_ids)
 
     def _remove(self, kind: Kind, own_id: str) -> RemovalAnswer:
         with self._lock:
@@ -479,11 +499,44 @@ def test_an_engine_receives_the_removals_that_the_plan_shows_and_no_others(
 ) -> None:
     plan = make_plan(seen, replace(policy, target=target), NOW)
     engine = RecordingEngine(seen)
-    carried = carry_out(plan, engine, threading.Event())
+    stop = threading.Event()
+    carried = carry_out(plan, Hand(engine, engine, Patience(engine.check_back, 0, stop), {}), stop)
     assert [(one.status, one.detail) for one in carried.outcomes] == [("removed", None)] * len(plan.removals)
     shown = [(one.kind, one.id, one.action, one.name if one.action == "untag" else "") for one in plan.removals]
     assert Counter(engine.asked) == Counter(shown)
+    # Each was written down before it was asked for.
+    assert Counter(engine.recorded) == Counter(shown)
     place = {asked: number for number, asked in enumerate(engine.asked)}
     for one in plan.removals:
         own = place[one.kind, one.id, one.action, one.name if one.action == "untag" else ""]
         assert all(place[ref.kind, ref.id, "remove", ""] < own for ref in one.after)
+
+
+@given(INVENTORIES, POLICIES, st.none() | TARGETS)
+@some
+def test_a_saved_plan_is_carried_out_as_it_is_where_nothing_changed(
+    seen: Inventory, policy: Policy, target: Target | None
+) -> None:
+    plan = make_plan(seen, replace(policy, target=target), NOW)
+    permitted = what_may_go(plan, seen, policy, NOW)
+    assert permitted.settled == ()
+    assert [replace(one, reclaim=NOTHING) for one in permitted.plan.removals] == [
+        replace(one, reclaim=NOTHING) for one in plan.removals
+    ]
+
+
+@given(INVENTORIES, INVENTORIES, POLICIES, POLICIES)
+@some
+def test_of_a_saved_plan_nothing_goes_on_another_day_that_it_does_not_name_or_that_something_holds(
+    then: Inventory, now: Inventory, policy: Policy, policy_now: Policy
+) -> None:
+    plan = make_plan(then, policy, NOW)
+    permitted = what_may_go(plan, now, policy_now, NOW)
+    named = {(one.kind, one.id, one.action, one.name) for one in plan.removals}
+    goes = {(one.kind, one.id, one.action, one.name) for one in permitted.plan.removals}
+    settled = {(one.kind, one.id, one.action, one.name) for one, _ in permitted.settled}
+    assert goes | settled == named
+    assert not goes & settled
+    gone = {ref_of_decision(one) for one in permitted.plan.decisions if one.verdict == "remove"}
+    holds = find_holds(now, NOW)
+    assert all(hold.by in gone for ref in gone for hold in holds.get(ref, ()))

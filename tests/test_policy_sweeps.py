@@ -68,7 +68,7 @@ def test_a_target_that_cannot_be_reached_is_told(engine: Engine, litter: Litter)
 
 def test_from_afar_it_goes_on_as_long_as_the_answers_prove_too_little(engine: Engine, litter: Litter) -> None:
     images(litter)
-    with far_away(engine.socket) as url:
+    with far_away(engine.recorder.path) as url:
         status, document = sweep(TARGET.format(free="5MB"), url)
     told = document["target"]
     assert "kept:1" in tags(engine)

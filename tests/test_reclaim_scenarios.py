@@ -47,7 +47,7 @@ def test_from_afar_the_answers_prove_which_layers_went(engine: Engine, litter: L
     litter.image("app:1", layers={"base": 2_000_000, "app": 300_000, "more": 40_000})
     litter.image("job:1", layers={"base": 2_000_000, "job": 5_000})
     flags = ("--all-images", "--kind", "image", "--older-than", "0s", "--keep-image", "base")
-    with far_away(engine.socket) as url:
+    with far_away(engine.recorder.path) as url:
         told = document("sweep", "--yes", "--format", "json", *flags, host=url)
     freed = {one["name"]: one["freed_bytes"] for one in told["outcomes"]}
     assert freed == {"app:1": 340_000, "job:1": 5_000}

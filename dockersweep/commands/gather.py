@@ -15,20 +15,23 @@ from dockersweep.commands.policy_source import policy_in_force
 from dockersweep.commands.progress import show_progress
 from dockersweep.engine.endpoint import resolve_endpoint
 from dockersweep.errors import DocumentError, UsageError
-from dockersweep.ledger import keep_layers, recall_layers, remember, state_folder
+from dockersweep.ledger import Memory, state_folder
 from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Inventory, ScanWarning
+from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
-from dockersweep.policy.use import used_objects
+from dockersweep.policy.marks import candidates, marking_rules
+from dockersweep.policy.planner import make_plan
+from dockersweep.policy.use import describe_use, totals_of, used_of
 from dockersweep.units import parse_instant
-
-# Time enough for an engine that is busy; what walks its disk has --size-timeout.
-ENGINE_TIMEOUT_SECONDS = 60.0
-
 
 if TYPE_CHECKING:
     from dockersweep.engine.client import Client
+
+
+# A verb that only reads removes nothing, so nothing of it can take so long.
+NO_REMOVALS_SECONDS = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,47 +41,84 @@ class Picture:
     inventory: Inventory
     now: datetime
 
+    @property
+    def is_of_now(self) -> bool:
+        """Whether ages count up to the scan; what somebody chose must not become a memory."""
+        return self.now == self.inventory.taken_at
+
 
 def gather_picture(arguments: argparse.Namespace) -> Picture:
     """Read the inventory from --inventory, else from the engine that the flags and the environment name."""
     if arguments.inventory is not None:
-        if arguments.host is not None or arguments.context is not None:
-            raise UsageError("--inventory reads a file instead of an engine: leave out --host and --context")
-        return _at_its_moment(read_inventory(arguments.inventory))
-    with open_engine(arguments) as client:
-        return picture_of(client, arguments)
+        return _saved_picture(arguments)
+    with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
+        picture = picture_of(client, arguments, memory)
+        memory.looked_at(client.engine, picture.inventory.taken_at)
+        return picture
+
+
+def gather_plan(arguments: argparse.Namespace) -> Plan:
+    """Return the plan for the inventory that `gather_picture` reads, and mark its candidates."""
+    policy = gather_policy(arguments)
+    if arguments.inventory is not None:
+        picture = _saved_picture(arguments)
+        return make_plan(picture.inventory, policy, picture.now)
+    with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
+        picture = picture_of(client, arguments, memory)
+        memory.looked_at(client.engine, picture.inventory.taken_at)
+        return judge(picture, policy, memory)
+
+
+def judge(picture: Picture, policy: Policy, memory: Memory) -> Plan:
+    """Return the plan, and mark in the ledger what is a candidate of rules with `marked_for`."""
+    plan = make_plan(picture.inventory, policy, picture.now)
+    if picture.is_of_now:
+        marks = tuple(candidates(plan.decisions, policy, picture.now))
+        memory.mark(plan.engine, marks, tuple(marking_rules(policy)), picture.now)
+    return plan
+
+
+def open_memory(arguments: argparse.Namespace, required: bool = False) -> Memory:
+    """Open the ledger; with --no-ledger, one that remembers nothing."""
+    return Memory(state_folder(os.environ, os.geteuid()) if arguments.ledger else None, required)
+
+
+def _saved_picture(arguments: argparse.Namespace) -> Picture:
+    if arguments.host is not None or arguments.context is not None:
+        raise UsageError("--inventory reads a file instead of an engine: leave out --host and --context")
+    return _at_its_moment(read_inventory(arguments.inventory))
 
 
 @contextmanager
-def open_engine(arguments: argparse.Namespace) -> Iterator["Client"]:
-    """Connect to the engine that the flags and the environment name."""
+def open_engine(arguments: argparse.Namespace, removal_seconds: float) -> Iterator["Client"]:
+    """Connect to the engine that the flags and the environment name; a removal may take so long."""
     # docker-py takes as long to import as all else; a saved inventory needs none of it.
     from dockersweep.engine.client import Client
     from dockersweep.engine.connection import Connection
 
     endpoint = resolve_endpoint(arguments.host, arguments.context, os.environ)
-    connection = Connection(endpoint, ENGINE_TIMEOUT_SECONDS)
+    connection = Connection(endpoint, arguments.engine_timeout.seconds)
     try:
-        yield Client(connection)
+        yield Client(connection, removal_seconds)
     finally:
         connection.close()
 
 
-def picture_of(client: "Client", arguments: argparse.Namespace) -> Picture:
+def picture_of(client: "Client", arguments: argparse.Namespace, memory: Memory) -> Picture:
     """Scan the engine, and add to the inventory what the ledger remembers of its objects."""
     from dockersweep.engine.scanner import scan
 
-    folder = state_folder(os.environ, os.geteuid())
-    known = recall_layers(client.engine, folder) if arguments.ledger else {}
+    known = memory.layers(client.engine)
     with show_progress("reading containers") as progress:
         inventory, layers = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress, known)
     picture = _at_its_moment(inventory)
     if not arguments.ledger:
         return picture
-    keep_layers(client.engine, layers, folder)
-    used = used_objects(picture.inventory, picture.now)
-    writes = picture.now == inventory.taken_at
-    return replace(picture, inventory=remember(picture.inventory, used, picture.now, folder, writes))
+    memory.keep_layers(client.engine, layers)
+    uses = describe_use(picture.inventory, picture.now)
+    inventory = memory.remember(picture.inventory, used_of(uses), picture.now, picture.is_of_now)
+    memory.keep_sizes(totals_of(uses, inventory), inventory.engine, inventory.taken_at)
+    return replace(picture, inventory=inventory)
 
 
 def read_inventory(path: str) -> Inventory:

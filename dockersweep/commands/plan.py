@@ -2,26 +2,18 @@
 
 import argparse
 
-from dockersweep.commands.gather import gather_picture, gather_policy
+from dockersweep.commands.gather import gather_plan
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import RefusedError
 from dockersweep.model.documents import write_document
 from dockersweep.model.plan import Plan
-from dockersweep.policy.planner import make_plan
 
 SOMETHING_TO_REMOVE = 10
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the plan; return the exit status."""
-    policy = gather_policy(arguments)
-    picture = gather_picture(arguments)
-    plan = make_plan(picture.inventory, policy, picture.now)
-    return show_plan(plan, arguments)
-
-
-def show_plan(plan: Plan, arguments: argparse.Namespace) -> int:
-    """Write a plan in the format that is asked for; return the exit status."""
+    plan = gather_plan(arguments)
     write_result(format_plan(plan, arguments), arguments.output)
     if not arguments.exit_code:
         return 0

@@ -1,11 +1,10 @@
 """Which policy file is in force, and whether it can be trusted."""
 
 import os
-import stat
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.errors import PolicyError
 from dockersweep.model.policy import Policy
 from dockersweep.policy.defaults import DEFAULT_POLICY
@@ -69,34 +68,6 @@ def _may_be_there(path: Path) -> bool:
 
 
 def read_policy_file(path: str) -> bytes:
-    """Return what a policy file holds, `-` being standard input; raises PolicyError where it cannot be read.
-
-    As root a file that others can write is refused: whoever writes it decides what root removes.
-    """
-    try:
-        if path == "-":
-            return sys.stdin.buffer.read()
-        with open(path, "rb") as file:
-            if os.geteuid() == 0:
-                _refuse_untrusted(os.fstat(file.fileno()), path)
-            data = file.read(LARGEST_BYTES + 1)
-            if len(data) > LARGEST_BYTES:
-                raise PolicyError(f"the policy file {path} is larger than 16 MB: it is none that a person wrote")
-            return data
-    except (OSError, ValueError) as error:
-        raise PolicyError(
-            f"the policy file {path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
-
-
-def _refuse_untrusted(found: os.stat_result, path: str) -> None:
-    if found.st_uid != 0:
-        raise PolicyError(
-            f"the policy file {path} belongs to the user {found.st_uid}, who could have root remove what they like; "
-            f"if it is right: chown root {path}"
-        )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PolicyError(
-            f"the policy file {path} can be written by others than root, who could have root remove what they like; "
-            f"if it is right: chmod go-w {path}"
-        )
+    """Return what a policy file holds, `-` being standard input; raises PolicyError where it cannot be read, and, as
+    root, where others can write it."""
+    return read_trusted(path, "policy file", LARGEST_BYTES, PolicyError)

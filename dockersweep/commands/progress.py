@@ -1,13 +1,23 @@
 """A progress bar on standard error: only on a terminal, and only for what takes over a second."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+TICK_SECONDS = 0.5
 
 
 @contextmanager
 def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a callable that is told how many steps are done, of how many."""
+    """Yield a callable that is told how many steps are done, of how many.
+
+    The bar moves while a single step takes long, too: its clock goes on.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -19,4 +29,18 @@ def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
             bar.total = total
             bar.update(done - bar.n)
 
-        yield show
+        ended = threading.Event()
+        clock = threading.Thread(target=_tick, args=(bar, ended), daemon=True)
+        clock.start()
+        try:
+            yield show
+        finally:
+            ended.set()
+            clock.join()
+
+
+def _tick(bar: "tqdm[None]", ended: threading.Event) -> None:
+    while not ended.wait(TICK_SECONDS):
+        # Before its delay has passed a bar must not show.
+        if bar.total and bar.format_dict["elapsed"] > bar.delay:
+            bar.refresh()

@@ -6,15 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dockersweep.commands.gather import picture_of
+from msgspec.structs import replace
+
+from dockersweep.commands.audit_log import AuditLog
+from dockersweep.commands.gather import Picture, picture_of
 from dockersweep.engine.disk.gauge import gauge_of
 from dockersweep.engine.executor import carry_out
+from dockersweep.engine.patience import Patience
+from dockersweep.engine.removal import Hand
 from dockersweep.engine.side_by_side import Progress
-from dockersweep.errors import EngineError, RefusedError
+from dockersweep.errors import EngineError, LedgerError, RefusedError
+from dockersweep.ledger import Memory, RunRecord
 from dockersweep.model.inventory import Inventory
-from dockersweep.model.outcome import OutcomeDocument, TargetOutcome
-from dockersweep.model.plan import Plan
+from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
+from dockersweep.model.plan import Plan, Removal
 from dockersweep.model.policy import Policy
+from dockersweep.policy.failing import with_failed_runs
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.reckoning import exact_parts, prediction_of, reckon
 from dockersweep.policy.rounds import (
@@ -26,9 +33,47 @@ from dockersweep.policy.rounds import (
     target_outcome,
     together,
 )
+from dockersweep.policy.saved_plan import in_order_of_plan
 
 if TYPE_CHECKING:
     from dockersweep.engine.client import Client
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be carried out."""
+
+    plan: Plan
+    policy: Policy
+    picture: Picture
+    by: str
+    """Who asked for it: "the policy in /etc/dockersweep/dockersweep.toml", "the plan in plan.json of ..."."""
+    saved: Plan | None = None
+    """The saved plan that this is what is left of."""
+    settled: tuple[tuple[Removal, Outcome], ...] = ()
+    """What is decided already of the saved plan."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """Everybody who is told of each removal as it happens."""
+
+    run: RunRecord
+    audit_log: AuditLog
+
+    def plan(self, plan: Plan, inventory: Inventory) -> None:
+        """A plan is about to be carried out."""
+        self.run.plan(plan, inventory)
+        self.audit_log.plan(plan)
+
+    def sending(self, removal: Removal) -> None:
+        """A request for it is about to be sent."""
+        self.run.sending(removal)
+
+    def ended(self, removal: Removal, outcome: Outcome) -> None:
+        """This became of it."""
+        self.audit_log.ended(removal, outcome)
+        self.run.ended(removal, outcome)
 
 
 @dataclass(frozen=True)
@@ -37,27 +82,52 @@ class Hands:
 
     client: "Client"
     arguments: argparse.Namespace
+    memory: Memory
+    records: Records
     stop: threading.Event
     progress: Progress
-    permit: Callable[[Plan, argparse.Namespace], None]
+    permit: Callable[[Plan], None]
     """Raises RefusedError for a plan that may not be carried out."""
 
 
-def carry_out_rounds(plan: Plan, inventory: Inventory, policy: Policy, hands: Hands) -> OutcomeDocument:
+def carry_out_rounds(task: Task, hands: Hands) -> OutcomeDocument:
     """Carry out a plan that is permitted, and further ones for its space target; return what became of them all.
 
     Nothing that happens after the first round loses what is to be told of it.
     """
-    rounds = [_carry_out(plan, inventory, hands)]
+    plan = task.plan
+    _record_settled(task, hands)
+    rounds = [_with_settled(task, _carry_out(plan, task.picture.inventory, task.by, hands))]
     while True:
         done = together(rounds, None)
-        measured = _measure(plan, policy, done, hands)
-        if not isinstance(measured, _Next):
-            return together(rounds, measured)
-        rounds.append(_carry_out(measured.plan, measured.inventory, hands))
+        try:
+            measured = _measure(plan, task.policy, done, hands)
+            if not isinstance(measured, _Next):
+                return together(rounds, measured)
+            rounds.append(_carry_out(measured.plan, measured.inventory, task.by, hands))
+        except (EngineError, RefusedError, LedgerError) as error:
+            reason = str(error).removeprefix("nothing was removed: ")
+            return together(rounds, target_outcome(plan, plan, done, f"it went no further: {reason}"))
         if not rounds[-1].ended_early and not any(one.status == "removed" for one in rounds[-1].outcomes):
             done = together(rounds, None)
             return together(rounds, target_outcome(plan, measured.plan, done, "what may go for it does not go"))
+
+
+def _record_settled(task: Task, hands: Hands) -> None:
+    """Record what was decided already of a saved plan, before anything of it is removed."""
+    if task.saved is not None:
+        removals = tuple(removal for removal, _ in task.settled)
+        hands.records.plan(replace(task.saved, removals=removals), task.picture.inventory)
+        for removal, outcome in task.settled:
+            hands.records.ended(removal, outcome)
+
+
+def _with_settled(task: Task, document: OutcomeDocument) -> OutcomeDocument:
+    """Add it, so that each removal of the saved plan has an outcome."""
+    if task.saved is None:
+        return document
+    outcomes = in_order_of_plan(task.saved, (*document.outcomes, *(outcome for _, outcome in task.settled)))
+    return replace(document, outcomes=outcomes, predicted=task.saved.reclaim)
 
 
 @dataclass(frozen=True)
@@ -67,7 +137,10 @@ class _Next:
 
 
 def _measure(first: Plan, policy: Policy, done: OutcomeDocument, hands: Hands) -> "_Next | TargetOutcome | None":
-    """Scan again where the first plan has a target that space is short for; return the next plan, or how it ended."""
+    """Scan again where the first plan has a target that space is short for; return the next plan, or how it ended.
+
+    Raises EngineError, RefusedError and LedgerError where it can go no further.
+    """
     if first.target is None or first.target.begins is False:
         return None
     if done.ended_early:
@@ -76,25 +149,25 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, hands: Hands) -
         return target_outcome(first, first, done, "nothing may go for it")
     if not can_go_on(policy, done):
         return target_outcome(first, first, done, "nothing tells what came back", is_told=False)
-    try:
-        picture = picture_of(hands.client, hands.arguments)
-        plan = make_plan(picture.inventory, policy_after(policy, done), picture.now, gone_in(done))
-        if is_satisfied(plan):
-            return target_outcome(first, plan, done, "")
-        if not goes_for_space(plan):
-            return target_outcome(first, plan, done, "nothing else may go for it")
-        hands.permit(plan, hands.arguments)
-    except (EngineError, RefusedError) as error:
-        reason = str(error).removeprefix("nothing was removed: ")
-        return target_outcome(first, first, done, f"it went no further: {reason}")
+    picture = picture_of(hands.client, hands.arguments, hands.memory)
+    plan = make_plan(picture.inventory, policy_after(policy, done), picture.now, gone_in(done))
+    if is_satisfied(plan):
+        return target_outcome(first, plan, done, "")
+    if not goes_for_space(plan):
+        return target_outcome(first, plan, done, "nothing else may go for it")
+    hands.permit(plan)
     return _Next(plan, picture.inventory)
 
 
-def _carry_out(plan: Plan, inventory: Inventory, hands: Hands) -> OutcomeDocument:
+def _carry_out(plan: Plan, inventory: Inventory, by: str, hands: Hands) -> OutcomeDocument:
     """Carry out the plan, and measure on the engine's disk, where that can be read, what came back."""
     storage = inventory.storage
     gauge = gauge_of(inventory.engine, storage, plan)
-    carried = carry_out(plan, hands.client, hands.stop, hands.progress, exact_parts(storage))
+    hands.records.plan(plan, inventory)
+    failed_before = hands.memory.failed_before(plan.engine, plan.removals)
+    patience = Patience(hands.client.check_back, hands.arguments.engine_timeout.seconds, hands.stop)
+    hand = Hand(hands.client, hands.records, patience, exact_parts(storage))
+    carried = carry_out(plan, hand, hands.stop, hands.progress)
     prediction = prediction_of(inventory, carried.outcomes)
     measured = gauge.measure(prediction.parts) if gauge else None
     return OutcomeDocument(
@@ -103,10 +176,11 @@ def _carry_out(plan: Plan, inventory: Inventory, hands: Hands) -> OutcomeDocumen
         started_at=carried.started_at,
         finished_at=carried.finished_at,
         ended_early=carried.ended_early,
-        outcomes=carried.outcomes,
+        ended_by=carried.ended_by,
+        outcomes=with_failed_runs(carried.outcomes, failed_before),
         reclaimed=reckon(inventory, carried.outcomes, prediction, measured),
         warnings=plan.warnings,
         size_base=plan.size_base,
         predicted=plan.reclaim,
-        policy_source=plan.policy.source,
+        policy_source=by,
     )

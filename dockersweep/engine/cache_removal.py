@@ -7,39 +7,36 @@ whole cache; so records go in groups, and the answer is held against the group.
 from collections.abc import Iterator, Sequence
 
 from dockersweep.engine.client import UsagePart
-from dockersweep.engine.removal import EngineRemovals, differences, exact_bytes, outcome_of
+from dockersweep.engine.removal import Hand, SurpriseError, exact_bytes, outcome_of
 from dockersweep.errors import EngineError, EngineLostError
-from dockersweep.model.fingerprint import fingerprint_of
+from dockersweep.model.fingerprint import differences, fingerprint_of
 from dockersweep.model.inventory import BuildCacheRecord
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Removal
 
 # The ids travel in the address of the request: 500 of them are 13 kB, well below what Go and proxies accept.
 RECORDS_PER_REQUEST = 500
-TIMEOUT_SECONDS = 900.0
 
 
-def remove_records(
-    engine: EngineRemovals, removals: Sequence[Removal], sizes_are_the_engines: bool
-) -> Iterator[list[Outcome]]:
+def remove_records(hand: Hand, removals: Sequence[Removal], sizes_are_the_engines: bool) -> Iterator[list[Outcome]]:
     """Carry out the removals of build-cache records, which come children first; yield the outcomes of each group.
 
     `sizes_are_the_engines` is whether the plan counts as the engine does, so that its sum can be compared.
 
-    Raises EngineLostError when nothing answers any more before anything of a group was sent.
+    Raises EngineLostError when the engine went away before anything of a group was sent, and does not come back, and
+    LedgerError where the group cannot be recorded; SurpriseError where the engine removed a record that it was not
+    asked for.
     """
     stayed: set[str] = set()
     for start in range(0, len(removals), RECORDS_PER_REQUEST):
-        outcomes = _remove_group(engine, removals[start : start + RECORDS_PER_REQUEST], stayed, sizes_are_the_engines)
+        outcomes = _remove_group(hand, removals[start : start + RECORDS_PER_REQUEST], stayed, sizes_are_the_engines)
         stayed |= {outcome.id for outcome in outcomes if outcome.status not in ("removed", "gone")}
         yield outcomes
 
 
-def _remove_group(
-    engine: EngineRemovals, group: Sequence[Removal], stayed: set[str], sizes_are_the_engines: bool
-) -> list[Outcome]:
+def _remove_group(hand: Hand, group: Sequence[Removal], stayed: set[str], sizes_are_the_engines: bool) -> list[Outcome]:
     try:
-        before = _records(engine)
+        before = _records(hand)
     except EngineLostError:
         raise
     except EngineError as error:
@@ -53,7 +50,13 @@ def _remove_group(
                 stayed.add(removal.id)
     asked = [removal for removal in group if removal.id not in outcomes]
     if asked:
-        outcomes |= _ask_for(engine, asked, sizes_are_the_engines)
+        for removal in asked:
+            hand.record.sending(removal)
+        try:
+            outcomes |= _ask_for(hand, asked, sizes_are_the_engines)
+        except SurpriseError as surprise:
+            outcomes |= {outcome.id: outcome for outcome in surprise.outcomes}
+            raise SurpriseError(tuple(outcomes[removal.id] for removal in group), str(surprise)) from None
     return [outcomes[removal.id] for removal in group]
 
 
@@ -70,29 +73,39 @@ def _kept_back(removal: Removal, now: BuildCacheRecord | None, stayed: set[str])
     return None
 
 
-def _ask_for(engine: EngineRemovals, asked: list[Removal], sizes_are_the_engines: bool) -> dict[str, Outcome]:
+def _ask_for(hand: Hand, asked: list[Removal], sizes_are_the_engines: bool) -> dict[str, Outcome]:
     error: EngineError | None = None
     deleted: set[str] = set()
     detail: str | None = None
     reclaimed: int | None = None
     try:
-        answer = engine.prune_build_cache(tuple(removal.id for removal in asked), TIMEOUT_SECONDS)
-        deleted, detail, reclaimed = set(answer.named), answer.detail, answer.reclaimed_bytes
+        answer = hand.engine.prune_build_cache(tuple(removal.id for removal in asked))
+        deleted, detail, reclaimed = set(answer.deleted), answer.detail, answer.reclaimed_bytes
     except EngineError as problem:
         error = problem
+    not_asked_for = deleted.difference(removal.id for removal in asked)
     left = [removal for removal in asked if removal.id not in deleted]
     went = [removal for removal in asked if removal.id in deleted]
     outcomes = _proven(went, reclaimed if sizes_are_the_engines else None)
+    outcomes |= _of_those_left(hand, left, error, detail)
+    if not_asked_for:
+        text = f"the engine removed the build-cache record {min(not_asked_for)} with those that it was asked for"
+        raise SurpriseError(tuple(outcomes[removal.id] for removal in asked), text)
+    return outcomes
+
+
+def _of_those_left(
+    hand: Hand, left: Sequence[Removal], error: EngineError | None, detail: str | None
+) -> dict[str, Outcome]:
+    """Return the outcomes of records that the answer does not name, if there was one: they are looked up."""
     if not left:
-        return outcomes
+        return {}
     try:
-        after = _records(engine)
+        after = _records(hand)
     except EngineError as problem:
         unknown = f"what became of it is not known: {error or problem}"
-        return outcomes | {removal.id: outcome_of(removal, "failed", unknown) for removal in left}
-    for removal in left:
-        outcomes[removal.id] = _left_over(removal, removal.id in after, error, detail)
-    return outcomes
+        return {removal.id: outcome_of(removal, "failed", unknown) for removal in left}
+    return {removal.id: _left_over(removal, removal.id in after, error, detail) for removal in left}
 
 
 def _proven(went: Sequence[Removal], reclaimed_bytes: int | None) -> dict[str, Outcome]:
@@ -112,7 +125,8 @@ def _left_over(removal: Removal, is_there: bool, error: EngineError | None, deta
     return outcome_of(removal, "skipped", "in use: the engine kept it, for a build or for a record that stands on it")
 
 
-def _records(engine: EngineRemovals) -> dict[str, BuildCacheRecord]:
+def _records(hand: Hand) -> dict[str, BuildCacheRecord]:
+    engine = hand.engine
     part: UsagePart | None = "build-cache" if engine.tells_usage_in_parts else None
-    usage = engine.disk_usage(part, TIMEOUT_SECONDS)
+    usage = hand.patience.outlast(lambda: engine.disk_usage(part, engine.removal_seconds))
     return {record.id: record for record in usage.build_cache or ()}

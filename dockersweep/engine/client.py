@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from dockersweep.engine import wire
-from dockersweep.engine.connection import Answer, Connection
+from dockersweep.engine.connection import LARGEST_LIST_BYTES, LARGEST_OBJECT_BYTES, Answer, Connection
 from dockersweep.engine.decoding import decode
 from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.translate import (
@@ -25,7 +25,7 @@ from dockersweep.engine.translate import (
     split_references,
     volume_from_list,
 )
-from dockersweep.errors import EngineError
+from dockersweep.errors import EngineError, OtherEngineError
 from dockersweep.model.inventory import BuildCacheRecord, Container, Engine, Image, Network, Volume
 from dockersweep.units import parse_instant
 
@@ -35,8 +35,6 @@ NEWEST_API = (1, 51)
 API_WITH_PARTIAL_USAGE = (1, 42)
 API_WITH_MANIFESTS = (1, 47)
 TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
-# Files by the million take their time to go; a look would find the object still there and call that a failure.
-REMOVAL_SECONDS = 900.0
 
 Shape = TypeVar("Shape")
 UsagePart = Literal["image", "container", "volume", "build-cache"]
@@ -71,8 +69,8 @@ class RemovalAnswer:
 
     status: Literal["removed", "gone", "in-use", "failed"]
     detail: str | None = None
-    named: tuple[str, ...] = ()
-    """What the answer says went: ids of images, layers and build-cache records, and tags."""
+    deleted: tuple[str, ...] = ()
+    """What the answer says went: ids of images, layers and build-cache records."""
     reclaimed_bytes: int | None = None
     """What it says came back; only of build cache, where the engine counts a layer in each record that has it."""
 
@@ -80,8 +78,11 @@ class RemovalAnswer:
 class Client:
     """One engine, spoken to in one version of its API. Safe to be used by several threads."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, removal_seconds: float) -> None:
+        """`removal_seconds` is how long a removal may take: files by the million take their time to go, and a look
+        before they are would find the object still there."""
         self._connection = connection
+        self.removal_seconds = removal_seconds
         self._where = f"the engine at {connection.endpoint.url}"
         self._prefix = ""
         version = self._get("/version", wire.WireVersion)
@@ -124,11 +125,18 @@ class Client:
             root_dir=info.docker_root_dir or None,
         )
 
+    def check_back(self) -> None:
+        """Return where the engine that was spoken to answers; raises OtherEngineError where another one does."""
+        info = self._get("/info", wire.WireInfo)
+        now = (None if self.is_podman else info.id or None, info.name or None, info.docker_root_dir or None)
+        if now != (self.engine.id, self.engine.name, self.engine.root_dir):
+            raise OtherEngineError(f"{self._where} is another engine now: {info.name}, with its data in {now[2]}")
+
     # Reads
 
     def containers(self) -> tuple[Container, ...]:
         """Return every container in every state, without what only an inspect tells."""
-        listed = self._get("/containers/json", list[wire.WireContainer], {"all": "1"})
+        listed = self._list("/containers/json", list[wire.WireContainer], {"all": "1"})
         return tuple(container_from_list(seen) for seen in listed)
 
     def images(self) -> tuple[Image, ...]:
@@ -136,7 +144,7 @@ class Client:
         params = {"all": "1", "shared-size": "1"}
         if self.has_containerd_store and self.api >= API_WITH_MANIFESTS:
             params["manifests"] = "1"
-        listed = self._get("/images/json", list[wire.WireImage], params)
+        listed = self._list("/images/json", list[wire.WireImage], params)
         return tuple(image_from_list(seen, self._shared_size_is_true, self._registry_told_by) for seen in listed)
 
     @property
@@ -156,16 +164,16 @@ class Client:
     def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]:
         """Return every volume, with the engine's own word on whether it is in use; and the engine's warnings, which
         tell of plugins that did not answer."""
-        answer = self._get("/volumes", wire.WireVolumes)
+        answer = self._list("/volumes", wire.WireVolumes)
         filters = msgspec.json.encode({"dangling": ["true"]}).decode()
-        dangling = self._get("/volumes", wire.WireVolumes, {"filters": filters}).volumes or ()
+        dangling = self._list("/volumes", wire.WireVolumes, {"filters": filters}).volumes or ()
         free = {seen.name for seen in dangling}
         volumes = tuple(volume_from_list(seen, seen.name in free) for seen in answer.volumes or ())
         return volumes, tuple(answer.warnings or ())
 
     def networks(self) -> tuple[Network, ...]:
         """Return every network."""
-        return tuple(network_from_list(seen) for seen in self._get("/networks", list[wire.WireNetwork]))
+        return tuple(network_from_list(seen) for seen in self._list("/networks", list[wire.WireNetwork]))
 
     @property
     def tells_usage_in_parts(self) -> bool:
@@ -185,7 +193,7 @@ class Client:
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
         """Return one part of the disk usage, or all; the engine walks its disk for containers and volumes."""
         params: dict[str, str] = {} if part is None else {"type": part}
-        usage = self._get("/system/df", wire.WireDiskUsage, params, timeout_seconds)
+        usage = self._list("/system/df", wire.WireDiskUsage, params, timeout_seconds)
         return DiskUsage(
             writable_bytes={seen.id: size_or_unknown(seen.size_rw) for seen in usage.containers or ()}
             if part in (None, "container")
@@ -267,7 +275,7 @@ class Client:
         """Remove one network. The engines do not ask stopped containers: the caller has to."""
         return self._delete(f"/networks/{network_id}", {}, in_use=(403, 409))
 
-    def prune_build_cache(self, record_ids: tuple[str, ...], timeout_seconds: float) -> RemovalAnswer:
+    def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer:
         """Remove just these build-cache records, those of them that are not in use and have no child that stays.
 
         The filter is a regular expression, so it is anchored; `all` lets it name internal and shared records too.
@@ -277,20 +285,34 @@ class Client:
             return RemovalAnswer(status="failed", detail=f"{odd!r} is no build-cache id that can be asked for alone")
         pattern = "^(" + "|".join(record_ids) + ")$"
         filters = msgspec.json.encode({"id": [pattern]}).decode()
-        answer = self._request("POST", "/build/prune", {"all": "1", "filters": filters}, timeout_seconds)
+        answer = self._request("POST", "/build/prune", {"all": "1", "filters": filters}, self.removal_seconds)
         if answer.status != 200:
             return RemovalAnswer(status="failed", detail=answer.message())
         pruned = self._decode(answer, wire.WirePrune, "POST /build/prune")
         return RemovalAnswer(
-            status="removed", named=tuple(pruned.caches_deleted or ()), reclaimed_bytes=pruned.space_reclaimed
+            status="removed", deleted=tuple(pruned.caches_deleted or ()), reclaimed_bytes=pruned.space_reclaimed
         )
 
     # Requests
 
     def _request(
-        self, method: str, path: str, params: dict[str, str] | None = None, timeout_seconds: float | None = None
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        timeout_seconds: float | None = None,
+        largest_bytes: int = LARGEST_OBJECT_BYTES,
     ) -> Answer:
-        return self._connection.request(method, self._prefix + path, params, timeout_seconds)
+        return self._connection.request(method, self._prefix + path, params, timeout_seconds, largest_bytes)
+
+    def _list(
+        self,
+        path: str,
+        shape: type[Shape],
+        params: dict[str, str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Shape:
+        return self._get(path, shape, params, timeout_seconds, LARGEST_LIST_BYTES)
 
     def _get(
         self,
@@ -298,8 +320,9 @@ class Client:
         shape: type[Shape],
         params: dict[str, str] | None = None,
         timeout_seconds: float | None = None,
+        largest_bytes: int = LARGEST_OBJECT_BYTES,
     ) -> Shape:
-        answer = self._request("GET", path, params, timeout_seconds)
+        answer = self._request("GET", path, params, timeout_seconds, largest_bytes)
         if answer.status != 200:
             raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {answer.message()}")
         return self._decode(answer, shape, f"GET {path}")
@@ -324,9 +347,9 @@ class Client:
 
     def _delete(self, path: str, params: dict[str, str], in_use: tuple[int, ...] = (409,)) -> RemovalAnswer:
         """Ask for a removal; a 403 is the engine's own word only for networks, and elsewhere that of a proxy."""
-        answer = self._request("DELETE", path, params, REMOVAL_SECONDS)
+        answer = self._request("DELETE", path, params, self.removal_seconds)
         if answer.status in (200, 202, 204):
-            return RemovalAnswer(status="removed", named=_named(answer))
+            return RemovalAnswer(status="removed", deleted=_deleted(answer))
         if answer.status == 404 or self._means_gone(answer):
             return RemovalAnswer(status="gone", detail=answer.message())
         if answer.status in in_use or (answer.status == 500 and self.is_podman and _means_in_use(answer)):
@@ -360,14 +383,14 @@ def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:
     return tuple(reversed(found))
 
 
-def _named(answer: Answer) -> tuple[str, ...]:
+def _deleted(answer: Answer) -> tuple[str, ...]:
     if not answer.body.startswith(b"["):
         return ()
     try:
         entries: list[wire.WireDeleted] = decode(answer.body, list[wire.WireDeleted])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
-    return tuple(entry.deleted or entry.untagged for entry in entries)
+    return tuple(entry.deleted for entry in entries if entry.deleted)
 
 
 def _version_pair(version: str) -> tuple[int, int] | None:

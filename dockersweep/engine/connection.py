@@ -23,11 +23,14 @@ from docker.transport.unixconn import UnixHTTPConnectionPool
 
 from dockersweep.engine.decoding import decode
 from dockersweep.engine.endpoint import Endpoint, TlsFiles
-from dockersweep.engine.exchange import exchange
+from dockersweep.engine.exchange import AnswerTooLargeError, exchange
 from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError
+from dockersweep.units import format_size
 
 CONNECT_SECONDS = 10
 CONNECTIONS = 16
+LARGEST_OBJECT_BYTES = 16_000_000
+LARGEST_LIST_BYTES = 1 << 30
 _TRY_UNIX = {
     errno.ENOENT: "there is no such socket: is the engine running? Start it, or name another with --host or --context",
     errno.EACCES: "permission denied: run as root, or as a member of the group that owns the socket (mostly docker)",
@@ -76,11 +79,12 @@ class Connection:
         path: str,
         params: dict[str, str] | None = None,
         timeout_seconds: float | None = None,
+        largest_bytes: int = LARGEST_OBJECT_BYTES,
     ) -> Answer:
         """Send one request and read its whole answer; nothing is ever sent twice.
 
-        Raises EngineTimeoutError when the engine stays silent for `timeout_seconds`, EngineLostError when it cannot be
-        reached or breaks the answer off.
+        Raises EngineTimeoutError when the answer is not whole within `timeout_seconds`, EngineLostError when the engine
+        cannot be reached or breaks the answer off, and EngineError when the answer is of more than `largest_bytes`.
         """
         url = quote(path, safe="/:@") + ("?" + urlencode(params) if params else "")
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
@@ -90,13 +94,17 @@ class Connection:
         try:
             if connection.is_closed:
                 self._connect(connection)
-            connection.sock.settimeout(seconds)
-            answer = exchange(connection.sock, method, url)
+            answer = exchange(connection.sock, method, url, seconds, largest_bytes)
             keeps_alive = answer.keeps_alive
             return Answer(status=answer.status, body=answer.body)
         except TimeoutError as error:
             raise EngineTimeoutError(
                 f"{self._where} did not answer {method} {path} within {seconds:g} seconds"
+            ) from error
+        except AnswerTooLargeError as error:
+            raise EngineError(
+                f"{self._where} answered {method} {path} with more than {format_size(largest_bytes)}, which no such "
+                "answer has: is it an engine?"
             ) from error
         except ssl.SSLError as error:
             # With TLS 1.3 the engine's word on our certificate comes only after the connection stands.

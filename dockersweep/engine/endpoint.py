@@ -138,23 +138,34 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
     scheme, separator, rest = url.strip().partition("://")
     if not separator:
         scheme, rest = "tcp", url.strip()
-    if scheme == "unix":
+    shown, rest_shown = _without_password(url), _without_password(rest)
+    if scheme == "unix" and not _names_a_user(rest):
         return f"unix://{rest}" if rest else DEFAULT_SOCKET
     if scheme in ("tcp", "http"):
         address = rest.rstrip("/")
         if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?)(:\d{1,5})?", address):
-            raise UsageError(f'"{url}" (from {source}) is not an engine: write tcp://HOST:PORT or unix:///PATH')
+            raise UsageError(f'"{shown}" (from {source}) is not an engine: write tcp://HOST:PORT or unix:///PATH')
         port = re.search(r":(\d+)$", address)
         if port is None:
             address += ":2376" if encrypted else ":2375"
         elif not 0 < int(port[1]) < 65_536:
-            raise UsageError(f'"{url}" (from {source}) has no such port: {port[1]}; they end at 65535')
+            raise UsageError(f'"{shown}" (from {source}) has no such port: {port[1]}; they end at 65535')
         return f"tcp://{address}"
     if scheme == "ssh":
         raise UsageError(
-            f'"{url}" (from {source}) is an ssh endpoint, which dockersweep does not speak; forward the socket with '
+            f'"{shown}" (from {source}) is an ssh endpoint, which dockersweep does not speak; forward the socket with '
             "`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST` and use unix:///tmp/engine.sock"
         )
     if scheme == "https":
-        raise UsageError(f'"{url}" (from {source}): write tcp://{rest}, and set DOCKER_TLS_VERIFY=1 to encrypt')
-    raise UsageError(f'"{url}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')
+        raise UsageError(f'"{shown}" (from {source}): write tcp://{rest_shown}, and set DOCKER_TLS_VERIFY=1 to encrypt')
+    raise UsageError(f'"{shown}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')
+
+
+def _names_a_user(rest: str) -> bool:
+    """Whether this begins like USER:PASSWORD@; the path of a socket may have an @, but begins with a slash."""
+    return re.match(r"[^/]*:[^/]*@", rest) is not None
+
+
+def _without_password(url: str) -> str:
+    """Return the URL as it may be shown: what stands before an @ can be a secret, whatever is odd about the rest."""
+    return re.sub(r"^(\w*://)?.*@", r"\1***@", url, flags=re.DOTALL)

@@ -5,6 +5,7 @@ the parser of Node.js (llhttp, by httptools) costs a tenth of it, and a scan rea
 """
 
 import socket
+import time
 from dataclasses import dataclass, field
 
 import httptools
@@ -47,12 +48,20 @@ class BrokenAnswerError(ConnectionError):
     """The connection ended before the answer was whole, or what came is not HTTP."""
 
 
-def exchange(connected: socket.socket, method: str, url: str) -> Exchanged:
+class AnswerTooLargeError(Exception):
+    """More came than any such answer has; the rest of it was not read."""
+
+
+def exchange(connected: socket.socket, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
     """Send a request without a body, and read its answer.
 
     `url` is the quoted path with its parameters. Raises OSError (TimeoutError, BrokenAnswerError, ssl.SSLError) where
-    no whole answer came; the connection cannot be used again then.
+    no whole answer came within `seconds`, and AnswerTooLargeError where it is of more than `largest_bytes`, headers
+    included; the connection cannot be used again then.
     """
+    # An answer that comes byte by byte would never let a time-out of the socket pass: it is the whole that has one.
+    deadline = time.monotonic() + seconds
+    connected.settimeout(seconds)
     length = "Content-Length: 0\r\n" if method == "POST" else ""
     request = f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{length}\r\n"
     connected.sendall(request.encode("ascii"))
@@ -60,6 +69,8 @@ def exchange(connected: socket.socket, method: str, url: str) -> Exchanged:
     parser = httptools.HttpResponseParser(received)
     read_bytes = 0
     while not received.is_complete:
+        if read_bytes:
+            connected.settimeout(_until(deadline))
         data = connected.recv(_CHUNK_BYTES)
         if not data and received.has_headers and not received.has_length:
             # Without a length, as some proxies answer, the end of the connection is the end of the answer.
@@ -67,8 +78,17 @@ def exchange(connected: socket.socket, method: str, url: str) -> Exchanged:
         if not data:
             raise BrokenAnswerError(f"it ended after {read_bytes} bytes")
         read_bytes += len(data)
+        if read_bytes > largest_bytes:
+            raise AnswerTooLargeError
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise BrokenAnswerError(f"it is not HTTP: {error}") from None
     return Exchanged(parser.get_status_code(), b"".join(received.body), parser.should_keep_alive())
+
+
+def _until(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

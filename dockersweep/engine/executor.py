@@ -5,17 +5,16 @@ removal must precede waits for it.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from dockersweep.engine.cache_removal import remove_records
-from dockersweep.engine.removal import EngineRemovals, outcome_of, remove_one
+from dockersweep.engine.removal import Hand, SurpriseError, outcome_of, remove_one
 from dockersweep.engine.side_by_side import Progress
-from dockersweep.errors import EngineLostError
-from dockersweep.model.outcome import Outcome
+from dockersweep.errors import EngineLostError, LedgerError
+from dockersweep.model.outcome import EndedBy, Outcome
 from dockersweep.model.plan import ObjectRef, Plan, Removal
 
 WORKERS = 8
@@ -32,31 +31,25 @@ class Carried:
 
     started_at: datetime
     finished_at: datetime
+    ended_by: EndedBy | None
     ended_early: str | None
-    """Why the rest was not attempted; None where nothing was left."""
+    """Why the rest was not attempted, in words; both are None where it went through."""
     outcomes: tuple[Outcome, ...]
     """One for each removal, in the order of the plan."""
 
 
-def carry_out(
-    plan: Plan,
-    engine: EngineRemovals,
-    stop: threading.Event,
-    progress: Progress = lambda done, total: None,
-    layer_bytes: Mapping[str, int] = MappingProxyType({}),
-) -> Carried:
+def carry_out(plan: Plan, hand: Hand, stop: threading.Event, progress: Progress = lambda done, total: None) -> Carried:
     """Carry out a plan and return what became of every removal.
 
-    `layer_bytes` are the sizes of layers and images by the ids of their parts, for what an answer proves to have gone.
-    Once `stop` is set, what is under way is finished and the rest is left; the same when the engine no longer
-    answers. `ended_early` then says why.
+    Once `stop` is set, what is under way is finished and the rest is left; the same when the engine does not come
+    back, when it did something else than it was asked for, and when a record cannot be written that has to be.
     """
     started_at = datetime.now(UTC)
-    run = _Run(plan, engine, stop, progress, layer_bytes)
+    run = _Run(plan, hand, stop, progress)
     for wave in waves(plan.removals):
         run.do(wave)
     outcomes = tuple(run.outcomes[_key(removal)] for removal in plan.removals)
-    return Carried(started_at, datetime.now(UTC), run.ended_early, outcomes)
+    return Carried(started_at, datetime.now(UTC), *run.end(), outcomes)
 
 
 def waves(removals: tuple[Removal, ...]) -> Iterator[list[Unit]]:
@@ -93,22 +86,14 @@ def _key(removal: Removal) -> tuple[str, str, str, str]:
 class _Run:
     """The state of carrying out one plan."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        engine: EngineRemovals,
-        stop: threading.Event,
-        progress: Progress,
-        layer_bytes: Mapping[str, int],
-    ) -> None:
+    def __init__(self, plan: Plan, hand: Hand, stop: threading.Event, progress: Progress) -> None:
         self.outcomes: dict[tuple[str, str, str, str], Outcome] = {}
         self._plan = plan
-        self._engine = engine
-        self._layer_bytes = layer_bytes
+        self._hand = hand
         self._progress = progress
         self._stayed: set[ObjectRef] = set()
         self._stop = stop
-        self._lost: str | None = None
+        self._ended: tuple[EndedBy, str] | None = None
 
     def do(self, wave: list[Unit]) -> None:
         """Carry out the objects of a wave; after it every removal in it has an outcome."""
@@ -122,23 +107,39 @@ class _Run:
                         self._stayed.add(ObjectRef(kind=removal.kind, id=removal.id))
                 self._progress(len(self.outcomes), len(self._plan.removals))
 
-    @property
-    def ended_early(self) -> str | None:
-        """Why the rest was left; None where nothing was."""
+    def end(self) -> tuple[EndedBy | None, str | None]:
+        """Return what ended it early, and why in words; a signal or a loss after all was done did not."""
         left = any(outcome.status == "not-attempted" for outcome in self.outcomes.values())
-        return (self._lost or INTERRUPTED) if left else None
+        if self._ended is not None and (left or self._ended[0] in ("surprise", "ledger")):
+            return self._ended
+        return ("signal", INTERRUPTED) if left else (None, None)
 
     def _do_unit(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
         """Carry out the removals of one object; only this method runs in the workers."""
-        if self._lost or self._stop.is_set():
-            return [(removal, self._not_attempted(removal)) for removal in unit]
         if unit[0].kind == "build-cache":
             return self._do_records(unit)
         done: list[tuple[Removal, Outcome]] = []
         for removal in unit:
-            outcome = self._blocked(removal, done) or self._do_one(removal)
-            done.append((removal, outcome))
+            if self._is_ending():
+                outcome = self._not_attempted(removal)
+            else:
+                outcome = self._blocked(removal, done) or self._do_one(removal)
+            done.append((removal, self._recorded(removal, outcome)))
         return done
+
+    def _is_ending(self) -> bool:
+        return self._ended is not None or self._stop.is_set()
+
+    def _end(self, by: EndedBy, text: str) -> None:
+        if not (by == "engine" and self._stop.is_set()):
+            self._ended = self._ended or (by, text)
+
+    def _recorded(self, removal: Removal, outcome: Outcome) -> Outcome:
+        try:
+            self._hand.record.ended(removal, outcome)
+        except LedgerError as error:
+            self._end("ledger", str(error))
+        return outcome
 
     def _blocked(self, removal: Removal, done: list[tuple[Removal, Outcome]]) -> Outcome | None:
         staying = [ref for ref in removal.after if ref in self._stayed]
@@ -150,22 +151,37 @@ class _Run:
 
     def _do_one(self, removal: Removal) -> Outcome:
         try:
-            return remove_one(self._engine, removal, self._layer_bytes)
+            return remove_one(self._hand, removal)
         except EngineLostError as error:
-            self._lost = str(error)
-            return self._not_attempted(removal)
+            self._end("engine", str(error))
+        except LedgerError as error:
+            self._end("ledger", str(error))
+        except SurpriseError as surprise:
+            self._end("surprise", str(surprise))
+            return surprise.outcomes[0]
+        return self._not_attempted(removal)
 
     def _not_attempted(self, removal: Removal) -> Outcome:
-        return outcome_of(removal, "not-attempted", self._lost or INTERRUPTED)
+        return outcome_of(removal, "not-attempted", self._ended[1] if self._ended else INTERRUPTED)
 
     def _do_records(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
         outcomes: list[Outcome] = []
-        try:
-            for group in remove_records(self._engine, unit, self._plan.size_base == "lengths"):
-                outcomes += group
-                if self._stop.is_set():
-                    break
-        except EngineLostError as error:
-            self._lost = str(error)
-        rest = [self._not_attempted(removal) for removal in unit[len(outcomes) :]]
-        return list(zip(unit, outcomes + rest, strict=True))
+        if not self._is_ending():
+            try:
+                for group in remove_records(self._hand, unit, self._plan.size_base == "lengths"):
+                    outcomes += self._recorded_group(unit[len(outcomes) :], group)
+                    if self._is_ending():
+                        break
+            except EngineLostError as error:
+                self._end("engine", str(error))
+            except LedgerError as error:
+                self._end("ledger", str(error))
+            except SurpriseError as surprise:
+                self._end("surprise", str(surprise))
+                outcomes += self._recorded_group(unit[len(outcomes) :], surprise.outcomes)
+        rest = unit[len(outcomes) :]
+        outcomes += self._recorded_group(rest, [self._not_attempted(removal) for removal in rest])
+        return list(zip(unit, outcomes, strict=True))
+
+    def _recorded_group(self, removals: Sequence[Removal], outcomes: Sequence[Outcome]) -> list[Outcome]:
+        return [self._recorded(removal, outcome) for removal, outcome in zip(removals, outcomes, strict=False)]

@@ -5,11 +5,13 @@ Where that fails, it looks at what came of it.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
+from dockersweep.engine.patience import Patience
 from dockersweep.errors import EngineError, EngineLostError
-from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
+from dockersweep.model.fingerprint import differences, fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Container, Network, Volume
 from dockersweep.model.outcome import Outcome, Status
 from dockersweep.model.plan import Fingerprint, Removal
@@ -22,6 +24,9 @@ class EngineRemovals(Protocol):
     def takes_a_prefix_for_a_volume(self) -> bool: ...
     @property
     def tells_usage_in_parts(self) -> bool: ...
+    @property
+    def removal_seconds(self) -> float: ...
+    def check_back(self) -> None: ...
     def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]: ...
     def containers(self) -> tuple[Container, ...]: ...
     def container(self, container_id: str) -> Container | None: ...
@@ -34,7 +39,40 @@ class EngineRemovals(Protocol):
     def untag_image(self, tag: str, image_id: str) -> RemovalAnswer: ...
     def remove_volume(self, name: str) -> RemovalAnswer: ...
     def remove_network(self, network_id: str) -> RemovalAnswer: ...
-    def prune_build_cache(self, record_ids: tuple[str, ...], timeout_seconds: float) -> RemovalAnswer: ...
+    def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer: ...
+
+
+class Record(Protocol):
+    """Who is told of each removal as it happens. Safe for several threads.
+
+    Raises LedgerError where it cannot be written and has to be.
+    """
+
+    def sending(self, removal: Removal) -> None:
+        """A request for it is about to be sent."""
+
+    def ended(self, removal: Removal, outcome: Outcome) -> None:
+        """This became of it, whether anything was sent or not."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What carries out a removal."""
+
+    engine: EngineRemovals
+    record: Record
+    patience: Patience
+    layer_bytes: Mapping[str, int]
+    """Sizes of layers and images by the ids of their parts ("layer:<chain id>"), as far as they are known exactly."""
+
+
+class SurpriseError(Exception):
+    """An engine did something else than it was asked for; what follows must not be asked of it."""
+
+    def __init__(self, outcomes: tuple[Outcome, ...], text: str) -> None:
+        """`outcomes` are those of what it was asked for."""
+        super().__init__(text)
+        self.outcomes = outcomes
 
 
 def outcome_of(removal: Removal, status: Status, detail: str | None = None, freed_bytes: int | None = None) -> Outcome:
@@ -52,44 +90,30 @@ def outcome_of(removal: Removal, status: Status, detail: str | None = None, free
     )
 
 
-def remove_one(engine: EngineRemovals, removal: Removal, layer_bytes: Mapping[str, int]) -> Outcome:
+def remove_one(hand: Hand, removal: Removal) -> Outcome:
     """Carry out one removal of anything but build cache.
 
-    `layer_bytes` are sizes by the ids of parts, like "layer:<chain id>", as far as they are known exactly.
-
-    Raises EngineLostError when nothing answers any more before the removal was sent; after that there is always an
-    outcome.
+    Raises EngineLostError when the engine went away before the removal was sent, and does not come back, and
+    LedgerError when it cannot be recorded, and so is not sent; after that there is always an outcome, which
+    SurpriseError brings along.
     """
+    engine = hand.engine
     try:
-        now = _look(engine, removal)
+        now = hand.patience.outlast(lambda: _look(engine, removal))
         if now is None:
             return outcome_of(removal, "gone", "it was gone already")
         changed = differences(removal.fingerprint, now)
         if changed:
             return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
-        user = _user_that_no_engine_minds(engine, removal)
+        user = hand.patience.outlast(lambda: _user_that_no_engine_minds(engine, removal))
         if user:
             return outcome_of(removal, "skipped", f"in use: {user}")
     except EngineLostError:
         raise
     except EngineError as error:
         return outcome_of(removal, "failed", f"it could not be read again: {error}")
-    return _send(engine, removal, layer_bytes)
-
-
-def differences(then: Fingerprint, now: Fingerprint) -> str:
-    """Return in words what is no longer as it was; empty where nothing changed."""
-    return ", ".join(
-        f"{key.removesuffix('_at').replace('_', ' ')} was {_shown(then.get(key))}, is {_shown(now.get(key))}"
-        for key in now
-        if then.get(key) != now[key]
-    )
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return " and ".join(map(str, value)) or "nothing"
-    return "nothing" if value is None else str(value)
+    hand.record.sending(removal)
+    return _send(hand, removal)
 
 
 def _look(engine: EngineRemovals, removal: Removal) -> Fingerprint | None:
@@ -128,25 +152,31 @@ def _volume_of_longer_name(engine: EngineRemovals, removal: Removal) -> str | No
     return f"Podman could remove {longer[0]} in its place" if longer else None
 
 
-def _send(engine: EngineRemovals, removal: Removal, layer_bytes: Mapping[str, int]) -> Outcome:
+def _send(hand: Hand, removal: Removal) -> Outcome:
     try:
-        answer = _ask(engine, removal)
+        answer = _ask(hand.engine, removal)
     except EngineError as error:
-        return _after_silence(engine, removal, error)
+        return _after_silence(hand, removal, error)
     if answer.status == "removed":
-        return _checked(removal, answer, layer_bytes)
+        return _checked(removal, answer, hand.layer_bytes)
     if answer.status == "gone":
         return outcome_of(removal, "gone", "it was gone already")
     if answer.status == "in-use":
         return outcome_of(removal, "skipped", f"in use: {answer.detail}")
-    return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(engine, removal)}")
+    return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(hand, removal)}")
 
 
 def _checked(removal: Removal, answer: RemovalAnswer, layer_bytes: Mapping[str, int]) -> Outcome:
-    """A tag that is one of several takes no image with it: what an engine deletes beside it was not in the plan."""
-    deleted = [name for name in answer.named if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", name)]
+    """Hold the answer against the plan: what an engine deletes or untags beside it was not asked for."""
+    deleted = [name for name in answer.deleted if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", name)]
     if removal.action == "untag" and deleted:
-        return outcome_of(removal, "failed", f"the tag had just moved, and the engine deleted {deleted[0]} with it")
+        # A tag that is one of several takes no image with it.
+        text = f"the tag had just moved, and the engine deleted {deleted[0]} with it"
+        raise SurpriseError((outcome_of(removal, "failed", text),), f"image {removal.name}: {text}")
+    others = [name for name in deleted if name != removal.id and f"image:{name}" in layer_bytes]
+    if others:
+        text = f"the engine deleted the image {others[0]} with it"
+        raise SurpriseError((outcome_of(removal, "removed", text),), f"image {removal.name}: {text}")
     if removal.kind == "image":
         return outcome_of(removal, "removed", freed_bytes=_layers_gone(removal, deleted, layer_bytes))
     # What is gone had these bytes for itself alone.
@@ -182,10 +212,10 @@ def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:
     return engine.remove_network(removal.id)
 
 
-def _after_silence(engine: EngineRemovals, removal: Removal, error: EngineError) -> Outcome:
+def _after_silence(hand: Hand, removal: Removal, error: EngineError) -> Outcome:
     """The request may have been carried out: the object is looked up, and never asked for twice."""
     try:
-        now = _look(engine, removal)
+        now = hand.patience.outlast(lambda: _look(hand.engine, removal))
     except EngineError:
         return outcome_of(removal, "failed", f"what became of it is not known: {error}")
     if now is None:
@@ -193,10 +223,10 @@ def _after_silence(engine: EngineRemovals, removal: Removal, error: EngineError)
     return outcome_of(removal, "failed", f"it is still there: {error}")
 
 
-def _afterwards(engine: EngineRemovals, removal: Removal) -> str:
+def _afterwards(hand: Hand, removal: Removal) -> str:
     """A failed removal is not "unchanged": Docker can leave a dead container, Podman data without an object."""
     try:
-        now = _look(engine, removal)
+        now = hand.patience.outlast(lambda: _look(hand.engine, removal))
     except EngineError:
         return "; it could not be looked at again"
     if now is None:

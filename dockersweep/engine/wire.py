@@ -238,7 +238,6 @@ class WireInfo(Struct, rename="pascal"):
 class WireDeleted(Struct, rename="pascal"):
     """An entry of the answer to DELETE /images/{name}."""
 
-    untagged: str = ""
     deleted: str = ""
 
 

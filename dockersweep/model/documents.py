@@ -11,6 +11,7 @@ import msgspec
 
 from dockersweep.errors import DocumentError
 from dockersweep.model.explanation import Explanation
+from dockersweep.model.history import History
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
@@ -20,17 +21,18 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "plan": Plan,
     "outcome": OutcomeDocument,
     "explanation": Explanation,
+    "history": History,
 }
 """The documents by name, for `dockersweep schema NAME`."""
 
-Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation)
+Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation, History)
 
 
 class _Header(msgspec.Struct):
     schema: str | None = None
 
 
-def write_document(document: Inventory | Plan | OutcomeDocument | Explanation) -> str:
+def write_document(document: Inventory | Plan | OutcomeDocument | Explanation | History) -> str:
     """Return the document as indented JSON with a closing newline."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
 

@@ -59,3 +59,18 @@ def _record_fingerprint(record: BuildCacheRecord) -> Fingerprint:
         "last_used_at": _text(record.last_used_at),
         "usage_count": record.usage_count,
     }
+
+
+def differences(then: Fingerprint, now: Fingerprint) -> str:
+    """Return in words what is no longer as it was; empty where nothing changed."""
+    return ", ".join(
+        f"{key.removesuffix('_at').replace('_', ' ')} was {_shown(then.get(key))}, is {_shown(now.get(key))}"
+        for key in now
+        if then.get(key) != now[key]
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(str, value)) or "nothing"
+    return "nothing" if value is None else str(value)

@@ -121,6 +121,8 @@ class Remove(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Images only: the date of the build."""
     built_over: Age | None = None
     """Images only: the age of the build."""
+    marked_for: Age | None = None
+    """Only what all the rest of this has held for in every run for so long."""
 
 
 class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -131,7 +131,7 @@ class RemoveTable(_Table, frozen=True, kw_only=True):
     before: Annotated[date | None, _says("The time that the age counts from lies before this date, in UTC.")] = None
     built_before: Annotated[date | None, _says("The build of an image lies before this date.")] = None
     built_over: Annotated[AgeText | None, _says("The build of an image is so long ago.")] = None
-    marked_for: Annotated[AgeText | None, _says("A candidate in every run for so long. Not yet to be had.")] = None
+    marked_for: Annotated[AgeText | None, _says("A candidate in every run for so long.")] = None
 
 
 class RuleTable(_Table, frozen=True, kw_only=True):

@@ -90,7 +90,9 @@ def _of_age(rule: Rule, age: Age) -> Rule:
     """Dates that a rule asks for stay."""
     if rule.remove is None:
         return rule
-    return replace(rule, remove=replace(rule.remove, older_than=age, unused_for=None, stopped_for=None))
+    return replace(
+        rule, remove=replace(rule.remove, older_than=age, unused_for=None, stopped_for=None, marked_for=None)
+    )
 
 
 def _target_of_age(target: Target | None, age: Age | None) -> Target | None:

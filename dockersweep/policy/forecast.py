@@ -13,6 +13,7 @@ from dockersweep.model.plan import Decision, ObjectRef
 from dockersweep.model.policy import Policy
 from dockersweep.policy.chains import all_holders
 from dockersweep.policy.crossings import LONGEST_WOBBLE, crossings, has_calendar_ages
+from dockersweep.policy.marks import marked_until
 from dockersweep.policy.order import holders_first
 from dockersweep.policy.references import Holds
 from dockersweep.policy.rules import Judge
@@ -85,6 +86,7 @@ class Future:
         kinds = {ref_of(seen).kind for seen in self._objects} & self._counted
         counted = (seen for kind in kinds for seen in objects_of(self._inventory, kind))
         found = set(crossings(self._policy, self._objects, counted, self.holds, Sizes(self._inventory).of))
+        found.update(*(marked_until(self._policy, self._inventory, ref_of(seen)) for seen in self._objects))
         return sorted(instant for instant in found if instant > self.now)
 
     def first_removal(self, instants: list[datetime]) -> tuple[datetime, Decisions] | None:

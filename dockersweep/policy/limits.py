@@ -54,5 +54,13 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
     return tuple(told)
 
 
+def over_half(decisions: Sequence[Decision]) -> tuple[str, ...]:
+    """Return a sentence for each kind of which a plan removes more than half."""
+    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
+    there = Counter(decision.kind for decision in decisions)
+    much = [kind for kind in KINDS if goes[kind] * 2 > there[kind]]
+    return tuple(f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} would go" for kind in much)
+
+
 def _objects(count: int) -> str:
     return f"{count} object{'' if count == 1 else 's'}"

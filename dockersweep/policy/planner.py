@@ -10,7 +10,17 @@ from msgspec import Struct
 from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Image, Inventory, Kind, Object, ScanWarning
 from dockersweep.model.naming import id_of, objects_of
-from dockersweep.model.plan import NOTHING, Decision, Fingerprint, Interval, Limits, ObjectRef, Plan, Removal
+from dockersweep.model.plan import (
+    NOTHING,
+    Decision,
+    Fingerprint,
+    Interval,
+    Limits,
+    ObjectRef,
+    Plan,
+    Removal,
+    TargetVerdict,
+)
 from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.limits import NOTHING_GONE, Gone, exceeded
 from dockersweep.policy.order import ORDER, after_holders
@@ -44,6 +54,22 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone 
     reclaim = Reclaim(inventory)
     by_rules = judge.decide_all()
     decisions, target = decide_for_target(inventory, policy.target, judge, by_rules, reclaim)
+    idle = judge.idle_protections()
+    return plan_of_decisions(inventory, policy, now, decisions, holds, reclaim, idle, target, before)
+
+
+def plan_of_decisions(
+    inventory: Inventory,
+    policy: Policy,
+    now: datetime,
+    decisions: tuple[Decision, ...],
+    holds: Holds,
+    reclaim: Reclaim,
+    idle_protections: Iterable[Protection],
+    target: TargetVerdict | None = None,
+    before: Gone = NOTHING_GONE,
+) -> Plan:
+    """Return the plan that carries out decisions, of which there is one for every object of the inventory."""
     steps = list(_steps(inventory, decisions, holds))
     prediction = reclaim.in_order([ref for ref, step in steps if step.decision.verdict == "remove"])
     return Plan(
@@ -56,7 +82,7 @@ def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone 
         removals=tuple(_removals(steps, holds, prediction.rows, reclaim)),
         reclaim=prediction.total,
         limits=Limits(exceeded=exceeded(policy.limits, decisions, prediction.total, before)),
-        warnings=(*inventory.warnings, *_idle(judge.idle_protections())),
+        warnings=(*inventory.warnings, *_idle(idle_protections)),
         size_base=size_base(inventory),
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
         reclaim_of_kinds=prediction.of_kinds,

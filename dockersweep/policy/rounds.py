@@ -69,6 +69,7 @@ def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) ->
         first,
         finished_at=last.finished_at,
         ended_early=last.ended_early,
+        ended_by=last.ended_by,
         outcomes=tuple(outcome for one in rounds for outcome in one.outcomes),
         reclaimed=Reclaimed(
             low_bytes=sum(one.low_bytes for one in told),

@@ -17,6 +17,7 @@ from dockersweep.model.naming import id_of, name_of, objects_of, ref_of
 from dockersweep.model.plan import Decision, ObjectRef, Reason, ReasonCode
 from dockersweep.model.policy import Policy, Protection, Remove
 from dockersweep.policy.ages import Since, since_of
+from dockersweep.policy.marks import MarkTest, mark_test
 from dockersweep.policy.matching import RuleTest
 from dockersweep.policy.old_enough import AgeTest
 from dockersweep.policy.order import ORDER, after_holders
@@ -66,6 +67,8 @@ class _Rule(Struct, frozen=True):
     test: RuleTest
     age: AgeTest | None
     """None where the rule only keeps."""
+    marks: MarkTest | None
+    """None where it asks for no marks."""
 
 
 class Judge:
@@ -86,7 +89,7 @@ class Judge:
         self._kept: dict[Kind, dict[Unit, list[Reason]]] = {}
         for rule in policy.rules:
             age = None if rule.remove is None else AgeTest(rule.remove, now)
-            made = _Rule(rule.name, RuleTest(rule, self._sizes.of), age)
+            made = _Rule(rule.name, RuleTest(rule, self._sizes.of), age, mark_test(rule, inventory, now))
             for kind in rule.kinds:
                 self._rules[kind].append(made)
                 self._keep(kind, made.test)
@@ -171,10 +174,10 @@ class Judge:
             return Case(seen, ref, staying, going, None, None)
         return Case(seen, ref, staying, going, used_until, since_of(seen, used_until))
 
-    def barring(self, case: Case) -> tuple[Reason, ...]:
+    def barring(self, case: Case, tags: Sequence[str] | None = None) -> tuple[Reason, ...]:
         """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep
-        included."""
-        return (*self._barring(case), *self._kept_reasons(case))
+        included; or that of some tags of an image, which stays."""
+        return (*self._barring(case), *self._kept_reasons(case, tags))
 
     def decision(self, case: Case, removes: bool, reasons: tuple[Reason, ...], untag: tuple[str, ...] = ()) -> Decision:
         """Return the decision, and remember what goes."""
@@ -205,11 +208,12 @@ class Judge:
             kept = tuple(reason for reason in self._kept_reasons(case) if reason.rule == rule.name)
             yield rule.name, Ruling(False, kept) if kept else _word(rule, case)
 
-    def _kept_reasons(self, case: Case) -> Sequence[Reason]:
+    def _kept_reasons(self, case: Case, units: Sequence[str | None] | None = None) -> Sequence[Reason]:
         kept = self._kept.get(case.ref.kind)
         if not kept:
             return ()
-        return [reason for unit in _units(case.seen) for reason in kept.get((case.ref.id, unit), ())]
+        of_units = _units(case.seen) if units is None else units
+        return [reason for unit in of_units for reason in kept.get((case.ref.id, unit), ())]
 
     def _barring(self, case: Case) -> list[Reason]:
         reasons = list(self._hard.of(case.seen, bool(case.staying or case.going)))
@@ -334,8 +338,13 @@ def _word(rule: _Rule, case: Case) -> Ruling:
     young = rule.age.against(case.seen, case.since, case.used_until)
     if young is not None:
         return _objection(young.code, name, young.text)
-    text = rule.age.words(case.seen, case.since, case.used_until)
-    return Ruling(True, (Reason(code="old-enough", rule=name, text=text), *released(case, name)))
+    old_enough = Reason(code="old-enough", rule=name, text=rule.age.words(case.seen, case.since, case.used_until))
+    if rule.marks is None:
+        return Ruling(True, (old_enough, *released(case, name)))
+    marked = rule.marks.of(case.ref)
+    if not marked.is_long_enough:
+        return Ruling(False, (marked.reason,))
+    return Ruling(True, (old_enough, marked.reason, *released(case, name)))
 
 
 def _objection(code: ReasonCode, rule: str, text: str) -> Ruling:

@@ -137,6 +137,7 @@ def _ages(remove: Remove) -> Iterator[str]:
         ("unused for {}", remove.unused_for),
         ("stopped for {}", remove.stopped_for),
         ("built more than {} ago", remove.built_over),
+        ("a candidate in every run for {}", remove.marked_for),
     )
     for said, age in ages:
         if age is not None and not age.is_zero:

@@ -128,7 +128,7 @@ def compare_sweep(bench: Bench) -> list[Row]:
 
     def ours() -> Sample:
         bench.fill()
-        done = bench.dockersweep("sweep", "--yes", *_ALL)
+        done = bench.dockersweep("sweep", "--yes", "--yes-first-time", *_ALL)
         bench.check_empty("sweep")
         return done
 

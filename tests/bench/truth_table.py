@@ -19,6 +19,7 @@ from tests.engines.kinds import KINDS, CannotDo, kind
 from tests.engines.litter import Litter
 from tests.engines.scenarios import SCENARIOS, Scenario, Step
 from tests.engines.truth_trial import Prediction, Trial, put_on_trial, tolerance
+from tests.running import unasked
 
 _HEADINGS = ("engine", "scenario", "base", "predicted", "freed", "error", "docker says")
 _DOCKER_WORDS = {
@@ -133,7 +134,7 @@ class _Installed:
         self._environment = {**os.environ, "DOCKERSWEEP_STATE_DIR": str(engine.run_directory / "state")}
 
     def __call__(self, *words: str, host: str) -> Any:
-        command = [str(Path(sys.executable).with_name("dockersweep")), "-H", host, *words]
+        command = [str(Path(sys.executable).with_name("dockersweep")), "-H", host, *words, *unasked(words)]
         done = subprocess.run(
             command, env=self._environment, stdout=subprocess.PIPE, text=True, timeout=_LIMIT, check=True
         )

@@ -25,6 +25,11 @@ class Builds:
         self._buildx("-", image=image, stdin=_context(base, name, steps=records, size=size))
         return [record for record in self.cache_ids() if record not in before]
 
+    def cache_then(self, base: str, name: str, step: str) -> None:
+        """Build on top of what `cache` made of that name with two records, one step further."""
+        self._require_buildkit()
+        self._buildx("-", image=None, stdin=_context(base, name, steps=2, size=1000, last=step))
+
     def dockerfile(self, text: str, files: Mapping[str, bytes], *, image: str | None, from_folder: bool) -> None:
         """Build with BuildKit what a Dockerfile says, from a context that is sent as a tar or lies in a folder.
 
@@ -80,9 +85,10 @@ class Builds:
         return found[::-1]
 
 
-def _context(base: str, name: str, *, steps: int, size: int) -> bytes:
-    """A build context: a Dockerfile of that many steps, the first of which copies a file of that size."""
+def _context(base: str, name: str, *, steps: int, size: int, last: str = "") -> bytes:
+    """A build context: a Dockerfile of that many steps, the first of which copies a file of that size, and a last."""
     lines = [f"FROM {base}", f"COPY payload /{name}"]
     lines += [f"RUN touch /{name}-{step}" for step in range(1, steps)]
+    lines += [last] if last else []
     dockerfile = "\n".join(lines) + "\n"
     return tar({"Dockerfile": dockerfile.encode(), "payload": random_bytes(name, max(size, 1))})

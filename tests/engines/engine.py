@@ -22,6 +22,7 @@ from tests.engines.kinds import EngineKind
 from tests.engines.roots import FORKY_DOCKER
 from tests.engines.wipe import NotEmptyError, empty
 from tests.engines.wire import RefusalError, Wire
+from tests.recorder import Recorder
 
 _CHECKOUT = Path(__file__).parents[2]
 _PATIENCE = 60.0
@@ -45,6 +46,7 @@ class Engine:
         self._run: rundir.RunDirectory | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._api: APIClient | None = None
+        self._recorder: Recorder | None = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -72,9 +74,16 @@ class Engine:
         return self.run_directory / "engine.sock"
 
     @property
+    def recorder(self) -> Recorder:
+        """What stands in front of the socket and writes down all that dockersweep asks for."""
+        if self._recorder is None:
+            raise EngineError(f"{self.kind.name} has not been started")
+        return self._recorder
+
+    @property
     def url(self) -> str:
-        """What DOCKER_HOST says to mean this engine."""
-        return f"unix://{self.socket}"
+        """What dockersweep is to call this engine by: its recorder, at one place for as long as there are data."""
+        return self.recorder.url
 
     @property
     def data_root(self) -> Path:
@@ -108,12 +117,14 @@ class Engine:
         if self._run is None:
             rundir.sweep()
             self._run = rundir.RunDirectory()
+            self._recorder = Recorder(self.run_directory / "recorded.sock", self.socket)
         self.data_root.mkdir(exist_ok=True)
         (self.run_directory / keeper.PID_FILE).unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
         self._keeper = self._launch(self._run)
         try:
             self._await_answer()
+            self.recorder.open()
         except BaseException:
             self.close()
             raise
@@ -137,6 +148,7 @@ class Engine:
         self.kill()
         if self._run is not None:
             run, self._run = self._run, None
+            self.recorder.close()
             run.remove()
 
     def wipe(self) -> None:
@@ -158,7 +170,7 @@ class Engine:
     def api(self) -> APIClient:
         """A low-level client, for the tests themselves."""
         if self._api is None:
-            self._api = APIClient(base_url=self.url, version=self.kind.api_version, timeout=60)
+            self._api = APIClient(base_url=f"unix://{self.socket}", version=self.kind.api_version, timeout=60)
         return self._api
 
     @property
@@ -168,7 +180,7 @@ class Engine:
 
     def environment(self) -> dict[str, str]:
         """The environment for a tool that is to work on this engine, with its client on the PATH."""
-        return launch.client_environment(self.run_directory, self.url)
+        return launch.client_environment(self.run_directory, f"unix://{self.socket}")
 
     def docker(
         self,
@@ -243,6 +255,8 @@ class Engine:
                 self._keeper.wait(0.2)
         self._keeper.stdin.close()
         self._keeper = None
+        # Only now, so that who asks meanwhile is broken off by the engine's end and not by ours.
+        self.recorder.close()
 
     def _sent(self, how: signal.Signals) -> bool:
         try:

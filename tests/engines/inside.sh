@@ -27,6 +27,9 @@ for folder in dev/shm run tmp; do
 done
 mkdir -p ".$run"
 mount --bind "$run" ".$run"
+# Docker 20.10 keeps there by what it is known, and is another engine without it.
+mkdir -p "$run/configuration" etc/docker
+mount --bind "$run/configuration" etc/docker
 pivot_root . mnt
 cd /
 umount -l /mnt

@@ -59,7 +59,7 @@ def _environment(engine: Engine, *, young: bool) -> dict[str, str]:
     (engine.run_directory / "bin" / "dockersweep").symlink_to(installed)
     # The memory of a throw-away engine goes with it, and not into the ledger of this machine.
     environment["DOCKERSWEEP_STATE_DIR"] = str(engine.run_directory / "state")
-    _tell(f"{engine.kind.name} at {engine.url}")
+    _tell(f"{engine.kind.name} at {environment['DOCKER_HOST']}")
     if not young:
         moment = (datetime.now(UTC) + _AHEAD).strftime("%Y-%m-%dT%H:%M:%SZ")
         # The memory of a first look now is what makes images old then: no engine tells when one arrived.

@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.recorder import known_as
+
 
 @contextmanager
 def far_away(upstream: Path) -> Iterator[str]:
-    """Listen on a port of this machine and pass everything on to the engine's socket; yields the URL to use."""
+    """Listen on a port of this machine and pass everything on to a socket, such as a recorder's; yields the URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepting = threading.Thread(target=_accept, args=(listener, upstream))
         accepting.start()
+        url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+            with known_as(url, upstream):
+                yield url
         finally:
             # To close a socket does not wake the thread that waits on it; to shut it down does.
             listener.shutdown(socket.SHUT_RDWR)

@@ -122,7 +122,7 @@ def put_on_trial(engine: Engine, step: Step, tool: Tool) -> Trial:
     plan = ("plan", "--format", "json", *step.flags)
     # Docker 20.10 refuses a second one who asks for its disk usage meanwhile; the rest is then unknown to that.
     at_once = 1 if engine.kind.api_version == "1.41" else 2
-    with far_away(engine.socket) as url, ThreadPoolExecutor(at_once) as pool:
+    with far_away(engine.recorder.path) as url, ThreadPoolExecutor(at_once) as pool:
         near, far = pool.map(lambda host: tool(*plan, host=host), (engine.url, url))
     outcome = tool("sweep", "--yes", "--format", "json", *step.flags, host=engine.url)
     after, left = settled(engine), pieces(engine)

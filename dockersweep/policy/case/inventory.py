@@ -20,7 +20,7 @@ from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.policycase import CaseFile, DiskCase, ImageCase
 from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.case.objects import UNKNOWN, USUAL_SIZE, CaseObjects, called
-from dockersweep.policy.use import used_objects
+from dockersweep.policy.use import describe_use, used_of
 from dockersweep.units import parse_size
 
 
@@ -37,7 +37,7 @@ def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
         if ref_of(seen) in known:
             raise PolicyError(f"{called(table)} is in the saved inventory already: write [[expect]] for it instead")
     made = _with(start, [seen for _, seen in written])
-    used = used_objects(made, case.now)
+    used = used_of(describe_use(made, case.now))
     made = _with(start, [objects.remembered(table, seen, ref_of(seen) in used) for table, seen in written])
     own = next((objects.id_of(one) for one in case.container if one.runs_dockersweep), start.own_container_id)
     made = replace(made, own_container_id=own, disk=start.disk if case.disk is None else _disk(case.disk))
@@ -70,6 +70,7 @@ def _empty(case: CaseFile) -> Inventory:
         build_cache=(),
         layers_bytes=None,
         warnings=(),
+        marks=(),
     )
 
 

@@ -97,7 +97,7 @@ def _is_literal(pattern: str) -> bool:
 
 def is_asked_sooner(early: Remove, late: Remove) -> bool:
     """Whether whatever is old enough for one is old enough for the other."""
-    for field in ("older_than", "unused_for", "stopped_for", "built_over"):
+    for field in ("older_than", "unused_for", "stopped_for", "built_over", "marked_for"):
         asked: Age | None = getattr(early, field)
         given: Age | None = getattr(late, field)
         if asked is None or asked.is_zero:

@@ -45,7 +45,7 @@ _PLURAL: dict[Kind, str] = {
     "network": "networks",
     "build-cache": "build cache",
 }
-AGES = ("older_than", "unused_for", "stopped_for", "built_over")
+AGES = ("older_than", "unused_for", "stopped_for", "built_over", "marked_for")
 DATES = ("before", "built_before")
 # Patterns that match whatever there is.
 _ANYTHING = ("/.*/", "/.+/", "/^.*$/", "/^.+$/")
@@ -59,9 +59,6 @@ def rule_complaints(rule: RuleTable, path: Path, is_whole: bool) -> Iterator[Com
     """
     yield from _of_kinds(rule, path)
     yield from _of_sizes(rule, path)
-    if rule.remove is not None and rule.remove.marked_for is not None:
-        text = "remove.marked_for needs a memory that this version does not have yet: leave it out, or use unused_for"
-        yield Complaint((*path, "remove", "marked_for"), text)
     if is_whole:
         yield from _of_what_lacks(rule, path)
         yield from _of_everything(rule, path)
@@ -177,7 +174,7 @@ def speaks_of_all(match: MatchTable | None) -> bool:
 
 
 def _asks_no_age(remove: RemoveTable) -> bool:
-    ages = [getattr(remove, key) for key in (*AGES, "marked_for")]
+    ages = [getattr(remove, key) for key in AGES]
     return not any(getattr(remove, key) for key in DATES) and all(
         parse_age(age).is_zero for age in ages if age is not None
     )

@@ -131,6 +131,7 @@ def _remove(table: RemoveTable) -> Remove:
         before=_midnight(table.before),
         built_before=_midnight(table.built_before),
         built_over=_age(table.built_over),
+        marked_for=_age(table.marked_for),
     )
 
 

@@ -1,0 +1,43 @@
+"""Signals while removals are under way: what is in hand is finished, and what became of it is told."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+KILLED_BY = 128
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped:
+    """Set by the first signal; a second one of the kind ends the process at once."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.exit_status = KILLED_BY + signal.SIGINT
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.event.set()
+        self.exit_status = KILLED_BY + number
+        signal.signal(number, signal.SIG_DFL)
+        sys.stderr.write("\nfinishing what is under way; once more to stop at once\n")
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stopped]:
+    """Let SIGINT, SIGTERM and SIGHUP finish the objects in hand instead of breaking off in the middle of them.
+
+    A signal that the caller ignores stays ignored, as SIGHUP does under nohup(1).
+    """
+    stopped = Stopped()
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stopped)
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

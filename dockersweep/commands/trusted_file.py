@@ -1,0 +1,40 @@
+"""Files that decide what is removed: whoever can write one decides what root removes."""
+
+import os
+import stat
+import sys
+
+from dockersweep.errors import DockersweepError
+
+
+def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[DockersweepError]) -> bytes:
+    """Return what a file holds, `-` being standard input; `what` it is called in errors.
+
+    As root a file that others can write is refused. Raises `error_type` for that, and where it cannot be read or is
+    larger than `largest_bytes`.
+    """
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read()
+        with open(path, "rb") as file:
+            if os.geteuid() == 0:
+                distrust = _why_untrusted(os.fstat(file.fileno()), path)
+                if distrust is not None:
+                    raise error_type(f"the {what} {path} {distrust}")
+            data = file.read(largest_bytes + 1)
+            if len(data) > largest_bytes:
+                raise error_type(
+                    f"the {what} {path} is larger than {largest_bytes // 1_000_000} MB: it is none that a person wrote"
+                )
+            return data
+    except (OSError, ValueError) as error:
+        raise error_type(f"the {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _why_untrusted(found: os.stat_result, path: str) -> str | None:
+    danger = "who could have root remove what they like; if it is right: "
+    if found.st_uid != 0:
+        return f"belongs to the user {found.st_uid}, {danger}chown root {path}"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"can be written by others than root, {danger}chmod go-w {path}"
+    return None

@@ -1,0 +1,230 @@
+"""Opens the file of the ledger, and sets aside one that is damaged or of a newer version.
+
+Two processes may do that at once, and a third may be opening. SQLite finds the files beside its own (-wal, -shm) by
+their names, so renaming them under a process that has them open would have it write into another's ledger, or delete
+it: whoever opens holds the folder shared for that moment, whoever renames holds it alone, and what another process
+still has open stays where it is.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dockersweep.ledger.place import FILE_NAME
+from dockersweep.ledger.schema import VERSION, migrate, version_of, what_differs
+
+BUSY_SECONDS = 5.0
+# SQLite's own lock on a database that is open in WAL mode (os_unix.c, SHARED_FIRST and SHARED_SIZE).
+_SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510
+_BESIDE = ("-wal", "-shm", "-journal")
+_DAMAGED = {
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CORRUPT,
+    # The statements are ours and tested: where one makes no sense, the tables are not those of the version.
+    sqlite3.SQLITE_ERROR,
+}
+
+
+class UnusableError(Exception):
+    """The file is not a ledger that this version can use: damaged, or newer. Its message goes behind "the file ..."."""
+
+    def __init__(self, text: str, suffix: str = "damaged") -> None:
+        super().__init__(text)
+        self.suffix = suffix
+        """What its other name tells."""
+
+
+# The last three are what a row makes that no version of this wrote.
+FAULTS = (OSError, sqlite3.Error, UnusableError, ValueError, TypeError, OverflowError)
+
+
+class LedgerFile:
+    """The file in its folder, and which file that was when it was opened."""
+
+    def __init__(self, folder: Path) -> None:
+        """Speak of the file in this folder; neither need be there."""
+        self.path = folder / FILE_NAME
+        self._opened: tuple[int, int] | None = None
+
+    def open(self) -> sqlite3.Connection:
+        """Return the ledger, made or brought to the present version where that is needed.
+
+        Raises OSError, sqlite3.Error, or UnusableError.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _held(self.path.parent, fcntl.LOCK_SH):
+            # SQLite would create it readable for all. One that is there is not opened: closing it again would take away
+            # the locks of another connection of this process.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            self._opened = self._present()
+            database = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            try:
+                _prepare(database)
+            except BaseException:
+                database.close()
+                raise
+        return database
+
+    def set_aside(self, suffix: str) -> str:
+        """Give the file that was opened, and is closed again, another name; return what became of it, in words.
+
+        It is never deleted, and no other file is replaced by it.
+        """
+        try:
+            with _held(self.path.parent, fcntl.LOCK_EX):
+                if self._present() != self._opened:
+                    return "another run has set it aside meanwhile"
+                if _is_in_use(self.path):
+                    return "it is left where it is, because another process has it open"
+                return f"it is kept as {_rename(self.path, suffix)}, and the next run begins a new one"
+        except FileNotFoundError:
+            return "another run has set it aside meanwhile"
+        except OSError as error:
+            return f"it cannot be set aside: {error.strerror}"
+
+    def _present(self) -> tuple[int, int]:
+        told = self.path.stat()
+        return told.st_dev, told.st_ino
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    version = version_of(database)
+    check_version(version)
+    if version == 0 and database.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+        raise UnusableError("holds tables that are not dockersweep's")
+    if database.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        # While another process uses it this cannot be; it works without, and the next run tries again.
+        with contextlib.suppress(sqlite3.OperationalError):
+            database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    if version < VERSION:
+        migrate(database)
+    check_tables(database)
+
+
+def check_version(version: int) -> None:
+    """Raise UnusableError for a version that is newer, or none at all."""
+    if version > VERSION:
+        raise UnusableError(f"was written by a newer dockersweep (version {version})", "newer")
+    if version < 0:
+        raise UnusableError(f"is damaged (there is no version {version})")
+
+
+def check_tables(database: sqlite3.Connection) -> None:
+    """Raise UnusableError where the tables are not those of the present version."""
+    different = what_differs(database)
+    if different:
+        raise UnusableError(f"is damaged (it has {different})")
+
+
+def open_to_read(folder: Path) -> sqlite3.Connection | None:
+    """Return the ledger for reading, in one view of it that does not change; None where there is none yet.
+
+    Writes nothing where that can be avoided. Raises OSError, sqlite3.Error, or UnusableError.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    with _held(folder, fcntl.LOCK_SH):
+        database = _read_only(path, "mode=ro")
+        try:
+            _begin_reading(database)
+        except sqlite3.OperationalError as error:
+            database.close()
+            is_unwritable = code_of(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if not is_unwritable or Path(f"{path}-wal").exists():
+                raise
+            # Nothing can be written beside it, so that nobody writes it now either.
+            database = _read_only(path, "mode=ro&immutable=1")
+            _begin_reading(database)
+    return database
+
+
+def _read_only(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+
+
+def _begin_reading(database: sqlite3.Connection) -> None:
+    database.execute("BEGIN")
+    version_of(database)
+    database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def is_unusable(error: BaseException) -> bool:
+    """Whether this says that the file itself is damaged or newer, and not that it is busy, full or out of reach."""
+    if isinstance(error, sqlite3.Error):
+        code = code_of(error)
+        # Text that is not UTF-8 has no code.
+        return code in _DAMAGED or (code is None and "decode" in str(error))
+    return isinstance(error, UnusableError)
+
+
+def code_of(error: sqlite3.Error) -> int | None:
+    """Return SQLite's primary code of an error; None where Python made it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def words_of(error: BaseException) -> str:
+    """Return what is wrong with the file, to go behind its name: "is damaged (...)", "cannot be used: ..."."""
+    if isinstance(error, UnusableError):
+        return str(error)
+    if is_unusable(error):
+        return f"is damaged ({error})"
+    return f"cannot be used: {getattr(error, 'strerror', None) or error}"
+
+
+def _rename(path: Path, suffix: str) -> Path:
+    stem = f"{path.name}.{suffix}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    for attempt in range(1, 1000):
+        aside = path.with_name(stem if attempt == 1 else f"{stem}-{attempt}")
+        if not any(os.path.lexists(f"{aside}{ending}") for ending in ("", *_BESIDE)):
+            break
+    for ending in _BESIDE:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(f"{path}{ending}", f"{aside}{ending}")
+    # Last: while it still has its name, nobody makes a new one in between.
+    os.rename(path, aside)
+    return aside
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether another process has the database open."""
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+    except (BlockingIOError, PermissionError):
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+@contextmanager
+def _held(folder: Path, how: int) -> Iterator[None]:
+    """Hold the folder, shared or alone; raises TimeoutError where another process does not let go of it."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        until = time.monotonic() + BUSY_SECONDS
+        while not _lock(file, how):
+            if time.monotonic() > until:
+                raise TimeoutError(0, "another process holds its folder")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

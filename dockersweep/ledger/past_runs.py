@@ -1,0 +1,174 @@
+"""Runs and removals, read back from their rows."""
+
+import os
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from dockersweep.ledger.rows import instant, instant_or_none, seconds
+from dockersweep.ledger.runs import in_hand
+from dockersweep.model.history import PastRemoval, PastRun, Recognition
+from dockersweep.model.inventory import Kind
+from dockersweep.model.outcome import Status
+from dockersweep.model.plan import Interval, Reason, ReasonCode
+
+_REASONS = msgspec.json.Decoder(list[tuple[ReasonCode, str, str]])
+_RECOGNITION = msgspec.json.Decoder(Recognition)
+
+Spot = tuple[int, int]
+"""A removal: the number of its run, and its position in it."""
+
+
+def runs_between(database: sqlite3.Connection, first: int, last: int, since: datetime | None) -> tuple[PastRun, ...]:
+    """Return the runs with these numbers that began since then, the newest first."""
+    if since is not None:
+        # Counting is what takes its time.
+        since_then = "SELECT min(number) FROM runs WHERE started_at >= ?"
+        first = max(first, database.execute(since_then, (seconds(since),)).fetchone()[0] or first)
+    counts = _counts(database, first, last)
+    latest = dict(database.execute("SELECT engine, max(number) FROM runs GROUP BY engine"))
+    rows = database.execute(
+        "SELECT runs.number, engine, state, low_bytes, high_bytes, verb, name, endpoint, started_at, finished_at, "
+        "exit_status, user, pid, version, policy_source, policy_sha256, note, ended_early, measured_bytes "
+        "FROM runs LEFT JOIN engines ON engines.number = engine "
+        "WHERE runs.number BETWEEN ? AND ? AND started_at >= ? ORDER BY runs.number DESC",
+        (first, last, -(2**62) if since is None else seconds(since)),
+    ).fetchall()
+    return tuple(_run(database, row, counts.get(row[0]) or _Counts(), latest.get(row[1]) == row[0]) for row in rows)
+
+
+def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", is_latest: bool) -> PastRun:
+    number, _, state, low, high, verb, name, endpoint, started_at, finished_at, exit_status, user, pid = row[:13]
+    version, policy_source, policy_sha256, note, ended_early, measured_bytes = row[13:]
+    told = {
+        "number": number,
+        "verb": verb,
+        "engine_name": name,
+        "endpoint": endpoint,
+        "started_at": instant(started_at),
+        "finished_at": instant_or_none(finished_at),
+        "state": _state(state, is_latest, pid),
+        "exit_status": exit_status,
+        "user": user,
+        "pid": pid,
+        "version": version,
+        "policy_source": policy_source,
+        "policy_sha256": policy_sha256,
+        "note": note,
+        "ended_early": ended_early,
+        "removed": dict(counts.removed),
+        "tags_removed": counts.tags,
+        "not_removed": dict(counts.others),
+        # Only a run that ended knows what those that went give back together.
+        "predicted": counts.predicted if low is None else Interval(low_bytes=low, high_bytes=high),
+        "measured_bytes": measured_bytes,
+        "in_hand": () if state == "ended" else tuple(in_hand(database, number)),
+    }
+    return msgspec.convert(told, PastRun)
+
+
+class _Counts:
+    """What became of the removals of one run."""
+
+    def __init__(self) -> None:
+        self.removed: Counter[Kind] = Counter()
+        self.others: Counter[Status] = Counter()
+        self.tags = 0
+        self.predicted = Interval(low_bytes=0, high_bytes=0)
+
+
+def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int, _Counts]:
+    rows = database.execute(
+        "SELECT run, kind, action, status, count(*), sum(low_bytes), sum(high_bytes), count(high_bytes) "
+        "FROM outcomes JOIN removals USING (run, position) WHERE run BETWEEN ? AND ? AND status IS NOT NULL "
+        "GROUP BY run, kind, action, status",
+        (first, last),
+    )
+    found: defaultdict[int, _Counts] = defaultdict(_Counts)
+    for run, kind, action, status, count, low, high, known in rows:
+        counts = found[run]
+        if status != "removed":
+            counts.others[status] += count
+            continue
+        if action == "untag":
+            counts.tags += count
+        else:
+            counts.removed[kind] += count
+        before = counts.predicted
+        is_known = before.high_bytes is not None and known == count
+        counts.predicted = Interval(
+            low_bytes=before.low_bytes + low, high_bytes=(before.high_bytes or 0) + high if is_known else None
+        )
+    return found
+
+
+def _state(state: str, is_latest: bool, pid: int) -> Literal["ended", "running", "did-not-end"]:
+    """Only one run of an engine goes on at a time: one with a later run behind it has broken off."""
+    if state == "ended":
+        return "ended"
+    return "running" if state == "open" and is_latest and _is_alive(pid) else "did-not-end"
+
+
+def _is_alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def removals_of(database: sqlite3.Connection, run: int) -> tuple[PastRemoval, ...]:
+    """Return the removals of a run in the order of its plan."""
+    spots = database.execute("SELECT run, position FROM removals WHERE run = ? ORDER BY position", (run,)).fetchall()
+    return tuple(_removals_at(database, spots))
+
+
+def removals_at(database: sqlite3.Connection, spots: Iterable[Spot], since: datetime | None) -> tuple[PastRemoval, ...]:
+    """Return these removals, the newest run first, of runs that began since then."""
+    ordered = sorted(spots, key=lambda spot: (-spot[0], spot[1]))
+    return tuple(removal for removal in _removals_at(database, ordered) if since is None or removal.started_at >= since)
+
+
+def _removals_at(database: sqlite3.Connection, spots: Iterable[Spot]) -> Iterator[PastRemoval]:
+    for spot in spots:
+        row = database.execute(
+            "SELECT run, started_at, engines.name, kind, id, removals.name, action, reasons, size_bytes, "
+            "removals.low_bytes, removals.high_bytes, recognition, sent_at, ended_at, status, detail, freed_bytes "
+            "FROM removals JOIN runs ON runs.number = run LEFT JOIN engines ON engines.number = engine "
+            "LEFT JOIN outcomes USING (run, position) WHERE run = ? AND position = ?",
+            spot,
+        ).fetchone()
+        if row is not None:
+            yield _removal(row)
+
+
+def _removal(row: tuple[Any, ...]) -> PastRemoval:
+    run, started_at, engine_name, kind, object_id, name, action, reasons, size_bytes, low, high = row[:11]
+    recognition, sent_at, ended_at, status, detail, freed_bytes = row[11:]
+    told = {
+        "run": run,
+        "started_at": instant(started_at),
+        "engine_name": engine_name,
+        "kind": kind,
+        "id": object_id,
+        "name": name,
+        "action": action,
+        "reasons": tuple(Reason(code=code, rule=rule, text=text) for code, rule, text in _REASONS.decode(reasons)),
+        "size_bytes": size_bytes,
+        "predicted": Interval(low_bytes=low, high_bytes=high),
+        "recognition": _RECOGNITION.decode(recognition),
+        "sent_at": instant_or_none(sent_at),
+        "ended_at": instant_or_none(ended_at),
+        "status": status,
+        "detail": detail,
+        "freed_bytes": freed_bytes,
+    }
+    return msgspec.convert(told, PastRemoval)

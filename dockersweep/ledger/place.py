@@ -1,0 +1,17 @@
+"""Where the ledger lies."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+FILE_NAME = "ledger.sqlite3"
+
+
+def state_folder(environment: Mapping[str, str], user_id: int) -> Path:
+    """Return the folder for what must be remembered between runs; it need not exist."""
+    if environment.get("DOCKERSWEEP_STATE_DIR"):
+        return Path(environment["DOCKERSWEEP_STATE_DIR"])
+    if user_id == 0:
+        return Path("/var/lib/dockersweep")
+    if environment.get("XDG_STATE_HOME"):
+        return Path(environment["XDG_STATE_HOME"]) / "dockersweep"
+    return Path(environment.get("HOME") or "/nonexistent") / ".local" / "state" / "dockersweep"

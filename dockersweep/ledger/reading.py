@@ -1,0 +1,99 @@
+"""What the ledger tells of the past. Nothing here writes, and no ledger is made where there is none."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import MsgspecError
+from msgspec.structs import replace
+
+from dockersweep.errors import LedgerError, UsageError
+from dockersweep.ledger.opening import FAULTS, check_tables, check_version, open_to_read, words_of
+from dockersweep.ledger.past_objects import find_past
+from dockersweep.ledger.past_runs import removals_at, removals_of, runs_between
+from dockersweep.ledger.place import FILE_NAME
+from dockersweep.ledger.schema import VERSION, version_of
+from dockersweep.model.history import History
+
+MOST_NUMBERS = 10
+LAST_NUMBER = 2**63 - 1
+
+Value = TypeVar("Value")
+
+
+def read_runs(folder: Path, since: datetime | None) -> History:
+    """Return all runs that began since then, without their removals; raises LedgerError."""
+    runs = _read(folder, lambda database: runs_between(database, 0, LAST_NUMBER, since))
+    return replace(_empty(folder), runs=runs or ())
+
+
+def read_run(folder: Path, number: int) -> History:
+    """Return one run with all its removals; none where there is no ledger.
+
+    Raises UsageError, which says which runs there are, where there is not this one; and LedgerError.
+    """
+
+    def read(database: sqlite3.Connection) -> History:
+        runs = runs_between(database, number, number, None)
+        if not runs:
+            raise UsageError(f"there is no run {number}: {_which_runs(database)}")
+        return replace(_empty(folder), runs=runs, removals=removals_of(database, number))
+
+    return _read(folder, read) or _empty(folder)
+
+
+def read_object(folder: Path, text: str, since: datetime | None) -> History:
+    """Return what became of the objects that are or were called so, since then; nothing where there is no ledger.
+
+    Raises UsageError where nothing was ever called so; and LedgerError.
+    """
+
+    def read(database: sqlite3.Connection) -> History:
+        found = find_past(database, text, since)
+        if found is None:
+            raise UsageError(f'nothing in the ledger was ever called "{text}", and no id begins so')
+        lives, spots = found
+        removals = removals_at(database, spots, since)
+        numbers = dict.fromkeys(removal.run for removal in removals)
+        runs = tuple(run for number in numbers for run in runs_between(database, number, number, None))
+        return replace(_empty(folder), runs=runs, removals=removals, lives=lives)
+
+    return _read(folder, read) or _empty(folder)
+
+
+def _empty(folder: Path) -> History:
+    return History(schema="dockersweep.history/1", path=str(folder / FILE_NAME), runs=())
+
+
+def _read(folder: Path, read: Callable[[sqlite3.Connection], Value]) -> Value | None:
+    """Return what is read of a ledger; None where there is none, or none that has runs."""
+    try:
+        database = open_to_read(folder)
+        if database is None:
+            return None
+        with closing(database):
+            version = version_of(database)
+            check_version(version)
+            if version < VERSION:
+                # No older version wrote down what runs did, and only a run may bring the file to this one.
+                return None
+            check_tables(database)
+            return read(database)
+    except MsgspecError as error:
+        raise LedgerError(f"{folder / FILE_NAME} is damaged (a row does not hold: {error})") from None
+    except FAULTS as error:
+        raise LedgerError(f"{folder / FILE_NAME} {words_of(error)}") from None
+
+
+def _which_runs(database: sqlite3.Connection) -> str:
+    numbers = [number for (number,) in database.execute("SELECT number FROM runs ORDER BY number")]
+    if not numbers:
+        return "the ledger has no runs yet"
+    if len(numbers) == 1:
+        return f"the ledger has only run {numbers[0]}"
+    if len(numbers) > MOST_NUMBERS:
+        return f"the ledger has runs from {numbers[0]} to {numbers[-1]}"
+    return f"the ledger has runs {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

@@ -1,0 +1,301 @@
+"""Runs: what each was to remove, written before the first request, and what became of it, written after each."""
+
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from dockersweep.ledger.objects import engine_number
+from dockersweep.ledger.recognition import recognition_of
+from dockersweep.ledger.rows import instant, seconds, storable
+from dockersweep.ledger.transaction import transaction
+from dockersweep.model.history import InHand, RunStart, UnfinishedRun
+from dockersweep.model.inventory import Inventory
+from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.outcome import Outcome, OutcomeDocument
+from dockersweep.model.plan import Decision, Plan, Removal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Key = tuple[str, str, str, str]
+"""What tells one removal of a run from the others: kind, id, action, name."""
+Value = TypeVar("Value")
+
+
+def key_of(removal: Removal | Outcome | InHand) -> Key:
+    """Return what tells a removal from the others of its run."""
+    return removal.kind, removal.id, removal.action, removal.name
+
+
+class Using(Protocol):
+    """Does something with the database; the second is the answer where there is none, or none any more."""
+
+    def __call__(self, work: "Callable[[sqlite3.Connection], Value]", otherwise: Value) -> Value: ...
+
+
+class RunRecord:
+    """One run in the ledger. Where that is not used it does nothing. Safe for several threads."""
+
+    def __init__(self, number: int | None, using: Using) -> None:
+        """Use `Memory.begin` instead."""
+        self.number = number
+        """None where the ledger is not used."""
+        self._using = using
+        self._positions: dict[Key, int] = {}
+        self._planned = 0
+
+    def plan(self, plan: Plan, inventory: Inventory) -> None:
+        """Write down all that is to be removed; a sweep for a space target calls this once a round."""
+        first = self._planned
+        self._planned += len(plan.removals)
+        self._positions.update((key_of(removal), first + n) for n, removal in enumerate(plan.removals))
+        if self.number is None:
+            return
+        rows = list(_planned_rows(self.number, first, plan, inventory))
+
+        def write(database: sqlite3.Connection) -> None:
+            with transaction(database):
+                database.executemany(f"INSERT INTO removals VALUES ({', '.join('?' * 11)})", rows)
+
+        self._using(write, None)
+
+    def sending(self, removal: Removal) -> None:
+        """Write down that a removal is about to be sent; it is in the file when this returns."""
+        position = self._positions.get(key_of(removal))
+        if self.number is None or position is None:
+            return
+        row = (self.number, position, int(time.time()))
+        self._using(
+            lambda database: database.execute(
+                "INSERT OR REPLACE INTO outcomes (run, position, sent_at) VALUES (?, ?, ?)", row
+            ),
+            None,
+        )
+
+    def ended(self, removal: Removal, outcome: Outcome) -> None:
+        """Write down what became of a removal, sent or not; it is in the file when this returns."""
+        run, position = self.number, self._positions.get(key_of(removal))
+        if run is None or position is None:
+            return
+        now = int(time.time())
+        self._using(lambda database: _write_outcome(database, run, position, outcome, now), None)
+
+    def finish(
+        self, exit_status: int, finished_at: datetime, document: OutcomeDocument | None, note: str | None
+    ) -> None:
+        """Write down how the run ended. What was planned and never sent was not attempted.
+
+        `document` is None, and `note` says why, where it was refused. A removal that is still in hand leaves the run
+        without an end: the next one has to look.
+        """
+        if self.number is not None:
+            run = self.number
+            self._using(lambda database: _finish(database, run, exit_status, finished_at, document, note), None)
+
+
+def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:
+    wanted = {(removal.kind, removal.id) for removal in plan.removals}
+    decisions = {(one.kind, one.id): one for one in plan.decisions if (one.kind, one.id) in wanted}
+    objects = {
+        (ref.kind, ref.id): seen
+        for ref, seen in ((ref_of(seen), seen) for seen in objects_of(inventory))
+        if (ref.kind, ref.id) in wanted
+    }
+    for position, removal in enumerate(plan.removals, first):
+        place = removal.kind, removal.id
+        decision, seen = decisions.get(place), objects.get(place)
+        yield (
+            run,
+            position,
+            removal.kind,
+            storable(removal.id),
+            storable(removal.name),
+            removal.action,
+            _json([(one.code, one.rule, one.text) for one in decision.reasons] if decision else []),
+            _size(removal, decision),
+            removal.reclaim.low_bytes,
+            removal.reclaim.high_bytes,
+            _json(recognition_of(seen) if seen else {}),
+        )
+
+
+def _size(removal: Removal, decision: Decision | None) -> int | None:
+    return decision.size_bytes if decision and removal.action == "remove" else None
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _write_outcome(
+    database: sqlite3.Connection, run: int, position: int, outcome: Outcome, ended_at: int | None
+) -> None:
+    """Write one outcome. What fails in one run after another is counted; whatever else becomes of it ends that."""
+    told = (
+        run,
+        position,
+        outcome.status,
+        None if outcome.detail is None else storable(outcome.detail),
+        outcome.freed_bytes,
+        ended_at,
+    )
+    write = (
+        "INSERT INTO outcomes (run, position, status, detail, freed_bytes, ended_at) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET status = excluded.status, detail = excluded.detail, "
+        "freed_bytes = excluded.freed_bytes, ended_at = excluded.ended_at"
+    )
+    if outcome.status == "not-attempted" or (
+        outcome.status != "failed" and database.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is None
+    ):
+        database.execute(write, told)
+        return
+    with transaction(database):
+        database.execute(write, told)
+        key = tuple(map(storable, key_of(outcome)))
+        if outcome.status == "failed":
+            database.execute(
+                "INSERT INTO failures SELECT engine, ?, ?, ?, ?, 1, started_at, number FROM runs WHERE number = ? "
+                "ON CONFLICT DO UPDATE SET runs = runs + (last_run <> excluded.last_run), last_run = excluded.last_run",
+                (*key, run),
+            )
+        else:
+            database.execute(
+                "DELETE FROM failures WHERE engine = (SELECT engine FROM runs WHERE number = ?) "
+                "AND kind = ? AND id = ? AND action = ? AND name = ?",
+                (run, *key),
+            )
+
+
+def _finish(
+    database: sqlite3.Connection,
+    run: int,
+    exit_status: int,
+    finished_at: datetime,
+    document: OutcomeDocument | None,
+    note: str | None,
+) -> None:
+    reclaimed = document.reclaimed if document else None
+    early = document.ended_early if document else None
+    with transaction(database):
+        _give_up(database, run, early or note)
+        in_hand = database.execute("SELECT 1 FROM outcomes WHERE run = ? AND status IS NULL", (run,)).fetchone()
+        database.execute(
+            "UPDATE runs SET state = ?, finished_at = ?, exit_status = ?, note = ?, ended_early = ?, low_bytes = ?, "
+            "high_bytes = ?, measured_bytes = ? WHERE number = ?",
+            (
+                "open" if in_hand else "ended",
+                seconds(finished_at),
+                exit_status,
+                None if note is None else storable(note),
+                None if early is None else storable(early),
+                reclaimed.low_bytes if reclaimed else None,
+                reclaimed.high_bytes if reclaimed else None,
+                reclaimed.measured_bytes if reclaimed else None,
+                run,
+            ),
+        )
+
+
+def _give_up(database: sqlite3.Connection, run: int, why: str | None) -> None:
+    """Let what was planned and never sent be not attempted."""
+    database.execute(
+        "INSERT INTO outcomes (run, position, status, detail) SELECT run, position, 'not-attempted', ? FROM removals "
+        "WHERE run = ? AND position NOT IN (SELECT position FROM outcomes WHERE run = ?)",
+        (None if why is None else storable(why), run, run),
+    )
+
+
+def begin(database: sqlite3.Connection, start: RunStart) -> int:
+    """Write down that a run begins; return its number."""
+    policy = None if start.policy_source is None else storable(start.policy_source)
+    with transaction(database):
+        engine = engine_number(database, start.engine)
+        number = database.execute(
+            "INSERT INTO runs (engine, verb, started_at, user, pid, version, policy_source, policy_sha256) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                engine,
+                start.verb,
+                seconds(start.started_at),
+                storable(start.user),
+                start.pid,
+                start.version,
+                policy,
+                start.policy_sha256,
+            ),
+        ).lastrowid
+    assert number is not None
+    return number
+
+
+def unfinished(database: sqlite3.Connection, engine: int, own: Collection[int]) -> tuple[UnfinishedRun, ...]:
+    """Return the runs of an engine that have no end, the oldest first, without one's own."""
+    rows = database.execute(
+        "SELECT number, started_at, pid FROM runs WHERE engine = ? AND state = 'open' ORDER BY number", (engine,)
+    ).fetchall()
+    return tuple(
+        UnfinishedRun(number=number, started_at=instant(at), pid=pid, in_hand=tuple(in_hand(database, number)))
+        for number, at, pid in rows
+        if number not in own
+    )
+
+
+def in_hand(database: sqlite3.Connection, run: int) -> Iterator[InHand]:
+    """Yield what was sent and has no outcome, and what had none until a later run looked again."""
+    rows = database.execute(
+        "SELECT kind, id, name, action FROM outcomes JOIN removals USING (run, position) "
+        "WHERE run = ? AND sent_at IS NOT NULL AND ended_at IS NULL ORDER BY position",
+        (run,),
+    )
+    for kind, object_id, name, action in rows:
+        yield InHand(kind=kind, id=object_id, name=name, action=action)
+
+
+def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) -> None:
+    """Close a run that did not end, with what is known now of what it had in hand."""
+    positions = {
+        (kind, object_id, action, name): position
+        for position, kind, object_id, action, name in database.execute(
+            "SELECT position, kind, id, action, name FROM outcomes JOIN removals USING (run, position) "
+            "WHERE run = ? AND status IS NULL",
+            (run,),
+        )
+    }
+    for outcome in outcomes:
+        position = positions.get(key_of(outcome))
+        if position is not None:
+            _write_outcome(database, run, position, outcome, None)
+    with transaction(database):
+        _give_up(database, run, "the run did not end")
+        database.execute("UPDATE runs SET state = 'did not end' WHERE number = ?", (run,))
+
+
+def failed_before(
+    database: sqlite3.Connection, engine: int, removals: Sequence[Removal]
+) -> Mapping[Key, tuple[int, datetime]]:
+    """Return in how many runs, one after the other up to the last, each of these removals failed, and since when."""
+    rows = database.execute(
+        "SELECT kind, id, action, name, runs, since FROM failures WHERE engine = ?", (engine,)
+    ).fetchall()
+    failed = {(kind, one, action, name): (runs, instant(since)) for kind, one, action, name, runs, since in rows}
+    return {key_of(removal): failed[key_of(removal)] for removal in removals if key_of(removal) in failed}
+
+
+def forget_before(database: sqlite3.Connection, before: datetime) -> None:
+    """Forget runs that began, sizes that were counted, and objects that were last seen before an instant."""
+    limit = (seconds(before),)
+    with transaction(database):
+        old = database.execute("SELECT number FROM runs WHERE started_at < ?", limit).fetchall()
+        for table in ("removals", "outcomes"):
+            database.executemany(f"DELETE FROM {table} WHERE run = ?", old)
+        database.executemany("DELETE FROM runs WHERE number = ?", old)
+        database.execute("DELETE FROM former_objects WHERE last_seen < ?", limit)
+        # Engine by engine, so that the key of the table finds them.
+        database.executemany(
+            "DELETE FROM sizes WHERE engine = ? AND at < ?",
+            [(*engine, *limit) for engine in database.execute("SELECT number FROM engines").fetchall()],
+        )

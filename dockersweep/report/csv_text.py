@@ -1,0 +1,34 @@
+"""Rows as CSV (RFC 4180), for programs and spreadsheets.
+
+A spreadsheet takes a cell that begins like a formula for one, and names come from engines and so from anybody: such a
+cell gets an apostrophe before it. What does something instead of showing something, a line end too, is shown by its
+code.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from dockersweep.report.text import printable
+
+_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+Cell = str | int | None
+"""None is an empty cell."""
+
+
+def csv_text(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Return the headings and the rows, each line ended by CR and LF."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(headings)
+    writer.writerows([[_defused(cell) for cell in row] for row in rows])
+    return file.getvalue()
+
+
+def _defused(cell: Cell) -> str | int:
+    if cell is None:
+        return ""
+    if isinstance(cell, int):
+        return cell
+    return f"'{printable(cell)}" if cell.startswith(_BEGINS_FORMULA) else printable(cell)

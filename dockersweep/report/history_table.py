@@ -1,0 +1,323 @@
+"""What past runs did, as tables for a terminal, for Markdown and for spreadsheets."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from dockersweep.model.history import History, InHand, Life, PastRemoval, PastRun
+from dockersweep.model.inventory import KINDS
+from dockersweep.model.naming import short_id
+from dockersweep.model.outcome import Status
+from dockersweep.model.quantities import Instant
+from dockersweep.report.csv_text import Cell, csv_text
+from dockersweep.report.headline import NOUN_OF, fold, format_interval
+from dockersweep.report.markdown_text import markdown_escape, markdown_table
+from dockersweep.report.table import Column, render_table
+from dockersweep.report.text import plural
+from dockersweep.units import format_instant, format_size
+
+Asks = Literal["runs", "run", "object", "problems"]
+"""What was asked for: all runs, one, what became of an object, or what is wrong with the file."""
+
+MOST_LIVES = 20
+UNKNOWN = "-"
+_REFUSED = 4
+_NOT_REMOVED: tuple[Status, ...] = ("failed", "skipped", "not-attempted", "gone")
+
+_RUNS = (
+    Column("RUN", right=True),
+    Column("WHEN"),
+    Column("VERB"),
+    Column("ENGINE", shortens=True),
+    Column("REMOVED", wraps=True, narrowest=12),
+    Column("FREED", right=True),
+    Column("EXIT", right=True),
+    Column("WHO"),
+)
+_FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
+_REMOVALS = (
+    Column("STATUS"),
+    Column("KIND"),
+    Column("NAME", shortens=True),
+    Column("SIZE", right=True),
+    Column("FREED", right=True),
+    Column("WHY", wraps=True),
+)
+_OF_OBJECT = (
+    Column("RUN", right=True),
+    Column("WHEN"),
+    Column("STATUS"),
+    Column("KIND"),
+    Column("NAME", shortens=True),
+    Column("WHY", wraps=True),
+)
+_BRACKETS = "Sizes in brackets were predicted, not measured."
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Sentences, and a table behind them."""
+
+    sentences: Sequence[str]
+    columns: Sequence[Column] = ()
+    rows: Sequence[Sequence[str]] = ()
+
+
+def history_table(history: History, asks: Asks, width: int | None) -> str:
+    """Return what was asked for in at most `width` columns; None leaves it as wide as it is. Empty where nothing is."""
+    if asks == "problems":
+        found = history.problems or ("nothing is wrong with it",)
+        return "".join(fold(f"{history.path}: {problem}", width) for problem in found)
+    return "\n".join(
+        "".join(fold(sentence, width) for sentence in part.sentences)
+        + (render_table(part.columns, part.rows, width) if part.rows else "")
+        for part in _parts(history, asks)
+        if part.rows or part.sentences
+    )
+
+
+def history_markdown(history: History, asks: Asks) -> str:
+    """Return what was asked for as Markdown: tables, and lists of sentences."""
+    return "\n".join(_markdown(part) for part in _parts(history, asks) if part.columns or part.sentences)
+
+
+def _markdown(part: _Part) -> str:
+    sentences = "".join(f"- {markdown_escape(sentence)}\n" for sentence in part.sentences)
+    if not part.columns:
+        return sentences
+    headings = [column.heading for column in part.columns]
+    right = [index for index, column in enumerate(part.columns) if column.right]
+    return f"{sentences}\n" * bool(sentences) + markdown_table(headings, part.rows, right)
+
+
+def history_csv(history: History, asks: Asks) -> str:
+    """Return what was asked for as CSV: a row for each run, else for each removal, or for each problem."""
+    if asks == "problems":
+        return csv_text(["problem"], [[problem] for problem in history.problems or ()])
+    if asks == "runs":
+        return csv_text(list(_RUN_CELLS), [[cell(run) for cell in _RUN_CELLS.values()] for run in history.runs])
+    removals = history.removals
+    return csv_text(list(_REMOVAL_CELLS), [[cell(one) for cell in _REMOVAL_CELLS.values()] for one in removals])
+
+
+def _parts(history: History, asks: Asks) -> Iterator[_Part]:
+    if asks == "problems":
+        yield _Part((), (Column("PROBLEM"),), [(problem,) for problem in history.problems or ()])
+    elif asks == "runs":
+        yield _Part((), _RUNS, [_run_row(run) for run in history.runs])
+        yield _Part(_notes(map(_freed, history.runs)))
+    elif asks == "run":
+        for run in history.runs:
+            yield _Part((), _FACTS, list(_facts(run)))
+        if history.removals:
+            yield _Part((), _REMOVALS, [_removal_row(removal) for removal in history.removals])
+        yield _Part(_notes([*map(_freed, history.runs), *map(_freed_by, history.removals)]))
+    else:
+        yield _Part([*map(_life, history.lives[:MOST_LIVES]), *_hidden(len(history.lives) - MOST_LIVES)])
+        if history.removals:
+            latest = history.removals[0]
+            yield _Part((), _OF_OBJECT, [_row_of_object(removal) for removal in history.removals])
+            yield _Part((f"What it was in run {latest.run}",), _FACTS, list(_recognition(latest)))
+
+
+def _notes(cells: Iterable[str]) -> tuple[str, ...]:
+    return (_BRACKETS,) if any(cell.startswith("(") for cell in cells) else ()
+
+
+def _hidden(count: int) -> Iterator[str]:
+    if count > 0:
+        yield f"{count} more have been called so; --format json has them all."
+
+
+def _run_row(run: PastRun) -> tuple[str, ...]:
+    return (
+        str(run.number),
+        format_instant(run.started_at),
+        run.verb,
+        _engine(run.engine_name, run.endpoint),
+        _what_happened(run),
+        _freed(run),
+        UNKNOWN if run.exit_status is None else str(run.exit_status),
+        run.user,
+    )
+
+
+def _engine(name: str | None, endpoint: str | None) -> str:
+    return name or endpoint or UNKNOWN
+
+
+def _what_happened(run: PastRun) -> str:
+    counts = [plural(run.removed[kind], NOUN_OF[kind]) for kind in KINDS if run.removed.get(kind)]
+    if run.tags_removed:
+        counts.append(plural(run.tags_removed, "further tag"))
+    others = [
+        f"{run.not_removed[status]} {status.replace('-', ' ')}"
+        for status in _NOT_REMOVED
+        if run.not_removed.get(status)
+    ]
+    removed = ", ".join(counts) or ("nothing" if run.state != "running" else "nothing yet")
+    return "; ".join([removed, *([", ".join(others)] if others else []), *_how_it_ended(run)])
+
+
+def _how_it_ended(run: PastRun) -> Iterator[str]:
+    """Yield what is to be said of an end that was not in order; `history RUN` has it in full."""
+    if run.state == "did-not-end":
+        yield "did not end"
+    elif run.state == "running":
+        yield f"still running (process {run.pid})"
+    elif run.ended_early is not None:
+        yield "ended early"
+    elif run.note is not None:
+        yield "refused" if run.exit_status == _REFUSED else "broke off"
+    if run.in_hand:
+        yield f"in hand: {_list_of(run.in_hand)}"
+
+
+def _list_of(in_hand: Sequence[InHand]) -> str:
+    return ", ".join(f"{'tag' if one.action == 'untag' else one.kind} {one.name}" for one in in_hand)
+
+
+def _freed(run: PastRun) -> str:
+    """Return what was measured; where nothing was, what was predicted of those that went."""
+    if run.measured_bytes is not None:
+        return format_size(run.measured_bytes)
+    if not run.removed:
+        return format_size(0)
+    return f"({format_interval(run.predicted)})"
+
+
+def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
+    yield "run", f"{run.number}: {run.verb} by {run.user}, process {run.pid}, dockersweep {run.version}"
+    yield "engine", " at ".join(part for part in (run.engine_name, run.endpoint) if part) or UNKNOWN
+    yield "started", format_instant(run.started_at)
+    yield "finished", "did not end" if run.finished_at is None else format_instant(run.finished_at)
+    if run.exit_status is not None:
+        yield "exit status", str(run.exit_status)
+    if run.policy_source is not None:
+        yield "asked for by", run.policy_source
+    if run.policy_sha256 is not None:
+        yield "policy sha256", run.policy_sha256
+    yield "removed", _what_happened(run)
+    yield "freed", _freed(run)
+    for why in dict.fromkeys(text for text in (run.note, run.ended_early) if text):
+        yield "why", why
+
+
+def _removal_row(removal: PastRemoval) -> tuple[str, ...]:
+    return (
+        _status(removal),
+        "tag" if removal.action == "untag" else removal.kind,
+        removal.name,
+        UNKNOWN if removal.size_bytes is None else format_size(removal.size_bytes),
+        _freed_by(removal),
+        _why(removal),
+    )
+
+
+def _row_of_object(removal: PastRemoval) -> tuple[str, ...]:
+    when = format_instant(removal.ended_at or removal.started_at)
+    return str(removal.run), when, *_removal_row(removal)[:3], _why(removal)
+
+
+def _status(removal: PastRemoval) -> str:
+    if removal.status is not None:
+        return removal.status.replace("-", " ")
+    return "planned" if removal.sent_at is None else "in hand"
+
+
+def _reasons(removal: PastRemoval) -> str:
+    return "; ".join(f"{reason.rule}: {reason.text}" for reason in removal.reasons)
+
+
+def _why(removal: PastRemoval) -> str:
+    """Return why it was to go, and why it did not where it did not."""
+    return "; then: ".join(text for text in (_reasons(removal), removal.detail) if text)
+
+
+def _freed_by(removal: PastRemoval) -> str:
+    if removal.status != "removed":
+        return UNKNOWN
+    if removal.freed_bytes is not None:
+        return format_size(removal.freed_bytes)
+    return f"({format_interval(removal.predicted)})"
+
+
+def _life(life: Life) -> str:
+    name = ", ".join(life.names)
+    known_as = " ".join(text for text in (name, "" if life.kind == "volume" else f"({short_id(life.id)})") if text)
+    seen = "" if life.last_seen_at is None else f", last seen {format_instant(life.last_seen_at)}"
+    unused = life.first_seen_unused_at
+    used = "" if not life.is_there else ", in use" if unused is None else f", unused since {format_instant(unused)}"
+    noun = NOUN_OF[life.kind]
+    return (
+        f"{noun[0].upper()}{noun[1:]} {known_as or life.id} on {_engine(life.engine_name, None)}: "
+        f"{'there' if life.is_there else 'gone'}, first seen {format_instant(life.first_seen_at)}{seen}{used}."
+    )
+
+
+def _recognition(removal: PastRemoval) -> Iterator[tuple[str, str]]:
+    yield "id", removal.id
+    for what, value in removal.recognition.items():
+        if isinstance(value, dict):
+            yield from ((what, f"{key}={text}") for key, text in value.items())
+        elif isinstance(value, list):
+            yield from ((what, text) for text in value)
+        elif value is not None:
+            yield what, value
+
+
+def _at(instant: Instant | None) -> str | None:
+    return None if instant is None else format_instant(instant)
+
+
+_RUN_CELLS: dict[str, Callable[[PastRun], Cell]] = {
+    "run": lambda run: run.number,
+    "state": lambda run: run.state,
+    "verb": lambda run: run.verb,
+    "engine": lambda run: run.engine_name,
+    "endpoint": lambda run: run.endpoint,
+    "started_at": lambda run: _at(run.started_at),
+    "finished_at": lambda run: _at(run.finished_at),
+    "exit_status": lambda run: run.exit_status,
+    "user": lambda run: run.user,
+    "pid": lambda run: run.pid,
+    "version": lambda run: run.version,
+    "policy_source": lambda run: run.policy_source,
+    "policy_sha256": lambda run: run.policy_sha256,
+    "containers": lambda run: run.removed.get("container", 0),
+    "images": lambda run: run.removed.get("image", 0),
+    "volumes": lambda run: run.removed.get("volume", 0),
+    "networks": lambda run: run.removed.get("network", 0),
+    "build_cache_records": lambda run: run.removed.get("build-cache", 0),
+    "tags": lambda run: run.tags_removed,
+    "failed": lambda run: run.not_removed.get("failed", 0),
+    "skipped": lambda run: run.not_removed.get("skipped", 0),
+    "not_attempted": lambda run: run.not_removed.get("not-attempted", 0),
+    "gone": lambda run: run.not_removed.get("gone", 0),
+    "predicted_low_bytes": lambda run: run.predicted.low_bytes,
+    "predicted_high_bytes": lambda run: run.predicted.high_bytes,
+    "measured_bytes": lambda run: run.measured_bytes,
+    "note": lambda run: run.note or run.ended_early,
+    "in_hand": lambda run: _list_of(run.in_hand),
+}
+_REMOVAL_CELLS: dict[str, Callable[[PastRemoval], Cell]] = {
+    "run": lambda removal: removal.run,
+    "started_at": lambda removal: _at(removal.started_at),
+    "engine": lambda removal: removal.engine_name,
+    "kind": lambda removal: removal.kind,
+    "id": lambda removal: removal.id,
+    "name": lambda removal: removal.name,
+    "action": lambda removal: removal.action,
+    "status": lambda removal: removal.status,
+    "detail": lambda removal: removal.detail,
+    "reasons": _reasons,
+    "size_bytes": lambda removal: removal.size_bytes,
+    "predicted_low_bytes": lambda removal: removal.predicted.low_bytes,
+    "predicted_high_bytes": lambda removal: removal.predicted.high_bytes,
+    "freed_bytes": lambda removal: removal.freed_bytes,
+    "sent_at": lambda removal: _at(removal.sent_at),
+    "ended_at": lambda removal: _at(removal.ended_at),
+    "recognition": lambda removal: msgspec.json.encode(removal.recognition).decode(),
+}

@@ -1,0 +1,32 @@
+"""Rows as a Markdown table, as GitHub and most others render it."""
+
+import re
+from collections.abc import Sequence
+
+from dockersweep.report.text import printable
+
+# What would end the cell, begin a tag or a character reference, or be taken for markup. A dot or a dash inside a word
+# is none of these, so that names stay readable in the source.
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|~#$]")
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Return the table with a closing newline; `right` are the numbers of the columns whose cells stand at the right.
+
+    Every cell is made printable here, and shows as it is written.
+    """
+    lines = [
+        _line([markdown_escape(heading) for heading in headings]),
+        _line(["---:" if index in right else "---" for index in range(len(headings))]),
+        *(_line([markdown_escape(cell) for cell in row]) for row in rows),
+    ]
+    return "".join(lines)
+
+
+def markdown_escape(text: str) -> str:
+    """Return the text so that Markdown shows it as it is."""
+    return _MARKUP.sub(r"\\\g<0>", printable(text))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
