@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError
 from dockersweep.ledger import FILE_NAME, Memory, state_folder
-from dockersweep.model.history import KindTotal
+from dockersweep.model.history import KindSizes
 from dockersweep.model.inventory import Image, Inventory, Mark
 from dockersweep.model.naming import ref_of
 from tests.inventories import ENGINE, NOW, container, image, inventory, record, volume
@@ -171,7 +171,7 @@ def test_a_scan_of_images_does_not_forget_what_one_of_layers_kept(reopened: Reop
 
 
 def test_sizes_are_a_row_for_each_kind_and_unknown_is_null(reopened: Reopened, tmp_path: Path) -> None:
-    total = KindTotal(kind="volume", objects=3, size_bytes=None, unused_objects=1, unused_bytes=0)
+    total = KindSizes(kind="volume", objects=3, size_bytes=None, unused_objects=1, unused_bytes=0)
     reopened().keep_sizes([total, replace(total, kind="image", size_bytes=7)], ENGINE, NOW)
     told = rows(tmp_path, "SELECT at, kind, objects, size_bytes, unused_objects, unused_bytes FROM sizes")
     at = NOW.timestamp()
@@ -180,7 +180,7 @@ def test_sizes_are_a_row_for_each_kind_and_unknown_is_null(reopened: Reopened, t
 
 def test_what_is_older_than_history_is_kept_is_forgotten(reopened: Reopened, tmp_path: Path) -> None:
     memory = reopened()
-    total = KindTotal(kind="image", objects=1, size_bytes=1, unused_objects=1, unused_bytes=1)
+    total = KindSizes(kind="image", objects=1, size_bytes=1, unused_objects=1, unused_bytes=1)
     for day, seen in enumerate((inventory(image("a"), image("b")), inventory(image("b")), inventory())):
         memory.remember(seen, (), NOW + day * DAY)
         memory.keep_sizes([total], ENGINE, NOW + day * DAY)

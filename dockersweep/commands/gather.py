@@ -23,7 +23,7 @@ from dockersweep.model.policy import Policy
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.marks import candidates, marking_rules
 from dockersweep.policy.planner import make_plan
-from dockersweep.policy.use import describe_use, totals_of, used_of
+from dockersweep.policy.use import describe_use, sizes_of_kinds, used_of
 from dockersweep.units import parse_instant
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def picture_of(client: "Client", arguments: argparse.Namespace, memory: Memory) 
     memory.keep_layers(client.engine, layers)
     uses = describe_use(picture.inventory, picture.now)
     inventory = memory.remember(picture.inventory, used_of(uses), picture.now, picture.is_of_now)
-    memory.keep_sizes(totals_of(uses, inventory), inventory.engine, inventory.taken_at)
+    memory.keep_sizes(sizes_of_kinds(uses, inventory), inventory.engine, inventory.taken_at)
     return replace(picture, inventory=inventory)
 
 

@@ -17,7 +17,7 @@ from dockersweep.ledger.opening import FAULTS, LedgerFile, UnusableError, is_unu
 from dockersweep.ledger.rows import seconds
 from dockersweep.ledger.runs import Key, RunRecord
 from dockersweep.ledger.transaction import transaction
-from dockersweep.model.history import KindTotal, RunStart, UnfinishedRun
+from dockersweep.model.history import KindSizes, RunStart, UnfinishedRun
 from dockersweep.model.inventory import Engine, Inventory, Mark, ScanWarning
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import ObjectRef, Removal
@@ -134,7 +134,7 @@ class Memory:
             )
         )
 
-    def keep_sizes(self, inventory_totals: Collection[KindTotal], engine: Engine, at: datetime) -> None:
+    def keep_sizes(self, inventory_totals: Collection[KindSizes], engine: Engine, at: datetime) -> None:
         """Write down what there was of each kind."""
 
         def write(database: sqlite3.Connection) -> None:

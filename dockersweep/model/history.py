@@ -14,7 +14,7 @@ Recognition = dict[str, str | list[str] | dict[str, str] | None]
 """What an object was, so that it can be known again: of an image its tags, digests and labels."""
 
 
-class KindTotal(Struct, frozen=True, kw_only=True):
+class KindSizes(Struct, frozen=True, kw_only=True):
     """What there was of one kind when it was scanned."""
 
     kind: Kind

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from dockersweep.model.history import KindTotal
+from dockersweep.model.history import KindSizes
 from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Kind, Object, Volume
 from dockersweep.model.naming import id_of, kind_of, name_of, objects_of
 from dockersweep.model.plan import ObjectRef
@@ -25,7 +25,7 @@ def used_of(uses: Iterable[Use]) -> frozenset[ObjectRef]:
     return frozenset(ObjectRef(kind=use.kind, id=use.id) for use in uses if use.in_use)
 
 
-def totals_of(uses: Iterable[Use], inventory: Inventory) -> tuple[KindTotal, ...]:
+def sizes_of_kinds(uses: Iterable[Use], inventory: Inventory) -> tuple[KindSizes, ...]:
     """Return how much there is of each kind that was read; layers that images share count once, where that is told."""
     of_kind: dict[Kind, list[Use]] = {kind: [] for kind in KINDS if kind != "build-cache" or inventory.build_cache}
     for use in uses:
@@ -33,10 +33,10 @@ def totals_of(uses: Iterable[Use], inventory: Inventory) -> tuple[KindTotal, ...
     return tuple(_total(kind, told, inventory) for kind, told in of_kind.items())
 
 
-def _total(kind: Kind, uses: Sequence[Use], inventory: Inventory) -> KindTotal:
+def _total(kind: Kind, uses: Sequence[Use], inventory: Inventory) -> KindSizes:
     unused = [use for use in uses if not use.in_use]
     size = _sum(uses)
-    return KindTotal(
+    return KindSizes(
         kind=kind,
         objects=len(uses),
         size_bytes=inventory.layers_bytes if kind == "image" and inventory.layers_bytes is not None else size,

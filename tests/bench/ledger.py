@@ -23,7 +23,7 @@ from random import Random
 from msgspec.structs import replace
 
 from dockersweep.ledger import FILE_NAME, Memory
-from dockersweep.model.history import KindTotal, RunStart
+from dockersweep.model.history import KindSizes, RunStart
 from dockersweep.model.inventory import KINDS, Inventory, Mark, Object
 from dockersweep.model.naming import id_of, kind_of, name_of, size_of
 from dockersweep.model.outcome import Outcome
@@ -152,7 +152,7 @@ def a_year(runs: int, folder: Path) -> Iterator[Cost]:
             memory.keep_layers(ENGINE, layers)
             memory.remember(seen, (), now)
             totals = [
-                KindTotal(kind=kind, objects=400, size_bytes=10**10 + number, unused_objects=100, unused_bytes=10**9)
+                KindSizes(kind=kind, objects=400, size_bytes=10**10 + number, unused_objects=100, unused_bytes=10**9)
                 for kind in KINDS
             ]
             memory.keep_sizes(totals, ENGINE, now)

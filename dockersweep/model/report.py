@@ -1,0 +1,176 @@
+"""Where the disk went: the document dockersweep.report/1."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import Disk, Engine, Kind, ScanWarning
+from dockersweep.model.plan import Interval
+from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.storage import SizeBase
+
+Share = Literal["image", "writable-layer", "container-log", "volume", "network", "build-cache"]
+"""What takes space: a container has two of these."""
+SHARES: tuple[Share, ...] = ("image", "writable-layer", "container-log", "volume", "network", "build-cache")
+
+Severity = Literal["critical", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
+"""The worst first."""
+
+
+class ShareOfDisk(Struct, frozen=True, kw_only=True):
+    """What all of one sort take; layers that images and the build cache share are counted with the images."""
+
+    share: Share
+    is_known: bool
+    """False where it was not read; all else is then 0 or unknown."""
+    count: int
+    in_use: int
+    size: Interval
+    """Unknown upwards where what one takes could not be read."""
+    reclaimable: Interval
+    """What the policy in force would give back."""
+    unused: Interval
+    """What all that is unused would give back."""
+
+
+class ReportedObject(Struct, frozen=True, kw_only=True, gc=False):
+    """One object: a row of the tables and a tile of the map."""
+
+    kind: Kind
+    id: str
+    name: str
+    project: str | None
+    """The compose project."""
+    repository: str | None
+    """Of an image: the repository of its first tag, or of its digest."""
+    size_bytes: Bytes | None
+    """All of it, what it shares included, and of a container its log; None where it is not known."""
+    own_bytes: Bytes | None
+    """What it has for itself: the tiles of the map add up; None where it is not known."""
+    in_use: bool
+    goes: bool
+    """Whether the policy in force would remove it."""
+    age_seconds: int | None
+    age_source: str | None
+    why: str
+    """Why it is in use, or what lies about: "used by container web-1 (running)"."""
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """What belongs together: a compose project, a repository, an age."""
+
+    name: str
+    """"billing"; "registry.example.com/app"; "a day to a week". What belongs to none is left out."""
+    objects: int
+    size_bytes: Bytes | None
+    """Shared layers once; None where the size of one is not known."""
+    unused_bytes: Bytes | None
+    versions: int | None = None
+    """Of a repository: how many images of it lie there; None for other groups."""
+
+
+class SharedLayers(Struct, frozen=True, kw_only=True):
+    """Layers that stand under the same number of images."""
+
+    images: int
+    layers: int
+    size_bytes: Bytes | None
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """Something that should be looked at, with what mends it."""
+
+    id: str
+    """Stable: "DS001". The policy file silences by it."""
+    severity: Severity
+    title: str
+    """"2 container logs grow without a limit"."""
+    evidence: tuple[str, ...]
+    """What it is seen by, an object each, the worst first; at most ten."""
+    objects: int
+    """How many it is about, all of them counted."""
+    size_bytes: Bytes | None
+    """What these take; None where it is not known or is not about space."""
+    mend: str
+    """The command or the rule that mends it."""
+
+
+class GrowthOfShare(Struct, frozen=True, kw_only=True):
+    """How one sort grows: the slope is the median of those between all pairs of points (Theil and Sen)."""
+
+    share: Share | Literal["total", "disk"]
+    """"total" is all of them, "disk" what is used of the disk, by whomever."""
+    points: int
+    span_seconds: int
+    """Between the first and the last of the points."""
+    bytes_per_day: int | None
+    """None where there are too few points; below 0 where it shrinks."""
+    low_bytes_per_day: int | None
+    high_bytes_per_day: int | None
+    """Between these lies the slope, with a confidence of about 90 %."""
+    grown_bytes: int | None
+    """From the first point to the last."""
+
+
+class TrendPoint(Struct, frozen=True, kw_only=True):
+    """What there was at one scan."""
+
+    at: Instant
+    sizes: dict[str, Bytes | None]
+    """By share, and "disk" for what was used of the disk."""
+
+
+class Trend(Struct, frozen=True, kw_only=True):
+    """How it has grown, by what earlier scans left in the ledger."""
+
+    points: tuple[TrendPoint, ...]
+    """The oldest first."""
+    growth: tuple[GrowthOfShare, ...]
+    """What grew most comes first; "disk" and "total" come last."""
+    full_in_days: float | None
+    """When the disk is full at this rate; None where it does not grow, or nothing tells."""
+    full_in_days_soonest: float | None
+    full_in_days_latest: float | None
+    """None where it may never be."""
+    text: str
+    """For a person, with the points it rests on: "at this rate the disk is full in 40 to 90 days (from 31 points)"."""
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """Where the disk went: the document dockersweep.report/1."""
+
+    schema: Literal["dockersweep.report/1"]
+    engine: Engine
+    taken_at: Instant
+    now: Instant
+    policy_source: str
+    size_base: SizeBase
+    not_from_disk: str | None
+    """Why sizes are lengths; None where they are disk blocks."""
+    shares: tuple[ShareOfDisk, ...]
+    """In the order of SHARES."""
+    folder_bytes: Bytes | None
+    """What the engine's folder takes, as du counts it; None where it cannot be measured."""
+    remainder_bytes: int | None
+    """What is in the folder besides all of the above."""
+    disk: Disk | None
+    reclaimable: Interval
+    """What the policy in force would give back."""
+    unused: Interval
+    """What all that is unused would give back."""
+    objects: tuple[ReportedObject, ...]
+    """All of them, the largest first."""
+    projects: tuple[Group, ...]
+    repositories: tuple[Group, ...]
+    """Both the largest first."""
+    ages: tuple[Group, ...]
+    """Bands of age from the youngest on, and last what is of unknown age."""
+    sharing: tuple[SharedLayers, ...]
+    findings: tuple[Finding, ...]
+    """The worst first."""
+    silenced: tuple[str, ...]
+    """The ids of findings that the policy silences, where they would have been told."""
+    trend: Trend | None
+    """None where there is no ledger."""
+    warnings: tuple[ScanWarning, ...]
