@@ -7,6 +7,7 @@ What a call does not need is not imported: the parser alone takes as long as the
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dockersweep import __version__
 from dockersweep.errors import DockersweepError
@@ -65,5 +66,7 @@ def _run(argv: Sequence[str]) -> int:
 def _fail(message: str, status: int) -> int:
     from dockersweep.report.text import printable
 
-    sys.stderr.write(f"dockersweep: {printable(message)}\n")
+    # A terminal that was hung up takes no message any more, but the status is still told.
+    with suppress(OSError):
+        sys.stderr.write(f"dockersweep: {printable(message)}\n")
     return status

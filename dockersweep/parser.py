@@ -200,7 +200,7 @@ def _add_carrying_out(parser: argparse.ArgumentParser) -> None:
         help="let an unattended run that is the first on an engine remove more than half of a kind",
     )  # fmt: skip
     group.add_argument(
-        "--lock-timeout", metavar="AGE", type=_age, default="0s",
+        "--lock-timeout", metavar="AGE", type=_wait, default="0s",
         help="how long to wait for another run on the same engine (0s: refuse at once)",
     )  # fmt: skip
     group.add_argument("--removal-timeout", metavar="AGE", type=_timeout, default="15m", help="for one removal (15m)")
@@ -297,6 +297,13 @@ def _timeout(text: str) -> object:
     age = _age(text)
     if age.months or not age.seconds:
         raise argparse.ArgumentTypeError(f'"{text}" is no time-out: write seconds, minutes, hours or days, like 15m')
+    return age
+
+
+def _wait(text: str) -> object:
+    age = _age(text)
+    if age.months:
+        raise argparse.ArgumentTypeError(f'"{text}" is long to wait: write seconds, minutes, hours or days, like 10m')
     return age
 
 

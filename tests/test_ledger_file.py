@@ -265,7 +265,7 @@ def test_damage_anywhere_never_stops_a_run(tmp_path: Path) -> None:
         problem = whole_run(folder)
         found += problem is not None
         assert (problem is None) == (aside(folder) == []), problem
-    assert found > 3
+    assert found >= 3
 
 
 def test_a_ledger_cut_short_never_stops_a_run(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, Usage
 from dockersweep.engine.executor import carry_out
 from dockersweep.engine.patience import Patience
 from dockersweep.engine.removal import Hand
+from dockersweep.engine.stopping import StopRequest
 from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Kind, Network, Object, Volume
 from dockersweep.model.naming import kind_of, objects_of, ref_of
 from dockersweep.model.outcome import Outcome
@@ -443,6 +444,13 @@ class RecordingEngine:
         return DiskUsage(build_cache=tuple(self._of_kind("build-cache")))  # type: ignore[arg-type]
 
     @property
+    def mounts_images(self) -> bool:
+        return True
+
+    def volume_names(self, beginning: str) -> tuple[str, ...]:
+        return tuple(ref.id for ref in list(self._there) if ref.kind == "volume" and ref.id.startswith(beginning))
+
+    @property
     def removal_seconds(self) -> float:
         return 900
 
@@ -499,8 +507,8 @@ def test_an_engine_receives_the_removals_that_the_plan_shows_and_no_others(
 ) -> None:
     plan = make_plan(seen, replace(policy, target=target), NOW)
     engine = RecordingEngine(seen)
-    stop = threading.Event()
-    carried = carry_out(plan, Hand(engine, engine, Patience(engine.check_back, 0, stop), {}), stop)
+    stop = StopRequest()
+    carried = carry_out(plan, Hand(engine, engine, Patience(engine.check_back, 0, stop), {}, frozenset(), frozenset()), stop)
     assert [(one.status, one.detail) for one in carried.outcomes] == [("removed", None)] * len(plan.removals)
     shown = [(one.kind, one.id, one.action, one.name if one.action == "untag" else "") for one in plan.removals]
     assert Counter(engine.asked) == Counter(shown)

@@ -1,10 +1,14 @@
 """The audit log: a JSON line for each removal, appended as it ends, to a file or to the systemd journal."""
 
+import errno
+import fcntl
+import json
 import os
 import socket
 import struct
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,6 +22,9 @@ from dockersweep.report.text import printable
 
 JOURNAL = "journal"
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
+JOURNAL_SECONDS = 5.0
+# A datagram holds about 200 kB, and an object may have reasons by the thousand.
+LONGEST_FIELD = 8000
 _WARNING, _NOTICE, _INFORMATION = 4, 5, 6
 _PRIORITY = {"removed": _NOTICE, "failed": _WARNING}
 
@@ -54,16 +61,31 @@ class Lines(Protocol):
 
 class _File:
     def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # A pipe that nobody reads is an error, and not to be waited for.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+        self._descriptor = os.open(path, flags, 0o600)
 
     def write(self, entry: Entry) -> None:
         """Append a line; where the disk is full, none of it."""
-        line = msgspec.json.encode(entry) + b"\n"
-        written = os.write(self._descriptor, line)
-        if written < len(line):
+        # Escaped, because people look at logs on terminals.
+        line = json.dumps(msgspec.to_builtins(entry)).encode() + b"\n"
+        with self._alone():
+            written = os.write(self._descriptor, line)
+            if written < len(line):
+                with suppress(OSError):
+                    os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Runs on other engines may write to the same file."""
+        with suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
             with suppress(OSError):
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
-            raise OSError("there is no space for the whole line")
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -74,6 +96,7 @@ class _Journal:
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.settimeout(JOURNAL_SECONDS)
         try:
             self._socket.connect(path)
         except OSError:
@@ -83,14 +106,14 @@ class _Journal:
     def write(self, entry: Entry) -> None:
         why = f": {entry.detail or '; '.join(entry.reasons)}"
         fields = {
-            "MESSAGE": printable(f"{entry.action} {entry.kind} {entry.name}: {entry.status}{why}"),
+            "MESSAGE": printable(f"{entry.action} {entry.kind} {entry.name}: {entry.status}{why}")[:LONGEST_FIELD],
             "PRIORITY": str(_PRIORITY.get(entry.status, _INFORMATION)),
             "SYSLOG_IDENTIFIER": "dockersweep",
         }
         for name, value in msgspec.to_builtins(entry).items():
             if value not in (None, (), []):
                 text = "; ".join(value) if isinstance(value, list | tuple) else str(value)
-                fields[f"DOCKERSWEEP_{name.upper()}"] = text
+                fields[f"DOCKERSWEEP_{name.upper()}"] = text[:LONGEST_FIELD]
         self._socket.send(b"".join(_journal_field(*field) for field in fields.items()))
 
     def close(self) -> None:
@@ -137,8 +160,9 @@ class AuditLog:
         try:
             with self._lock:
                 self._lines.write(self._entry(removal, outcome))
-        except OSError as error:
-            self.problem = f"{self._target} cannot be written any more: {error.strerror or error}"
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            self.problem = f"{self._target} cannot be written any more: {why}"
 
     def _entry(self, removal: Removal, outcome: Outcome) -> Entry:
         decision = self._decisions.get(ObjectRef(kind=removal.kind, id=removal.id))

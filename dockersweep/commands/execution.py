@@ -4,10 +4,12 @@ import argparse
 import dataclasses
 import getpass
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -17,12 +19,12 @@ from msgspec.structs import replace
 from dockersweep import __version__
 from dockersweep.commands.audit_log import AuditLog
 from dockersweep.commands.gather import Picture, open_engine, open_memory, picture_of
-from dockersweep.commands.permission import permit
-from dockersweep.commands.progress import show_progress
-from dockersweep.commands.rounds import Hands, Records, Task, carry_out_rounds
+from dockersweep.commands.permission import Circumstances, permit
+from dockersweep.commands.rounds import FailedBefore, Hands, Records, Task, carry_out_rounds
 from dockersweep.commands.run_lock import run_lock
 from dockersweep.commands.signals import stop_on_signals
 from dockersweep.commands.write import check_writable, terminal_width, write_result
+from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import DockersweepError, EngineError, LedgerError, OutputError, RefusedError
 from dockersweep.ledger import Memory, RunRecord, state_folder
 from dockersweep.model.documents import write_document
@@ -30,7 +32,9 @@ from dockersweep.model.history import RunStart
 from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
+from dockersweep.policy.limits import NOTHING_GONE, Gone
 from dockersweep.policy.unfinished import settled, told
+from dockersweep.report.text import printable
 
 if TYPE_CHECKING:
     from dockersweep.engine.client import Client
@@ -71,18 +75,25 @@ class Execution:
         note: str | None = "it ended with an error of its own"
         try:
             task = self._with_warnings(task)
-            self._permit(task.plan)
-            self.memory.looked_at(self.client.engine, task.picture.inventory.taken_at)
-            with stop_on_signals() as stopped, show_progress("removing") as progress:
-                records = Records(record, self.audit_log)
-                hands = Hands(self.client, self.arguments, self.memory, records, stopped.event, progress, self._permit)
+            is_known = self.memory.is_known(self.client.engine)
+            with stop_on_signals() as stopped:
+                permit_now = partial(self._permit, is_known, stopped.request)
+                permit_now(task.plan, NOTHING_GONE)
+                self.memory.looked_at(self.client.engine, task.picture.inventory.taken_at)
+                hands = Hands(
+                    client=self.client,
+                    arguments=self.arguments,
+                    memory=self.memory,
+                    records=Records(record, self.audit_log),
+                    failed_before=FailedBefore(self.memory),
+                    stop=stopped.request,
+                    permit=permit_now,
+                )
                 document = self._told(carry_out_rounds(task, hands), record.number)
                 status = stopped.exit_status if document.ended_by == "signal" else _exit_status(document)
                 # Inside, so that a signal that comes late does not take away what is to be told.
                 status = self._finish(record, status, document)
-                document = self._told(document, record.number)
-                _tell(_format(document, task.plan, self.arguments), self.arguments.output)
-                return status
+                return self._tell(self._told(document, record.number), task.plan, status)
         except DockersweepError as error:
             status, note = error.exit_status, str(error)
             raise
@@ -106,8 +117,23 @@ class Execution:
             return status or SOME_FAILED
         return status
 
-    def _permit(self, plan: Plan) -> None:
-        permit(plan, self.arguments, self.memory.is_known(self.client.engine))
+    def _permit(self, is_known: bool, stop: StopRequest, plan: Plan, before: Gone) -> None:
+        permit(plan, self.arguments, Circumstances(is_known, self.memory.is_used, before, stop))
+
+    def _tell(self, document: OutcomeDocument, plan: Plan, status: int) -> int:
+        """Write what was done; where its file cannot be written after all, to standard output. Return the status, of
+        which that takes nothing away."""
+        text = _format(document, plan, self.arguments)
+        try:
+            write_result(text, self.arguments.output)
+        except OutputError as error:
+            if self.arguments.output is not None:
+                write_result(text, None)
+            if not status:
+                raise
+            with suppress(OSError):
+                sys.stderr.write(f"dockersweep: {printable(str(error))}\n")
+        return status
 
     def _start(self, task: Task) -> RunStart:
         return RunStart(
@@ -180,16 +206,6 @@ def _user() -> str:
     except (OSError, KeyError):
         # A user id without a name, as in a container.
         return str(os.getuid())
-
-
-def _tell(text: str, path: str | None) -> None:
-    """Write what was done; where its file cannot be written after all, to standard output."""
-    try:
-        write_result(text, path)
-    except OutputError:
-        if path is not None:
-            write_result(text, None)
-        raise
 
 
 def _format(document: OutcomeDocument, plan: Plan, arguments: argparse.Namespace) -> str:

@@ -23,7 +23,8 @@ from dockersweep.model.policy import Policy
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.marks import candidates, marking_rules
 from dockersweep.policy.planner import make_plan
-from dockersweep.policy.use import describe_use, sizes_of_kinds, used_of
+from dockersweep.policy.totals import sizes_now
+from dockersweep.policy.use import describe_use, used_of
 from dockersweep.units import parse_instant
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def judge(picture: Picture, policy: Policy, memory: Memory) -> Plan:
     plan = make_plan(picture.inventory, policy, picture.now)
     if picture.is_of_now:
         marks = tuple(candidates(plan.decisions, policy, picture.now))
-        memory.mark(plan.engine, marks, tuple(marking_rules(policy)), picture.now)
+        memory.mark(plan.engine, marks, tuple(marking_rules(policy)), picture.now, policy.kinds)
     return plan
 
 
@@ -104,20 +105,23 @@ def open_engine(arguments: argparse.Namespace, removal_seconds: float) -> Iterat
         connection.close()
 
 
-def picture_of(client: "Client", arguments: argparse.Namespace, memory: Memory) -> Picture:
-    """Scan the engine, and add to the inventory what the ledger remembers of its objects."""
+def picture_of(
+    client: "Client", arguments: argparse.Namespace, memory: Memory, for_report: bool = False
+) -> Picture:
+    """Scan the engine, and add to the inventory what the ledger remembers of its objects; `for_report` is as in
+    `engine.scanner.scan`."""
     from dockersweep.engine.scanner import scan
 
     known = memory.layers(client.engine)
     with show_progress("reading containers") as progress:
-        inventory, layers = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress, known)
+        inventory, layers = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress, known, for_report)
     picture = _at_its_moment(inventory)
     if not arguments.ledger:
         return picture
     memory.keep_layers(client.engine, layers)
     uses = describe_use(picture.inventory, picture.now)
     inventory = memory.remember(picture.inventory, used_of(uses), picture.now, picture.is_of_now)
-    memory.keep_sizes(sizes_of_kinds(uses, inventory), inventory.engine, inventory.taken_at)
+    memory.keep_sizes(sizes_now(inventory), inventory.engine, inventory.taken_at)
     return replace(picture, inventory=inventory)
 
 

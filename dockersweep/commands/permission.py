@@ -2,11 +2,29 @@
 
 import argparse
 import os
+import select
 import sys
+from dataclasses import dataclass
 
+from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
-from dockersweep.policy.limits import over_half
+from dockersweep.policy.limits import Gone, over_half
+
+PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What it depends on besides the plan."""
+
+    is_known_engine: bool
+    """Whether somebody has looked at the engine before this run."""
+    has_ledger: bool
+    """Whether that could be told."""
+    before: Gone
+    """What this run has removed already."""
+    stop: StopRequest
 
 
 def can_ask() -> bool:
@@ -14,31 +32,40 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def permit(plan: Plan, arguments: argparse.Namespace, is_known_engine: bool) -> None:
+def permit(plan: Plan, arguments: argparse.Namespace, circumstances: Circumstances) -> None:
     """Raise RefusedError where a plan is over a limit, is the first on an engine and removes much with nobody looking
-    on, or where a person, asked on the terminal, says no."""
+    on, or where a person, asked on the terminal, says no; KeyboardInterrupt where a signal ends the question."""
     if plan.limits.exceeded:
         raise RefusedError(
             f"nothing was removed: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
             "look with --dry-run, and raise the limit with --max-objects, --max-bytes or --max-share if it is right"
         )
-    much = over_half(plan.decisions)
     is_asked = not arguments.yes and can_ask()
-    if not is_asked and not is_known_engine and much and not arguments.yes_first_time:
-        raise RefusedError(
-            f"nothing was removed: no run of dockersweep has looked at this engine before, and {'; '.join(much)}; "
-            "look with `dockersweep plan`, which makes it known, or give --yes-first-time"
-        )
+    if not (is_asked or circumstances.is_known_engine or arguments.yes_first_time):
+        much = over_half(plan.decisions, circumstances.before)
+        if much:
+            raise RefusedError(f"nothing was removed: {_first_time(circumstances.has_ledger, '; '.join(much))}")
     if is_asked and plan.removals:
-        _ask(plan, arguments.verbose)
+        _ask(plan, arguments.verbose, circumstances.stop)
 
 
-def _ask(plan: Plan, verbose: bool) -> None:
+def _first_time(has_ledger: bool, much: str) -> str:
+    if not has_ledger:
+        unknown = "without the ledger nothing tells whether a run of dockersweep has looked at this engine before"
+        return f"{unknown}, and {much}; give --yes-first-time if it is right"
+    never = "no run of dockersweep has looked at this engine before"
+    return f"{never}, and {much}; look with `dockersweep plan`, which makes it known, or give --yes-first-time"
+
+
+def _ask(plan: Plan, verbose: bool, stop: StopRequest) -> None:
     """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
     from dockersweep.report.plan_table import plan_table, what_goes
 
     sys.stderr.write(plan_table(plan, verbose, max(40, os.get_terminal_size(sys.stderr.fileno()).columns)))
     sys.stderr.write(f"\nRemove {what_goes(plan)}? [y/N] ")
     sys.stderr.flush()
+    while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
+        if stop.is_set():
+            raise KeyboardInterrupt("interrupted")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise RefusedError("nothing was removed: it was not confirmed")

@@ -1,27 +1,29 @@
 """Carries out a plan and, while space that its target asks for is still short, further ones."""
 
 import argparse
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from dockersweep.commands.audit_log import AuditLog
 from dockersweep.commands.gather import Picture, picture_of
+from dockersweep.commands.progress import show_progress
 from dockersweep.engine.disk.gauge import gauge_of
 from dockersweep.engine.executor import carry_out
 from dockersweep.engine.patience import Patience
 from dockersweep.engine.removal import Hand
-from dockersweep.engine.side_by_side import Progress
+from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import EngineError, LedgerError, RefusedError
 from dockersweep.ledger import Memory, RunRecord
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
 from dockersweep.model.plan import Plan, Removal
 from dockersweep.model.policy import Policy
-from dockersweep.policy.failing import with_failed_runs
+from dockersweep.policy.failing import Attempt, with_failed_runs
+from dockersweep.policy.limits import Gone
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.reckoning import exact_parts, prediction_of, reckon
 from dockersweep.policy.rounds import (
@@ -71,9 +73,27 @@ class Records:
         self.run.sending(removal)
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
-        """This became of it."""
+        """This became of it. Of what is not known the ledger keeps that it was sent, so that the next run looks."""
         self.audit_log.ended(removal, outcome)
-        self.run.ended(removal, outcome)
+        if not outcome.is_unknown:
+            self.run.ended(removal, outcome)
+
+
+@dataclass
+class FailedBefore:
+    """In how many runs before this one each removal failed. What this run has tried is not asked for again: the
+    ledger counts that by then."""
+
+    memory: Memory
+    _known: dict[Attempt, tuple[int, datetime]] = field(default_factory=dict)
+    _tried: set[Attempt] = field(default_factory=set)
+
+    def of(self, plan: Plan) -> Mapping[Attempt, tuple[int, datetime]]:
+        """Return it for the removals of a plan that is about to be carried out."""
+        told = self.memory.failed_before(plan.engine, plan.removals)
+        self._known |= {attempt: failed for attempt, failed in told.items() if attempt not in self._tried}
+        self._tried |= {(one.kind, one.id, one.action, one.name) for one in plan.removals}
+        return self._known
 
 
 @dataclass(frozen=True)
@@ -84,10 +104,10 @@ class Hands:
     arguments: argparse.Namespace
     memory: Memory
     records: Records
-    stop: threading.Event
-    progress: Progress
-    permit: Callable[[Plan], None]
-    """Raises RefusedError for a plan that may not be carried out."""
+    failed_before: FailedBefore
+    stop: StopRequest
+    permit: Callable[[Plan, Gone], None]
+    """Raises RefusedError for a plan that may not be carried out after what has gone already."""
 
 
 def carry_out_rounds(task: Task, hands: Hands) -> OutcomeDocument:
@@ -105,7 +125,7 @@ def carry_out_rounds(task: Task, hands: Hands) -> OutcomeDocument:
             if not isinstance(measured, _Next):
                 return together(rounds, measured)
             rounds.append(_carry_out(measured.plan, measured.inventory, task.by, hands))
-        except (EngineError, RefusedError, LedgerError) as error:
+        except (EngineError, RefusedError, LedgerError, KeyboardInterrupt) as error:
             reason = str(error).removeprefix("nothing was removed: ")
             return together(rounds, target_outcome(plan, plan, done, f"it went no further: {reason}"))
         if not rounds[-1].ended_early and not any(one.status == "removed" for one in rounds[-1].outcomes):
@@ -155,7 +175,7 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, hands: Hands) -
         return target_outcome(first, plan, done, "")
     if not goes_for_space(plan):
         return target_outcome(first, plan, done, "nothing else may go for it")
-    hands.permit(plan)
+    hands.permit(plan, gone_in(done))
     return _Next(plan, picture.inventory)
 
 
@@ -164,10 +184,18 @@ def _carry_out(plan: Plan, inventory: Inventory, by: str, hands: Hands) -> Outco
     storage = inventory.storage
     gauge = gauge_of(inventory.engine, storage, plan)
     hands.records.plan(plan, inventory)
-    failed_before = hands.memory.failed_before(plan.engine, plan.removals)
+    failed_before = hands.failed_before.of(plan)
     patience = Patience(hands.client.check_back, hands.arguments.engine_timeout.seconds, hands.stop)
-    hand = Hand(hands.client, hands.records, patience, exact_parts(storage))
-    carried = carry_out(plan, hand, hands.stop, hands.progress)
+    hand = Hand(
+        engine=hands.client,
+        record=hands.records,
+        patience=patience,
+        layer_bytes=exact_parts(storage),
+        images=frozenset(image.id for image in inventory.images),
+        going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
+    )
+    with show_progress("removing") as progress:
+        carried = carry_out(plan, hand, hands.stop, progress)
     prediction = prediction_of(inventory, carried.outcomes)
     measured = gauge.measure(prediction.parts) if gauge else None
     return OutcomeDocument(

@@ -35,34 +35,41 @@ def run_lock(engine: Engine, folder: Path, timeout_seconds: float) -> Iterator[s
     """
     path = folder / FOLDER / hashlib.sha256(engine_identity(engine).encode()).hexdigest()[:16]
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         yield f"{path} cannot be written ({error.strerror}): another run on this engine would not be noticed"
         return
     try:
-        _wait_for(descriptor, timeout_seconds, engine)
-        _write_holder(descriptor)
-        yield None
+        problem = _wait_for(descriptor, timeout_seconds, engine)
+        if problem is None:
+            _write_holder(descriptor)
+        yield None if problem is None else f"{path} cannot be locked ({problem}): another run would not be noticed"
     finally:
         # The file stays: to remove it would let two runs lock two files of the same name.
         os.close(descriptor)
 
 
-def _wait_for(descriptor: int, timeout_seconds: float, engine: Engine) -> None:
+def _wait_for(descriptor: int, timeout_seconds: float, engine: Engine) -> str | None:
+    """Take the lock; return why there is none to be had, as on some file systems of a network."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            return None
         except BlockingIOError:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise RefusedError(_refusal(descriptor, engine)) from None
             time.sleep(min(PAUSE_SECONDS, left))
+        except OSError as error:
+            return error.strerror
 
 
 def _refusal(descriptor: int, engine: Engine) -> str:
+    # It writes its name a moment after it took the lock; until then that of the one before may stand there.
+    time.sleep(PAUSE_SECONDS)
     holder = _holder(descriptor)
     who = "another run" if holder is None else f"process {holder.pid}, which began {format_instant(holder.started_at)},"
     return (

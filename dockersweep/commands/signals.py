@@ -2,10 +2,11 @@
 
 import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+from dockersweep.engine.stopping import StopRequest
 
 KILLED_BY = 128
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -15,14 +16,16 @@ class Stopped:
     """Set by the first signal; a second one of the kind ends the process at once."""
 
     def __init__(self) -> None:
-        self.event = threading.Event()
+        self.request = StopRequest()
         self.exit_status = KILLED_BY + signal.SIGINT
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.event.set()
+        self.request.set()
         self.exit_status = KILLED_BY + number
         signal.signal(number, signal.SIG_DFL)
-        sys.stderr.write("\nfinishing what is under way; once more to stop at once\n")
+        # Where nobody reads it any more, or this interrupted a write to it, it need not be said.
+        with suppress(OSError, RuntimeError, ValueError):
+            sys.stderr.write("\nfinishing what is under way; once more to stop at once\n")
 
 
 @contextmanager

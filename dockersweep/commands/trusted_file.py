@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from contextlib import nullcontext
 
 from dockersweep.errors import DockersweepError
 
@@ -10,21 +11,19 @@ from dockersweep.errors import DockersweepError
 def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[DockersweepError]) -> bytes:
     """Return what a file holds, `-` being standard input; `what` it is called in errors.
 
-    As root a file that others can write is refused. Raises `error_type` for that, and where it cannot be read or is
-    larger than `largest_bytes`.
+    As root a file that others can write is refused; what comes by standard input is what the caller let in. Raises
+    `error_type` for that, and where it cannot be read or is larger than `largest_bytes`.
     """
     try:
-        if path == "-":
-            return sys.stdin.buffer.read()
-        with open(path, "rb") as file:
-            if os.geteuid() == 0:
+        with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:
+            if path != "-" and os.geteuid() == 0:
                 distrust = _why_untrusted(os.fstat(file.fileno()), path)
                 if distrust is not None:
                     raise error_type(f"the {what} {path} {distrust}")
             data = file.read(largest_bytes + 1)
             if len(data) > largest_bytes:
                 raise error_type(
-                    f"the {what} {path} is larger than {largest_bytes // 1_000_000} MB: it is none that a person wrote"
+                    f"the {what} {path} is larger than {largest_bytes // 1_000_000} MB, and read no further"
                 )
             return data
     except (OSError, ValueError) as error:

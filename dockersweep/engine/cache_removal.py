@@ -7,7 +7,7 @@ whole cache; so records go in groups, and the answer is held against the group.
 from collections.abc import Iterator, Sequence
 
 from dockersweep.engine.client import UsagePart
-from dockersweep.engine.removal import Hand, SurpriseError, exact_bytes, outcome_of
+from dockersweep.engine.removal import Hand, SurpriseError, exact_bytes, outcome_of, unknown_outcome
 from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.fingerprint import differences, fingerprint_of
 from dockersweep.model.inventory import BuildCacheRecord
@@ -103,8 +103,7 @@ def _of_those_left(
     try:
         after = _records(hand)
     except EngineError as problem:
-        unknown = f"what became of it is not known: {error or problem}"
-        return {removal.id: outcome_of(removal, "failed", unknown) for removal in left}
+        return {removal.id: unknown_outcome(removal, error or problem) for removal in left}
     return {removal.id: _left_over(removal, removal.id in after, error, detail) for removal in left}
 
 

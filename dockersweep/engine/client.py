@@ -5,6 +5,7 @@ it; it raises only where no answer came.
 """
 
 import re
+import time
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -34,7 +35,10 @@ OLDEST_API = (1, 40)
 NEWEST_API = (1, 51)
 API_WITH_PARTIAL_USAGE = (1, 42)
 API_WITH_MANIFESTS = (1, 47)
+API_WITH_IMAGE_MOUNTS = (1, 48)
 TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
+MOST_STUMBLES = 4
+STUMBLE_SECONDS = 0.1
 
 Shape = TypeVar("Shape")
 UsagePart = Literal["image", "container", "volume", "build-cache"]
@@ -71,6 +75,8 @@ class RemovalAnswer:
     detail: str | None = None
     deleted: tuple[str, ...] = ()
     """What the answer says went: ids of images, layers and build-cache records."""
+    untagged: tuple[str, ...] = ()
+    """The references that it says were taken off an image."""
     reclaimed_bytes: int | None = None
     """What it says came back; only of build cache, where the engine counts a layer in each record that has it."""
 
@@ -82,6 +88,7 @@ class Client:
         """`removal_seconds` is how long a removal may take: files by the million take their time to go, and a look
         before they are would find the object still there."""
         self._connection = connection
+        self.is_podman = False
         self.removal_seconds = removal_seconds
         self._where = f"the engine at {connection.endpoint.url}"
         self._prefix = ""
@@ -171,6 +178,12 @@ class Client:
         volumes = tuple(volume_from_list(seen, seen.name in free) for seen in answer.volumes or ())
         return volumes, tuple(answer.warnings or ())
 
+    def volume_names(self, beginning: str) -> tuple[str, ...]:
+        """Return the names of the volumes whose names begin so."""
+        filters = msgspec.json.encode({"name": ["^" + re.escape(beginning)]}).decode()
+        listed = self._list("/volumes", wire.WireVolumes, {"filters": filters}).volumes or ()
+        return tuple(seen.name for seen in listed if seen.name.startswith(beginning))
+
     def networks(self) -> tuple[Network, ...]:
         """Return every network."""
         return tuple(network_from_list(seen) for seen in self._list("/networks", list[wire.WireNetwork]))
@@ -189,6 +202,11 @@ class Client:
     def takes_a_prefix_for_a_volume(self) -> bool:
         """Whether DELETE /volumes/{name} takes the beginning of a name for the name, where it is unique: Podman 5.8."""
         return self.is_podman
+
+    @property
+    def mounts_images(self) -> bool:
+        """Whether containers can mount images, which no engine counts as a use of these (API 1.48, Podman)."""
+        return self.is_podman or self.api >= API_WITH_IMAGE_MOUNTS
 
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
         """Return one part of the disk usage, or all; the engine walks its disk for containers and volumes."""
@@ -305,6 +323,24 @@ class Client:
     ) -> Answer:
         return self._connection.request(method, self._prefix + path, params, timeout_seconds, largest_bytes)
 
+    def _settled(
+        self, path: str, params: dict[str, str] | None, timeout_seconds: float | None, largest_bytes: int
+    ) -> Answer:
+        """Return the answer to a GET. An engine that stumbles over what goes while it answers is asked again: the
+        containerd store says 404 to a list then, and Podman 500 to one object."""
+        answer = self._request("GET", path, params, timeout_seconds, largest_bytes)
+        for _ in range(MOST_STUMBLES):
+            if not self._stumbled(answer, is_list=largest_bytes == LARGEST_LIST_BYTES):
+                break
+            time.sleep(STUMBLE_SECONDS)
+            answer = self._request("GET", path, params, timeout_seconds, largest_bytes)
+        return answer
+
+    def _stumbled(self, answer: Answer, is_list: bool) -> bool:
+        if self.is_podman:
+            return answer.status == 500 and not self._means_gone(answer)
+        return is_list and answer.status in (404, 500) and "not found" in answer.message().lower()
+
     def _list(
         self,
         path: str,
@@ -322,13 +358,13 @@ class Client:
         timeout_seconds: float | None = None,
         largest_bytes: int = LARGEST_OBJECT_BYTES,
     ) -> Shape:
-        answer = self._request("GET", path, params, timeout_seconds, largest_bytes)
+        answer = self._settled(path, params, timeout_seconds, largest_bytes)
         if answer.status != 200:
             raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {answer.message()}")
         return self._decode(answer, shape, f"GET {path}")
 
     def _look(self, path: str, shape: type[Shape]) -> Shape | None:
-        answer = self._request("GET", path)
+        answer = self._settled(path, None, None, LARGEST_OBJECT_BYTES)
         if answer.status == 404 or self._means_gone(answer):
             return None
         if answer.status != 200:
@@ -349,7 +385,8 @@ class Client:
         """Ask for a removal; a 403 is the engine's own word only for networks, and elsewhere that of a proxy."""
         answer = self._request("DELETE", path, params, self.removal_seconds)
         if answer.status in (200, 202, 204):
-            return RemovalAnswer(status="removed", deleted=_deleted(answer))
+            deleted, untagged = _named(answer)
+            return RemovalAnswer(status="removed", deleted=deleted, untagged=untagged)
         if answer.status == 404 or self._means_gone(answer):
             return RemovalAnswer(status="gone", detail=answer.message())
         if answer.status in in_use or (answer.status == 500 and self.is_podman and _means_in_use(answer)):
@@ -383,14 +420,16 @@ def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:
     return tuple(reversed(found))
 
 
-def _deleted(answer: Answer) -> tuple[str, ...]:
+def _named(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids that an answer says are deleted, and the references that it says are taken off."""
     if not answer.body.startswith(b"["):
-        return ()
+        return (), ()
     try:
         entries: list[wire.WireDeleted] = decode(answer.body, list[wire.WireDeleted])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ()
-    return tuple(entry.deleted for entry in entries if entry.deleted)
+        return (), ()
+    deleted = tuple(entry.deleted for entry in entries if entry.deleted)
+    return deleted, tuple(entry.untagged for entry in entries if entry.untagged)
 
 
 def _version_pair(version: str) -> tuple[int, int] | None:

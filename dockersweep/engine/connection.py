@@ -29,6 +29,7 @@ from dockersweep.units import format_size
 
 CONNECT_SECONDS = 10
 CONNECTIONS = 16
+LONGEST_MESSAGE = 2000
 LARGEST_OBJECT_BYTES = 16_000_000
 LARGEST_LIST_BYTES = 1 << 30
 _TRY_UNIX = {
@@ -52,7 +53,7 @@ class Answer:
             message = decode(self.body, _ErrorBody).message
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             message = ""
-        text = message or self.body[:200].decode("utf-8", "replace").strip()
+        text = message[:LONGEST_MESSAGE] or self.body[:200].decode("utf-8", "replace").strip()
         return text or f"HTTP status {self.status} without a message"
 
 

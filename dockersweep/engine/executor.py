@@ -4,7 +4,6 @@ Within a kind several objects are under way at once, because an engine spends mo
 removal must precede waits for it.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from dockersweep.engine.cache_removal import remove_records
 from dockersweep.engine.removal import Hand, SurpriseError, outcome_of, remove_one
 from dockersweep.engine.side_by_side import Progress
+from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import EngineLostError, LedgerError
 from dockersweep.model.outcome import EndedBy, Outcome
 from dockersweep.model.plan import ObjectRef, Plan, Removal
@@ -38,7 +38,7 @@ class Carried:
     """One for each removal, in the order of the plan."""
 
 
-def carry_out(plan: Plan, hand: Hand, stop: threading.Event, progress: Progress = lambda done, total: None) -> Carried:
+def carry_out(plan: Plan, hand: Hand, stop: StopRequest, progress: Progress = lambda done, total: None) -> Carried:
     """Carry out a plan and return what became of every removal.
 
     Once `stop` is set, what is under way is finished and the rest is left; the same when the engine does not come
@@ -86,7 +86,7 @@ def _key(removal: Removal) -> tuple[str, str, str, str]:
 class _Run:
     """The state of carrying out one plan."""
 
-    def __init__(self, plan: Plan, hand: Hand, stop: threading.Event, progress: Progress) -> None:
+    def __init__(self, plan: Plan, hand: Hand, stop: StopRequest, progress: Progress) -> None:
         self.outcomes: dict[tuple[str, str, str, str], Outcome] = {}
         self._plan = plan
         self._hand = hand
@@ -109,23 +109,35 @@ class _Run:
 
     def end(self) -> tuple[EndedBy | None, str | None]:
         """Return what ended it early, and why in words; a signal or a loss after all was done did not."""
-        left = any(outcome.status == "not-attempted" for outcome in self.outcomes.values())
+        left = any(one.status == "not-attempted" or one.is_unknown for one in self.outcomes.values())
         if self._ended is not None and (left or self._ended[0] in ("surprise", "ledger")):
             return self._ended
         return ("signal", INTERRUPTED) if left else (None, None)
 
     def _do_unit(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
-        """Carry out the removals of one object; only this method runs in the workers."""
-        if unit[0].kind == "build-cache":
-            return self._do_records(unit)
+        """Carry out the removals of one object; only this method runs in the workers.
+
+        An error of our own ends the run, and every removal still has an outcome.
+        """
         done: list[tuple[Removal, Outcome]] = []
+        try:
+            self._do_removals(unit, done)
+        except Exception as error:
+            text = f"dockersweep failed here ({type(error).__name__}: {error}); this is a bug"
+            self._end("surprise", text)
+            done += [(removal, outcome_of(removal, "failed", text)) for removal in unit[len(done) :]]
+        return done
+
+    def _do_removals(self, unit: Unit, done: list[tuple[Removal, Outcome]]) -> None:
+        if unit[0].kind == "build-cache":
+            done += self._do_records(unit)
+            return
         for removal in unit:
             if self._is_ending():
                 outcome = self._not_attempted(removal)
             else:
                 outcome = self._blocked(removal, done) or self._do_one(removal)
             done.append((removal, self._recorded(removal, outcome)))
-        return done
 
     def _is_ending(self) -> bool:
         return self._ended is not None or self._stop.is_set()
@@ -135,6 +147,8 @@ class _Run:
             self._ended = self._ended or (by, text)
 
     def _recorded(self, removal: Removal, outcome: Outcome) -> Outcome:
+        if outcome.is_unknown:
+            self._end("engine", outcome.detail or "")
         try:
             self._hand.record.ended(removal, outcome)
         except LedgerError as error:

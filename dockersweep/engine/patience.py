@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import EngineError, EngineLostError, OtherEngineError
 
 PAUSE_SECONDS = 0.2
@@ -17,7 +18,7 @@ Answer = TypeVar("Answer")
 class Patience:
     """How long a sweep waits for an engine. Safe for several threads."""
 
-    def __init__(self, check_back: Callable[[], None], seconds: float, stop: threading.Event) -> None:
+    def __init__(self, check_back: Callable[[], None], seconds: float, stop: StopRequest) -> None:
         """`check_back` raises EngineError until the engine answers again, and OtherEngineError where another does."""
         self._check_back = check_back
         self._seconds = seconds

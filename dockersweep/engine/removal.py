@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
 from dockersweep.engine.patience import Patience
 from dockersweep.errors import EngineError, EngineLostError
@@ -27,7 +29,9 @@ class EngineRemovals(Protocol):
     @property
     def removal_seconds(self) -> float: ...
     def check_back(self) -> None: ...
-    def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]: ...
+    @property
+    def mounts_images(self) -> bool: ...
+    def volume_names(self, beginning: str) -> tuple[str, ...]: ...
     def containers(self) -> tuple[Container, ...]: ...
     def container(self, container_id: str) -> Container | None: ...
     def image(self, reference: str) -> ImageTags | None: ...
@@ -64,6 +68,10 @@ class Hand:
     patience: Patience
     layer_bytes: Mapping[str, int]
     """Sizes of layers and images by the ids of their parts ("layer:<chain id>"), as far as they are known exactly."""
+    images: frozenset[str]
+    """The ids of all images that were there when the plan was made."""
+    going: frozenset[str]
+    """The ids of all objects that the plan removes."""
 
 
 class SurpriseError(Exception):
@@ -88,6 +96,11 @@ def outcome_of(removal: Removal, status: Status, detail: str | None = None, free
         detail=detail,
         freed_bytes=freed_bytes,
     )
+
+
+def unknown_outcome(removal: Removal, error: EngineError) -> Outcome:
+    """Return the outcome of a removal that was sent, and of which nothing tells what came of it."""
+    return replace(outcome_of(removal, "failed", f"what became of it is not known: {error}"), is_unknown=True)
 
 
 def remove_one(hand: Hand, removal: Removal) -> Outcome:
@@ -137,7 +150,9 @@ def _user_that_no_engine_minds(engine: EngineRemovals, removal: Removal) -> str 
         names = {removal.id, removal.name}
         users = [seen for seen in engine.containers() if names & set(seen.networks)]
     elif removal.action == "untag":
-        users = [seen for seen in engine.containers() if seen.image_id == removal.id]
+        users = [seen for seen in engine.containers() if seen.image_id == removal.id or _mounts(engine, seen, removal)]
+    elif removal.kind == "image" and engine.mounts_images:
+        users = [seen for seen in engine.containers() if _mounts(engine, seen, removal)]
     elif removal.kind == "volume" and engine.takes_a_prefix_for_a_volume:
         return _volume_of_longer_name(engine, removal)
     else:
@@ -145,10 +160,15 @@ def _user_that_no_engine_minds(engine: EngineRemovals, removal: Removal) -> str 
     return f"container {users[0].name} ({users[0].state}) names it" if users else None
 
 
+def _mounts(engine: EngineRemovals, container: Container, removal: Removal) -> bool:
+    """Whether a container mounts an image; it tells only by which name."""
+    sources = [mount.source for mount in container.mounts if mount.type == "image" and mount.source]
+    return any((image := engine.image(source)) is not None and image.id == removal.id for source in sources)
+
+
 def _volume_of_longer_name(engine: EngineRemovals, removal: Removal) -> str | None:
     """Where the name is gone by the time of the request, Podman removes the one volume whose name begins with it."""
-    names = [seen.name for seen in engine.volumes()[0] if seen.name.startswith(removal.id)]
-    longer = [name for name in names if name != removal.id]
+    longer = [name for name in engine.volume_names(removal.id) if name != removal.id]
     return f"Podman could remove {longer[0]} in its place" if longer else None
 
 
@@ -158,7 +178,7 @@ def _send(hand: Hand, removal: Removal) -> Outcome:
     except EngineError as error:
         return _after_silence(hand, removal, error)
     if answer.status == "removed":
-        return _checked(removal, answer, hand.layer_bytes)
+        return _checked(hand, removal, answer)
     if answer.status == "gone":
         return outcome_of(removal, "gone", "it was gone already")
     if answer.status == "in-use":
@@ -166,19 +186,23 @@ def _send(hand: Hand, removal: Removal) -> Outcome:
     return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(hand, removal)}")
 
 
-def _checked(removal: Removal, answer: RemovalAnswer, layer_bytes: Mapping[str, int]) -> Outcome:
+def _checked(hand: Hand, removal: Removal, answer: RemovalAnswer) -> Outcome:
     """Hold the answer against the plan: what an engine deletes or untags beside it was not asked for."""
     deleted = [name for name in answer.deleted if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", name)]
-    if removal.action == "untag" and deleted:
-        # A tag that is one of several takes no image with it.
+    if removal.action == "untag" and deleted and not (removal.id in deleted and removal.id in hand.going):
+        # A tag that is one of several takes no image with it, unless somebody took the others off meanwhile.
         text = f"the tag had just moved, and the engine deleted {deleted[0]} with it"
         raise SurpriseError((outcome_of(removal, "failed", text),), f"image {removal.name}: {text}")
-    others = [name for name in deleted if name != removal.id and f"image:{name}" in layer_bytes]
+    others = [f"deleted the image {name}" for name in deleted if name != removal.id and name in hand.images]
+    tags = (removal.fingerprint.get("tags") or []) if removal.kind == "image" else []
+    assert isinstance(tags, list)
+    # References by digest come with the tag.
+    others += [f"untagged {name}" for name in answer.untagged if "@" not in name and name not in tags]
     if others:
-        text = f"the engine deleted the image {others[0]} with it"
+        text = f"the engine {others[0]} with it"
         raise SurpriseError((outcome_of(removal, "removed", text),), f"image {removal.name}: {text}")
     if removal.kind == "image":
-        return outcome_of(removal, "removed", freed_bytes=_layers_gone(removal, deleted, layer_bytes))
+        return outcome_of(removal, "removed", freed_bytes=_layers_gone(removal, deleted, hand.layer_bytes))
     # What is gone had these bytes for itself alone.
     return outcome_of(removal, "removed", freed_bytes=exact_bytes(removal))
 
@@ -217,7 +241,7 @@ def _after_silence(hand: Hand, removal: Removal, error: EngineError) -> Outcome:
     try:
         now = hand.patience.outlast(lambda: _look(hand.engine, removal))
     except EngineError:
-        return outcome_of(removal, "failed", f"what became of it is not known: {error}")
+        return unknown_outcome(removal, error)
     if now is None:
         return outcome_of(removal, "removed", f"it is gone, though no answer came: {error}")
     return outcome_of(removal, "failed", f"it is still there: {error}")

@@ -12,15 +12,17 @@ from typing import Self, TypeVar
 from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError
-from dockersweep.ledger import objects, runs
+from dockersweep.ledger import arrivals, objects, past_runs, runs, sizes
 from dockersweep.ledger.opening import FAULTS, LedgerFile, UnusableError, is_unusable, words_of
 from dockersweep.ledger.rows import seconds
 from dockersweep.ledger.runs import Key, RunRecord
 from dockersweep.ledger.transaction import transaction
-from dockersweep.model.history import KindSizes, RunStart, UnfinishedRun
-from dockersweep.model.inventory import Engine, Inventory, Mark, ScanWarning
+from dockersweep.model.history import Life, PastRun, RunStart, ShareSize, UnfinishedRun
+from dockersweep.model.inventory import KINDS, Engine, Inventory, Kind, Mark, ScanWarning
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import ObjectRef, Removal
+from dockersweep.model.report import TrendPoint
+from dockersweep.model.storage import SizeBase
 
 Value = TypeVar("Value")
 
@@ -122,30 +124,50 @@ class Memory:
         return replace(inventory, warnings=(*inventory.warnings, warning))
 
     def mark(
-        self, engine: Engine, candidates: Collection[Mark], terms: Collection[tuple[str, str]], now: datetime
+        self,
+        engine: Engine,
+        candidates: Collection[Mark],
+        terms: Collection[tuple[str, str]],
+        now: datetime,
+        kinds: Collection[Kind] = KINDS,
     ) -> None:
         """Leave exactly these candidates marked, of the rules with their terms that the policy has with marked_for.
 
-        One that is marked already keeps its earlier instant; the marks of all other rules and terms stay.
+        One that is marked already keeps its earlier instant; the marks of all other rules, terms and kinds stay.
         """
         self._write(
             lambda database: objects.update_marks(
-                database, objects.engine_number(database, engine), candidates, terms, seconds(now)
+                database, objects.engine_number(database, engine), candidates, terms, kinds, seconds(now)
             )
         )
 
-    def keep_sizes(self, inventory_totals: Collection[KindSizes], engine: Engine, at: datetime) -> None:
-        """Write down what there was of each kind."""
+    def keep_sizes(self, taken: Collection[ShareSize], engine: Engine, at: datetime) -> None:
+        """Write down what there was of each sort, and thin out what was written down earlier."""
+        self._write(
+            lambda database: sizes.keep_sizes(database, objects.engine_number(database, engine), taken, seconds(at))
+        )
 
-        def write(database: sqlite3.Connection) -> None:
-            number = objects.engine_number(database, engine)
-            rows = [
-                (number, seconds(at), one.kind, one.objects, one.size_bytes, one.unused_objects, one.unused_bytes)
-                for one in inventory_totals
-            ]
-            database.executemany("INSERT OR REPLACE INTO sizes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    def sizes(self, engine: Engine, base: SizeBase) -> tuple[TrendPoint, ...]:
+        """Return what there was at earlier scans that counted in one base, the oldest first."""
+        return self._do(
+            lambda database: sizes.points_of(database, objects.known_engine(database, engine) or 0, base), ()
+        )
 
-        self._write(write)
+    def dangling_since(self, engine: Engine, since: datetime) -> tuple[Life, ...]:
+        """Return the lives, begun since then, of images that have no tag, or had none when they were last seen."""
+        return self._do(
+            lambda database: tuple(
+                arrivals.dangling_since(database, objects.known_engine(database, engine) or 0, seconds(since))
+            ),
+            (),
+        )
+
+    def last_run(self, engine: Engine) -> tuple[PastRun | None, int | None]:
+        """Return the latest run of an engine that ended, and what all that are remembered gave back; None where
+        nothing tells."""
+        return self._do(
+            lambda database: past_runs.last_run(database, objects.known_engine(database, engine) or 0), (None, None)
+        )
 
     def unfinished(self, engine: Engine) -> tuple[UnfinishedRun, ...]:
         """Return the runs of an engine that have a start and no end, without those of this process.

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dockersweep.ledger.opening import UnusableError
 from dockersweep.ledger.rows import instant, storable
-from dockersweep.model.inventory import Engine, Image, Inventory, Mark, Object
+from dockersweep.model.inventory import Engine, Image, Inventory, Kind, Mark, Object
 from dockersweep.model.naming import engine_identity, name_of, objects_of, ref_of
 from dockersweep.model.plan import ObjectRef
 
@@ -49,7 +49,7 @@ def update_objects(
 ) -> Inventory:
     """Write down what is there and what is gone, and return the inventory with what was known of it before.
 
-    What is gone takes its marks with it, and is young again when it comes back.
+    What is gone takes its marks with it, and is young again when it comes back; what is used is no candidate.
     """
     known = dict(_lives(database, engine))
     lives = {
@@ -61,6 +61,7 @@ def update_objects(
         "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
         [(engine, ref.kind, ref.id, life.names, life.first_seen, life.first_seen_unused) for ref, life in changed],
     )
+    _unmark(database, engine, used)
     unread = {"build-cache"} if inventory.build_cache is None else set()
     _bury(database, engine, [ref for ref in known if ref not in lives and ref.kind not in unread])
     database.execute("UPDATE engines SET seen_at = ? WHERE number = ?", (now, engine))
@@ -109,6 +110,14 @@ def _bury(database: sqlite3.Connection, engine: int, gone: Collection[ObjectRef]
         database.executemany(f"DELETE FROM {table} WHERE engine = ? AND kind = ? AND id = ?", places)
 
 
+def _unmark(database: sqlite3.Connection, engine: int, used: Collection[ObjectRef]) -> None:
+    marked = database.execute("SELECT DISTINCT kind, id FROM marks WHERE engine = ?", (engine,)).fetchall()
+    database.executemany(
+        "DELETE FROM marks WHERE engine = ? AND kind = ? AND id = ?",
+        [(engine, kind, one) for kind, one in marked if ObjectRef(kind=kind, id=one) in used],
+    )
+
+
 def _marks(database: sqlite3.Connection, engine: int) -> Iterator[Mark]:
     rows = database.execute("SELECT kind, id, rule, terms, marked_at FROM marks WHERE engine = ?", (engine,)).fetchall()
     for kind, object_id, rule, terms, marked_at in rows:
@@ -145,15 +154,17 @@ def update_marks(
     engine: int,
     candidates: Collection[Mark],
     terms: Collection[tuple[str, str]],
+    kinds: Collection[Kind],
     now: int,
 ) -> None:
-    """Leave exactly these candidates marked for these rules with their terms, each since it was first marked."""
+    """Leave exactly these candidates of these kinds marked for these rules with their terms, each since it was first
+    marked."""
     wanted = {(mark.kind, mark.id, storable(mark.rule), storable(mark.terms)) for mark in candidates}
     spoken_of = {(storable(rule), storable(text)) for rule, text in terms}
     marked = {
         row
         for row in database.execute("SELECT kind, id, rule, terms FROM marks WHERE engine = ?", (engine,))
-        if row[2:] in spoken_of
+        if row[2:] in spoken_of and row[0] in kinds
     }
     database.executemany(
         "DELETE FROM marks WHERE engine = ? AND kind = ? AND id = ? AND rule = ? AND terms = ?",

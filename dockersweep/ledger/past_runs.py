@@ -41,6 +41,18 @@ def runs_between(database: sqlite3.Connection, first: int, last: int, since: dat
     return tuple(_run(database, row, counts.get(row[0]) or _Counts(), latest.get(row[1]) == row[0]) for row in rows)
 
 
+def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None, int | None]:
+    """Return the latest run of an engine that ended, and what all its runs gave back: as it was measured, else the
+    least that was predicted of what went."""
+    number, total = database.execute(
+        "SELECT max(CASE state WHEN 'ended' THEN number END), sum(coalesce(measured_bytes, low_bytes, 0)) "
+        "FROM runs WHERE engine = ?",
+        (engine,),
+    ).fetchone()
+    latest = () if number is None else runs_between(database, number, number, None)
+    return (latest[0] if latest else None), total
+
+
 def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", is_latest: bool) -> PastRun:
     number, _, state, low, high, verb, name, endpoint, started_at, finished_at, exit_status, user, pid = row[:13]
     version, policy_source, policy_sha256, note, ended_early, measured_bytes = row[13:]

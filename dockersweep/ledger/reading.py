@@ -58,7 +58,8 @@ def read_object(folder: Path, text: str, since: datetime | None) -> History:
         lives, spots = found
         removals = removals_at(database, spots, since)
         numbers = dict.fromkeys(removal.run for removal in removals)
-        runs = tuple(run for number in numbers for run in runs_between(database, number, number, None))
+        of_number = {run.number: run for run in runs_between(database, 0, LAST_NUMBER, since)} if numbers else {}
+        runs = tuple(of_number[number] for number in numbers)
         return replace(_empty(folder), runs=runs, removals=removals, lives=lives)
 
     return _read(folder, read) or _empty(folder)

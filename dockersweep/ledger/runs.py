@@ -16,7 +16,7 @@ from dockersweep.model.history import InHand, RunStart, UnfinishedRun
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome, OutcomeDocument
-from dockersweep.model.plan import Decision, Plan, Removal
+from dockersweep.model.plan import Decision, Plan, Reason, Removal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str, str, str]
 """What tells one removal of a run from the others: kind, id, action, name."""
 Value = TypeVar("Value")
+LONGEST_DETAIL = 2000
 
 
 def key_of(removal: Removal | Outcome | InHand) -> Key:
@@ -105,9 +106,12 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
         for ref, seen in ((ref_of(seen), seen) for seen in objects_of(inventory))
         if (ref.kind, ref.id) in wanted
     }
+    last_of = {(removal.kind, removal.id): position for position, removal in enumerate(plan.removals, first)}
     for position, removal in enumerate(plan.removals, first):
         place = removal.kind, removal.id
-        decision, seen = decisions.get(place), objects.get(place)
+        decision = decisions.get(place)
+        # An image may have tags by the hundred: what it was stands in its last row.
+        seen = objects.get(place) if last_of[place] == position else None
         yield (
             run,
             position,
@@ -115,12 +119,19 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             storable(removal.id),
             storable(removal.name),
             removal.action,
-            _json([(one.code, one.rule, one.text) for one in decision.reasons] if decision else []),
+            _json([(one.code, one.rule, one.text) for one in _reasons(removal, decision)]),
             _size(removal, decision),
             removal.reclaim.low_bytes,
             removal.reclaim.high_bytes,
             _json(recognition_of(seen) if seen else {}),
         )
+
+
+def _reasons(removal: Removal, decision: Decision | None) -> Sequence[Reason]:
+    """Return why an object goes; of a tag the first of its image's reasons, which may be as many as it has tags."""
+    if decision is None:
+        return ()
+    return decision.reasons if removal.action == "remove" else decision.reasons[:1]
 
 
 def _size(removal: Removal, decision: Decision | None) -> int | None:
@@ -139,13 +150,13 @@ def _write_outcome(
         run,
         position,
         outcome.status,
-        None if outcome.detail is None else storable(outcome.detail),
+        None if outcome.detail is None else storable(outcome.detail[:LONGEST_DETAIL]),
         outcome.freed_bytes,
         ended_at,
     )
     write = (
         "INSERT INTO outcomes (run, position, status, detail, freed_bytes, ended_at) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET status = excluded.status, detail = excluded.detail, "
+        "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status, detail = excluded.detail, "
         "freed_bytes = excluded.freed_bytes, ended_at = excluded.ended_at"
     )
     if outcome.status == "not-attempted" or (
@@ -159,7 +170,8 @@ def _write_outcome(
         if outcome.status == "failed":
             database.execute(
                 "INSERT INTO failures SELECT engine, ?, ?, ?, ?, 1, started_at, number FROM runs WHERE number = ? "
-                "ON CONFLICT DO UPDATE SET runs = runs + (last_run <> excluded.last_run), last_run = excluded.last_run",
+                "ON CONFLICT (engine, kind, id, action, name) "
+                "DO UPDATE SET runs = runs + (last_run <> excluded.last_run), last_run = excluded.last_run",
                 (*key, run),
             )
         else:
@@ -286,10 +298,11 @@ def failed_before(
 
 
 def forget_before(database: sqlite3.Connection, before: datetime) -> None:
-    """Forget runs that began, sizes that were counted, and objects that were last seen before an instant."""
+    """Forget runs that began, sizes that were counted, and objects and whole engines that were last seen before an
+    instant."""
     limit = (seconds(before),)
     with transaction(database):
-        old = database.execute("SELECT number FROM runs WHERE started_at < ?", limit).fetchall()
+        old = database.execute("SELECT number FROM runs WHERE started_at < ? AND state <> 'open'", limit).fetchall()
         for table in ("removals", "outcomes"):
             database.executemany(f"DELETE FROM {table} WHERE run = ?", old)
         database.executemany("DELETE FROM runs WHERE number = ?", old)
@@ -299,3 +312,6 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
             "DELETE FROM sizes WHERE engine = ? AND at < ?",
             [(*engine, *limit) for engine in database.execute("SELECT number FROM engines").fetchall()],
         )
+        lost = database.execute("SELECT number FROM engines WHERE seen_at < ?", limit).fetchall()
+        for table in ("objects", "layers", "marks", "failures"):
+            database.executemany(f"DELETE FROM {table} WHERE engine = ?", lost)

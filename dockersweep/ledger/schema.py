@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dockersweep.ledger.transaction import transaction
 
-VERSION = 3
+VERSION = 4
 
 _FIRST = """
 CREATE TABLE seen (
@@ -82,16 +82,16 @@ CREATE TABLE marks (
     marked_at INTEGER NOT NULL,
     PRIMARY KEY (engine, kind, id, rule, terms)
 ) WITHOUT ROWID""",
+    # base is what the size was counted in: 'disk' or 'lengths'.
     "sizes": """
 CREATE TABLE sizes (
     engine INTEGER NOT NULL,
+    share TEXT NOT NULL,
+    base TEXT NOT NULL,
     at INTEGER NOT NULL,
-    kind TEXT NOT NULL,
     objects INTEGER NOT NULL,
-    size_bytes INTEGER,
-    unused_objects INTEGER NOT NULL,
-    unused_bytes INTEGER,
-    PRIMARY KEY (engine, at, kind)
+    size_bytes INTEGER NOT NULL,
+    PRIMARY KEY (engine, share, base, at)
 ) WITHOUT ROWID""",
     # state is 'open', 'ended' or 'did not end'. Numbers are never used again, so that they can be written down.
     "runs": """
@@ -177,6 +177,8 @@ MIGRATIONS: dict[int, Iterable[str]] = {
     1: (_FIRST,),
     2: (_SECOND,),
     3: ("ALTER TABLE layers RENAME TO old_layers", *TABLES.values(), *_FROM_SECOND),
+    # The sizes of before do not tell what they were counted in, so that no two of them can be compared.
+    4: ("DROP TABLE sizes", TABLES["sizes"]),
 }
 """What leads to each version from the one before it; 0 is an empty file."""
 

@@ -63,11 +63,15 @@ def _record_fingerprint(record: BuildCacheRecord) -> Fingerprint:
 
 def differences(then: Fingerprint, now: Fingerprint) -> str:
     """Return in words what is no longer as it was; empty where nothing changed."""
-    return ", ".join(
-        f"{key.removesuffix('_at').replace('_', ' ')} was {_shown(then.get(key))}, is {_shown(now.get(key))}"
-        for key in now
-        if then.get(key) != now[key]
-    )
+    return ", ".join(_difference(key, then.get(key), now[key]) for key in now if then.get(key) != now[key])
+
+
+def _difference(key: str, then: object, now: object) -> str:
+    name = key.removesuffix("_at").replace("_", " ")
+    if isinstance(then, dict) or isinstance(now, dict):
+        # Labels and mount options may hold passwords.
+        return f"{name} changed"
+    return f"{name} was {_shown(then)}, is {_shown(now)}"
 
 
 def _shown(value: object) -> str:

@@ -8,20 +8,21 @@ from dockersweep.model.inventory import Engine, Kind
 from dockersweep.model.outcome import Status
 from dockersweep.model.plan import Interval, Reason
 from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.storage import SizeBase
 
 Action = Literal["remove", "untag"]
 Recognition = dict[str, str | list[str] | dict[str, str] | None]
 """What an object was, so that it can be known again: of an image its tags, digests and labels."""
 
 
-class KindSizes(Struct, frozen=True, kw_only=True):
-    """What there was of one kind when it was scanned."""
+class ShareSize(Struct, frozen=True, kw_only=True):
+    """What all of one sort took when it was scanned."""
 
-    kind: Kind
+    share: str
+    """One of model.report.SHARES; "total", all of them; or "disk", what was used of the disk."""
+    base: SizeBase
     objects: int
-    size_bytes: Bytes | None
-    unused_objects: int
-    unused_bytes: Bytes | None
+    size_bytes: Bytes
 
 
 class RunStart(Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class RunStart(Struct, frozen=True, kw_only=True):
     version: str
     """Of dockersweep."""
     policy_source: str | None
-    """Which policy asked for it; None where a saved plan did."""
+    """Who asked for it: a policy, or a saved plan."""
     policy_sha256: str | None
 
 

@@ -26,6 +26,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Why, in words; None where it was simply removed."""
     freed_bytes: Bytes | None
     """What the engine's answer proves to have come back; None where it proves nothing."""
+    is_unknown: bool = False
+    """Whether it was sent, and nothing told what became of it, also when looked up again: the next run looks."""
     failed_runs: int | None = None
     """In how many runs one after the other its removal has failed now; None where it did not fail or nothing tells."""
 

@@ -54,10 +54,10 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
     return tuple(told)
 
 
-def over_half(decisions: Sequence[Decision]) -> tuple[str, ...]:
-    """Return a sentence for each kind of which a plan removes more than half."""
-    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
-    there = Counter(decision.kind for decision in decisions)
+def over_half(decisions: Sequence[Decision], before: Gone = NOTHING_GONE) -> tuple[str, ...]:
+    """Return a sentence for each kind of which a plan, with what went before it, removes more than half."""
+    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove") + Counter(before.of_kind)
+    there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
     much = [kind for kind in KINDS if goes[kind] * 2 > there[kind]]
     return tuple(f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} would go" for kind in much)
 

@@ -1,0 +1,1 @@
+"""Long trials of a sweeper that works beside others: see `tests/soak --help`."""
