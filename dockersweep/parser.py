@@ -12,6 +12,8 @@ from dockersweep.usage import HELP
 KINDS = ("container", "image", "volume", "network", "build-cache")
 DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "history", "policy")
 POLICY_ACTIONS = ("init", "check", "show", "test")
+FORMATS = ("table", "json", "csv", "markdown")
+"""All that any verb has; each takes some of them."""
 SORT_KEYS = ("size", "age", "name")
 
 Value = TypeVar("Value")
@@ -45,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = _TopParser(prog="dockersweep", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
-    _add_common(parser, None)
+    _add_common(parser, None, FORMATS)
     verbs = parser.add_subparsers(
         dest="verb", metavar="VERB", prog="dockersweep", parser_class=_Parser, title="verbs", help=argparse.SUPPRESS
     )
@@ -61,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, default: object, formats: Sequence[str] = ("table", "json")) -> None:
+def _add_common(parser: argparse.ArgumentParser, default: object, formats: Sequence[str]) -> None:
     """Add what every verb has. It is accepted before the verb and after it; only the former sets a default."""
     group = parser.add_argument_group("engine and output")
     group.add_argument(

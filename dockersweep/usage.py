@@ -22,7 +22,7 @@ flags of every verb:
   -c CONTEXT, --context CONTEXT
                        the engine of a docker context, in place of -H
   --policy FILE        the policy file; - is standard input, default is no file
-  --format FORMAT      table or json
+  --format FORMAT      table or json; history has csv and markdown too
   -o FILE, --output FILE
                        write to FILE, replaced in one step
   -h, --help           show this; behind a verb, its flags

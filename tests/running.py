@@ -1,8 +1,10 @@
-"""Runs dockersweep as its users do: as a process, with an environment of its own.
+"""Runs dockersweep as its users do: as a process, with an environment of its own, which is forked from one that has
+imported it all already.
 
 Whatever a run asks of an engine that tests have started is held against what it planned: see `tests.traffic`.
 """
 
+import atexit
 import json
 import os
 import subprocess
@@ -11,11 +13,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.recorder import Recording, recorder_at
 from tests.traffic import REMOVING, strays, verb_of
+
+if TYPE_CHECKING:
+    from tests.preloaded import Preloaded
 
 _PATIENCE = 120
 
@@ -70,8 +76,17 @@ def rows_of(log: Path) -> list[Mapping[str, Any]]:
 
 
 def _run(words: Sequence[str], stdin: str, environment: Mapping[str, str]) -> tuple[int, Run]:
+    if any(name.startswith(("PYTHON", "LC_", "LANG")) for name in environment):
+        return _started(words, stdin, environment)
+    done = _preloaded().run(*words, stdin=stdin, environment=environment)
+    return done.pid, done
+
+
+def _started(words: Sequence[str], stdin: str, environment: Mapping[str, str]) -> tuple[int, Run]:
+    """Run it as a process that has everything before it, because a fork is past what Python asks when it starts."""
+    command = [sys.executable, "-m", "dockersweep", *words]
     with subprocess.Popen(
-        [sys.executable, "-m", "dockersweep", *words],
+        command,
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -85,6 +100,16 @@ def _run(words: Sequence[str], stdin: str, environment: Mapping[str, str]) -> tu
             raise
     assert "Traceback" not in stderr, stderr
     return process.pid, Run(process.returncode, stdout, stderr)
+
+
+@cache
+def _preloaded() -> "Preloaded":
+    """The process that runs dockersweep for all tests of this process; it ends with it."""
+    from tests.preloaded import Preloaded
+
+    preloaded = Preloaded().__enter__()
+    atexit.register(preloaded.__exit__, None, None, None)
+    return preloaded
 
 
 def _judge(recording: Recording, pid: int, verb: str | None, rows: list[Mapping[str, Any]] | None) -> None:

@@ -16,12 +16,13 @@ from typing import get_args
 import pytest
 
 from dockersweep import __version__, cli, errors, ledger, units
-from dockersweep.commands import execution, plan, signals
+from dockersweep.commands import audit_log, execution, plan, signals
 from dockersweep.engine import endpoint
 from dockersweep.model.outcome import Status
 from dockersweep.model.policy import Rule
 from dockersweep.parser import build_parser
 from dockersweep.policy import defaults, selection
+from tests.allowed import ALLOWED_CALLS
 from tests.roff import COMMANDS, Entry, Section, complaints, example_blocks, lines_in_80_columns, plain, read_page
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,8 @@ SECTIONS = [
     "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "NOTES", "EXAMPLES",
     "SEE ALSO",
 ]  # fmt: skip
+# The sections of flags that several verbs have, and that a synopsis names in place of their flags, in this order.
+SHARED_FLAGS = ("Policy flags", "Protection flags", "Reading flags", "Carrying-out flags")
 HIDDEN_VARIABLES = {"DOCKERSWEEP_NOW"}
 FLAG = r"(?<![\w-])--?[A-Za-z][\w-]*"
 
@@ -105,8 +108,8 @@ def test_synopsis_has_the_flags_of_a_verb(verb: str) -> None:
     tags = [tag for title in own for tag in OPTIONS[title].tags if names_argument(tag)]
     shown = re.findall(FLAG, plain(block[1]))
     assert shown == [tag.split(",")[0].split(" ")[0] for tag in tags if tag.startswith("-")]
-    others = [title for title in ("Policy flags", "Reading flags") if title in OPTIONS[verb].named("Also takes")]
-    assert re.findall(r"(\w+)-flag", plain(block[1])) == [title.partition(" ")[0].lower() for title in others]
+    others = [title for title in SHARED_FLAGS if title in OPTIONS[verb].named("Also takes")]
+    assert re.findall(r"([\w-]+)-flag", plain(block[1])) == [title.partition(" ")[0].lower() for title in others]
 
 
 def test_page_names_no_flag_that_the_parser_has_not() -> None:
@@ -197,6 +200,26 @@ def test_page_has_the_files() -> None:
     root = ledger.state_folder({}, 0) / ledger.FILE_NAME
     assert {str(home), str(root), endpoint.DEFAULT_SOCKET.removeprefix("unix://")} <= set(section("FILES").tags)
     assert endpoint.DEFAULT_SOCKET in section("Which engine").text
+
+
+def test_page_has_the_keys_of_the_audit_log() -> None:
+    sentence = next(s for s in OPTIONS["Carrying-out flags"].entry("--audit-log FILE").text.split(".") if "keys" in s)
+    assert re.findall(r"[a-z_]+", sentence.split(" are ")[1].replace(" and\n", ", ")) == list(
+        audit_log.Entry.__struct_fields__
+    )
+
+
+def words_of_call(pattern: str) -> str:
+    """Return how the page has to write a path: "/images/IMAGE/json"."""
+    return re.sub(r"\[.*\]\*", "ID", re.sub(r"(?<=/images/)\[.*\]\*", "IMAGE", pattern))
+
+
+def test_page_has_the_calls_of_an_engine_and_no_other() -> None:
+    named = section("What is trusted, and what rights are needed")
+    told = {tag: set(re.findall(r"/\S+\b", named.entry(tag).text)) for tag in named.tags}
+    expected = {method: {words_of_call(path) for of, path in ALLOWED_CALLS if of == method} for method in told}
+    assert told == expected
+    assert set(told) == {method for method, _ in ALLOWED_CALLS}
 
 
 def age_of(rule: Rule) -> str:

@@ -15,7 +15,7 @@ from msgspec import Struct, inspect
 
 from dockersweep import __version__, units
 from dockersweep.commands import execution, policy_source
-from dockersweep.errors import PolicyError, RefusedError, UsageError
+from dockersweep.errors import PolicyError, RefusedError
 from dockersweep.model.inventory import KINDS, State
 from dockersweep.model.policycase import CaseFile
 from dockersweep.model.policyfile import (
@@ -367,9 +367,11 @@ def test_what_has_to_be_meant(rule: str, is_refused: bool) -> None:
     assert not find_problems(data + b"everything = true\n")
 
 
-def test_marked_for_is_refused() -> None:
-    with pytest.raises(UsageError, match="marked_for"):
-        read_policy(b'version = 1\n[[rule]]\nname = "one"\nkind = "network"\nremove.marked_for = "1d"\n', "the policy")
+def test_marked_for_is_understood() -> None:
+    data = b'version = 1\n[[rule]]\nname = "one"\nkind = "network"\nremove.marked_for = "1d"\n'
+    [rule] = read_policy(data, "the policy").rules
+    assert rule.remove is not None
+    assert rule.remove.marked_for == units.parse_age("1d")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

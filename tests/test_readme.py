@@ -10,6 +10,8 @@ from dockersweep.parser import build_parser
 from dockersweep.policy.defaults import DEFAULT_RULES
 from dockersweep.policy.file.lint import lint_policy
 from dockersweep.policy.policyfile import read_policy
+from tests.allowed import ALLOWED_CALLS
+from tests.test_man import words_of_call
 
 README = Path(__file__).parents[1] / "README.md"
 # Lines of blocks that start with the command, or with a prompt, a service's key or a crontab's fields before it.
@@ -39,6 +41,12 @@ def test_the_files_that_it_names_are_there(checkout: Path) -> None:
     for name in ("tests/sandbox", "tests/run", "CONTRIBUTING.md", "CHANGELOG.md"):
         assert name in README.read_text()
         assert (checkout / name).exists()
+
+
+def test_its_calls_are_those_that_are_made() -> None:
+    rows = re.findall(r"^\| .* \| (GET|DELETE|POST) \| (.*) \|$", README.read_text(), re.MULTILINE)
+    told = {(method, path) for method, paths in rows for path in re.findall(r"`(\S+)`", paths)}
+    assert told == {(method, words_of_call(path)) for method, path in ALLOWED_CALLS}
 
 
 def test_its_policy_holds() -> None:

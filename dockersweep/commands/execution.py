@@ -22,7 +22,7 @@ from dockersweep.commands.gather import Picture, open_engine, open_memory, pictu
 from dockersweep.commands.permission import Circumstances, permit
 from dockersweep.commands.rounds import FailedBefore, Hands, Records, Task, carry_out_rounds
 from dockersweep.commands.run_lock import run_lock
-from dockersweep.commands.signals import stop_on_signals
+from dockersweep.commands.signals import Stopped, stop_on_signals
 from dockersweep.commands.write import check_writable, terminal_width, write_result
 from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import DockersweepError, EngineError, LedgerError, OutputError, RefusedError
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from dockersweep.engine.client import Client
 
 SOME_FAILED = 3
-INTERRUPTED = 130
 
 
 @dataclass
@@ -71,12 +70,12 @@ class Execution:
         record = self.memory.begin(self._start(task))
         self.audit_log.run = record.number
         # What ends this early is written down as well.
-        status, document = 1, None
+        stopped, status, document = Stopped(), 1, None
         note: str | None = "it ended with an error of its own"
         try:
             task = self._with_warnings(task)
             is_known = self.memory.is_known(self.client.engine)
-            with stop_on_signals() as stopped:
+            with stop_on_signals(stopped):
                 permit_now = partial(self._permit, is_known, stopped.request)
                 permit_now(task.plan, NOTHING_GONE)
                 self.memory.looked_at(self.client.engine, task.picture.inventory.taken_at)
@@ -98,8 +97,9 @@ class Execution:
             status, note = error.exit_status, str(error)
             raise
         except KeyboardInterrupt:
-            status, note = INTERRUPTED, "interrupted before anything was removed"
-            raise
+            status, note = stopped.exit_status, "interrupted before anything was removed"
+            sys.stderr.write(f"dockersweep: {note}\n")
+            return status
         finally:
             if document is None:
                 with suppress(LedgerError):

@@ -38,7 +38,7 @@ def permit(plan: Plan, arguments: argparse.Namespace, circumstances: Circumstanc
     if plan.limits.exceeded:
         raise RefusedError(
             f"nothing was removed: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
-            "look with --dry-run, and raise the limit with --max-objects, --max-bytes or --max-share if it is right"
+            "look at the plan, and raise the limit with --max-objects, --max-bytes or --max-share if it is right"
         )
     is_asked = not arguments.yes and can_ask()
     if not (is_asked or circumstances.is_known_engine or arguments.yes_first_time):

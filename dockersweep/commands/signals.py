@@ -29,18 +29,17 @@ class Stopped:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stopped]:
+def stop_on_signals(stopped: Stopped) -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP finish the objects in hand instead of breaking off in the middle of them.
 
     A signal that the caller ignores stays ignored, as SIGHUP does under nohup(1).
     """
-    stopped = Stopped()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, stopped)
     try:
-        yield stopped
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

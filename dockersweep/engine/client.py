@@ -291,7 +291,7 @@ class Client:
 
     def remove_network(self, network_id: str) -> RemovalAnswer:
         """Remove one network. The engines do not ask stopped containers: the caller has to."""
-        return self._delete(f"/networks/{network_id}", {}, in_use=(403, 409))
+        return self._delete(f"/networks/{network_id}", {})
 
     def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer:
         """Remove just these build-cache records, those of them that are not in use and have no child that stays.
@@ -381,22 +381,30 @@ class Client:
         """Podman answers 500 where something goes while it is being asked for."""
         return self.is_podman and answer.status == 500 and "no such" in answer.message().lower()
 
-    def _delete(self, path: str, params: dict[str, str], in_use: tuple[int, ...] = (409,)) -> RemovalAnswer:
-        """Ask for a removal; a 403 is the engine's own word only for networks, and elsewhere that of a proxy."""
+    def _delete(self, path: str, params: dict[str, str]) -> RemovalAnswer:
+        """Ask for a removal."""
         answer = self._request("DELETE", path, params, self.removal_seconds)
         if answer.status in (200, 202, 204):
             deleted, untagged = _named(answer)
             return RemovalAnswer(status="removed", deleted=deleted, untagged=untagged)
         if answer.status == 404 or self._means_gone(answer):
             return RemovalAnswer(status="gone", detail=answer.message())
-        if answer.status in in_use or (answer.status == 500 and self.is_podman and _means_in_use(answer)):
+        if answer.status == 409 or _is_network_in_use(answer) or (self.is_podman and _means_in_use(answer)):
             return RemovalAnswer(status="in-use", detail=answer.message())
         forbidden = "it is forbidden: " if answer.status == 403 else ""
         return RemovalAnswer(status="failed", detail=forbidden + answer.message())
 
 
+def _is_network_in_use(answer: Answer) -> bool:
+    """Docker answers 403 where a network has endpoints or is its own; any other 403 is the word of a proxy."""
+    text = answer.message()
+    return answer.status == 403 and ("active endpoints" in text or "pre-defined" in text)
+
+
 def _means_in_use(answer: Answer) -> bool:
     """Podman answers 500 where Docker has a 409 (engine-api.md §6)."""
+    if answer.status != 500:
+        return False
     text = answer.message().lower()
     return any(
         words in text
