@@ -34,6 +34,7 @@ chattr e2fsprogs
 groff groff-base
 mandoc mandoc
 git git
+chromium-headless-shell chromium-headless-shell
 COMMANDS
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
@@ -66,8 +67,27 @@ prepare_venv() {
     fi
     rm -f "$stamp"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --root-user-action=ignore \
-        --editable "$checkout[dev]" </dev/null
+        --editable "$checkout[dev,html,metrics]" </dev/null
     printf '%s\n' "$state" >"$stamp"
+}
+
+# Only the one program of the package: the whole of it would start a server.
+prepare_promtool() {
+    [ ! -x "$venv/bin/promtool" ] || return 0
+    say "installing promtool"
+    local folder
+    folder=$(mktemp -d)
+    if ! (
+        cd "$folder" &&
+            { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } &&
+            dpkg-deb --extract prometheus_*.deb . &&
+            install usr/bin/promtool "$venv/bin/"
+    ) >"$folder/log" 2>&1 </dev/null; then
+        cat "$folder/log" >&2
+        rm -rf "$folder"
+        return 1
+    fi
+    rm -rf "$folder"
 }
 
 # One at a time, as two runs may start together on a new machine.
@@ -76,4 +96,5 @@ prepare_venv() {
     flock 9
     prepare_machine
     prepare_venv
+    prepare_promtool
 ) 9<"$checkout"

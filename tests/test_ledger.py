@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError
 from dockersweep.ledger import FILE_NAME, Memory, state_folder
-from dockersweep.model.history import KindSizes
+from dockersweep.model.history import ShareSize
 from dockersweep.model.inventory import Image, Inventory, Mark
 from dockersweep.model.naming import ref_of
 from tests.inventories import ENGINE, NOW, container, image, inventory, record, volume
@@ -170,23 +170,30 @@ def test_a_scan_of_images_does_not_forget_what_one_of_layers_kept(reopened: Reop
     assert reopened().layers(ENGINE) == {"layer:a": b"1", "layer:b": b"2", "image:x": b"3"}
 
 
-def test_sizes_are_a_row_for_each_kind_and_unknown_is_null(reopened: Reopened, tmp_path: Path) -> None:
-    total = KindSizes(kind="volume", objects=3, size_bytes=None, unused_objects=1, unused_bytes=0)
-    reopened().keep_sizes([total, replace(total, kind="image", size_bytes=7)], ENGINE, NOW)
-    told = rows(tmp_path, "SELECT at, kind, objects, size_bytes, unused_objects, unused_bytes FROM sizes")
-    at = NOW.timestamp()
-    assert told == [(at, "image", 3, 7, 1, 0), (at, "volume", 3, None, 1, 0)]
-
-
 def test_what_is_older_than_history_is_kept_is_forgotten(reopened: Reopened, tmp_path: Path) -> None:
     memory = reopened()
-    total = KindSizes(kind="image", objects=1, size_bytes=1, unused_objects=1, unused_bytes=1)
+    total = ShareSize(share="image", base="disk", objects=1, size_bytes=1)
     for day, seen in enumerate((inventory(image("a"), image("b")), inventory(image("b")), inventory())):
         memory.remember(seen, (), NOW + day * DAY)
         memory.keep_sizes([total], ENGINE, NOW + day * DAY)
     memory.forget_before(NOW + DAY)
     assert rows(tmp_path, "SELECT id FROM former_objects") == [("sha256:b",)]
     assert rows(tmp_path, "SELECT count(*) FROM sizes") == [(2,)]
+
+
+def test_images_that_came_lately_without_a_tag_are_told_there_or_gone(reopened: Reopened) -> None:
+    memory = reopened()
+    dangling, named = image("0" * 64), image("1" * 64, "app:1")
+    lost = replace(image("2" * 64, "app:2"), first_seen_at=None)
+    memory.remember(inventory(dangling, named, lost, volume("0" * 12)), (), NOW)
+    memory.remember(inventory(named, replace(lost, tags=())), (), NOW + DAY)
+    memory.remember(inventory(image("3" * 64, digests=["app@sha256:9"]), engine=OTHER), (), NOW)
+    told = {one.id: one for one in memory.dangling_since(ENGINE, NOW - DAY)}
+    assert told.keys() == {dangling.id, lost.id}
+    assert (told[dangling.id].is_there, told[dangling.id].names) == (False, ("0" * 12,))
+    assert (told[lost.id].is_there, told[lost.id].names) == (True, ("2" * 12, "app:2"))
+    assert memory.dangling_since(ENGINE, NOW + DAY) == ()
+    assert [one.names for one in memory.dangling_since(OTHER, NOW)] == [("app@" + "3" * 12,)]
 
 
 def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:

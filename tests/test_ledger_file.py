@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError
 from dockersweep.ledger import FILE_NAME, Memory, find_problems, opening, read_object, read_runs, schema
+from dockersweep.model.history import ShareSize
 from dockersweep.model.inventory import Mark
 from dockersweep.model.naming import engine_identity
 from tests.inventories import ENGINE, NOW, image, inventory, volume
@@ -93,6 +94,36 @@ def test_an_older_version_has_no_runs_and_is_not_changed_by_reading(tmp_path: Pa
     assert read_object(tmp_path, "sha256:a", None).lives == ()
     assert find_problems(tmp_path) == ()
     assert (file.read_bytes(), os.listdir(tmp_path)) == (before, [FILE_NAME])
+
+
+SIZES_OF_THIRD = """
+CREATE TABLE sizes (
+    engine INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    objects INTEGER NOT NULL,
+    size_bytes INTEGER,
+    unused_objects INTEGER NOT NULL,
+    unused_bytes INTEGER,
+    PRIMARY KEY (engine, at, kind)
+) WITHOUT ROWID"""
+
+
+def test_sizes_that_do_not_tell_what_they_counted_are_left_behind_and_all_else_is_kept(tmp_path: Path) -> None:
+    with Memory(tmp_path) as memory:
+        memory.begin(START).finish(0, NOW, None, None)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+        database.executescript(
+            f"DROP TABLE sizes; {SIZES_OF_THIRD}; INSERT INTO sizes VALUES (1, 5, 'image', 1, 2, 3, 4);"
+            "PRAGMA user_version = 3"
+        )
+    with Memory(tmp_path) as memory:
+        assert memory.problem is None
+        assert memory.sizes(ENGINE, "disk") == ()
+        memory.keep_sizes([ShareSize(share="image", base="disk", objects=1, size_bytes=2)], ENGINE, NOW)
+        assert len(memory.sizes(ENGINE, "disk")) == 1
+    assert find_problems(tmp_path) == ()
+    assert len(read_runs(tmp_path, None).runs) == 1
 
 
 KILLED_IN_A_STEP = """

@@ -191,6 +191,20 @@ def test_old_runs_are_forgotten_and_numbers_not_used_again(memory: Memory, tmp_p
     assert a_run(memory).number == 4
 
 
+def test_the_last_run_that_ended_and_what_all_gave_back(memory: Memory) -> None:
+    assert memory.last_run(ENGINE) == (None, 0)
+    for number in range(3):
+        run = memory.begin(replace(START, started_at=NOW + number * DAY))
+        run.plan(PLAN, SEEN)
+        if number < 2:
+            reclaimed = Reclaimed(low_bytes=1, high_bytes=1, measured_bytes=(40, None)[number])
+            run.finish(number, NOW + number * DAY, replace(document(), reclaimed=reclaimed), None)
+    last, total = memory.last_run(ENGINE)
+    assert last is not None
+    assert (last.number, last.exit_status, total) == (2, 1, 40)
+    assert memory.last_run(replace(ENGINE, id="OTHER")) == (None, 0)
+
+
 def test_several_threads_write_one_run(memory: Memory, tmp_path: Path) -> None:
     many = inventory(*[volume(f"v{number}") for number in range(200)])
     plan = make_plan(many, policy_from_flags(PolicyFlags()), NOW)

@@ -104,8 +104,9 @@ def test_the_size_of_an_image_is_all_its_layers_and_a_records_its_own() -> None:
     parts = [*CHAIN, part("build-cache:r", "snapshot:r"), Part(id="snapshot:r", needs=("layer:b",), high_bytes=0)]
     sizes = Sizes(stored(OLD, NEW, BASE, held, parts=parts))
     assert [sizes.of(one) for one in (OLD, NEW, BASE, held)] == [121, 104, 100, 20]
-    assert sizes.everything("image") == 125
-    assert sizes.everything("build-cache", but_of="image") == 0
+    assert pair(sizes.everything([OLD, NEW, BASE], "image")) == (125, 125)
+    assert pair(sizes.everything([held], "build-cache", but_of=("image",))) == (0, 0)
+    assert pair(sizes.everything([OLD, image("later")], "image")) == (125, None)
 
 
 def test_a_record_counts_itself_and_not_what_it_was_built_on() -> None:

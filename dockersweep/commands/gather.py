@@ -105,15 +105,13 @@ def open_engine(arguments: argparse.Namespace, removal_seconds: float) -> Iterat
         connection.close()
 
 
-def picture_of(
-    client: "Client", arguments: argparse.Namespace, memory: Memory, for_report: bool = False
-) -> Picture:
+def picture_of(client: "Client", arguments: argparse.Namespace, memory: Memory, for_report: bool = False) -> Picture:
     """Scan the engine, and add to the inventory what the ledger remembers of its objects; `for_report` is as in
     `engine.scanner.scan`."""
     from dockersweep.engine.scanner import scan
 
     known = memory.layers(client.engine)
-    with show_progress("reading containers") as progress:
+    with show_progress("reading containers", arguments.log_format) as progress:
         inventory, layers = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress, known, for_report)
     picture = _at_its_moment(inventory)
     if not arguments.ledger:

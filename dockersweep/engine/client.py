@@ -184,6 +184,11 @@ class Client:
         listed = self._list("/volumes", wire.WireVolumes, {"filters": filters}).volumes or ()
         return tuple(seen.name for seen in listed if seen.name.startswith(beginning))
 
+    def image_tags(self) -> tuple[str, ...]:
+        """Return the tags of all images; without sizes an engine tells them at once."""
+        listed = self._list("/images/json", list[wire.WireImage])
+        return tuple(tag for seen in listed for tag in seen.repo_tags or ())
+
     def networks(self) -> tuple[Network, ...]:
         """Return every network."""
         return tuple(network_from_list(seen) for seen in self._list("/networks", list[wire.WireNetwork]))
@@ -329,17 +334,21 @@ class Client:
         """Return the answer to a GET. An engine that stumbles over what goes while it answers is asked again: the
         containerd store says 404 to a list then, and Podman 500 to one object."""
         answer = self._request("GET", path, params, timeout_seconds, largest_bytes)
-        for _ in range(MOST_STUMBLES):
-            if not self._stumbled(answer, is_list=largest_bytes == LARGEST_LIST_BYTES):
-                break
+        begun, stumbles = time.monotonic(), 0
+        while stumbles < MOST_STUMBLES and self._stumbled(answer, is_list=largest_bytes == LARGEST_LIST_BYTES):
             time.sleep(STUMBLE_SECONDS)
+            # Docker 20.10 walks its disk for one caller at a time, and sends the others away.
+            is_busy = answer.status == 500 and "already running" in answer.message()
+            if not is_busy or time.monotonic() - begun > (timeout_seconds or 0):
+                stumbles += 1
             answer = self._request("GET", path, params, timeout_seconds, largest_bytes)
         return answer
 
     def _stumbled(self, answer: Answer, is_list: bool) -> bool:
         if self.is_podman:
             return answer.status == 500 and not self._means_gone(answer)
-        return is_list and answer.status in (404, 500) and "not found" in answer.message().lower()
+        text = answer.message()
+        return is_list and answer.status in (404, 500) and ("not found" in text or "already running" in text)
 
     def _list(
         self,

@@ -11,11 +11,18 @@ _ELSEWHERE = frozenset(
 )
 
 
+def hidden_log_path(driver: str | None, container_id: str, root_dir: str | None) -> str | None:
+    """Return where the `local` driver keeps the log of a container, which no engine tells (moby: daemon/logger/local);
+    None for all other drivers."""
+    if driver != "local" or root_dir is None:
+        return None
+    return str(Path(root_dir, "containers", container_id, "local-logs", "container.log"))
+
+
 def log_bytes(driver: str | None, path: str | None, is_local: bool) -> int | None:
     """Return the length of the log file and of those it was rotated into; None where that cannot be known.
 
-    `driver` and `path` are the engine's words; the `local` driver hides its path. `is_local` is whether the engine's
-    files can be ours to read at all.
+    `is_local` is whether the engine's files can be ours to read at all.
     """
     if driver in _ELSEWHERE:
         return 0

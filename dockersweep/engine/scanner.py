@@ -1,4 +1,5 @@
-"""Reads an inventory: a constant number of list calls, and one inspect per stopped container.
+"""Reads an inventory: a constant number of list calls, and one inspect per stopped container; for a report one for
+each other container too.
 
 What walks the engine's disk (sizes of volumes and writable layers) runs beside the rest, has a time-out of its own and
 may fail: then sizes are unknown. A list call that fails makes the scan fail, because nothing may be judged from half
@@ -13,8 +14,10 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from dockersweep.engine.cache_limit import read_cache_limit
 from dockersweep.engine.client import DiskUsage, UsagePart
-from dockersweep.engine.container_logs import log_bytes
+from dockersweep.engine.container_logs import hidden_log_path, log_bytes
+from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.found import Listed
 from dockersweep.engine.disk.space import disk_of
 from dockersweep.engine.image_layers import ImageLayers
@@ -89,10 +92,13 @@ def scan(
     size_timeout_seconds: float = 900,
     progress: Progress = lambda done, total: None,
     known: Remembered | None = None,
+    for_report: bool = False,
 ) -> tuple[Inventory, Remembered]:
     """Return what the engine holds, and what of it never changes, to be given as `known` to the next scan.
 
-    Raises EngineError when a list call fails. Without `sizes` neither the engine nor we walk its disk.
+    Raises EngineError when a list call fails. Without `sizes` neither the engine nor we walk its disk. `for_report`
+    also reads what removes nothing: the logs and restarts of running containers, the engine's folder as a whole, and
+    the limit of its build cache.
     """
     walks = _start_walks(reads, sizes, size_timeout_seconds)
     cache_call = _start_build_cache(reads, size_timeout_seconds)
@@ -102,11 +108,18 @@ def scan(
     found = reads.containers()
     warnings = [ScanWarning(about="volumes", text=text) for text in plugins_said]
     containers = tuple(_read_stopped(reads, found, warnings, progress))
+    if for_report:
+        containers = tuple(_read_running(reads, containers, warnings, progress))
     usage = _finish_walks(walks, warnings)
     images = tuple(_with_shared(seen, usage.shared_bytes) for seen in images)
     build_cache = _build_cache(reads, cache_call, usage, warnings)
     listed = Listed(containers, images, volumes, build_cache)
+    seconds = size_timeout_seconds
+    folder_walk = _Beside(lambda: read_folder(reads.engine, listed, seconds)) if for_report and sizes else None
     told = read_storage(reads, listed, known or {}, size_timeout_seconds if sizes else None, progress)
+    disk = disk_of(reads.engine, listed)
+    folder, folder_warnings = (None, ()) if folder_walk is None else folder_walk.result()
+    limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
     inventory = Inventory(
         schema="dockersweep.inventory/1",
         engine=reads.engine,
@@ -118,9 +131,11 @@ def scan(
         networks=networks,
         build_cache=build_cache,
         layers_bytes=usage.layers_bytes,
-        warnings=(*warnings, *told.warnings),
+        warnings=(*warnings, *told.warnings, *folder_warnings, *limit_warnings),
         storage=told.storage,
-        disk=disk_of(reads.engine, listed),
+        disk=disk,
+        folder=folder,
+        cache_limit=limit,
     )
     return inventory, told.remembered
 
@@ -182,11 +197,50 @@ def _read_stopped(
             warnings.append(ScanWarning(about=f"container {container.name}", text=f"not read in full: {told}"))
             yield msgspec.structs.replace(container, unread=str(told))
         else:
-            yield _merged(container, told, reads.engine.endpoint.startswith("unix:"))
+            yield _merged(container, told, reads.engine)
+
+
+def _read_running(
+    reads: EngineReads, containers: tuple[Container, ...], warnings: list[ScanWarning], progress: Progress
+) -> Iterable[Container]:
+    """Inspect those that are not stopped, for what only a report tells; nothing is judged by it."""
+    running = [seen for seen in containers if seen.state not in STOPPED_STATES]
+    details = _inspect(reads, running, progress)
+    unread = []
+    for container in containers:
+        told = details.get(container.id)
+        if isinstance(told, Container):
+            container = _with_log(container, told, reads.engine)
+        if container.log_bytes is None:
+            unread.append(container.name)
+        yield container
+    if unread:
+        more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+        text = f"of unknown size, because they cannot be read from here: those of {unread[0]}{more}"
+        warnings.append(ScanWarning(about="container logs", text=text))
+
+
+def _with_log(listed: Container, details: Container, engine: Engine) -> Container:
+    return msgspec.structs.replace(
+        listed,
+        started_at=details.started_at,
+        restart_policy=details.restart_policy,
+        exit_code=details.exit_code,
+        restart_count=details.restart_count,
+        log_driver=details.log_driver,
+        log_path=details.log_path,
+        log_is_limited=details.log_is_limited,
+        log_bytes=_log_bytes(details, engine),
+    )
+
+
+def _log_bytes(details: Container, engine: Engine) -> int | None:
+    path = details.log_path or hidden_log_path(details.log_driver, details.id, engine.root_dir)
+    return log_bytes(details.log_driver, path, engine.endpoint.startswith("unix:"))
 
 
 def _inspect(
-    reads: EngineReads, stopped: list[Container], progress: Progress
+    reads: EngineReads, wanted: list[Container], progress: Progress
 ) -> dict[str, Container | EngineError | None]:
     def ask(container_id: str) -> Container | EngineError | None:
         try:
@@ -194,10 +248,10 @@ def _inspect(
         except EngineError as error:
             return error
 
-    return ask_for_all([container.id for container in stopped], ask, progress)
+    return ask_for_all([container.id for container in wanted], ask, progress)
 
 
-def _merged(listed: Container, details: Container | None, is_local: bool) -> Container:
+def _merged(listed: Container, details: Container | None, engine: Engine) -> Container:
     if details is None:
         # It may be gone for good or coming back under another id; until the next scan it keeps what it held.
         return msgspec.structs.replace(listed, unread="it disappeared while it was being read")
@@ -209,7 +263,7 @@ def _merged(listed: Container, details: Container | None, is_local: bool) -> Con
         networks=networks,
         mounts=mounts,
         image_id=listed.image_id or details.image_id,
-        log_bytes=0 if never_ran else log_bytes(details.log_driver, details.log_path, is_local),
+        log_bytes=0 if never_ran else _log_bytes(details, engine),
     )
 
 

@@ -11,6 +11,7 @@ from dockersweep.engine.wire import (
     WireContainerDetails,
     WireHostConfig,
     WireImage,
+    WireLogConfig,
     WireMount,
     WireNetwork,
     WireNetworkSettings,
@@ -82,7 +83,18 @@ def container_from_details(seen: WireContainerDetails) -> Container:
         log_path=seen.log_path or None,
         log_bytes=None,
         unread=None,
+        log_is_limited=_is_limited(log),
+        restart_count=seen.restart_count,
     )
+
+
+def _is_limited(log: WireLogConfig | None) -> bool | None:
+    """Whether a log ends at some size. The `local` driver has a limit unless it is told otherwise; what other drivers
+    keep, they keep elsewhere. Podman 5.8 has options and does not tell them."""
+    if log is None or log.config is None or log.type not in ("json-file", "local"):
+        return None
+    size = log.config.get("max-size", "")
+    return size != "-1" and (bool(size) or log.type == "local")
 
 
 ToldBy = Literal["digests", "names", "nothing"]

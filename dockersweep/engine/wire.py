@@ -27,6 +27,7 @@ class WireRestartPolicy(Struct, rename="pascal"):
 
 class WireLogConfig(Struct, rename="pascal"):
     type: str = ""
+    config: dict[str, str] | None = None
 
 
 class WireHostConfig(Struct, rename="pascal"):
@@ -75,6 +76,7 @@ class WireContainerDetails(Struct, rename="pascal"):
     created: str = ""
     image: str = ""
     log_path: str = ""
+    restart_count: int | None = None
     config: WireContainerConfig | None = None
     host_config: WireHostConfig | None = None
     mounts: list[WireMount] | None = None
@@ -238,6 +240,7 @@ class WireInfo(Struct, rename="pascal"):
 class WireDeleted(Struct, rename="pascal"):
     """An entry of the answer to DELETE /images/{name}."""
 
+    untagged: str = ""
     deleted: str = ""
 
 

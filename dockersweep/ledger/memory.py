@@ -165,8 +165,9 @@ class Memory:
     def last_run(self, engine: Engine) -> tuple[PastRun | None, int | None]:
         """Return the latest run of an engine that ended, and what all that are remembered gave back; None where
         nothing tells."""
+        nothing: tuple[PastRun | None, int | None] = (None, None)
         return self._do(
-            lambda database: past_runs.last_run(database, objects.known_engine(database, engine) or 0), (None, None)
+            lambda database: past_runs.last_run(database, objects.known_engine(database, engine) or 0), nothing
         )
 
     def unfinished(self, engine: Engine) -> tuple[UnfinishedRun, ...]:

@@ -15,6 +15,7 @@ from dockersweep.model.history import History
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
+from dockersweep.model.report import Report
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "inventory": Inventory,
@@ -22,17 +23,18 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "outcome": OutcomeDocument,
     "explanation": Explanation,
     "history": History,
+    "report": Report,
 }
 """The documents by name, for `dockersweep schema NAME`."""
 
-Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation, History)
+Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation, History, Report)
 
 
 class _Header(msgspec.Struct):
     schema: str | None = None
 
 
-def write_document(document: Inventory | Plan | OutcomeDocument | Explanation | History) -> str:
+def write_document(document: Inventory | Plan | OutcomeDocument | Explanation | History | Report) -> str:
     """Return the document as indented JSON with a closing newline."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
 

@@ -71,11 +71,11 @@ class Container(Struct, frozen=True, kw_only=True, gc=False):
     exit_code: int | None
     created_at: Instant | None
     started_at: Instant | None
-    """Only read where the container is stopped; None where it never started."""
+    """Only read where the container is stopped, or for a report; None where it never started."""
     finished_at: Instant | None
     """Only read where the container is stopped; None where it never ran."""
     restart_policy: str | None
-    """Only read where the container is stopped."""
+    """Only read where the container is stopped, or for a report."""
     labels: Labels
     project: str | None
     """The compose project."""
@@ -88,11 +88,16 @@ class Container(Struct, frozen=True, kw_only=True, gc=False):
     """Its writable layer, without its image and its logs."""
     log_driver: str | None
     log_path: str | None
-    """Where the engine keeps its log, as the engine sees it; both only read where the container is stopped."""
+    """Where the engine keeps its log, as the engine sees it; both only read where the container is stopped, or for a
+    report."""
     log_bytes: Bytes | None
     """The length of its log files; None where they cannot be read."""
     unread: str | None
     """Why it could not be read in full; None where it could."""
+    log_is_limited: bool | None = None
+    """Whether its log ends at some size; None where it was not read, or the driver is not known."""
+    restart_count: int | None = None
+    """How often the engine has started it again since it was last started by somebody; None where it was not read."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
 
@@ -202,6 +207,34 @@ class Disk(Struct, frozen=True, kw_only=True):
     free_inodes: int | None
 
 
+class LeftStore(Struct, frozen=True, kw_only=True):
+    """An image store that the engine had before another, and that nothing uses or removes any more."""
+
+    folder: str
+    """The folder of it that is the largest."""
+    driver: str
+    size_bytes: Bytes | None
+    """Of all its folders, in disk blocks; None where it was not measured."""
+
+
+class EngineFolder(Struct, frozen=True, kw_only=True):
+    """The engine's own folder, which only a report reads."""
+
+    size_bytes: Bytes | None
+    """In disk blocks, as du counts them: hard links once, and without what is mounted there; None where it was not
+    measured."""
+    left_stores: tuple[LeftStore, ...] = ()
+
+
+class CacheLimit(Struct, frozen=True, kw_only=True):
+    """Up to which size the engine lets its build cache grow, which only a report reads."""
+
+    size_bytes: Bytes | None
+    """None where it grows without a limit."""
+    source: str
+    """Where that is known from: "/etc/docker/daemon.json", "the default of Docker 28.5.2"."""
+
+
 class Mark(Struct, frozen=True, kw_only=True, gc=False):
     """Since when an object would go by a rule that wants to see it as a candidate for a while (remove.marked_for)."""
 
@@ -246,3 +279,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """None where the engine is not on this machine or its folder cannot be seen."""
     marks: tuple[Mark, ...] | None = None
     """What earlier runs marked; None where nothing remembers it."""
+    folder: EngineFolder | None = None
+    """None where it was not to be read, is not on this machine, or is not the engine's."""
+    cache_limit: CacheLimit | None = None
+    """None where it was not to be read, or cannot be known."""

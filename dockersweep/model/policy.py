@@ -195,3 +195,5 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The kinds that are asked for; all others are kept."""
     limits: LimitSettings = LimitSettings()
     target: Target | None = None
+    silenced_findings: tuple[str, ...] = ()
+    """The ids of findings that a report does not tell."""

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 
 from dockersweep.model.inventory import Kind, State
 from dockersweep.model.policy import Count
+from dockersweep.model.report import FindingId
 
 # `reads` tells policy.shape what a text must hold; editors are told by the pattern.
 _AGE = Meta(
@@ -176,6 +177,14 @@ class TargetTable(_Table, frozen=True, kw_only=True):
     older_than: Annotated[AgeText, _says("Nothing younger goes for the target.")] = "1h"
 
 
+class ReportTable(_Table, frozen=True, kw_only=True):
+    """What `dockersweep report` tells."""
+
+    silence: Annotated[
+        FindingId | Annotated[list[FindingId], _SOME] | None, _says("The ids of findings that are not to be told.")
+    ] = None
+
+
 class PolicyFile(_Table, frozen=True, kw_only=True):
     """A policy file. What neither a rule nor the target removes is kept."""
 
@@ -184,6 +193,7 @@ class PolicyFile(_Table, frozen=True, kw_only=True):
     limits: Annotated[LimitsTable | None, _says("How much may go at the most.")] = None
     rule: Annotated[list[RuleTable], _says("The rules, judged in this order.")] = []
     target: Annotated[TargetTable | None, _says("Space that must be free.")] = None
+    report: Annotated[ReportTable | None, _says("What `dockersweep report` tells.")] = None
     removes_nothing: Annotated[bool, _says("Says that a file without a rule and a target is meant.")] = False
 
 

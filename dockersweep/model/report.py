@@ -13,9 +13,19 @@ Share = Literal["image", "writable-layer", "container-log", "volume", "network",
 """What takes space: a container has two of these."""
 SHARES: tuple[Share, ...] = ("image", "writable-layer", "container-log", "volume", "network", "build-cache")
 
+GrownShare = Share | Literal["total", "disk"]
+"""What growth is told of."""
+
 Severity = Literal["critical", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
 """The worst first."""
+
+
+FindingId = Literal[
+    "DS001", "DS002", "DS003", "DS004", "DS005", "DS006", "DS007", "DS008", "DS009", "DS010", "DS011", "DS012",
+    "DS013", "DS014", "DS015", "DS016", "DS017",
+]  # fmt: skip
+"""The findings that there are: policy.disk_report.catalogue tells what each is."""
 
 
 class ShareOfDisk(Struct, frozen=True, kw_only=True):
@@ -45,7 +55,8 @@ class ReportedObject(Struct, frozen=True, kw_only=True, gc=False):
     repository: str | None
     """Of an image: the repository of its first tag, or of its digest."""
     size_bytes: Bytes | None
-    """All of it, what it shares included, and of a container its log; None where it is not known."""
+    """All of it, what it shares included, and of a container its log, where that was read; None where it is not
+    known."""
     own_bytes: Bytes | None
     """What it has for itself: the tiles of the map add up; None where it is not known."""
     in_use: bool
@@ -99,7 +110,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 class GrowthOfShare(Struct, frozen=True, kw_only=True):
     """How one sort grows: the slope is the median of those between all pairs of points (Theil and Sen)."""
 
-    share: Share | Literal["total", "disk"]
+    share: GrownShare
     """"total" is all of them, "disk" what is used of the disk, by whomever."""
     points: int
     span_seconds: int

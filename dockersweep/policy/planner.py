@@ -32,7 +32,7 @@ from dockersweep.policy.target import decide_for_target
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """A plan makes millions of values and no circles; the garbage collector would walk over them again and again."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -43,7 +43,7 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-@_without_collector()
+@without_collector()
 def make_plan(inventory: Inventory, policy: Policy, now: datetime, before: Gone = NOTHING_GONE) -> Plan:
     """Return the plan for an inventory under a policy; ages are counted up to `now`.
 

@@ -1,10 +1,12 @@
 """How large objects are, in the base of the inventory's storage: lengths as the engine tells them, or disk blocks."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Kind, Network, Object
 from dockersweep.model.naming import size_of
+from dockersweep.model.plan import Interval
 from dockersweep.model.storage import Part, SizeBase
 from dockersweep.policy.holdings import part_id
 
@@ -22,6 +24,7 @@ class Sizes:
         parts = inventory.storage.parts if inventory.storage else ()
         self._parts = {part.id: part for part in parts}
         self._below: dict[str, int | None] = {}
+        self._of_kinds: dict[Kind, set[str]] = {}
 
     def of(self, seen: Object) -> int | None:
         """Return the size in bytes, None where it is not known; a network takes nothing."""
@@ -38,15 +41,31 @@ class Sizes:
             return _added(own.high_bytes, *(part.high_bytes for part in self._direct(own)))
         return own.high_bytes
 
-    def everything(self, kind: Kind, but_of: Kind | None = None) -> int | None:
-        """Return what all objects of a kind take, what they share counted once; None where that is not known.
+    def everything(self, seen: Iterable[Object], kind: Kind, but_of: Sequence[Kind] = ()) -> Interval:
+        """Return what all objects of a kind take on disk, what they share counted once; of what is not known nothing
+        is in the lower bound, and there is no upper one.
 
-        `but_of` names a kind whose parts are left out.
+        `seen` are the objects that were listed; `but_of` names kinds whose parts are left out.
         """
-        elsewhere = set() if but_of is None else self._reachable(but_of)
-        return _added(*(self._parts[one].high_bytes for one in self._reachable(kind) - elsewhere))
+        parts = self._reachable(kind).difference(*map(self._reachable, but_of))
+        sizes = [self._parts[one].high_bytes for one in parts]
+        is_known = None not in sizes and all(part_id(one) in self._parts for one in seen)
+        total = sum(size or 0 for size in sizes)
+        return Interval(low_bytes=total, high_bytes=total if is_known else None)
+
+    def in_the_folder(self, kinds: Sequence[Kind]) -> int | None:
+        """Return what the objects of these kinds take in the engine's own folder, and not elsewhere; None where that
+        is not known."""
+        parts = [self._parts[one] for one in set().union(*map(self._reachable, kinds))]
+        # What lies elsewhere has a whole path.
+        return _added(*(part.high_bytes for part in parts if part.folder is None or not part.folder.startswith("/")))
 
     def _reachable(self, kind: Kind) -> set[str]:
+        if kind not in self._of_kinds:
+            self._of_kinds[kind] = self._reached_from(kind)
+        return self._of_kinds[kind]
+
+    def _reached_from(self, kind: Kind) -> set[str]:
         seen: set[str] = set()
         waiting = [part for part in self._parts if part.startswith(f"{kind}:")]
         while waiting:

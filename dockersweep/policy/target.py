@@ -21,7 +21,7 @@ from dockersweep.policy.order import in_order_of_removal
 from dockersweep.policy.reclaim import Reclaim, Steps
 from dockersweep.policy.rules import Case, Judge, in_order, released
 from dockersweep.policy.space import Want, space_wanted
-from dockersweep.policy.totals import held_bytes
+from dockersweep.policy.totals import Totals
 
 RULE = "space target"
 
@@ -43,7 +43,7 @@ def decide_for_target(
     """
     if target is None:
         return in_order(by_rules), None
-    want = space_wanted(target, inventory.disk, held_bytes(inventory))
+    want = space_wanted(target, inventory.disk, Totals(inventory).held_bytes)
     choice = _Choice(inventory, target, judge, by_rules, reclaim.steps(), want, is_endless)
     if want.begins or is_endless:
         choice.choose()

@@ -1,14 +1,26 @@
-"""What the objects of each kind take together and would give back: the rows of a disk report."""
+"""What all objects of each sort take together: layers that images share with others are counted with the images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
-from dockersweep.model.inventory import KINDS, Inventory, Kind
+from dockersweep.model.history import ShareSize
+from dockersweep.model.inventory import Container, Inventory, Kind
 from dockersweep.model.naming import objects_of
-from dockersweep.model.plan import NOTHING, Interval, ObjectRef, Plan
-from dockersweep.model.use import KindTotal, Use
+from dockersweep.model.plan import NOTHING, Interval, ObjectRef
+from dockersweep.model.report import Share
+from dockersweep.model.use import Use
 from dockersweep.policy.order import ORDER
 from dockersweep.policy.reclaim import Prediction, Reclaim
 from dockersweep.policy.sizes import Sizes, size_base
+
+_COUNTED_BEFORE: dict[Kind, tuple[Kind, ...]] = {
+    "image": (),
+    "build-cache": ("image",),
+    # A container whose image was removed by force keeps its layers.
+    "container": ("image", "build-cache"),
+    "volume": (),
+}
+"""What several kinds have in common is counted with the first of them."""
 
 
 def reclaim_of_unused(inventory: Inventory, uses: Sequence[Use]) -> Prediction:
@@ -17,34 +29,126 @@ def reclaim_of_unused(inventory: Inventory, uses: Sequence[Use]) -> Prediction:
     return Reclaim(inventory).in_order([ObjectRef(kind=use.kind, id=use.id) for use in unused])
 
 
-def kind_totals(inventory: Inventory, plan: Plan, uses: Sequence[Use]) -> tuple[tuple[KindTotal, ...], Interval]:
-    """Return a row for each kind, and what all that is unused would give back together."""
-    prediction = reclaim_of_unused(inventory, uses)
-    sizes = dict(_sizes(inventory))
-    rows = tuple(
-        KindTotal(
-            kind=kind,
-            is_known=kind != "build-cache" or inventory.build_cache is not None,
-            count=sum(use.kind == kind for use in uses),
-            in_use=sum(use.kind == kind and use.in_use for use in uses),
-            size=sizes[kind],
-            reclaimable=plan.reclaim_of_kinds.get(kind, NOTHING),
-            unused=prediction.of_kinds.get(kind, NOTHING),
-        )
-        for kind in KINDS
-    )
-    return rows, prediction.total
+class Totals:
+    """What the objects of one inventory take together; each is counted when it is first asked for."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        """Count nothing yet."""
+        self._inventory = inventory
+        self._sizes = Sizes(inventory)
+        self._on_disk = size_base(inventory) == "disk"
+
+    @cached_property
+    def held_bytes(self) -> int | None:
+        """What all objects take together, what they share counted once; None where that is not known."""
+        if self._on_disk:
+            sizes = [size.high_bytes for size in self._of_kinds.values()]
+        else:
+            sizes = [_held_by_images(self._inventory), _held_by_cache(self._inventory)]
+            sizes += [container.size_bytes for container in self._inventory.containers]
+            sizes += [volume.size_bytes for volume in self._inventory.volumes]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @cached_property
+    def in_the_folder(self) -> int | None:
+        """What all objects take in the engine's own folder; None where sizes are no disk blocks, or not known."""
+        if not self._on_disk or self.held_bytes is None:
+            return None
+        return self._sizes.in_the_folder(tuple(_COUNTED_BEFORE))
+
+    @cached_property
+    def shares(self) -> dict[Share, Interval]:
+        """What all of each sort take."""
+        seen = self._inventory
+        if self._on_disk:
+            layers, logs = _split(seen, self._sizes, self._of_kinds["container"])
+            images, cache, volumes = (self._of_kinds[kind] for kind in ("image", "build-cache", "volume"))
+        else:
+            layers, logs = _told_apart(seen)
+            images = _exactly(_held_by_images(seen)) or _at_most(one.size_bytes for one in seen.images)
+            cache = _exactly(_held_by_cache(seen)) or _at_most(one.size_bytes for one in seen.build_cache or ())
+            volumes = _added_up(one.size_bytes for one in seen.volumes)
+        return {
+            "image": images,
+            "writable-layer": layers,
+            "container-log": logs,
+            "volume": volumes,
+            "network": NOTHING,
+            "build-cache": cache,
+        }
+
+    @cached_property
+    def _of_kinds(self) -> dict[Kind, Interval]:
+        return {
+            kind: self._sizes.everything(objects_of(self._inventory, kind), kind, but_of=before)
+            for kind, before in _COUNTED_BEFORE.items()
+        }
 
 
-def held_bytes(inventory: Inventory) -> int | None:
-    """Return what all objects take together, what they share counted once; None where that is not known."""
-    if size_base(inventory) == "disk":
-        sizes = [size.high_bytes for _, size in _sizes(inventory)]
-    else:
-        sizes = [_held_by_images(inventory), _held_by_cache(inventory)]
-        sizes += [container.size_bytes for container in inventory.containers]
-        sizes += [volume.size_bytes for volume in inventory.volumes]
-    return None if None in sizes else sum(size or 0 for size in sizes)
+def log_size(container: Container) -> Interval:
+    """Return what the log of a container takes; nobody knows how much where it was not read."""
+    return Interval(low_bytes=container.log_bytes or 0, high_bytes=container.log_bytes)
+
+
+def sizes_now(inventory: Inventory) -> tuple[ShareSize, ...]:
+    """Return what is worth remembering of an inventory: what is known of it."""
+    return tuple(_known_sizes(inventory))
+
+
+def _known_sizes(inventory: Inventory) -> Iterator[ShareSize]:
+    base, totals = size_base(inventory), Totals(inventory)
+    counts: dict[Share, int] = {
+        "image": len(inventory.images),
+        "writable-layer": len(inventory.containers),
+        "container-log": len(inventory.containers),
+        "volume": len(inventory.volumes),
+        "build-cache": len(inventory.build_cache or ()),
+    }
+    for share, size in totals.shares.items():
+        is_read = share != "network" and (share != "build-cache" or inventory.build_cache is not None)
+        if is_read and size.high_bytes is not None and size.low_bytes == size.high_bytes:
+            yield ShareSize(share=share, base=base, objects=counts[share], size_bytes=size.high_bytes)
+    if totals.held_bytes is not None:
+        objects = sum(1 for _ in objects_of(inventory))
+        yield ShareSize(share="total", base=base, objects=objects, size_bytes=totals.held_bytes)
+    if inventory.disk is not None:
+        used = inventory.disk.total_bytes - inventory.disk.free_bytes
+        yield ShareSize(share="disk", base="disk", objects=0, size_bytes=used)
+
+
+def _split(inventory: Inventory, sizes: Sizes, both: Interval) -> tuple[Interval, Interval]:
+    """Return what of the containers' blocks are writable layers, and what are logs, which lie in the same folders.
+
+    A log that was not read may be anything up to all that its container has.
+    """
+    log_low = log_high = 0
+    for container in inventory.containers:
+        own, log = sizes.of(container), container.log_bytes
+        if log is None:
+            log_high += own or 0
+        else:
+            known = log if own is None else min(log, own)
+            log_low += known
+            log_high += known
+    high = None if both.high_bytes is None else both.high_bytes - log_low
+    layers = Interval(low_bytes=max(0, both.low_bytes - log_high), high_bytes=high)
+    return layers, Interval(low_bytes=log_low, high_bytes=None if both.high_bytes is None else log_high)
+
+
+def _told_apart(inventory: Inventory) -> tuple[Interval, Interval]:
+    """Podman counts the log with the writable layer."""
+    is_podman = inventory.engine.flavour == "podman"
+    layers = _added_up([_without_log(one) if is_podman else one.size_bytes for one in inventory.containers])
+    return layers, _added_up([one.log_bytes for one in inventory.containers])
+
+
+def _without_log(container: Container) -> int | None:
+    size, log = container.size_bytes, container.log_bytes
+    return None if size is None or log is None else max(0, size - log)
+
+
+def _exactly(size: int | None) -> Interval | None:
+    return None if size is None else Interval(low_bytes=size, high_bytes=size)
 
 
 def _held_by_images(inventory: Inventory) -> int | None:
@@ -65,22 +169,12 @@ def _held_by_cache(inventory: Inventory) -> int | None:
     return None if None in own else sum(size or 0 for size in own)
 
 
-def _sizes(inventory: Inventory) -> Iterator[tuple[Kind, Interval]]:
-    """Layers that the cache shares with images are counted with the images."""
-    sizes = Sizes(inventory)
-    on_disk = size_base(inventory) == "disk"
-    for kind in KINDS:
-        if on_disk and kind in ("image", "build-cache"):
-            size = sizes.everything(kind, but_of="image" if kind == "build-cache" else None)
-            yield kind, Interval(low_bytes=size or 0, high_bytes=size)
-        elif kind == "image" and inventory.layers_bytes is not None:
-            yield kind, Interval(low_bytes=inventory.layers_bytes, high_bytes=inventory.layers_bytes)
-        else:
-            yield kind, _added_up([sizes.of(seen) for seen in objects_of(inventory, kind)], kind)
+def _added_up(sizes: Iterable[int | None]) -> Interval:
+    listed = list(sizes)
+    total = sum(size or 0 for size in listed)
+    return Interval(low_bytes=total, high_bytes=None if None in listed else total)
 
 
-def _added_up(sizes: Sequence[int | None], kind: Kind) -> Interval:
-    total = sum(size or 0 for size in sizes)
-    # Layers that several share are in each of their sizes.
-    low = 0 if kind in ("image", "build-cache") else total
-    return Interval(low_bytes=low, high_bytes=None if None in sizes else total)
+def _at_most(sizes: Iterable[int | None]) -> Interval:
+    """Add up sizes that have in them what several share."""
+    return Interval(low_bytes=0, high_bytes=_added_up(sizes).high_bytes)

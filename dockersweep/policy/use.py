@@ -1,10 +1,9 @@
 """Which objects are used and which lie about, whatever a policy would do with them."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
-from dockersweep.model.history import KindSizes
-from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Kind, Object, Volume
+from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Inventory, Object, Volume
 from dockersweep.model.naming import id_of, kind_of, name_of, objects_of
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.use import Use
@@ -23,32 +22,6 @@ def describe_use(inventory: Inventory, now: datetime) -> tuple[Use, ...]:
 def used_of(uses: Iterable[Use]) -> frozenset[ObjectRef]:
     """Return what is in use."""
     return frozenset(ObjectRef(kind=use.kind, id=use.id) for use in uses if use.in_use)
-
-
-def sizes_of_kinds(uses: Iterable[Use], inventory: Inventory) -> tuple[KindSizes, ...]:
-    """Return how much there is of each kind that was read; layers that images share count once, where that is told."""
-    of_kind: dict[Kind, list[Use]] = {kind: [] for kind in KINDS if kind != "build-cache" or inventory.build_cache}
-    for use in uses:
-        of_kind[use.kind].append(use)
-    return tuple(_total(kind, told, inventory) for kind, told in of_kind.items())
-
-
-def _total(kind: Kind, uses: Sequence[Use], inventory: Inventory) -> KindSizes:
-    unused = [use for use in uses if not use.in_use]
-    size = _sum(uses)
-    return KindSizes(
-        kind=kind,
-        objects=len(uses),
-        size_bytes=inventory.layers_bytes if kind == "image" and inventory.layers_bytes is not None else size,
-        unused_objects=len(unused),
-        unused_bytes=_sum(unused),
-    )
-
-
-def _sum(uses: Sequence[Use]) -> int | None:
-    """Return what they take together; None where that of one is not known."""
-    sizes = [use.size_bytes for use in uses]
-    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def _uses(inventory: Inventory, now: datetime) -> Iterator[Use]:

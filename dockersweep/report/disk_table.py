@@ -1,65 +1,166 @@
-"""The disk report: per kind what is there, used and reclaimable, and the largest consumers."""
+"""The disk report on a terminal: where the disk went, whether it gets worse, what to do; then who takes most."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from dockersweep.model.inventory import Inventory
-from dockersweep.model.plan import Interval, Plan
-from dockersweep.model.use import KindTotal, Use
-from dockersweep.report.headline import TITLE_OF, base_sentence, engine_line, fold, format_interval, warning_lines
+from dockersweep.model.report import Finding, Group, Report, ShareOfDisk
+from dockersweep.report.bars import bar
+from dockersweep.report.disk_words import (
+    TITLE_OF_SHARE,
+    ages_sentence,
+    disk_sentence,
+    evidence_text,
+    folder_rows,
+    growth_cells,
+    share_cells,
+    sharing_sentence,
+    silenced_sentence,
+    sum_sentence,
+    told_growth,
+    trend_sentence,
+)
+from dockersweep.report.headline import engine_line, fold, warning_lines
 from dockersweep.report.table import Column, render_table
+from dockersweep.report.text import printable, wrap
 from dockersweep.units import format_size
 
 LARGEST = 10
-_TOTALS = (
-    Column("KIND"),
+LARGEST_GROUPS = 5
+MOST_FINDINGS = 6
+GROWING = 4
+NARROWEST_BAR, WIDEST_BAR = 8, 40
+_REST_OF_SHARES = 68
+"""What the columns besides the bar take."""
+
+_SHARES = (
+    Column("WHERE IT WENT"),
     Column("COUNT", right=True),
     Column("IN USE", right=True),
-    Column("UNUSED", right=True),
-    Column("SIZE", right=True, wraps=True, narrowest=12),
-    Column("RECLAIMABLE", right=True, wraps=True, narrowest=12),
-    Column("ALL UNUSED", right=True, wraps=True, narrowest=12),
+    Column("SIZE", right=True, wraps=True, narrowest=10),
+    Column(""),
+    Column("RECLAIMABLE", right=True, wraps=True, narrowest=11),
+    Column("ALL UNUSED", right=True, wraps=True, narrowest=10),
+)
+_GROWTH = (
+    Column("WHAT GROWS"),
+    Column("A DAY", right=True),
+    Column("A WEEK", right=True),
+    Column("BETWEEN", wraps=True),
+    Column("POINTS", wraps=True),
 )
 _LARGEST = (
-    Column("SIZE", right=True),
+    Column("LARGEST", right=True),
     Column("KIND"),
     Column("NAME", shortens=True),
     Column("STATE", wraps=True),
 )
 
 
-def disk_table(
-    inventory: Inventory,
-    plan: Plan,
-    uses: Sequence[Use],
-    totals: Sequence[KindTotal],
-    unused: Interval,
-    width: int | None,
-) -> str:
-    """Return the report; "reclaimable" is what the plan gives back, `unused` what all that is unused would."""
-    base = base_sentence(plan.size_base, plan.not_from_disk)
-    text = (
-        f"Reclaimable is what {plan.policy.source} would remove: {format_interval(plan.reclaim)}. "
-        f"All that is unused would give back {format_interval(unused)}. {base}"
-    )
+def disk_table(report: Report, width: int | None, with_bars: bool) -> str:
+    """Return the report in at most `width` columns; bars are for those who look at it."""
     parts = [
-        engine_line(inventory.engine, inventory.taken_at, width),
-        render_table(_TOTALS, [_total_row(total) for total in totals], width),
-        fold(text, width),
+        engine_line(report.engine, report.taken_at, width),
+        _disk(report, width, with_bars),
+        render_table(*_shares(report, width, with_bars), width),
+        fold(sum_sentence(report), width),
+        _trend(report, width),
+        _findings(report, width),
+        _largest(report, width),
+        _groups("BY COMPOSE PROJECT", report.projects, width),
+        _groups("BY REPOSITORY", report.repositories, width),
+        fold(f"By age: {ages_sentence(report)}.", width) + fold(f"Layers: {sharing_sentence(report)}.", width),
+        warning_lines(report.warnings, width),
     ]
-    largest = sorted((use for use in uses if use.size_bytes), key=lambda use: (-(use.size_bytes or 0), use.name))
-    if largest:
-        shown = [(format_size(use.size_bytes), use.kind, use.name, use.why) for use in largest[:LARGEST]]
-        parts.append(f"Largest consumers\n{render_table(_LARGEST, shown, width)}")
-    if inventory.warnings:
-        parts.append(warning_lines(inventory.warnings, width))
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
-def _total_row(total: KindTotal) -> tuple[str, ...]:
-    title = TITLE_OF[total.kind]
-    if not total.is_known:
-        return title, "unknown", "unknown", "unknown", "unknown", "unknown", "unknown"
-    counts = str(total.count), str(total.in_use), str(total.count - total.in_use)
-    if total.kind == "network":
-        return title, *counts, "", "", ""
-    return title, *counts, *map(format_interval, (total.size, total.reclaimable, total.unused))
+def _disk(report: Report, width: int | None, with_bars: bool) -> str:
+    text = fold(f"Disk: {disk_sentence(report.disk)}", width)
+    disk = report.disk
+    if disk is None or not with_bars or width is None:
+        return text
+    used = disk.total_bytes - disk.free_bytes
+    own = min(used, report.folder_bytes or 0)
+    full = bar(disk.total_bytes, used, 0, width - 2)
+    ours = bar(disk.total_bytes, own, 0, width - 2) if own else ""
+    # What is the engine's own stands first.
+    drawn = ours + "▓" * (len(full) - len(ours))
+    legend = "█ the engine's folder, ▓ others, · free" if own else "▓ used, · free"
+    return f"{text}[{drawn.ljust(width - 2, '·')}]\n{fold(legend, width)}"
+
+
+def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequence[Column], list[tuple[str, ...]]]:
+    bar_width = max(NARROWEST_BAR, min(WIDEST_BAR, (width or 80) - _REST_OF_SHARES)) if with_bars else 0
+    sizes = [_most(row) for row in report.shares]
+    whole = report.folder_bytes or sum(sizes)
+    rows: list[tuple[str, ...]] = []
+    for row in report.shares:
+        count, in_use, _, size, reclaimable, unused = share_cells(row)
+        drawn = bar(whole, max(0, _most(row) - row.unused.low_bytes), row.unused.low_bytes, bar_width)
+        rows.append((TITLE_OF_SHARE[row.share], count, in_use, size, drawn, reclaimable, unused))
+    for title, size in folder_rows(report):
+        rows.append((title, "", "", size, "", "", ""))
+    if bar_width:
+        return _SHARES, rows
+    return tuple(one for one in _SHARES if one.heading), [(*row[:4], *row[5:]) for row in rows]
+
+
+def _most(row: ShareOfDisk) -> int:
+    return row.size.low_bytes if row.size.high_bytes is None else row.size.high_bytes
+
+
+def _trend(report: Report, width: int | None) -> str:
+    text = fold(f"Is it getting worse: {trend_sentence(report)}", width)
+    grows = [growth_cells(one) for one in told_growth(report)]
+    # The disk and the sum come last, and are told in any case.
+    shown = grows if len(grows) <= GROWING + 2 else [*grows[:GROWING], *grows[-2:]]
+    return text + render_table(_GROWTH, shown, width) if shown else text
+
+
+def _findings(report: Report, width: int | None) -> str:
+    lines = ["What to do:\n" if report.findings else "What to do: nothing was found that should be looked at.\n"]
+    for finding in report.findings[:MOST_FINDINGS]:
+        lines += _finding(finding, width)
+    others = report.findings[MOST_FINDINGS:]
+    if others:
+        told = ", ".join(f"{one.id} {one.title}" for one in others)
+        lines += _indented(f"and {told}; --format json has all of them", width, 2)
+    silenced = silenced_sentence(report)
+    return "".join(lines) + (fold(silenced, width) if silenced else "")
+
+
+def _finding(finding: Finding, width: int | None) -> Iterator[str]:
+    size = f", {format_size(finding.size_bytes)}" if finding.size_bytes and finding.objects > 1 else ""
+    yield from _indented(f"{finding.severity} {finding.id}: {finding.title}{size}", width, 2)
+    yield from _indented(f"seen by: {evidence_text(finding)}", width, 6)
+    yield from _indented(f"mend: {finding.mend}", width, 6)
+
+
+def _indented(text: str, width: int | None, indent: int) -> Iterator[str]:
+    clean = printable(text)
+    for line in [clean] if width is None else wrap(clean, width - indent):
+        yield f"{' ' * indent}{line}\n"
+
+
+def _largest(report: Report, width: int | None) -> str:
+    shown = [one for one in report.objects[:LARGEST] if one.size_bytes]
+    rows = [(format_size(one.size_bytes), one.kind, one.name, one.why) for one in shown]
+    return render_table(_LARGEST, rows, width) if rows else ""
+
+
+def _groups(heading: str, groups: Sequence[Group], width: int | None) -> str:
+    if not groups:
+        return ""
+    has_versions = groups[0].versions is not None
+    columns = (
+        Column("SIZE", right=True),
+        Column("UNUSED", right=True),
+        Column("VERSIONS" if has_versions else "OBJECTS", right=True),
+        Column(heading, shortens=True),
+    )
+    rows = [
+        (format_size(one.size_bytes), format_size(one.unused_bytes), str(one.objects), one.name)
+        for one in groups[:LARGEST_GROUPS]
+    ]
+    if len(groups) > LARGEST_GROUPS:
+        rows.append(("", "", "", f"and {len(groups) - LARGEST_GROUPS} more"))
+    return render_table(columns, rows, width)

@@ -48,6 +48,8 @@ def policy_text(policy: Policy, width: int | None) -> str:
         lines += [*_target(policy.target), ""]
     lines += [f"Nothing at all is removed where {text}." for text in _limits(policy.limits)]
     lines.append("Everything else is kept.")
+    if policy.silenced_findings:
+        lines.append(f"A report does not tell the findings {_and(policy.silenced_findings)}.")
     return "".join(_folded(line, width) for line in lines)
 
 

@@ -23,12 +23,13 @@ from random import Random
 from msgspec.structs import replace
 
 from dockersweep.ledger import FILE_NAME, Memory
-from dockersweep.model.history import KindSizes, RunStart
-from dockersweep.model.inventory import KINDS, Inventory, Mark, Object
+from dockersweep.model.history import RunStart, ShareSize
+from dockersweep.model.inventory import Inventory, Mark, Object
 from dockersweep.model.naming import id_of, kind_of, name_of, size_of
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Decision, Interval, Limits, Plan, Reason, Removal
 from dockersweep.model.policy import Policy
+from dockersweep.model.report import SHARES
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from tests.inventories import ENGINE, NOW, container, image, inventory, network, record, volume
 
@@ -152,8 +153,8 @@ def a_year(runs: int, folder: Path) -> Iterator[Cost]:
             memory.keep_layers(ENGINE, layers)
             memory.remember(seen, (), now)
             totals = [
-                KindSizes(kind=kind, objects=400, size_bytes=10**10 + number, unused_objects=100, unused_bytes=10**9)
-                for kind in KINDS
+                ShareSize(share=share, base="disk", objects=400, size_bytes=10**10 + number)
+                for share in (*SHARES, "total", "disk")
             ]
             memory.keep_sizes(totals, ENGINE, now)
             memory.unfinished(ENGINE)

@@ -103,7 +103,9 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
                     size = _blocks(blob.stat(follow_symlinks=False))
                     yield Found(key, known_disk_bytes=size, folder=Path(blob.path))
     home = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
-    stored = dict(entries(read_bolt(home / "metadata.db"), b"v1", b"snapshots"))
+    told = home / "metadata.db"
+    # It is made for the first snapshot.
+    stored = dict(entries(read_bolt(told), b"v1", b"snapshots")) if told.exists() else {}
     for namespace in namespaces:
         for key, snapshot in namespace.snapshots.items():
             # What has gone since containerd's metadata were read is no part any more.

@@ -22,7 +22,7 @@ def disk_of(engine: Engine, listed: Listed) -> Disk | None:
         return None
     root = Path(engine.root_dir)
     try:
-        return _measured(root) if root.is_dir() and _is_its_own(engine, root, listed) else None
+        return _measured(root) if root.is_dir() and is_its_own(engine, root, listed) else None
     except OSError:
         return None
 
@@ -39,7 +39,7 @@ def _measured(root: Path) -> Disk | None:
     )
 
 
-def _is_its_own(engine: Engine, root: Path, listed: Listed) -> bool:
+def is_its_own(engine: Engine, root: Path, listed: Listed) -> bool:
     """Docker writes its id beside its data from 24.0 on, but clones of a machine share it: most of what is listed must
     be there too. Where no id is told, each must have all images of the other."""
     place = root / "engine-id"

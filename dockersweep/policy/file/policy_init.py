@@ -118,4 +118,8 @@ remove.older_than = "7d"
 #spare_registry_less = true
 # Nothing younger goes for space.
 #older_than = "1h"
+
+# What `dockersweep report` finds has ids; these are not told, and do not count for --fail-on.
+#[report]
+#silence = ["DS003", "DS014"]
 """

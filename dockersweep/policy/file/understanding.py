@@ -25,9 +25,11 @@ from dockersweep.model.policyfile import (
     PolicyFile,
     ProtectTable,
     RemoveTable,
+    ReportTable,
     RuleTable,
     TargetTable,
 )
+from dockersweep.model.report import FindingId
 from dockersweep.policy.file.rule_checks import keeps_something, kinds_of
 from dockersweep.policy.file.target_checks import read_space
 from dockersweep.units import Age, parse_age, parse_percent, parse_size
@@ -44,6 +46,7 @@ def understood(file: PolicyFile, source: str) -> Policy:
         rules=tuple(_rule(rule) for rule in file.rule),
         limits=_limits(file.limits or LimitsTable()),
         target=None if file.target is None else _target(file.target),
+        silenced_findings=_silenced(file.report or ReportTable()),
     )
 
 
@@ -157,6 +160,11 @@ def _spare(table: TargetTable) -> SpareRegistryLess:
     if isinstance(table.spare_registry_less, bool):
         return "last" if table.spare_registry_less else "no"
     return table.spare_registry_less
+
+
+def _silenced(table: ReportTable) -> tuple[str, ...]:
+    written: Sequence[FindingId] | FindingId = table.silence or ()
+    return (written,) if isinstance(written, str) else tuple(written)
 
 
 def _several(written: T | list[T] | None) -> tuple[T, ...] | None:

@@ -1,0 +1,85 @@
+"""What an engine's own folder takes as a whole, and what in it no engine uses any more: only a report asks."""
+
+import os
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from dockersweep.engine.disk.found import Listed
+from dockersweep.engine.disk.space import is_its_own
+from dockersweep.engine.disk.walk import TooLateError, measure, mount_points
+from dockersweep.model.inventory import Engine, EngineFolder, LeftStore, ScanWarning
+
+_ABOUT = "the engine's folder"
+_DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs", "fuse-overlayfs")
+"""Those that Docker has or had: each keeps its layers in a folder of its name."""
+
+
+def read_folder(
+    engine: Engine, listed: Listed, timeout_seconds: float
+) -> tuple[EngineFolder | None, tuple[ScanWarning, ...]]:
+    """Return what an engine's folder takes, and what of it could not be read, as warnings.
+
+    None where the engine is on another machine, or its folder is not there, not readable or not its own.
+    """
+    if not engine.endpoint.startswith("unix:") or engine.root_dir is None:
+        return None, (_warning("not measured: the engine is on another machine"),)
+    root = Path(engine.root_dir)
+    deadline = time.monotonic() + timeout_seconds
+    try:
+        if not root.is_dir():
+            return None, (_warning(f"not measured: {root} is not on this machine"),)
+        if not is_its_own(engine, root, listed):
+            return None, (_warning(f"not measured: {root} does not hold what this engine lists"),)
+        mounts = mount_points()
+        # The folder may be a link to another disk.
+        size = measure([Path(os.path.realpath(root))], deadline, mounts).high
+    except TooLateError:
+        return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
+    except OSError as error:
+        return None, (_warning(f"{root} cannot be read: {error.strerror or error}"),)
+    return EngineFolder(size_bytes=size, left_stores=tuple(_left_stores(engine, root, deadline, mounts))), ()
+
+
+def _warning(text: str) -> ScanWarning:
+    return ScanWarning(about=_ABOUT, text=text)
+
+
+def _left_stores(engine: Engine, root: Path, deadline: float, mounts: Collection[str]) -> Iterator[LeftStore]:
+    """Podman keeps to the store that it began with, so only Docker leaves one behind.
+
+    Each store tells of its images and containers below image/<driver>; an engine makes the empty folders of its own at
+    every start, so that there must be a layer too.
+    """
+    if engine.flavour != "docker":
+        return
+    for driver in _DRIVERS:
+        layers, told = root / driver, root / "image" / driver
+        if driver != engine.image_store and _holds_layers(told):
+            yield LeftStore(folder=str(layers), driver=driver, size_bytes=_size_of((layers, told), deadline, mounts))
+    # As a service of its own containerd may hold what is not the engine's; started by the engine it does not.
+    snapshots = root / "containerd" / "daemon" / "io.containerd.snapshotter.v1.overlayfs"
+    if engine.image_store != "containerd" and _has_entries(snapshots / "snapshots"):
+        contents = snapshots.with_name("io.containerd.content.v1.content")
+        yield LeftStore(
+            folder=str(snapshots), driver="containerd", size_bytes=_size_of((snapshots, contents), deadline, mounts)
+        )
+
+
+def _holds_layers(told: Path) -> bool:
+    return _has_entries(told / "layerdb" / "sha256") or _has_entries(told / "layerdb" / "mounts")
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
+def _size_of(places: tuple[Path, ...], deadline: float, mounts: Collection[str]) -> int | None:
+    try:
+        return measure(places, deadline, mounts).high
+    except (TooLateError, OSError):
+        return None

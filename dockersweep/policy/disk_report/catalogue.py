@@ -1,0 +1,133 @@
+"""The findings that there are, as a table: what each is called, how bad it is, and what mends it.
+
+Ids are for ever: the policy files of people silence by them. What mends may name the first object of the evidence.
+"""
+
+from dataclasses import dataclass
+
+from dockersweep.model.report import FindingId, Severity
+
+
+@dataclass(frozen=True)
+class Known:
+    """A finding, without what it is seen by."""
+
+    severity: Severity
+    one: str
+    """The title where it is about one object; {} is what the finding itself tells."""
+    many: str
+    """The title where it is about several, with their number as {}."""
+    mend: str
+    """{} is the name of the first object, as a shell takes it."""
+
+
+CATALOGUE: dict[FindingId, Known] = {
+    "DS001": Known(
+        "warning",
+        "1 container log grows without a limit",
+        "{} container logs grow without a limit",
+        'write "log-opts": {{"max-size": "10m", "max-file": "3"}} into /etc/docker/daemon.json, restart the engine, '
+        "and make the containers anew: a log goes with its container",
+    ),
+    "DS002": Known(
+        "warning",
+        "1 container keeps much in its writable layer",
+        "{} containers keep much in their writable layers",
+        "mount a volume where it writes: docker diff {} shows where",
+    ),
+    "DS003": Known(
+        "note",
+        "1 volume has been of no use for long",
+        "{} volumes have been of no use for long",
+        'look with dockersweep explain volume:{}; a [[rule]] with kind = "volume" and remove.unused_for = "30d" '
+        "removes such",
+    ),
+    "DS004": Known(
+        "note",
+        "1 volume was of a compose project that is gone",
+        "{} volumes were of compose projects that are gone",
+        'look with dockersweep explain volume:{}; a [[rule]] with kind = "volume" and match.project removes such',
+    ),
+    "DS005": Known(
+        "note",
+        "1 volume is the state of a buildx builder that is gone",
+        "{} volumes are the state of buildx builders that are gone",
+        "docker volume rm {}: it is cache only, which builds make anew",
+    ),
+    "DS006": Known(
+        "note",
+        "1 image is kept only by an old stopped container",
+        "{} images are kept only by old stopped containers",
+        "docker rm {} where the container is of no use, then dockersweep sweep --all-images",
+    ),
+    "DS007": Known(
+        "note",
+        "1 repository has many versions here",
+        "{} repositories have many versions here",
+        'a [[rule]] with kind = "image", match.repository = "{}" and keep.last = 5 keeps the newest',
+    ),
+    "DS008": Known(
+        "warning",
+        "1 container is in a restart loop",
+        "{} containers are in a restart loop",
+        "read why with docker logs --tail 50 {}, and stop it till that is mended",
+    ),
+    "DS009": Known(
+        "warning",
+        "1 container is dead or in removal for long",
+        "{} containers are dead or in removal for long",
+        "docker rm {}; where that fails, what holds its folder is in the engine's log",
+    ),
+    "DS010": Known(
+        "note",
+        "dangling images return every day: {}",
+        "dangling images return every day: {}",
+        "give what the build makes a tag of its own (docker build -t NAME:VERSION), and let dockersweep sweep --yes "
+        "run daily",
+    ),
+    "DS011": Known(
+        "warning",
+        "the build cache is over the engine's own limit: {}",
+        "the build cache is over the engine's own limit: {}",
+        "dockersweep sweep --kind build-cache; where it stays so, builds that need all of it at once need a higher "
+        "limit",
+    ),
+    "DS012": Known(
+        "note",
+        "nothing limits the build cache: {}",
+        "nothing limits the build cache: {}",
+        'write "builder": {{"gc": {{"enabled": true, "defaultKeepStorage": "20GB"}}}} into /etc/docker/daemon.json, '
+        "or let dockersweep sweep --yes run daily",
+    ),
+    "DS013": Known(
+        "warning",
+        "1 image store is left behind from before a switch of store",
+        "{} image stores are left behind from before a switch of store",
+        "set the engine back to the former store to see and remove what is in it, or, with the engine stopped and "
+        "when nothing of it is wanted, remove {}",
+    ),
+    "DS014": Known(
+        "note",
+        "1 stopped container would start again with the engine",
+        "{} stopped containers would start again with the engine",
+        "docker update --restart=no {} where it is not meant to come back; then sweep removes it in its time",
+    ),
+    "DS015": Known(
+        "critical",
+        "the disk is nearly full: {}",
+        "the disk is nearly full: {}",
+        "dockersweep sweep; for more than the rules give, a policy with [target] start_above",
+    ),
+    "DS016": Known(
+        "warning",
+        "the disk fills up: {}",
+        "the disk fills up: {}",
+        'dockersweep sweep, and a policy with [target] start_above = "85%" for the days to come',
+    ),
+    "DS017": Known(
+        "warning",
+        "the disk is full soon: {}",
+        "the disk is full soon: {}",
+        "see under the trend what grows most, and let dockersweep sweep --yes run daily",
+    ),
+}

@@ -1,0 +1,92 @@
+"""How what takes space has grown, and when the disk is full if that goes on."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from dockersweep.model.inventory import Disk
+from dockersweep.model.report import SHARES, GrownShare, GrowthOfShare, Trend, TrendPoint
+from dockersweep.policy.disk_report.slope import FEWEST, Slope, slope_of
+from dockersweep.units import DAY, format_duration, format_size
+
+WINDOW = timedelta(days=60)
+"""What was longer ago says little of how it goes on."""
+LEAST_SPAN_SECONDS = DAY
+"""A growth by the day cannot be told from hours."""
+LONGEST_DAYS = 3650
+
+
+def trend_of(points: Sequence[TrendPoint], disk: Disk | None) -> Trend:
+    """Return the trend of what earlier scans left, the oldest first."""
+    of_shares = [_growth(share, points) for share in SHARES if share != "network"]
+    of_shares.sort(key=lambda one: -(one.bytes_per_day or 0))
+    growth = (*of_shares, _growth("total", points), _growth("disk", points))
+    soonest, middle, latest = _days_until_full(growth[-1], disk)
+    return Trend(
+        points=tuple(points),
+        growth=growth,
+        full_in_days=middle,
+        full_in_days_soonest=soonest,
+        full_in_days_latest=latest,
+        text=_text(growth[-1], disk, (soonest, middle, latest)),
+    )
+
+
+def _growth(share: GrownShare, points: Sequence[TrendPoint]) -> GrowthOfShare:
+    told = [(point.at, size) for point in points if (size := point.sizes.get(share)) is not None]
+    if told:
+        told = [(at, size) for at, size in told if at >= told[-1][0] - WINDOW]
+    span = int((told[-1][0] - told[0][0]).total_seconds()) if told else 0
+    slope: Slope | None = None
+    if span >= LEAST_SPAN_SECONDS:
+        slope = slope_of([((at - told[0][0]).total_seconds() / DAY, float(size)) for at, size in told])
+    return GrowthOfShare(
+        share=share,
+        points=len(told),
+        span_seconds=span,
+        bytes_per_day=None if slope is None else round(slope.middle),
+        low_bytes_per_day=None if slope is None else round(slope.low),
+        high_bytes_per_day=None if slope is None else round(slope.high),
+        grown_bytes=told[-1][1] - told[0][1] if len(told) > 1 else None,
+    )
+
+
+def _days_until_full(growth: GrowthOfShare, disk: Disk | None) -> tuple[float | None, float | None, float | None]:
+    """Return the soonest, the likely and the latest; None where it does not grow at that rate."""
+    if disk is None:
+        return None, None, None
+    rates = growth.high_bytes_per_day, growth.bytes_per_day, growth.low_bytes_per_day
+    soonest, middle, latest = (None if rate is None or rate <= 0 else disk.free_bytes / rate for rate in rates)
+    return soonest, middle, latest
+
+
+def _text(growth: GrowthOfShare, disk: Disk | None, days: tuple[float | None, float | None, float | None]) -> str:
+    if growth.points == 0 or disk is None:
+        return "nothing tells how full the disk was, or is"
+    count = "1 point" if growth.points == 1 else f"{growth.points} points"
+    if growth.bytes_per_day is None:
+        over = f" over {format_duration(growth.span_seconds)}" if growth.points > 1 else ""
+        return (
+            f"too few points to say when the disk is full: {count}{over}, and it takes {FEWEST} over a day; "
+            "every scan leaves one, of an hour the last"
+        )
+    basis = f"from {count} over {format_duration(growth.span_seconds)}"
+    soonest, middle, latest = days
+    if middle is None or middle > LONGEST_DAYS:
+        if soonest is None or soonest > LONGEST_DAYS:
+            return f"the use of the disk does not grow ({basis})"
+        return f"the use of the disk hardly grows; at worst it is full in {_days(soonest)} ({basis})"
+    rate = f"{format_size(growth.bytes_per_day)} a day"
+    if latest is None or latest > LONGEST_DAYS:
+        days_left = f"{_days(middle)}, at worst in {_days(soonest)}; it may also never be"
+        return f"at this rate ({rate}) the disk is full in {days_left} ({basis})"
+    return f"at this rate ({rate}) the disk is full in {_range(soonest, latest)} ({basis})"
+
+
+def _range(soonest: float | None, latest: float) -> str:
+    first, last = round(soonest or 0), round(latest)
+    return _days(latest) if first == last else f"{first} to {last} days"
+
+
+def _days(days: float | None) -> str:
+    whole = round(days or 0)
+    return "less than a day" if whole == 0 else "a day" if whole == 1 else f"{whole} days"

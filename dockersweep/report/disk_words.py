@@ -1,0 +1,124 @@
+"""What the forms of the disk report say alike: the names of its rows, and its sentences."""
+
+from dockersweep.model.inventory import Disk
+from dockersweep.model.report import Finding, GrownShare, GrowthOfShare, Report, Share, ShareOfDisk
+from dockersweep.report.headline import base_sentence, format_interval
+from dockersweep.report.text import plural
+from dockersweep.units import format_duration, format_size
+
+TITLE_OF_SHARE: dict[GrownShare, str] = {
+    "image": "Images",
+    "writable-layer": "Writable layers",
+    "container-log": "Container logs",
+    "volume": "Volumes",
+    "network": "Networks",
+    "build-cache": "Build cache",
+    "total": "All of these",
+    "disk": "The disk, in use",
+}
+REMAINDER = "Remainder"
+FOLDER = "The engine's folder"
+WEEK_DAYS = 7
+NO_SPACE: tuple[Share, ...] = ("network",)
+SHOWN_EVIDENCE = 3
+
+
+def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
+    """Return count, in use, unused, size, reclaimable and all unused."""
+    if not row.is_known:
+        return ("unknown",) * 6
+    counts = str(row.count), str(row.in_use), str(row.count - row.in_use)
+    if row.share in NO_SPACE:
+        return *counts, "", "", ""
+    return *counts, *map(format_interval, (row.size, row.reclaimable, row.unused))
+
+
+def folder_rows(report: Report) -> list[tuple[str, str]]:
+    """Return the rows under the shares: what is in the engine's folder besides, and all of it."""
+    if report.folder_bytes is None:
+        return []
+    return [(REMAINDER, format_size(report.remainder_bytes)), (FOLDER, format_size(report.folder_bytes))]
+
+
+def disk_sentence(disk: Disk | None) -> str:
+    """Return how full the disk is."""
+    if disk is None:
+        return "How full the engine's disk is cannot be told from here."
+    percent = 100 * (disk.total_bytes - disk.free_bytes) / max(1, disk.total_bytes)
+    text = f"{percent:.0f} % of {format_size(disk.total_bytes)} are used, {format_size(disk.free_bytes)} are free"
+    if disk.total_inodes and disk.free_inodes is not None:
+        text += f"; {100 * (disk.total_inodes - disk.free_inodes) / disk.total_inodes:.0f} % of its inodes are used"
+    return f"{text}."
+
+
+def sum_sentence(report: Report) -> str:
+    """Return what goes by the policy, what would if all that is unused went, and what sizes are."""
+    return (
+        f"Reclaimable is what {report.policy_source} would remove: {format_interval(report.reclaimable)}. "
+        f"All that is unused would give back {format_interval(report.unused)}. "
+        f"{base_sentence(report.size_base, report.not_from_disk)}"
+    )
+
+
+def trend_sentence(report: Report) -> str:
+    """Return when the disk is full, or why nothing tells."""
+    if report.trend is None:
+        return "No ledger tells what there was before."
+    text = report.trend.text
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def told_growth(report: Report) -> tuple[GrowthOfShare, ...]:
+    """Return the growth of what is known to grow or to shrink, what grew most first."""
+    return tuple(one for one in (report.trend.growth if report.trend else ()) if one.bytes_per_day)
+
+
+def growth_cells(growth: GrowthOfShare) -> tuple[str, str, str, str, str]:
+    """Return the name, what it grows a day and a week, in what range, and by how many points."""
+    low, high = growth.low_bytes_per_day, growth.high_bytes_per_day
+    day = growth.bytes_per_day or 0
+    return (
+        TITLE_OF_SHARE[growth.share],
+        signed_size(day),
+        signed_size(day * WEEK_DAYS),
+        "unknown" if low is None or high is None else f"{signed_size(low)} to {signed_size(high)} a day",
+        f"{growth.points} over {format_duration(growth.span_seconds)}",
+    )
+
+
+def signed_size(size_bytes: int) -> str:
+    """Return "+1.20 GB", "-300 kB", "0 B"."""
+    return f"+{format_size(size_bytes)}" if size_bytes > 0 else format_size(size_bytes)
+
+
+def evidence_text(finding: Finding, most: int = SHOWN_EVIDENCE) -> str:
+    """Return what a finding is seen by, in one line: the worst of it, and how many more there are."""
+    shown = "; ".join(finding.evidence[:most])
+    more = finding.objects - min(most, len(finding.evidence))
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def ages_sentence(report: Report) -> str:
+    """Return what is of which age, without the bands in which nothing is."""
+    bands = [f"{group.name} {format_size(group.size_bytes)}" for group in report.ages if group.objects]
+    return ", ".join(bands) or "there is nothing"
+
+
+def sharing_sentence(report: Report) -> str:
+    """Return what stands under one image, and what under several."""
+    alone = [one for one in report.sharing if one.images == 1]
+    several = [one for one in report.sharing if one.images > 1]
+    parts = [f"{plural(one.layers, 'layer')} of one image each: {format_size(one.size_bytes)}" for one in alone]
+    if several:
+        sizes = [one.size_bytes for one in several]
+        size = None if None in sizes else sum(size or 0 for size in sizes)
+        layers = plural(sum(one.layers for one in several), "layer")
+        parts.append(f"{layers} of 2 to {several[0].images} images: {format_size(size)}")
+    return "; ".join(parts) or "no image has layers that are known"
+
+
+def silenced_sentence(report: Report) -> str | None:
+    """Return what the policy silences of what was found."""
+    if not report.silenced:
+        return None
+    return f"Silenced by the policy: {', '.join(report.silenced)}."

@@ -1,0 +1,65 @@
+"""What the page calls things."""
+
+import re
+from typing import Literal
+
+from dockersweep.model.report import ReportedObject, Severity
+from dockersweep.report.text import plural
+from dockersweep.units import DAY, format_size
+
+Standing = Literal["in-use", "kept", "goes"]
+"""How an object stands: used, unused but kept by the policy, or to be removed by it."""
+
+STANDINGS: tuple[Standing, ...] = ("in-use", "kept", "goes")
+
+NAME_OF_STANDING: dict[Standing, str] = {"in-use": "in use", "kept": "unused, kept", "goes": "can go"}
+
+NAME_OF_SEVERITY: dict[Severity, str] = {"critical": "Critical", "warning": "Warning", "note": "Note"}
+
+
+def standing_of(one: ReportedObject) -> Standing:
+    """Return how an object stands; what goes may still be held by something that goes with it."""
+    if one.goes:
+        return "goes"
+    return "in-use" if one.in_use else "kept"
+
+
+def capital(text: str) -> str:
+    """Return the text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def together(text: str) -> str:
+    """Return the text with numbers that no line end parts from their units."""
+    return re.sub(r"(?<=\d) (?=[kMGTPE]?B\b|%)", "\u00a0", text)
+
+
+def percent(part_bytes: int, whole_bytes: int) -> str:
+    """Return "46 %", and "under 1 %" and "over 99 %" where rounding would say that there is nothing or all."""
+    share = 100 * part_bytes / whole_bytes if whole_bytes else 0.0
+    if 0 < share < 1:
+        return "under 1 %"
+    return "over 99 %" if 99 < share < 100 else f"{share:.0f} %"
+
+
+def rate(bytes_per_day: int) -> str:
+    """Return a growth in the unit in which it is easy to imagine: "310 MB a day", "1.20 GB a week"."""
+    if abs(bytes_per_day) < 100_000_000:
+        return f"{format_size(7 * bytes_per_day)} a week"
+    return f"{format_size(bytes_per_day)} a day"
+
+
+def days(count: float) -> str:
+    """Return a number of days for people: "1 day", "43 days", "14 months", "over 10 years"."""
+    if count < 1:
+        return "less than a day"
+    if count <= 99:
+        return plural(round(count), "day")
+    if count > 10 * 365:
+        return "over 10 years"
+    return f"{round(count / 30.4)} months" if count < 730 else f"{count / 365:.0f} years"
+
+
+def span(seconds: int) -> str:
+    """Return how long something was watched: "45 days"; under two days in hours."""
+    return plural(round(seconds / 3600), "hour") if seconds < 2 * DAY else days(seconds / DAY)

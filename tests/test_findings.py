@@ -1,0 +1,264 @@
+"""The findings of a report: each with what it is about, and without."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from dockersweep.model.history import Life
+from dockersweep.model.inventory import (
+    CacheLimit,
+    Container,
+    Disk,
+    EngineFolder,
+    Inventory,
+    LeftStore,
+    Object,
+)
+from dockersweep.model.report import Finding, Report, TrendPoint
+from dockersweep.policy.defaults import DEFAULT_POLICY
+from dockersweep.policy.disk_report import Past, make_report
+from dockersweep.policy.disk_report.catalogue import CATALOGUE
+from dockersweep.policy.disk_report.findings import FINDERS
+from dockersweep.policy.planner import make_plan
+from tests.inventories import NOW, ago, container, image, inventory, record, volume
+
+MEGA, GIGA = 1_000_000, 1_000_000_000
+
+
+def report(seen: Inventory, past: Past | None = None, silenced: tuple[str, ...] = ()) -> Report:
+    policy = msgspec.structs.replace(DEFAULT_POLICY, silenced_findings=silenced)
+    return make_report(seen, make_plan(seen, policy, NOW), past)
+
+
+def found(*objects: Object, past: Past | None = None, **fields: Any) -> dict[str, Finding]:
+    """Return what is found in an inventory of these objects, by id."""
+    seen = msgspec.structs.replace(inventory(*objects), **fields)
+    return {one.id: one for one in report(seen, past).findings}
+
+
+def changed(one: Container, **fields: Any) -> Container:
+    return msgspec.structs.replace(one, **fields)
+
+
+def disk(percent_used: float, inodes_used: float = 1) -> Disk:
+    return Disk(
+        total_bytes=100 * GIGA,
+        free_bytes=round((100 - percent_used) * GIGA),
+        total_inodes=1000,
+        free_inodes=round(1000 - 10 * inodes_used),
+    )
+
+
+def logging(size: int | None, limited: bool | None, **fields: Any) -> Container:
+    told = {"log_is_limited": limited, **fields}
+    return changed(container("web", "running", logs=size, created=ago(days=10)), **told)
+
+
+def test_every_id_has_a_row_and_a_function() -> None:
+    assert list(CATALOGUE) == list(FINDERS)
+    assert [f"DS{number:03}" for number in range(1, len(CATALOGUE) + 1)] == list(CATALOGUE)
+
+
+def test_logs_without_a_limit() -> None:
+    told = found(logging(40 * MEGA, False))["DS001"]
+    assert (told.severity, told.title, told.size_bytes) == (
+        "warning",
+        "1 container log grows without a limit",
+        40 * MEGA,
+    )
+    assert told.evidence == ("web: 40.0 MB, 4.00 MB a day",)
+    assert '{"max-size": "10m", "max-file": "3"}' in told.mend
+    fast = logging(9 * MEGA, False, created_at=ago(hours=2))
+    assert found(fast)["DS001"].evidence == ("web: 9.00 MB, 108 MB a day",)
+    new = logging(20 * MEGA, False, created_at=ago(minutes=2))
+    assert found(new)["DS001"].evidence == ("web: 20.0 MB",)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        logging(40 * MEGA, True),
+        logging(40 * MEGA, None),
+        logging(None, False),
+        logging(1 * MEGA, False),
+        logging(40 * MEGA, False, state="exited"),
+    ],
+)
+def test_logs_that_are_no_matter(one: Container) -> None:
+    assert "DS001" not in found(one)
+
+
+def test_large_writable_layers() -> None:
+    told = found(container("db", "running", size=200 * MEGA))["DS002"]
+    assert told.evidence == ("db: 200 MB, 10.0 MB a day",)
+    assert "docker diff db shows where" in told.mend
+    assert "DS002" not in found(container("db", "running", size=99 * MEGA), container("old", size=GIGA))
+    assert "DS002" not in found(container("db", "running", size=None))
+
+
+def test_volumes_of_no_use_for_long() -> None:
+    old = volume("old", anonymous=False, created=ago(days=90), size=5 * MEGA)
+    told = found(old)["DS003"]
+    assert (told.evidence, told.size_bytes) == (("old: 5.00 MB, not used for 3 months",), 5 * MEGA)
+    assert 'remove.unused_for = "30d"' in told.mend
+    used = msgspec.structs.replace(old, first_seen_at=ago(days=80), first_seen_unused_at=ago(days=3))
+    assert "DS003" not in found(used, volume("new"), container("c", volumes=["old"]))
+    watched = msgspec.structs.replace(old, first_seen_at=ago(days=80), first_seen_unused_at=ago(days=40))
+    assert "DS003" in found(watched)
+    assert "DS003" not in found(old, container("c", volumes=["old"]))
+
+
+def test_volumes_of_gone_projects() -> None:
+    data = msgspec.structs.replace(volume("shop_data", anonymous=False), project="shop")
+    assert found(data)["DS004"].evidence == ("shop_data: 10 B, project shop",)
+    assert "DS004" not in found(data, changed(container("web"), project="shop"))
+    assert "DS004" not in found(msgspec.structs.replace(data, created_at=ago(hours=2)))
+    assert "DS003" not in found(msgspec.structs.replace(data, created_at=ago(days=90)))
+
+
+def test_volumes_of_gone_builders() -> None:
+    state = volume("buildx_buildkit_mine0_state", anonymous=False, size=GIGA, created=ago(days=90))
+    told = found(state)
+    assert told["DS005"].evidence == (
+        "buildx_buildkit_mine0_state: 1.00 GB, there is no container buildx_buildkit_mine0",
+    )
+    assert "DS003" not in told
+    assert "DS005" not in found(state, container("buildx_buildkit_mine0"))
+    assert "DS005" not in found(volume("mine_state", anonymous=False))
+
+
+def test_images_that_one_old_container_keeps() -> None:
+    app, old = image("a", "app:1", size=8 * MEGA), container("job", image="sha256:a", finished=ago(days=40))
+    assert found(app, old)["DS006"].evidence == ("app:1: 8.00 MB, job stopped 5 weeks ago",)
+    assert found(app, old)["DS006"].mend.startswith("docker rm job ")
+    assert "DS006" not in found(app, container("job", image="sha256:a"))
+    assert "DS006" not in found(app, old, container("new", "running", image="sha256:a"))
+    assert "DS006" not in found(app)
+
+
+def test_many_versions() -> None:
+    many = [image(f"{number}", f"app:{number}", size=MEGA) for number in range(10)]
+    told = found(*many)["DS007"]
+    assert told.evidence == ("app: 10 versions, 10.0 MB of 10.0 MB unused",)
+    assert 'match.repository = "app"' in told.mend
+    assert "DS007" not in found(*many[1:])
+    assert "DS007" not in found(*many, *(container(str(n), "running", image=f"sha256:{n}") for n in range(10)))
+
+
+def test_restart_loops() -> None:
+    loop = changed(container("web", "restarting"), restart_count=212, exit_code=1)
+    assert found(loop)["DS008"].evidence == ("web: restarting, 212 restarts, ended with 1",)
+    again = changed(container("web", "running"), restart_count=7, started_at=ago(minutes=2))
+    assert found(again)["DS008"].evidence == ("web: running, 7 restarts",)
+    assert "DS008" not in found(changed(again, started_at=ago(days=2)), changed(again, restart_count=1))
+
+
+def test_containers_that_are_stuck() -> None:
+    told = found(container("a", "dead"), container("b", "removing", created=ago(days=2)))["DS009"]
+    assert told.title == "2 containers are dead or in removal for long"
+    assert told.evidence == ("a: dead for up to 10 days", "b: removing for up to 2 days")
+    assert "DS009" not in found(container("a", "dead", finished=ago(minutes=5)), container("b"))
+
+
+def life(day: int, *names: str, id: str = "sha256:x") -> Life:
+    return Life(
+        engine_name=None, kind="image", id=id, names=names, first_seen_at=ago(days=day), first_seen_unused_at=None,
+        last_seen_at=None, is_there=False,
+    )  # fmt: skip
+
+
+def test_dangling_images_that_return_every_day() -> None:
+    daily = Past((), tuple(life(day, "0123456789ab", "app:latest") for day in range(6)))
+    told = found(past=daily)["DS010"]
+    assert told.title == "dangling images return every day: 6 came on 6 of the last 7 days"
+    assert told.evidence == ("app:latest: 6 lost this tag to a newer build",)
+    untagged = Past((), tuple(life(day, "0123456789ab") for day in range(5)))
+    assert found(past=untagged)["DS010"].evidence == ("none of them ever had a tag",)
+    assert "DS010" not in found(past=Past((), tuple(life(1, "0123456789ab") for _ in range(50))))
+    parents = Past((), tuple(life(day, "0123456789ab", id="sha256:p") for day in range(6)))
+    assert "DS010" not in found(image("c", "app:1", parent="p"), past=parents)
+
+
+def test_the_limit_of_the_build_cache() -> None:
+    step, shared = record("r", size=3 * GIGA), record("s", shared=True, size=9 * GIGA)
+    over = CacheLimit(size_bytes=2 * GIGA, source="/etc/docker/daemon.json")
+    told = found(step, shared, cache_limit=over)["DS011"]
+    assert told.title == "the build cache is over the engine's own limit: 3.00 GB, over 2.00 GB"
+    assert told.evidence == ("the limit is from /etc/docker/daemon.json",)
+    for limit in (None, CacheLimit(size_bytes=3 * GIGA, source="x")):
+        assert not {"DS011", "DS012"} & found(step, shared, cache_limit=limit).keys()
+    none = CacheLimit(size_bytes=None, source="the default of Docker 26.1.5")
+    assert found(step, cache_limit=none)["DS012"].evidence == ("there is no limit by the default of Docker 26.1.5",)
+    assert "DS012" not in found(shared, cache_limit=none)
+
+
+def test_stores_that_are_left_behind() -> None:
+    left = LeftStore(folder="/var/lib/docker/overlay2", driver="overlay2", size_bytes=4 * GIGA)
+    told = found(folder=EngineFolder(size_bytes=9, left_stores=(left,)))["DS013"]
+    assert (told.size_bytes, told.evidence) == (4 * GIGA, ("/var/lib/docker/overlay2 (overlay2): 4.00 GB",))
+    assert "DS013" not in found(folder=EngineFolder(size_bytes=9))
+
+
+def test_stopped_containers_that_come_back() -> None:
+    assert found(container("web", restart="always"))["DS014"].evidence == ("web: stopped for 10 days, restarts always",)
+    assert "DS014" not in found(container("a", "running", restart="always"), container("b", restart="unless-stopped"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (disk(84.9), None),
+        (disk(85), ("DS016", "warning", "the disk fills up: 85 % of its bytes are used")),
+        (disk(95), ("DS015", "critical", "the disk is nearly full: 95 % of its bytes are used")),
+        (disk(100), ("DS015", "critical", "the disk is nearly full: 100 % of its bytes are used")),
+        (disk(20, inodes_used=97), ("DS015", "critical", "the disk is nearly full: 97 % of its inodes are used")),
+        (msgspec.structs.replace(disk(50), total_inodes=None, free_inodes=None), None),
+        (None, None),
+    ],
+)
+def test_a_full_disk(seen: Disk | None, expected: tuple[str, str, str] | None) -> None:
+    told = [(one.id, one.severity, one.title) for one in found(disk=seen).values()]
+    assert told == ([] if expected is None else [expected])
+
+
+def test_a_disk_that_is_full_soon() -> None:
+    def past(a_day: int) -> Past:
+        return Past(tuple(TrendPoint(at=ago(days=20 - day), sizes={"disk": day * a_day}) for day in range(20)))
+
+    told = found(disk=disk(50), past=past(5 * GIGA))["DS017"]
+    assert told.title == "the disk is full soon: in about 10 days"
+    assert "(from 20 points over 2 weeks)" in told.evidence[0]
+    assert "DS017" not in found(disk=disk(50), past=past(GIGA))
+    assert "DS017" not in found(disk=disk(50), past=past(-GIGA))
+
+
+def test_the_worst_comes_first_and_what_is_silenced_is_only_named() -> None:
+    seen = msgspec.structs.replace(
+        inventory(
+            container("big", "running", size=300 * MEGA),
+            container("back", restart="always"),
+            logging(400 * MEGA, False),
+            volume("old", created=ago(days=99)),
+        ),
+        disk=disk(97),
+    )
+    assert [one.id for one in report(seen).findings] == ["DS015", "DS001", "DS002", "DS003", "DS014"]
+    quiet = report(seen, silenced=("DS003", "DS015", "DS009"))
+    assert [one.id for one in quiet.findings] == ["DS001", "DS002", "DS014"]
+    assert quiet.silenced == ("DS003", "DS015")
+
+
+def test_at_most_ten_are_told_and_all_are_counted_and_names_cannot_run_anything() -> None:
+    many = [container(f"c{n:02}", "running", size=(100 + n) * MEGA) for n in range(12)]
+    told = found(*many, container("$(reboot)", "running", size=GIGA))["DS002"]
+    assert (told.objects, len(told.evidence)) == (13, 10)
+    assert told.evidence[0].startswith("$(reboot): 1.00 GB")
+    assert "docker diff '$(reboot)' shows where" in told.mend
+
+
+def test_a_report_of_what_is_gone_tomorrow_counts_to_its_own_now() -> None:
+    seen = inventory(volume("v", created=ago(days=29)))
+    later = make_report(seen, make_plan(seen, DEFAULT_POLICY, NOW + timedelta(days=2)), None)
+    assert [one.id for one in later.findings] == ["DS003"]

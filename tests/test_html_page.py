@@ -1,0 +1,228 @@
+"""What the page says and draws, without a browser."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockersweep.model.inventory import KINDS, Disk
+from dockersweep.model.report import Report, ReportedObject, Trend, TrendPoint
+from dockersweep.report.page.answers import Answer, answers, first_steps
+from dockersweep.report.page.treemap import Box, Leaf, Map, tree, treemap
+from dockersweep.report.page.trend_lines import disk_line, drawing, kind_lines
+from dockersweep.report.page.words import days, percent, rate
+from tests.inventories import NOW
+from tests.reports import (
+    GIGABYTE,
+    MEGABYTE,
+    busy_report,
+    exactly,
+    findings,
+    many_objects,
+    report,
+    reported,
+    trend,
+    unread,
+)
+
+MAYBE_NAMES = st.none() | st.sampled_from(["shop", "a", "registry.example.com/shop/web"])
+OBJECTS = st.lists(
+    st.builds(
+        reported,
+        st.sampled_from(KINDS),
+        st.text(max_size=30),
+        st.none() | st.integers(0, 2**60),
+        in_use=st.booleans(),
+        goes=st.booleans(),
+        project=MAYBE_NAMES,
+        repository=MAYBE_NAMES,
+    ),
+    max_size=60,
+)
+
+
+def answer(seen: Report, question: str) -> Answer:
+    """The answer to the question that begins so."""
+    return next(one for one in answers(seen) if one.question.startswith(question))
+
+
+def with_trend(**fields: Any) -> Report:
+    """A report with a trend in which these fields are so."""
+    return report(many_objects(40), trend=msgspec.structs.replace(trend(), **fields))
+
+
+def slower(factor: float, seen: Trend) -> Trend:
+    """The trend with all growth times that."""
+    return msgspec.structs.replace(
+        seen,
+        growth=tuple(
+            msgspec.structs.replace(one, bytes_per_day=int((one.bytes_per_day or 0) * factor)) for one in seen.growth
+        ),
+    )
+
+
+@given(OBJECTS)
+def test_every_tile_lies_in_the_picture_and_all_bytes_are_in_the_tree(objects: list[ReportedObject]) -> None:
+    branches = tree(report(objects))
+    assert sum(branch.size_bytes for branch in branches) == sum(one.own_bytes or 0 for one in objects)
+    for width, height in ((1120, 620), (380, 640)):
+        drawn = treemap(branches, width, height)
+        for tile in drawn.tiles:
+            assert_within(tile.box, Box(0, 0, width, height))
+
+
+@given(OBJECTS)
+def test_tiles_of_a_kind_are_as_large_as_it_is(objects: list[ReportedObject]) -> None:
+    branches = tree(report(objects))
+    whole = sum(branch.size_bytes for branch in branches)
+    drawn = treemap(branches, 1000, 1000)
+    kinds = {tile.told.split(":")[0]: tile.box for tile in drawn.tiles if tile.level == 1}
+    for branch in branches:
+        if branch.size_bytes > whole / 100 and branch.name in kinds:
+            # Two units are the gap between tiles.
+            box = kinds[branch.name]
+            assert (box.width + 2) * (box.height + 2) == pytest.approx(1_000_000 * branch.size_bytes / whole, rel=0.01)
+
+
+def assert_within(inner: Box, outer: Box) -> None:
+    """Fail where a box is not within the other, or is none."""
+    assert inner.width > 0
+    assert inner.height > 0
+    assert inner.x >= outer.x - 0.01
+    assert inner.y >= outer.y - 0.01
+    assert inner.x + inner.width <= outer.x + outer.width + 0.01
+    assert inner.y + inner.height <= outer.y + outer.height + 0.01
+
+
+def test_small_objects_are_drawn_together_and_counted() -> None:
+    drawn = treemap(tree(report(many_objects(10_000))), 1120, 620)
+    assert len(drawn.tiles) < 1200
+    assert sum(tiles_stand_for(drawn)) == sum(1 for one in many_objects(10_000) if one.own_bytes)
+
+
+def tiles_stand_for(drawn: Map) -> list[int]:
+    """How many objects each tile stands for."""
+    return [
+        int(tile.told.split()[0]) if " smaller ones" in tile.told else 1
+        for tile in drawn.tiles
+        if tile.standing is not None
+    ]
+
+
+def test_what_several_share_is_drawn_as_what_becomes_of_it() -> None:
+    seen = report([reported("image", "app:1", 5 * GIGABYTE, repository="app")])
+    shares = tuple(
+        msgspec.structs.replace(one, size=exactly(8 * GIGABYTE), unused=exactly(7 * GIGABYTE))
+        if one.share == "image"
+        else one
+        for one in seen.shares
+    )
+    (images,) = tree(msgspec.structs.replace(seen, shares=shares))
+    assert images.size_bytes == 8 * GIGABYTE
+    assert images.parts[1:] == (
+        Leaf("shared by several", "layers", 2 * GIGABYTE, "kept"),
+        Leaf("shared by several", "layers", GIGABYTE, "in-use"),
+    )
+
+
+def test_what_takes_most_says_what_was_not_read() -> None:
+    seen = unread(report(many_objects(40)), "container-log", "volume")
+    assert "Not read, and so not counted: container logs, volumes." in answer(seen, "What takes").sentences
+    assert answer(unread(report(), "image"), "What takes").short == "Nothing that could be read"
+
+
+def test_nothing_can_go_where_nothing_does() -> None:
+    seen = report([reported("volume", "data", GIGABYTE)])
+    assert answer(seen, "What can go").short == "Nothing"
+    assert answer(seen, "What can go").sentences[-1] == "All that is unused takes 1.00 GB."
+
+
+@pytest.mark.parametrize(
+    ("seen", "short"),
+    [
+        (report(), "Nothing tells yet"),
+        (report(trend=msgspec.structs.replace(trend(), growth=())), "Nothing tells yet"),
+        (report(trend=slower(-1, trend())), "Build cache: 140 MB a week"),
+        (report(trend=slower(0, trend())), "Nothing"),
+        (report(trend=trend()), "Volumes: 310 MB a day"),
+    ],
+)
+def test_what_grows(seen: Report, short: str) -> None:
+    assert answer(seen, "What grows").short == short
+
+
+@pytest.mark.parametrize(
+    ("fields", "short"),
+    [
+        ({}, "In 43 to 96 days"),
+        ({"full_in_days_latest": None}, "In 43 days or later"),
+        ({"full_in_days": None}, "Not at this rate"),
+        ({"full_in_days": None, "growth": ()}, "Nothing tells yet"),
+        ({"full_in_days_latest": 400.0}, "In 43 days to 13 months"),
+        ({"full_in_days_soonest": 0.1, "full_in_days_latest": 0.4}, "In less than a day"),
+        ({"full_in_days_soonest": 0.5, "full_in_days_latest": 9.0}, "In less than a day to 9 days"),
+    ],
+)
+def test_when_the_disk_is_full(fields: dict[str, Any], short: str) -> None:
+    assert answer(with_trend(**fields), "When").short == short
+
+
+def test_what_is_critical_comes_first_and_notes_are_no_steps() -> None:
+    steps = first_steps(report(many_objects(9), findings=findings()))
+    assert [step.why.split()[0] for step in steps] == ["The", "Give", "3"]
+    assert first_steps(report(findings=findings()[2:])) == ()
+
+
+def test_lines_break_where_a_size_was_not_known() -> None:
+    points = tuple(
+        TrendPoint(at=NOW - timedelta(days=9 - day), sizes={"image": None if day == 4 else day * GIGABYTE})
+        for day in range(10)
+    )
+    lines = kind_lines(with_trend(points=points))
+    assert [line.name for line in lines] == ["Images"]
+    assert drawing(lines, 600, 200, 3, "images").count("<path") > 0
+    assert disk_line(with_trend(points=points)) == ()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_one_point_is_no_line(count: int) -> None:
+    assert drawing(kind_lines(with_trend(points=trend().points[:count])), 600, 200, 3, "nothing") == ""
+
+
+def test_many_points_are_thinned_and_the_newest_stays() -> None:
+    seen = with_trend(points=trend(365, 4).points)
+    line = kind_lines(seen)[0]
+    assert 100 < len(line.points) <= 240
+    assert seen.trend is not None
+    assert line.points[-1][0] == seen.trend.points[-1].at
+
+
+def test_a_disk_line_ends_at_the_size_of_the_disk() -> None:
+    seen = msgspec.structs.replace(
+        busy_report(), disk=Disk(total_bytes=9 * GIGABYTE, free_bytes=0, total_inodes=None, free_inodes=None)
+    )
+    used, whole = disk_line(seen)
+    assert used.last_bytes == trend().points[-1].sizes["disk"]
+    assert whole.last_bytes == 9 * GIGABYTE
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (percent(1, 1000), "under 1 %"),
+        (percent(0, 1000), "0 %"),
+        (percent(999, 1000), "over 99 %"),
+        (percent(1, 0), "0 %"),
+        (rate(310 * MEGABYTE), "310 MB a day"),
+        (rate(-2 * MEGABYTE), "-14.0 MB a week"),
+        (days(1.2), "1 day"),
+        (days(120), "4 months"),
+        (days(900), "2 years"),
+        (days(9000), "over 10 years"),
+    ],
+)
+def test_words(told: str, text: str) -> None:
+    assert told == text
