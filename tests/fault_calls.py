@@ -85,7 +85,10 @@ class Call:
 
     def strike(self, fault: Fault, names: Mapping[str, str]) -> Strike:
         """Return what makes the fault strike this call."""
-        params = ".*" if self.method == "POST" else params_pattern(self.params)
+        told = dict(self.params)
+        for name, value in names.items():
+            told = {key: text.replace(f"{{{name}}}", value) for key, text in told.items()}
+        params = ".*" if self.method == "POST" else params_pattern(told)
         return Strike(fault, self.method, re.escape(self.path.format(**names)), params, self.nth)
 
 
@@ -135,6 +138,9 @@ def _in_a_scan(call: Call, fault: str) -> Expected:
 def _before_a_removal(call: Call, fault: str) -> Expected:
     if fault == "gone for good":
         return _is("not-attempted", 5)
+    if fault == "gone 0.6 s" and call.scenario.kind == "image":
+        # The removal of another image may have been under way.
+        return _is("removed", 0, 3)
     if _LOST.match(fault) or fault in ("gone 0.6 s", "500, asked again") or (fault == "200 MB" and call.lists):
         # What changes nothing is asked again.
         return _is("removed", 0)

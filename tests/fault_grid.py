@@ -276,10 +276,10 @@ Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 def _key(request: Request, named: Mapping[str, str]) -> Key:
-    path = request.path
+    path, params = request.path, {} if request.method == "POST" else request.params
     for value, name in named.items():
         path = path.replace(value, name)
-    params = {} if request.method == "POST" else request.params
+        params = {key: text.replace(value, name) for key, text in params.items()}
     return request.method, path, tuple(sorted(params.items()))
 
 

@@ -27,7 +27,7 @@ from dockersweep.policy.reclaim import Reclaim
 from dockersweep.policy.references import find_holds
 from dockersweep.policy.rules import evaluate
 from dockersweep.policy.saved_plan import what_may_go
-from dockersweep.policy.totals import held_bytes
+from dockersweep.policy.totals import Totals
 from dockersweep.units import Age
 from tests.inventories import NOW, inventory
 from tests.policy_oracle import Forbidden, is_as_old, judge
@@ -277,7 +277,7 @@ def test_what_comes_back_is_what_its_rows_say_and_no_more_than_there_is(
         assert total.low_bytes <= total.high_bytes
         if None not in highs:
             assert total.high_bytes <= sum(high or 0 for high in highs)
-    held = held_bytes(seen)
+    held = Totals(seen).held_bytes
     # What an engine holds is told without the logs of its containers; what comes back is told with them.
     logs = sum(one.log_bytes or 0 for one in seen.containers)
     if held is not None:
@@ -508,7 +508,8 @@ def test_an_engine_receives_the_removals_that_the_plan_shows_and_no_others(
     plan = make_plan(seen, replace(policy, target=target), NOW)
     engine = RecordingEngine(seen)
     stop = StopRequest()
-    carried = carry_out(plan, Hand(engine, engine, Patience(engine.check_back, 0, stop), {}, frozenset(), frozenset()), stop)
+    hand = Hand(engine, engine, Patience(engine.check_back, 0, stop), {}, frozenset(), frozenset())
+    carried = carry_out(plan, hand, stop)
     assert [(one.status, one.detail) for one in carried.outcomes] == [("removed", None)] * len(plan.removals)
     shown = [(one.kind, one.id, one.action, one.name if one.action == "untag" else "") for one in plan.removals]
     assert Counter(engine.asked) == Counter(shown)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.engine import Engine
+from tests.engines.kinds import KINDS
 from tests.engines.litter import Litter
 from tests.races import MOMENTS, RACES, Moment, Race, Scene
 from tests.recorder import Request
@@ -95,6 +96,9 @@ def test_race(
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
+    if moment == "saved" and KINDS.index(engine.kind) != RACES.index(race) % len(KINDS):
+        # `apply` judges anew by the same code on every engine: each race is run against it on one of them.
+        pytest.skip("on another engine")
     scene = race.scene(engine, litter)
     try:
         run = carried_out(engine, race, scene, moment, tmp_path)
