@@ -4,7 +4,7 @@ from tests.engines.engine import Engine
 from tests.engines.litter import Litter
 from tests.soaking.alongside import AGGRESSIVE, sweep_beside, work_of
 
-SWEEPS = 4
+SWEEPS = 2
 
 
 def test_sweeps_beside_loads_builds_and_runs_break_none_of_them(engine: Engine, litter: Litter) -> None:

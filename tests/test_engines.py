@@ -181,6 +181,10 @@ def test_nothing_is_left_behind(one: EngineKind) -> None:
         run, namespace = engine.run_directory, _namespace(engine.pid)
         assert len(_members(namespace)) > 3
         assert cgroups.present(run.name)
+    # On a machine that is busy the kernel takes a moment to bury the dead.
+    deadline = time.monotonic() + 10
+    while _members(namespace) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert _members(namespace) == []
     assert not run.exists()
     assert cgroups.present(run.name) == []

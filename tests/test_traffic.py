@@ -88,14 +88,13 @@ def test_every_run_is_recorded_and_what_is_not_planned_is_told(engine: Engine, l
     assert list(strays(recording.requests, "sweep", []))
 
 
-@pytest.mark.parametrize("verb", ["scan", "plan", "report", "explain"])
-def test_a_verb_that_reads_sends_nothing_else(engine: Engine, litter: Litter, verb: str) -> None:
+def test_a_verb_that_reads_sends_nothing_else(engine: Engine, litter: Litter) -> None:
     everything(litter)
-    words = ["explain", "volume:shop_old"] if verb == "explain" else [verb]
-    with engine.recorder.recording() as recording:
-        assert dockersweep(*words, host=engine.url).status == 0
-    assert recording.requests
-    assert recording.of("DELETE", "POST", "PUT", "HEAD") == []
+    for words in (["scan"], ["plan"], ["report"], ["explain", "volume:shop_old"]):
+        with engine.recorder.recording() as recording:
+            assert dockersweep(*words, host=engine.url).status == 0
+        assert recording.requests
+        assert recording.of("DELETE", "POST", "PUT", "HEAD") == []
 
 
 def test_the_recorder_outlives_a_restart_of_its_engine_and_is_silent_without_it(engine: Engine) -> None:

@@ -103,7 +103,7 @@ def _of_those_left(
     try:
         after = _records(hand)
     except EngineError as problem:
-        return {removal.id: unknown_outcome(removal, error or problem) for removal in left}
+        return {removal.id: unknown_outcome(removal, problem) for removal in left}
     return {removal.id: _left_over(removal, removal.id in after, error, detail) for removal in left}
 
 

@@ -240,8 +240,8 @@ def _after_silence(hand: Hand, removal: Removal, error: EngineError) -> Outcome:
     """The request may have been carried out: the object is looked up, and never asked for twice."""
     try:
         now = hand.patience.outlast(lambda: _look(hand.engine, removal))
-    except EngineError:
-        return unknown_outcome(removal, error)
+    except EngineError as why_unknown:
+        return unknown_outcome(removal, why_unknown)
     if now is None:
         return outcome_of(removal, "removed", f"it is gone, though no answer came: {error}")
     return outcome_of(removal, "failed", f"it is still there: {error}")
