@@ -7,11 +7,15 @@ What a call does not need is not imported: the parser alone takes as long as the
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 from dockersweep import __version__
 from dockersweep.errors import DockersweepError
 from dockersweep.usage import HELP
+
+# The module typing takes longer to import than all of this.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 INTERRUPTED = 130
 
@@ -19,17 +23,19 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     given = sys.argv[1:] if argv is None else argv
+    arguments = None
     try:
         _open_closed_streams()
         if given and given[0] in ("-h", "--help"):
             return _say(HELP)
         if given and given[0] == "--version":
             return _say(f"dockersweep {__version__}\n")
-        return _run(given)
+        arguments = _parse(given)
+        return _run(arguments)
     except DockersweepError as error:
-        return _fail(str(error), error.exit_status)
+        return _fail(str(error), error.exit_status, arguments)
     except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+        return _fail("interrupted", INTERRUPTED, arguments)
 
 
 def _open_closed_streams() -> None:
@@ -49,12 +55,15 @@ def _say(text: str) -> int:
     return 0
 
 
-def _run(argv: Sequence[str]) -> int:
-    import importlib
-
+def _parse(argv: Sequence[str]) -> "argparse.Namespace":
     from dockersweep.parser import parse
 
-    arguments = parse(argv)
+    return parse(argv)
+
+
+def _run(arguments: "argparse.Namespace") -> int:
+    import importlib
+
     if hasattr(sys.stdout, "reconfigure"):
         # A terminal that cannot show a character gets its code instead of a traceback.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -63,10 +72,8 @@ def _run(argv: Sequence[str]) -> int:
     return status
 
 
-def _fail(message: str, status: int) -> int:
-    from dockersweep.report.text import printable
+def _fail(message: str, status: int, arguments: "argparse.Namespace | None") -> int:
+    from dockersweep.commands.event_log import EventLog
 
-    # A terminal that was hung up takes no message any more, but the status is still told.
-    with suppress(OSError):
-        sys.stderr.write(f"dockersweep: {printable(message)}\n")
+    EventLog(arguments.log_format if arguments else "text").error(message, status)
     return status

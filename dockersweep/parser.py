@@ -10,10 +10,17 @@ from dockersweep.errors import UsageError
 from dockersweep.usage import HELP
 
 KINDS = ("container", "image", "volume", "network", "build-cache")
-DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "history", "policy")
+DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "history", "report", "policy")
+PLAIN_FORMATS = ("table", "json", "csv", "markdown")
+REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
+SEVERITIES = ("critical", "warning", "note")
+SHELLS = ("bash", "zsh", "fish", "names")
+"""The shells that have completion, and what their scripts ask for."""
+LOG_FORMATS = ("text", "json", "journal")
 POLICY_ACTIONS = ("init", "check", "show", "test")
-FORMATS = ("table", "json", "csv", "markdown")
+FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 """All that any verb has; each takes some of them."""
+_FORMAT_OF_SUFFIX = {"md": "markdown", "prom": "prometheus"}
 SORT_KEYS = ("size", "age", "name")
 
 Value = TypeVar("Value")
@@ -49,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
     _add_common(parser, None, FORMATS)
     verbs = parser.add_subparsers(
-        dest="verb", metavar="VERB", prog="dockersweep", parser_class=_Parser, title="verbs", help=argparse.SUPPRESS
+        dest="verb", metavar="VERB", prog="dockersweep", parser_class=_Parser, title="verbs", help="what to do"
     )
     _add_scan(verbs)
     _add_plan(verbs)
@@ -60,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_history(verbs)
     _add_policy_verb(verbs)
     _add_schema(verbs)
+    _add_completion(verbs)
     return parser
 
 
@@ -83,10 +91,11 @@ def _add_verb(
     verbs: "Verbs", name: str, description: str, formats: Sequence[str], operand: str = ""
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
-        name, description=description, usage=f"dockersweep {name} [FLAG ...]{operand}", allow_abbrev=False
-    )
+        name, help=description, description=description, allow_abbrev=False,
+        usage=f"dockersweep {name} [FLAG ...]{operand}",
+    )  # fmt: skip
     _add_common(parser, argparse.SUPPRESS, formats)
-    parser.set_defaults(formats=formats)
+    parser.set_defaults(formats=formats, quiet=False, log_format="text")
     return parser
 
 
@@ -140,7 +149,7 @@ def _add_protections(group: "Group") -> None:
 
 
 def _add_scan(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "scan", "List what is there and unused, with sizes and ages.", ("table", "json"))
+    parser = _add_verb(verbs, "scan", "List what is there and unused, with sizes and ages.", PLAIN_FORMATS)
     group = parser.add_argument_group("selection")
     group.add_argument("-a", "--all", action="store_true", help="what is used too, marked by a *")
     group.add_argument("--sort", choices=SORT_KEYS, metavar="KEY", help="size (default), age or name")
@@ -157,20 +166,22 @@ def _add_scan(verbs: "Verbs") -> None:
 
 
 def _add_plan(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", ("table", "json"))
+    parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", PLAIN_FORMATS)
     parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
     )
     _add_policy(parser)
     _add_reading(parser, from_file=True)
+    parser.set_defaults(confirm_engine=None)
 
 
 def _add_sweep(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", ("table", "json"))
+    parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", PLAIN_FORMATS)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
     parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    _add_quiet(parser)
     parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
     _add_policy(parser)
     _add_reading(parser, from_file=False)
@@ -179,12 +190,11 @@ def _add_sweep(verbs: "Verbs") -> None:
 
 
 def _add_apply(verbs: "Verbs") -> None:
-    parser = _add_verb(
-        verbs, "apply", "Carry out a saved plan: its removals, none other.", ("table", "json"), " PLAN"
-    )
+    parser = _add_verb(verbs, "apply", "Carry out a saved plan: its removals, none other.", PLAIN_FORMATS, " PLAN")
     parser.add_argument("plan", metavar="PLAN", help="what `plan --format json -o FILE` wrote; - is standard input")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask where there is a terminal to ask on")
     parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    _add_quiet(parser)
     parser.add_argument(
         "--max-age", metavar="AGE", type=_age, default="24h", help="refuse a plan that is older than this (24h)"
     )
@@ -192,6 +202,12 @@ def _add_apply(verbs: "Verbs") -> None:
     _add_reading(parser, from_file=False)
     _add_carrying_out(parser)
     parser.set_defaults(older_than=None, kind=[], all_images=False, named_volumes=False)
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print nothing unless something was removed, or went wrong"
+    )
 
 
 def _add_carrying_out(parser: argparse.ArgumentParser) -> None:
@@ -210,6 +226,10 @@ def _add_carrying_out(parser: argparse.ArgumentParser) -> None:
         "--audit-log", metavar="FILE", help="append a JSON line for each removal; journal is the systemd journal"
     )
     group.add_argument(
+        "--log-format", metavar="LOG", choices=LOG_FORMATS, default="text",
+        help="a line on standard error for each event: json, or journal, with priorities for systemd (text: none)",
+    )  # fmt: skip
+    group.add_argument(
         "--require-ledger", action="store_true", help="remove nothing that cannot be written to the ledger"
     )
     group.add_argument(
@@ -218,7 +238,13 @@ def _add_carrying_out(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_report(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "report", "Show where the disk went.", ("table",))
+    parser = _add_verb(
+        verbs, "report", "Show where the disk went, whether it gets worse, and what to do.", REPORT_FORMATS
+    )
+    parser.add_argument(
+        "--fail-on", metavar="SEVERITY", choices=SEVERITIES,
+        help="exit with 10 where a finding is critical, at least a warning, or at least a note",
+    )  # fmt: skip
     _add_policy(parser)
     _add_reading(parser, from_file=True)
 
@@ -226,7 +252,7 @@ def _add_report(verbs: "Verbs") -> None:
 def _add_explain(verbs: "Verbs") -> None:
     parser = _add_verb(
         verbs, "explain", "Say what holds an object, which rules speak of it, and when it would go.",
-        ("table", "json"), " OBJECT",
+        PLAIN_FORMATS, " OBJECT",
     )  # fmt: skip
     parser.add_argument("object", metavar="OBJECT", help="a name, a tag, the beginning of an id, or KIND:NAME")
     _add_policy(parser)
@@ -236,7 +262,7 @@ def _add_explain(verbs: "Verbs") -> None:
 def _add_history(verbs: "Verbs") -> None:
     parser = _add_verb(
         verbs, "history", "Tell what earlier runs did, from the ledger; no engine is asked.",
-        ("table", "json", "csv", "markdown"), " [RUN]",
+        PLAIN_FORMATS, " [RUN]",
     )  # fmt: skip
     parser.add_argument(
         "run", metavar="RUN", nargs="?", type=_run_number,
@@ -261,6 +287,13 @@ def _add_policy_verb(verbs: "Verbs") -> None:
 def _add_schema(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",), " NAME")
     parser.add_argument("name", choices=DOCUMENTS, metavar="NAME", help=" or ".join(DOCUMENTS))
+
+
+def _add_completion(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "completion", "Print the script by which a shell completes.", ("table",), " SHELL")
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
+    # Verbs do not know the parser, and this one speaks of it.
+    parser.set_defaults(build_parser=build_parser)
 
 
 def _age(text: str) -> "Age":
@@ -326,7 +359,8 @@ def _told(read: Callable[[str], Value], text: str) -> Value:
 def _format_of(output: str | None, formats: Sequence[str]) -> str:
     """Return the format of a result without --format: that of its file's name, as in plan.json, else the first."""
     suffix = (output or "").rpartition(".")[2]
-    return suffix if suffix in formats[1:] else formats[0]
+    named = _FORMAT_OF_SUFFIX.get(suffix, suffix)
+    return named if named in formats[1:] else formats[0]
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -335,7 +369,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy or schema; "
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "
             "see `dockersweep --help`"
         )
     arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)

@@ -7,22 +7,24 @@ usage: dockersweep [-H URL | -c CONTEXT] [--policy FILE] [--format FORMAT]
 See what a Docker or Podman engine no longer needs, read why, remove just that.
 
 verbs, in the order of use:
-  scan     what lies about unused, sizes and ages  dockersweep scan --sort age
-  plan     what would go, what is kept, and why    dockersweep plan --verbose
-  sweep    plan, ask, and remove just that         dockersweep sweep --dry-run
-  apply    carry out a saved plan, nothing else    dockersweep apply plan.json
-  report   where the disk went                     dockersweep report
-  explain  why one object stays, till when         dockersweep explain app:1
-  history  what earlier runs did                   dockersweep history 12
-  policy   write, check, show, test policy files   dockersweep policy show
-  schema   the JSON Schema of a document           dockersweep schema plan
+  scan        what lies about unused, sizes, ages  dockersweep scan --sort age
+  plan        what would go, what is kept, why     dockersweep plan --verbose
+  sweep       plan, ask, and remove just that      dockersweep sweep --dry-run
+  apply       carry out a saved plan, only that    dockersweep apply plan.json
+  report      where the disk went                  dockersweep report
+  explain     why one object stays, till when      dockersweep explain app:1
+  history     what earlier runs did                dockersweep history 12
+  policy      write, check, show, test policies    dockersweep policy show
+  schema      the JSON Schema of a document        dockersweep schema plan
+  completion  for bash, zsh and fish               dockersweep completion bash
 
 flags of every verb:
   -H URL, --host URL   the engine: unix:///PATH or tcp://HOST:PORT
   -c CONTEXT, --context CONTEXT
                        the engine of a docker context, in place of -H
   --policy FILE        the policy file; - is standard input, default is no file
-  --format FORMAT      table or json; history has csv and markdown too
+  --format FORMAT      table, json, csv, markdown, html or prometheus, as far as
+                       the verb has it
   -o FILE, --output FILE
                        write to FILE, replaced in one step
   -h, --help           show this; behind a verb, its flags

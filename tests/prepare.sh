@@ -34,6 +34,9 @@ chattr e2fsprogs
 groff groff-base
 mandoc mandoc
 git git
+systemd-analyze systemd
+zsh zsh
+fish fish
 chromium-headless-shell chromium-headless-shell
 COMMANDS
     [ ${#missing[@]} -gt 0 ] || return 0

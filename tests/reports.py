@@ -194,7 +194,7 @@ def _share(share: Share, objects: Sequence[ReportedObject]) -> ShareOfDisk:
     size = _own(members) * quarters // 4
     is_exact = all(one.size_bytes is not None for one in members)
     return ShareOfDisk(
-        share=share, is_known=True, count=len(members), in_use=sum(one.in_use for one in members),
+        share=share, is_known=True, count=len(members), in_use=sum(one.in_use and not one.goes for one in members),
         size=exactly(size) if is_exact else Interval(low_bytes=size, high_bytes=None),
         reclaimable=exactly(_own(one for one in members if one.goes) * quarters // 4),
         unused=exactly(_own(one for one in members if not one.in_use) * quarters // 4),

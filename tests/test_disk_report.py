@@ -88,6 +88,22 @@ def test_each_part_is_counted_once_and_shared_layers_with_the_images() -> None:
     ]  # fmt: skip
 
 
+def test_what_goes_is_not_in_use_though_something_that_goes_too_uses_it() -> None:
+    gone = container("gone", created=ago(days=40), networks=["back"])
+    stays = container("stays", "running", networks=["front"])
+    told = report(inventory(gone, stays, network("back"), network("front"), network("idle")))
+    going = sum(one.kind == "network" and one.goes for one in told.objects)
+    (row,) = (row for row in told.shares if row.share == "network")
+    assert (row.count, row.in_use, going) == (3, 1, 2)
+    staying = sum(one.in_use and not one.goes for one in told.objects if one.kind == "network")
+    assert staying == row.in_use
+
+
+def test_a_regular_record_is_a_step() -> None:
+    told = report(inventory(record("r"), record("s", shared=True)))
+    assert sorted(one.why for one in told.objects) == ["step", "step, shared"]
+
+
 def test_the_remainder_is_what_is_in_the_folder_and_no_objects() -> None:
     told = report(LITTER)
     counted = sum(row.size.low_bytes for row in told.shares) - 7 * KILO

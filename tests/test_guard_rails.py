@@ -15,6 +15,7 @@ import pytest
 
 from dockersweep.commands import audit_log
 from dockersweep.commands.audit_log import AuditLog
+from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.run_lock import run_lock
 from dockersweep.errors import RefusedError
 from dockersweep.model.outcome import Outcome
@@ -292,11 +293,11 @@ def test_the_journal_gets_its_own_protocol(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(audit_log, "JOURNAL_SOCKET", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         journal.bind(path)
-        log = AuditLog("journal", ENGINE)
+        log = AuditLog("journal")
         outcome = Outcome(
             kind="volume", id="v", name="a\nb", action="remove", status="failed", detail="busy", freed_bytes=None
         )
-        log.ended(REMOVAL, outcome)
+        log.write(Entries(ENGINE, None).of(REMOVAL, outcome))
         data = journal.recv(100_000)
         log.close()
     assert data.startswith(b"MESSAGE=remove volume a\\nb: failed: busy\nPRIORITY=4\nSYSLOG_IDENTIFIER=dockersweep\n")

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockersweep.model.inventory import KINDS, Disk
+from dockersweep.model.plan import Interval
 from dockersweep.model.report import Report, ReportedObject, Trend, TrendPoint
+from dockersweep.report.disk_words import state_words, trend_sentence
 from dockersweep.report.page.answers import Answer, answers, first_steps
 from dockersweep.report.page.treemap import Box, Leaf, Map, tree, treemap
 from dockersweep.report.page.trend_lines import disk_line, drawing, kind_lines
-from dockersweep.report.page.words import days, percent, rate
+from dockersweep.report.page.words import days, fine_percent, percent, rate
 from tests.inventories import NOW
 from tests.reports import (
     GIGABYTE,
@@ -62,6 +64,15 @@ def slower(factor: float, seen: Trend) -> Trend:
             msgspec.structs.replace(one, bytes_per_day=int((one.bytes_per_day or 0) * factor)) for one in seen.growth
         ),
     )
+
+
+def growing(**slopes: int) -> Trend:
+    """A trend in which these grow by so many bytes a day."""
+    seen = trend()
+    growth = tuple(
+        msgspec.structs.replace(one, bytes_per_day=slopes.get(one.share, one.bytes_per_day)) for one in seen.growth
+    )
+    return msgspec.structs.replace(seen, growth=growth)
 
 
 @given(OBJECTS)
@@ -123,9 +134,12 @@ def test_what_several_share_is_drawn_as_what_becomes_of_it() -> None:
     (images,) = tree(msgspec.structs.replace(seen, shares=shares))
     assert images.size_bytes == 8 * GIGABYTE
     assert images.parts[1:] == (
-        Leaf("shared by several", "layers", 2 * GIGABYTE, "kept"),
-        Leaf("shared by several", "layers", GIGABYTE, "in-use"),
+        Leaf("shared", "", 2 * GIGABYTE, "kept"),
+        Leaf("shared", "", GIGABYTE, "in-use"),
     )
+    drawn = treemap((images,), 600, 300)
+    assert [tile.label for tile in drawn.tiles if tile.told.startswith("shared by several: ")] == ["shared", "shared"]
+    assert not any("…" in tile.label for tile in treemap((images,), 90, 300).tiles if tile.told.startswith("shared"))
 
 
 def test_what_takes_most_says_what_was_not_read() -> None:
@@ -144,10 +158,11 @@ def test_nothing_can_go_where_nothing_does() -> None:
     ("seen", "short"),
     [
         (report(), "Nothing tells yet"),
-        (report(trend=msgspec.structs.replace(trend(), growth=())), "Nothing tells yet"),
-        (report(trend=slower(-1, trend())), "Build cache: 140 MB a week"),
+        (report(trend=msgspec.structs.replace(trend(), growth=())), "180 scans are not enough"),
+        (report(trend=slower(-1, trend())), "Build cache: 20.0 MB a day"),
         (report(trend=slower(0, trend())), "Nothing"),
         (report(trend=trend()), "Volumes: 310 MB a day"),
+        (report(trend=growing(total=MEGABYTE)), "Mostly not the engine"),
     ],
 )
 def test_what_grows(seen: Report, short: str) -> None:
@@ -160,7 +175,7 @@ def test_what_grows(seen: Report, short: str) -> None:
         ({}, "In 43 to 96 days"),
         ({"full_in_days_latest": None}, "In 43 days or later"),
         ({"full_in_days": None}, "Not at this rate"),
-        ({"full_in_days": None, "growth": ()}, "Nothing tells yet"),
+        ({"full_in_days": None, "growth": ()}, "180 scans are not enough"),
         ({"full_in_days_latest": 400.0}, "In 43 days to 13 months"),
         ({"full_in_days_soonest": 0.1, "full_in_days_latest": 0.4}, "In less than a day"),
         ({"full_in_days_soonest": 0.5, "full_in_days_latest": 9.0}, "In less than a day to 9 days"),
@@ -170,10 +185,102 @@ def test_when_the_disk_is_full(fields: dict[str, Any], short: str) -> None:
     assert answer(with_trend(**fields), "When").short == short
 
 
-def test_what_is_critical_comes_first_and_notes_are_no_steps() -> None:
+def test_what_is_critical_comes_first_and_the_same_command_is_one_step() -> None:
     steps = first_steps(report(many_objects(9), findings=findings()))
-    assert [step.why.split()[0] for step in steps] == ["The", "Give", "3"]
-    assert first_steps(report(findings=findings()[2:])) == ()
+    assert [step.why for step in steps] == [
+        "The disk is nearly full: 91 % are used. Give back 6.71 GB",
+        "3 container logs grow without a limit",
+        "Look at what is unused and yet kept, 6.62 GB: volume shop_volume_1 (4.82 GB); "
+        + "also image registry.example.com/billing/api:build-5 (1.79 GB)",
+    ]
+    assert steps[0].how.startswith("dockersweep sweep; for more than the rules give")
+
+
+def test_where_there_are_only_notes_the_largest_is_a_step() -> None:
+    (step,) = first_steps(report(findings=findings()[2:]))
+    assert step.why == "1 repository has many versions here"
+    assert first_steps(report()) == ()
+
+
+@pytest.mark.parametrize(
+    ("kept", "command"),
+    [
+        (reported("volume", "data", GIGABYTE), "dockersweep explain volume:data"),
+        (reported("volume", "=my data", GIGABYTE), "dockersweep explain 'volume:=my data'"),
+        (reported("build-cache", "RUN make", GIGABYTE, id="abc"), "dockersweep explain build-cache:abc"),
+    ],
+)
+def test_what_is_large_unused_and_kept_is_pointed_at(kept: ReportedObject, command: str) -> None:
+    (step,) = first_steps(report([kept]))
+    assert step.how == f"{command} tells which rule keeps it"
+    assert first_steps(report([kept, reported("image", "app:1", 100 * GIGABYTE, in_use=True)])) == ()
+
+
+def test_the_note_on_what_is_kept_and_the_look_at_it_are_one_step() -> None:
+    note = msgspec.structs.replace(
+        findings()[2],
+        title="1 volume is old",
+        mend="look with dockersweep explain volume:data; a [[rule]] removes such",
+    )
+    (step,) = first_steps(report([reported("volume", "data", GIGABYTE)], findings=(note,)))
+    assert step.why == "1 volume is old. Look at what is unused and yet kept, 1.00 GB: volume data (1.00 GB)"
+    assert step.how == note.mend
+
+
+def test_a_disk_that_others_fill_is_told_beside_what_grows() -> None:
+    told = answer(report(trend=growing(total=600_000)), "What grows").sentences
+    assert told[0] == "The disk fills at 600 MB a day; of that the engine is 0.1 %."
+    assert told[1].startswith("Of the engine most of all volumes: by 309 MB to 311 MB a day, seen in 180 scans")
+    assert "all of that is the engine's" in answer(report(trend=growing(total=GIGABYTE)), "What grows").sentences[-1]
+
+
+@pytest.mark.parametrize(
+    ("goes", "won"),
+    [
+        (exactly(22 * MEGABYTE), "Giving back 22.0 MB wins less than an hour."),
+        (exactly(300 * MEGABYTE), "Giving back 300 MB wins 12 hours."),
+        (Interval(low_bytes=0, high_bytes=6 * GIGABYTE), "wins at most 10 days."),
+        (Interval(low_bytes=6 * GIGABYTE, high_bytes=None), "wins at least 10 days."),
+        (Interval(low_bytes=6, high_bytes=None), None),
+        (exactly(0), None),
+    ],
+)
+def test_what_can_go_is_told_with_the_time_that_it_wins(goes: Interval, won: str | None) -> None:
+    seen = report(trend=trend(), reclaimable=goes)
+    told = answer(seen, "When").sentences[-1]
+    assert told.endswith(won) if won else "wins" not in told
+    assert trend_sentence(seen).endswith(won) if won else "wins" not in trend_sentence(seen)
+    assert "wins" not in trend_sentence(report(reclaimable=goes))
+
+
+def test_the_largest_is_told_with_what_it_alone_gives_back_and_what_it_was() -> None:
+    digest = "sha256:7a1f78b7140300"
+    one = reported("image", "7a1f78b71403", 7 * MEGABYTE, id=digest, own_bytes=2 * MEGABYTE, age_source="first seen")
+    one = msgspec.structs.replace(one, goes=True)
+    assert answer(report([one]), "What takes").sentences[1] == (
+        "The largest single thing is image 7a1f78b71403 (untagged, first seen 5 weeks ago): 7.00 MB with what it "
+        "shares, 2.00 MB for itself, which it alone gives back."
+    )
+    was = msgspec.structs.replace(one, repository="shop/web")
+    assert answer(report([was]), "What can go").sentences[1] == (
+        "The largest: image 7a1f78b71403 (untagged, of shop/web, 2.00 MB)."
+    )
+    unknown = msgspec.structs.replace(one, age_seconds=None)
+    assert state_words(unknown) == "untagged; nothing uses it"
+
+
+def test_one_scan_says_why_it_is_not_enough() -> None:
+    one = msgspec.structs.replace(
+        trend(), growth=(msgspec.structs.replace(trend().growth[0], points=1, bytes_per_day=None),),
+        full_in_days=None, text="1 scan is not enough",
+    )  # fmt: skip
+    for question in ("What grows", "When"):
+        told = answer(report(trend=one), question)
+        assert (told.short, told.sentences[0]) == ("One scan is not enough", "1 scan is not enough.")
+        assert answer(report(), question).sentences[0] == "Earlier scans are not kept: there is no ledger."
+    assert answer(report(trend=one, disk=None), "When").sentences == (
+        "How full the engine's disk is cannot be told from here.",
+    )
 
 
 def test_lines_break_where_a_size_was_not_known() -> None:
@@ -217,7 +324,9 @@ def test_a_disk_line_ends_at_the_size_of_the_disk() -> None:
         (percent(999, 1000), "over 99 %"),
         (percent(1, 0), "0 %"),
         (rate(310 * MEGABYTE), "310 MB a day"),
-        (rate(-2 * MEGABYTE), "-14.0 MB a week"),
+        (rate(-2 * MEGABYTE), "-2.00 MB a day"),
+        (fine_percent(0.01), "under 0.1 %"),
+        (fine_percent(46.2), "46 %"),
         (days(1.2), "1 day"),
         (days(120), "4 months"),
         (days(900), "2 years"),

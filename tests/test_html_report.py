@@ -264,12 +264,14 @@ def test_the_five_answers_are_on_the_first_screen(browser: Browser, written: Cal
     for told in (
         "What takes most? Images",
         "The largest single thing is image registry.example.com/shop/web:build-0: 9.00 GB.",
+        "The largest: image registry.example.com/shop/web:build-2 ",
         "What can go? 23.6 GB",
         "33 containers, 67 images, 33 build-cache records",
         "What grows? Volumes: 310 MB a day",
         "When is the disk full? In 43 to 96 days",
-        "What to do first? The disk is nearly full: 91 % are used dockersweep sweep",
-        "Give back 23.6 GB",
+        "What to do first? The disk is nearly full: 91 % are used. Give back 23.6 GB, which wins 5 weeks",
+        "dockersweep sweep; for more",
+        "Giving back 23.6 GB wins 5 weeks.",
     ):
         assert told in text
 

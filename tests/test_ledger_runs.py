@@ -191,7 +191,7 @@ def test_old_runs_are_forgotten_and_numbers_not_used_again(memory: Memory, tmp_p
     assert a_run(memory).number == 4
 
 
-def test_the_last_run_that_ended_and_what_all_gave_back(memory: Memory) -> None:
+def test_the_last_run_and_what_all_gave_back(memory: Memory) -> None:
     assert memory.last_run(ENGINE) == (None, 0)
     for number in range(3):
         run = memory.begin(replace(START, started_at=NOW + number * DAY))
@@ -201,7 +201,7 @@ def test_the_last_run_that_ended_and_what_all_gave_back(memory: Memory) -> None:
             run.finish(number, NOW + number * DAY, replace(document(), reclaimed=reclaimed), None)
     last, total = memory.last_run(ENGINE)
     assert last is not None
-    assert (last.number, last.exit_status, total) == (2, 1, 40)
+    assert (last.number, last.state, last.exit_status, total) == (3, "running", None, 40)
     assert memory.last_run(replace(ENGINE, id="OTHER")) == (None, 0)
 
 

@@ -14,16 +14,22 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from dockersweep import __version__, cli, errors, ledger, units
-from dockersweep.commands import audit_log, execution, plan, signals
+from dockersweep.commands import execution, plan, removal_entry, signals
 from dockersweep.engine import endpoint
 from dockersweep.model.outcome import Status
 from dockersweep.model.policy import Rule
 from dockersweep.parser import build_parser
 from dockersweep.policy import defaults, selection
+from dockersweep.policy.disk_report.catalogue import CATALOGUE
+from dockersweep.report.metrics import STATUSES
+from dockersweep.report.prometheus import prometheus_report
 from tests.allowed import ALLOWED_CALLS
+from tests.reports import busy_report
 from tests.roff import COMMANDS, Entry, Section, complaints, example_blocks, lines_in_80_columns, plain, read_page
+from tests.test_prometheus import past_run
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "man" / "dockersweep.1"
@@ -205,8 +211,28 @@ def test_page_has_the_files() -> None:
 def test_page_has_the_keys_of_the_audit_log() -> None:
     sentence = next(s for s in OPTIONS["Carrying-out flags"].entry("--audit-log FILE").text.split(".") if "keys" in s)
     assert re.findall(r"[a-z_]+", sentence.split(" are ")[1].replace(" and\n", ", ")) == list(
-        audit_log.Entry.__struct_fields__
+        removal_entry.Entry.__struct_fields__
     )
+
+
+def test_page_has_the_findings_with_their_severities() -> None:
+    expected = [f"{one} ({known.severity})" for one, known in CATALOGUE.items()]
+    assert section("The findings of a report").tags == expected
+
+
+def test_page_has_the_metrics_with_their_labels() -> None:
+    metrics: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(prometheus_report(busy_report(), past_run(), 0)):
+        for sample in family.samples:
+            metrics.setdefault(sample.name, set()).update(set(sample.labels) - {"engine"})
+    tags = [tag for line in section("The metrics of a report").tags for tag in line.split(", ")]
+    told = {name: set(re.findall(r"\w+", labels)) for name, _, labels in (tag.partition("{") for tag in tags)}
+    assert told == metrics
+
+
+def test_page_has_what_a_last_run_can_be() -> None:
+    words = section("The metrics of a report").entry("dockersweep_last_run_status{status}").text
+    assert set(STATUSES) <= set(re.findall(r"[\w-]+", words))
 
 
 def words_of_call(pattern: str) -> str:

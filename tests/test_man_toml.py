@@ -25,9 +25,11 @@ from dockersweep.model.policyfile import (
     PolicyFile,
     ProtectTable,
     RemoveTable,
+    ReportTable,
     RuleTable,
     TargetTable,
 )
+from dockersweep.model.report import FindingId
 from dockersweep.parser import build_parser
 from dockersweep.policy.case.cases import read_case, run_case
 from dockersweep.policy.defaults import DEFAULT_POLICY
@@ -66,6 +68,7 @@ TABLES: dict[str, type[Struct]] = {
     "keep": KeepTable,
     "remove": RemoveTable,
     "[target]": TargetTable,
+    "[report]": ReportTable,
 }
 
 ALL = list(read_page(PAGE))
@@ -141,6 +144,8 @@ def one_type_words(wanted: inspect.Type, reads: str | None, is_list: bool) -> st
             return "KINDS" if is_list else "KIND"
         case inspect.LiteralType() if set(wanted.values) == set(get_args(State)):
             return "STATES"
+        case inspect.LiteralType() if set(wanted.values) == set(get_args(FindingId)):
+            return "FINDINGS"
         case inspect.LiteralType():
             return "|".join(f'"{one}"' if isinstance(one, str) else str(one) for one in sorted(wanted.values, key=str))
     raise AssertionError(f"no word for {wanted}")
@@ -238,6 +243,11 @@ def test_values_of_the_page_are_such_values() -> None:
 def test_page_has_the_kinds_and_the_states() -> None:
     assert re.findall(r'"(.+?)"', value_entry("KINDS").text) == list(KINDS)
     assert re.findall(r'"(.+?)"', value_entry("STATES").text) == list(get_args(State))
+
+
+def test_page_has_the_first_and_the_last_finding() -> None:
+    first, *_, last = get_args(FindingId)
+    assert re.findall(r'"(.+?)"', value_entry("FINDINGS").text) == [first, last]
 
 
 def test_page_has_the_places_of_the_file_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

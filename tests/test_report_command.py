@@ -66,7 +66,7 @@ def test_the_table_answers_where_whether_and_what_to_do(saved: str) -> None:
     assert "  warning DS016: the disk fills up: 91 % of its bytes are used" in told
     assert "  warning DS002: 1 container keeps much in its writable layer" in told
     assert "      mend: mount a volume where it writes: docker diff web shows where" in told
-    assert "Volumes 2 1 10.0 MB 0 B 3.00 MB" in [" ".join(line.split()) for line in lines]
+    assert "Volumes 2 1 1 10.0 MB 0 B 3.00 MB" in [" ".join(line.split()) for line in lines]
     assert not set(told) & set("█▒▓")
     assert "\x1b" not in told
 
@@ -78,6 +78,15 @@ def test_on_a_terminal_bars_are_drawn_and_fit() -> None:
         assert "█" in told
         assert "▒" in told
         assert "[" + "▓" * 10 in told
+    assert "UNUSED  " not in disk_table(of_full(), 70, with_bars=True).split("SIZE")[0]
+
+
+@pytest.mark.parametrize("with_bars", [True, False])
+def test_all_columns_fit_80_where_the_folder_is_known_too(with_bars: bool) -> None:
+    small = made_up(objects=busy_report().objects[40:60], trend=busy_report().trend)
+    told = disk_table(small, 80, with_bars)
+    assert max(map(len, told.splitlines())) <= 80
+    assert "  UNUSED  " in told.split("SIZE")[0]
 
 
 def test_in_a_narrow_terminal_nothing_is_wider_than_it() -> None:
@@ -117,7 +126,7 @@ def test_csv_has_a_row_an_object_and_no_formulas(saved: str) -> None:
 def test_markdown_shows_names_as_they_are(saved: str) -> None:
     told = report(saved, "--format", "markdown")
     assert told.startswith("# Disk report of box\n")
-    assert "| volume | old\\|\\*pipe\\* | 3.00 MB | no | no container mounts it |" in told
+    assert "| volume | old\\|\\*pipe\\* | 3.00 MB | 3.00 MB | no | no container mounts it |" in told
     assert "| warning | DS016 | the disk fills up: 91 % of its bytes are used |" in told
     assert "## Is it getting worse" in told
 

@@ -91,21 +91,55 @@ def test_a_disk_that_fills_up_is_full_between_two_days() -> None:
     assert told.full_in_days_latest is not None
     assert told.full_in_days_soonest < 50 < told.full_in_days_latest
     assert told.text.startswith("at this rate (2.0")
-    assert told.text.endswith("(from 31 points over 4 weeks)")
+    assert told.text.endswith("(from 31 scans over 4 weeks)")
 
 
 def test_too_few_points_say_so() -> None:
-    assert "1 point, and it takes 5 over a day" in trend_of(points([1]), DISK).text
-    assert "4 points over 3 days, and it takes 5" in trend_of(points([1, 2, 3, 4]), DISK).text
-    assert "9 points over 8 hours" in trend_of(points(range(9), HOUR), DISK).text
-    assert trend_of([], DISK).text == "nothing tells how full the disk was, or is"
-    assert trend_of(points(range(9)), None).text == "nothing tells how full the disk was, or is"
+    why = "not enough to say what grows and when the disk is full: it takes 5 over a day, so"
+    assert trend_of(points([1]), DISK).text == (
+        f"1 scan is {why} 4 more, an hour or longer apart, the last of them after 2026-11-25T12:00:00Z"
+    )
+    assert trend_of(points([1, 2, 3, 4]), DISK).text == f"4 scans over 3 days are {why} 1 more"
+    assert trend_of(points(range(9), HOUR), DISK).text == (
+        f"9 scans over 8 hours are {why} 1 more after 2026-11-25T04:00:00Z"
+    )
+    far_apart = points([1, 2, 3], 50 * DAY)
+    assert trend_of(far_apart, DISK).text == f"2 scans over 7 weeks are {why} 3 more, an hour or longer apart"
+    nothing = "nothing tells how full the disk was, or is"
+    assert (
+        trend_of([], DISK).text == f"{nothing}; no scan is remembered yet, and it takes 5 over a day to tell what grows"
+    )
+    assert trend_of(points([1]), None).text.startswith(f"{nothing}; 1 scan is not enough")
+    assert trend_of(points(range(9)), None).text == nothing
+
+
+@pytest.mark.parametrize(
+    ("grown", "told"),
+    [
+        (None, "(2.00 GB a day)"),
+        (0, "(2.00 GB a day, none of that the engine's)"),
+        (-1000, "(2.00 GB a day, none of that the engine's)"),
+        (1_000_000, "(2.00 GB a day, of that the engine is under 0.1 %)"),
+        (2_000_000, "(2.00 GB a day, of that the engine is 0.1 %)"),
+        (GIGA, "(2.00 GB a day, of that the engine is 50 %)"),
+        (3 * GIGA, "(2.00 GB a day, all of that the engine's)"),
+    ],
+)
+def test_what_of_a_growing_disk_is_the_engines_is_told(grown: int | None, told: str) -> None:
+    days = [
+        TrendPoint(
+            at=NOW + DAY * day,
+            sizes={"disk": 2 * day * GIGA, "total": None if grown is None else 9 * GIGA + day * grown},
+        )
+        for day in range(6)
+    ]
+    assert told in trend_of(days, DISK).text
 
 
 def test_what_does_not_grow_is_never_full() -> None:
     told = trend_of(points([9 * GIGA - day * GIGA for day in range(9)]), DISK)
     assert (told.full_in_days, told.full_in_days_soonest, told.full_in_days_latest) == (None, None, None)
-    assert told.text == "the use of the disk does not grow (from 9 points over 8 days)"
+    assert told.text == "the use of the disk does not grow (from 9 scans over 8 days)"
 
 
 def test_what_may_or_may_not_grow_says_both() -> None:

@@ -7,49 +7,24 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 
+from dockersweep.commands.removal_entry import Entry
 from dockersweep.errors import OutputError
-from dockersweep.model.inventory import Engine
-from dockersweep.model.outcome import Outcome
-from dockersweep.model.plan import Decision, ObjectRef, Plan, Removal
-from dockersweep.report.text import printable
 
 JOURNAL = "journal"
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 JOURNAL_SECONDS = 5.0
+STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
+LOCK_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
 # A datagram holds about 200 kB, and an object may have reasons by the thousand.
 LONGEST_FIELD = 8000
-_WARNING, _NOTICE, _INFORMATION = 4, 5, 6
-_PRIORITY = {"removed": _NOTICE, "failed": _WARNING}
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one removal: a line of the audit log."""
-
-    at: datetime
-    run: int | None
-    """The number of the run in the ledger; None where that is not written."""
-    pid: int
-    engine: str | None
-    """The engine's name."""
-    engine_id: str | None
-    endpoint: str
-    kind: str
-    id: str
-    name: str
-    action: str
-    status: str
-    detail: str | None
-    reasons: tuple[str, ...]
-    """Each with its rule: "stopped containers: stopped for 10 days, over 24 hours"."""
-    size_bytes: int | None
-    freed_bytes: int | None
 
 
 class Lines(Protocol):
@@ -63,7 +38,9 @@ class _File:
     def __init__(self, path: str) -> None:
         # A pipe that nobody reads is an error, and not to be waited for.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
-        self._descriptor = os.open(path, flags, 0o600)
+        # To open a standard stream by its name would be to write over what the caller sent there.
+        own = STREAMS.get(path)
+        self._descriptor = os.open(path, flags, 0o600) if own is None else os.dup(own)
 
     def write(self, entry: Entry) -> None:
         """Append a line; where the disk is full, none of it."""
@@ -79,8 +56,18 @@ class _File:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Runs on other engines may write to the same file."""
-        with suppress(OSError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise OSError(errno.EAGAIN, "another process keeps it locked") from None
+                time.sleep(PAUSE_SECONDS)
+            except OSError:
+                # A pipe, or a file system without locks.
+                break
         try:
             yield
         finally:
@@ -104,10 +91,9 @@ class _Journal:
             raise
 
     def write(self, entry: Entry) -> None:
-        why = f": {entry.detail or '; '.join(entry.reasons)}"
         fields = {
-            "MESSAGE": printable(f"{entry.action} {entry.kind} {entry.name}: {entry.status}{why}")[:LONGEST_FIELD],
-            "PRIORITY": str(_PRIORITY.get(entry.status, _INFORMATION)),
+            "MESSAGE": entry.message[:LONGEST_FIELD],
+            "PRIORITY": str(entry.priority),
             "SYSLOG_IDENTIFIER": "dockersweep",
         }
         for name, value in msgspec.to_builtins(entry).items():
@@ -133,56 +119,33 @@ class AuditLog:
     Where it cannot be written any more, `problem` says why, and the run goes on.
     """
 
-    def __init__(self, target: str | None, engine: Engine) -> None:
+    def __init__(self, target: str | None) -> None:
         """`target` is a path, or "journal"; None for no log. Raises OutputError where it cannot be opened."""
         self.problem: str | None = None
-        self.run: int | None = None
         self._target = target
-        self._engine = engine
         self._lines = None if target is None else _opened(target)
         self._lock = threading.Lock()
-        self._decisions: dict[ObjectRef, Decision] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is one."""
+        return self._lines is not None
 
     def close(self) -> None:
         """Close it; what was written stays."""
         if self._lines is not None:
             self._lines.close()
 
-    def plan(self, plan: Plan) -> None:
-        """Take the reasons from a plan that is about to be carried out."""
-        if self._lines is not None:
-            self._decisions |= {ObjectRef(kind=one.kind, id=one.id): one for one in plan.decisions}
-
-    def ended(self, removal: Removal, outcome: Outcome) -> None:
+    def write(self, entry: Entry) -> None:
         """Write what became of a removal."""
         if self._lines is None or self.problem is not None:
             return
         try:
             with self._lock:
-                self._lines.write(self._entry(removal, outcome))
+                self._lines.write(entry)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             self.problem = f"{self._target} cannot be written any more: {why}"
-
-    def _entry(self, removal: Removal, outcome: Outcome) -> Entry:
-        decision = self._decisions.get(ObjectRef(kind=removal.kind, id=removal.id))
-        return Entry(
-            at=datetime.now(UTC),
-            run=self.run,
-            pid=os.getpid(),
-            engine=self._engine.name,
-            engine_id=self._engine.id,
-            endpoint=self._engine.endpoint,
-            kind=removal.kind,
-            id=removal.id,
-            name=removal.name,
-            action=removal.action,
-            status=outcome.status,
-            detail=outcome.detail,
-            reasons=tuple(f"{one.rule}: {one.text}" for one in decision.reasons) if decision else (),
-            size_bytes=decision.size_bytes if decision else None,
-            freed_bytes=outcome.freed_bytes,
-        )
 
 
 def _opened(target: str) -> Lines:

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import getpass
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,15 +16,17 @@ from msgspec.json import encode
 from msgspec.structs import replace
 
 from dockersweep import __version__
-from dockersweep.commands.audit_log import AuditLog
-from dockersweep.commands.gather import Picture, open_engine, open_memory, picture_of
+from dockersweep.commands.audit_log import JOURNAL, AuditLog
+from dockersweep.commands.event_log import EventLog
+from dockersweep.commands.gather import Picture, confirm_engine, open_engine, open_memory, picture_of
 from dockersweep.commands.permission import Circumstances, permit
+from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.rounds import FailedBefore, Hands, Records, Task, carry_out_rounds
 from dockersweep.commands.run_lock import run_lock
 from dockersweep.commands.signals import Stopped, stop_on_signals
 from dockersweep.commands.write import check_writable, terminal_width, write_result
 from dockersweep.engine.stopping import StopRequest
-from dockersweep.errors import DockersweepError, EngineError, LedgerError, OutputError, RefusedError
+from dockersweep.errors import DockersweepError, EngineError, LedgerError, OutputError, RefusedError, UsageError
 from dockersweep.ledger import Memory, RunRecord, state_folder
 from dockersweep.model.documents import write_document
 from dockersweep.model.history import RunStart
@@ -34,7 +35,6 @@ from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.policy.limits import NOTHING_GONE, Gone
 from dockersweep.policy.unfinished import settled, told
-from dockersweep.report.text import printable
 
 if TYPE_CHECKING:
     from dockersweep.engine.client import Client
@@ -50,7 +50,9 @@ class Execution:
     arguments: argparse.Namespace
     memory: Memory
     audit_log: AuditLog
+    events: EventLog
     warnings: list[ScanWarning]
+    """What a run has to say of itself, besides what its scan could not read."""
     is_alone: bool
     """Whether it holds the lock; where that cannot be had a warning says so."""
 
@@ -67,38 +69,49 @@ class Execution:
 
     def carry_out(self, task: Task) -> int:
         """Carry out what is permitted, and write what became of it; return the exit status."""
+        stopped = Stopped(self.events)
+        # From before the first word in the ledger, so that no signal leaves a run there without its end.
+        with stop_on_signals(stopped):
+            return self._carry_out(task, stopped)
+
+    def _carry_out(self, task: Task, stopped: Stopped) -> int:
         record = self.memory.begin(self._start(task))
-        self.audit_log.run = record.number
         # What ends this early is written down as well.
-        stopped, status, document = Stopped(), 1, None
+        status, document = 1, None
         note: str | None = "it ended with an error of its own"
         try:
             task = self._with_warnings(task)
-            is_known = self.memory.is_known(self.client.engine)
-            with stop_on_signals(stopped):
-                permit_now = partial(self._permit, is_known, stopped.request)
-                permit_now(task.plan, NOTHING_GONE)
-                self.memory.looked_at(self.client.engine, task.picture.inventory.taken_at)
-                hands = Hands(
-                    client=self.client,
-                    arguments=self.arguments,
-                    memory=self.memory,
-                    records=Records(record, self.audit_log),
-                    failed_before=FailedBefore(self.memory),
-                    stop=stopped.request,
-                    permit=permit_now,
-                )
-                document = self._told(carry_out_rounds(task, hands), record.number)
-                status = stopped.exit_status if document.ended_by == "signal" else _exit_status(document)
-                # Inside, so that a signal that comes late does not take away what is to be told.
-                status = self._finish(record, status, document)
-                return self._tell(self._told(document, record.number), task.plan, status)
+            self.events.begins(task.plan, self.arguments.verb, task.by, record.number)
+            self.events.warnings(task.plan.warnings)
+            permit_now = partial(self._permit, self.memory.is_known(self.client.engine), stopped.request)
+            permit_now(task.plan, NOTHING_GONE)
+            self.memory.looked_at(self.client.engine, task.picture.inventory.taken_at)
+            hands = Hands(
+                client=self.client,
+                arguments=self.arguments,
+                memory=self.memory,
+                records=Records(record, self.audit_log, self.events, Entries(self.client.engine, record.number)),
+                failed_before=FailedBefore(self.memory),
+                stop=stopped.request,
+                permit=permit_now,
+            )
+            document = self._told(carry_out_rounds(task, hands), record.number)
+            status = stopped.exit_status if document.ended_by == "signal" else _exit_status(document)
+            status = self._finish(record, status, document)
+            document = self._told(document, record.number)
+            self.events.warnings([one for one in document.warnings if one not in task.plan.warnings])
+            status = self._tell(document, task.plan, status)
+            self.events.ends(document, status)
+            return status
         except DockersweepError as error:
             status, note = error.exit_status, str(error)
+            if document is not None:
+                # What was done could not be told.
+                self._finish(record, status, document)
             raise
         except KeyboardInterrupt:
             status, note = stopped.exit_status, "interrupted before anything was removed"
-            sys.stderr.write(f"dockersweep: {note}\n")
+            self.events.error(note, status)
             return status
         finally:
             if document is None:
@@ -123,6 +136,8 @@ class Execution:
     def _tell(self, document: OutcomeDocument, plan: Plan, status: int) -> int:
         """Write what was done; where its file cannot be written after all, to standard output. Return the status, of
         which that takes nothing away."""
+        if not self._is_told(document, status):
+            return status
         text = _format(document, plan, self.arguments)
         try:
             write_result(text, self.arguments.output)
@@ -131,9 +146,21 @@ class Execution:
                 write_result(text, None)
             if not status:
                 raise
-            with suppress(OSError):
-                sys.stderr.write(f"dockersweep: {printable(str(error))}\n")
+            self.events.error(str(error), status)
+        if self.arguments.format == "csv":
+            self.events.warnings_beside_rows(document.warnings)
         return status
+
+    def _is_told(self, document: OutcomeDocument, status: int) -> bool:
+        """Whether there is something to say, which --quiet asks for; a file is always written.
+
+        What a scan could not read is the same every night, and so nothing that --quiet lets through.
+        """
+        if not self.arguments.quiet or self.arguments.output not in (None, "-"):
+            return True
+        removed = any(one.status == "removed" for one in document.outcomes)
+        problems = self.warnings or self.memory.problem or self.audit_log.problem or document.reclaimed.surprises
+        return bool(status or removed or problems)
 
     def _start(self, task: Task) -> RunStart:
         return RunStart(
@@ -164,6 +191,7 @@ class Execution:
 def open_execution(arguments: argparse.Namespace) -> Iterator[Execution]:
     """Connect, and take the lock of the engine; raises RefusedError where it is not the one that is meant, or another
     run holds the lock."""
+    _refuse_one_file_for_two(arguments)
     check_writable(arguments.output)
     with (
         _required_ledger(arguments),
@@ -173,11 +201,18 @@ def open_execution(arguments: argparse.Namespace) -> Iterator[Execution]:
         confirm_engine(client, arguments.confirm_engine)
         folder = state_folder(os.environ, os.geteuid())
         with (
-            closing(AuditLog(arguments.audit_log, client.engine)) as audit_log,
+            closing(AuditLog(arguments.audit_log)) as audit_log,
             run_lock(client.engine, folder, arguments.lock_timeout.seconds) as no_lock,
         ):
             warnings = [] if no_lock is None else [ScanWarning(about="lock", text=no_lock)]
-            yield Execution(client, arguments, memory, audit_log, warnings, is_alone=no_lock is None)
+            events = EventLog(arguments.log_format)
+            yield Execution(client, arguments, memory, audit_log, events, warnings, is_alone=no_lock is None)
+
+
+def _refuse_one_file_for_two(arguments: argparse.Namespace) -> None:
+    log, output = arguments.audit_log, arguments.output
+    if log not in (None, JOURNAL) and output not in (None, "-") and os.path.realpath(log) == os.path.realpath(output):
+        raise UsageError(f"--audit-log and --output both name {log}: the result would replace the log")
 
 
 @contextmanager
@@ -188,16 +223,6 @@ def _required_ledger(arguments: argparse.Namespace) -> Iterator[None]:
         yield
     except LedgerError as error:
         raise RefusedError(f"nothing was removed: {error}, and --require-ledger asks for it") from None
-
-
-def confirm_engine(client: "Client", wanted: str | None) -> None:
-    """Raise RefusedError where the engine has neither the name nor the id that is wanted."""
-    engine = client.engine
-    if wanted is not None and wanted not in (engine.name, engine.id):
-        raise RefusedError(
-            f'nothing was removed: the engine at {engine.endpoint} is "{engine.name}" and not "{wanted}", '
-            "which --confirm-engine asks for"
-        )
 
 
 def _user() -> str:
@@ -211,15 +236,17 @@ def _user() -> str:
 def _format(document: OutcomeDocument, plan: Plan, arguments: argparse.Namespace) -> str:
     if arguments.format == "json":
         return write_document(document)
-    from dockersweep.report.outcome_table import outcome_table
+    from dockersweep.report.outcome_table import outcome_csv, outcome_markdown, outcome_table
+    from dockersweep.report.plan_table import plan_markdown, plan_table
 
+    if arguments.format == "csv":
+        return outcome_csv(document)
     width = terminal_width(arguments.output)
-    outcome = outcome_table(document, width)
-    if not arguments.verbose:
-        return outcome
-    from dockersweep.report.plan_table import plan_table
-
-    return f"{plan_table(plan, True, width)}\n{outcome}"
+    if arguments.format == "markdown":
+        outcome, before = outcome_markdown(document), plan_markdown(plan, True) if arguments.verbose else ""
+    else:
+        outcome, before = outcome_table(document, width), plan_table(plan, True, width) if arguments.verbose else ""
+    return f"{before}\n{outcome}" if before else outcome
 
 
 def _exit_status(document: OutcomeDocument) -> int:

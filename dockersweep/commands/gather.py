@@ -14,7 +14,7 @@ import msgspec
 from dockersweep.commands.policy_source import policy_in_force
 from dockersweep.commands.progress import show_progress
 from dockersweep.engine.endpoint import resolve_endpoint
-from dockersweep.errors import DocumentError, UsageError
+from dockersweep.errors import DocumentError, RefusedError, UsageError
 from dockersweep.ledger import Memory, state_folder
 from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Inventory, ScanWarning
@@ -65,6 +65,7 @@ def gather_plan(arguments: argparse.Namespace) -> Plan:
         picture = _saved_picture(arguments)
         return make_plan(picture.inventory, policy, picture.now)
     with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
+        confirm_engine(client, arguments.confirm_engine)
         picture = picture_of(client, arguments, memory)
         memory.looked_at(client.engine, picture.inventory.taken_at)
         return judge(picture, policy, memory)
@@ -121,6 +122,16 @@ def picture_of(client: "Client", arguments: argparse.Namespace, memory: Memory, 
     inventory = memory.remember(picture.inventory, used_of(uses), picture.now, picture.is_of_now)
     memory.keep_sizes(sizes_now(inventory), inventory.engine, inventory.taken_at)
     return replace(picture, inventory=inventory)
+
+
+def confirm_engine(client: "Client", wanted: str | None) -> None:
+    """Raise RefusedError where the engine has neither the name nor the id that is wanted."""
+    engine = client.engine
+    if wanted is not None and wanted not in (engine.name, engine.id):
+        raise RefusedError(
+            f'nothing was removed: the engine at {engine.endpoint} is "{engine.name}" and not "{wanted}", '
+            "which --confirm-engine asks for"
+        )
 
 
 def read_inventory(path: str) -> Inventory:

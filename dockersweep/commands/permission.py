@@ -4,6 +4,8 @@ import argparse
 import os
 import select
 import sys
+import termios
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dockersweep.engine.stopping import StopRequest
@@ -64,6 +66,9 @@ def _ask(plan: Plan, verbose: bool, stop: StopRequest) -> None:
     sys.stderr.write(plan_table(plan, verbose, max(40, os.get_terminal_size(sys.stderr.fileno()).columns)))
     sys.stderr.write(f"\nRemove {what_goes(plan)}? [y/N] ")
     sys.stderr.flush()
+    # What was typed before the plan was shown is no answer to it.
+    with suppress(termios.error):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
         if stop.is_set():
             raise KeyboardInterrupt("interrupted")

@@ -13,12 +13,12 @@ TICK_SECONDS = 0.5
 
 
 @contextmanager
-def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a callable that is told how many steps are done, of how many.
+def show_progress(what: str, log_format: str = "text") -> Iterator[Callable[[int, int], None]]:
+    """Yield a callable that is told how many steps are done, of how many. Between events for programs there is no bar.
 
     The bar moves while a single step takes long, too: its clock goes on.
     """
-    if not sys.stderr.isatty():
+    if log_format != "text" or not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from tqdm import tqdm

@@ -1,7 +1,7 @@
 """Carries out a plan and, while space that its target asks for is still short, further ones."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from dockersweep.commands.audit_log import AuditLog
+from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.gather import Picture, picture_of
 from dockersweep.commands.progress import show_progress
+from dockersweep.commands.removal_entry import Entries
 from dockersweep.engine.disk.gauge import gauge_of
 from dockersweep.engine.executor import carry_out
 from dockersweep.engine.patience import Patience
@@ -20,7 +22,7 @@ from dockersweep.errors import EngineError, LedgerError, RefusedError
 from dockersweep.ledger import Memory, RunRecord
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
-from dockersweep.model.plan import Plan, Removal
+from dockersweep.model.plan import NOTHING, Plan, Removal
 from dockersweep.model.policy import Policy
 from dockersweep.policy.failing import Attempt, with_failed_runs
 from dockersweep.policy.limits import Gone
@@ -62,11 +64,18 @@ class Records:
 
     run: RunRecord
     audit_log: AuditLog
+    events: EventLog
+    entries: Entries
 
     def plan(self, plan: Plan, inventory: Inventory) -> None:
         """A plan is about to be carried out."""
         self.run.plan(plan, inventory)
-        self.audit_log.plan(plan)
+        if self._has_logs:
+            self.entries.plan(plan)
+
+    @property
+    def _has_logs(self) -> bool:
+        return self.audit_log.is_open or self.events.is_on
 
     def sending(self, removal: Removal) -> None:
         """A request for it is about to be sent."""
@@ -74,7 +83,10 @@ class Records:
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         """This became of it. Of what is not known the ledger keeps that it was sent, so that the next run looks."""
-        self.audit_log.ended(removal, outcome)
+        if self._has_logs:
+            entry = self.entries.of(removal, outcome)
+            self.audit_log.write(entry)
+            self.events.removal(entry)
         if not outcome.is_unknown:
             self.run.ended(removal, outcome)
 
@@ -136,10 +148,16 @@ def carry_out_rounds(task: Task, hands: Hands) -> OutcomeDocument:
 def _record_settled(task: Task, hands: Hands) -> None:
     """Record what was decided already of a saved plan, before anything of it is removed."""
     if task.saved is not None:
-        removals = tuple(removal for removal, _ in task.settled)
+        # Its sizes are what the file says, and not to be believed.
+        removals = tuple(replace(one, reclaim=NOTHING, reclaim_alone=None) for one in _once(task.settled))
         hands.records.plan(replace(task.saved, removals=removals), task.picture.inventory)
         for removal, outcome in task.settled:
             hands.records.ended(removal, outcome)
+
+
+def _once(settled: Iterable[tuple[Removal, Outcome]]) -> list[Removal]:
+    """Return each removal once: a file may name one several times."""
+    return list({(one.kind, one.id, one.action, one.name): one for one, _ in settled}.values())
 
 
 def _with_settled(task: Task, document: OutcomeDocument) -> OutcomeDocument:
@@ -194,7 +212,7 @@ def _carry_out(plan: Plan, inventory: Inventory, by: str, hands: Hands) -> Outco
         images=frozenset(image.id for image in inventory.images),
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
     )
-    with show_progress("removing") as progress:
+    with show_progress("removing", hands.arguments.log_format) as progress:
         carried = carry_out(plan, hand, hands.stop, progress)
     prediction = prediction_of(inventory, carried.outcomes)
     measured = gauge.measure(prediction.parts) if gauge else None

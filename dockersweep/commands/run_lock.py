@@ -37,7 +37,7 @@ def run_lock(engine: Engine, folder: Path, timeout_seconds: float) -> Iterator[s
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         yield f"{path} cannot be written ({error.strerror}): another run on this engine would not be noticed"
         return

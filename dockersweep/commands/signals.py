@@ -1,11 +1,11 @@
 """Signals while removals are under way: what is in hand is finished, and what became of it is told."""
 
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
+from dockersweep.commands.event_log import EventLog
 from dockersweep.engine.stopping import StopRequest
 
 KILLED_BY = 128
@@ -15,7 +15,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Stopped:
     """Set by the first signal; a second one of the kind ends the process at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
         self.request = StopRequest()
         self.exit_status = KILLED_BY + signal.SIGINT
 
@@ -23,9 +24,7 @@ class Stopped:
         self.request.set()
         self.exit_status = KILLED_BY + number
         signal.signal(number, signal.SIG_DFL)
-        # Where nobody reads it any more, or this interrupted a write to it, it need not be said.
-        with suppress(OSError, RuntimeError, ValueError):
-            sys.stderr.write("\nfinishing what is under way; once more to stop at once\n")
+        self._events.stopping(number)
 
 
 @contextmanager

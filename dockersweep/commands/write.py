@@ -11,6 +11,9 @@ from pathlib import Path
 
 from dockersweep.errors import OutputError
 
+_OPENED: dict[str, int] = {}
+"""Pipes and devices that `check_writable` has opened, by their paths."""
+
 
 def terminal_width(path: str | None) -> int | None:
     """Return the columns that a table may take: those of the terminal or of COLUMNS; None where it is not shown on
@@ -28,8 +31,9 @@ def check_writable(path: str | None) -> None:
         if os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
         if _is_no_plain_file(path):
-            # Nobody may be reading a pipe; it is better to fail now than to wait for a reader afterwards.
-            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            # Nobody may be reading a pipe; it is better to fail now than to wait for a reader afterwards. It is kept
+            # open, because to its reader the end of the only writer is the end.
+            _OPENED[path] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             return
         with tempfile.NamedTemporaryFile(dir=Path(path).resolve().parent):
             pass
@@ -48,11 +52,20 @@ def write_result(text: str, path: str | None) -> None:
         return
     try:
         if _is_no_plain_file(path):
-            Path(path).write_text(text, encoding="utf-8")
+            _write_device(path, text)
         else:
             _replace_file(Path(path).resolve(), text)
     except (OSError, RuntimeError, ValueError) as error:
         raise _unwritable(path, error) from None
+
+
+def _write_device(path: str, text: str) -> None:
+    descriptor = _OPENED.pop(path, None)
+    if descriptor is None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _unwritable(path: str, error: Exception) -> OutputError:

@@ -4,6 +4,7 @@ A read returns nouns and raises EngineError where an answer does not hold. A rem
 it; it raises only where no answer came.
 """
 
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -120,8 +121,12 @@ class Client:
 
     def _describe(self, version: wire.WireVersion, info: wire.WireInfo) -> Engine:
         endpoint = self._connection.endpoint
+        url = endpoint.url
+        if self.is_podman and url.startswith("unix://"):
+            # It is known by where it listens, so that two names of one socket must not be two engines.
+            url = f"unix://{os.path.realpath(url.removeprefix('unix://'))}"
         return Engine(
-            endpoint=endpoint.url,
+            endpoint=url,
             endpoint_source=endpoint.source,
             id=None if self.is_podman else info.id or None,
             name=info.name or None,

@@ -163,7 +163,7 @@ class Memory:
         )
 
     def last_run(self, engine: Engine) -> tuple[PastRun | None, int | None]:
-        """Return the latest run of an engine that ended, and what all that are remembered gave back; None where
+        """Return the latest run of an engine, and what all that are remembered gave back; None where
         nothing tells."""
         nothing: tuple[PastRun | None, int | None] = (None, None)
         return self._do(

@@ -7,9 +7,11 @@ still has open stays where it is.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +65,7 @@ class LedgerFile:
             # the locks of another connection of this process.
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            _refuse_untrusted(self.path)
             self._opened = self._present()
             database = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
@@ -92,6 +95,19 @@ class LedgerFile:
     def _present(self) -> tuple[int, int]:
         told = self.path.stat()
         return told.st_dev, told.st_ino
+
+
+def _refuse_untrusted(path: Path) -> None:
+    """Raise PermissionError where root would believe what others can write: since when things are unused, and what
+    earlier runs did."""
+    if os.geteuid() != 0:
+        return
+    for one in (path.parent, path):
+        told = one.stat()
+        # A folder like /tmp lets nobody replace what is another's.
+        writable = told.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not told.st_mode & stat.S_ISVTX
+        if told.st_uid != 0 or writable:
+            raise PermissionError(errno.EPERM, f"others than root can write {one}")
 
 
 def _prepare(database: sqlite3.Connection) -> None:
@@ -132,6 +148,8 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
     path = folder / FILE_NAME
     if not path.exists():
         return None
+    if not path.is_file():
+        raise UnusableError("is no file")
     with _held(folder, fcntl.LOCK_SH):
         database = _read_only(path, "mode=ro")
         try:

@@ -25,6 +25,7 @@ Key = tuple[str, str, str, str]
 """What tells one removal of a run from the others: kind, id, action, name."""
 Value = TypeVar("Value")
 LONGEST_DETAIL = 2000
+UNSEEN_SECONDS = 400 * 24 * 3600
 
 
 def key_of(removal: Removal | Outcome | InHand) -> Key:
@@ -312,6 +313,8 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
             "DELETE FROM sizes WHERE engine = ? AND at < ?",
             [(*engine, *limit) for engine in database.execute("SELECT number FROM engines").fetchall()],
         )
-        lost = database.execute("SELECT number FROM engines WHERE seen_at < ?", limit).fetchall()
+        # However short the history is that is kept, what is there must not become young.
+        unseen = (min(*limit, int(time.time()) - UNSEEN_SECONDS),)
+        lost = database.execute("SELECT number FROM engines WHERE seen_at < ?", unseen).fetchall()
         for table in ("objects", "layers", "marks", "failures"):
             database.executemany(f"DELETE FROM {table} WHERE engine = ?", lost)

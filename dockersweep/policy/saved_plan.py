@@ -24,6 +24,10 @@ from dockersweep.policy.rules import Judge, in_order
 
 NOT_NAMED = Reason(code="not-asked-for", rule="saved plan", text="the saved plan does not name it")
 
+# Whoever wrote the file, its words are told and kept.
+MOST_REASONS = 50
+LONGEST_TEXT = 1000
+
 Key = tuple[str, str, str, str]
 
 
@@ -84,7 +88,11 @@ class _Check:
     def __init__(self, saved: Plan, inventory: Inventory, policy: Policy, now: datetime) -> None:
         self.holds = find_holds(inventory, now)
         self.judge = Judge(inventory, policy, now, self.holds)
-        self._reasons = {ObjectRef(kind=one.kind, id=one.id): one.reasons for one in saved.decisions}
+        self._reasons = {
+            ObjectRef(kind=one.kind, id=one.id): tuple(_short(reason) for reason in one.reasons[:MOST_REASONS])
+            for one in saved.decisions
+            if one.verdict == "remove" or one.untag
+        }
 
     def why_not(self, ref: ObjectRef, seen: Object, removals: Sequence[Removal]) -> str | None:
         """Return why an object that the plan names may not go now; None where it may."""
@@ -107,6 +115,10 @@ class _Check:
         reasons = self._reasons.get(ref) or (Reason(code="old-enough", rule="saved plan", text="the plan names it"),)
         untag = () if whole else tuple(removal.name for removal in removals)
         return self.judge.decision(self.judge.case(ref, seen), whole, reasons, untag)
+
+
+def _short(reason: Reason) -> Reason:
+    return Reason(code=reason.code, rule=reason.rule[:LONGEST_TEXT], text=reason.text[:LONGEST_TEXT])
 
 
 def _fit_together(seen: Object, removals: Sequence[Removal]) -> bool:

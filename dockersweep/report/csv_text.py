@@ -7,7 +7,7 @@ code.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dockersweep.report.text import printable
 
@@ -17,13 +17,19 @@ Cell = str | int | None
 """None is an empty cell."""
 
 
-def csv_text(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Return the headings and the rows, each line ended by CR and LF."""
+def csv_text(headings: Sequence[str] | None, rows: Iterable[Sequence[Cell]]) -> str:
+    """Return the headings, unless there are to be none, and the rows, each line ended by CR and LF."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(headings)
+    if headings is not None:
+        writer.writerow(headings)
     writer.writerows([[_defused(cell) for cell in row] for row in rows])
     return file.getvalue()
+
+
+def truth(value: bool) -> str:
+    """Return a truth as JSON writes it, which spreadsheets understand too."""
+    return "true" if value else "false"
 
 
 def _defused(cell: Cell) -> str | int:

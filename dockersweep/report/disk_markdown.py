@@ -11,6 +11,7 @@ from dockersweep.report.disk_words import (
     growth_cells,
     share_cells,
     silenced_sentence,
+    state_words,
     sum_sentence,
     told_growth,
     trend_sentence,
@@ -80,11 +81,12 @@ def _findings(report: Report) -> Iterator[str]:
 
 def _largest(report: Report) -> str:
     rows = [
-        (one.kind, one.name, format_size(one.size_bytes), "yes" if one.goes else "no", one.why)
+        (one.kind, one.name, format_size(one.size_bytes), format_size(one.own_bytes), "yes" if one.goes else "no",
+         state_words(one))
         for one in report.objects[:LARGEST]
         if one.size_bytes
-    ]
-    return markdown_table(("Kind", "Name", "Size", "Goes", "State"), rows, right=(2,))
+    ]  # fmt: skip
+    return markdown_table(("Kind", "Name", "Size", "For itself", "Goes", "State"), rows, right=(2, 3))
 
 
 def _groups(title: str, count: str, groups: Sequence[Group]) -> Iterator[str]:

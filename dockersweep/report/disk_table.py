@@ -14,12 +14,13 @@ from dockersweep.report.disk_words import (
     share_cells,
     sharing_sentence,
     silenced_sentence,
+    state_words,
     sum_sentence,
     told_growth,
     trend_sentence,
 )
 from dockersweep.report.headline import engine_line, fold, warning_lines
-from dockersweep.report.table import Column, render_table
+from dockersweep.report.table import GAP, Column, render_table
 from dockersweep.report.text import printable, wrap
 from dockersweep.units import format_size
 
@@ -27,16 +28,15 @@ LARGEST = 10
 LARGEST_GROUPS = 5
 MOST_FINDINGS = 6
 GROWING = 4
-NARROWEST_BAR, WIDEST_BAR = 8, 40
-_REST_OF_SHARES = 68
-"""What the columns besides the bar take."""
+NARROWEST_BAR, WIDEST_BAR = 6, 40
+WIDTH = 80
 
 _SHARES = (
     Column("WHERE IT WENT"),
     Column("COUNT", right=True),
     Column("IN USE", right=True),
+    Column("UNUSED", right=True),
     Column("SIZE", right=True, wraps=True, narrowest=10),
-    Column(""),
     Column("RECLAIMABLE", right=True, wraps=True, narrowest=11),
     Column("ALL UNUSED", right=True, wraps=True, narrowest=10),
 )
@@ -49,6 +49,7 @@ _GROWTH = (
 )
 _LARGEST = (
     Column("LARGEST", right=True),
+    Column("FOR ITSELF", right=True),
     Column("KIND"),
     Column("NAME", shortens=True),
     Column("STATE", wraps=True),
@@ -89,19 +90,33 @@ def _disk(report: Report, width: int | None, with_bars: bool) -> str:
 
 
 def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequence[Column], list[tuple[str, ...]]]:
-    bar_width = max(NARROWEST_BAR, min(WIDEST_BAR, (width or 80) - _REST_OF_SHARES)) if with_bars else 0
-    sizes = [_most(row) for row in report.shares]
-    whole = report.folder_bytes or sum(sizes)
-    rows: list[tuple[str, ...]] = []
-    for row in report.shares:
-        count, in_use, _, size, reclaimable, unused = share_cells(row)
-        drawn = bar(whole, max(0, _most(row) - row.unused.low_bytes), row.unused.low_bytes, bar_width)
-        rows.append((TITLE_OF_SHARE[row.share], count, in_use, size, drawn, reclaimable, unused))
-    for title, size in folder_rows(report):
-        rows.append((title, "", "", size, "", "", ""))
-    if bar_width:
-        return _SHARES, rows
-    return tuple(one for one in _SHARES if one.heading), [(*row[:4], *row[5:]) for row in rows]
+    """Return columns and rows; the number of what is unused, which is the rest, gives way to a bar that can be seen."""
+    rows = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in report.shares]
+    rows += [(title, "", "", "", size, "", "") for title, size in folder_rows(report)]
+    columns: Sequence[Column] = _SHARES
+    room = (width or WIDTH) - _widths(columns, rows) - (GAP + NARROWEST_BAR if with_bars else 0)
+    if room < 0:
+        columns, rows = (*columns[:3], *columns[4:]), [(*row[:3], *row[4:]) for row in rows]
+        room += GAP + len(_SHARES[3].heading)
+    if not with_bars:
+        return columns, rows
+    bar_width = NARROWEST_BAR + max(0, min(room, WIDEST_BAR - NARROWEST_BAR))
+    whole = report.folder_bytes or sum(map(_most, report.shares))
+    drawn = [
+        bar(whole, max(0, _most(row) - row.unused.low_bytes), row.unused.low_bytes, bar_width) for row in report.shares
+    ]
+    drawn += [""] * (len(rows) - len(drawn))
+    with_bar = [(*row[:-2], picture, *row[-2:]) for row, picture in zip(rows, drawn, strict=True)]
+    return (*columns[:-2], Column(""), *columns[-2:]), with_bar
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table is at least: what wraps is as wide as it must be."""
+    taken = GAP * (len(columns) - 1)
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
+        widest = max(len(cell) for cell in (column.heading, *cells))
+        taken += min(widest, column.narrowest) if column.wraps else widest
+    return taken
 
 
 def _most(row: ShareOfDisk) -> int:
@@ -143,7 +158,9 @@ def _indented(text: str, width: int | None, indent: int) -> Iterator[str]:
 
 def _largest(report: Report, width: int | None) -> str:
     shown = [one for one in report.objects[:LARGEST] if one.size_bytes]
-    rows = [(format_size(one.size_bytes), one.kind, one.name, one.why) for one in shown]
+    rows = [
+        (format_size(one.size_bytes), format_size(one.own_bytes), one.kind, one.name, state_words(one)) for one in shown
+    ]
     return render_table(_LARGEST, rows, width) if rows else ""
 
 

@@ -1,10 +1,19 @@
 """What the forms of the disk report say alike: the names of its rows, and its sentences."""
 
 from dockersweep.model.inventory import Disk
-from dockersweep.model.report import Finding, GrownShare, GrowthOfShare, Report, Share, ShareOfDisk
+from dockersweep.model.report import (
+    Finding,
+    GrownShare,
+    GrowthOfShare,
+    Report,
+    ReportedObject,
+    Share,
+    ShareOfDisk,
+    Trend,
+)
 from dockersweep.report.headline import base_sentence, format_interval
 from dockersweep.report.text import plural
-from dockersweep.units import format_duration, format_size
+from dockersweep.units import DAY, HOUR, format_duration, format_size
 
 TITLE_OF_SHARE: dict[GrownShare, str] = {
     "image": "Images",
@@ -17,7 +26,7 @@ TITLE_OF_SHARE: dict[GrownShare, str] = {
     "disk": "The disk, in use",
 }
 REMAINDER = "Remainder"
-FOLDER = "The engine's folder"
+FOLDER = "Engine's folder"
 WEEK_DAYS = 7
 NO_SPACE: tuple[Share, ...] = ("network",)
 SHOWN_EVIDENCE = 3
@@ -65,7 +74,54 @@ def trend_sentence(report: Report) -> str:
     if report.trend is None:
         return "No ledger tells what there was before."
     text = report.trend.text
-    return f"{text[:1].upper()}{text[1:]}."
+    told = f"{text[:1].upper()}{text[1:]}."
+    won = won_sentence(report)
+    return f"{told} {won}" if won else told
+
+
+def won_sentence(report: Report) -> str | None:
+    """Return by how much what can go puts off the day when the disk is full; None where nothing goes or tells."""
+    won = won_words(report)
+    return None if won is None else f"Giving back {format_interval(report.reclaimable)} wins {won}."
+
+
+def won_words(report: Report) -> str | None:
+    """Return the time that it wins to give back what can go: "less than an hour", "at most 3 days"."""
+    goes = report.reclaimable
+    size = goes.low_bytes if goes.high_bytes is None else goes.high_bytes
+    if report.trend is None or report.trend.full_in_days is None:
+        return None
+    rate = rate_of_disk(report.trend)
+    if rate <= 0 or not size:
+        return None
+    seconds = DAY * size / rate
+    if seconds < HOUR:
+        # However much more it is than is known, it may be longer.
+        return "less than an hour" if goes.high_bytes is not None else None
+    limit = "" if goes.low_bytes == goes.high_bytes else "at least " if goes.high_bytes is None else "at most "
+    return f"{limit}{format_duration(seconds)}"
+
+
+def rate_of_disk(trend: Trend) -> int:
+    """Return how many bytes a day the use of the disk grows; 0 where nothing tells."""
+    return next((one.bytes_per_day or 0 for one in trend.growth if one.share == "disk"), 0)
+
+
+def former_words(one: ReportedObject) -> str | None:
+    """Return what an image was that nothing but its id names: "untagged, of shop/web"; None for all else."""
+    if one.kind != "image" or not one.id.removeprefix("sha256:").startswith(one.name):
+        return None
+    if one.repository:
+        return f"untagged, of {one.repository}"
+    if one.age_seconds is None or one.age_source is None:
+        return "untagged"
+    return f"untagged, {one.age_source} {format_duration(one.age_seconds)} ago"
+
+
+def state_words(one: ReportedObject) -> str:
+    """Return how an object stands, and of an image without a name what it was."""
+    former = former_words(one)
+    return f"{former}; {one.why}" if former else one.why
 
 
 def told_growth(report: Report) -> tuple[GrowthOfShare, ...]:

@@ -9,18 +9,17 @@ from dockersweep.report.headline import (
     BASE_WORDS,
     NOUN_OF,
     base_sentence,
-    engine_line,
-    fold,
+    engine_sentence,
     format_interval,
-    warning_lines,
+    warning_sentences,
 )
-from dockersweep.report.table import Column, render_table
-from dockersweep.report.text import plural, printable, wrap
+from dockersweep.report.sections import Section, sections_markdown, sections_text
+from dockersweep.report.table import Column
+from dockersweep.report.text import plural
 from dockersweep.units import format_instant, format_size
 
 MOST_CHAINS = 10
-INDENT = "  "
-_ROWS = (Column("WHAT"), Column("TEXT", wraps=True))
+_FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
 _REASONS = (Column("RULE", shortens=True), Column("TEXT", wraps=True))
 _RULES = (Column("RULE", shortens=True), Column("SAYS"), Column("WHY", wraps=True))
 _TAGS = (Column("TAG", shortens=True), Column("VERDICT"), Column("WHY", wraps=True))
@@ -34,18 +33,34 @@ _SAYS: dict[RuleSays, str] = {
 
 def explanation_text(told: Explanation, width: int | None) -> str:
     """Return an explanation in at most `width` columns; None leaves every line as long as it is."""
-    parts = [
-        engine_line(told.engine, told.taken_at, width) + fold(_title(told.subject), width) + _facts(told, width),
-        fold(_verdict(told), width) + _reasons(told, width) + _tags(told, width),
-        fold("What holds it", width) + _chains(told, width) if told.chains else fold("Nothing holds it.", width),
-        _rules(told, width),
-        fold(_forecast(told), width)
-        + fold(_gives_back(told), width)
-        + "".join(fold(f"The plan is over a limit, so no sweep: {limit}.", width) for limit in told.limits.exceeded),
-        fold(base_sentence(told.size_base, told.not_from_disk), width) if told.size_base == "lengths" else "",
-        warning_lines(told.warnings, width) if told.warnings else "",
-    ]
-    return "\n".join(part for part in parts if part)
+    return sections_text(_sections(told, (_title(told.subject),)), width)
+
+
+def explanation_markdown(told: Explanation) -> str:
+    """Return an explanation as Markdown."""
+    return sections_markdown(_title(told.subject), _sections(told, ()))
+
+
+def _sections(told: Explanation, title: Sequence[str]) -> Iterator[Section]:
+    """Yield what is to be said of an object; the title stands behind the engine where nothing stands above both."""
+    sentences = (engine_sentence(told.engine, told.taken_at), *title)
+    yield Section(sentences=sentences, columns=_FACTS, rows=list(_facts(told)), header=False)
+    yield Section(_verdict(told), columns=_REASONS, rows=_reasons(told), header=False)
+    tags = [(one.tag, "goes" if one.goes else "stays", one.why) for one in told.tags]
+    yield Section(columns=_TAGS, rows=tags, header=False, goes_on=True)
+    yield Section("What holds it", items=_chains(told)) if told.chains else Section("Nothing holds it.")
+    yield Section(
+        "Rules that speak of it, in order, each by itself" if told.rules else "No rule speaks of it.",
+        columns=_RULES,
+        rows=[(one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}") for one in told.rules],
+        header=False,
+        items=[_silent(one) for one in told.silent],
+    )
+    over = (f"The plan is over a limit, so no sweep: {limit}." for limit in told.limits.exceeded)
+    yield Section(sentences=(_forecast(told), _gives_back(told), *over))
+    if told.size_base == "lengths":
+        yield Section(sentences=(base_sentence(told.size_base, told.not_from_disk),))
+    yield Section(sentences=warning_sentences(told.warnings))
 
 
 def _title(subject: Subject) -> str:
@@ -53,22 +68,20 @@ def _title(subject: Subject) -> str:
     return f"{noun[0].upper()}{noun[1:]} {subject.name}"
 
 
-def _facts(told: Explanation, width: int | None) -> str:
+def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
     subject = told.subject
-    rows = []
     if subject.id != subject.name:
         # A whole digest fits a terminal only without its prefix, and engines take it like that.
-        rows.append(("id", subject.id.removeprefix("sha256:")))
+        yield "id", subject.id.removeprefix("sha256:")
     if subject.kind == "image":
-        rows.append(("tags", ", ".join(subject.tags) or "none"))
+        yield "tags", ", ".join(subject.tags) or "none"
     if subject.digests:
-        rows.append(("digests", ", ".join(subject.digests)))
+        yield "digests", ", ".join(subject.digests)
     if subject.kind != "network":
         counted = "" if subject.size_bytes is None else f" {BASE_WORDS[told.size_base]}"
-        rows.append(("size", f"{format_size(subject.size_bytes)}{counted}"))
+        yield "size", f"{format_size(subject.size_bytes)}{counted}"
     since = subject.age_counts_from_at
-    rows.append(("age", subject.age_text if since is None else f"{subject.age_text}, since {format_instant(since)}"))
-    return render_table(_ROWS, rows, width, False)
+    yield "age", subject.age_text if since is None else f"{subject.age_text}, since {format_instant(since)}"
 
 
 def _verdict(told: Explanation) -> str:
@@ -78,51 +91,25 @@ def _verdict(told: Explanation) -> str:
     return f"{what}, by {told.policy_source}:"
 
 
-def _reasons(told: Explanation, width: int | None) -> str:
+def _reasons(told: Explanation) -> list[tuple[str, str]]:
     """Return the reasons of the decision; those that are of single tags stand in the table of tags."""
     of_tags = ("its tag ", *(f"{one.tag}: " for one in told.tags)) if told.tags else ()
-    rows = [(one.rule, one.text) for one in told.decision.reasons if not one.text.startswith(of_tags)]
-    return render_table(_REASONS, rows, width, False) if rows else ""
+    return [(one.rule, one.text) for one in told.decision.reasons if not one.text.startswith(of_tags)]
 
 
-def _tags(told: Explanation, width: int | None) -> str:
-    rows = [(one.tag, "goes" if one.goes else "stays", one.why) for one in told.tags]
-    return render_table(_TAGS, rows, width, False) if rows else ""
-
-
-def _chains(told: Explanation, width: int | None) -> str:
-    """Return a line for each chain, from the object to what nothing holds; a long one goes on indented."""
+def _chains(told: Explanation) -> list[str]:
+    """Return each chain, from the object to what nothing holds."""
     subject = told.subject
     start = f"{subject.kind} {short_id(subject.id) if subject.kind == 'build-cache' else subject.name}"
-    lines = [_fold_hanging(" <- ".join((start, *_links(chain))), width) for chain in told.chains[:MOST_CHAINS]]
+    chains = [" <- ".join((start, *_links(chain))) for chain in told.chains[:MOST_CHAINS]]
     more = len(told.chains) - MOST_CHAINS
-    lines += [fold(f"and {plural(more, 'other')}, all of which --format json lists", width)] if more > 0 else []
-    return "".join(lines)
+    return [*chains, f"and {plural(more, 'other')}, all of which --format json lists"] if more > 0 else chains
 
 
 def _links(chain: Chain) -> Iterator[str]:
     for link in chain.links:
         notes = f" ({', '.join(link.notes)})" if link.notes else ""
         yield f"{link.kind} {link.name}{notes}"
-
-
-def _fold_hanging(text: str, width: int | None) -> str:
-    """Return a paragraph, made printable, whose lines after the first are indented."""
-    clean = printable(text)
-    if width is None:
-        return f"{clean}\n"
-    first = wrap(clean, width)[0]
-    words = clean.split(" ")[len(first.split(" ")) :]
-    rest = wrap(" ".join(words), width - len(INDENT)) if words else []
-    return "".join(f"{line}\n" for line in (first, *(f"{INDENT}{line}" for line in rest)))
-
-
-def _rules(told: Explanation, width: int | None) -> str:
-    head = "Rules that speak of it, in order, each by itself" if told.rules else "No rule speaks of it."
-    rows = [(one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}") for one in told.rules]
-    table = render_table(_RULES, rows, width, False) if rows else ""
-    silent = [_silent(one) for one in told.silent]
-    return fold(head, width) + table + "".join(_fold_hanging(line, width) for line in silent)
 
 
 def _silent(silent: SilentRules) -> str:

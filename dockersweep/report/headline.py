@@ -24,6 +24,7 @@ NOUN_OF: dict[Kind, str] = {
     "build-cache": "build-cache record",
 }
 
+INDENT = "  "
 BASE_WORDS: dict[SizeBase, str] = {"disk": "of disk blocks", "lengths": "as the engine counts"}
 """What a number of bytes counts, to be said behind it."""
 
@@ -36,25 +37,50 @@ def base_sentence(base: SizeBase, not_from_disk: str | None) -> str:
     return f"Sizes are as the engine counts: lengths, not disk blocks{why}."
 
 
-def engine_line(engine: Engine, at: Instant, width: int | None) -> str:
+def engine_sentence(engine: Engine, at: Instant) -> str:
     """Return which engine, where, who said so, and when."""
     flavour = "Podman" if engine.flavour == "podman" else "Docker"
-    text = (
+    return (
         f"{flavour} {engine.version} ({engine.image_store}) at {engine.endpoint}, from {engine.endpoint_source}, "
         f"{format_instant(at)}"
     )
-    return fold(text, width)
+
+
+def engine_line(engine: Engine, at: Instant, width: int | None) -> str:
+    """Return the same as a paragraph."""
+    return fold(engine_sentence(engine, at), width)
+
+
+def engine_words(engine: Engine) -> str:
+    """Return what a title calls an engine: its name, else its address."""
+    return engine.name or engine.endpoint
+
+
+def warning_sentences(warnings: Sequence[ScanWarning]) -> tuple[str, ...]:
+    """Return the warnings of a scan, each as it is shown."""
+    return tuple(f"Warning: {warning.about}: {warning.text}" for warning in warnings)
 
 
 def warning_lines(warnings: Sequence[ScanWarning], width: int | None) -> str:
     """Return the warnings of a scan, a paragraph each; empty where there are none."""
-    return "".join(fold(f"Warning: {warning.about}: {warning.text}", width) for warning in warnings)
+    return "".join(fold(sentence, width) for sentence in warning_sentences(warnings))
 
 
 def fold(text: str, width: int | None) -> str:
     """Return a paragraph, made printable, with a closing newline."""
     clean = printable(text)
     return "\n".join(wrap(clean, width) if width is not None else [clean]) + "\n"
+
+
+def fold_hanging(text: str, width: int | None) -> str:
+    """Return a paragraph, made printable, whose lines after the first are indented."""
+    clean = printable(text)
+    if width is None:
+        return f"{clean}\n"
+    first = wrap(clean, width)[0]
+    words = clean.split(" ")[len(first.split(" ")) :]
+    rest = wrap(" ".join(words), width - len(INDENT)) if words else []
+    return "".join(f"{line}\n" for line in (first, *(f"{INDENT}{line}" for line in rest)))
 
 
 def format_interval(interval: Interval) -> str:

@@ -22,7 +22,15 @@ from dockersweep.units import DAY
 STATES = ("in-use", "unused", "removable")
 """Each object is in one: "unused" is kept by the policy, "removable" would be removed by it."""
 STATUSES = ("done", "incomplete", "refused", "engine-failed", "failed", "interrupted", "did-not-end", "running")
-_STATUS_OF_EXIT = {0: "done", 3: "incomplete", 4: "refused", 5: "engine-failed", 130: "interrupted"}
+_STATUS_OF_EXIT = {
+    0: "done",
+    3: "incomplete",
+    4: "refused",
+    5: "engine-failed",
+    129: "interrupted",
+    130: "interrupted",
+    143: "interrupted",
+}
 _SHARE_OF: dict[Kind, Share] = {
     "container": "writable-layer", "image": "image", "volume": "volume", "network": "network",
     "build-cache": "build-cache",

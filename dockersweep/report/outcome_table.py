@@ -1,13 +1,23 @@
-"""The table of what a sweep did: totals, and each removal that did not go through."""
+"""What a sweep did, for people (totals, and each removal that did not go through) and for spreadsheets."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, Status, TargetOutcome
 from dockersweep.model.plan import Interval
-from dockersweep.report.headline import BASE_WORDS, NOUN_OF, engine_line, fold, format_interval, warning_lines
-from dockersweep.report.table import Column, render_table
-from dockersweep.report.text import plural, printable
+from dockersweep.report.csv_text import Cell, csv_text
+from dockersweep.report.headline import (
+    BASE_WORDS,
+    NOUN_OF,
+    engine_sentence,
+    engine_words,
+    format_interval,
+    warning_sentences,
+)
+from dockersweep.report.sections import Section, sections_markdown, sections_text
+from dockersweep.report.table import Column
+from dockersweep.report.text import plural
 from dockersweep.units import format_size
 
 _NOT_REMOVED: tuple[Status, ...] = ("failed", "skipped", "not-attempted", "gone")
@@ -18,24 +28,48 @@ _COLUMNS = (
     Column("NAME", shortens=True),
     Column("WHY", wraps=True),
 )
+_CELLS: dict[str, Callable[[Outcome], Cell]] = {
+    "kind": lambda outcome: outcome.kind,
+    "id": lambda outcome: outcome.id,
+    "name": lambda outcome: outcome.name,
+    "action": lambda outcome: outcome.action,
+    "status": lambda outcome: outcome.status,
+    "detail": lambda outcome: outcome.detail,
+    "freed_bytes": lambda outcome: outcome.freed_bytes,
+    "failed_runs": lambda outcome: outcome.failed_runs,
+}
 
 
 def outcome_table(document: OutcomeDocument, width: int | None) -> str:
     """Return what became of a plan."""
-    parts = [engine_line(document.engine, document.finished_at, width) + fold(_summary(document), width)]
+    return sections_text(outcome_sections(document), width)
+
+
+def outcome_markdown(document: OutcomeDocument) -> str:
+    """Return the same as Markdown."""
+    return sections_markdown(f"Sweep of {engine_words(document.engine)}", outcome_sections(document))
+
+
+def outcome_csv(document: OutcomeDocument) -> str:
+    """Return a row for each removal; what is not known is an empty cell."""
+    return csv_text(list(_CELLS), [[cell(one) for cell in _CELLS.values()] for one in document.outcomes])
+
+
+def outcome_sections(document: OutcomeDocument) -> Iterator[Section]:
+    """Yield what is to be said of a sweep."""
+    yield Section(sentences=(engine_sentence(document.engine, document.finished_at), _summary(document)))
     problems = [outcome for status in _NOT_REMOVED for outcome in document.outcomes if outcome.status == status]
-    if problems:
-        parts.append(render_table(_COLUMNS, [_row(outcome) for outcome in problems], width))
+    yield Section(columns=_COLUMNS, rows=[_row(outcome) for outcome in problems])
     if document.reclaimed.surprises:
-        told = "".join(f"  {printable(line)}\n" for line in document.reclaimed.surprises)
-        parts.append(fold("What was measured is not what was predicted; to find out why, look at:", width) + told)
+        yield Section(
+            sentences=("What was measured is not what was predicted; to find out why, look at:",),
+            lines=document.reclaimed.surprises,
+        )
     if document.target is not None:
-        parts.append(fold(_target_sentence(document.target), width))
+        yield Section(sentences=(_target_sentence(document.target),))
     if document.ended_early:
-        parts.append(fold(f"The sweep ended early: {document.ended_early}. What is left can be swept again.", width))
-    if document.warnings:
-        parts.append(warning_lines(document.warnings, width))
-    return "\n".join(parts)
+        yield Section(sentences=(f"The sweep ended early: {document.ended_early}. What is left can be swept again.",))
+    yield Section(sentences=warning_sentences(document.warnings))
 
 
 def _summary(document: OutcomeDocument) -> str:

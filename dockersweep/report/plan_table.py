@@ -1,4 +1,4 @@
-"""The table of a plan: what goes and why, grouped by kind, then what is kept."""
+"""A plan for people: what goes and why, grouped by kind, then what is kept."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,13 @@ from dockersweep.report.headline import (
     NOUN_OF,
     TITLE_OF,
     base_sentence,
-    engine_line,
-    fold,
+    engine_sentence,
+    engine_words,
     format_interval,
-    warning_lines,
+    warning_sentences,
 )
-from dockersweep.report.table import Column, render_table
+from dockersweep.report.sections import Section, sections_markdown, sections_text
+from dockersweep.report.table import Column
 from dockersweep.report.text import plural
 from dockersweep.units import format_size
 
@@ -25,7 +26,9 @@ _GOING = (
     Column("GIVES BACK", right=True),
     Column("WHY", wraps=True),
 )
+_UNTAGGED = (Column("TAG", shortens=True), Column("OF IMAGE", shortens=True), Column("WHY", wraps=True))
 _KEPT = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("WHY", wraps=True))
+_KEPT_COUNTS = (Column("KIND"), Column("WHY", wraps=True))
 _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "in-use": "in use",
     "predefined": "made by the engine itself",
@@ -41,23 +44,25 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
 
 def plan_table(plan: Plan, verbose: bool, width: int | None) -> str:
     """Return the plan for people; with `verbose` every kept object has its line too."""
-    head = [
-        _summary(plan),
-        *_target_line(plan),
-        *(f"Over a limit, so no sweep: {told}." for told in plan.limits.exceeded),
-    ]
-    parts = [engine_line(plan.engine, plan.taken_at, width) + "".join(fold(line, width) for line in head)]
+    return sections_text(plan_sections(plan, verbose), width)
+
+
+def plan_markdown(plan: Plan, verbose: bool) -> str:
+    """Return the same as Markdown."""
+    return sections_markdown(f"Plan for {engine_words(plan.engine)}", plan_sections(plan, verbose))
+
+
+def plan_sections(plan: Plan, verbose: bool) -> Iterator[Section]:
+    """Yield what is to be said of a plan."""
+    over = (f"Over a limit, so no sweep: {told}." for told in plan.limits.exceeded)
+    yield Section(sentences=(engine_sentence(plan.engine, plan.taken_at), _summary(plan), *_target_line(plan), *over))
     for kind in KINDS:
-        section = _going_section(plan, kind, width)
-        if section:
-            parts.append(section)
-    parts.append(_untagged_section(plan, width))
-    parts.append(_kept_sections(plan, width) if verbose else _kept_summary(plan, width))
+        yield from _going_section(plan, kind)
+    yield from _untagged_section(plan)
+    yield from _kept_sections(plan) if verbose else _kept_summary(plan)
     if plan.removals and plan.size_base == "lengths":
-        parts.append(fold(base_sentence(plan.size_base, plan.not_from_disk), width))
-    if plan.warnings:
-        parts.append(warning_lines(plan.warnings, width))
-    return "\n".join(part for part in parts if part)
+        yield Section(sentences=(base_sentence(plan.size_base, plan.not_from_disk),))
+    yield Section(sentences=warning_sentences(plan.warnings))
 
 
 def _summary(plan: Plan) -> str:
@@ -84,11 +89,11 @@ def _target_line(plan: Plan) -> Iterator[str]:
         yield f"Space target: {target.text}{ends.get(target.reached, '') if target.begins else ''}."  # type: ignore[arg-type]
 
 
-def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
+def _going_section(plan: Plan, kind: Kind) -> Iterator[Section]:
     removals = {removal.id: removal for removal in plan.removals if removal.kind == kind and removal.action == "remove"}
     going = [decision for decision in plan.decisions if decision.kind == kind and decision.id in removals]
     if not going:
-        return ""
+        return
     total = plan.reclaim_of_kinds.get(kind)
     gives = "" if kind == "network" or total is None else f", giving back {format_interval(total)}"
     going.sort(key=lambda decision: (-(decision.size_bytes or 0), decision.name, decision.id))
@@ -97,7 +102,7 @@ def _going_section(plan: Plan, kind: Kind, width: int | None) -> str:
         if step.action == "untag" and step.kind == kind:
             tags[step.id].append(step.name)
     rows = [_going_row(decision, removals[decision.id], tags.get(decision.id, ())) for decision in going]
-    return f"{TITLE_OF[kind]} to remove: {len(going)}{gives}\n{render_table(_GOING, rows, width)}"
+    yield Section(f"{TITLE_OF[kind]} to remove: {len(going)}{gives}", columns=_GOING, rows=rows)
 
 
 def _going_row(decision: Decision, removal: Removal, tags: Sequence[str]) -> tuple[str, ...]:
@@ -111,17 +116,17 @@ def _going_row(decision: Decision, removal: Removal, tags: Sequence[str]) -> tup
     return decision.name, format_size(decision.size_bytes), format_interval(removal.reclaim), why
 
 
-def _untagged_section(plan: Plan, width: int | None) -> str:
-    """Return the images that stay and lose tags."""
+def _untagged_section(plan: Plan) -> Iterator[Section]:
+    """Yield the images that stay and lose tags."""
     rows = [
         (tag, decision.name if decision.name != tag else "", "; ".join(_why_tag_goes(decision, tag)))
         for decision in plan.decisions
         for tag in decision.untag
     ]
-    if not rows:
-        return ""
-    columns = (Column("TAG", shortens=True), Column("OF IMAGE", shortens=True), Column("WHY", wraps=True))
-    return f"Tags to remove while their images stay: {len(rows)}, giving back 0 B\n{render_table(columns, rows, width)}"
+    if rows:
+        yield Section(
+            f"Tags to remove while their images stay: {len(rows)}, giving back 0 B", columns=_UNTAGGED, rows=rows
+        )
 
 
 def _why_tag_goes(decision: Decision, tag: str) -> Iterator[str]:
@@ -131,17 +136,14 @@ def _why_tag_goes(decision: Decision, tag: str) -> Iterator[str]:
             yield reason.text.removeprefix(before)
 
 
-def _kept_summary(plan: Plan, width: int | None) -> str:
+def _kept_summary(plan: Plan) -> Iterator[Section]:
     rows = []
     for kind in KINDS:
         kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
         if kept:
             rows.append((plural(len(kept), NOUN_OF[kind]), _why_kept(kept)))
-    if not rows:
-        return ""
-    return "Kept (--verbose lists them)\n" + render_table(
-        (Column("KIND"), Column("WHY", wraps=True)), rows, width, False
-    )
+    if rows:
+        yield Section("Kept (--verbose lists them)", columns=_KEPT_COUNTS, rows=rows, header=False)
 
 
 def _why_kept(kept: list[Decision]) -> str:
@@ -153,15 +155,13 @@ def _in_a_word(reason: Reason) -> str:
     return _KEPT_BECAUSE.get(reason.code) or reason.text
 
 
-def _kept_sections(plan: Plan, width: int | None) -> str:
-    parts = []
+def _kept_sections(plan: Plan) -> Iterator[Section]:
     for kind in KINDS:
         kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
         if kept:
             kept.sort(key=lambda decision: (decision.name, decision.id))
-            table = render_table(_KEPT, [_kept_row(decision) for decision in kept], width)
-            parts.append(f"{TITLE_OF[kind]} to keep: {len(kept)}\n{table}")
-    return "\n".join(parts)
+            rows = [_kept_row(decision) for decision in kept]
+            yield Section(f"{TITLE_OF[kind]} to keep: {len(kept)}", columns=_KEPT, rows=rows)
 
 
 def _kept_row(decision: Decision) -> tuple[str, ...]:

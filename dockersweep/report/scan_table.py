@@ -1,13 +1,23 @@
-"""The table of a scan: per kind what is unused, or all, with a line of totals."""
+"""A scan for people and for spreadsheets: per kind what is unused, or all, with a line of totals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from dockersweep.model.inventory import KINDS, Inventory, Kind
 from dockersweep.model.plan import Interval
 from dockersweep.model.storage import Storage
 from dockersweep.model.use import Use
-from dockersweep.report.headline import TITLE_OF, base_sentence, engine_line, fold, format_interval, warning_lines
+from dockersweep.report.csv_text import Cell, csv_text, truth
+from dockersweep.report.headline import (
+    TITLE_OF,
+    base_sentence,
+    engine_sentence,
+    engine_words,
+    format_interval,
+    warning_sentences,
+)
+from dockersweep.report.sections import Section, sections_markdown, sections_text
 from dockersweep.report.table import Column, render_table
 from dockersweep.units import format_duration, format_size
 
@@ -20,56 +30,81 @@ _COLUMNS = (
     Column("SINCE"),
     Column("STATE", wraps=True),
 )
+_CELLS: dict[str, Callable[[Use], Cell]] = {
+    "kind": lambda use: use.kind,
+    "id": lambda use: use.id,
+    "name": lambda use: use.name,
+    "in_use": lambda use: truth(use.in_use),
+    "state": lambda use: use.why,
+    "size_bytes": lambda use: use.size_bytes,
+    "age_seconds": lambda use: use.age_seconds,
+    "age_source": lambda use: use.age_source,
+}
 
 
-def scan_table(
-    inventory: Inventory,
-    uses: Sequence[Use],
-    gives_back: Mapping[Kind, Interval],
-    kinds: Sequence[Kind],
-    sort: SortKey,
-    show_all: bool,
-    header: bool,
-    width: int | None,
-) -> str:
-    """Return the sections of the kinds that are asked for; without `header` just rows, each with its kind.
+@dataclass(frozen=True)
+class Shown:
+    """What a scan is to show, and how."""
 
-    `gives_back` is what all that is unused of a kind would give back.
-    """
-    shown = {
-        kind: _sorted([use for use in uses if use.kind == kind and (show_all or not use.in_use)], sort)
-        for kind in kinds
-    }
-    if not header:
-        rows = [(kind, *_row(use)) for kind in kinds for use in shown[kind]]
-        return render_table((Column("KIND"), *_COLUMNS), rows, width, header=False) if rows else ""
-    parts = [engine_line(inventory.engine, inventory.taken_at, width)]
-    for kind in kinds:
-        of_kind = [use for use in uses if use.kind == kind]
-        if not _was_read(inventory, kind):
-            parts.append(f"{TITLE_OF[kind]}: not read\n")
+    inventory: Inventory
+    uses: Sequence[Use]
+    """All that was selected, used and unused."""
+    gives_back: Mapping[Kind, Interval]
+    """What all that is unused of a kind would give back."""
+    kinds: Sequence[Kind]
+    sort: SortKey
+    used_too: bool
+
+    def of(self, kind: Kind) -> list[Use]:
+        """Return what is listed of a kind, in its order."""
+        return _sorted([use for use in self.uses if use.kind == kind and (self.used_too or not use.in_use)], self.sort)
+
+
+def scan_table(shown: Shown, header: bool, width: int | None) -> str:
+    """Return the sections of the kinds that are asked for; without `header` just rows, each with its kind."""
+    if header:
+        return sections_text(_sections(shown), width)
+    rows = [(kind, *_row(use)) for kind in shown.kinds for use in shown.of(kind)]
+    return render_table((Column("KIND"), *_COLUMNS), rows, width, header=False) if rows else ""
+
+
+def scan_markdown(shown: Shown) -> str:
+    """Return the sections as Markdown."""
+    return sections_markdown(f"What lies on {engine_words(shown.inventory.engine)}", _sections(shown))
+
+
+def scan_csv(shown: Shown, header: bool) -> str:
+    """Return a row for each object that is listed; what is not known is an empty cell."""
+    rows = [[cell(use) for cell in _CELLS.values()] for kind in shown.kinds for use in shown.of(kind)]
+    return csv_text(list(_CELLS) if header else None, rows)
+
+
+def _sections(shown: Shown) -> Iterator[Section]:
+    inventory = shown.inventory
+    yield Section(sentences=(engine_sentence(inventory.engine, inventory.taken_at),))
+    for kind in shown.kinds:
+        if _was_read(inventory, kind):
+            yield _section(shown, kind)
         else:
-            parts.append(_section(kind, of_kind, shown[kind], gives_back.get(kind), show_all, width))
+            yield Section(f"{TITLE_OF[kind]}: not read")
     storage = inventory.storage or Storage(base="lengths")
-    parts.append(fold(base_sentence(storage.base, storage.not_from_disk), width))
-    if inventory.warnings:
-        parts.append(warning_lines(inventory.warnings, width))
-    return "\n".join(parts)
+    yield Section(sentences=(base_sentence(storage.base, storage.not_from_disk),))
+    yield Section(sentences=warning_sentences(inventory.warnings))
 
 
 def _was_read(inventory: Inventory, kind: Kind) -> bool:
     return kind != "build-cache" or inventory.build_cache is not None
 
 
-def _section(
-    kind: Kind, of_kind: list[Use], shown: list[Use], gives: Interval | None, show_all: bool, width: int | None
-) -> str:
+def _section(shown: Shown, kind: Kind) -> Section:
+    of_kind = [use for use in shown.uses if use.kind == kind]
     unused = sum(not use.in_use for use in of_kind)
     total = f"{TITLE_OF[kind]}: {_unused(kind, unused, len(of_kind))}"
+    gives = shown.gives_back.get(kind)
     if unused and kind != "network" and gives is not None:
         total += f", would give back {format_interval(gives)}"
-    table = render_table(_COLUMNS, [_row(use, mark_used=show_all) for use in shown], width) if shown else ""
-    return f"{total}\n{table}"
+    rows = [_row(use, mark_used=shown.used_too) for use in shown.of(kind)]
+    return Section(total, columns=_COLUMNS, rows=rows)
 
 
 def _unused(kind: Kind, unused: int, count: int) -> str:

@@ -128,6 +128,7 @@ CATALOGUE: dict[FindingId, Known] = {
         "warning",
         "the disk is full soon: {}",
         "the disk is full soon: {}",
-        "see under the trend what grows most, and let dockersweep sweep --yes run daily",
+        "where it is the engine that grows, let dockersweep sweep --yes run daily; what else fills this disk, "
+        "du -x tells",
     ),
 }

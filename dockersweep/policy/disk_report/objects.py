@@ -47,10 +47,17 @@ def reported_objects(
                 goes=ref in going,
                 age_seconds=use.age_seconds,
                 age_source=use.age_source,
-                why=use.why,
+                why=_why(use),
             )
         )
     return tuple(sorted(found, key=lambda one: (-(one.size_bytes or 0), one.kind, one.name, one.id)))
+
+
+def _why(use: Use) -> str:
+    """Return why an object is in use or what lies about; what BuildKit calls regular is a step of a build."""
+    if use.kind != "build-cache" or use.in_use:
+        return use.why
+    return "step" + use.why.removeprefix("regular") if use.why.startswith("regular") else use.why
 
 
 def project_of(seen: Object) -> str | None:

@@ -27,16 +27,17 @@ def shares_of_disk(
     reclaimable: Mapping[Kind, Interval],
     unused: Mapping[Kind, Interval],
 ) -> tuple[ShareOfDisk, ...]:
-    """Return a row for each sort; `going` are the objects that the policy would remove."""
+    """Return a row for each sort; `going` are the objects that the policy would remove, and so do not stay in use."""
     sizes = totals.shares
     idle = {ObjectRef(kind=use.kind, id=use.id) for use in uses if not use.in_use}
+    leaving = idle.union(going)
     are_apart = size_base(inventory) == "lengths" and inventory.engine.flavour == "docker"
     back = _of_shares(reclaimable, [one for one in inventory.containers if _ref(one) in going], are_apart)
     if_unused_went = _of_shares(unused, [one for one in inventory.containers if _ref(one) in idle], are_apart)
     rows = []
     for share in SHARES:
         is_known = share != "build-cache" or inventory.build_cache is not None
-        count, in_use = _counts(inventory, share, uses, idle)
+        count, in_use = _counts(inventory, share, uses, leaving)
         rows.append(
             ShareOfDisk(
                 share=share,
@@ -55,13 +56,14 @@ def _ref(container: Container) -> ObjectRef:
     return ObjectRef(kind="container", id=container.id)
 
 
-def _counts(inventory: Inventory, share: Share, uses: Sequence[Use], idle: Collection[ObjectRef]) -> tuple[int, int]:
+def _counts(inventory: Inventory, share: Share, uses: Sequence[Use], leaving: Collection[ObjectRef]) -> tuple[int, int]:
+    """Return how many there are, and how many stay in use: what is used only by what goes may go with it."""
     if share == "container-log":
         # A log of 0 bytes is none, or lies elsewhere.
         logs = [one for one in inventory.containers if one.log_bytes != 0]
-        return len(logs), sum(_ref(one) not in idle for one in logs)
-    of_kind = [use for use in uses if use.kind == KIND_OF[share]]
-    return len(of_kind), sum(use.in_use for use in of_kind)
+        return len(logs), sum(_ref(one) not in leaving for one in logs)
+    of_kind = [ObjectRef(kind=use.kind, id=use.id) for use in uses if use.kind == KIND_OF[share]]
+    return len(of_kind), sum(ref not in leaving for ref in of_kind)
 
 
 def _of_shares(

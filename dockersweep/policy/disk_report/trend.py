@@ -6,13 +6,15 @@ from datetime import timedelta
 from dockersweep.model.inventory import Disk
 from dockersweep.model.report import SHARES, GrownShare, GrowthOfShare, Trend, TrendPoint
 from dockersweep.policy.disk_report.slope import FEWEST, Slope, slope_of
-from dockersweep.units import DAY, format_duration, format_size
+from dockersweep.units import DAY, format_duration, format_instant, format_size
 
 WINDOW = timedelta(days=60)
 """What was longer ago says little of how it goes on."""
 LEAST_SPAN_SECONDS = DAY
 """A growth by the day cannot be told from hours."""
 LONGEST_DAYS = 3650
+SMALLEST_PERCENT = 0.1
+WHOLE_PERCENTS = 9.5
 
 
 def trend_of(points: Sequence[TrendPoint], disk: Disk | None) -> Trend:
@@ -27,7 +29,7 @@ def trend_of(points: Sequence[TrendPoint], disk: Disk | None) -> Trend:
         full_in_days=middle,
         full_in_days_soonest=soonest,
         full_in_days_latest=latest,
-        text=_text(growth[-1], disk, (soonest, middle, latest)),
+        text=_text(points, growth, disk, (soonest, middle, latest)),
     )
 
 
@@ -59,27 +61,65 @@ def _days_until_full(growth: GrowthOfShare, disk: Disk | None) -> tuple[float | 
     return soonest, middle, latest
 
 
-def _text(growth: GrowthOfShare, disk: Disk | None, days: tuple[float | None, float | None, float | None]) -> str:
-    if growth.points == 0 or disk is None:
-        return "nothing tells how full the disk was, or is"
-    count = "1 point" if growth.points == 1 else f"{growth.points} points"
-    if growth.bytes_per_day is None:
-        over = f" over {format_duration(growth.span_seconds)}" if growth.points > 1 else ""
-        return (
-            f"too few points to say when the disk is full: {count}{over}, and it takes {FEWEST} over a day; "
-            "every scan leaves one, of an hour the last"
-        )
-    basis = f"from {count} over {format_duration(growth.span_seconds)}"
+def _text(
+    points: Sequence[TrendPoint],
+    growth: Sequence[GrowthOfShare],
+    disk: Disk | None,
+    days: tuple[float | None, float | None, float | None],
+) -> str:
+    *_, total, of_disk = growth
+    if of_disk.points == 0 or disk is None:
+        is_told = any(one.bytes_per_day is not None for one in growth)
+        return f"nothing tells how full the disk was, or is{'' if is_told else f'; {_too_few(points)}'}"
+    if of_disk.bytes_per_day is None:
+        return _too_few([point for point in points if point.sizes.get("disk") is not None])
+    basis = f"from {_scans(of_disk.points)} over {format_duration(of_disk.span_seconds)}"
     soonest, middle, latest = days
     if middle is None or middle > LONGEST_DAYS:
         if soonest is None or soonest > LONGEST_DAYS:
             return f"the use of the disk does not grow ({basis})"
         return f"the use of the disk hardly grows; at worst it is full in {_days(soonest)} ({basis})"
-    rate = f"{format_size(growth.bytes_per_day)} a day"
+    rate = f"{format_size(of_disk.bytes_per_day)} a day{_of_that(total, of_disk)}"
     if latest is None or latest > LONGEST_DAYS:
         days_left = f"{_days(middle)}, at worst in {_days(soonest)}; it may also never be"
         return f"at this rate ({rate}) the disk is full in {days_left} ({basis})"
     return f"at this rate ({rate}) the disk is full in {_range(soonest, latest)} ({basis})"
+
+
+def _too_few(points: Sequence[TrendPoint]) -> str:
+    """Return how many scans there are, and when they are enough."""
+    if not points:
+        return f"no scan is remembered yet, and it takes {FEWEST} over a day to tell what grows"
+    points = [point for point in points if point.at >= points[-1].at - WINDOW]
+    span = points[-1].at - points[0].at
+    over = f" over {format_duration(span.total_seconds())} are" if len(points) > 1 else " is"
+    missing = max(1, FEWEST - len(points))
+    more = "1 more" if missing == 1 else f"{missing} more, an hour or longer apart"
+    if span.total_seconds() < LEAST_SPAN_SECONDS:
+        enough = format_instant(points[0].at + timedelta(seconds=LEAST_SPAN_SECONDS))
+        more += f" after {enough}" if missing == 1 else f", the last of them after {enough}"
+    return (
+        f"{_scans(len(points))}{over} not enough to say what grows and when the disk is full: it takes {FEWEST} over "
+        f"a day, so {more}"
+    )
+
+
+def _of_that(total: GrowthOfShare, disk: GrowthOfShare) -> str:
+    """Return how much of the growth of the disk is the engine's: what it may give back wins no more than that."""
+    if total.bytes_per_day is None or not disk.bytes_per_day:
+        return ""
+    percent = 100 * total.bytes_per_day / disk.bytes_per_day
+    if percent <= 0:
+        return ", none of that the engine's"
+    if percent > 100:
+        return ", all of that the engine's"
+    if percent < SMALLEST_PERCENT:
+        return f", of that the engine is under {SMALLEST_PERCENT} %"
+    return f", of that the engine is {percent:.{1 if percent < WHOLE_PERCENTS else 0}f} %"
+
+
+def _scans(count: int) -> str:
+    return "1 scan" if count == 1 else f"{count} scans"
 
 
 def _range(soonest: float | None, latest: float) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dockersweep.model.report import Group, Report, ReportedObject, ShareOfDisk
-from dockersweep.report.disk_words import NO_SPACE, TITLE_OF_SHARE
+from dockersweep.report.disk_words import NO_SPACE, TITLE_OF_SHARE, state_words
 from dockersweep.report.headline import format_interval
 from dockersweep.report.page.words import NAME_OF_STANDING, percent, standing_of
 from dockersweep.report.text import shorten_middle
@@ -45,6 +45,7 @@ class ShareRow:
     is_known: bool
     count: int
     in_use: int
+    unused_count: int
     size: str
     part: str
     reclaimable: str
@@ -76,7 +77,7 @@ def object_rows(objects: Sequence[ReportedObject]) -> Iterator[ObjectRow]:
             size_cell(one.own_bytes),
             NAME_OF_STANDING[standing_of(one)],
             _age(one.age_seconds),
-            one.why,
+            state_words(one),
         )
 
 
@@ -118,6 +119,7 @@ def _share(share: ShareOfDisk, widest: int, total: int) -> ShareRow:
     )
     part = "" if takes_none else percent(size, total)
     return ShareRow(
-        TITLE_OF_SHARE[share.share], share.is_known, share.count, share.in_use, told, part, goes_told, unused_told,
+        TITLE_OF_SHARE[share.share], share.is_known, share.count, share.in_use, share.count - share.in_use,
+        told, part, goes_told, unused_told,
         *bars,
     )  # fmt: skip

@@ -22,6 +22,8 @@ GAP = 2
 LETTER = 7.2
 """How wide a letter is drawn in the widest of the page's typefaces."""
 _JOINTS = "-_/."
+SHARED = "shared"
+"""What several objects of a kind have together, and none for itself."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _shared(share: ShareOfDisk, leaves: Sequence[Leaf]) -> Iterator[Leaf]:
         own = sum(leaf.size_bytes for leaf in leaves if leaf.standing == standing)
         part = max(0, min(rest, size - own))
         if part:
-            yield Leaf("shared by several", "layers", part, standing)
+            yield Leaf(SHARED, "", part, standing)
         rest -= part
 
 
@@ -153,13 +155,16 @@ def _tile(part: Branch | Leaf, box: Box, level: int, inside: str) -> Iterator[Ti
 
 def _leaf_tile(leaf: Leaf, box: Box, inside: str) -> Tile:
     size = format_size(leaf.size_bytes)
-    if leaf.count > 1:
+    is_shared = leaf.name == SHARED and not leaf.noun
+    if is_shared:
+        short, named = SHARED, "shared by several"
+    elif leaf.count > 1:
         short, named = f"+{leaf.count}", f"{leaf.count} smaller ones{f' of {inside}' if inside else ''}"
     else:
         short, named = _without(leaf.name, inside), f"{leaf.noun} {leaf.name}".strip()
     told = f"{named}: {size}, {NAME_OF_STANDING[leaf.standing]}"
-    letters = _letters(box)
-    if box.height <= 14 or letters < min(4, len(short)):
+    letters, least = _letters(box), len(SHARED) if is_shared else min(4, len(short))
+    if box.height <= 14 or letters < least:
         return Tile(box, 3, leaf.standing, "", "", told)
     fits_size = box.height > 32 and letters >= len(size)
     return Tile(box, 3, leaf.standing, shorten_middle(printable(short), letters), size if fits_size else "", told)

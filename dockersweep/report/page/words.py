@@ -42,10 +42,15 @@ def percent(part_bytes: int, whole_bytes: int) -> str:
     return "over 99 %" if 99 < share < 100 else f"{share:.0f} %"
 
 
+def fine_percent(percents: float) -> str:
+    """Return a share that may be small: "0.1 %", "46 %", "under 0.1 %"."""
+    if percents < 0.1:
+        return "under 0.1 %"
+    return f"{percents:.{1 if percents < 9.5 else 0}f} %"
+
+
 def rate(bytes_per_day: int) -> str:
-    """Return a growth in the unit in which it is easy to imagine: "310 MB a day", "1.20 GB a week"."""
-    if abs(bytes_per_day) < 100_000_000:
-        return f"{format_size(7 * bytes_per_day)} a week"
+    """Return a growth, always by the day, so that any two can be compared: "310 MB a day"."""
     return f"{format_size(bytes_per_day)} a day"
 
 

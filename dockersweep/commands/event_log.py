@@ -1,0 +1,129 @@
+"""What happens in a run, as a line for each event on standard error: for programs, and for the journal of systemd."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+import msgspec
+
+from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING, Entry
+from dockersweep.model.inventory import ScanWarning
+from dockersweep.model.outcome import OutcomeDocument, Status
+from dockersweep.model.plan import Plan
+from dockersweep.report.headline import engine_words, format_interval, warning_sentences
+from dockersweep.report.text import plural, printable
+from dockersweep.units import format_size
+
+LogFormat = Literal["text", "json", "journal"]
+ERROR = 3
+LONGEST_LINE = 8000
+"""A line of the journal format. The journal cuts longer ones in pieces of their own."""
+
+Value = str | int | None | Sequence[str]
+
+
+class EventLog:
+    """Tells each event in the format that is asked for. Safe for several threads, and for signal handlers.
+
+    As text only what a person has to know is told, in the words that it always had.
+    """
+
+    def __init__(self, log_format: LogFormat) -> None:
+        self._format = log_format
+        self._lock = threading.Lock()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether every event is told."""
+        return self._format != "text"
+
+    def begins(self, plan: Plan, verb: str, by: str, run: int | None) -> None:
+        """A run has a plan, and has removed nothing yet."""
+        reclaim = plan.reclaim
+        planned = f"{plural(len(plan.removals), 'removal')} planned, giving back {format_interval(reclaim)}"
+        self._tell(
+            INFORMATION, "begin", f"{verb} of {engine_words(plan.engine)}: {planned}, by {by}",
+            run=run, pid=os.getpid(), verb=verb, engine=plan.engine.name, engine_id=plan.engine.id,
+            endpoint=plan.engine.endpoint, policy=by, removals=len(plan.removals), low_bytes=reclaim.low_bytes,
+            high_bytes=reclaim.high_bytes,
+        )  # fmt: skip
+
+    def warnings(self, warnings: Sequence[ScanWarning]) -> None:
+        """Something could not be read or written, and the run goes on."""
+        for one in warnings:
+            self._tell(WARNING, "warning", f"{one.about}: {one.text}", about=one.about, text=one.text)
+
+    def warnings_beside_rows(self, warnings: Sequence[ScanWarning]) -> None:
+        """The result has no place for warnings; where every event is told, these were."""
+        if not self.is_on:
+            for sentence in warning_sentences(warnings):
+                self._write(printable(sentence))
+
+    def removal(self, entry: Entry) -> None:
+        """This became of a removal."""
+        if self.is_on:
+            fields = {name: value for name, value in msgspec.to_builtins(entry).items() if name not in _OF_THE_RUN}
+            with self._lock:
+                self._tell(entry.priority, "removal", entry.message, **fields)
+
+    def ends(self, document: OutcomeDocument, status: int) -> None:
+        """The run is over."""
+        counts = Counter(one.status for one in document.outcomes)
+        told = ", ".join(f"{counts[status]} {status.replace('-', ' ')}" for status in _STATUSES if counts[status])
+        reclaimed = document.reclaimed
+        freed = "" if reclaimed.measured_bytes is None else f"; freed {format_size(reclaimed.measured_bytes)}"
+        early = f"; ended early: {document.ended_early}" if document.ended_early else ""
+        self._tell(
+            WARNING if status else INFORMATION, "end",
+            f"{told or 'nothing to remove'}{freed}{early}; exit status {status}",
+            run=document.run, **{status.replace("-", "_"): counts[status] for status in _STATUSES},
+            low_bytes=reclaimed.low_bytes, high_bytes=reclaimed.high_bytes, measured_bytes=reclaimed.measured_bytes,
+            ended_early=document.ended_early, exit_status=status,
+        )  # fmt: skip
+
+    def stopping(self, number: int) -> None:
+        """A signal asks to end; called from its handler, so that nothing here may wait for a lock."""
+        text = "finishing what is under way; once more to stop at once"
+        if self.is_on:
+            name = signal.Signals(number).name
+            self._tell(NOTICE, "signal", f"{name}: {text}", signal=name, text=text)
+            return
+        # Where nobody reads it any more, or this interrupted a write to it, it need not be said.
+        with suppress(OSError, RuntimeError, ValueError):
+            sys.stderr.write(f"\n{text}\n")
+
+    def error(self, text: str, status: int) -> None:
+        """Something ends the run, or takes away its result."""
+        if self.is_on:
+            self._tell(ERROR, "error", text, text=text, exit_status=status)
+            return
+        # A terminal that was hung up takes no message any more, but the status is still told.
+        with suppress(OSError):
+            sys.stderr.write(f"dockersweep: {printable(text)}\n")
+
+    def _tell(self, priority: int, event: str, message: str, **fields: Value) -> None:
+        if self._format == "json":
+            at = msgspec.to_builtins(datetime.now(UTC))
+            # Escaped, because people look at logs on terminals.
+            self._write(json.dumps({"event": event, "at": at, **fields}))
+        elif self._format == "journal":
+            self._write(f"<{priority}>{printable(message)[:LONGEST_LINE]}")
+
+    def _write(self, line: str) -> None:
+        """Write a line as one piece, past Python's buffers: a signal may have come in the middle of a write to them."""
+        data = f"{line}\n".encode("utf-8", "backslashreplace")
+        with suppress(OSError, ValueError):
+            descriptor = sys.stderr.fileno()
+            while data:
+                data = data[os.write(descriptor, data) :]
+
+
+_STATUSES: tuple[Status, ...] = get_args(Status)
+_OF_THE_RUN = ("engine", "engine_id", "endpoint", "pid")

@@ -1,0 +1,84 @@
+"""What became of one removal, as logs tell it."""
+
+import os
+from datetime import UTC, datetime
+
+import msgspec
+
+from dockersweep.model.inventory import Engine
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import Decision, ObjectRef, Plan, Removal
+from dockersweep.report.text import printable
+
+WARNING, NOTICE, INFORMATION = 4, 5, 6
+"""Priorities of syslog(3), which the journal has too."""
+_PRIORITY = {"removed": NOTICE, "failed": WARNING}
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one removal: a line of the audit log."""
+
+    at: datetime
+    run: int | None
+    """The number of the run in the ledger; None where that is not written."""
+    pid: int
+    engine: str | None
+    """The engine's name."""
+    engine_id: str | None
+    endpoint: str
+    kind: str
+    id: str
+    name: str
+    action: str
+    status: str
+    detail: str | None
+    reasons: tuple[str, ...]
+    """Each with its rule: "stopped containers: stopped for 10 days, over 24 hours"."""
+    size_bytes: int | None
+    freed_bytes: int | None
+
+    @property
+    def priority(self) -> int:
+        """How much it matters."""
+        return _PRIORITY.get(self.status, INFORMATION)
+
+    @property
+    def message(self) -> str:
+        """For people, in one line: "remove container web: removed: stopped containers: stopped for 10 days"."""
+        why = self.detail or "; ".join(self.reasons)
+        return printable(f"{self.action} {self.kind} {self.name}: {self.status}: {why}")
+
+
+class Entries:
+    """Makes the entries of a run on an engine."""
+
+    def __init__(self, engine: Engine, run: int | None) -> None:
+        """`run` is its number in the ledger."""
+        self._engine = engine
+        self._run = run
+        self._decisions: dict[ObjectRef, Decision] = {}
+
+    def plan(self, plan: Plan) -> None:
+        """Take the reasons from a plan that is about to be carried out."""
+        self._decisions |= {ObjectRef(kind=one.kind, id=one.id): one for one in plan.decisions}
+
+    def of(self, removal: Removal, outcome: Outcome) -> Entry:
+        """Return what became of a removal."""
+        decision = self._decisions.get(ObjectRef(kind=removal.kind, id=removal.id))
+        return Entry(
+            at=datetime.now(UTC),
+            run=self._run,
+            pid=os.getpid(),
+            engine=self._engine.name,
+            engine_id=self._engine.id,
+            endpoint=self._engine.endpoint,
+            kind=removal.kind,
+            id=removal.id,
+            name=removal.name,
+            action=removal.action,
+            status=outcome.status,
+            detail=outcome.detail,
+            reasons=tuple(f"{one.rule}: {one.text}" for one in decision.reasons) if decision else (),
+            size_bytes=decision.size_bytes if decision else None,
+            freed_bytes=outcome.freed_bytes,
+        )
