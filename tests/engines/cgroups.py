@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -25,9 +26,17 @@ def remove(name: str, patience: float = 5.0) -> None:
 def thaw(name: str) -> None:
     """Thaw what is paused there: on the version 1 hierarchy a frozen process outlives even SIGKILL."""
     for place in _hierarchies():
-        for state in (place / name).rglob("freezer.state"):
+        for state in _below(place / name, "freezer.state"):
             with contextlib.suppress(OSError):
                 state.write_text("THAWED")
+
+
+def _below(top: Path, name: str) -> list[Path]:
+    """What is called so below a cgroup; others go while it is looked for, and are then looked for no more."""
+    found: list[Path] = []
+    for folder, folders, files in os.walk(top):
+        found += [Path(folder, one) for one in (*folders, *files) if name in ("*", one)]
+    return found
 
 
 def present(name: str) -> list[Path]:
@@ -53,7 +62,7 @@ def _mounts() -> list[list[str]]:
 
 def _removed(top: Path) -> bool:
     # Only folders can be removed in a cgroup hierarchy, the deepest first; the files go with them.
-    for folder in sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True):
+    for folder in sorted((place for place in _below(top, "*") if place.is_dir()), reverse=True):
         with contextlib.suppress(OSError):
             folder.rmdir()
     with contextlib.suppress(OSError):
