@@ -32,7 +32,9 @@ _FOREIGN = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Know `--quick`."""
-    parser.addoption("--quick", action="store_true", help="leave out the tests that need a real engine")
+    parser.addoption(
+        "--quick", action="store_true", help="leave out the tests that need a real engine, a browser or a shell"
+    )
     parser.addoption("--race-table", action="store_true", help="print what became of each race on each engine")
 
 
@@ -43,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
+    config.addinivalue_line("markers", "programs: needs a browser, shells or the like, and is left out with --quick")
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
 
 
@@ -60,9 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
     if config.getoption("--quick"):
-        slow = [item for item in items if _needs_engine(item)]
+        slow = [item for item in items if _is_slow(item)]
         config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if not _needs_engine(item)]
+        items[:] = [item for item in items if not _is_slow(item)]
 
 
 def _group(item: pytest.Item) -> str:
@@ -71,6 +74,10 @@ def _group(item: pytest.Item) -> str:
     if "engine" in params:
         return str(params["engine"])
     return "engines" if _needs_engine(item) else item.nodeid
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return _needs_engine(item) or item.get_closest_marker("programs") is not None
 
 
 def _needs_engine(item: pytest.Item) -> bool:

@@ -16,6 +16,8 @@ from tests.fake_engine import FakeEngine, fake_engine, reply, stall
 from tests.running import dockersweep
 from tests.test_man import verbs
 
+pytestmark = pytest.mark.programs
+
 REAL_SHELLS = [shell for shell in SHELLS if shell != "names"]
 IMAGE = {"Id": "sha256:a", "RepoTags": ["shop/web:1", "shop/web:2", "$(touch /tmp/owned)"]}
 CONTAINERS: list[dict[str, object]] = [

@@ -18,6 +18,8 @@ from tests.engines.heap import everything
 from tests.engines.litter import Litter
 from tests.running import dockersweep
 
+pytestmark = pytest.mark.programs
+
 EXAMPLES = Path(__file__).parents[1] / "share" / "examples"
 SERVICE = EXAMPLES / "systemd" / "dockersweep.service"
 TIMER = EXAMPLES / "systemd" / "dockersweep.timer"

@@ -21,6 +21,8 @@ from tests.browser import Scheme, chromium, opened
 from tests.inventories import ENGINE
 from tests.reports import GIGABYTE, busy_report, many_objects, report, reported
 
+pytestmark = pytest.mark.programs
+
 MANY = 10_000
 HOSTILE = (
     "<script>window.ran=1;alert(1)</script>",

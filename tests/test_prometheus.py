@@ -22,6 +22,8 @@ from dockersweep.report.prometheus import prometheus_report
 from tests.inventories import ENGINE, NOW
 from tests.reports import DAY, GIGABYTE, busy_report, many_objects, report, reported, trend, unread
 
+pytestmark = pytest.mark.programs
+
 HOME = Path(__file__).parent.parent
 RULES = HOME / "share/prometheus/dockersweep.rules.yml"
 RULE_TESTS = HOME / "tests/prometheus/dockersweep.rules.test.yml"

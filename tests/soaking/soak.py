@@ -45,6 +45,8 @@ class Soaked:
 
 def soak(kind: EngineKind, seconds: float, seed: int, tell: Callable[[str], None], disturbs: bool = True) -> Soaked:
     """Soak an engine of its own for that long; `tell` is given a line a minute."""
+    # The process that forks all sweepers stays, and is nothing that is left over.
+    dockersweep("--version")
     result, before = Soaked(str(kind)), left_over()
     try:
         with Engine(kind) as engine:
