@@ -197,10 +197,10 @@ def kinds_with(call: Call) -> tuple[EngineKind, ...]:
 
 
 def falls_to(call: Call, fault: Fault) -> EngineKind | None:
-    """Return the engine on which a cell is tried where half of them are, each on one alone; None for the other half."""
+    """Return the engine on which a cell is tried where a third of them are, each on one alone; None for the others."""
     kinds = kinds_with(call)
     number = crc32(f"{call} {fault}".encode())
-    return kinds[number // 2 % len(kinds)] if number % 2 else None
+    return None if number % 3 else kinds[number // 3 % len(kinds)]
 
 
 def is_harmless(call: Call, fault: Fault, is_podman: bool) -> bool:
