@@ -1,7 +1,7 @@
 """Every call that a scan and a sweep make goes wrong in every way, and nothing is lost, nor left unsaid.
 
-A third of the cells are tried here, each on one of the engines that have its call, so that CI has the time; `tests/grid`
-tries all on each, and prints the table.
+A third of the cells are tried here, each on one of the engines that have its call, so that CI has the time; the program
+`tests/grid` tries all on each, and prints the table.
 """
 
 import pytest
