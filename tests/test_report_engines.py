@@ -89,7 +89,7 @@ def test_kinds_and_remainder_are_what_du_counts(engine: Engine, litter: Litter) 
     assert told["size_base"] == "disk"
     assert abs(told["folder_bytes"] - there) <= there / 100
     assert counted(told) + told["remainder_bytes"] == told["folder_bytes"]
-    assert 0 <= told["remainder_bytes"] < 3 * MEGABYTE
+    assert 0 <= told["remainder_bytes"] < 8 * MEGABYTE
     # What came is counted with the kinds, and not with the remainder, where the engine keeps its books.
     grown = told["folder_bytes"] - before["folder_bytes"]
     assert counted(told) - counted(before) == pytest.approx(grown, rel=0.02)
@@ -196,7 +196,7 @@ def test_the_trend_is_what_earlier_scans_left(engine: Engine, litter: Litter) ->
     # Of one hour only the last point is kept, but where the two are of different hours.
     assert len(trend["points"]) in (1, 2)
     assert trend["points"][-1]["sizes"]["volume"] == pytest.approx(2 * MEGABYTE, rel=0.05)
-    assert "too few points" in trend["text"]
+    assert "1 scan is not enough" in trend["text"]
     assert report(engine.url, "--no-ledger")["trend"] is None
 
 

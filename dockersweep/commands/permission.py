@@ -64,11 +64,11 @@ def _ask(plan: Plan, verbose: bool, stop: StopRequest) -> None:
     from dockersweep.report.plan_table import plan_table, what_goes
 
     sys.stderr.write(plan_table(plan, verbose, max(40, os.get_terminal_size(sys.stderr.fileno()).columns)))
-    sys.stderr.write(f"\nRemove {what_goes(plan)}? [y/N] ")
-    sys.stderr.flush()
     # What was typed before the plan was shown is no answer to it.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    sys.stderr.write(f"\nRemove {what_goes(plan)}? [y/N] ")
+    sys.stderr.flush()
     while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
         if stop.is_set():
             raise KeyboardInterrupt("interrupted")
