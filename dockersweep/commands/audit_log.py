@@ -7,13 +7,13 @@ import os
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import msgspec
 
+from dockersweep.commands.file_lock import lock_within
 from dockersweep.commands.removal_entry import Entry
 from dockersweep.errors import OutputError
 
@@ -22,7 +22,6 @@ JOURNAL_SOCKET = "/run/systemd/journal/socket"
 JOURNAL_SECONDS = 5.0
 STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 LOCK_SECONDS = 5.0
-PAUSE_SECONDS = 0.05
 # A datagram holds about 200 kB, and an object may have reasons by the thousand.
 LONGEST_FIELD = 8000
 
@@ -56,18 +55,13 @@ class _File:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Runs on other engines may write to the same file."""
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise OSError(errno.EAGAIN, "another process keeps it locked") from None
-                time.sleep(PAUSE_SECONDS)
-            except OSError:
-                # A pipe, or a file system without locks.
-                break
+        try:
+            lock_within(self._descriptor, LOCK_SECONDS)
+        except BlockingIOError:
+            raise OSError(errno.EAGAIN, "another process keeps it locked") from None
+        except OSError:
+            # A pipe, or a file system without locks.
+            pass
         try:
             yield
         finally:

@@ -20,11 +20,12 @@ from dockersweep.engine.removal import Hand
 from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import EngineError, LedgerError, RefusedError
 from dockersweep.ledger import Memory, RunRecord
+from dockersweep.model.attempt import Attempt, attempt_of
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
 from dockersweep.model.plan import NOTHING, Plan, Removal
 from dockersweep.model.policy import Policy
-from dockersweep.policy.failing import Attempt, with_failed_runs
+from dockersweep.policy.failing import with_failed_runs
 from dockersweep.policy.limits import Gone
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.reckoning import exact_parts, prediction_of, reckon
@@ -104,7 +105,7 @@ class FailedBefore:
         """Return it for the removals of a plan that is about to be carried out."""
         told = self.memory.failed_before(plan.engine, plan.removals)
         self._known |= {attempt: failed for attempt, failed in told.items() if attempt not in self._tried}
-        self._tried |= {(one.kind, one.id, one.action, one.name) for one in plan.removals}
+        self._tried |= {attempt_of(one) for one in plan.removals}
         return self._known
 
 
@@ -157,7 +158,7 @@ def _record_settled(task: Task, hands: Hands) -> None:
 
 def _once(settled: Iterable[tuple[Removal, Outcome]]) -> list[Removal]:
     """Return each removal once: a file may name one several times."""
-    return list({(one.kind, one.id, one.action, one.name): one for one, _ in settled}.values())
+    return list({attempt_of(one): one for one, _ in settled}.values())
 
 
 def _with_settled(task: Task, document: OutcomeDocument) -> OutcomeDocument:

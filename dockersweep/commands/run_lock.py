@@ -1,6 +1,5 @@
 """One run at a time on an engine: a lock on a file of the engine's own, which dies with its process."""
 
-import fcntl
 import hashlib
 import os
 import time
@@ -11,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
+from dockersweep.commands.file_lock import lock_within
 from dockersweep.errors import RefusedError
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
 from dockersweep.units import format_instant
 
 FOLDER = "locks"
-PAUSE_SECONDS = 0.2
+SETTLING_SECONDS = 0.2
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -53,23 +53,18 @@ def run_lock(engine: Engine, folder: Path, timeout_seconds: float) -> Iterator[s
 
 def _wait_for(descriptor: int, timeout_seconds: float, engine: Engine) -> str | None:
     """Take the lock; return why there is none to be had, as on some file systems of a network."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return None
-        except BlockingIOError:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise RefusedError(_refusal(descriptor, engine)) from None
-            time.sleep(min(PAUSE_SECONDS, left))
-        except OSError as error:
-            return error.strerror
+    try:
+        lock_within(descriptor, timeout_seconds)
+    except BlockingIOError:
+        raise RefusedError(_refusal(descriptor, engine)) from None
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _refusal(descriptor: int, engine: Engine) -> str:
     # It writes its name a moment after it took the lock; until then that of the one before may stand there.
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(SETTLING_SECONDS)
     holder = _holder(descriptor)
     who = "another run" if holder is None else f"process {holder.pid}, which began {format_instant(holder.started_at)},"
     return (

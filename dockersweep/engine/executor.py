@@ -14,6 +14,7 @@ from dockersweep.engine.removal import Hand, SurpriseError, outcome_of, remove_o
 from dockersweep.engine.side_by_side import Progress
 from dockersweep.engine.stopping import StopRequest
 from dockersweep.errors import EngineLostError, LedgerError
+from dockersweep.model.attempt import Attempt, attempt_of
 from dockersweep.model.outcome import EndedBy, Outcome
 from dockersweep.model.plan import ObjectRef, Plan, Removal
 
@@ -48,7 +49,7 @@ def carry_out(plan: Plan, hand: Hand, stop: StopRequest, progress: Progress = la
     run = _Run(plan, hand, stop, progress)
     for wave in waves(plan.removals):
         run.do(wave)
-    outcomes = tuple(run.outcomes[_key(removal)] for removal in plan.removals)
+    outcomes = tuple(run.outcomes[attempt_of(removal)] for removal in plan.removals)
     return Carried(started_at, datetime.now(UTC), *run.end(), outcomes)
 
 
@@ -79,15 +80,11 @@ def _units(removals: tuple[Removal, ...]) -> Iterator[Unit]:
         yield tuple(unit)
 
 
-def _key(removal: Removal) -> tuple[str, str, str, str]:
-    return removal.kind, removal.id, removal.action, removal.name
-
-
 class _Run:
     """The state of carrying out one plan."""
 
     def __init__(self, plan: Plan, hand: Hand, stop: StopRequest, progress: Progress) -> None:
-        self.outcomes: dict[tuple[str, str, str, str], Outcome] = {}
+        self.outcomes: dict[Attempt, Outcome] = {}
         self._plan = plan
         self._hand = hand
         self._progress = progress
@@ -102,7 +99,7 @@ class _Run:
         with ThreadPoolExecutor(max_workers=min(WORKERS, len(jobs))) as pool:
             for future in as_completed([pool.submit(self._do_unit, job) for job in jobs]):
                 for removal, outcome in future.result():
-                    self.outcomes[_key(removal)] = outcome
+                    self.outcomes[attempt_of(removal)] = outcome
                     if outcome.status not in ("removed", "gone"):
                         self._stayed.add(ObjectRef(kind=removal.kind, id=removal.id))
                 self._progress(len(self.outcomes), len(self._plan.removals))

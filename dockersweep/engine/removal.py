@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
 from dockersweep.engine.patience import Patience
 from dockersweep.errors import EngineError, EngineLostError
+from dockersweep.model.attempt import outcome_for
 from dockersweep.model.fingerprint import differences, fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Container, Network, Volume
 from dockersweep.model.outcome import Outcome, Status
@@ -87,15 +88,7 @@ def outcome_of(removal: Removal, status: Status, detail: str | None = None, free
     """Return the outcome of a removal; `freed_bytes` is what the engine's answer proves. A tag gives back nothing."""
     if status == "removed" and (removal.action == "untag" or removal.kind == "network"):
         freed_bytes = 0
-    return Outcome(
-        kind=removal.kind,
-        id=removal.id,
-        name=removal.name,
-        action=removal.action,
-        status=status,
-        detail=detail,
-        freed_bytes=freed_bytes,
-    )
+    return outcome_for(removal, status, detail, freed_bytes)
 
 
 def unknown_outcome(removal: Removal, error: EngineError) -> Outcome:

@@ -15,8 +15,9 @@ from dockersweep.errors import LedgerError
 from dockersweep.ledger import arrivals, objects, past_runs, runs, sizes
 from dockersweep.ledger.opening import FAULTS, LedgerFile, UnusableError, is_unusable, words_of
 from dockersweep.ledger.rows import seconds
-from dockersweep.ledger.runs import Key, RunRecord
+from dockersweep.ledger.runs import RunRecord
 from dockersweep.ledger.transaction import transaction
+from dockersweep.model.attempt import Attempt
 from dockersweep.model.history import Life, PastRun, RunStart, ShareSize, UnfinishedRun
 from dockersweep.model.inventory import KINDS, Engine, Inventory, Kind, Mark, ScanWarning
 from dockersweep.model.outcome import Outcome
@@ -183,7 +184,7 @@ class Memory:
         """Close a run as one that did not end, with what is known now of what it had in hand."""
         self._do(lambda database: runs.settle(database, run, outcomes), None)
 
-    def failed_before(self, engine: Engine, removals: Sequence[Removal]) -> Mapping[Key, tuple[int, datetime]]:
+    def failed_before(self, engine: Engine, removals: Sequence[Removal]) -> Mapping[Attempt, tuple[int, datetime]]:
         """Return in how many of the latest runs, one after the other up to now, each removal failed, and since when.
 
         By kind, id, action and name; what did not fail in the last run that tried it is not there.

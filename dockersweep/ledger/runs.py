@@ -12,6 +12,7 @@ from dockersweep.ledger.objects import engine_number
 from dockersweep.ledger.recognition import recognition_of
 from dockersweep.ledger.rows import instant, seconds, storable
 from dockersweep.ledger.transaction import transaction
+from dockersweep.model.attempt import Attempt, attempt_of
 from dockersweep.model.history import InHand, RunStart, UnfinishedRun
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.naming import objects_of, ref_of
@@ -21,16 +22,9 @@ from dockersweep.model.plan import Decision, Plan, Reason, Removal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Key = tuple[str, str, str, str]
-"""What tells one removal of a run from the others: kind, id, action, name."""
 Value = TypeVar("Value")
 LONGEST_DETAIL = 2000
 UNSEEN_SECONDS = 400 * 24 * 3600
-
-
-def key_of(removal: Removal | Outcome | InHand) -> Key:
-    """Return what tells a removal from the others of its run."""
-    return removal.kind, removal.id, removal.action, removal.name
 
 
 class Using(Protocol):
@@ -47,14 +41,14 @@ class RunRecord:
         self.number = number
         """None where the ledger is not used."""
         self._using = using
-        self._positions: dict[Key, int] = {}
+        self._positions: dict[Attempt, int] = {}
         self._planned = 0
 
     def plan(self, plan: Plan, inventory: Inventory) -> None:
         """Write down all that is to be removed; a sweep for a space target calls this once a round."""
         first = self._planned
         self._planned += len(plan.removals)
-        self._positions.update((key_of(removal), first + n) for n, removal in enumerate(plan.removals))
+        self._positions.update((attempt_of(removal), first + n) for n, removal in enumerate(plan.removals))
         if self.number is None:
             return
         rows = list(_planned_rows(self.number, first, plan, inventory))
@@ -67,7 +61,7 @@ class RunRecord:
 
     def sending(self, removal: Removal) -> None:
         """Write down that a removal is about to be sent; it is in the file when this returns."""
-        position = self._positions.get(key_of(removal))
+        position = self._positions.get(attempt_of(removal))
         if self.number is None or position is None:
             return
         row = (self.number, position, int(time.time()))
@@ -80,7 +74,7 @@ class RunRecord:
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         """Write down what became of a removal, sent or not; it is in the file when this returns."""
-        run, position = self.number, self._positions.get(key_of(removal))
+        run, position = self.number, self._positions.get(attempt_of(removal))
         if run is None or position is None:
             return
         now = int(time.time())
@@ -167,7 +161,7 @@ def _write_outcome(
         return
     with transaction(database):
         database.execute(write, told)
-        key = tuple(map(storable, key_of(outcome)))
+        key = tuple(map(storable, attempt_of(outcome)))
         if outcome.status == "failed":
             database.execute(
                 "INSERT INTO failures SELECT engine, ?, ?, ?, ?, 1, started_at, number FROM runs WHERE number = ? "
@@ -279,7 +273,7 @@ def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) 
         )
     }
     for outcome in outcomes:
-        position = positions.get(key_of(outcome))
+        position = positions.get(attempt_of(outcome))
         if position is not None:
             _write_outcome(database, run, position, outcome, None)
     with transaction(database):
@@ -289,13 +283,13 @@ def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) 
 
 def failed_before(
     database: sqlite3.Connection, engine: int, removals: Sequence[Removal]
-) -> Mapping[Key, tuple[int, datetime]]:
+) -> Mapping[Attempt, tuple[int, datetime]]:
     """Return in how many runs, one after the other up to the last, each of these removals failed, and since when."""
     rows = database.execute(
         "SELECT kind, id, action, name, runs, since FROM failures WHERE engine = ?", (engine,)
     ).fetchall()
     failed = {(kind, one, action, name): (runs, instant(since)) for kind, one, action, name, runs, since in rows}
-    return {key_of(removal): failed[key_of(removal)] for removal in removals if key_of(removal) in failed}
+    return {attempt_of(removal): failed[attempt_of(removal)] for removal in removals if attempt_of(removal) in failed}
 
 
 def forget_before(database: sqlite3.Connection, before: datetime) -> None:

@@ -5,13 +5,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from dockersweep.model.attempt import Attempt, attempt_of
 from dockersweep.model.outcome import Outcome
 from dockersweep.units import format_instant
 
 TELLING_RUNS = 3
-
-Attempt = tuple[str, str, str, str]
-"""Kind, id, action and name of a removal."""
 
 
 def with_failed_runs(
@@ -23,7 +21,7 @@ def with_failed_runs(
 
 
 def _with_runs(outcome: Outcome, before: Mapping[Attempt, tuple[int, datetime]]) -> Outcome:
-    runs, since = before.get((outcome.kind, outcome.id, outcome.action, outcome.name), (0, None))
+    runs, since = before.get(attempt_of(outcome), (0, None))
     runs += 1
     if runs < TELLING_RUNS or since is None:
         return replace(outcome, failed_runs=runs)

@@ -11,9 +11,10 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from dockersweep.model.attempt import outcome_for
 from dockersweep.model.fingerprint import differences, fingerprint_of
 from dockersweep.model.inventory import Image, Inventory, Object
-from dockersweep.model.outcome import Outcome, Status
+from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Decision, ObjectRef, Plan, Reason, Removal
 from dockersweep.model.policy import Policy
 from dockersweep.policy.order import ORDER
@@ -58,9 +59,11 @@ def what_may_go(saved: Plan, inventory: Inventory, policy: Policy, now: datetime
             case = check.judge.case(ref, seen)
             reason = NOT_NAMED if why_not is None else Reason(code="not-asked-for", rule="saved plan", text=why_not)
             decisions.append(check.judge.decision(case, False, (reason,)))
-            settled += [(removal, _outcome(removal, "skipped", why_not)) for removal in removals if why_not is not None]
+            settled += [
+                (removal, outcome_for(removal, "skipped", why_not)) for removal in removals if why_not is not None
+            ]
     for removals in wanted.values():
-        settled += [(removal, _outcome(removal, "gone", "it was gone already")) for removal in removals]
+        settled += [(removal, outcome_for(removal, "gone", "it was gone already")) for removal in removals]
     plan = plan_of_decisions(
         inventory, policy, now, in_order(decisions), check.holds, Reclaim(inventory), check.judge.idle_protections()
     )
@@ -142,15 +145,3 @@ def in_order_of_plan(saved: Plan, outcomes: Iterable[Outcome]) -> tuple[Outcome,
 
 def _key(one: Removal | Outcome) -> Key:
     return one.kind, one.id, one.action, one.name if one.action == "untag" else ""
-
-
-def _outcome(removal: Removal, status: Status, detail: str | None) -> Outcome:
-    return Outcome(
-        kind=removal.kind,
-        id=removal.id,
-        name=removal.name,
-        action=removal.action,
-        status=status,
-        detail=detail,
-        freed_bytes=None,
-    )

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from dockersweep.model.attempt import outcome_for
 from dockersweep.model.history import InHand, UnfinishedRun
 from dockersweep.model.inventory import Image, Inventory, ScanWarning
 from dockersweep.model.naming import id_of, kind_of, objects_of
-from dockersweep.model.outcome import Outcome
+from dockersweep.model.outcome import Outcome, Status
 from dockersweep.units import format_instant
 
 _STILL_THERE = "it is still there"
@@ -22,15 +23,8 @@ def _settled(one: InHand, seen: object, is_unread: bool) -> Outcome:
     has_tag = isinstance(seen, Image) and one.name in seen.tags
     is_there = has_tag if one.action == "untag" else seen is not None
     now = "the build cache could not be read since" if is_unread else _STILL_THERE if is_there else "it is gone"
-    return Outcome(
-        kind=one.kind,
-        id=one.id,
-        name=one.name,
-        action=one.action,
-        status="failed" if is_there or is_unread else "removed",
-        detail=f"the run that had it in hand did not end; {now}",
-        freed_bytes=None,
-    )
+    status: Status = "failed" if is_there or is_unread else "removed"
+    return outcome_for(one, status, f"the run that had it in hand did not end; {now}")
 
 
 def told(runs: Iterable[tuple[UnfinishedRun, tuple[Outcome, ...]]]) -> Iterator[ScanWarning]:

@@ -6,7 +6,7 @@ of the records that have it.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from dockersweep.model.inventory import BuildCacheRecord, Image, Inventory, Kind, Object
 from dockersweep.model.naming import objects_of, ref_of
@@ -94,27 +94,23 @@ class Footprint:
 
     def _reached(self, start: int, taken: Collection[int]) -> tuple[int, ...]:
         """Return a node and all below it, but for other objects and what is taken."""
-        seen = {start}
-        waiting = [start]
-        while waiting:
-            for node in self._needs[waiting.pop()]:
-                if node not in seen and node not in taken and node not in self._objects:
-                    seen.add(node)
-                    waiting.append(node)
-        seen.discard(start)
-        return (start, *seen)
+        return (start, *(self._below(start, taken, lambda node: True) - {start}))
 
     def _at_hand(self, start: int, taken: Collection[int]) -> tuple[int, ...]:
         """Return a node and those right below it, through those that take nothing and only point at another."""
+        return tuple(self._below(start, taken, lambda node: self._bytes[node] == 0))
+
+    def _below(self, start: int, taken: Collection[int], leads_on: Callable[[int], bool]) -> set[int]:
+        """Return a node and those below it that are reached through what leads on."""
         seen = {start}
         waiting = [start]
         while waiting:
             for node in self._needs[waiting.pop()]:
                 if node not in seen and node not in taken and node not in self._objects:
                     seen.add(node)
-                    if self._bytes[node] == 0:
+                    if leads_on(node):
                         waiting.append(node)
-        return tuple(seen)
+        return seen
 
     def _all_reached(self, starts: Sequence[int]) -> set[int]:
         seen = set(starts)
