@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
+from dockersweep.engine.client import DiskUsage, ImageTags, UsagePart
 from dockersweep.engine.executor import carry_out
 from dockersweep.engine.patience import Patience
 from dockersweep.engine.removal import Hand
+from dockersweep.engine.removal_answer import RemovalAnswer
 from dockersweep.engine.stopping import StopRequest
 from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Kind, Network, Object, Volume
 from dockersweep.model.naming import kind_of, objects_of, ref_of

@@ -16,6 +16,7 @@ from dockersweep.engine import wire
 from dockersweep.engine.connection import LARGEST_LIST_BYTES, LARGEST_OBJECT_BYTES, Answer, Connection
 from dockersweep.engine.decoding import decode
 from dockersweep.engine.image_layers import ImageLayers
+from dockersweep.engine.removal_answer import RemovalAnswer, means_gone, read_removal_answer
 from dockersweep.engine.translate import (
     ToldBy,
     container_from_details,
@@ -66,20 +67,6 @@ class ImageTags:
 
     id: str
     tags: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RemovalAnswer:
-    """What an engine said to a removal."""
-
-    status: Literal["removed", "gone", "in-use", "failed"]
-    detail: str | None = None
-    deleted: tuple[str, ...] = ()
-    """What the answer says went: ids of images, layers and build-cache records."""
-    untagged: tuple[str, ...] = ()
-    """The references that it says were taken off an image."""
-    reclaimed_bytes: int | None = None
-    """What it says came back; only of build cache, where the engine counts a layer in each record that has it."""
 
 
 class Client:
@@ -351,7 +338,7 @@ class Client:
 
     def _stumbled(self, answer: Answer, is_list: bool) -> bool:
         if self.is_podman:
-            return answer.status == 500 and not self._means_gone(answer)
+            return answer.status == 500 and not means_gone(answer, self.is_podman)
         text = answer.message()
         return is_list and answer.status in (404, 500) and ("not found" in text or "already running" in text)
 
@@ -379,7 +366,7 @@ class Client:
 
     def _look(self, path: str, shape: type[Shape]) -> Shape | None:
         answer = self._settled(path, None, None, LARGEST_OBJECT_BYTES)
-        if answer.status == 404 or self._means_gone(answer):
+        if answer.status == 404 or means_gone(answer, self.is_podman):
             return None
         if answer.status != 200:
             raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {answer.message()}")
@@ -391,47 +378,10 @@ class Client:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError(f"{self._where} answered {asked} with something else than was asked: {error}") from error
 
-    def _means_gone(self, answer: Answer) -> bool:
-        """Podman answers 500 where something goes while it is being asked for."""
-        return self.is_podman and answer.status == 500 and "no such" in answer.message().lower()
-
     def _delete(self, path: str, params: dict[str, str]) -> RemovalAnswer:
         """Ask for a removal."""
         answer = self._request("DELETE", path, params, self.removal_seconds)
-        if answer.status in (200, 202, 204):
-            deleted, untagged = _named(answer)
-            return RemovalAnswer(status="removed", deleted=deleted, untagged=untagged)
-        if answer.status == 404 or self._means_gone(answer):
-            return RemovalAnswer(status="gone", detail=answer.message())
-        if answer.status == 409 or _is_network_in_use(answer) or (self.is_podman and _means_in_use(answer)):
-            return RemovalAnswer(status="in-use", detail=answer.message())
-        forbidden = "it is forbidden: " if answer.status == 403 else ""
-        return RemovalAnswer(status="failed", detail=forbidden + answer.message())
-
-
-def _is_network_in_use(answer: Answer) -> bool:
-    """Docker answers 403 where a network has endpoints or is its own; any other 403 is the word of a proxy."""
-    text = answer.message()
-    return answer.status == 403 and ("active endpoints" in text or "pre-defined" in text)
-
-
-def _means_in_use(answer: Answer) -> bool:
-    """Podman answers 500 where Docker has a 409 (engine-api.md §6)."""
-    if answer.status != 500:
-        return False
-    text = answer.message().lower()
-    return any(
-        words in text
-        for words in (
-            "is running",
-            "being used",
-            "in use",
-            "has dependent",
-            "multiple tags",
-            "one tag",
-            "infra container",
-        )
-    )
+        return read_removal_answer(answer, self.is_podman)
 
 
 def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:
@@ -440,18 +390,6 @@ def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:
     folders = [told.get("UpperDir"), *(told.get("LowerDir") or "").split(":")]
     found = [match[1] for folder in folders if folder and (match := re.fullmatch(r".*/([0-9a-f]{64})/diff", folder))]
     return tuple(reversed(found))
-
-
-def _named(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids that an answer says are deleted, and the references that it says are taken off."""
-    if not answer.body.startswith(b"["):
-        return (), ()
-    try:
-        entries: list[wire.WireDeleted] = decode(answer.body, list[wire.WireDeleted])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return (), ()
-    deleted = tuple(entry.deleted for entry in entries if entry.deleted)
-    return deleted, tuple(entry.untagged for entry in entries if entry.untagged)
 
 
 def _version_pair(version: str) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ removal must precede waits for it.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -161,16 +162,23 @@ class _Run:
         return None
 
     def _do_one(self, removal: Removal) -> Outcome:
+        with self._what_ends_it() as outcomes:
+            outcomes.append(remove_one(self._hand, removal))
+        return outcomes[0] if outcomes else self._not_attempted(removal)
+
+    @contextmanager
+    def _what_ends_it(self) -> Iterator[list[Outcome]]:
+        """End the run where an error says so; what became of the removals that surprised is added to the list."""
+        outcomes: list[Outcome] = []
         try:
-            return remove_one(self._hand, removal)
+            yield outcomes
         except EngineLostError as error:
             self._end("engine", str(error))
         except LedgerError as error:
             self._end("ledger", str(error))
         except SurpriseError as surprise:
             self._end("surprise", str(surprise))
-            return surprise.outcomes[0]
-        return self._not_attempted(removal)
+            outcomes += surprise.outcomes
 
     def _not_attempted(self, removal: Removal) -> Outcome:
         return outcome_of(removal, "not-attempted", self._ended[1] if self._ended else INTERRUPTED)
@@ -178,18 +186,12 @@ class _Run:
     def _do_records(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
         outcomes: list[Outcome] = []
         if not self._is_ending():
-            try:
+            with self._what_ends_it() as surprises:
                 for group in remove_records(self._hand, unit, self._plan.size_base == "lengths"):
                     outcomes += self._recorded_group(unit[len(outcomes) :], group)
                     if self._is_ending():
                         break
-            except EngineLostError as error:
-                self._end("engine", str(error))
-            except LedgerError as error:
-                self._end("ledger", str(error))
-            except SurpriseError as surprise:
-                self._end("surprise", str(surprise))
-                outcomes += self._recorded_group(unit[len(outcomes) :], surprise.outcomes)
+            outcomes += self._recorded_group(unit[len(outcomes) :], surprises)
         rest = unit[len(outcomes) :]
         outcomes += self._recorded_group(rest, [self._not_attempted(removal) for removal in rest])
         return list(zip(unit, outcomes, strict=True))

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from dockersweep.engine.client import DiskUsage, ImageTags, RemovalAnswer, UsagePart
+from dockersweep.engine.client import DiskUsage, ImageTags, UsagePart
 from dockersweep.engine.patience import Patience
+from dockersweep.engine.removal_answer import RemovalAnswer
 from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.attempt import outcome_for
 from dockersweep.model.fingerprint import differences, fingerprint_of, image_fingerprint

@@ -21,9 +21,10 @@ from dockersweep.policy.order import ORDER
 from dockersweep.policy.planner import plan_of_decisions
 from dockersweep.policy.reclaim import Reclaim
 from dockersweep.policy.references import find_holds
-from dockersweep.policy.rules import Judge, in_order
+from dockersweep.policy.rules import Case, Judge, in_order
 
 NOT_NAMED = Reason(code="not-asked-for", rule="saved plan", text="the saved plan does not name it")
+NAMED = Reason(code="old-enough", rule="saved plan", text="the plan names it")
 
 # Whoever wrote the file, its words are told and kept.
 MOST_REASONS = 50
@@ -52,11 +53,11 @@ def what_may_go(saved: Plan, inventory: Inventory, policy: Policy, now: datetime
     for kind in ORDER:
         for ref, seen in check.judge.holders_first(kind):
             removals = wanted.pop(ref, ())
-            why_not = check.why_not(ref, seen, removals) if removals else None
-            if removals and why_not is None:
-                decisions.append(check.goes(ref, seen, removals))
-                continue
             case = check.judge.case(ref, seen)
+            why_not = check.why_not(case, removals) if removals else None
+            if removals and why_not is None:
+                decisions.append(check.goes(case, removals))
+                continue
             reason = NOT_NAMED if why_not is None else Reason(code="not-asked-for", rule="saved plan", text=why_not)
             decisions.append(check.judge.decision(case, False, (reason,)))
             settled += [
@@ -97,14 +98,13 @@ class _Check:
             if one.verdict == "remove" or one.untag
         }
 
-    def why_not(self, ref: ObjectRef, seen: Object, removals: Sequence[Removal]) -> str | None:
+    def why_not(self, case: Case, removals: Sequence[Removal]) -> str | None:
         """Return why an object that the plan names may not go now; None where it may."""
-        changed = differences(removals[0].fingerprint, fingerprint_of(seen))
+        changed = differences(removals[0].fingerprint, fingerprint_of(case.seen))
         if changed:
             return f"changed since it was judged: {changed}"
-        if not _fit_together(seen, removals):
+        if not _fit_together(case.seen, removals):
             return "the removals that the plan has of it do not fit together"
-        case = self.judge.case(ref, seen)
         tags = None if removals[-1].action == "remove" else [one.name for one in removals]
         against = self.judge.barring(case, tags)
         if not against:
@@ -112,12 +112,14 @@ class _Check:
         first = against[0]
         return f"in use: {first.text}" if first.code == "in-use" else f"{first.rule}: {first.text}"
 
-    def goes(self, ref: ObjectRef, seen: Object, removals: Sequence[Removal]) -> Decision:
+    def goes(self, case: Case, removals: Sequence[Removal]) -> Decision:
         """Return the decision of an object that may go, for the reasons that the plan gives."""
         whole = removals[-1].action == "remove"
-        reasons = self._reasons.get(ref) or (Reason(code="old-enough", rule="saved plan", text="the plan names it"),)
+        reasons = self._reasons.get(case.ref) or (
+            Reason(code="old-enough", rule="saved plan", text="the plan names it"),
+        )
         untag = () if whole else tuple(removal.name for removal in removals)
-        return self.judge.decision(self.judge.case(ref, seen), whole, reasons, untag)
+        return self.judge.decision(case, whole, reasons, untag)
 
 
 def _short(reason: Reason) -> Reason:
