@@ -23,7 +23,7 @@ from docker.transport.unixconn import UnixHTTPConnectionPool
 
 from dockersweep.engine.decoding import decode
 from dockersweep.engine.endpoint import Endpoint, TlsFiles
-from dockersweep.engine.exchange import AnswerTooLargeError, exchange
+from dockersweep.engine.exchange import AnswerTooLargeError, Exchanged, NoAnswerError, exchange
 from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError
 from dockersweep.units import format_size
 
@@ -82,7 +82,7 @@ class Connection:
         timeout_seconds: float | None = None,
         largest_bytes: int = LARGEST_OBJECT_BYTES,
     ) -> Answer:
-        """Send one request and read its whole answer; nothing is ever sent twice.
+        """Send one request and read its whole answer; what changes something is never sent twice.
 
         Raises EngineTimeoutError when the answer is not whole within `timeout_seconds`, EngineLostError when the engine
         cannot be reached or breaks the answer off, and EngineError when the answer is of more than `largest_bytes`.
@@ -93,9 +93,7 @@ class Connection:
         connection: Any = self._pool._get_conn()
         keeps_alive = False
         try:
-            if connection.is_closed:
-                self._connect(connection)
-            answer = exchange(connection.sock, method, url, seconds, largest_bytes)
+            answer = self._exchange(connection, method, url, seconds, largest_bytes)
             keeps_alive = answer.keeps_alive
             return Answer(status=answer.status, body=answer.body)
         except TimeoutError as error:
@@ -117,6 +115,19 @@ class Connection:
             if not keeps_alive:
                 connection.close()
             self._pool._put_conn(connection)
+
+    def _exchange(self, connection: Any, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
+        """Send a request over a connection that may be open already. What changes nothing is sent once more where that
+        was closed as it lay idle; what changes something gets one of its own, so that this cannot happen to it."""
+        if method != "GET":
+            connection.close()
+        elif not connection.is_closed:
+            try:
+                return exchange(connection.sock, method, url, seconds, largest_bytes)
+            except (NoAnswerError, BrokenPipeError, ConnectionResetError):
+                connection.close()
+        self._connect(connection)
+        return exchange(connection.sock, method, url, seconds, largest_bytes)
 
     def _connect(self, connection: Any) -> None:
         connection.timeout = CONNECT_SECONDS

@@ -21,6 +21,11 @@ class _Received:
     has_headers: bool = False
     has_length: bool = False
     is_complete: bool = False
+    keeps_alive: bool = False
+    """Whether the connection can be used again; the parser knows it only until it has told the end of the answer."""
+
+    def __post_init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.has_length |= name.lower() in (b"content-length", b"transfer-encoding")
@@ -33,6 +38,7 @@ class _Received:
 
     def on_message_complete(self) -> None:
         self.is_complete = True
+        self.keeps_alive = self.parser.should_keep_alive()
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class Exchanged:
 
 class BrokenAnswerError(ConnectionError):
     """The connection ended before the answer was whole, or what came is not HTTP."""
+
+
+class NoAnswerError(BrokenAnswerError):
+    """The connection ended before anything of the answer came."""
 
 
 class AnswerTooLargeError(Exception):
@@ -66,7 +76,7 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
     request = f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{length}\r\n"
     connected.sendall(request.encode("ascii"))
     received = _Received()
-    parser = httptools.HttpResponseParser(received)
+    parser = received.parser
     read_bytes = 0
     while not received.is_complete:
         if read_bytes:
@@ -75,6 +85,8 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
         if not data and received.has_headers and not received.has_length:
             # Without a length, as some proxies answer, the end of the connection is the end of the answer.
             return Exchanged(parser.get_status_code(), b"".join(received.body), keeps_alive=False)
+        if not data and not read_bytes:
+            raise NoAnswerError("it ended before it began")
         if not data:
             raise BrokenAnswerError(f"it ended after {read_bytes} bytes")
         read_bytes += len(data)
@@ -84,7 +96,7 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise BrokenAnswerError(f"it is not HTTP: {error}") from None
-    return Exchanged(parser.get_status_code(), b"".join(received.body), parser.should_keep_alive())
+    return Exchanged(parser.get_status_code(), b"".join(received.body), received.keeps_alive)
 
 
 def _until(deadline: float) -> float:
