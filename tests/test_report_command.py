@@ -1,8 +1,12 @@
 """`report` as its users meet it: its formats, its exit status, and what the policy silences."""
 
 import csv
+import html
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +214,63 @@ def test_a_report_of_nothing_is_a_report(tmp_path: Path) -> None:
     for words in ("table", "csv", "markdown", "json"):
         assert report(str(file), "--format", words)
     assert "nothing was found that should be looked at" in report(str(file))
+
+
+@pytest.mark.parametrize(
+    ("source", "flag"),
+    [
+        ("--host", "-H unix:///run/test.sock"),
+        ("context far away (--context)", "--context 'far away'"),
+        ("context far (DOCKER_CONTEXT)", None),
+        ("DOCKER_HOST", None),
+        ("the default socket", None),
+    ],
+)
+@pytest.mark.parametrize("words", ["table", "markdown", "html"])
+def test_commands_are_told_with_the_flag_that_named_the_engine(
+    tmp_path: Path, source: str, flag: str | None, words: str
+) -> None:
+    engine = msgspec.structs.replace(ENGINE, endpoint_source=source)
+    file = tmp_path / "inventory.json"
+    file.write_text(write_document(msgspec.structs.replace(FULL, engine=engine)))
+    told = html.unescape(report(str(file), "--format", words)).replace("\\", "")
+    assert (f"which every command here needs too: {flag}." in told) == (flag is not None)
+    assert ("every command here" in told) == (flag is not None)
+
+
+def test_a_document_is_in_utf_8_whatever_the_terminal_has(tmp_path: Path) -> None:
+    file = tmp_path / "inventory.json"
+    file.write_text(write_document(inventory(container("w\u00e9b"))))
+    arguments = [sys.executable, "-m", "dockersweep", "report", "--inventory", str(file), "--format", "json"]
+    done = subprocess.run(arguments, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True)
+    assert [one["name"] for one in json.loads(done.stdout.decode())["objects"]] == ["w\u00e9b"]
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1"])
+def test_what_others_wrote_to_standard_output_stays(saved: str, tmp_path: Path, path: str) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    with log.open("a") as file:
+        arguments = [sys.executable, "-m", "dockersweep", "report", "--inventory", saved, "-o", path]
+        subprocess.run(arguments, stdout=file, check=True)
+        file.write("after\n")
+    assert log.read_text().startswith("before\nDocker ")
+    assert log.read_text().endswith("\nafter\n")
+
+
+def test_a_file_that_is_replaced_keeps_its_owner_and_its_mode(saved: str, tmp_path: Path) -> None:
+    file = tmp_path / ("x" * 250)
+    file.touch(0o640)
+    owner = (65534, 65534) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(file, *owner)
+    file.chmod(0o640)
+    report(saved, "-o", str(file))
+    told = file.stat()
+    assert (told.st_uid, told.st_gid, told.st_mode & 0o777) == (*owner, 0o640)
+    assert told.st_size > 0
+
+
+def test_a_slash_at_the_end_means_a_folder(saved: str, tmp_path: Path) -> None:
+    run = dockersweep("report", "--inventory", saved, "-o", f"{tmp_path}/missing/")
+    assert (run.status, run.stderr) == (2, f"dockersweep: {tmp_path}/missing/ cannot be written: Is a directory\n")
+    assert list(tmp_path.glob("missing*")) == []

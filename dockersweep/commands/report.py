@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     seen = _gather(arguments)
     inventory = seen.picture.inventory
     report = make_report(inventory, make_plan(inventory, policy, seen.picture.now), seen.past)
-    write_result(_FORMATS[arguments.format](report, seen, arguments), arguments.output)
+    text = _FORMATS[arguments.format](report, seen, arguments)
+    write_result(text, arguments.output, is_document=arguments.format not in ("table", "markdown"))
     if arguments.fail_on is None:
         return 0
     worst = SEVERITIES.index(arguments.fail_on)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import stat
@@ -13,6 +14,10 @@ from dockersweep.errors import OutputError
 
 _OPENED: dict[str, int] = {}
 """Pipes and devices that `check_writable` has opened, by their paths."""
+
+
+LONGEST_PREFIX = 48
+"""In letters, of which each takes up to four bytes in a name."""
 
 
 def terminal_width(path: str | None) -> int | None:
@@ -28,8 +33,10 @@ def check_writable(path: str | None) -> None:
     if path is None or path == "-":
         return
     try:
-        if os.path.isdir(path):
+        if os.path.isdir(path) or _names_a_folder(path):
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
+        if _is_standard_output(path):
+            return
         if _is_no_plain_file(path):
             # Nobody may be reading a pipe; it is better to fail now than to wait for a reader afterwards. It is kept
             # open, because to its reader the end of the only writer is the end.
@@ -41,17 +48,25 @@ def check_writable(path: str | None) -> None:
         raise _unwritable(path, error) from None
 
 
-def write_result(text: str, path: str | None) -> None:
-    """Write a result to a file, or to standard output where no path is given.
+def write_result(text: str, path: str | None, *, is_document: bool = False) -> None:
+    """Write a result to a file, or to standard output where no path is given. A document, which programs read, is in
+    UTF-8 wherever it goes; other text is in the encoding of the terminal.
 
     The file is replaced in one step, so that a reader finds the old or the new, never a half. Raises OutputError
     where it cannot be written.
     """
+    if is_document and isinstance(sys.stdout, io.TextIOWrapper):
+        # In place of a letter that another encoding lacks would stand its code, which is no JSON.
+        sys.stdout.reconfigure(encoding="utf-8")
     if path is None or path == "-":
         _write_standard_output(text)
         return
     try:
-        if _is_no_plain_file(path):
+        if _names_a_folder(path):
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
+        if _is_standard_output(path):
+            _write_standard_output(text)
+        elif _is_no_plain_file(path):
             _write_device(path, text)
         else:
             _replace_file(Path(path).resolve(), text)
@@ -87,6 +102,21 @@ def _write_standard_output(text: str) -> None:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from None
 
 
+def _names_a_folder(path: str) -> bool:
+    """Resolving a path drops the slash at its end, and would make a file of what was meant to be a folder."""
+    return path.endswith("/") or not path
+
+
+def _is_standard_output(path: str) -> bool:
+    """Whether a path, like /dev/stdout, is the plain file that standard output goes to already: put in its place, a new
+    file would take away what others have written there, and what they go on to write."""
+    try:
+        out = os.fstat(sys.stdout.fileno())
+        return stat.S_ISREG(out.st_mode) and os.path.samestat(os.stat(path), out)
+    except (OSError, ValueError):
+        return False
+
+
 def _is_no_plain_file(path: str) -> bool:
     """A device or a pipe is written to; replacing it would take it away."""
     try:
@@ -96,13 +126,19 @@ def _is_no_plain_file(path: str) -> bool:
 
 
 def _replace_file(path: Path, text: str) -> None:
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    former = path.stat() if path.exists() else None
+    mode = former.st_mode & 0o777 if former else 0o666 & ~_umask()
+    # A name may be as long as the file system takes, and this one is longer.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:LONGEST_PREFIX]}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if former:
+            # Who reads it may be allowed to by its owner or its group; only root can give a file away.
+            with contextlib.suppress(OSError):
+                os.chown(name, former.st_uid, former.st_gid)
         os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
