@@ -8,6 +8,7 @@ import pytest
 
 from dockersweep.model.documents import write_document
 from dockersweep.report.csv_text import csv_text
+from dockersweep.report.markdown_text import markdown_escape
 from tests.fake_engine import fake_engine
 from tests.inventories import container, image, inventory, network, record, volume
 from tests.running import Run, dockersweep
@@ -149,6 +150,40 @@ def test_a_sweep_in_markdown() -> None:
     assert run.stdout.startswith("# Plan for box\n")
     assert "\n# Sweep of box\n\n" in run.stdout
     assert "Removed 1 container, by the default policy" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\uff20SUM(1)", "'\uff20SUM(1)"),
+        ("  =1+1", "'  =1+1"),
+        ("\u3000=1+1", "'\u3000=1+1"),
+        ("a;=1+1;b; @x", "a;'=1+1;b;' @x"),
+        ("a-b=c;d", "a-b=c;d"),
+        ("\t=1+1", "\\t=1+1"),
+        ("\r=1+1", "\\r=1+1"),
+    ],
+)
+def test_what_a_spreadsheet_may_take_for_a_formula_is_none(name: str, cell: str) -> None:
+    [[written]] = csv.reader(io.StringIO(csv_text(None, [(name,)]), newline=""), strict=True)
+    assert written == cell
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("@all", "@<!-- -->all"),
+        ("by (@somebody)", "by (@<!-- -->somebody)"),
+        ("app@sha256:abc", "app@sha256:abc"),
+        ("https://evil.example/x", "https\\://evil.example/x"),
+        ("at unix:///run/docker.sock", "at unix:///run/docker.sock"),
+        ("WWW.evil.example", "WWW\\.evil.example"),
+        ("localhost:5000/app:1", "localhost:5000/app:1"),
+    ],
+)
+def test_markdown_links_nowhere_and_calls_nobody(name: str, shown: str) -> None:
+    assert markdown_escape(name) == shown
 
 
 def test_csv_can_do_without_headings() -> None:

@@ -1,17 +1,19 @@
 """Rows as CSV (RFC 4180), for programs and spreadsheets.
 
 A spreadsheet takes a cell that begins like a formula for one, and names come from engines and so from anybody: such a
-cell gets an apostrophe before it. What does something instead of showing something, a line end too, is shown by its
-code.
+cell gets an apostrophe before it. Spaces before it are passed over by some, and signs of full width are taken for the
+others; where lists are parted by semicolons, what stands behind one begins a cell too. What does something instead of
+showing something, a line end too, is shown by its code.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 from dockersweep.report.text import printable
 
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEGINS_FORMULA = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 Cell = str | int | None
 """None is an empty cell."""
@@ -37,4 +39,4 @@ def _defused(cell: Cell) -> str | int:
         return ""
     if isinstance(cell, int):
         return cell
-    return f"'{printable(cell)}" if cell.startswith(_BEGINS_FORMULA) else printable(cell)
+    return _BEGINS_FORMULA.sub("'", printable(cell))

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 from dockersweep.report.text import printable
 
-# What would end the cell, begin a tag or a character reference, or be taken for markup. A dot or a dash inside a word
-# is none of these, so that names stay readable in the source.
-_MARKUP = re.compile(r"[\\`*_\[\]<>&|~#$]")
+# What would end the cell, begin a tag or a character reference, be taken for markup, or make an address a link. A dot
+# or a dash inside a word is none of these, so that names stay readable in the source.
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|~#$]|(?:(?<=http)|(?<=https)|(?<=ftp)):(?=//)|(?<=www)\.", re.IGNORECASE)
+# Where Markdown is for a merge request, this tells somebody, or all of a project, that they are spoken of. A backslash
+# does not keep it from that everywhere, and a comment shows nothing.
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -25,7 +28,7 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right
 
 def markdown_escape(text: str) -> str:
     """Return the text so that Markdown shows it as it is."""
-    return _MARKUP.sub(r"\\\g<0>", printable(text))
+    return _MENTION.sub("@<!-- -->", _MARKUP.sub(r"\\\g<0>", printable(text)))
 
 
 def _line(cells: Sequence[str]) -> str:
