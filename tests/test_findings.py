@@ -1,6 +1,7 @@
 """The findings of a report: each with what it is about, and without."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,9 +13,11 @@ from dockersweep.model.inventory import (
     Container,
     Disk,
     EngineFolder,
+    Image,
     Inventory,
     LeftStore,
     Object,
+    Volume,
 )
 from dockersweep.model.report import Finding, Report, TrendPoint
 from dockersweep.policy.defaults import DEFAULT_POLICY
@@ -22,6 +25,7 @@ from dockersweep.policy.disk_report import Past, make_report
 from dockersweep.policy.disk_report.catalogue import CATALOGUE
 from dockersweep.policy.disk_report.findings import FINDERS
 from dockersweep.policy.planner import make_plan
+from dockersweep.policy.policyfile import read_policy
 from tests.inventories import NOW, ago, container, image, inventory, record, volume
 
 MEGA, GIGA = 1_000_000, 1_000_000_000
@@ -101,12 +105,19 @@ def test_large_writable_layers() -> None:
 def test_volumes_of_no_use_for_long() -> None:
     old = volume("old", anonymous=False, created=ago(days=90), size=5 * MEGA)
     told = found(old)["DS003"]
-    assert (told.evidence, told.size_bytes) == (("old: 5.00 MB, not used for 3 months",), 5 * MEGA)
+    assert (told.evidence, told.size_bytes) == (("old: 5.00 MB, created 3 months ago, never seen in use",), 5 * MEGA)
     assert 'remove.unused_for = "30d"' in told.mend
     used = msgspec.structs.replace(old, first_seen_at=ago(days=80), first_seen_unused_at=ago(days=3))
     assert "DS003" not in found(used, volume("new"), container("c", volumes=["old"]))
     watched = msgspec.structs.replace(old, first_seen_at=ago(days=80), first_seen_unused_at=ago(days=40))
-    assert "DS003" in found(watched)
+    assert found(watched)["DS003"].evidence == ("old: 5.00 MB, not used for 5 weeks",)
+    # Before it was first seen it may have been used till the day before.
+    newly = msgspec.structs.replace(old, first_seen_at=ago(hours=1), first_seen_unused_at=ago(hours=1))
+    assert found(newly)["DS003"].evidence == ("old: 5.00 MB, created 3 months ago, never seen in use",)
+    undated = msgspec.structs.replace(
+        old, created_at=None, first_seen_at=ago(days=80), first_seen_unused_at=ago(days=80)
+    )
+    assert found(undated)["DS003"].evidence == ("old: 5.00 MB, first seen 2 months ago, never in use",)
     assert "DS003" not in found(old, container("c", volumes=["old"]))
 
 
@@ -136,6 +147,39 @@ def test_images_that_one_old_container_keeps() -> None:
     assert "DS006" not in found(app, container("job", image="sha256:a"))
     assert "DS006" not in found(app, old, container("new", "running", image="sha256:a"))
     assert "DS006" not in found(app)
+
+
+def idle_volume(name: str, project: str | None = None) -> Volume:
+    """A volume that scans have seen unused for long."""
+    seen = volume(name, anonymous=False, created=ago(days=90))
+    seen_at = {"first_seen_at": ago(days=80), "first_seen_unused_at": ago(days=40)}
+    return msgspec.structs.replace(seen, project=project, **seen_at)
+
+
+def idle_image(number: int, repository: str) -> Image:
+    seen = image(f"{repository}{number}", f"{repository}:{number}", first_unused=ago(days=40))
+    return msgspec.structs.replace(seen, built_at=ago(days=100 - number))
+
+
+@pytest.mark.parametrize(
+    ("id_", "objects", "goes"),
+    [
+        ("DS003", [idle_volume("old")], {"old"}),
+        ("DS004", [idle_volume("data", "shop")], {"data"}),
+        # Of these projects the first is a glob for all, and the second an expression for all.
+        ("DS004", [idle_volume("data", "*"), idle_volume("old", "billing")], {"data"}),
+        ("DS004", [idle_volume("data", "/./"), idle_volume("old", "billing")], {"data"}),
+        ("DS004", [idle_volume("data", '"\n[x]')], {"data"}),
+        ("DS007", [idle_image(number, "app") for number in range(10)], {f"app:{number}" for number in range(5)}),
+    ],
+)
+def test_a_rule_that_mends_holds_and_removes_just_that(id_: str, objects: list[Object], goes: set[str]) -> None:
+    seen = inventory(*objects, idle_volume("unasked"), idle_image(1, "other"))
+    told = next(one for one in report(seen).findings if one.id == id_)
+    lines = re.split(", | and ", re.split(r"\[\[rule]] with | removes| keeps", told.mend)[1])
+    policy = read_policy("\n".join(["version = 1", "[[rule]]", 'name = "as told"', *lines]).encode(), "told")
+    decisions = make_plan(seen, policy, NOW).decisions
+    assert {one.name for one in decisions if one.verdict == "remove"} == goes
 
 
 def test_many_versions() -> None:
@@ -215,6 +259,7 @@ def test_stopped_containers_that_come_back() -> None:
         (disk(100), ("DS015", "critical", "the disk is nearly full: 100 % of its bytes are used")),
         (disk(20, inodes_used=97), ("DS015", "critical", "the disk is nearly full: 97 % of its inodes are used")),
         (msgspec.structs.replace(disk(50), total_inodes=None, free_inodes=None), None),
+        (Disk(total_bytes=0, free_bytes=0, total_inodes=0, free_inodes=0), None),
         (None, None),
     ],
 )
@@ -232,6 +277,16 @@ def test_a_disk_that_is_full_soon() -> None:
     assert "(from 20 scans over 2 weeks)" in told.evidence[0]
     assert "DS017" not in found(disk=disk(50), past=past(GIGA))
     assert "DS017" not in found(disk=disk(50), past=past(-GIGA))
+
+
+@pytest.mark.parametrize("ahead", [NOW + timedelta(minutes=1), datetime(9999, 12, 31, tzinfo=UTC)])
+def test_a_point_of_a_clock_that_was_ahead_hides_no_others(ahead: datetime) -> None:
+    points = tuple(TrendPoint(at=ago(days=19 - day), sizes={"disk": day * 5 * GIGA}) for day in range(20))
+    seen = msgspec.structs.replace(inventory(), disk=disk(50))
+    told = report(seen, Past((*points, TrendPoint(at=ahead, sizes={"disk": 0})))).trend
+    assert told == report(seen, Past(points)).trend
+    assert told is not None
+    assert told.points[-1].at == NOW
 
 
 def test_the_worst_comes_first_and_what_is_silenced_is_only_named() -> None:

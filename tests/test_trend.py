@@ -157,6 +157,12 @@ def test_what_hardly_grows_is_told_with_the_worst() -> None:
     assert told.text.startswith("the use of the disk hardly grows; at worst it is full in ")
 
 
+def test_what_takes_longer_than_anybody_can_tell_has_no_days() -> None:
+    told = trend_of(points([GIGA + day for day in range(11)]), DISK)
+    assert (told.full_in_days, told.full_in_days_soonest, told.full_in_days_latest) == (None, None, None)
+    assert told.text.startswith("the use of the disk does not grow")
+
+
 def test_what_grows_most_comes_first_and_the_disk_last() -> None:
     many = [
         TrendPoint(at=NOW + DAY * day, sizes={"image": day * GIGA, "volume": 5 * day * GIGA, "total": 6 * day * GIGA})

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dockersweep.model.report import Group, Report
 from dockersweep.report.disk_words import (
     TITLE_OF_SHARE,
+    address_sentence,
     disk_sentence,
     evidence_text,
     folder_rows,
@@ -72,6 +73,9 @@ def _findings(report: Report) -> Iterator[str]:
     ]  # fmt: skip
     if rows:
         yield markdown_table(("Severity", "Id", "What", "Size", "Seen by", "What mends it"), rows, right=(3,))
+        address = address_sentence(report.engine)
+        if address:
+            yield _paragraph(address)
     else:
         yield _paragraph("Nothing was found that should be looked at.")
     silenced = silenced_sentence(report)

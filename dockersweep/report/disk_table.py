@@ -6,6 +6,7 @@ from dockersweep.model.report import Finding, Group, Report, ShareOfDisk
 from dockersweep.report.bars import bar
 from dockersweep.report.disk_words import (
     TITLE_OF_SHARE,
+    address_sentence,
     ages_sentence,
     disk_sentence,
     evidence_text,
@@ -139,8 +140,9 @@ def _findings(report: Report, width: int | None) -> str:
     if others:
         told = ", ".join(f"{one.id} {one.title}" for one in others)
         lines += _indented(f"and {told}; --format json has all of them", width, 2)
-    silenced = silenced_sentence(report)
-    return "".join(lines) + (fold(silenced, width) if silenced else "")
+    address = address_sentence(report.engine) if report.findings else None
+    below = (address, silenced_sentence(report))
+    return "".join(lines) + "".join(fold(sentence, width) for sentence in below if sentence)
 
 
 def _finding(finding: Finding, width: int | None) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """What the forms of the disk report say alike: the names of its rows, and its sentences."""
 
-from dockersweep.model.inventory import Disk
+import shlex
+
+from dockersweep.model.inventory import Disk, Engine
 from dockersweep.model.report import (
     Finding,
     GrownShare,
@@ -30,6 +32,7 @@ FOLDER = "Engine's folder"
 WEEK_DAYS = 7
 NO_SPACE: tuple[Share, ...] = ("network",)
 SHOWN_EVIDENCE = 3
+_BY_CONTEXT = " (--context)"
 
 
 def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
@@ -171,6 +174,19 @@ def sharing_sentence(report: Report) -> str:
         layers = plural(sum(one.layers for one in several), "layer")
         parts.append(f"{layers} of 2 to {several[0].images} images: {format_size(size)}")
     return "; ".join(parts) or "no image has layers that are known"
+
+
+def address_sentence(engine: Engine) -> str | None:
+    """Return with which flag commands reach the engine, where only flags named it: without, docker and dockersweep
+    would mean another engine, and remove what is called the same there. None where they find it by themselves."""
+    source, url = engine.endpoint_source, engine.endpoint
+    if source == "--host":
+        flag = f"-H {shlex.quote(url)}"
+    elif source.endswith(_BY_CONTEXT):
+        flag = f"--context {shlex.quote(source.removeprefix('context ').removesuffix(_BY_CONTEXT))}"
+    else:
+        return None
+    return f"This engine was named by a flag, which every command here needs too: {flag}."
 
 
 def silenced_sentence(report: Report) -> str | None:

@@ -18,7 +18,7 @@ class Known:
     many: str
     """The title where it is about several, with their number as {}."""
     mend: str
-    """{} is the name of the first object, as a shell takes it."""
+    """{} is the name of the first object, as a shell takes it; {pattern} what a rule matches it by, as TOML has it."""
 
 
 CATALOGUE: dict[FindingId, Known] = {
@@ -26,8 +26,9 @@ CATALOGUE: dict[FindingId, Known] = {
         "warning",
         "1 container log grows without a limit",
         "{} container logs grow without a limit",
-        'write "log-opts": {{"max-size": "10m", "max-file": "3"}} into /etc/docker/daemon.json, restart the engine, '
-        "and make the containers anew: a log goes with its container",
+        # An engine does not start where its default log driver is another one, which has no such options.
+        'write "log-driver": "json-file" and "log-opts": {{"max-size": "10m", "max-file": "3"}} into '
+        "/etc/docker/daemon.json, restart the engine, and make the containers anew: a log goes with its container",
     ),
     "DS002": Known(
         "warning",
@@ -39,14 +40,15 @@ CATALOGUE: dict[FindingId, Known] = {
         "note",
         "1 volume has been of no use for long",
         "{} volumes have been of no use for long",
-        'look with dockersweep explain volume:{}; a [[rule]] with kind = "volume" and remove.unused_for = "30d" '
-        "removes such",
+        'look with dockersweep explain volume:{}; a [[rule]] with kind = "volume", match.name = {pattern} and '
+        'remove.unused_for = "30d" removes it once it was seen unused for so long',
     ),
     "DS004": Known(
         "note",
         "1 volume was of a compose project that is gone",
         "{} volumes were of compose projects that are gone",
-        'look with dockersweep explain volume:{}; a [[rule]] with kind = "volume" and match.project removes such',
+        'look with dockersweep explain volume:{}; a [[rule]] with kind = "volume", match.project = {pattern} and '
+        'remove.unused_for = "30d" removes those of this project once they were seen unused for so long',
     ),
     "DS005": Known(
         "note",
@@ -58,13 +60,15 @@ CATALOGUE: dict[FindingId, Known] = {
         "note",
         "1 image is kept only by an old stopped container",
         "{} images are kept only by old stopped containers",
-        "docker rm {} where the container is of no use, then dockersweep sweep --all-images",
+        "docker rm {} where the container is of no use, then dockersweep sweep --all-images, which shows all unused "
+        "images that would go, and asks",
     ),
     "DS007": Known(
         "note",
         "1 repository has many versions here",
         "{} repositories have many versions here",
-        'a [[rule]] with kind = "image", match.repository = "{}" and keep.last = 5 keeps the newest',
+        'a [[rule]] with kind = "image", match.repository = {pattern}, keep.last = 5 and remove.unused_for = "14d" '
+        "keeps the newest and removes the rest",
     ),
     "DS008": Known(
         "warning",

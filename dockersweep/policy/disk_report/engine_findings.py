@@ -51,7 +51,8 @@ def disk_fills_up(scene: Scene) -> Found:
 
 def _full(scene: Scene, least: float, below: float) -> Found:
     disk = scene.inventory.disk
-    if disk is None:
+    # A file system that has no blocks of its own tells nothing of how full it is.
+    if disk is None or disk.total_bytes == 0:
         return
     used = disk.total_bytes - disk.free_bytes
     bytes_used, inodes_used = 100 * used / disk.total_bytes, _inodes_used(disk)

@@ -1,12 +1,15 @@
 """All findings of a report, the worst first, without those that the policy silences."""
 
+import json
 import shlex
 from collections.abc import Callable, Collection
+from glob import escape
 
 from dockersweep.model.report import SEVERITIES, Finding, FindingId
 from dockersweep.policy.disk_report import container_findings, engine_findings, image_findings, volume_findings
 from dockersweep.policy.disk_report.catalogue import CATALOGUE
 from dockersweep.policy.disk_report.scene import Evidence, Found, Scene, worst_first
+from dockersweep.policy.patterns import is_regular_expression
 
 MOST_EVIDENCE = 10
 FINDERS: dict[FindingId, Callable[[Scene], Found]] = {
@@ -53,8 +56,15 @@ def _finding(id_: FindingId, evidence: list[Evidence]) -> Finding | None:
         evidence=tuple(one.text for one in evidence[:MOST_EVIDENCE]),
         objects=len(evidence),
         size_bytes=_sum(evidence),
-        mend=known.mend.format(shlex.quote(first.name)),
+        mend=known.mend.format(shlex.quote(first.name), pattern=_pattern(first.matched_by or first.name)),
     )
+
+
+def _pattern(name: str) -> str:
+    """Return, as TOML has it, the pattern that speaks of just this name: projects are called by anybody, and one that
+    is called * must not become a rule for all."""
+    glob = escape(name)
+    return json.dumps(f"[/]{glob[1:]}" if is_regular_expression(glob) else glob, ensure_ascii=False)
 
 
 def _sum(evidence: list[Evidence]) -> int | None:

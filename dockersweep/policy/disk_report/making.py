@@ -1,6 +1,8 @@
 """Makes the report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from dockersweep.model.history import Life
 from dockersweep.model.inventory import Inventory, ScanWarning
@@ -39,7 +41,7 @@ def make_report(inventory: Inventory, plan: Plan, past: Past | None) -> Report:
     footprint = Footprint(inventory, in_use, sizes)
     objects = reported_objects(inventory, uses, going, sizes, footprint)
     of_repositories = repositories(objects, footprint)
-    trend = None if past is None else trend_of(past.points, inventory.disk)
+    trend = None if past is None else trend_of(_until(past.points, inventory.taken_at), inventory.disk)
     scene = Scene(
         inventory=inventory,
         now=plan.now,
@@ -76,6 +78,15 @@ def make_report(inventory: Inventory, plan: Plan, past: Past | None) -> Report:
         trend=trend,
         warnings=(*plan.warnings, *warnings),
     )
+
+
+def _until(points: Sequence[TrendPoint], now: datetime) -> list[TrendPoint]:
+    """Return the points that are not later than this scan.
+
+    The others are of a clock that was ahead once: the newest of all points is what a trend counts back from, and so
+    a single one of them would hide all that came before it.
+    """
+    return [point for point in points if point.at <= now]
 
 
 def _folder(inventory: Inventory, totals: Totals) -> tuple[int | None, int | None, tuple[ScanWarning, ...]]:

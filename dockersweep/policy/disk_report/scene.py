@@ -23,6 +23,8 @@ class Evidence:
     """The worst has the highest; where they are the same, the largest comes first."""
     name: str = ""
     """What the mend names."""
+    matched_by: str = ""
+    """What a rule would match it by, where that is not its name."""
     title: str = ""
     """What the title says where it is no number of objects."""
 

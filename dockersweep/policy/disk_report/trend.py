@@ -53,11 +53,13 @@ def _growth(share: GrownShare, points: Sequence[TrendPoint]) -> GrowthOfShare:
 
 
 def _days_until_full(growth: GrowthOfShare, disk: Disk | None) -> tuple[float | None, float | None, float | None]:
-    """Return the soonest, the likely and the latest; None where it does not grow at that rate."""
+    """Return the soonest, the likely and the latest; None where it does not grow at that rate, or takes so long that
+    nothing of today tells."""
     if disk is None:
         return None, None, None
     rates = growth.high_bytes_per_day, growth.bytes_per_day, growth.low_bytes_per_day
-    soonest, middle, latest = (None if rate is None or rate <= 0 else disk.free_bytes / rate for rate in rates)
+    days = [None if rate is None or rate <= 0 else disk.free_bytes / rate for rate in rates]
+    soonest, middle, latest = (None if one is None or one > LONGEST_DAYS else one for one in days)
     return soonest, middle, latest
 
 
@@ -75,12 +77,12 @@ def _text(
         return _too_few([point for point in points if point.sizes.get("disk") is not None])
     basis = f"from {_scans(of_disk.points)} over {format_duration(of_disk.span_seconds)}"
     soonest, middle, latest = days
-    if middle is None or middle > LONGEST_DAYS:
-        if soonest is None or soonest > LONGEST_DAYS:
+    if middle is None:
+        if soonest is None:
             return f"the use of the disk does not grow ({basis})"
         return f"the use of the disk hardly grows; at worst it is full in {_days(soonest)} ({basis})"
     rate = f"{format_size(of_disk.bytes_per_day)} a day{_of_that(total, of_disk)}"
-    if latest is None or latest > LONGEST_DAYS:
+    if latest is None:
         days_left = f"{_days(middle)}, at worst in {_days(soonest)}; it may also never be"
         return f"at this rate ({rate}) the disk is full in {days_left} ({basis})"
     return f"at this rate ({rate}) the disk is full in {_range(soonest, latest)} ({basis})"

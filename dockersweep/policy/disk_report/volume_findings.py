@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from dockersweep.model.inventory import Volume
 from dockersweep.model.plan import ObjectRef
@@ -20,16 +21,17 @@ def unused_for_long(scene: Scene) -> Found:
     for volume in _idle(scene):
         if _builder_of(volume) or _project_is_gone(scene, volume):
             continue
-        since = _unused_seconds(scene, volume)
+        told, instant = _last_known(volume)
+        since = scene.seconds_since(instant)
         if since is not None and since >= LONG_SECONDS:
-            yield _evidence(scene, volume, f"not used for {format_duration(since)}")
+            yield _evidence(scene, volume, told.format(format_duration(since)))
 
 
 def of_gone_projects(scene: Scene) -> Found:
     """Volumes of compose projects that have no container left."""
     for volume in _idle(scene):
         if _project_is_gone(scene, volume):
-            yield _evidence(scene, volume, f"project {volume.project}")
+            yield _evidence(scene, volume, f"project {volume.project}", volume.project or "")
 
 
 def of_gone_builders(scene: Scene) -> Found:
@@ -58,14 +60,17 @@ def _project_is_gone(scene: Scene, volume: Volume) -> bool:
     return volume.project is not None and not is_young and volume.project not in scene.projects_with_containers
 
 
-def _unused_seconds(scene: Scene, volume: Volume) -> float | None:
-    """Return for how long a volume has been unused; since its creation where it was never seen to be used."""
+def _last_known(volume: Volume) -> tuple[str, datetime | None]:
+    """Return since when nothing is known to use a volume, and what that rests on: before the first scan that saw it,
+    it may have been used till yesterday."""
     unused, first = volume.first_seen_unused_at, volume.first_seen_at
     if unused is not None and unused != first:
-        return scene.seconds_since(unused)
-    return scene.seconds_since(volume.created_at or unused)
+        return "not used for {}", unused
+    if volume.created_at is not None:
+        return "created {} ago, never seen in use", volume.created_at
+    return "first seen {} ago, never in use", unused
 
 
-def _evidence(scene: Scene, volume: Volume, why: str) -> Evidence:
+def _evidence(scene: Scene, volume: Volume, why: str, matched_by: str = "") -> Evidence:
     size = scene.objects[ObjectRef(kind="volume", id=volume.name)].size_bytes
-    return Evidence(f"{volume.name}: {format_size(size)}, {why}", size, name=volume.name)
+    return Evidence(f"{volume.name}: {format_size(size)}, {why}", size, name=volume.name, matched_by=matched_by)

@@ -79,7 +79,7 @@ def _removal(report: Report) -> Iterator[Step]:
     if _goes(report):
         won = won_words(report)
         why = f"Give back {format_interval(report.reclaimable)}{f', which wins {won}' if won else ''}"
-        yield Step(why, f"{_SWEEP} shows all of it, and asks", _SWEEP)
+        yield Step(why, f"{_SWEEP} by the same policy shows all of it, and asks", _SWEEP)
 
 
 def _kept(report: Report) -> Iterator[Step]:
@@ -269,7 +269,9 @@ def _full(report: Report) -> Answer:
     if won:
         sentences.append(won)
     if trend.full_in_days is None:
-        return Answer(question, "Not at this rate", (*sentences, "It does not grow."))
+        soonest = trend.full_in_days_soonest
+        grows = "It does not grow." if soonest is None else f"It hardly grows; at worst it is full in {days(soonest)}."
+        return Answer(question, "Not at this rate", (*sentences, grows))
     soonest, latest = trend.full_in_days_soonest or trend.full_in_days, trend.full_in_days_latest
     if latest is None:
         return Answer(question, f"In {days(soonest)} or later", (*sentences, "At this rate perhaps never."))

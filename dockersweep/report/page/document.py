@@ -11,7 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dockersweep.model.report import Report
-from dockersweep.report.disk_words import FOLDER, REMAINDER, TITLE_OF_SHARE, disk_sentence, signed_size, trend_sentence
+from dockersweep.report.disk_words import (
+    FOLDER,
+    REMAINDER,
+    TITLE_OF_SHARE,
+    address_sentence,
+    disk_sentence,
+    signed_size,
+    trend_sentence,
+)
 from dockersweep.report.headline import base_sentence
 from dockersweep.report.page import rows, trend_lines
 from dockersweep.report.page.answers import answers, first_steps
@@ -62,6 +70,7 @@ def page(report: Report) -> str:
         objects=objects,
         trend_sentence=trend_sentence(report),
         disk_sentence=disk_sentence(report.disk),
+        address=address_sentence(report.engine),
         base=base_sentence(report.size_base, report.not_from_disk),
     )  # fmt: skip
 

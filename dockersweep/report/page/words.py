@@ -55,13 +55,11 @@ def rate(bytes_per_day: int) -> str:
 
 
 def days(count: float) -> str:
-    """Return a number of days for people: "1 day", "43 days", "14 months", "over 10 years"."""
+    """Return a number of days for people: "1 day", "43 days", "14 months", "3 years"."""
     if count < 1:
         return "less than a day"
     if count <= 99:
         return plural(round(count), "day")
-    if count > 10 * 365:
-        return "over 10 years"
     return f"{round(count / 30.4)} months" if count < 730 else f"{count / 365:.0f} years"
 
 
