@@ -8,7 +8,7 @@ from typing import get_args
 
 from dockersweep.ledger.opening import FAULTS, UnusableError, check_tables, check_version, open_to_read, words_of
 from dockersweep.ledger.place import FILE_NAME
-from dockersweep.ledger.schema import VERSION, version_of
+from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.outcome import Status
 
@@ -68,7 +68,7 @@ def _problems(database: sqlite3.Connection) -> Iterator[str]:
     except UnusableError as error:
         yield f"the file {error}"
         return
-    if version == VERSION:
+    if version >= FIRST_WITH_RUNS:
         for sentence, question in _CONTRADICTIONS.items():
             rows = database.execute(question).fetchmany(MOST_OF_A_KIND)
             yield from (sentence.format(*row) for row in rows)

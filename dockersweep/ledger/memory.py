@@ -164,8 +164,7 @@ class Memory:
         )
 
     def last_run(self, engine: Engine) -> tuple[PastRun | None, int | None]:
-        """Return the latest run of an engine, and what all that are remembered gave back; None where
-        nothing tells."""
+        """Return the latest run of an engine, and what all that there ever were gave back; None where nothing tells."""
         nothing: tuple[PastRun | None, int | None] = (None, None)
         return self._do(
             lambda database: past_runs.last_run(database, objects.known_engine(database, engine) or 0), nothing
@@ -201,7 +200,8 @@ class Memory:
         return RunRecord(number, self._do)
 
     def forget_before(self, instant: datetime) -> None:
-        """Forget runs that began, sizes that were counted, and objects that were last seen before an instant."""
+        """Forget runs that began, sizes that were counted, and objects that were last seen before an instant; what
+        those runs gave back together is kept."""
         self._do(lambda database: runs.forget_before(database, instant), None)
 
     def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:

@@ -42,9 +42,13 @@ def runs_between(database: sqlite3.Connection, first: int, last: int, since: dat
 
 
 def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None, int | None]:
-    """Return the latest run of an engine, and what all its runs gave back, as far as it was measured."""
+    """Return the latest run of an engine, and what all its runs gave back, as far as it was measured, those that are
+    forgotten included."""
+    # In one statement, so that no run is counted twice, or not at all, that another process forgets meanwhile.
     number, total = database.execute(
-        "SELECT max(number), coalesce(sum(measured_bytes), 0) FROM runs WHERE engine = ?", (engine,)
+        "SELECT max(number), coalesce(sum(measured_bytes), 0) "
+        "+ coalesce((SELECT measured_bytes FROM forgotten WHERE engine = ?1), 0) FROM runs WHERE engine = ?1",
+        (engine,),
     ).fetchone()
     latest = () if number is None else runs_between(database, number, number, None)
     return (latest[0] if latest else None), total

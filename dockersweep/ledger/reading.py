@@ -15,7 +15,7 @@ from dockersweep.ledger.opening import FAULTS, check_tables, check_version, open
 from dockersweep.ledger.past_objects import find_past
 from dockersweep.ledger.past_runs import removals_at, removals_of, runs_between
 from dockersweep.ledger.place import FILE_NAME
-from dockersweep.ledger.schema import VERSION, version_of
+from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
 from dockersweep.model.history import History
 
 MOST_NUMBERS = 10
@@ -78,10 +78,11 @@ def _read(folder: Path, read: Callable[[sqlite3.Connection], Value]) -> Value | 
         with closing(database):
             version = version_of(database)
             check_version(version)
-            if version < VERSION:
-                # No older version wrote down what runs did, and only a run may bring the file to this one.
+            if version < FIRST_WITH_RUNS:
                 return None
-            check_tables(database)
+            # Only a run brings an older file to this version; the tables that are read here have not changed since.
+            if version == VERSION:
+                check_tables(database)
             return read(database)
     except MsgspecError as error:
         raise LedgerError(f"{folder / FILE_NAME} is damaged (a row does not hold: {error})") from None

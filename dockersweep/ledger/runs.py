@@ -42,6 +42,7 @@ class RunRecord:
         """None where the ledger is not used."""
         self._using = using
         self._positions: dict[Attempt, int] = {}
+        self._sent: set[int] = set()
         self._planned = 0
 
     def plan(self, plan: Plan, inventory: Inventory) -> None:
@@ -55,7 +56,8 @@ class RunRecord:
 
         def write(database: sqlite3.Connection) -> None:
             with transaction(database):
-                database.executemany(f"INSERT INTO removals VALUES ({', '.join('?' * 11)})", rows)
+                # One by one, because a signal is heeded between them only.
+                database.executemany(f"INSERT INTO removals VALUES ({', '.join('?' * 11)})", (row for row in rows))
 
         self._using(write, None)
 
@@ -64,6 +66,7 @@ class RunRecord:
         position = self._positions.get(attempt_of(removal))
         if self.number is None or position is None:
             return
+        self._sent.add(position)
         row = (self.number, position, int(time.time()))
         self._using(
             lambda database: database.execute(
@@ -73,9 +76,12 @@ class RunRecord:
         )
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
-        """Write down what became of a removal, sent or not; it is in the file when this returns."""
+        """Write down what became of a removal, sent or not; it is in the file when this returns.
+
+        What was not attempted `finish` writes down, all at once: after a signal it may be all of a huge plan.
+        """
         run, position = self.number, self._positions.get(attempt_of(removal))
-        if run is None or position is None:
+        if run is None or position is None or (outcome.status == "not-attempted" and position not in self._sent):
             return
         now = int(time.time())
         self._using(lambda database: _write_outcome(database, run, position, outcome, now), None)
@@ -294,9 +300,15 @@ def failed_before(
 
 def forget_before(database: sqlite3.Connection, before: datetime) -> None:
     """Forget runs that began, sizes that were counted, and objects and whole engines that were last seen before an
-    instant."""
+    instant; what those runs gave back together is kept."""
     limit = (seconds(before),)
     with transaction(database):
+        database.execute(
+            "INSERT INTO forgotten SELECT engine, sum(measured_bytes) FROM runs "
+            "WHERE started_at < ? AND state <> 'open' AND measured_bytes IS NOT NULL GROUP BY engine "
+            "ON CONFLICT (engine) DO UPDATE SET measured_bytes = measured_bytes + excluded.measured_bytes",
+            limit,
+        )
         old = database.execute("SELECT number FROM runs WHERE started_at < ? AND state <> 'open'", limit).fetchall()
         for table in ("removals", "outcomes"):
             database.executemany(f"DELETE FROM {table} WHERE run = ?", old)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from dockersweep.ledger.transaction import transaction
 
-VERSION = 4
+VERSION = 5
+FIRST_WITH_RUNS = 3
+"""The version from which on runs are written down, in tables that have not changed since."""
 
 _FIRST = """
 CREATE TABLE seen (
@@ -30,7 +32,7 @@ CREATE TABLE layers (
 ) WITHOUT ROWID
 """
 
-TABLES = {
+_OF_THIRD = {
     # looked_at is NULL until a scan or a permitted sweep has shown the engine to somebody; seen_at and cache_seen_at
     # tell when its objects, and its build cache, were last read.
     "engines": """
@@ -159,6 +161,16 @@ CREATE TABLE failures (
     PRIMARY KEY (engine, kind, id, action, name)
 ) WITHOUT ROWID""",
 }
+
+TABLES = {
+    **_OF_THIRD,
+    # What the runs that are forgotten had given back: a counter of what all runs gave back must never fall.
+    "forgotten": """
+CREATE TABLE forgotten (
+    engine INTEGER PRIMARY KEY,
+    measured_bytes INTEGER NOT NULL
+)""",
+}
 """The statements that made what a ledger of this version holds, by the name of the table or index."""
 
 # The moment of the last scan was not kept before, so the youngest object has to stand for it.
@@ -176,9 +188,10 @@ _FROM_SECOND = (
 MIGRATIONS: dict[int, Iterable[str]] = {
     1: (_FIRST,),
     2: (_SECOND,),
-    3: ("ALTER TABLE layers RENAME TO old_layers", *TABLES.values(), *_FROM_SECOND),
+    3: ("ALTER TABLE layers RENAME TO old_layers", *_OF_THIRD.values(), *_FROM_SECOND),
     # The sizes of before do not tell what they were counted in, so that no two of them can be compared.
     4: ("DROP TABLE sizes", TABLES["sizes"]),
+    5: (TABLES["forgotten"],),
 }
 """What leads to each version from the one before it; 0 is an empty file."""
 

@@ -8,8 +8,8 @@ from dockersweep.model.report import Report
 def prometheus_report(report: Report, last_run: PastRun | None, reclaimed_total_bytes: int | None) -> str:
     """Return the metrics, each with its help and type.
 
-    `reclaimed_total_bytes` is what all recorded runs gave back, as far as it was measured; None where there is no
-    ledger. Raises UsageError where the library of the extra is not installed.
+    `reclaimed_total_bytes` is what all runs ever gave back, as far as it was measured; None where there is no ledger.
+    Raises UsageError where the library of the extra is not installed.
     """
     try:
         # It costs more to load than all else that a report needs.
