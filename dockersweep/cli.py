@@ -16,6 +16,7 @@ from dockersweep.usage import HELP
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from types import FrameType
 
 INTERRUPTED = 130
 
@@ -36,6 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_status, arguments)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED, arguments)
+
+
+def _interrupt(number: int, frame: "FrameType | None") -> None:
+    """Break off what a verb does. Once more ends the process, whatever it is still saying."""
+    import signal
+
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def _open_closed_streams() -> None:
@@ -63,12 +72,23 @@ def _parse(argv: Sequence[str]) -> "argparse.Namespace":
 
 def _run(arguments: "argparse.Namespace") -> int:
     import importlib
+    import signal
 
     if hasattr(sys.stdout, "reconfigure"):
-        # A terminal that cannot show a character gets its code instead of a traceback.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        # A terminal that cannot show a character gets its code instead of a traceback. In what programs read such a
+        # code would be wrong, and in JSON a fault.
+        is_for_people = getattr(arguments, "format", "table") in ("table", "markdown")
+        sys.stdout.reconfigure(encoding=None if is_for_people else "utf-8", errors="backslashreplace")
     verb = importlib.import_module(f"dockersweep.commands.{arguments.verb}")
-    status: int = verb.run(arguments)
+    # Only where `__main__` has made it so.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        status: int = verb.run(arguments)
+    finally:
+        # Python's own end shows where it was as well.
+        if signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
     return status
 
 

@@ -238,12 +238,14 @@ def test_commands_are_told_with_the_flag_that_named_the_engine(
     assert ("every command here" in told) == (flag is not None)
 
 
-def test_a_document_is_in_utf_8_whatever_the_terminal_has(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["scan", "plan", "report"])
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_document_is_in_utf_8_whatever_the_terminal_has(tmp_path: Path, verb: str, form: str) -> None:
     file = tmp_path / "inventory.json"
     file.write_text(write_document(inventory(container("w\u00e9b"))))
-    arguments = [sys.executable, "-m", "dockersweep", "report", "--inventory", str(file), "--format", "json"]
+    arguments = [sys.executable, "-m", "dockersweep", verb, "--inventory", str(file), "--format", form]
     done = subprocess.run(arguments, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True)
-    assert [one["name"] for one in json.loads(done.stdout.decode())["objects"]] == ["w\u00e9b"]
+    assert "w\u00e9b" in done.stdout.decode()
 
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1"])

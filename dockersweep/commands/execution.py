@@ -80,6 +80,8 @@ class Execution:
         status, document = 1, None
         note: str | None = "it ended with an error of its own"
         try:
+            # Not before there is a record, which takes down that it was broken off.
+            stopped.nothing_is_in_hand()
             task = self._with_warnings(task)
             self.events.begins(task.plan, self.arguments.verb, task.by, record.number)
             self.events.warnings(task.plan.warnings)
@@ -93,6 +95,7 @@ class Execution:
                 records=Records(record, self.audit_log, self.events, Entries(self.client.engine, record.number)),
                 failed_before=FailedBefore(self.memory),
                 stop=stopped.request,
+                removing=stopped.removing,
                 permit=permit_now,
             )
             document = self._told(carry_out_rounds(task, hands), record.number)

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     inventory = seen.picture.inventory
     report = make_report(inventory, make_plan(inventory, policy, seen.picture.now), seen.past)
     text = _FORMATS[arguments.format](report, seen, arguments)
-    write_result(text, arguments.output, is_document=arguments.format not in ("table", "markdown"))
+    write_result(text, arguments.output)
     if arguments.fail_on is None:
         return 0
     worst = SEVERITIES.index(arguments.fail_on)

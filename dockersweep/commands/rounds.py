@@ -119,6 +119,8 @@ class Hands:
     records: Records
     failed_before: FailedBefore
     stop: StopRequest
+    removing: Callable[[], None]
+    """Told before the first removal: until then a signal breaks off what is being prepared."""
     permit: Callable[[Plan, Gone], None]
     """Raises RefusedError for a plan that may not be carried out after what has gone already."""
 
@@ -213,6 +215,7 @@ def _carry_out(plan: Plan, inventory: Inventory, by: str, hands: Hands) -> Outco
         images=frozenset(image.id for image in inventory.images),
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
     )
+    hands.removing()
     with show_progress("removing", hands.arguments.log_format) as progress:
         carried = carry_out(plan, hand, hands.stop, progress)
     prediction = prediction_of(inventory, carried.outcomes)

@@ -1,4 +1,5 @@
-"""Signals while removals are under way: what is in hand is finished, and what became of it is told."""
+"""Signals while a plan is carried out: before the first removal they break off, after it what is in hand is finished,
+and what became of it is told."""
 
 import signal
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ class Stopped:
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
+        self._breaks_off = False
         self.request = StopRequest()
         self.exit_status = KILLED_BY + signal.SIGINT
 
@@ -24,7 +26,23 @@ class Stopped:
         self.request.set()
         self.exit_status = KILLED_BY + number
         signal.signal(number, signal.SIG_DFL)
+        if self._breaks_off:
+            # Only once: what is written down of the run after it must not be broken off as well.
+            self._breaks_off = False
+            raise KeyboardInterrupt("interrupted")
         self._events.stopping(number)
+
+    def nothing_is_in_hand(self) -> None:
+        """From now on a signal raises KeyboardInterrupt wherever the main thread is, so that the largest plan ends at
+        once; where one has come already it is raised here."""
+        self._breaks_off = True
+        if self.request.is_set():
+            self._breaks_off = False
+            raise KeyboardInterrupt("interrupted")
+
+    def removing(self) -> None:
+        """From now on something may be in hand: a signal only asks to stop."""
+        self._breaks_off = False
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import io
 import os
 import shutil
 import stat
@@ -48,16 +47,12 @@ def check_writable(path: str | None) -> None:
         raise _unwritable(path, error) from None
 
 
-def write_result(text: str, path: str | None, *, is_document: bool = False) -> None:
-    """Write a result to a file, or to standard output where no path is given. A document, which programs read, is in
-    UTF-8 wherever it goes; other text is in the encoding of the terminal.
+def write_result(text: str, path: str | None) -> None:
+    """Write a result to a file, or to standard output where no path is given.
 
     The file is replaced in one step, so that a reader finds the old or the new, never a half. Raises OutputError
     where it cannot be written.
     """
-    if is_document and isinstance(sys.stdout, io.TextIOWrapper):
-        # In place of a letter that another encoding lacks would stand its code, which is no JSON.
-        sys.stdout.reconfigure(encoding="utf-8")
     if path is None or path == "-":
         _write_standard_output(text)
         return
