@@ -23,9 +23,11 @@ from dockersweep.ledger import FILE_NAME, Memory
 from dockersweep.model.documents import json_schema, read_document
 from dockersweep.model.history import History
 from dockersweep.model.inventory import Inventory
+from dockersweep.model.outcome import Reclaimed
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planner import make_plan
-from tests.inventories import ENGINE, NOW, container, image, inventory, volume
+from dockersweep.report.markdown_text import markdown_escape
+from tests.inventories import ENGINE, NOW, container, image, inventory, network, record, volume
 from tests.test_ledger_runs import PLAN, SEEN, START, document, outcome
 
 DAY = timedelta(days=1)
@@ -88,13 +90,48 @@ def test_runs_are_listed_the_newest_first(history: Asked, three_runs: Path) -> N
     lines = [" ".join(line.split()) for line in out.splitlines()]
     removed = "2 images, 1 volume, 1 network, 1 build-cache record, 1 further tag"
     assert lines == [
-        "RUN WHEN VERB ENGINE REMOVED FREED EXIT WHO",
-        "3 2026-11-26T12:00:00Z sweep box nothing; did not end; in hand: container c 0 B - root",
-        "2 2026-11-25T12:00:00Z sweep box nothing; refused 0 B 4 root",
-        f"1 2026-11-24T12:00:00Z sweep box {removed}; 1 failed (1.21 kB) 3 root",
+        "Runs by root on box at unix:///run/test.sock",
+        "",
+        "RUN WHEN VERB REMOVED FREED EXIT",
+        "3 2026-11-26T12:00:00Z sweep nothing; did not end; in hand: container c 0 B -",
+        "2 2026-11-25T12:00:00Z sweep nothing; refused 0 B 4",
+        f"1 2026-11-24T12:00:00Z sweep {removed}; 1 failed (1.21 kB) 3",
         "",
         "Sizes in brackets were predicted, not measured.",
     ]
+
+
+def test_engines_and_users_have_a_column_only_where_they_differ(
+    history: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    far = replace(ENGINE, id="FAR", name="build-server-7.example.com", endpoint="tcp://build-server-7.example.com:2376")
+    wide = Reclaimed(low_bytes=1_234_567, high_bytes=9_876_543_210, measured_bytes=None)
+    with Memory(tmp_path) as memory:
+        for engine in (ENGINE, far):
+            run = memory.begin(replace(START, engine=engine))
+            run.plan(PLAN, SEEN)
+            for removal in PLAN.removals:
+                run.ended(removal, outcome(removal))
+            run.finish(0, NOW, replace(document(), reclaimed=wide), None)
+    lines = history()[1].splitlines()
+    assert (lines[0], lines[2].split()) == (
+        "Runs by root",
+        ["RUN", "WHEN", "VERB", "ENGINE", "REMOVED", "FREED", "EXIT"],
+    )
+    assert max(map(len, lines)) <= 80
+    far_away, near = [line.split()[3] for line in lines if " sweep " in line]
+    assert (far_away[:6], far_away[-4:], near) == ("build-", ".com", "box")
+    # Two engines of one machine have one name, and are told apart by where they are.
+    with Memory(tmp_path) as memory:
+        memory.begin(replace(START, engine=replace(ENGINE, id="P", endpoint="unix:///p"), user="ci")).finish(
+            0, NOW, None, None
+        )
+    monkeypatch.delenv("COLUMNS")
+    lines = history()[1].splitlines()
+    assert lines[0].split() == ["RUN", "WHEN", "VERB", "ENGINE", "REMOVED", "FREED", "EXIT", "WHO"]
+    assert [line.split()[3] for line in lines[1:4]] == ["unix:///p", far.endpoint, "unix:///run/test.sock"]
+    assert [line.split()[-1] for line in lines[1:4]] == ["ci", "root", "root"]
 
 
 def test_measured_bytes_go_before_predicted(history: Asked, tmp_path: Path) -> None:
@@ -116,9 +153,50 @@ def test_one_run_is_told_in_full(history: Asked, three_runs: Path) -> None:
     assert f"run 1: sweep by root, process {os.getpid()}, dockersweep 0.1.0" in lines
     assert "asked for by the default policy" in lines
     assert "exit status 3" in lines
-    assert "failed container c 5 B - stopped containers: stopped for 10 days, over 24 hours; then: device busy" in lines
-    assert any(line.startswith("removed tag app:2 - 3 B unused tagged images: ") for line in lines)
-    assert len([line for line in lines if line.startswith(("removed ", "failed "))]) == len(PLAN.removals) + 1
+    why = "stopped containers: stopped for 10 days, over 24 hours"
+    assert lines[lines.index("Not removed: 1") + 1 :][:2] == [
+        "STATUS KIND NAME WHY", f"failed container c device busy; was to go by {why}"
+    ]  # fmt: skip
+    titles = [line for line in lines if " removed: " in line and not line.startswith("Not ")]
+    kinds = ("Images", 2), ("Volumes", 1), ("Networks", 1), ("Build cache", 1), ("Tags", 1)
+    assert titles == [f"{kind} removed: {count}" for kind, count in kinds]
+    tags = lines[lines.index("Tags removed: 1") + 1 :]
+    assert (tags[0], tags[1].startswith("app:2 unused tagged images: ")) == ("NAME WHY", True)
+
+
+def test_a_rule_is_named_once_for_reasons_of_its_own_and_no_record_by_another(history: Asked, tmp_path: Path) -> None:
+    seen = inventory(container("c", networks=["n"]), network("n"), record("r", "q"), record("q"))
+    with Memory(tmp_path) as memory:
+        sweep(memory, seen, 0)
+    out = history("1")[1]
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    rows = [line for line in lines if line.startswith("n unused networks: ")]
+    assert [row.count("unused networks: ") for row in rows] == [1]
+    assert "which goes too" in rows[0]
+    assert "parent of" not in out
+
+
+def test_what_is_not_there_is_called_so(history: Asked, tmp_path: Path) -> None:
+    with Memory(tmp_path) as memory:
+        run = memory.begin(START)
+        run.plan(PLAN, SEEN)
+        run.ended(PLAN.removals[0], outcome(PLAN.removals[0], "gone", "it is not there (any more)"))
+        run.finish(0, NOW, None, None)
+    assert "; 1 not attempted, 1 not there" in history()[1].replace(f"{len(PLAN.removals) - 1} not", "1 not")
+    assert "not there container c it is not there (any more); " in " ".join(history("1")[1].split())
+
+
+def test_what_a_run_removed_is_gone_before_a_scan_finds_it_out(history: Asked, tmp_path: Path) -> None:
+    with Memory(tmp_path) as memory:
+        memory.remember(inventory(volume("a"), volume("v")), (), NOW)
+        sweep(memory, inventory(volume("a"), volume("v")), 0)
+    first = history("--object", "v")[1].splitlines()[0]
+    assert first == "Volume v on box: gone, by run 1, first seen 2026-11-24T12:00:00Z, last seen 2026-11-24T12:00:00Z."
+    # What failed is there, and what came back is too.
+    assert history("--object", "a")[1].startswith("Volume a on box: there, ")
+    with Memory(tmp_path) as memory:
+        memory.remember(inventory(volume("v")), (), datetime.now(UTC) + DAY)
+    assert history("--object", "v")[1].startswith("Volume v on box: there, ")
 
 
 def test_why_a_run_was_refused_is_told(history: Asked, three_runs: Path) -> None:
@@ -273,11 +351,12 @@ def test_csv_has_a_row_for_each_run_or_removal(history: Asked, three_runs: Path)
 
 def test_markdown_has_the_tables(history: Asked, three_runs: Path) -> None:
     lines = history("--format", "markdown")[1].splitlines()
-    assert lines[0] == "| RUN | WHEN | VERB | ENGINE | REMOVED | FREED | EXIT | WHO |"
-    assert lines[1] == "| ---: | --- | --- | --- | --- | ---: | ---: | --- |"
-    assert (len(lines), lines[5]) == (7, "")
-    assert lines[6] == "- Sizes in brackets were predicted, not measured."
-    assert "\n\n| STATUS | KIND |" in history("1", "--format", "markdown")[1]
+    assert lines[:2] == [f"- {markdown_escape('Runs by root on box at unix:///run/test.sock')}", ""]
+    assert lines[2] == "| RUN | WHEN | VERB | REMOVED | FREED | EXIT |"
+    assert lines[3] == "| ---: | --- | --- | --- | ---: | ---: |"
+    assert (len(lines), lines[7]) == (9, "")
+    assert lines[8] == "- Sizes in brackets were predicted, not measured."
+    assert "\n\n## Not removed: 1\n\n| STATUS | KIND |" in history("1", "--format", "markdown")[1]
 
 
 def test_names_from_engines_do_nothing(history: Asked, tmp_path: Path) -> None:
@@ -295,8 +374,8 @@ def test_names_from_engines_do_nothing(history: Asked, tmp_path: Path) -> None:
     rows = table(history("1", "--format", "csv")[1])
     assert {row["name"][:2] for row in rows} == {"'=", "'-", "a|"}
     assert all(row["engine"].startswith("'@box") for row in rows)
-    cells = [line.count(" | ") for line in history("1", "--format", "markdown")[1].splitlines() if "removed |" in line]
-    assert set(cells) == {5, 1}
+    cells = [line.count(" | ") for line in history("1", "--format", "markdown")[1].splitlines() if "volumes: " in line]
+    assert (len(cells), set(cells)) == (3, {3})
     told = read_document(history("1", "--format", "json")[1].encode(), History, "x")
     assert sorted(one.id for one in told.removals) == sorted(names)
 

@@ -61,13 +61,15 @@ def _first_time(has_ledger: bool, much: str) -> str:
 
 def _ask(plan: Plan, verbose: bool, stop: StopRequest) -> None:
     """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
-    from dockersweep.report.plan_table import plan_table, what_goes
+    from dockersweep.report.headline import fold
+    from dockersweep.report.plan_table import plan_table, question
 
-    sys.stderr.write(plan_table(plan, verbose, max(40, os.get_terminal_size(sys.stderr.fileno()).columns)))
+    width = max(40, os.get_terminal_size(sys.stderr.fileno()).columns)
+    sys.stderr.write(plan_table(plan, verbose, width))
     # What was typed before the plan was shown is no answer to it.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-    sys.stderr.write(f"\nRemove {what_goes(plan)}? [y/N] ")
+    sys.stderr.write("\n" + fold(f"{question(plan)} [y/N]", width).rstrip("\n") + " ")
     sys.stderr.flush()
     while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
         if stop.is_set():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.outcome import Status
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Instant
 from dockersweep.model.storage import SizeBase
@@ -23,6 +24,16 @@ NOUN_OF: dict[Kind, str] = {
     "network": "network",
     "build-cache": "build-cache record",
 }
+
+STATUS_WORDS: dict[Status, str] = {
+    "removed": "removed",
+    # A plan that somebody edited may name what never was.
+    "gone": "not there",
+    "skipped": "skipped",
+    "failed": "failed",
+    "not-attempted": "not attempted",
+}
+"""What became of a removal, to people."""
 
 INDENT = "  "
 BASE_WORDS: dict[SizeBase, str] = {"disk": "of disk blocks", "lengths": "as the engine counts"}
@@ -91,3 +102,9 @@ def format_interval(interval: Interval) -> str:
     if low == high:
         return high
     return f"up to {high}" if interval.low_bytes == 0 else f"{low} to {high}"
+
+
+def amount_words(interval: Interval) -> str:
+    """Return the same where it stands in a sentence."""
+    amount = format_interval(interval)
+    return "an unknown number of bytes" if amount == "unknown" else amount

@@ -1,18 +1,18 @@
 """What past runs did, as tables for a terminal, for Markdown and for spreadsheets."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from dockersweep.model.history import History, InHand, Life, PastRemoval, PastRun
-from dockersweep.model.inventory import KINDS
+from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Status
 from dockersweep.model.quantities import Instant
 from dockersweep.report.csv_text import Cell, csv_text
-from dockersweep.report.headline import NOUN_OF, fold, format_interval
+from dockersweep.report.headline import NOUN_OF, STATUS_WORDS, TITLE_OF, fold, format_interval
 from dockersweep.report.markdown_text import markdown_escape, markdown_table
 from dockersweep.report.table import Column, render_table
 from dockersweep.report.text import plural
@@ -26,43 +26,47 @@ UNKNOWN = "-"
 _REFUSED = 4
 _NOT_REMOVED: tuple[Status, ...] = ("failed", "skipped", "not-attempted", "gone")
 
+_ENGINE = Column("ENGINE", shortens=True)
+_WHO = Column("WHO")
 _RUNS = (
     Column("RUN", right=True),
     Column("WHEN"),
     Column("VERB"),
-    Column("ENGINE", shortens=True),
+    _ENGINE,
     Column("REMOVED", wraps=True, narrowest=12),
-    Column("FREED", right=True),
+    Column("FREED", right=True, wraps=True, narrowest=8),
     Column("EXIT", right=True),
-    Column("WHO"),
+    _WHO,
 )
 _FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
-_REMOVALS = (
-    Column("STATUS"),
-    Column("KIND"),
+_REMOVED = (
     Column("NAME", shortens=True),
     Column("SIZE", right=True),
-    Column("FREED", right=True),
-    Column("WHY", wraps=True),
+    Column("FREED", right=True, wraps=True, narrowest=8),
+    Column("WHY", wraps=True, narrowest=24),
 )
+_WITHOUT_SIZE = (Column("NAME", shortens=True), Column("WHY", wraps=True, narrowest=24))
+_KIND, _NAME = Column("KIND"), Column("NAME", shortens=True)
+_STAYED = (Column("STATUS"), _KIND, _NAME, Column("WHY", wraps=True, narrowest=24))
 _OF_OBJECT = (
     Column("RUN", right=True),
     Column("WHEN"),
     Column("STATUS"),
-    Column("KIND"),
-    Column("NAME", shortens=True),
-    Column("WHY", wraps=True),
+    _KIND,
+    _NAME,
+    Column("WHY", wraps=True, narrowest=24),
 )
 _BRACKETS = "Sizes in brackets were predicted, not measured."
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Sentences, and a table behind them."""
+    """Sentences, and a table behind them; a title above both."""
 
     sentences: Sequence[str]
     columns: Sequence[Column] = ()
     rows: Sequence[Sequence[str]] = ()
+    title: str | None = None
 
 
 def history_table(history: History, asks: Asks, width: int | None) -> str:
@@ -71,7 +75,7 @@ def history_table(history: History, asks: Asks, width: int | None) -> str:
         found = history.problems or ("nothing is wrong with it",)
         return "".join(fold(f"{history.path}: {problem}", width) for problem in found)
     return "\n".join(
-        "".join(fold(sentence, width) for sentence in part.sentences)
+        "".join(fold(sentence, width) for sentence in (part.title, *part.sentences) if sentence)
         + (render_table(part.columns, part.rows, width) if part.rows else "")
         for part in _parts(history, asks)
         if part.rows or part.sentences
@@ -84,12 +88,13 @@ def history_markdown(history: History, asks: Asks) -> str:
 
 
 def _markdown(part: _Part) -> str:
+    title = f"## {markdown_escape(part.title)}\n\n" if part.title else ""
     sentences = "".join(f"- {markdown_escape(sentence)}\n" for sentence in part.sentences)
     if not part.columns:
-        return sentences
+        return title + sentences
     headings = [column.heading for column in part.columns]
     right = [index for index, column in enumerate(part.columns) if column.right]
-    return f"{sentences}\n" * bool(sentences) + markdown_table(headings, part.rows, right)
+    return title + f"{sentences}\n" * bool(sentences) + markdown_table(headings, part.rows, right)
 
 
 def history_csv(history: History, asks: Asks) -> str:
@@ -106,20 +111,72 @@ def _parts(history: History, asks: Asks) -> Iterator[_Part]:
     if asks == "problems":
         yield _Part((), (Column("PROBLEM"),), [(problem,) for problem in history.problems or ()])
     elif asks == "runs":
-        yield _Part((), _RUNS, [_run_row(run) for run in history.runs])
-        yield _Part(_notes(map(_freed, history.runs)))
+        yield from _run_parts(history.runs)
     elif asks == "run":
         for run in history.runs:
             yield _Part((), _FACTS, list(_facts(run)))
-        if history.removals:
-            yield _Part((), _REMOVALS, [_removal_row(removal) for removal in history.removals])
+        yield from _removal_parts(history.removals)
         yield _Part(_notes([*map(_freed, history.runs), *map(_freed_by, history.removals)]))
     else:
-        yield _Part([*map(_life, history.lives[:MOST_LIVES]), *_hidden(len(history.lives) - MOST_LIVES)])
+        lives = [_life(life, _ended_by(life, history.removals)) for life in history.lives[:MOST_LIVES]]
+        yield _Part([*lives, *_hidden(len(history.lives) - MOST_LIVES)])
         if history.removals:
             latest = history.removals[0]
-            yield _Part((), _OF_OBJECT, [_row_of_object(removal) for removal in history.removals])
-            yield _Part((f"What it was in run {latest.run}",), _FACTS, list(_recognition(latest)))
+            rows = [_row_of_object(removal) for removal in history.removals]
+            # What all rows share is said above, and leaves room for the reasons.
+            shared = {_KIND} if len({row[3] for row in rows}) == 1 else set()
+            shared |= {_NAME} if len({row[4] for row in rows}) == 1 else set()
+            yield _Part((), *_without(shared, _OF_OBJECT, rows))
+            yield _Part((), _FACTS, list(_recognition(latest)), title=f"What it was in run {latest.run}")
+
+
+def _run_parts(runs: Sequence[PastRun]) -> Iterator[_Part]:
+    """Yield the list of runs. An engine or a user that they all share is said once, above."""
+    if not runs:
+        return
+    engines = {(run.engine_name, run.endpoint) for run in runs}
+    users = {run.user for run in runs}
+    shared = {column for column, found in ((_ENGINE, engines), (_WHO, users)) if len(found) == 1}
+    by = f" by {runs[0].user}" if _WHO in shared else ""
+    on = f" on {_engine_in_full(runs[0])}" if _ENGINE in shared else ""
+    if shared:
+        yield _Part((f"{'Run' if len(runs) == 1 else 'Runs'}{by}{on}",))
+    # Engines of one machine have one name.
+    has_names = len({name for name, _ in engines}) == len(engines)
+    yield _Part((), *_without(shared, _RUNS, [_run_row(run, has_names) for run in runs]))
+    yield _Part(_notes(map(_freed, runs)))
+
+
+def _without(
+    shared: Collection[Column], columns: Sequence[Column], rows: Sequence[Sequence[str]]
+) -> tuple[Sequence[Column], Sequence[Sequence[str]]]:
+    """Return a table without some of its columns."""
+    left = [index for index, column in enumerate(columns) if column not in shared]
+    return [columns[index] for index in left], [[row[index] for index in left] for row in rows]
+
+
+def _removal_parts(removals: Sequence[PastRemoval]) -> Iterator[_Part]:
+    """Yield the removals of a run: first what did not go, which is what somebody looks for, then by kind what went."""
+    stayed = [one for one in removals if one.status != "removed"]
+    if stayed:
+        yield _Part((), _STAYED, [_stayed_row(one) for one in stayed], title=f"Not removed: {len(stayed)}")
+    went = [one for one in removals if one.status == "removed" and one.action == "remove"]
+    for kind in KINDS:
+        of_kind = [one for one in went if one.kind == kind]
+        if of_kind:
+            yield _removed_part(kind, of_kind)
+    tags = [one for one in removals if one.status == "removed" and one.action == "untag"]
+    if tags:
+        rows = [(one.name, _why(one)) for one in tags]
+        yield _Part((), _WITHOUT_SIZE, rows, title=f"Tags removed: {len(tags)}")
+
+
+def _removed_part(kind: Kind, removals: Sequence[PastRemoval]) -> _Part:
+    title = f"{TITLE_OF[kind]} removed: {len(removals)}"
+    if kind == "network":
+        return _Part((), _WITHOUT_SIZE, [(one.name, _why(one)) for one in removals], title=title)
+    rows = [(one.name, _size(one), _freed_by(one), _why(one)) for one in removals]
+    return _Part((), _REMOVED, rows, title=title)
 
 
 def _notes(cells: Iterable[str]) -> tuple[str, ...]:
@@ -131,12 +188,12 @@ def _hidden(count: int) -> Iterator[str]:
         yield f"{count} more have been called so; --format json has them all."
 
 
-def _run_row(run: PastRun) -> tuple[str, ...]:
+def _run_row(run: PastRun, has_names: bool) -> tuple[str, ...]:
     return (
         str(run.number),
         format_instant(run.started_at),
         run.verb,
-        _engine(run.engine_name, run.endpoint),
+        _engine(run.engine_name if has_names else None, run.endpoint),
         _what_happened(run),
         _freed(run),
         UNKNOWN if run.exit_status is None else str(run.exit_status),
@@ -148,14 +205,16 @@ def _engine(name: str | None, endpoint: str | None) -> str:
     return name or endpoint or UNKNOWN
 
 
+def _engine_in_full(run: PastRun) -> str:
+    return " at ".join(part for part in (run.engine_name, run.endpoint) if part) or UNKNOWN
+
+
 def _what_happened(run: PastRun) -> str:
     counts = [plural(run.removed[kind], NOUN_OF[kind]) for kind in KINDS if run.removed.get(kind)]
     if run.tags_removed:
         counts.append(plural(run.tags_removed, "further tag"))
     others = [
-        f"{run.not_removed[status]} {status.replace('-', ' ')}"
-        for status in _NOT_REMOVED
-        if run.not_removed.get(status)
+        f"{run.not_removed[status]} {STATUS_WORDS[status]}" for status in _NOT_REMOVED if run.not_removed.get(status)
     ]
     removed = ", ".join(counts) or ("nothing" if run.state != "running" else "nothing yet")
     return "; ".join([removed, *([", ".join(others)] if others else []), *_how_it_ended(run)])
@@ -190,7 +249,7 @@ def _freed(run: PastRun) -> str:
 
 def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
     yield "run", f"{run.number}: {run.verb} by {run.user}, process {run.pid}, dockersweep {run.version}"
-    yield "engine", " at ".join(part for part in (run.engine_name, run.endpoint) if part) or UNKNOWN
+    yield "engine", _engine_in_full(run)
     yield "started", format_instant(run.started_at)
     yield "finished", "did not end" if run.finished_at is None else format_instant(run.finished_at)
     if run.exit_status is not None:
@@ -205,26 +264,24 @@ def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
         yield "why", why
 
 
-def _removal_row(removal: PastRemoval) -> tuple[str, ...]:
-    return (
-        _status(removal),
-        "tag" if removal.action == "untag" else removal.kind,
-        removal.name,
-        UNKNOWN if removal.size_bytes is None else format_size(removal.size_bytes),
-        _freed_by(removal),
-        _why(removal),
-    )
+def _stayed_row(removal: PastRemoval) -> tuple[str, ...]:
+    kind = "tag" if removal.action == "untag" else removal.kind
+    return _status(removal), kind, removal.name, _why(removal)
 
 
 def _row_of_object(removal: PastRemoval) -> tuple[str, ...]:
     when = format_instant(removal.ended_at or removal.started_at)
-    return str(removal.run), when, *_removal_row(removal)[:3], _why(removal)
+    return str(removal.run), when, *_stayed_row(removal)
 
 
 def _status(removal: PastRemoval) -> str:
     if removal.status is not None:
-        return removal.status.replace("-", " ")
+        return STATUS_WORDS[removal.status]
     return "planned" if removal.sent_at is None else "in hand"
+
+
+def _size(removal: PastRemoval) -> str:
+    return UNKNOWN if removal.size_bytes is None else format_size(removal.size_bytes)
 
 
 def _reasons(removal: PastRemoval) -> str:
@@ -232,8 +289,22 @@ def _reasons(removal: PastRemoval) -> str:
 
 
 def _why(removal: PastRemoval) -> str:
-    """Return why it was to go, and why it did not where it did not."""
-    return "; then: ".join(text for text in (_reasons(removal), removal.detail) if text)
+    """Return why it went; where it did not why not, and then why it was to go."""
+    reasons = "; ".join(_reasons_by_rule(removal))
+    if removal.status == "removed":
+        return "; ".join(text for text in (reasons, removal.detail) if text)
+    to_go = f"was to go by {reasons}" if reasons else ""
+    return "; ".join(text for text in (removal.detail, to_go) if text)
+
+
+def _reasons_by_rule(removal: PastRemoval) -> Iterator[str]:
+    """Yield the reasons, a rule named before the first of its own alone. Nobody knows a record by the id of the one
+    that stands on it, so that this is no reason to people."""
+    told = [one for one in removal.reasons if removal.kind != "build-cache" or one.code != "released"]
+    rule = None
+    for reason in told or removal.reasons:
+        yield reason.text if reason.rule == rule else f"{reason.rule}: {reason.text}"
+        rule = reason.rule
 
 
 def _freed_by(removal: PastRemoval) -> str:
@@ -244,16 +315,29 @@ def _freed_by(removal: PastRemoval) -> str:
     return f"({format_interval(removal.predicted)})"
 
 
-def _life(life: Life) -> str:
+def _ended_by(life: Life, removals: Sequence[PastRemoval]) -> int | None:
+    """Return the run that removed it since it was last seen there, as the next scan will find out."""
+    if not life.is_there or life.last_seen_at is None:
+        return None
+    for one in removals:
+        is_it = (one.engine_name, one.kind, one.id, one.action) == (life.engine_name, life.kind, life.id, "remove")
+        if is_it and one.status == "removed" and one.ended_at is not None and one.ended_at >= life.last_seen_at:
+            return one.run
+    return None
+
+
+def _life(life: Life, ended_by: int | None) -> str:
     name = ", ".join(life.names)
     known_as = " ".join(text for text in (name, "" if life.kind == "volume" else f"({short_id(life.id)})") if text)
     seen = "" if life.last_seen_at is None else f", last seen {format_instant(life.last_seen_at)}"
     unused = life.first_seen_unused_at
-    used = "" if not life.is_there else ", in use" if unused is None else f", unused since {format_instant(unused)}"
+    used = ", in use" if unused is None else f", unused since {format_instant(unused)}"
+    is_there = life.is_there and ended_by is None
+    state = "there" if is_there else "gone" if ended_by is None else f"gone, by run {ended_by}"
     noun = NOUN_OF[life.kind]
     return (
         f"{noun[0].upper()}{noun[1:]} {known_as or life.id} on {_engine(life.engine_name, None)}: "
-        f"{'there' if life.is_there else 'gone'}, first seen {format_instant(life.first_seen_at)}{seen}{used}."
+        f"{state}, first seen {format_instant(life.first_seen_at)}{seen}{used if is_there else ''}."
     )
 
 

@@ -10,9 +10,10 @@ from dockersweep.report.csv_text import Cell, csv_text
 from dockersweep.report.headline import (
     BASE_WORDS,
     NOUN_OF,
+    STATUS_WORDS,
+    amount_words,
     engine_sentence,
     engine_words,
-    format_interval,
     warning_sentences,
 )
 from dockersweep.report.sections import Section, sections_markdown, sections_text
@@ -77,7 +78,7 @@ def _summary(document: OutcomeDocument) -> str:
         return f"There was nothing to remove{_by(document)}."
     counts = Counter(outcome.status for outcome in document.outcomes)
     removed = [outcome for outcome in document.outcomes if outcome.status == "removed"]
-    rest = [f"{counts[status]} {status.replace('-', ' ')}" for status in _NOT_REMOVED if counts[status]]
+    rest = [f"{counts[status]} {STATUS_WORDS[status]}" for status in _NOT_REMOVED if counts[status]]
     text = f"Removed {_by_kind(removed)}{'; ' + ', '.join(rest) if rest else ''}{_by(document)}."
     return f"{text} {_freed(document)}" if removed else text
 
@@ -96,11 +97,11 @@ def _freed(document: OutcomeDocument) -> str:
         witness = (
             f"the engine's answers prove {format_size(proven)}" if proven else "nothing tells what really came back"
         )
-        text = f"By the prediction that gives back {_amount(of_these)} {base}; {witness}"
+        text = f"By the prediction that gives back {amount_words(of_these)} {base}; {witness}"
     else:
-        text = f"Freed {format_size(told.measured_bytes)} {base} (predicted {_amount(of_these)})"
+        text = f"Freed {format_size(told.measured_bytes)} {base} (predicted {amount_words(of_these)})"
     if document.predicted is not None and _differ(document.predicted, of_these):
-        text += f"; planned was {_amount(document.predicted)}"
+        text += f"; planned was {amount_words(document.predicted)}"
     return f"{text}.{_elsewhere(told)}"
 
 
@@ -126,11 +127,6 @@ def _elsewhere(told: Reclaimed) -> str:
     return f" Meanwhile {what} {format_size(abs(other))} of the same disk."
 
 
-def _amount(interval: Interval) -> str:
-    amount = format_interval(interval)
-    return "an unknown number of bytes" if amount == "unknown" else amount
-
-
 def _by_kind(removed: list[Outcome]) -> str:
     parts = []
     for kind in KINDS:
@@ -145,4 +141,4 @@ def _by_kind(removed: list[Outcome]) -> str:
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
     kind = "tag" if outcome.action == "untag" else outcome.kind
-    return outcome.status, kind, outcome.name, outcome.detail or ""
+    return STATUS_WORDS[outcome.status], kind, outcome.name, outcome.detail or ""

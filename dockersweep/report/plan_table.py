@@ -9,6 +9,7 @@ from dockersweep.report.headline import (
     BASE_WORDS,
     NOUN_OF,
     TITLE_OF,
+    amount_words,
     base_sentence,
     engine_sentence,
     engine_words,
@@ -80,6 +81,17 @@ def what_goes(plan: Plan) -> str:
     if not tags:
         return plural(count, "object")
     return f"{plural(count, 'object')} and {plural(tags, 'tag')}" if count else plural(tags, "tag")
+
+
+def question(plan: Plan) -> str:
+    """Return what a person is asked: "Remove 2 containers, 1 image and 1 network (giving back 1.20 GB)?"."""
+    counts = Counter(removal.kind for removal in plan.removals if removal.action == "remove")
+    told = [plural(counts[kind], NOUN_OF[kind]) for kind in KINDS if counts[kind]]
+    tags = sum(len(decision.untag) for decision in plan.decisions)
+    if tags:
+        told.append(f"{plural(tags, 'tag')} of images that stay")
+    what = f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else "".join(told)
+    return f"Remove {what} (giving back {amount_words(plan.reclaim)})?"
 
 
 def _target_line(plan: Plan) -> Iterator[str]:
