@@ -74,7 +74,13 @@ def test_nothing_but_what_it_names_goes() -> None:
 
 def test_what_is_gone_is_told() -> None:
     made = permitted(saved(*LITTER), inventory(*LITTER[1:]))
-    assert settled(made)["web"] == ("gone", "it was gone already")
+    assert settled(made)["web"] == ("gone", "it is not there (any more)")
+
+
+def test_build_cache_that_cannot_be_read_is_not_gone() -> None:
+    plan = saved(record("r1"))
+    unread = replace(inventory(), build_cache=None)
+    assert settled(permitted(plan, unread)) == {"r1": ("skipped", "the build cache could not be read")}
 
 
 def test_what_changed_is_skipped_and_so_is_what_it_holds() -> None:

@@ -21,7 +21,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     name: str
     action: Literal["remove", "untag"]
     status: Status
-    """removed; gone (it was already); skipped (changed, in use, or what holds it stayed); failed; not-attempted."""
+    """removed; gone (it was not there, or no more); skipped (changed, in use, or what holds it stayed); failed;
+    not-attempted."""
     detail: str | None
     """Why, in words; None where it was simply removed."""
     freed_bytes: Bytes | None

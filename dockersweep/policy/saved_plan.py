@@ -64,11 +64,17 @@ def what_may_go(saved: Plan, inventory: Inventory, policy: Policy, now: datetime
                 (removal, outcome_for(removal, "skipped", why_not)) for removal in removals if why_not is not None
             ]
     for removals in wanted.values():
-        settled += [(removal, outcome_for(removal, "gone", "it was gone already")) for removal in removals]
+        settled += [(removal, _of_what_is_not_listed(removal, inventory)) for removal in removals]
     plan = plan_of_decisions(
         inventory, policy, now, in_order(decisions), check.holds, Reclaim(inventory), check.judge.idle_protections()
     )
     return Permitted(plan=plan, settled=tuple(settled))
+
+
+def _of_what_is_not_listed(removal: Removal, inventory: Inventory) -> Outcome:
+    if removal.kind == "build-cache" and inventory.build_cache is None:
+        return outcome_for(removal, "skipped", "the build cache could not be read")
+    return outcome_for(removal, "gone", "it is not there (any more)")
 
 
 def _by_object(removals: Iterable[Removal]) -> dict[ObjectRef, tuple[Removal, ...]]:
