@@ -1,6 +1,8 @@
 """The trend: a slope that odd points do not move, with a range that holds, and points that are thinned out."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -212,3 +214,14 @@ def test_points_of_the_other_base_are_not_mixed_and_the_disk_is_in_both(tmp_path
         memory.keep_sizes([ShareSize(share="image", base="lengths", objects=1, size_bytes=4)], ENGINE, NOW + HOUR)
         assert [one.sizes for one in memory.sizes(ENGINE, "disk")] == [{"image": 5, "disk": 9}]
         assert [one.sizes for one in memory.sizes(ENGINE, "lengths")] == [{"disk": 9}, {"image": 4}]
+
+
+@pytest.mark.parametrize("size", ["'much'", "9e999", "-1"])
+def test_a_size_that_no_version_wrote_is_damage(tmp_path: Path, size: str) -> None:
+    with Memory(tmp_path) as memory:
+        memory.keep_sizes([ShareSize(share="image", base="disk", objects=1, size_bytes=5)], ENGINE, NOW)
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as database, database:
+        database.execute(f"UPDATE sizes SET size_bytes = {size}")
+    with Memory(tmp_path) as memory:
+        assert memory.sizes(ENGINE, "disk") == ()
+        assert "is damaged (there is no size" in (memory.problem or "")

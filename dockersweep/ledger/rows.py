@@ -28,6 +28,13 @@ def instant_or_none(value: object) -> datetime | None:
     return None if value is None else instant(value)
 
 
+def bytes_or_none(value: object) -> int | None:
+    """Return the size in a row where there is one; raises UnusableError where it is none."""
+    if value is None or (isinstance(value, int) and value >= 0):
+        return value
+    raise UnusableError(f"is damaged (there is no size {value!r:.40})")
+
+
 def storable(text: str) -> str:
     """Return the text without what SQLite cannot keep: halves of pairs, which stand for bytes that are no text."""
     try:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Collection
 
-from dockersweep.ledger.rows import instant
+from dockersweep.ledger.rows import bytes_or_none, instant
 from dockersweep.model.history import ShareSize
 from dockersweep.model.report import TrendPoint
 from dockersweep.model.storage import SizeBase
@@ -33,5 +33,5 @@ def points_of(database: sqlite3.Connection, engine: int, base: SizeBase) -> tupl
     )
     found: dict[int, dict[str, int | None]] = {}
     for at, share, size in rows.fetchall():
-        found.setdefault(at, {})[share] = size
+        found.setdefault(at, {})[share] = bytes_or_none(size)
     return tuple(TrendPoint(at=instant(at), sizes=found[at]) for at in sorted(found))
