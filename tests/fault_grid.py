@@ -37,7 +37,7 @@ from tests.traffic import strays
 _SLOW = re.compile(r"stall|drip|gone for good")
 _LONGEST_SECONDS = 20.0
 _STATIONS = 3
-_ENGINES_AT_ONCE = 2
+_ENGINES_AT_ONCE = 3
 _NOT_KNOWN = re.compile(r"is not known|no longer lists it|could not be looked at")
 
 
