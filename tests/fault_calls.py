@@ -126,7 +126,7 @@ def _in_a_scan(call: Call, fault: str) -> Expected:
         return _is(None, 5)
     if fault == "gone 0.6 s":
         return _is(None, 0, 5) if sizes or layers or one_container else _is(None, 5)
-    if (fault == "200 MB" and call.lists) or fault == "500, asked again":
+    if (fault == "200 MB" and call.lists) or fault == "500, asked again" or fault.startswith("closed"):
         return _is("removed", 0)
     if layers and _LOST.match(fault):
         return _is(None, 5)

@@ -73,6 +73,12 @@ def test_a_look_is_sent_again_where_its_connection_was_closed_as_it_lay_idle(tmp
     assert listener.asked == [(1, "GET"), (1, "GET"), (1, "GET"), (2, "GET"), (2, "GET")]
 
 
+def test_a_look_is_sent_again_where_no_answer_comes(tmp_path: Path) -> None:
+    with speaking(tmp_path / "s", [0, 9]) as (connection, listener):
+        assert connection.request("GET", "/x").body == b"ok"
+    assert listener.asked == [(1, "GET"), (2, "GET")]
+
+
 def test_a_look_is_sent_again_only_once(tmp_path: Path) -> None:
     with speaking(tmp_path / "s", [1, 0]) as (connection, listener):
         connection.request("GET", "/x")

@@ -117,16 +117,21 @@ class Connection:
             self._pool._put_conn(connection)
 
     def _exchange(self, connection: Any, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
-        """Send a request over a connection that may be open already. What changes nothing is sent once more where that
-        was closed as it lay idle; what changes something gets one of its own, so that this cannot happen to it."""
+        """Send a request. What changes something gets a connection of its own; what changes nothing takes one that may
+        have been closed as it lay idle, and is sent once more where no answer comes."""
         if method != "GET":
             connection.close()
-        elif not connection.is_closed:
-            try:
-                return exchange(connection.sock, method, url, seconds, largest_bytes)
-            except (NoAnswerError, BrokenPipeError, ConnectionResetError):
-                connection.close()
-        self._connect(connection)
+        try:
+            return self._exchange_once(connection, method, url, seconds, largest_bytes)
+        except (NoAnswerError, BrokenPipeError, ConnectionResetError):
+            if method != "GET":
+                raise
+            connection.close()
+        return self._exchange_once(connection, method, url, seconds, largest_bytes)
+
+    def _exchange_once(self, connection: Any, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
+        if connection.is_closed:
+            self._connect(connection)
         return exchange(connection.sock, method, url, seconds, largest_bytes)
 
     def _connect(self, connection: Any) -> None:
