@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,6 @@ from tests.engines.wipe import NotEmptyError, empty
 from tests.engines.wire import RefusalError, Wire
 from tests.recorder import Recorder
 
-_CHECKOUT = Path(__file__).parents[2]
 _PATIENCE = 60.0
 
 
@@ -210,20 +208,7 @@ class Engine:
 
     def _launch(self, run: rundir.RunDirectory) -> subprocess.Popen[bytes]:
         engine = launch.command(self.kind, run.path, self.socket, self.data_root, self._options)
-        clean = launch.environment(self.kind, run.path)
-        with (run.path / "log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.engines.keeper", str(run.path), *engine],
-                cwd=_CHECKOUT,
-                env=clean,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                # The lock stays held until the keeper has cleaned up, also when we die first.
-                pass_fds=(run.lock,),
-                # The Ctrl-C of a terminal is for us, who then end the engine in good order.
-                start_new_session=True,
-            )
+        return keeper.start(run, engine, launch.environment(self.kind, run.path))
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + _PATIENCE

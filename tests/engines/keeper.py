@@ -19,8 +19,26 @@ from pathlib import Path
 
 from tests.engines import cgroups, rundir
 
+CHECKOUT = Path(__file__).parents[2]
 PID_FILE = "pid"
 """The file in which the first process of the engine's namespaces writes its process id, as we see it."""
+
+
+def start(run: rundir.RunDirectory, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a keeper that runs this, and tells what it says in the log of its run directory."""
+    with (run.path / "log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.engines.keeper", str(run.path), *command],
+            cwd=CHECKOUT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            # The lock stays held until the keeper has cleaned up, also when we die first.
+            pass_fds=(run.lock,),
+            # The Ctrl-C of a terminal is for us, who then end what it keeps in good order.
+            start_new_session=True,
+        )
 
 
 def main(run: Path, command: list[str]) -> int:

@@ -19,7 +19,6 @@ from tests.engines.engine import Engine
 from tests.engines.kinds import CannotDo
 from tests.engines.roots import Root
 
-_CHECKOUT = Path(__file__).parents[2]
 _BOOT = Path(__file__).with_name("boot.sh")
 _NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup")
 _JOIN_CGROUP = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
@@ -143,21 +142,10 @@ class Machine:
             *("setpriv", "--pdeathsig", "KILL"),
             *("sh", "-c", _JOIN_CGROUP, str(cgroups.unified() / run.name)),
             *("unshare", *_NAMESPACES, "--fork", "--kill-child", "--propagation", "private"),
-            *("sh", str(_BOOT), str(root), str(run.path), sysconfig.get_path("platlib"), str(_CHECKOUT)),
+            *("sh", str(_BOOT), str(root), str(run.path), sysconfig.get_path("platlib"), str(keeper.CHECKOUT)),
             str(self._engine.run_directory),
         ]
-        with (run.path / "log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.engines.keeper", str(run.path), *command],
-                cwd=_CHECKOUT,
-                env=_CLEAN,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                # The lock stays held until the keeper has cleaned up, also when we die first.
-                pass_fds=(run.lock,),
-                start_new_session=True,
-            )
+        return keeper.start(run, command, _CLEAN)
 
     def _await_systemd(self) -> None:
         deadline = time.monotonic() + _PATIENCE
