@@ -59,7 +59,7 @@ def test_a_plan_can_be_applied_twice_and_from_standard_input(engine: Engine, lit
     first = dockersweep("apply", "-", "--format", "json", host=engine.url, stdin=text)
     assert outcomes(first) == {("volume", "data"): ("removed", None)}
     second = dockersweep("apply", "-", "--format", "json", host=engine.url, stdin=text)
-    assert (second.status, outcomes(second)) == (0, {("volume", "data"): ("gone", "it is not there (any more)")})
+    assert (second.status, outcomes(second)) == (0, {("volume", "data"): ("gone", "gone since, or never there")})
 
 
 def test_what_is_used_since_and_what_is_protected_since_is_skipped(

@@ -180,10 +180,10 @@ def test_what_is_not_there_is_called_so(history: Asked, tmp_path: Path) -> None:
     with Memory(tmp_path) as memory:
         run = memory.begin(START)
         run.plan(PLAN, SEEN)
-        run.ended(PLAN.removals[0], outcome(PLAN.removals[0], "gone", "it is not there (any more)"))
+        run.ended(PLAN.removals[0], outcome(PLAN.removals[0], "gone", "gone since, or never there"))
         run.finish(0, NOW, None, None)
     assert "; 1 not attempted, 1 not there" in history()[1].replace(f"{len(PLAN.removals) - 1} not", "1 not")
-    assert "not there container c it is not there (any more); " in " ".join(history("1")[1].split())
+    assert "not there container c gone since, or never there; " in " ".join(history("1")[1].split())
 
 
 def test_what_a_run_removed_is_gone_before_a_scan_finds_it_out(history: Asked, tmp_path: Path) -> None:

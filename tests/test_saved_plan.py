@@ -74,7 +74,7 @@ def test_nothing_but_what_it_names_goes() -> None:
 
 def test_what_is_gone_is_told() -> None:
     made = permitted(saved(*LITTER), inventory(*LITTER[1:]))
-    assert settled(made)["web"] == ("gone", "it is not there (any more)")
+    assert settled(made)["web"] == ("gone", "gone since, or never there")
 
 
 def test_build_cache_that_cannot_be_read_is_not_gone() -> None:

@@ -74,7 +74,7 @@ def what_may_go(saved: Plan, inventory: Inventory, policy: Policy, now: datetime
 def _of_what_is_not_listed(removal: Removal, inventory: Inventory) -> Outcome:
     if removal.kind == "build-cache" and inventory.build_cache is None:
         return outcome_for(removal, "skipped", "the build cache could not be read")
-    return outcome_for(removal, "gone", "it is not there (any more)")
+    return outcome_for(removal, "gone", "gone since, or never there")
 
 
 def _by_object(removals: Iterable[Removal]) -> dict[ObjectRef, tuple[Removal, ...]]:
