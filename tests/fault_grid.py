@@ -256,7 +256,7 @@ class Grid:
 
     def _objects(self) -> Objects:
         call = self._engine.wire.call
-        images = call("GET", "/images/json")
+        images = self._engine.wire.images()
         found = [("container", one["Id"]) for one in call("GET", "/containers/json", all="1")]
         found += [("image", _full_id(one["Id"])) for one in images]
         found += [("tag", tag) for one in images for tag in one["RepoTags"] or () if tag != "<none>:<none>"]

@@ -191,7 +191,7 @@ def _image(
     untags: str | None = None,
 ) -> Scene:
     def there() -> bool:
-        return made in {one["Id"] for one in engine.wire.call("GET", "/images/json", all="1")}
+        return made in {one["Id"] for one in engine.wire.images(intermediates=True)}
 
     return Scene(made, change, None if untags else there, whole, _KEPT, untags)
 

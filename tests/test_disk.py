@@ -263,9 +263,7 @@ def test_what_takes_too_long_is_unknown_and_what_is_known_is_not_measured_again(
         ENGINE, endpoint=engine.url, root_dir=str(engine.data_root), id=info["ID"], image_store=store,
         flavour=engine.kind.flavour,
     )  # fmt: skip
-    images = tuple(
-        msgspec.structs.replace(image("x"), id=one["Id"]) for one in litter.engine.wire.call("GET", "/images/json")
-    )
+    images = tuple(msgspec.structs.replace(image("x"), id=one["Id"]) for one in litter.engine.wire.images())
     listed = Listed((), images, (msgspec.structs.replace(volume(made), mountpoint=told["Mountpoint"]),), ())
     first, unmeasured, _ = read_storage_from_disk(seen, listed, {}, 60)
     assert unmeasured == 0

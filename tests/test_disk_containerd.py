@@ -317,7 +317,7 @@ def test_every_object_has_its_part(engine: Engine, litter: Litter) -> None:
     cache_without_built(litter)
     litter.legacy_build("legacy:1")
     container = litter.container("kept", image="built:1", state="running")
-    listed = {one["Id"] for one in engine.wire.call("GET", "/images/json", all="1")}
+    listed = {one["Id"] for one in engine.wire.images(intermediates=True)}
     objects = images(listed) | cached(litter.cache_ids()) | {f"container:{container}"}
     found = {part.id for part in parts_of(engine.data_root)}
     assert {one for one in found if one.startswith(_OBJECTS) and not one.startswith("lease:")} == objects

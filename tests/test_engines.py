@@ -312,7 +312,7 @@ def _contents(engine: Engine) -> dict[str, int]:
     wire = engine.wire
     return {
         "containers": len(wire.call("GET", "/containers/json", all=1)),
-        "images": len(wire.call("GET", "/images/json", all=1)),
+        "images": len(wire.images(intermediates=True)),
         "volumes": len(wire.call("GET", "/volumes")["Volumes"] or []),
     }
 

@@ -99,7 +99,7 @@ def test_all_images_and_named_volumes_go_when_asked_for(engine: Engine, litter: 
         run = dockersweep("sweep", "--yes", "--format", "json", *flags, host=recorder.url)
         assert run.status == 0, run.stderr
         tagged = {unquote(request.path) for request in recorder.of("DELETE") if "many:" in request.path}
-    left = {tag for one in engine.wire.call("GET", "/images/json") for tag in one.get("RepoTags") or ()}
+    left = {tag for one in engine.wire.images() for tag in one.get("RepoTags") or ()}
     assert not any("many" in tag or "other" in tag or "job" in tag for tag in left), left
     assert any(tag.endswith("shop/web:2") for tag in left)
     assert tagged <= {f"/images/{name}{suffix}" for name in untags for suffix in ("", *_digests(plan))}

@@ -39,7 +39,7 @@ def removed(document: Any) -> list[str]:
 
 
 def tags(engine: Engine) -> set[str]:
-    listed = engine.wire.call("GET", "/images/json")
+    listed = engine.wire.images()
     return {tag.removeprefix("localhost/") for image in listed for tag in image["RepoTags"] or ()}
 
 

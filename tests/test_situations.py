@@ -165,7 +165,7 @@ def test_the_ten_policies_say_what_they_should(engine: Engine, seen: Path) -> No
     )
     assert swept.status == 0, swept.stderr
     assert {one["status"] for one in swept.json()["outcomes"]} == {"removed"}
-    left = {short(tag) for one in engine.wire.call("GET", "/images/json") for tag in one.get("RepoTags") or ()}
+    left = {short(tag) for one in engine.wire.images() for tag in one.get("RepoTags") or ()}
     assert left >= {ALSO_DEPLOYED, *RELEASES[3:]}
     assert not left & {*RELEASES[:3]}
     again = dockersweep(

@@ -17,7 +17,6 @@ from tests.engines.archive import EPOCH, ImageSpec, random_bytes
 from tests.engines.builds import Builds
 from tests.engines.engine import Engine
 from tests.engines.kinds import CannotDo
-from tests.engines.wire import RefusalError
 
 State = Literal["created", "exited", "running", "paused", "restarting", "dead"]
 
@@ -216,19 +215,8 @@ class Litter:
     # How it is done.
 
     def _image_names(self) -> dict[str, str]:
-        listed = self._images()
+        listed = self.engine.wire.images()
         return {tag.removeprefix("localhost/"): image["Id"] for image in listed for tag in image["RepoTags"] or []}
-
-    def _images(self) -> Any:
-        """The list of images; the containerd store answers 404 while one of them goes, and is then asked again."""
-        for _ in range(10):
-            try:
-                return self.engine.wire.call("GET", "/images/json")
-            except RefusalError as refusal:
-                if refusal.status != 404:
-                    raise
-                time.sleep(0.1)
-        return self.engine.wire.call("GET", "/images/json")
 
     def _bring(self, container: str, state: State) -> None:
         if state == "created":

@@ -42,7 +42,7 @@ def _contents(wire: Wire, kind: EngineKind) -> dict[str, list[str]]:
     cache = wire.call("GET", "/system/df", type="build-cache")["BuildCache"] if kind.has_build_cache else None
     return {
         "containers": [one["Id"] for one in wire.call("GET", "/containers/json", all="1")],
-        "images": list(dict.fromkeys(one["Id"] for one in wire.call("GET", "/images/json", all="1"))),
+        "images": list(dict.fromkeys(one["Id"] for one in wire.images(intermediates=True))),
         "volumes": [one["Name"] for one in wire.call("GET", "/volumes")["Volumes"] or []],
         "networks": [one["Id"] for one in networks if one["Name"] not in _PREDEFINED],
         "build": [one["ID"] for one in cache or []],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,18 @@ class Wire:
                 return b""
             raise RefusalError(answer.status, text.decode(errors="replace").strip())
         return text
+
+    def images(self, *, intermediates: bool = False) -> Any:
+        """The list of images. The containerd store answers 404 while one of them goes, and is then asked again."""
+        asked = "1" if intermediates else None
+        for _ in range(20):
+            try:
+                return self.call("GET", "/images/json", all=asked)
+            except RefusalError as refusal:
+                if refusal.status != 404:
+                    raise
+                time.sleep(0.1)
+        return self.call("GET", "/images/json", all=asked)
 
     @staticmethod
     def _decoded(text: bytes) -> Any:

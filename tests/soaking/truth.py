@@ -67,7 +67,7 @@ class Truth:
 
 def present(wire: Wire) -> set[Key]:
     """Everything that the engine lists, images also by their tags."""
-    images = wire.call("GET", "/images/json", all="1")
+    images = wire.images(intermediates=True)
     return {
         *(("container", one["Id"]) for one in wire.call("GET", "/containers/json", all="1")),
         *(("image", one["Id"]) for one in images),

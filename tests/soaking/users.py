@@ -248,6 +248,6 @@ class Users:
 
     def _own_images(self) -> list[dict[str, Any]]:
         """What can run, has a name, and is no release."""
-        listed = self._engine.wire.call("GET", "/images/json")
+        listed = self._engine.wire.images()
         named = [one for one in listed if any("app/" in tag and "release" not in tag for tag in one["RepoTags"] or ())]
         return sorted(named, key=lambda one: str(one["Id"]))
