@@ -94,7 +94,7 @@ def test_a_signal_that_came_before_breaks_off_as_well(stopped: Stopped) -> None:
 
 def test_once_it_removes_a_signal_only_asks(stopped: Stopped) -> None:
     stopped.nothing_is_in_hand()
-    stopped.removing()
+    stopped.only_ask()
     signal.raise_signal(signal.SIGINT)
     assert (stopped.request.is_set(), stopped.exit_status) == (True, 130)
 

@@ -95,7 +95,7 @@ class Execution:
                 records=Records(record, self.audit_log, self.events, Entries(self.client.engine, record.number)),
                 failed_before=FailedBefore(self.memory),
                 stop=stopped.request,
-                removing=stopped.removing,
+                removing=stopped.only_ask,
                 permit=permit_now,
             )
             document = self._told(carry_out_rounds(task, hands), record.number)
@@ -107,6 +107,7 @@ class Execution:
             self.events.ends(document, status)
             return status
         except DockersweepError as error:
+            stopped.only_ask()
             status, note = error.exit_status, str(error)
             if document is not None:
                 # What was done could not be told.
@@ -117,6 +118,7 @@ class Execution:
             self.events.error(note, status)
             return status
         finally:
+            stopped.only_ask()
             if document is None:
                 with suppress(LedgerError):
                     record.finish(status, datetime.now(UTC), None, note)

@@ -40,8 +40,8 @@ class Stopped:
             self._breaks_off = False
             raise KeyboardInterrupt("interrupted")
 
-    def removing(self) -> None:
-        """From now on something may be in hand: a signal only asks to stop."""
+    def only_ask(self) -> None:
+        """From now on a signal only asks to stop: something may be in hand, or the end is being written down."""
         self._breaks_off = False
 
 
