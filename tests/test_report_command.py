@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from dockersweep.commands.write import write_result
 from dockersweep.model.documents import json_schema, read_document, write_document
 from dockersweep.model.inventory import Disk, Inventory
 from dockersweep.model.report import Finding, Report
@@ -246,6 +248,27 @@ def test_a_document_is_in_utf_8_whatever_the_terminal_has(tmp_path: Path, verb: 
     arguments = [sys.executable, "-m", "dockersweep", verb, "--inventory", str(file), "--format", form]
     done = subprocess.run(arguments, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True)
     assert "w\u00e9b" in done.stdout.decode()
+
+
+def test_a_link_in_the_place_of_the_new_file_gives_no_other_file_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.touch(0o600)
+    file = tmp_path / "report.txt"
+    file.touch()
+    file.chmod(0o666)
+    made = tempfile.mkstemp
+
+    def made_and_replaced(**arguments: Any) -> tuple[int, str]:
+        descriptor, name = made(**arguments)
+        os.unlink(name)
+        os.symlink(victim, name)
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", made_and_replaced)
+    write_result("told", str(file))
+    assert victim.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1"])

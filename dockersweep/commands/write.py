@@ -122,24 +122,37 @@ def _is_no_plain_file(path: str) -> bool:
 
 def _replace_file(path: Path, text: str) -> None:
     former = path.stat() if path.exists() else None
-    mode = former.st_mode & 0o777 if former else 0o666 & ~_umask()
     # A name may be as long as the file system takes, and this one is longer.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:LONGEST_PREFIX]}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
+            _take_place_of(former, file.fileno())
             os.fsync(file.fileno())
-        if former:
-            # Who reads it may be allowed to by its owner or its group; only root can give a file away.
-            with contextlib.suppress(OSError):
-                os.chown(name, former.st_uid, former.st_gid)
-        os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _take_place_of(former: os.stat_result | None, descriptor: int) -> None:
+    """Give a file the owner and the mode of the one that it replaces: who reads it may be allowed to by these.
+
+    By its descriptor, because whoever owns the folder can put a link to another file in the place of its name.
+    """
+    if former is None:
+        os.fchmod(descriptor, 0o666 & ~_umask())
+        return
+    mode = former.st_mode & 0o777
+    try:
+        os.fchown(descriptor, former.st_uid, former.st_gid)
+    except OSError:
+        # Only root can give a file away; what its group was allowed is not for another one.
+        if os.fstat(descriptor).st_gid != former.st_gid:
+            mode &= ~stat.S_IRWXG
+    os.fchmod(descriptor, mode)
 
 
 def _umask() -> int:
