@@ -1,6 +1,7 @@
 """How long a connection is kept, and what is sent again where the other end has closed it meanwhile."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,3 +95,25 @@ def test_a_removal_has_a_connection_of_its_own_and_is_never_sent_again(tmp_path:
         with pytest.raises(EngineLostError):
             connection.request("DELETE", "/x")
     assert listener.asked == [(1, "GET"), (2, "DELETE"), (3, "DELETE")]
+
+
+def test_who_makes_sure_of_the_engine_first_asks_again_himself(tmp_path: Path) -> None:
+    with speaking(tmp_path / "s", [1]) as (connection, listener):
+        connection.request("GET", "/x")
+        connection.asks_again = False
+        with pytest.raises(EngineLostError):
+            connection.request("GET", "/x")
+    assert listener.asked == [(1, "GET"), (1, "GET")]
+
+
+@pytest.mark.parametrize("broken", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
+def test_tls_that_broke_off_as_it_lay_idle_is_not_a_matter_of_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: type[ssl.SSLError]
+) -> None:
+    def breaks_off(*_: object) -> None:
+        raise broken(8, "EOF occurred in violation of protocol")
+
+    with speaking(tmp_path / "s", [0, 0]) as (connection, _):
+        monkeypatch.setattr("dockersweep.engine.connection.exchange", breaks_off)
+        with pytest.raises(EngineLostError, match="broke off the answer to GET /x"):
+            connection.request("GET", "/x")

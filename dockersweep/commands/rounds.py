@@ -216,7 +216,7 @@ def _carry_out(plan: Plan, inventory: Inventory, by: str, hands: Hands) -> Outco
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
     )
     hands.removing()
-    with show_progress("removing", hands.arguments.log_format) as progress:
+    with hands.client.asking_once(), show_progress("removing", hands.arguments.log_format) as progress:
         carried = carry_out(plan, hand, hands.stop, progress)
     prediction = prediction_of(inventory, carried.outcomes)
     measured = gauge.measure(prediction.parts) if gauge else None

@@ -7,6 +7,8 @@ it; it raises only where no answer came.
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -130,6 +132,15 @@ class Client:
         now = (None if self.is_podman else info.id or None, info.name or None, info.docker_root_dir or None)
         if now != (self.engine.id, self.engine.name, self.engine.root_dir):
             raise OtherEngineError(f"{self._where} is another engine now: {info.name}, with its data in {now[2]}")
+
+    @contextmanager
+    def asking_once(self) -> Iterator[None]:
+        """Leave it to the caller to ask again, who makes sure of the engine first (`Patience`)."""
+        self._connection.asks_again = False
+        try:
+            yield
+        finally:
+            self._connection.asks_again = True
 
     # Reads
 

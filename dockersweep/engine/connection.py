@@ -8,6 +8,7 @@ asked directly. The user's docker configuration (proxies, credentials) has no pa
 
 import errno
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -32,6 +33,8 @@ CONNECTIONS = 16
 LONGEST_MESSAGE = 2000
 LARGEST_OBJECT_BYTES = 16_000_000
 LARGEST_LIST_BYTES = 1 << 30
+_BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_CLOSED_MEANWHILE = (NoAnswerError, BrokenPipeError, ConnectionResetError, *_BROKEN_TLS)
 _TRY_UNIX = {
     errno.ENOENT: "there is no such socket: is the engine running? Start it, or name another with --host or --context",
     errno.EACCES: "permission denied: run as root, or as a member of the group that owns the socket (mostly docker)",
@@ -67,6 +70,9 @@ class Connection:
     def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
         self.endpoint = endpoint
         self.timeout_seconds = timeout_seconds
+        self.asks_again = True
+        """Whether what changes nothing is sent once more where no answer comes. Not where it matters that the same
+        engine answers, as another may have taken its place."""
         self._where = f"the engine at {endpoint.url} (from {endpoint.source})"
         self._pool = _pool_of(endpoint)
 
@@ -105,6 +111,8 @@ class Connection:
                 f"{self._where} answered {method} {path} with more than {format_size(largest_bytes)}, which no such "
                 "answer has: is it an engine?"
             ) from error
+        except _BROKEN_TLS as error:
+            raise EngineLostError(f"{self._where} broke off the answer to {method} {path}: {error}") from error
         except ssl.SSLError as error:
             # With TLS 1.3 the engine's word on our certificate comes only after the connection stands.
             raise EngineLostError(f"{self._where}: {self._why_unreachable(error)}") from error
@@ -121,13 +129,15 @@ class Connection:
         have been closed as it lay idle, and is sent once more where no answer comes."""
         if method != "GET":
             connection.close()
+        begun = time.monotonic()
         try:
             return self._exchange_once(connection, method, url, seconds, largest_bytes)
-        except (NoAnswerError, BrokenPipeError, ConnectionResetError):
-            if method != "GET":
+        except _CLOSED_MEANWHILE:
+            left = seconds - (time.monotonic() - begun)
+            if method != "GET" or left <= 0 or not self.asks_again:
                 raise
             connection.close()
-        return self._exchange_once(connection, method, url, seconds, largest_bytes)
+        return self._exchange_once(connection, method, url, left, largest_bytes)
 
     def _exchange_once(self, connection: Any, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
         if connection.is_closed:

@@ -6,37 +6,47 @@ the parser of Node.js (llhttp, by httptools) costs a tenth of it, and a scan rea
 
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httptools
 
 _CHUNK_BYTES = 262_144
 
 
-@dataclass
 class _Received:
     """What the parser has told of an answer so far."""
 
-    body: list[bytes] = field(default_factory=list)
-    has_headers: bool = False
-    has_length: bool = False
-    is_complete: bool = False
-    keeps_alive: bool = False
-    """Whether the connection can be used again; the parser knows it only until it has told the end of the answer."""
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
+        self.body: list[bytes] = []
+        self.status = 0
+        self.has_length = False
+        self.is_complete = False
+        self.keeps_alive = False
+        """Whether the connection can be used again; the parser knows it only till it has told of the end."""
+
+    def on_message_begin(self) -> None:
+        # What comes behind the answer belongs to nothing that was asked.
+        self.keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.has_length |= name.lower() in (b"content-length", b"transfer-encoding")
 
     def on_headers_complete(self) -> None:
-        self.has_headers = True
+        if not self.is_complete:
+            self.status = self.parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
-        self.body.append(body)
+        if not self.is_complete:
+            self.body.append(body)
 
     def on_message_complete(self) -> None:
+        if self.is_complete:
+            return
+        if self.status // 100 == 1:
+            # The answer itself is still to come.
+            self.status, self.has_length = 0, False
+            return
         self.is_complete = True
         self.keeps_alive = self.parser.should_keep_alive()
 
@@ -76,15 +86,14 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
     request = f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{length}\r\n"
     connected.sendall(request.encode("ascii"))
     received = _Received()
-    parser = received.parser
     read_bytes = 0
     while not received.is_complete:
         if read_bytes:
             connected.settimeout(_until(deadline))
         data = connected.recv(_CHUNK_BYTES)
-        if not data and received.has_headers and not received.has_length:
+        if not data and received.status and not received.has_length:
             # Without a length, as some proxies answer, the end of the connection is the end of the answer.
-            return Exchanged(parser.get_status_code(), b"".join(received.body), keeps_alive=False)
+            return Exchanged(received.status, b"".join(received.body), keeps_alive=False)
         if not data and not read_bytes:
             raise NoAnswerError("it ended before it began")
         if not data:
@@ -93,10 +102,10 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
         if read_bytes > largest_bytes:
             raise AnswerTooLargeError
         try:
-            parser.feed_data(data)
+            received.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise BrokenAnswerError(f"it is not HTTP: {error}") from None
-    return Exchanged(parser.get_status_code(), b"".join(received.body), received.keeps_alive)
+    return Exchanged(received.status, b"".join(received.body), received.keeps_alive)
 
 
 def _until(deadline: float) -> float:

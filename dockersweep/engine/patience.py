@@ -42,6 +42,10 @@ class Patience:
                 self._wait(seen_back, lost)
         raise EngineError(f"{error} (the engine is there, but so often does not answer this)")
 
+    def confirm(self) -> None:
+        """Wait for the engine that was spoken to; raise where another answers, and where it does not come back."""
+        self.outlast(self._check_back)
+
     def _wait(self, seen_back: int, lost: EngineLostError) -> None:
         """Return when the engine answers again; raise where it does not, or where the sweep is to end."""
         with self._lock:

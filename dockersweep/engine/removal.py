@@ -233,6 +233,8 @@ def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:
 def _after_silence(hand: Hand, removal: Removal, error: EngineError) -> Outcome:
     """The request may have been carried out: the object is looked up, and never asked for twice."""
     try:
+        # To one that has taken its place everything is gone.
+        hand.patience.confirm()
         now = hand.patience.outlast(lambda: _look(hand.engine, removal))
     except EngineError as why_unknown:
         return unknown_outcome(removal, why_unknown)
