@@ -168,6 +168,7 @@ def idle_image(number: int, repository: str) -> Image:
         ("DS004", [idle_volume("data", "shop")], {"data"}),
         # Of these projects the first is a glob for all, and the second an expression for all.
         ("DS004", [idle_volume("data", "*"), idle_volume("old", "billing")], {"data"}),
+        ("DS004", [idle_volume("data", "a\x7fb"), idle_volume("old", "billing")], {"data"}),
         ("DS004", [idle_volume("data", "/./"), idle_volume("old", "billing")], {"data"}),
         ("DS004", [idle_volume("data", '"\n[x]')], {"data"}),
         ("DS007", [idle_image(number, "app") for number in range(10)], {f"app:{number}" for number in range(5)}),

@@ -174,6 +174,7 @@ def test_what_a_spreadsheet_may_take_for_a_formula_is_none(name: str, cell: str)
     ("name", "shown"),
     [
         ("@all", "@<!-- -->all"),
+        ("@_x", "@<!-- -->\\_x"),
         ("by (@somebody)", "by (@<!-- -->somebody)"),
         ("app@sha256:abc", "app@sha256:abc"),
         ("https://evil.example/x", "https\\://evil.example/x"),

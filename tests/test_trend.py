@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.ledger import Memory
 from dockersweep.model.history import ShareSize
@@ -15,7 +16,8 @@ from dockersweep.model.inventory import Disk
 from dockersweep.model.report import TrendPoint
 from dockersweep.policy.disk_report.slope import Point, slope_of
 from dockersweep.policy.disk_report.trend import trend_of
-from tests.inventories import ENGINE, NOW
+from dockersweep.policy.totals import sizes_now
+from tests.inventories import ENGINE, NOW, inventory
 
 GIGA = 1_000_000_000
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -225,3 +227,8 @@ def test_a_size_that_no_version_wrote_is_damage(tmp_path: Path, size: str) -> No
     with Memory(tmp_path) as memory:
         assert memory.sizes(ENGINE, "disk") == ()
         assert "is damaged (there is no size" in (memory.problem or "")
+
+
+def test_a_disk_with_more_free_than_there_is_leaves_no_point() -> None:
+    odd = replace(inventory(), disk=Disk(total_bytes=10, free_bytes=12, total_inodes=None, free_inodes=None))
+    assert [one for one in sizes_now(odd) if one.share == "disk"] == []

@@ -113,6 +113,8 @@ def _known_sizes(inventory: Inventory) -> Iterator[ShareSize]:
         yield ShareSize(share="total", base=base, objects=objects, size_bytes=totals.held_bytes)
     if inventory.disk is not None:
         used = inventory.disk.total_bytes - inventory.disk.free_bytes
+    # Some file systems in user space have more free than there is.
+    if inventory.disk is not None and used >= 0:
         yield ShareSize(share="disk", base="disk", objects=0, size_bytes=used)
 
 

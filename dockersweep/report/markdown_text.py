@@ -10,7 +10,7 @@ from dockersweep.report.text import printable
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~#$]|(?:(?<=http)|(?<=https)|(?<=ftp)):(?=//)|(?<=www)\.", re.IGNORECASE)
 # Where Markdown is for a merge request, this tells somebody, or all of a project, that they are spoken of. A backslash
 # does not keep it from that everywhere, and a comment shows nothing.
-_MENTION = re.compile(r"(?<!\w)@(?=\w)")
+_MENTION = re.compile(r"(?<!\w)@(?=\w|\\_)")
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -64,7 +64,9 @@ def _pattern(name: str) -> str:
     """Return, as TOML has it, the pattern that speaks of just this name: projects are called by anybody, and one that
     is called * must not become a rule for all."""
     glob = escape(name)
-    return json.dumps(f"[/]{glob[1:]}" if is_regular_expression(glob) else glob, ensure_ascii=False)
+    text = json.dumps(f"[/]{glob[1:]}" if is_regular_expression(glob) else glob, ensure_ascii=False)
+    # The one character that JSON takes as it is, and TOML does not.
+    return text.replace("\x7f", r"\u007f")
 
 
 def _sum(evidence: list[Evidence]) -> int | None:
