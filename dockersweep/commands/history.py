@@ -11,7 +11,8 @@ from dockersweep.errors import LedgerError, UsageError
 from dockersweep.ledger import FILE_NAME, find_problems, read_object, read_run, read_runs, state_folder
 from dockersweep.model.documents import write_document
 from dockersweep.model.history import History
-from dockersweep.report import history_table as report
+from dockersweep.report.history_csv import history_csv
+from dockersweep.report.history_table import Asks, history_markdown, history_table
 from dockersweep.units import AGE_HELP, format_instant, parse_age, parse_instant
 
 
@@ -80,7 +81,7 @@ def _verify(folder: Path, arguments: argparse.Namespace) -> int:
     return LedgerError.exit_status if problems else 0
 
 
-def _asks(arguments: argparse.Namespace) -> report.Asks:
+def _asks(arguments: argparse.Namespace) -> Asks:
     if arguments.run == "verify":
         return "problems"
     return "run" if arguments.run is not None else "object" if arguments.object is not None else "runs"
@@ -91,7 +92,7 @@ def _text(history: History, arguments: argparse.Namespace) -> str:
         return write_document(history)
     asks = _asks(arguments)
     if arguments.format == "csv":
-        return report.history_csv(history, asks)
+        return history_csv(history, asks)
     if arguments.format == "markdown":
-        return report.history_markdown(history, asks)
-    return report.history_table(history, asks, terminal_width(arguments.output))
+        return history_markdown(history, asks)
+    return history_table(history, asks, terminal_width(arguments.output))

@@ -1,17 +1,13 @@
-"""What past runs did, as tables for a terminal, for Markdown and for spreadsheets."""
+"""What past runs did, as tables for a terminal and for Markdown."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import msgspec
 
 from dockersweep.model.history import History, InHand, Life, PastRemoval, PastRun
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Status
-from dockersweep.model.quantities import Instant
-from dockersweep.report.csv_text import Cell, csv_text
 from dockersweep.report.headline import NOUN_OF, STATUS_WORDS, TITLE_OF, fold, format_interval
 from dockersweep.report.markdown_text import markdown_escape, markdown_table
 from dockersweep.report.table import Column, render_table
@@ -95,16 +91,6 @@ def _markdown(part: _Part) -> str:
     headings = [column.heading for column in part.columns]
     right = [index for index, column in enumerate(part.columns) if column.right]
     return title + f"{sentences}\n" * bool(sentences) + markdown_table(headings, part.rows, right)
-
-
-def history_csv(history: History, asks: Asks) -> str:
-    """Return what was asked for as CSV: a row for each run, else for each removal, or for each problem."""
-    if asks == "problems":
-        return csv_text(["problem"], [[problem] for problem in history.problems or ()])
-    if asks == "runs":
-        return csv_text(list(_RUN_CELLS), [[cell(run) for cell in _RUN_CELLS.values()] for run in history.runs])
-    removals = history.removals
-    return csv_text(list(_REMOVAL_CELLS), [[cell(one) for cell in _REMOVAL_CELLS.values()] for one in removals])
 
 
 def _parts(history: History, asks: Asks) -> Iterator[_Part]:
@@ -231,10 +217,11 @@ def _how_it_ended(run: PastRun) -> Iterator[str]:
     elif run.note is not None:
         yield "refused" if run.exit_status == _REFUSED else "broke off"
     if run.in_hand:
-        yield f"in hand: {_list_of(run.in_hand)}"
+        yield f"in hand: {list_of(run.in_hand)}"
 
 
-def _list_of(in_hand: Sequence[InHand]) -> str:
+def list_of(in_hand: Sequence[InHand]) -> str:
+    """Return what was in hand, in words: "tag app:1, volume data"."""
     return ", ".join(f"{'tag' if one.action == 'untag' else one.kind} {one.name}" for one in in_hand)
 
 
@@ -282,10 +269,6 @@ def _status(removal: PastRemoval) -> str:
 
 def _size(removal: PastRemoval) -> str:
     return UNKNOWN if removal.size_bytes is None else format_size(removal.size_bytes)
-
-
-def _reasons(removal: PastRemoval) -> str:
-    return "; ".join(f"{reason.rule}: {reason.text}" for reason in removal.reasons)
 
 
 def _why(removal: PastRemoval) -> str:
@@ -350,58 +333,3 @@ def _recognition(removal: PastRemoval) -> Iterator[tuple[str, str]]:
             yield from ((what, text) for text in value)
         elif value is not None:
             yield what, value
-
-
-def _at(instant: Instant | None) -> str | None:
-    return None if instant is None else format_instant(instant)
-
-
-_RUN_CELLS: dict[str, Callable[[PastRun], Cell]] = {
-    "run": lambda run: run.number,
-    "state": lambda run: run.state,
-    "verb": lambda run: run.verb,
-    "engine": lambda run: run.engine_name,
-    "endpoint": lambda run: run.endpoint,
-    "started_at": lambda run: _at(run.started_at),
-    "finished_at": lambda run: _at(run.finished_at),
-    "exit_status": lambda run: run.exit_status,
-    "user": lambda run: run.user,
-    "pid": lambda run: run.pid,
-    "version": lambda run: run.version,
-    "policy_source": lambda run: run.policy_source,
-    "policy_sha256": lambda run: run.policy_sha256,
-    "containers": lambda run: run.removed.get("container", 0),
-    "images": lambda run: run.removed.get("image", 0),
-    "volumes": lambda run: run.removed.get("volume", 0),
-    "networks": lambda run: run.removed.get("network", 0),
-    "build_cache_records": lambda run: run.removed.get("build-cache", 0),
-    "tags": lambda run: run.tags_removed,
-    "failed": lambda run: run.not_removed.get("failed", 0),
-    "skipped": lambda run: run.not_removed.get("skipped", 0),
-    "not_attempted": lambda run: run.not_removed.get("not-attempted", 0),
-    "gone": lambda run: run.not_removed.get("gone", 0),
-    "predicted_low_bytes": lambda run: run.predicted.low_bytes,
-    "predicted_high_bytes": lambda run: run.predicted.high_bytes,
-    "measured_bytes": lambda run: run.measured_bytes,
-    "note": lambda run: run.note or run.ended_early,
-    "in_hand": lambda run: _list_of(run.in_hand),
-}
-_REMOVAL_CELLS: dict[str, Callable[[PastRemoval], Cell]] = {
-    "run": lambda removal: removal.run,
-    "started_at": lambda removal: _at(removal.started_at),
-    "engine": lambda removal: removal.engine_name,
-    "kind": lambda removal: removal.kind,
-    "id": lambda removal: removal.id,
-    "name": lambda removal: removal.name,
-    "action": lambda removal: removal.action,
-    "status": lambda removal: removal.status,
-    "detail": lambda removal: removal.detail,
-    "reasons": _reasons,
-    "size_bytes": lambda removal: removal.size_bytes,
-    "predicted_low_bytes": lambda removal: removal.predicted.low_bytes,
-    "predicted_high_bytes": lambda removal: removal.predicted.high_bytes,
-    "freed_bytes": lambda removal: removal.freed_bytes,
-    "sent_at": lambda removal: _at(removal.sent_at),
-    "ended_at": lambda removal: _at(removal.ended_at),
-    "recognition": lambda removal: msgspec.json.encode(removal.recognition).decode(),
-}
