@@ -199,10 +199,10 @@ def kinds_with(call: Call) -> tuple[EngineKind, ...]:
 
 
 def falls_to(call: Call, fault: Fault) -> EngineKind | None:
-    """Return the engine on which a cell is tried where a fifth of them are, each on one alone; None for the others."""
+    """Return the engine on which a cell is tried where a tenth of them are, each on one alone; None for the others."""
     kinds = kinds_with(call)
     number = crc32(f"{call} {fault}".encode())
-    return None if number % 5 else kinds[number // 5 % len(kinds)]
+    return None if number % 10 else kinds[number // 10 % len(kinds)]
 
 
 def is_harmless(call: Call, fault: Fault, is_podman: bool) -> bool:

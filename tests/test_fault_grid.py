@@ -1,6 +1,6 @@
 """Every call that a scan and a sweep make goes wrong in every way, and nothing is lost, nor left unsaid.
 
-A fifth of the cells are tried here, each on one of the engines that have its call, so that CI has the time; the program
+A tenth of the cells are tried here, each on one of the engines that have its call, so that CI has the time; the program
 `tests/grid` tries all on each, and prints the table.
 """
 
@@ -21,7 +21,7 @@ def test_its_part_of_the_grid_holds(engine: Engine) -> None:
         cells = list(grid.cells(wanted, repair=False))
         wrong = [f"{cell.call} | {cell.fault} | {cell}: {'; '.join(cell.problems)}" for cell in cells if cell.problems]
         wrong += grid.unrepaired()
-    assert len(cells) > 15
+    assert len(cells) > 8
     assert not wrong, "\n".join(wrong)
 
 
