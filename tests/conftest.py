@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
-    config.addinivalue_line("markers", "programs: needs a browser, shells or the like, and is left out with --quick")
+    config.addinivalue_line("markers", "programs: starts a browser, shells, or dockersweep by the dozen; not --quick")
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
 
 

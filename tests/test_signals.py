@@ -49,6 +49,7 @@ def scan_interrupted(engine: FakeEngine, folder: Path, command: list[str], at: i
     return done.returncode, done.stderr
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("command", [[sys.executable, "-m", "dockersweep"], SCRIPT], ids=["module", "script"])
 def test_an_interrupt_while_it_starts_ends_it_quietly(tmp_path: Path, command: list[str]) -> None:
     with fake_engine() as engine:
@@ -139,6 +140,7 @@ def wait_for_run(folder: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("number", "delay"), [(signal.SIGINT, 0.0), (signal.SIGTERM, 0.0), (signal.SIGTERM, 2.0), (signal.SIGHUP, 1.0)]
 )
