@@ -46,8 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     seen = _gather(arguments)
     inventory = seen.picture.inventory
     report = make_report(inventory, make_plan(inventory, policy, seen.picture.now), seen.past)
-    text = _FORMATS[arguments.format](report, seen, arguments)
-    write_result(text, arguments.output)
+    write_result(_FORMATS[arguments.format](report, seen, arguments), arguments.output)
     if arguments.fail_on is None:
         return 0
     worst = SEVERITIES.index(arguments.fail_on)

@@ -121,9 +121,7 @@ class _Check:
     def goes(self, case: Case, removals: Sequence[Removal]) -> Decision:
         """Return the decision of an object that may go, for the reasons that the plan gives."""
         whole = removals[-1].action == "remove"
-        reasons = self._reasons.get(case.ref) or (
-            Reason(code="old-enough", rule="saved plan", text="the plan names it"),
-        )
+        reasons = self._reasons.get(case.ref) or (NAMED,)
         untag = () if whole else tuple(removal.name for removal in removals)
         return self.judge.decision(case, whole, reasons, untag)
 
