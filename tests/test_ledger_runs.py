@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.ledger import Memory, RunRecord, find_problems, read_run, read_runs
+from dockersweep.model.attempt import outcome_for
 from dockersweep.model.history import InHand, RunStart
 from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, Status
 from dockersweep.model.plan import Plan, Removal
@@ -52,15 +53,7 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
 
 
 def outcome(removal: Removal, status: Status = "removed", detail: str | None = None) -> Outcome:
-    return Outcome(
-        kind=removal.kind,
-        id=removal.id,
-        name=removal.name,
-        action=removal.action,
-        status=status,
-        detail=detail,
-        freed_bytes=3 if status == "removed" else None,
-    )
+    return outcome_for(removal, status, detail, 3 if status == "removed" else None)
 
 
 def document(plan: Plan = PLAN) -> OutcomeDocument:
