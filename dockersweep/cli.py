@@ -65,9 +65,15 @@ def _say(text: str) -> int:
 
 
 def _parse(argv: Sequence[str]) -> "argparse.Namespace":
+    from contextlib import suppress
+
     from dockersweep.parser import parse
 
-    return parse(argv)
+    arguments = parse(argv)
+    with suppress(OSError):
+        for flag in arguments.repeated:
+            sys.stderr.write(f"dockersweep: {flag} is given more than once; the last one is used\n")
+    return arguments
 
 
 def _run(arguments: "argparse.Namespace") -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -22,8 +23,26 @@ FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 """All that any verb has; each takes some of them."""
 _FORMAT_OF_SUFFIX = {"md": "markdown", "prom": "prometheus"}
 SORT_KEYS = ("size", "age", "name")
+NAMES_WHAT_IS_READ = ("host", "context", "inventory")
+"""What docker refuses twice, or would: the last one would silently be another engine than somebody meant."""
+REMOVING_VERBS = ("sweep", "apply")
 
 Value = TypeVar("Value")
+
+
+class _StoreOnce(argparse._StoreAction):
+    """Stores the value of a flag, and takes down that it was given: argparse lets the last of several win silently.
+
+    A verb's parser fills a namespace of its own, which then replaces the values from before the verb.
+    """
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        super().__call__(parser, namespace, values, option_string)
+        if self.option_strings:
+            given = "given_before_verb" if isinstance(parser, _TopParser) else "given_after_verb"
+            setattr(namespace, given, [*getattr(namespace, given, ()), self.dest])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,6 +50,8 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        # What an argument does that says nothing else; so no flag can be forgotten.
+        self.register("action", None, _StoreOnce)
         # "-3d" behind a flag is an age that is wrong, and not a flag that nobody knows.
         self._negative_number_matcher = re.compile(r"-\d")
 
@@ -363,8 +384,28 @@ def _format_of(output: str | None, formats: Sequence[str]) -> str:
     return named if named in formats[1:] else formats[0]
 
 
+def _repeated_flags(arguments: argparse.Namespace) -> list[str]:
+    """Return the flags that are taken once and were given more than once, before the verb or after it.
+
+    Raises UsageError where one names what is read, or the verb removes something.
+    """
+    given = [*getattr(arguments, "given_before_verb", ()), *getattr(arguments, "given_after_verb", ())]
+    repeated = [dest for dest, count in Counter(given).items() if count > 1]
+    for dest in repeated:
+        if dest in NAMES_WHAT_IS_READ or arguments.verb in REMOVING_VERBS:
+            raise UsageError(f"{_flag(dest)} is given more than once: give it once")
+    return [_flag(dest) for dest in repeated]
+
+
+def _flag(dest: str) -> str:
+    return f"--{dest.replace('_', '-')}"
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the arguments of a command line; raises UsageError where it does not hold."""
+    """Return the arguments of a command line, with the flags that only the last of several counts of as `repeated`.
+
+    Raises UsageError where it does not hold.
+    """
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.verb is None:
@@ -372,6 +413,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "
             "see `dockersweep --help`"
         )
+    arguments.repeated = _repeated_flags(arguments)
     arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
     if arguments.format not in arguments.formats:
         known = " and ".join(arguments.formats)

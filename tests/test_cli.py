@@ -96,6 +96,52 @@ def test_wrong_usage_is_said_in_one_sentence(arguments: list[str], message: str)
     assert len(run.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (["-H", "unix:///a", "-H", "unix:///b", "plan"], "--host"),
+        (["-H", "unix:///a", "plan", "--host", "unix:///b"], "--host"),
+        (["plan", "-H", "unix:///a", "-H", "unix:///a"], "--host"),
+        (["-c", "a", "scan", "--context", "b"], "--context"),
+        (["report", "--inventory", "a.json", "--inventory", "b.json"], "--inventory"),
+        (["--policy", "a.toml", "sweep", "--policy", "b.toml"], "--policy"),
+        (["sweep", "--dry-run", "--max-objects", "9", "--max-objects", "99"], "--max-objects"),
+        (["apply", "plan.json", "-o", "a", "-o", "b"], "--output"),
+        (["apply", "plan.json", "--format", "json", "--format", "csv"], "--format"),
+    ],
+)
+def test_a_flag_that_is_taken_once_is_refused_twice(arguments: list[str], flag: str) -> None:
+    run = dockersweep(*arguments)
+    assert (run.status, run.stdout) == (2, "")
+    assert run.stderr == f"dockersweep: {flag} is given more than once: give it once\n"
+
+
+def test_a_verb_that_only_reads_warns_of_a_flag_that_is_given_twice(saved: str, tmp_path: Path) -> None:
+    other = str(tmp_path / "other.json")
+    run = dockersweep("--format", "json", "scan", "--format", "json", "-o", other, "-o", "-", "--inventory", saved)
+    assert run.json()["schema"] == "dockersweep.inventory/1"
+    assert not Path(other).exists()
+    assert run.stderr.splitlines() == [
+        "dockersweep: --format is given more than once; the last one is used",
+        "dockersweep: --output is given more than once; the last one is used",
+    ]
+
+
+def test_flags_that_add_up_are_given_as_often_as_wanted(saved: str) -> None:
+    twice = ["--kind", "image", "--kind", "volume", "--keep-name", "a", "--keep-name", "b", "-v", "-v"]
+    assert dockersweep("plan", *twice, "--inventory", saved).stderr == ""
+
+
+def test_every_flag_that_takes_one_value_is_watched() -> None:
+    top = parser.build_parser()
+    [verbs] = [action for action in top._actions if action.dest == "verb"]
+    assert isinstance(verbs.choices, dict)
+    for one in (top, *verbs.choices.values()):
+        for action in one._actions:
+            takes_one = action.option_strings and action.nargs is None and type(action).__name__ != "_AppendAction"
+            assert not takes_one or isinstance(action, parser._StoreOnce), action.option_strings
+
+
 def test_an_inventory_that_does_not_hold_is_named_with_its_field(tmp_path: Path) -> None:
     document = json.loads(write_document(SEEN))
     document["images"][1]["size_bytes"] = "big"
