@@ -8,7 +8,9 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from dockersweep.engine.disk.found import Listed
+from dockersweep.engine.disk.blocks import read_storage_from_disk
+from dockersweep.engine.disk.folder import read_folder
+from dockersweep.engine.disk.found import ForeignFolderError, Listed
 from dockersweep.engine.disk.space import disk_of
 from dockersweep.model.inventory import Disk
 from dockersweep.model.inventory import Engine as SeenEngine
@@ -94,6 +96,32 @@ def test_the_id_in_the_folder_must_be_the_engines_and_most_of_what_is_listed_be_
     in_containerd = msgspec.structs.replace(engine, image_store="containerd")
     assert disk_of(in_containerd, listed(OTHER, containers=(ONE,))) is not None
     assert disk_of(in_containerd, listed(OTHER, containers=(OTHER,))) is None
+
+
+@pytest.mark.parametrize(
+    ("here", "listed_images", "is_own"),
+    [(2, 2, True), (2, 3, True), (1, 2, False), (1, 3, False), (3, 2, True)],
+)
+@pytest.mark.parametrize("is_told", [True, False], ids=["id-told", "id-not-told"])
+def test_space_blocks_and_folder_agree_whose_a_folder_is(
+    tmp_path: Path, here: int, listed_images: int, is_own: bool, is_told: bool
+) -> None:
+    """Of half of what is listed nobody knows whose it is; without an id each must have all images of the other."""
+    engine = root_of(tmp_path)
+    if is_told:
+        (tmp_path / "engine-id").write_text("ENGINE")
+    names = [str(number) * 64 for number in range(5)]
+    for name in names[:here]:
+        (tmp_path / IMAGES / name).write_text('{"rootfs": {"diff_ids": []}}')
+    seen = listed(*names[:listed_images])
+    expected = is_own if is_told else here == listed_images
+    assert (disk_of(engine, seen) is not None) == expected
+    assert (read_folder(engine, seen, 60)[0] is not None) == expected
+    if expected:
+        read_storage_from_disk(engine, seen, {}, 60)
+    else:
+        with pytest.raises(ForeignFolderError):
+            read_storage_from_disk(engine, seen, {}, 60)
 
 
 def told_disks(host: str) -> Iterator[Disk | None]:

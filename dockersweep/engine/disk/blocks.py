@@ -1,12 +1,8 @@
-"""From an engine's folder on this machine to the storage of an inventory, in disk blocks.
-
-The socket may be forwarded from another machine that has the same folder here, so the folder must tell of what the
-engine lists before it is believed.
-"""
+"""From an engine's folder on this machine to the storage of an inventory, in disk blocks."""
 
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +11,7 @@ import msgspec
 from dockersweep.engine.disk import containerd, graphdriver, podman
 from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.found import Found, Listed, UnreadableStorageError
+from dockersweep.engine.disk.ownership import check_contents, folder_of, tells_the_id_of
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure, mount_points
 from dockersweep.model.inventory import Engine, Volume
 from dockersweep.model.storage import Part, Storage
@@ -25,7 +22,6 @@ SYSTEM_CONTAINERD = Path("/var/lib/containerd")
 """Where containerd keeps its data if it is not started by the engine itself, but as a service of its own."""
 _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
 """What a folder that is damaged, or of a version that is not known, may lead to."""
-_ID_BYTES = 256
 
 
 def read_storage_from_disk(
@@ -41,16 +37,14 @@ def read_storage_from_disk(
     `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the folder is not there,
     not readable, not this engine's or not understood.
     """
-    if not engine.endpoint.startswith("unix:") or engine.root_dir is None:
-        raise UnreadableStorageError("the engine is on another machine")
-    root = Path(engine.root_dir)
     try:
+        root = folder_of(engine)
         found = _find(engine, root, listed, system_containerd)
         parts = {one.id: one for one in (*found, *_volumes(listed.volumes))}
         storage, unmeasured = _Measuring(root, known, time.monotonic() + timeout_seconds).storage(parts.values())
         return DiskTold(storage, unmeasured, _in_registry(found))
     except _UNEXPECTED as error:
-        raise UnreadableStorageError(f"{root} cannot be read: {error}") from error
+        raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {error}") from error
 
 
 class DiskTold(NamedTuple):
@@ -68,16 +62,14 @@ def _in_registry(found: Iterable[Found]) -> dict[str, bool]:
 
 
 def _find(engine: Engine, root: Path, listed: Listed, system_containerd: Path) -> list[Found]:
-    if not root.is_dir():
-        raise UnreadableStorageError(f"{root} is not on this machine")
-    is_certain = _tells_the_id_of(engine, root)
+    is_certain = tells_the_id_of(engine, root)
     if engine.flavour == "podman":
         found = podman.find_parts(root, engine.image_store)
     elif engine.image_store == "containerd":
         return _find_containerd(root, listed, system_containerd)
     else:
         found = graphdriver.find_parts(root, engine.image_store)
-    _check_contents(root, listed, {one.id for one in found}, is_certain)
+    check_contents(root, listed, {one.id for one in found}, is_certain)
     return found
 
 
@@ -89,41 +81,8 @@ def _find_containerd(root: Path, listed: Listed, system_containerd: Path) -> lis
         raise UnreadableStorageError(f"there is no containerd in {root} or {system_containerd}")
     daemon = max(known, key=lambda one: (one / containerd.METADATA).stat().st_mtime_ns)
     found = containerd.find_parts(root, daemon)
-    _check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
+    check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
     return found
-
-
-def _tells_the_id_of(engine: Engine, root: Path) -> bool:
-    """Return whether the folder says that it is this engine's: Docker writes its id beside its data from 24.0 on."""
-    place = root / "engine-id"
-    if not place.is_file():
-        return False
-    with place.open("rb") as file:
-        told = file.read(_ID_BYTES).decode("utf-8", "replace").strip()
-    if told != engine.id:
-        raise UnreadableStorageError(f"{root} belongs to another engine ({told})")
-    return True
-
-
-def _check_contents(folder: Path, listed: Listed, found: Collection[str], is_certain: bool) -> None:
-    """Compare what is in the folder with what the engine lists: clones of a machine share the engine's id.
-
-    Where the id is not told either, each must have all images of the other, and all listed containers must be there.
-    """
-    images = {f"image:{one.id}" for one in listed.images}
-    # Of a container whose removal failed, or goes on, only a part may be left.
-    containers = {f"container:{one.id}" for one in listed.containers if one.state not in ("dead", "removing")}
-    missing = (images | containers) - set(found)
-    strange = set() if is_certain else {one for one in found if one.startswith("image:")} - images
-    if is_certain and len(missing) < len(images | containers) / 2:
-        # What has just gone may be missing, and is of unknown size.
-        missing = set()
-    if missing or strange:
-        odd = sorted(missing or strange)[0]
-        raise UnreadableStorageError(
-            f"{folder} belongs to another engine, or things come and go there: {odd} is only "
-            f"{'listed by the engine' if missing else 'in the folder'}"
-        )
 
 
 def _volumes(volumes: tuple[Volume, ...]) -> Iterator[Found]:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from dockersweep.engine.disk.found import Listed
-from dockersweep.engine.disk.space import is_its_own
+from dockersweep.engine.disk.found import ForeignFolderError, Listed, UnreadableStorageError
+from dockersweep.engine.disk.ownership import check_names, folder_of
 from dockersweep.engine.disk.walk import TooLateError, measure, mount_points
 from dockersweep.model.inventory import Engine, EngineFolder, LeftStore, ScanWarning
 
@@ -22,22 +22,21 @@ def read_folder(
 
     None where the engine is on another machine, or its folder is not there, not readable or not its own.
     """
-    if not engine.endpoint.startswith("unix:") or engine.root_dir is None:
-        return None, (_warning("not measured: the engine is on another machine"),)
-    root = Path(engine.root_dir)
     deadline = time.monotonic() + timeout_seconds
     try:
-        if not root.is_dir():
-            return None, (_warning(f"not measured: {root} is not on this machine"),)
-        if not is_its_own(engine, root, listed):
-            return None, (_warning(f"not measured: {root} does not hold what this engine lists"),)
+        root = folder_of(engine)
+        check_names(engine, root, listed)
         mounts = mount_points()
         # The folder may be a link to another disk.
         size = measure([Path(os.path.realpath(root))], deadline, mounts).high
+    except ForeignFolderError:
+        return None, (_warning(f"not measured: {engine.root_dir} does not hold what this engine lists"),)
+    except UnreadableStorageError as error:
+        return None, (_warning(f"not measured: {error}"),)
     except TooLateError:
         return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
     except OSError as error:
-        return None, (_warning(f"{root} cannot be read: {error.strerror or error}"),)
+        return None, (_warning(f"{engine.root_dir} cannot be read: {error.strerror or error}"),)
     return EngineFolder(size_bytes=size, left_stores=tuple(_left_stores(engine, root, deadline, mounts))), ()
 
 

@@ -28,6 +28,10 @@ class UnreadableStorageError(Exception):
     """The metadata are not there, or not as they are known to be; the engine's own words must do."""
 
 
+class ForeignFolderError(UnreadableStorageError):
+    """The folder is not that of the engine that listed these objects."""
+
+
 @dataclass(frozen=True)
 class Listed:
     """What the engine itself lists."""

@@ -1,0 +1,94 @@
+"""Whether a folder on this machine is that of the engine that lists: the one place that decides it.
+
+The socket may be forwarded from another machine that has the same folder here, and clones of a machine share the
+engine's id. So a folder is believed only where it tells of what the engine lists.
+"""
+
+import os
+import re
+from collections.abc import Collection, Set
+from pathlib import Path
+
+from dockersweep.engine.disk.found import ForeignFolderError, Listed, UnreadableStorageError
+from dockersweep.model.inventory import Engine
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_ID_BYTES = 256
+
+
+def folder_of(engine: Engine) -> Path:
+    """Return the engine's folder on this machine; whether it is the engine's own is asked with the other two.
+
+    Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, and OSError.
+    """
+    if not engine.endpoint.startswith("unix:") or engine.root_dir is None:
+        raise UnreadableStorageError("the engine is on another machine")
+    root = Path(engine.root_dir)
+    if not root.is_dir():
+        raise UnreadableStorageError(f"{root} is not on this machine")
+    return root
+
+
+def check_names(engine: Engine, root: Path, listed: Listed) -> None:
+    """Compare the names of files in the engine's folder with what it lists, which costs nothing beside a scan.
+
+    Raises ForeignFolderError where the folder is another engine's, and OSError.
+    """
+    if engine.flavour == "podman":
+        places = root / f"{engine.image_store}-images", root / f"{engine.image_store}-containers"
+    else:
+        places = root / "image" / engine.image_store / "imagedb" / "content" / "sha256", root / "containers"
+    is_certain = tells_the_id_of(engine, root)
+    if not is_certain and not (root / engine.image_store).is_dir():
+        raise ForeignFolderError(f"{root} does not hold what this engine lists: there is no {engine.image_store} in it")
+    there = {f"image:sha256:{one}" for one in _ids_in(places[0])}
+    there |= {f"container:{one}" for one in _ids_in(places[1])}
+    # containerd's images are in a database, which may be that of a service of its own.
+    check_contents(root, listed, there, is_certain, with_images=engine.image_store != "containerd")
+
+
+def tells_the_id_of(engine: Engine, root: Path) -> bool:
+    """Return whether the folder says that it is this engine's: Docker writes its id beside its data from 24.0 on.
+
+    Raises ForeignFolderError where it says that it is another's, and OSError.
+    """
+    place = root / "engine-id"
+    if not place.is_file():
+        return False
+    with place.open("rb") as file:
+        told = file.read(_ID_BYTES).decode("utf-8", "replace").strip()
+    if told != engine.id:
+        raise ForeignFolderError(f"{root} belongs to another engine ({told})")
+    return True
+
+
+def check_contents(
+    folder: Path, listed: Listed, there: Collection[str], is_certain: bool, with_images: bool = True
+) -> None:
+    """Compare what is in a folder with what the engine lists; `there` has ids as parts of the storage have them.
+
+    Where the engine's id is there (`is_certain`), more than half of what is listed must be there too: what has just
+    gone may be missing. Where it is not, each must have all images of the other, and all listed containers must be
+    there. Raises ForeignFolderError.
+    """
+    images = {f"image:{one.id}" for one in listed.images} if with_images else set()
+    # Of a container whose removal failed, or goes on, only a part may be left.
+    containers = {f"container:{one.id}" for one in listed.containers if one.state not in ("dead", "removing")}
+    missing = (images | containers) - set(there)
+    strange: Set[str] = set() if is_certain else {one for one in there if one.startswith("image:")} - images
+    if is_certain and len(missing) < len(images | containers) / 2:
+        missing = set()
+    if missing or strange:
+        odd = sorted(missing or strange)[0]
+        raise ForeignFolderError(
+            f"{folder} belongs to another engine, or things come and go there: {odd} is only "
+            f"{'listed by the engine' if missing else 'in the folder'}"
+        )
+
+
+def _ids_in(folder: Path) -> set[str]:
+    """Return the names in a folder that are ids of objects. Podman makes such a folder with the first of them."""
+    try:
+        return {name for name in os.listdir(folder) if _ID.fullmatch(name)}
+    except FileNotFoundError:
+        return set()
