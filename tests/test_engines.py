@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dockersweep.engine.throw_away import MARKER_FILE
 from tests.engines import archive, cgroups, rundir
 from tests.engines.archive import ImageSpec
 from tests.engines.engine import Engine, EngineError
@@ -20,6 +21,7 @@ from tests.engines.heap import everything, heap
 from tests.engines.kinds import DEFAULT_KIND, KINDS, CannotDo, EngineKind, kind
 from tests.engines.litter import Litter, State
 from tests.engines.wire import RefusalError
+from tests.running import dockersweep
 
 _OWNER = """
 import sys
@@ -281,6 +283,22 @@ def test_sandbox_runs_a_command_and_cleans_up(checkout: Path, tmp_path: Path) ->
     assert Path(tool).parent == run / "bin"
     assert not run.exists()
     assert "DOCKERSWEEP_NOW" in done.stderr
+
+
+def test_an_engine_of_the_tests_takes_the_time_of_a_test_from_afar_as_well(engine: Engine, litter: Litter) -> None:
+    litter.network("old")
+    marker = engine.data_root / MARKER_FILE
+    flags = ("--yes", "--kind", "network")
+    marker.unlink()
+    try:
+        run = dockersweep("sweep", *flags, host=engine.url, DOCKERSWEEP_NOW="2099-01-01T00:00:00Z")
+    finally:
+        marker.touch()
+    # A label of Docker's engine says the same; Podman has none.
+    assert run.status == (2 if engine.kind.flavour == "podman" else 0), run.stderr
+    assert len(engine.api.networks(names=["old"])) == (1 if engine.kind.flavour == "podman" else 0)
+    assert dockersweep("sweep", *flags, host=engine.url, DOCKERSWEEP_NOW="2099-01-01T00:00:00Z").status == 0
+    assert engine.api.networks(names=["old"]) == []
 
 
 @pytest.mark.engines

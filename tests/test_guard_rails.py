@@ -17,10 +17,11 @@ from dockersweep.commands import audit_log
 from dockersweep.commands.audit_log import AuditLog
 from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.run_lock import run_lock
+from dockersweep.engine.throw_away import MARKER_FILE, MARKER_LABEL
 from dockersweep.errors import RefusedError
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import NOTHING, Removal
-from tests.fake_engine import FakeEngine, Handler, Reply, fake_engine
+from tests.fake_engine import EMPTY, FakeEngine, Handler, Reply, fake_engine, reply
 from tests.inventories import ENGINE
 from tests.running import Run, dockersweep
 from tests.test_bad_days import start, stopped, wait_for_request, with_containers
@@ -93,6 +94,45 @@ def test_the_engine_that_is_meant(name: str, status: int) -> None:
     assert run.status == status
     if status:
         assert f'the engine at {engine.url} is "box" and not "{name}", which --confirm-engine asks for' in run.stderr
+
+
+# The time of a test.
+
+LATER = "2099-01-01T00:00:00Z"
+
+
+def test_the_time_of_a_test_is_refused_where_something_would_really_go(tmp_path: Path) -> None:
+    with fake_engine() as engine:
+        removable(engine, "a")
+        saved = tmp_path / "plan.json"
+        look = (("plan", "-o", str(saved)), ("report",), ("sweep", "--dry-run"))
+        for words in look:
+            assert dockersweep(*words, host=engine.url, DOCKERSWEEP_NOW=LATER).status == 0, words
+        for words in (("sweep", "--yes"), ("apply", "--yes", str(saved))):
+            run = dockersweep(*words, host=engine.url, DOCKERSWEEP_NOW=LATER)
+            assert (run.status, run.stdout) == (2, ""), words
+            assert run.stderr == (
+                "dockersweep: nothing was removed: DOCKERSWEEP_NOW is set, so no age is right: unset it, "
+                "or use --dry-run\n"
+            )
+        assert deletes(engine) == []
+        assert dockersweep("sweep", "--yes", host=engine.url, DOCKERSWEEP_NOW="").status == 0
+        assert deletes(engine) == ["/containers/a"]
+
+
+@pytest.mark.parametrize("mark", ["file", "label"])
+def test_the_time_of_a_test_is_taken_on_an_engine_of_the_tests(mark: str, tmp_path: Path) -> None:
+    with fake_engine() as engine:
+        removable(engine, "a")
+        info = json.loads(EMPTY["/info"][1]) | {"DockerRootDir": str(tmp_path), "Labels": ["region=eu"]}
+        engine.replies["/info"] = reply(info)
+        assert dockersweep("sweep", "--yes", host=engine.url, DOCKERSWEEP_NOW=LATER).status == 2
+        if mark == "file":
+            (tmp_path / MARKER_FILE).touch()
+        else:
+            engine.replies["/info"] = reply(info | {"Labels": ["region=eu", MARKER_LABEL]})
+        assert dockersweep("sweep", "--yes", host=engine.url, DOCKERSWEEP_NOW=LATER).status == 0
+        assert deletes(engine) == ["/containers/a"]
 
 
 # The lock.

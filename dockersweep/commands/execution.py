@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from dockersweep import __version__
 from dockersweep.commands.audit_log import JOURNAL, AuditLog
 from dockersweep.commands.event_log import EventLog
-from dockersweep.commands.gather import Picture, confirm_engine, open_engine, open_memory, picture_of
+from dockersweep.commands.gather import Picture, confirm_engine, open_engine, open_memory, picture_of, refuse_chosen_now
 from dockersweep.commands.permission import Circumstances, permit
 from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.rounds import FailedBefore, Hands, Records, Task, carry_out_rounds
@@ -204,6 +204,7 @@ def open_execution(arguments: argparse.Namespace) -> Iterator[Execution]:
         open_engine(arguments, arguments.removal_timeout.seconds) as client,
     ):
         confirm_engine(client, arguments.confirm_engine)
+        refuse_chosen_now(client)
         folder = state_folder(os.environ, os.geteuid())
         with (
             closing(AuditLog(arguments.audit_log)) as audit_log,

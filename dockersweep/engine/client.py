@@ -19,6 +19,7 @@ from dockersweep.engine.connection import LARGEST_LIST_BYTES, LARGEST_OBJECT_BYT
 from dockersweep.engine.decoding import decode
 from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.removal_answer import RemovalAnswer, means_gone, read_removal_answer
+from dockersweep.engine.throw_away import is_throw_away
 from dockersweep.engine.translate import (
     ToldBy,
     container_from_details,
@@ -91,6 +92,8 @@ class Client:
         self.clock = parse_instant(info.system_time)
         """The time on the engine's clock when it was first spoken to; None where it does not tell."""
         self.engine = self._describe(version, info)
+        self.is_throw_away = is_throw_away(self.engine.root_dir, info.labels or ())
+        """Whether the project's own tests or the sandbox started it."""
 
     def _choose_api(self, version: wire.WireVersion) -> tuple[int, int]:
         newest, oldest = _version_pair(version.api_version), _version_pair(version.min_api_version)

@@ -235,6 +235,7 @@ class WireInfo(Struct, rename="pascal"):
     driver_status: list[list[str]] | None = None
     docker_root_dir: str = ""
     system_time: str = ""
+    labels: list[str] | None = None
 
 
 class WireDeleted(Struct, rename="pascal"):

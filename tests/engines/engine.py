@@ -16,6 +16,7 @@ from typing import Self
 
 from docker import APIClient
 
+from dockersweep.engine.throw_away import MARKER_FILE
 from tests.engines import cgroups, keeper, launch, rundir
 from tests.engines.kinds import EngineKind
 from tests.engines.roots import FORKY_DOCKER
@@ -117,6 +118,7 @@ class Engine:
             self._run = rundir.RunDirectory()
             self._recorder = Recorder(self.run_directory / "recorded.sock", self.socket)
         self.data_root.mkdir(exist_ok=True)
+        (self.data_root / MARKER_FILE).touch()
         (self.run_directory / keeper.PID_FILE).unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
         self._keeper = self._launch(self._run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dockersweep.engine.throw_away import MARKER_LABEL
 from tests.engines import cgroups
 from tests.engines.kinds import EngineKind
 from tests.engines.roots import FORKY_DOCKER
@@ -80,6 +81,7 @@ def _dockerd(kind: EngineKind, run: Path, socket: Path, data: Path, options: tup
         "dockerd",
         *("--data-root", str(data), "--exec-root", "/run/dk", "--pidfile", "/run/dockerd.pid"),
         *("-H", f"unix://{socket}", "--cgroup-parent", f"/{run.name}"),
+        *("--label", MARKER_LABEL),
         *("--iptables=false", "--ip6tables=false", "--shutdown-timeout", "1"),
         *store,
         *options,
