@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from dockersweep.cli import main
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import Removal
 from tests.fake_engine import FakeEngine, fake_engine, reply
 from tests.running import Run, dockersweep
 from tests.test_bad_days import start, wait_for_request
@@ -159,6 +162,34 @@ def test_errors_are_events(log_format: str) -> None:
     else:
         told = [json.loads(refused[-1]), json.loads(unreachable.stderr)]
         assert [(one["event"], one["exit_status"]) for one in told] == [("error", 4), ("error", 5)]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json", "journal"])
+def test_an_unexpected_error_in_a_worker_keeps_its_traceback(
+    log_format: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def goes_wrong(hand: object, removal: Removal) -> Outcome:
+        raise KeyError(f"\x1b[31m{removal.name}")
+
+    monkeypatch.setattr("dockersweep.engine.executor.remove_one", goes_wrong)
+    with fake_engine() as engine:
+        removable(engine, "a")
+        flags = ("--yes-first-time", "--log-format", log_format, *NOW)
+        assert main(["-H", engine.url, "sweep", *flags]) == 3
+        assert ("DELETE", "/containers/a") not in engine.asked
+    out, err = capfd.readouterr()
+    assert "this is a bug" in out
+    lines = err.splitlines()
+    if log_format == "json":
+        told = next(one for one in events(err) if one["event"] == "traceback")
+        lines = told["lines"]
+        assert told["text"].startswith("KeyError")
+        assert events(err)[-1]["event"] == "end"
+    elif log_format == "journal":
+        lines = [line.removeprefix("<3>") for line in lines if line.startswith("<3>")]
+    assert lines[0] == "Traceback (most recent call last):"
+    assert any("in goes_wrong" in line for line in lines)
+    assert "\x1b" not in err
 
 
 def test_a_signal_is_an_event() -> None:

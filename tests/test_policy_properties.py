@@ -466,6 +466,9 @@ class RecordingEngine:
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         pass
 
+    def failed_inside(self, error: Exception) -> None:
+        raise error
+
     def remove_container(self, container_id: str) -> RemovalAnswer:
         return self._remove("container", container_id)
 

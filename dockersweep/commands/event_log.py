@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -107,6 +108,16 @@ class EventLog:
         # A terminal that was hung up takes no message any more, but the status is still told.
         with suppress(OSError):
             sys.stderr.write(f"dockersweep: {printable(text)}\n")
+
+    def bug(self, error: Exception) -> None:
+        """An unexpected error in a worker ends the run: its traceback, which a report of the bug needs."""
+        lines = [printable(line) for line in "".join(traceback.format_exception(error)).splitlines()]
+        if self._format == "json":
+            text = f"{type(error).__name__}: {error}"
+            self._tell(ERROR, "traceback", text, text=text, lines=lines)
+            return
+        for line in lines:
+            self._write(f"<{ERROR}>{line}" if self.is_on else line)
 
     def _tell(self, priority: int, event: str, message: str, **fields: Value) -> None:
         if self._format == "json":

@@ -91,6 +91,10 @@ class Records:
         if not outcome.is_unknown:
             self.run.ended(removal, outcome)
 
+    def failed_inside(self, error: Exception) -> None:
+        """An error of our own ends the run."""
+        self.events.bug(error)
+
 
 @dataclass
 class FailedBefore:

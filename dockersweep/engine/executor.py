@@ -122,6 +122,7 @@ class _Run:
             self._do_removals(unit, done)
         except Exception as error:
             text = f"dockersweep failed here ({type(error).__name__}: {error}); this is a bug"
+            self._hand.record.failed_inside(error)
             self._end("surprise", text)
             done += [(removal, outcome_of(removal, "failed", text)) for removal in unit[len(done) :]]
         return done

@@ -60,6 +60,9 @@ class Record(Protocol):
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         """This became of it, whether anything was sent or not."""
 
+    def failed_inside(self, error: Exception) -> None:
+        """An error of our own ends the run; where it was raised is in its traceback."""
+
 
 @dataclass(frozen=True)
 class Hand:
