@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +44,8 @@ class Scene:
     flags: tuple[str, ...] = ()
     untags: str | None = None
     """The tag whose row is meant; None where the object itself goes."""
+    named: str | None = None
+    """The name by which an engine may be asked for it; None where it never is."""
 
 
 @dataclass(frozen=True)
@@ -316,7 +318,7 @@ def _network(engine: Engine, litter: Litter, change: Callable[[], object], whole
     def there() -> bool:
         return made in {one["Id"] for one in engine.wire.call("GET", "/networks")}
 
-    return Scene(made, change, there, whole)
+    return Scene(made, change, there, whole, named="net")
 
 
 def _endpoint(engine: Engine, litter: Litter) -> Scene:
@@ -333,6 +335,27 @@ def _named_by_stopped(engine: Engine, litter: Litter) -> Scene:
         litter.start("late")
 
     return _network(engine, litter, lambda: litter.container("late", state="created", networks=["net"]), whole)
+
+
+def _network_anew(engine: Engine, litter: Litter) -> Scene:
+    def change() -> None:
+        engine.api.remove_network("net")
+        litter.network("net")
+
+    def whole() -> None:
+        assert engine.wire.call("GET", "/networks/net")
+
+    return _network(engine, litter, change, whole)
+
+
+def _network_anew_with_a_container(engine: Engine, litter: Litter) -> Scene:
+    def change() -> None:
+        engine.api.remove_network("net")
+        litter.network("net")
+        litter.container("late", state="created", networks=["net"])
+
+    scene = _network(engine, litter, change, lambda: litter.start("late"))
+    return replace(scene, there=None)
 
 
 # Build cache.
@@ -447,13 +470,18 @@ RACES = (
         # Podman tells a parent by its layers.
         before="removed", saved={"podman": "skipped", "else": "removed"}, window="removed",
     ),
-    Race(
-        "network", "gets an endpoint", _endpoint,
-        window={"podman": "removed"}, open="the network of a running container, on Podman",
-    ),
+    Race("network", "gets an endpoint", _endpoint),
     Race(
         "network", "is named by a stopped container", _named_by_stopped,
-        window="removed", open="the network that a stopped container needs to start",
+        window={"podman": "skipped", "else": "removed"}, open="the network that a stopped container needs to start",
+    ),
+    Race(
+        "network", "is made anew", _network_anew, before="gone",
+        window={"podman": "removed", "else": "gone"}, open="the new network, as long as no container names it",
+    ),
+    Race(
+        "network", "is made anew and gets a container", _network_anew_with_a_container,
+        before="gone", window={"podman": "skipped", "else": "gone"},
     ),
     Race("build-cache", "is used again", _cache_hit, window="removed"),
     Race("build-cache", "is used by a build under way", _cache_in_a_build),

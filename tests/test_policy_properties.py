@@ -407,7 +407,7 @@ class RecordingEngine:
     tells_usage_in_parts = True
 
     def __init__(self, seen: Inventory) -> None:
-        self.takes_a_prefix_for_a_volume = seen.engine.flavour == "podman"
+        self.takes_a_prefix_for_a_volume = self.guards_networks_by_name = seen.engine.flavour == "podman"
         self.asked: list[tuple[Kind, str, str, str]] = []
         self.recorded: list[tuple[Kind, str, str, str]] = []
         self._there = {ref_of(one): one for one in objects_of(seen)}
@@ -437,9 +437,12 @@ class RecordingEngine:
         one = self._there.get(ObjectRef(kind="volume", id=name))
         return one if isinstance(one, Volume) else None
 
-    def network(self, network_id: str) -> Network | None:
-        one = self._there.get(ObjectRef(kind="network", id=network_id))
-        return one if isinstance(one, Network) else None
+    def networks(self) -> tuple[Network, ...]:
+        return tuple(one for one in self._of_kind("network") if isinstance(one, Network))
+
+    def network(self, reference: str) -> Network | None:
+        by_name = [one for one in self.networks() if one.name == reference]
+        return next((one for one in self.networks() if one.id == reference), by_name[0] if by_name else None)
 
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
         return DiskUsage(build_cache=tuple(self._of_kind("build-cache")))  # type: ignore[arg-type]
@@ -489,8 +492,10 @@ class RecordingEngine:
     def remove_volume(self, name: str) -> RemovalAnswer:
         return self._remove("volume", name)
 
-    def remove_network(self, network_id: str) -> RemovalAnswer:
-        return self._remove("network", network_id)
+    def remove_network(self, reference: str) -> RemovalAnswer:
+        meant = self.network(reference)
+        assert meant is not None
+        return self._remove("network", meant.id)
 
     def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer:
         for one in record_ids:

@@ -28,15 +28,15 @@ def looks_at(request: Request, race: Race, scene: Scene) -> bool:
         return False
     if race.kind == "build-cache":
         return request.path == "/system/df" and request.params.get("type", "build-cache") == "build-cache"
-    name = scene.untags or scene.id
     ending = "/json" if race.kind in ("container", "image") else ""
-    return request.path == f"/{race.kind}s/{name}{ending}"
+    names = {scene.untags or scene.id, scene.named}
+    return request.path in {f"/{race.kind}s/{name}{ending}" for name in names}
 
 
 def asks_for(request: Request, race: Race, scene: Scene) -> bool:
     """Whether a request asks to remove the object."""
     action = "untag" if scene.untags else "remove"
-    row = {"kind": race.kind, "id": scene.id, "name": scene.untags, "action": action}
+    row = {"kind": race.kind, "id": scene.id, "name": scene.untags or scene.named, "action": action}
     return bool(set(removals(request)) & names_of(row))
 
 

@@ -60,6 +60,8 @@ def test_what_is_never_allowed(method: str, path: str, params: dict[str, str]) -
         (sent("DELETE", "/containers/abc", **HARMLESS), [row("container", "abc")]),
         (sent("DELETE", "/images/app:1", noprune="1", force="0"), [row("image", "x", action="untag", name="app:1")]),
         (sent("DELETE", "/images/a:1@x", noprune="1", force="0"), [row("image", "x", action="untag", name="a:1")]),
+        (sent("DELETE", "/networks/abc"), [row("network", "abc", name="net")]),
+        (sent("DELETE", "/networks/net"), [row("network", "abc", name="net")]),
         (sent("POST", "/build/prune", **ONE_RECORD), [row("build-cache", "abc")]),
     ],
 )
@@ -75,6 +77,11 @@ def test_what_stands_in_the_plan(request_sent: Request, rows: list[dict[str, Any
 def test_an_image_that_is_to_lose_a_tag_may_not_go_by_its_id() -> None:
     rows = [row("image", "x", action="untag", name="app:1")]
     assert list(strays([sent("DELETE", "/images/x", noprune="1", force="0")], "sweep", rows))
+
+
+def test_two_names_of_one_object_are_one_removal() -> None:
+    by_both = [sent("DELETE", "/networks/abc"), sent("DELETE", "/networks/net")]
+    assert list(strays(by_both, "sweep", [row("network", "abc", name="net")]))
 
 
 def test_every_run_is_recorded_and_what_is_not_planned_is_told(engine: Engine, litter: Litter) -> None:

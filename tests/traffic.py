@@ -58,6 +58,9 @@ def names_of(row: Mapping[str, Any]) -> set[Named]:
     kind, object_id, name = row["kind"], row["id"], row["name"]
     if row["action"] == "untag":
         return {(kind, name), (kind, f"{name}@{object_id}")}
+    if kind == "network":
+        # Podman minds containers only where it is asked by the name.
+        return {(kind, object_id), (kind, name)}
     return {(kind, object_id)}
 
 
@@ -76,8 +79,9 @@ def strays(requests: Iterable[Request], verb: str | None, rows: Iterable[Mapping
     if rows is None:
         return
     planned = {name: row for row in rows for name in names_of(row)}
-    for name, times in asked.items():
-        if name not in planned:
+    for name in asked:
+        times = sum(asked[other] for other in names_of(planned[name])) if name in planned else 0
+        if not times:
             yield f"the removal of {name} was asked for, and stands in no plan"
         elif times > 1:
             yield f"the removal of {name} was asked for {times} times"

@@ -215,6 +215,12 @@ class Client:
         return self.is_podman
 
     @property
+    def guards_networks_by_name(self) -> bool:
+        """Whether the engine refuses to remove a network that a container names, in any state, where it is asked for
+        by its name, and not where it is by its id: Podman 5.8 and 6.1. Docker asks for endpoints in either case."""
+        return self.is_podman
+
+    @property
     def mounts_images(self) -> bool:
         """Whether containers can mount images, which no engine counts as a use of these (API 1.48, Podman)."""
         return self.is_podman or self.api >= API_WITH_IMAGE_MOUNTS
@@ -275,9 +281,9 @@ class Client:
         seen = self._look(f"/volumes/{name}", wire.WireVolume)
         return None if seen is None else volume_from_list(seen, free_by_engine=False)
 
-    def network(self, network_id: str) -> Network | None:
-        """Return one network as it is now; None where it is gone."""
-        seen = self._look(f"/networks/{network_id}", wire.WireNetwork)
+    def network(self, reference: str) -> Network | None:
+        """Return the network that an id or a name means now; None where it is gone."""
+        seen = self._look(f"/networks/{reference}", wire.WireNetwork)
         return None if seen is None else network_from_list(seen)
 
     # Removals
@@ -300,9 +306,9 @@ class Client:
         """Remove one volume that nothing uses."""
         return self._delete(f"/volumes/{name}", {"force": "0"})
 
-    def remove_network(self, network_id: str) -> RemovalAnswer:
-        """Remove one network. The engines do not ask stopped containers: the caller has to."""
-        return self._delete(f"/networks/{network_id}", {})
+    def remove_network(self, reference: str) -> RemovalAnswer:
+        """Remove one network, by its id or its name. Docker does not ask stopped containers: the caller has to."""
+        return self._delete(f"/networks/{reference}", {})
 
     def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer:
         """Remove just these build-cache records, those of them that are not in use and have no child that stays.

@@ -27,6 +27,8 @@ class EngineRemovals(Protocol):
     @property
     def takes_a_prefix_for_a_volume(self) -> bool: ...
     @property
+    def guards_networks_by_name(self) -> bool: ...
+    @property
     def tells_usage_in_parts(self) -> bool: ...
     @property
     def removal_seconds(self) -> float: ...
@@ -38,13 +40,14 @@ class EngineRemovals(Protocol):
     def container(self, container_id: str) -> Container | None: ...
     def image(self, reference: str) -> ImageTags | None: ...
     def volume(self, name: str) -> Volume | None: ...
-    def network(self, network_id: str) -> Network | None: ...
+    def network(self, reference: str) -> Network | None: ...
+    def networks(self) -> tuple[Network, ...]: ...
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
     def remove_container(self, container_id: str) -> RemovalAnswer: ...
     def remove_image(self, image_id: str) -> RemovalAnswer: ...
     def untag_image(self, tag: str, image_id: str) -> RemovalAnswer: ...
     def remove_volume(self, name: str) -> RemovalAnswer: ...
-    def remove_network(self, network_id: str) -> RemovalAnswer: ...
+    def remove_network(self, reference: str) -> RemovalAnswer: ...
     def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer: ...
 
 
@@ -137,8 +140,25 @@ def _look(engine: EngineRemovals, removal: Removal) -> Fingerprint | None:
     elif removal.kind == "volume":
         seen = engine.volume(removal.id)
     else:
-        seen = engine.network(removal.id)
+        seen = engine.network(_network_reference(engine, removal))
+        if seen is not None and seen.id != removal.id:
+            # Its name is another's by now.
+            return None
     return None if seen is None else fingerprint_of(seen)
+
+
+def _network_reference(engine: EngineRemovals, removal: Removal) -> str:
+    """Return what a network is asked for by: on Podman its name, because only then does Podman refuse to remove what
+    a container in any state names (5.8, 6.1: by id it removes the network of a running one).
+
+    Podman takes the beginning of another network's id for it, once no network has the name: there it is the id.
+    """
+    if not engine.guards_networks_by_name:
+        return removal.id
+    may_begin_an_id = re.fullmatch("[0-9a-f]+", removal.name)
+    if may_begin_an_id and any(seen.id.startswith(removal.name) for seen in engine.networks()):
+        return removal.id
+    return removal.name
 
 
 def _user_that_no_engine_minds(engine: EngineRemovals, removal: Removal) -> str | None:
@@ -230,7 +250,7 @@ def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:
         return engine.remove_image(removal.id)
     if removal.kind == "volume":
         return engine.remove_volume(removal.id)
-    return engine.remove_network(removal.id)
+    return engine.remove_network(_network_reference(engine, removal))
 
 
 def _after_silence(hand: Hand, removal: Removal, error: EngineError) -> Outcome:
