@@ -439,7 +439,7 @@ def contents(engine: Engine) -> int:
     return sum(blob.stat().st_size for blob in blobs)
 
 
-@pytest.mark.on_engines("podman-5.8")
+@pytest.mark.on_engines("podman-5.8", "podman-6.1")
 def test_podman_has_each_layer_as_often_as_it_keeps_it(engine: Engine, litter: Litter) -> None:
     litter_with_empty_layers(litter)
     images, layers = everything_told(engine)

@@ -22,7 +22,8 @@ cd "$new/merged"
 mount -t proc proc proc
 mount --rbind /sys sys
 mount --rbind /dev dev
-for folder in dev/shm run tmp; do
+# Podman 6 mounts an overlay of its own below /var/tmp for a build, which cannot lie on an overlay.
+for folder in dev/shm run tmp var/tmp; do
     mount -t tmpfs tmpfs "$folder"
 done
 mkdir -p ".$run"

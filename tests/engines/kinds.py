@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.engines.roots import BOOKWORM_DOCKER, FORKY_DOCKER, FORKY_PODMAN, TRIXIE_DOCKER, Root
+from tests.engines.roots import (
+    BOOKWORM_DOCKER,
+    EXPERIMENTAL_PODMAN,
+    FORKY_DOCKER,
+    FORKY_PODMAN,
+    TRIXIE_DOCKER,
+    Root,
+)
 
 Flavour = Literal["docker", "podman"]
 ImageStore = Literal["overlay2", "containerd"]
@@ -49,15 +56,11 @@ class EngineKind:
         return self.name
 
 
-KINDS = (
-    EngineKind("docker-20.10", BOOKWORM_DOCKER, "20.10", "1.41", marks_anonymous_volumes=False),
-    EngineKind("docker-26.1", TRIXIE_DOCKER, "26.1", "1.45"),
-    EngineKind("docker-28.5", FORKY_DOCKER, "28.5", "1.51"),
-    EngineKind("docker-28.5-containerd", FORKY_DOCKER, "28.5", "1.51", image_store="containerd"),
-    EngineKind(
-        "podman-5.8",
-        FORKY_PODMAN,
-        "5.8",
+def _podman(name: str, root: Root, version: str) -> EngineKind:
+    return EngineKind(
+        name,
+        root,
+        version,
         "1.44",
         flavour="podman",
         has_build_cache=False,
@@ -67,7 +70,16 @@ KINDS = (
         has_dead=False,
         marks_anonymous_volumes=False,
         protects_networks=False,
-    ),
+    )
+
+
+KINDS = (
+    EngineKind("docker-20.10", BOOKWORM_DOCKER, "20.10", "1.41", marks_anonymous_volumes=False),
+    EngineKind("docker-26.1", TRIXIE_DOCKER, "26.1", "1.45"),
+    EngineKind("docker-28.5", FORKY_DOCKER, "28.5", "1.51"),
+    EngineKind("docker-28.5-containerd", FORKY_DOCKER, "28.5", "1.51", image_store="containerd"),
+    _podman("podman-5.8", FORKY_PODMAN, "5.8"),
+    _podman("podman-6.1", EXPERIMENTAL_PODMAN, "6.1"),
 )
 """Every kind of engine, the oldest Docker first."""
 

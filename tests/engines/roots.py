@@ -43,11 +43,14 @@ class Root:
 
     suite: str
     packages: tuple[str, ...]
+    and_suite: str | None = None
+    """A suite that is offered beside the first, for packages that name it: "podman/experimental"."""
 
     @property
     def name(self) -> str:
         """A folder name that changes with the recipe, so that a changed recipe is built anew."""
-        recipe = " ".join((self.suite, *sorted(self.packages)))
+        suites = (self.suite,) if self.and_suite is None else (self.suite, self.and_suite)
+        recipe = " ".join((*suites, *sorted(self.packages)))
         return f"{self.suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
     @property
@@ -70,8 +73,15 @@ BOOKWORM_DOCKER = Root("bookworm", _DOCKER)
 TRIXIE_DOCKER = Root("trixie", (*_DOCKER, "docker-cli"))
 FORKY_DOCKER = Root("forky", (*_DOCKER, "docker-cli", "docker-buildx"))
 FORKY_PODMAN = Root("forky", _PODMAN)
+# What podman only recommends is named: experimental is never chosen unless it is asked for.
+_PODMAN_6 = ("podman", "netavark", "golang-github-containers-common")
+EXPERIMENTAL_PODMAN = Root(
+    "sid",
+    (*(f"{name}/experimental" for name in _PODMAN_6), "aardvark-dns", "catatonit", "crun", "conmon", "busybox-static"),
+    and_suite="experimental",
+)
 
-ROOTS = (BOOKWORM_DOCKER, TRIXIE_DOCKER, FORKY_DOCKER, FORKY_PODMAN)
+ROOTS = (BOOKWORM_DOCKER, TRIXIE_DOCKER, FORKY_DOCKER, FORKY_PODMAN, EXPERIMENTAL_PODMAN)
 """Every root."""
 
 
@@ -89,6 +99,14 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _offer_beside(root: Root) -> tuple[str, ...]:
+    """Take the second suite from where the first is had from, which mmdebstrap has just written down."""
+    if root.and_suite is None:
+        return ()
+    sources = '"$1/etc/apt/sources.list"'
+    return (f"--setup-hook=sed -i 'p;s/ {root.suite} / {root.and_suite} /' {sources}",)
 
 
 def _bootstrap(root: Root) -> None:
@@ -109,6 +127,7 @@ def _bootstrap(root: Root) -> None:
         "--dpkgopt=force-unsafe-io",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/man/*",
+        *_offer_beside(root),
         f"--include={','.join(root.packages)}",
         root.suite,
         str(unfinished),
