@@ -289,9 +289,18 @@ def is_doubtful(rule: Rule, seen: Object) -> bool:
         return True
     unknown = {"size_over_bytes": size_of(seen), "size_under_bytes": size_of(seen)}
     if isinstance(seen, Container):
-        unknown["restarts_by_itself"] = None if seen.restart_policy is None else 1
+        unknown["restarts_by_itself"] = None if comes_back(seen) is None else 1
         unknown["exit_code"] = seen.exit_code if seen.state in ("exited", "dead") else 1
     return any(field in asked and value is None for field, value in unknown.items())
+
+
+def comes_back(seen: Container) -> bool | None:
+    """Whether a container starts again by itself; None where that is not known."""
+    if seen.restart_policy != "on-failure" or seen.state == "created" or seen.exit_code == 0:
+        return None if seen.restart_policy is None else seen.restart_policy in ("always", "unless-stopped")
+    if seen.retries_left is False or (seen.retries_left and seen.exit_code):
+        return seen.retries_left
+    return None
 
 
 def is_as_old(asked: Age, since: datetime | None, now: datetime) -> str | None:
@@ -433,8 +442,7 @@ def holds(field: str, wanted: Any, seen: Any) -> bool:
             there = {"has_options": "options", "tagged": "tags"}[field]
             return bool(wanted) == bool(getattr(seen, there))
         case "restarts_by_itself":
-            policy = seen.restart_policy
-            return bool(policy is not None and (policy in ("always", "unless-stopped")) == wanted)
+            return comes_back(seen) is wanted
     raise AssertionError(f"the oracle does not know {field}")
 
 

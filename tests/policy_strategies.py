@@ -122,6 +122,7 @@ def _container(random: Random, letter: str) -> Container:
         started_at=_maybe(random, _instant(random)) if ran else None,
         finished_at=_maybe(random, _instant(random)) if made.finished_at else None,
         exit_code=random.choice((None, 0, 0, 1, 137)),
+        retries_left=random.choice((True, True, False, None)),
         project=_project(random),
         mounts=tuple(mounts),
     )

@@ -176,7 +176,7 @@ def test_from_afar_and_of_podman_no_limit_is_known(tmp_path: Path) -> None:
 )
 def test_whether_a_log_is_limited(told: dict[str, Any], expected: bool | None) -> None:
     body = {"Id": "1", "Name": "/a", "State": {}, "RestartCount": 3, "HostConfig": {"LogConfig": told}}
-    seen = container_from_details(msgspec.convert(body, WireContainerDetails))
+    seen = container_from_details(msgspec.convert(body, WireContainerDetails), is_podman=False)
     assert (seen.log_is_limited, seen.restart_count) == (expected, 3)
 
 

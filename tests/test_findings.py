@@ -249,6 +249,9 @@ def test_stores_that_are_left_behind() -> None:
 def test_stopped_containers_that_come_back() -> None:
     assert found(container("web", restart="always"))["DS014"].evidence == ("web: stopped for 10 days, restarts always",)
     assert "DS014" not in found(container("a", "running", restart="always"), container("b", restart="unless-stopped"))
+    failed = changed(container("web", restart="on-failure"), exit_code=137, retries_left=True)
+    assert found(failed)["DS014"].evidence == ("web: stopped for 10 days, restarts on-failure (exit code 137)",)
+    assert "DS014" not in found(changed(failed, exit_code=0), changed(failed, retries_left=False))
 
 
 @pytest.mark.parametrize(

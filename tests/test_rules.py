@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.errors import UsageError
 from dockersweep.model.inventory import Inventory, Object
@@ -52,7 +53,19 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     "restarts unless stopped": (
         (container("web", restart="unless-stopped"),), NOW_FLAGS, "web", "keep", "unless-stopped",
     ),
-    "restarts on failure": ((container("web", restart="on-failure"),), DEFAULT, "web", "remove", "stopped for"),
+    "on-failure, did not fail": ((container("web", restart="on-failure"),), DEFAULT, "web", "remove", "stopped for"),
+    "on-failure, failed, retries unknown": (
+        (replace(container("web", restart="on-failure"), exit_code=1),), NOW_FLAGS, "web", "keep",
+        "not known whether it restarts by itself (on-failure)",
+    ),
+    "on-failure, exit code unknown": (
+        (replace(container("web", restart="on-failure"), exit_code=None, retries_left=True),), NOW_FLAGS, "web",
+        "keep", "not known whether it restarts by itself",
+    ),
+    "on-failure, exit code unknown, no retries": (
+        (replace(container("web", restart="on-failure"), exit_code=None, retries_left=False),), DEFAULT, "web",
+        "remove", "stopped for",
+    ),
     "restart policy unknown": (
         (container("web", restart=None),), NOW_FLAGS, "web", "keep", "of unknown restart policy",
     ),

@@ -252,7 +252,7 @@ class Client:
     def container(self, container_id: str) -> Container | None:
         """Return one container in full but for its size; None where it is gone."""
         seen = self._look(f"/containers/{container_id}/json", wire.WireContainerDetails)
-        return None if seen is None else container_from_details(seen)
+        return None if seen is None else container_from_details(seen, self.is_podman)
 
     def image(self, reference: str) -> ImageTags | None:
         """Return the image that an id or a tag names now; None where none does."""

@@ -227,6 +227,7 @@ def _with_log(listed: Container, details: Container, engine: Engine) -> Containe
         restart_policy=details.restart_policy,
         exit_code=details.exit_code,
         restart_count=details.restart_count,
+        retries_left=details.retries_left,
         log_driver=details.log_driver,
         log_path=details.log_path,
         log_is_limited=details.log_is_limited,

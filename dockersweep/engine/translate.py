@@ -15,6 +15,7 @@ from dockersweep.engine.wire import (
     WireMount,
     WireNetwork,
     WireNetworkSettings,
+    WireRestartPolicy,
     WireVolume,
 )
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Mount, Network, Volume
@@ -56,7 +57,7 @@ def container_from_list(seen: WireContainer) -> Container:
     )
 
 
-def container_from_details(seen: WireContainerDetails) -> Container:
+def container_from_details(seen: WireContainerDetails, is_podman: bool) -> Container:
     """Translate an inspected container; its sizes are not in it."""
     labels = (seen.config.labels if seen.config else None) or {}
     policy = seen.host_config.restart_policy if seen.host_config else None
@@ -85,7 +86,21 @@ def container_from_details(seen: WireContainerDetails) -> Container:
         unread=None,
         log_is_limited=_is_limited(log),
         restart_count=seen.restart_count,
+        retries_left=_retries_left(policy, seen.restart_count, is_podman),
     )
+
+
+def _retries_left(policy: WireRestartPolicy | None, restart_count: int | None, is_podman: bool) -> bool | None:
+    """Docker counts up to MaximumRetryCount, 0 is no limit, and asks that again when it starts itself. Podman 5.8
+    starts no such container then: podman-restart.service runs `podman start --all --filter should-start-on-boot=true`,
+    which is `always` and `unless-stopped`, of what was started once; older ones `restart-policy=always`."""
+    if policy is None or policy.name != "on-failure":
+        return None
+    if is_podman:
+        return False
+    if policy.maximum_retry_count == 0:
+        return True
+    return None if restart_count is None else restart_count < policy.maximum_retry_count
 
 
 def _is_limited(log: WireLogConfig | None) -> bool | None:

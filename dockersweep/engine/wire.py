@@ -23,6 +23,7 @@ class WireNetworkSettings(Struct, rename="pascal"):
 
 class WireRestartPolicy(Struct, rename="pascal"):
     name: str = ""
+    maximum_retry_count: int = 0
 
 
 class WireLogConfig(Struct, rename="pascal"):

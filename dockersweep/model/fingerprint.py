@@ -24,6 +24,8 @@ def fingerprint_of(seen: Object) -> Fingerprint:
             "started_at": _text(seen.started_at),
             "finished_at": _text(seen.finished_at),
             "restart_policy": seen.restart_policy,
+            # `docker update --restart on-failure:9` lets it come back under the same policy.
+            **({} if seen.retries_left is None else {"retries_left": seen.retries_left}),
         }
     if type(seen) is Image:
         return image_fingerprint(seen.id, seen.tags)

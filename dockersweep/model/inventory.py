@@ -98,6 +98,10 @@ class Container(Struct, frozen=True, kw_only=True, gc=False):
     """Whether its log ends at some size; None where it was not read, or the driver is not known."""
     restart_count: int | None = None
     """How often the engine has started it again since it was last started by somebody; None where it was not read."""
+    retries_left: bool | None = None
+    """With the restart policy `on-failure`: whether the engine would start it again after one more failure, or when
+    the engine itself starts. False on Podman, whose restart service leaves such a container alone. None where it was
+    not read, and with other policies."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
 

@@ -76,7 +76,8 @@ class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether an image is known to lie in a registry, by which it can be pulled again. Where nothing tells, a rule
     keeps it under either value, and removes it under none."""
     restarts_by_itself: bool | None = None
-    """Whether the restart policy of a container is `always` or `unless-stopped`."""
+    """Whether a container comes back by itself: its restart policy is `always` or `unless-stopped`, or `on-failure`
+    and it failed and has retries left."""
 
 
 EVERYTHING = Match()

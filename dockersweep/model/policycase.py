@@ -56,6 +56,8 @@ class ContainerCase(_ObjectTable, frozen=True, kw_only=True):
     finished: Moment | None = None
     restart: str = "no"
     """Its restart policy, or "unknown"."""
+    retries_left: bool = True
+    """With the restart policy "on-failure": whether the engine would start it again."""
     labels: Labels = {}
     project: str | None = None
     volumes: Texts = []

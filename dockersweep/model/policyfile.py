@@ -96,7 +96,8 @@ class MatchTable(_Table, frozen=True, kw_only=True):
     tagged: Annotated[bool | None, _says("Whether an image has a tag.")] = None
     recoverable: Annotated[bool | None, _says("Whether an image can be pulled again: it was pulled, or pushed.")] = None
     restarts_by_itself: Annotated[
-        bool | None, _says("Whether the restart policy of a container is always or unless-stopped.")
+        bool | None,
+        _says("Whether a container starts again: always, unless-stopped, or on-failure after a failure."),
     ] = None
 
 

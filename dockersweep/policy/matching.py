@@ -13,9 +13,9 @@ from dockersweep.model.naming import name_of
 from dockersweep.model.policy import Match, Rule
 from dockersweep.policy.image_names import compile_names, tag_of, whole_repository_of
 from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns
+from dockersweep.policy.restarts import restart_words, restarts_by_itself
 from dockersweep.units import format_size
 
-ALWAYS_RESTARTED = frozenset({"always", "unless-stopped"})
 MANY = 10_000
 """For how many drivers, types, projects and repositories answers are remembered: many objects share theirs."""
 OF_TAGS = ("name", "repository", "tag")
@@ -63,7 +63,7 @@ def _under(wanted: int, size_of: SizeOf) -> ObjectTest:
 
 
 def _restarts(wanted: bool, size_of: SizeOf) -> ObjectTest:
-    return lambda seen: seen.restart_policy is not None and (seen.restart_policy in ALWAYS_RESTARTED) == wanted
+    return lambda seen: restarts_by_itself(seen) is wanted
 
 
 # In the order in which they are told: what is not said of a volume with mount options is that it has a name.
@@ -173,7 +173,7 @@ class RuleTest:
 
 
 _UNKNOWN: dict[str, Callable[[Any, SizeOf], bool]] = {
-    "restarts_by_itself": lambda seen, size_of: seen.restart_policy is None,
+    "restarts_by_itself": lambda seen, size_of: restarts_by_itself(seen) is None,
     "exit_code": lambda seen, size_of: seen.exit_code is None and seen.state in ("exited", "dead"),
     "recoverable": lambda seen, size_of: seen.in_registry is None,
     "size_over_bytes": lambda seen, size_of: size_of(seen) is None,
@@ -249,6 +249,4 @@ def _mismatch(field: str, wanted: Any, seen: Object) -> str:
 
 
 def _restarting(seen: Container, wanted: bool) -> str:
-    if seen.restart_policy is None:
-        return "of unknown restart policy"
-    return "does not restart by itself" if wanted else f"restarts by itself ({seen.restart_policy})"
+    return "does not restart by itself" if restarts_by_itself(seen) is False else restart_words(seen)

@@ -15,10 +15,10 @@ from dockersweep.model.inventory import Container, Image, Inventory, Network, Ob
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import Decision, ObjectRef, Reason, TargetVerdict
 from dockersweep.model.policy import Remove, Target
-from dockersweep.policy.matching import ALWAYS_RESTARTED
 from dockersweep.policy.old_enough import AgeTest, why_unknown
 from dockersweep.policy.order import in_order_of_removal
 from dockersweep.policy.reclaim import Reclaim, Steps
+from dockersweep.policy.restarts import restart_words, restarts_by_itself
 from dockersweep.policy.rules import Case, Judge, in_order, released
 from dockersweep.policy.space import Want, space_wanted
 from dockersweep.policy.totals import Totals
@@ -207,10 +207,8 @@ def _is_local(seen: Object) -> bool:
 
 def _never_for_space(seen: Object) -> str | None:
     """Return why an object goes only by a rule; None where it may go for space."""
-    if isinstance(seen, Container) and seen.restart_policy is None:
-        return "of unknown restart policy: goes only by a rule"
-    if isinstance(seen, Container) and seen.restart_policy in ALWAYS_RESTARTED:
-        return f"restarts by itself ({seen.restart_policy}): goes only by a rule"
+    if isinstance(seen, Container) and restarts_by_itself(seen) is not False:
+        return f"{restart_words(seen)}: goes only by a rule"
     if isinstance(seen, Network):
         return "it takes no space: goes only by a rule"
     if isinstance(seen, Volume) and not (seen.anonymous and seen.driver == "local" and not seen.options):

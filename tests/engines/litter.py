@@ -105,11 +105,13 @@ class Litter:
     ) -> str:
         """A container in that state, and its full id. Its image has to be runnable, unless it never ran.
 
-        What it does before it ends can be told as a command of the shell.
+        What it does before it ends can be told as a command of the shell. The restart policy is written as for
+        docker: "on-failure:2" is one with two retries.
         """
         if state == "restarting":
             restart, exit_code = "always", exit_code or 1
         stays = state in {"running", "paused"}
+        policy, _, retries = restart.partition(":")
         body = {
             "Image": image or self.base(),
             "Cmd": ["/bin/sh", "-c", _FOREVER if stays else command or f"exit {exit_code}"],
@@ -120,7 +122,7 @@ class Litter:
             "HostConfig": {
                 "NetworkMode": networks[0] if networks else "none",
                 "Binds": [*(f"{source}:{path}" for source, path in (volumes or {}).items()), *binds],
-                "RestartPolicy": {"Name": restart},
+                "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
                 "AutoRemove": auto_remove,
             },
         }

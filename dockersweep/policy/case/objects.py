@@ -21,6 +21,7 @@ from dockersweep.model.policycase import (
     Texts,
     VolumeCase,
 )
+from dockersweep.policy.restarts import ON_FAILURE
 from dockersweep.units import known_instant, parse_age, parse_size
 
 LONG_AGO = parse_age("30d")
@@ -113,6 +114,7 @@ class CaseObjects:
             log_path=None,
             log_bytes=None if written.logs == UNKNOWN else self._reads(written, "logs", parse_size, written.logs),
             unread=written.unread,
+            retries_left=written.retries_left if written.restart == ON_FAILURE else None,
         )
 
     def image(self, written: ImageCase) -> Image:

@@ -2,6 +2,7 @@
 
 from dockersweep.model.inventory import STOPPED_STATES, Container
 from dockersweep.policy.disk_report.scene import Evidence, Found, Scene
+from dockersweep.policy.restarts import restarts_by_itself
 from dockersweep.units import HOUR, format_duration, format_size
 
 LARGE_LOG_BYTES = 10_000_000
@@ -66,7 +67,10 @@ def stuck(scene: Scene) -> Found:
 def stopped_and_restarting(scene: Scene) -> Found:
     """Those that nobody runs, and that come back when the engine starts."""
     for one in scene.inventory.containers:
-        if one.state in ("exited", "dead") and one.restart_policy == "always":
-            since = scene.seconds_since(one.finished_at)
-            told = "" if since is None else f" for {format_duration(since)}"
-            yield Evidence(f"{one.name}: stopped{told}, restarts always", scene.container(one).own_bytes, name=one.name)
+        # With unless-stopped it stays down where somebody stopped it.
+        if one.state not in ("exited", "dead") or one.restart_policy == "unless-stopped" or not restarts_by_itself(one):
+            continue
+        since = scene.seconds_since(one.finished_at)
+        told = "" if since is None else f" for {format_duration(since)}"
+        how = "always" if one.restart_policy == "always" else f"on-failure (exit code {one.exit_code})"
+        yield Evidence(f"{one.name}: stopped{told}, restarts {how}", scene.container(one).own_bytes, name=one.name)

@@ -49,7 +49,8 @@ name = "stopped containers"
 kind = "container"
 # What the rule speaks of: of the values of a key any may hold, and all keys must.
 match.state = ["created", "exited", "dead"]
-# Not those that the engine starts again by itself: restart policy always or unless-stopped.
+# Not those that the engine starts again by itself: restart policy always or unless-stopped, or on-failure after a
+# failure, docker stop included.
 match.restarts_by_itself = false
 # Stopped a day ago; one that never started was created a day ago.
 remove.older_than = "24h"

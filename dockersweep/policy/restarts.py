@@ -1,0 +1,33 @@
+"""Which stopped containers come back by themselves: the engine starts them again when it starts."""
+
+from dockersweep.model.inventory import Container
+
+ON_FAILURE = "on-failure"
+_ALWAYS = frozenset({"always", "unless-stopped"})
+
+
+def restarts_by_itself(container: Container) -> bool | None:
+    """Return whether a container comes back by itself; None where that is not known.
+
+    By its policy alone for `always` and `unless-stopped`. With `on-failure` Docker starts it again after an exit code
+    other than 0, also after `docker stop` (137), unless it never started or its retries are used up (tried on 20.10,
+    26.1 and 28.5).
+    """
+    if container.restart_policy is None:
+        return None
+    if container.restart_policy != ON_FAILURE:
+        return container.restart_policy in _ALWAYS
+    if container.state == "created" or container.exit_code == 0 or container.retries_left is False:
+        return False
+    return None if container.exit_code is None else container.retries_left
+
+
+def restart_words(container: Container) -> str:
+    """Return the restart policy, for a person; with `on-failure` also the exit code, which decides."""
+    if container.restart_policy is None:
+        return "of unknown restart policy"
+    if container.restart_policy != ON_FAILURE:
+        return f"restarts by itself ({container.restart_policy})"
+    if restarts_by_itself(container) is None:
+        return "it is not known whether it restarts by itself (on-failure)"
+    return f"restarts by itself (on-failure, exit code {container.exit_code})"
