@@ -34,8 +34,8 @@ PAGE = 4096
 NOTHING_LISTED = Listed((), (), (), ())
 
 
-def bolt_file(path: Path, transaction: int = 2, magic: int = 0xED0CDAED) -> Path:
-    """A database of one leaf page, which holds key=value and an inline bucket with inner=1."""
+def bolt_file(path: Path, transaction: int = 2, magic: int = 0xED0CDAED, bucket: bytes = b"bucket") -> Path:
+    """A database of one leaf page, which holds key=value and an inline bucket of that name with inner=1."""
 
     def meta(number: int, transaction: int) -> bytes:
         body = struct.pack("=IIIIQQQQQ", magic, 2, PAGE, 0, 3, 0, 2, 4, transaction)
@@ -53,7 +53,7 @@ def bolt_file(path: Path, transaction: int = 2, magic: int = 0xED0CDAED) -> Path
         return struct.pack("=QHHI", 3, 2, len(items), 0) + head + data
 
     inner = struct.pack("=QQ", 0, 0) + leaf([(0, b"inner", b"1")])
-    pages = [meta(0, transaction), meta(1, transaction - 1), b"", leaf([(1, b"bucket", inner), (0, b"key", b"value")])]
+    pages = [meta(0, transaction), meta(1, transaction - 1), b"", leaf([(1, bucket, inner), (0, b"key", b"value")])]
     path.write_bytes(b"".join(page.ljust(PAGE, b"\0") for page in pages))
     return path
 

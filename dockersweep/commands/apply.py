@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime, timedelta
 
 from dockersweep.commands.execution import open_execution
-from dockersweep.commands.gather import gather_policy
+from dockersweep.commands.gather import LARGEST_DOCUMENT_BYTES, gather_policy
 from dockersweep.commands.rounds import Task
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.errors import DocumentError, RefusedError
@@ -15,7 +15,6 @@ from dockersweep.model.plan import Plan
 from dockersweep.policy.saved_plan import what_may_go
 from dockersweep.units import Age, format_duration, format_instant
 
-LARGEST_BYTES = 4_000_000_000
 CLOCKS_DIFFER = timedelta(minutes=5)
 """A clock may be so far off before a plan counts as one from the future."""
 
@@ -23,7 +22,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 def run(arguments: argparse.Namespace) -> int:
     """Hold the plan against what is there now, carry out what may go, and tell what became of every removal."""
     where = "standard input" if arguments.plan == "-" else arguments.plan
-    saved = read_document(read_trusted(arguments.plan, "plan", LARGEST_BYTES, DocumentError), Plan, where)
+    saved = read_document(read_trusted(arguments.plan, "plan", LARGEST_DOCUMENT_BYTES, DocumentError), Plan, where)
     policy = gather_policy(arguments)
     with open_execution(arguments) as execution:
         _refuse_another(saved, execution.client.engine, where)

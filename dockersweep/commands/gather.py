@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +14,7 @@ from dockersweep.commands.policy_source import policy_in_force
 from dockersweep.commands.progress import show_progress
 from dockersweep.engine.endpoint import resolve_endpoint
 from dockersweep.errors import DocumentError, RefusedError, UsageError
+from dockersweep.files import OddFileError, read_named
 from dockersweep.ledger import Memory, state_folder
 from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Inventory, ScanWarning
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # A verb that only reads removes nothing, so nothing of it can take so long.
 NO_REMOVALS_SECONDS = 0.0
+LARGEST_DOCUMENT_BYTES = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,11 @@ def refuse_chosen_now(client: "Client") -> None:
 def read_inventory(path: str) -> Inventory:
     """Read a saved inventory; raises DocumentError that names the path."""
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DocumentError(f"{path} cannot be read: {error.strerror}") from None
+        data = read_named(path, LARGEST_DOCUMENT_BYTES)
+    except OddFileError as error:
+        raise DocumentError(f"{path} {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise DocumentError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return read_document(data, Inventory, path)
 
 

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from dockersweep.commands.gather import read_inventory
-from dockersweep.commands.policy_source import NO_FILE, readable, source_of
+from dockersweep.commands.policy_source import LARGEST_BYTES, NO_FILE, readable, source_of
 from dockersweep.errors import PolicyError, UsageError
+from dockersweep.files import is_folder, is_there, read_configuration
 from dockersweep.model.policy import Policy
 from dockersweep.model.policycase import CaseResult
 from dockersweep.policy.case.cases import Case, CaseRun, is_case, read_case, run_case
@@ -40,9 +41,12 @@ def find_cases(directory: str) -> list[Path]:
 
     Raises UsageError where the folder cannot be read.
     """
-    if not os.path.isdir(directory):
-        problem = "is no folder" if os.path.lexists(directory) else "does not exist"
-        raise UsageError(f"{directory} {problem}: name the folder that the cases lie in")
+    try:
+        if not is_folder(directory):
+            problem = "is no folder" if is_there(directory) else "does not exist"
+            raise UsageError(f"{directory} {problem}: name the folder that the cases lie in")
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be read: {error.strerror}") from None
     found: list[Path] = []
     for folder, folders, files in os.walk(directory, onerror=_refuse):
         folders[:] = [one for one in folders if not one.startswith(".")]
@@ -87,7 +91,7 @@ def _is_meant_as_case(path: Path) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_configuration(path, LARGEST_BYTES)
     except (OSError, ValueError) as error:
         raise PolicyError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 

@@ -3,9 +3,9 @@
 import os
 import stat
 import sys
-from contextlib import nullcontext
 
 from dockersweep.errors import DockersweepError
+from dockersweep.files import OddFileError, open_named, read_bounded, read_up_to
 
 
 def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[DockersweepError]) -> bytes:
@@ -15,17 +15,15 @@ def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[Dock
     `error_type` for that, and where it cannot be read or is larger than `largest_bytes`.
     """
     try:
-        with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:
-            if path != "-" and os.geteuid() == 0:
-                distrust = _why_untrusted(os.fstat(file.fileno()), path)
-                if distrust is not None:
-                    raise error_type(f"the {what} {path} {distrust}")
-            data = file.read(largest_bytes + 1)
-            if len(data) > largest_bytes:
-                raise error_type(
-                    f"the {what} {path} is larger than {largest_bytes // 1_000_000} MB, and read no further"
-                )
-            return data
+        if path == "-":
+            return read_up_to(sys.stdin.buffer, path, largest_bytes)
+        with open_named(path) as descriptor:
+            distrust = _why_untrusted(os.fstat(descriptor), path) if os.geteuid() == 0 else None
+            if distrust is not None:
+                raise error_type(f"the {what} {path} {distrust}")
+            return read_bounded(descriptor, path, largest_bytes)
+    except OddFileError as error:
+        raise error_type(f"the {what} {path} {error.strerror}") from None
     except (OSError, ValueError) as error:
         raise error_type(f"the {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 

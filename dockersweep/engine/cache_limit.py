@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from dockersweep.files import read_configuration
 from dockersweep.model.inventory import CacheLimit, Disk, Engine, ScanWarning
 
 SETTINGS = Path("/etc/docker/daemon.json")
@@ -76,8 +77,7 @@ def read_cache_limit(
 def _read(place: Path, engine: Engine) -> _Settings | None:
     """Return what the settings say; None where there are none, or they are of an engine with another folder."""
     try:
-        with place.open("rb") as file:
-            told = msgspec.json.decode(file.read(_LARGEST_BYTES) or b"{}", type=_Settings)
+        told = msgspec.json.decode(read_configuration(place, _LARGEST_BYTES) or b"{}", type=_Settings)
     except FileNotFoundError:
         return None
     return told if engine.root_dir is not None and Path(engine.root_dir).is_relative_to(told.data_root) else None

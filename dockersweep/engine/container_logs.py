@@ -3,6 +3,8 @@
 They come back with the container. Nothing here opens a file; only lengths are asked for.
 """
 
+import os
+import stat
 from pathlib import Path
 
 # These keep nothing on the engine's disk that goes with the container.
@@ -20,7 +22,8 @@ def hidden_log_path(driver: str | None, container_id: str, root_dir: str | None)
 
 
 def log_bytes(driver: str | None, path: str | None, is_local: bool) -> int | None:
-    """Return the length of the log file and of those it was rotated into; None where that cannot be known.
+    """Return the length of the log file and of those it was rotated into; None where that cannot be known, or one of
+    them is no plain file.
 
     `is_local` is whether the engine's files can be ours to read at all.
     """
@@ -30,6 +33,7 @@ def log_bytes(driver: str | None, path: str | None, is_local: bool) -> int | Non
         return None
     file = Path(path)
     try:
-        return sum(one.stat().st_size for one in file.parent.iterdir() if one.name.startswith(file.name))
+        found = [os.lstat(file.parent / name) for name in os.listdir(file.parent) if name.startswith(file.name)]
     except OSError:
         return None
+    return sum(one.st_size for one in found) if all(stat.S_ISREG(one.st_mode) for one in found) else None

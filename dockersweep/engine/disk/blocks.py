@@ -13,6 +13,7 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.found import Found, Listed, UnreadableStorageError
 from dockersweep.engine.disk.ownership import check_contents, folder_of, tells_the_id_of
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure, mount_points
+from dockersweep.files import state_of
 from dockersweep.model.inventory import Engine, Volume
 from dockersweep.model.storage import Part, Storage
 
@@ -44,7 +45,14 @@ def read_storage_from_disk(
         storage, unmeasured = _Measuring(root, known, time.monotonic() + timeout_seconds).storage(parts.values())
         return DiskTold(storage, unmeasured, _in_registry(found))
     except _UNEXPECTED as error:
-        raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {error}") from error
+        raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    """Return what is wrong, with the path where that is known."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 class DiskTold(NamedTuple):
@@ -76,10 +84,11 @@ def _find(engine: Engine, root: Path, listed: Listed, system_containerd: Path) -
 def _find_containerd(root: Path, listed: Listed, system_containerd: Path) -> list[Found]:
     """Containerd is started by the engine, or as a service. A folder that is left from the other way may hold the
     same images, but is not written to any more."""
-    known = [one for one in (root / "containerd" / "daemon", system_containerd) if (one / containerd.METADATA).exists()]
+    places = (root / "containerd" / "daemon", system_containerd)
+    known = {place: state for place in places if (state := state_of(place / containerd.METADATA, follow_links=False))}
     if not known:
         raise UnreadableStorageError(f"there is no containerd in {root} or {system_containerd}")
-    daemon = max(known, key=lambda one: (one / containerd.METADATA).stat().st_mtime_ns)
+    daemon = max(known, key=lambda place: known[place].st_mtime_ns)
     found = containerd.find_parts(root, daemon)
     check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
     return found
@@ -93,7 +102,8 @@ def _volumes(volumes: tuple[Volume, ...]) -> Iterator[Found]:
         if volume.driver != "local" or (place.parent.name, place.name) != (volume.name, "_data"):
             continue
         if volume.options:
-            folder = os.lstat(place.parent).st_blocks * BLOCK_BYTES if place.parent.exists() else 0
+            around = state_of(place.parent, follow_links=False)
+            folder = around.st_blocks * BLOCK_BYTES if around else 0
             places: tuple[Path, ...] = (place.parent / "opts.json",)
             yield Found(id=f"volume:{volume.name}", places=places, known_disk_bytes=folder, folder=place.parent)
         else:

@@ -8,11 +8,14 @@ The format is that of go.etcd.io/bbolt, page.go and bucket.go: pages with a head
 which the valid one with the higher transaction counts; trees of branch and leaf pages; buckets within leaves.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from dockersweep.files import open_inside, read_bounded
 
 _MAGIC, _VERSION = 0xED0CDAED, 2
 _PAGE = struct.Struct("=QHHI")
@@ -21,9 +24,10 @@ _BRANCH_ELEMENT = struct.Struct("=IIQ")
 _LEAF_ELEMENT = struct.Struct("=IIII")
 _BUCKET = struct.Struct("=QQ")
 _IS_BRANCH, _IS_LEAF, _IS_BUCKET = 1, 2, 1
-_DEEPEST = 64
 _TRIES = 5
 LARGEST_BYTES = 1 << 30
+_HEAD_BYTES = 1 << 17
+"""What has both meta pages in it, whatever the size of a page."""
 
 
 class BoltError(Exception):
@@ -36,13 +40,11 @@ def read_bolt(path: Path) -> "Bucket":
     Raises BoltError, or OSError where the file cannot be read.
     """
     for _ in range(_TRIES):
-        with path.open("rb") as file:
-            if file.seek(0, 2) > LARGEST_BYTES:
-                raise BoltError(f"{path} is larger than {LARGEST_BYTES} bytes")
-            file.seek(0)
-            data = file.read()
-            file.seek(0)
-            again = file.read(min(len(data), 1 << 17))
+        with open_inside(path) as file:
+            # Before all of it is taken into memory.
+            _Meta.newest(os.pread(file, _HEAD_BYTES, 0), path)
+            data = read_bounded(file, path, LARGEST_BYTES)
+            again = os.pread(file, _HEAD_BYTES, 0)
         before = _Meta.newest(data, path)
         if _Meta.newest(again, path) == before:
             return Bucket(data, before.page_bytes, before.root, path)
@@ -98,7 +100,7 @@ class Bucket:
         """Yield every key with its value or its bucket."""
         start = self._root * self._page_bytes if self._inline is None else self._inline
         try:
-            yield from self._page(start, 0)
+            yield from self._page(start, set())
         except (struct.error, IndexError, OverflowError) as error:
             raise BoltError(f"{self._path} is damaged: {error}") from None
 
@@ -117,16 +119,18 @@ class Bucket:
             found = None if found is None else found.buckets().get(name)
         return found
 
-    def _page(self, start: int, depth: int) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
+    def _page(self, start: int, seen: set[int]) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
         _, flags, count, _ = _PAGE.unpack_from(self._data, start)
-        if depth > _DEEPEST or not flags & (_IS_BRANCH | _IS_LEAF):
+        # Each page has one place in a tree. In a loop there would be no end to it.
+        if start in seen or not flags & (_IS_BRANCH | _IS_LEAF):
             raise BoltError(f"{self._path} is damaged: the page at {start} is not one of a tree")
+        seen.add(start)
         element = _BRANCH_ELEMENT if flags & _IS_BRANCH else _LEAF_ELEMENT
         for index in range(count):
             place = start + _PAGE.size + index * element.size
             if flags & _IS_BRANCH:
                 _, _, page = _BRANCH_ELEMENT.unpack_from(self._data, place)
-                yield from self._page(page * self._page_bytes, depth + 1)
+                yield from self._page(page * self._page_bytes, seen)
             else:
                 yield self._leaf(place)
 

@@ -35,6 +35,7 @@ from dockersweep.engine.disk.containerd_metadata import (
 )
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
 from dockersweep.engine.disk.walk import BLOCK_BYTES
+from dockersweep.files import is_there
 
 METADATA = Path("io.containerd.metadata.v1.bolt") / "meta.db"
 _VIEW, _ACTIVE = 1, 2
@@ -53,7 +54,7 @@ def find_parts(root: Path, daemon: Path) -> list[Found]:
         namespace = f"moby-{root.name}" if remapped else "moby"
         namespaces = read_namespaces(daemon / METADATA, namespace)
         records = BuildRecords.read(root / "buildkit" / f"containerd-{SNAPSHOTTER}" / "metadata_v2.db")
-        containers = {entry.name: Path(entry.path) for entry in os.scandir(root / "containers") if entry.is_dir()}
+        containers = {name: root / "containers" / name for name in os.listdir(root / "containers")}
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
         holds = _roots(namespaces, records, containers)
         ours = {key for one in namespaces if one.is_the_engines for key in one.in_registry}
@@ -95,7 +96,7 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
     known = {key for namespace in namespaces for key in namespace.blobs}
     contents = daemon / "io.containerd.content.v1.content" / "blobs"
     # It is made for the first blob.
-    for folder in os.scandir(contents) if contents.exists() else ():
+    for folder in os.scandir(contents) if is_there(contents) else ():
         for blob in os.scandir(folder.path):
             key = f"blob:{folder.name}:{blob.name}"
             with contextlib.suppress(FileNotFoundError):
@@ -105,7 +106,7 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
     home = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
     told = home / "metadata.db"
     # It is made for the first snapshot.
-    stored = dict(entries(read_bolt(told), b"v1", b"snapshots")) if told.exists() else {}
+    stored = dict(entries(read_bolt(told), b"v1", b"snapshots")) if is_there(told) else {}
     for namespace in namespaces:
         for key, snapshot in namespace.snapshots.items():
             # What has gone since containerd's metadata were read is no part any more.

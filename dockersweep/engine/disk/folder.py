@@ -29,6 +29,7 @@ def read_folder(
         mounts = mount_points()
         # The folder may be a link to another disk.
         size = measure([Path(os.path.realpath(root))], deadline, mounts).high
+        left_stores = tuple(_left_stores(engine, root, deadline, mounts))
     except ForeignFolderError:
         return None, (_warning(f"not measured: {engine.root_dir} does not hold what this engine lists"),)
     except UnreadableStorageError as error:
@@ -37,7 +38,7 @@ def read_folder(
         return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
     except OSError as error:
         return None, (_warning(f"{engine.root_dir} cannot be read: {error.strerror or error}"),)
-    return EngineFolder(size_bytes=size, left_stores=tuple(_left_stores(engine, root, deadline, mounts))), ()
+    return EngineFolder(size_bytes=size, left_stores=left_stores), ()
 
 
 def _warning(text: str) -> ScanWarning:
@@ -73,7 +74,7 @@ def _has_entries(folder: Path) -> bool:
     try:
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.files import is_there, state_of
 from dockersweep.model.inventory import Engine
 from dockersweep.model.outcome import DiskMeasurement
 from dockersweep.model.plan import Plan
@@ -37,7 +39,8 @@ class DiskGauge:
         self._volumes = self._measure_volumes({f"{one.kind}:{one.id}" for one in plan.removals})
         # Volumes, or containerd where it is a service of its own, may be on another disk.
         places = {(self._root / (part.folder or "")).parent for part in self._parts}
-        self._disks = {place.stat().st_dev: place for place in (root, *places) if place.is_dir()}
+        found = {place: state for place in (root, *places) if (state := state_of(place))}
+        self._disks = {state.st_dev: place for place, state in found.items() if stat.S_ISDIR(state.st_mode)}
         self._free_before = self._free_bytes()
 
     def measure(self, expected: Collection[str]) -> DiskMeasurement:
@@ -83,7 +86,11 @@ class DiskGauge:
         return sum(one.f_bfree * one.f_frsize for one in told)
 
     def _is_there(self, part: Part) -> bool:
-        return os.path.lexists(self._root / (part.folder or ""))
+        try:
+            return is_there(self._root / (part.folder or ""))
+        except OSError:
+            # What cannot be seen has not gone as far as anybody knows.
+            return True
 
 
 def gauge_of(engine: Engine, storage: Storage | None, plan: Plan) -> DiskGauge | None:

@@ -13,9 +13,12 @@ import msgspec
 from dockersweep.engine.chain_id import chain_id
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
+from dockersweep.files import is_folder, is_there, read_inside
 
 FOLDERS = {"overlay2": "overlay2", "fuse-overlayfs": "fuse-overlayfs", "vfs": "vfs/dir"}
 """Where the drivers that keep each layer in a folder of its own have those folders."""
+LARGEST_CONFIG_BYTES = 16_000_000
+_LARGEST_NAME_BYTES = 1_000
 
 
 class _RootFS(msgspec.Struct):
@@ -37,7 +40,7 @@ def find_parts(root: Path, driver: str) -> list[Found]:
     """Return the parts of images, layers, containers and build-cache records below an engine's root."""
     if driver not in FOLDERS:
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
-    if not (root / "image" / driver / "imagedb").is_dir():
+    if not is_folder(root / "image" / driver / "imagedb"):
         raise UnreadableStorageError(f"{root} holds no images of {driver}")
     layers = LayerFolders(root / FOLDERS[driver])
     return [
@@ -67,7 +70,10 @@ class LayerFolders:
 
 def _entries(folder: Path) -> list[Path]:
     """The engine makes a folder when it first puts something there; what holds them all is there from the first."""
-    return list(folder.iterdir()) if folder.exists() else []
+    try:
+        return [folder / name for name in os.listdir(folder)]
+    except FileNotFoundError:
+        return []
 
 
 def _layers(layerdb: Path, layers: LayerFolders) -> Iterator[Found]:
@@ -84,13 +90,20 @@ def _named(folder: Path, what: str) -> tuple[str, tuple[str, ...]] | None:
     """Return the name of a folder of the driver that is told in a file, and the layer that it stands on; None where
     it has gone meanwhile. Raises ValueError where it is no name."""
     try:
-        name = (folder / what).read_text()
-        parent = (folder / "parent").read_text() if (folder / "parent").exists() else None
+        name = _text_in(folder / what)
     except FileNotFoundError:
         return None
+    try:
+        parent: str | None = _text_in(folder / "parent")
+    except FileNotFoundError:
+        parent = None
     if not re.fullmatch(r"[A-Za-z0-9-]{1,128}", name):
         raise ValueError(f"{folder / what} names no folder")
     return name, _layer(parent)
+
+
+def _text_in(file: Path) -> str:
+    return read_inside(file, _LARGEST_NAME_BYTES).decode()
 
 
 def _layer(chain: str | None) -> tuple[str, ...]:
@@ -100,7 +113,7 @@ def _layer(chain: str | None) -> tuple[str, ...]:
 def _images(imagedb: Path) -> Iterator[Found]:
     for file in _entries(imagedb / "content" / "sha256"):
         try:
-            config = _read_config(file.read_bytes())
+            config = _read_config(read_inside(file, LARGEST_CONFIG_BYTES))
         except FileNotFoundError:
             continue
         yield Found(
@@ -132,7 +145,7 @@ def _containers(root: Path, layerdb: Path, layers: LayerFolders) -> Iterator[Fou
 def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[Found]:
     """A record has a snapshot, which is a folder of its own or, once it was exported into an image, that image's
     layer (moby: builder-next/adapters/snapshot; buildkit: cache/metadata.go)."""
-    if not (folder / "metadata_v2.db").exists():
+    if not is_there(folder / "metadata_v2.db"):
         return
     snapshots = _Snapshots(read_bolt(folder / "snapshots.db").buckets(), layers)
     leases = dict(_leases(folder / "containerdmeta.db"))

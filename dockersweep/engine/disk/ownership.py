@@ -10,10 +10,11 @@ from collections.abc import Collection, Set
 from pathlib import Path
 
 from dockersweep.engine.disk.found import ForeignFolderError, Listed, UnreadableStorageError
+from dockersweep.files import is_folder, read_inside
 from dockersweep.model.inventory import Engine
 
 _ID = re.compile(r"[0-9a-f]{64}")
-_ID_BYTES = 256
+_LARGEST_ID_BYTES = 256
 
 
 def folder_of(engine: Engine) -> Path:
@@ -24,7 +25,7 @@ def folder_of(engine: Engine) -> Path:
     if not engine.endpoint.startswith("unix:") or engine.root_dir is None:
         raise UnreadableStorageError("the engine is on another machine")
     root = Path(engine.root_dir)
-    if not root.is_dir():
+    if not is_folder(root):
         raise UnreadableStorageError(f"{root} is not on this machine")
     return root
 
@@ -39,7 +40,7 @@ def check_names(engine: Engine, root: Path, listed: Listed) -> None:
     else:
         places = root / "image" / engine.image_store / "imagedb" / "content" / "sha256", root / "containers"
     is_certain = tells_the_id_of(engine, root)
-    if not is_certain and not (root / engine.image_store).is_dir():
+    if not is_certain and not is_folder(root / engine.image_store):
         raise ForeignFolderError(f"{root} does not hold what this engine lists: there is no {engine.image_store} in it")
     there = {f"image:sha256:{one}" for one in _ids_in(places[0])}
     there |= {f"container:{one}" for one in _ids_in(places[1])}
@@ -52,11 +53,10 @@ def tells_the_id_of(engine: Engine, root: Path) -> bool:
 
     Raises ForeignFolderError where it says that it is another's, and OSError.
     """
-    place = root / "engine-id"
-    if not place.is_file():
+    try:
+        told = read_inside(root / "engine-id", _LARGEST_ID_BYTES).decode("utf-8", "replace").strip()
+    except FileNotFoundError:
         return False
-    with place.open("rb") as file:
-        told = file.read(_ID_BYTES).decode("utf-8", "replace").strip()
     if told != engine.id:
         raise ForeignFolderError(f"{root} belongs to another engine ({told})")
     return True

@@ -8,8 +8,11 @@ import msgspec
 
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
 from dockersweep.engine.disk.graphdriver import LayerFolders
+from dockersweep.files import read_inside
 
 Shape = TypeVar("Shape")
+_LARGEST_BYTES = 256_000_000
+"""Of a list, which has some hundred bytes for each layer."""
 
 
 class _Layer(msgspec.Struct):
@@ -69,6 +72,8 @@ def _containers_told(folder: Path) -> Iterator[_Container]:
 
 def _told(folder: Path, file: str, shape: type[list[Shape]]) -> list[Shape]:
     """Read one of the lists; the volatile ones are there only where something is in them."""
-    if not (folder / file).exists():
+    try:
+        data = read_inside(folder / file, _LARGEST_BYTES)
+    except FileNotFoundError:
         return []
-    return msgspec.json.decode((folder / file).read_bytes(), type=shape)
+    return msgspec.json.decode(data, type=shape)

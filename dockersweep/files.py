@@ -1,0 +1,194 @@
+"""How files are looked for, and read, that somebody else may have made.
+
+A folder that may not be searched may hold what is asked for, so only ENOENT and ENOTDIR mean that it is not there; all
+else is raised. (`Path.exists` and its like answer False there since Python 3.14, and raise before.)
+
+What is read is one of three, none beyond a size:
+
+- A file that a person names (a policy, a plan, an inventory) may be a link or a pipe: it is what they meant. A pipe
+  that nobody writes to is waited for a few seconds: `read_named`.
+- A configuration in its usual place (docker's contexts, daemon.json) must be a plain file. It may be a link, as what
+  manages dotfiles or a system puts there: `read_configuration`.
+- A file in an engine's folder, which may belong to a user while root reads, must be a plain file and no link. On the
+  way to it only links of root and of ourselves are followed: `read_inside`.
+"""
+
+import errno
+import os
+import select
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+AnyPath = str | os.PathLike[str]
+
+WRITER_SECONDS = 10.0
+"""So long a pipe may have no writer yet."""
+_MOST_LINKS = 40
+_TO_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_TO_PASS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+_ODD = {errno.ELOOP: "a link", errno.ENXIO: "a socket"}
+"""Why a file cannot be opened for what it is."""
+
+
+class OddFileError(OSError):
+    """There is no plain file, but something else, too much, or a link that is not followed."""
+
+    def __init__(self, text: str, path: AnyPath) -> None:
+        """Say what is odd, to go behind the path."""
+        super().__init__(errno.EINVAL, text, os.fspath(path))
+
+
+def state_of(path: AnyPath, follow_links: bool = True) -> os.stat_result | None:
+    """Return the state of what has this path, None where nothing has. Raises OSError where that cannot be known."""
+    try:
+        return os.stat(path, follow_symlinks=follow_links)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def is_there(path: AnyPath) -> bool:
+    """Return whether something has this path, even a link to nowhere. Raises OSError where that cannot be known."""
+    return state_of(path, follow_links=False) is not None
+
+
+def is_folder(path: AnyPath) -> bool:
+    """Return whether this is a folder or a link to one. Raises OSError where that cannot be known."""
+    found = state_of(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def is_plain_file(path: AnyPath) -> bool:
+    """Return whether this is a plain file or a link to one. Raises OSError where that cannot be known."""
+    found = state_of(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def read_named(path: AnyPath, largest_bytes: int) -> bytes:
+    """Return what a file or a pipe holds that a person names. Raises OSError, and OddFileError for too much."""
+    with open_named(path) as descriptor:
+        return read_bounded(descriptor, path, largest_bytes)
+
+
+@contextmanager
+def open_named(path: AnyPath) -> Iterator[int]:
+    """Give a descriptor of a file or a pipe that a person names; it does not wait for a writer yet. Raises OSError."""
+    descriptor = os.open(path, _TO_READ)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_configuration(path: AnyPath, largest_bytes: int) -> bytes:
+    """Return what a plain file holds, or one that is linked to. Raises OSError, and OddFileError where it is none."""
+    with open_named(path) as descriptor:
+        _refuse_odd(descriptor, path)
+        return read_bounded(descriptor, path, largest_bytes)
+
+
+def read_inside(path: AnyPath, largest_bytes: int) -> bytes:
+    """Return what a plain file in an engine's folder holds. Raises OSError, and OddFileError where it is none."""
+    with open_inside(path) as descriptor:
+        return read_bounded(descriptor, path, largest_bytes)
+
+
+@contextmanager
+def open_inside(path: AnyPath) -> Iterator[int]:
+    """Give a descriptor of a plain file in an engine's folder. Raises as `read_inside` does."""
+    descriptor = _open_inside(path)
+    try:
+        _refuse_odd(descriptor, path)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_bounded(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
+    """Return all that is left to read. Raises OSError, and OddFileError for too much and for a pipe without writer."""
+    found = os.fstat(descriptor)
+    if stat.S_ISFIFO(found.st_mode):
+        _await_writer(descriptor, path)
+    os.set_blocking(descriptor, True)
+    if stat.S_ISREG(found.st_mode) and found.st_size > largest_bytes:
+        raise _too_large(path, largest_bytes)
+    with open(descriptor, "rb", closefd=False) as file:
+        return read_up_to(file, path, largest_bytes)
+
+
+def read_up_to(file: BinaryIO, path: AnyPath, largest_bytes: int) -> bytes:
+    """Return all that is left in an open file. Raises OSError, and OddFileError for too much."""
+    data = file.read(largest_bytes + 1)
+    if len(data) > largest_bytes:
+        raise _too_large(path, largest_bytes)
+    return data
+
+
+def _too_large(path: AnyPath, largest_bytes: int) -> OddFileError:
+    limit = f"{largest_bytes // 1_000_000} MB" if largest_bytes >= 1_000_000 else f"{largest_bytes} bytes"
+    return OddFileError(f"is larger than {limit}, and read no further", path)
+
+
+def _await_writer(descriptor: int, path: AnyPath) -> None:
+    """The end of what was never begun reads like the end; of a pipe that somebody has open one can wait for more."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    if waiting.poll(WRITER_SECONDS * 1000):
+        return
+    try:
+        os.read(descriptor, 1)
+    except BlockingIOError:
+        return
+    raise OddFileError(f"is a pipe that nobody has written to for {WRITER_SECONDS:g} seconds", path)
+
+
+def _refuse_odd(descriptor: int, path: AnyPath) -> None:
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind != stat.S_IFREG:
+        raise OddFileError(f"is {_KINDS.get(kind, 'something else')}, and no plain file", path)
+
+
+def _open_inside(path: AnyPath) -> int:
+    """Go to a file folder by folder, so that no link of somebody else leads elsewhere."""
+    waiting = [name for name in os.path.abspath(path).split("/") if name][::-1]
+    here, links = os.open("/", _TO_PASS), 0
+    try:
+        while waiting:
+            name = waiting.pop()
+            try:
+                further = os.open(name, _TO_PASS if waiting else _TO_READ | os.O_NOFOLLOW, dir_fd=here)
+            except OSError as error:
+                if not waiting and error.errno in _ODD:
+                    raise OddFileError(f"is {_ODD[error.errno]}, and no plain file", path) from None
+                target = _trusted_target(name, here, path) if error.errno == errno.ENOTDIR else None
+                links += 1
+                if target is None or links > _MOST_LINKS:
+                    raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+                waiting += [name for name in target.split("/") if name][::-1]
+                further = os.open("/" if target.startswith("/") else ".", _TO_PASS, dir_fd=here)
+            os.close(here)
+            here = further
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+def _trusted_target(name: str, folder: int, path: AnyPath) -> str | None:
+    """Return where a link leads, None where it is none. Raises OSError, and OddFileError where it is not ours."""
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISLNK(found.st_mode):
+        return None
+    if found.st_uid not in (0, os.geteuid()):
+        raise OddFileError(f"is behind a link of the user {found.st_uid}, which is not followed", path)
+    return os.readlink(name, dir_fd=folder)
