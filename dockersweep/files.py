@@ -49,6 +49,15 @@ class OddFileError(OSError):
         super().__init__(errno.EINVAL, text, os.fspath(path))
 
 
+def what_is_wrong(error: Exception) -> str:
+    """Return what an error says, with its path where it has one, and without the number of the system's error."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    if error.filename is None:
+        return error.strerror
+    return f"{error.filename}{' ' if isinstance(error, OddFileError) else ': '}{error.strerror}"
+
+
 def state_of(path: AnyPath, follow_links: bool = True) -> os.stat_result | None:
     """Return the state of what has this path, None where nothing has. Raises OSError where that cannot be known."""
     try:

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +14,13 @@ import jsonschema
 import pytest
 from msgspec.structs import replace
 
-from dockersweep import cli
+from dockersweep import cli, files
 from dockersweep.commands import policy_source
 from dockersweep.model.documents import write_document
 from dockersweep.model.inventory import Object
 from tests.fake_engine import fake_engine
 from tests.inventories import ago, container, image, inventory, network, record, volume
+from tests.privileges import permissions_that_count
 from tests.running import dockersweep
 from tests.test_bad_days import with_containers
 from tests.test_cli import on_a_terminal
@@ -60,7 +62,6 @@ SEEN: tuple[Object, ...] = (
     record("r1"),
 )
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root distrusts files")
-not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 
 
 class Said(NamedTuple):
@@ -277,11 +278,11 @@ def test_other_users_may_read_what_they_can_write(call: Caller, monkeypatch: pyt
     assert call("policy", "show", "--policy", path).status == 0
 
 
-@not_as_root
 def test_a_file_without_permission_is_said(call: Caller) -> None:
     path = call.policy(SCRATCH)
     os.chmod(path, 0)
-    said = call("policy", "show", "--policy", path)
+    with permissions_that_count():
+        said = call("policy", "show", "--policy", path)
     assert (said.status, said.err) == (2, f"dockersweep: the policy file {path} cannot be read: Permission denied\n")
 
 
@@ -756,13 +757,59 @@ def test_the_value_of_a_label_may_be_a_regular_expression(call: Caller, tmp_path
     assert going(call("plan", "--keep-label", "env=/^prod/", *flags)) == ["b"]
 
 
-@not_as_root
 def test_a_folder_that_cannot_be_searched_is_not_passed_over(call: Caller) -> None:
     path = Path(call.policy(SCRATCH, call.folder / "etc" / "dockersweep" / "dockersweep.toml"))
     path.parent.chmod(0)
-    said = call("policy", "show")
+    with permissions_that_count():
+        said = call("policy", "show")
     path.parent.chmod(0o700)
     assert (said.status, said.err) == (2, f"dockersweep: the policy file {path} cannot be read: Permission denied\n")
+
+
+def write_to(pipe: int, data: bytes) -> None:
+    """Write it all, and close the pipe."""
+    with open(pipe, "wb") as file:
+        file.write(data)
+
+
+def test_what_a_person_names_may_be_a_pipe(call: Caller, saved: str) -> None:
+    """As `--policy <(...)` and `--inventory /dev/stdin` are."""
+    for flag, other, content in (
+        ("--policy", ("--inventory", saved), SCRATCH.encode()),
+        ("--inventory", ("--policy", call.policy(SCRATCH)), Path(saved).read_bytes()),
+    ):
+        reading, writing = os.pipe()
+        writer = threading.Thread(target=write_to, args=(writing, content))
+        writer.start()
+        said = call("plan", flag, f"/dev/fd/{reading}", *other, "--format", "json")
+        writer.join()
+        os.close(reading)
+        assert said.status == 0, said.err
+        assert said.json()["removals"]
+
+
+def test_a_pipe_that_nobody_writes_to_ends_a_run(call: Caller, saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WRITER_SECONDS", 0.05)
+    pipe = str(call.folder / "pipe")
+    os.mkfifo(pipe, 0o600)
+    told = f"{pipe} is a pipe that nobody has written to for 0.05 seconds"
+    said = call("plan", "--policy", pipe, "--inventory", saved)
+    assert (said.status, said.err) == (2, f"dockersweep: the policy file {told}\n")
+    said = call("plan", "--inventory", pipe)
+    assert (said.status, said.err) == (2, f"dockersweep: {told}\n")
+    case = call.folder / "cases" / "case.toml"
+    case.parent.mkdir()
+    os.mkfifo(case)
+    assert "is a pipe, and no plain file" in call("policy", "test", str(case.parent)).out
+
+
+@needs_root
+def test_a_pipe_of_another_user_is_refused_before_it_is_waited_for(call: Caller) -> None:
+    pipe = call.folder / "pipe"
+    os.mkfifo(pipe, 0o600)
+    os.chown(pipe, 1234, 1234)
+    said = call("policy", "show", "--policy", str(pipe))
+    assert (said.status, "belongs to the user 1234" in said.err) == (2, True)
 
 
 def test_the_first_day_of_the_calendar_is_a_date(call: Caller, saved: str) -> None:

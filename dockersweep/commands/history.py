@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import LedgerError, UsageError
+from dockersweep.files import is_there
 from dockersweep.ledger import FILE_NAME, find_problems, read_object, read_run, read_runs, state_folder
 from dockersweep.model.documents import write_document
 from dockersweep.model.history import History
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         history = read_runs(folder, since)
     if not (history.runs or history.lives):
         what = "no runs yet" if since is None else f"no runs since {format_instant(since)}"
-        where = "in" if (folder / FILE_NAME).exists() else "there is no ledger at"
+        where = "in" if is_there(folder / FILE_NAME) else "there is no ledger at"
         sys.stderr.write(f"{what}: {where} {history.path}\n")
     write_result(_text(history, arguments), arguments.output)
     return 0

@@ -4,14 +4,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from dockersweep.commands.gather import gather_picture, gather_policy, policy_flags
 from dockersweep.commands.policy_source import find_policy, read_policy_file, readable, source_of
 from dockersweep.commands.write import terminal_width, write_result
-from dockersweep.errors import PolicyError, UsageError
+from dockersweep.errors import OutputError, PolicyError, UsageError
+from dockersweep.files import is_plain_file
 from dockersweep.policy.flags import PolicyFlags
 
 DOES_NOT_HOLD = PolicyError.exit_status
@@ -40,10 +40,17 @@ def _init(arguments: argparse.Namespace) -> int:
     from dockersweep.policy.file.policy_init import default_policy_text
 
     path = arguments.output
-    if path not in (None, "-") and Path(path).is_file():
+    if path not in (None, "-") and _is_taken(path):
         raise UsageError(f"{path} is there already, and is not written over: name another file, or move it away first")
     write_result(default_policy_text(), path)
     return 0
+
+
+def _is_taken(path: str) -> bool:
+    try:
+        return is_plain_file(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _check(arguments: argparse.Namespace) -> int:

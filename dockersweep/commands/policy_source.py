@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.errors import PolicyError
+from dockersweep.files import is_there
 from dockersweep.model.policy import Policy
 from dockersweep.policy.defaults import DEFAULT_POLICY
 
@@ -59,12 +60,9 @@ def find_policy(named: str | None, environment: Mapping[str, str]) -> str | None
 def _may_be_there(path: Path) -> bool:
     """A folder that cannot be searched may hold a policy that protects; to read it then fails, and says so."""
     try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        return is_there(path)
     except OSError:
         return True
-    return True
 
 
 def read_policy_file(path: str) -> bytes:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from dockersweep.errors import OutputError
+from dockersweep.files import is_folder, state_of
 
 _OPENED: dict[str, int] = {}
 """Pipes and devices that `check_writable` has opened, by their paths."""
@@ -32,7 +33,7 @@ def check_writable(path: str | None) -> None:
     if path is None or path == "-":
         return
     try:
-        if os.path.isdir(path) or _names_a_folder(path):
+        if is_folder(path) or _names_a_folder(path):
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
         if _is_standard_output(path):
             return
@@ -114,14 +115,12 @@ def _is_standard_output(path: str) -> bool:
 
 def _is_no_plain_file(path: str) -> bool:
     """A device or a pipe is written to; replacing it would take it away."""
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return False
+    found = state_of(path)
+    return found is not None and not stat.S_ISREG(found.st_mode)
 
 
 def _replace_file(path: Path, text: str) -> None:
-    former = path.stat() if path.exists() else None
+    former = state_of(path)
     # A name may be as long as the file system takes, and this one is longer.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:LONGEST_PREFIX]}.")
     try:

@@ -12,8 +12,10 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.errors import UsageError
+from dockersweep.files import is_folder, is_plain_file, is_there, read_configuration
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_LARGEST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,12 @@ def _config_dir(environment: Mapping[str, str]) -> Path:
 def _current_context(config_dir: Path) -> str:
     file = config_dir / "config.json"
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_DockerConfig).current_context
-    except FileNotFoundError:
-        return ""
+        if not is_there(file):
+            return ""
+        return msgspec.json.decode(read_configuration(file, _LARGEST_BYTES), type=_DockerConfig).current_context
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Guessing past a damaged configuration could end at an engine that nobody meant.
-        raise UsageError(f"{file} cannot be read: {error}; mend it, or name the engine with --host") from None
+        raise UsageError(f"{file} cannot be read: {_why(error)}; fix it, or name the engine with --host") from None
 
 
 def _from_context(name: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
@@ -96,20 +98,39 @@ def _from_context(name: str, source: str, environment: Mapping[str, str], config
     folder = hashlib.sha256(name.encode()).hexdigest()
     meta = config_dir / "contexts" / "meta" / folder / "meta.json"
     try:
-        docker = msgspec.json.decode(meta.read_bytes(), type=_ContextMeta).endpoints.get("docker")
-    except FileNotFoundError:
+        data = read_configuration(meta, _LARGEST_BYTES)
+        docker = msgspec.json.decode(data, type=_ContextMeta).endpoints.get("docker")
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f'there is no context "{name}" (from {source}) under {config_dir}; `docker context ls` lists them'
         ) from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f'context "{name}" cannot be read from {meta}: {error}') from None
+        raise UsageError(f'context "{name}" cannot be read from {meta}: {_why(error)}') from None
     if docker is None or not docker.host:
         raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
     files = config_dir / "contexts" / "tls" / folder / "docker"
     source = f"context {name} ({source})"
-    url = _checked_url(docker.host, source, encrypted=files.is_dir())
-    tls = _tls_files(files, verify=not docker.skip_tls_verify) if files.is_dir() or docker.skip_tls_verify else None
+    has_files = _has_tls_entry(files, name)
+    url = _checked_url(docker.host, source, encrypted=has_files)
+    tls = _tls_files(files, verify=not docker.skip_tls_verify) if has_files or docker.skip_tls_verify else None
     return Endpoint(url=url, source=source, tls=tls if url.startswith("tcp:") else None)
+
+
+def _has_tls_entry(files: Path, name: str) -> bool:
+    """Return whether a context has TLS files. Where that cannot be seen, nothing is spoken in plain text."""
+    try:
+        for folder in (files.parents[1], files.parent, files):
+            if not is_there(folder):
+                return False
+            if not is_folder(folder):
+                raise UsageError(f'the TLS files of context "{name}" cannot be read: {folder} is not a directory')
+    except OSError as error:
+        raise UsageError(f'the TLS files of context "{name}" cannot be read: {files}: {error.strerror}') from None
+    return True
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _from_url(url: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
@@ -119,16 +140,24 @@ def _from_url(url: str, source: str, environment: Mapping[str, str], config_dir:
     if not encrypted or not checked.startswith("tcp:"):
         return Endpoint(url=checked, source=source, tls=None)
     folder = Path(environment["DOCKER_CERT_PATH"]) if environment.get("DOCKER_CERT_PATH") else config_dir
-    if not folder.is_dir():
-        raise UsageError(f"DOCKER_TLS_VERIFY is set, but its certificates are not there: {folder} is not a folder")
+    try:
+        if not is_folder(folder):
+            raise UsageError(f"DOCKER_TLS_VERIFY is set, but its certificates are not there: {folder} is not a folder")
+    except OSError as error:
+        raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
     return Endpoint(url=checked, source=source, tls=_tls_files(folder, verify=verify))
 
 
 def _tls_files(folder: Path, verify: bool) -> TlsFiles:
     def there(name: str) -> Path | None:
-        return folder / name if (folder / name).is_file() else None
+        if is_there(folder / name) and not is_plain_file(folder / name):
+            raise UsageError(f"{folder / name} is not a file; a certificate or key is expected there")
+        return folder / name if is_plain_file(folder / name) else None
 
-    files = TlsFiles(ca=there("ca.pem"), cert=there("cert.pem"), key=there("key.pem"), verify=verify)
+    try:
+        files = TlsFiles(ca=there("ca.pem"), cert=there("cert.pem"), key=there("key.pem"), verify=verify)
+    except OSError as error:
+        raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
     if (files.cert is None) != (files.key is None):
         raise UsageError(f"{folder} holds only one of cert.pem and key.pem; a client certificate needs both")
     return files

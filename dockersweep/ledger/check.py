@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
+from dockersweep.errors import LedgerError
 from dockersweep.ledger.opening import FAULTS, UnusableError, check_tables, check_version, open_to_read, words_of
 from dockersweep.ledger.place import FILE_NAME
 from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
@@ -44,13 +45,18 @@ _CONTRADICTIONS = {
 
 
 def find_problems(folder: Path) -> tuple[str, ...] | None:
-    """Return what is wrong with the file, each in a sentence; None where there is no ledger."""
+    """Return what is wrong with the file, each in a sentence; None where there is no ledger.
+
+    Raises LedgerError where it cannot be read, which says nothing about what is in it.
+    """
     try:
         database = open_to_read(folder)
         if database is None:
             return None
         with closing(database):
             return tuple(_problems(database))
+    except OSError as error:
+        raise LedgerError(f"{folder / FILE_NAME} {words_of(error)}") from None
     except FAULTS as error:
         return (f"{folder / FILE_NAME} {words_of(error)}",)
 

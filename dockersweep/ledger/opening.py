@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dockersweep.files import is_plain_file, is_there
 from dockersweep.ledger.place import FILE_NAME
 from dockersweep.ledger.schema import VERSION, migrate, version_of, what_differs
 
@@ -146,33 +147,45 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
     Writes nothing where that can be avoided. Raises OSError, sqlite3.Error, or UnusableError.
     """
     path = folder / FILE_NAME
-    if not path.exists():
+    if not _is_readable(path):
         return None
-    if not path.is_file():
-        raise UnusableError("is no file")
     with _held(folder, fcntl.LOCK_SH):
-        database = _read_only(path, "mode=ro")
         try:
-            _begin_reading(database)
+            return _begin_reading(path, "mode=ro")
         except sqlite3.OperationalError as error:
-            database.close()
             is_unwritable = code_of(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-            if not is_unwritable or Path(f"{path}-wal").exists():
+            if not is_unwritable or is_there(f"{path}-wal"):
                 raise
             # Nothing can be written beside it, so that nobody writes it now either.
-            database = _read_only(path, "mode=ro&immutable=1")
-            _begin_reading(database)
+            return _begin_reading(path, "mode=ro&immutable=1")
+
+
+def _is_readable(path: Path) -> bool:
+    """Return whether there is a ledger; SQLite says no more than "unable to open", and waits for who writes to a pipe.
+
+    Raises OSError, and UnusableError where it is no file.
+    """
+    if not is_there(path):
+        return False
+    for one in (path, *(Path(f"{path}{ending}") for ending in _BESIDE)):
+        if is_there(one) and not is_plain_file(one):
+            raise UnusableError("is no file" if one == path else f"cannot be used: {one} is no file")
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return True
+
+
+def _begin_reading(path: Path, how: str) -> sqlite3.Connection:
+    where = f"{path.absolute().as_uri()}?{how}"
+    database = sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        database.execute("BEGIN")
+        version_of(database)
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        database.close()
+        raise
     return database
-
-
-def _read_only(path: Path, how: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-
-
-def _begin_reading(database: sqlite3.Connection) -> None:
-    database.execute("BEGIN")
-    version_of(database)
-    database.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def is_unusable(error: BaseException) -> bool:
@@ -203,7 +216,7 @@ def _rename(path: Path, suffix: str) -> Path:
     stem = f"{path.name}.{suffix}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     for attempt in range(1, 1000):
         aside = path.with_name(stem if attempt == 1 else f"{stem}-{attempt}")
-        if not any(os.path.lexists(f"{aside}{ending}") for ending in ("", *_BESIDE)):
+        if not any(is_there(f"{aside}{ending}") for ending in ("", *_BESIDE)):
             break
     for ending in _BESIDE:
         with contextlib.suppress(FileNotFoundError):

@@ -13,7 +13,7 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.found import Found, Listed, UnreadableStorageError
 from dockersweep.engine.disk.ownership import check_contents, folder_of, tells_the_id_of
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure, mount_points
-from dockersweep.files import state_of
+from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.inventory import Engine, Volume
 from dockersweep.model.storage import Part, Storage
 
@@ -45,14 +45,7 @@ def read_storage_from_disk(
         storage, unmeasured = _Measuring(root, known, time.monotonic() + timeout_seconds).storage(parts.values())
         return DiskTold(storage, unmeasured, _in_registry(found))
     except _UNEXPECTED as error:
-        raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {_words(error)}") from error
-
-
-def _words(error: Exception) -> str:
-    """Return what is wrong, with the path where that is known."""
-    if not isinstance(error, OSError) or error.strerror is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {what_is_wrong(error)}") from error
 
 
 class DiskTold(NamedTuple):

@@ -35,7 +35,7 @@ from dockersweep.engine.disk.containerd_metadata import (
 )
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
 from dockersweep.engine.disk.walk import BLOCK_BYTES
-from dockersweep.files import is_there
+from dockersweep.files import is_there, what_is_wrong
 
 METADATA = Path("io.containerd.metadata.v1.bolt") / "meta.db"
 _VIEW, _ACTIVE = 1, 2
@@ -60,7 +60,8 @@ def find_parts(root: Path, daemon: Path) -> list[Found]:
         ours = {key for one in namespaces if one.is_the_engines for key in one.in_registry}
         return [_with_registry(part, ours) for part in _assemble(holds, pieces, containers)]
     except (BoltError, OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
-        raise UnreadableStorageError(f"the containerd image store in {daemon} cannot be read: {error}") from error
+        text = f"the containerd image store in {daemon} cannot be read: {what_is_wrong(error)}"
+        raise UnreadableStorageError(text) from error
 
 
 _Holds = dict[str, set[str]]

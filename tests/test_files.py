@@ -1,0 +1,459 @@
+"""Files of others: what is odd is refused and never waited for, and what cannot be seen is not taken for missing."""
+
+import ast
+import hashlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import dockersweep
+from dockersweep import cli, files
+from dockersweep.engine.cache_limit import read_cache_limit
+from dockersweep.engine.container_logs import log_bytes
+from dockersweep.engine.disk.blocks import read_storage_from_disk
+from dockersweep.engine.disk.folder import read_folder
+from dockersweep.engine.disk.found import Listed, UnreadableStorageError
+from dockersweep.engine.disk.gauge import gauge_of
+from dockersweep.engine.disk.space import disk_of
+from dockersweep.engine.endpoint import resolve_endpoint
+from dockersweep.errors import LedgerError, UsageError
+from dockersweep.files import OddFileError, read_configuration, read_inside, read_named
+from dockersweep.ledger import FILE_NAME, Memory, find_problems, read_runs
+from dockersweep.model.inventory import Disk, Engine
+from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.planner import make_plan
+from tests.engines.engine import Engine as RealEngine
+from tests.engines.litter import Litter
+from tests.inventories import ENGINE, NOW, image, inventory
+from tests.privileges import permissions_that_count
+from tests.running import dockersweep as run_dockersweep
+from tests.test_disk import bolt_file
+from tests.test_endpoint import write_context
+
+NOTHING = Listed((), (), (), ())
+LIMIT = 1000
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+
+
+def _socket(path: Path) -> None:
+    # Its own path may be too long for the kernel.
+    folder = os.open(path.parent, os.O_PATH)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
+
+
+def _sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+ODD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pipe": (os.mkfifo, "is a pipe"),
+    "sparse": (_sparse, "is larger than"),
+    "link": (lambda path: path.symlink_to("/etc/hostname"), "is a link"),
+    "dangling link": (lambda path: path.symlink_to("/none"), "is a link"),
+    "folder": (Path.mkdir, "is a folder"),
+    "socket": (_socket, "is a socket"),
+}
+odd = pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, (make, _) in ODD.items()])
+
+
+@pytest.mark.parametrize(("make", "words"), ODD.values(), ids=ODD)
+def test_inside_an_engines_folder_only_plain_files_are_read(
+    tmp_path: Path, make: Callable[[Path], object], words: str
+) -> None:
+    make(tmp_path / "odd")
+    with pytest.raises(OddFileError) as raised:
+        read_inside(tmp_path / "odd", LIMIT)
+    assert words in (raised.value.strerror or "")
+    assert raised.value.filename == str(tmp_path / "odd")
+    (tmp_path / "plain").write_bytes(b"x" * LIMIT)
+    assert read_inside(tmp_path / "plain", LIMIT) == b"x" * LIMIT
+
+
+def test_a_device_is_no_plain_file() -> None:
+    for read in (read_inside, read_configuration):
+        with pytest.raises(OddFileError, match="is a device"):
+            read("/dev/zero", LIMIT)
+    with pytest.raises(OddFileError, match="is larger than 1000 bytes"):
+        read_named("/dev/zero", LIMIT)
+
+
+@pytest.mark.parametrize("name", ["pipe", "sparse", "folder", "socket"])
+def test_a_configuration_must_be_a_plain_file_and_may_be_linked(tmp_path: Path, name: str) -> None:
+    ODD[name][0](tmp_path / "odd")
+    (tmp_path / "link").symlink_to("odd")
+    for path in ("odd", "link"):
+        with pytest.raises(OSError, match=r"is a pipe|is larger|is a folder|No such device"):
+            read_configuration(tmp_path / path, LIMIT)
+    (tmp_path / "plain").write_text("told")
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("plain")
+    assert read_configuration(tmp_path / "link", LIMIT) == b"told"
+
+
+def test_our_own_links_between_folders_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "there" / "deep").mkdir(parents=True)
+    (tmp_path / "there" / "deep" / "file").write_text("told")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "absolute").symlink_to(tmp_path / "there")
+    (tmp_path / "here" / "relative").symlink_to("../there/deep/..")
+    (tmp_path / "here" / "loop").symlink_to("loop")
+    for name in ("absolute", "relative"):
+        assert read_inside(tmp_path / "here" / name / "deep" / "file", LIMIT) == b"told"
+    with pytest.raises(OSError, match="Not a directory"):
+        read_inside(tmp_path / "here" / "loop" / "file", LIMIT)
+    with pytest.raises(FileNotFoundError) as raised:
+        read_inside(tmp_path / "here" / "none" / "file", LIMIT)
+    assert raised.value.filename == str(tmp_path / "here" / "none" / "file")
+
+
+@as_root
+def test_a_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_text("told")
+    (tmp_path / "link").symlink_to("there")
+    assert read_inside(tmp_path / "link" / "file", LIMIT) == b"told"
+    os.lchown(tmp_path / "link", 1234, 1234)
+    with pytest.raises(OddFileError, match="behind a link of the user 1234"):
+        read_inside(tmp_path / "link" / "file", LIMIT)
+    os.chown(tmp_path / "there", 1234, 1234)
+    assert read_inside(tmp_path / "there" / "file", LIMIT) == b"told"
+
+
+def test_a_pipe_that_somebody_writes_to_is_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    def write() -> None:
+        with (tmp_path / "pipe").open("wb", buffering=0) as file:
+            for _ in range(2):
+                time.sleep(0.1)
+                file.write(b"told ")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert read_named(tmp_path / "pipe", LIMIT) == b"told told "
+    writer.join()
+
+
+def test_a_writer_that_has_not_begun_is_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WRITER_SECONDS", 0.05)
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        time.sleep(0.2)
+        os.write(writing, b"told")
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert read_named(f"/dev/fd/{reading}", LIMIT) == b"told"
+    writer.join()
+    os.close(reading)
+
+
+def test_a_pipe_that_nobody_writes_to_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WRITER_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OddFileError, match=r"is a pipe that nobody has written to for 0\.05 seconds"):
+        read_named(tmp_path / "pipe", LIMIT)
+
+
+STORES: dict[str, list[str]] = {
+    "overlay2": [
+        "engine-id",
+        f"image/overlay2/imagedb/content/sha256/{'a' * 64}",
+        f"image/overlay2/layerdb/sha256/{'b' * 64}/cache-id",
+        f"image/overlay2/layerdb/sha256/{'b' * 64}/parent",
+        f"image/overlay2/layerdb/mounts/{'c' * 64}/mount-id",
+        "buildkit/metadata_v2.db",
+        "buildkit/snapshots.db",
+        "buildkit/containerdmeta.db",
+    ],
+    "containerd": [
+        "engine-id",
+        "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db",
+        "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/metadata.db",
+        "buildkit/containerd-overlayfs/metadata_v2.db",
+    ],
+    "overlay": [
+        "overlay-layers/layers.json",
+        "overlay-layers/volatile-layers.json",
+        "overlay-images/images.json",
+        "overlay-containers/containers.json",
+        "overlay-containers/volatile-containers.json",
+    ],
+}
+
+
+def engine_of(root: Path, store: str) -> Engine:
+    """Make an engine's folder with one image, or none, in each kind of store."""
+    for path in STORES[store]:
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.endswith(".db"):
+            bolt_file(place, bucket=b"v1")
+        else:
+            place.write_text({"engine-id": "ENGINE", "parent": f"sha256:{'d' * 64}"}.get(place.name, "[]"))
+    for place in root.glob("image/overlay2/imagedb/content/sha256/*"):
+        place.write_text('{"rootfs": {"diff_ids": []}}')
+    for place in root.glob("image/overlay2/layerdb/*/*/*-id"):
+        place.write_text("e" * 64)
+    for folder in ("containers", "overlay", "overlay2"):
+        (root / folder).mkdir(exist_ok=True)
+    flavour = "podman" if store == "overlay" else "docker"
+    return msgspec.structs.replace(ENGINE, root_dir=str(root), image_store=store, flavour=flavour)
+
+
+def listed_in(store: str) -> Listed:
+    """Return what the engine of `engine_of` lists."""
+    return Listed((), (image("a" * 64),) if store == "overlay2" else (), (), ())
+
+
+@odd
+@pytest.mark.parametrize(("store", "path"), [(store, path) for store, paths in STORES.items() for path in paths])
+def test_what_is_odd_in_an_engines_folder_makes_sizes_unknown(
+    tmp_path: Path, store: str, path: str, make: Callable[[Path], object]
+) -> None:
+    engine, listed = engine_of(tmp_path, store), listed_in(store)
+    assert read_storage_from_disk(engine, listed, {}, 10).unmeasured == 0
+    (tmp_path / path).unlink()
+    make(tmp_path / path)
+    with pytest.raises(UnreadableStorageError, match="cannot be read") as raised:
+        read_storage_from_disk(engine, listed, {}, 10)
+    assert Path(path).name in str(raised.value)
+
+
+@odd
+def test_an_odd_id_tells_no_space_and_no_folder(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    engine, listed = engine_of(tmp_path, "overlay2"), listed_in("overlay2")
+    assert disk_of(engine, listed) is not None
+    assert read_folder(engine, listed, 10)[0] is not None
+    (tmp_path / "engine-id").unlink()
+    make(tmp_path / "engine-id")
+    assert disk_of(engine, listed) is None
+    told, (warning,) = read_folder(engine, listed, 10)
+    assert (told, "cannot be read: " in warning.text) == (None, True)
+
+
+def test_odd_settings_and_logs_are_unknown(tmp_path: Path) -> None:
+    disk = Disk(total_bytes=1 << 40, free_bytes=1 << 39, total_inodes=None, free_inodes=None)
+    os.mkfifo(tmp_path / "daemon.json")
+    limit, (warning,) = read_cache_limit(ENGINE, disk, tmp_path / "daemon.json")
+    assert (limit, "is a pipe, and no plain file" in warning.text) == (None, True)
+    (tmp_path / "log").write_text("12345")
+    (tmp_path / "log.1").write_text("123")
+    assert log_bytes("json-file", str(tmp_path / "log"), True) == 8
+    (tmp_path / "log.2").symlink_to("/etc/hostname")
+    assert log_bytes("json-file", str(tmp_path / "log"), True) is None
+
+
+@pytest.mark.on_engines("docker-28.5", "docker-28.5-containerd")
+@pytest.mark.parametrize("make", [os.mkfifo, _sparse], ids=["pipe", "sparse"])
+def test_a_plan_does_not_wait_for_a_pipe_in_the_engines_folder(
+    engine: RealEngine, litter: Litter, make: Callable[[Path], object]
+) -> None:
+    litter.image("app:1", layers={"one": 100_000})
+    if engine.kind.image_store == "containerd":
+        place = engine.data_root / "buildkit" / "containerd-overlayfs" / "metadata_v2.db"
+    else:
+        place = engine.data_root / "image/overlay2/imagedb/content/sha256" / ("f" * 64)
+    aside = place.with_name("aside")
+    if place.exists():
+        place.rename(aside)
+    make(place)
+    try:
+        began = time.monotonic()
+        run = run_dockersweep("plan", "--all-images", "--format", "json", host=engine.url)
+        assert time.monotonic() - began < 30
+    finally:
+        place.unlink()
+        if aside.exists():
+            aside.rename(place)
+    assert run.status == 0, run.stderr
+    assert run.json()["size_base"] == "lengths"
+    told = ("is a pipe, and no plain file", "is larger than 16 MB, and read no further", "is no bolt database")
+    assert any(words in run.json()["not_from_disk"] for words in told)
+    again = run_dockersweep("plan", "--all-images", "--format", "json", host=engine.url)
+    assert again.json()["size_base"] == "disk"
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this thread may not search, as if it were somebody else's."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    yield folder
+    folder.chmod(0o700)
+
+
+def close(folder: Path) -> None:
+    folder.chmod(0)
+
+
+def test_what_cannot_be_seen_is_not_taken_for_missing(closed: Path) -> None:
+    (closed / "file").touch()
+    close(closed)
+    with permissions_that_count():
+        for ask in (files.is_there, files.is_folder, files.is_plain_file, files.state_of):
+            with pytest.raises(PermissionError):
+                ask(closed / "file")
+            assert not ask(closed.parent / "none")
+            assert not ask("/etc/hostname/none")
+        assert files.is_folder(closed)
+
+
+@pytest.mark.parametrize("level", ["tls", "entry", "docker"])
+def test_a_context_whose_tls_cannot_be_seen_never_goes_in_plain_text(closed: Path, level: str) -> None:
+    environment = {"DOCKER_CONFIG": str(closed)}
+    write_context(closed, "far", "tcp://far.example:2376", tls=True)
+    write_context(closed, "plain", "tcp://near.example:2375")
+    tls = closed / "contexts" / "tls"
+    entry = tls / hashlib.sha256(b"far").hexdigest()
+    folder = {"tls": tls, "entry": entry, "docker": entry / "docker"}[level]
+    close(folder)
+    with permissions_that_count():
+        with pytest.raises(UsageError, match=r'TLS files of context "far"|certificates in .* cannot be read') as raised:
+            resolve_endpoint(None, "far", environment)
+        assert "Permission denied" in str(raised.value)
+        if level != "tls":
+            assert resolve_endpoint(None, "plain", environment).tls is None
+    folder.chmod(0o700)
+    assert resolve_endpoint(None, "far", environment).tls is not None
+
+
+@pytest.mark.parametrize("level", ["tls", "entry", "docker"])
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("/none")], ids=["file", "dangling"])
+def test_a_context_whose_tls_entry_is_odd_is_refused(
+    tmp_path: Path, level: str, make: Callable[[Path], object]
+) -> None:
+    write_context(tmp_path, "far", "tcp://far.example:2376")
+    tls = tmp_path / "contexts" / "tls"
+    entry = tls / hashlib.sha256(b"far").hexdigest()
+    place = {"tls": tls, "entry": entry, "docker": entry / "docker"}[level]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    make(place)
+    with pytest.raises(UsageError, match="is not a directory"):
+        resolve_endpoint(None, "far", {"DOCKER_CONFIG": str(tmp_path)})
+
+
+def test_an_unreadable_docker_configuration_is_refused_and_a_linked_one_read(closed: Path, tmp_path: Path) -> None:
+    (closed / "config.json").write_text(json.dumps({"currentContext": "prod"}))
+    write_context(closed, "prod", "unix:///run/prod.sock")
+    (tmp_path / "linked").symlink_to("closed")
+    for name in ("closed", "linked"):
+        assert resolve_endpoint(None, None, {"DOCKER_CONFIG": str(tmp_path / name)}).url == "unix:///run/prod.sock"
+    (tmp_path / "dotfiles.json").write_bytes((closed / "config.json").read_bytes())
+    (closed / "config.json").unlink()
+    (closed / "config.json").symlink_to("../dotfiles.json")
+    assert resolve_endpoint(None, None, {"DOCKER_CONFIG": str(closed)}).url == "unix:///run/prod.sock"
+    (tmp_path / "dotfiles.json").unlink()
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        resolve_endpoint(None, None, {"DOCKER_CONFIG": str(closed)})
+    (closed / "config.json").unlink()
+    os.mkfifo(closed / "config.json")
+    with pytest.raises(UsageError, match="is a pipe, and no plain file"):
+        resolve_endpoint(None, None, {"DOCKER_CONFIG": str(closed)})
+    close(closed)
+    with permissions_that_count(), pytest.raises(UsageError, match="cannot be read: Permission denied"):
+        resolve_endpoint(None, None, {"DOCKER_CONFIG": str(closed)})
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_an_unreadable_ledger_is_no_empty_one(
+    closed: Path, what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Memory(closed):
+        pass
+    close(closed if what == "folder" else closed / FILE_NAME)
+    monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(closed))
+    with permissions_that_count():
+        for read in (find_problems, lambda folder: read_runs(folder, None)):
+            with pytest.raises(LedgerError, match=f"{FILE_NAME} cannot be used: Permission denied"):
+                read(closed)
+        for words in (["history"], ["history", "verify"], ["history", "1"]):
+            assert cli.main(words) == 2
+            told = capsys.readouterr()
+            assert told.out == ""
+            assert told.err == f"dockersweep: {closed / FILE_NAME} cannot be used: Permission denied\n"
+    (closed if what == "folder" else closed / FILE_NAME).chmod(0o700)
+    assert cli.main(["history"]) == 0
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal"])
+def test_a_pipe_in_the_place_of_a_ledger_is_not_waited_for(tmp_path: Path, ending: str) -> None:
+    with Memory(tmp_path):
+        pass
+    (tmp_path / f"{FILE_NAME}{ending}").unlink(missing_ok=True)
+    os.mkfifo(tmp_path / f"{FILE_NAME}{ending}")
+    with pytest.raises(LedgerError, match="is no file"):
+        read_runs(tmp_path, None)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_an_unreadable_engine_folder_is_told_as_unreadable(closed: Path, store: str) -> None:
+    engine, listed = engine_of(closed / "data", store), listed_in(store)
+    for folder in (closed, closed / "data"):
+        close(folder)
+        with permissions_that_count():
+            with pytest.raises(UnreadableStorageError, match=r"cannot be read: .*Permission denied"):
+                read_storage_from_disk(engine, listed, {}, 10)
+            assert disk_of(engine, listed) is None
+            told, (warning,) = read_folder(engine, listed, 10)
+            assert (told, "Permission denied" in warning.text) == (None, True)
+        folder.chmod(0o700)
+
+
+def test_what_cannot_be_seen_has_not_gone(closed: Path) -> None:
+    (closed / "part").mkdir()
+    root = closed.parent
+    parts = (Part(id="layer:1", low_bytes=1, high_bytes=1, folder="closed/part"),)
+    plan = make_plan(inventory(), policy_from_flags(PolicyFlags()), NOW)
+    gauge = gauge_of(msgspec.structs.replace(ENGINE, root_dir=str(root)), Storage(base="disk", parts=parts), plan)
+    assert gauge is not None
+    close(closed)
+    with permissions_that_count():
+        assert gauge.measure([]).gone == frozenset()
+    closed.chmod(0o700)
+    (closed / "part").rmdir()
+    assert gauge.measure([]).gone == {"layer:1"}
+
+
+SWALLOWING = (
+    *("exists", "lexists", "is_dir", "is_file", "is_symlink", "is_mount", "is_socket", "is_fifo", "is_junction"),
+    *("is_block_device", "is_char_device", "isfile", "isdir", "islink", "ismount", "isjunction", "samefile"),
+    *("glob", "rglob", "iglob"),
+)
+
+
+def attributes() -> Iterator[tuple[str, int, str]]:
+    """Yield the names behind a dot in the package, and those imported from a module, with file and line."""
+    package = Path(dockersweep.__file__).parent
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            place = str(path.relative_to(package))
+            if isinstance(node, ast.Attribute):
+                yield place, node.lineno, node.attr
+            elif isinstance(node, ast.ImportFrom):
+                yield from ((place, node.lineno, name.name) for name in node.names)
+
+
+def test_nothing_asks_in_a_way_that_takes_no_permission_for_not_there() -> None:
+    """They answer False, or nothing, where a folder may not be searched: those of Path since Python 3.14."""
+    asked = [f"{path}:{line} {name}" for path, line, name in attributes() if name in SWALLOWING]
+    assert asked == []
+
+
+def test_files_are_opened_for_reading_where_the_rule_is() -> None:
+    """What reads beside `dockersweep.files` reads what is ours: of /proc, of the package, and what we write."""
+    reads = {path for path, _, name in attributes() if name in ("read_text", "read_bytes")}
+    assert reads == {"engine/own_container.py", "report/page/document.py", "report/completion_script.py"}
