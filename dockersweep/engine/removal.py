@@ -140,8 +140,9 @@ def _look(engine: EngineRemovals, removal: Removal) -> Fingerprint | None:
     elif removal.kind == "volume":
         seen = engine.volume(removal.id)
     else:
-        seen = engine.network(_network_reference(engine, removal))
-        if seen is not None and seen.id != removal.id:
+        reference = _network_reference(engine, removal)
+        seen = engine.network(reference)
+        if seen is not None and seen.id != removal.id and reference != removal.id:
             # Its name is another's by now.
             return None
     return None if seen is None else fingerprint_of(seen)
