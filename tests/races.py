@@ -95,6 +95,16 @@ def _started(engine: Engine, litter: Litter) -> Scene:
     return _container(engine, made, lambda: litter.start(made))
 
 
+def _started_and_paused(engine: Engine, litter: Litter) -> Scene:
+    made = litter.container("web", state="created", command=_ENDLESS)
+
+    def change() -> None:
+        litter.start(made)
+        engine.api.pause(made)
+
+    return _container(engine, made, change)
+
+
 def _ran_again(engine: Engine, litter: Litter) -> Scene:
     made = litter.container("web", state="exited")
 
@@ -430,6 +440,7 @@ def _held_steps() -> list[int]:
 
 RACES = (
     Race("container", "is started", _started),
+    Race("container", "is started and paused", _started_and_paused),
     Race("container", "runs again and exits", _ran_again, window="removed", open="what it did in that run"),
     Race("container", "is renamed", _renamed, window="removed", open="the container under its new name"),
     Race("container", "is made anew under its name", _container_anew, before="gone", window="gone"),

@@ -11,6 +11,7 @@ from dockersweep.engine.decoding import decode
 
 _WORDS_OF_USE = (
     "is running",
+    "running or paused",
     "being used",
     "in use",
     "has dependent",
