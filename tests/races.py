@@ -282,14 +282,10 @@ def _gets_a_container(engine: Engine, litter: Litter) -> Scene:
 
 
 def _gets_mounted(engine: Engine, litter: Litter) -> Scene:
-    if not engine.kind.version.startswith("28."):
-        raise CannotDo("image mounts came with Docker 28, and Podman's service does not take them")
     # The sweep would take the base as well.
     litter.container("holder", state="created")
     made = litter.image("app:1", layers={"a": 1000})
-    mount = "type=image,source=app:1,target=/data"
-    create = ("create", "--network", "none", "--mount", mount, "busybox:latest", "true")
-    return _image(engine, made, lambda: engine.docker(*create))
+    return _image(engine, made, lambda: litter.mounting_container("late", litter.image_tags(made)[0]))
 
 
 def _runs(litter: Litter, image: str) -> None:

@@ -6,6 +6,7 @@ Sizes are honest: contents are random, and what is said to be written has been w
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +18,15 @@ from tests.engines.archive import EPOCH, ImageSpec, random_bytes
 from tests.engines.builds import Builds
 from tests.engines.engine import Engine
 from tests.engines.kinds import CannotDo
+from tests.engines.wire import Wire
 
 State = Literal["created", "exited", "running", "paused", "restarting", "dead"]
 
 BASE = "busybox:latest"
 """The image of containers that name none."""
 
+_API_WITH_IMAGE_MOUNTS = (1, 48)
+_PODMAN_API = "5.0.0"
 _FOREVER = "exec sleep 1000000"
 _PATIENCE = 60.0
 
@@ -131,6 +135,31 @@ class Litter:
             self.engine.wire.raw("POST", f"/networks/{network}/connect", {"Container": made})
         if writes:
             self.write(made, writes)
+        self._bring(made, state)
+        return made
+
+    def mounting_container(self, name: str, reference: str, *, state: Literal["created", "running"] = "created") -> str:
+        """A container that mounts an image, as it names it, at /data, and its full id."""
+        version = tuple(int(part) for part in self.engine.kind.api_version.split("."))
+        if self.engine.kind.flavour == "podman":
+            # Only Podman's own API takes image mounts.
+            mount = {"Source": reference, "Destination": "/data", "ReadWrite": False}
+            body = {
+                "name": name,
+                "image": self.base(),
+                "command": ["/bin/sh", "-c", _FOREVER],
+                "stop_signal": int(signal.SIGKILL),
+                "netns": {"nsmode": "none"},
+                "image_volumes": [mount],
+            }
+            own = Wire(self.engine.socket, _PODMAN_API)
+            made: str = own.call("POST", "/libpod/containers/create", body)["Id"]
+        elif version < _API_WITH_IMAGE_MOUNTS:
+            raise CannotDo("image mounts came with Docker 28")
+        else:
+            mounting = ("--mount", f"type=image,source={reference},target=/data", "--network", "none")
+            sleeping = ("--stop-signal", "KILL", self.base(), "/bin/sh", "-c", _FOREVER)
+            made = self.engine.docker("create", "--name", name, *mounting, *sleeping).stdout.strip()
         self._bring(made, state)
         return made
 
