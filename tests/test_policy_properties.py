@@ -475,7 +475,8 @@ class RecordingEngine:
     def remove_container(self, container_id: str) -> RemovalAnswer:
         return self._remove("container", container_id)
 
-    def remove_image(self, image_id: str) -> RemovalAnswer:
+    def remove_image(self, image_id: str, is_nameless: bool) -> RemovalAnswer:
+        assert not (is_nameless and self._tags[image_id])
         if len(self._tags[image_id]) > 1:
             return RemovalAnswer("in-use", "it has several tags")
         if any(isinstance(one, Image) and one.parent_id == image_id for one in self._of_kind("image")):

@@ -60,6 +60,7 @@ def test_what_is_never_allowed(method: str, path: str, params: dict[str, str]) -
         (sent("DELETE", "/containers/abc", **HARMLESS), [row("container", "abc")]),
         (sent("DELETE", "/images/app:1", noprune="1", force="0"), [row("image", "x", action="untag", name="app:1")]),
         (sent("DELETE", "/images/a:1@x", noprune="1", force="0"), [row("image", "x", action="untag", name="a:1")]),
+        (sent("DELETE", "/images/moby-dangling@x", noprune="1", force="0"), [row("image", "x")]),
         (sent("DELETE", "/networks/abc"), [row("network", "abc", name="net")]),
         (sent("DELETE", "/networks/net"), [row("network", "abc", name="net")]),
         (sent("POST", "/build/prune", **ONE_RECORD), [row("build-cache", "abc")]),

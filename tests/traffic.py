@@ -58,6 +58,9 @@ def names_of(row: Mapping[str, Any]) -> set[Named]:
     kind, object_id, name = row["kind"], row["id"], row["name"]
     if row["action"] == "untag":
         return {(kind, name), (kind, f"{name}@{object_id}")}
+    if kind == "image":
+        # As the containerd store calls one without a name.
+        return {(kind, object_id), (kind, f"moby-dangling@{object_id}")}
     if kind == "network":
         # Podman minds containers only where it is asked by the name.
         return {(kind, object_id), (kind, name)}

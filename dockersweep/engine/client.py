@@ -41,6 +41,9 @@ NEWEST_API = (1, 51)
 API_WITH_PARTIAL_USAGE = (1, 42)
 API_WITH_MANIFESTS = (1, 47)
 API_WITH_IMAGE_MOUNTS = (1, 48)
+# The oldest that it was tried on.
+API_WITH_DANGLING_NAME = (1, 48)
+DANGLING_NAME = "moby-dangling"
 TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
 MOST_STUMBLES = 4
 STUMBLE_SECONDS = 0.1
@@ -292,9 +295,16 @@ class Client:
         """Remove one stopped container, and none of its volumes."""
         return self._delete(f"/containers/{container_id}", {"v": "0", "force": "0"})
 
-    def remove_image(self, image_id: str) -> RemovalAnswer:
-        """Remove one image by its id, with its last tag, and none of its parents."""
-        return self._delete(f"/images/{image_id}", {"noprune": "1", "force": "0"})
+    def remove_image(self, image_id: str, is_nameless: bool) -> RemovalAnswer:
+        """Remove one image by its id, with its last tag, and none of its parents.
+
+        One that has neither a tag nor a reference by digest is asked for by the name that the containerd store gives
+        it then, and finds it by as long as it has no other (daemon/containerd/image_delete.go, 28 and 29): by its id
+        it would go with a tag that it has just got.
+        """
+        is_dangling = is_nameless and self.has_containerd_store and self.api >= API_WITH_DANGLING_NAME
+        reference = f"{DANGLING_NAME}@{image_id}" if is_dangling else image_id
+        return self._delete(f"/images/{reference}", {"noprune": "1", "force": "0"})
 
     def untag_image(self, tag: str, image_id: str) -> RemovalAnswer:
         """Take one tag off an image that has others. On the containerd store the engine compares the image in the

@@ -17,6 +17,7 @@ from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.attempt import outcome_for
 from dockersweep.model.fingerprint import differences, fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Container, Network, Volume
+from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Outcome, Status
 from dockersweep.model.plan import Fingerprint, Removal
 
@@ -44,7 +45,7 @@ class EngineRemovals(Protocol):
     def networks(self) -> tuple[Network, ...]: ...
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
     def remove_container(self, container_id: str) -> RemovalAnswer: ...
-    def remove_image(self, image_id: str) -> RemovalAnswer: ...
+    def remove_image(self, image_id: str, is_nameless: bool) -> RemovalAnswer: ...
     def untag_image(self, tag: str, image_id: str) -> RemovalAnswer: ...
     def remove_volume(self, name: str) -> RemovalAnswer: ...
     def remove_network(self, reference: str) -> RemovalAnswer: ...
@@ -198,7 +199,7 @@ def _send(hand: Hand, removal: Removal) -> Outcome:
     if answer.status == "removed":
         return _checked(hand, removal, answer)
     if answer.status == "gone":
-        return outcome_of(removal, "gone", "it was gone already")
+        return _not_found(hand, removal)
     if answer.status == "in-use":
         return outcome_of(removal, "skipped", f"in use: {answer.detail}")
     return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(hand, removal)}")
@@ -248,10 +249,29 @@ def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:
     if removal.kind == "container":
         return engine.remove_container(removal.id)
     if removal.kind == "image":
-        return engine.remove_image(removal.id)
+        return engine.remove_image(removal.id, _is_nameless(removal))
     if removal.kind == "volume":
         return engine.remove_volume(removal.id)
     return engine.remove_network(_network_reference(engine, removal))
+
+
+def _is_nameless(removal: Removal) -> bool:
+    """Whether the image was judged without a tag and without a reference by digest: then it is called by its id."""
+    return not removal.fingerprint.get("tags") and removal.name == short_id(removal.id)
+
+
+def _not_found(hand: Hand, removal: Removal) -> Outcome:
+    """Say what a 404 means. Of an image that was asked for as one without a name, also that it has got a name."""
+    now = None
+    if removal.kind == "image" and removal.action == "remove":
+        try:
+            now = hand.patience.outlast(lambda: _look(hand.engine, removal))
+        except EngineError as error:
+            return outcome_of(removal, "failed", f"the engine did not find it, and then: {error}")
+    if now is None:
+        return outcome_of(removal, "gone", "it was gone already")
+    changed = differences(removal.fingerprint, now) or "it has a name"
+    return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
 
 
 def _after_silence(hand: Hand, removal: Removal, error: EngineError) -> Outcome:
