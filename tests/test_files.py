@@ -15,6 +15,7 @@ import pytest
 
 import dockersweep
 from dockersweep import cli, files
+from dockersweep.engine import scanner, storage
 from dockersweep.engine.cache_limit import read_cache_limit
 from dockersweep.engine.container_logs import log_bytes
 from dockersweep.engine.disk.blocks import read_storage_from_disk
@@ -32,6 +33,7 @@ from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planner import make_plan
 from tests.engines.engine import Engine as RealEngine
 from tests.engines.litter import Litter
+from tests.fake_engine import fake_engine
 from tests.inventories import ENGINE, NOW, image, inventory
 from tests.privileges import permissions_that_count
 from tests.running import dockersweep as run_dockersweep
@@ -257,6 +259,22 @@ def test_odd_settings_and_logs_are_unknown(tmp_path: Path) -> None:
     assert log_bytes("json-file", str(tmp_path / "log"), True) is None
 
 
+def test_a_disk_that_never_answers_counts_into_the_time_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one whose server is gone: whatever is asked of it waits for ever."""
+    for module, asks in ((storage, "read_storage_from_disk"), (scanner, "disk_of"), (scanner, "read_folder")):
+        monkeypatch.setattr(module, asks, lambda *_: threading.Event().wait())
+        monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
+    began = time.monotonic()
+    with fake_engine() as engine:
+        assert cli.main(["-H", engine.url, "report", "--format", "json", "--size-timeout", "1s"]) == 0
+        told = json.loads(capsys.readouterr().out)
+    assert time.monotonic() - began < 20
+    assert (told["size_base"], told["not_from_disk"]) == ("lengths", "/d was not read within 1 seconds")
+    assert {"about": "the engine's folder", "text": "not measured within 1 seconds"} in told["warnings"]
+
+
 @pytest.mark.on_engines("docker-28.5", "docker-28.5-containerd")
 @pytest.mark.parametrize("make", [os.mkfifo, _sparse], ids=["pipe", "sparse"])
 def test_a_plan_does_not_wait_for_a_pipe_in_the_engines_folder(
@@ -435,25 +453,25 @@ SWALLOWING = (
 )
 
 
-def attributes() -> Iterator[tuple[str, int, str]]:
-    """Yield the names behind a dot in the package, and those imported from a module, with file and line."""
+def used(*names: str) -> Iterator[tuple[str, str]]:
+    """Yield which of these names the package has behind a dot, or imports from a module, each with the file."""
     package = Path(dockersweep.__file__).parent
     for path in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            place = str(path.relative_to(package))
-            if isinstance(node, ast.Attribute):
-                yield place, node.lineno, node.attr
-            elif isinstance(node, ast.ImportFrom):
-                yield from ((place, node.lineno, name.name) for name in node.names)
+        text = path.read_text(encoding="utf-8")
+        # To parse all of it takes seconds.
+        for node in ast.walk(ast.parse(text)) if any(name in text for name in names) else ():
+            found = {node.attr} if isinstance(node, ast.Attribute) else set()
+            if isinstance(node, ast.ImportFrom):
+                found = {one.name for one in node.names}
+            yield from ((str(path.relative_to(package)), name) for name in found.intersection(names))
 
 
 def test_nothing_asks_in_a_way_that_takes_no_permission_for_not_there() -> None:
     """They answer False, or nothing, where a folder may not be searched: those of Path since Python 3.14."""
-    asked = [f"{path}:{line} {name}" for path, line, name in attributes() if name in SWALLOWING]
-    assert asked == []
+    assert list(used(*SWALLOWING)) == []
 
 
 def test_files_are_opened_for_reading_where_the_rule_is() -> None:
     """What reads beside `dockersweep.files` reads what is ours: of /proc, of the package, and what we write."""
-    reads = {path for path, _, name in attributes() if name in ("read_text", "read_bytes")}
+    reads = {path for path, _ in used("read_text", "read_bytes")}
     assert reads == {"engine/own_container.py", "report/page/document.py", "report/completion_script.py"}

@@ -7,28 +7,28 @@ a picture.
 """
 
 import dataclasses
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from dockersweep.engine.cache_limit import read_cache_limit
 from dockersweep.engine.client import DiskUsage, UsagePart
 from dockersweep.engine.container_logs import hidden_log_path, log_bytes
-from dockersweep.engine.disk.folder import read_folder
+from dockersweep.engine.disk.folder import FolderTold, not_in_time, read_folder
 from dockersweep.engine.disk.found import Listed
 from dockersweep.engine.disk.space import disk_of
 from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.own_container import own_container_id
-from dockersweep.engine.side_by_side import Progress, ask_for_all
+from dockersweep.engine.side_by_side import GRACE_SECONDS, Beside, Progress, ask_for_all
 from dockersweep.engine.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import (
     STOPPED_STATES,
     BuildCacheRecord,
     Container,
+    Disk,
     Engine,
     Image,
     Inventory,
@@ -38,8 +38,6 @@ from dockersweep.model.inventory import (
 )
 
 SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "container sizes", "volume": "volume sizes"}
-
-Result = TypeVar("Result")
 
 
 class EngineReads(Protocol):
@@ -61,31 +59,6 @@ class EngineReads(Protocol):
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
 
 
-class _Beside(Generic[Result]):
-    """A call that runs in a thread of its own. The thread does not keep the process alive when it is interrupted."""
-
-    def __init__(self, call: Callable[[], Result]) -> None:
-        self._call = call
-        self._result: Result | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._call()
-        except BaseException as error:
-            self._error = error
-
-    def result(self) -> Result:
-        """Wait for the call, then return what it returned or raise what it raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None
-        return self._result
-
-
 def scan(
     reads: EngineReads,
     sizes: bool = True,
@@ -102,7 +75,7 @@ def scan(
     """
     walks = _start_walks(reads, sizes, size_timeout_seconds)
     cache_call = _start_build_cache(reads, size_timeout_seconds)
-    images_call, volumes_call, networks_call = _Beside(reads.images), _Beside(reads.volumes), _Beside(reads.networks)
+    images_call, volumes_call, networks_call = Beside(reads.images), Beside(reads.volumes), Beside(reads.networks)
     images, (volumes, plugins_said), networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers come last: one that was created meanwhile still shows what it holds of the above.
     found = reads.containers()
@@ -115,10 +88,10 @@ def scan(
     build_cache = _build_cache(reads, cache_call, usage, warnings)
     listed = Listed(containers, images, volumes, build_cache)
     seconds = size_timeout_seconds
-    folder_walk = _Beside(lambda: read_folder(reads.engine, listed, seconds)) if for_report and sizes else None
+    folder_walk = Beside(lambda: read_folder(reads.engine, listed, seconds)) if for_report and sizes else None
     told = read_storage(reads, listed, known or {}, size_timeout_seconds if sizes else None, progress)
-    disk = disk_of(reads.engine, listed)
-    folder, folder_warnings = (None, ()) if folder_walk is None else folder_walk.result()
+    disk = _disk_in_time(reads.engine, listed, seconds)
+    folder, folder_warnings = (None, ()) if folder_walk is None else _folder_in_time(folder_walk, seconds)
     limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
     inventory = Inventory(
         schema="dockersweep.inventory/1",
@@ -140,25 +113,39 @@ def scan(
     return inventory, told.remembered
 
 
-def _start_walks(reads: EngineReads, sizes: bool, timeout_seconds: float) -> dict[UsagePart | None, _Beside[DiskUsage]]:
+def _disk_in_time(engine: Engine, listed: Listed, seconds: float) -> Disk | None:
+    try:
+        return Beside(lambda: disk_of(engine, listed)).result(seconds + GRACE_SECONDS)
+    except TimeoutError:
+        return None
+
+
+def _folder_in_time(walk: Beside[FolderTold], seconds: float) -> FolderTold:
+    try:
+        return walk.result(seconds + GRACE_SECONDS)
+    except TimeoutError:
+        return not_in_time(seconds)
+
+
+def _start_walks(reads: EngineReads, sizes: bool, timeout_seconds: float) -> dict[UsagePart | None, Beside[DiskUsage]]:
     if not sizes:
         return {}
     parts: tuple[UsagePart | None, ...] = tuple(SIZES_OF) if reads.tells_usage_in_parts else (None,)
     return {part: _walk_beside(reads, part, timeout_seconds) for part in parts}
 
 
-def _walk_beside(reads: EngineReads, part: UsagePart | None, timeout_seconds: float) -> _Beside[DiskUsage]:
-    return _Beside(lambda: reads.disk_usage(part, timeout_seconds))
+def _walk_beside(reads: EngineReads, part: UsagePart | None, timeout_seconds: float) -> Beside[DiskUsage]:
+    return Beside(lambda: reads.disk_usage(part, timeout_seconds))
 
 
-def _start_build_cache(reads: EngineReads, timeout_seconds: float) -> _Beside[DiskUsage] | None:
+def _start_build_cache(reads: EngineReads, timeout_seconds: float) -> Beside[DiskUsage] | None:
     """BuildKit measures a record when it is first asked for, so this call has the time-out of the walks."""
     if not (reads.has_build_cache and reads.tells_usage_in_parts):
         return None
     return _walk_beside(reads, "build-cache", timeout_seconds)
 
 
-def _finish_walks(walks: dict[UsagePart | None, _Beside[DiskUsage]], warnings: list[ScanWarning]) -> DiskUsage:
+def _finish_walks(walks: dict[UsagePart | None, Beside[DiskUsage]], warnings: list[ScanWarning]) -> DiskUsage:
     usage = DiskUsage()
     for part, walk in walks.items():
         try:
@@ -173,7 +160,7 @@ def _finish_walks(walks: dict[UsagePart | None, _Beside[DiskUsage]], warnings: l
 
 
 def _build_cache(
-    reads: EngineReads, call: _Beside[DiskUsage] | None, usage: DiskUsage, warnings: list[ScanWarning]
+    reads: EngineReads, call: Beside[DiskUsage] | None, usage: DiskUsage, warnings: list[ScanWarning]
 ) -> tuple[BuildCacheRecord, ...] | None:
     if not reads.has_build_cache:
         return ()

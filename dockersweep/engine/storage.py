@@ -11,7 +11,7 @@ from dockersweep.engine.disk.blocks import CACHED, read_storage_from_disk
 from dockersweep.engine.disk.found import Listed, UnreadableStorageError
 from dockersweep.engine.image_layers import ImageLayers, LayerReads, memory_keys, read_layers, wanted_images
 from dockersweep.engine.layer_parts import layer_parts
-from dockersweep.engine.side_by_side import Progress
+from dockersweep.engine.side_by_side import GRACE_SECONDS, Beside, Progress
 from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.storage import Part, Storage
 
@@ -48,7 +48,12 @@ def read_storage(
 
 
 def _in_blocks(engine: Engine, listed: Listed, known: Remembered, walk_seconds: float) -> StorageTold:
-    told = read_storage_from_disk(engine, listed, _decoded(known, CACHED, Part), walk_seconds)
+    layers = _decoded(known, CACHED, Part)
+    reading = Beside(lambda: read_storage_from_disk(engine, listed, layers, walk_seconds))
+    try:
+        told = reading.result(walk_seconds + GRACE_SECONDS)
+    except TimeoutError:
+        raise UnreadableStorageError(f"{engine.root_dir} was not read within {walk_seconds:g} seconds") from None
     storage, unmeasured = told.storage, told.unmeasured
     keep = {
         part.id: msgspec.json.encode(part)

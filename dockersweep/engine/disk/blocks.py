@@ -38,11 +38,12 @@ def read_storage_from_disk(
     `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the folder is not there,
     not readable, not this engine's or not understood.
     """
+    deadline = time.monotonic() + timeout_seconds
     try:
         root = folder_of(engine)
         found = _find(engine, root, listed, system_containerd)
         parts = {one.id: one for one in (*found, *_volumes(listed.volumes))}
-        storage, unmeasured = _Measuring(root, known, time.monotonic() + timeout_seconds).storage(parts.values())
+        storage, unmeasured = _Measuring(root, known, deadline).storage(parts.values())
         return DiskTold(storage, unmeasured, _in_registry(found))
     except _UNEXPECTED as error:
         raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {what_is_wrong(error)}") from error

@@ -15,9 +15,10 @@ _DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs"
 """Those that Docker has or had: each keeps its layers in a folder of its name."""
 
 
-def read_folder(
-    engine: Engine, listed: Listed, timeout_seconds: float
-) -> tuple[EngineFolder | None, tuple[ScanWarning, ...]]:
+FolderTold = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
+
+
+def read_folder(engine: Engine, listed: Listed, timeout_seconds: float) -> FolderTold:
     """Return what an engine's folder takes, and what of it could not be read, as warnings.
 
     None where the engine is on another machine, or its folder is not there, not readable or not its own.
@@ -35,10 +36,15 @@ def read_folder(
     except UnreadableStorageError as error:
         return None, (_warning(f"not measured: {error}"),)
     except TooLateError:
-        return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
+        return not_in_time(timeout_seconds)
     except OSError as error:
         return None, (_warning(f"{engine.root_dir} cannot be read: {error.strerror or error}"),)
     return EngineFolder(size_bytes=size, left_stores=left_stores), ()
+
+
+def not_in_time(timeout_seconds: float) -> FolderTold:
+    """Return what is told where there was no time for it."""
+    return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
 
 
 def _warning(text: str) -> ScanWarning:
