@@ -26,6 +26,7 @@ AnyPath = str | os.PathLike[str]
 WRITER_SECONDS = 10.0
 """So long a pipe may have no writer yet."""
 _MOST_LINKS = 40
+_CHUNK_BYTES = 1 << 16
 _TO_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _TO_PASS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {
@@ -35,10 +36,8 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-
-
 _ODD = {errno.ELOOP: "a link", errno.ENXIO: "a socket"}
-"""Why a file cannot be opened for what it is."""
+"""What cannot be opened as a file, by what the system says of it."""
 
 
 class OddFileError(OSError):
@@ -129,23 +128,23 @@ def read_bounded(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
     if stat.S_ISFIFO(found.st_mode):
         _await_writer(descriptor, path)
     os.set_blocking(descriptor, True)
-    if stat.S_ISREG(found.st_mode) and found.st_size > largest_bytes:
-        raise _too_large(path, largest_bytes)
     with open(descriptor, "rb", closefd=False) as file:
-        return read_up_to(file, path, largest_bytes)
+        return read_up_to(file, path, largest_bytes, found.st_size)
 
 
-def read_up_to(file: BinaryIO, path: AnyPath, largest_bytes: int) -> bytes:
-    """Return all that is left in an open file. Raises OSError, and OddFileError for too much."""
-    data = file.read(largest_bytes + 1)
-    if len(data) > largest_bytes:
-        raise _too_large(path, largest_bytes)
-    return data
+def read_up_to(file: BinaryIO, path: AnyPath, largest_bytes: int, expected_bytes: int = 0) -> bytes:
+    """Return all that is left in an open file. Raises OSError, and OddFileError for too much.
 
-
-def _too_large(path: AnyPath, largest_bytes: int) -> OddFileError:
-    limit = f"{largest_bytes // 1_000_000} MB" if largest_bytes >= 1_000_000 else f"{largest_bytes} bytes"
-    return OddFileError(f"is larger than {limit}, and read no further", path)
+    What is expected is read in one piece, so that most files need no second copy in memory.
+    """
+    pieces, length, wanted = [], 0, max(expected_bytes, _CHUNK_BYTES)
+    while expected_bytes <= largest_bytes and length <= largest_bytes and (piece := file.read(wanted)):
+        pieces.append(piece)
+        length, wanted = length + len(piece), _CHUNK_BYTES
+    if max(expected_bytes, length) > largest_bytes:
+        limit = f"{largest_bytes // 1_000_000} MB" if largest_bytes >= 1_000_000 else f"{largest_bytes} bytes"
+        raise OddFileError(f"is larger than {limit}, and read no further", path)
+    return b"".join(pieces)
 
 
 def _await_writer(descriptor: int, path: AnyPath) -> None:
