@@ -60,7 +60,7 @@ class Root:
 
     def build(self) -> Path:
         """Build the root unless that has been done, and return its folder."""
-        with _locked(self.path.with_name(f"{self.name}.lock")):
+        with locked(self.path.with_name(f"{self.name}.lock")):
             if not (self.path / _MARK).exists():
                 _bootstrap(self)
         return self.path
@@ -93,7 +93,7 @@ def build_all() -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold a file lock, so that two runs never build the same root at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
