@@ -91,6 +91,9 @@ def read_named(path: AnyPath, largest_bytes: int) -> bytes:
 @contextmanager
 def open_named(path: AnyPath) -> Iterator[int]:
     """Give a descriptor of a file or a pipe that a person names; it does not wait for a writer yet. Raises OSError."""
+    if "\0" in os.fspath(path):
+        # Each version of Python has other words for it.
+        raise OSError(errno.EINVAL, "embedded null byte", path)
     descriptor = os.open(path, _TO_READ)
     try:
         yield descriptor
