@@ -24,6 +24,7 @@ from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.marks import candidates, marking_rules
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.totals import sizes_now
+from dockersweep.policy.unmarked_volumes import unmarked_warnings
 from dockersweep.policy.use import describe_use, used_of
 from dockersweep.units import parse_instant
 
@@ -64,7 +65,7 @@ def gather_plan(arguments: argparse.Namespace) -> Plan:
     policy = gather_policy(arguments)
     if arguments.inventory is not None:
         picture = _saved_picture(arguments)
-        return make_plan(picture.inventory, policy, picture.now)
+        return _plan(picture, policy)
     with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
         confirm_engine(client, arguments.confirm_engine)
         picture = picture_of(client, arguments, memory)
@@ -74,11 +75,16 @@ def gather_plan(arguments: argparse.Namespace) -> Plan:
 
 def judge(picture: Picture, policy: Policy, memory: Memory) -> Plan:
     """Return the plan, and mark in the ledger what is a candidate of rules with `marked_for`."""
-    plan = make_plan(picture.inventory, policy, picture.now)
+    plan = _plan(picture, policy)
     if picture.is_of_now:
         marks = tuple(candidates(plan.decisions, policy, picture.now))
         memory.mark(plan.engine, marks, tuple(marking_rules(policy)), picture.now, policy.kinds)
     return plan
+
+
+def _plan(picture: Picture, policy: Policy) -> Plan:
+    plan = make_plan(picture.inventory, policy, picture.now)
+    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *unmarked_warnings(picture.inventory, plan)))
 
 
 def open_memory(arguments: argparse.Namespace, required: bool = False) -> Memory:

@@ -39,6 +39,7 @@ OLDEST_API = (1, 40)
 # From 1.52 on /system/df has another shape; an engine of 29 still speaks 1.51 (API history, engine-api.md §0.8).
 NEWEST_API = (1, 51)
 API_WITH_PARTIAL_USAGE = (1, 42)
+API_WITH_MARKED_VOLUMES = (1, 42)
 API_WITH_MANIFESTS = (1, 47)
 API_WITH_IMAGE_MOUNTS = (1, 48)
 # The oldest that it was tried on.
@@ -184,8 +185,15 @@ class Client:
         filters = msgspec.json.encode({"dangling": ["true"]}).decode()
         dangling = self._list("/volumes", wire.WireVolumes, {"filters": filters}).volumes or ()
         free = {seen.name for seen in dangling}
-        volumes = tuple(volume_from_list(seen, seen.name in free) for seen in answer.volumes or ())
+        volumes = tuple(
+            volume_from_list(seen, seen.name in free, self._marks_anonymous_volumes) for seen in answer.volumes or ()
+        )
         return volumes, tuple(answer.warnings or ())
+
+    @property
+    def _marks_anonymous_volumes(self) -> bool:
+        """Podman tells it only by an API of its own."""
+        return self.api >= API_WITH_MARKED_VOLUMES and not self.is_podman
 
     def volume_names(self, beginning: str) -> tuple[str, ...]:
         """Return the names of the volumes whose names begin so."""
@@ -282,7 +290,7 @@ class Client:
     def volume(self, name: str) -> Volume | None:
         """Return one volume as it is now; None where it is gone. Whether the engine counts a use is not in it."""
         seen = self._look(f"/volumes/{name}", wire.WireVolume)
-        return None if seen is None else volume_from_list(seen, free_by_engine=False)
+        return None if seen is None else volume_from_list(seen, False, self._marks_anonymous_volumes)
 
     def network(self, reference: str) -> Network | None:
         """Return the network that an id or a name means now; None where it is gone."""

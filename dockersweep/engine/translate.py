@@ -19,6 +19,7 @@ from dockersweep.engine.wire import (
     WireVolume,
 )
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Mount, Network, Volume
+from dockersweep.model.naming import has_made_up_name
 from dockersweep.units import known_instant, parse_instant
 
 _YEAR_9999 = 253_370_764_800
@@ -163,8 +164,13 @@ def split_references(
     return tuple(sorted(named - by_digest)), tuple(sorted(by_digest))
 
 
-def volume_from_list(seen: WireVolume, free_by_engine: bool) -> Volume:
-    """Translate a volume; `free_by_engine` is whether the engine's list of dangling volumes names it."""
+def volume_from_list(seen: WireVolume, free_by_engine: bool, marks_anonymous: bool) -> Volume:
+    """Translate a volume; `free_by_engine` is whether the engine's list of dangling volumes names it.
+
+    Where the engine marks the volumes that it names itself (Docker 23.0, API 1.42), only the label counts, as for
+    `docker volume prune`: 64 hex digits are also what a person or a program calls a volume. Elsewhere the name is all
+    there is.
+    """
     labels = seen.labels or {}
     return Volume(
         name=seen.name,
@@ -174,8 +180,7 @@ def volume_from_list(seen: WireVolume, free_by_engine: bool) -> Volume:
         created_at=parse_instant(seen.created_at),
         labels=labels,
         options=seen.options or {},
-        # The label came with Docker 23.0 and is still missing on some; the name is what older ones have.
-        anonymous=ANONYMOUS_VOLUME in labels or re.fullmatch(r"[0-9a-f]{64}", seen.name) is not None,
+        anonymous=ANONYMOUS_VOLUME in labels or (not marks_anonymous and has_made_up_name(seen.name)),
         project=labels.get(COMPOSE_PROJECT),
         free_by_engine=free_by_engine,
         size_bytes=None,

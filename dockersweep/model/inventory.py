@@ -149,6 +149,8 @@ class Volume(Struct, frozen=True, kw_only=True, gc=False):
     options: dict[str, str]
     """The mount options it was made with: such a volume may be a share, a device or a folder elsewhere."""
     anonymous: bool
+    """Whether nobody named it: by the engine's label, and by its name only where the engine has no such label (before
+    Docker 23.0, and Podman)."""
     project: str | None
     free_by_engine: bool
     """Whether the engine itself counts no use of it."""

@@ -1,5 +1,6 @@
 """What to call an object: its kind, its id and its name, the same in every document and table."""
 
+import re
 from collections.abc import Iterator
 
 from dockersweep.model.inventory import (
@@ -75,6 +76,11 @@ def image_name(image: Image) -> str:
 def short_id(full_id: str) -> str:
     """Return the twelve digits by which people know an id."""
     return full_id.removeprefix("sha256:")[:12]
+
+
+def has_made_up_name(volume: str) -> bool:
+    """Return whether a volume is called as engines call those that nobody names: 64 hex digits."""
+    return re.fullmatch(r"[0-9a-f]{64}", volume) is not None
 
 
 def objects_of(inventory: Inventory, kind: Kind | None = None) -> Iterator[Object]:

@@ -23,7 +23,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
 
 FindingId = Literal[
     "DS001", "DS002", "DS003", "DS004", "DS005", "DS006", "DS007", "DS008", "DS009", "DS010", "DS011", "DS012",
-    "DS013", "DS014", "DS015", "DS016", "DS017",
+    "DS013", "DS014", "DS015", "DS016", "DS017", "DS019",
 ]  # fmt: skip
 """The findings that there are: policy.disk_report.catalogue tells what each is."""
 

@@ -135,4 +135,12 @@ CATALOGUE: dict[FindingId, Known] = {
         "where it is the engine that grows, let dockersweep sweep --yes run daily; what else fills this disk, "
         "du -x tells",
     ),
+    "DS019": Known(
+        "note",
+        "1 unused volume looks anonymous but is not marked so",
+        "{} unused volumes look anonymous but are not marked so",
+        'look with dockersweep explain volume:{}; a [[rule]] with kind = "volume", match.name = '
+        '"/^[0-9a-f]{{64}}$/", match.driver = "local", match.has_options = false and remove.unused_for = "30d" '
+        "removes them all, also those that a person or a program named so",
+    ),
 }

@@ -17,6 +17,7 @@ from dockersweep.policy.disk_report.shares import shares_of_disk
 from dockersweep.policy.disk_report.trend import trend_of
 from dockersweep.policy.planner import without_collector
 from dockersweep.policy.totals import Totals, reclaim_of_unused
+from dockersweep.policy.unmarked_volumes import unmarked_volumes
 from dockersweep.policy.use import describe_use
 
 
@@ -50,6 +51,7 @@ def make_report(inventory: Inventory, plan: Plan, past: Past | None) -> Report:
         repositories=of_repositories,
         trend=trend,
         arrivals=past.arrivals if past else (),
+        unmarked_volumes=unmarked_volumes(inventory, plan),
     )
     findings, silenced = find_all(scene, plan.policy.silenced_findings)
     totals = Totals(inventory)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from dockersweep.model.history import Life
-from dockersweep.model.inventory import Container, Inventory
+from dockersweep.model.inventory import Container, Inventory, Volume
 from dockersweep.model.plan import ObjectRef
 from dockersweep.model.report import Group, ReportedObject, Trend
 from dockersweep.model.storage import SizeBase
@@ -44,6 +44,8 @@ class Scene:
     trend: Trend | None
     arrivals: tuple[Life, ...] = field(default=())
     """Images without a tag that came in the last days."""
+    unmarked_volumes: tuple[Volume, ...] = field(default=())
+    """Unused ones that look anonymous, and are kept because the engine has not marked them so."""
 
     def container(self, container: Container) -> ReportedObject:
         """Return what the report says of a container."""

@@ -18,8 +18,9 @@ _BUILDER_STATE = re.compile(r"(buildx_buildkit_.+)_state")
 
 def unused_for_long(scene: Scene) -> Found:
     """Volumes that nothing was ever seen to use, or has not for a month; others of this file tell of their own."""
+    told_below = {volume.name for volume in scene.unmarked_volumes}
     for volume in _idle(scene):
-        if _builder_of(volume) or _project_is_gone(scene, volume):
+        if _builder_of(volume) or _project_is_gone(scene, volume) or volume.name in told_below:
             continue
         told, instant = _last_known(volume)
         since = scene.seconds_since(instant)
@@ -41,6 +42,13 @@ def of_gone_builders(scene: Scene) -> Found:
         builder = _builder_of(volume)
         if builder is not None and builder not in names:
             yield _evidence(scene, volume, f"there is no container {builder}")
+
+
+def not_marked_anonymous(scene: Scene) -> Found:
+    """Volumes that a rule for anonymous ones does not match, for want of the engine's label."""
+    for volume in scene.unmarked_volumes:
+        created = "unknown" if volume.created_at is None else f"{volume.created_at:%Y-%m-%d}"
+        yield _evidence(scene, volume, f"created {created}")
 
 
 def _idle(scene: Scene) -> Iterator[Volume]:
