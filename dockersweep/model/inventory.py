@@ -131,7 +131,8 @@ class Image(Struct, frozen=True, kw_only=True, gc=False):
     the engine does not tell: only the containerd store does."""
     in_registry: bool | None = None
     """Whether it is known to lie in a registry, by which it can be pulled again: it was pulled from there or pushed
-    there; False where the engine would have recorded that and has not; None where nothing tells."""
+    there; False where the engine would have recorded that and has not, or its record is in doubt; None where nothing
+    tells. Whether the registry still has it is not asked."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
 

@@ -52,13 +52,19 @@ class Registry:
             (self._folder / digest).write_bytes(data)
         (self._folder / tag).write_text(json.dumps(manifest))
 
+    def digest(self, tag: str) -> str:
+        """The digest of what is offered under `tag`."""
+        return str(json.loads((self._folder / tag).read_text())["digest"])
+
     def pull(self, name: str, tag: str) -> None:
-        """Have the engine pull `tag` as an image of that name."""
+        """Have the engine pull `tag`, which can be a digest, as an image of that name."""
         image = f"{self.address}/{name}"
         if self._engine.kind.flavour == "podman":
             # Its API for docker clients does not let them do without TLS.
             wire = Wire(self._engine.socket, _PULL_API_OF_PODMAN)
-            wire.raw("POST", "/libpod/images/pull", reference=f"{image}:{tag}", tlsVerify="false")
+            wire.raw(
+                "POST", "/libpod/images/pull", reference=f"{image}{'@' if ':' in tag else ':'}{tag}", tlsVerify="false"
+            )
         else:
             self._engine.wire.raw("POST", "/images/create", fromImage=image, tag=tag)
 

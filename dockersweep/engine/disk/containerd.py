@@ -34,6 +34,7 @@ from dockersweep.engine.disk.containerd_metadata import (
     varint,
 )
 from dockersweep.engine.disk.found import Found, UnreadableStorageError
+from dockersweep.engine.disk.pulled_images import recoverable_images
 from dockersweep.engine.disk.walk import BLOCK_BYTES
 from dockersweep.files import is_there, what_is_wrong
 
@@ -57,8 +58,8 @@ def find_parts(root: Path, daemon: Path) -> list[Found]:
         containers = {name: root / "containers" / name for name in os.listdir(root / "containers")}
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
         holds = _roots(namespaces, records, containers)
-        ours = {key for one in namespaces if one.is_the_engines for key in one.in_registry}
-        return [_with_registry(part, ours) for part in _assemble(holds, pieces, containers)]
+        pulled = {key for one in namespaces if one.is_the_engines for key in recoverable_images(one)}
+        return [_with_registry(part, pulled) for part in _assemble(holds, pieces, containers)]
     except (BoltError, OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
         text = f"the containerd image store in {daemon} cannot be read: {what_is_wrong(error)}"
         raise UnreadableStorageError(text) from error
@@ -172,10 +173,9 @@ def _assemble(holds: _Holds, pieces: Mapping[str, Found], containers: Mapping[st
     return [*found, *reached.values()]
 
 
-def _with_registry(part: Found, in_registry: Collection[str]) -> Found:
-    """An image is what its names point at: what it was built on may have been pulled all the same."""
+def _with_registry(part: Found, pulled: Collection[str]) -> Found:
     kind, _, digest = part.id.partition(":")
-    return replace(part, in_registry=f"blob:{digest}" in in_registry) if kind == "image" else part
+    return replace(part, in_registry=f"blob:{digest}" in pulled) if kind == "image" else part
 
 
 def _blocks(status: os.stat_result) -> int:

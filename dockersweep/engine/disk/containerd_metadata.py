@@ -4,6 +4,7 @@ See core/metadata/{buckets,gc,leases}.go of containerd.
 """
 
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +16,20 @@ SNAPSHOTTER = "overlayfs"
 _REFERENCE = re.compile(r"containerd\.io/gc\.ref\.(?:(content|image)(?:[./].*)?|snapshot\.([^/]*)(?:/.*)?)", re.DOTALL)
 _ROOT, _FLAT, _EXPIRES = "containerd.io/gc.root", "containerd.io/gc.flat", "containerd.io/gc.expire"
 _TEMPORARY = "buildkit/lease.temporary"
-_PULLED_OR_PUSHED = "containerd.io/distribution.source."
-"""What the labels begin with that name a registry and a repository: pull and push give them, once they succeeded, to
-all content of an image (core/remotes/docker/handler.go of containerd, daemon/containerd/image_push.go of moby; tried
-on 28.5). BuildKit gives none to what it pushes itself."""
+_GO_TIME = struct.Struct(">BqI")
 
 Entry = Mapping[bytes, bytes | Bucket]
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What is recorded of a piece of content."""
+
+    labels: Mapping[str, str]
+    created_ns: int
+    """When it came to be here, in nanoseconds since the year 1."""
+    updated_ns: int
+    """When its labels were last written."""
 
 
 @dataclass
@@ -30,7 +39,7 @@ class Namespace:
     name: str
     bucket: Bucket
     is_the_engines: bool
-    blobs: set[str] = field(default_factory=set)
+    blobs: dict[str, Blob] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     """The content that each name of an image points at."""
     snapshots: dict[str, Entry] = field(default_factory=dict)
@@ -38,8 +47,6 @@ class Namespace:
     """What labels tie to content and to images, which have the id `name:NAME` here."""
     pinned: list[str] = field(default_factory=list)
     """What labels keep for good."""
-    in_registry: set[str] = field(default_factory=set)
-    """The content that was pulled or pushed."""
 
     def id_of(self, kind: str, key: str) -> str:
         """The id of a part; other namespaces than the engine's own say which they are."""
@@ -94,12 +101,11 @@ def _read_content(namespace: Namespace) -> None:
     for digest, blob in entries(namespace.bucket, b"content", b"blob"):
         labels = labels_of(blob)
         key = f"blob:{digest}"
-        namespace.blobs.add(key)
+        times = (_instant_ns(bytes_of(blob, name)) for name in (b"createdat", b"updatedat"))
+        namespace.blobs[key] = Blob(labels, *times)
         namespace.links[key] = namespace.linked(labels)
         if _ROOT in labels:
             namespace.pinned.append(key)
-        if any(label.startswith(_PULLED_OR_PUSHED) for label in labels):
-            namespace.in_registry.add(key)
 
 
 def _read_images(namespace: Namespace) -> None:
@@ -196,6 +202,14 @@ def varint(data: bytes) -> int:
     for place, byte in enumerate(data):
         value |= (byte & 0x7F) << (7 * place)
     return value
+
+
+def _instant_ns(data: bytes) -> int:
+    """Decode what Go's time.MarshalBinary wrote, in nanoseconds since the year 1; 0 where it is not that."""
+    if len(data) < _GO_TIME.size:
+        return 0
+    _, seconds, nanoseconds = _GO_TIME.unpack_from(data)
+    return int(seconds * 1_000_000_000 + nanoseconds)
 
 
 def _has_expired(labels: Mapping[str, str]) -> bool:
