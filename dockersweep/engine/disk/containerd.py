@@ -119,15 +119,13 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
 
 def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found | None:
     labels = labels_of(namespace.snapshots[key])
-    parent = text_of(namespace.snapshots[key], b"parent")
-    needs = set(namespace.reach(namespace.linked(labels)))
-    if parent:
-        needs.add(namespace.id_of("snapshot", parent))
+    # What its own labels refer to is with those who reach it: a flat lease does not.
+    needs = (namespace.parents[key],) if key in namespace.parents else ()
     folder = home / str(varint(bytes_of(entry, b"id")))
     kind = varint(bytes_of(entry, b"kind"))
     size = entry.get(b"size")
     if kind == _ACTIVE or not (kind == _VIEW or isinstance(size, bytes)):
-        return Found(key, tuple(sorted(needs)), (folder,))
+        return Found(key, needs, (folder,))
     try:
         disk_bytes = _around(folder)
         if kind == _VIEW:
@@ -137,7 +135,7 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found
     if isinstance(size, bytes):
         # BuildKit makes a merged snapshot of links to files of others, which do not come back with it.
         disk_bytes += int(labels[_MERGE_BYTES]) if _MERGE_BYTES in labels else varint(size) >> 1
-    return Found(key, tuple(sorted(needs)), (), disk_bytes, folder=folder)
+    return Found(key, needs, (), disk_bytes, folder=folder)
 
 
 def _around(folder: Path) -> int:

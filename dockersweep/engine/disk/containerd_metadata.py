@@ -3,7 +3,6 @@
 See core/metadata/{buckets,gc,leases}.go of containerd.
 """
 
-import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
+from dockersweep.engine.disk.gc_labels import Condition, GcLabels, Target, read_gc_labels
 
 SNAPSHOTTER = "overlayfs"
-_REFERENCE = re.compile(r"containerd\.io/gc\.ref\.(?:(content|image)(?:[./].*)?|snapshot\.([^/]*)(?:/.*)?)", re.DOTALL)
-_ROOT, _FLAT, _EXPIRES = "containerd.io/gc.root", "containerd.io/gc.flat", "containerd.io/gc.expire"
+_FLAT, _EXPIRES = "containerd.io/gc.flat", "containerd.io/gc.expire"
 _TEMPORARY = "buildkit/lease.temporary"
 _GO_TIME = struct.Struct(">BqI")
 
@@ -42,22 +41,24 @@ class Namespace:
     blobs: dict[str, Blob] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     """The content that each name of an image points at."""
+    targets: dict[str, str] = field(default_factory=dict)
+    """The same of all names, those that have expired included, which have the id `name:NAME` here."""
     snapshots: dict[str, Entry] = field(default_factory=dict)
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What labels tie to content and to images, which have the id `name:NAME` here."""
+    """What is kept with a blob, a name, a snapshot or a running container (`running:ID`), as labels of either say."""
     pinned: list[str] = field(default_factory=list)
     """What labels keep for good."""
+    parents: dict[str, str] = field(default_factory=dict)
+    """The snapshot that each other stands on."""
+    _snapshots_link: bool = False
+    """Whether any snapshot has links; as a rule none has."""
 
     def id_of(self, kind: str, key: str) -> str:
         """The id of a part; other namespaces than the engine's own say which they are."""
         return f"{kind}:{key}" if self.is_the_engines else f"{kind}:{self.name}/{key}"
 
-    def linked(self, labels: Mapping[str, str]) -> tuple[str, ...]:
-        """What labels say that their owner refers to."""
-        return tuple(self._targets(labels))
-
     def reach(self, starts: Iterable[str]) -> set[str]:
-        """All that is reached from there by labels."""
+        """All that is reached from there by labels. Snapshots reach their parents besides; what those link is in it."""
         found: set[str] = set()
         waiting = list(starts)
         while waiting:
@@ -65,18 +66,27 @@ class Namespace:
             if one not in found:
                 found.add(one)
                 waiting += self.links.get(one, ())
+                if self._snapshots_link:
+                    waiting += self._links_of_parents(one)
         return found
 
-    def _targets(self, labels: Mapping[str, str]) -> Iterator[str]:
-        for key, value in labels.items():
-            if not (match := _REFERENCE.fullmatch(key)):
-                continue
-            if match[1] == "content":
-                yield f"blob:{value}"
-            elif match[1] == "image":
-                yield f"name:{value}"
-            elif match[2] == SNAPSHOTTER:
-                yield self.id_of("snapshot", value)
+    def find_linked_snapshots(self) -> None:
+        """Make what snapshots link part of what is reached; to be called once all links are there."""
+        self._snapshots_link = any(snapshot in self.links for snapshot in self.snapshots)
+
+    def part_named(self, target: Target) -> str:
+        """Return the id of what a label names."""
+        if target.kind == "snapshot":
+            return self.id_of("snapshot", target.key)
+        return f"{ {'content': 'blob', 'image': 'name', 'container': 'running'}[target.kind] }:{target.key}"
+
+    def _links_of_parents(self, snapshot: str) -> Iterator[str]:
+        seen = {snapshot}
+        parent = self.parents.get(snapshot)
+        while parent is not None and parent not in seen:
+            seen.add(parent)
+            yield from self.links.get(parent, ())
+            parent = self.parents.get(parent)
 
 
 def read_namespaces(path: Path, of_engine: str) -> list[Namespace]:
@@ -90,51 +100,103 @@ def read_namespaces(path: Path, of_engine: str) -> list[Namespace]:
     found = []
     for name, bucket in schema.buckets().items():
         namespace = Namespace(name.decode(), bucket, name.decode() == of_engine)
-        _read_content(namespace)
-        _read_images(namespace)
-        _read_snapshots(namespace)
+        _Reader(namespace).read()
         found.append(namespace)
     return found
 
 
-def _read_content(namespace: Namespace) -> None:
-    for digest, blob in entries(namespace.bucket, b"content", b"blob"):
-        labels = labels_of(blob)
-        key = f"blob:{digest}"
-        times = (_instant_ns(bytes_of(blob, name)) for name in (b"createdat", b"updatedat"))
-        namespace.blobs[key] = Blob(labels, *times)
-        namespace.links[key] = namespace.linked(labels)
-        if _ROOT in labels:
-            namespace.pinned.append(key)
+class _Reader:
+    """Reads one namespace. What a label ties to its owner from afar is known only once all labels are read."""
 
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._kept_with: dict[str, list[str]] = {}
+        self._conditions: list[tuple[str, Condition]] = []
+        self._used_at: dict[str, tuple[datetime, ...]] = {}
 
-def _read_images(namespace: Namespace) -> None:
-    for name, image in entries(namespace.bucket, b"images"):
-        labels = labels_of(image)
-        target = image.get(b"target")
-        digest = target.values().get(b"digest", b"") if isinstance(target, Bucket) else b""
-        content = f"blob:{digest.decode()}"
-        namespace.links[f"name:{name}"] = (content, *namespace.linked(labels))
-        if not _has_expired(labels):
-            namespace.images[name] = content
+    def read(self) -> None:
+        self._read_content()
+        self._read_images()
+        self._read_snapshots()
+        self._read_running()
+        namespace = self._namespace
+        for owner, condition in self._conditions:
+            snapshot = namespace.id_of("snapshot", condition.snapshot)
+            if condition.holds(self._used_at.get(snapshot, ())):
+                self._kept_with.setdefault(owner, []).append(snapshot)
+        for holder, kept in self._kept_with.items():
+            namespace.links[holder] = (*namespace.links.get(holder, ()), *kept)
+        namespace.find_linked_snapshots()
 
+    def _read_content(self) -> None:
+        namespace = self._namespace
+        for digest, blob in entries(namespace.bucket, b"content", b"blob"):
+            labels = labels_of(blob)
+            key = f"blob:{digest}"
+            times = (_instant_ns(bytes_of(blob, name)) for name in (b"createdat", b"updatedat"))
+            namespace.blobs[key] = Blob(labels, *times)
+            said = self._link(key, labels)
+            self._keep_with_holders(key, said)
+            self._conditions += [(key, one) for one in said.conditions]
+            if said.is_root:
+                namespace.pinned.append(key)
 
-def _read_snapshots(namespace: Namespace) -> None:
-    for snapshotter, bucket in _buckets(namespace.bucket, b"snapshots"):
-        snapshots = list(entries(bucket))
-        if snapshots and snapshotter != SNAPSHOTTER:
-            raise ValueError(f"there are snapshots of {snapshotter}, and only those of {SNAPSHOTTER} are known")
-        for key, snapshot in snapshots:
-            part = namespace.id_of("snapshot", key)
-            namespace.snapshots[part] = snapshot
-            if _ROOT in labels_of(snapshot):
-                namespace.pinned.append(part)
+    def _read_images(self) -> None:
+        namespace = self._namespace
+        for name, image in entries(namespace.bucket, b"images"):
+            labels = labels_of(image)
+            target = image.get(b"target")
+            digest = target.values().get(b"digest", b"") if isinstance(target, Bucket) else b""
+            key, content = f"name:{name}", f"blob:{digest.decode()}"
+            said = self._link(key, labels, content)
+            namespace.targets[key] = content
+            self._conditions += [(key, one) for one in said.conditions]
+            if _has_expired(labels):
+                self._keep_with_holders(key, said)
+            else:
+                namespace.images[name] = content
+
+    def _read_snapshots(self) -> None:
+        namespace = self._namespace
+        for snapshotter, bucket in _buckets(namespace.bucket, b"snapshots"):
+            snapshots = list(entries(bucket))
+            if snapshots and snapshotter != SNAPSHOTTER:
+                raise ValueError(f"there are snapshots of {snapshotter}, and only those of {SNAPSHOTTER} are known")
+            for key, snapshot in snapshots:
+                part = namespace.id_of("snapshot", key)
+                namespace.snapshots[part] = snapshot
+                if parent := text_of(snapshot, b"parent"):
+                    namespace.parents[part] = namespace.id_of("snapshot", parent)
+                said = self._link(part, labels_of(snapshot))
+                self._keep_with_holders(part, said)
+                self._used_at[part] = said.used_at
+                if said.is_root:
+                    namespace.pinned.append(part)
+
+    def _read_running(self) -> None:
+        namespace = self._namespace
+        for kind in (b"containers", b"sandboxes"):
+            for key, one in entries(namespace.bucket, kind):
+                snapshot = text_of(one, b"snapshotKey") if text_of(one, b"snapshotter") == SNAPSHOTTER else ""
+                first = (namespace.id_of("snapshot", snapshot),) if snapshot else ()
+                self._link(f"running:{key}", labels_of(one), *first)
+
+    def _link(self, owner: str, labels: Mapping[str, str], *first: str) -> GcLabels:
+        said = read_gc_labels(labels, SNAPSHOTTER)
+        if targets := (*first, *map(self._namespace.part_named, said.refers_to)):
+            self._namespace.links[owner] = targets
+        return said
+
+    def _keep_with_holders(self, owner: str, said: GcLabels) -> None:
+        for holder in said.referred_to_by:
+            self._kept_with.setdefault(self._namespace.part_named(holder), []).append(owner)
 
 
 def leases_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
     """Yield the leases that hold, each with the ids of the parts that it keeps: of a flat one just what it names."""
     for key, lease in entries(namespace.bucket, b"leases"):
         labels = labels_of(lease)
+        read_gc_labels(labels, SNAPSHOTTER)
         # What BuildKit holds for minutes after it has looked at an image, it lets go when any record is removed.
         if _has_expired(labels) or (_TEMPORARY in labels and _EXPIRES in labels):
             continue
@@ -145,7 +207,7 @@ def leases_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
             held |= {namespace.id_of("snapshot", one.decode()) for one in (of_ours.values() if of_ours else ())}
         names = {f"name:{name}" for name in keys(lease, b"images")}
         if _FLAT in labels:
-            yield key, held | {link for name in names for link in namespace.links.get(name, ())[:1]}
+            yield key, held | {namespace.targets[name] for name in names if name in namespace.targets}
         else:
             yield key, namespace.reach(held | names)
 
@@ -153,12 +215,8 @@ def leases_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
 def running_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
     """What containerd's own containers and sandboxes keep, which are there while they run."""
     for kind in (b"containers", b"sandboxes"):
-        for key, one in entries(namespace.bucket, kind):
-            held = set(namespace.linked(labels_of(one)))
-            snapshot = one.get(b"snapshotKey")
-            if isinstance(snapshot, bytes) and one.get(b"snapshotter") == SNAPSHOTTER.encode():
-                held.add(namespace.id_of("snapshot", snapshot.decode()))
-            yield key, namespace.reach(held)
+        for key, _ in entries(namespace.bucket, kind):
+            yield key, namespace.reach([f"running:{key}"])
 
 
 def _buckets(bucket: Bucket | None, *names: bytes) -> Iterator[tuple[str, Bucket]]:
