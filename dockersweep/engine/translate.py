@@ -129,7 +129,7 @@ def image_from_list(seen: WireImage, shared_is_true: bool, registry_told_by: Tol
         # It is no age, so 1970 is shown as what it is; year 1 stands for "not recorded".
         built_at=datetime.fromtimestamp(seen.created, UTC) if 0 <= seen.created < _YEAR_9999 else None,
         size_bytes=size_or_unknown(seen.size),
-        shared_bytes=size_or_unknown(seen.shared_size) if shared_is_true else None,
+        shared_bytes=_shared_bytes(seen) if shared_is_true else None,
         labels=labels,
         project=labels.get(COMPOSE_PROJECT),
         manifest=_sole_manifest(seen),
@@ -148,9 +148,20 @@ def _in_registry(names: tuple[str, ...], has_digests: bool, told_by: ToldBy) -> 
     return False if is_local else None
 
 
+def _shared_bytes(seen: WireImage) -> int | None:
+    """From 29.5 on the containerd store counts a blob that several platforms of an image have once for each, in its
+    Size, and as shared what the image shares with itself only (tried on 29.7): the difference is not its own."""
+    told = size_or_unknown(seen.shared_size)
+    return None if told and len(_manifests_here(seen)) > 1 else told
+
+
 def _sole_manifest(seen: WireImage) -> str | None:
-    here = [one.id for one in seen.manifests or () if one.is_an_image_here]
+    here = _manifests_here(seen)
     return here[0] if len(here) == 1 else None
+
+
+def _manifests_here(seen: WireImage) -> list[str]:
+    return [one.id for one in seen.manifests or () if one.is_an_image_here]
 
 
 def split_references(

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import Engine, Kind, ScanWarning
 from dockersweep.model.plan import Interval
-from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.quantities import Bounds, Bytes, Instant
 from dockersweep.model.storage import SizeBase
 
 Status = Literal["removed", "gone", "skipped", "failed", "not-attempted"]
@@ -49,12 +49,9 @@ class DiskMeasurement:
     """By how much the free space of the disk grew; None where it cannot be asked any more."""
 
 
-class Reclaimed(Struct, frozen=True, kw_only=True):
-    """What the removals that went through give back."""
+class Reclaimed(Bounds, frozen=True, kw_only=True):
+    """What the removals that went through give back; the bounds are what was predicted of just those."""
 
-    low_bytes: Bytes
-    high_bytes: Bytes | None
-    """What was predicted of just those that went."""
     measured_bytes: Bytes | None
     """From the engine's answers or the disk; None where neither can tell."""
     measured_by: Literal["disk", "answers"] | None = None

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from dockersweep.model.inventory import Engine, Kind, ScanWarning
 from dockersweep.model.policy import Policy
-from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.quantities import Bounds, Bytes, Instant
 from dockersweep.model.storage import SizeBase
 
 Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
@@ -51,11 +51,9 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """The tags of an image that go while the image stays; this gives back nothing."""
 
 
-class Interval(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class Interval(Bounds, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A number of bytes that lies between the two; `high_bytes` is None where it is not known."""
 
-    low_bytes: Bytes
-    high_bytes: Bytes | None
     reason: str | None = None
     """Why the two are not the same, for a person: "2 build-cache records may hold these layers"."""
 

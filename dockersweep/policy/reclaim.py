@@ -126,8 +126,12 @@ class Steps:
         self._high = 0
         self._unknown = 0
         self._inodes: int | None = 0
-        self.low_bytes = 0
+        self._low = 0
+
+    @property
+    def low_bytes(self) -> int:
         """The least that comes back."""
+        return self._low if self.high_bytes is None else min(self._low, self.high_bytes)
 
     @property
     def high_bytes(self) -> int | None:
@@ -150,7 +154,7 @@ class Steps:
             self._unknown += size is None
             inodes = self._graph.inodes[one]
             self._inodes = None if inodes is None or self._inodes is None else self._inodes + inodes
-        self.low_bytes += sum(self._graph.low[one] for one in self._possible.remove(node))
+        self._low += sum(self._graph.low[one] for one in self._possible.remove(node))
 
 
 def _sum_known(sizes: Iterable[int | None]) -> tuple[int, int]:

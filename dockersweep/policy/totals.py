@@ -132,7 +132,7 @@ def _split(inventory: Inventory, sizes: Sizes, both: Interval) -> tuple[Interval
             known = log if own is None else min(log, own)
             log_low += known
             log_high += known
-    high = None if both.high_bytes is None else both.high_bytes - log_low
+    high = None if both.high_bytes is None else max(0, both.high_bytes - log_low)
     layers = Interval(low_bytes=max(0, both.low_bytes - log_high), high_bytes=high)
     return layers, Interval(low_bytes=log_low, high_bytes=None if both.high_bytes is None else log_high)
 
