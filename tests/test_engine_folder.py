@@ -120,7 +120,14 @@ def collect(**fields: Any) -> dict[str, Any]:
         (collect(enabled=True, defaultKeepStorage="20GB"), "26.1.5", (20 * GIB, "FILE")),
         (collect(enabled=False), "28.5.2", (None, "FILE")),
         (collect(defaultMaxUsedSpace="30GB"), "28.5.2", (30 * GIB, "FILE")),
-        (collect(defaultReservedSpace="30GB"), "28.5.2", (81_000_000_000, "FILE")),
+        (collect(enabled=True), "28.5.2", (81_000_000_000, "FILE")),
+        # Where one of the three is set the others have no default.
+        (collect(defaultReservedSpace="30GB"), "28.5.2", (30 * GIB, "FILE")),
+        (collect(defaultKeepStorage="30GB"), "29.7.2", (30 * GIB, "FILE")),
+        (collect(defaultReservedSpace="30GB", defaultMaxUsedSpace="20GB"), "29.7.2", (30 * GIB, "FILE")),
+        (collect(defaultReservedSpace="30GB", defaultMinFreeSpace="5GB"), "29.7.2", None),
+        (collect(defaultMinFreeSpace="5GB"), "28.5.2", None),
+        (collect(defaultMinFreeSpace="5GB", defaultMaxUsedSpace="20GB"), "29.7.2", (20 * GIB, "FILE")),
         (collect(defaultKeepStorage="30GB"), "26.1.5", (None, "FILE")),
         (
             collect(

@@ -41,6 +41,7 @@ class _Collection(msgspec.Struct, rename="camel"):
     default_keep_storage: str = ""
     default_reserved_space: str = ""
     default_max_used_space: str = ""
+    default_min_free_space: str = ""
     policy: list[_Rule] | None = None
 
 
@@ -84,7 +85,8 @@ def _read(place: Path, engine: Engine) -> _Settings | None:
 
 
 def _says_nothing(told: _Collection) -> bool:
-    return not (told.default_keep_storage or told.default_reserved_space or told.default_max_used_space)
+    spaces = (told.default_reserved_space, told.default_max_used_space, told.default_min_free_space)
+    return not (told.default_keep_storage or any(spaces))
 
 
 def _by_default(engine: Engine, disk: Disk) -> CacheLimit | None:
@@ -108,10 +110,24 @@ def _as_told(engine: Engine, disk: Disk, told: _Collection, place: str) -> Cache
         known = [size for size in sizes if size]
         return CacheLimit(size_bytes=max(known) if known else None, source=place)
     if version >= _FIRST_WITH_SHARES:
-        size = _size(told.default_max_used_space) or _rounded(disk, _DEFAULT_PERCENT)
+        if (size := _largest(told, disk)) is None:
+            return None
     else:
         size = _size(told.default_keep_storage) or max(_rounded(disk, _FORMER_PERCENT), _FORMER_LEAST)
     return CacheLimit(size_bytes=size, source=place)
+
+
+def _largest(told: _Collection, disk: Disk) -> int | None:
+    """Return the size that the three shares of Docker 28 and newer leave; None where the free space alone limits it.
+
+    Where any of them is set the others have no default (builder/builder-next/worker/gc.go; tried on 28.5); without a
+    maximum what is reserved is all that is kept (calculateKeepBytes in cache/manager.go of BuildKit).
+    """
+    if _says_nothing(told):
+        return _rounded(disk, _DEFAULT_PERCENT)
+    reserved = _size(told.default_reserved_space or told.default_keep_storage) or 0
+    most = _size(told.default_max_used_space) or 0
+    return None if told.default_min_free_space and not most else max(most, reserved) or None
 
 
 def _rounded(disk: Disk, percent: int) -> int:
