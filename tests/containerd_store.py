@@ -40,7 +40,7 @@ def go_time(seconds: float) -> bytes:
 
 
 def blob(created: float = 0, updated: float = 0, **labels: str) -> Tree:
-    """A piece of content; labels are written with "__" for what no argument can be named."""
+    """A piece of content, which came and was labelled at these seconds."""
     return {"createdat": go_time(created), "updatedat": go_time(updated), "labels": labels}
 
 
@@ -62,6 +62,7 @@ def namespace(
     snapshots: Tree | None = None,
     leases: Tree | None = None,
     containers: Tree | None = None,
+    sandboxes: Tree | None = None,
 ) -> Namespace:
     """The namespace of an engine that has just these."""
     moby = {
@@ -70,6 +71,7 @@ def namespace(
         "snapshots": {"overlayfs": snapshots or {}},
         "leases": leases or {},
         "containers": containers or {},
+        "sandboxes": sandboxes or {},
     }
     monkeypatch.setattr(containerd_metadata, "read_bolt", lambda path: Written({"v1": {"moby": moby}}))
     return read_namespaces(Path("meta.db"), "moby")[0]

@@ -16,6 +16,10 @@ SNAPSHOTTER = "overlayfs"
 _FLAT, _EXPIRES = "containerd.io/gc.flat", "containerd.io/gc.expire"
 _TEMPORARY = "buildkit/lease.temporary"
 _GO_TIME = struct.Struct(">BqI")
+_PREFIXES = {"content": "blob", "image": "name", "container": "container of containerd"}
+_RUNNING = {b"containers": _PREFIXES["container"], b"sandboxes": "sandbox"}
+"""What is there while it runs, by its bucket, each with what its id begins with: a pod's sandbox and its first
+container have one key."""
 
 Entry = Mapping[bytes, bytes | Bucket]
 
@@ -45,7 +49,7 @@ class Namespace:
     """The same of all names, those that have expired included, which have the id `name:NAME` here."""
     snapshots: dict[str, Entry] = field(default_factory=dict)
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What is kept with a blob, a name, a snapshot or a running container (`running:ID`), as labels of either say."""
+    """What is kept with a blob, a name, a snapshot or what runs, as labels of either say."""
     pinned: list[str] = field(default_factory=list)
     """What labels keep for good."""
     parents: dict[str, str] = field(default_factory=dict)
@@ -78,7 +82,7 @@ class Namespace:
         """Return the id of what a label names."""
         if target.kind == "snapshot":
             return self.id_of("snapshot", target.key)
-        return f"{ {'content': 'blob', 'image': 'name', 'container': 'running'}[target.kind] }:{target.key}"
+        return f"{_PREFIXES[target.kind]}:{target.key}"
 
     def _links_of_parents(self, snapshot: str) -> Iterator[str]:
         seen = {snapshot}
@@ -175,11 +179,11 @@ class _Reader:
 
     def _read_running(self) -> None:
         namespace = self._namespace
-        for kind in (b"containers", b"sandboxes"):
+        for kind, prefix in _RUNNING.items():
             for key, one in entries(namespace.bucket, kind):
                 snapshot = text_of(one, b"snapshotKey") if text_of(one, b"snapshotter") == SNAPSHOTTER else ""
                 first = (namespace.id_of("snapshot", snapshot),) if snapshot else ()
-                self._link(f"running:{key}", labels_of(one), *first)
+                self._link(f"{prefix}:{key}", labels_of(one), *first)
 
     def _link(self, owner: str, labels: Mapping[str, str], *first: str) -> GcLabels:
         said = read_gc_labels(labels, SNAPSHOTTER)
@@ -214,9 +218,9 @@ def leases_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
 
 def running_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
     """What containerd's own containers and sandboxes keep, which are there while they run."""
-    for kind in (b"containers", b"sandboxes"):
+    for kind, prefix in _RUNNING.items():
         for key, _ in entries(namespace.bucket, kind):
-            yield key, namespace.reach([f"running:{key}"])
+            yield key, namespace.reach([f"{prefix}:{key}"])
 
 
 def _buckets(bucket: Bucket | None, *names: bytes) -> Iterator[tuple[str, Bucket]]:
