@@ -431,6 +431,29 @@ def test_an_unreadable_engine_folder_is_told_as_unreadable(closed: Path, store: 
         folder.chmod(0o700)
 
 
+def test_an_engine_whose_folder_may_not_be_read_is_reported_all_the_same(
+    engine: RealEngine, litter: Litter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    litter.image("app:1", layers={"one": 100_000})
+    words = ["-H", engine.url, "report", "--format", "json"]
+    mode = engine.data_root.stat().st_mode
+    close(engine.data_root)
+    try:
+        with permissions_that_count():
+            assert cli.main(words) == 0
+    finally:
+        engine.data_root.chmod(mode)
+    told = json.loads(capsys.readouterr().out)
+    assert told["size_base"] == "lengths"
+    assert told["not_from_disk"].startswith(f"{engine.data_root} cannot be read: ")
+    assert told["not_from_disk"].endswith("Permission denied")
+    about_folder = [one["text"] for one in told["warnings"] if one["about"] == "the engine's folder"]
+    assert about_folder == [f"{engine.data_root} cannot be read: Permission denied"]
+    assert cli.main(words) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["size_base"], again["not_from_disk"]) == ("disk", None)
+
+
 def test_what_cannot_be_seen_has_not_gone(closed: Path) -> None:
     (closed / "part").mkdir()
     root = closed.parent
