@@ -101,6 +101,28 @@ def test_a_bolt_database_with_a_bucket_beyond_its_end_is_damaged(tmp_path: Path)
         contents(read_bolt(path))
 
 
+def test_a_bolt_database_that_leads_in_a_circle_is_damaged(tmp_path: Path) -> None:
+    """With as many elements as a page can say, each of which leads back to it."""
+    path = bolt_file(tmp_path / "db")
+    data = bytearray(path.read_bytes())
+    elements = struct.pack("=IIQ", 16, 0, 3) * ((PAGE - 16) // 16)
+    data[3 * PAGE :] = struct.pack("=QHHI", 3, 1, len(elements) // 16, 0) + elements
+    path.write_bytes(data)
+    with pytest.raises(BoltError, match="is damaged"):
+        contents(read_bolt(path))
+
+
+def test_a_bolt_database_whose_values_overlap_is_damaged(tmp_path: Path) -> None:
+    """They could be as much as all memory, out of a file that is small."""
+    path = bolt_file(tmp_path / "db")
+    data = bytearray(path.read_bytes())
+    elements = struct.pack("=IIII", 0, 16, 0, 2 * PAGE) * 200
+    data[3 * PAGE :] = (struct.pack("=QHHI", 3, 2, 200, 0) + elements).ljust(4 * PAGE, b"x")
+    path.write_bytes(data)
+    with pytest.raises(BoltError, match="is damaged: more is in it than it is large"):
+        contents(read_bolt(path))
+
+
 def test_a_walk_keeps_its_time_and_passes_over_what_is_mounted(tmp_path: Path) -> None:
     (tmp_path / "layer" / "mounted").mkdir(parents=True)
     (tmp_path / "layer" / "mounted" / "file").write_bytes(b"x" * 5000)

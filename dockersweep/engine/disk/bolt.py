@@ -99,8 +99,13 @@ class Bucket:
     def items(self) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
         """Yield every key with its value or its bucket."""
         start = self._root * self._page_bytes if self._inline is None else self._inline
+        left = len(self._data)
         try:
-            yield from self._page(start, set())
+            for key, value in self._page(start, set()):
+                left -= len(key) + (len(value) if isinstance(value, bytes) else 0)
+                if left < 0:
+                    raise BoltError(f"{self._path} is damaged: more is in it than it is large")
+                yield key, value
         except (struct.error, IndexError, OverflowError) as error:
             raise BoltError(f"{self._path} is damaged: {error}") from None
 
