@@ -67,6 +67,7 @@ class LedgerFile:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
             _refuse_untrusted(self.path)
+            _refuse_odd(self.path)
             self._opened = self._present()
             database = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
@@ -109,6 +110,13 @@ def _refuse_untrusted(path: Path) -> None:
         writable = told.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not told.st_mode & stat.S_ISVTX
         if told.st_uid != 0 or writable:
             raise PermissionError(errno.EPERM, f"others than root can write {one}")
+
+
+def _refuse_odd(path: Path) -> None:
+    """Raise OSError where one of the files is none: SQLite would wait for somebody to write to a pipe."""
+    for one in (path, *(Path(f"{path}{ending}") for ending in _BESIDE)):
+        if is_there(one) and not is_plain_file(one):
+            raise OSError(errno.EINVAL, f"{one.name} is no file")
 
 
 def _prepare(database: sqlite3.Connection) -> None:
@@ -161,15 +169,10 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
 
 
 def _is_readable(path: Path) -> bool:
-    """Return whether there is a ledger; SQLite says no more than "unable to open", and waits for who writes to a pipe.
-
-    Raises OSError, and UnusableError where it is no file.
-    """
+    """Return whether there is a ledger. Raises OSError: SQLite says no more than that it is unable to open it."""
     if not is_there(path):
         return False
-    for one in (path, *(Path(f"{path}{ending}") for ending in _BESIDE)):
-        if is_there(one) and not is_plain_file(one):
-            raise UnusableError("is no file" if one == path else f"cannot be used: {one} is no file")
+    _refuse_odd(path)
     if not os.access(path, os.R_OK, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     return True
