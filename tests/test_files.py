@@ -335,6 +335,7 @@ def test_a_context_whose_tls_cannot_be_seen_never_goes_in_plain_text(closed: Pat
     environment = {"DOCKER_CONFIG": str(closed)}
     write_context(closed, "far", "tcp://far.example:2376", tls=True)
     write_context(closed, "plain", "tcp://near.example:2375")
+    write_context(closed, "local", "unix:///run/local.sock")
     tls = closed / "contexts" / "tls"
     entry = tls / hashlib.sha256(b"far").hexdigest()
     folder = {"tls": tls, "entry": entry, "docker": entry / "docker"}[level]
@@ -343,6 +344,7 @@ def test_a_context_whose_tls_cannot_be_seen_never_goes_in_plain_text(closed: Pat
         with pytest.raises(UsageError, match=r'TLS files of context "far"|certificates in .* cannot be read') as raised:
             resolve_endpoint(None, "far", environment)
         assert "Permission denied" in str(raised.value)
+        assert resolve_endpoint(None, "local", environment).url == "unix:///run/local.sock"
         if level != "tls":
             assert resolve_endpoint(None, "plain", environment).tls is None
     folder.chmod(0o700)
@@ -415,6 +417,9 @@ def test_a_pipe_in_the_place_of_a_ledger_is_not_waited_for(tmp_path: Path, endin
     os.mkfifo(tmp_path / f"{FILE_NAME}{ending}")
     with pytest.raises(LedgerError, match="is no file"):
         read_runs(tmp_path, None)
+    with Memory(tmp_path) as memory:
+        assert f"{FILE_NAME}{ending} is no file; this run goes on without a ledger" in (memory.problem or "")
+    assert sorted(os.listdir(tmp_path)) == sorted({FILE_NAME, f"{FILE_NAME}{ending}"})
 
 
 @pytest.mark.parametrize("store", STORES)

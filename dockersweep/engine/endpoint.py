@@ -108,12 +108,14 @@ def _from_context(name: str, source: str, environment: Mapping[str, str], config
         raise UsageError(f'context "{name}" cannot be read from {meta}: {_why(error)}') from None
     if docker is None or not docker.host:
         raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
-    files = config_dir / "contexts" / "tls" / folder / "docker"
     source = f"context {name} ({source})"
+    url = _checked_url(docker.host, source, encrypted=False)
+    if not url.startswith("tcp:"):
+        return Endpoint(url=url, source=source, tls=None)
+    files = config_dir / "contexts" / "tls" / folder / "docker"
     has_files = _has_tls_entry(files, name)
-    url = _checked_url(docker.host, source, encrypted=has_files)
     tls = _tls_files(files, verify=not docker.skip_tls_verify) if has_files or docker.skip_tls_verify else None
-    return Endpoint(url=url, source=source, tls=tls if url.startswith("tcp:") else None)
+    return Endpoint(url=_checked_url(docker.host, source, encrypted=has_files), source=source, tls=tls)
 
 
 def _has_tls_entry(files: Path, name: str) -> bool:
