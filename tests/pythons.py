@@ -73,8 +73,8 @@ def run_quick_suite(version: str) -> subprocess.CompletedProcess[str]:
 
 
 def installed(version: str) -> Path:
-    """Return a folder with what the tests import, installed for one Python: anew where pyproject.toml has changed."""
-    recipe = hashlib.sha256((CHECKOUT / "pyproject.toml").read_bytes()).hexdigest()[:8]
+    """Return a folder with what the tests import, installed for one Python: anew where pyproject.toml names others."""
+    recipe = hashlib.sha256("\n".join(_requirements()).encode()).hexdigest()[:8]
     folder = CACHE / "pythons" / f"{version}-{recipe}"
     with locked(folder.with_name(f"{version}.lock")):
         if not folder.is_dir():
