@@ -20,6 +20,8 @@ READING_CALLS = (
     ("GET", r"/networks"),
     ("GET", rf"/networks/{_ID}"),
     ("GET", r"/system/df"),
+    ("GET", r"/libpod/containers/json"),
+    ("GET", r"/libpod/info"),
 )
 """The method and a regular expression of the whole path, without the version: all that a verb needs that only looks."""
 

@@ -91,6 +91,7 @@ def image(
     first_seen: datetime | None = None,
     first_unused: datetime | None = None,
     labels: Mapping[str, str] | None = None,
+    read_only: bool = False,
 ) -> Image:
     """An image, dangling without tags, first seen ten days ago; its id is "sha256:" and its name."""
     return Image(
@@ -104,6 +105,7 @@ def image(
         shared_bytes=shared,
         labels=dict(labels or {}),
         project=None,
+        read_only=read_only,
         first_seen_at=first_seen or ago(days=10),
         first_seen_unused_at=first_unused or first_seen or ago(days=10),
     )

@@ -34,7 +34,7 @@ Key = tuple[Kind, str]
 Pair = tuple[frozenset[str], str]
 """A reason: its code, or several of which any may be told, and the rule that speaks."""
 
-HARD, PROTECTION = "hard protection", "protection"
+HARD, PROTECTION, PROTECTED = "hard protection", "protection", "protected"
 OF_NAMES = ("name", "repository", "tag")
 PERIODS: dict[str, Callable[[datetime], Hashable]] = {
     "hourly": lambda time: time.strftime("%Y-%m-%d %H"),
@@ -85,6 +85,7 @@ class Forbidden:
     def to_remove(self, seen: Object) -> Iterator[str]:
         """Yield what forbids to remove an object whatever holds it."""
         yield from self._oracle.hard(seen)
+        yield from self._oracle.elsewhere(seen)
         if is_protected(self._oracle.policy, seen):
             yield "protected"
         if kind_of(seen) not in self._oracle.policy.kinds:
@@ -190,6 +191,7 @@ class _Oracle:
     def bars(self, seen: Object) -> Iterator[Pair]:
         """Yield what forbids the removal of an object whatever the rules say."""
         yield from (pair(code, HARD) for code in self.hard(seen))
+        yield from (pair(code, PROTECTED) for code in self.elsewhere(seen))
         if any(not self.goes(hold) for hold in self.holds.get(ref_of(seen), ())):
             yield pair("in-use", HARD)
         if is_protected(self.policy, seen):
@@ -200,6 +202,13 @@ class _Oracle:
                 yield failing, PROTECTION
         if kind_of(seen) not in self.policy.kinds:
             yield pair("not-asked-for", "--kind")
+
+    def elsewhere(self, seen: Object) -> Iterator[str]:
+        """Yield what no policy overrides of an image that another tool or another store has."""
+        if isinstance(seen, Image) and seen.read_only:
+            yield "read-only"
+        if isinstance(seen, Image) and any(one.image_id == seen.id for one in self.inventory.external or ()):
+            yield "external"
 
     def hard(self, seen: Object) -> Iterator[str]:
         """Yield what no policy overrides, other than what holds it."""

@@ -18,6 +18,7 @@ from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
     Disk,
+    ExternalContainer,
     Image,
     Inventory,
     Kind,
@@ -148,6 +149,7 @@ def _image(random: Random, letter: str) -> Image:
         made,
         built_at=_maybe(random, _instant(random), 0.85),
         in_registry=random.choice((None, False, True, bool(made.digests))),
+        read_only=random.random() < 0.1,
         project=_project(random),
         first_seen_at=seen,
         first_seen_unused_at=max(seen, unused) if seen and unused else None,
@@ -244,7 +246,14 @@ def _inventory(seeds: Sequence[Sequence[int]], random: Random) -> Inventory:
         own_container=random.choice((None, None, None, "ca")),
         cache_read=random.random() < 0.9,
     )
-    return replace(made, disk=_maybe(random, disk))
+    held = [image.id for image in made.images if random.random() < 0.1]
+    return replace(made, disk=_maybe(random, disk), external=tuple(_external(image_id) for image_id in held))
+
+
+def _external(image_id: str) -> ExternalContainer:
+    return ExternalContainer(
+        id="x", name="x-working-container", image_id=image_id, tool="podman build", created_at=None
+    )
 
 
 _SEEDS = st.lists(SEED, max_size=5)

@@ -195,6 +195,7 @@ def test_the_order_of_the_input_does_not_matter(
     Random(seed).shuffle(objects)
     mixed = inventory(*objects, engine=seen.engine, own_container=seen.own_container_id)
     mixed = replace(mixed, build_cache=None if seen.build_cache is None else mixed.build_cache, disk=seen.disk)
+    mixed = replace(mixed, external=seen.external)
     assert without_order(make_plan(mixed, policy, NOW)) == without_order(make_plan(seen, policy, NOW))
 
 
@@ -217,7 +218,7 @@ def after_a_perfect_run(seen: Inventory, plan: Plan) -> Inventory:
             one = replace(one, free_by_engine=True)
         rest.append(one)
     left = inventory(*rest, engine=seen.engine, own_container=seen.own_container_id)
-    return replace(left, build_cache=None if seen.build_cache is None else left.build_cache)
+    return replace(left, build_cache=None if seen.build_cache is None else left.build_cache, external=seen.external)
 
 
 @given(INVENTORIES, POLICIES)

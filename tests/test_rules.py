@@ -5,12 +5,13 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.errors import UsageError
-from dockersweep.model.inventory import Inventory, Object
+from dockersweep.model.inventory import ExternalContainer, ExternalTool, Inventory, Object
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.rules import evaluate
+from dockersweep.policy.use import describe_use
 from dockersweep.units import parse_age
 from tests.inventories import ENGINE, NOW, ago, container, image, inventory, network, record, volume
 
@@ -213,6 +214,52 @@ def test_podman_takes_the_beginning_of_a_volume_s_name_for_the_name() -> None:
     assert words(told["app"]) == "Podman could remove app_data in its place"
     assert told["app_data"].verdict == "remove"
     assert judge(inventory(volume("app"), volume("app_data")), NOW_FLAGS)["app"].verdict == "remove"
+
+
+def external(name: str, tool: ExternalTool, image_id: str | None = "sha256:a") -> ExternalContainer:
+    return ExternalContainer(id=f"id-{name}", name=name, image_id=image_id, tool=tool, created_at=ago(hours=8))
+
+
+HOLDERS = {
+    "a container of a build": (external("ubi-working-container", "podman build"), "used by ubi-working-container, a "),
+    "a container of CRI-O": (external("k8s_POD_web", "CRI-O"), "used by k8s_POD_web, a container of CRI-O"),
+    "a volume of the driver image": (external("v+volume", "volume"), "used by volume v (driver image)"),
+    "a mount": (external("/var/x/merged", "image mount"), "mounted at /var/x/merged by podman image mount"),
+    "something else": (external("x", "other"), "used by x, a container of another tool"),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_what_other_tools_hold_stays_with_its_parents_and_nothing_else_does(holder: str) -> None:
+    outside, text = HOLDERS[holder]
+    seen = inventory(image("a", "app:1", parent="p"), image("p"), image("b", "b:1"), engine=PODMAN)
+    seen = msgspec.structs.replace(seen, external=(outside, external("scratch", "podman build", None)))
+    told = judge(seen, PolicyFlags(all_images=True, older_than=parse_age("0s")))
+    assert [told[f"sha256:{one}"].verdict for one in "apb"] == ["keep", "keep", "remove"]
+    assert (told["sha256:a"].reasons[0].code, told["sha256:a"].reasons[0].rule) == ("external", "protected")
+    assert words(told["sha256:a"]).startswith(text)
+    in_use = {use.id for use in describe_use(seen, NOW) if use.in_use}
+    assert in_use == {"sha256:a", "sha256:p"}
+
+
+def test_what_lies_in_a_read_only_store_stays() -> None:
+    told = judge(inventory(image("a", read_only=True), image("b"), engine=PODMAN), NOW_FLAGS)
+    assert (told["sha256:a"].reasons[0].code, told["sha256:a"].reasons[0].rule) == ("read-only", "protected")
+    assert words(told["sha256:a"]) == "in a read-only store (additionalimagestores); it cannot be removed here"
+    assert told["sha256:b"].verdict == "remove"
+
+
+def test_where_other_tools_are_not_told_a_volume_holds_the_image_that_it_names() -> None:
+    by_name = volume("v", driver="image", options={"image": "app:1"}, anonymous=False)
+    images = image("a", "localhost/app:1"), image("old"), image("b", "b:1")
+    flags = PolicyFlags(all_images=True, older_than=parse_age("0s"))
+    told = judge(msgspec.structs.replace(inventory(by_name, *images, engine=PODMAN), external=None), flags)
+    assert words(told["sha256:a"]) == "used by volume v (driver image)"
+    # The tag may have moved there since.
+    assert words(told["sha256:old"]) == "may be used by volume v (driver image)"
+    assert told["sha256:b"].verdict == "remove"
+    known = judge(inventory(by_name, *images, engine=PODMAN), flags)
+    assert {known[one.id].verdict for one in images} == {"remove"}
 
 
 def test_the_infra_container_of_a_pod_stays() -> None:

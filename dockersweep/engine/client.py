@@ -7,7 +7,7 @@ it; it raises only where no answer came.
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -24,6 +24,7 @@ from dockersweep.engine.translate import (
     ToldBy,
     container_from_details,
     container_from_list,
+    external_from_list,
     image_from_list,
     network_from_list,
     record_from_usage,
@@ -32,7 +33,7 @@ from dockersweep.engine.translate import (
     volume_from_list,
 )
 from dockersweep.errors import EngineError, OtherEngineError
-from dockersweep.model.inventory import BuildCacheRecord, Container, Engine, Image, Network, Volume
+from dockersweep.model.inventory import BuildCacheRecord, Container, Engine, ExternalContainer, Image, Network, Volume
 from dockersweep.units import parse_instant
 
 OLDEST_API = (1, 40)
@@ -162,7 +163,19 @@ class Client:
         if self.has_containerd_store and self.api >= API_WITH_MANIFESTS:
             params["manifests"] = "1"
         listed = self._list("/images/json", list[wire.WireImage], params)
-        return tuple(image_from_list(seen, self._shared_size_is_true, self._registry_told_by) for seen in listed)
+        images = (image_from_list(seen, self._shared_size_is_true, self._registry_told_by) for seen in listed)
+        return _of_all_stores(images) if self.is_podman else tuple(images)
+
+    def external_containers(self) -> tuple[ExternalContainer, ...]:
+        """Return the containers in Podman's storage that are not its own: those of builds, of CRI-O, of volumes."""
+        params = {"all": "true", "external": "true"}
+        listed = self._list("/libpod/containers/json", list[wire.WireExternalContainer], params)
+        return tuple(external_from_list(seen) for seen in listed if seen.state == "storage")
+
+    def run_root(self) -> str | None:
+        """Return the folder in which Podman's storage notes what is mounted."""
+        store = self._get("/libpod/info", wire.WirePodmanInfo).store
+        return store.run_root or None if store else None
 
     @property
     def _registry_told_by(self) -> ToldBy:
@@ -420,6 +433,16 @@ class Client:
         """Ask for a removal."""
         answer = self._request("DELETE", path, params, self.removal_seconds)
         return read_removal_answer(answer, self.is_podman)
+
+
+def _of_all_stores(images: Iterable[Image]) -> tuple[Image, ...]:
+    """Podman lists an image once for each store that has it. What its own store has can be removed there, be it in an
+    additional one as well (tried on 5.8 and 6.1)."""
+    found: dict[str, Image] = {}
+    for image in images:
+        if image.id not in found or not image.read_only:
+            found[image.id] = image
+    return tuple(found.values())
 
 
 def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:

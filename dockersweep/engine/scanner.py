@@ -20,6 +20,7 @@ from dockersweep.engine.disk.folder import FolderTold, not_in_time, read_folder
 from dockersweep.engine.disk.found import Listed
 from dockersweep.engine.disk.space import disk_of
 from dockersweep.engine.image_layers import ImageLayers
+from dockersweep.engine.other_tools import External, read_external, with_sizes
 from dockersweep.engine.own_container import own_container_id
 from dockersweep.engine.side_by_side import GRACE_SECONDS, Beside, Progress, ask_for_all
 from dockersweep.engine.storage import Remembered, read_storage
@@ -56,6 +57,8 @@ class EngineReads(Protocol):
     def images(self) -> tuple[Image, ...]: ...
     def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]: ...
     def networks(self) -> tuple[Network, ...]: ...
+    def external_containers(self) -> External: ...
+    def run_root(self) -> str | None: ...
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
 
 
@@ -76,9 +79,11 @@ def scan(
     walks = _start_walks(reads, sizes, size_timeout_seconds)
     cache_call = _start_build_cache(reads, size_timeout_seconds)
     images_call, volumes_call, networks_call = Beside(reads.images), Beside(reads.volumes), Beside(reads.networks)
+    external_call = Beside(lambda: read_external(reads))
     images, (volumes, plugins_said), networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers come last: one that was created meanwhile still shows what it holds of the above.
     found = reads.containers()
+    external, external_warnings = external_call.result()
     warnings = [ScanWarning(about="volumes", text=text) for text in plugins_said]
     containers = tuple(_read_stopped(reads, found, warnings, progress))
     if for_report:
@@ -104,11 +109,12 @@ def scan(
         networks=networks,
         build_cache=build_cache,
         layers_bytes=usage.layers_bytes,
-        warnings=(*warnings, *told.warnings, *folder_warnings, *limit_warnings),
+        warnings=(*warnings, *external_warnings, *told.warnings, *folder_warnings, *limit_warnings),
         storage=told.storage,
         disk=disk,
         folder=folder,
         cache_limit=limit,
+        external=with_sizes(external, told.storage),
     )
     return inventory, told.remembered
 

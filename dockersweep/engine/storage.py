@@ -12,7 +12,7 @@ from dockersweep.engine.disk.found import Listed, UnreadableStorageError
 from dockersweep.engine.image_layers import ImageLayers, LayerReads, memory_keys, read_layers, wanted_images
 from dockersweep.engine.layer_parts import layer_parts
 from dockersweep.engine.side_by_side import GRACE_SECONDS, Beside, Progress
-from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.inventory import Engine, Image, ScanWarning
 from dockersweep.model.storage import Part, Storage
 
 Shape = TypeVar("Shape")
@@ -70,13 +70,33 @@ def _in_lengths(reads: LayerReads, listed: Listed, known: Remembered, why: str, 
     keys = {image: f"image:{key}" for image, key in memory_keys(engine, images).items()}
     wanted = wanted_images(engine, images, listed.build_cache)
     told = read_layers(reads, wanted, _decoded(known, "image:", ImageLayers), keys, progress)
-    parts = layer_parts(images, told, engine.image_store, engine.flavour)
+    parts = _without_other_disks(layer_parts(images, told, engine.image_store, engine.flavour), images)
     # What was not wanted this time is kept as long as its image is there.
     keep = {key: known[key] for key in keys.values() if key in known}
     keep |= {keys[image]: msgspec.json.encode(layers) for image, layers in told.items() if image in keys}
     text = f"the layers of {len(wanted - told.keys())} images could not be read"
     warnings = (ScanWarning(about="image layers", text=text),) if wanted - told.keys() else ()
     return StorageTold(Storage(base="lengths", parts=parts, not_from_disk=why), keep, warnings)
+
+
+def _without_other_disks(parts: tuple[Part, ...], images: tuple[Image, ...]) -> tuple[Part, ...]:
+    """Return the same, with nothing for what lies in additional stores: the images there, and the layers below them,
+    which images of the engine's own store may stand on."""
+    elsewhere = [f"image:{image.id}" for image in images if image.read_only]
+    if not elsewhere:
+        return parts
+    found = {part.id: part for part in parts}
+    reached = dict.fromkeys(elsewhere)
+    for one in elsewhere:
+        # Grows while it is gone through.
+        for need in found[one].needs if one in found else ():
+            if need not in reached:
+                reached[need] = None
+                elsewhere.append(need)
+    nothing = {"low_bytes": 0, "high_bytes": 0, "undivided_sizes": ()}
+    for one in reached:
+        found[one] = msgspec.structs.replace(found[one], **nothing) if one in found else Part(id=one, high_bytes=0)
+    return tuple(found.values())
 
 
 def _decoded(known: Remembered, prefix: str, shape: type[Shape]) -> dict[str, Shape]:

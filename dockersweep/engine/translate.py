@@ -9,6 +9,7 @@ from dockersweep.engine.wire import (
     WireCacheRecord,
     WireContainer,
     WireContainerDetails,
+    WireExternalContainer,
     WireHostConfig,
     WireImage,
     WireLogConfig,
@@ -18,7 +19,17 @@ from dockersweep.engine.wire import (
     WireRestartPolicy,
     WireVolume,
 )
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Mount, Network, Volume
+from dockersweep.model.inventory import (
+    VOLUME_CONTAINER,
+    BuildCacheRecord,
+    Container,
+    ExternalContainer,
+    ExternalTool,
+    Image,
+    Mount,
+    Network,
+    Volume,
+)
 from dockersweep.model.naming import has_made_up_name
 from dockersweep.units import known_instant, parse_instant
 
@@ -134,7 +145,31 @@ def image_from_list(seen: WireImage, shared_is_true: bool, registry_told_by: Tol
         project=labels.get(COMPOSE_PROJECT),
         manifest=_sole_manifest(seen),
         in_registry=_in_registry((*tags, *digests), bool(digests), registry_told_by),
+        read_only=seen.read_only,
     )
+
+
+def external_from_list(seen: WireExternalContainer) -> ExternalContainer:
+    """Translate an entry of Podman's list of external containers."""
+    name = _first_name(seen.names, seen.id)
+    return ExternalContainer(
+        id=seen.id,
+        name=name,
+        image_id=_image_id(seen.image_id),
+        tool=_tool(name, seen.command or []),
+        created_at=parse_instant(seen.created),
+    )
+
+
+def _tool(name: str, command: list[str]) -> ExternalTool:
+    """Podman says "buildah" where it finds buildah's file beside a container, and "storage" of all others
+    (pkg/ps: ListStorageContainer). A volume of the driver image has a container "NAME+volume"; CRI-O's are named like
+    those of a kubelet always were."""
+    if command == ["buildah"]:
+        return "podman build"
+    if name.endswith(VOLUME_CONTAINER):
+        return "volume"
+    return "CRI-O" if name.startswith("k8s_") else "other"
 
 
 def _in_registry(names: tuple[str, ...], has_digests: bool, told_by: ToldBy) -> bool | None:

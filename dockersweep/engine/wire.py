@@ -56,6 +56,28 @@ class WireContainer(Struct, rename="pascal"):
     host_config: WireHostConfig | None = None
 
 
+class WireExternalContainer(Struct, rename="pascal"):
+    """An entry of GET /libpod/containers/json with external=true, Podman's own API: with the engine's containers come
+    those that are only in its storage, in the state "storage"."""
+
+    id: str
+    state: str
+    names: list[str] | None = None
+    image_id: str = field(default="", name="ImageID")
+    command: list[str] | None = None
+    created: str = ""
+
+
+class WireStore(Struct, rename="camel"):
+    run_root: str = ""
+
+
+class WirePodmanInfo(Struct):
+    """GET /libpod/info."""
+
+    store: WireStore | None = None
+
+
 class WireState(Struct, rename="pascal"):
     status: str = ""
     exit_code: int | None = None
@@ -108,6 +130,7 @@ class WireImage(Struct, rename="pascal"):
     shared_size: int = -1
     labels: dict[str, str] | None = None
     manifests: list[WireManifest] | None = None
+    read_only: bool = False
 
 
 class WireImageDetails(Struct, rename="pascal"):

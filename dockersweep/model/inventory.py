@@ -133,6 +133,8 @@ class Image(Struct, frozen=True, kw_only=True, gc=False):
     """Whether it is known to lie in a registry, by which it can be pulled again: it was pulled from there or pushed
     there; False where the engine would have recorded that and has not, or its record is in doubt; None where nothing
     tells. Whether the registry still has it is not asked."""
+    read_only: bool = False
+    """Whether it lies only in an additional store of Podman (additionalimagestores), from which nothing is removed."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
 
@@ -201,6 +203,29 @@ class BuildCacheRecord(Struct, frozen=True, kw_only=True, gc=False):
 
 
 Object = Container | Image | Volume | Network | BuildCacheRecord
+
+
+ExternalTool = Literal["podman build", "CRI-O", "volume", "image mount", "other"]
+
+
+VOLUME_CONTAINER = "+volume"
+"""What the name of a container ends with that a volume of Podman's driver image has: before it stands the volume's."""
+
+
+class ExternalContainer(Struct, frozen=True, kw_only=True, gc=False):
+    """Something in Podman's storage that holds an image, and that the API for docker clients does not list."""
+
+    id: str
+    """Of a mounted image: the id of the layer that is mounted."""
+    name: str
+    """Of a mounted image: where it is mounted."""
+    image_id: str | None
+    """None for a container that was made from scratch."""
+    tool: ExternalTool
+    """What made it: buildah counts as "podman build", "volume" is a volume of the driver image."""
+    created_at: Instant | None
+    size_bytes: Bytes | None = None
+    """Its writable layer, without its image, in disk blocks; None where these were not measured."""
 
 
 class Disk(Struct, frozen=True, kw_only=True):
@@ -290,3 +315,5 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """None where it was not to be read, is not on this machine, or is not the engine's."""
     cache_limit: CacheLimit | None = None
     """None where it was not to be read, or cannot be known."""
+    external: tuple[ExternalContainer, ...] | None = ()
+    """What other tools keep in the engine's storage; None where it could not be read."""

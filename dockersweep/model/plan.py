@@ -15,7 +15,7 @@ Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 
 ReasonCode = Literal[
     "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
-    "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough", "marked",
+    "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough", "marked", "external", "read-only",
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from dockersweep.model.naming import KIND_OF
 from dockersweep.model.plan import Reason, ReasonCode
 from dockersweep.model.policy import Protection, Protections
 from dockersweep.policy.image_names import compile_names, repositories_of
+from dockersweep.policy.other_tools import held_by_other_tools
 from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns, is_regular_expression
 
 SWARM_TASK = "com.docker.swarm.task.id"
@@ -42,6 +43,7 @@ class HardProtections:
 
     def __init__(self, inventory: Inventory) -> None:
         self._own_container = inventory.own_container_id
+        self._other_tools = held_by_other_tools(inventory)
         self._is_podman = inventory.engine.flavour == "podman"
         self._volume_names = sorted(volume.name for volume in inventory.volumes) if self._is_podman else []
 
@@ -52,6 +54,8 @@ class HardProtections:
         """
         if type(seen) is Container:
             return self._of_container(seen)
+        if type(seen) is Image:
+            return self._other_tools.get(seen.id, ())
         if type(seen) is Volume and not seen.free_by_engine and not is_held:
             return (_hard("in-use", "the engine counts a use of it that no container shows"),)
         if type(seen) is Volume and self._is_podman:

@@ -5,7 +5,7 @@ Engines lose count at times (moby#41686, moby#38883), so every reference is coun
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
@@ -49,7 +49,7 @@ def find_holds(inventory: Inventory, now: datetime) -> Holds:
 
 
 def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef, Hold]]:
-    images = _ImageNames(inventory.images)
+    images = ImageNames(inventory.images)
     networks = defaultdict(set)
     for network in inventory.networks:
         networks[network.id].add(network.id)
@@ -91,8 +91,8 @@ def _holds_of_own_kind(inventory: Inventory) -> Iterator[tuple[ObjectRef, Hold]]
                 yield ObjectRef(kind="build-cache", id=parent), hold
 
 
-class _ImageNames:
-    """Finds the images that a container names."""
+class ImageNames:
+    """Finds the images that a container or a volume names."""
 
     def __init__(self, images: tuple[Image, ...]) -> None:
         self._images = images
@@ -121,14 +121,19 @@ class _ImageNames:
         """
         for mount in container.mounts:
             if mount.type == "image":
-                named = set(self._named(mount.source or ""))
-                for image_id in named:
+                certain, possible = self.meant_by(mount.source or "")
+                for image_id in certain:
                     yield ObjectRef(kind="image", id=image_id), hold
                 text = f"may be what container {container.name} mounts as {mount.source}"
                 perhaps = Hold(hold.by, text, hold.until)
-                for image_id in self._untagged if named else (image.id for image in self._images):
-                    if image_id not in named:
-                        yield ObjectRef(kind="image", id=image_id), perhaps
+                for image_id in possible:
+                    yield ObjectRef(kind="image", id=image_id), perhaps
+
+    def meant_by(self, reference: str) -> tuple[Collection[str], Iterable[str]]:
+        """Return the ids of the images that a reference names now, and of those that it may have named once."""
+        named = dict.fromkeys(self._named(reference))
+        possible = self._untagged if named else (image.id for image in self._images)
+        return named, (image_id for image_id in possible if image_id not in named)
 
     def _named(self, reference: str) -> Collection[str]:
         """Return the ids of the images that a person can mean by a reference."""

@@ -35,6 +35,8 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "predefined": "made by the engine itself",
     "swarm": "of a swarm",
     "unread": "not read in full",
+    "external": "used by other tools",
+    "read-only": "in a read-only store",
     "protected": "protected by the policy",
     "not-asked-for": "not asked for",
     "too-young": "too young",

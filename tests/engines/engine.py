@@ -41,7 +41,8 @@ class Engine:
     def __init__(self, kind: EngineKind, *, options: tuple[str, ...] = ()) -> None:
         """Name an engine, with further options for its command line; nothing runs yet."""
         self.kind = kind
-        self._options = options
+        self.options = options
+        """For its command line, from its next start on."""
         self._run: rundir.RunDirectory | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._api: APIClient | None = None
@@ -209,7 +210,7 @@ class Engine:
     # How it is done.
 
     def _launch(self, run: rundir.RunDirectory) -> subprocess.Popen[bytes]:
-        engine = launch.command(self.kind, run.path, self.socket, self.data_root, self._options)
+        engine = launch.command(self.kind, run.path, self.socket, self.data_root, self.options)
         return keeper.start(run, engine, launch.environment(self.kind, run.path))
 
     def _await_answer(self) -> None:

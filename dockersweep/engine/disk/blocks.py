@@ -14,7 +14,7 @@ from dockersweep.engine.disk.found import Found, Listed, UnreadableStorageError
 from dockersweep.engine.disk.ownership import check_contents, folder_of, tells_the_id_of
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure, mount_points
 from dockersweep.files import state_of, what_is_wrong
-from dockersweep.model.inventory import Engine, Volume
+from dockersweep.model.inventory import Engine, Image, Volume
 from dockersweep.model.storage import Part, Storage
 
 CACHED = "layer:"
@@ -42,7 +42,7 @@ def read_storage_from_disk(
     try:
         root = folder_of(engine)
         found = _find(engine, root, listed, system_containerd)
-        parts = {one.id: one for one in (*found, *_volumes(listed.volumes))}
+        parts = {one.id: one for one in (*_elsewhere(listed.images), *found, *_volumes(listed.volumes))}
         storage, unmeasured = _Measuring(root, known, deadline).storage(parts.values())
         return DiskTold(storage, unmeasured, _in_registry(found))
     except _UNEXPECTED as error:
@@ -86,6 +86,11 @@ def _find_containerd(root: Path, listed: Listed, system_containerd: Path) -> lis
     found = containerd.find_parts(root, daemon)
     check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
     return found
+
+
+def _elsewhere(images: tuple[Image, ...]) -> Iterator[Found]:
+    """What lies in additional stores takes nothing here."""
+    return (Found(id=f"image:{image.id}") for image in images if image.read_only)
 
 
 def _volumes(volumes: tuple[Volume, ...]) -> Iterator[Found]:

@@ -71,7 +71,8 @@ def check_contents(
     gone may be missing. Where it is not, each must have all images of the other, and all listed containers must be
     there. Raises ForeignFolderError.
     """
-    images = {f"image:{one.id}" for one in listed.images} if with_images else set()
+    # Podman lists the images of additional stores too, which lie elsewhere.
+    images = {f"image:{one.id}" for one in listed.images if with_images and not one.read_only}
     # Of a container whose removal failed, or goes on, only a part may be left.
     containers = {f"container:{one.id}" for one in listed.containers if one.state not in ("dead", "removing")}
     missing = (images | containers) - set(there)

@@ -31,6 +31,12 @@ class _Container(msgspec.Struct):
     layer: str = ""
 
 
+class _MountPoint(msgspec.Struct):
+    id: str
+    path: str = ""
+    count: int = 0
+
+
 def find_parts(root: Path, driver: str) -> list[Found]:
     """Return the parts of images, layers and containers below Podman's graph root."""
     if driver != "overlay":
@@ -63,6 +69,20 @@ def _containers(folder: Path) -> Iterator[Found]:
     for seen in _containers_told(folder):
         needs = (f"writable-layer:{seen.layer}",) if seen.layer else ()
         yield Found(id=f"container:{seen.id}", needs=needs, places=(folder / seen.id,))
+
+
+def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, str, str]]:
+    """Return the images that are mounted by themselves, as `podman image mount` does it: the image's id, the id of its
+    layer that is mounted, and where. The storage notes all mounts in its run root, which a boot empties."""
+    folder = run_root / f"{driver}-layers"
+    mounts = {seen.id: seen.path for seen in _told(folder, "mountpoints.json", list[_MountPoint]) if seen.count > 0}
+    images = _told(root / f"{driver}-images", "images.json", list[_Image]) if mounts else []
+    return [
+        (f"sha256:{image.id}", layer, mounts[layer])
+        for image in images
+        for layer in (image.layer, *image.mapped_layers)
+        if layer in mounts
+    ]
 
 
 def _containers_told(folder: Path) -> Iterator[_Container]:
