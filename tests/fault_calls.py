@@ -122,15 +122,16 @@ def _in_a_scan(call: Call, fault: str) -> Expected:
     sizes = call.path == "/system/df" and call.params.get("type") != "build-cache"
     layers = call.path.startswith("/images/{")
     one_container = call.path.startswith("/containers/{")
+    other_tools = call.path.startswith("/libpod/")
     if fault == "gone for good":
         return _is(None, 5)
     if fault == "gone 0.6 s":
-        return _is(None, 0, 5) if sizes or layers or one_container else _is(None, 5)
+        return _is(None, 0, 5) if sizes or layers or one_container or other_tools else _is(None, 5)
     if (fault == "200 MB" and call.lists) or fault == "500, asked again" or fault.startswith("closed"):
         return _is("removed", 0)
     if layers and _LOST.match(fault):
         return _is(None, 5)
-    if sizes or layers or one_container or (fault == "missing key" and call.path == "/info"):
+    if sizes or layers or one_container or other_tools or (fault == "missing key" and call.path == "/info"):
         return _is("removed", 0)
     return _is(None, 5)
 
@@ -187,6 +188,8 @@ def kinds_with(call: Call) -> tuple[EngineKind, ...]:
         in_parts = docker and kind.api_version >= "1.42"
         if call.scenario.kind == "build-cache" and not docker:
             return False
+        if call.path.startswith("/libpod/"):
+            return not docker
         if call.path == "/system/df":
             return in_parts if "type" in call.params else not in_parts
         if call.path == "/volumes" and call.when == "before":

@@ -13,6 +13,8 @@ from dockersweep.model.inventory import (
     Container,
     Disk,
     EngineFolder,
+    ExternalContainer,
+    ExternalTool,
     Image,
     Inventory,
     LeftStore,
@@ -28,6 +30,7 @@ from dockersweep.policy.disk_report.findings import FINDERS
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.policyfile import read_policy
 from dockersweep.policy.unmarked_volumes import unmarked_warnings
+from dockersweep.report.disk_words import sum_sentence
 from tests.inventories import NOW, ago, container, image, inventory, record, volume
 
 MEGA, GIGA = 1_000_000, 1_000_000_000
@@ -64,8 +67,7 @@ def logging(size: int | None, limited: bool | None, **fields: Any) -> Container:
 
 def test_every_id_has_a_row_and_a_function() -> None:
     assert list(CATALOGUE) == list(FINDERS)
-    numbers = [number for number in range(1, len(CATALOGUE) + 2) if number != 18]
-    assert [f"DS{number:03}" for number in numbers] == list(CATALOGUE)
+    assert [f"DS{number:03}" for number in range(1, len(CATALOGUE) + 1)] == list(CATALOGUE)
 
 
 def test_logs_without_a_limit() -> None:
@@ -354,3 +356,36 @@ def test_a_report_of_what_is_gone_tomorrow_counts_to_its_own_now() -> None:
     seen = inventory(volume("v", created=ago(days=29)))
     later = make_report(seen, make_plan(seen, DEFAULT_POLICY, NOW + timedelta(days=2)), None)
     assert [one.id for one in later.findings] == ["DS003"]
+
+
+def left(name: str, tool: ExternalTool = "podman build", **age: float) -> ExternalContainer:
+    return ExternalContainer(
+        id=name, name=name, image_id="sha256:a", tool=tool, created_at=ago(**age), size_bytes=3 * MEGA
+    )
+
+
+def test_containers_that_killed_builds_left() -> None:
+    old, older = left("ubi-working-container", hours=7), left("go-working-container", days=2)
+    told = found(external=(old, older, left("new-working-container", hours=5)))["DS018"]
+    assert (told.severity, told.title, told.size_bytes) == (
+        "warning",
+        "2 containers of builds were left behind",
+        6 * MEGA,
+    )
+    assert told.evidence == (
+        "go-working-container: 3.00 MB, made 2 days ago",
+        "ubi-working-container: 3.00 MB, made 7 hours ago",
+    )
+    assert told.mend.startswith("podman rm --force go-working-container, unless its build still runs")
+    assert "DS018" not in found(external=(left("k8s_POD_web", "CRI-O", days=2), left("v+volume", "volume", days=2)))
+    assert "DS018" not in found(external=None)
+
+
+def test_containers_of_other_tools_are_counted_with_the_writable_layers() -> None:
+    mounted = msgspec.structs.replace(left("/merged", "image mount", hours=7), size_bytes=None)
+    told = report(msgspec.structs.replace(inventory(container("web")), external=(left("x", hours=1), mounted)))
+    [row] = [one for one in told.shares if one.share == "writable-layer"]
+    assert (row.count, row.external, row.external_bytes) == (2, 1, 3 * MEGA)
+    words = "Among the writable layers are 1 container of other tools, 3.00 MB: podman ps --all --external lists them."
+    assert words in sum_sentence(told)
+    assert "other tools" not in sum_sentence(report(inventory(container("web"))))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -131,6 +132,20 @@ def test_explain_says_who_holds_it(held: Held) -> None:
     external = {one["tool"]: one for one in scan["external"]}
     assert external.keys() == {"podman build", "CRI-O", "volume", "image mount"}
     assert 3 * MEGABYTE < external["podman build"]["size_bytes"] < 3.2 * MEGABYTE
+
+
+def test_a_report_counts_them_and_tells_of_what_a_killed_build_left(held: Held) -> None:
+    words = ("report", "--format", "json", "--no-ledger")
+    young = dockersweep(*words, host=held.engine.url).json()
+    [layers] = [one for one in young["shares"] if one["share"] == "writable-layer"]
+    assert (layers["count"], layers["in_use"], layers["external"]) == (3, 3, 3)
+    assert 3 * MEGABYTE < layers["external_bytes"] == layers["size"]["low_bytes"] == layers["size"]["high_bytes"]
+    assert "DS018" not in [one["id"] for one in young["findings"]]
+    later = (datetime.now(UTC) + timedelta(hours=8)).isoformat()
+    old = dockersweep(*words, host=held.engine.url, DOCKERSWEEP_NOW=later).json()
+    [left] = [one for one in old["findings"] if one["id"] == "DS018"]
+    assert (left["objects"], left["size_bytes"] > 3 * MEGABYTE) == (1, True)
+    assert left["mend"].startswith("podman rm --force ubi-working-container")
 
 
 def test_from_afar_nothing_of_another_store_is_counted(held: Held) -> None:

@@ -23,7 +23,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
 
 FindingId = Literal[
     "DS001", "DS002", "DS003", "DS004", "DS005", "DS006", "DS007", "DS008", "DS009", "DS010", "DS011", "DS012",
-    "DS013", "DS014", "DS015", "DS016", "DS017", "DS019",
+    "DS013", "DS014", "DS015", "DS016", "DS017", "DS018", "DS019",
 ]  # fmt: skip
 """The findings that there are: policy.disk_report.catalogue tells what each is."""
 
@@ -43,6 +43,10 @@ class ShareOfDisk(Struct, frozen=True, kw_only=True):
     """What the policy in force would give back."""
     unused: Interval
     """What all that is unused would give back."""
+    external: int = 0
+    """How many of the count are containers of other tools in Podman's storage, which no policy removes."""
+    external_bytes: Bytes = 0
+    """What of the size these take."""
 
 
 class ReportedObject(Struct, frozen=True, kw_only=True, gc=False):

@@ -30,6 +30,12 @@ def held_by_other_tools(inventory: Inventory) -> dict[str, tuple[Reason, ...]]:
     return {image_id: tuple(told) for image_id, told in reasons.items()}
 
 
+def measured_bytes(inventory: Inventory) -> tuple[int, ...]:
+    """Return what the containers of other tools take that are counted with the writable layers: those that were
+    measured, which a mounted image never is."""
+    return tuple(one.size_bytes for one in inventory.external or () if one.size_bytes is not None)
+
+
 def _held(external: Iterable[ExternalContainer]) -> Iterator[tuple[str, str]]:
     return ((one.image_id, _use(one)) for one in external if one.image_id is not None)
 

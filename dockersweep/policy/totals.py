@@ -10,6 +10,7 @@ from dockersweep.model.plan import NOTHING, Interval, ObjectRef
 from dockersweep.model.report import Share
 from dockersweep.model.use import Use
 from dockersweep.policy.order import ORDER
+from dockersweep.policy.other_tools import measured_bytes
 from dockersweep.policy.reclaim import Prediction, Reclaim
 from dockersweep.policy.sizes import Sizes, size_base
 
@@ -99,7 +100,7 @@ def _known_sizes(inventory: Inventory) -> Iterator[ShareSize]:
     base, totals = size_base(inventory), Totals(inventory)
     counts: dict[Share, int] = {
         "image": len(inventory.images),
-        "writable-layer": len(inventory.containers),
+        "writable-layer": len(inventory.containers) + len(measured_bytes(inventory)),
         "container-log": len(inventory.containers),
         "volume": len(inventory.volumes),
         "build-cache": len(inventory.build_cache or ()),

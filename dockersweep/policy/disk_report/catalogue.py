@@ -135,6 +135,14 @@ CATALOGUE: dict[FindingId, Known] = {
         "where it is the engine that grows, let dockersweep sweep --yes run daily; what else fills this disk, "
         "du -x tells",
     ),
+    "DS018": Known(
+        "warning",
+        "1 container of a build was left behind",
+        "{} containers of builds were left behind",
+        # The option came with Podman 5.4 (containers/podman#25102).
+        "podman rm --force {}, unless its build still runs; podman system prune --build (Podman 5.4 or newer) removes "
+        "all of them, but stopped containers and dangling images too",
+    ),
     "DS019": Known(
         "note",
         "1 unused volume looks anonymous but is not marked so",

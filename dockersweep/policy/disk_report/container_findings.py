@@ -10,6 +10,8 @@ LARGE_LAYER_BYTES = 100_000_000
 MANY_RESTARTS = 5
 JUST_STARTED_SECONDS = HOUR
 STUCK_SECONDS = HOUR
+LEFT_SECONDS = 6 * HOUR
+"""A build that still runs may have begun hours ago, and nothing tells it from one that was killed."""
 
 
 def logs_without_limit(scene: Scene) -> Found:
@@ -74,3 +76,12 @@ def stopped_and_restarting(scene: Scene) -> Found:
         told = "" if since is None else f" for {format_duration(since)}"
         how = "always" if one.restart_policy == "always" else f"on-failure (exit code {one.exit_code})"
         yield Evidence(f"{one.name}: stopped{told}, restarts {how}", scene.container(one).own_bytes, name=one.name)
+
+
+def left_by_builds(scene: Scene) -> Found:
+    """Containers of builds in Podman's storage: a build removes its own at its end, unless it is killed."""
+    for one in scene.inventory.external or ():
+        since = scene.seconds_since(one.created_at)
+        if one.tool == "podman build" and since is not None and since >= LEFT_SECONDS:
+            text = f"{one.name}: {format_size(one.size_bytes)}, made {format_duration(since)} ago"
+            yield Evidence(text, one.size_bytes, rank=since, name=one.name)

@@ -30,6 +30,7 @@ FINDERS: dict[FindingId, Callable[[Scene], Found]] = {
     "DS015": engine_findings.disk_nearly_full,
     "DS016": engine_findings.disk_fills_up,
     "DS017": engine_findings.disk_full_soon,
+    "DS018": container_findings.left_by_builds,
     "DS019": volume_findings.not_marked_anonymous,
 }
 

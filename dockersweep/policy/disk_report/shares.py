@@ -6,6 +6,7 @@ from dockersweep.model.inventory import Container, Inventory, Kind
 from dockersweep.model.plan import NOTHING, Interval, ObjectRef
 from dockersweep.model.report import SHARES, Share, ShareOfDisk
 from dockersweep.model.use import Use
+from dockersweep.policy.other_tools import measured_bytes
 from dockersweep.policy.sizes import size_base
 from dockersweep.policy.totals import Totals, log_size
 
@@ -38,15 +39,18 @@ def shares_of_disk(
     for share in SHARES:
         is_known = share != "build-cache" or inventory.build_cache is not None
         count, in_use = _counts(inventory, share, uses, leaving)
+        external = measured_bytes(inventory) if share == "writable-layer" else ()
         rows.append(
             ShareOfDisk(
                 share=share,
                 is_known=is_known,
-                count=count,
-                in_use=in_use,
+                count=count + len(external),
+                in_use=in_use + len(external),
                 size=sizes[share] if is_known else Interval(low_bytes=0, high_bytes=None),
                 reclaimable=back[share],
                 unused=if_unused_went[share],
+                external=len(external),
+                external_bytes=sum(external),
             )
         )
     return tuple(rows)
