@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -38,11 +39,11 @@ def recorded_engine(name: str) -> Iterator[FakeEngine]:
     by_path["/volumes"][frozenset({("filters", '{"dangling":["true"]}')})] = _unused_volumes(answers)
     with fake_engine() as engine:
         for path, bodies in by_path.items():
-            engine.replies[path] = lambda handler, bodies=bodies: _reply(handler, bodies)  # type: ignore[misc]
+            engine.replies[path] = partial(_reply, bodies)
         yield engine
 
 
-def _reply(handler: Handler, bodies: Mapping[frozenset[tuple[str, str]], Any]) -> Reply:
+def _reply(bodies: Mapping[frozenset[tuple[str, str]], Any], handler: Handler) -> Reply:
     query = frozenset(parse_qsl(urlsplit(handler.path).query))
     return reply(bodies[query]) if query in bodies else reply({"message": f"not recorded: {handler.path}"}, 404)
 
