@@ -325,8 +325,9 @@ def _wrong_with_the_run(run: Timed, document: Mapping[str, Any] | None) -> Itera
     lines = run.stderr.splitlines()
     if document is None and not (len(lines) == 1 and lines[0].startswith("dockersweep: ")):
         yield f"it said {run.stderr!r}"
-    if document is not None and lines:
-        yield f"it had a document, and said {run.stderr!r}"
+    said = ["dockersweep: "] if document is not None and run.status else []
+    if document is not None and [line[: len("dockersweep: ")] for line in lines] != said:
+        yield f"it had a document, ended with {run.status}, and said {run.stderr!r}"
     if run.seconds > _LONGEST_SECONDS:
         yield f"it took {run.seconds:.1f} seconds"
     if document is None:

@@ -74,8 +74,19 @@ class EventLog:
             with self._lock:
                 self._tell(entry.priority, "removal", entry.message, **fields)
 
-    def ends(self, document: OutcomeDocument, status: int) -> None:
-        """The run is over."""
+    def ends(self, document: OutcomeDocument, status: int, problems: tuple[str, ...] = ()) -> None:
+        """The run is over. `problems` are what of it could not be written.
+
+        As text one sentence says why the status is not 0, wherever the result goes: cron mails what stands here.
+        """
+        if not self.is_on:
+            if status:
+                from dockersweep.report.ending import ending_sentence
+
+                self.error(ending_sentence(document, problems), status)
+            return
+        for problem in problems:
+            self.error(problem, status)
         counts = Counter(one.status for one in document.outcomes)
         told = ", ".join(f"{counts[status]} {status.replace('-', ' ')}" for status in _STATUSES if counts[status])
         reclaimed = document.reclaimed

@@ -100,11 +100,11 @@ class Execution:
             )
             document = self._told(carry_out_rounds(task, hands), record.number)
             status = stopped.exit_status if document.ended_by == "signal" else _exit_status(document)
-            status = self._finish(record, status, document)
+            unrecorded = self._finish(record, status, document)
+            status = status or (SOME_FAILED if unrecorded else 0)
             document = self._told(document, record.number)
             self.events.warnings([one for one in document.warnings if one not in task.plan.warnings])
-            status = self._tell(document, task.plan, status)
-            self.events.ends(document, status)
+            self.events.ends(document, status, (*unrecorded, *self._tell(document, task.plan, status)))
             return status
         except DockersweepError as error:
             stopped.only_ask()
@@ -123,26 +123,27 @@ class Execution:
                 with suppress(LedgerError):
                     record.finish(status, datetime.now(UTC), None, note)
 
-    def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> int:
-        """Write down how the run ended, and forget what is old; return the exit status.
+    def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> tuple[str, ...]:
+        """Write down how the run ended, and forget what is old; return why that could not be written where it has to.
 
         What was removed is told whether or not that can be written; where it has to be, the run has not gone well.
         """
         try:
             record.finish(status, datetime.now(UTC), document, None)
             self.memory.forget_before(self.arguments.keep_history.before(datetime.now(UTC)))
-        except LedgerError:
-            return status or SOME_FAILED
-        return status
+        except LedgerError as error:
+            return (str(error),)
+        return ()
 
     def _permit(self, is_known: bool, stop: StopRequest, plan: Plan, before: Gone) -> None:
         permit(plan, self.arguments, Circumstances(is_known, self.memory.is_used, before, stop))
 
-    def _tell(self, document: OutcomeDocument, plan: Plan, status: int) -> int:
-        """Write what was done; where its file cannot be written after all, to standard output. Return the status, of
-        which that takes nothing away."""
+    def _tell(self, document: OutcomeDocument, plan: Plan, status: int) -> tuple[str, ...]:
+        """Write what was done; where its file cannot be written after all, to standard output. Return why it could
+        not; raises OutputError where nothing else is wrong."""
         if not self._is_told(document, status):
-            return status
+            return ()
+        problems: tuple[str, ...] = ()
         text = _format(document, plan, self.arguments)
         try:
             write_result(text, self.arguments.output)
@@ -151,10 +152,10 @@ class Execution:
                 write_result(text, None)
             if not status:
                 raise
-            self.events.error(str(error), status)
+            problems = (str(error),)
         if self.arguments.format == "csv":
             self.events.warnings_beside_rows(document.warnings)
-        return status
+        return problems
 
     def _is_told(self, document: OutcomeDocument, status: int) -> bool:
         """Whether there is something to say, which --quiet asks for; a file is always written.

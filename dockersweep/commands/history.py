@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dockersweep.commands.verdict import verdict
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import LedgerError, UsageError
 from dockersweep.files import is_there
@@ -14,6 +15,7 @@ from dockersweep.model.documents import write_document
 from dockersweep.model.history import History
 from dockersweep.report.history_csv import history_csv
 from dockersweep.report.history_table import Asks, history_markdown, history_table
+from dockersweep.report.text import plural
 from dockersweep.units import AGE_HELP, format_instant, parse_age, parse_instant
 
 
@@ -79,7 +81,9 @@ def _verify(folder: Path, arguments: argparse.Namespace) -> int:
         if arguments.format == "table":
             return 0
     write_result(_text(history, arguments), arguments.output)
-    return LedgerError.exit_status if problems else 0
+    if not problems:
+        return 0
+    return verdict(LedgerError.exit_status, f"{history.path}: {plural(len(problems), 'problem')}", arguments)
 
 
 def _asks(arguments: argparse.Namespace) -> Asks:

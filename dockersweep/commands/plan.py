@@ -4,11 +4,13 @@ import argparse
 import sys
 
 from dockersweep.commands.gather import gather_plan
+from dockersweep.commands.verdict import verdict
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import RefusedError
 from dockersweep.model.documents import write_document
 from dockersweep.model.plan import Plan
-from dockersweep.report.headline import warning_lines
+from dockersweep.report.headline import amount_words, warning_lines
+from dockersweep.report.text import plural
 
 SOMETHING_TO_REMOVE = 10
 
@@ -23,8 +25,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.exit_code:
         return 0
     if plan.limits.exceeded:
-        return RefusedError.exit_status
-    return SOMETHING_TO_REMOVE if plan.removals else 0
+        why = f"a sweep would be refused: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}"
+        return verdict(RefusedError.exit_status, why, arguments)
+    if not plan.removals:
+        return 0
+    why = f"{plural(len(plan.removals), 'removal')} planned, freeing {amount_words(plan.reclaim)}"
+    return verdict(SOMETHING_TO_REMOVE, why, arguments)
 
 
 def _is_told(plan: Plan, arguments: argparse.Namespace) -> bool:

@@ -9,10 +9,12 @@ import msgspec
 
 from dockersweep.commands.gather import gather_picture, gather_policy, policy_flags
 from dockersweep.commands.policy_source import find_policy, read_policy_file, readable, source_of
+from dockersweep.commands.verdict import verdict
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import OutputError, PolicyError, UsageError
 from dockersweep.files import is_plain_file
 from dockersweep.policy.flags import PolicyFlags
+from dockersweep.report.text import plural
 
 DOES_NOT_HOLD = PolicyError.exit_status
 
@@ -81,7 +83,8 @@ def _check(arguments: argparse.Namespace) -> int:
     write_result(text, arguments.output)
     if not problems:
         sys.stderr.write(f"{path}: no problems found\n")
-    return DOES_NOT_HOLD if problems else 0
+        return 0
+    return verdict(DOES_NOT_HOLD, f"{path}: {plural(len(problems), 'problem')}", arguments)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -109,7 +112,8 @@ def _test(arguments: argparse.Namespace) -> int:
 
         text = cases_text(results)
     write_result(text, arguments.output)
-    return 0 if all(one.result == "passed" for one in results) else DOES_NOT_HOLD
+    bad = sum(one.result != "passed" for one in results)
+    return verdict(DOES_NOT_HOLD, f"{bad} of {len(results)} cases did not pass", arguments) if bad else 0
 
 
 def _json(document: object) -> str:

@@ -16,6 +16,7 @@ from dockersweep.commands.gather import (
     open_memory,
     picture_of,
 )
+from dockersweep.commands.verdict import verdict
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.ledger import Memory
 from dockersweep.model.history import PastRun
@@ -24,6 +25,7 @@ from dockersweep.model.report import SEVERITIES, Report
 from dockersweep.policy.disk_report import Past, make_report
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.sizes import size_base
+from dockersweep.report.text import plural
 
 FOUND = 10
 """The exit status where something is as bad as --fail-on says."""
@@ -50,7 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.fail_on is None:
         return 0
     worst = SEVERITIES.index(arguments.fail_on)
-    return FOUND if any(SEVERITIES.index(one.severity) <= worst for one in report.findings) else 0
+    bad = [one.id for one in report.findings if SEVERITIES.index(one.severity) <= worst]
+    if not bad:
+        return 0
+    why = f"{plural(len(bad), 'finding')} of severity {arguments.fail_on} or worse: {', '.join(bad)}"
+    return verdict(FOUND, why, arguments)
 
 
 def _gather(arguments: argparse.Namespace) -> _Seen:

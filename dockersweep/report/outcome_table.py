@@ -67,7 +67,7 @@ def outcome_sections(document: OutcomeDocument) -> Iterator[Section]:
             lines=document.reclaimed.surprises,
         )
     if document.target is not None:
-        yield Section(sentences=(_target_sentence(document.target),))
+        yield Section(sentences=(target_sentence(document.target),))
     if document.ended_early:
         yield Section(sentences=(f"The sweep ended early: {document.ended_early}. What is left can be swept again.",))
     yield Section(sentences=warning_sentences(document.warnings))
@@ -105,7 +105,8 @@ def _freed(document: OutcomeDocument) -> str:
     return f"{text}.{_elsewhere(told)}"
 
 
-def _target_sentence(target: TargetOutcome) -> str:
+def target_sentence(target: TargetOutcome) -> str:
+    """Return whether the space target was reached."""
     if target.reached is None:
         return f"Whether the space target is reached cannot be told: {target.text}."
     freed = f"{format_size(target.wanted_bytes)} wanted, {format_size(target.freed_bytes)} freed"
