@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime, timedelta
 
 from dockersweep.commands.execution import open_execution
-from dockersweep.commands.gather import LARGEST_DOCUMENT_BYTES, gather_policy
+from dockersweep.commands.gather import LARGEST_DOCUMENT_BYTES, gather_policy, require_build_cache
 from dockersweep.commands.rounds import Task
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.errors import DocumentError, RefusedError
@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"nothing was removed: when {where} was made it was over a limit of {saved.policy.source}: "
                 f"{'; '.join(saved.limits.exceeded)}"
             )
+        require_build_cache(picture, any(one.kind == "build-cache" for one in saved.removals), arguments)
         permitted = what_may_go(saved, picture.inventory, policy, picture.now)
         by = f"the plan in {where} of {format_instant(saved.taken_at)}"
         return execution.carry_out(Task(permitted.plan, policy, picture, by, saved, permitted.settled))

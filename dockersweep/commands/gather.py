@@ -13,14 +13,15 @@ import msgspec
 from dockersweep.commands.policy_source import policy_in_force
 from dockersweep.commands.progress import show_progress
 from dockersweep.engine.endpoint import resolve_endpoint
-from dockersweep.errors import DocumentError, RefusedError, UsageError
+from dockersweep.errors import DocumentError, EngineError, RefusedError, UsageError
 from dockersweep.files import OddFileError, read_named
 from dockersweep.ledger import Memory, state_folder
 from dockersweep.model.documents import read_document
-from dockersweep.model.inventory import Inventory, ScanWarning
+from dockersweep.model.inventory import ALL_SIZES, Inventory, ScanWarning
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.kinds_removed import may_remove
 from dockersweep.policy.marks import candidates, marking_rules
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.totals import sizes_now
@@ -69,6 +70,7 @@ def gather_plan(arguments: argparse.Namespace) -> Plan:
     with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
         confirm_engine(client, arguments.confirm_engine)
         picture = picture_of(client, arguments, memory)
+        require_build_cache(picture, may_remove(policy, "build-cache"), arguments)
         memory.looked_at(client.engine, picture.inventory.taken_at)
         return judge(picture, policy, memory)
 
@@ -85,6 +87,17 @@ def judge(picture: Picture, policy: Policy, memory: Memory) -> Plan:
 def _plan(picture: Picture, policy: Policy) -> Plan:
     plan = make_plan(picture.inventory, policy, picture.now)
     return msgspec.structs.replace(plan, warnings=(*plan.warnings, *unmarked_warnings(picture.inventory, plan)))
+
+
+def require_build_cache(picture: Picture, is_wanted: bool, arguments: argparse.Namespace) -> None:
+    """Raise EngineError where the build cache was to be read, something of it may have to go, and it was not told:
+    Docker before 23.0 tells it only in /system/df as a whole, whose failure elsewhere only leaves sizes unknown."""
+    if is_wanted and arguments.sizes and picture.inventory.build_cache is None:
+        why = [one.text.removeprefix("unknown: ") for one in picture.inventory.warnings if one.about == ALL_SIZES]
+        raise EngineError(
+            "the build cache cannot be read, which this engine tells only together with all sizes "
+            f"({'; '.join(why)}): allow more time with --size-timeout, or leave it out with --no-sizes"
+        )
 
 
 def open_memory(arguments: argparse.Namespace, required: bool = False) -> Memory:

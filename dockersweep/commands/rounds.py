@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from dockersweep.commands.audit_log import AuditLog
 from dockersweep.commands.event_log import EventLog
-from dockersweep.commands.gather import Picture, picture_of
+from dockersweep.commands.gather import Picture, picture_of, require_build_cache
 from dockersweep.commands.progress import show_progress
 from dockersweep.commands.removal_entry import Entries
 from dockersweep.engine.disk.gauge import gauge_of
@@ -26,6 +26,7 @@ from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
 from dockersweep.model.plan import NOTHING, Plan, Removal
 from dockersweep.model.policy import Policy
 from dockersweep.policy.failing import with_failed_runs
+from dockersweep.policy.kinds_removed import may_remove
 from dockersweep.policy.limits import Gone
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.reckoning import exact_parts, prediction_of, reckon
@@ -195,6 +196,7 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, hands: Hands) -
     if not can_go_on(policy, done):
         return target_outcome(first, first, done, "nothing tells what came back", is_told=False)
     picture = picture_of(hands.client, hands.arguments, hands.memory)
+    require_build_cache(picture, may_remove(policy, "build-cache"), hands.arguments)
     plan = make_plan(picture.inventory, policy_after(policy, done), picture.now, gone_in(done))
     if is_satisfied(plan):
         return target_outcome(first, plan, done, "")

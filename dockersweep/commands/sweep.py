@@ -4,10 +4,11 @@ import argparse
 
 from dockersweep.commands import plan
 from dockersweep.commands.execution import open_execution
-from dockersweep.commands.gather import gather_policy, judge
+from dockersweep.commands.gather import gather_policy, judge, require_build_cache
 from dockersweep.commands.permission import can_ask
 from dockersweep.commands.rounds import Task
 from dockersweep.errors import RefusedError, UsageError
+from dockersweep.policy.kinds_removed import may_remove
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,5 +24,6 @@ def run(arguments: argparse.Namespace) -> int:
     policy = gather_policy(arguments)
     with open_execution(arguments) as execution:
         picture = execution.scan()
+        require_build_cache(picture, may_remove(policy, "build-cache"), arguments)
         made = judge(picture, policy, execution.memory)
         return execution.carry_out(Task(made, policy, picture, policy.source))

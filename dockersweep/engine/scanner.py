@@ -26,6 +26,7 @@ from dockersweep.engine.side_by_side import GRACE_SECONDS, Beside, Progress, ask
 from dockersweep.engine.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import (
+    ALL_SIZES,
     STOPPED_STATES,
     BuildCacheRecord,
     Container,
@@ -157,7 +158,7 @@ def _finish_walks(walks: dict[UsagePart | None, Beside[DiskUsage]], warnings: li
         try:
             told = walk.result()
         except EngineError as error:
-            about = SIZES_OF[part] if part else "sizes of containers and volumes"
+            about = SIZES_OF[part] if part else ALL_SIZES
             warnings.append(ScanWarning(about=about, text=f"unknown: {error}"))
             continue
         fields = {name: value for name, value in vars(told).items() if value is not None}

@@ -279,6 +279,10 @@ class Mark(Struct, frozen=True, kw_only=True, gc=False):
     marked_at: Instant
 
 
+ALL_SIZES = "sizes of containers and volumes"
+"""What a warning is about where an engine told none of its sizes."""
+
+
 class ScanWarning(Struct, frozen=True, kw_only=True):
     """Something that could not be read; the rest of the inventory holds."""
 
