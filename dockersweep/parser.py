@@ -162,6 +162,9 @@ def _add_protections(group: "Group") -> None:
         group.add_argument(
             f"--keep-{what}", metavar=metavar, action="append", default=[], help=f"never remove by {what}, repeatable"
         )
+    group.add_argument(
+        "--retry-refused", action="store_true", help="also what the engine refused in three runs within the last week"
+    )
     group.add_argument("--max-objects", metavar="N", type=_count, help="remove nothing where more objects would go")
     group.add_argument("--max-bytes", metavar="SIZE", type=_size, help="remove nothing where more would come back")
     group.add_argument(

@@ -114,7 +114,7 @@ def test_sizes_that_do_not_tell_what_they_counted_are_left_behind_and_all_else_i
         memory.begin(START).finish(0, NOW, None, None)
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
         database.executescript(
-            f"DROP TABLE forgotten; DROP TABLE sizes; {SIZES_OF_THIRD};"
+            f"DROP TABLE forgotten; DROP TABLE refusals; DROP TABLE sizes; {SIZES_OF_THIRD};"
             "INSERT INTO sizes VALUES (1, 5, 'image', 1, 2, 3, 4);"
             "PRAGMA user_version = 3"
         )

@@ -28,25 +28,28 @@ def written_by(version: int, folder: Path) -> Path:
     return file
 
 
-def test_the_fourth_version_is_brought_up_with_all_it_remembered(tmp_path: Path) -> None:
-    written_by(4, tmp_path)
+@pytest.mark.parametrize(("version", "freed"), [(4, 42), (5, 45)])
+def test_an_older_version_is_brought_up_with_all_it_remembered(tmp_path: Path, version: int, freed: int) -> None:
+    written_by(version, tmp_path)
     with Memory(tmp_path) as memory:
         assert memory.problem is None
         assert memory.is_known(ENGINE)
         assert memory.layers(ENGINE) == {"layer:a": b"\x00\xff"}
         assert len(memory.sizes(ENGINE, "disk")) == 3
-        assert [memory.last_run(engine)[1] for engine in (ENGINE, OTHER)] == [42, 7]
+        assert [memory.last_run(engine)[1] for engine in (ENGINE, OTHER)] == [freed, 7]
         seen = memory.remember(inventory(volume("w")), (), NOW + 3 * DAY)
         assert [(one.first_seen_at, one.first_seen_unused_at) for one in seen.volumes] == [(NOW, NOW)]
         assert [mark.id for mark in seen.marks or ()] == ["w"]
+        assert seen.refusals == ()
     assert [run.number for run in read_runs(tmp_path, None).runs] == [4, 3, 2, 1]
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
         assert (schema.version_of(database), schema.what_differs(database)) == (schema.VERSION, None)
     assert find_problems(tmp_path) == ()
 
 
-def test_runs_of_the_fourth_version_are_told_before_a_run_brings_it_up(tmp_path: Path) -> None:
-    file = written_by(4, tmp_path)
+@pytest.mark.parametrize("version", [4, 5])
+def test_runs_of_an_older_version_are_told_before_a_run_brings_it_up(tmp_path: Path, version: int) -> None:
+    file = written_by(version, tmp_path)
     before = file.read_bytes()
     assert [run.measured_bytes for run in read_runs(tmp_path, None).runs] == [7, 2, None, 40]
     assert [one.status for one in read_run(tmp_path, 1).removals] == ["removed", "failed"]

@@ -3,6 +3,8 @@
 import argparse
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from dockersweep.commands.execution import open_execution
 from dockersweep.commands.gather import LARGEST_DOCUMENT_BYTES, gather_policy, require_build_cache
 from dockersweep.commands.rounds import Task
@@ -34,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{'; '.join(saved.limits.exceeded)}"
             )
         require_build_cache(picture, any(one.kind == "build-cache" for one in saved.removals), arguments)
+        # Who made the plan asked for it, and it says what the engine refused.
+        policy = replace(policy, retry_refused=policy.retry_refused or saved.policy.retry_refused)
         permitted = what_may_go(saved, picture.inventory, policy, picture.now)
         by = f"the plan in {where} of {format_instant(saved.taken_at)}"
         return execution.carry_out(Task(permitted.plan, policy, picture, by, saved, permitted.settled))

@@ -189,6 +189,7 @@ def policy_flags(arguments: argparse.Namespace) -> PolicyFlags:
         max_objects=arguments.max_objects,
         max_bytes=arguments.max_bytes,
         max_share=arguments.max_share,
+        retry_refused=arguments.retry_refused,
     )
 
 

@@ -200,9 +200,11 @@ def _send(hand: Hand, removal: Removal) -> Outcome:
         return _checked(hand, removal, answer)
     if answer.status == "gone":
         return _not_found(hand, removal)
+    refusal = answer.detail if answer.is_refusal else None
     if answer.status == "in-use":
-        return outcome_of(removal, "skipped", f"in use: {answer.detail}")
-    return outcome_of(removal, "failed", f"{answer.detail}{_afterwards(hand, removal)}")
+        return replace(outcome_of(removal, "skipped", f"in use: {answer.detail}"), refusal=refusal)
+    failed = outcome_of(removal, "failed", f"{answer.detail}{_afterwards(hand, removal)}")
+    return replace(failed, refusal=refusal)
 
 
 def _checked(hand: Hand, removal: Removal, answer: RemovalAnswer) -> Outcome:

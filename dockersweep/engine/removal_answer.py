@@ -27,6 +27,8 @@ class RemovalAnswer:
 
     status: Literal["removed", "gone", "in-use", "failed"]
     detail: str | None = None
+    is_refusal: bool = False
+    """Whether the engine will not do it, and did not just fail; Podman answers 500 to both."""
     deleted: tuple[str, ...] = ()
     """What the answer says went: ids of images, layers and build-cache records."""
     untagged: tuple[str, ...] = ()
@@ -43,9 +45,10 @@ def read_removal_answer(answer: Answer, is_podman: bool) -> RemovalAnswer:
     if answer.status == 404 or means_gone(answer, is_podman):
         return RemovalAnswer(status="gone", detail=answer.message())
     if answer.status == 409 or _is_network_in_use(answer) or (is_podman and _means_in_use(answer)):
-        return RemovalAnswer(status="in-use", detail=answer.message())
+        return RemovalAnswer(status="in-use", detail=answer.message(), is_refusal=True)
     forbidden = "it is forbidden: " if answer.status == 403 else ""
-    return RemovalAnswer(status="failed", detail=forbidden + answer.message())
+    is_refusal = is_podman and answer.status == 500
+    return RemovalAnswer(status="failed", detail=forbidden + answer.message(), is_refusal=is_refusal)
 
 
 def means_gone(answer: Answer, is_podman: bool) -> bool:

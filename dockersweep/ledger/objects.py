@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from dockersweep.ledger.opening import UnusableError
+from dockersweep.ledger.refusals import refusals_of
 from dockersweep.ledger.rows import instant, storable
 from dockersweep.model.inventory import Engine, Image, Inventory, Kind, Mark, Object
 from dockersweep.model.naming import engine_identity, name_of, objects_of, ref_of
@@ -67,7 +68,8 @@ def update_objects(
     database.execute("UPDATE engines SET seen_at = ? WHERE number = ?", (now, engine))
     if not unread:
         database.execute("UPDATE engines SET cache_seen_at = ? WHERE number = ?", (now, engine))
-    return _with_lives(inventory, lives, tuple(_marks(database, engine)))
+    known_before = _with_lives(inventory, lives, tuple(_marks(database, engine)))
+    return replace(known_before, refusals=tuple(refusals_of(database, engine)))
 
 
 def _lives(database: sqlite3.Connection, engine: int) -> Iterator[tuple[ObjectRef, _Life]]:
@@ -106,7 +108,7 @@ def _bury(database: sqlite3.Connection, engine: int, gone: Collection[ObjectRef]
         "FROM objects JOIN engines ON number = engine WHERE engine = ? AND kind = ? AND id = ?",
         places,
     )
-    for table in ("objects", "marks", "failures"):
+    for table in ("objects", "marks", "failures", "refusals"):
         database.executemany(f"DELETE FROM {table} WHERE engine = ? AND kind = ? AND id = ?", places)
 
 

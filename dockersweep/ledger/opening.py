@@ -197,7 +197,8 @@ def is_unusable(error: BaseException) -> bool:
         code = code_of(error)
         # Text that is not UTF-8 has no code.
         return code in _DAMAGED or (code is None and "decode" in str(error))
-    return isinstance(error, UnusableError)
+    # Where the schema is damaged, SQLite's own words may be no text, and Python fails to tell them.
+    return isinstance(error, UnusableError | UnicodeDecodeError)
 
 
 def code_of(error: sqlite3.Error) -> int | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from dockersweep.ledger.objects import engine_number
 from dockersweep.ledger.recognition import recognition_of
+from dockersweep.ledger.refusals import write_refusal
 from dockersweep.ledger.rows import instant, seconds, storable
 from dockersweep.ledger.transaction import transaction
 from dockersweep.model.attempt import Attempt, attempt_of
@@ -146,7 +147,8 @@ def _json(value: object) -> str:
 def _write_outcome(
     database: sqlite3.Connection, run: int, position: int, outcome: Outcome, ended_at: int | None
 ) -> None:
-    """Write one outcome. What fails in one run after another is counted; whatever else becomes of it ends that."""
+    """Write one outcome. What fails, or is refused, in one run after another is counted; whatever else becomes of it
+    ends that."""
     told = (
         run,
         position,
@@ -160,13 +162,13 @@ def _write_outcome(
         "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status, detail = excluded.detail, "
         "freed_bytes = excluded.freed_bytes, ended_at = excluded.ended_at"
     )
-    if outcome.status == "not-attempted" or (
-        outcome.status != "failed" and database.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is None
-    ):
+    is_counted = outcome.status == "failed" or outcome.refusal is not None
+    if outcome.status == "not-attempted" or not (is_counted or _counts_any(database)):
         database.execute(write, told)
         return
     with transaction(database):
         database.execute(write, told)
+        write_refusal(database, run, outcome)
         key = tuple(map(storable, attempt_of(outcome)))
         if outcome.status == "failed":
             database.execute(
@@ -181,6 +183,12 @@ def _write_outcome(
                 "AND kind = ? AND id = ? AND action = ? AND name = ?",
                 (run, *key),
             )
+
+
+def _counts_any(database: sqlite3.Connection) -> bool:
+    """Whether anything failed or was refused in the last run that tried it."""
+    asked = "SELECT EXISTS (SELECT 1 FROM failures) OR EXISTS (SELECT 1 FROM refusals)"
+    return bool(database.execute(asked).fetchone()[0])
 
 
 def _finish(
@@ -322,5 +330,5 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
         # However short the history is that is kept, what is there must not become young.
         unseen = (min(*limit, int(time.time()) - UNSEEN_SECONDS),)
         lost = database.execute("SELECT number FROM engines WHERE seen_at < ?", unseen).fetchall()
-        for table in ("objects", "layers", "marks", "failures"):
+        for table in ("objects", "layers", "marks", "failures", "refusals"):
             database.executemany(f"DELETE FROM {table} WHERE engine = ?", lost)

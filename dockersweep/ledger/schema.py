@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dockersweep.ledger.transaction import transaction
 
-VERSION = 5
+VERSION = 6
 FIRST_WITH_RUNS = 3
 """The version from which on runs are written down, in tables that have not changed since."""
 
@@ -170,6 +170,22 @@ CREATE TABLE forgotten (
     engine INTEGER PRIMARY KEY,
     measured_bytes INTEGER NOT NULL
 )""",
+    # Removals that the engine refused in every run that tried them, up to the last. gist is text without ids and
+    # numbers: runs counts how often in a row it was the same.
+    "refusals": """
+CREATE TABLE refusals (
+    engine INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    name TEXT NOT NULL,
+    gist TEXT NOT NULL,
+    text TEXT NOT NULL,
+    runs INTEGER NOT NULL,
+    last_run INTEGER NOT NULL,
+    refused_at INTEGER NOT NULL,
+    PRIMARY KEY (engine, kind, id, action, name)
+) WITHOUT ROWID""",
 }
 """The statements that made what a ledger of this version holds, by the name of the table or index."""
 
@@ -192,6 +208,7 @@ MIGRATIONS: dict[int, Iterable[str]] = {
     # The sizes of before do not tell what they were counted in, so that no two of them can be compared.
     4: ("DROP TABLE sizes", TABLES["sizes"]),
     5: (TABLES["forgotten"],),
+    6: (TABLES["refusals"],),
 }
 """What leads to each version from the one before it; 0 is an empty file."""
 

@@ -279,6 +279,21 @@ class Mark(Struct, frozen=True, kw_only=True, gc=False):
     marked_at: Instant
 
 
+class Refusal(Struct, frozen=True, kw_only=True, gc=False):
+    """A removal that the engine refused in the last run that asked for it."""
+
+    kind: Kind
+    id: str
+    action: Literal["remove", "untag"]
+    name: str
+    """The name of the object; with `untag` the tag."""
+    text: str
+    """What the engine said."""
+    runs: int
+    """In how many runs in a row it said so; ids and numbers in it may differ."""
+    refused_at: Instant
+
+
 ALL_SIZES = "sizes of containers and volumes"
 """What a warning is about where an engine told none of its sizes."""
 
@@ -315,6 +330,8 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """None where the engine is not on this machine or its folder cannot be seen."""
     marks: tuple[Mark, ...] | None = None
     """What earlier runs marked; None where nothing remembers it."""
+    refusals: tuple[Refusal, ...] | None = None
+    """What the engine refused in earlier runs; None where nothing remembers it."""
     folder: EngineFolder | None = None
     """None where it was not to be read, is not on this machine, or is not the engine's."""
     cache_limit: CacheLimit | None = None

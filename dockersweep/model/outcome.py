@@ -31,6 +31,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Whether it was sent, and nothing told what became of it, also when looked up again: the next run looks."""
     failed_runs: int | None = None
     """In how many runs one after the other its removal has failed now; None where it did not fail or nothing tells."""
+    refusal: str | None = None
+    """What the engine said where it refused the removal; None where it did not refuse it."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 ReasonCode = Literal[
     "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
     "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough", "marked", "external", "read-only",
+    "refused",
 ]  # fmt: skip
 
 
@@ -26,7 +27,8 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
     """For machines; "released" and "recoverable" stand beside "old-enough" and tell more of it. "kept" is by a keep
     rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, "enough" would
     have gone for it if less had come back before, and "marked" is a candidate of a rule with remove.marked_for, which
-    stays for it until the time has passed; then it stands beside "old-enough"."""
+    stays for it until the time has passed; then it stands beside "old-enough". "refused" is kept for a week after the
+    engine has refused it in three runs."""
     rule: str
     """The rule that speaks, or what stands above the rules: "hard protection", "protection", "--kind"."""
     text: str

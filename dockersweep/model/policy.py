@@ -198,3 +198,5 @@ class Policy(Struct, frozen=True, kw_only=True):
     target: Target | None = None
     silenced_findings: tuple[str, ...] = ()
     """The ids of findings that a report does not tell."""
+    retry_refused: bool = False
+    """Whether what the engine refused in several runs is planned all the same."""

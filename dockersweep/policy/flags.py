@@ -33,6 +33,7 @@ class PolicyFlags:
     max_objects: int | None = None
     max_bytes: int | None = None
     max_share: float | None = None
+    retry_refused: bool = False
 
 
 def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Policy:
@@ -64,6 +65,7 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
         rules=tuple(rules),
         kinds=tuple(kind for kind in KINDS if kind in flags.kinds) or KINDS,
         target=_target_of_age(policy.target, flags.older_than),
+        retry_refused=policy.retry_refused or flags.retry_refused,
         limits=LimitSettings(
             objects=policy.limits.objects if flags.max_objects is None else flags.max_objects,
             size_bytes=policy.limits.size_bytes if flags.max_bytes is None else flags.max_bytes,

@@ -16,6 +16,7 @@ from dockersweep.policy.crossings import LONGEST_WOBBLE, crossings, has_calendar
 from dockersweep.policy.marks import marked_until
 from dockersweep.policy.order import holders_first
 from dockersweep.policy.references import Holds
+from dockersweep.policy.refusals import tried_again
 from dockersweep.policy.rules import Judge
 from dockersweep.policy.sizes import Sizes
 from dockersweep.policy.staying import Staying, why_it_stays
@@ -86,7 +87,9 @@ class Future:
         kinds = {ref_of(seen).kind for seen in self._objects} & self._counted
         counted = (seen for kind in kinds for seen in objects_of(self._inventory, kind))
         found = set(crossings(self._policy, self._objects, counted, self.holds, Sizes(self._inventory).of))
-        found.update(*(marked_until(self._policy, self._inventory, ref_of(seen)) for seen in self._objects))
+        for ref in map(ref_of, self._objects):
+            found.update(marked_until(self._policy, self._inventory, ref))
+            found.update(tried_again(self._policy, self._inventory, ref))
         return sorted(instant for instant in found if instant > self.now)
 
     def first_removal(self, instants: list[datetime]) -> tuple[datetime, Decisions] | None:

@@ -23,6 +23,7 @@ from dockersweep.policy.old_enough import AgeTest
 from dockersweep.policy.order import ORDER, after_holders
 from dockersweep.policy.protections import HardProtections, PolicyProtections
 from dockersweep.policy.references import Hold, Holds, find_holds
+from dockersweep.policy.refusals import refused
 from dockersweep.policy.retention import Unit, kept_by
 from dockersweep.policy.sizes import Sizes
 
@@ -93,6 +94,9 @@ class Judge:
             for kind in rule.kinds:
                 self._rules[kind].append(made)
                 self._keep(kind, made.test)
+
+        for kind, unit, reason in refused(inventory, policy, now):
+            self._kept.setdefault(kind, {}).setdefault(unit, []).append(reason)
 
     @cached_property
     def _held_by(self) -> dict[ObjectRef, list[ObjectRef]]:

@@ -42,6 +42,7 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "too-young": "too young",
     "age-unknown": "of unknown age",
     "kept": "kept by a rule",
+    "refused": "refused by the engine",
 }
 
 

@@ -71,6 +71,7 @@ def _empty(case: CaseFile) -> Inventory:
         layers_bytes=None,
         warnings=(),
         marks=(),
+        refusals=(),
     )
 
 
