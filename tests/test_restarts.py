@@ -79,7 +79,7 @@ def test_what_the_engine_starts_again_stays(litter: Litter) -> None:
     assert names(engine, status="running") == comes_back
 
 
-@pytest.mark.on_engines("docker-28.5", "podman-5.8")
+@pytest.mark.on_engines("docker-28.5", "podman-6.1")
 def test_explain_and_report_say_so(litter: Litter) -> None:
     stopped(litter, "failed", "on-failure")
     told = dockersweep("explain", "failed", "--older-than", "0s", host=litter.engine.url).stdout

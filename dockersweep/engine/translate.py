@@ -103,9 +103,10 @@ def container_from_details(seen: WireContainerDetails, is_podman: bool) -> Conta
 
 
 def _retries_left(policy: WireRestartPolicy | None, restart_count: int | None, is_podman: bool) -> bool | None:
-    """Docker counts up to MaximumRetryCount, 0 is no limit, and asks that again when it starts itself. Podman 5.8
-    starts no such container then: podman-restart.service runs `podman start --all --filter should-start-on-boot=true`,
-    which is `always` and `unless-stopped`, of what was started once; older ones `restart-policy=always`."""
+    """Docker counts up to MaximumRetryCount, 0 is no limit, and asks that again when it starts itself. Podman starts no
+    such container then: podman-restart.service of 5.8 and 6.1 runs `podman start --all --filter
+    should-start-on-boot=true`, which is `always` and `unless-stopped`, of what was started once; older ones ask for
+    `restart-policy=always`."""
     if policy is None or policy.name != "on-failure":
         return None
     if is_podman:
