@@ -114,6 +114,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
         monkeypatch.setenv(name, str(home / name.lower()))
     # As root the ledger would be the machine's own.
     monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(home / "state"))
+    (home / "lock").mkdir()
+    monkeypatch.setenv("DOCKERSWEEP_LOCK_DIR", str(home / "lock"))
     # A program that a test starts finds the roots where we have them.
     monkeypatch.setenv("DOCKERSWEEP_TEST_CACHE", str(roots.CACHE))
 

@@ -407,6 +407,7 @@ def main(arguments: Sequence[str]) -> int:
         for name in [name for name in os.environ if name.startswith(("DOCKER", "CONTAINER_HOST"))]:
             del os.environ[name]
         ours = {"HOME": home, "DOCKERSWEEP_STATE_DIR": f"{home}/state", "DOCKERSWEEP_TEST_CACHE": str(roots.CACHE)}
+        ours["DOCKERSWEEP_LOCK_DIR"] = home
         os.environ |= ours
         with ProcessPoolExecutor(_ENGINES_AT_ONCE, mp_context=get_context("spawn")) as pool:
             for text, problems in pool.map(whole, options.engine or names, repeat(options.repair_each)):

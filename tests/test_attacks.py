@@ -120,13 +120,14 @@ def test_a_ledger_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
 def test_a_lock_that_is_a_link_to_elsewhere_is_not_followed(tmp_path: Path) -> None:
     state, precious = tmp_path / "state", tmp_path / "precious"
     precious.write_text("precious")
+    only_own = {"DOCKERSWEEP_STATE_DIR": str(state), "DOCKERSWEEP_LOCK_DIR": str(tmp_path / "none")}
     with fake_engine() as engine:
         removable(engine, "a")
-        sweep(engine, "--yes-first-time", DOCKERSWEEP_STATE_DIR=str(state))
+        sweep(engine, "--yes-first-time", **only_own)
         [lock] = (state / "locks").iterdir()
         lock.unlink()
         lock.symlink_to(precious)
-        run = sweep(engine, "--yes-first-time", "--format", "json", DOCKERSWEEP_STATE_DIR=str(state))
+        run = sweep(engine, "--yes-first-time", "--format", "json", **only_own)
     assert precious.read_text() == "precious"
     assert "lock" in [one["about"] for one in run.json()["warnings"]]
 

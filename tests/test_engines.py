@@ -321,7 +321,7 @@ def test_sandbox_cleans_up_when_interrupted(checkout: Path) -> None:
 def test_the_environment_is_not_the_users() -> None:
     assert "DOCKER_HOST" not in os.environ
     ours = {name for name in os.environ if name.startswith("DOCKERSWEEP_")}
-    assert ours == {"DOCKERSWEEP_TEST_CACHE", "DOCKERSWEEP_STATE_DIR"}
+    assert ours == {"DOCKERSWEEP_TEST_CACHE", "DOCKERSWEEP_STATE_DIR", "DOCKERSWEEP_LOCK_DIR"}
     assert os.environ["DOCKERSWEEP_STATE_DIR"].startswith(os.environ["HOME"])
     assert Path(os.environ["HOME"]).is_dir()
 

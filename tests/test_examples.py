@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,15 +28,17 @@ CRONTABS = sorted((EXAMPLES / "cron.d").iterdir())
 README = Path(__file__).parents[1] / "README.md"
 INSTALLED = "/usr/local/bin/dockersweep"
 PROGRAM = str(Path(sys.executable).with_name("dockersweep"))
+SOME_GROUP = 64242
 # What cron gives a command, but for a home.
 BARE = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LOGNAME": "root"}
 IN_A_MONTH = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
-# What the service may do: a read-only machine but for its folder, no network, one capability.
+# What the service may do: a read-only machine but for its folder and that of locks, no network, one capability.
 CONFINED = """
 set -e
 mount --bind "$1" "$1"
+mount --bind "$2" "$2"
 mount -o remount,bind,ro /
-shift
+shift 2
 exec setpriv --no-new-privs --bounding-set=-all,+dac_read_search --inh-caps=-all "$@"
 """
 
@@ -96,9 +99,20 @@ def test_cron_takes_the_crontabs(crontab: Path) -> None:
     assert crontab.read_text().endswith("\n")
 
 
+def allowed_groups(file: Path) -> list[int]:
+    """Return the groups that an access list names (linux/posix_acl_xattr.h)."""
+    entries = struct.iter_unpack("<HHI", os.getxattr(file, "system.posix_acl_access")[4:])
+    return [number for tag, bits, number in entries if tag == 8 and bits & 6 == 6]
+
+
 def environment(engine: Engine, state: Path) -> dict[str, str]:
     """Return what leads to the engine of a test, where the example means that of the machine."""
-    return {"DOCKER_HOST": engine.url, "DOCKERSWEEP_STATE_DIR": str(state), "DOCKERSWEEP_NOW": IN_A_MONTH}
+    return {
+        "DOCKER_HOST": engine.url,
+        "DOCKERSWEEP_STATE_DIR": str(state),
+        "DOCKERSWEEP_LOCK_DIR": os.environ["DOCKERSWEEP_LOCK_DIR"],
+        "DOCKERSWEEP_NOW": IN_A_MONTH,
+    }
 
 
 def look(engine: Engine, state: Path) -> None:
@@ -150,7 +164,10 @@ def test_the_service_does_with_what_it_is_left(engine: Engine, litter: Litter, t
     state = tmp_path / "dockersweep"
     look(engine, state)
     command = shlex.split(exec_start().replace(INSTALLED, PROGRAM).replace("%S", str(tmp_path)))
-    confined = ["unshare", "--mount", "--net", "sh", "-c", CONFINED, "sh", str(state), *command]
+    socket, locks = Path(engine.url.removeprefix("unix://")), Path(os.environ["DOCKERSWEEP_LOCK_DIR"])
+    os.chown(socket, 0, SOME_GROUP)
+    socket.chmod(0o660)
+    confined = ["unshare", "--mount", "--net", "sh", "-c", CONFINED, "sh", str(state), str(locks), *command]
     variables = {"PATH": "/usr/sbin:/usr/bin", "LANG": "C.UTF-8", "STATE_DIRECTORY": str(state)}
     status, printed, said = run(confined, variables | environment(engine, state))
     assert (status, printed) == (0, ""), said
@@ -162,3 +179,6 @@ def test_the_service_does_with_what_it_is_left(engine: Engine, litter: Litter, t
     assert "MB of disk blocks" in (state / "last-result.txt").read_text()
     history = dockersweep("history", "--format", "json", DOCKERSWEEP_STATE_DIR=str(state))
     assert [run["verb"] for run in json.loads(history.stdout)["runs"]] == ["sweep"]
+    # It cannot give its lock to the group of the socket, but lets that in all the same.
+    [lock] = locks.iterdir()
+    assert SOME_GROUP in allowed_groups(lock)

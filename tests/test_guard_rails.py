@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -16,9 +15,7 @@ import pytest
 from dockersweep.commands import audit_log
 from dockersweep.commands.audit_log import AuditLog
 from dockersweep.commands.removal_entry import Entries
-from dockersweep.commands.run_lock import run_lock
 from dockersweep.engine.throw_away import MARKER_FILE, MARKER_LABEL
-from dockersweep.errors import RefusedError
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import NOTHING, Removal
 from tests.fake_engine import EMPTY, FakeEngine, Handler, Reply, fake_engine, reply
@@ -187,26 +184,6 @@ def test_the_lock_dies_with_its_process() -> None:
     assert run.status == 0, run.stderr
 
 
-def test_the_lock_is_for_one_engine(tmp_path: Path) -> None:
-    from msgspec.structs import replace
-
-    with run_lock(ENGINE, tmp_path, 0) as problem:
-        assert problem is None
-        with run_lock(replace(ENGINE, id="ANOTHER"), tmp_path, 0) as other:
-            assert other is None
-        with pytest.raises(RefusedError, match=f"process {os.getpid()}"), run_lock(ENGINE, tmp_path, 0.1):
-            pass
-    with run_lock(ENGINE, tmp_path, 0) as again:
-        assert again is None
-
-
-def test_a_lock_that_cannot_be_had_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with run_lock(ENGINE, tmp_path / "file", 0) as problem:
-        assert problem is not None
-        assert "another run on this engine would not be noticed" in problem
-
-
 # The ledger.
 
 
@@ -215,12 +192,13 @@ def test_a_required_ledger_that_cannot_be_written_refuses_the_sweep(tmp_path: Pa
     with fake_engine() as engine:
         removable(engine, "a")
         state = str(tmp_path / "file" / "state")
-        run = sweep(engine, "--yes-first-time", "--require-ledger", DOCKERSWEEP_STATE_DIR=state)
+        nowhere = {"DOCKERSWEEP_STATE_DIR": state, "DOCKERSWEEP_LOCK_DIR": state}
+        run = sweep(engine, "--yes-first-time", "--require-ledger", **nowhere)
         assert deletes(engine) == []
         assert run.status == 4
         assert "nothing was removed: " in run.stderr
         assert "--require-ledger" in run.stderr
-        without = sweep(engine, "--yes-first-time", "--format", "json", DOCKERSWEEP_STATE_DIR=state)
+        without = sweep(engine, "--yes-first-time", "--format", "json", **nowhere)
         assert deletes(engine) == ["/containers/a"]
     assert without.status == 0
     assert {"ledger", "lock"} <= {one["about"] for one in without.json()["warnings"]}

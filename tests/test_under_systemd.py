@@ -1,6 +1,7 @@
 """The examples for systemd and cron on a machine that has both, on which nothing stands in for either."""
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.programs, pytest.mark.on_engines("docker-28.5")]
 UNIT = SERVICE.name
 UNITS = "/etc/systemd/system"
 VOLUMES = 3
+DOCKER_GROUP, MEMBER = 64242, 65001
 ALL_VOLUMES = f"Removed {VOLUMES} volumes"
 LOOKED_FOR = "no run of dockersweep has looked at this engine before"
 AWAY = "cannot reach the engine at unix:///var/run/docker.sock"
@@ -184,6 +186,43 @@ def test_a_stop_lets_the_removal_in_hand_finish(machine: Machine, engine: Engine
     last = journal(machine, "SYSLOG_IDENTIFIER=dockersweep")[-1]["MESSAGE"]
     assert re.match(rf"1 removed, {VOLUMES} not attempted; .*; exit status 143$", last)
     assert UNIT not in machine.run("systemctl", "--failed").stdout
+
+
+def test_it_and_a_member_of_the_group_of_the_socket_see_each_other(
+    machine: Machine, engine: Engine, litter: Litter
+) -> None:
+    os.chown(engine.recorder.path, 0, DOCKER_GROUP)
+    engine.recorder.path.chmod(0o660)
+    refused: list[tuple[int, str]] = []
+
+    def member() -> tuple[int, str]:
+        who = ("setpriv", f"--reuid={MEMBER}", f"--regid={MEMBER}", f"--groups={DOCKER_GROUP}")
+        sweep = ("dockersweep", "sweep", "--yes", "--yes-first-time", "--kind", "network")
+        run = machine.run(*who, *sweep, check=False, HOME="/tmp")
+        return run.returncode, run.stdout + run.stderr
+
+    def member_too(request: Request) -> None:
+        if request.method == "DELETE":
+            refused.append(member())
+
+    machine.run("dockersweep", "plan")
+    litter.anonymous_volume(1000)
+    with engine.recorder.recording() as recording:
+        recording.before = member_too
+        assert start(machine) == "inactive success 0"
+    [(status, told)] = refused
+    assert status == 4
+    assert "is at work on the engine at unix:///var/run/docker.sock" in told
+    # It has no right to write the file of the member, and needs none.
+    machine.run("sh", "-c", "rm /run/lock/dockersweep-*.lock; chmod 1777 /run/lock")
+    status, told = member()
+    assert (status, "Warning: lock" in told) == (0, False)
+    assert (
+        machine.run("sh", "-c", "stat -c %u:%g:%a /run/lock/dockersweep-*").stdout == f"{MEMBER}:{DOCKER_GROUP}:660\n"
+    )
+    fill(litter)
+    assert start(machine) == "inactive success 0"
+    assert [line for line in said(machine, 4) if line.startswith("lock")] == []
 
 
 def cron(machine: Machine, crontab: str) -> list[str]:

@@ -22,7 +22,8 @@ from dockersweep.commands.gather import Picture, confirm_engine, open_engine, op
 from dockersweep.commands.permission import Circumstances, permit
 from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.rounds import FailedBefore, Hands, Records, Task, carry_out_rounds
-from dockersweep.commands.run_lock import run_lock
+from dockersweep.commands.run_lock import LockFolders, run_lock
+from dockersweep.commands.shared_lock import lock_folder
 from dockersweep.commands.signals import Stopped, stop_on_signals
 from dockersweep.commands.write import check_writable, terminal_width, write_result
 from dockersweep.engine.stopping import StopRequest
@@ -54,7 +55,7 @@ class Execution:
     warnings: list[ScanWarning]
     """What a run has to say of itself, besides what its scan could not read."""
     is_alone: bool
-    """Whether it holds the lock; where that cannot be had a warning says so."""
+    """Whether no other run with the same ledger is at work on the engine; where that is not known a warning says so."""
 
     def scan(self) -> Picture:
         """Scan the engine; what an earlier run left open is settled by what is there now."""
@@ -206,14 +207,14 @@ def open_execution(arguments: argparse.Namespace) -> Iterator[Execution]:
     ):
         confirm_engine(client, arguments.confirm_engine)
         refuse_chosen_now(client)
-        folder = state_folder(os.environ, os.geteuid())
+        folders = LockFolders(state_folder(os.environ, os.geteuid()), lock_folder(os.environ))
         with (
             closing(AuditLog(arguments.audit_log)) as audit_log,
-            run_lock(client.engine, folder, arguments.lock_timeout.seconds) as no_lock,
+            run_lock(client.engine, folders, arguments.lock_timeout.seconds) as lock,
         ):
-            warnings = [] if no_lock is None else [ScanWarning(about="lock", text=no_lock)]
+            warnings = [] if lock.problem is None else [ScanWarning(about="lock", text=lock.problem)]
             events = EventLog(arguments.log_format)
-            yield Execution(client, arguments, memory, audit_log, events, warnings, is_alone=no_lock is None)
+            yield Execution(client, arguments, memory, audit_log, events, warnings, is_alone=lock.is_alone)
 
 
 def _refuse_one_file_for_two(arguments: argparse.Namespace) -> None:

@@ -119,7 +119,7 @@ class Client:
     def _describe(self, version: wire.WireVersion, info: wire.WireInfo) -> Engine:
         endpoint = self._connection.endpoint
         url = endpoint.url
-        if self.is_podman and url.startswith("unix://"):
+        if (self.is_podman or not info.id) and url.startswith("unix://"):
             # It is known by where it listens, so that two names of one socket must not be two engines.
             url = f"unix://{os.path.realpath(url.removeprefix('unix://'))}"
         return Engine(

@@ -32,7 +32,8 @@ class Bench:
         self._engine = engine
         self._full = False
         environment = {name: value for name, value in engine.environment().items() if not name.startswith("PYTHON")}
-        environment |= {"DOCKERSWEEP_STATE_DIR": str(engine.run_directory / "state")}
+        folder = str(engine.run_directory / "state")
+        environment |= {"DOCKERSWEEP_STATE_DIR": folder, "DOCKERSWEEP_LOCK_DIR": folder}
         self._runner = Runner(environment, engine.run_directory)
 
     def fill(self) -> None:

@@ -131,7 +131,8 @@ class _Installed:
     """Runs the dockersweep of this checkout, with a memory of its own."""
 
     def __init__(self, engine: Engine) -> None:
-        self._environment = {**os.environ, "DOCKERSWEEP_STATE_DIR": str(engine.run_directory / "state")}
+        folder = str(engine.run_directory / "state")
+        self._environment = {**os.environ, "DOCKERSWEEP_STATE_DIR": folder, "DOCKERSWEEP_LOCK_DIR": folder}
 
     def __call__(self, *words: str, host: str) -> Any:
         command = [str(Path(sys.executable).with_name("dockersweep")), "-H", host, *words, *unasked(words)]

@@ -58,7 +58,8 @@ def _environment(engine: Engine, *, young: bool) -> dict[str, str]:
     installed = Path(sys.executable).with_name("dockersweep")
     (engine.run_directory / "bin" / "dockersweep").symlink_to(installed)
     # The memory of a throw-away engine goes with it, and not into the ledger of this machine.
-    environment["DOCKERSWEEP_STATE_DIR"] = str(engine.run_directory / "state")
+    folder = str(engine.run_directory / "state")
+    environment["DOCKERSWEEP_STATE_DIR"] = environment["DOCKERSWEEP_LOCK_DIR"] = folder
     _tell(f"{engine.kind.name} at {environment['DOCKER_HOST']}")
     if not young:
         moment = (datetime.now(UTC) + _AHEAD).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -40,7 +40,7 @@ def _soak(name: str, options: argparse.Namespace) -> int:
 
 def _beside(name: str, sweeps: int) -> int:
     with tempfile.TemporaryDirectory(prefix="dsw-state-") as state, Engine(kind(name)) as engine:
-        os.environ["DOCKERSWEEP_STATE_DIR"] = state
+        os.environ["DOCKERSWEEP_STATE_DIR"] = os.environ["DOCKERSWEEP_LOCK_DIR"] = state
         beside = sweep_beside(engine, sweeps, *AGGRESSIVE)
     _tell(f"{name}: {beside}")
     for problem in beside.broken:

@@ -65,7 +65,7 @@ def _soak(
     state, policy = engine.run_directory / "state", engine.run_directory / "policy.toml"
     policy.write_text(POLICY)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER", "CONTAINER"))}
-    environment["DOCKERSWEEP_STATE_DIR"] = str(state)
+    environment["DOCKERSWEEP_STATE_DIR"] = environment["DOCKERSWEEP_LOCK_DIR"] = str(state)
     truth, told, began = Truth(engine.wire), Told(), time.monotonic()
     users = Users(engine, truth, f"{seed} users")
     with engine.recorder.recording() as recording, _disturbed(recording, seed, disturbs) as disturbances:
@@ -83,7 +83,9 @@ def _soak(
                 sweeper.stop()
         recording.before, recording.swallows = (lambda request: None), (lambda request: False)
         truth.check(recording.requests)
-        last = dockersweep("sweep", "--yes", "--policy", str(policy), host=engine.url, DOCKERSWEEP_STATE_DIR=str(state))
+        flags = ("--yes", "--policy", str(policy))
+        folder = str(state)
+        last = dockersweep("sweep", *flags, host=engine.url, DOCKERSWEEP_STATE_DIR=folder, DOCKERSWEEP_LOCK_DIR=folder)
         if last.status != 0:
             result.problems.append(f"the last sweep ended with {last.status}: {last.stderr}")
         truth.check(recording.requests)
