@@ -499,6 +499,19 @@ def test_nothing_asks_in_a_way_that_takes_no_permission_for_not_there() -> None:
     assert list(used(*SWALLOWING)) == []
 
 
+def test_a_walk_through_folders_says_what_it_cannot_read() -> None:
+    """`os.walk` passes over it unless it is told what to do."""
+    package = Path(dockersweep.__file__).parent
+    walks = [
+        {keyword.arg for keyword in node.keywords}
+        for path, _ in set(used("walk"))
+        for node in ast.walk(ast.parse((package / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "walk"
+    ]
+    assert walks
+    assert all("onerror" in keywords for keywords in walks)
+
+
 def test_files_are_opened_for_reading_where_the_rule_is() -> None:
     """What reads beside `dockersweep.files` reads what is ours: of /proc, of the package, and what we write."""
     reads = {path for path, _ in used("read_text", "read_bytes")}
