@@ -13,7 +13,7 @@ import pytest
 
 from tests.fake_engine import EMPTY, FakeEngine, Handler, Reply, fake_engine, reply
 from tests.running import Run, dockersweep
-from tests.test_bad_days import start, wait_for_request, with_containers
+from tests.test_bad_days import details, start, wait_for_request, with_containers
 from tests.test_guard_rails import slow
 
 Prepare = Callable[[FakeEngine, Path], tuple[str, ...]]
@@ -205,6 +205,10 @@ def test_a_verdict_that_goes_to_a_file_is_told(tmp_path: Path) -> None:
             "1 of 1 cases did not pass\n": (2, dockersweep("policy", "test", str(tmp_path / "cases"), *out)),
         }  # fmt: skip
         assert dockersweep(*plan, host=engine.url).stderr == ""
+        always = details("a") | {"HostConfig": {"RestartPolicy": {"Name": "always"}}}
+        engine.replies["/containers/a/json"] = reply(always)
+        report = ("report", "--no-ledger", "--fail-on", "note", *out)
+        runs["1 finding of severity note or worse: DS014\n"] = (10, dockersweep(*report, host=engine.url))
     for told, (status, run) in runs.items():
         assert (run.status, run.stdout) == (status, ""), (told, run)
         assert told in run.stderr

@@ -41,6 +41,8 @@ class _ObjectTable(_Table, frozen=True, kw_only=True):
     """First seen by dockersweep."""
     unused: Moment | None = None
     """First seen unused; where it is not written, as soon as it was seen, unless something here names it."""
+    refused: str | None = None
+    """What the engine said when it refused to remove it in the last three runs."""
 
 
 class ContainerCase(_ObjectTable, frozen=True, kw_only=True):

@@ -14,12 +14,14 @@ from dockersweep.model.inventory import (
     Inventory,
     Network,
     Object,
+    Refusal,
     Volume,
 )
-from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.naming import name_of, objects_of, ref_of
 from dockersweep.model.policycase import CaseFile, DiskCase, ImageCase
 from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.case.objects import UNKNOWN, USUAL_SIZE, CaseObjects, called
+from dockersweep.policy.refusals import REFUSED_RUNS
 from dockersweep.policy.use import describe_use, used_of
 from dockersweep.units import parse_size
 
@@ -40,10 +42,19 @@ def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
     used = used_of(describe_use(made, case.now))
     made = _with(start, [objects.remembered(table, seen, ref_of(seen) in used) for table, seen in written])
     own = next((objects.id_of(one) for one in case.container if one.runs_dockersweep), start.own_container_id)
+    refusals = tuple(_refusal(seen, table.refused, case) for table, seen in written if table.refused is not None)
+    made = replace(made, refusals=(*(start.refusals or ()), *refusals))
     made = replace(made, own_container_id=own, disk=start.disk if case.disk is None else _disk(case.disk))
     if saved is not None:
         return made
     return replace(made, storage=_storage(case, made), layers_bytes=_layers_bytes(case))
+
+
+def _refusal(seen: Object, text: str, case: CaseFile) -> Refusal:
+    name, ref = name_of(seen), ref_of(seen)
+    return Refusal(
+        kind=ref.kind, id=ref.id, action="remove", name=name, text=text, runs=REFUSED_RUNS, refused_at=case.now
+    )
 
 
 def _empty(case: CaseFile) -> Inventory:
