@@ -37,6 +37,7 @@ from tests.fake_engine import fake_engine
 from tests.inventories import ENGINE, NOW, image, inventory
 from tests.privileges import permissions_that_count
 from tests.running import dockersweep as run_dockersweep
+from tests.test_bad_days import with_containers
 from tests.test_disk import bolt_file
 from tests.test_endpoint import write_context
 
@@ -265,14 +266,20 @@ def test_a_disk_that_never_answers_counts_into_the_time_out(
     """As one whose server is gone: whatever is asked of it waits for ever."""
     for module, asks in ((storage, "read_storage_from_disk"), (scanner, "disk_of"), (scanner, "read_folder")):
         monkeypatch.setattr(module, asks, lambda *_: threading.Event().wait())
+    monkeypatch.setattr(scanner, "log_bytes", lambda *_: threading.Event().wait())
+    for module in (storage, scanner):
         monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
     began = time.monotonic()
     with fake_engine() as engine:
+        with_containers(engine, "web")
         assert cli.main(["-H", engine.url, "report", "--format", "json", "--size-timeout", "1s"]) == 0
         told = json.loads(capsys.readouterr().out)
     assert time.monotonic() - began < 20
     assert (told["size_base"], told["not_from_disk"]) == ("lengths", "/d was not read within 1 seconds")
     assert {"about": "the engine's folder", "text": "not measured within 1 seconds"} in told["warnings"]
+    assert [one["text"] for one in told["warnings"] if one["about"] == "container logs"] == [
+        "of unknown size, because they cannot be read from here: those of web"
+    ]
 
 
 @pytest.mark.on_engines("docker-28.5", "docker-28.5-containerd")

@@ -41,6 +41,8 @@ from dockersweep.model.inventory import (
 
 SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "container sizes", "volume": "volume sizes"}
 
+LogSizes = Mapping[str, int | None]
+
 
 class EngineReads(Protocol):
     """What a scan asks an engine for; there is nothing in it that changes anything."""
@@ -86,9 +88,9 @@ def scan(
     found = reads.containers()
     external, external_warnings = external_call.result()
     warnings = [ScanWarning(about="volumes", text=text) for text in plugins_said]
-    containers = tuple(_read_stopped(reads, found, warnings, progress))
+    containers = tuple(_read_stopped(reads, found, size_timeout_seconds, warnings, progress))
     if for_report:
-        containers = tuple(_read_running(reads, containers, warnings, progress))
+        containers = tuple(_read_running(reads, containers, size_timeout_seconds, warnings, progress))
     usage = _finish_walks(walks, warnings)
     images = tuple(_with_shared(seen, usage.shared_bytes) for seen in images)
     build_cache = _build_cache(reads, cache_call, usage, warnings)
@@ -179,10 +181,11 @@ def _build_cache(
 
 
 def _read_stopped(
-    reads: EngineReads, listed: tuple[Container, ...], warnings: list[ScanWarning], progress: Progress
+    reads: EngineReads, listed: tuple[Container, ...], seconds: float, warnings: list[ScanWarning], progress: Progress
 ) -> Iterable[Container]:
     """Inspect the stopped ones: no list call of any version tells when they finished or whether they restart."""
     details = _inspect(reads, [seen for seen in listed if seen.state in STOPPED_STATES], progress)
+    logs = _log_sizes(details, reads.engine, seconds)
     for container in listed:
         told = details.get(container.id)
         if container.id not in details:
@@ -191,20 +194,25 @@ def _read_stopped(
             warnings.append(ScanWarning(about=f"container {container.name}", text=f"not read in full: {told}"))
             yield msgspec.structs.replace(container, unread=str(told))
         else:
-            yield _merged(container, told, reads.engine)
+            yield _merged(container, told, logs)
 
 
 def _read_running(
-    reads: EngineReads, containers: tuple[Container, ...], warnings: list[ScanWarning], progress: Progress
+    reads: EngineReads,
+    containers: tuple[Container, ...],
+    seconds: float,
+    warnings: list[ScanWarning],
+    progress: Progress,
 ) -> Iterable[Container]:
     """Inspect those that are not stopped, for what only a report tells; nothing is judged by it."""
     running = [seen for seen in containers if seen.state not in STOPPED_STATES]
     details = _inspect(reads, running, progress)
+    logs = _log_sizes(details, reads.engine, seconds)
     unread = []
     for container in containers:
         told = details.get(container.id)
         if isinstance(told, Container):
-            container = _with_log(container, told, reads.engine)
+            container = _with_log(container, told, logs)
         if container.log_bytes is None:
             unread.append(container.name)
         yield container
@@ -214,7 +222,7 @@ def _read_running(
         warnings.append(ScanWarning(about="container logs", text=text))
 
 
-def _with_log(listed: Container, details: Container, engine: Engine) -> Container:
+def _with_log(listed: Container, details: Container, logs: LogSizes) -> Container:
     return msgspec.structs.replace(
         listed,
         started_at=details.started_at,
@@ -225,8 +233,17 @@ def _with_log(listed: Container, details: Container, engine: Engine) -> Containe
         log_driver=details.log_driver,
         log_path=details.log_path,
         log_is_limited=details.log_is_limited,
-        log_bytes=_log_bytes(details, engine),
+        log_bytes=logs.get(details.id),
     )
+
+
+def _log_sizes(details: Mapping[str, Container | EngineError | None], engine: Engine, seconds: float) -> LogSizes:
+    """Return the sizes of logs by the ids of containers; none where the disk that they lie on does not answer."""
+    seen = [one for one in details.values() if isinstance(one, Container)]
+    try:
+        return Beside(lambda: {one.id: _log_bytes(one, engine) for one in seen}).result(seconds + GRACE_SECONDS)
+    except TimeoutError:
+        return {}
 
 
 def _log_bytes(details: Container, engine: Engine) -> int | None:
@@ -246,7 +263,7 @@ def _inspect(
     return ask_for_all([container.id for container in wanted], ask, progress)
 
 
-def _merged(listed: Container, details: Container | None, engine: Engine) -> Container:
+def _merged(listed: Container, details: Container | None, logs: LogSizes) -> Container:
     if details is None:
         # It may be gone for good or coming back under another id; until the next scan it keeps what it held.
         return msgspec.structs.replace(listed, unread="it disappeared while it was being read")
@@ -258,7 +275,7 @@ def _merged(listed: Container, details: Container | None, engine: Engine) -> Con
         networks=networks,
         mounts=mounts,
         image_id=listed.image_id or details.image_id,
-        log_bytes=0 if never_ran else _log_bytes(details, engine),
+        log_bytes=0 if never_ran else logs.get(details.id),
     )
 
 
