@@ -224,7 +224,7 @@ HOLDERS = {
     "a container of a build": (external("ubi-working-container", "podman build"), "used by ubi-working-container, a "),
     "a container of CRI-O": (external("k8s_POD_web", "CRI-O"), "used by k8s_POD_web, a container of CRI-O"),
     "a volume of the driver image": (external("v+volume", "volume"), "used by volume v (driver image)"),
-    "a mount": (external("/var/x/merged", "image mount"), "mounted at /var/x/merged by podman image mount"),
+    "a mount": (external("/var/x/merged", "image mount"), "mounted on the host (podman image mount lists it)"),
     "something else": (external("x", "other"), "used by x, a container of another tool"),
 }
 

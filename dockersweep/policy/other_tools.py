@@ -42,7 +42,8 @@ def _held(external: Iterable[ExternalContainer]) -> Iterator[tuple[str, str]]:
 
 def _use(one: ExternalContainer) -> str:
     if one.tool == "image mount":
-        return f"mounted at {one.name} by podman image mount"
+        # Others mount images like that too; the command without an argument lists all.
+        return "mounted on the host (podman image mount lists it)"
     if one.tool == "volume":
         return _use_by_volume(one.name.removesuffix(VOLUME_CONTAINER))
     return f"used by {one.name}, {_TOOLS[one.tool]}"

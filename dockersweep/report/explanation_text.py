@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject
 from dockersweep.model.naming import short_id
-from dockersweep.model.plan import Interval
+from dockersweep.model.plan import Interval, ReasonCode
 from dockersweep.report.headline import (
     BASE_WORDS,
     NOUN_OF,
@@ -29,6 +29,8 @@ _SAYS: dict[RuleSays, str] = {
     "not-yet": "not yet",
     "does-not-remove": "no",
 }
+_BEYOND: tuple[ReasonCode, ...] = ("external",)
+"""The codes of reasons that name a holder which is no object."""
 
 
 def explanation_text(told: Explanation, width: int | None) -> str:
@@ -48,7 +50,8 @@ def _sections(told: Explanation, title: Sequence[str]) -> Iterator[Section]:
     yield Section(_verdict(told), columns=_REASONS, rows=_reasons(told), header=False)
     tags = [(one.tag, "goes" if one.goes else "stays", one.why) for one in told.tags]
     yield Section(columns=_TAGS, rows=tags, header=False, goes_on=True)
-    yield Section("What holds it", items=_chains(told)) if told.chains else Section("Nothing holds it.")
+    held_by = [*_beyond_objects(told), *_chains(told)]
+    yield Section("What holds it", items=held_by) if held_by else Section("Nothing holds it.")
     yield Section(
         "Rules that speak of it, in order, each by itself" if told.rules else "No rule speaks of it.",
         columns=_RULES,
@@ -97,10 +100,19 @@ def _reasons(told: Explanation) -> list[tuple[str, str]]:
     return [(one.rule, one.text) for one in told.decision.reasons if not one.text.startswith(of_tags)]
 
 
+def _beyond_objects(told: Explanation) -> list[str]:
+    """Return who holds it and is no object of the engine."""
+    holders = [one.text.removeprefix("used by ") for one in told.decision.reasons if one.code in _BEYOND]
+    return [f"{_start(told.subject)} <- {holder}" for holder in holders]
+
+
+def _start(subject: Subject) -> str:
+    return f"{subject.kind} {short_id(subject.id) if subject.kind == 'build-cache' else subject.name}"
+
+
 def _chains(told: Explanation) -> list[str]:
     """Return each chain, from the object to what nothing holds."""
-    subject = told.subject
-    start = f"{subject.kind} {short_id(subject.id) if subject.kind == 'build-cache' else subject.name}"
+    start = _start(told.subject)
     chains = [" <- ".join((start, *_links(chain))) for chain in told.chains[:MOST_CHAINS]]
     more = len(told.chains) - MOST_CHAINS
     return [*chains, f"and {plural(more, 'other')}, all of which --format json lists"] if more > 0 else chains
