@@ -3,6 +3,7 @@ images, and images in read-only stores."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -170,6 +171,27 @@ def test_behind_a_proxy_for_docker_clients_the_rest_works_and_it_is_told(held: H
     assert decisions[held.ids["base"]]["reasons"][0]["code"] == "read-only"
     # That much the list of volumes tells.
     assert decisions[held.ids["volume"]]["reasons"][0]["text"] == WHY["volume"]
+
+
+def test_a_note_of_mounts_that_is_none_is_told_and_does_not_end_the_scan(held: Held) -> None:
+    note = held.engine.run_directory / "runroot" / "overlay-layers" / "mountpoints.json"
+    kept = note.with_name("kept")
+    note.rename(kept)
+    try:
+        os.mkfifo(note)
+        _, plan = planned(held.engine.url)
+        note.unlink()
+        note.write_text("[{")
+        _, damaged = planned(held.engine.url)
+    finally:
+        kept.replace(note)
+    for [warning] in (plan["warnings"], damaged["warnings"]):
+        assert warning["about"] == "mounted images"
+        assert warning["text"].startswith(
+            "not known, and Podman removes an image that podman image mount has mounted: "
+        )
+    _, plan = planned(held.engine.url)
+    assert plan["warnings"] == []
 
 
 def test_a_sweep_takes_the_rest_and_ends_well(held: Held) -> None:

@@ -6,7 +6,6 @@ no API tells (tried on 5.8 and 6.1), and Podman removes such an image without a 
 the storage, where these are on this machine.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +14,9 @@ import msgspec
 from dockersweep.engine.disk import podman
 from dockersweep.engine.disk.found import UnreadableStorageError
 from dockersweep.engine.disk.ownership import folder_of
+from dockersweep.engine.side_by_side import GRACE_SECONDS, Beside
 from dockersweep.errors import EngineError
+from dockersweep.files import what_is_wrong
 from dockersweep.model.inventory import Engine, ExternalContainer, ScanWarning
 from dockersweep.model.storage import Storage
 
@@ -39,22 +40,41 @@ def read_external(reads: ExternalReads) -> tuple[External | None, tuple[ScanWarn
     if reads.engine.flavour != "podman":
         return (), ()
     try:
-        return (*reads.external_containers(), *_mounted_images(reads)), ()
+        containers = reads.external_containers()
+        mounted, warnings = _mounted_images(reads)
+        return (*containers, *mounted), warnings
     except EngineError as error:
         text = f"not known, so images that builds or CRI-O use may be planned, and Podman then refuses them: {error}"
         return None, (ScanWarning(about="containers of other tools", text=text),)
 
 
-def _mounted_images(reads: ExternalReads) -> Iterator[ExternalContainer]:
+def _mounted_images(reads: ExternalReads) -> tuple[External, tuple[ScanWarning, ...]]:
+    """A disk that is gone may let us wait for ever, so it is waited for only so long."""
+    engine = reads.engine
     try:
-        root = folder_of(reads.engine)
-        run_root = reads.run_root()
-        mounted = [] if run_root is None else podman.mounted_images(root, reads.engine.image_store, Path(run_root))
-    except (UnreadableStorageError, OSError, msgspec.MsgspecError, ValueError):
-        # From elsewhere, or by somebody who may not look there, it cannot be seen.
-        return
-    for image_id, layer, place in mounted:
-        yield ExternalContainer(id=layer, name=place, image_id=image_id, tool="image mount", created_at=None)
+        root = Beside(lambda: folder_of(engine)).result(GRACE_SECONDS)
+    except (UnreadableStorageError, OSError):
+        # From elsewhere it cannot be seen.
+        return (), ()
+    run_root = reads.run_root()
+    if run_root is None:
+        return (), ()
+    reading = Beside(lambda: podman.mounted_images(root, engine.image_store, Path(run_root)))
+    try:
+        mounted = reading.result(GRACE_SECONDS)
+    except TimeoutError:
+        return (), (_not_known(f"the folders were not read within {GRACE_SECONDS:g} seconds"),)
+    except (OSError, msgspec.MsgspecError, ValueError) as error:
+        return (), (_not_known(what_is_wrong(error)),)
+    return tuple(
+        ExternalContainer(id=layer, name=place, image_id=image_id, tool="image mount", created_at=None)
+        for image_id, layer, place in mounted
+    ), ()
+
+
+def _not_known(why: str) -> ScanWarning:
+    text = f"not known, and Podman removes an image that podman image mount has mounted: {why}"
+    return ScanWarning(about="mounted images", text=text)
 
 
 def with_sizes(external: External | None, storage: Storage) -> External | None:
