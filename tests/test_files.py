@@ -264,9 +264,8 @@ def test_a_disk_that_never_answers_counts_into_the_time_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As one whose server is gone: whatever is asked of it waits for ever."""
-    for module, asks in ((storage, "read_storage_from_disk"), (scanner, "disk_of"), (scanner, "read_folder")):
-        monkeypatch.setattr(module, asks, lambda *_: threading.Event().wait())
-    monkeypatch.setattr(scanner, "log_bytes", lambda *_: threading.Event().wait())
+    for ask in ("storage.read_storage_from_disk", "scanner.disk_of", "scanner.read_folder", "scanner.log_bytes"):
+        monkeypatch.setattr(f"dockersweep.engine.{ask}", lambda *_: threading.Event().wait())
     for module in (storage, scanner):
         monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
     began = time.monotonic()
@@ -520,6 +519,7 @@ def test_a_walk_through_folders_says_what_it_cannot_read() -> None:
 
 
 def test_files_are_opened_for_reading_where_the_rule_is() -> None:
-    """What reads beside `dockersweep.files` reads what is ours: of /proc, of the package, and what we write."""
+    """What reads beside `dockersweep.files` reads what is ours: of /proc, and of the package."""
     reads = {path for path, _ in used("read_text", "read_bytes")}
+    reads |= {path for path, _ in used("open") if path.startswith("engine/")}
     assert reads == {"engine/own_container.py", "report/page/document.py", "report/completion_script.py"}
