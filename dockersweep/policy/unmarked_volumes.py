@@ -1,8 +1,8 @@
 """Volumes that look anonymous and are not marked so.
 
-Docker leaves the label out in places: before 23.0 always, before 29 for `--mount type=volume,target=` and for Compose.
-Who named such a volume is not known, so a rule for anonymous ones keeps it, and a host that has many would stop
-shrinking without a word.
+Docker before 23.0 knows no label, and 26.1 leaves it out for `--mount type=volume,target=`; 28.5 does not. Who named
+such a volume is not known, so a rule for anonymous ones keeps it, and a host that has many would stop shrinking without
+a word.
 """
 
 from dockersweep.model.inventory import Inventory, ScanWarning, Volume
