@@ -22,6 +22,7 @@ READING_CALLS = (
     ("GET", r"/system/df"),
     ("GET", r"/libpod/containers/json"),
     ("GET", r"/libpod/info"),
+    ("GET", r"/services"),
 )
 """The method and a regular expression of the whole path, without the version: all that a verb needs that only looks."""
 

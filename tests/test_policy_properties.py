@@ -17,7 +17,7 @@ from dockersweep.engine.patience import Patience
 from dockersweep.engine.removal import Hand
 from dockersweep.engine.removal_answer import RemovalAnswer
 from dockersweep.engine.stopping import StopRequest
-from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Kind, Network, Object, Volume
+from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Kind, Network, Object, Service, Volume
 from dockersweep.model.naming import kind_of, objects_of, ref_of
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import NOTHING, Decision, ObjectRef, Plan, Removal
@@ -472,6 +472,9 @@ class RecordingEngine:
 
     def failed_inside(self, error: Exception) -> None:
         raise error
+
+    def services(self) -> tuple[Service, ...]:
+        return ()
 
     def remove_container(self, container_id: str) -> RemovalAnswer:
         return self._remove("container", container_id)

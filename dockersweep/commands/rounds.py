@@ -40,6 +40,7 @@ from dockersweep.policy.rounds import (
     together,
 )
 from dockersweep.policy.saved_plan import in_order_of_plan
+from dockersweep.policy.services import ServicesNow
 
 if TYPE_CHECKING:
     from dockersweep.engine.client import Client
@@ -213,6 +214,7 @@ def _carry_out(plan: Plan, inventory: Inventory, by: str, hands: Hands) -> Outco
     hands.records.plan(plan, inventory)
     failed_before = hands.failed_before.of(plan)
     patience = Patience(hands.client.check_back, hands.arguments.engine_timeout.seconds, hands.stop)
+    is_manager = hands.client.swarm_role == "manager"
     hand = Hand(
         engine=hands.client,
         record=hands.records,
@@ -220,6 +222,8 @@ def _carry_out(plan: Plan, inventory: Inventory, by: str, hands: Hands) -> Outco
         layer_bytes=exact_parts(storage),
         images=frozenset(image.id for image in inventory.images),
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
+        # Where the scan was refused its services, what they may name was judged without them.
+        holder_among=ServicesNow(inventory).holder if is_manager and inventory.services is not None else None,
     )
     hands.removing()
     with hands.client.asking_once(), show_progress("removing", hands.arguments.log_format) as progress:

@@ -19,6 +19,7 @@ from dockersweep.engine.connection import LARGEST_LIST_BYTES, LARGEST_OBJECT_BYT
 from dockersweep.engine.decoding import decode
 from dockersweep.engine.image_layers import ImageLayers
 from dockersweep.engine.removal_answer import RemovalAnswer, means_gone, read_removal_answer
+from dockersweep.engine.swarm import SwarmRole, role_of, service_from_list
 from dockersweep.engine.throw_away import is_throw_away
 from dockersweep.engine.translate import (
     ToldBy,
@@ -33,12 +34,22 @@ from dockersweep.engine.translate import (
     volume_from_list,
 )
 from dockersweep.errors import EngineError, OtherEngineError
-from dockersweep.model.inventory import BuildCacheRecord, Container, Engine, ExternalContainer, Image, Network, Volume
+from dockersweep.model.inventory import (
+    BuildCacheRecord,
+    Container,
+    Engine,
+    ExternalContainer,
+    Image,
+    Network,
+    Service,
+    Volume,
+)
 from dockersweep.units import parse_instant
 
 OLDEST_API = (1, 40)
 # From 1.52 on /system/df has another shape; an engine of 29 still speaks 1.51 (API history, engine-api.md §0.8).
 NEWEST_API = (1, 51)
+API_WITH_SERVICE_STATUS = (1, 41)
 API_WITH_PARTIAL_USAGE = (1, 42)
 API_WITH_MARKED_VOLUMES = (1, 42)
 API_WITH_MANIFESTS = (1, 47)
@@ -96,6 +107,7 @@ class Client:
         self.has_containerd_store = ["driver-type", "io.containerd.snapshotter.v1"] in (info.driver_status or [])
         self.clock = parse_instant(info.system_time)
         """The time on the engine's clock when it was first spoken to; None where it does not tell."""
+        self.swarm_role: SwarmRole = role_of(info.swarm)
         self.engine = self._describe(version, info)
         self.is_throw_away = is_throw_away(self.engine.root_dir, info.labels or ())
         """Whether the project's own tests or the sandbox started it."""
@@ -222,6 +234,12 @@ class Client:
     def networks(self) -> tuple[Network, ...]:
         """Return every network."""
         return tuple(network_from_list(seen) for seen in self._list("/networks", list[wire.WireNetwork]))
+
+    def services(self) -> tuple[Service, ...]:
+        """Return every service of the swarm, by name; only a manager tells them, others answer 503."""
+        params = {"status": "true"} if self.api >= API_WITH_SERVICE_STATUS else {}
+        listed = self._list("/services", list[wire.WireService], params)
+        return tuple(sorted(map(service_from_list, listed), key=lambda service: service.name))
 
     @property
     def tells_usage_in_parts(self) -> bool:

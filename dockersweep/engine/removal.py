@@ -4,7 +4,7 @@ Where that fails, it looks at what came of it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,10 +16,10 @@ from dockersweep.engine.removal_answer import RemovalAnswer
 from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.attempt import outcome_for
 from dockersweep.model.fingerprint import differences, fingerprint_of, image_fingerprint
-from dockersweep.model.inventory import Container, Network, Volume
+from dockersweep.model.inventory import Container, Network, Service, Volume
 from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Outcome, Status
-from dockersweep.model.plan import Fingerprint, Removal
+from dockersweep.model.plan import Fingerprint, ObjectRef, Removal
 
 
 class EngineRemovals(Protocol):
@@ -36,6 +36,7 @@ class EngineRemovals(Protocol):
     def check_back(self) -> None: ...
     @property
     def mounts_images(self) -> bool: ...
+    def services(self) -> tuple[Service, ...]: ...
     def volume_names(self, beginning: str) -> tuple[str, ...]: ...
     def containers(self) -> tuple[Container, ...]: ...
     def container(self, container_id: str) -> Container | None: ...
@@ -81,6 +82,9 @@ class Hand:
     """The ids of all images that were there when the plan was made."""
     going: frozenset[str]
     """The ids of all objects that the plan removes."""
+    holder_among: Callable[[tuple[Service, ...], ObjectRef], str | None] | None = None
+    """Tells which of the services of the swarm, as they are now, holds an object; None where there are none to ask
+    for."""
 
 
 class SurpriseError(Exception):
@@ -119,7 +123,9 @@ def remove_one(hand: Hand, removal: Removal) -> Outcome:
         changed = differences(removal.fingerprint, now)
         if changed:
             return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
-        user = hand.patience.outlast(lambda: _user_that_no_engine_minds(engine, removal))
+        user = hand.patience.outlast(
+            lambda: _user_that_no_engine_minds(engine, removal) or _service_that_names(hand, removal)
+        )
         if user:
             return outcome_of(removal, "skipped", f"in use: {user}")
     except EngineLostError:
@@ -177,6 +183,13 @@ def _user_that_no_engine_minds(engine: EngineRemovals, removal: Removal) -> str 
     else:
         return None
     return f"container {users[0].name} ({users[0].state}) names it" if users else None
+
+
+def _service_that_names(hand: Hand, removal: Removal) -> str | None:
+    """No engine minds what a service names of which no task is here."""
+    if hand.holder_among is None or removal.kind == "container":
+        return None
+    return hand.holder_among(hand.engine.services(), ObjectRef(kind=removal.kind, id=removal.id))
 
 
 def _mounts(engine: EngineRemovals, container: Container, removal: Removal) -> bool:

@@ -24,6 +24,7 @@ from dockersweep.engine.other_tools import External, read_external, with_sizes
 from dockersweep.engine.own_container import own_container_id
 from dockersweep.engine.side_by_side import GRACE_SECONDS, Beside, Progress, ask_for_all
 from dockersweep.engine.storage import Remembered, read_storage
+from dockersweep.engine.swarm import SwarmRole
 from dockersweep.errors import EngineError
 from dockersweep.model.inventory import (
     ALL_SIZES,
@@ -36,6 +37,7 @@ from dockersweep.model.inventory import (
     Inventory,
     Network,
     ScanWarning,
+    Service,
     Volume,
 )
 
@@ -54,6 +56,9 @@ class EngineReads(Protocol):
     def tells_usage_in_parts(self) -> bool: ...
     @property
     def has_build_cache(self) -> bool: ...
+    @property
+    def swarm_role(self) -> SwarmRole: ...
+    def services(self) -> tuple[Service, ...]: ...
     def containers(self) -> tuple[Container, ...]: ...
     def container(self, container_id: str) -> Container | None: ...
     def image_layers(self, image_id: str) -> ImageLayers | None: ...
@@ -84,11 +89,13 @@ def scan(
     images_call, volumes_call, networks_call = Beside(reads.images), Beside(reads.volumes), Beside(reads.networks)
     external_call = Beside(lambda: read_external(reads))
     images, (volumes, plugins_said), networks = images_call.result(), volumes_call.result(), networks_call.result()
-    # Containers come last: one that was created meanwhile still shows what it holds of the above.
+    # Containers and services come last: one that was created meanwhile still shows what it holds of the above.
+    services_call = Beside(reads.services) if reads.swarm_role == "manager" else None
     found = reads.containers()
     external, external_warnings = external_call.result()
     warnings = [ScanWarning(about="volumes", text=text) for text in plugins_said]
     containers = tuple(_read_stopped(reads, found, size_timeout_seconds, warnings, progress))
+    services = _services(reads.swarm_role, services_call, warnings)
     if for_report:
         containers = tuple(_read_running(reads, containers, size_timeout_seconds, warnings, progress))
     usage = _finish_walks(walks, warnings)
@@ -118,6 +125,7 @@ def scan(
         folder=folder,
         cache_limit=limit,
         external=with_sizes(external, told.storage),
+        services=services,
     )
     return inventory, told.remembered
 
@@ -134,6 +142,26 @@ def _folder_in_time(walk: Beside[FolderTold], seconds: float) -> FolderTold:
         return walk.result(seconds + GRACE_SECONDS)
     except TimeoutError:
         return not_in_time(seconds)
+
+
+def _services(
+    role: SwarmRole, call: Beside[tuple[Service, ...]] | None, warnings: list[ScanWarning]
+) -> tuple[Service, ...] | None:
+    """Return the services of the swarm; None, with a warning, where they cannot be seen, whatever the reason."""
+    if call is None and role == "none":
+        return ()
+    why = "this node is a worker of a swarm"
+    if role == "unknown":
+        why = "this node is part of a swarm, but locked or not working"
+    if call is not None:
+        try:
+            return call.result()
+        except EngineError as error:
+            why = str(error)
+    kept = "named volumes, overlay networks and images that cannot be pulled again"
+    text = f"not seen: {why}; {kept} are kept unless protect.unseen_services = false"
+    warnings.append(ScanWarning(about="services of the swarm", text=text))
+    return None
 
 
 def _start_walks(reads: EngineReads, sizes: bool, timeout_seconds: float) -> dict[UsagePart | None, Beside[DiskUsage]]:

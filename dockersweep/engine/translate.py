@@ -247,6 +247,7 @@ def network_from_list(seen: WireNetwork) -> Network:
         project=labels.get(COMPOSE_PROJECT),
         predefined=seen.ingress or seen.name in PREDEFINED_NETWORKS,
         config_from=(seen.config_from.network if seen.config_from else "") or None,
+        config_only=seen.config_only,
     )
 
 

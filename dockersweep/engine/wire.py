@@ -185,6 +185,63 @@ class WireVolumes(Struct, rename="pascal"):
     warnings: list[str] | None = None
 
 
+class WireSpecMount(Struct, rename="pascal"):
+    """An entry of Mounts in the specification of a service."""
+
+    type: str = ""
+    source: str = ""
+
+
+class WireContainerSpec(Struct, rename="pascal"):
+    image: str = ""
+    mounts: list[WireSpecMount] | None = None
+
+
+class WireSpecNetwork(Struct, rename="pascal"):
+    target: str = ""
+
+
+class WireTaskTemplate(Struct, rename="pascal"):
+    container_spec: WireContainerSpec | None = None
+    networks: list[WireSpecNetwork] | None = None
+
+
+class WireReplicas(Struct, rename="pascal"):
+    replicas: int | None = None
+
+
+class WireServiceMode(Struct, rename="pascal"):
+    replicated: WireReplicas | None = None
+    global_: dict[str, object] | None = field(default=None, name="Global")
+    replicated_job: dict[str, object] | None = None
+    global_job: dict[str, object] | None = None
+
+
+class WireServiceSpec(Struct, rename="pascal"):
+    """A specification of a service; Networks beside the template is what older clients wrote."""
+
+    name: str = ""
+    task_template: WireTaskTemplate | None = None
+    mode: WireServiceMode | None = None
+    networks: list[WireSpecNetwork] | None = None
+
+
+class WireServiceStatus(Struct, rename="pascal"):
+    running_tasks: int = 0
+    desired_tasks: int = 0
+    completed_tasks: int = 0
+
+
+class WireService(Struct, rename="pascal"):
+    """An entry of GET /services; ServiceStatus with status=true, from API 1.41 on. What it holds stands in Spec, which
+    must be there."""
+
+    id: str = field(name="ID")
+    spec: WireServiceSpec
+    previous_spec: WireServiceSpec | None = None
+    service_status: WireServiceStatus | None = None
+
+
 class WireConfigFrom(Struct, rename="pascal"):
     network: str = ""
 
@@ -200,6 +257,7 @@ class WireNetwork(Struct, rename="pascal"):
     labels: dict[str, str] | None = None
     ingress: bool = False
     config_from: WireConfigFrom | None = None
+    config_only: bool = False
 
 
 class WireCacheRecord(Struct, rename="pascal"):
@@ -250,6 +308,13 @@ class WireVersion(Struct, rename="pascal"):
     components: list[WireComponent] | None = None
 
 
+class WireSwarm(Struct, rename="pascal"):
+    """Swarm in GET /info. LocalNodeState is "inactive", "pending", "active", "error" or "locked"."""
+
+    local_node_state: str = ""
+    control_available: bool = False
+
+
 class WireInfo(Struct, rename="pascal"):
     """GET /info."""
 
@@ -260,6 +325,7 @@ class WireInfo(Struct, rename="pascal"):
     docker_root_dir: str = ""
     system_time: str = ""
     labels: list[str] | None = None
+    swarm: WireSwarm | None = None
 
 
 class WireDeleted(Struct, rename="pascal"):

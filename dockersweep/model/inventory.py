@@ -178,8 +178,39 @@ class Network(Struct, frozen=True, kw_only=True, gc=False):
     """Whether the engine made it for itself: bridge, host, none, podman, ingress, docker_gwbridge."""
     config_from: str | None
     """The name of the network that lends its configuration to this one."""
+    config_only: bool = False
+    """Whether it does nothing but lend its configuration: those of a swarm need one on every node."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
+
+
+class ServiceSpec(Struct, frozen=True, kw_only=True, gc=False):
+    """What one specification of a swarm's service names."""
+
+    images: tuple[str, ...] = ()
+    """References as they were given: by tag, by digest, by both ("app:1@sha256:..."), or an id."""
+    mounts: tuple[Mount, ...] = ()
+    """A source may be a template ("data-{{.Task.Slot}}"), which each task fills in."""
+    networks: tuple[str, ...] = ()
+    """Ids or names."""
+
+
+class Service(Struct, frozen=True, kw_only=True, gc=False):
+    """A service of the swarm that the engine manages, whether or not a task of it runs anywhere."""
+
+    id: str
+    name: str
+    mode: str
+    """"replicated", "global", "replicated-job" or "global-job"."""
+    spec: ServiceSpec
+    previous: ServiceSpec | None = None
+    """What a rollback goes back to; None where there is nothing to go back to."""
+    running: int | None = None
+    """How many tasks run, on all nodes; None where the engine does not tell (API before 1.41)."""
+    desired: int | None = None
+    """How many are meant to run."""
+    completed: int | None = None
+    """How many tasks of a job are done."""
 
 
 @final
@@ -338,3 +369,5 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """None where it was not to be read, or cannot be known."""
     external: tuple[ExternalContainer, ...] | None = ()
     """What other tools keep in the engine's storage; None where it could not be read."""
+    services: tuple[Service, ...] | None = ()
+    """Those of the swarm; None where the node is part of one and its services cannot be seen."""

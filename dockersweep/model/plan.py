@@ -16,7 +16,7 @@ Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 ReasonCode = Literal[
     "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
     "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough", "marked", "external", "read-only",
-    "refused",
+    "refused", "service", "unseen-services", "kubelet",
 ]  # fmt: skip
 
 
@@ -28,9 +28,10 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
     rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, "enough" would
     have gone for it if less had come back before, and "marked" is a candidate of a rule with remove.marked_for, which
     stays for it until the time has passed; then it stands beside "old-enough". "refused" is kept for a week after the
-    engine has refused it in three runs."""
+    engine has refused it in three runs. "service" is named by a service of the
+    swarm, "unseen-services" may be by one that cannot be seen, "kubelet" belongs to Kubernetes."""
     rule: str
-    """The rule that speaks, or what stands above the rules: "hard protection", "protection", "--kind"."""
+    """The rule that speaks, or what stands above the rules: "hard protection", "protected", "protection", "--kind"."""
     text: str
     """For a person: "stopped for 10 days, over 24 hours"."""
 

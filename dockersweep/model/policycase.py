@@ -134,6 +134,25 @@ class RecordCase(_ObjectTable, frozen=True, kw_only=True):
     last_used: Moment | None = None
 
 
+class ServiceCase(_Table, frozen=True, kw_only=True):
+    """A service of the swarm that the engine manages; without tasks unless they are written."""
+
+    name: str
+    mode: Literal["replicated", "global", "replicated-job", "global-job"] = "replicated"
+    image: Texts = []
+    """References as a service has them, by tag, by digest or by both."""
+    volumes: Texts = []
+    binds: Texts = []
+    images: Texts = []
+    """Images that it mounts."""
+    networks: Texts = []
+    running: int = 0
+    desired: int = 0
+    completed: int = 0
+    is_previous: bool = False
+    """Whether all this is what a rollback goes back to, and it now names nothing."""
+
+
 ObjectCase = ContainerCase | ImageCase | VolumeCase | NetworkCase | RecordCase
 
 
@@ -218,6 +237,9 @@ class CaseFile(_Table, frozen=True, kw_only=True):
     volume: list[VolumeCase] = []
     network: list[NetworkCase] = []
     build_cache: list[RecordCase] = field(name="build-cache", default=[])
+    service: list[ServiceCase] = []
+    services_are_seen: bool = True
+    """False on a node of a swarm whose services cannot be seen, a worker."""
     expect: list[Expectation] = []
     plan: PlanCase | None = None
 

@@ -23,6 +23,7 @@ from dockersweep.model.policy import Protection, Protections
 from dockersweep.policy.image_names import compile_names, repositories_of
 from dockersweep.policy.other_tools import held_by_other_tools
 from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns, is_regular_expression
+from dockersweep.policy.services import ServiceHolds
 
 SWARM_TASK = "com.docker.swarm.task.id"
 # Docker takes as little as one digit; a pattern of letters a to f is more likely a name.
@@ -42,6 +43,7 @@ class HardProtections:
     """What no policy overrides, for the objects of one inventory."""
 
     def __init__(self, inventory: Inventory) -> None:
+        self._services = ServiceHolds(inventory)
         self._own_container = inventory.own_container_id
         self._other_tools = held_by_other_tools(inventory)
         self._is_podman = inventory.engine.flavour == "podman"
@@ -52,6 +54,11 @@ class HardProtections:
 
         `is_held` tells whether any container, one that goes as well, holds it.
         """
+        services = self._services.reasons(seen)
+        of_itself = self._of_itself(seen, is_held)
+        return (*services, *of_itself) if services else of_itself
+
+    def _of_itself(self, seen: Object, is_held: bool) -> Sequence[Reason]:
         if type(seen) is Container:
             return self._of_container(seen)
         if type(seen) is Image:

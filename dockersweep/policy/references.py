@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Volume
+from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Mount, Volume
 from dockersweep.model.naming import image_name, ref_of, short_id
 from dockersweep.model.plan import ObjectRef
 from dockersweep.policy.ages import Since, container_since
@@ -63,7 +63,7 @@ def _all_holds(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRef,
         for image_id in images.held_by(container):
             yield ObjectRef(kind="image", id=image_id), hold
         yield from images.mounted_by(container, hold)
-        for name in _volumes_held_by(container, mountpoints):
+        for name in volumes_mounted(container.mounts, mountpoints):
             yield ObjectRef(kind="volume", id=name), hold
         for named in container.networks:
             for network_id in networks.get(named, ()):
@@ -149,8 +149,9 @@ class ImageNames:
         return [self._by_digits[place][1] for place in beginning]
 
 
-def _volumes_held_by(container: Container, mountpoints: Mapping[str, Volume]) -> Iterator[str]:
-    for mount in container.mounts:
+def volumes_mounted(mounts: Iterable[Mount], mountpoints: Mapping[str, Volume]) -> Iterator[str]:
+    """Yield the names of the volumes that mounts use; `mountpoints` are those of all volumes."""
+    for mount in mounts:
         if mount.volume:
             yield mount.volume
         elif mount.type == "bind" and mount.source:

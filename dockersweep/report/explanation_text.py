@@ -29,7 +29,7 @@ _SAYS: dict[RuleSays, str] = {
     "not-yet": "not yet",
     "does-not-remove": "no",
 }
-_BEYOND: tuple[ReasonCode, ...] = ("external",)
+_BEYOND: tuple[ReasonCode, ...] = ("external", "service")
 """The codes of reasons that name a holder which is no object."""
 
 

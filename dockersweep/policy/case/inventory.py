@@ -20,7 +20,7 @@ from dockersweep.model.inventory import (
 from dockersweep.model.naming import name_of, objects_of, ref_of
 from dockersweep.model.policycase import CaseFile, DiskCase, ImageCase
 from dockersweep.model.storage import Part, Storage
-from dockersweep.policy.case.objects import UNKNOWN, USUAL_SIZE, CaseObjects, called
+from dockersweep.policy.case.objects import UNKNOWN, USUAL_SIZE, CaseObjects, called, service_of
 from dockersweep.policy.refusals import REFUSED_RUNS
 from dockersweep.policy.use import describe_use, used_of
 from dockersweep.units import parse_size
@@ -32,7 +32,7 @@ def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
     Raises PolicyError for a value that does not hold.
     """
     objects = CaseObjects(case)
-    start = _empty(case) if saved is None else saved
+    start = _with_services(_empty(case) if saved is None else saved, case)
     written = list(objects.pairs())
     known = {ref_of(seen) for seen in objects_of(start)}
     for table, seen in written:
@@ -84,6 +84,15 @@ def _empty(case: CaseFile) -> Inventory:
         marks=(),
         refusals=(),
     )
+
+
+def _with_services(start: Inventory, case: CaseFile) -> Inventory:
+    written = tuple(service_of(one) for one in case.service)
+    if not case.services_are_seen:
+        if written:
+            raise PolicyError("services_are_seen = false: then the case cannot have a [[service]]")
+        return replace(start, services=None)
+    return replace(start, services=(*(start.services or ()), *written)) if written else start
 
 
 def _with(start: Inventory, objects: Iterable[Object]) -> Inventory:

@@ -9,7 +9,18 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from dockersweep.errors import PolicyError, UsageError
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Labels, Mount, Network, Object, Volume
+from dockersweep.model.inventory import (
+    BuildCacheRecord,
+    Container,
+    Image,
+    Labels,
+    Mount,
+    Network,
+    Object,
+    Service,
+    ServiceSpec,
+    Volume,
+)
 from dockersweep.model.policycase import (
     CaseFile,
     ContainerCase,
@@ -18,6 +29,7 @@ from dockersweep.model.policycase import (
     NetworkCase,
     ObjectCase,
     RecordCase,
+    ServiceCase,
     Texts,
     VolumeCase,
 )
@@ -256,7 +268,22 @@ def _labels(labels: Labels, project: str | None) -> tuple[Labels, str | None]:
     return {**labels, COMPOSE_PROJECT: project}, project
 
 
-def _mounts(written: ContainerCase) -> Iterator[Mount]:
+def service_of(written: ServiceCase) -> Service:
+    """Return a service."""
+    spec = ServiceSpec(images=texts(written.image), mounts=tuple(_mounts(written)), networks=texts(written.networks))
+    return Service(
+        id=sha256(written.name.encode()).hexdigest()[:25],
+        name=written.name,
+        mode=written.mode,
+        spec=ServiceSpec() if written.is_previous else spec,
+        previous=spec if written.is_previous else None,
+        running=written.running,
+        desired=written.desired,
+        completed=written.completed,
+    )
+
+
+def _mounts(written: ContainerCase | ServiceCase) -> Iterator[Mount]:
     for volume in texts(written.volumes):
         yield Mount(type="volume", volume=volume, source=None)
     for source in texts(written.binds):

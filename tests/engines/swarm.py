@@ -1,0 +1,129 @@
+"""A swarm of test engines, and services in it.
+
+An engine has a network of its own, so a swarm of one needs no free port. A worker joins its manager's network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tests.engines.engine import Engine
+from tests.engines.kinds import CannotDo
+from tests.engines.wire import RefusalError
+
+_PATIENCE = 60.0
+
+
+def start_swarm(engine: Engine) -> None:
+    """Make an engine the manager of a swarm of its own; emptying the engine ends it."""
+    if engine.kind.flavour == "podman":
+        raise CannotDo("it has no swarm")
+    body = {"ListenAddr": "127.0.0.1:2377", "AdvertiseAddr": "127.0.0.1"}
+    engine.wire.call("POST", "/swarm/init", body)
+
+
+@contextmanager
+def swarm(engine: Engine) -> Iterator[None]:
+    """A swarm for as long as this context, with the engine as its manager."""
+    start_swarm(engine)
+    try:
+        yield
+    finally:
+        leave_swarm(engine)
+
+
+def leave_swarm(engine: Engine) -> None:
+    """Have an engine be alone again."""
+    engine.wire.call("POST", "/swarm/leave", tolerate=(503,), force="1")
+
+
+def create_service(
+    engine: Engine,
+    name: str,
+    image: str,
+    *,
+    mode: dict[str, Any] | None = None,
+    volumes: Sequence[str] = (),
+    networks: Sequence[str] = ("host",),
+    constraints: Sequence[str] = (),
+    command: str = "exec sleep 1000000",
+) -> str:
+    """Create a service, with no replicas unless another mode is given, and return its id."""
+    spec = service_spec(name, image, mode, volumes, networks, constraints, command)
+    made: str = engine.wire.call("POST", "/services/create", spec)["ID"]
+    return made
+
+
+def service_spec(
+    name: str,
+    image: str,
+    mode: dict[str, Any] | None,
+    volumes: Sequence[str] = (),
+    networks: Sequence[str] = ("host",),
+    constraints: Sequence[str] = (),
+    command: str = "exec sleep 1000000",
+) -> dict[str, Any]:
+    """What the engine is told of a service."""
+    mounts = [{"Type": "volume", "Source": volume, "Target": f"/mnt/{volume}"} for volume in volumes]
+    container = {
+        "Image": image,
+        "Command": ["/bin/sh", "-c", command],
+        "Mounts": mounts,
+        "StopSignal": "SIGKILL",
+        "StopGracePeriod": 1,
+    }
+    return {
+        "Name": name,
+        "TaskTemplate": {
+            "ContainerSpec": container,
+            "Networks": [{"Target": network} for network in networks],
+            "Placement": {"Constraints": list(constraints)},
+            "RestartPolicy": {"Condition": "none"},
+        },
+        "Mode": mode or replicas(0),
+    }
+
+
+def update_service(engine: Engine, name: str, spec: dict[str, Any]) -> None:
+    """Give a service another specification; the one before is what it can be rolled back to."""
+    for _ in range(20):
+        version = engine.wire.call("GET", f"/services/{name}")["Version"]["Index"]
+        try:
+            engine.wire.call("POST", f"/services/{name}/update", spec, version=version)
+        except RefusalError as refusal:
+            # The swarm itself writes into a service that is new.
+            if "out of sequence" not in str(refusal):
+                raise
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(f"service {name} does not take an update")
+
+
+def scale(engine: Engine, name: str, count: int) -> None:
+    """Have a service run so many tasks, and wait until it does."""
+    spec = engine.wire.call("GET", f"/services/{name}")["Spec"]
+    update_service(engine, name, spec | {"Mode": replicas(count)})
+    await_containers(engine, name, count)
+
+
+def await_containers(engine: Engine, name: str, running: int) -> None:
+    """Wait until a service has so many containers that run on this engine, and with none wanted none at all."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        listed = engine.wire.call("GET", "/containers/json", all="1")
+        states = [one["State"] for one in listed if one["Labels"].get("com.docker.swarm.service.name") == name]
+        if states.count("running") == running and (running or not states):
+            return
+        if time.monotonic() > deadline:
+            tasks = engine.wire.call("GET", "/tasks")
+            raise TimeoutError(f"service {name} has {states}: {[one['Status'] for one in tasks]}")
+        time.sleep(0.05)
+
+
+def replicas(count: int) -> dict[str, Any]:
+    """The mode of a replicated service."""
+    return {"Replicated": {"Replicas": count}}
