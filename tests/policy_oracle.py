@@ -28,6 +28,7 @@ from dockersweep.model.plan import ObjectRef
 from dockersweep.model.policy import Count, Keep, Match, Policy, Protection, Remove, Rule
 from dockersweep.policy.references import Hold, find_holds
 from dockersweep.policy.retention import kept_by
+from dockersweep.policy.services import ServiceHolds
 from dockersweep.units import Age
 
 Key = tuple[Kind, str]
@@ -86,8 +87,10 @@ class Forbidden:
         """Yield what forbids to remove an object whatever holds it."""
         yield from self._oracle.hard(seen)
         yield from self._oracle.elsewhere(seen)
-        if is_protected(self._oracle.policy, seen):
+        if self._oracle.is_protected(seen):
             yield "protected"
+        if self._oracle.may_be_named_unseen(seen):
+            yield "unseen-services"
         if kind_of(seen) not in self._oracle.policy.kinds:
             yield "not-asked-for"
 
@@ -102,6 +105,7 @@ class _Oracle:
         self.policy = policy
         self.now = now
         self.holds = find_holds(inventory, now)
+        self.services = ServiceHolds(inventory)
         self.objects = {ref_of(seen): seen for seen in objects_of(inventory)}
         self.known: dict[ObjectRef, OracleVerdict] = {}
         self.asked: set[ObjectRef] = set()
@@ -143,13 +147,13 @@ class _Oracle:
         if kept:
             return False, kept
         of_kind = [rule for rule in self.policy.rules if kind_of(seen) in rule.kinds]
-        speaking = [rule for rule in of_kind if speaks_of(rule, seen, unit)]
+        speaking = [rule for rule in of_kind if speaks_of(rule, seen, unit, self.services_of(seen))]
         why_not: set[Pair] = set()
         for rule in speaking:
             if rule.remove is None:
                 why_not.add(pair("no-rule", rule.name))
                 continue
-            if is_doubtful(rule, seen):
+            if is_doubtful(rule, seen, self.services_of(seen)):
                 why_not.add(pair("no-rule", rule.name))
                 continue
             failing = self.failing_ages(rule.remove, seen)
@@ -181,21 +185,24 @@ class _Oracle:
             (one, unit)
             for one in objects_of(self.inventory, kind_of(seen))
             for unit in units_of(one)
-            if speaks_of(rule, one, unit)
+            if speaks_of(rule, one, unit, self.services_of(one))
         ]
         # What it may not mean is kept in doubt, and counts for nothing.
-        doubtful = {(id_of(one), unit) for one, unit in units if is_doubtful(rule, one)}
+        doubtful = {(id_of(one), unit) for one, unit in units if is_doubtful(rule, one, self.services_of(one))}
         certain = [(one, unit) for one, unit in units if (id_of(one), unit) not in doubtful]
         return retained(rule.keep, certain, self.now) | doubtful
 
     def bars(self, seen: Object) -> Iterator[Pair]:
         """Yield what forbids the removal of an object whatever the rules say."""
-        yield from (pair(code, HARD) for code in self.hard(seen))
+        for code in self.hard(seen):
+            yield pair(code, PROTECTED if code in ("service", "kubelet") else HARD)
         yield from (pair(code, PROTECTED) for code in self.elsewhere(seen))
         if any(not self.goes(hold) for hold in self.holds.get(ref_of(seen), ())):
             yield pair("in-use", HARD)
-        if is_protected(self.policy, seen):
+        if self.is_protected(seen):
             yield pair("protected", PROTECTION)
+        if self.may_be_named_unseen(seen):
+            yield pair("unseen-services", PROTECTION)
         if self.policy.protections.younger_than is not None:
             failing = self.failing_ages(Remove(older_than=self.policy.protections.younger_than), seen)
             if failing:
@@ -210,9 +217,33 @@ class _Oracle:
         if isinstance(seen, Image) and any(one.image_id == seen.id for one in self.inventory.external or ()):
             yield "external"
 
+    def is_protected(self, seen: Object) -> bool:
+        patterns = self.policy.protections.services
+        named = [name for one in patterns for name in self.services_of(seen) or () if fits(one.pattern, name)]
+        return is_protected(self.policy, seen) or bool(named)
+
+    def services_of(self, seen: Object) -> tuple[str, ...] | None:
+        """Return the services that name an object."""
+        return () if isinstance(seen, BuildCacheRecord) else self.services.names(seen)
+
+    def may_be_named_unseen(self, seen: Object) -> bool:
+        """Whether a service may name an object where services cannot be seen, and the policy minds that."""
+        if self.inventory.services is not None or not self.policy.protections.unseen_services:
+            return False
+        match seen:
+            case Volume():
+                return not seen.anonymous
+            case Network():
+                return seen.driver == "overlay" or seen.config_only
+            case Image():
+                return not seen.in_registry
+        return False
+
     def hard(self, seen: Object) -> Iterator[str]:
         """Yield what no policy overrides, other than what holds it."""
         is_podman = self.inventory.engine.flavour == "podman"
+        if not isinstance(seen, Container) and self.services_of(seen):
+            yield "service"
         match seen:
             case Container():
                 told = {
@@ -291,10 +322,12 @@ class _Oracle:
         return any(hold.until is None and hold.by.kind == "container" and self.goes(hold) for hold in holds)
 
 
-def is_doubtful(rule: Rule, seen: Object) -> bool:
+def is_doubtful(rule: Rule, seen: Object, services: Sequence[str] | None) -> bool:
     """Whether it is not known whether an object is excluded, or can be pulled again where that is asked for."""
     asked = conditions(rule.excludes)
     if isinstance(seen, Image) and seen.in_registry is None and "recoverable" in {*asked, *conditions(rule.match)}:
+        return True
+    if services is None and "service" in {*asked, *conditions(rule.match)}:
         return True
     unknown = {"size_over_bytes": size_of(seen), "size_under_bytes": size_of(seen)}
     if isinstance(seen, Container):
@@ -393,7 +426,7 @@ def is_protected(policy: Policy, seen: Object) -> bool:
     )
 
 
-def speaks_of(rule: Rule, seen: Object, unit: str | None) -> bool:
+def speaks_of(rule: Rule, seen: Object, unit: str | None, services: Sequence[str] | None) -> bool:
     """Whether a rule speaks of an object, of an image of this tag of it."""
     own = unit or name_of(seen)
     names = seen.digests if isinstance(seen, Image) and unit is None else (own,)
@@ -402,6 +435,11 @@ def speaks_of(rule: Rule, seen: Object, unit: str | None) -> bool:
     # What may be lost for ever a rule may keep; that it is not removed is said by is_doubtful.
     if "recoverable" in wanted and isinstance(seen, Image) and seen.in_registry is None:
         del wanted["recoverable"]
+    asked, forbidden = wanted.pop("service", None), excluded.pop("service", ())
+    if asked is not None and services is not None and not any(fits(one, name) for one in asked for name in services):
+        return False
+    if any(fits(one, name) for one in forbidden for name in services or ()):
+        return False
     if not all(holds(field, value, seen) for field, value in wanted.items() if field not in OF_NAMES):
         return False
     if of_names and not any(all(of_name(field, value, one) for field, value in of_names.items()) for one in names):

@@ -25,6 +25,8 @@ from dockersweep.model.inventory import (
     Mount,
     Network,
     Object,
+    Service,
+    ServiceSpec,
     Volume,
 )
 from dockersweep.model.policy import (
@@ -62,6 +64,9 @@ TAGS = {
     "e": ("2.0.1", "edge", "v1.1.4"),
 }
 """Of each image its own, since an engine has every reference only once."""
+
+OF_OTHERS: tuple[dict[str, str], ...] = ({"com.docker.swarm.task.id": "x", "com.docker.swarm.service.name": "web"},)
+"""Labels of what the swarm and the kubelet own."""
 
 SEED = st.integers(min_value=0, max_value=2**24)
 
@@ -104,7 +109,7 @@ def _container(random: Random, letter: str) -> Container:
         networks=[f"{random.choice(('net-', ''))}n{one}" for one in _some(random, LETTERS, 1)],
         shares_with=[f"c{one}" for one in _some(random, LETTERS, 1)] if random.random() < 0.2 else (),
         restart=random.choice(("no", "no", "no", "on-failure", "always", "unless-stopped", None)),
-        labels=_labels(random) | ({"com.docker.swarm.task.id": "x"} if random.random() < 0.04 else {}),
+        labels=_labels(random) | random.choice(OF_OTHERS if random.random() < 0.08 else ({},)),
         size=_size(random),
         logs=random.choice((0, 0, 0, _size(random))),
         unread=_maybe(random, "it hung", 0.04),
@@ -247,12 +252,33 @@ def _inventory(seeds: Sequence[Sequence[int]], random: Random) -> Inventory:
         cache_read=random.random() < 0.9,
     )
     held = [image.id for image in made.images if random.random() < 0.1]
-    return replace(made, disk=_maybe(random, disk), external=tuple(_external(image_id) for image_id in held))
+    external = tuple(_external(image_id) for image_id in held)
+    return replace(made, disk=_maybe(random, disk), external=external, services=_services(random))
 
 
 def _external(image_id: str) -> ExternalContainer:
     return ExternalContainer(
         id="x", name="x-working-container", image_id=image_id, tool="podman build", created_at=None
+    )
+
+
+def _services(random: Random) -> tuple[Service, ...] | None:
+    if random.random() < 0.8:
+        return random.choice(((), None))
+    return tuple(
+        Service(
+            id=name,
+            name=name,
+            mode="replicated",
+            spec=ServiceSpec(
+                images=tuple(_some(random, ("app:1.0.0", "docker.io/team/app:edge", "app:v1@sha256:a1"), 1)),
+                mounts=tuple(
+                    Mount(type="volume", volume=VOLUMES[one], source=None) for one in _some(random, LETTERS, 1)
+                ),
+                networks=tuple(f"n{one}" for one in _some(random, LETTERS, 1)),
+            ),
+        )
+        for name in _some(random, ("web", "db"), 2)
     )
 
 
@@ -263,12 +289,22 @@ FULL_INVENTORIES = st.builds(_inventory, st.tuples(*[_MANY] * 5), SEED.map(Rando
 """With several objects of each kind, so that there is something to choose from."""
 
 OF_KIND: dict[Kind, tuple[str, ...]] = {
-    "container": ("labels", "project", "state", "exit_code", "restarts_by_itself", "size_over_bytes"),
-    "image": ("repository", "tag", "digest", "labels", "project", "tagged", "recoverable", "size_under_bytes"),
-    "volume": ("labels", "project", "driver", "options", "has_options", "anonymous", "size_over_bytes"),
-    "network": ("labels", "project", "driver"),
+    "container": ("labels", "project", "service", "state", "exit_code", "restarts_by_itself", "size_over_bytes"),
+    "image": (
+        "repository",
+        "tag",
+        "digest",
+        "labels",
+        "project",
+        "service",
+        "tagged",
+        "recoverable",
+        "size_under_bytes",
+    ),
+    "volume": ("labels", "project", "service", "driver", "options", "has_options", "anonymous", "size_over_bytes"),
+    "network": ("labels", "project", "service", "driver"),
     "build-cache": ("type", "size_under_bytes", "size_over_bytes"),
-}
+}  # fmt: skip
 """The fields of Match that each kind has, besides the name."""
 VALUES: dict[str, tuple[Any, ...]] = {
     "name": ("*a", "/b/", "c*", "team/app:*", "docker.io/base:*", "/:v[0-9]/", "vab", "step r[ab]", "*:latest", "x*"),
@@ -277,6 +313,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "digest": ("sha256:a*", "app@*", "docker.io/library/base@sha256:*", "/sha256:[bc]/"),
     "labels": ("keep", "env=prod", "e*", "team=*", "*=dev", "env="),
     "project": ("billing", "s*", "*"),
+    "service": ("web", "d*", "*"),
     "state": ("created", "exited", "dead", "running"),
     "exit_code": (0, 1, 137),
     "driver": ("local", "bridge", "n*", "/over/"),
@@ -368,6 +405,8 @@ def make_protections(seed: int) -> Protections:
         names=_protected(random, ("ca", "v*", "/^n/", "*:v*")),
         images=_protected(random, ("app", "team/*", "*:latest", "app@*", "docker.io/library/base:*")),
         projects=_protected(random, ("billing", "/^s/")),
+        services=_protected(random, ("web", "*b")),
+        unseen_services=random.random() < 0.5,
         younger_than=_maybe(random, _age(random), 0.3),
     )
 

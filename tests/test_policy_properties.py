@@ -135,6 +135,8 @@ def test_another_protection_never_adds_a_removal_or_an_untag(seen: Inventory, po
         names=ours.names + more.names,
         images=ours.images + more.images,
         projects=ours.projects + more.projects,
+        services=ours.services + more.services,
+        unseen_services=ours.unseen_services or more.unseen_services,
         younger_than=ours.younger_than or more.younger_than,
     )
     assert lost(seen, replace(policy, protections=both)) <= lost(seen, policy)
@@ -195,7 +197,7 @@ def test_the_order_of_the_input_does_not_matter(
     Random(seed).shuffle(objects)
     mixed = inventory(*objects, engine=seen.engine, own_container=seen.own_container_id)
     mixed = replace(mixed, build_cache=None if seen.build_cache is None else mixed.build_cache, disk=seen.disk)
-    mixed = replace(mixed, external=seen.external)
+    mixed = replace(mixed, external=seen.external, services=seen.services)
     assert without_order(make_plan(mixed, policy, NOW)) == without_order(make_plan(seen, policy, NOW))
 
 
@@ -218,7 +220,8 @@ def after_a_perfect_run(seen: Inventory, plan: Plan) -> Inventory:
             one = replace(one, free_by_engine=True)
         rest.append(one)
     left = inventory(*rest, engine=seen.engine, own_container=seen.own_container_id)
-    return replace(left, build_cache=None if seen.build_cache is None else left.build_cache, external=seen.external)
+    cache = None if seen.build_cache is None else left.build_cache
+    return replace(left, build_cache=cache, external=seen.external, services=seen.services)
 
 
 @given(INVENTORIES, POLICIES)

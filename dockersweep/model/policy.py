@@ -38,8 +38,12 @@ class Protections(Struct, frozen=True, kw_only=True):
     """Repositories, tags, digests or ids of images."""
     projects: tuple[Protection, ...] = ()
     """Compose projects, with all that is theirs."""
+    services: tuple[Protection, ...] = ()
+    """Names of services of a swarm, with what they name."""
     younger_than: Age | None = None
     """Nothing younger goes, whatever a rule says, and nothing of unknown age."""
+    unseen_services: bool = True
+    """Whether what services of a swarm may name stays where they cannot be seen."""
 
 
 class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +62,9 @@ class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`key` or `key=value`; both sides may be globs."""
     project: tuple[str, ...] | None = None
     """Patterns for the compose project; what belongs to none has no match."""
+    service: tuple[str, ...] | None = None
+    """Patterns for the services of the swarm that name it, or whose task a container is. Where services cannot be
+    seen, a rule keeps what they may name, and removes it not."""
     state: tuple[State, ...] | None = None
     exit_code: tuple[int, ...] | None = None
     driver: tuple[str, ...] | None = None

@@ -119,6 +119,7 @@ class NetworkCase(_ObjectTable, frozen=True, kw_only=True):
     project: str | None = None
     predefined: bool = False
     config_from: str | None = None
+    config_only: bool = False
 
 
 class RecordCase(_ObjectTable, frozen=True, kw_only=True):

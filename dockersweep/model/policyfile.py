@@ -62,7 +62,11 @@ class ProtectTable(_Table, frozen=True, kw_only=True):
     names: Annotated[Patterns | None, _says("Names of containers, volumes and networks, and tags of images.")] = None
     images: Annotated[Patterns | None, _says("Repositories, tags, digests or ids of images.")] = None
     projects: Annotated[Patterns | None, _says("Compose projects, with all that is theirs.")] = None
+    services: Annotated[Patterns | None, _says("Services of a swarm, with what they name.")] = None
     younger_than: Annotated[AgeText | None, _says("Nothing younger goes, and nothing of unknown age.")] = None
+    unseen_services: Annotated[
+        bool, _says("Where the services of a swarm cannot be seen, what they may name stays.")
+    ] = True
 
 
 class LimitsTable(_Table, frozen=True, kw_only=True):
@@ -82,6 +86,7 @@ class MatchTable(_Table, frozen=True, kw_only=True):
     digest: Annotated[Patterns | None, _says("The reference of an image by digest, whole or from sha256: on.")] = None
     labels: Annotated[Pairs | None, _says("Labels, KEY or KEY=VALUE; both sides may be globs.")] = None
     project: Annotated[Patterns | None, _says("The compose project.")] = None
+    service: Annotated[Patterns | None, _says("The services of the swarm that name it.")] = None
     state: Annotated[State | Annotated[list[State], _SOME] | None, _says("The state of a container.")] = None
     exit_code: Annotated[int | Annotated[list[int], _SOME] | None, _says("The exit code of a container.")] = None
     driver: Annotated[Patterns | None, _says("The driver of a volume or a network.")] = None

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.naming import objects_of
 from dockersweep.model.policy import EVERYTHING, Policy
-from dockersweep.policy.matching import RuleTest
+from dockersweep.policy.matching import RuleTest, facts_of
 from dockersweep.policy.protections import PolicyProtections
-from dockersweep.policy.sizes import Sizes
+from dockersweep.policy.services import ServiceHolds
 
 
 class Coverage(NamedTuple):
@@ -21,9 +21,9 @@ class Coverage(NamedTuple):
 
 def coverage(inventory: Inventory, policy: Policy) -> Iterator[Coverage]:
     """Yield what each rule speaks of, in order."""
-    sizes = Sizes(inventory)
+    facts = facts_of(inventory)
     for rule in policy.rules:
-        test = RuleTest(rule, sizes.of)
+        test = RuleTest(rule, facts)
         objects = [seen for kind in rule.kinds for seen in objects_of(inventory, kind)]
         yield Coverage(rule.name, sum(test.speaks_of(seen) for seen in objects), len(objects))
 
@@ -37,7 +37,7 @@ def findings(inventory: Inventory, policy: Policy) -> Iterator[str]:
             yield f'the rule "{found.rule}" speaks of none of the {found.there} objects of the kind {kinds}'
         elif found.spoken_of == found.there and rules[found.rule].match != EVERYTHING:
             yield f'the rule "{found.rule}" speaks of all {found.there} objects of the kind {kinds}'
-    protected = PolicyProtections(policy.protections)
+    protected = PolicyProtections(policy.protections, ServiceHolds(inventory).names)
     for seen in objects_of(inventory):
         list(protected.of(seen))
     for idle in protected.idle():

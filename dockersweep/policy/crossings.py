@@ -7,7 +7,7 @@ from dockersweep.model.inventory import Image, Object
 from dockersweep.model.naming import kind_of, ref_of
 from dockersweep.model.policy import Policy, Remove, Rule
 from dockersweep.policy.ages import built_since, since_of, unused_since
-from dockersweep.policy.matching import RuleTest, SizeOf
+from dockersweep.policy.matching import Facts, RuleTest
 from dockersweep.policy.references import Holds
 from dockersweep.units import Age
 
@@ -18,13 +18,13 @@ _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=10)
 
 
 def crossings(
-    policy: Policy, objects: Iterable[Object], others: Iterable[Object], holds: Holds, size_of: SizeOf
+    policy: Policy, objects: Iterable[Object], others: Iterable[Object], holds: Holds, facts: Facts
 ) -> Iterator[datetime]:
     """Yield every instant at which what a policy says of objects may change, in whole seconds and in no order.
 
     `others` are those that rules count together with them: one that is dated in the future enters the count then.
     """
-    tests = [RuleTest(rule, size_of) for rule in policy.rules]
+    tests = [RuleTest(rule, facts) for rule in policy.rules]
     for seen in objects:
         kind = kind_of(seen)
         ages = {age for test in tests if kind in test.rule.kinds and test.speaks_of(seen) for age in _ages(test.rule)}

@@ -10,14 +10,13 @@ from dockersweep.model.plan import Decision, Interval, ObjectRef, Plan, Reason
 from dockersweep.model.policy import Policy, Target
 from dockersweep.policy.chains import all_holders, find_chains
 from dockersweep.policy.forecast import forecast
-from dockersweep.policy.matching import RuleTest
+from dockersweep.policy.matching import Facts, RuleTest, facts_of
 from dockersweep.policy.old_enough import why_unknown
 from dockersweep.policy.order import ORDER
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.reclaim import Reclaim
 from dockersweep.policy.references import Holds, find_holds
 from dockersweep.policy.rules import Case, Judge, Ruling
-from dockersweep.policy.sizes import Sizes
 from dockersweep.policy.target import RULE as TARGET
 from dockersweep.policy.target import decide_for_target
 
@@ -32,7 +31,7 @@ def explain(inventory: Inventory, policy: Policy, now: datetime, ref: ObjectRef)
     objects = {ref_of(seen): seen for seen in objects_of(inventory)}
     decisions = {ObjectRef(kind=one.kind, id=one.id): one for one in plan.decisions}
     seen = objects[ref]
-    sizes = Sizes(inventory)
+    facts = facts_of(inventory)
     case, by_rules = _judged(inventory, policy, now, seen, holds)
     return Explanation(
         schema="dockersweep.explanation/1",
@@ -45,10 +44,10 @@ def explain(inventory: Inventory, policy: Policy, now: datetime, ref: ObjectRef)
         tags=tuple(_tags(seen, decisions[ref])),
         chains=find_chains(ref, objects, holds, decisions, now),
         rules=(
-            *_words(seen, policy, sizes, by_rules),
+            *_words(seen, policy, facts, by_rules),
             *_target_word(inventory, policy, now, holds, decisions[ref]),
         ),
-        silent=tuple(_silent(policy, seen, sizes, by_rules)),
+        silent=tuple(_silent(policy, seen, facts, by_rules)),
         forecast=_forecast(inventory, policy, now, seen, holds, decisions[ref]),
         reclaim_alone=Reclaim(inventory).alone(ref),
         reclaim_in_plan=_in_plan(plan, ref),
@@ -109,14 +108,14 @@ def _tags(seen: Object, decision: Decision) -> Iterator[TagWord]:
 
 
 def _words(
-    seen: Object, policy: Policy, sizes: Sizes, by_rules: Iterable[tuple[str, Ruling | None]]
+    seen: Object, policy: Policy, facts: Facts, by_rules: Iterable[tuple[str, Ruling | None]]
 ) -> Iterator[RuleWord]:
     """Yield what each rule that speaks of an object says of it, in order."""
     rules = [rule for rule in policy.rules if ref_of(seen).kind in rule.kinds]
     for rule, (name, ruling) in zip(rules, by_rules, strict=True):
         if ruling is None:
             continue
-        units = RuleTest(rule, sizes.of).units(seen)
+        units = RuleTest(rule, facts).units(seen)
         some = isinstance(seen, Image) and len(units) < len(seen.tags)
         yield RuleWord(
             rule=name,
@@ -133,7 +132,7 @@ def _says(reason: Reason) -> RuleSays:
 
 
 def _silent(
-    policy: Policy, seen: Object, sizes: Sizes, by_rules: Iterable[tuple[str, Ruling | None]]
+    policy: Policy, seen: Object, facts: Facts, by_rules: Iterable[tuple[str, Ruling | None]]
 ) -> Iterator[SilentRules]:
     """Yield the rules that do not speak of an object, those with the same reason together."""
     kind = ref_of(seen).kind
@@ -141,7 +140,7 @@ def _silent(
     rules = [rule for rule in policy.rules if kind in rule.kinds]
     for rule, (name, ruling) in zip(rules, by_rules, strict=True):
         if ruling is None:
-            why.setdefault(RuleTest(rule, sizes.of).why_not(seen), []).append(name)
+            why.setdefault(RuleTest(rule, facts).why_not(seen), []).append(name)
     for text, names in why.items():
         yield SilentRules(rules=tuple(names), why=text)
     others = [rule.name for rule in policy.rules if kind not in rule.kinds]

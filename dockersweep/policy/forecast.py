@@ -14,11 +14,11 @@ from dockersweep.model.policy import Policy
 from dockersweep.policy.chains import all_holders
 from dockersweep.policy.crossings import LONGEST_WOBBLE, crossings, has_calendar_ages
 from dockersweep.policy.marks import marked_until
+from dockersweep.policy.matching import facts_of
 from dockersweep.policy.order import holders_first
 from dockersweep.policy.references import Holds
 from dockersweep.policy.refusals import tried_again
 from dockersweep.policy.rules import Judge
-from dockersweep.policy.sizes import Sizes
 from dockersweep.policy.staying import Staying, why_it_stays
 from dockersweep.units import format_duration, format_instant
 
@@ -86,7 +86,7 @@ class Future:
         """Return the instants after now at which any of these decisions may change, in order."""
         kinds = {ref_of(seen).kind for seen in self._objects} & self._counted
         counted = (seen for kind in kinds for seen in objects_of(self._inventory, kind))
-        found = set(crossings(self._policy, self._objects, counted, self.holds, Sizes(self._inventory).of))
+        found = set(crossings(self._policy, self._objects, counted, self.holds, facts_of(self._inventory)))
         for ref in map(ref_of, self._objects):
             found.update(marked_until(self._policy, self._inventory, ref))
             found.update(tried_again(self._policy, self._inventory, ref))

@@ -6,14 +6,16 @@ one; all others speak of an object as a whole.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from dockersweep.model.inventory import Container, Image, Object
+from dockersweep.model.inventory import Container, Image, Inventory, Object
 from dockersweep.model.naming import name_of
 from dockersweep.model.policy import Match, Rule
 from dockersweep.policy.image_names import compile_names, tag_of, whole_repository_of
 from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns
 from dockersweep.policy.restarts import restart_words, restarts_by_itself
+from dockersweep.policy.services import ServiceHolds
+from dockersweep.policy.sizes import Sizes
 from dockersweep.units import format_size
 
 MANY = 10_000
@@ -21,6 +23,22 @@ MANY = 10_000
 OF_TAGS = ("name", "repository", "tag")
 
 SizeOf = Callable[[Object], int | None]
+ServicesOf = Callable[[Object], tuple[str, ...] | None]
+
+
+class Facts(NamedTuple):
+    """What conditions ask of an inventory that no object tells by itself."""
+
+    size_of: SizeOf
+    services_of: ServicesOf
+    """Returns the services that name an object, None where that is not known."""
+
+
+def facts_of(inventory: Inventory) -> Facts:
+    """Return what conditions ask of an inventory."""
+    return Facts(Sizes(inventory).of, ServiceHolds(inventory).names)
+
+
 ObjectTest = Callable[[Any], object]
 """What it is given is of a kind that the rule's kinds have; a field that it has not has no match."""
 
@@ -35,52 +53,58 @@ def _patterns(get: Callable[[Any], str | None], wanted: Sequence[str]) -> Object
     return matches
 
 
-def _digest(wanted: Sequence[str], size_of: SizeOf) -> ObjectTest:
+def _digest(wanted: Sequence[str], facts: Facts) -> ObjectTest:
     test = compile_names(wanted)
     return lambda seen: any(test(one) or test(one.partition("@")[2]) for one in seen.digests)
 
 
-def _labels(wanted: Sequence[str], size_of: SizeOf) -> ObjectTest:
+def _labels(wanted: Sequence[str], facts: Facts) -> ObjectTest:
     test = compile_pairs(wanted)
     return lambda seen: test(seen.labels)
 
 
-def _options(wanted: Sequence[str], size_of: SizeOf) -> ObjectTest:
+def _options(wanted: Sequence[str], facts: Facts) -> ObjectTest:
     test = compile_pairs(wanted)
     return lambda seen: test(seen.options)
 
 
-def _over(wanted: int, size_of: SizeOf) -> ObjectTest:
-    return lambda seen: (size_of(seen) or 0) > wanted
+def _service(wanted: Sequence[str], facts: Facts) -> ObjectTest:
+    test = compile_patterns(wanted)
+    return lambda seen: any(test(name) for name in facts.services_of(seen) or ())
 
 
-def _under(wanted: int, size_of: SizeOf) -> ObjectTest:
+def _over(wanted: int, facts: Facts) -> ObjectTest:
+    return lambda seen: (facts.size_of(seen) or 0) > wanted
+
+
+def _under(wanted: int, facts: Facts) -> ObjectTest:
     def matches(seen: Any) -> bool:
-        size = size_of(seen)
+        size = facts.size_of(seen)
         return size is not None and size < wanted
 
     return matches
 
 
-def _restarts(wanted: bool, size_of: SizeOf) -> ObjectTest:
+def _restarts(wanted: bool, facts: Facts) -> ObjectTest:
     return lambda seen: restarts_by_itself(seen) is wanted
 
 
 # In the order in which they are told: what is not said of a volume with mount options is that it has a name.
-CONDITIONS: dict[str, Callable[[Any, SizeOf], ObjectTest]] = {
-    "state": lambda wanted, size_of: lambda seen: seen.state in wanted,
-    "exit_code": lambda wanted, size_of: lambda seen: seen.exit_code in wanted,
+CONDITIONS: dict[str, Callable[[Any, Facts], ObjectTest]] = {
+    "state": lambda wanted, facts: lambda seen: seen.state in wanted,
+    "exit_code": lambda wanted, facts: lambda seen: seen.exit_code in wanted,
     "restarts_by_itself": _restarts,
-    "tagged": lambda wanted, size_of: lambda seen: bool(seen.tags) == wanted,
-    "recoverable": lambda wanted, size_of: lambda seen: seen.in_registry is not None and seen.in_registry == wanted,
+    "tagged": lambda wanted, facts: lambda seen: bool(seen.tags) == wanted,
+    "recoverable": lambda wanted, facts: lambda seen: seen.in_registry is not None and seen.in_registry == wanted,
     "digest": _digest,
-    "driver": lambda wanted, size_of: _patterns(lambda seen: seen.driver, wanted),
-    "has_options": lambda wanted, size_of: lambda seen: bool(seen.options) == wanted,
+    "driver": lambda wanted, facts: _patterns(lambda seen: seen.driver, wanted),
+    "has_options": lambda wanted, facts: lambda seen: bool(seen.options) == wanted,
     "options": _options,
-    "anonymous": lambda wanted, size_of: lambda seen: seen.anonymous == wanted,
-    "type": lambda wanted, size_of: _patterns(lambda seen: seen.type, wanted),
+    "anonymous": lambda wanted, facts: lambda seen: seen.anonymous == wanted,
+    "type": lambda wanted, facts: _patterns(lambda seen: seen.type, wanted),
     "labels": _labels,
-    "project": lambda wanted, size_of: _patterns(lambda seen: seen.project, wanted),
+    "project": lambda wanted, facts: _patterns(lambda seen: seen.project, wanted),
+    "service": _service,
     "size_over_bytes": _over,
     "size_under_bytes": _under,
 }
@@ -90,14 +114,14 @@ assert {*CONDITIONS, *OF_TAGS} == set(Match.__struct_fields__), "every field of 
 class RuleTest:
     """One rule, made ready to be asked of many objects of its kinds."""
 
-    def __init__(self, rule: Rule, size_of: SizeOf) -> None:
+    def __init__(self, rule: Rule, facts: Facts) -> None:
         self.rule = rule
-        self._wanted = [(field, _or_in_doubt(field, test)) for field, test in _object_tests(rule.match, size_of)]
-        self._excluded = _object_tests(rule.excludes, size_of)
+        self._facts = facts
+        self._wanted = [(field, _or_in_doubt(field, test, facts)) for field, test in _object_tests(rule.match, facts)]
+        self._excluded = _object_tests(rule.excludes, facts)
         self._doubts = [(field, _UNKNOWN[field]) for field, _ in self._excluded if field in _UNKNOWN]
         self._must = [test for _, test in self._wanted]
         self._must_not = [test for _, test in self._excluded]
-        self._size_of = size_of
         self._wanted_tag = _tag_tests(rule.match)
         self._excluded_tag = _tag_tests(rule.excludes)
         self.asks_of_tags = bool(self._wanted_tag or self._excluded_tag)
@@ -143,8 +167,10 @@ class RuleTest:
         """
         if self.rule.match.recoverable is not None and type(seen) is Image and seen.in_registry is None:
             return "nothing tells whether it can be pulled again"
+        if self.rule.match.service is not None and self._facts.services_of(seen) is None:
+            return "the services of the swarm cannot be seen"
         for field, is_unknown in self._doubts:
-            if is_unknown(seen, self._size_of):
+            if is_unknown(seen, self._facts):
                 return f"it is not known whether not.{_key(field)} excludes it"
         return None
 
@@ -172,12 +198,13 @@ class RuleTest:
         return text
 
 
-_UNKNOWN: dict[str, Callable[[Any, SizeOf], bool]] = {
-    "restarts_by_itself": lambda seen, size_of: restarts_by_itself(seen) is None,
-    "exit_code": lambda seen, size_of: seen.exit_code is None and seen.state in ("exited", "dead"),
-    "recoverable": lambda seen, size_of: seen.in_registry is None,
-    "size_over_bytes": lambda seen, size_of: size_of(seen) is None,
-    "size_under_bytes": lambda seen, size_of: size_of(seen) is None,
+_UNKNOWN: dict[str, Callable[[Any, Facts], bool]] = {
+    "restarts_by_itself": lambda seen, facts: restarts_by_itself(seen) is None,
+    "exit_code": lambda seen, facts: seen.exit_code is None and seen.state in ("exited", "dead"),
+    "recoverable": lambda seen, facts: seen.in_registry is None,
+    "service": lambda seen, facts: facts.services_of(seen) is None,
+    "size_over_bytes": lambda seen, facts: facts.size_of(seen) is None,
+    "size_under_bytes": lambda seen, facts: facts.size_of(seen) is None,
 }
 """Where it is not known whether a condition holds."""
 
@@ -189,14 +216,17 @@ def names_of(seen: Object) -> Sequence[str]:
     return (name_of(seen),)
 
 
-def _object_tests(match: Match, size_of: SizeOf) -> list[tuple[str, ObjectTest]]:
+def _object_tests(match: Match, facts: Facts) -> list[tuple[str, ObjectTest]]:
     fields = [(field, getattr(match, field)) for field in CONDITIONS]
-    return [(field, CONDITIONS[field](wanted, size_of)) for field, wanted in fields if wanted is not None]
+    return [(field, CONDITIONS[field](wanted, facts)) for field, wanted in fields if wanted is not None]
 
 
-def _or_in_doubt(field: str, test: ObjectTest) -> ObjectTest:
+def _or_in_doubt(field: str, test: ObjectTest, facts: Facts) -> ObjectTest:
     """What may be lost for ever is not to be lost because a rule that keeps is silent on it; see RuleTest.doubt."""
-    return (lambda seen: seen.in_registry is None or test(seen)) if field == "recoverable" else test
+    if field not in ("recoverable", "service"):
+        return test
+    is_unknown = _UNKNOWN[field]
+    return lambda seen: is_unknown(seen, facts) or test(seen)
 
 
 def _tag_tests(match: Match) -> list[tuple[str, Test]]:
@@ -237,6 +267,7 @@ _PHRASES: dict[str, _Phrase] = {
     "project": lambda seen, wanted: (
         "it belongs to no compose project" if seen.project is None else f"it belongs to the project {seen.project}"
     ),
+    "service": lambda seen, wanted: f"no service {_either(wanted)} uses it",
     "size_over_bytes": lambda seen, wanted: f"its size is not over {format_size(wanted)}, or not known",
     "size_under_bytes": lambda seen, wanted: f"its size is not under {format_size(wanted)}, or not known",
 }

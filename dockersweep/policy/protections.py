@@ -54,9 +54,9 @@ class HardProtections:
 
         `is_held` tells whether any container, one that goes as well, holds it.
         """
-        services = self._services.reasons(seen)
+        of_others = self._services.reasons(seen)
         of_itself = self._of_itself(seen, is_held)
-        return (*services, *of_itself) if services else of_itself
+        return (*of_others, *of_itself) if of_others else of_itself
 
     def _of_itself(self, seen: Object, is_held: bool) -> Sequence[Reason]:
         if type(seen) is Container:
@@ -109,12 +109,20 @@ class _Group(NamedTuple):
 class PolicyProtections:
     """What a policy protects, made ready to be asked of many objects."""
 
-    def __init__(self, protections: Protections) -> None:
+    def __init__(
+        self, protections: Protections, services_of: Callable[[Any], tuple[str, ...] | None] = lambda seen: None
+    ) -> None:
+        """`services_of` returns the names of the services of the swarm that name an object, None where they cannot be
+        seen."""
+        services: dict[type, _Asking] = dict.fromkeys(
+            (Container, Image, Volume, Network), _Asking(services_of, _service_test)
+        )
         of_key = (
             ("has the label", _LABELS, protections.labels),
             ("its name matches", _NAMES, protections.names),
             ("its reference matches", _REFERENCES, protections.images),
             ("it belongs to the compose project", _PROJECTS, protections.projects),
+            ("it is used by the service", services, protections.services),
         )
         self._idle = dict.fromkeys(pattern for _, _, patterns in of_key for pattern in patterns)
         self._groups: dict[type, list[_Group]] = {}
@@ -160,6 +168,11 @@ def _group(how: _Asking, told: Sequence[tuple[str, Protection]]) -> _Group:
 def _project_test(patterns: Sequence[str]) -> _Test:
     test = compile_patterns(patterns)
     return lambda project: project is not None and test(project)
+
+
+def _service_test(patterns: Sequence[str]) -> _Test:
+    test = compile_patterns(patterns)
+    return lambda names: names is not None and any(test(name) for name in names)
 
 
 def _name_test(patterns: Sequence[str]) -> Test:

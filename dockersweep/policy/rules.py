@@ -18,13 +18,14 @@ from dockersweep.model.plan import Decision, ObjectRef, Reason, ReasonCode
 from dockersweep.model.policy import Policy, Protection, Remove
 from dockersweep.policy.ages import Since, since_of
 from dockersweep.policy.marks import MarkTest, mark_test
-from dockersweep.policy.matching import RuleTest
+from dockersweep.policy.matching import RuleTest, facts_of
 from dockersweep.policy.old_enough import AgeTest
 from dockersweep.policy.order import ORDER, after_holders
 from dockersweep.policy.protections import HardProtections, PolicyProtections
 from dockersweep.policy.references import Hold, Holds, find_holds
 from dockersweep.policy.refusals import refused
 from dockersweep.policy.retention import Unit, kept_by
+from dockersweep.policy.services import for_unseen_services
 from dockersweep.policy.sizes import Sizes
 
 NOT_NAMED = Reason(code="no-rule", rule="no rule", text="no rule speaks of it")
@@ -83,14 +84,16 @@ class Judge:
         self.now = now
         self._going: set[ObjectRef] = set()
         self._hard = HardProtections(inventory)
-        self._protected = PolicyProtections(policy.protections)
+        facts = facts_of(inventory)
+        self._protected = PolicyProtections(policy.protections, facts.services_of)
+        self._keeps_unseen = inventory.services is None and policy.protections.unseen_services
         youngest = policy.protections.younger_than
         self._youngest = None if youngest is None else AgeTest(Remove(older_than=youngest), now)
         self._rules: dict[Kind, list[_Rule]] = {kind: [] for kind in KINDS}
         self._kept: dict[Kind, dict[Unit, list[Reason]]] = {}
         for rule in policy.rules:
             age = None if rule.remove is None else AgeTest(rule.remove, now)
-            made = _Rule(rule.name, RuleTest(rule, self._sizes.of), age, mark_test(rule, inventory, now))
+            made = _Rule(rule.name, RuleTest(rule, facts), age, mark_test(rule, inventory, now))
             for kind in rule.kinds:
                 self._rules[kind].append(made)
                 self._keep(kind, made.test)
@@ -224,6 +227,8 @@ class Judge:
         if case.staying:
             reasons += [Reason(code="in-use", rule="hard protection", text=hold.text) for hold in case.staying]
         reasons += self._protected.of(case.seen)
+        if self._keeps_unseen:
+            reasons += for_unseen_services(case.seen)
         if self._youngest is not None:
             against = self._youngest.against(case.seen, case.since, case.used_until)
             if against is not None:

@@ -8,13 +8,24 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from dockersweep.model.inventory import Inventory, Mount, Network, Object, Service, ServiceSpec
+from dockersweep.model.inventory import (
+    Container,
+    Image,
+    Inventory,
+    Mount,
+    Network,
+    Object,
+    Service,
+    ServiceSpec,
+    Volume,
+)
 from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import ObjectRef, Reason
 from dockersweep.policy.image_names import with_registry
 from dockersweep.policy.patterns import compile_patterns
 from dockersweep.policy.references import volumes_mounted
 
+SERVICE_NAME = "com.docker.swarm.service.name"
 _DIGITS = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}")
 
@@ -23,10 +34,16 @@ class ServiceHolds:
     """What the services of an inventory hold. Where they cannot be seen, that is nothing."""
 
     def __init__(self, inventory: Inventory) -> None:
+        self._are_seen = inventory.services is not None
         self._holds = _holds_of(inventory.services, _Names(inventory)) if inventory.services else {}
 
-    def names(self, seen: Object) -> tuple[str, ...]:
-        """Return the names of the services that hold an object."""
+    def names(self, seen: Object) -> tuple[str, ...] | None:
+        """Return the names of the services that hold an object, or whose task a container is; None where they cannot
+        be seen."""
+        if type(seen) is Container:
+            return (seen.labels[SERVICE_NAME],) if SERVICE_NAME in seen.labels else ()
+        if not self._are_seen:
+            return None
         return tuple(self._holds.get(ref_of(seen), ())) if self._holds else ()
 
     def reasons(self, seen: Object) -> Sequence[Reason]:
@@ -36,6 +53,19 @@ class ServiceHolds:
         return [
             Reason(code="service", rule="protected", text=text) for text in self._holds.get(ref_of(seen), {}).values()
         ]
+
+
+def for_unseen_services(seen: Object) -> Iterator[Reason]:
+    """Yield why an object stays where the services of the swarm cannot be seen. What can be pulled again is pulled anew
+    by the node that needs it, and without a name no service names a volume."""
+    may_be_named = (
+        (type(seen) is Volume and not seen.anonymous)
+        or (type(seen) is Network and (seen.driver == "overlay" or seen.config_only))
+        or (type(seen) is Image and seen.in_registry is not True)
+    )
+    if may_be_named:
+        text = "a service of the swarm may use it, and services cannot be seen here (protect.unseen_services)"
+        yield Reason(code="unseen-services", rule="protection", text=text)
 
 
 class ServicesNow:

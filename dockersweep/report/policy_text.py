@@ -17,6 +17,7 @@ _SAID: dict[str, str] = {
     "digest": "of the digest {}",
     "labels": "with the label {}",
     "project": "of the compose project {}",
+    "service": "used by the service {}",
     "state": "that are {}",
     "exit_code": "that ended with {}",
     "driver": "of the driver {}",
@@ -69,9 +70,12 @@ def _protections(protections: Protections) -> Iterator[str]:
         ("what is named", protections.names),
         ("images", protections.images),
         ("what belongs to the compose project", protections.projects),
+        ("what is used by the service", protections.services),
     ):
         for one in patterns:
             yield f"{said} {one.pattern} ({one.source})"
+    if protections.unseen_services:
+        yield "what services of a swarm may use, where they cannot be seen (protect.unseen_services)"
     if protections.younger_than is not None:
         yield f"what is younger than {protections.younger_than.words()}, or of unknown age (protect.younger_than)"
 

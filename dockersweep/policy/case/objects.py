@@ -177,6 +177,7 @@ class CaseObjects:
             project=project,
             predefined=written.predefined,
             config_from=written.config_from,
+            config_only=written.config_only,
         )
 
     def record(self, written: RecordCase) -> BuildCacheRecord:

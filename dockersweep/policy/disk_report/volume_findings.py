@@ -19,7 +19,7 @@ _BUILDER_STATE = re.compile(r"(buildx_buildkit_.+)_state")
 def unused_for_long(scene: Scene) -> Found:
     """Volumes that nothing was ever seen to use, or has not for a month; others of this file tell of their own."""
     told_below = {volume.name for volume in scene.unmarked_volumes}
-    for volume in _idle(scene):
+    for volume in _not_named_by_unseen_services(scene):
         if _builder_of(volume) or _project_is_gone(scene, volume) or volume.name in told_below:
             continue
         told, instant = _last_known(volume)
@@ -30,7 +30,7 @@ def unused_for_long(scene: Scene) -> Found:
 
 def of_gone_projects(scene: Scene) -> Found:
     """Volumes of compose projects that have no container left."""
-    for volume in _idle(scene):
+    for volume in _not_named_by_unseen_services(scene):
         if _project_is_gone(scene, volume):
             yield _evidence(scene, volume, f"project {volume.project}", volume.project or "")
 
@@ -55,6 +55,11 @@ def _idle(scene: Scene) -> Iterator[Volume]:
     for volume in scene.inventory.volumes:
         if not scene.objects[ObjectRef(kind="volume", id=volume.name)].in_use:
             yield volume
+
+
+def _not_named_by_unseen_services(scene: Scene) -> Iterator[Volume]:
+    """Of what services may use that cannot be seen, nothing tells that it is of no use."""
+    return (volume for volume in _idle(scene) if scene.inventory.services is not None or volume.anonymous)
 
 
 def _builder_of(volume: Volume) -> str | None:

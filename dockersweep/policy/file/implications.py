@@ -12,7 +12,7 @@ from dockersweep.policy.image_names import without_registry
 from dockersweep.policy.patterns import compile_pairs, compile_patterns, is_regular_expression
 from dockersweep.units import DAY, Age
 
-PATTERNS = ("name", "repository", "tag", "digest", "project", "driver", "type")
+PATTERNS = ("name", "repository", "tag", "digest", "project", "service", "driver", "type")
 PAIRS = ("labels", "options")
 SWITCHES = ("anonymous", "has_options", "tagged", "recoverable", "restarts_by_itself")
 

@@ -24,7 +24,7 @@ from dockersweep.policy.policyfile import find_problems, read_policy
 from dockersweep.units import LAST_UNKNOWN_INSTANT, Age
 
 # Names that stand in a protection, and the keys of a rule that speak of the same.
-_PROTECTED = {"labels": "labels", "projects": "project", "names": "name"}
+_PROTECTED = {"labels": "labels", "projects": "project", "services": "service", "names": "name"}
 
 
 def lint_policy(data: bytes) -> tuple[Problem, ...]:

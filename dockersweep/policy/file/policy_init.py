@@ -29,6 +29,11 @@ version = 1
 #images = ["registry.example.com/base/*", "*:stable"]
 # Compose projects, with all that is theirs.
 #projects = ["billing"]
+# Services of a swarm, with the images, volumes and networks that they use.
+#services = "db-*"
+# On a node of a swarm that does not see its services, a worker, what they may use stays: named volumes, overlay
+# networks, and images that cannot be pulled again. This lets rules remove them:
+#unseen_services = false
 # Nothing younger goes, and nothing of unknown age. Units: s, m, h, d, w, mo (months), y.
 #younger_than = "1h"
 

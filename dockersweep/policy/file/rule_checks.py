@@ -20,6 +20,7 @@ _OF_MATCH: dict[str, tuple[Kind, ...]] = {
     "recoverable": ("image",),
     "labels": _LABELLED,
     "project": _LABELLED,
+    "service": _LABELLED,
     "state": ("container",),
     "exit_code": ("container",),
     "restarts_by_itself": ("container",),

@@ -60,7 +60,9 @@ def _protections(table: ProtectTable) -> Protections:
         names=protections("names"),
         images=protections("images"),
         projects=protections("projects"),
+        services=protections("services"),
         younger_than=_age(table.younger_than),
+        unseen_services=table.unseen_services,
     )
 
 
@@ -95,6 +97,7 @@ def _match(table: MatchTable | None) -> Match:
         digest=_several(table.digest),
         labels=_several(table.labels),
         project=_several(table.project),
+        service=_several(table.service),
         state=_several(table.state),
         exit_code=_several(table.exit_code),
         driver=_several(table.driver),
