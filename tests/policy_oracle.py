@@ -244,11 +244,14 @@ class _Oracle:
         is_podman = self.inventory.engine.flavour == "podman"
         if not isinstance(seen, Container) and self.services_of(seen):
             yield "service"
+        if isinstance(seen, Image) and any(label.startswith("io.kubernetes.") for label in seen.labels):
+            yield "kubelet"
         match seen:
             case Container():
                 told = {
                     "in-use": seen.id == self.inventory.own_container_id or seen.state not in STOPPED_STATES,
                     "swarm": "com.docker.swarm.task.id" in seen.labels,
+                    "kubelet": any(label.startswith("io.kubernetes.") for label in seen.labels),
                     "predefined": is_podman and seen.name.endswith("-infra"),
                     "unread": seen.unread is not None,
                 }

@@ -65,7 +65,10 @@ TAGS = {
 }
 """Of each image its own, since an engine has every reference only once."""
 
-OF_OTHERS: tuple[dict[str, str], ...] = ({"com.docker.swarm.task.id": "x", "com.docker.swarm.service.name": "web"},)
+OF_OTHERS: tuple[dict[str, str], ...] = (
+    {"com.docker.swarm.task.id": "x", "com.docker.swarm.service.name": "web"},
+    {"io.kubernetes.pod.name": "x"},
+)
 """Labels of what the swarm and the kubelet own."""
 
 SEED = st.integers(min_value=0, max_value=2**24)

@@ -21,6 +21,7 @@ from dockersweep.model.naming import KIND_OF
 from dockersweep.model.plan import Reason, ReasonCode
 from dockersweep.model.policy import Protection, Protections
 from dockersweep.policy.image_names import compile_names, repositories_of
+from dockersweep.policy.kubelet import Kubelet, is_of_kubelet
 from dockersweep.policy.other_tools import held_by_other_tools
 from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns, is_regular_expression
 from dockersweep.policy.services import ServiceHolds
@@ -39,11 +40,17 @@ def _hard(code: ReasonCode, text: str) -> Reason:
     return Reason(code=code, rule="hard protection", text=text)
 
 
+def is_cleaned_up_by_others(container: Container) -> bool:
+    """Return whether the swarm or the kubelet made a container, and removes it in its time."""
+    return SWARM_TASK in container.labels or is_of_kubelet(container.labels)
+
+
 class HardProtections:
     """What no policy overrides, for the objects of one inventory."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._services = ServiceHolds(inventory)
+        self._kubelet = Kubelet(inventory)
         self._own_container = inventory.own_container_id
         self._other_tools = held_by_other_tools(inventory)
         self._is_podman = inventory.engine.flavour == "podman"
@@ -54,7 +61,7 @@ class HardProtections:
 
         `is_held` tells whether any container, one that goes as well, holds it.
         """
-        of_others = self._services.reasons(seen)
+        of_others = (*self._services.reasons(seen), *self._kubelet.reasons(seen))
         of_itself = self._of_itself(seen, is_held)
         return (*of_others, *of_itself) if of_others else of_itself
 

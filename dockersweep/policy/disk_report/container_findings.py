@@ -1,7 +1,10 @@
 """What there is to find about containers."""
 
+from itertools import filterfalse
+
 from dockersweep.model.inventory import STOPPED_STATES, Container
 from dockersweep.policy.disk_report.scene import Evidence, Found, Scene
+from dockersweep.policy.protections import is_cleaned_up_by_others
 from dockersweep.policy.restarts import restarts_by_itself
 from dockersweep.units import HOUR, format_duration, format_size
 
@@ -58,8 +61,8 @@ def restart_loops(scene: Scene) -> Found:
 
 
 def stuck(scene: Scene) -> Found:
-    """Those whose removal failed, or does not end."""
-    for one in scene.inventory.containers:
+    """Those whose removal failed, or does not end. What the swarm or the kubelet made nobody else is to remove."""
+    for one in filterfalse(is_cleaned_up_by_others, scene.inventory.containers):
         since = scene.seconds_since(one.finished_at or one.created_at)
         if one.state in ("dead", "removing") and (since is None or since >= STUCK_SECONDS):
             told = "" if since is None else f" for up to {format_duration(since)}"

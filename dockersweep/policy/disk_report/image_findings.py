@@ -4,6 +4,7 @@ from dockersweep.model.inventory import STOPPED_STATES
 from dockersweep.model.naming import image_name
 from dockersweep.model.plan import ObjectRef
 from dockersweep.policy.disk_report.scene import Evidence, Found, Scene
+from dockersweep.policy.protections import is_cleaned_up_by_others
 from dockersweep.units import DAY, format_duration, format_size
 
 OLD_SECONDS = 30 * DAY
@@ -19,6 +20,9 @@ def kept_by_one_old_container(scene: Scene) -> Found:
         if len(holders) != 1 or holders[0].state not in STOPPED_STATES:
             continue
         holder = holders[0]
+        if is_cleaned_up_by_others(holder):
+            # Nobody is to remove it by hand, and no sweep the image of a service.
+            continue
         since = scene.seconds_since(holder.finished_at or holder.created_at)
         if since is not None and since >= OLD_SECONDS:
             size = scene.objects[ObjectRef(kind="image", id=image.id)].own_bytes
