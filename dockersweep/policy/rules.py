@@ -18,14 +18,14 @@ from dockersweep.model.plan import Decision, ObjectRef, Reason, ReasonCode
 from dockersweep.model.policy import Policy, Protection, Remove
 from dockersweep.policy.ages import Since, since_of
 from dockersweep.policy.marks import MarkTest, mark_test
-from dockersweep.policy.matching import RuleTest, facts_of
+from dockersweep.policy.matching import Facts, RuleTest
 from dockersweep.policy.old_enough import AgeTest
 from dockersweep.policy.order import ORDER, after_holders
 from dockersweep.policy.protections import HardProtections, PolicyProtections
 from dockersweep.policy.references import Hold, Holds, find_holds
 from dockersweep.policy.refusals import refused
 from dockersweep.policy.retention import Unit, kept_by
-from dockersweep.policy.services import for_unseen_services
+from dockersweep.policy.services import ServiceHolds, for_unseen_services
 from dockersweep.policy.sizes import Sizes
 
 NOT_NAMED = Reason(code="no-rule", rule="no rule", text="no rule speaks of it")
@@ -84,7 +84,7 @@ class Judge:
         self.now = now
         self._going: set[ObjectRef] = set()
         self._hard = HardProtections(inventory)
-        facts = facts_of(inventory)
+        facts = Facts(self._sizes.of, ServiceHolds(inventory).names)
         self._protected = PolicyProtections(policy.protections, facts.services_of)
         self._keeps_unseen = inventory.services is None and policy.protections.unseen_services
         youngest = policy.protections.younger_than
