@@ -21,6 +21,7 @@ from tests.engines.builds import Builds
 from tests.engines.engine import Engine
 from tests.engines.kinds import KINDS, CannotDo, EngineKind
 from tests.engines.litter import BASE, Litter
+from tests.engines.swarm import create_service, start_swarm
 
 Kind = Literal["container", "image", "volume", "network", "build-cache"]
 Moment = Literal["saved", "look", "window"]
@@ -190,6 +191,14 @@ def _has_its_data(engine: Engine) -> None:
     assert Path(folder, "litter.bin").stat().st_size == 1000
 
 
+def _volume_named_by_service(engine: Engine, litter: Litter) -> Scene:
+    start_swarm(engine)
+    litter.volume("data", size=1000)
+    return _volume(
+        engine, lambda: create_service(engine, "late", "none:1", volumes=["data"]), lambda: _has_its_data(engine)
+    )
+
+
 # Images.
 
 _KEPT = ("--all-images", "--keep-label", "stay")
@@ -286,6 +295,12 @@ def _gets_mounted(engine: Engine, litter: Litter) -> Scene:
     litter.container("holder", state="created")
     made = litter.image("app:1", layers={"a": 1000})
     return _image(engine, made, lambda: litter.mounting_container("late", litter.image_tags(made)[0]))
+
+
+def _named_by_service(engine: Engine, litter: Litter) -> Scene:
+    start_swarm(engine)
+    made = litter.image("app:1", layers={"a": 1000})
+    return _image(engine, made, lambda: create_service(engine, "late", "app:1"))
 
 
 def _runs(litter: Litter, image: str) -> None:
@@ -444,6 +459,10 @@ RACES = (
     Race("volume", "is made anew", _volume_anew, window="removed", open="the new volume, as long as nothing mounts it"),
     Race("volume", "is made anew and mounted", _volume_anew_and_mounted),
     Race("volume", "is mounted by a new container", _volume_mounted),
+    Race(
+        "volume", "is named by a new service", _volume_named_by_service,
+        window="removed", open="the volume of a service that runs no task here",
+    ),
     Race("image", "loses its tag to another image", _tag_moves, window="removed"),
     Race(
         "image", "has a spare tag that moves to another image", _spare_tag_moves,
@@ -470,6 +489,10 @@ RACES = (
     Race(
         "image", "is mounted by a container", _gets_mounted,
         window="removed", open="an image that a container mounts",
+    ),
+    Race(
+        "image", "is named by a new service", _named_by_service,
+        window="removed", open="the image of a service that runs no task here",
     ),
     Race(
         "image", "gets a child by the legacy builder", _built_child,

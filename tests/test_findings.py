@@ -183,6 +183,25 @@ def test_images_that_one_old_container_keeps() -> None:
     assert "DS006" not in found(app)
 
 
+OF_OTHERS = ({"com.docker.swarm.task.id": "x"}, {"io.kubernetes.pod.name": "x"})
+
+
+@pytest.mark.parametrize("labels", OF_OTHERS)
+def test_nobody_is_told_to_remove_what_the_swarm_or_the_kubelet_cleans_up(labels: dict[str, str]) -> None:
+    """Neither an old container that keeps an image, nor one that is dead for long."""
+    app, old = image("a", "app:1", size=8 * MEGA), container("job", image="sha256:a", finished=ago(days=40))
+    dead = container("dead", "dead", finished=ago(days=2))
+    assert {"DS006", "DS009"} <= set(found(app, old, dead))
+    assert not {"DS006", "DS009"} & set(found(app, changed(old, labels=labels), changed(dead, labels=labels)))
+
+
+def test_a_volume_that_an_unseen_service_may_use_is_not_said_to_be_of_no_use() -> None:
+    volumes = (idle_volume("old"), idle_volume("data", "shop"))
+    assert {"DS003", "DS004"} <= set(found(*volumes))
+    assert not {"DS003", "DS004"} & set(found(*volumes, services=None))
+    assert "DS003" in found(msgspec.structs.replace(idle_volume("old"), anonymous=True), services=None)
+
+
 def idle_volume(name: str, project: str | None = None) -> Volume:
     """A volume that scans have seen unused for long."""
     seen = volume(name, anonymous=False, created=ago(days=90))

@@ -2,15 +2,27 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.allowed import ALLOWED_CALLS
 from tests.engines.engine import Engine
 from tests.engines.litter import Litter
 from tests.engines.scenarios_layers import half_empty
 from tests.engines.scenarios_registry import registry
-from tests.engines.swarm import create_service, replicas, scale, service_spec, swarm, update_service
+from tests.engines.swarm import (
+    await_containers,
+    create_service,
+    replicas,
+    scale,
+    service_spec,
+    swarm,
+    update_service,
+    worker_of,
+)
+from tests.faults import faulty
 from tests.running import dockersweep
 
 SWARM_ENGINES = ("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
@@ -44,6 +56,7 @@ def test_a_service_that_is_scaled_to_0_comes_back_with_its_data(manager: Engine,
     litter.volume("db-data", size=1000)
     litter.volume("db-data-old", size=1000)
     create_service(manager, "db", "shopdb:16", mode=replicas(1), volumes=["db-data"])
+    await_containers(manager, "db", 1)
     scale(manager, "db", 0)
     told = decisions(manager, *EVERYTHING, *AT_ONCE)
     for name in ("db-data", "shopdb:16"):
@@ -54,7 +67,8 @@ def test_a_service_that_is_scaled_to_0_comes_back_with_its_data(manager: Engine,
     explained = dockersweep("explain", "volume:db-data", host=manager.url).stdout
     assert "volume db-data <- service db (0 of 0 replicas)" in explained
     assert "Nothing holds it" not in explained
-    assert "used by service db (0 of 0 replicas)" in dockersweep("scan", "--all", host=manager.url).stdout
+    for words in (("scan", "--all", "--format", "csv"), ("report", "--format", "html"), ("plan", "--verbose")):
+        assert "used by service db (0 of 0 replicas)" in dockersweep(*words, host=manager.url).stdout, words
     assert dockersweep("sweep", "--yes", *EVERYTHING, *AT_ONCE, host=manager.url).status == 0
     assert manager.docker("volume", "ls", "-q").stdout.split() == ["db-data"]
     scale(manager, "db", 1)
@@ -110,6 +124,70 @@ def test_by_default_an_image_that_a_swarm_pulled_by_digest_stays(manager: Engine
     assert [told[one]["verdict"] for one in ids] == ["keep", "remove"]
     assert dockersweep("sweep", "--yes", *AT_ONCE, host=manager.url).status == 0
     assert [one["Id"] for one in manager.wire.images()] == [ids[0]]
+
+
+UNSEEN = "protection: a service of the swarm may use it, and services cannot be seen here (protect.unseen_services)"
+WITHOUT_SERVICES = tuple(call for call in ALLOWED_CALLS if call != ("GET", "/services"))
+
+
+def litter_of_a_node(engine: Engine) -> None:
+    """What services may name, and what they cannot."""
+    litter = Litter(engine)
+    litter.image("built:1", layers={"built": 1000})
+    litter.volume("data", size=1000)
+    litter.anonymous_volume()
+    with registry(engine) as source:
+        source.offer("1", [half_empty("pulled", 1000)])
+        source.pull("pulled", "1")
+    engine.wire.call("POST", "/networks/create", {"Name": "mine", "Driver": "bridge"})
+
+
+def only_what_cannot_be_named_goes(engine: Engine, host: str, why: str) -> None:
+    run = dockersweep("plan", "--format", "json", *EVERYTHING, *AT_ONCE, host=host)
+    told = {one["name"]: one for one in run.json()["decisions"]}
+    for name in ("built:1", "data"):
+        assert texts(told[name]) == [UNSEEN]
+        assert told[name]["reasons"][0]["code"] == "unseen-services"
+    assert told["mine"]["verdict"] == "remove"
+    warnings = [one["text"] for one in run.json()["warnings"] if one["about"] == "services of the swarm"]
+    assert len(warnings) == 1
+    assert why in warnings[0]
+    swept = dockersweep("sweep", "--yes", *EVERYTHING, *AT_ONCE, host=host)
+    assert swept.status == 0, swept.stderr
+    assert (swept.stdout + swept.stderr).count("services of the swarm: not seen") == 1
+    assert engine.docker("volume", "ls", "-q").stdout.split() == ["data"]
+    assert engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split() == ["built:1"]
+    assert "mine" not in engine.docker("network", "ls", "--format", "{{.Name}}").stdout.split()
+
+
+@pytest.mark.on_engines("docker-20.10", "docker-28.5", "docker-28.5-containerd")
+def test_a_worker_keeps_what_services_may_name(manager: Engine, tmp_path: Path) -> None:
+    with worker_of(manager) as worker:
+        litter_of_a_node(worker)
+        only_what_cannot_be_named_goes(worker, worker.url, "this node is a worker of a swarm")
+        policy = tmp_path / "dockersweep.toml"
+        policy.write_text(LIFTED)
+        run = dockersweep("sweep", "--yes", "--policy", str(policy), host=worker.url)
+        assert run.status == 0, run.stderr
+        assert worker.docker("volume", "ls", "-q").stdout.split() == []
+
+
+LIFTED = """
+version = 1
+protect.unseen_services = false
+[[rule]]
+name = "volumes"
+kind = "volume"
+everything = true
+remove.older_than = "0s"
+"""
+
+
+def test_a_proxy_that_allows_only_the_old_calls_is_told_and_enough(manager: Engine) -> None:
+    litter_of_a_node(manager)
+    create_service(manager, "db", "built:1", volumes=["data"])
+    with faulty(manager.recorder.path, allowed=WITHOUT_SERVICES) as proxy:
+        only_what_cannot_be_named_goes(manager, proxy.url, "with 403")
 
 
 def test_services_are_asked_for_once_and_of_a_manager_alone(engine: Engine, litter: Litter) -> None:

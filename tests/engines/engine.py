@@ -38,11 +38,15 @@ class Engine:
     data; `close` removes all of it.
     """
 
-    def __init__(self, kind: EngineKind, *, options: tuple[str, ...] = ()) -> None:
-        """Name an engine, with further options for its command line; nothing runs yet."""
+    def __init__(self, kind: EngineKind, *, options: tuple[str, ...] = (), beside: Engine | None = None) -> None:
+        """Name an engine, with further options for its command line; nothing runs yet.
+
+        It has a network of its own, or that of a running engine which it is to talk to.
+        """
         self.kind = kind
         self.options = options
         """For its command line, from its next start on."""
+        self._beside = beside
         self._run: rundir.RunDirectory | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._api: APIClient | None = None
@@ -210,7 +214,8 @@ class Engine:
     # How it is done.
 
     def _launch(self, run: rundir.RunDirectory) -> subprocess.Popen[bytes]:
-        engine = launch.command(self.kind, run.path, self.socket, self.data_root, self.options)
+        network_of = None if self._beside is None else self._beside.pid
+        engine = launch.command(self.kind, run.path, self.socket, self.data_root, self.options, network_of)
         return keeper.start(run, engine, launch.environment(self.kind, run.path))
 
     def _await_answer(self) -> None:

@@ -31,12 +31,18 @@ network_config_dir = "{run}/networks"
 """
 
 
-def command(kind: EngineKind, run: Path, socket: Path, data: Path, options: tuple[str, ...]) -> list[str]:
-    """The command that becomes the engine, with all it needs prepared."""
+def command(
+    kind: EngineKind, run: Path, socket: Path, data: Path, options: tuple[str, ...], network_of: int | None
+) -> list[str]:
+    """The command that becomes the engine, with all it needs prepared; in a network of its own, or in that of a
+    process."""
     inside = ["sh", str(_INSIDE), str(kind.root.path), str(run)]
     # The whole of it ends when the keeper, our parent, does; see keeper.py.
     tied = ["setpriv", "--pdeathsig", "KILL"]
     apart = ["unshare", *_NAMESPACES, "--fork", "--kill-child", "--propagation", "private"]
+    if network_of is not None:
+        apart.remove("--net")
+        apart = ["nsenter", f"--net=/proc/{network_of}/ns/net", *apart]
     if kind.flavour == "docker":
         return [*tied, *apart, *inside, *_dockerd(kind, run, socket, data, options)]
     cgroups.make(run.name)

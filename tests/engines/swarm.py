@@ -35,6 +35,24 @@ def swarm(engine: Engine) -> Iterator[None]:
         leave_swarm(engine)
 
 
+@contextmanager
+def worker_of(manager: Engine) -> Iterator[Engine]:
+    """Another engine of the same kind, which is a worker in the swarm of a manager."""
+    with Engine(manager.kind, options=("--bridge=none",), beside=manager) as worker:
+        token = manager.wire.call("GET", "/swarm")["JoinTokens"]["Worker"]
+        body = {
+            "ListenAddr": "127.0.0.2:2377",
+            "AdvertiseAddr": "127.0.0.2",
+            "RemoteAddrs": ["127.0.0.1:2377"],
+            "JoinToken": token,
+        }
+        worker.wire.call("POST", "/swarm/join", body)
+        try:
+            yield worker
+        finally:
+            leave_swarm(worker)
+
+
 def leave_swarm(engine: Engine) -> None:
     """Have an engine be alone again."""
     engine.wire.call("POST", "/swarm/leave", tolerate=(503,), force="1")
@@ -81,7 +99,8 @@ def service_spec(
             "ContainerSpec": container,
             "Networks": [{"Target": network} for network in networks],
             "Placement": {"Constraints": list(constraints)},
-            "RestartPolicy": {"Condition": "none"},
+            # A job may not restart always, which is what others do where nothing is said.
+            "RestartPolicy": {"Condition": "on-failure"} if mode and "ReplicatedJob" in mode else {},
         },
         "Mode": mode or replicas(0),
     }
@@ -104,24 +123,31 @@ def update_service(engine: Engine, name: str, spec: dict[str, Any]) -> None:
 
 
 def scale(engine: Engine, name: str, count: int) -> None:
-    """Have a service run so many tasks, and wait until it does."""
+    """Have a service run so many tasks, and wait until it does; with none it has no container left."""
     spec = engine.wire.call("GET", f"/services/{name}")["Spec"]
     update_service(engine, name, spec | {"Mode": replicas(count)})
     await_containers(engine, name, count)
+    for container in _containers(engine, name) if count == 0 else ():
+        # The swarm does so too, after some seconds.
+        engine.wire.raw("DELETE", f"/containers/{container['Id']}", tolerate=(404, 409))
 
 
 def await_containers(engine: Engine, name: str, running: int) -> None:
-    """Wait until a service has so many containers that run on this engine, and with none wanted none at all."""
+    """Wait until a service has so many containers that run on this engine."""
     deadline = time.monotonic() + _PATIENCE
     while True:
-        listed = engine.wire.call("GET", "/containers/json", all="1")
-        states = [one["State"] for one in listed if one["Labels"].get("com.docker.swarm.service.name") == name]
-        if states.count("running") == running and (running or not states):
+        states = [one["State"] for one in _containers(engine, name)]
+        if states.count("running") == running:
             return
         if time.monotonic() > deadline:
             tasks = engine.wire.call("GET", "/tasks")
             raise TimeoutError(f"service {name} has {states}: {[one['Status'] for one in tasks]}")
         time.sleep(0.05)
+
+
+def _containers(engine: Engine, service: str) -> list[dict[str, Any]]:
+    listed = engine.wire.call("GET", "/containers/json", all="1")
+    return [one for one in listed if one["Labels"].get("com.docker.swarm.service.name") == service]
 
 
 def replicas(count: int) -> dict[str, Any]:
