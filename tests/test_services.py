@@ -22,7 +22,7 @@ from tests.engines.swarm import (
     update_service,
     worker_of,
 )
-from tests.faults import faulty
+from tests.faults import READING_FAULTS, Strike, faulty
 from tests.running import dockersweep
 
 SWARM_ENGINES = ("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
@@ -188,6 +188,22 @@ def test_a_proxy_that_allows_only_the_old_calls_is_told_and_enough(manager: Engi
     create_service(manager, "db", "built:1", volumes=["data"])
     with faulty(manager.recorder.path, allowed=WITHOUT_SERVICES) as proxy:
         only_what_cannot_be_named_goes(manager, proxy.url, "with 403")
+
+
+@pytest.mark.on_engines("docker-28.5")
+def test_an_answer_that_does_not_hold_is_no_word_on_what_services_name(manager: Engine, litter: Litter) -> None:
+    """The scan goes on, and keeps in doubt: what a service names it may not be told."""
+    litter.volume("data")
+    create_service(manager, "db", "none:1", volumes=["data"])
+    for name in ("half of body", "stall", "500 JSON", "404", "garbage", "null", "wrong type"):
+        fault = next(one for one in READING_FAULTS if str(one) == name)
+        with faulty(manager.recorder.path) as proxy:
+            proxy.begin(Strike(fault, "GET", "/services"))
+            flags = ("--format", "json", "--engine-timeout", "2s", "--kind", "volume", *EVERYTHING, *AT_ONCE)
+            run = dockersweep("plan", *flags, host=proxy.url)
+        assert run.status == 0, (name, run.stderr)
+        assert [texts(one)[0] for one in run.json()["decisions"] if one["name"] == "data"] == [UNSEEN], name
+        assert [one for one in run.json()["warnings"] if one["about"] == "services of the swarm"], name
 
 
 def test_services_are_asked_for_once_and_of_a_manager_alone(engine: Engine, litter: Litter) -> None:
