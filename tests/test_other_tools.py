@@ -147,6 +147,8 @@ def test_a_report_counts_them_and_tells_of_what_a_killed_build_left(held: Held) 
     assert (layers["count"], layers["in_use"], layers["external"]) == (3, 3, 3)
     assert 3 * MEGABYTE < layers["external_bytes"] == layers["size"]["low_bytes"] == layers["size"]["high_bytes"]
     assert "DS018" not in [one["id"] for one in young["findings"]]
+    page = dockersweep("report", "--format", "html", "--no-ledger", host=held.engine.url).stdout
+    assert "Among the writable layers are 3 containers of other tools" in page
     later = (datetime.now(UTC) + timedelta(hours=8)).isoformat()
     old = dockersweep(*words, host=held.engine.url, DOCKERSWEEP_NOW=later).json()
     [left] = [one for one in old["findings"] if one["id"] == "DS018"]
@@ -159,6 +161,11 @@ def test_from_afar_nothing_of_another_store_is_counted(held: Held) -> None:
     sizes = {one["id"]: one["reclaim"] for one in plan["removals"]}
     assert plan["size_base"] == "lengths"
     assert sizes[held.ids["child"]]["high_bytes"] < 2.9 * MEGABYTE
+    words = ("report", "--format", "json", "--no-sizes")
+    afar = dockersweep(*words, host=held.engine.url).json()
+    [images] = [one["size"] for one in afar["shares"] if one["share"] == "image"]
+    listed = [one for one in held.engine.wire.images() if not one.get("ReadOnly")]
+    assert images["high_bytes"] == sum(one["Size"] for one in listed)
 
 
 def test_behind_a_proxy_for_docker_clients_the_rest_works_and_it_is_told(held: Held) -> None:

@@ -28,8 +28,9 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
     rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, "enough" would
     have gone for it if less had come back before, and "marked" is a candidate of a rule with remove.marked_for, which
     stays for it until the time has passed; then it stands beside "old-enough". "refused" is kept for a week after the
-    engine has refused it in three runs. "service" is named by a service of the
-    swarm, "unseen-services" may be by one that cannot be seen, "kubelet" belongs to Kubernetes."""
+    engine has refused it in three runs. "service" is named by a service of the swarm, "unseen-services" may be by one
+    that cannot be seen, "kubelet" belongs to Kubernetes. "external" is used by another tool in the same storage,
+    "read-only" lies in a store from which nothing can be removed."""
     rule: str
     """The rule that speaks, or what stands above the rules: "hard protection", "protected", "protection", "--kind"."""
     text: str

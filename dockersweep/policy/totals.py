@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from dockersweep.model.history import ShareSize
-from dockersweep.model.inventory import Container, Inventory, Kind
+from dockersweep.model.inventory import Container, Image, Inventory, Kind
 from dockersweep.model.naming import objects_of
 from dockersweep.model.plan import NOTHING, Interval, ObjectRef
 from dockersweep.model.report import Share
@@ -66,7 +66,7 @@ class Totals:
             images, cache, volumes = (self._of_kinds[kind] for kind in ("image", "build-cache", "volume"))
         else:
             layers, logs = _told_apart(seen)
-            images = _exactly(_held_by_images(seen)) or _at_most(one.size_bytes for one in seen.images)
+            images = _exactly(_held_by_images(seen)) or _at_most(_sizes_here(seen.images))
             cache = _exactly(_held_by_cache(seen)) or _at_most(one.size_bytes for one in seen.build_cache or ())
             volumes = _added_up(one.size_bytes for one in seen.volumes)
         return {
@@ -148,6 +148,11 @@ def _told_apart(inventory: Inventory) -> tuple[Interval, Interval]:
 def _without_log(container: Container) -> int | None:
     size, log = container.size_bytes, container.log_bytes
     return None if size is None or log is None else max(0, size - log)
+
+
+def _sizes_here(images: Iterable[Image]) -> Iterator[int | None]:
+    """What lies in additional stores takes nothing of the engine's own."""
+    return (0 if image.read_only else image.size_bytes for image in images)
 
 
 def _exactly(size: int | None) -> Interval | None:

@@ -68,17 +68,18 @@ def sum_sentence(report: Report) -> str:
     return (
         f"Reclaimable is what {report.policy_source} would remove: {format_interval(report.reclaimable)}. "
         f"All that is unused would give back {format_interval(report.unused)}. "
-        f"{base_sentence(report.size_base, report.not_from_disk)}{_external_sentence(report)}"
+        f"{sizes_sentences(report)}"
     )
 
 
-def _external_sentence(report: Report) -> str:
-    """Return what of the writable layers is not the engine's, after a space; nothing where all is."""
+def sizes_sentences(report: Report) -> str:
+    """Return what sizes are, and what of the writable layers is not the engine's."""
+    base = base_sentence(report.size_base, report.not_from_disk)
     [row] = [row for row in report.shares if row.share == "writable-layer"]
     if not row.external:
-        return ""
+        return base
     of_which = f"{plural(row.external, 'container')} of other tools, {format_size(row.external_bytes)}"
-    return f" Among the writable layers are {of_which}: podman ps --all --external lists them."
+    return f"{base} Among the writable layers are {of_which}: podman ps --all --external lists them."
 
 
 def trend_sentence(report: Report) -> str:

@@ -18,9 +18,9 @@ from dockersweep.report.disk_words import (
     address_sentence,
     disk_sentence,
     signed_size,
+    sizes_sentences,
     trend_sentence,
 )
-from dockersweep.report.headline import base_sentence
 from dockersweep.report.page import rows, trend_lines
 from dockersweep.report.page.answers import answers, first_steps
 from dockersweep.report.page.treemap import tree, treemap
@@ -71,7 +71,7 @@ def page(report: Report) -> str:
         trend_sentence=trend_sentence(report),
         disk_sentence=disk_sentence(report.disk),
         address=address_sentence(report.engine),
-        base=base_sentence(report.size_base, report.not_from_disk),
+        sizes=sizes_sentences(report),
     )  # fmt: skip
 
 
