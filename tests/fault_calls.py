@@ -71,7 +71,8 @@ class Call:
     @property
     def lists(self) -> bool:
         """Whether it answers many objects."""
-        return self.path in ("/containers/json", "/images/json", "/volumes", "/networks", "/system/df")
+        lists = ("/containers/json", "/images/json", "/volumes", "/networks", "/system/df", "/libpod/containers/json")
+        return self.path in lists
 
     @property
     def target(self) -> tuple[str, str]:

@@ -62,8 +62,9 @@ class WireExternalContainer(Struct, rename="pascal"):
 
     id: str
     state: str
+    image_id: str = field(name="ImageID")
+    """Empty where it was made from scratch."""
     names: list[str] | None = None
-    image_id: str = field(default="", name="ImageID")
     command: list[str] | None = None
     created: str = ""
 
