@@ -583,3 +583,14 @@ def test_the_command_line(saved: str, tmp_path: Path) -> None:
 def test_what_is_not_clear_is_refused_with_what_it_could_be(saved: str, text: str, message: str) -> None:
     run = dockersweep("explain", text, "--inventory", saved)
     assert (run.status, run.stdout, run.stderr) == (2, "", f"dockersweep: {message}\n")
+
+
+def test_the_pause_image_of_another_registry_never_goes_where_pods_are() -> None:
+    """What its name means is told by containers that have nothing else to do with it."""
+    pause = image("a", "mirror.example.com/pause:3.9")
+    pod = container("k8s_web", "running", labels={"io.kubernetes.pod.name": "web"})
+    policy = policy_from_flags(PolicyFlags(all_images=True, older_than=parse_age("0s")))
+    told = explain(inventory(pause, pod), policy, NOW, ref_of(pause))
+    assert (told.decision.verdict, told.forecast.when) == ("keep", "never")
+    assert "the pause image" in told.forecast.text
+    assert explain(inventory(pause), policy, NOW, ref_of(pause)).decision.verdict == "remove"

@@ -13,6 +13,7 @@ from dockersweep.model.plan import Decision, ObjectRef
 from dockersweep.model.policy import Policy
 from dockersweep.policy.chains import all_holders
 from dockersweep.policy.crossings import LONGEST_WOBBLE, crossings, has_calendar_ages
+from dockersweep.policy.kubelet import has_pods
 from dockersweep.policy.marks import marked_until
 from dockersweep.policy.matching import facts_of
 from dockersweep.policy.order import holders_first
@@ -51,11 +52,13 @@ class Future:
     def _smaller(self, inventory: Inventory) -> Inventory:
         """Return the inventory without what has no say in what becomes of the object.
 
-        Keep rules count all objects of a kind, and Podman mistakes volumes for each other.
+        Keep rules count all objects of a kind, Podman mistakes volumes for each other, and where pods are an image may
+        be the pause image.
         """
         parts: dict[Kind, tuple[Object, ...]] = {}
         for kind in KINDS:
             is_whole = kind in self._counted or (kind == "volume" and inventory.engine.flavour == "podman")
+            is_whole = is_whole or (kind == "container" and has_pods(inventory))
             needed = objects_of(inventory, kind) if is_whole else self._objects
             parts[kind] = tuple(seen for seen in needed if kind_of(seen) == kind)
         return replace(

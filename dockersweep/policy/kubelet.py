@@ -7,7 +7,7 @@ image, as "podsandbox" (core/sandbox_helpers.go of Mirantis/cri-dockerd). It lab
 import re
 from collections.abc import Sequence
 
-from dockersweep.model.inventory import Container, Image, Inventory, Labels, Object
+from dockersweep.model.inventory import Image, Inventory, Labels
 from dockersweep.model.plan import Reason
 from dockersweep.policy.image_names import whole_repository_of, with_registry
 
@@ -32,35 +32,32 @@ def is_of_kubelet(labels: Labels) -> bool:
     return any(label.startswith(PREFIX) for label in labels)
 
 
-class Kubelet:
-    """What of an inventory belongs to the kubelet, if one works there."""
+def has_pods(inventory: Inventory) -> bool:
+    """Return whether a kubelet works there, as far as containers tell."""
+    return any(is_of_kubelet(seen.labels) for seen in inventory.containers)
 
-    def __init__(self, inventory: Inventory) -> None:
-        self._is_here = any(is_of_kubelet(seen.labels) for seen in inventory.containers)
 
-    def reasons(self, seen: Object) -> Sequence[Reason]:
-        """Return why no policy can remove an object that belongs to the kubelet."""
-        if type(seen) is Container:
-            return _of_container(seen.labels) if self._is_here else ()
-        if type(seen) is not Image:
-            return ()
-        if is_of_kubelet(seen.labels):
-            return _reason(f"it has the label {_first(seen.labels)}, so it belongs to the kubelet")
-        if self._is_pause(seen):
-            return _reason("the pause image, which the kubelet needs for every pod")
-        return ()
+def held_by_kubelet(inventory: Inventory) -> dict[str, Sequence[Reason]]:
+    """Return why containers and images stay that belong to the kubelet, by their ids."""
+    held = {seen.id: _of_container(seen.labels) for seen in inventory.containers if is_of_kubelet(seen.labels)}
+    are_here = bool(held)
+    for image in inventory.images:
+        if is_of_kubelet(image.labels):
+            held[image.id] = _reason(f"it has the label {_first(image.labels)}, so it belongs to the kubelet")
+        elif _is_pause(image, are_here):
+            held[image.id] = _reason("the pause image, which the kubelet needs for every pod")
+    return held
 
-    def _is_pause(self, image: Image) -> bool:
-        """Whether it is called like a pause image: by a usual name, or, where pods are, in any registry."""
-        for name in (*image.tags, *image.digests):
-            if "pause" in name and _PAUSE.fullmatch(repository := whole_repository_of(name)):
-                return self._is_here or with_registry(repository).startswith(_KNOWN)
-        return False
+
+def _is_pause(image: Image, pods_are_here: bool) -> bool:
+    """Whether it is called like a pause image: by a usual name, or, where pods are, in any registry."""
+    for name in (*image.tags, *image.digests):
+        if "pause" in name and _PAUSE.fullmatch(repository := whole_repository_of(name)):
+            return pods_are_here or with_registry(repository).startswith(_KNOWN)
+    return False
 
 
 def _of_container(labels: Labels) -> Sequence[Reason]:
-    if not is_of_kubelet(labels):
-        return ()
     if _POD in labels:
         pod = f"{labels[_NAMESPACE]}/{labels[_POD]}" if _NAMESPACE in labels else labels[_POD]
         return _reason(f"part of the Kubernetes pod {pod}, which the kubelet itself cleans up")

@@ -17,11 +17,11 @@ from dockersweep.model.inventory import (
     Object,
     Volume,
 )
-from dockersweep.model.naming import KIND_OF
+from dockersweep.model.naming import KIND_OF, id_of
 from dockersweep.model.plan import Reason, ReasonCode
 from dockersweep.model.policy import Protection, Protections
 from dockersweep.policy.image_names import compile_names, repositories_of
-from dockersweep.policy.kubelet import Kubelet, is_of_kubelet
+from dockersweep.policy.kubelet import held_by_kubelet, is_of_kubelet
 from dockersweep.policy.other_tools import held_by_other_tools
 from dockersweep.policy.patterns import Test, compile_pairs, compile_patterns, is_regular_expression
 from dockersweep.policy.services import ServiceHolds
@@ -50,7 +50,7 @@ class HardProtections:
 
     def __init__(self, inventory: Inventory) -> None:
         self._services = ServiceHolds(inventory)
-        self._kubelet = Kubelet(inventory)
+        self._kubelet = held_by_kubelet(inventory)
         self._own_container = inventory.own_container_id
         self._other_tools = held_by_other_tools(inventory)
         self._is_podman = inventory.engine.flavour == "podman"
@@ -61,9 +61,10 @@ class HardProtections:
 
         `is_held` tells whether any container, one that goes as well, holds it.
         """
-        of_others = (*self._services.reasons(seen), *self._kubelet.reasons(seen))
         of_itself = self._of_itself(seen, is_held)
-        return (*of_others, *of_itself) if of_others else of_itself
+        services = self._services.reasons(seen)
+        kubelet = self._kubelet.get(id_of(seen), ()) if self._kubelet else ()
+        return (*services, *kubelet, *of_itself) if services or kubelet else of_itself
 
     def _of_itself(self, seen: Object, is_held: bool) -> Sequence[Reason]:
         if type(seen) is Container:
