@@ -594,3 +594,15 @@ def test_the_pause_image_of_another_registry_never_goes_where_pods_are() -> None
     assert (told.decision.verdict, told.forecast.when) == ("keep", "never")
     assert "the pause image" in told.forecast.text
     assert explain(inventory(pause), policy, NOW, ref_of(pause)).decision.verdict == "remove"
+
+
+def test_an_image_that_a_volume_names_never_goes_where_podman_does_not_list_its_container() -> None:
+    """The name stands in a volume, which has nothing else to do with the image."""
+    made, other = image("a", "data:1"), image("b", "other:1")
+    named = volume("v", anonymous=False, driver="image", options={"image": "data:1"})
+    there = replace(inventory(made, other, named), external=None)
+    policy = policy_from_flags(PolicyFlags(all_images=True, older_than=parse_age("0s")))
+    told = explain(there, policy, NOW, ref_of(made))
+    assert (told.decision.verdict, told.forecast.when) == ("keep", "never")
+    assert "used by volume v (driver image)" in told.forecast.text
+    assert explain(there, policy, NOW, ref_of(other)).forecast.when == "now"

@@ -13,13 +13,14 @@ from dockersweep.model.plan import Decision, ObjectRef
 from dockersweep.model.policy import Policy
 from dockersweep.policy.chains import all_holders
 from dockersweep.policy.crossings import LONGEST_WOBBLE, crossings, has_calendar_ages
-from dockersweep.policy.kubelet import has_pods
 from dockersweep.policy.marks import marked_until
-from dockersweep.policy.matching import facts_of
+from dockersweep.policy.matching import Facts
 from dockersweep.policy.order import holders_first
+from dockersweep.policy.protections import HardProtections
 from dockersweep.policy.references import Holds
 from dockersweep.policy.refusals import tried_again
 from dockersweep.policy.rules import Judge
+from dockersweep.policy.sizes import Sizes
 from dockersweep.policy.staying import Staying, why_it_stays
 from dockersweep.units import format_duration, format_instant
 
@@ -47,19 +48,15 @@ class Future:
             )
         ]
         self._counted = {kind for rule in policy.rules if rule.keep is not None for kind in rule.kinds}
+        self._hard = HardProtections(inventory)
         self._inventory = self._smaller(inventory)
 
     def _smaller(self, inventory: Inventory) -> Inventory:
-        """Return the inventory without what has no say in what becomes of the object.
-
-        Keep rules count all objects of a kind, Podman mistakes volumes for each other, and where pods are an image may
-        be the pause image.
-        """
+        """Return the inventory without what has no say in what becomes of the object, but for hard protections, which
+        are those of the whole: keep rules count all objects of a kind."""
         parts: dict[Kind, tuple[Object, ...]] = {}
         for kind in KINDS:
-            is_whole = kind in self._counted or (kind == "volume" and inventory.engine.flavour == "podman")
-            is_whole = is_whole or (kind == "container" and has_pods(inventory))
-            needed = objects_of(inventory, kind) if is_whole else self._objects
+            needed = objects_of(inventory, kind) if kind in self._counted else self._objects
             parts[kind] = tuple(seen for seen in needed if kind_of(seen) == kind)
         return replace(
             inventory,
@@ -78,7 +75,7 @@ class Future:
         policy = self._policy
         if not counting:
             policy = replace(policy, rules=tuple(replace(rule, keep=None) for rule in policy.rules))
-        judge = Judge(self._inventory, policy, at, self.holds)
+        judge = Judge(self._inventory, policy, at, self.holds, self._hard)
         return {ref_of(seen): judge.decide(judge.case(ref_of(seen), seen)) for seen in self._objects}
 
     def tags(self) -> dict[ObjectRef, tuple[str, ...]]:
@@ -89,7 +86,8 @@ class Future:
         """Return the instants after now at which any of these decisions may change, in order."""
         kinds = {ref_of(seen).kind for seen in self._objects} & self._counted
         counted = (seen for kind in kinds for seen in objects_of(self._inventory, kind))
-        found = set(crossings(self._policy, self._objects, counted, self.holds, facts_of(self._inventory)))
+        facts = Facts(Sizes(self._inventory).of, self._hard.services_of)
+        found = set(crossings(self._policy, self._objects, counted, self.holds, facts))
         for ref in map(ref_of, self._objects):
             found.update(marked_until(self._policy, self._inventory, ref))
             found.update(tried_again(self._policy, self._inventory, ref))

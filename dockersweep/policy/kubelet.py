@@ -32,11 +32,6 @@ def is_of_kubelet(labels: Labels) -> bool:
     return any(label.startswith(PREFIX) for label in labels)
 
 
-def has_pods(inventory: Inventory) -> bool:
-    """Return whether a kubelet works there, as far as containers tell."""
-    return any(is_of_kubelet(seen.labels) for seen in inventory.containers)
-
-
 def held_by_kubelet(inventory: Inventory) -> dict[str, Sequence[Reason]]:
     """Return why containers and images stay that belong to the kubelet, by their ids."""
     held = {seen.id: _of_container(seen.labels) for seen in inventory.containers if is_of_kubelet(seen.labels)}

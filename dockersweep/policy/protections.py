@@ -66,6 +66,10 @@ class HardProtections:
         kubelet = self._kubelet.get(id_of(seen), ()) if self._kubelet else ()
         return (*services, *kubelet, *of_itself) if services or kubelet else of_itself
 
+    def services_of(self, seen: Object) -> tuple[str, ...] | None:
+        """Return the names of the services of the swarm that name an object; None where they cannot be seen."""
+        return self._services.names(seen)
+
     def _of_itself(self, seen: Object, is_held: bool) -> Sequence[Reason]:
         if type(seen) is Container:
             return self._of_container(seen)

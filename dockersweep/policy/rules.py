@@ -25,7 +25,7 @@ from dockersweep.policy.protections import HardProtections, PolicyProtections
 from dockersweep.policy.references import Hold, Holds, find_holds
 from dockersweep.policy.refusals import refused
 from dockersweep.policy.retention import Unit, kept_by
-from dockersweep.policy.services import ServiceHolds, for_unseen_services
+from dockersweep.policy.services import for_unseen_services
 from dockersweep.policy.sizes import Sizes
 
 NOT_NAMED = Reason(code="no-rule", rule="no rule", text="no rule speaks of it")
@@ -76,15 +76,18 @@ class _Rule(Struct, frozen=True):
 class Judge:
     """Decides object by object and remembers what goes."""
 
-    def __init__(self, inventory: Inventory, policy: Policy, now: datetime, holds: Holds) -> None:
+    def __init__(
+        self, inventory: Inventory, policy: Policy, now: datetime, holds: Holds, hard: HardProtections | None = None
+    ) -> None:
+        """`hard` are the hard protections of the whole inventory, where `inventory` is only a part of it."""
         self._holds = holds
         self._sizes = Sizes(inventory)
         self._inventory = inventory
         self._policy = policy
         self.now = now
         self._going: set[ObjectRef] = set()
-        self._hard = HardProtections(inventory)
-        facts = Facts(self._sizes.of, ServiceHolds(inventory).names)
+        self._hard = HardProtections(inventory) if hard is None else hard
+        facts = Facts(self._sizes.of, self._hard.services_of)
         self._protected = PolicyProtections(policy.protections, facts.services_of)
         self._keeps_unseen = inventory.services is None and policy.protections.unseen_services
         youngest = policy.protections.younger_than
