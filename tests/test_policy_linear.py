@@ -5,15 +5,17 @@ The bound lies between that and four times, which a quadratic plan takes. It is 
 
 import time
 from collections.abc import Callable
+from hashlib import sha256
 
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import Inventory, Mount, Object
+from dockersweep.model.inventory import Inventory, Mount, Object, Service, ServiceSpec
 from dockersweep.model.policy import Policy
 from dockersweep.policy.patterns import compile_patterns
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.policyfile import read_policy
+from dockersweep.policy.services import ServiceHolds
 from tests.inventories import NOW, container, image, inventory, network, record, volume
 
 MOST_TIMES = 3.0
@@ -146,6 +148,32 @@ def test_twice_the_objects_take_about_twice_the_time(
     policy = read_policy(text.encode(), "a test")
     once, twice = (planning(inventory(*make(number)), policy) for number in (count, 2 * count))
     assert is_linear(once, twice)
+
+
+def naming_images_by_id(count: int) -> tuple[list[Object], list[ServiceSpec]]:
+    ids = [sha256(b"%d" % one).hexdigest() for one in range(count)]
+    return [image(one) for one in ids], [ServiceSpec(images=(one[:20],)) for one in ids]
+
+
+def naming_volumes_by_template(count: int) -> tuple[list[Object], list[ServiceSpec]]:
+    """The services name a volume for each task; none here is one of those."""
+    mount = Mount(type="volume", volume="data-{{.Task.Slot}}", source=None)
+    return [volume(f"v{one}") for one in range(count)], [ServiceSpec(mounts=(mount,))] * count
+
+
+@pytest.mark.parametrize("make", [naming_images_by_id, naming_volumes_by_template])
+def test_twice_the_objects_and_services_take_about_twice_the_time(
+    make: Callable[[int], tuple[list[Object], list[ServiceSpec]]],
+) -> None:
+    def finding(count: int) -> Callable[[], object]:
+        objects, specs = make(count)
+        services = (
+            Service(id=f"s{one}", name=f"s{one}", mode="replicated", spec=spec) for one, spec in enumerate(specs)
+        )
+        there = replace(inventory(*objects), services=tuple(services))
+        return lambda: ServiceHolds(there)
+
+    assert is_linear(finding(1000), finding(2000))
 
 
 def rules(count: int) -> Policy:

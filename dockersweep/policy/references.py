@@ -5,7 +5,7 @@ Engines lose count at times (moby#41686, moby#38883), so every reference is coun
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
@@ -143,7 +143,10 @@ class ImageNames:
             for prefix in ("", "localhost/", "docker.io/library/", "docker.io/"):
                 if prefix + spelling in self._by_name:
                     return self._by_name[prefix + spelling]
-        digits = reference.removeprefix("sha256:")
+        return self.beginning_with(reference.removeprefix("sha256:"))
+
+    def beginning_with(self, digits: str) -> Sequence[str]:
+        """Return the ids of the images whose digits begin so."""
         rest = range(bisect_left(self._by_digits, (digits, "")), len(self._by_digits))
         beginning = takewhile(lambda place: self._by_digits[place][0].startswith(digits), rest)
         return [self._by_digits[place][1] for place in beginning]

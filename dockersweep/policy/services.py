@@ -23,7 +23,7 @@ from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import ObjectRef, Reason
 from dockersweep.policy.image_names import with_registry
 from dockersweep.policy.patterns import compile_patterns
-from dockersweep.policy.references import volumes_mounted
+from dockersweep.policy.references import ImageNames, volumes_mounted
 
 SERVICE_NAME = "com.docker.swarm.service.name"
 _DIGITS = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
@@ -115,7 +115,7 @@ class _Names:
     """Finds the objects of an inventory by what a service calls them."""
 
     def __init__(self, inventory: Inventory) -> None:
-        self._images = inventory.images
+        self._by_id = ImageNames(inventory.images)
         self._by_tag: defaultdict[str, set[str]] = defaultdict(set)
         self._by_digest: defaultdict[str, set[str]] = defaultdict(set)
         for image in inventory.images:
@@ -125,6 +125,7 @@ class _Names:
                 if digest:
                     self._by_digest[digest].add(image.id)
         self._volumes = [volume.name for volume in inventory.volumes]
+        self._fitting: dict[str, list[str]] = {}
         self._mountpoints = {volume.mountpoint: volume for volume in inventory.volumes if volume.mountpoint}
         self._networks: Mapping[str, list[str]] = _networks_by_name(inventory.networks)
 
@@ -146,18 +147,19 @@ class _Names:
         name, _, digest = reference.partition("@")
         found = set(self._by_digest.get(digest, ())) | set(self._by_tag.get(_with_tag(name), ()))
         if not found and not digest and _DIGITS.fullmatch(name):
-            digits = name.removeprefix("sha256:")
-            return {image.id for image in self._images if image.id.removeprefix("sha256:").startswith(digits)}
+            return set(self._by_id.beginning_with(name.removeprefix("sha256:")))
         return found
 
     def _volumes_of(self, mounts: Iterable[Mount]) -> Iterator[str]:
         for name in volumes_mounted(mounts, self._mountpoints):
-            if "{{" in name:
-                # What each task makes of it is not known here, so every name that fits may be one.
-                fits = compile_patterns([_TEMPLATE.sub("*", name)])
-                yield from (volume for volume in self._volumes if fits(volume))
-            else:
-                yield name
+            yield from self._volumes_that_fit(_TEMPLATE.sub("*", name)) if "{{" in name else (name,)
+
+    def _volumes_that_fit(self, pattern: str) -> Sequence[str]:
+        """What each task makes of a template is not known here, so every name that fits may be one."""
+        if pattern not in self._fitting:
+            fits = compile_patterns([pattern])
+            self._fitting[pattern] = [volume for volume in self._volumes if fits(volume)]
+        return self._fitting[pattern]
 
 
 def _networks_by_name(networks: Iterable[Network]) -> Mapping[str, list[str]]:
