@@ -53,18 +53,17 @@ def _mounted_images(reads: ExternalReads) -> tuple[External, tuple[ScanWarning, 
     engine = reads.engine
     try:
         root = Beside(lambda: folder_of(engine)).result(GRACE_SECONDS)
-    except (UnreadableStorageError, OSError):
+        run_root = reads.run_root()
+        if run_root is None:
+            return (), ()
+        reading = Beside(lambda: podman.mounted_images(root, engine.image_store, Path(run_root)))
+        mounted = reading.result(GRACE_SECONDS)
+    except UnreadableStorageError:
         # From elsewhere it cannot be seen.
         return (), ()
-    run_root = reads.run_root()
-    if run_root is None:
-        return (), ()
-    reading = Beside(lambda: podman.mounted_images(root, engine.image_store, Path(run_root)))
-    try:
-        mounted = reading.result(GRACE_SECONDS)
     except TimeoutError:
         return (), (_not_known(f"the folders were not read within {GRACE_SECONDS:g} seconds"),)
-    except (OSError, msgspec.MsgspecError, ValueError) as error:
+    except (EngineError, OSError, msgspec.MsgspecError, ValueError) as error:
         return (), (_not_known(what_is_wrong(error)),)
     return tuple(
         ExternalContainer(id=layer, name=place, image_id=image_id, tool="image mount", created_at=None)
