@@ -29,6 +29,7 @@ from dockersweep.policy.case.cases import CaseRun
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.protections import SWARM_TASK, PolicyProtections
 from dockersweep.policy.references import find_holds
+from dockersweep.policy.services import ServiceHolds
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = find_cases(str(GOLDEN))
@@ -63,7 +64,7 @@ def every_object_has_one_decision_with_reasons(run: CaseRun) -> None:
 
 def nothing_is_removed_that_must_stay(run: CaseRun) -> None:
     going = gone(run)
-    protected = PolicyProtections(run.policy.protections)
+    protected = PolicyProtections(run.policy.protections, ServiceHolds(run.inventory))
     for held, holds in find_holds(run.inventory, run.plan.now).items():
         assert held not in going or all(hold.by in going for hold in holds), f"{held} is in use"
     for seen in objects_of(run.inventory):

@@ -7,7 +7,9 @@ from msgspec.structs import replace
 from dockersweep.errors import UsageError
 from dockersweep.model.inventory import ExternalContainer, ExternalTool, Inventory, Object
 from dockersweep.model.plan import Decision
-from dockersweep.model.policy import Policy
+from dockersweep.model.policy import Policy, Protection, Protections
+from dockersweep.policy.coverage import findings
+from dockersweep.policy.defaults import DEFAULT_POLICY
 from dockersweep.policy.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planner import make_plan
 from dockersweep.policy.rules import evaluate
@@ -332,3 +334,18 @@ def test_chains_of_a_legacy_build_are_released_down_to_their_root() -> None:
 def test_parents_in_a_circle_are_kept() -> None:
     circle = [image("a", parent="b"), image("b", parent="a")]
     assert {decision.verdict for decision in judge(inventory(*circle), NOW_FLAGS).values()} == {"keep"}
+
+
+def test_a_protection_of_services_is_not_called_idle_where_services_cannot_be_seen() -> None:
+    protections = Protections(
+        names=(Protection(pattern="pord-*", source="protect.names"),),
+        services=(Protection(pattern="db-*", source="protect.services"),),
+    )
+    policy = replace(DEFAULT_POLICY, protections=protections)
+    seen = inventory(volume("db-data", anonymous=False))
+    for services, idle in (((), ["protect.names pord-*", "protect.services db-*"]), (None, ["protect.names pord-*"])):
+        there = replace(seen, services=services)
+        assert [one.about for one in make_plan(there, policy, NOW).warnings] == idle
+        assert [one.removesuffix(" protects nothing that is there") for one in findings(there, policy)][
+            -len(idle) :
+        ] == idle

@@ -37,7 +37,7 @@ def findings(inventory: Inventory, policy: Policy) -> Iterator[str]:
             yield f'the rule "{found.rule}" speaks of none of the {found.there} objects of the kind {kinds}'
         elif found.spoken_of == found.there and rules[found.rule].match != EVERYTHING:
             yield f'the rule "{found.rule}" speaks of all {found.there} objects of the kind {kinds}'
-    protected = PolicyProtections(policy.protections, ServiceHolds(inventory).names)
+    protected = PolicyProtections(policy.protections, ServiceHolds(inventory))
     for seen in objects_of(inventory):
         list(protected.of(seen))
     for idle in protected.idle():

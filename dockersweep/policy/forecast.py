@@ -86,7 +86,7 @@ class Future:
         """Return the instants after now at which any of these decisions may change, in order."""
         kinds = {ref_of(seen).kind for seen in self._objects} & self._counted
         counted = (seen for kind in kinds for seen in objects_of(self._inventory, kind))
-        facts = Facts(Sizes(self._inventory).of, self._hard.services_of)
+        facts = Facts(Sizes(self._inventory).of, self._hard.services.names)
         found = set(crossings(self._policy, self._objects, counted, self.holds, facts))
         for ref in map(ref_of, self._objects):
             found.update(marked_until(self._policy, self._inventory, ref))

@@ -49,7 +49,7 @@ class HardProtections:
     """What no policy overrides, for the objects of one inventory."""
 
     def __init__(self, inventory: Inventory) -> None:
-        self._services = ServiceHolds(inventory)
+        self.services = ServiceHolds(inventory)
         self._kubelet = held_by_kubelet(inventory)
         self._own_container = inventory.own_container_id
         self._other_tools = held_by_other_tools(inventory)
@@ -62,13 +62,9 @@ class HardProtections:
         `is_held` tells whether any container, one that goes as well, holds it.
         """
         of_itself = self._of_itself(seen, is_held)
-        services = self._services.reasons(seen)
+        services = self.services.reasons(seen)
         kubelet = self._kubelet.get(id_of(seen), ()) if self._kubelet else ()
         return (*services, *kubelet, *of_itself) if services or kubelet else of_itself
-
-    def services_of(self, seen: Object) -> tuple[str, ...] | None:
-        """Return the names of the services of the swarm that name an object; None where they cannot be seen."""
-        return self._services.names(seen)
 
     def _of_itself(self, seen: Object, is_held: bool) -> Sequence[Reason]:
         if type(seen) is Container:
@@ -121,13 +117,10 @@ class _Group(NamedTuple):
 class PolicyProtections:
     """What a policy protects, made ready to be asked of many objects."""
 
-    def __init__(
-        self, protections: Protections, services_of: Callable[[Any], tuple[str, ...] | None] = lambda seen: None
-    ) -> None:
-        """`services_of` returns the names of the services of the swarm that name an object, None where they cannot be
-        seen."""
+    def __init__(self, protections: Protections, holds: ServiceHolds) -> None:
+        """`holds` are those of the services of the swarm."""
         services: dict[type, _Asking] = dict.fromkeys(
-            (Container, Image, Volume, Network), _Asking(services_of, _service_test)
+            (Container, Image, Volume, Network), _Asking(holds.names, _service_test)
         )
         of_key = (
             ("has the label", _LABELS, protections.labels),
@@ -137,6 +130,10 @@ class PolicyProtections:
             ("it is used by the service", services, protections.services),
         )
         self._idle = dict.fromkeys(pattern for _, _, patterns in of_key for pattern in patterns)
+        if not holds.are_seen:
+            # That they match nothing says nothing.
+            for pattern in protections.services:
+                del self._idle[pattern]
         self._groups: dict[type, list[_Group]] = {}
         for type_ in KIND_OF:
             asked = [(by_type[type_], said, one) for said, by_type, told in of_key if type_ in by_type for one in told]

@@ -87,8 +87,8 @@ class Judge:
         self.now = now
         self._going: set[ObjectRef] = set()
         self._hard = HardProtections(inventory) if hard is None else hard
-        facts = Facts(self._sizes.of, self._hard.services_of)
-        self._protected = PolicyProtections(policy.protections, facts.services_of)
+        facts = Facts(self._sizes.of, self._hard.services.names)
+        self._protected = PolicyProtections(policy.protections, self._hard.services)
         self._keeps_unseen = inventory.services is None and policy.protections.unseen_services
         youngest = policy.protections.younger_than
         self._youngest = None if youngest is None else AgeTest(Remove(older_than=youngest), now)

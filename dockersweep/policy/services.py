@@ -34,7 +34,7 @@ class ServiceHolds:
     """What the services of an inventory hold. Where they cannot be seen, that is nothing."""
 
     def __init__(self, inventory: Inventory) -> None:
-        self._are_seen = inventory.services is not None
+        self.are_seen = inventory.services is not None
         self._holds = _holds_of(inventory.services, _Names(inventory)) if inventory.services else {}
 
     def names(self, seen: Object) -> tuple[str, ...] | None:
@@ -42,7 +42,7 @@ class ServiceHolds:
         be seen."""
         if type(seen) is Container:
             return (seen.labels[SERVICE_NAME],) if SERVICE_NAME in seen.labels else ()
-        if not self._are_seen:
+        if not self.are_seen:
             return None
         return tuple(self._holds.get(ref_of(seen), ())) if self._holds else ()
 
