@@ -99,6 +99,14 @@ def run(memory: Memory, *became: tuple[Removal, str | None]) -> None:
     record.finish(0, NOW, None, None)
 
 
+def skipped(memory: Memory, removal: Removal) -> None:
+    """Write a run that let this be without asking the engine."""
+    record = memory.begin(START)
+    record.plan(PLAN, SEEN)
+    record.ended(removal, outcome_for(removal, "skipped", "changed since it was judged"))
+    record.finish(0, NOW, None, None)
+
+
 def test_runs_in_a_row_with_the_same_words_are_counted(tmp_path: Path) -> None:
     first, second = PLAN.removals[:2]
     with Memory(tmp_path) as memory:
@@ -111,6 +119,8 @@ def test_runs_in_a_row_with_the_same_words_are_counted(tmp_path: Path) -> None:
         assert told_by(memory) == sorted(
             [(first.name, "used by container 000000000000", 3), (second.name, "it is used by a build", 1)]
         )
+        skipped(memory, first)
+        assert [runs for name, _, runs in told_by(memory) if name == first.name] == [3]
         run(memory, (first, None))
         assert [name for name, _, _ in told_by(memory)] == [second.name]
 
@@ -183,6 +193,8 @@ def test_a_saved_plan_is_judged_anew(tmp_path: Path) -> None:
         (outcome,) = run.json()["outcomes"]
         assert (run.status, outcome["status"]) == (0, "skipped")
         assert outcome["detail"].startswith("protected: the engine refused it in 3 runs: held")
+        # Nobody asked the engine, so nothing is forgotten.
+        assert dockersweep("plan", "--exit-code", *FLAGS, host=engine.url).status == 0
         assert deletes(engine) == []
         assert sweep(engine, "--retry-refused").json()["outcomes"][0]["status"] == "skipped"
         assert deletes(engine) == ["/containers/a"]

@@ -21,7 +21,12 @@ def gist_of(text: str) -> str:
 
 
 def write_refusal(database: sqlite3.Connection, run: int, outcome: Outcome) -> None:
-    """Count a refusal of a run, once for the run; other words than before begin anew, any other outcome forgets it."""
+    """Count a refusal of a run, once for the run; other words than before begin anew, any other outcome forgets it.
+
+    What was skipped was not asked for, and says nothing of what the engine would do.
+    """
+    if outcome.refusal is None and outcome.status == "skipped":
+        return
     (engine,) = database.execute("SELECT engine FROM runs WHERE number = ?", (run,)).fetchone()
     key = (engine, *map(storable, attempt_of(outcome)))
     if outcome.refusal is None:
