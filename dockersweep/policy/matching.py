@@ -31,7 +31,7 @@ class Facts(NamedTuple):
 
     size_of: SizeOf
     services_of: ServicesOf
-    """Returns the services that name an object, None where that is not known."""
+    """Returns the services that name an object, None where it may be one that cannot be seen."""
 
 
 def facts_of(inventory: Inventory) -> Facts:

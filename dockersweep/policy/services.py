@@ -38,12 +38,12 @@ class ServiceHolds:
         self._holds = _holds_of(inventory.services, _Names(inventory)) if inventory.services else {}
 
     def names(self, seen: Object) -> tuple[str, ...] | None:
-        """Return the names of the services that hold an object, or whose task a container is; None where they cannot
-        be seen."""
+        """Return the names of the services that hold an object, or whose task a container is; None where it may be
+        one that cannot be seen."""
         if type(seen) is Container:
             return (seen.labels[SERVICE_NAME],) if SERVICE_NAME in seen.labels else ()
         if not self.are_seen:
-            return None
+            return None if may_be_named(seen) else ()
         return tuple(self._holds.get(ref_of(seen), ())) if self._holds else ()
 
     def reasons(self, seen: Object) -> Sequence[Reason]:
@@ -55,15 +55,19 @@ class ServiceHolds:
         ]
 
 
-def for_unseen_services(seen: Object) -> Iterator[Reason]:
-    """Yield why an object stays where the services of the swarm cannot be seen. What can be pulled again is pulled anew
+def may_be_named(seen: Object) -> bool:
+    """Return whether a service that cannot be seen may need this very object. What can be pulled again is pulled anew
     by the node that needs it, and without a name no service names a volume."""
-    may_be_named = (
+    return (
         (type(seen) is Volume and not seen.anonymous)
         or (type(seen) is Network and (seen.driver == "overlay" or seen.config_only))
         or (type(seen) is Image and seen.in_registry is not True)
     )
-    if may_be_named:
+
+
+def for_unseen_services(seen: Object) -> Iterator[Reason]:
+    """Yield why an object stays where the services of the swarm cannot be seen."""
+    if may_be_named(seen):
         text = "a service of the swarm may use it, and services cannot be seen here (protect.unseen_services)"
         yield Reason(code="unseen-services", rule="protection", text=text)
 
