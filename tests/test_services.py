@@ -106,6 +106,20 @@ def test_every_mode_and_what_a_rollback_needs(manager: Engine, litter: Litter) -
     ]  # fmt: skip
 
 
+def test_a_service_may_write_the_registry_that_docker_leaves_out(manager: Engine, litter: Litter) -> None:
+    """As a stack file does; the engine finds the image by each of these."""
+    for name in ("app:1", "team/app:1", "other:1", "team/other:1"):
+        litter.image(name, layers={name.replace("/", "-"): 1000}, runnable=True)
+    for name, image in (("short", "docker.io/app:1"), ("old", "index.docker.io/team/app:1")):
+        create_service(manager, name, image)
+        scale(manager, name, 1)
+        scale(manager, name, 0)
+    told = decisions(manager, *EVERYTHING, *AT_ONCE, "--kind", "image")
+    verdicts = [told[name]["verdict"] for name in ("app:1", "team/app:1", "other:1", "team/other:1")]
+    assert verdicts == ["keep", "keep", "remove", "remove"]
+    assert texts(told["app:1"])[0] == "protected: used by service short (0 of 0 replicas)"
+
+
 def test_by_default_an_image_that_a_swarm_pulled_by_digest_stays(manager: Engine, litter: Litter) -> None:
     with registry(manager) as source:
         ids = []

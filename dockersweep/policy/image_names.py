@@ -37,8 +37,11 @@ def tag_of(reference: str) -> str:
 
 
 def with_registry(name: str) -> str:
-    """Return a reference or repository with the registry that is meant where none is written: Docker's own."""
-    first, slash, _ = name.partition("/")
+    """Return a reference or repository with the registry that is meant where none is written: Docker's own, whose
+    names people also write without library/ and as index.docker.io/."""
+    first, slash, rest = name.partition("/")
+    if slash and first in ("docker.io", "index.docker.io"):
+        return f"docker.io/{rest}" if "/" in rest else f"docker.io/library/{rest}"
     if slash and ("." in first or ":" in first or first == "localhost"):
         return name
     return f"docker.io/{name}" if slash else f"docker.io/library/{name}"

@@ -149,7 +149,9 @@ class _Names:
         """Return the images by a tag and by a digest: a reference can have both. A digest may be that of an index, of
         a manifest or of a configuration, and no repository need be known to have it here."""
         name, _, digest = reference.partition("@")
-        found = set(self._by_digest.get(digest, ())) | set(self._by_tag.get(_with_tag(name), ()))
+        found = set(self._by_digest.get(digest, ()))
+        if not digest or _has_tag(name):
+            found |= self._by_tag.get(_with_tag(name), set())
         if not found and not digest and _DIGITS.fullmatch(name):
             return set(self._by_id.beginning_with(name.removeprefix("sha256:")))
         return found
@@ -177,4 +179,8 @@ def _networks_by_name(networks: Iterable[Network]) -> Mapping[str, list[str]]:
 def _with_tag(name: str) -> str:
     """Return a name in full: with the registry and the tag that are meant where none is written."""
     whole = with_registry(name)
-    return whole if ":" in whole.rpartition("/")[2] else f"{whole}:latest"
+    return whole if _has_tag(whole) else f"{whole}:latest"
+
+
+def _has_tag(name: str) -> bool:
+    return ":" in name.rpartition("/")[2]
