@@ -83,3 +83,15 @@ def test_a_service_of_a_plugin_names_nothing() -> None:
 def test_networks_in_the_place_where_older_clients_wrote_them_count() -> None:
     spec = {"Name": "old", "Networks": [{"Target": "n1"}], "TaskTemplate": {"Networks": [{"Target": "n2"}]}}
     assert service_from_list(msgspec.convert({"ID": "x", "Spec": spec}, WireService)).spec.networks == ("n2", "n1")
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"Name": "db"}, {"Name": "db", "TaskTemplate": None}, {"Name": "db", "TaskTemplate": []}]
+)
+def test_a_service_that_does_not_tell_what_it_names_is_no_answer(told: dict[str, Any]) -> None:
+    """Else a proxy that leaves it out would let all go that the service needs."""
+    good = {"Name": "db", "TaskTemplate": {}}
+    assert msgspec.convert({"ID": "x", "Spec": good, "PreviousSpec": None}, WireService).spec.name == "db"
+    for wrong in ({"ID": "x", "Spec": told}, {"ID": "x", "Spec": good, "PreviousSpec": told}):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(wrong, WireService)

@@ -49,8 +49,8 @@ def _replicas(mode: WireServiceMode | None) -> int | None:
 
 def _spec(spec: WireServiceSpec) -> ServiceSpec:
     template = spec.task_template
-    container = template.container_spec if template else None
-    networks = (*((template.networks if template else None) or ()), *(spec.networks or ()))
+    container = template.container_spec
+    networks = (*(template.networks or ()), *(spec.networks or ()))
     return ServiceSpec(
         images=(container.image,) if container and container.image else (),
         mounts=tuple(_mounts((container.mounts if container else None) or ())),

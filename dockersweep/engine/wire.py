@@ -219,10 +219,11 @@ class WireServiceMode(Struct, rename="pascal"):
 
 
 class WireServiceSpec(Struct, rename="pascal"):
-    """A specification of a service; Networks beside the template is what older clients wrote."""
+    """A specification of a service. What it holds stands in TaskTemplate, which must be there: where it was left out
+    nothing tells. Networks beside it is what older clients wrote."""
 
+    task_template: WireTaskTemplate
     name: str = ""
-    task_template: WireTaskTemplate | None = None
     mode: WireServiceMode | None = None
     networks: list[WireSpecNetwork] | None = None
 
