@@ -30,7 +30,7 @@ _CHUNK_BYTES = 1 << 16
 _TO_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _TO_PASS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {
-    stat.S_IFDIR: "a folder",
+    stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
@@ -166,7 +166,7 @@ def _await_writer(descriptor: int, path: AnyPath) -> None:
 def _refuse_odd(descriptor: int, path: AnyPath) -> None:
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind != stat.S_IFREG:
-        raise OddFileError(f"is {_KINDS.get(kind, 'something else')}, and no plain file", path)
+        raise OddFileError(f"is {_KINDS.get(kind, 'something else')}, not a plain file", path)
 
 
 def _open_inside(path: AnyPath) -> int:
@@ -180,7 +180,7 @@ def _open_inside(path: AnyPath) -> int:
                 further = os.open(name, _TO_PASS if waiting else _TO_READ | os.O_NOFOLLOW, dir_fd=here)
             except OSError as error:
                 if not waiting and error.errno in _ODD:
-                    raise OddFileError(f"is {_ODD[error.errno]}, and no plain file", path) from None
+                    raise OddFileError(f"is {_ODD[error.errno]}, not a plain file", path) from None
                 target = _trusted_target(name, here, path) if error.errno == errno.ENOTDIR else None
                 links += 1
                 if target is None or links > _MOST_LINKS:

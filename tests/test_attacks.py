@@ -136,7 +136,7 @@ def test_history_of_a_ledger_that_is_a_pipe_does_not_wait(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "ledger.sqlite3")
     run = dockersweep("history", "verify", DOCKERSWEEP_STATE_DIR=str(tmp_path))
     assert run.status == 2
-    assert "is no file" in run.stdout + run.stderr
+    assert "is not a plain file" in run.stdout + run.stderr
 
 
 def test_a_short_history_does_not_make_what_is_there_young() -> None:

@@ -56,7 +56,7 @@ ODD: dict[str, tuple[Callable[[Path], object], str]] = {
     "sparse": (_sparse, "is larger than"),
     "link": (lambda path: path.symlink_to("/etc/hostname"), "is a link"),
     "dangling link": (lambda path: path.symlink_to("/none"), "is a link"),
-    "folder": (Path.mkdir, "is a folder"),
+    "folder": (Path.mkdir, "is a directory"),
     "socket": (_socket, "is a socket"),
 }
 odd = pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, (make, _) in ODD.items()])
@@ -88,7 +88,7 @@ def test_a_configuration_must_be_a_plain_file_and_may_be_linked(tmp_path: Path, 
     ODD[name][0](tmp_path / "odd")
     (tmp_path / "link").symlink_to("odd")
     for path in ("odd", "link"):
-        with pytest.raises(OSError, match=r"is a pipe|is larger|is a folder|No such device"):
+        with pytest.raises(OSError, match=r"is a pipe|is larger|is a directory|No such device"):
             read_configuration(tmp_path / path, LIMIT)
     (tmp_path / "plain").write_text("told")
     (tmp_path / "link").unlink()
@@ -244,7 +244,7 @@ def test_odd_settings_and_logs_are_unknown(tmp_path: Path) -> None:
     disk = Disk(total_bytes=1 << 40, free_bytes=1 << 39, total_inodes=None, free_inodes=None)
     os.mkfifo(tmp_path / "daemon.json")
     limit, (warning,) = read_cache_limit(ENGINE, disk, tmp_path / "daemon.json")
-    assert (limit, "is a pipe, and no plain file" in warning.text) == (None, True)
+    assert (limit, "is a pipe, not a plain file" in warning.text) == (None, True)
     (tmp_path / "log").write_text("12345")
     (tmp_path / "log.1").write_text("123")
     assert log_bytes("json-file", str(tmp_path / "log"), True) == 8
@@ -258,10 +258,10 @@ def test_a_pipe_in_the_place_of_a_ledger_is_not_waited_for(tmp_path: Path, endin
         pass
     (tmp_path / f"{FILE_NAME}{ending}").unlink(missing_ok=True)
     os.mkfifo(tmp_path / f"{FILE_NAME}{ending}")
-    with pytest.raises(LedgerError, match="is no file"):
+    with pytest.raises(LedgerError, match="is not a plain file"):
         read_runs(tmp_path, None)
     with Memory(tmp_path) as memory:
-        assert f"{FILE_NAME}{ending} is no file; this run goes on without a ledger" in (memory.problem or "")
+        assert f"{FILE_NAME}{ending} is not a plain file; this run goes on without a ledger" in (memory.problem or "")
     assert sorted(os.listdir(tmp_path)) == sorted({FILE_NAME, f"{FILE_NAME}{ending}"})
 
 
@@ -310,7 +310,7 @@ def test_a_plan_does_not_wait_for_a_pipe_in_the_engines_folder(
             aside.rename(place)
     assert run.status == 0, run.stderr
     assert run.json()["size_base"] == "lengths"
-    told = ("is a pipe, and no plain file", "is larger than 16 MB, and read no further", "is no bolt database")
+    told = ("is a pipe, not a plain file", "is larger than 16 MB, and read no further", "is no bolt database")
     assert any(words in run.json()["not_from_disk"] for words in told)
     again = run_dockersweep("plan", "--all-images", "--format", "json", host=engine.url)
     assert again.json()["size_base"] == "disk"

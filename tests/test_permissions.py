@@ -105,7 +105,7 @@ def test_an_unreadable_docker_configuration_is_refused_and_a_linked_one_read(clo
         resolve_endpoint(None, None, {"DOCKER_CONFIG": str(closed)})
     (closed / "config.json").unlink()
     os.mkfifo(closed / "config.json")
-    with pytest.raises(UsageError, match="is a pipe, and no plain file"):
+    with pytest.raises(UsageError, match="is a pipe, not a plain file"):
         resolve_endpoint(None, None, {"DOCKER_CONFIG": str(closed)})
     close(closed)
     with permissions_that_count(), pytest.raises(UsageError, match="cannot be read: Permission denied"):

@@ -800,7 +800,7 @@ def test_a_pipe_that_nobody_writes_to_ends_a_run(call: Caller, saved: str, monke
     case = call.folder / "cases" / "case.toml"
     case.parent.mkdir()
     os.mkfifo(case)
-    assert "is a pipe, and no plain file" in call("policy", "test", str(case.parent)).out
+    assert "is a pipe, not a plain file" in call("policy", "test", str(case.parent)).out
 
 
 @needs_root

@@ -116,7 +116,7 @@ def _refuse_odd(path: Path) -> None:
     """Raise OSError where one of the files is none: SQLite would wait for somebody to write to a pipe."""
     for one in (path, *(Path(f"{path}{ending}") for ending in _BESIDE)):
         if is_there(one) and not is_plain_file(one):
-            raise OSError(errno.EINVAL, f"{one.name} is no file")
+            raise OSError(errno.EINVAL, f"{one.name} is not a plain file")
 
 
 def _prepare(database: sqlite3.Connection) -> None:
