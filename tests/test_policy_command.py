@@ -461,6 +461,12 @@ def test_check_needs_a_file(call: Caller) -> None:
 
 # policy show
 
+
+def test_show_says_who_may_use_what_is_never_removed(call: Caller) -> None:
+    [line] = [one for one in call("policy", "show").out.splitlines() if one.startswith("Never removed: ")]
+    assert all(user in line for user in ("containers", "services of a swarm", "other tools", "kubelet", "not be read"))
+
+
 EVERYTHING = """version = 1
 [protect]
 labels = ["keep", "env=prod"]

@@ -37,7 +37,8 @@ _BUCKETS = {"hourly": "hours", "daily": "days", "weekly": "weeks", "monthly": "m
 def policy_text(policy: Policy, width: int | None) -> str:
     """Return a policy as it is understood, for people."""
     lines = [f"This is {policy.source}.", ""]
-    lines += ["Never removed: what is in use, and what could not be read in full."]
+    users = "containers, services of a swarm, other tools or a kubelet"
+    lines.append(f"Never removed: what is in use by {users}, and what could not be read in full.")
     lines += [f"  Protected: {text}." for text in _protections(policy.protections)]
     if policy.kinds != KINDS:
         lines.append(f"  Only {_and(PLURAL_OF[kind] for kind in policy.kinds)} are asked for; all else is kept.")
