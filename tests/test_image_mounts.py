@@ -28,7 +28,8 @@ def test_a_mounted_image_stays(engine: Engine, litter: Litter, running: bool, sh
     litter.mounting_container("user", reference, state="running" if running else "created")
     told = verdicts(engine)
     assert (told[made]["verdict"], told[other]["verdict"]) == ("keep", "remove")
-    assert "used by container" in told[made]["reasons"][0]["text"]
+    # Podman mounts it on the host for a container that runs, and both are told.
+    assert any("used by container" in one["text"] for one in told[made]["reasons"])
     run = dockersweep("sweep", "--yes", "--kind", "image", *ALL, host=engine.url)
     assert run.status == 0
     left = engine.docker("images", "-aq", "--no-trunc").stdout
@@ -42,7 +43,7 @@ def test_a_mounted_image_stays_when_its_tag_has_moved(engine: Engine, litter: Li
     new = litter.image("moved:1", layers={"new": 1000})
     told = verdicts(engine)
     assert {told[old]["verdict"], told[new]["verdict"]} == {"keep"}
-    assert "may be what container" in told[old]["reasons"][0]["text"]
+    assert any("may be what container" in one["text"] for one in told[old]["reasons"])
 
 
 SHAPES: tuple[tuple[str, ...], ...] = ((), ("a/{}:1",), ("{}:1", "{}:2"), ("localhost:5000/team/{}:1",))

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.engines
 MEGABYTE = 1_000_000
 ALL = ("--all-images", "--named-volumes", "--older-than", "0s")
 POD = "k8s_app_web-0_default_5b1f_0"
+PODMANS = [one for one in KINDS if one.flavour == "podman"]
 OF_DOCKER = tuple(call for call in READING_CALLS if "libpod" not in call[1])
 
 
@@ -40,7 +41,7 @@ class Held:
         return podman(self.engine, *words, options=self.options)
 
 
-@pytest.fixture(scope="module", params=[one for one in KINDS if one.flavour == "podman"], ids=str)
+@pytest.fixture(scope="module", params=PODMANS, ids=str)
 def held(request: pytest.FixtureRequest) -> Iterator[Held]:
     """An engine on which each other tool holds an image, and one more image that nothing holds."""
     kind: EngineKind = request.param
@@ -51,7 +52,7 @@ def held(request: pytest.FixtureRequest) -> Iterator[Held]:
         engine.stop()
         store = engine.run_directory / "store"
         shutil.move(engine.data_root, store)
-        options = ("--storage-opt", f"additionalimagestore={store}", "--runroot", f"{engine.run_directory}/runroot")
+        options = ("--storage-opt", f"additionalimagestore={store}")
         engine.options = options
         engine.start()
         yield _held(engine, options, ids)
@@ -183,6 +184,8 @@ def test_behind_a_proxy_for_docker_clients_the_rest_works_and_it_is_told(held: H
 def test_a_note_of_mounts_that_is_none_is_told_and_does_not_end_the_scan(held: Held) -> None:
     note = held.engine.run_directory / "runroot" / "overlay-layers" / "mountpoints.json"
     kept = note.with_name("kept")
+    # Podman itself reads it once more where another has mounted, and would wait for the pipe for ever.
+    planned(held.engine.url)
     note.rename(kept)
     try:
         os.mkfifo(note)
@@ -199,6 +202,17 @@ def test_a_note_of_mounts_that_is_none_is_told_and_does_not_end_the_scan(held: H
         )
     _, plan = planned(held.engine.url)
     assert plan["warnings"] == []
+
+
+@pytest.mark.parametrize("kind", PODMANS, ids=str)
+def test_a_run_root_that_cannot_be_seen_is_told(kind: EngineKind) -> None:
+    """As in a container that sees the engine's folder and not its run root: no note is not no mounts."""
+    with Engine(kind, options=("--runroot", "/run/elsewhere")) as engine:
+        _, plan = planned(engine.url)
+        [warning] = plan["warnings"]
+        assert warning["about"] == "mounted images"
+        assert "/run/elsewhere/overlay-layers" in warning["text"]
+        assert engine.recorder.forbidden == []
 
 
 def test_a_sweep_takes_the_rest_and_ends_well(held: Held) -> None:

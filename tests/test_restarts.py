@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.engines.engine import Engine
-from tests.engines.launch import environment
+from tests.engines.launch import environment, podman
 from tests.engines.litter import Litter
 from tests.running import dockersweep
 
@@ -42,9 +42,9 @@ def started_by_the_restart_service(engine: Engine) -> set[str]:
     (start,) = (line for line in unit.read_text().splitlines() if line.startswith("ExecStart="))
     wanted = start.partition("--filter ")[2].split()[0]
     inside = ["nsenter", "-t", str(engine.pid), "-a", "--root"]
-    podman = ["podman", "--root", str(engine.data_root), "--runroot", "/run/pd", "--cgroup-manager=cgroupfs"]
+    command = podman(engine.run_directory, engine.data_root)
     done = subprocess.run(
-        [*inside, *podman, "ps", "--all", "--filter", wanted, "--format", "{{.Names}}"],
+        [*inside, *command, "ps", "--all", "--filter", wanted, "--format", "{{.Names}}"],
         env=environment(engine.kind, engine.run_directory),
         capture_output=True,
         text=True,

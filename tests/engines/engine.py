@@ -123,6 +123,8 @@ class Engine:
             self._run = rundir.RunDirectory()
             self._recorder = Recorder(self.run_directory / "recorded.sock", self.socket)
         self.data_root.mkdir(exist_ok=True)
+        # As a boot does: its mounts went with its namespaces.
+        shutil.rmtree(launch.run_root(self.run_directory), ignore_errors=True)
         (self.data_root / MARKER_FILE).touch()
         (self.run_directory / keeper.PID_FILE).unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)

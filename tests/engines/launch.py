@@ -48,7 +48,7 @@ def command(
     cgroups.make(run.name)
     (run / "containers.conf").write_text(_CONTAINERS_CONF.format(run=run))
     join = ["sh", "-c", _JOIN_CGROUP, str(cgroups.unified() / run.name)]
-    return [*tied, *join, *apart, "--cgroup", *inside, *_podman(socket, data, options)]
+    return [*tied, *join, *apart, "--cgroup", *inside, *_podman(run, socket, data, options)]
 
 
 def environment(kind: EngineKind, run: Path) -> dict[str, str]:
@@ -81,6 +81,16 @@ def client_environment(run: Path, url: str) -> dict[str, str]:
     }
 
 
+def run_root(run: Path) -> Path:
+    """Where Podman notes what is mounted: in the run directory, to be seen from outside as on a real machine."""
+    return run / "runroot"
+
+
+def podman(run: Path, data: Path) -> list[str]:
+    """The podman command on an engine's storage, inside its namespaces."""
+    return ["podman", "--root", str(data), "--runroot", str(run_root(run)), "--cgroup-manager=cgroupfs"]
+
+
 def _dockerd(kind: EngineKind, run: Path, socket: Path, data: Path, options: tuple[str, ...]) -> list[str]:
     store = ["--feature", "containerd-snapshotter=true"] if kind.image_store == "containerd" else []
     return [
@@ -94,8 +104,9 @@ def _dockerd(kind: EngineKind, run: Path, socket: Path, data: Path, options: tup
     ]
 
 
-def _podman(socket: Path, data: Path, options: tuple[str, ...]) -> list[str]:
+def _podman(run: Path, socket: Path, data: Path, options: tuple[str, ...]) -> list[str]:
     return [
-        *("podman", "--root", str(data), "--runroot", "/run/pd", "--cgroup-manager=cgroupfs", *options),
+        *podman(run, data),
+        *options,
         *("system", "service", "--time=0", f"unix://{socket}"),
     ]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from tests.engines import launch
 from tests.engines.engine import Engine, EngineError
 
 _PATIENCE = 60.0
@@ -45,7 +46,7 @@ def _command(engine: Engine, options: tuple[str, ...], words: tuple[str, ...]) -
     return [
         *("nsenter", "--target", str(engine.pid), "--all"),
         *("env", "-i", *(f"{name}={value}" for name, value in variables.items())),
-        *("podman", "--root", str(engine.data_root), "--runroot", "/run/pd", "--cgroup-manager=cgroupfs"),
+        *launch.podman(engine.run_directory, engine.data_root),
         *options,
         *words,
     ]

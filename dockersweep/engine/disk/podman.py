@@ -1,5 +1,6 @@
 """The parts of containers/storage, which Podman keeps its images and containers in (overlay-*/*.json)."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -73,8 +74,11 @@ def _containers(folder: Path) -> Iterator[Found]:
 
 def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, str, str]]:
     """Return the images that are mounted by themselves, as `podman image mount` does it: the image's id, the id of its
-    layer that is mounted, and where. The storage notes all mounts in its run root, which a boot empties."""
+    layer that is mounted, and where. The storage notes all mounts in its run root, which a boot empties. Raises OSError
+    where that is not on this machine, as in a container that sees only the engine's folder."""
     folder = run_root / f"{driver}-layers"
+    # Podman makes it before it answers.
+    os.stat(folder)
     mounts = {seen.id: seen.path for seen in _told(folder, "mountpoints.json", list[_MountPoint]) if seen.count > 0}
     images = _told(root / f"{driver}-images", "images.json", list[_Image]) if mounts else []
     return [
