@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
+from posixpath import normpath
 
 from msgspec import Struct
 
@@ -159,7 +160,7 @@ def volumes_mounted(mounts: Iterable[Mount], mountpoints: Mapping[str, Volume]) 
             yield mount.volume
         elif mount.type == "bind" and mount.source:
             # A bind mount of a folder inside a volume is a use that no engine counts.
-            path = mount.source
+            path = normpath(mount.source)
             while path not in mountpoints and "/" in path:
                 path = path.rpartition("/")[0]
             if path in mountpoints:
