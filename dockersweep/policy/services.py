@@ -7,6 +7,8 @@ as one that runs, and a rollback needs what the specification before named (moby
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from posixpath import normpath
 
 from dockersweep.model.inventory import (
     Container,
@@ -156,7 +158,10 @@ class _Names:
             return set(self._by_id.beginning_with(name.removeprefix("sha256:")))
         return found
 
-    def _volumes_of(self, mounts: Iterable[Mount]) -> Iterator[str]:
+    def _volumes_of(self, mounts: Sequence[Mount]) -> Iterator[str]:
+        for mount in mounts:
+            if mount.type == "bind" and mount.source and "{{" in mount.source:
+                yield from self._volumes_around(_TEMPLATE.sub("*", mount.source))
         for name in volumes_mounted(mounts, self._mountpoints):
             yield from self._volumes_that_fit(_TEMPLATE.sub("*", name)) if "{{" in name else (name,)
 
@@ -166,6 +171,13 @@ class _Names:
             fits = compile_patterns([pattern])
             self._fitting[pattern] = [volume for volume in self._volumes if fits(volume)]
         return self._fitting[pattern]
+
+    def _volumes_around(self, path: str) -> Iterator[str]:
+        parts = normpath(path).split("/")
+        for mountpoint, volume in self._mountpoints.items():
+            told = mountpoint.split("/")
+            if len(told) <= len(parts) and all(map(fnmatchcase, told, parts)):
+                yield volume.name
 
 
 def _networks_by_name(networks: Iterable[Network]) -> Mapping[str, list[str]]:
