@@ -47,8 +47,9 @@ def _overlay2_layers(root: Path) -> Iterator[tuple[str, int]]:
     applied = {}
     for layer in _below(root / "image/overlay2/layerdb/sha256"):
         applied[(layer / "cache-id").read_text()] = int((layer / "size").read_text())
-    mounts = _below(root / "image/overlay2/layerdb/mounts")
-    writable = {(mount / "mount-id").read_text() for mount in mounts}
+    # Docker 28.5 left one of an image mount behind, without that file, after its container had gone.
+    mounts = [mount / "mount-id" for mount in _below(root / "image/overlay2/layerdb/mounts")]
+    writable = {mount.read_text() for mount in mounts if mount.exists()}
     for folder in _below(root / "overlay2"):
         # What lies between an image and a container's writable layer is a mount point or two, and counted by nobody.
         if not (folder / "diff").is_dir() or folder.name.endswith("-init"):
