@@ -160,11 +160,16 @@ def volumes_mounted(mounts: Iterable[Mount], mountpoints: Mapping[str, Volume]) 
             yield mount.volume
         elif mount.type == "bind" and mount.source:
             # A bind mount of a folder inside a volume is a use that no engine counts.
-            path = normpath(mount.source)
+            path = normal_path(mount.source)
             while path not in mountpoints and "/" in path:
                 path = path.rpartition("/")[0]
             if path in mountpoints:
                 yield mountpoints[path].name
+
+
+def normal_path(path: str) -> str:
+    """Return an absolute path without dots and doubled slashes; normpath leaves two at the beginning, as POSIX does."""
+    return normpath(f"/{path.lstrip('/')}")
 
 
 def describe_state(container: Container, now: datetime) -> str:

@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from posixpath import normpath
 
 from dockersweep.model.inventory import (
     Container,
@@ -25,7 +24,7 @@ from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import ObjectRef, Reason
 from dockersweep.policy.image_names import with_registry
 from dockersweep.policy.patterns import compile_patterns
-from dockersweep.policy.references import ImageNames, volumes_mounted
+from dockersweep.policy.references import ImageNames, normal_path, volumes_mounted
 
 SERVICE_NAME = "com.docker.swarm.service.name"
 _DIGITS = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
@@ -173,7 +172,7 @@ class _Names:
         return self._fitting[pattern]
 
     def _volumes_around(self, path: str) -> Iterator[str]:
-        parts = normpath(path).split("/")
+        parts = normal_path(path).split("/")
         for mountpoint, volume in self._mountpoints.items():
             told = mountpoint.split("/")
             if len(told) <= len(parts) and all(map(fnmatchcase, told, parts)):
