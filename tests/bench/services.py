@@ -1,0 +1,66 @@
+"""What it costs a scan to ask a manager for the services of its swarm: the same scan with them and without, in turn.
+
+tests/bench/services [COUNT ...]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+from dockersweep.engine.client import Client
+from dockersweep.engine.connection import Connection
+from dockersweep.engine.endpoint import Endpoint
+from dockersweep.engine.scanner import scan
+from dockersweep.engine.swarm import SwarmRole
+from tests.bench.table import Row, markdown
+from tests.engines.engine import Engine
+from tests.engines.kinds import DEFAULT_KIND, kind
+from tests.engines.litter import BASE, Litter
+from tests.engines.swarm import create_service, swarm
+
+COUNTS = (1, 50, 200)
+ROUNDS = 101
+MOST_SECONDS = 0.010
+
+
+def measure(engine: Engine, count: int) -> Row:
+    """The median of what services add to a scan, pair by pair."""
+    with closing(Connection(Endpoint(engine.url, "the benchmark", tls=None), timeout_seconds=60)) as connection:
+        client = Client(connection, removal_seconds=0)
+        pairs = [(_seconds(client, "manager", count), _seconds(client, "none", 0)) for _ in range(ROUNDS)]
+    added = statistics.median(with_them - without for with_them, without in pairs)
+    what = f"{count} services, over a scan --no-sizes of {1000 * statistics.median(one for _, one in pairs):.1f} ms"
+    return Row(what, max(0.0, added), aim=MOST_SECONDS)
+
+
+def _seconds(client: Client, role: SwarmRole, count: int) -> float:
+    client.swarm_role = role
+    begun = time.perf_counter()
+    inventory, _ = scan(client, sizes=False)
+    taken = time.perf_counter() - begun
+    assert len(inventory.services or ()) == count
+    return taken
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table; return 1 where an aim is missed."""
+    rows = []
+    with Engine(kind(DEFAULT_KIND)) as engine:
+        Litter(engine).base()
+        with swarm(engine):
+            made = 0
+            for count in sorted(map(int, arguments)) or COUNTS:
+                for number in range(made, count):
+                    create_service(engine, f"service-{number}", BASE, volumes=(f"data-{number}",))
+                made = count
+                rows.append(measure(engine, count))
+    sys.stdout.write(f"{markdown(rows)}\n")
+    return int(any(row.met is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
