@@ -70,4 +70,14 @@ def test_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_from_another_machine_nothing_is_to_be_said(tmp_path: Path) -> None:
     assert read_external(Reads(podman_in(tmp_path / "none"), tmp_path)) == (LISTED, ())
+
+
+def test_where_nothing_is_mounted_nothing_is_to_be_said(tmp_path: Path) -> None:
+    (tmp_path / "overlay-layers").mkdir()
     assert read_external(Reads(podman_in(tmp_path), tmp_path)) == (LISTED, ())
+
+
+def test_a_run_root_that_is_not_here_while_the_storage_is(tmp_path: Path) -> None:
+    external, [warning] = read_external(Reads(podman_in(tmp_path), tmp_path / "elsewhere"))
+    assert external == LISTED
+    assert warning.about == "mounted images"
