@@ -129,11 +129,9 @@ class PolicyProtections:
             ("it belongs to the compose project", _PROJECTS, protections.projects),
             ("it is used by the service", services, protections.services),
         )
-        self._idle = dict.fromkeys(pattern for _, _, patterns in of_key for pattern in patterns)
-        if not holds.are_seen:
-            # That they match nothing says nothing.
-            for pattern in protections.services:
-                del self._idle[pattern]
+        # Of services that cannot be seen it says nothing that a pattern matches none.
+        telling = of_key if holds.are_seen else of_key[:-1]
+        self._idle = dict.fromkeys(pattern for _, _, patterns in telling for pattern in patterns)
         self._groups: dict[type, list[_Group]] = {}
         for type_ in KIND_OF:
             asked = [(by_type[type_], said, one) for said, by_type, told in of_key if type_ in by_type for one in told]
