@@ -28,6 +28,8 @@ from tests.inventories import ENGINE
 from tests.recorder import Request
 from tests.running import Run, dockersweep
 
+pytestmark = pytest.mark.programs
+
 DOCKER_GROUP = 64242
 MEMBER, OTHER_MEMBER, STRANGER = 65001, 65002, 65003
 AFAR = msgspec.structs.replace(ENGINE, endpoint="tcp://engine.test:2375")

@@ -16,6 +16,8 @@ from tests.running import Run, dockersweep
 from tests.test_bad_days import details, start, wait_for_request, with_containers
 from tests.test_guard_rails import slow
 
+pytestmark = pytest.mark.programs
+
 Prepare = Callable[[FakeEngine, Path], tuple[str, ...]]
 """Makes a sweep end in its way; returns the flags that it takes."""
 
