@@ -15,6 +15,8 @@ import pytest
 from tests.fake_engine import EMPTY, FakeEngine, Handler, Reply, break_off, fake_engine, reply, stall
 from tests.running import dockersweep
 
+pytestmark = pytest.mark.programs
+
 LISTS = ["/containers/json", "/images/json", "/volumes", "/networks", "/system/df"]
 
 
