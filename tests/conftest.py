@@ -8,12 +8,17 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.engines import roots
 from tests.engines.engine import Engine
 from tests.engines.kinds import KINDS, CannotDo, EngineKind, kind
 from tests.engines.litter import Litter
 from tests.races import race_table
+
+# How long an example takes is for tests/bench/ to say: beside engines at work it says nothing.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _ENGINE_FIXTURES = {"engine", "litter", "engines"}
 _FOREIGN = (

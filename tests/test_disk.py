@@ -79,7 +79,7 @@ def test_what_is_no_bolt_database_is_said(tmp_path: Path, magic: int) -> None:
 
 
 @given(st.integers(0, 4 * PAGE - 1), st.binary(min_size=1, max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_damaged_bolt_database_ends_in_a_bolt_error_or_in_other_contents(
     tmp_path_factory: pytest.TempPathFactory, place: int, damage: bytes
 ) -> None:

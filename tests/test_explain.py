@@ -383,7 +383,7 @@ AGES = st.sampled_from(["1mo", "2mo", "3mo", "1y", "1mo12h", "1mo3d", "36h", "30
 
 
 @given(DAYS, st.integers(min_value=0, max_value=23), AGES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_age_is_reached_where_it_was_not_a_second_before(days: int, hours: int, age: Age) -> None:
     instant = datetime(2026, 1, 1, hours, 30, tzinfo=UTC) + timedelta(days=days)
     found = list(reached(age, instant))
@@ -427,7 +427,7 @@ def check_forecast(there: Inventory, policy: Policy, now: datetime, data: st.Dat
 
 
 @given(inventories(), FLAGS, st.integers(min_value=-100, max_value=900), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_forecast_holds_under_the_default_rules(
     there: Inventory, flags: PolicyFlags, hours: int, data: st.DataObject
 ) -> None:
@@ -479,7 +479,7 @@ def _stopped(there: Inventory) -> Inventory:
 
 
 @given(INVENTORIES.map(_stopped), GREEDY, st.integers(min_value=-100, max_value=900), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_forecast_holds_where_much_can_go_some_day(
     there: Inventory, policy: Policy, hours: int, data: st.DataObject
 ) -> None:

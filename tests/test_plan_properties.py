@@ -117,7 +117,7 @@ def going(plan: Plan) -> set[ObjectRef]:
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_object_has_one_decision_and_every_decision_a_reason(seen: Inventory, flags: PolicyFlags) -> None:
     plan = plan_of(seen, flags)
     decided = [ObjectRef(kind=one.kind, id=one.id) for one in plan.decisions]
@@ -130,7 +130,7 @@ def test_every_object_has_one_decision_and_every_decision_a_reason(seen: Invento
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_nothing_that_a_survivor_references_goes(seen: Inventory, flags: PolicyFlags) -> None:
     gone = going(plan_of(seen, flags))
     for held, holders in find_holds(seen, NOW).items():
@@ -139,7 +139,7 @@ def test_nothing_that_a_survivor_references_goes(seen: Inventory, flags: PolicyF
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_nothing_hard_protected_or_too_young_goes(seen: Inventory, flags: PolicyFlags) -> None:
     plan = plan_of(seen, flags)
     gone = going(plan)
@@ -162,7 +162,7 @@ def test_nothing_hard_protected_or_too_young_goes(seen: Inventory, flags: Policy
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_protection_never_adds_a_removal(seen: Inventory, flags: PolicyFlags) -> None:
     more = msgspec.structs.replace  # Flags are a dataclass; the policy is a struct.
     policy = policy_from_flags(flags)
@@ -173,7 +173,7 @@ def test_a_protection_never_adds_a_removal(seen: Inventory, flags: PolicyFlags) 
 
 
 @given(inventories(), FLAGS, st.randoms(use_true_random=False))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_the_input_does_not_matter(seen: Inventory, flags: PolicyFlags, random: Random) -> None:
     objects = list(objects_of(seen))
     random.shuffle(objects)
@@ -188,7 +188,7 @@ def test_the_order_of_the_input_does_not_matter(seen: Inventory, flags: PolicyFl
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_plan_after_a_perfect_run_is_empty(seen: Inventory, flags: PolicyFlags) -> None:
     gone = going(plan_of(seen, flags))
     rest = [one for one in objects_of(seen) if ref_of(one) not in gone]
@@ -197,7 +197,7 @@ def test_a_plan_after_a_perfect_run_is_empty(seen: Inventory, flags: PolicyFlags
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_removals_come_in_order_and_after_what_holds_them(seen: Inventory, flags: PolicyFlags) -> None:
     plan = plan_of(seen, flags)
     kinds = [ORDER.index(one.kind) for one in plan.removals]
@@ -210,7 +210,7 @@ def test_removals_come_in_order_and_after_what_holds_them(seen: Inventory, flags
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_tags_go_one_by_one_down_to_the_last(seen: Inventory, flags: PolicyFlags) -> None:
     plan = plan_of(seen, flags)
     tags = {one.id: one.tags for one in seen.images}
@@ -226,7 +226,7 @@ def test_tags_go_one_by_one_down_to_the_last(seen: Inventory, flags: PolicyFlags
 
 
 @given(inventories(), FLAGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_interval_of_the_whole_holds_the_sum_of_its_rows(seen: Inventory, flags: PolicyFlags) -> None:
     plan = plan_of(seen, flags)
     assert sum(one.reclaim.low_bytes for one in plan.removals) <= plan.reclaim.low_bytes

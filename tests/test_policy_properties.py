@@ -47,7 +47,7 @@ from tests.policy_strategies import (
 Lost = set[tuple[str, str | None]]
 """Ids of objects that go, and of images each tag that goes, with the image or without it."""
 
-some = settings(max_examples=100, deadline=None)
+some = settings(max_examples=100)
 TARGETS = SEED.map(make_target)
 
 
@@ -76,7 +76,7 @@ def lost(seen: Inventory, policy: Policy, now: datetime = NOW) -> Lost:
 
 
 @given(INVENTORIES | FULL_INVENTORIES, POLICIES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_fast_evaluator_says_what_the_slow_one_says(seen: Inventory, policy: Policy) -> None:
     slow = judge(seen, policy, NOW)
     fast = {(one.kind, one.id): one for one in evaluate(seen, policy, NOW)}

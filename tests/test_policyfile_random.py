@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dockersweep.errors import PolicyError
@@ -45,7 +45,6 @@ def check(data: bytes) -> None:
     assert str(raised.value).isprintable()
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_no_bytes_do_harm(data: bytes) -> None:
     check(data)
@@ -106,7 +105,6 @@ def edited(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(deadline=None)
 @given(edited())
 @example("version = 1\n[[rule]]\n[[rule]]\n")
 @example('version = 1\nrule = [1, {name = "a"}, []]\n')
@@ -165,7 +163,6 @@ def tables(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
-@settings(deadline=None)
 @given(tables())
 def test_no_value_does_harm(text: str) -> None:
     tomllib.loads(text)

@@ -210,7 +210,7 @@ def permuted(draw: st.DataObject, world: World) -> list[ObjectRef]:
 
 
 @given(worlds(uncertain=False), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_where_all_is_told_the_prediction_is_exact_row_by_row(world: World, data: st.DataObject) -> None:
     order = permuted(data, world)
     told = predicting(world).in_order(order)
@@ -223,7 +223,7 @@ def test_where_all_is_told_the_prediction_is_exact_row_by_row(world: World, data
 
 
 @given(worlds(uncertain=True), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_is_not_told_the_interval_holds_the_truth(world: World, data: st.DataObject) -> None:
     order = permuted(data, world)
     order = order[: data.draw(st.integers(0, len(order)))]
@@ -244,7 +244,7 @@ def assert_holds(interval: Interval, truth: int) -> None:
 
 
 @given(worlds(uncertain=True), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_more_removals_never_give_back_less(world: World, data: st.DataObject) -> None:
     order = permuted(data, world)
     reclaim = predicting(world)

@@ -109,7 +109,6 @@ def document(*words: str, host: str) -> Any:
 
 @settings(
     max_examples=4,
-    deadline=None,
     derandomize=True,
     database=None,
     # To shrink what failed takes hundreds of engines' litters; the example is small enough to be read as it is.

@@ -50,7 +50,7 @@ def test_what_is_not_known_stays_so_in_all_later_steps() -> None:
 
 
 @given(any_world, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_each_step_has_the_total_of_all_up_to_it(world: World, data: st.DataObject) -> None:
     order = permuted(data, world)
     reclaim = predicting(world)
@@ -64,7 +64,7 @@ def test_each_step_has_the_total_of_all_up_to_it(world: World, data: st.DataObje
 
 
 @given(any_world)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_alone_is_the_first_of_an_order_of_one(world: World) -> None:
     reclaim = predicting(world)
     for ref in [ref_of(one) for one in objects_of(world.seen)]:

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
@@ -207,19 +207,16 @@ def check_with_oracle(keep: Keep, spoken: Spoken) -> None:
     assert all(len(set(reasons)) == len(reasons) for reasons in kept.values()), "a reason is told once"
 
 
-@settings(deadline=None)
 @given(IMAGE_KEEPS, images())
 def test_images_as_the_oracle_says(keep: Keep, spoken: Spoken) -> None:
     check_with_oracle(keep, spoken)
 
 
-@settings(deadline=None)
 @given(keeps("none"), VOLUMES)
 def test_volumes_as_the_oracle_says(keep: Keep, spoken: Spoken) -> None:
     check_with_oracle(keep, spoken)
 
 
-@settings(deadline=None)
 @given(IMAGE_KEEPS, images(), st.randoms(use_true_random=False))
 def test_the_order_of_what_comes_in_says_nothing(keep: Keep, spoken: Spoken, random: Random) -> None:
     shuffled = random.sample(spoken, len(spoken))
@@ -237,7 +234,6 @@ def more_of(less: object, other: object) -> object:
     return other if less is None or (other == "all" and isinstance(less, int)) else less
 
 
-@settings(deadline=None)
 @given(IMAGE_KEEPS, IMAGE_KEEPS, images())
 def test_to_ask_for_more_never_keeps_less(keep: Keep, other: Keep, spoken: Spoken) -> None:
     asked = {field: more_of(less, asdict(other)[field]) for field, less in asdict(keep).items() if field != "group_by"}
