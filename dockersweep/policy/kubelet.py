@@ -46,10 +46,8 @@ def held_by_kubelet(inventory: Inventory) -> dict[str, Sequence[Reason]]:
 
 def _is_pause(image: Image, pods_are_here: bool) -> bool:
     """Whether it is called like a pause image: by a usual name, or, where pods are, in any registry."""
-    for name in (*image.tags, *image.digests):
-        if "pause" in name and _PAUSE.fullmatch(repository := whole_repository_of(name)):
-            return pods_are_here or with_registry(repository).startswith(_KNOWN)
-    return False
+    pause = (whole_repository_of(name) for name in (*image.tags, *image.digests) if "pause" in name)
+    return any(_PAUSE.fullmatch(one) and (pods_are_here or with_registry(one).startswith(_KNOWN)) for one in pause)
 
 
 def _of_container(labels: Labels) -> Sequence[Reason]:
