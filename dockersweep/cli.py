@@ -4,6 +4,7 @@ What a call does not need is not imported: the parser alone takes as long as the
 --version are answered before it, and a verb is imported when it is called.
 """
 
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from dockersweep.usage import HELP
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from types import FrameType
+    from types import FrameType, ModuleType
 
 INTERRUPTED = 130
 
@@ -31,19 +32,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _say(HELP)
         if given and given[0] == "--version":
             return _say(f"dockersweep {__version__}\n")
-        arguments = _parse(given)
-        return _run(arguments)
+        from dockersweep.commands.python_gc import without_collector
+
+        # What modules hold stays as long as the process.
+        with without_collector():
+            arguments = _parse(given)
+            verb = _module_of(arguments.verb)
+        return _run(verb, arguments)
     except DockersweepError as error:
         return _fail(str(error), error.exit_status, arguments)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED, arguments)
+    finally:
+        _drop_what_is_left()
 
 
 def _interrupt(number: int, frame: "FrameType | None") -> None:
     """Break off what a verb does. Once more ends the process, whatever it is still saying."""
-    import signal
-
-    signal.signal(number, signal.SIG_DFL)
+    _signal.signal(number, _signal.SIG_DFL)
     raise KeyboardInterrupt
 
 
@@ -52,6 +58,15 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it lives as long as the process.
+
+
+def _drop_what_is_left() -> None:
+    """Nobody may take what is said on standard error. What is left in its buffer would fail once more when Python
+    closes it, and take the exit status."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _say(text: str) -> int:
@@ -76,25 +91,29 @@ def _parse(argv: Sequence[str]) -> "argparse.Namespace":
     return arguments
 
 
-def _run(arguments: "argparse.Namespace") -> int:
+def _module_of(verb: str) -> "ModuleType":
     import importlib
-    import signal
 
+    return importlib.import_module(f"dockersweep.commands.{verb}")
+
+
+def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
     if hasattr(sys.stdout, "reconfigure"):
         # A terminal that cannot show a character gets its code instead of a traceback. In what programs read such a
         # code would be wrong, and in JSON a fault.
         is_for_people = getattr(arguments, "format", "table") in ("table", "markdown")
         sys.stdout.reconfigure(encoding=None if is_for_people else "utf-8", errors="backslashreplace")
-    verb = importlib.import_module(f"dockersweep.commands.{arguments.verb}")
+    from dockersweep.commands.options import options_of
+
     # Only where `__main__` has made it so.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, _interrupt)
+    if _signal.getsignal(_signal.SIGINT) == _signal.SIG_DFL:
+        _signal.signal(_signal.SIGINT, _interrupt)
     try:
-        status: int = verb.run(arguments)
+        status: int = verb.run(options_of(arguments))
     finally:
         # Python's own end shows where it was as well.
-        if signal.getsignal(signal.SIGINT) is _interrupt:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if _signal.getsignal(_signal.SIGINT) is _interrupt:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     return status
 
 

@@ -3,7 +3,8 @@
     DockersweepError            1   never raised itself
     ├── UsageError              2   wrong usage
     │   ├── DocumentError       2   a document that cannot be read
-    │   └── PolicyError         2   a policy file that does not hold
+    │   ├── PolicyError         2   a policy file that does not hold
+    │   └── DeclaredFileError   2   a compose file or quadlet that a policy names and that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
@@ -36,10 +37,19 @@ class PolicyError(UsageError):
     """A policy file does not hold; the message has the place of the first problem and tells how many more there are."""
 
 
+class DeclaredFileError(UsageError):
+    """A file that a policy names for what it declares cannot be read or does not hold; names file and line."""
+
+
 class RefusedError(DockersweepError):
     """Nothing was done, because doing it was not confirmed or is not allowed."""
 
     exit_status = 4
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is why; the message says in front of it that nothing was removed."""
+        super().__init__(f"nothing was removed: {reason}")
+        self.reason = reason
 
 
 class EngineError(DockersweepError):
@@ -58,6 +68,10 @@ class OtherEngineError(EngineLostError):
 
 class EngineTimeoutError(EngineError):
     """The engine took longer than the time-out of the call; whether it acted is not known."""
+
+
+class EngineTooMuchError(EngineError):
+    """The engine answered with more than any such answer has."""
 
 
 class LedgerError(DockersweepError):

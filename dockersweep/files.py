@@ -59,10 +59,17 @@ def what_is_wrong(error: Exception) -> str:
 
 def state_of(path: AnyPath, follow_links: bool = True) -> os.stat_result | None:
     """Return the state of what has this path, None where nothing has. Raises OSError where that cannot be known."""
+    _refuse_null_byte(path)
     try:
         return os.stat(path, follow_symlinks=follow_links)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _refuse_null_byte(path: AnyPath) -> None:
+    """Raise OSError for a path with a null byte: each version of Python has other words for it."""
+    if "\0" in os.fspath(path):
+        raise OSError(errno.EINVAL, "embedded null byte", path)
 
 
 def is_there(path: AnyPath) -> bool:
@@ -72,14 +79,24 @@ def is_there(path: AnyPath) -> bool:
 
 def is_folder(path: AnyPath) -> bool:
     """Return whether this is a folder or a link to one. Raises OSError where that cannot be known."""
-    found = state_of(path)
-    return found is not None and stat.S_ISDIR(found.st_mode)
+    state = state_of(path)
+    return state is not None and stat.S_ISDIR(state.st_mode)
 
 
 def is_plain_file(path: AnyPath) -> bool:
     """Return whether this is a plain file or a link to one. Raises OSError where that cannot be known."""
-    found = state_of(path)
-    return found is not None and stat.S_ISREG(found.st_mode)
+    state = state_of(path)
+    return state is not None and stat.S_ISREG(state.st_mode)
+
+
+def is_writable_by_others(state: os.stat_result) -> bool:
+    """Return whether others than its owner may write a file, or replace what lies in a folder.
+
+    A folder like /tmp lets nobody replace what is another's.
+    """
+    if stat.S_ISDIR(state.st_mode) and state.st_mode & stat.S_ISVTX:
+        return False
+    return bool(state.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def read_named(path: AnyPath, largest_bytes: int) -> bytes:
@@ -91,9 +108,7 @@ def read_named(path: AnyPath, largest_bytes: int) -> bytes:
 @contextmanager
 def open_named(path: AnyPath) -> Iterator[int]:
     """Give a descriptor of a file or a pipe that a person names; it does not wait for a writer yet. Raises OSError."""
-    if "\0" in os.fspath(path):
-        # Each version of Python has other words for it.
-        raise OSError(errno.EINVAL, "embedded null byte", path)
+    _refuse_null_byte(path)
     descriptor = os.open(path, _TO_READ)
     try:
         yield descriptor
@@ -127,18 +142,19 @@ def open_inside(path: AnyPath) -> Iterator[int]:
 
 def read_bounded(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
     """Return all that is left to read. Raises OSError, and OddFileError for too much and for a pipe without writer."""
-    found = os.fstat(descriptor)
-    if stat.S_ISFIFO(found.st_mode):
+    state = os.fstat(descriptor)
+    if stat.S_ISFIFO(state.st_mode):
         _await_writer(descriptor, path)
-    os.set_blocking(descriptor, True)
+    # A plain file never has to be waited for, but for some of /proc: /proc/kmsg waits for the next message.
+    os.set_blocking(descriptor, not stat.S_ISREG(state.st_mode))
     with open(descriptor, "rb", closefd=False) as file:
-        return read_up_to(file, path, largest_bytes, found.st_size)
+        return read_up_to(file, path, largest_bytes, state.st_size)
 
 
 def read_up_to(file: BinaryIO, path: AnyPath, largest_bytes: int, expected_bytes: int = 0) -> bytes:
     """Return all that is left in an open file. Raises OSError, and OddFileError for too much.
 
-    What is expected is read in one piece, so that most files need no second copy in memory.
+    The expected size is read in one piece, so that most files need no second copy in memory.
     """
     pieces, length, wanted = [], 0, max(expected_bytes, _CHUNK_BYTES)
     while expected_bytes <= largest_bytes and length <= largest_bytes and (piece := file.read(wanted)):
@@ -151,7 +167,7 @@ def read_up_to(file: BinaryIO, path: AnyPath, largest_bytes: int, expected_bytes
 
 
 def _await_writer(descriptor: int, path: AnyPath) -> None:
-    """The end of what was never begun reads like the end; of a pipe that somebody has open one can wait for more."""
+    """Wait for a writer: a pipe that nobody has opened yet reads like one at its end."""
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
     if waiting.poll(WRITER_SECONDS * 1000):
@@ -197,9 +213,9 @@ def _open_inside(path: AnyPath) -> int:
 
 def _trusted_target(name: str, folder: int, path: AnyPath) -> str | None:
     """Return where a link leads, None where it is none. Raises OSError, and OddFileError where it is not ours."""
-    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    if not stat.S_ISLNK(found.st_mode):
+    state = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISLNK(state.st_mode):
         return None
-    if found.st_uid not in (0, os.geteuid()):
-        raise OddFileError(f"is behind a link of the user {found.st_uid}, which is not followed", path)
+    if state.st_uid not in (0, os.geteuid()):
+        raise OddFileError(f"is behind a link of the user {state.st_uid}, which is not followed", path)
     return os.readlink(name, dir_fd=folder)

@@ -6,15 +6,24 @@ length of time that may hold calendar months.
 
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+
+from msgspec import Struct
 
 from dockersweep.errors import UsageError
 
 MINUTE, HOUR, DAY, WEEK = 60, 3_600, 86_400, 604_800
 SECONDS_OF_UNIT = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 MONTHS_OF_UNIT = {"mo": 1, "y": 12}
+_UNITS_OF_DURATION = (
+    (365 * DAY, "years"),
+    (30 * DAY, "months"),
+    (WEEK, "weeks"),
+    (DAY, "days"),
+    (HOUR, "hours"),
+    (MINUTE, "minutes"),
+)
 NAME_OF_UNIT = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 AGE_HELP = "a number and a unit, s, m, h, d, w, mo or y, like 24h, 7d, 2w, 3mo or 1d12h"
 
@@ -27,8 +36,7 @@ SIZE_HELP = "a number and a unit, B, kB, MB, GB, TB or PB, or KiB, MiB, GiB, TiB
 _POWER_OF_PREFIX = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
-@dataclass(frozen=True)
-class Age:
+class Age(Struct, frozen=True, kw_only=True):
     """A length of time: whole calendar months, and seconds beside them. `text` is how it was written."""
 
     months: int
@@ -120,11 +128,9 @@ def format_duration(seconds: float) -> str:
     of the same size then still tells them apart.
     """
     seconds = max(0, int(seconds))
-    for size, name in ((365 * DAY, "year"), (30 * DAY, "month"), (WEEK, "week"), (DAY, "day"), (HOUR, "hour")):
+    for size, names in _UNITS_OF_DURATION:
         if seconds >= 2 * size:
-            return f"{seconds // size} {name}s"
-    if seconds >= 2 * MINUTE:
-        return f"{seconds // MINUTE} minutes"
+            return f"{seconds // size} {names}"
     return "1 second" if seconds == 1 else f"{seconds} seconds"
 
 
@@ -132,14 +138,15 @@ def format_size(size_bytes: int | None) -> str:
     """Return a size in decimal units with three digits: "0 B", "21.0 MB", "1.24 GB"; "unknown" for None."""
     if size_bytes is None:
         return "unknown"
-    if abs(size_bytes) < 1000:
+    if -1000 < size_bytes < 1000:
         return f"{size_bytes} B"
     size = float(size_bytes)
     for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
         size /= 1000
-        if abs(size) < 999.5 or unit == "EB":
-            digits = 2 if abs(size) < 9.995 else 1 if abs(size) < 99.95 else 0
-            return f"{size:.{digits}f} {unit}"
+        if -999.5 < size < 999.5 or unit == "EB":
+            if -9.995 < size < 9.995:
+                return f"{size:.2f} {unit}"
+            return f"{size:.1f} {unit}" if -99.95 < size < 99.95 else f"{size:.0f} {unit}"
     raise AssertionError("the loop returns at its last unit")
 
 

@@ -1,4 +1,4 @@
-"""What `dockersweep --help` says; `tests/test_man.py` holds it to the parser."""
+"""What `dockersweep --help` says; `tests/docs/test_man.py` holds it to the parser."""
 
 HELP = """\
 usage: dockersweep [-H URL | -c CONTEXT] [--policy FILE] [--format FORMAT]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -10,15 +11,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.engines import roots
-from tests.engines.engine import Engine
-from tests.engines.kinds import KINDS, CannotDo, EngineKind, kind
-from tests.engines.litter import Litter
-from tests.races import race_table
+from tests.rig.engines import roots
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import KINDS, CannotDo, EngineKind, kind
+from tests.rig.engines.litter import Litter
+from tests.rig.examples import QUICK, WHOLE
+from tests.rig.races import race_table
 
 # How long an example takes is for tests/bench/ to say: beside engines at work it says nothing.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("whole", deadline=None, max_examples=WHOLE)
+settings.register_profile("quick", deadline=None, max_examples=QUICK)
 
 _ENGINE_FIXTURES = {"engine", "litter", "engines"}
 _FOREIGN = (
@@ -38,13 +40,17 @@ _FOREIGN = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Know `--quick`."""
     parser.addoption(
-        "--quick", action="store_true", help="leave out the tests that need a real engine, a browser or a shell"
+        "--quick",
+        action="store_true",
+        help="leave out the tests that need a real engine, a browser or a shell, and try fewer random examples",
     )
     parser.addoption("--race-table", action="store_true", help="print what became of each race on each engine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Know our markers."""
+    """Know our markers, and how thorough to be."""
+    # Before the tests are read, which ask for their share.
+    settings.load_profile("quick" if config.getoption("--quick") else "whole")
     # Where a shell started us in the background, SIGINT is ignored, and every process that a test interrupts would
     # ignore it too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -123,6 +129,16 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     monkeypatch.setenv("DOCKERSWEEP_LOCK_DIR", str(home / "lock"))
     # A program that a test starts finds the roots where we have them.
     monkeypatch.setenv("DOCKERSWEEP_TEST_CACHE", str(roots.CACHE))
+
+
+@pytest.fixture(autouse=True)
+def _thawed() -> Iterator[None]:
+    """Give the collector back what a verb, which ends with its process, has taken from it.
+
+    Hypothesis asks it who holds its random numbers, and is told of nobody where they are frozen.
+    """
+    yield
+    gc.unfreeze()
 
 
 class Engines:

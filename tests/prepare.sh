@@ -74,17 +74,17 @@ prepare_venv() {
     printf '%s\n' "$state" >"$stamp"
 }
 
-# Only the one program of the package: the whole of it would start a server.
-prepare_promtool() {
-    [ ! -x "$venv/bin/promtool" ] || return 0
-    say "installing promtool"
-    local folder
+# Only the one program of a package: the whole of it would start a server.
+prepare_program() {
+    local package=$1 name=$2 folder
+    [ ! -x "$venv/bin/$name" ] || return 0
+    say "installing $name"
     folder=$(mktemp -d)
     if ! (
         cd "$folder" &&
-            { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } &&
-            dpkg-deb --extract prometheus_*.deb . &&
-            install usr/bin/promtool "$venv/bin/"
+            { apt-get download "$package" || { apt-get update && apt-get download "$package"; }; } &&
+            dpkg-deb --extract "$package"_*.deb . &&
+            install "usr/bin/$name" "$venv/bin/"
     ) >"$folder/log" 2>&1 </dev/null; then
         cat "$folder/log" >&2
         rm -rf "$folder"
@@ -99,5 +99,6 @@ prepare_promtool() {
     flock 9
     prepare_machine
     prepare_venv
-    prepare_promtool
+    prepare_program prometheus promtool
+    prepare_program docker-registry docker-registry
 ) 9<"$checkout"

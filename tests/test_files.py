@@ -14,26 +14,27 @@ import pytest
 
 import dockersweep
 from dockersweep import cli, files
-from dockersweep.engine import scanner, storage
-from dockersweep.engine.cache_limit import read_cache_limit
-from dockersweep.engine.container_logs import log_bytes
 from dockersweep.engine.disk.blocks import read_storage_from_disk
 from dockersweep.engine.disk.folder import read_folder
-from dockersweep.engine.disk.found import Listed, UnreadableStorageError
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.space import disk_of
+from dockersweep.engine.reading import containers, scanner, storage
+from dockersweep.engine.reading.cache_limit import read_cache_limit
+from dockersweep.engine.reading.container_logs import log_bytes
 from dockersweep.errors import LedgerError
 from dockersweep.files import OddFileError, read_configuration, read_inside, read_named
-from dockersweep.ledger import FILE_NAME, Memory, read_runs
+from dockersweep.ledger import FILE_NAME, Ledger, read_runs
 from dockersweep.model.inventory import Disk, Engine
-from tests.engines.engine import Engine as RealEngine
-from tests.engines.litter import Litter
-from tests.fake_engine import fake_engine
-from tests.inventories import ENGINE, image
-from tests.running import dockersweep as run_dockersweep
-from tests.test_bad_days import with_containers
-from tests.test_disk import bolt_file
+from tests.engine.test_disk import bolt_file
+from tests.rig.engines.engine import Engine as RealEngine
+from tests.rig.engines.litter import Litter
+from tests.rig.fake_containers import with_containers
+from tests.rig.fake_engine import fake_engine
+from tests.rig.inventories import ENGINE, image
+from tests.rig.running import dockersweep as run_dockersweep
 
-NOTHING = Listed((), (), (), ())
+NOTHING = ListedObjects((), (), (), ())
 LIMIT = 1000
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
@@ -209,9 +210,9 @@ def engine_of(root: Path, store: str) -> Engine:
     return msgspec.structs.replace(ENGINE, root_dir=str(root), image_store=store, flavour=flavour)
 
 
-def listed_in(store: str) -> Listed:
+def listed_in(store: str) -> ListedObjects:
     """Return what the engine of `engine_of` lists."""
-    return Listed((), (image("a" * 64),) if store == "overlay2" else (), (), ())
+    return ListedObjects((), (image("a" * 64),) if store == "overlay2" else (), (), ())
 
 
 @odd
@@ -254,13 +255,13 @@ def test_odd_settings_and_logs_are_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal"])
 def test_a_pipe_in_the_place_of_a_ledger_is_not_waited_for(tmp_path: Path, ending: str) -> None:
-    with Memory(tmp_path):
+    with Ledger(tmp_path):
         pass
     (tmp_path / f"{FILE_NAME}{ending}").unlink(missing_ok=True)
     os.mkfifo(tmp_path / f"{FILE_NAME}{ending}")
     with pytest.raises(LedgerError, match="is not a plain file"):
         read_runs(tmp_path, None)
-    with Memory(tmp_path) as memory:
+    with Ledger(tmp_path) as memory:
         assert f"{FILE_NAME}{ending} is not a plain file; this run goes on without a ledger" in (memory.problem or "")
     assert sorted(os.listdir(tmp_path)) == sorted({FILE_NAME, f"{FILE_NAME}{ending}"})
 
@@ -269,9 +270,9 @@ def test_a_disk_that_never_answers_counts_into_the_time_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As one whose server is gone: whatever is asked of it waits for ever."""
-    for ask in ("storage.read_storage_from_disk", "scanner.disk_of", "scanner.read_folder", "scanner.log_bytes"):
-        monkeypatch.setattr(f"dockersweep.engine.{ask}", lambda *_: threading.Event().wait())
-    for module in (storage, scanner):
+    for ask in ("storage.read_storage_from_disk", "scanner.disk_of", "scanner.read_folder", "containers.log_bytes"):
+        monkeypatch.setattr(f"dockersweep.engine.reading.{ask}", lambda *_: threading.Event().wait())
+    for module in (storage, scanner, containers):
         monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
     began = time.monotonic()
     with fake_engine() as engine:
@@ -354,8 +355,24 @@ def test_a_walk_through_folders_says_what_it_cannot_read() -> None:
     assert all("onerror" in keywords for keywords in walks)
 
 
+@as_root
+def test_a_plain_file_that_never_ends_is_not_waited_for() -> None:
+    """/proc/kmsg gives what the kernel has said, and then waits for more."""
+    read: list[bytes] = []
+    reading = threading.Thread(target=lambda: read.append(read_configuration("/proc/kmsg", 1 << 26)), daemon=True)
+    reading.start()
+    reading.join(10)
+    assert len(read) == 1
+
+
 def test_files_are_opened_for_reading_where_the_rule_is() -> None:
     """What reads beside `dockersweep.files` reads what is ours: of /proc, and of the package."""
-    reads = {path for path, _ in used("read_text", "read_bytes")}
+    reads = {path for path, _ in used("read_text", "read_bytes", "get_data")}
     reads |= {path for path, _ in used("open") if path.startswith("engine/")}
-    assert reads == {"engine/own_container.py", "report/page/document.py", "report/completion_script.py"}
+    assert reads == {
+        "commands/policy_source.py",
+        "engine/reading/engine_process.py",
+        "engine/reading/own_container.py",
+        "report/disk/page/document.py",
+        "report/completion_script.py",
+    }

@@ -1,42 +1,42 @@
 """`dockersweep completion`: the script by which a shell completes, and what that asks for."""
 
-import argparse
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from dockersweep.commands.options import CompletionOptions
 from dockersweep.commands.write import write_result
-from dockersweep.engine.endpoint import resolve_endpoint
+from dockersweep.engine.api.endpoint import resolve_endpoint
 from dockersweep.errors import DockersweepError
 
-PATIENCE_SECONDS = 2.0
-"""A shell waits for the names, and somebody before it."""
+ANSWER_SECONDS = 2.0
+"""How long the engine may take: a shell waits for the names."""
 
 
 class _OutOfTimeError(Exception):
     pass
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: CompletionOptions) -> int:
     """Write the script, or the names on the engine; return the exit status."""
-    if arguments.shell == "names":
-        write_result("".join(f"{name}\n" for name in _names(arguments)), arguments.output)
+    if options.shell == "names":
+        write_result("".join(f"{name}\n" for name in _names(options)), options.output.path)
         return 0
     from dockersweep.report.completion_script import completion_script
 
-    write_result(completion_script(arguments.build_parser(), arguments.shell), arguments.output)
+    write_result(completion_script(options.build_parser(), options.shell), options.output.path)
     return 0
 
 
-def _names(arguments: argparse.Namespace) -> list[str]:
-    """Return what is told in time; an error is none that somebody who types could do with."""
+def _names(options: CompletionOptions) -> list[str]:
+    """Return the names that arrive in time. Errors are dropped: a completing shell has nowhere to show them."""
     names: list[str] = []
     with suppress(DockersweepError, _OutOfTimeError), _in_time():
-        from dockersweep.engine.names import names_at
+        from dockersweep.engine.api.object_names import names_at
 
-        names.extend(names_at(resolve_endpoint(arguments.host, arguments.context, os.environ), PATIENCE_SECONDS))
+        names.extend(names_at(resolve_endpoint(options.host, options.context, os.environ), ANSWER_SECONDS))
     return list(dict.fromkeys(names))
 
 
@@ -46,7 +46,7 @@ def _in_time() -> Iterator[None]:
         raise _OutOfTimeError
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, ANSWER_SECONDS)
     try:
         yield
     finally:

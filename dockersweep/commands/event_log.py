@@ -10,19 +10,20 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import get_args
 
 import msgspec
 
+from dockersweep.commands.options import LogFormat
 from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING, Entry
 from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.outcome import OutcomeDocument, Status
 from dockersweep.model.plan import Plan
-from dockersweep.report.headline import engine_words, format_interval, warning_sentences
-from dockersweep.report.text import plural, printable
+from dockersweep.report.headline import engine_words, warning_sentences
+from dockersweep.report.text import printable
 from dockersweep.units import format_size
+from dockersweep.words.amounts import format_interval, plural
 
-LogFormat = Literal["text", "json", "journal"]
 ERROR = 3
 LONGEST_LINE = 8000
 """A line of the journal format. The journal cuts longer ones in pieces of their own."""
@@ -31,9 +32,9 @@ Value = str | int | None | Sequence[str]
 
 
 class EventLog:
-    """Tells each event in the format that is asked for. Safe for several threads, and for signal handlers.
+    """Writes each event in the format that is asked for. Safe for several threads, and for signal handlers.
 
-    As text only what a person has to know is told, in the words that it always had.
+    As text it writes only what a person has to know, as plain sentences.
     """
 
     def __init__(self, log_format: LogFormat) -> None:
@@ -42,14 +43,14 @@ class EventLog:
 
     @property
     def is_on(self) -> bool:
-        """Whether every event is told."""
+        """Whether every event is written, not only what a person has to know."""
         return self._format != "text"
 
     def begins(self, plan: Plan, verb: str, by: str, run: int | None) -> None:
         """A run has a plan, and has removed nothing yet."""
         reclaim = plan.reclaim
         planned = f"{plural(len(plan.removals), 'removal')} planned, giving back {format_interval(reclaim)}"
-        self._tell(
+        self._event(
             INFORMATION, "begin", f"{verb} of {engine_words(plan.engine)}: {planned}, by {by}",
             run=run, pid=os.getpid(), verb=verb, engine=plan.engine.name, engine_id=plan.engine.id,
             endpoint=plan.engine.endpoint, policy=by, removals=len(plan.removals), low_bytes=reclaim.low_bytes,
@@ -58,11 +59,12 @@ class EventLog:
 
     def warnings(self, warnings: Sequence[ScanWarning]) -> None:
         """Something could not be read or written, and the run goes on."""
-        for one in warnings:
-            self._tell(WARNING, "warning", f"{one.about}: {one.text}", about=one.about, text=one.text)
+        for warning in warnings:
+            text = f"{warning.about}: {warning.text}"
+            self._event(WARNING, "warning", text, about=warning.about, text=warning.text)
 
     def warnings_beside_rows(self, warnings: Sequence[ScanWarning]) -> None:
-        """The result has no place for warnings; where every event is told, these were."""
+        """Write warnings that the result has no place for; where every event is written they were written before."""
         if not self.is_on:
             for sentence in warning_sentences(warnings):
                 self._write(printable(sentence))
@@ -72,29 +74,29 @@ class EventLog:
         if self.is_on:
             fields = {name: value for name, value in msgspec.to_builtins(entry).items() if name not in _OF_THE_RUN}
             with self._lock:
-                self._tell(entry.priority, "removal", entry.message, **fields)
+                self._event(entry.priority, "removal", entry.message, **fields)
 
     def ends(self, document: OutcomeDocument, status: int, problems: tuple[str, ...] = ()) -> None:
         """The run is over. `problems` are what of it could not be written.
 
-        As text one sentence says why the status is not 0, wherever the result goes: cron mails what stands here.
+        As text, one sentence says why the status is not 0, wherever the result goes: cron mails standard error.
         """
         if not self.is_on:
             if status:
-                from dockersweep.report.ending import ending_sentence
+                from dockersweep.report.outcome_ending import ending_sentence
 
                 self.error(ending_sentence(document, problems), status)
             return
         for problem in problems:
             self.error(problem, status)
-        counts = Counter(one.status for one in document.outcomes)
-        told = ", ".join(f"{counts[status]} {status.replace('-', ' ')}" for status in _STATUSES if counts[status])
+        counts = Counter(outcome.status for outcome in document.outcomes)
+        counted = ", ".join(f"{counts[status]} {status.replace('-', ' ')}" for status in _STATUSES if counts[status])
         reclaimed = document.reclaimed
         freed = "" if reclaimed.measured_bytes is None else f"; freed {format_size(reclaimed.measured_bytes)}"
         early = f"; ended early: {document.ended_early}" if document.ended_early else ""
-        self._tell(
+        self._event(
             WARNING if status else INFORMATION, "end",
-            f"{told or 'nothing to remove'}{freed}{early}; exit status {status}",
+            f"{counted or 'nothing to remove'}{freed}{early}; exit status {status}",
             run=document.run, **{status.replace("-", "_"): counts[status] for status in _STATUSES},
             low_bytes=reclaimed.low_bytes, high_bytes=reclaimed.high_bytes, measured_bytes=reclaimed.measured_bytes,
             ended_early=document.ended_early, exit_status=status,
@@ -105,18 +107,18 @@ class EventLog:
         text = "finishing what is under way; once more to stop at once"
         if self.is_on:
             name = signal.Signals(number).name
-            self._tell(NOTICE, "signal", f"{name}: {text}", signal=name, text=text)
+            self._event(NOTICE, "signal", f"{name}: {text}", signal=name, text=text)
             return
-        # Where nobody reads it any more, or this interrupted a write to it, it need not be said.
+        # Nobody may read it any more, or this may have interrupted a write to it.
         with suppress(OSError, RuntimeError, ValueError):
             sys.stderr.write(f"\n{text}\n")
 
     def error(self, text: str, status: int) -> None:
         """Something ends the run, or takes away its result."""
         if self.is_on:
-            self._tell(ERROR, "error", text, text=text, exit_status=status)
+            self._event(ERROR, "error", text, text=text, exit_status=status)
             return
-        # A terminal that was hung up takes no message any more, but the status is still told.
+        # A terminal that was hung up takes no message any more; the exit status still says it.
         with suppress(OSError):
             sys.stderr.write(f"dockersweep: {printable(text)}\n")
 
@@ -125,12 +127,12 @@ class EventLog:
         lines = [printable(line) for line in "".join(traceback.format_exception(error)).splitlines()]
         if self._format == "json":
             text = f"{type(error).__name__}: {error}"
-            self._tell(ERROR, "traceback", text, text=text, lines=lines)
+            self._event(ERROR, "traceback", text, text=text, lines=lines)
             return
         for line in lines:
             self._write(f"<{ERROR}>{line}" if self.is_on else line)
 
-    def _tell(self, priority: int, event: str, message: str, **fields: Value) -> None:
+    def _event(self, priority: int, event: str, message: str, **fields: Value) -> None:
         if self._format == "json":
             at = msgspec.to_builtins(datetime.now(UTC))
             # Escaped, because people look at logs on terminals.

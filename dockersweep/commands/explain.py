@@ -1,44 +1,38 @@
 """`dockersweep explain`: what holds one object, which rules speak of it, and when it would go."""
 
-import argparse
-import sys
-
-from dockersweep.commands.gather import gather_picture, gather_policy
-from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.commands.gather import gather_policy, gather_survey
+from dockersweep.commands.options import ExplainOptions
+from dockersweep.commands.python_gc import without_collector
+from dockersweep.commands.write import terminal_width, write_aside, write_result
 from dockersweep.errors import UsageError
-from dockersweep.model.documents import write_document
 from dockersweep.model.explanation import Explanation
-from dockersweep.model.inventory import Inventory
-from dockersweep.model.plan import ObjectRef
-from dockersweep.policy.explain import explain
-from dockersweep.policy.file.problems import either
-from dockersweep.policy.lookup import find_objects
+from dockersweep.model.inventory import Inventory, ObjectRef
+from dockersweep.model.lookup import find_objects
+from dockersweep.policy.explaining.explain import explain
 from dockersweep.report.headline import warning_lines
+from dockersweep.words.documents import write_document
+from dockersweep.words.lists import either
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: ExplainOptions) -> int:
     """Write the explanation of the object that is asked for; return the exit status."""
-    policy = gather_policy(arguments)
-    picture = gather_picture(arguments)
-    explanation = explain(picture.inventory, policy, picture.now, one_object(picture.inventory, arguments.object))
-    write_result(_text(explanation, arguments), arguments.output)
-    if arguments.format == "csv":
-        sys.stderr.write(warning_lines(explanation.warnings, None))
+    policy = gather_policy(options.policy)
+    survey = gather_survey(options.engine, policy)
+    with without_collector():
+        explanation = explain(survey, policy, one_object(survey.inventory, options.object))
+    write_result(_text(explanation, options), options.output.path)
+    if options.output.format == "csv":
+        write_aside(warning_lines(explanation.warnings, None))
     return 0
 
 
-def _text(explanation: Explanation, arguments: argparse.Namespace) -> str:
-    if arguments.format == "json":
+def _text(explanation: Explanation, options: ExplainOptions) -> str:
+    if options.output.format == "json":
         return write_document(explanation)
-    if arguments.format == "csv":
-        from dockersweep.report.explanation_csv import explanation_csv
+    from dockersweep.report.explanation import explanation_layout
+    from dockersweep.report.formats import formatted
 
-        return explanation_csv(explanation)
-    from dockersweep.report.explanation_text import explanation_markdown, explanation_text
-
-    if arguments.format == "markdown":
-        return explanation_markdown(explanation)
-    return explanation_text(explanation, terminal_width(arguments.output))
+    return formatted(explanation_layout(explanation), options.output.format, terminal_width(options.output.path))
 
 
 def one_object(inventory: Inventory, text: str) -> ObjectRef:

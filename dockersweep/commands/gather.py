@@ -1,36 +1,37 @@
 """From flags and environment to an inventory, a policy and the instant up to which ages count."""
 
-import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from dockersweep.commands.options import EngineOptions, PlanOptions, PolicyOptions
 from dockersweep.commands.policy_source import policy_in_force
 from dockersweep.commands.progress import show_progress
-from dockersweep.engine.endpoint import resolve_endpoint
+from dockersweep.commands.python_gc import without_collector
 from dockersweep.errors import DocumentError, EngineError, RefusedError, UsageError
 from dockersweep.files import OddFileError, read_named
-from dockersweep.ledger import Memory, state_folder
 from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import ALL_SIZES, Inventory, ScanWarning
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
-from dockersweep.policy.flags import PolicyFlags, policy_from_flags
-from dockersweep.policy.kinds_removed import may_remove
-from dockersweep.policy.marks import candidates, marking_rules
-from dockersweep.policy.planner import make_plan
-from dockersweep.policy.totals import sizes_now
-from dockersweep.policy.unmarked_volumes import unmarked_warnings
-from dockersweep.policy.use import describe_use, used_of
+from dockersweep.policy.bytes.totals import sizes_now
+from dockersweep.policy.judging.marks import candidates, marking_rules
+from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.judging.unmarked_volumes import unmarked_warnings
+from dockersweep.policy.judging.unremembered import unremembered_warnings
+from dockersweep.policy.language.flags import policy_from_flags
+from dockersweep.policy.language.kinds_removed import may_remove
+from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_instant
 
 if TYPE_CHECKING:
-    from dockersweep.engine.client import Client
+    from dockersweep.engine.api.client import Client
+    from dockersweep.ledger import Ledger
 
 
 # A verb that only reads removes nothing, so nothing of it can take so long.
@@ -38,110 +39,149 @@ NO_REMOVALS_SECONDS = 0.0
 LARGEST_DOCUMENT_BYTES = 4_000_000_000
 
 
-@dataclass(frozen=True)
-class Picture:
-    """An inventory, and the instant up to which its ages count."""
-
-    inventory: Inventory
-    now: datetime
-
-    @property
-    def is_of_now(self) -> bool:
-        """Whether ages count up to the scan; what somebody chose must not become a memory."""
-        return self.now == self.inventory.taken_at
+def gather_survey(options: EngineOptions, policy: Policy | None = None) -> Survey:
+    """Read the inventory from --inventory, else from the engine that the flags and the environment name; with a policy
+    as in `survey_of`."""
+    if options.inventory is not None:
+        return _saved_survey(options, policy)
+    with open_ledger(options) as ledger, open_engine(options, NO_REMOVALS_SECONDS) as client:
+        survey = survey_of(client, options, ledger, policy)
+        ledger.looked_at(client.engine, survey.inventory.taken_at)
+        return survey
 
 
-def gather_picture(arguments: argparse.Namespace) -> Picture:
-    """Read the inventory from --inventory, else from the engine that the flags and the environment name."""
-    if arguments.inventory is not None:
-        return _saved_picture(arguments)
-    with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
-        picture = picture_of(client, arguments, memory)
-        memory.looked_at(client.engine, picture.inventory.taken_at)
-        return picture
+def gather_plan(options: PlanOptions) -> Plan:
+    """Return the plan for what `gather_survey` reads, and mark its candidates in the ledger."""
+    policy, engine = gather_policy(options.policy), options.engine
+    if engine.inventory is not None:
+        return _plan(_saved_survey(engine, policy), policy)
+    with open_ledger(engine) as ledger, open_engine(engine, NO_REMOVALS_SECONDS) as client:
+        confirm_engine(client, options.confirm_engine)
+        survey = survey_of(client, engine, ledger, policy)
+        require_build_cache(survey, may_remove(policy, "build-cache"), engine)
+        ledger.looked_at(client.engine, survey.inventory.taken_at)
+        return judge(survey, policy, ledger)
 
 
-def gather_plan(arguments: argparse.Namespace) -> Plan:
-    """Return the plan for the inventory that `gather_picture` reads, and mark its candidates."""
-    policy = gather_policy(arguments)
-    if arguments.inventory is not None:
-        picture = _saved_picture(arguments)
-        return _plan(picture, policy)
-    with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
-        confirm_engine(client, arguments.confirm_engine)
-        picture = picture_of(client, arguments, memory)
-        require_build_cache(picture, may_remove(policy, "build-cache"), arguments)
-        memory.looked_at(client.engine, picture.inventory.taken_at)
-        return judge(picture, policy, memory)
-
-
-def judge(picture: Picture, policy: Policy, memory: Memory) -> Plan:
+def judge(survey: Survey, policy: Policy, ledger: "Ledger") -> Plan:
     """Return the plan, and mark in the ledger what is a candidate of rules with `marked_for`."""
-    plan = _plan(picture, policy)
-    if picture.is_of_now:
-        marks = tuple(candidates(plan.decisions, policy, picture.now))
-        memory.mark(plan.engine, marks, tuple(marking_rules(policy)), picture.now, policy.kinds)
+    plan = _plan(survey, policy)
+    if survey.is_of_now:
+        marks = tuple(candidates(plan.decisions, policy, survey.now))
+        ledger.mark(plan.engine, marks, tuple(marking_rules(policy)), survey.now, policy.kinds)
     return plan
 
 
-def _plan(picture: Picture, policy: Policy) -> Plan:
-    plan = make_plan(picture.inventory, policy, picture.now)
-    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *unmarked_warnings(picture.inventory, plan)))
+def _plan(survey: Survey, policy: Policy) -> Plan:
+    with without_collector():
+        plan = make_plan(survey, policy)
+    own = (*unmarked_warnings(survey.inventory, plan), *unremembered_warnings(survey.inventory, plan))
+    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *own))
 
 
-def require_build_cache(picture: Picture, is_wanted: bool, arguments: argparse.Namespace) -> None:
+def require_build_cache(survey: Survey, is_wanted: bool, options: EngineOptions) -> None:
     """Raise EngineError where the build cache was to be read, something of it may have to go, and it was not told:
     Docker before 23.0 tells it only in /system/df as a whole, whose failure elsewhere only leaves sizes unknown."""
-    if is_wanted and arguments.sizes and picture.inventory.build_cache is None:
-        why = [one.text.removeprefix("unknown: ") for one in picture.inventory.warnings if one.about == ALL_SIZES]
+    if is_wanted and options.reads_sizes and survey.inventory.build_cache is None:
+        why = [one.reason or one.text for one in survey.inventory.warnings if one.about == ALL_SIZES]
         raise EngineError(
             "the build cache cannot be read, which this engine tells only together with all sizes "
             f"({'; '.join(why)}): allow more time with --size-timeout, or leave it out with --no-sizes"
         )
 
 
-def open_memory(arguments: argparse.Namespace, required: bool = False) -> Memory:
+def open_ledger(options: EngineOptions, required: bool = False) -> "Ledger":
     """Open the ledger; with --no-ledger, one that remembers nothing."""
-    return Memory(state_folder(os.environ, os.geteuid()) if arguments.ledger else None, required)
+    # A saved inventory needs none of it, nor a database.
+    from dockersweep.ledger import Ledger, state_folder
+
+    return Ledger(state_folder(os.environ, os.geteuid()) if options.uses_ledger else None, required)
 
 
-def _saved_picture(arguments: argparse.Namespace) -> Picture:
-    if arguments.host is not None or arguments.context is not None:
+def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
+    """Of another machine's inventory, the declared files are still those of this one."""
+    if options.names_engine:
         raise UsageError("--inventory reads a file instead of an engine: leave out --host and --context")
-    return _at_its_moment(read_inventory(arguments.inventory))
+
+    def read() -> Survey:
+        survey = _at_its_moment(read_inventory(options.inventory or ""))
+        return survey.retold(with_volumes_of_projects(with_projects(survey)))
+
+    return _with_declared(policy, None, options, read)
+
+
+def _with_declared(
+    policy: Policy | None, ledger: "Ledger | None", options: EngineOptions, take: Callable[[], Survey]
+) -> Survey:
+    """Return the survey that is taken, with what files of the policy declare; these are read before."""
+    if policy is None or not policy.protections.name_files:
+        return take()
+    from dockersweep.commands.declared_files import declaring, read_declarations
+
+    declarations = read_declarations(policy.protections, ledger, options.shows_progress)
+    return declaring(take(), declarations)
 
 
 @contextmanager
-def open_engine(arguments: argparse.Namespace, removal_seconds: float) -> Iterator["Client"]:
+def open_engine(options: EngineOptions, removal_seconds: float) -> Iterator["Client"]:
     """Connect to the engine that the flags and the environment name; a removal may take so long."""
     # docker-py takes as long to import as all else; a saved inventory needs none of it.
-    from dockersweep.engine.client import Client
-    from dockersweep.engine.connection import Connection
+    from dockersweep.engine.api.client import Client
+    from dockersweep.engine.api.connection import Connection
+    from dockersweep.engine.api.endpoint import resolve_endpoint
 
-    endpoint = resolve_endpoint(arguments.host, arguments.context, os.environ)
-    connection = Connection(endpoint, arguments.engine_timeout.seconds)
+    endpoint = resolve_endpoint(options.host, options.context, os.environ)
+    connection = Connection(endpoint, options.engine_timeout_seconds)
     try:
         yield Client(connection, removal_seconds)
     finally:
         connection.close()
 
 
-def picture_of(client: "Client", arguments: argparse.Namespace, memory: Memory, for_report: bool = False) -> Picture:
-    """Scan the engine, and add to the inventory what the ledger remembers of its objects; `for_report` is as in
-    `engine.scanner.scan`."""
-    from dockersweep.engine.scanner import scan
+def survey_of(
+    client: "Client",
+    options: EngineOptions,
+    ledger: "Ledger",
+    policy: Policy | None = None,
+    for_report: bool = False,
+) -> Survey:
+    """Scan the engine, and add to the inventory what the ledger remembers of its objects; with a policy also what its
+    files declare, and what registries say where it has them asked. `for_report` is as in
+    `engine.reading.scanner.scan`."""
+    remembered = partial(_remembered_survey, client, options, ledger, for_report)
+    survey = _with_declared(policy, ledger, options, remembered)
+    if policy is None or not policy.asks_registries:
+        return survey
+    from dockersweep.commands.registry_answers import with_registry_answers
 
-    known = memory.layers(client.engine)
-    with show_progress("reading containers", arguments.log_format) as progress:
-        inventory, layers = scan(client, arguments.sizes, arguments.size_timeout.seconds, progress, known, for_report)
-    picture = _at_its_moment(inventory)
-    if not arguments.ledger:
-        return picture
-    memory.keep_layers(client.engine, layers)
-    uses = describe_use(picture.inventory, picture.now)
-    inventory = memory.remember(picture.inventory, used_of(uses), picture.now, picture.is_of_now)
-    memory.keep_sizes(sizes_now(inventory), inventory.engine, inventory.taken_at)
-    return replace(picture, inventory=inventory)
+    return with_registry_answers(survey, policy, client.registry_access, ledger, options.shows_progress)
+
+
+def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger", for_report: bool) -> Survey:
+    from dockersweep.engine.api.concurrent import BackgroundCall
+    from dockersweep.engine.reading.events import read_events
+    from dockersweep.engine.reading.scanner import scan
+    from dockersweep.engine.reading.uses import noticed_in
+
+    # Files may have been read since it was spoken to, or a plan carried out: events come meanwhile.
+    client.set_clock()
+    known = ledger.layers(client.engine)
+    position = ledger.event_position(client.engine)
+    events = BackgroundCall(lambda: read_events(client, position)) if ledger.is_used else None
+    with show_progress("reading containers", options.shows_progress) as progress:
+        inventory, layers = scan(client, options.reads_sizes, options.size_timeout_seconds, progress, known, for_report)
+    survey = _at_its_moment(inventory)
+    survey = survey.retold(with_projects(survey))
+    if not options.uses_ledger:
+        return survey.retold(with_volumes_of_projects(survey.inventory))
+    ledger.keep_layers(client.engine, layers)
+    inventory, noticed = survey.inventory, None
+    if events is not None:
+        inventory, noticed = noticed_in(events.result(), inventory)
+    inventory = ledger.update_objects(inventory, survey.in_use, survey.now, survey.is_of_now, noticed)
+    survey = survey.retold(with_volumes_of_projects(inventory))
+    ledger.keep_sizes(sizes_now(survey.totals), inventory.engine, inventory.taken_at)
+    return survey
 
 
 def confirm_engine(client: "Client", wanted: str | None) -> None:
@@ -149,8 +189,7 @@ def confirm_engine(client: "Client", wanted: str | None) -> None:
     engine = client.engine
     if wanted is not None and wanted not in (engine.name, engine.id):
         raise RefusedError(
-            f'nothing was removed: the engine at {engine.endpoint} is "{engine.name}" and not "{wanted}", '
-            "which --confirm-engine asks for"
+            f'the engine at {engine.endpoint} is "{engine.name}" and not "{wanted}", which --confirm-engine asks for'
         )
 
 
@@ -168,40 +207,24 @@ def read_inventory(path: str) -> Inventory:
         raise DocumentError(f"{path} {error.strerror}") from None
     except (OSError, ValueError) as error:
         raise DocumentError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    return read_document(data, Inventory, path)
+    with without_collector():
+        return read_document(data, Inventory, path)
 
 
-def gather_policy(arguments: argparse.Namespace) -> Policy:
+def gather_policy(options: PolicyOptions) -> Policy:
     """Return the policy that is in force, as the flags change it."""
-    return policy_from_flags(policy_flags(arguments), policy_in_force(arguments.policy, os.environ))
+    return policy_from_flags(options.flags, policy_in_force(options.path, os.environ))
 
 
-def policy_flags(arguments: argparse.Namespace) -> PolicyFlags:
-    """Return the flags that change a policy."""
-    return PolicyFlags(
-        older_than=arguments.older_than,
-        kinds=tuple(arguments.kind),
-        all_images=arguments.all_images,
-        named_volumes=arguments.named_volumes,
-        keep_labels=tuple(arguments.keep_label),
-        keep_names=tuple(arguments.keep_name),
-        keep_images=tuple(arguments.keep_image),
-        max_objects=arguments.max_objects,
-        max_bytes=arguments.max_bytes,
-        max_share=arguments.max_share,
-        retry_refused=arguments.retry_refused,
-    )
-
-
-def _at_its_moment(inventory: Inventory) -> Picture:
+def _at_its_moment(inventory: Inventory) -> Survey:
     """Ages count up to the scan. Tests and the sandbox choose another instant, because no engine makes old volumes;
     where one is left set by mistake, every output says so."""
     text = os.environ.get("DOCKERSWEEP_NOW")
     if not text:
-        return Picture(inventory, inventory.taken_at)
+        return Survey(inventory, inventory.taken_at)
     instant = parse_instant(text)
     if instant is None:
         raise UsageError(f'DOCKERSWEEP_NOW is "{text}", which is no instant: write it like 2026-11-23T22:36:25Z')
     warning = ScanWarning(about="ages", text=f"counted up to {text}, as DOCKERSWEEP_NOW has it")
     known = tuple(one for one in inventory.warnings if one != warning)
-    return Picture(msgspec.structs.replace(inventory, warnings=(*known, warning)), instant)
+    return Survey(msgspec.structs.replace(inventory, warnings=(*known, warning)), instant)

@@ -1,47 +1,51 @@
 """`dockersweep policy`: writes, checks, shows and tests policy files."""
 
-import argparse
 import os
-import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
-from dockersweep.commands.gather import gather_picture, gather_policy, policy_flags
-from dockersweep.commands.policy_source import find_policy, read_policy_file, readable, source_of
-from dockersweep.commands.verdict import verdict
-from dockersweep.commands.write import terminal_width, write_result
-from dockersweep.errors import OutputError, PolicyError, UsageError
+from dockersweep.commands.exit_status import status_with_reason
+from dockersweep.commands.gather import gather_policy, gather_survey, open_ledger
+from dockersweep.commands.options import EngineOptions, PolicyVerbOptions
+from dockersweep.commands.policy_source import default_policy_text, find_policy, read_policy_at, readable
+from dockersweep.commands.write import terminal_width, write_aside, write_result
+from dockersweep.errors import DeclaredFileError, OutputError, PolicyError, UsageError
 from dockersweep.files import is_plain_file
-from dockersweep.policy.flags import PolicyFlags
-from dockersweep.report.text import plural
+from dockersweep.model.policy import Protections
+from dockersweep.policy.language.flags import PolicyFlags
+from dockersweep.words.amounts import plural
+
+if TYPE_CHECKING:
+    from dockersweep.policy.language.problems import Problem
+    from dockersweep.policy.language.reading import PolicyReading
 
 DOES_NOT_HOLD = PolicyError.exit_status
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: PolicyVerbOptions) -> int:
     """Do what the action says; return the exit status."""
-    if arguments.action in ("init", "check"):
-        _refuse_policy_flags(arguments)
-    if arguments.action == "init" and arguments.format == "json":
+    if options.action in ("init", "check"):
+        _refuse_policy_flags(options)
+    if options.action == "init" and options.output.format == "json":
         raise UsageError("policy init writes TOML: leave out --format json")
-    if arguments.directory is not None and arguments.action != "test":
-        raise UsageError(f"policy {arguments.action} takes no directory: leave out {arguments.directory}")
-    return ACTIONS[arguments.action](arguments)
+    if options.directory is not None and options.action != "test":
+        raise UsageError(f"policy {options.action} takes no directory: leave out {options.directory}")
+    return ACTIONS[options.action](options)
 
 
-def _refuse_policy_flags(arguments: argparse.Namespace) -> None:
+def _refuse_policy_flags(options: PolicyVerbOptions) -> None:
     """What changes the policy in force has no meaning for a file that is written or checked."""
-    if policy_flags(arguments) != PolicyFlags():
+    if options.policy.flags != PolicyFlags():
         raise UsageError(
-            f"policy {arguments.action} is about a file alone: leave out --kind, --older-than, --keep-* and the like"
+            f"policy {options.action} is about a file alone: leave out --kind, --older-than, --keep-* and the like"
         )
 
 
-def _init(arguments: argparse.Namespace) -> int:
-    from dockersweep.policy.file.policy_init import default_policy_text
-
-    path = arguments.output
+def _init(options: PolicyVerbOptions) -> int:
+    path = options.output.path
     if path not in (None, "-") and _is_taken(path):
         raise UsageError(f"{path} is there already, and is not written over: name another file, or move it away first")
     write_result(default_policy_text(), path)
@@ -55,72 +59,100 @@ def _is_taken(path: str) -> bool:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _check(options: PolicyVerbOptions) -> int:
     """Write what is wrong with a file; with an inventory or an engine also what its rules find there."""
-    from dockersweep.policy.coverage import findings
-    from dockersweep.policy.file.lint import lint_policy
-    from dockersweep.policy.policyfile import find_problems, read_policy
+    from dockersweep.policy.judging.coverage import findings
+    from dockersweep.policy.language.lint import lint_policy
 
-    path = find_policy(arguments.policy, os.environ)
+    path = find_policy(options.policy.path, os.environ)
     if path is None:
         raise UsageError("there is no policy file to check: name one with --policy, or write one with `policy init`")
-    data = read_policy_file(path)
-    problems = find_problems(data) or lint_policy(data)
+    reading = read_policy_at(path)
     notes: list[str] = []
-    asks_engine = arguments.inventory is not None or arguments.host is not None or arguments.context is not None
+    problems = reading.problems or lint_policy(reading) or _declared_problems(reading, options.engine, notes)
+    asks_engine = options.engine.inventory is not None or options.engine.names_engine
     if asks_engine and not problems:
-        notes = list(findings(gather_picture(arguments).inventory, read_policy(data, source_of(path))))
-    if arguments.format == "json":
-        found = [{"line": one.line, "column": one.column, "text": one.text} for one in problems]
-        text = _json({"policy": readable(path), "problems": found, "notes": notes})
+        policy = reading.valid_policy()
+        notes += findings(gather_survey(options.engine, policy), policy)
+    if options.output.format == "json":
+        listed = [{"line": problem.line, "column": problem.column, "text": problem.text} for problem in problems]
+        text = _json({"policy": readable(path), "problems": listed, "notes": notes})
     else:
         from dockersweep.report.text import printable
 
-        places = [":".join(str(part) for part in (path, one.line, one.column) if part is not None) for one in problems]
-        lines = [f"{place}: {one.text}" for place, one in zip(places, problems, strict=True)]
+        lines = [_problem_line(path, problem) for problem in problems]
         lines += [f"note: {note}" for note in notes]
         text = "".join(f"{printable(line)}\n" for line in lines)
-    write_result(text, arguments.output)
+    write_result(text, options.output.path)
     if not problems:
-        sys.stderr.write(f"{path}: no problems found\n")
+        write_aside(f"{path}: no problems found\n")
         return 0
-    return verdict(DOES_NOT_HOLD, f"{path}: {plural(len(problems), 'problem')}", arguments)
+    return status_with_reason(DOES_NOT_HOLD, f"{path}: {plural(len(problems), 'problem')}", options.output)
 
 
-def _show(arguments: argparse.Namespace) -> int:
-    policy = gather_policy(arguments)
-    if arguments.format == "json":
+def _declared_problems(reading: "PolicyReading", options: EngineOptions, notes: list[str]) -> "tuple[Problem, ...]":
+    """Return what is wrong with the files that a policy names, at the key that names them; what could not be told from
+    them goes to `notes`, as what a plan would warn of."""
+    protections = reading.valid_policy().protections
+    if not protections.name_files:
+        return ()
+    from dockersweep.commands.declared_files import read_declarations
+    from dockersweep.policy.language.problems import KeyProblem, placed
+
+    found: list[KeyProblem] = []
+    none = Protections()
+    with open_ledger(options) as ledger:
+        for key in ("compose_files", "quadlets"):
+            named = replace(none, **{key: getattr(protections, key)})
+            try:
+                notes += read_declarations(named, ledger, options.shows_progress).notes
+            except DeclaredFileError as error:
+                found.append(KeyProblem(("protect", key), str(error), at="value"))
+    return placed(found, reading.positions)
+
+
+def _problem_line(path: str, problem: "Problem") -> str:
+    place = ":".join(str(part) for part in (path, problem.line, problem.column) if part is not None)
+    return f"{place}: {problem.text}"
+
+
+def _show(options: PolicyVerbOptions) -> int:
+    policy = gather_policy(options.policy)
+    if options.output.format == "json":
         text = _json(policy)
     else:
-        from dockersweep.report.policy_text import policy_text
+        from dockersweep.report.formats import formatted
+        from dockersweep.report.policy import policy_layout
 
-        text = policy_text(policy, terminal_width(arguments.output))
-    write_result(text, arguments.output)
+        text = formatted(policy_layout(policy), "table", terminal_width(options.output.path))
+    write_result(text, options.output.path)
     return 0
 
 
-def _test(arguments: argparse.Namespace) -> int:
+def _test(options: PolicyVerbOptions) -> int:
     from dockersweep.commands.policy_test import run_cases
 
-    if arguments.directory is None:
+    if options.directory is None:
         raise UsageError("policy test needs the folder with the cases: dockersweep policy test DIR")
-    results = run_cases(arguments.directory, gather_policy(arguments))
-    if arguments.format == "json":
+    results = run_cases(options.directory, gather_policy(options.policy))
+    if options.output.format == "json":
         text = _json({"cases": results})
     else:
-        from dockersweep.report.cases_text import cases_text
+        from dockersweep.report.policy_cases import cases_text
 
         text = cases_text(results)
-    write_result(text, arguments.output)
-    bad = sum(one.result != "passed" for one in results)
-    return verdict(DOES_NOT_HOLD, f"{bad} of {len(results)} cases did not pass", arguments) if bad else 0
+    write_result(text, options.output.path)
+    bad = sum(result.result != "passed" for result in results)
+    return (
+        status_with_reason(DOES_NOT_HOLD, f"{bad} of {len(results)} cases did not pass", options.output) if bad else 0
+    )
 
 
 def _json(document: object) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
 
 
-ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+ACTIONS: dict[str, Callable[[PolicyVerbOptions], int]] = {
     "init": _init,
     "check": _check,
     "show": _show,

@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.errors import PolicyError
 from dockersweep.files import is_there
 from dockersweep.model.policy import Policy
-from dockersweep.policy.defaults import DEFAULT_POLICY
+from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+
+if TYPE_CHECKING:
+    from dockersweep.policy.language.reading import PolicyReading
 
 FILE_NAME = "dockersweep.toml"
-SYSTEM_FOLDER = Path("/etc/dockersweep")
+SYSTEM_FOLDER = "/etc/dockersweep"
 LARGEST_BYTES = 16_000_000
 NO_FILE = "default"
 """In place of a path: the default policy, in spite of files."""
@@ -25,10 +28,14 @@ def policy_in_force(named: str | None, environment: Mapping[str, str]) -> Policy
     path = find_policy(named, environment)
     if path is None:
         return DEFAULT_POLICY
-    # Without a file nothing of its language is needed.
-    from dockersweep.policy.policyfile import read_policy
+    return read_policy_at(path).valid_policy()
 
-    return read_policy(read_policy_file(path), source_of(path))
+
+def default_policy_text() -> str:
+    """Return the default policy as a file, every line explained, with examples to uncomment."""
+    from importlib.resources import files
+
+    return (files("dockersweep.policy.language") / "default_policy.toml").read_text(encoding="utf-8")
 
 
 def source_of(path: str) -> str:
@@ -51,13 +58,17 @@ def find_policy(named: str | None, environment: Mapping[str, str]) -> str | None
     if chosen is not None and named is not None:
         raise PolicyError("--policy is empty: name a file, - for standard input, or default for the default policy")
     own = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME") or "/nonexistent", ".config")
-    for folder in (Path(own) / "dockersweep", SYSTEM_FOLDER):
-        if _may_be_there(folder / FILE_NAME):
-            return str(folder / FILE_NAME)
+    for folder in (os.path.join(own, "dockersweep"), SYSTEM_FOLDER):
+        path = os.path.join(folder, FILE_NAME)
+        if _may_be_there(path):
+            from pathlib import Path
+
+            # The slashes that the environment doubles are not shown.
+            return str(Path(path))
     return None
 
 
-def _may_be_there(path: Path) -> bool:
+def _may_be_there(path: str) -> bool:
     """A folder that cannot be searched may hold a policy that protects; to read it then fails, and says so."""
     try:
         return is_there(path)
@@ -65,7 +76,12 @@ def _may_be_there(path: Path) -> bool:
         return True
 
 
-def read_policy_file(path: str) -> bytes:
-    """Return what a policy file holds, `-` being standard input; raises PolicyError where it cannot be read, and, as
-    root, where others can write it."""
-    return read_trusted(path, "policy file", LARGEST_BYTES, PolicyError)
+def read_policy_at(path: str) -> "PolicyReading":
+    """Read the policy file at a path, `-` being standard input, valid or not.
+
+    Raises PolicyError where it cannot be read and, as root, where others can write it.
+    """
+    # Without a file nothing of its language is needed.
+    from dockersweep.policy.language.reading import read_policy_file
+
+    return read_policy_file(read_trusted(path, "policy file", LARGEST_BYTES, PolicyError), source_of(path))

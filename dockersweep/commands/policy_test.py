@@ -1,6 +1,8 @@
 """`dockersweep policy test DIR`: whether a policy says of written cases what its people expect."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from dockersweep.commands.gather import read_inventory
@@ -9,9 +11,9 @@ from dockersweep.errors import PolicyError, UsageError
 from dockersweep.files import is_folder, is_there, read_configuration
 from dockersweep.model.policy import Policy
 from dockersweep.model.policycase import CaseResult
-from dockersweep.policy.case.cases import Case, CaseRun, is_case, read_case, run_case
-from dockersweep.policy.defaults import DEFAULT_POLICY
-from dockersweep.policy.policyfile import read_policy
+from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+from dockersweep.policy.language.reading import read_policy
+from dockersweep.policy.testing.cases import Case, CaseRun, is_case, read_case, run_case
 
 
 def run_cases(directory: str, policy: Policy | None) -> tuple[CaseResult, ...]:
@@ -23,12 +25,13 @@ def run_cases(directory: str, policy: Policy | None) -> tuple[CaseResult, ...]:
     paths = find_cases(directory)
     if not paths:
         raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
-    return tuple(_result_of(path, os.path.relpath(path, directory), policy) for path in paths)
+    read_named = cache(_named_policy)
+    return tuple(_result_of(path, os.path.relpath(path, directory), policy, read_named) for path in paths)
 
 
-def _result_of(path: Path, shown: str, policy: Policy | None) -> CaseResult:
+def _result_of(path: Path, shown: str, policy: Policy | None, read_named: Callable[[Path], Policy]) -> CaseResult:
     try:
-        shows, run = run_file(path, policy)
+        shows, run = run_file(path, policy, read_named)
     except UsageError as error:
         return CaseResult(file=readable(shown), shows=None, result="broken", told=tuple(str(error).split("\n")))
     return CaseResult(
@@ -54,25 +57,30 @@ def find_cases(directory: str) -> list[Path]:
     return sorted(path for path in found if _is_meant_as_case(path))
 
 
-def run_file(path: Path, policy: Policy | None) -> tuple[str, CaseRun]:
-    """Run one case; return what it shows and what came of it.
+def _named_policy(path: Path) -> Policy:
+    return read_policy(_read(path), source_of(str(path)))
+
+
+def run_file(
+    path: Path, policy: Policy | None, read_named: Callable[[Path], Policy] = _named_policy
+) -> tuple[str, CaseRun]:
+    """Run one case; return what it shows and what came of it. `read_named` reads the policy file that it names.
 
     Raises UsageError for a case that does not hold, or names a file that does not.
     """
     case = read_case(_read(path), str(path))
     saved = None if case.file.inventory is None else read_inventory(str(path.parent / case.file.inventory))
-    return case.file.shows, run_case(case.file, _policy_of(case, path, policy), saved)
+    return case.file.shows, run_case(case.file, _policy_of(case, path, policy, read_named), saved)
 
 
-def _policy_of(case: Case, path: Path, given: Policy | None) -> Policy:
+def _policy_of(case: Case, path: Path, given: Policy | None, read_named: Callable[[Path], Policy]) -> Policy:
     named = case.file.policy
     if case.own_policy is not None:
         return case.own_policy
     if named == NO_FILE:
         return DEFAULT_POLICY
     if isinstance(named, str):
-        beside = path.parent / named
-        return read_policy(_read(beside), source_of(str(beside)))
+        return read_named(path.parent / named)
     if given is None:
         raise PolicyError(
             'the case names no policy, and none is given: write policy = "dockersweep.toml" or [[policy.rule]] in it, '

@@ -1,26 +1,29 @@
 """A progress bar on standard error: only on a terminal, and only for what takes over a second."""
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
+
     from tqdm import tqdm
 
 TICK_SECONDS = 0.5
 
 
 @contextmanager
-def show_progress(what: str, log_format: str = "text") -> Iterator[Callable[[int, int], None]]:
-    """Yield a callable that is told how many steps are done, of how many. Between events for programs there is no bar.
+def show_progress(what: str, is_shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Yield a callable that takes how many steps are done, of how many.
 
-    The bar moves while a single step takes long, too: its clock goes on.
+    Its clock goes on while a single step takes long.
     """
-    if log_format != "text" or not sys.stderr.isatty():
+    if not is_shown or not sys.stderr.isatty():
         yield lambda done, total: None
         return
+    import threading
+
     from tqdm import tqdm
 
     with tqdm(desc=what, file=sys.stderr, delay=1, leave=False, dynamic_ncols=True, unit="") as bar:
@@ -39,7 +42,7 @@ def show_progress(what: str, log_format: str = "text") -> Iterator[Callable[[int
             clock.join()
 
 
-def _tick(bar: "tqdm[None]", ended: threading.Event) -> None:
+def _tick(bar: "tqdm[None]", ended: "threading.Event") -> None:
     while not ended.wait(TICK_SECONDS):
         # Before its delay has passed a bar must not show.
         if bar.total and bar.format_dict["elapsed"] > bar.delay:

@@ -1,14 +1,15 @@
-"""What became of one removal, as logs tell it."""
+"""The outcome of one removal, as the logs have it."""
 
 import os
 from datetime import UTC, datetime
 
 import msgspec
 
-from dockersweep.model.inventory import Engine
+from dockersweep.model.inventory import Engine, ObjectRef
 from dockersweep.model.outcome import Outcome
-from dockersweep.model.plan import Decision, ObjectRef, Plan, Removal
+from dockersweep.model.plan import Decision, Plan, Removal
 from dockersweep.report.text import printable
+from dockersweep.words.reasons import rule_and_text
 
 WARNING, NOTICE, INFORMATION = 4, 5, 6
 """Priorities of syslog(3), which the journal has too."""
@@ -16,7 +17,7 @@ _PRIORITY = {"removed": NOTICE, "failed": WARNING}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one removal: a line of the audit log."""
+    """The outcome of one removal: a line of the audit log."""
 
     at: datetime
     run: int | None
@@ -60,11 +61,11 @@ class Entries:
 
     def plan(self, plan: Plan) -> None:
         """Take the reasons from a plan that is about to be carried out."""
-        self._decisions |= {ObjectRef(kind=one.kind, id=one.id): one for one in plan.decisions}
+        self._decisions |= {decision.ref: decision for decision in plan.decisions}
 
     def of(self, removal: Removal, outcome: Outcome) -> Entry:
-        """Return what became of a removal."""
-        decision = self._decisions.get(ObjectRef(kind=removal.kind, id=removal.id))
+        """Return the entry of a removal with its outcome."""
+        decision = self._decisions.get(removal.ref)
         return Entry(
             at=datetime.now(UTC),
             run=self._run,
@@ -78,7 +79,7 @@ class Entries:
             action=removal.action,
             status=outcome.status,
             detail=outcome.detail,
-            reasons=tuple(f"{one.rule}: {one.text}" for one in decision.reasons) if decision else (),
+            reasons=tuple(map(rule_and_text, decision.reasons)) if decision else (),
             size_bytes=decision.size_bytes if decision else None,
             freed_bytes=outcome.freed_bytes,
         )

@@ -1,131 +1,134 @@
 """`dockersweep report`: where the disk went, whether it gets worse, and what to do about it."""
 
-import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from dockersweep.commands.exit_status import status_with_reason
 from dockersweep.commands.gather import (
     NO_REMOVALS_SECONDS,
-    Picture,
-    gather_picture,
     gather_policy,
+    gather_survey,
     open_engine,
-    open_memory,
-    picture_of,
+    open_ledger,
+    survey_of,
 )
-from dockersweep.commands.verdict import verdict
+from dockersweep.commands.options import OutputOptions, ReportOptions
+from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import terminal_width, write_result
-from dockersweep.ledger import Memory
 from dockersweep.model.history import PastRun
-from dockersweep.model.inventory import Inventory
+from dockersweep.model.policy import Policy
 from dockersweep.model.report import SEVERITIES, Report
 from dockersweep.policy.disk_report import Past, make_report
-from dockersweep.policy.planner import make_plan
-from dockersweep.policy.sizes import size_base
-from dockersweep.report.text import plural
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.planner import foresee
+from dockersweep.words.amounts import plural
+
+if TYPE_CHECKING:
+    from dockersweep.ledger import Ledger
 
 FOUND = 10
 """The exit status where something is as bad as --fail-on says."""
 DAYS_OF_ARRIVALS = timedelta(days=7)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a report is made of, beside the policy."""
+class _LastRun(Struct, frozen=True):
+    """What the ledger tells of the last run, beside the report."""
 
-    picture: Picture
-    past: Past | None
-    last_run: PastRun | None
+    run: PastRun | None
     reclaimed_bytes: int | None
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: ReportOptions) -> int:
     """Write the report; return the exit status."""
-    policy = gather_policy(arguments)
-    seen = _gather(arguments)
-    inventory = seen.picture.inventory
-    report = make_report(inventory, make_plan(inventory, policy, seen.picture.now), seen.past)
-    write_result(_FORMATS[arguments.format](report, seen, arguments), arguments.output)
-    if arguments.fail_on is None:
+    report, last = _make(options)
+    with without_collector():
+        text = _FORMATS[options.output.format](report, last, options)
+    write_result(text, options.output.path)
+    if options.fail_on is None:
         return 0
-    worst = SEVERITIES.index(arguments.fail_on)
+    worst = SEVERITIES.index(options.fail_on)
     bad = [one.id for one in report.findings if SEVERITIES.index(one.severity) <= worst]
     if not bad:
         return 0
-    why = f"{plural(len(bad), 'finding')} of severity {arguments.fail_on} or worse: {', '.join(bad)}"
-    return verdict(FOUND, why, arguments)
+    why = f"{plural(len(bad), 'finding')} of severity {options.fail_on} or worse: {', '.join(bad)}"
+    return status_with_reason(FOUND, why, options.output)
 
 
-def _gather(arguments: argparse.Namespace) -> _Seen:
-    if arguments.inventory is not None:
-        return _Seen(gather_picture(arguments), None, None, None)
-    with open_memory(arguments) as memory, open_engine(arguments, NO_REMOVALS_SECONDS) as client:
-        picture = picture_of(client, arguments, memory, for_report=True)
-        memory.looked_at(client.engine, picture.inventory.taken_at)
-        last_run, reclaimed = memory.last_run(client.engine)
-        return _Seen(picture, _past(memory, picture.inventory), last_run, reclaimed)
+def _make(options: ReportOptions) -> tuple[Report, _LastRun]:
+    """Return the report. What it is made of is as large as all that is written of it, and is let go of before that."""
+    policy = gather_policy(options.policy)
+    survey, past, last = _gather(options, policy)
+    with without_collector():
+        return make_report(survey, policy, foresee(survey, policy), past), last
 
 
-def _past(memory: Memory, inventory: Inventory) -> Past | None:
-    if not memory.is_used:
+def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None, _LastRun]:
+    if options.engine.inventory is not None:
+        return gather_survey(options.engine, policy), None, _LastRun(None, None)
+    # A saved inventory is asked for no files.
+    from dockersweep.commands.project_files import with_missing_files
+
+    with open_ledger(options.engine) as ledger, open_engine(options.engine, NO_REMOVALS_SECONDS) as client:
+        survey = survey_of(client, options.engine, ledger, policy, for_report=True)
+        ledger.looked_at(client.engine, survey.inventory.taken_at)
+        survey = survey.retold(with_missing_files(survey.inventory))
+        return survey, _past(ledger, survey), _LastRun(*ledger.last_run(client.engine))
+
+
+def _past(ledger: "Ledger", survey: Survey) -> Past | None:
+    if not ledger.is_used:
         return None
+    inventory = survey.inventory
     return Past(
-        points=memory.sizes(inventory.engine, size_base(inventory)),
-        arrivals=memory.dangling_since(inventory.engine, inventory.taken_at - DAYS_OF_ARRIVALS),
+        points=ledger.sizes(inventory.engine, survey.size_base),
+        arrivals=ledger.dangling_since(inventory.engine, inventory.taken_at - DAYS_OF_ARRIVALS),
     )
 
 
-def _table(report: Report, _: _Seen, arguments: argparse.Namespace) -> str:
-    from dockersweep.report.disk_table import disk_table
+def _laid_out(report: Report, _: _LastRun, options: ReportOptions) -> str:
+    from dockersweep.report.disk.layout import disk_layout
+    from dockersweep.report.formats import formatted
 
-    return disk_table(report, terminal_width(arguments.output), with_bars=_is_looked_at(arguments.output))
+    width = terminal_width(options.output.path)
+    layout = disk_layout(report, width, with_bars=_is_looked_at(options.output))
+    return formatted(layout, options.output.format, width)
 
 
-def _is_looked_at(path: str | None) -> bool:
+def _is_looked_at(output: OutputOptions) -> bool:
     """Whether a person sees it at once, on something that can show blocks."""
-    if path not in (None, "-") or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if output.goes_to_file or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return False
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
-def _json(report: Report, _: _Seen, arguments: argparse.Namespace) -> str:
-    from dockersweep.model.documents import write_document
+def _json(report: Report, _: _LastRun, options: ReportOptions) -> str:
+    from dockersweep.words.documents import write_document
 
     return write_document(report)
 
 
-def _csv(report: Report, _: _Seen, arguments: argparse.Namespace) -> str:
-    from dockersweep.report.disk_csv import disk_csv
-
-    return disk_csv(report)
-
-
-def _markdown(report: Report, _: _Seen, arguments: argparse.Namespace) -> str:
-    from dockersweep.report.disk_markdown import disk_markdown
-
-    return disk_markdown(report)
-
-
-def _html(report: Report, _: _Seen, arguments: argparse.Namespace) -> str:
-    from dockersweep.report.html import html_report
+def _html(report: Report, _: _LastRun, options: ReportOptions) -> str:
+    from dockersweep.report.disk.html import html_report
 
     return html_report(report)
 
 
-def _prometheus(report: Report, seen: _Seen, arguments: argparse.Namespace) -> str:
-    from dockersweep.report.prometheus import prometheus_report
+def _prometheus(report: Report, last: _LastRun, options: ReportOptions) -> str:
+    from dockersweep.report.disk.prometheus import prometheus_report
 
-    return prometheus_report(report, seen.last_run, seen.reclaimed_bytes)
+    return prometheus_report(report, last.run, last.reclaimed_bytes)
 
 
-_FORMATS: dict[str, Callable[[Report, _Seen, argparse.Namespace], str]] = {
-    "table": _table,
+_FORMATS: dict[str, Callable[[Report, _LastRun, ReportOptions], str]] = {
+    "table": _laid_out,
     "json": _json,
-    "csv": _csv,
-    "markdown": _markdown,
+    "csv": _laid_out,
+    "markdown": _laid_out,
     "html": _html,
     "prometheus": _prometheus,
 }

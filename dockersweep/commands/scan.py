@@ -1,67 +1,63 @@
 """`dockersweep scan`: what is there and unused."""
 
-import argparse
-import sys
 from typing import TYPE_CHECKING
 
-from dockersweep.commands.gather import Picture, gather_picture
-from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.commands.gather import gather_survey
+from dockersweep.commands.options import ScanOptions
+from dockersweep.commands.python_gc import without_collector
+from dockersweep.commands.write import terminal_width, write_aside, write_result
 from dockersweep.errors import UsageError
-from dockersweep.model.documents import write_document
-from dockersweep.model.plan import ObjectRef
 from dockersweep.report.headline import warning_lines
+from dockersweep.words.documents import write_document
 
 if TYPE_CHECKING:
-    from dockersweep.report.scan_table import Shown
+    from dockersweep.policy.judging.survey import Survey
+    from dockersweep.report.scan import Shown
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: ScanOptions) -> int:
     """Write the inventory, or what is selected of it; return the exit status."""
-    selects = arguments.kind or arguments.filter or arguments.all or arguments.sort or not arguments.header
-    if arguments.format == "json" and selects:
+    if options.output.format == "json" and options.selects:
         raise UsageError(
             "--format json writes the whole inventory, so that it can be read back with --inventory; "
             "leave out --kind, --filter, --all, --sort and --no-header"
         )
-    if arguments.format == "markdown" and not arguments.header:
+    if options.output.format == "markdown" and not options.header:
         raise UsageError("a table in Markdown has headings: leave out --no-header, or take the format table or csv")
-    picture = gather_picture(arguments)
-    if arguments.format == "json":
-        write_result(write_document(picture.inventory), arguments.output)
-        return 0
-    write_result(_text(picture, arguments), arguments.output)
-    if arguments.format == "csv" or not arguments.header:
-        sys.stderr.write(warning_lines(picture.inventory.warnings, None))
+    survey = gather_survey(options.engine)
+    with without_collector():
+        text = _text(survey, options)
+    write_result(text, options.output.path)
+    if options.output.format == "csv" or not options.header:
+        write_aside(warning_lines(survey.inventory.warnings, None))
     return 0
 
 
-def _text(picture: Picture, arguments: argparse.Namespace) -> str:
-    from dockersweep.report.scan_table import scan_csv, scan_markdown, scan_table
+def _text(survey: "Survey", options: ScanOptions) -> str:
+    if options.output.format == "json":
+        return write_document(survey.inventory)
+    from dockersweep.report.formats import formatted
+    from dockersweep.report.scan import scan_layout
 
-    shown = _shown(picture, arguments)
-    if arguments.format == "csv":
-        return scan_csv(shown, arguments.header)
-    if arguments.format == "markdown":
-        return scan_markdown(shown)
     # Rows for another program are whole, and one a line.
-    return scan_table(shown, arguments.header, terminal_width(arguments.output) if arguments.header else None)
+    width = terminal_width(options.output.path) if options.header else None
+    return formatted(scan_layout(_shown(survey, options), options.header), options.output.format, width)
 
 
-def _shown(picture: Picture, arguments: argparse.Namespace) -> "Shown":
-    from dockersweep.policy.selection import Selection, selected
-    from dockersweep.policy.totals import reclaim_of_unused
-    from dockersweep.policy.use import describe_use
-    from dockersweep.report.scan_table import Shown, all_kinds
+def _shown(survey: "Survey", options: ScanOptions) -> "Shown":
+    from dockersweep.policy.judging.selection import Selection, selected
+    from dockersweep.policy.judging.use import describe_use, reclaim_of_unused
+    from dockersweep.report.scan import Shown, all_kinds
 
-    selection = Selection(kinds=tuple(arguments.kind), filters=tuple(arguments.filter))
-    chosen = selected(picture.inventory, selection, picture.now)
-    uses = describe_use(picture.inventory, picture.now)
-    shown = [use for use in uses if ObjectRef(kind=use.kind, id=use.id) in chosen]
+    selection = Selection(kinds=options.kinds, filters=options.filters)
+    chosen = selected(survey, selection)
+    uses = describe_use(survey, with_owners=options.verbose)
+    shown = [use for use in uses if use.ref in chosen]
     return Shown(
-        inventory=picture.inventory,
+        inventory=survey.inventory,
         uses=shown,
-        gives_back=reclaim_of_unused(picture.inventory, shown).of_kinds,
-        kinds=all_kinds(arguments.kind),
-        sort=arguments.sort or "size",
-        used_too=arguments.all,
+        freed=reclaim_of_unused(survey, [use.ref for use in shown if not use.in_use]).of_kinds,
+        kinds=all_kinds(options.kinds),
+        sort=options.sort or "size",
+        with_used=options.all,
     )

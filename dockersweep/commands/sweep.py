@@ -1,29 +1,26 @@
 """`dockersweep sweep`: plan, ask, and carry out."""
 
-import argparse
-
 from dockersweep.commands import plan
-from dockersweep.commands.execution import open_execution
 from dockersweep.commands.gather import gather_policy, judge, require_build_cache
-from dockersweep.commands.permission import can_ask
-from dockersweep.commands.rounds import Task
+from dockersweep.commands.options import SweepOptions
+from dockersweep.commands.running.opening import open_execution
+from dockersweep.commands.running.permission import can_ask
+from dockersweep.commands.running.rounds import PlannedRun
 from dockersweep.errors import RefusedError, UsageError
-from dockersweep.policy.kinds_removed import may_remove
+from dockersweep.policy.language.kinds_removed import may_remove
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: SweepOptions) -> int:
     """Plan; then show the plan only, or carry it out and write what became of it. Return the exit status."""
-    if arguments.dry_run:
-        return plan.run(arguments)
-    if not (arguments.yes or can_ask()):
-        raise RefusedError(
-            "nothing was removed: there is no terminal to ask on; give --yes to remove, or --dry-run to look"
-        )
-    if arguments.exit_code:
+    if options.dry_run:
+        return plan.run(options.plan)
+    if not (options.run.yes or can_ask()):
+        raise RefusedError("there is no terminal to ask on; give --yes to remove, or --dry-run to look")
+    if options.plan.exit_code:
         raise UsageError("--exit-code tells what a plan holds: it goes with --dry-run")
-    policy = gather_policy(arguments)
-    with open_execution(arguments) as execution:
-        picture = execution.scan()
-        require_build_cache(picture, may_remove(policy, "build-cache"), arguments)
-        made = judge(picture, policy, execution.memory)
-        return execution.carry_out(Task(made, policy, picture, policy.source))
+    policy = gather_policy(options.policy)
+    with open_execution(options.run) as execution:
+        survey = execution.scan(policy)
+        require_build_cache(survey, may_remove(policy, "build-cache"), options.run.engine)
+        made = judge(survey, policy, execution.ledger)
+        return execution.carry_out(PlannedRun(made, policy, survey, policy.source))

@@ -1,11 +1,10 @@
 """Files that decide what is removed: whoever can write one decides what root removes."""
 
 import os
-import stat
 import sys
 
 from dockersweep.errors import DockersweepError
-from dockersweep.files import OddFileError, open_named, read_bounded, read_up_to
+from dockersweep.files import OddFileError, is_writable_by_others, open_named, read_bounded, read_up_to
 
 
 def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[DockersweepError]) -> bytes:
@@ -28,10 +27,10 @@ def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[Dock
         raise error_type(f"the {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _why_untrusted(found: os.stat_result, path: str) -> str | None:
+def _why_untrusted(state: os.stat_result, path: str) -> str | None:
     danger = "who could have root remove what they like; if it is right: "
-    if found.st_uid != 0:
-        return f"belongs to the user {found.st_uid}, {danger}chown root {path}"
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if state.st_uid != 0:
+        return f"belongs to the user {state.st_uid}, {danger}chown root {path}"
+    if is_writable_by_others(state):
         return f"can be written by others than root, {danger}chmod go-w {path}"
     return None

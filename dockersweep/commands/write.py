@@ -1,20 +1,17 @@
-"""Where results go: standard output, or a file that is replaced in one step."""
+"""Where results go: standard output, or a file that is replaced in one step.
+
+A result on standard output needs none of `tempfile`, `pathlib` and `shutil`, which take longer to import than all that
+is here.
+"""
 
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import sys
-import tempfile
-from pathlib import Path
 
 from dockersweep.errors import OutputError
 from dockersweep.files import is_folder, state_of
-
-_OPENED: dict[str, int] = {}
-"""Pipes and devices that `check_writable` has opened, by their paths."""
-
 
 LONGEST_PREFIX = 48
 """In letters, of which each takes up to four bytes in a name."""
@@ -24,59 +21,87 @@ def terminal_width(path: str | None) -> int | None:
     """Return the columns that a table may take: those of the terminal or of COLUMNS; None where it is not shown on
     one, so that a file or a pipe gets whole names."""
     if path in (None, "-") and (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        import shutil
+
         return max(40, shutil.get_terminal_size().columns)
     return None
 
 
-def check_writable(path: str | None) -> None:
-    """Raise OutputError where a result could not be written to the path: before something is done that it tells."""
-    if path is None or path == "-":
-        return
-    try:
-        if is_folder(path) or _names_a_folder(path):
-            raise IsADirectoryError(errno.EISDIR, "Is a directory")
-        if _is_standard_output(path):
+class Destination:
+    """Where a result goes: a path, or standard output where that is None or "-"."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = None if path == "-" else path
+        self._opened: int | None = None
+        """A pipe or a device that `check` has opened."""
+
+    def check(self) -> None:
+        """Raise OutputError where a result could not be written there: before something is done that it tells."""
+        path = self._path
+        if path is None:
             return
-        if _is_no_plain_file(path):
-            # Nobody may be reading a pipe; it is better to fail now than to wait for a reader afterwards. It is kept
-            # open, because to its reader the end of the only writer is the end.
-            _OPENED[path] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        import tempfile
+        from pathlib import Path
+
+        try:
+            if is_folder(path) or _names_a_folder(path):
+                raise IsADirectoryError(errno.EISDIR, "Is a directory")
+            if _is_standard_output(path):
+                return
+            if _is_no_plain_file(path):
+                # Nobody may be reading a pipe; it is better to fail now than to wait for a reader afterwards. It is
+                # kept open, because to its reader the end of the only writer is the end.
+                self._opened = _open_device(path)
+                return
+            with tempfile.NamedTemporaryFile(dir=Path(path).resolve().parent):
+                pass
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _unwritable(path, error) from None
+
+    def write(self, text: str) -> None:
+        """Write the result, once.
+
+        A file is replaced in one step, so that a reader finds the old or the new, never a half. Raises OutputError
+        where it cannot be written.
+        """
+        path = self._path
+        if path is None:
+            _write_standard_output(text)
             return
-        with tempfile.NamedTemporaryFile(dir=Path(path).resolve().parent):
-            pass
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _unwritable(path, error) from None
+        try:
+            if _names_a_folder(path):
+                raise IsADirectoryError(errno.EISDIR, "Is a directory")
+            if _is_standard_output(path):
+                _write_standard_output(text)
+            elif _is_no_plain_file(path):
+                self._write_device(path, text)
+            else:
+                _replace_file(path, text)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _unwritable(path, error) from None
+
+    def _write_device(self, path: str, text: str) -> None:
+        descriptor, self._opened = self._opened, None
+        if descriptor is None:
+            descriptor = _open_device(path)
+        os.set_blocking(descriptor, True)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
 
 
 def write_result(text: str, path: str | None) -> None:
-    """Write a result to a file, or to standard output where no path is given.
-
-    The file is replaced in one step, so that a reader finds the old or the new, never a half. Raises OutputError
-    where it cannot be written.
-    """
-    if path is None or path == "-":
-        _write_standard_output(text)
-        return
-    try:
-        if _names_a_folder(path):
-            raise IsADirectoryError(errno.EISDIR, "Is a directory")
-        if _is_standard_output(path):
-            _write_standard_output(text)
-        elif _is_no_plain_file(path):
-            _write_device(path, text)
-        else:
-            _replace_file(Path(path).resolve(), text)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _unwritable(path, error) from None
+    """Write a result to a path, or to standard output; raises OutputError where it cannot be written."""
+    Destination(path).write(text)
 
 
-def _write_device(path: str, text: str) -> None:
-    descriptor = _OPENED.pop(path, None)
-    if descriptor is None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    os.set_blocking(descriptor, True)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+def write_aside(text: str) -> None:
+    """Write to standard error what the result has no place for; nothing depends on whether somebody takes it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+
+
+def _open_device(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _unwritable(path: str, error: Exception) -> OutputError:
@@ -115,13 +140,17 @@ def _is_standard_output(path: str) -> bool:
 
 def _is_no_plain_file(path: str) -> bool:
     """A device or a pipe is written to; replacing it would take it away."""
-    found = state_of(path)
-    return found is not None and not stat.S_ISREG(found.st_mode)
+    state = state_of(path)
+    return state is not None and not stat.S_ISREG(state.st_mode)
 
 
-def _replace_file(path: Path, text: str) -> None:
+def _replace_file(named: str, text: str) -> None:
+    import tempfile
+    from pathlib import Path
+
+    path = Path(named).resolve()
     former = state_of(path)
-    # A name may be as long as the file system takes, and this one is longer.
+    # The temporary name is longer, and a name may be as long as the file system allows already.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:LONGEST_PREFIX]}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,19 +1,19 @@
-"""The memory between runs: what was seen when, what is marked, and what each run removed and why.
+"""The ledger, a SQLite file: since when each object is there and unused, what is marked, and what runs removed and why.
 
 No engine tells when an image that was pulled or loaded arrived (engine-api.md §4), so without this file a dangling
-image would never become old. It is a SQLite file in `$DOCKERSWEEP_STATE_DIR`, else /var/lib/dockersweep for root, else
+image would never become old. It lies in `$DOCKERSWEEP_STATE_DIR`, else /var/lib/dockersweep for root, else
 `$XDG_STATE_HOME/dockersweep`; folder 0700, file 0600.
 """
 
 from dockersweep.ledger.check import find_problems
-from dockersweep.ledger.memory import Memory
-from dockersweep.ledger.place import FILE_NAME, state_folder
+from dockersweep.ledger.folder import FILE_NAME, state_folder
+from dockersweep.ledger.ledger import Ledger
 from dockersweep.ledger.reading import read_object, read_run, read_runs
 from dockersweep.ledger.runs import RunRecord
 
 __all__ = [
     "FILE_NAME",
-    "Memory",
+    "Ledger",
     "RunRecord",
     "find_problems",
     "read_object",

@@ -1,6 +1,5 @@
 """Which images have come to an engine lately and have, or last had, no tag."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 
@@ -9,28 +8,24 @@ from dockersweep.model.history import Life
 
 _IMAGES = """
 SELECT id, names, first_seen, first_seen_unused, NULL, 1 FROM objects
-WHERE engine = ? AND kind = 'image' AND first_seen >= ?
+WHERE engine = ? AND kind = 'image' AND has_tag = 0 AND first_seen >= ?
 UNION ALL SELECT id, names, first_seen, NULL, last_seen, 0 FROM former_objects
-WHERE engine = ? AND kind = 'image' AND last_seen >= ? AND first_seen >= ?
+WHERE engine = ? AND kind = 'image' AND has_tag = 0 AND last_seen >= ? AND first_seen >= ?
 """
-# What an image without a tag is called by: a short id, or a repository with one (see model/naming.py).
-_NO_TAG = re.compile(r"(.*@)?[0-9a-f]{12}")
 
 
 def dangling_since(database: sqlite3.Connection, engine: int, since: int) -> Iterator[Life]:
     """Yield the lives, begun since then, of images that have no tag, or had none when they were last seen."""
-    for one, names, first_seen, unused, last_seen, is_there in database.execute(
+    for image_id, names, first_seen, unused, last_seen, is_there in database.execute(
         _IMAGES, (engine, since, engine, since, since)
     ).fetchall():
-        called = tuple(names.split("\n")) if names else ()
-        if called and _NO_TAG.fullmatch(called[0]):
-            yield Life(
-                engine_name=None,
-                kind="image",
-                id=one,
-                names=called,
-                first_seen_at=instant(first_seen),
-                first_seen_unused_at=instant_or_none(unused),
-                last_seen_at=instant_or_none(last_seen),
-                is_there=bool(is_there),
-            )
+        yield Life(
+            engine_name=None,
+            kind="image",
+            id=image_id,
+            names=tuple(names.split("\n")) if names else (),
+            first_seen_at=instant(first_seen),
+            first_seen_unused_at=instant_or_none(unused),
+            last_seen_at=instant_or_none(last_seen),
+            is_there=bool(is_there),
+        )

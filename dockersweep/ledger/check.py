@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from dockersweep.errors import LedgerError
+from dockersweep.ledger.folder import FILE_NAME
 from dockersweep.ledger.opening import FAULTS, UnusableError, check_tables, check_version, open_to_read, words_of
-from dockersweep.ledger.place import FILE_NAME
 from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.outcome import Status

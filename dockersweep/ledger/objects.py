@@ -8,11 +8,15 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from dockersweep.ledger.opening import UnusableError
+from dockersweep.ledger.projects import update_projects
 from dockersweep.ledger.refusals import refusals_of
-from dockersweep.ledger.rows import instant, storable
-from dockersweep.model.inventory import Engine, Image, Inventory, Kind, Mark, Object
+from dockersweep.ledger.rows import instant, seconds, storable
+from dockersweep.ledger.uses import keep_position, update_uses
+from dockersweep.ledger.watched import add_span, cut_spans, spans_of
+from dockersweep.model.event_reading import NoticedUses
+from dockersweep.model.inventory import Engine, Image, Inventory, Kind, Mark, Object, ObjectRef, Volume
+from dockersweep.model.last_use import PastUse, Span
 from dockersweep.model.naming import engine_identity, name_of, objects_of, ref_of
-from dockersweep.model.plan import ObjectRef
 
 MOST_NAMES = 10
 
@@ -43,72 +47,149 @@ class _Life:
     names: str | None
     first_seen: int
     first_seen_unused: int | None
+    has_tag: bool | None
+    """Of an image, whether it has one now; None of all others, and where an older version wrote it."""
+    unused_scan: int | None
+    """The number of the scan that first saw it unused; None where it is used, and where scans were not counted yet."""
 
 
 def update_objects(
-    database: sqlite3.Connection, engine: int, inventory: Inventory, used: Collection[ObjectRef], now: int
+    database: sqlite3.Connection,
+    engine: int,
+    inventory: Inventory,
+    used: Collection[ObjectRef],
+    now: int,
+    noticed: NoticedUses | None,
 ) -> Inventory:
-    """Write down what is there and what is gone, and return the inventory with what was known of it before.
+    """Write down what is there, what is gone and what was noticed of uses; return the inventory with what was known of
+    it before.
 
-    What is gone takes its marks with it, and is young again when it comes back; what is used is no candidate.
+    What is gone takes its marks and uses with it, and is young again when it comes back; what is used is no candidate.
     """
     known = dict(_lives(database, engine))
+    others = _made_again(known, inventory.volumes, now)
+    _bury(database, engine, others)
+    known = {ref: life for ref, life in known.items() if ref not in others} if others else known
+    scan = _count_scan(database, engine)
     lives = {
-        ref_of(seen): _life(known.get(ref_of(seen)), _names(seen), ref_of(seen) in used, now)
-        for seen in objects_of(inventory)
+        (ref := ref_of(present)): _life(known.get(ref), _names(present), ref in used, now, scan, _has_tag(present))
+        for present in objects_of(inventory)
     }
-    changed = [(ref, life) for ref, life in lives.items() if known.get(ref) != life]
-    database.executemany(
-        "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
-        [(engine, ref.kind, ref.id, life.names, life.first_seen, life.first_seen_unused) for ref, life in changed],
-    )
+    _keep_lives(database, engine, {ref: life for ref, life in lives.items() if known.get(ref) != life})
     _unmark(database, engine, used)
     unread = {"build-cache"} if inventory.build_cache is None else set()
     _bury(database, engine, [ref for ref in known if ref not in lives and ref.kind not in unread])
     database.execute("UPDATE engines SET seen_at = ? WHERE number = ?", (now, engine))
     if not unread:
         database.execute("UPDATE engines SET cache_seen_at = ? WHERE number = ?", (now, engine))
-    known_before = _with_lives(inventory, lives, tuple(_marks(database, engine)))
-    return replace(known_before, refusals=tuple(refusals_of(database, engine)))
+    uses = update_uses(database, engine, {} if noticed is None else noticed.uses, lives)
+    known_before = _with_lives(inventory, lives, uses, scan)
+    return replace(
+        update_projects(database, engine, known_before),
+        marks=tuple(_marks(database, engine)),
+        refusals=tuple(refusals_of(database, engine)),
+        watched=_watched(database, engine, noticed, now),
+    )
+
+
+def _keep_lives(database: sqlite3.Connection, engine: int, lives: Mapping[ObjectRef, _Life]) -> None:
+    database.executemany(
+        "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (engine, ref.kind, ref.id, one.names, one.first_seen, one.first_seen_unused, one.has_tag, one.unused_scan)
+            for ref, one in lives.items()
+        ],
+    )
+
+
+def _made_again(known: Mapping[ObjectRef, _Life], volumes: Collection[Volume], now: int) -> set[ObjectRef]:
+    """Return the volumes that were made since one of their name was first seen: that was another."""
+    return {
+        ref
+        for one in volumes
+        if one.created_at is not None
+        and (life := known.get(ref := ref_of(one))) is not None
+        and life.first_seen < seconds(one.created_at) <= now
+    }
+
+
+def _watched(database: sqlite3.Connection, engine: int, noticed: NoticedUses | None, now: int) -> tuple[Span, ...]:
+    """Write down for which time uses were noticed, and return all such time."""
+    cut_spans(database, engine, now)
+    if noticed is not None:
+        keep_position(database, engine, noticed.position)
+        if noticed.watched is not None:
+            add_span(database, engine, noticed.watched)
+    spans = spans_of(database, engine)
+    end = None if noticed is None or noticed.watched is None else noticed.watched.ends_at
+    if end is None or not spans or spans[-1].ends_at != end.replace(microsecond=0):
+        return spans
+    # Rows are of whole seconds, and what is left of this one was watched too.
+    return *spans[:-1], replace(spans[-1], ends_at=end)
+
+
+def freed(database: sqlite3.Connection, engine: int, refs: Collection[ObjectRef], now: int) -> None:
+    """Write down that objects which were used are not from now on; the next scan is the first that sees it."""
+    database.executemany(
+        "UPDATE objects SET first_seen_unused = max(first_seen, ?), "
+        "unused_scan = (SELECT scans + 1 FROM engines WHERE number = engine) "
+        "WHERE engine = ? AND kind = ? AND id = ? AND first_seen_unused IS NULL",
+        [(now, engine, ref.kind, ref.id) for ref in refs],
+    )
 
 
 def _lives(database: sqlite3.Connection, engine: int) -> Iterator[tuple[ObjectRef, _Life]]:
     rows = database.execute(
-        "SELECT kind, id, names, first_seen, first_seen_unused FROM objects WHERE engine = ?", (engine,)
+        "SELECT kind, id, names, first_seen, first_seen_unused, has_tag, unused_scan FROM objects WHERE engine = ?",
+        (engine,),
     ).fetchall()
-    for kind, object_id, names, first_seen, unused in rows:
+    for kind, object_id, names, first_seen, unused, has_tag, unused_scan in rows:
         if not (isinstance(first_seen, int) and (unused is None or isinstance(unused, int))):
             raise UnusableError(f"is damaged (it has no age of {kind} {object_id!r:.80})")
-        yield ObjectRef(kind=kind, id=object_id), _Life(names, first_seen, unused)
+        life = _Life(names, first_seen, unused, None if has_tag is None else bool(has_tag), unused_scan)
+        yield ObjectRef(kind=kind, id=object_id), life
 
 
-def _life(known: _Life | None, names: str, is_used: bool, now: int) -> _Life:
+def _count_scan(database: sqlite3.Connection, engine: int) -> int:
+    """Count this scan; return its number, from 1 on."""
+    database.execute("UPDATE engines SET scans = scans + 1 WHERE number = ?", (engine,))
+    number: int = database.execute("SELECT scans FROM engines WHERE number = ?", (engine,)).fetchone()[0]
+    return number
+
+
+def _life(known: _Life | None, names: str, is_used: bool, now: int, scan: int, has_tag: bool | None) -> _Life:
     if known is None:
-        return _Life(names, now, None if is_used else now)
+        return _Life(names, now, None if is_used else now, has_tag, None if is_used else scan)
     if known.names is not None and known.names != names:
         # An image that lost its tag to a newer one is still asked for by it.
         names = "\n".join(list(dict.fromkeys(f"{names}\n{known.names}".split("\n")))[:MOST_NAMES])
     if is_used:
-        return _Life(names, known.first_seen, None)
-    return _Life(names, known.first_seen, now if known.first_seen_unused is None else known.first_seen_unused)
+        return _Life(names, known.first_seen, None, has_tag, None)
+    if known.first_seen_unused is None:
+        return _Life(names, known.first_seen, now, has_tag, scan)
+    return _Life(names, known.first_seen, known.first_seen_unused, has_tag, known.unused_scan)
 
 
-def _names(seen: Object) -> str:
+def _has_tag(present: Object) -> bool | None:
+    return bool(present.tags) if type(present) is Image else None
+
+
+def _names(present: Object) -> str:
     """Return what it can be asked for by, a name a line, the one that people are told first."""
-    if type(seen) is Image and seen.tags:
-        return storable("\n".join(seen.tags))
-    return storable(name_of(seen).replace("\n", " "))
+    if type(present) is Image and present.tags:
+        return storable("\n".join(present.tags))
+    return storable(name_of(present).replace("\n", " "))
 
 
 def _bury(database: sqlite3.Connection, engine: int, gone: Collection[ObjectRef]) -> None:
     places = [(engine, ref.kind, ref.id) for ref in gone]
     database.executemany(
         "INSERT INTO former_objects SELECT engine, kind, id, names, first_seen, max(first_seen, coalesce("
-        "CASE kind WHEN 'build-cache' THEN cache_seen_at ELSE seen_at END, 0)) "
+        "CASE kind WHEN 'build-cache' THEN cache_seen_at ELSE seen_at END, 0)), has_tag "
         "FROM objects JOIN engines ON number = engine WHERE engine = ? AND kind = ? AND id = ?",
         places,
     )
-    for table in ("objects", "marks", "failures", "refusals"):
+    for table in ("objects", "marks", "failures", "refusals", "uses", "last_projects", "inherited_labels"):
         database.executemany(f"DELETE FROM {table} WHERE engine = ? AND kind = ? AND id = ?", places)
 
 
@@ -116,7 +197,7 @@ def _unmark(database: sqlite3.Connection, engine: int, used: Collection[ObjectRe
     marked = database.execute("SELECT DISTINCT kind, id FROM marks WHERE engine = ?", (engine,)).fetchall()
     database.executemany(
         "DELETE FROM marks WHERE engine = ? AND kind = ? AND id = ?",
-        [(engine, kind, one) for kind, one in marked if ObjectRef(kind=kind, id=one) in used],
+        [(engine, kind, object_id) for kind, object_id in marked if ObjectRef(kind=kind, id=object_id) in used],
     )
 
 
@@ -126,7 +207,12 @@ def _marks(database: sqlite3.Connection, engine: int) -> Iterator[Mark]:
         yield Mark(kind=kind, id=object_id, rule=rule, terms=terms, marked_at=instant(marked_at))
 
 
-def _with_lives(inventory: Inventory, lives: Mapping[ObjectRef, _Life], marks: tuple[Mark, ...]) -> Inventory:
+def _with_lives(
+    inventory: Inventory,
+    lives: Mapping[ObjectRef, _Life],
+    uses: Mapping[ObjectRef, tuple[PastUse, ...]],
+    scan: int,
+) -> Inventory:
     # Most were seen together, and a million of them may be here.
     instants: dict[int, datetime] = {}
 
@@ -135,10 +221,13 @@ def _with_lives(inventory: Inventory, lives: Mapping[ObjectRef, _Life], marks: t
             instants[value] = instant(value)
         return instants[value]
 
-    def recall(seen: Object) -> Object:
-        life = lives[ref_of(seen)]
+    def recall(present: Object) -> Object:
+        ref = ref_of(present)
+        life = lives[ref]
         unused = None if life.first_seen_unused is None else at(life.first_seen_unused)
-        return replace(seen, first_seen_at=at(life.first_seen), first_seen_unused_at=unused)
+        scans = None if life.unused_scan is None else scan - life.unused_scan + 1
+        seen = replace(present, first_seen_at=at(life.first_seen), first_seen_unused_at=unused, scans_unused=scans)
+        return replace(seen, uses=uses[ref]) if ref in uses else seen
 
     return replace(
         inventory,
@@ -147,7 +236,6 @@ def _with_lives(inventory: Inventory, lives: Mapping[ObjectRef, _Life], marks: t
         volumes=tuple(map(recall, inventory.volumes)),
         networks=tuple(map(recall, inventory.networks)),
         build_cache=None if inventory.build_cache is None else tuple(map(recall, inventory.build_cache)),
-        marks=marks,
     )
 
 
@@ -162,11 +250,11 @@ def update_marks(
     """Leave exactly these candidates of these kinds marked for these rules with their terms, each since it was first
     marked."""
     wanted = {(mark.kind, mark.id, storable(mark.rule), storable(mark.terms)) for mark in candidates}
-    spoken_of = {(storable(rule), storable(text)) for rule, text in terms}
+    matched = {(storable(rule), storable(text)) for rule, text in terms}
     marked = {
         row
         for row in database.execute("SELECT kind, id, rule, terms FROM marks WHERE engine = ?", (engine,))
-        if row[2:] in spoken_of and row[0] in kinds
+        if row[2:] in matched and row[0] in kinds
     }
     database.executemany(
         "DELETE FROM marks WHERE engine = ? AND kind = ? AND id = ? AND rule = ? AND terms = ?",
@@ -180,14 +268,14 @@ def update_marks(
 def layers_of(database: sqlite3.Connection, engine: int) -> dict[str, bytes]:
     """Return what was kept of the layers of an engine."""
     rows = database.execute("SELECT id, told FROM layers WHERE engine = ?", (engine,))
-    return {one: told for one, told in rows if isinstance(one, str) and isinstance(told, bytes)}
+    return {key: data for key, data in rows if isinstance(key, str) and isinstance(data, bytes)}
 
 
 def update_layers(database: sqlite3.Connection, engine: int, layers: Mapping[str, bytes]) -> None:
     """Keep what never changes of layers in place of what was kept of ids that begin alike, up to the first colon."""
     known = layers_of(database, engine)
-    changed = [(engine, one, told) for one, told in layers.items() if known.get(one) != told]
-    told = {one.partition(":")[0] for one in layers}
-    gone = [(engine, one) for one in known if one not in layers and one.partition(":")[0] in told]
+    changed = [(engine, key, data) for key, data in layers.items() if known.get(key) != data]
+    prefixes = {key.partition(":")[0] for key in layers}
+    gone = [(engine, key) for key in known if key not in layers and key.partition(":")[0] in prefixes]
     database.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?, ?)", changed)
     database.executemany("DELETE FROM layers WHERE engine = ? AND id = ?", gone)

@@ -1,4 +1,5 @@
-"""Opens the file of the ledger, and sets aside one that is damaged or of a newer version.
+"""Opens the file of the ledger, and sets aside one that is damaged. One of a newer version is left where it is: the
+dockersweep that wrote it goes on with it.
 
 Two processes may do that at once, and a third may be opening. SQLite finds the files beside its own (-wal, -shm) by
 their names, so renaming them under a process that has them open would have it write into another's ledger, or delete
@@ -11,16 +12,16 @@ import errno
 import fcntl
 import os
 import sqlite3
-import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dockersweep.files import is_plain_file, is_there
-from dockersweep.ledger.place import FILE_NAME
-from dockersweep.ledger.schema import VERSION, migrate, version_of, what_differs
+from dockersweep.file_lock import lock_within
+from dockersweep.files import is_plain_file, is_there, is_writable_by_others
+from dockersweep.ledger.folder import FILE_NAME
+from dockersweep.ledger.migrations import migrate
+from dockersweep.ledger.schema import VERSION, version_of, what_differs
 
 BUSY_SECONDS = 5.0
 # SQLite's own lock on a database that is open in WAL mode (os_unix.c, SHARED_FIRST and SHARED_SIZE).
@@ -37,10 +38,9 @@ _DAMAGED = {
 class UnusableError(Exception):
     """The file is not a ledger that this version can use: damaged, or newer. Its message goes behind "the file ..."."""
 
-    def __init__(self, text: str, suffix: str = "damaged") -> None:
-        super().__init__(text)
-        self.suffix = suffix
-        """What its other name tells."""
+
+class NewerError(UnusableError):
+    """The file is whole, and of a later version."""
 
 
 # The last three are what a row makes that no version of this wrote.
@@ -51,7 +51,7 @@ class LedgerFile:
     """The file in its folder, and which file that was when it was opened."""
 
     def __init__(self, folder: Path) -> None:
-        """Speak of the file in this folder; neither need be there."""
+        """Name the file in this folder; neither need be there."""
         self.path = folder / FILE_NAME
         self._opened: tuple[int, int] | None = None
 
@@ -61,7 +61,7 @@ class LedgerFile:
         Raises OSError, sqlite3.Error, or UnusableError.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _held(self.path.parent, fcntl.LOCK_SH):
+        with _held(self.path.parent, shared=True):
             # SQLite would create it readable for all. One that is there is not opened: closing it again would take away
             # the locks of another connection of this process.
             with contextlib.suppress(FileExistsError):
@@ -77,26 +77,26 @@ class LedgerFile:
                 raise
         return database
 
-    def set_aside(self, suffix: str) -> str:
+    def set_aside(self) -> str:
         """Give the file that was opened, and is closed again, another name; return what became of it, in words.
 
         It is never deleted, and no other file is replaced by it.
         """
         try:
-            with _held(self.path.parent, fcntl.LOCK_EX):
+            with _held(self.path.parent, shared=False):
                 if self._present() != self._opened:
                     return "another run has set it aside meanwhile"
                 if _is_in_use(self.path):
                     return "it is left where it is, because another process has it open"
-                return f"it is kept as {_rename(self.path, suffix)}, and the next run begins a new one"
+                return f"it is kept as {_rename(self.path)}, and the next run begins a new one"
         except FileNotFoundError:
             return "another run has set it aside meanwhile"
         except OSError as error:
             return f"it cannot be set aside: {error.strerror}"
 
     def _present(self) -> tuple[int, int]:
-        told = self.path.stat()
-        return told.st_dev, told.st_ino
+        state = self.path.stat()
+        return state.st_dev, state.st_ino
 
 
 def _refuse_untrusted(path: Path) -> None:
@@ -104,19 +104,17 @@ def _refuse_untrusted(path: Path) -> None:
     earlier runs did."""
     if os.geteuid() != 0:
         return
-    for one in (path.parent, path):
-        told = one.stat()
-        # A folder like /tmp lets nobody replace what is another's.
-        writable = told.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not told.st_mode & stat.S_ISVTX
-        if told.st_uid != 0 or writable:
-            raise PermissionError(errno.EPERM, f"others than root can write {one}")
+    for place in (path.parent, path):
+        state = place.stat()
+        if state.st_uid != 0 or is_writable_by_others(state):
+            raise PermissionError(errno.EPERM, f"others than root can write {place}")
 
 
 def _refuse_odd(path: Path) -> None:
     """Raise OSError where one of the files is none: SQLite would wait for somebody to write to a pipe."""
-    for one in (path, *(Path(f"{path}{ending}") for ending in _BESIDE)):
-        if is_there(one) and not is_plain_file(one):
-            raise OSError(errno.EINVAL, f"{one.name} is not a plain file")
+    for file in (path, *(Path(f"{path}{ending}") for ending in _BESIDE)):
+        if is_there(file) and not is_plain_file(file):
+            raise OSError(errno.EINVAL, f"{file.name} is not a plain file")
 
 
 def _prepare(database: sqlite3.Connection) -> None:
@@ -137,7 +135,7 @@ def _prepare(database: sqlite3.Connection) -> None:
 def check_version(version: int) -> None:
     """Raise UnusableError for a version that is newer, or none at all."""
     if version > VERSION:
-        raise UnusableError(f"was written by a newer dockersweep (version {version})", "newer")
+        raise NewerError(f"was written by a newer dockersweep (version {version})")
     if version < 0:
         raise UnusableError(f"is damaged (there is no version {version})")
 
@@ -157,7 +155,7 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
     path = folder / FILE_NAME
     if not _is_readable(path):
         return None
-    with _held(folder, fcntl.LOCK_SH):
+    with _held(folder, shared=True):
         try:
             return _begin_reading(path, "mode=ro")
         except sqlite3.OperationalError as error:
@@ -191,14 +189,14 @@ def _begin_reading(path: Path, how: str) -> sqlite3.Connection:
     return database
 
 
-def is_unusable(error: BaseException) -> bool:
-    """Whether this says that the file itself is damaged or newer, and not that it is busy, full or out of reach."""
+def is_damage(error: BaseException) -> bool:
+    """Whether this says that the file itself is damaged, and not that it is newer, busy, full or out of reach."""
     if isinstance(error, sqlite3.Error):
         code = code_of(error)
         # Text that is not UTF-8 has no code.
         return code in _DAMAGED or (code is None and "decode" in str(error))
     # Where the schema is damaged, SQLite's own words may be no text, and Python fails to tell them.
-    return isinstance(error, UnusableError | UnicodeDecodeError)
+    return isinstance(error, UnusableError | UnicodeDecodeError) and not isinstance(error, NewerError)
 
 
 def code_of(error: sqlite3.Error) -> int | None:
@@ -211,13 +209,13 @@ def words_of(error: BaseException) -> str:
     """Return what is wrong with the file, to go behind its name: "is damaged (...)", "cannot be used: ..."."""
     if isinstance(error, UnusableError):
         return str(error)
-    if is_unusable(error):
+    if is_damage(error):
         return f"is damaged ({error})"
     return f"cannot be used: {getattr(error, 'strerror', None) or error}"
 
 
-def _rename(path: Path, suffix: str) -> Path:
-    stem = f"{path.name}.{suffix}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+def _rename(path: Path) -> Path:
+    stem = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     for attempt in range(1, 1000):
         aside = path.with_name(stem if attempt == 1 else f"{stem}-{attempt}")
         if not any(is_there(f"{aside}{ending}") for ending in ("", *_BESIDE)):
@@ -232,34 +230,24 @@ def _rename(path: Path, suffix: str) -> Path:
 
 def _is_in_use(path: Path) -> bool:
     """Whether another process has the database open."""
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
     except (BlockingIOError, PermissionError):
         return True
     finally:
-        os.close(file)
+        os.close(descriptor)
     return False
 
 
 @contextmanager
-def _held(folder: Path, how: int) -> Iterator[None]:
+def _held(folder: Path, shared: bool) -> Iterator[None]:
     """Hold the folder, shared or alone; raises TimeoutError where another process does not let go of it."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        until = time.monotonic() + BUSY_SECONDS
-        while not _lock(file, how):
-            if time.monotonic() > until:
-                raise TimeoutError(0, "another process holds its folder")
-            time.sleep(0.02)
+        lock_within(descriptor, BUSY_SECONDS, shared)
         yield
-    finally:
-        os.close(file)
-
-
-def _lock(file: int, how: int) -> bool:
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    return True
+        raise TimeoutError(0, "another process holds its folder") from None
+    finally:
+        os.close(descriptor)

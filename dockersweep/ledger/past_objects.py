@@ -6,10 +6,14 @@ from datetime import datetime
 
 import msgspec
 
-from dockersweep.ledger.called import Named, Place, places_called
 from dockersweep.ledger.past_runs import Spot
 from dockersweep.ledger.rows import instant, instant_or_none
 from dockersweep.model.history import Life
+from dockersweep.model.inventory import Kind
+from dockersweep.model.lookup import Named, meant_by
+
+Place = tuple[int, Kind, str]
+"""An object: the number of its engine, its kind and its id."""
 
 _THERE = (
     "SELECT engine, kind, id, names, first_seen, first_seen_unused, "
@@ -25,19 +29,21 @@ _GONE = (
 def find_past(
     database: sqlite3.Connection, text: str, since: datetime | None
 ) -> tuple[tuple[Life, ...], list[Spot]] | None:
-    """Return the lives of what is or was called so, the latest first, and where its removals are; None where nothing
-    was ever called so. `since` leaves out lives that had ended by then."""
+    """Return the lives of the objects that a text names, the latest first, and where their removals are; None where it
+    names none. `since` leaves out lives that had ended by then."""
     lives = list(_lives(database))
-    tried = database.execute("SELECT run, position, engine, kind, id, name FROM removals JOIN runs ON number = run")
-    spots = [(run, position, (engine, kind, one), name) for run, position, engine, kind, one, name in tried]
-    named = [Named(place, life.names) for place, life in lives]
-    named += [Named(place, (name,)) for _, _, place, name in spots]
-    places = places_called(named, text)
+    removals = database.execute("SELECT run, position, engine, kind, id, name FROM removals JOIN runs ON number = run")
+    spots = [
+        (run, position, (engine, kind, object_id), name) for run, position, engine, kind, object_id, name in removals
+    ]
+    known = [Named(place, place[1], place[2], life.names) for place, life in lives]
+    known += [Named(place, place[1], place[2], (name,)) for _, _, place, name in spots]
+    places = {named.what for named in meant_by(text, known)}
     if not places:
         return None
-    found = [life for place, life in lives if place in places and _lasted(life, since)]
-    found.sort(key=lambda life: (life.is_there, life.first_seen_at), reverse=True)
-    return tuple(found), [(run, position) for run, position, place, _ in spots if place in places]
+    matching = [life for place, life in lives if place in places and _lasted(life, since)]
+    matching.sort(key=lambda life: (life.is_there, life.first_seen_at), reverse=True)
+    return tuple(matching), [(run, position) for run, position, place, _ in spots if place in places]
 
 
 def _lasted(life: Life, since: datetime | None) -> bool:
@@ -48,7 +54,7 @@ def _lives(database: sqlite3.Connection) -> Iterator[tuple[Place, Life]]:
     for statement in (_THERE, _GONE):
         for row in database.execute(statement):
             engine, kind, object_id, names, first_seen, unused, last_seen, is_there, engine_name = row
-            told = {
+            fields = {
                 "engine_name": engine_name,
                 "kind": kind,
                 "id": object_id,
@@ -58,4 +64,4 @@ def _lives(database: sqlite3.Connection) -> Iterator[tuple[Place, Life]]:
                 "last_seen_at": instant_or_none(last_seen),
                 "is_there": bool(is_there),
             }
-            yield (engine, kind, object_id), msgspec.convert(told, Life)
+            yield (engine, kind, object_id), msgspec.convert(fields, Life)

@@ -14,7 +14,8 @@ from dockersweep.ledger.runs import in_hand
 from dockersweep.model.history import PastRemoval, PastRun, Recognition
 from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import Status
-from dockersweep.model.plan import Interval, Reason, ReasonCode
+from dockersweep.model.plan import NOTHING, Interval
+from dockersweep.model.reason import InWords, Reason, ReasonCode
 
 _REASONS = msgspec.json.Decoder(list[tuple[ReasonCode, str, str]])
 _RECOGNITION = msgspec.json.Decoder(Recognition)
@@ -42,8 +43,8 @@ def runs_between(database: sqlite3.Connection, first: int, last: int, since: dat
 
 
 def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None, int | None]:
-    """Return the latest run of an engine, and what all its runs gave back, as far as it was measured, those that are
-    forgotten included."""
+    """Return the latest run of an engine, and the bytes that all its runs freed, as far as measured, including runs
+    that are forgotten."""
     # In one statement, so that no run is counted twice, or not at all, that another process forgets meanwhile.
     number, total = database.execute(
         "SELECT max(number), coalesce(sum(measured_bytes), 0) "
@@ -57,7 +58,7 @@ def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None,
 def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", is_latest: bool) -> PastRun:
     number, _, state, low, high, verb, name, endpoint, started_at, finished_at, exit_status, user, pid = row[:13]
     version, policy_source, policy_sha256, note, ended_early, measured_bytes = row[13:]
-    told = {
+    fields = {
         "number": number,
         "verb": verb,
         "engine_name": name,
@@ -76,12 +77,12 @@ def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", 
         "removed": dict(counts.removed),
         "tags_removed": counts.tags,
         "not_removed": dict(counts.others),
-        # Only a run that ended knows what those that went give back together.
+        # Only a run that ended knows what its removals freed together.
         "predicted": counts.predicted if low is None else Interval(low_bytes=low, high_bytes=high),
         "measured_bytes": measured_bytes,
         "in_hand": () if state == "ended" else tuple(in_hand(database, number)),
     }
-    return msgspec.convert(told, PastRun)
+    return msgspec.convert(fields, PastRun)
 
 
 class _Counts:
@@ -91,7 +92,7 @@ class _Counts:
         self.removed: Counter[Kind] = Counter()
         self.others: Counter[Status] = Counter()
         self.tags = 0
-        self.predicted = Interval(low_bytes=0, high_bytes=0)
+        self.predicted = NOTHING
 
 
 def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int, _Counts]:
@@ -101,9 +102,9 @@ def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int,
         "GROUP BY run, kind, action, status",
         (first, last),
     )
-    found: defaultdict[int, _Counts] = defaultdict(_Counts)
+    counts_of: defaultdict[int, _Counts] = defaultdict(_Counts)
     for run, kind, action, status, count, low, high, known in rows:
-        counts = found[run]
+        counts = counts_of[run]
         if status != "removed":
             counts.others[status] += count
             continue
@@ -111,12 +112,8 @@ def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int,
             counts.tags += count
         else:
             counts.removed[kind] += count
-        before = counts.predicted
-        is_known = before.high_bytes is not None and known == count
-        counts.predicted = Interval(
-            low_bytes=before.low_bytes + low, high_bytes=(before.high_bytes or 0) + high if is_known else None
-        )
-    return found
+        counts.predicted += Interval(low_bytes=low, high_bytes=high if known == count else None)
+    return counts_of
 
 
 def _state(state: str, is_latest: bool, pid: int) -> Literal["ended", "running", "did-not-end"]:
@@ -166,7 +163,7 @@ def _removals_at(database: sqlite3.Connection, spots: Iterable[Spot]) -> Iterato
 def _removal(row: tuple[Any, ...]) -> PastRemoval:
     run, started_at, engine_name, kind, object_id, name, action, reasons, size_bytes, low, high = row[:11]
     recognition, sent_at, ended_at, status, detail, freed_bytes = row[11:]
-    told = {
+    fields = {
         "run": run,
         "started_at": instant(started_at),
         "engine_name": engine_name,
@@ -174,7 +171,7 @@ def _removal(row: tuple[Any, ...]) -> PastRemoval:
         "id": object_id,
         "name": name,
         "action": action,
-        "reasons": tuple(Reason(code=code, rule=rule, text=text) for code, rule, text in _REASONS.decode(reasons)),
+        "reasons": tuple(_reason(*one) for one in _REASONS.decode(reasons)),
         "size_bytes": size_bytes,
         "predicted": Interval(low_bytes=low, high_bytes=high),
         "recognition": _RECOGNITION.decode(recognition),
@@ -184,4 +181,9 @@ def _removal(row: tuple[Any, ...]) -> PastRemoval:
         "detail": detail,
         "freed_bytes": freed_bytes,
     }
-    return msgspec.convert(told, PastRemoval)
+    return msgspec.convert(fields, PastRemoval)
+
+
+def _reason(code: ReasonCode, rule: str, text: str) -> Reason:
+    """Return a reason as the ledger has it: it keeps the sentence that was shown then."""
+    return Reason(code=code, rule=rule, about=InWords(text=text))

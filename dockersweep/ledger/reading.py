@@ -1,4 +1,4 @@
-"""What the ledger tells of the past. Nothing here writes, and no ledger is made where there is none."""
+"""Reads the past out of the ledger for `history`. Nothing here writes, and no ledger is made where there is none."""
 
 import sqlite3
 from collections.abc import Callable
@@ -11,12 +11,13 @@ from msgspec import MsgspecError
 from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError, UsageError
+from dockersweep.ledger.folder import FILE_NAME
 from dockersweep.ledger.opening import FAULTS, check_tables, check_version, open_to_read, words_of
 from dockersweep.ledger.past_objects import find_past
 from dockersweep.ledger.past_runs import removals_at, removals_of, runs_between
-from dockersweep.ledger.place import FILE_NAME
 from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
 from dockersweep.model.history import History
+from dockersweep.words.lists import both
 
 MOST_NUMBERS = 10
 LAST_NUMBER = 2**63 - 1
@@ -46,16 +47,16 @@ def read_run(folder: Path, number: int) -> History:
 
 
 def read_object(folder: Path, text: str, since: datetime | None) -> History:
-    """Return what became of the objects that are or were called so, since then; nothing where there is no ledger.
+    """Return what became of the objects that a text names, since then; nothing where there is no ledger.
 
-    Raises UsageError where nothing was ever called so; and LedgerError.
+    Raises UsageError where it names none; and LedgerError.
     """
 
     def read(database: sqlite3.Connection) -> History:
-        found = find_past(database, text, since)
-        if found is None:
+        past = find_past(database, text, since)
+        if past is None:
             raise UsageError(f'nothing in the ledger was ever called "{text}", and no id begins so')
-        lives, spots = found
+        lives, spots = past
         removals = removals_at(database, spots, since)
         numbers = dict.fromkeys(removal.run for removal in removals)
         of_number = {run.number: run for run in runs_between(database, 0, LAST_NUMBER, since)} if numbers else {}
@@ -98,4 +99,4 @@ def _which_runs(database: sqlite3.Connection) -> str:
         return f"the ledger has only run {numbers[0]}"
     if len(numbers) > MOST_NUMBERS:
         return f"the ledger has runs from {numbers[0]} to {numbers[-1]}"
-    return f"the ledger has runs {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+    return f"the ledger has runs {both(map(str, numbers))}"

@@ -7,27 +7,27 @@ from dockersweep.model.history import Recognition
 from dockersweep.model.inventory import Container, Image, Network, Object, Volume
 
 
-def recognition_of(seen: Object) -> Recognition:
+def recognition_of(item: Object) -> Recognition:
     """Return what an object was, beside its kind, id and name."""
-    if type(seen) is Container:
+    if type(item) is Container:
         return {
-            "image": seen.image,
-            "labels": storable_labels(seen.labels),
-            "mounts": [f"{mount.type}:{mount.volume or mount.source or ''}" for mount in seen.mounts],
-            "networks": list(seen.networks),
+            "image": item.image,
+            "labels": storable_labels(item.labels),
+            "mounts": [f"{mount.type}:{mount.volume or mount.source or ''}" for mount in item.mounts],
+            "networks": list(item.networks),
         }
-    if type(seen) is Image:
-        return {"tags": list(seen.tags), "digests": list(seen.digests), "labels": storable_labels(seen.labels)}
-    if type(seen) is Volume:
+    if type(item) is Image:
+        return {"tags": list(item.tags), "digests": list(item.digests), "labels": storable_labels(item.labels)}
+    if type(item) is Volume:
         return {
-            "driver": seen.driver,
-            "options": {key: _without_secrets(value) for key, value in seen.options.items()},
-            "labels": storable_labels(seen.labels),
-            "mountpoint": seen.mountpoint,
+            "driver": item.driver,
+            "options": {key: _without_secrets(value) for key, value in item.options.items()},
+            "labels": storable_labels(item.labels),
+            "mountpoint": item.mountpoint,
         }
-    if type(seen) is Network:
-        return {"driver": seen.driver, "labels": storable_labels(seen.labels)}
-    return {"type": seen.type, "parents": list(seen.parents)}
+    if type(item) is Network:
+        return {"driver": item.driver, "labels": storable_labels(item.labels)}
+    return {"type": item.type, "parents": list(item.parents)}
 
 
 def _without_secrets(option: str) -> str:

@@ -18,7 +18,9 @@ from dockersweep.model.history import InHand, RunStart, UnfinishedRun
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome, OutcomeDocument
-from dockersweep.model.plan import Decision, Plan, Reason, Removal
+from dockersweep.model.plan import Decision, Plan, Removal
+from dockersweep.model.reason import Reason
+from dockersweep.words.reasons import reason_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,7 @@ class RunRecord:
     """One run in the ledger. Where that is not used it does nothing. Safe for several threads."""
 
     def __init__(self, number: int | None, using: Using) -> None:
-        """Use `Memory.begin` instead."""
+        """Use `Ledger.begin` instead."""
         self.number = number
         """None where the ledger is not used."""
         self._using = using
@@ -102,10 +104,12 @@ class RunRecord:
 
 def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:
     wanted = {(removal.kind, removal.id) for removal in plan.removals}
-    decisions = {(one.kind, one.id): one for one in plan.decisions if (one.kind, one.id) in wanted}
+    decisions = {
+        (decision.kind, decision.id): decision for decision in plan.decisions if (decision.kind, decision.id) in wanted
+    }
     objects = {
-        (ref.kind, ref.id): seen
-        for ref, seen in ((ref_of(seen), seen) for seen in objects_of(inventory))
+        (ref.kind, ref.id): item
+        for ref, item in ((ref_of(item), item) for item in objects_of(inventory))
         if (ref.kind, ref.id) in wanted
     }
     last_of = {(removal.kind, removal.id): position for position, removal in enumerate(plan.removals, first)}
@@ -113,7 +117,7 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
         place = removal.kind, removal.id
         decision = decisions.get(place)
         # An image may have tags by the hundred: what it was stands in its last row.
-        seen = objects.get(place) if last_of[place] == position else None
+        item = objects.get(place) if last_of[place] == position else None
         yield (
             run,
             position,
@@ -121,11 +125,11 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             storable(removal.id),
             storable(removal.name),
             removal.action,
-            _json([(one.code, one.rule, one.text) for one in _reasons(removal, decision)]),
+            _json([(reason.code, reason.rule, reason_text(reason)) for reason in _reasons(removal, decision)]),
             _size(removal, decision),
             removal.reclaim.low_bytes,
             removal.reclaim.high_bytes,
-            _json(recognition_of(seen) if seen else {}),
+            _json(recognition_of(item) if item else {}),
         )
 
 
@@ -147,9 +151,8 @@ def _json(value: object) -> str:
 def _write_outcome(
     database: sqlite3.Connection, run: int, position: int, outcome: Outcome, ended_at: int | None
 ) -> None:
-    """Write one outcome. What fails, or is refused, in one run after another is counted; whatever else becomes of it
-    ends that."""
-    told = (
+    """Write one outcome. Failures and refusals in runs in a row are counted; any other outcome resets the count."""
+    values = (
         run,
         position,
         outcome.status,
@@ -164,10 +167,10 @@ def _write_outcome(
     )
     is_counted = outcome.status == "failed" or outcome.refusal is not None
     if outcome.status == "not-attempted" or not (is_counted or _counts_any(database)):
-        database.execute(write, told)
+        database.execute(write, values)
         return
     with transaction(database):
-        database.execute(write, told)
+        database.execute(write, values)
         write_refusal(database, run, outcome)
         key = tuple(map(storable, attempt_of(outcome)))
         if outcome.status == "failed":
@@ -222,7 +225,7 @@ def _finish(
 
 
 def _give_up(database: sqlite3.Connection, run: int, why: str | None) -> None:
-    """Let what was planned and never sent be not attempted."""
+    """Write that what was planned and never sent was not attempted."""
     database.execute(
         "INSERT INTO outcomes (run, position, status, detail) SELECT run, position, 'not-attempted', ? FROM removals "
         "WHERE run = ? AND position NOT IN (SELECT position FROM outcomes WHERE run = ?)",
@@ -254,7 +257,7 @@ def begin(database: sqlite3.Connection, start: RunStart) -> int:
 
 
 def unfinished(database: sqlite3.Connection, engine: int, own: Collection[int]) -> tuple[UnfinishedRun, ...]:
-    """Return the runs of an engine that have no end, the oldest first, without one's own."""
+    """Return the runs of an engine that have no end, the oldest first, without those of this process."""
     rows = database.execute(
         "SELECT number, started_at, pid FROM runs WHERE engine = ? AND state = 'open' ORDER BY number", (engine,)
     ).fetchall()
@@ -266,7 +269,7 @@ def unfinished(database: sqlite3.Connection, engine: int, own: Collection[int]) 
 
 
 def in_hand(database: sqlite3.Connection, run: int) -> Iterator[InHand]:
-    """Yield what was sent and has no outcome, and what had none until a later run looked again."""
+    """Yield the removals that were sent and have no outcome, or got one only from a later run."""
     rows = database.execute(
         "SELECT kind, id, name, action FROM outcomes JOIN removals USING (run, position) "
         "WHERE run = ? AND sent_at IS NOT NULL AND ended_at IS NULL ORDER BY position",
@@ -277,7 +280,7 @@ def in_hand(database: sqlite3.Connection, run: int) -> Iterator[InHand]:
 
 
 def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) -> None:
-    """Close a run that did not end, with what is known now of what it had in hand."""
+    """Close a run that did not end, with the outcomes of the removals it had sent."""
     positions = {
         (kind, object_id, action, name): position
         for position, kind, object_id, action, name in database.execute(
@@ -298,17 +301,19 @@ def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) 
 def failed_before(
     database: sqlite3.Connection, engine: int, removals: Sequence[Removal]
 ) -> Mapping[Attempt, tuple[int, datetime]]:
-    """Return in how many runs, one after the other up to the last, each of these removals failed, and since when."""
+    """Return in how many runs in a row, up to the latest, each of these removals failed, and since when."""
     rows = database.execute(
         "SELECT kind, id, action, name, runs, since FROM failures WHERE engine = ?", (engine,)
     ).fetchall()
-    failed = {(kind, one, action, name): (runs, instant(since)) for kind, one, action, name, runs, since in rows}
+    failed = {
+        (kind, object_id, action, name): (runs, instant(since)) for kind, object_id, action, name, runs, since in rows
+    }
     return {attempt_of(removal): failed[attempt_of(removal)] for removal in removals if attempt_of(removal) in failed}
 
 
 def forget_before(database: sqlite3.Connection, before: datetime) -> None:
     """Forget runs that began, sizes that were counted, and objects and whole engines that were last seen before an
-    instant; what those runs gave back together is kept."""
+    instant; what those runs freed together is kept."""
     limit = (seconds(before),)
     with transaction(database):
         database.execute(
@@ -330,5 +335,9 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
         # However short the history is that is kept, what is there must not become young.
         unseen = (min(*limit, int(time.time()) - UNSEEN_SECONDS),)
         lost = database.execute("SELECT number FROM engines WHERE seen_at < ?", unseen).fetchall()
-        for table in ("objects", "layers", "marks", "failures", "refusals"):
+        for table in (
+            *("objects", "layers", "marks", "failures", "refusals", "registry_answers"),
+            *("uses", "last_projects", "inherited_labels", "projects", "watched", "event_readings"),
+        ):
             database.executemany(f"DELETE FROM {table} WHERE engine = ?", lost)
+        database.execute("DELETE FROM projects WHERE container_at < ?", unseen)

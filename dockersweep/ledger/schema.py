@@ -1,38 +1,15 @@
-"""The tables of the ledger, version by version, and the steps from each version to the next.
+"""The tables of the ledger.
 
 Instants are whole seconds since 1970 in UTC, bytes are integers, NULL is unknown.
 """
 
 import sqlite3
-from collections.abc import Iterable
 
-from dockersweep.ledger.transaction import transaction
-
-VERSION = 6
+VERSION = 8
 FIRST_WITH_RUNS = 3
-"""The version from which on runs are written down, in tables that have not changed since."""
+"""The version from which on runs are written down, in tables that have lost nothing since."""
 
-_FIRST = """
-CREATE TABLE seen (
-    engine TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    first_seen INTEGER NOT NULL,
-    first_seen_unused INTEGER,
-    PRIMARY KEY (engine, kind, id)
-) WITHOUT ROWID
-"""
-
-_SECOND = """
-CREATE TABLE layers (
-    engine TEXT NOT NULL,
-    id TEXT NOT NULL,
-    told BLOB NOT NULL,
-    PRIMARY KEY (engine, id)
-) WITHOUT ROWID
-"""
-
-_OF_THIRD = {
+OF_THIRD = {
     # looked_at is NULL until a scan or a permitted sweep has shown the engine to somebody; seen_at and cache_seen_at
     # tell when its objects, and its build cache, were last read.
     "engines": """
@@ -162,9 +139,136 @@ CREATE TABLE failures (
 ) WITHOUT ROWID""",
 }
 
+OF_SEVENTH = {
+    # has_tag is of an image whether it had a tag when it was last seen; NULL of all others.
+    "objects": """
+CREATE TABLE objects (
+    engine INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    names TEXT,
+    first_seen INTEGER NOT NULL,
+    first_seen_unused INTEGER,
+    has_tag INTEGER,
+    PRIMARY KEY (engine, kind, id)
+) WITHOUT ROWID""",
+    "former_objects": """
+CREATE TABLE former_objects (
+    engine INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    names TEXT,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    has_tag INTEGER
+)""",
+}
+
 TABLES = {
-    **_OF_THIRD,
-    # What the runs that are forgotten had given back: a counter of what all runs gave back must never fall.
+    **OF_THIRD,
+    **OF_SEVENTH,
+    # scans counts the scans that were written down.
+    "engines": """
+CREATE TABLE engines (
+    number INTEGER PRIMARY KEY,
+    identity TEXT NOT NULL UNIQUE,
+    name TEXT,
+    endpoint TEXT,
+    looked_at INTEGER,
+    seen_at INTEGER,
+    cache_seen_at INTEGER,
+    scans INTEGER NOT NULL DEFAULT 0
+)""",
+    # unused_scan is the number of the scan that first saw it unused; NULL where that was before scans were counted.
+    "objects": """
+CREATE TABLE objects (
+    engine INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    names TEXT,
+    first_seen INTEGER NOT NULL,
+    first_seen_unused INTEGER,
+    has_tag INTEGER,
+    unused_scan INTEGER,
+    PRIMARY KEY (engine, kind, id)
+) WITHOUT ROWID""",
+    # The last uses of what is there: a few of each object, the latest first, as a JSON list.
+    "uses": """
+CREATE TABLE uses (
+    engine INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    told BLOB NOT NULL,
+    PRIMARY KEY (engine, kind, id)
+) WITHOUT ROWID""",
+    # The compose projects whose containers were the last of any project's to hold what is there; certain is whether
+    # they were theirs beyond doubt.
+    "last_projects": """
+CREATE TABLE last_projects (
+    engine INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    project TEXT NOT NULL,
+    service TEXT,
+    container TEXT,
+    at INTEGER NOT NULL,
+    certain INTEGER NOT NULL,
+    PRIMARY KEY (engine, kind, id, project)
+) WITHOUT ROWID""",
+    # Images that were seen to have their label of a project from another image.
+    "inherited_labels": """
+CREATE TABLE inherited_labels (
+    engine INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (engine, kind, id)
+) WITHOUT ROWID""",
+    # Compose projects that had a container; config_files is a path a line. has_services is false where all of them
+    # were of `compose run`.
+    "projects": """
+CREATE TABLE projects (
+    engine INTEGER NOT NULL,
+    project TEXT NOT NULL,
+    working_dir TEXT,
+    config_files TEXT,
+    container_at INTEGER NOT NULL,
+    has_services INTEGER NOT NULL,
+    PRIMARY KEY (engine, project)
+) WITHOUT ROWID""",
+    # Spans of time in which a use would have been noticed; of_held is 1 where also one of volumes and networks.
+    "watched": """
+CREATE TABLE watched (
+    engine INTEGER NOT NULL,
+    begins INTEGER NOT NULL,
+    ends INTEGER NOT NULL,
+    of_held INTEGER NOT NULL,
+    PRIMARY KEY (engine, begins)
+) WITHOUT ROWID""",
+    # Where the events of an engine were last read to: a JSON document.
+    "event_readings": """
+CREATE TABLE event_readings (
+    engine INTEGER PRIMARY KEY,
+    position TEXT NOT NULL
+)""",
+    # What declared files said, with what all that was followed looked like then, in JSON.
+    "declared_files": """
+CREATE TABLE declared_files (
+    place TEXT PRIMARY KEY,
+    told BLOB NOT NULL,
+    read_at INTEGER NOT NULL
+) WITHOUT ROWID""",
+    # What registries answered when they were asked for an image: question is all names that were asked for, one a line,
+    # reference the one under which it is there, NULL where none has it.
+    "registry_answers": """
+CREATE TABLE registry_answers (
+    engine INTEGER NOT NULL,
+    image TEXT NOT NULL,
+    question TEXT NOT NULL,
+    reference TEXT,
+    asked_at INTEGER NOT NULL,
+    PRIMARY KEY (engine, image)
+) WITHOUT ROWID""",
+    # What the runs that are forgotten had freed: a counter of what all runs freed must never fall.
     "forgotten": """
 CREATE TABLE forgotten (
     engine INTEGER PRIMARY KEY,
@@ -189,39 +293,6 @@ CREATE TABLE refusals (
 }
 """The statements that made what a ledger of this version holds, by the name of the table or index."""
 
-# The moment of the last scan was not kept before, so the youngest object has to stand for it.
-_FROM_SECOND = (
-    "INSERT INTO engines (identity) SELECT engine FROM seen UNION SELECT engine FROM old_layers ORDER BY 1",
-    "UPDATE engines SET looked_at = (SELECT max(first_seen) FROM seen WHERE engine = identity)",
-    "UPDATE engines SET seen_at = looked_at, cache_seen_at = looked_at",
-    """INSERT INTO objects SELECT number, kind, id, NULL, first_seen, first_seen_unused
-    FROM seen JOIN engines ON identity = engine""",
-    "INSERT INTO layers SELECT number, id, told FROM old_layers JOIN engines ON identity = engine",
-    "DROP TABLE seen",
-    "DROP TABLE old_layers",
-)
-
-MIGRATIONS: dict[int, Iterable[str]] = {
-    1: (_FIRST,),
-    2: (_SECOND,),
-    3: ("ALTER TABLE layers RENAME TO old_layers", *_OF_THIRD.values(), *_FROM_SECOND),
-    # The sizes of before do not tell what they were counted in, so that no two of them can be compared.
-    4: ("DROP TABLE sizes", TABLES["sizes"]),
-    5: (TABLES["forgotten"],),
-    6: (TABLES["refusals"],),
-}
-"""What leads to each version from the one before it; 0 is an empty file."""
-
-
-def migrate(database: sqlite3.Connection) -> None:
-    """Bring the tables to the present version, in one step: whoever is killed meanwhile leaves the older one."""
-    with transaction(database):
-        # Another process may have done it since the version was read.
-        for version in range(version_of(database) + 1, VERSION + 1):
-            for statement in MIGRATIONS[version]:
-                database.execute(statement)
-        database.execute(f"PRAGMA user_version = {VERSION}")
-
 
 def version_of(database: sqlite3.Connection) -> int:
     """Return the version that the file says it has; 0 where it is empty."""
@@ -231,11 +302,11 @@ def version_of(database: sqlite3.Connection) -> int:
 
 def what_differs(database: sqlite3.Connection) -> str | None:
     """Return what is not as the present version says, like "no table runs"; None where all is."""
-    found = dict(database.execute("SELECT name, sql FROM sqlite_master"))
+    statements = dict(database.execute("SELECT name, sql FROM sqlite_master"))
     for name, statement in TABLES.items():
         what = "index" if statement.startswith("CREATE INDEX") else "table"
-        if name not in found:
+        if name not in statements:
             return f"no {what} {name}"
-        if found[name] != statement.strip():
+        if statements[name] != statement.strip():
             return f"another {what} {name}"
     return None

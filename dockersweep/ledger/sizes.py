@@ -1,4 +1,4 @@
-"""What all of each sort took at earlier scans: a point an hour for a week, then one a day for a year."""
+"""The size of each sort of object at earlier scans: a point an hour for a week, then one a day for a year."""
 
 import sqlite3
 from collections.abc import Collection
@@ -16,10 +16,10 @@ _PLACE = "engine = ? AND share = ? AND base = ?"
 def keep_sizes(database: sqlite3.Connection, engine: int, sizes: Collection[ShareSize], at: int) -> None:
     """Write down one point, the last of its hour, and thin out what is older."""
     hour = at - at % HOUR
-    for one in sizes:
-        place = (engine, one.share, one.base)
+    for size in sizes:
+        place = (engine, size.share, size.base)
         database.execute(f"DELETE FROM sizes WHERE {_PLACE} AND at >= ? AND at < ?", (*place, hour, hour + HOUR))
-        database.execute("INSERT INTO sizes VALUES (?, ?, ?, ?, ?, ?)", (*place, at, one.objects, one.size_bytes))
+        database.execute("INSERT INTO sizes VALUES (?, ?, ?, ?, ?, ?)", (*place, at, size.objects, size.size_bytes))
         database.execute(f"DELETE FROM sizes WHERE {_PLACE} AND at < ?", (*place, at - YEAR))
         of_days = f"SELECT max(at) FROM sizes WHERE {_PLACE} AND at < ? GROUP BY at / {DAY}"
         old = (*place, at - WEEK)
@@ -27,11 +27,11 @@ def keep_sizes(database: sqlite3.Connection, engine: int, sizes: Collection[Shar
 
 
 def points_of(database: sqlite3.Connection, engine: int, base: SizeBase) -> tuple[TrendPoint, ...]:
-    """Return what was kept of an engine in one base, and of its disk, the oldest first."""
+    """Return the sizes of an engine that were counted in one base, and those of its disk, the oldest first."""
     rows = database.execute(
         "SELECT at, share, size_bytes FROM sizes WHERE engine = ? AND (base = ? OR share = 'disk')", (engine, base)
     )
-    found: dict[int, dict[str, int | None]] = {}
+    points: dict[int, dict[str, int | None]] = {}
     for at, share, size in rows.fetchall():
-        found.setdefault(at, {})[share] = bytes_or_none(size)
-    return tuple(TrendPoint(at=instant(at), sizes=found[at]) for at in sorted(found))
+        points.setdefault(at, {})[share] = bytes_or_none(size)
+    return tuple(TrendPoint(at=instant(at), sizes=points[at]) for at in sorted(points))

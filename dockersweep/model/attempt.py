@@ -16,7 +16,7 @@ def attempt_of(removal: Removal | Outcome | InHand) -> Attempt:
 def outcome_for(
     removal: Removal | InHand, status: Status, detail: str | None = None, freed_bytes: int | None = None
 ) -> Outcome:
-    """Return the outcome of a removal; `freed_bytes` is what is proven to have come back, None where nothing is."""
+    """Return the outcome of a removal; `freed_bytes` is what is proven to have been freed, None where nothing is."""
     return Outcome(
         kind=removal.kind,
         id=removal.id,
@@ -25,4 +25,5 @@ def outcome_for(
         status=status,
         detail=detail,
         freed_bytes=freed_bytes,
+        is_there=False if status in ("removed", "gone") else None,
     )

@@ -5,8 +5,11 @@ from typing import Literal
 from msgspec import Struct
 
 from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.last_use import PastUse, Span
 from dockersweep.model.plan import Decision, Interval, Limits
 from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.reason import OfProject
+from dockersweep.model.registry import RegistryAnswer
 from dockersweep.model.storage import SizeBase
 
 
@@ -20,12 +23,39 @@ class Subject(Struct, frozen=True, kw_only=True):
     """All tags of an image."""
     digests: tuple[str, ...]
     """All references of an image by digest."""
+    owner: OfProject | None = None
+    """The compose project that it is of, or may be."""
+    last_used_by: OfProject | None = None
+    """The compose project that used it last, where that is another."""
+    registry_answer: RegistryAnswer | None = None
+    """What the registries of an image answered; None where they were not asked, or it is not known."""
     size_bytes: Bytes | None
     """All of it, what it shares with others included; None where it is not known."""
     age_text: str
-    """For a person: "stopped for 10 days", or why its age is not known."""
+    """For a person: "stopped for 10 days", "in use now", or why its age is not known."""
     age_counts_from_at: Instant | None
-    """Since when its age counts; None where that is not known."""
+    """Since when its age counts; None where that is not known, and where it is in use now."""
+
+
+class UseEvidence(Struct, frozen=True, kw_only=True):
+    """What is known of when the object was used."""
+
+    uses: tuple[PastUse, ...]
+    """Its last known uses, the latest first."""
+    containers_gone: tuple[str, ...]
+    """The ids of the containers of these uses that are not there any more."""
+    written_at: Instant | None
+    """The newest time of a file or folder in a volume."""
+    built_on_at: Instant | None
+    """When a build last used a step that stands on an image."""
+    first_seen_at: Instant | None
+    unused_since_at: Instant | None
+    """Since when every scan saw it unused; None where it is used, or nothing remembers it."""
+    scans_unused: int | None
+    """How many scans that were."""
+    gaps: tuple[Span, ...] | None
+    """The times since its age counts in which a use would not have been noticed, the latest ones, the earliest first;
+    None where nothing remembers that."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -101,6 +131,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     policy_source: str
     """Which policy is in force, for people."""
     subject: Subject
+    use: UseEvidence
     decision: Decision
     """What the plan does with it, and why."""
     tags: tuple[TagWord, ...]

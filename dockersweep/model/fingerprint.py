@@ -14,39 +14,39 @@ def _text(instant: Instant | None) -> str | None:
     return None if instant is None else instant.isoformat()
 
 
-def fingerprint_of(seen: Object) -> Fingerprint:
+def fingerprint_of(subject: Object) -> Fingerprint:
     """Return the fingerprint of any object."""
-    if type(seen) is Container:
+    if type(subject) is Container:
         return {
-            "id": seen.id,
-            "name": seen.name,
-            "state": seen.state,
-            "started_at": _text(seen.started_at),
-            "finished_at": _text(seen.finished_at),
-            "restart_policy": seen.restart_policy,
+            "id": subject.id,
+            "name": subject.name,
+            "state": subject.state,
+            "started_at": _text(subject.started_at),
+            "finished_at": _text(subject.finished_at),
+            "restart_policy": subject.restart_policy,
             # `docker update --restart on-failure:9` lets it come back under the same policy.
-            **({} if seen.retries_left is None else {"retries_left": seen.retries_left}),
+            **({} if subject.retries_left is None else {"retries_left": subject.retries_left}),
         }
-    if type(seen) is Image:
-        return image_fingerprint(seen.id, seen.tags)
-    if type(seen) is Volume:
+    if type(subject) is Image:
+        return image_fingerprint(subject.id, subject.tags)
+    if type(subject) is Volume:
         return {
-            "name": seen.name,
-            "created_at": _text(seen.created_at),
-            "driver": seen.driver,
-            "mountpoint": seen.mountpoint,
-            "labels": seen.labels,
-            "options": seen.options,
+            "name": subject.name,
+            "created_at": _text(subject.created_at),
+            "driver": subject.driver,
+            "mountpoint": subject.mountpoint,
+            "labels": subject.labels,
+            "options": subject.options,
         }
-    if type(seen) is Network:
+    if type(subject) is Network:
         return {
-            "id": seen.id,
-            "name": seen.name,
-            "created_at": _text(seen.created_at),
-            "driver": seen.driver,
-            "labels": seen.labels,
+            "id": subject.id,
+            "name": subject.name,
+            "created_at": _text(subject.created_at),
+            "driver": subject.driver,
+            "labels": subject.labels,
         }
-    return _record_fingerprint(seen)
+    return _record_fingerprint(subject)
 
 
 def image_fingerprint(image_id: str, tags: Collection[str]) -> Fingerprint:

@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import Engine, Kind
 from dockersweep.model.outcome import Status
-from dockersweep.model.plan import Interval, Reason
+from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.reason import Reason
 from dockersweep.model.storage import SizeBase
 
 Action = Literal["remove", "untag"]

@@ -1,4 +1,4 @@
-"""An inventory: a frozen picture of one engine at one instant.
+"""An inventory: a frozen snapshot of one engine at one instant.
 
 Bytes are integers in fields that end in `_bytes`, instants are aware datetimes in UTC in fields that end in `_at`,
 and what is not known is None, never 0 or "".
@@ -8,15 +8,40 @@ kinds of objects are final, so that `type(seen) is Image` tells as much as isins
 makes.
 """
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from dockersweep.model.engine_folder import CacheLimit, EngineFolder
+from dockersweep.model.external import ExternalContainer
+from dockersweep.model.last_use import KnownProject, LastProject, PastUse, Span
 from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.registry import RegistryAnswer
+from dockersweep.model.socket_url import socket_path
 from dockersweep.model.storage import Storage
 
 Kind = Literal["container", "image", "volume", "network", "build-cache"]
 KINDS: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
+
+
+class ObjectRef(Struct, frozen=True, kw_only=True, gc=False):
+    """Names one object."""
+
+    kind: Kind
+    id: str
+
+
+class OfObject(Struct, frozen=True, kw_only=True, gc=False):
+    """What is known or decided of one object."""
+
+    kind: Kind
+    id: str
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object that it is about."""
+        return ObjectRef(kind=self.kind, id=self.id)
+
 
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 STOPPED_STATES: tuple[State, ...] = ("created", "exited", "dead")
@@ -32,6 +57,8 @@ class Engine(Struct, frozen=True, kw_only=True):
     """The URL that was spoken to."""
     endpoint_source: str
     """Where the URL came from: "--host", "DOCKER_HOST", "context prod", "the default socket"."""
+    context_flag: str | None = None
+    """The context that --context named, whose endpoint this is; None where the endpoint came from elsewhere."""
     id: str | None
     """The engine's own id; None on Podman, which makes one up for each call."""
     name: str | None
@@ -44,6 +71,16 @@ class Engine(Struct, frozen=True, kw_only=True):
     """The storage driver of the classic image store ("overlay2"), or "containerd"."""
     root_dir: str | None
     """The engine's own folder, as the engine sees it."""
+
+    @property
+    def socket(self) -> str | None:
+        """The path of the unix socket that it was reached by; None where it was reached over TCP."""
+        return socket_path(self.endpoint)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its files can be on this machine: not over TCP. A socket may still be forwarded from elsewhere."""
+        return self.socket is not None
 
 
 class Mount(Struct, frozen=True, kw_only=True, gc=False):
@@ -78,7 +115,7 @@ class Container(Struct, frozen=True, kw_only=True, gc=False):
     """Only read where the container is stopped, or for a report."""
     labels: Labels
     project: str | None
-    """The compose project."""
+    """The compose project, where it is certain."""
     mounts: tuple[Mount, ...]
     networks: tuple[str, ...]
     """Ids and names of the networks that it names, connected or not: a created container has only the name."""
@@ -102,8 +139,14 @@ class Container(Struct, frozen=True, kw_only=True, gc=False):
     """With the restart policy `on-failure`: whether the engine would start it again after one more failure, or when
     the engine itself starts. False on Podman, whose restart service leaves such a container alone. None where it was
     not read, and with other policies."""
+    maybe_project: str | None = None
+    """The compose project whose label it has, perhaps only because its image has it."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
+    scans_unused: Annotated[int, Meta(ge=1)] | None = None
+    """How many scans in a row, this one included, saw it unused; None where it is used, or they were not counted."""
+    uses: tuple[PastUse, ...] = ()
+    """Its last known uses, the latest first; a few of them."""
 
 
 @final
@@ -126,17 +169,28 @@ class Image(Struct, frozen=True, kw_only=True, gc=False):
     """How much of it other images hold too; None where the engine does not tell the truth about it."""
     labels: Labels
     project: str | None
+    """The compose project that built it, where it is certain."""
     manifest: str | None = None
     """The digest of the manifest of the one platform of it that lies here; None where there are several, and where
     the engine does not tell: only the containerd store does."""
     in_registry: bool | None = None
-    """Whether it is known to lie in a registry, by which it can be pulled again: it was pulled from there or pushed
-    there; False where the engine would have recorded that and has not, or its record is in doubt; None where nothing
-    tells. Whether the registry still has it is not asked."""
+    """Whether it is known to lie in a registry, by which it can be pulled again. Where the policy has registries asked
+    and they answered: what they answered. Else whether it was pulled from there or pushed there: False where the engine
+    would have recorded that and has not, or its record is in doubt; None where nothing tells."""
+    registry_answer: RegistryAnswer | None = None
+    """What its registries answered; None where they were not asked, or it is not known."""
     read_only: bool = False
     """Whether it lies only in an additional store of Podman (additionalimagestores), from which nothing is removed."""
+    maybe_project: str | None = None
+    """The compose project whose label it has, perhaps only from an image that it was built from."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
+    scans_unused: Annotated[int, Meta(ge=1)] | None = None
+    """How many scans in a row, this one included, saw it unused; None where it is used, or they were not counted."""
+    uses: tuple[PastUse, ...] = ()
+    """Its last known uses, the latest first; a few of them."""
+    last_projects: tuple[LastProject, ...] = ()
+    """The compose projects that used it last: until another does, it is theirs."""
 
 
 @final
@@ -155,12 +209,21 @@ class Volume(Struct, frozen=True, kw_only=True, gc=False):
     """Whether nobody named it: by the engine's label, and by its name only where the engine has no such label (before
     Docker 23.0, and Podman)."""
     project: str | None
+    """The compose project by its label; of a volume that nobody named, whose container mounted it last."""
     free_by_engine: bool
     """Whether the engine itself counts no use of it."""
     size_bytes: Bytes | None
     """Lengths of its files, as the engine adds them up; None where they were not asked for or not told."""
+    written_at: Instant | None = None
+    """The newest time of a file or folder in it; None where its files were not walked."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
+    scans_unused: Annotated[int, Meta(ge=1)] | None = None
+    """How many scans in a row, this one included, saw it unused; None where it is used, or they were not counted."""
+    uses: tuple[PastUse, ...] = ()
+    """Its last known uses, the latest first; a few of them."""
+    last_projects: tuple[LastProject, ...] = ()
+    """The compose projects that used it last: until another does, it is theirs."""
 
 
 @final
@@ -182,6 +245,12 @@ class Network(Struct, frozen=True, kw_only=True, gc=False):
     """Whether it does nothing but lend its configuration: those of a swarm need one on every node."""
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
+    scans_unused: Annotated[int, Meta(ge=1)] | None = None
+    """How many scans in a row, this one included, saw it unused; None where it is used, or they were not counted."""
+    uses: tuple[PastUse, ...] = ()
+    """Its last known uses, the latest first; a few of them."""
+    last_projects: tuple[LastProject, ...] = ()
+    """The compose projects that used it last: until another does, it is theirs."""
 
 
 class ServiceSpec(Struct, frozen=True, kw_only=True, gc=False):
@@ -231,32 +300,10 @@ class BuildCacheRecord(Struct, frozen=True, kw_only=True, gc=False):
     usage_count: int
     first_seen_at: Instant | None = None
     first_seen_unused_at: Instant | None = None
+    scans_unused: Annotated[int, Meta(ge=1)] | None = None
 
 
 Object = Container | Image | Volume | Network | BuildCacheRecord
-
-
-ExternalTool = Literal["podman build", "CRI-O", "volume", "image mount", "other"]
-
-
-VOLUME_CONTAINER = "+volume"
-"""What the name of a container ends with that a volume of Podman's driver image has: before it stands the volume's."""
-
-
-class ExternalContainer(Struct, frozen=True, kw_only=True, gc=False):
-    """Something in Podman's storage that holds an image, and that the API for docker clients does not list."""
-
-    id: str
-    """Of a mounted image: the id of the layer that is mounted."""
-    name: str
-    """Of a mounted image: where it is mounted."""
-    image_id: str | None
-    """None for a container that was made from scratch."""
-    tool: ExternalTool
-    """What made it: buildah counts as "podman build", "volume" is a volume of the driver image."""
-    created_at: Instant | None
-    size_bytes: Bytes | None = None
-    """Its writable layer, without its image, in disk blocks; None where these were not measured."""
 
 
 class Disk(Struct, frozen=True, kw_only=True):
@@ -270,39 +317,9 @@ class Disk(Struct, frozen=True, kw_only=True):
     free_inodes: int | None
 
 
-class LeftStore(Struct, frozen=True, kw_only=True):
-    """An image store that the engine had before another, and that nothing uses or removes any more."""
-
-    folder: str
-    """The folder of it that is the largest."""
-    driver: str
-    size_bytes: Bytes | None
-    """Of all its folders, in disk blocks; None where it was not measured."""
-
-
-class EngineFolder(Struct, frozen=True, kw_only=True):
-    """The engine's own folder, which only a report reads."""
-
-    size_bytes: Bytes | None
-    """In disk blocks, as du counts them: hard links once, and without what is mounted there; None where it was not
-    measured."""
-    left_stores: tuple[LeftStore, ...] = ()
-
-
-class CacheLimit(Struct, frozen=True, kw_only=True):
-    """Up to which size the engine lets its build cache grow, which only a report reads."""
-
-    size_bytes: Bytes | None
-    """None where it grows without a limit."""
-    source: str
-    """Where that is known from: "/etc/docker/daemon.json", "the default of Docker 28.5.2"."""
-
-
-class Mark(Struct, frozen=True, kw_only=True, gc=False):
+class Mark(OfObject, frozen=True, kw_only=True, gc=False):
     """Since when an object would go by a rule that wants to see it as a candidate for a while (remove.marked_for)."""
 
-    kind: Kind
-    id: str
     rule: str
     """The name of the rule."""
     terms: str
@@ -310,11 +327,9 @@ class Mark(Struct, frozen=True, kw_only=True, gc=False):
     marked_at: Instant
 
 
-class Refusal(Struct, frozen=True, kw_only=True, gc=False):
+class Refusal(OfObject, frozen=True, kw_only=True, gc=False):
     """A removal that the engine refused in the last run that asked for it."""
 
-    kind: Kind
-    id: str
     action: Literal["remove", "untag"]
     name: str
     """The name of the object; with `untag` the tag."""
@@ -329,12 +344,14 @@ ALL_SIZES = "sizes of containers and volumes"
 """What a warning is about where an engine told none of its sizes."""
 
 
-class ScanWarning(Struct, frozen=True, kw_only=True):
+class ScanWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that could not be read; the rest of the inventory holds."""
 
     about: str
     """What is affected, like "volume sizes" or "container web-1"."""
     text: str
+    reason: str | None = None
+    """What went wrong, without what follows from it; None where `text` is all there is to say."""
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
@@ -371,3 +388,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """What other tools keep in the engine's storage; None where it could not be read."""
     services: tuple[Service, ...] | None = ()
     """Those of the swarm; None where the node is part of one and its services cannot be seen."""
+    watched: tuple[Span, ...] | None = None
+    """When a use of any object would have been noticed, the earliest first; None where nothing remembers it."""
+    projects: tuple[KnownProject, ...] | None = None
+    """The compose projects that have or had a container here; None where nothing remembers it."""

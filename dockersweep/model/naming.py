@@ -1,7 +1,8 @@
 """What to call an object: its kind, its id and its name, the same in every document and table."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from dockersweep.model.inventory import (
     BuildCacheRecord,
@@ -12,9 +13,9 @@ from dockersweep.model.inventory import (
     Kind,
     Network,
     Object,
+    ObjectRef,
     Volume,
 )
-from dockersweep.model.plan import ObjectRef
 
 KIND_OF: dict[type, Kind] = {
     Container: "container",
@@ -47,7 +48,17 @@ def id_of(seen: Object) -> str:
 
 def ref_of(seen: Object) -> ObjectRef:
     """Return the reference of an object."""
-    return ObjectRef(kind=KIND_OF[type(seen)], id=id_of(seen))
+    return ObjectRef(kind=KIND_OF[type(seen)], id=seen.name if type(seen) is Volume else seen.id)
+
+
+def by_ref(objects: Iterable[Object]) -> dict[ObjectRef, Object]:
+    """Return objects of one kind by their references, in order."""
+    listed = list(objects)
+    if not listed:
+        return {}
+    kind = kind_of(listed[0])
+    ids = map(attrgetter("name" if kind == "volume" else "id"), listed)
+    return {ObjectRef(kind=kind, id=own): item for own, item in zip(ids, listed, strict=True)}
 
 
 def name_of(seen: Object) -> str:
@@ -76,6 +87,12 @@ def image_name(image: Image) -> str:
 def short_id(full_id: str) -> str:
     """Return the twelve digits by which people know an id."""
     return full_id.removeprefix("sha256:")[:12]
+
+
+def typed_name(ref: ObjectRef, name: str) -> str:
+    """Return what a person types for an object of this name: a record is only described, and what stands for the tag
+    of an image that has only a digest is none, so for these it is the id."""
+    return ref.id.removeprefix("sha256:") if ref.kind == "build-cache" or "@" in name else name
 
 
 def has_made_up_name(volume: str) -> bool:

@@ -1,11 +1,10 @@
 """What became of a plan."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.inventory import Engine, OfObject, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bounds, Bytes, Instant
 from dockersweep.model.storage import SizeBase
@@ -13,11 +12,9 @@ from dockersweep.model.storage import SizeBase
 Status = Literal["removed", "gone", "skipped", "failed", "not-attempted"]
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(OfObject, frozen=True, kw_only=True):
     """What became of one removal. Every removal of a plan gets exactly one."""
 
-    kind: Kind
-    id: str
     name: str
     action: Literal["remove", "untag"]
     status: Status
@@ -26,17 +23,19 @@ class Outcome(Struct, frozen=True, kw_only=True):
     detail: str | None
     """Why, in words; None where it was simply removed."""
     freed_bytes: Bytes | None
-    """What the engine's answer proves to have come back; None where it proves nothing."""
+    """What the engine's answer proves to have been freed; None where it proves nothing."""
     is_unknown: bool = False
     """Whether it was sent, and nothing told what became of it, also when looked up again: the next run looks."""
+    is_there: bool | None = None
+    """Whether the object, or with `untag` the tag on it, is still there, by the engine's last answer about it; None
+    where nothing tells."""
     failed_runs: int | None = None
     """In how many runs one after the other its removal has failed now; None where it did not fail or nothing tells."""
     refusal: str | None = None
     """What the engine said where it refused the removal; None where it did not refuse it."""
 
 
-@dataclass(frozen=True)
-class DiskMeasurement:
+class DiskMeasurement(Struct, frozen=True, kw_only=True):
     """What a sweep did to the engine's disk."""
 
     gone: frozenset[str]
@@ -62,16 +61,16 @@ class Reclaimed(Bounds, frozen=True, kw_only=True):
     """By how much the free space of the engine's disk grew, whoever else wrote to it or deleted from it meanwhile;
     None where the disk cannot be asked."""
     surprises: tuple[str, ...] = ()
-    """What was to come back and is still there, or went without being told, where measured and predicted disagree."""
+    """What was to be freed and is still there, or went without being told, where measured and predicted disagree."""
 
 
 class TargetOutcome(Struct, frozen=True, kw_only=True):
     """Whether a space target was reached."""
 
     wanted_bytes: Bytes | None
-    """What had to come back; None where it could not be measured."""
+    """What had to be freed; None where it could not be measured."""
     freed_bytes: Bytes | None
-    """What was measured to have come back; None where nothing tells."""
+    """What was measured to have been freed; None where nothing tells."""
     reached: bool | None
     """None where it could not be measured."""
     text: str
@@ -99,7 +98,7 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     size_base: SizeBase = "lengths"
     """What all sizes are counted in."""
     predicted: Interval | None = None
-    """What the whole plan was to give back."""
+    """What the whole plan was to free."""
     policy_source: str | None = None
     """Which policy asked for it: "the policy in /etc/dockersweep/dockersweep.toml"."""
     target: TargetOutcome | None = None

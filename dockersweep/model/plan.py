@@ -4,44 +4,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.inventory import Engine, Kind, ObjectRef, OfObject, ScanWarning
 from dockersweep.model.policy import Policy
-from dockersweep.model.quantities import Bounds, Bytes, Instant
+from dockersweep.model.quantities import Bounds, Bytes, Instant, known_sum
+from dockersweep.model.reason import Reason
 from dockersweep.model.storage import SizeBase
 
 Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 """What an object looked like when it was judged; it is removed only while it still looks like that."""
 
 
-ReasonCode = Literal[
-    "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
-    "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough", "marked", "external", "read-only",
-    "refused", "service", "unseen-services", "kubelet",
-]  # fmt: skip
-
-
-class Reason(Struct, frozen=True, kw_only=True, gc=False):
-    """Why an object is kept or removed."""
-
-    code: ReasonCode
-    """For machines; "released" and "recoverable" stand beside "old-enough" and tell more of it. "kept" is by a keep
-    rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, "enough" would
-    have gone for it if less had come back before, and "marked" is a candidate of a rule with remove.marked_for, which
-    stays for it until the time has passed; then it stands beside "old-enough". "refused" is kept for a week after the
-    engine has refused it in three runs. "service" is named by a service of the swarm, "unseen-services" may be by one
-    that cannot be seen, "kubelet" belongs to Kubernetes. "external" is used by another tool in the same storage,
-    "read-only" lies in a store from which nothing can be removed."""
-    rule: str
-    """The rule that speaks, or what stands above the rules: "hard protection", "protected", "protection", "--kind"."""
-    text: str
-    """For a person: "stopped for 10 days, over 24 hours"."""
-
-
-class Decision(Struct, frozen=True, kw_only=True, gc=False):
+class Decision(OfObject, frozen=True, kw_only=True, gc=False):
     """What becomes of one object. Every object of an inventory gets exactly one."""
 
-    kind: Kind
-    id: str
     name: str
     verdict: Literal["keep", "remove"]
     size_bytes: Bytes | None
@@ -61,22 +36,26 @@ class Interval(Bounds, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     reason: str | None = None
     """Why the two are not the same, for a person: "2 build-cache records may hold these layers"."""
 
-
-NOTHING = Interval(low_bytes=0, high_bytes=0)
-
-
-class ObjectRef(Struct, frozen=True, kw_only=True, gc=False):
-    """Names one object."""
-
-    kind: Kind
-    id: str
+    def __add__(self, other: "Interval") -> "Interval":
+        """Return both together, with the reason of the first that has one."""
+        return Interval(
+            low_bytes=self.low_bytes + other.low_bytes,
+            high_bytes=known_sum((self.high_bytes, other.high_bytes)),
+            reason=self.reason or other.reason,
+        )
 
 
-class Removal(Struct, frozen=True, kw_only=True, gc=False):
+def exactly(amount_bytes: int) -> Interval:
+    """Return the interval that is just one known amount."""
+    return Interval(low_bytes=amount_bytes, high_bytes=amount_bytes)
+
+
+NOTHING = exactly(0)
+
+
+class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     """One step of a plan: an object that goes, or a tag that goes before its image does."""
 
-    kind: Kind
-    id: str
     name: str
     action: Literal["remove", "untag"]
     fingerprint: Fingerprint

@@ -1,4 +1,4 @@
-"""A policy as it is understood: what is protected, what each rule speaks of, keeps and removes, limits, a space target.
+"""A policy as it is understood: what is protected, what each rule matches, keeps and removes, limits, a space target.
 
 The same values whether they come from the default, from flags or from a file (whose own nouns are in `policyfile`); a
 plan carries the policy it was made with.
@@ -42,8 +42,21 @@ class Protections(Struct, frozen=True, kw_only=True):
     """Names of services of a swarm, with what they name."""
     younger_than: Age | None = None
     """Nothing younger goes, whatever a rule says, and nothing of unknown age."""
+    init_containers: bool = True
+    """Whether a container that has done its work stays while another one of its compose project runs."""
+    pets: bool = True
+    """Whether development containers and cluster nodes stay, by their labels."""
+    compose_files: tuple[str, ...] = ()
+    """Paths and globs of compose files: what they declare stays. Files joined by `:` belong together."""
+    quadlets: tuple[str, ...] | bool = False
+    """Whether what quadlets in the standard folders declare stays; or paths and globs of quadlets and their folders."""
     unseen_services: bool = True
     """Whether what services of a swarm may name stays where they cannot be seen."""
+
+    @property
+    def name_files(self) -> bool:
+        """Whether files say what else is protected."""
+        return bool(self.compose_files or self.quadlets)
 
 
 class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,7 +77,10 @@ class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Patterns for the compose project; what belongs to none has no match."""
     service: tuple[str, ...] | None = None
     """Patterns for the services of the swarm that name it, or whose task a container is. Where services cannot be
-    seen, a rule keeps what they may name, and removes it not."""
+    seen, a rule keeps what they may name, and does not remove it."""
+    declared: bool | None = None
+    """Whether a file of `protect.compose_files` or `protect.quadlets` names it. Where no file was read, a rule keeps it
+    under either value, and removes it under none."""
     state: tuple[State, ...] | None = None
     exit_code: tuple[int, ...] | None = None
     driver: tuple[str, ...] | None = None
@@ -97,7 +113,7 @@ class Keep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     group_by: str = "none"
-    """"repository", "project", "label:KEY", or "none": all that the rule speaks of is one group."""
+    """"repository", "project", "label:KEY", or "none": all that the rule matches is one group."""
     last: Count | None = None
     within: Age | None = None
     """Counted back from the newest of the group."""
@@ -120,7 +136,7 @@ class Remove(Struct, frozen=True, kw_only=True, omit_defaults=True):
     older_than: Age | None = None
     """By the age of the object, as tables show it; zero asks for no age at all."""
     unused_for: Age | None = None
-    """Only what has been watched or is told to be unused for so long: a creation does not count."""
+    """Only what is known to be unused for so long, where uses would have been noticed for half of that time."""
     stopped_for: Age | None = None
     """Containers only."""
     before: datetime | None = None
@@ -129,6 +145,10 @@ class Remove(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Images only: the date of the build."""
     built_over: Age | None = None
     """Images only: the age of the build."""
+    created_over: Age | None = None
+    """Not images: since the engine says that it was created."""
+    after_container: bool = False
+    """Whether ages count from the removal of the last container that holds it, so that it outlives that container."""
     marked_for: Age | None = None
     """Only what all the rest of this has held for in every run for so long."""
 
@@ -140,7 +160,7 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kinds: tuple[Kind, ...]
     match: Match = EVERYTHING
     excludes: Match = field(default=EVERYTHING, name="not")
-    """What it does not speak of: any one of the fields that matches is enough."""
+    """What it does not match: any one of the fields is enough."""
     keep: Keep | None = None
     remove: Remove | None = None
     flag_for_others: str | None = None
@@ -203,6 +223,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The kinds that are asked for; all others are kept."""
     limits: LimitSettings = LimitSettings()
     target: Target | None = None
+    asks_registries: bool = False
+    """Whether registries are asked if they still have an image, where that matters."""
     silenced_findings: tuple[str, ...] = ()
     """The ids of findings that a report does not tell."""
     retry_refused: bool = False

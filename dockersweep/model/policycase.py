@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from dockersweep.model.declared import DeclaredKind
 from dockersweep.model.inventory import Kind, Labels, State
+from dockersweep.model.last_use import UseAction
 
 
 class Moment(str):
@@ -22,10 +24,33 @@ SizeText = str
 """A size like "100MB", or "unknown"."""
 Texts = str | list[str]
 """One, or several."""
+ReasonTable = dict[str, Any]
+"""Some of what a reason carries: its code, rule and tag, and the fields of what it is about."""
+Why = str | ReasonTable | list[str | ReasonTable]
+"""One expected reason, or several: a text that must stand in one as "RULE: TEXT", or what one must carry."""
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A table of the file: a key that it does not have is an error."""
+
+
+class UseCase(_Table, frozen=True, kw_only=True):
+    """One use of an object, as events told it."""
+
+    at: Moment
+    action: UseAction = "exited"
+    by: str | None = None
+    """The name of the container, one of the case or one that is gone."""
+    project: str | None = None
+    """The compose project of that container."""
+    service: str | None = None
+
+
+class WatchedCase(_Table, frozen=True, kw_only=True):
+    """A time in which uses would have been noticed."""
+
+    begins: Moment
+    ends: Moment = Moment("0s")
 
 
 class _ObjectTable(_Table, frozen=True, kw_only=True):
@@ -33,14 +58,18 @@ class _ObjectTable(_Table, frozen=True, kw_only=True):
 
     expect: Texts | None = None
     """"keep", "remove", or for an image that stays "untag TAG", one or several. It must be written."""
-    why: Texts | None = None
-    """What must stand in the reasons, each written as "RULE: TEXT"."""
+    why: Why | None = None
+    """The reasons that must be among those of the object."""
     size: SizeText | None = None
     created: Moment | None = None
     seen: Moment | None = None
-    """First seen by dockersweep."""
+    """First seen by dockersweep; where it is not written, as soon as it was there."""
     unused: Moment | None = None
     """First seen unused; where it is not written, as soon as it was seen, unless something here names it."""
+    scans: Annotated[int, Meta(ge=1)] | None = None
+    """How many scans in a row saw it unused."""
+    uses: list[UseCase] = []
+    """Its last uses, as events told them."""
     refused: str | None = None
     """What the engine said when it refused to remove it in the last three runs."""
 
@@ -62,6 +91,7 @@ class ContainerCase(_ObjectTable, frozen=True, kw_only=True):
     """With the restart policy "on-failure": whether the engine would start it again."""
     labels: Labels = {}
     project: str | None = None
+    """The compose project that made it; a label alone may be its image's."""
     volumes: Texts = []
     binds: Texts = []
     images: Texts = []
@@ -93,6 +123,8 @@ class ImageCase(_ObjectTable, frozen=True, kw_only=True):
     """Its layers from the lowest on; images that name the same layer share it."""
     labels: Labels = {}
     project: str | None = None
+    last_projects: Texts = []
+    """The compose projects that used it last; what uses it in the case counts without that."""
 
 
 class VolumeCase(_ObjectTable, frozen=True, kw_only=True):
@@ -104,6 +136,10 @@ class VolumeCase(_ObjectTable, frozen=True, kw_only=True):
     options: dict[str, str] = {}
     anonymous: bool = False
     project: str | None = None
+    last_projects: Texts = []
+    """The compose projects that used it last; what uses it in the case counts without that."""
+    written: Moment | None = None
+    """The newest time of a file in it."""
     free: bool = True
     """Whether the engine itself counts no use of it."""
 
@@ -117,6 +153,8 @@ class NetworkCase(_ObjectTable, frozen=True, kw_only=True):
     scope: str = "local"
     labels: Labels = {}
     project: str | None = None
+    last_projects: Texts = []
+    """The compose projects that used it last; what uses it in the case counts without that."""
     predefined: bool = False
     config_from: str | None = None
     config_only: bool = False
@@ -154,6 +192,17 @@ class ServiceCase(_Table, frozen=True, kw_only=True):
     """Whether all this is what a rollback goes back to, and it now names nothing."""
 
 
+class DeclaredCase(_Table, frozen=True, kw_only=True):
+    """What a compose file or quadlet declares."""
+
+    kind: DeclaredKind
+    name: str
+    """As the engine calls it; a glob where a variable of the file has no value."""
+    file: str = "/srv/shop/compose.yaml"
+    by: str | None = None
+    """What names it in the file: "service db"."""
+
+
 ObjectCase = ContainerCase | ImageCase | VolumeCase | NetworkCase | RecordCase
 
 
@@ -179,6 +228,7 @@ class FlagsCase(_Table, frozen=True, kw_only=True):
     older_than: str | None = None
     kind: Kind | list[Kind] = []
     all_images: bool = False
+    spare_local: bool = False
     named_volumes: bool = False
     keep_label: Texts = []
     keep_name: Texts = []
@@ -195,7 +245,7 @@ class Expectation(_Table, frozen=True, kw_only=True):
     """Kind and name, tag or id: "image app:3"."""
     verdict: Texts
     """As `expect` of an object."""
-    why: Texts | None = None
+    why: Why | None = None
 
 
 class PlanCase(_Table, frozen=True, kw_only=True):
@@ -239,8 +289,14 @@ class CaseFile(_Table, frozen=True, kw_only=True):
     network: list[NetworkCase] = []
     build_cache: list[RecordCase] = field(name="build-cache", default=[])
     service: list[ServiceCase] = []
+    declared: list[DeclaredCase] = []
+    """What files declare; without any, and with no file in the policy, no file was read."""
     services_are_seen: bool = True
     """False on a node of a swarm whose services cannot be seen, a worker."""
+    watched: list[WatchedCase] = []
+    """When uses would have been noticed; where none is written, all the time."""
+    uses_are_seen: bool = True
+    """False where uses would not have been noticed at any time that is not written as watched."""
     expect: list[Expectation] = []
     plan: PlanCase | None = None
 

@@ -1,6 +1,6 @@
 """The nouns of a policy file, `dockersweep.toml`, as it is written: the tables, their keys and what may stand there.
 
-`policy.policyfile` reads one and understands it; `dockersweep schema policy` prints these types for editors, with the
+`policy.language.reading` reads one; `dockersweep schema policy` prints these types for editors, with the
 descriptions that stand beside the keys here; dockersweep.toml(5) is held to them by a test.
 """
 
@@ -14,7 +14,7 @@ from dockersweep.model.inventory import Kind, State
 from dockersweep.model.policy import Count
 from dockersweep.model.report import FindingId
 
-# `reads` tells policy.shape what a text must hold; editors are told by the pattern.
+# `reads` tells language.key_checks what a text must hold; editors are told by the pattern.
 _AGE = Meta(
     extra={"reads": "age"},
     extra_json_schema={"pattern": r"^\s*(\d+(\.\d+)?\s*(mo|[smhdwy])\s*)+$", "examples": ["24h", "7d", "2w", "3mo"]},
@@ -35,6 +35,11 @@ _SPACE = Meta(
 )
 _GROUP = Meta(extra={"reads": "group"}, extra_json_schema={"pattern": "^(repository|project|none|label:.+)$"})
 _SOME = Meta(min_length=1)
+_PATH = Meta(
+    min_length=1,
+    extra={"reads": "path"},
+    extra_json_schema={"pattern": "^[/~]", "examples": ["/srv/*/compose.yaml"]},
+)
 AgeText = Annotated[str, _AGE]
 SizeText = Annotated[str, _SIZE]
 PercentText = Annotated[str, _PERCENT]
@@ -43,6 +48,9 @@ PatternText = Annotated[str, Meta(min_length=1, extra={"reads": "pattern"})]
 PairText = Annotated[str, Meta(min_length=1, extra={"reads": "pair"})]
 Patterns = PatternText | Annotated[list[PatternText], _SOME]
 """One glob or /regular expression/, or several of which any may hold."""
+PathText = Annotated[str, _PATH]
+Paths = PathText | Annotated[list[PathText], _SOME]
+"""One path or glob of files, or several."""
 Pairs = PairText | Annotated[list[PairText], _SOME]
 """One KEY or KEY=VALUE, or several of which any may hold."""
 
@@ -63,7 +71,21 @@ class ProtectTable(_Table, frozen=True, kw_only=True):
     images: Annotated[Patterns | None, _says("Repositories, tags, digests or ids of images.")] = None
     projects: Annotated[Patterns | None, _says("Compose projects, with all that is theirs.")] = None
     services: Annotated[Patterns | None, _says("Services of a swarm, with what they name.")] = None
+    compose_files: Annotated[
+        Paths | None, _says("Compose files: the images, volumes and networks that they declare stay.")
+    ] = None
+    quadlets: Annotated[
+        bool | Paths,
+        _says("What Podman's quadlets declare stays: those in the standard folders with true, or files and folders."),
+    ] = False
     younger_than: Annotated[AgeText | None, _says("Nothing younger goes, and nothing of unknown age.")] = None
+    init_containers: Annotated[
+        bool, _says("A container that has done its work stays while its compose project runs.")
+    ] = True
+    pets: Annotated[
+        bool,
+        _says("Development containers and cluster nodes stay: distrobox, toolbox, kind, minikube, devcontainer."),
+    ] = True
     unseen_services: Annotated[
         bool, _says("Where the services of a swarm cannot be seen, what they may name stays.")
     ] = True
@@ -87,6 +109,9 @@ class MatchTable(_Table, frozen=True, kw_only=True):
     labels: Annotated[Pairs | None, _says("Labels, KEY or KEY=VALUE; both sides may be globs.")] = None
     project: Annotated[Patterns | None, _says("The compose project.")] = None
     service: Annotated[Patterns | None, _says("The services of the swarm that name it.")] = None
+    declared: Annotated[
+        bool | None, _says("Whether a file of protect.compose_files or protect.quadlets declares it.")
+    ] = None
     state: Annotated[State | Annotated[list[State], _SOME] | None, _says("The state of a container.")] = None
     exit_code: Annotated[int | Annotated[list[int], _SOME] | None, _says("The exit code of a container.")] = None
     driver: Annotated[Patterns | None, _says("The driver of a volume or a network.")] = None
@@ -132,12 +157,16 @@ class RemoveTable(_Table, frozen=True, kw_only=True):
 
     older_than: Annotated[AgeText | None, _says("The age that tables show; 0s asks for none.")] = None
     unused_for: Annotated[
-        AgeText | None, _says("Seen or told to be unused for so long; a creation does not count as a use.")
+        AgeText | None, _says("Known to be unused for so long, at least half of which was watched.")
     ] = None
     stopped_for: Annotated[AgeText | None, _says("Since a container stopped, or was created and never started.")] = None
     before: Annotated[date | None, _says("The time that the age counts from lies before this date, in UTC.")] = None
     built_before: Annotated[date | None, _says("The build of an image lies before this date.")] = None
     built_over: Annotated[AgeText | None, _says("The build of an image is so long ago.")] = None
+    created_over: Annotated[AgeText | None, _says("The creation is so long ago; not of images.")] = None
+    after_container: Annotated[
+        bool | None, _says("Ages count from the removal of the last container that holds it; without it it goes along.")
+    ] = None
     marked_for: Annotated[AgeText | None, _says("A candidate in every run for so long.")] = None
 
 
@@ -183,6 +212,12 @@ class TargetTable(_Table, frozen=True, kw_only=True):
     older_than: Annotated[AgeText, _says("Nothing younger goes for the target.")] = "1h"
 
 
+class RegistriesTable(_Table, frozen=True, kw_only=True):
+    """What is asked of registries: nothing, unless this table says so."""
+
+    ask: Annotated[bool, _says("Ask registries whether they still have the images that could go.")] = False
+
+
 class ReportTable(_Table, frozen=True, kw_only=True):
     """What `dockersweep report` tells."""
 
@@ -199,6 +234,7 @@ class PolicyFile(_Table, frozen=True, kw_only=True):
     limits: Annotated[LimitsTable | None, _says("How much may go at the most.")] = None
     rule: Annotated[list[RuleTable], _says("The rules, judged in this order.")] = []
     target: Annotated[TargetTable | None, _says("Space that must be free.")] = None
+    registries: Annotated[RegistriesTable | None, _says("What is asked of registries.")] = None
     report: Annotated[ReportTable | None, _says("What `dockersweep report` tells.")] = None
     removes_nothing: Annotated[bool, _says("Says that a file without a rule and a target is meant.")] = False
 
@@ -211,10 +247,10 @@ def policy_schema() -> dict[str, Any]:
 
 def _without_null(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_without_null(one) for one in schema if one != {"type": "null"}]
+        return [_without_null(item) for item in schema if item != {"type": "null"}]
     if not isinstance(schema, dict):
         return schema
-    cleaned = {key: _without_null(one) for key, one in schema.items() if not (key == "default" and one is None)}
+    cleaned = {key: _without_null(value) for key, value in schema.items() if not (key == "default" and value is None)}
     choices = cleaned.get("anyOf", ())
     if len(choices) == 1:
         del cleaned["anyOf"]

@@ -1,5 +1,6 @@
 """The types of quantities in documents: bytes, bounds of bytes, and instants in UTC."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -8,6 +9,16 @@ from msgspec.structs import force_setattr
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+def known_sum(amounts: Iterable[int | None]) -> int | None:
+    """Return the sum of amounts; None where one of them is not known."""
+    total = 0
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
 
 
 class Bounds(Struct, frozen=True, kw_only=True, gc=False):
@@ -26,3 +37,8 @@ class Bounds(Struct, frozen=True, kw_only=True, gc=False):
         if high is not None and high < low:
             force_setattr(self, "low_bytes", high)
             force_setattr(self, "high_bytes", low)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is one known amount."""
+        return self.low_bytes == self.high_bytes

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Disk, Engine, Kind, ScanWarning
+from dockersweep.model.inventory import Disk, Engine, OfObject, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.storage import SizeBase
@@ -14,7 +14,7 @@ Share = Literal["image", "writable-layer", "container-log", "volume", "network",
 SHARES: tuple[Share, ...] = ("image", "writable-layer", "container-log", "volume", "network", "build-cache")
 
 GrownShare = Share | Literal["total", "disk"]
-"""What growth is told of."""
+"""What has a growth of its own."""
 
 Severity = Literal["critical", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
@@ -23,9 +23,9 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
 
 FindingId = Literal[
     "DS001", "DS002", "DS003", "DS004", "DS005", "DS006", "DS007", "DS008", "DS009", "DS010", "DS011", "DS012",
-    "DS013", "DS014", "DS015", "DS016", "DS017", "DS018", "DS019",
+    "DS013", "DS014", "DS015", "DS016", "DS017", "DS018", "DS019", "DS020",
 ]  # fmt: skip
-"""The findings that there are: policy.disk_report.catalogue tells what each is."""
+"""The findings that there are: rows in policy.disk_report, in the *_findings.py of what they are about."""
 
 
 class ShareOfDisk(Struct, frozen=True, kw_only=True):
@@ -40,20 +40,18 @@ class ShareOfDisk(Struct, frozen=True, kw_only=True):
     size: Interval
     """Unknown upwards where what one takes could not be read."""
     reclaimable: Interval
-    """What the policy in force would give back."""
+    """What the policy in force would free."""
     unused: Interval
-    """What all that is unused would give back."""
+    """What removing all that is unused would free."""
     external: int = 0
     """How many of the count are containers of other tools in Podman's storage, which no policy removes."""
     external_bytes: Bytes = 0
     """What of the size these take."""
 
 
-class ReportedObject(Struct, frozen=True, kw_only=True, gc=False):
+class ReportedObject(OfObject, frozen=True, kw_only=True, gc=False):
     """One object: a row of the tables and a tile of the map."""
 
-    kind: Kind
-    id: str
     name: str
     project: str | None
     """The compose project."""
@@ -70,7 +68,7 @@ class ReportedObject(Struct, frozen=True, kw_only=True, gc=False):
     age_seconds: int | None
     age_source: str | None
     why: str
-    """Why it is in use, or what lies about: "used by container web-1 (running)"."""
+    """Why it is in use, or its state: "used by container web-1 (running)"."""
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -94,6 +92,17 @@ class SharedLayers(Struct, frozen=True, kw_only=True):
     size_bytes: Bytes | None
 
 
+class Fix(Struct, frozen=True, kw_only=True):
+    """What fixes what a finding is about."""
+
+    command: str | None
+    """The command to begin with, as a shell takes it: "docker diff web"; None where there is none."""
+    rule: str | None
+    """The [[rule]] for a policy file, as TOML; None where no rule fixes it."""
+    text: str
+    """What to do, as a sentence, with the command and the rule."""
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """Something that should be looked at, with what mends it."""
 
@@ -103,13 +112,14 @@ class Finding(Struct, frozen=True, kw_only=True):
     title: str
     """"2 container logs grow without a limit"."""
     evidence: tuple[str, ...]
-    """What it is seen by, an object each, the worst first; at most ten."""
+    """A line for each object, the worst first; at most ten."""
     objects: int
     """How many it is about, all of them counted."""
     size_bytes: Bytes | None
     """What these take; None where it is not known or is not about space."""
+    fix: Fix
     mend: str
-    """The command or the rule that mends it."""
+    """The text of the fix."""
 
 
 class GrowthOfShare(Struct, frozen=True, kw_only=True):
@@ -145,7 +155,7 @@ class Trend(Struct, frozen=True, kw_only=True):
     growth: tuple[GrowthOfShare, ...]
     """What grew most comes first; "disk" and "total" come last."""
     full_in_days: float | None
-    """When the disk is full at this rate; None where it does not grow, or nothing tells."""
+    """When the disk is full at this rate; None where it does not grow, or that is not known."""
     full_in_days_soonest: float | None
     full_in_days_latest: float | None
     """None where it may never be."""
@@ -172,9 +182,9 @@ class Report(Struct, frozen=True, kw_only=True):
     """What is in the folder besides all of the above."""
     disk: Disk | None
     reclaimable: Interval
-    """What the policy in force would give back."""
+    """What the policy in force would free."""
     unused: Interval
-    """What all that is unused would give back."""
+    """What removing all that is unused would free."""
     objects: tuple[ReportedObject, ...]
     """All of them, the largest first."""
     projects: tuple[Group, ...]
@@ -186,7 +196,7 @@ class Report(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     """The worst first."""
     silenced: tuple[str, ...]
-    """The ids of findings that the policy silences, where they would have been told."""
+    """The ids of findings that the policy silences, that would be in this report otherwise."""
     trend: Trend | None
     """None where there is no ledger."""
     warnings: tuple[ScanWarning, ...]

@@ -15,6 +15,9 @@ from dockersweep.model.quantities import Bytes
 SizeBase = Literal["lengths", "disk"]
 """What sizes are counted in: lengths of files, as an engine tells them, or the blocks that they take on its disk."""
 
+LAYER_PREFIXES = ("layer:", "snapshot:")
+"""How the ids of parts begin that are layers."""
+
 
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A layer, a snapshot, a blob, or what an object has for itself: its writable layer, its files, its records."""

@@ -1,16 +1,12 @@
 """Whether objects are used, as tables of a scan and of a report show it."""
 
-from msgspec import Struct
-
-from dockersweep.model.inventory import Kind
+from dockersweep.model.inventory import OfObject
 from dockersweep.model.quantities import Bytes
 
 
-class Use(Struct, frozen=True, kw_only=True):
+class Use(OfObject, frozen=True, kw_only=True):
     """Whether one object is used, by what or why not, and since when."""
 
-    kind: Kind
-    id: str
     name: str
     in_use: bool
     why: str

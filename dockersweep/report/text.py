@@ -6,14 +6,13 @@ direction of writing, are shown by their codes and never sent.
 
 import unicodedata
 
-from wcwidth import wcswidth
-
 _SHOWN_AS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
     """Return the text with every character that does something instead of showing something replaced by its code."""
-    if text.isascii() and text.isprintable():
+    # What Python calls printable has none of the categories below, and of the spaces only the one of ASCII.
+    if text.isprintable():
         return text
     return "".join(_printable_character(character) for character in text)
 
@@ -30,12 +29,18 @@ def _printable_character(character: str) -> str:
 
 def display_width(text: str) -> int:
     """Return how many columns printable text takes on a terminal."""
-    return len(text) if text.isascii() else max(0, wcswidth(text))
+    if text.isascii():
+        return len(text)
+    # Its tables take longer to load than most output to write, which is ASCII.
+    from wcwidth import wcswidth
+
+    return max(0, wcswidth(text))
 
 
 def shorten_middle(text: str, width: int) -> str:
     """Return the text in at most `width` columns: its start and its end, which tell names apart, with "…" between."""
-    if display_width(text) <= width:
+    # No letter takes more than two columns.
+    if 2 * len(text) <= width or display_width(text) <= width:
         return text
     if width <= 1:
         return "…"[:width]
@@ -66,7 +71,8 @@ def wrap(text: str, width: int) -> list[str]:
     return lines or [""]
 
 
-def plural(count: int, noun: str) -> str:
-    """Return "1 image", "3 images"; grouped digits from 10,000 on."""
-    shown = f"{count:,}" if count >= 10_000 else str(count)
-    return f"{shown} {noun}" if count == 1 else f"{shown} {noun}s"
+def fold(text: str, width: int | None, indent: int = 0) -> str:
+    """Return a paragraph, made printable, with a closing newline, in at most `width` columns; None leaves it whole."""
+    clean = printable(text)
+    lines = [clean] if width is None else wrap(clean, width - indent)
+    return "".join(f"{' ' * indent}{line}\n" for line in lines)

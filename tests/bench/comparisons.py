@@ -11,9 +11,9 @@ from pathlib import Path
 from tests.bench import custodian, layers
 from tests.bench.measure import BenchError, Runner, Sample, in_turn, median, together
 from tests.bench.table import Row
-from tests.engines.engine import Engine
-from tests.engines.heap import heap
-from tests.engines.litter import Litter
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.heap import heap
+from tests.rig.engines.litter import Litter
 
 _ALL = ("--older-than", "0s", "--all-images", "--named-volumes")
 _CUSTODIAN = ("--max-container-age", "0s", "--max-image-age", "0s", "--dangling-volumes", "--timeout", "300")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.bench.measure import BenchError
-from tests.engines import roots
+from tests.rig.engines import roots
 
 _REQUIREMENT = "docker_custodian==0.7.4"
 _PATIENCE = 300

@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.bench.measure import BenchError, Sample, in_turn, median
 from tests.bench.table import Row
-from tests.engines.archive import ImageSpec
-from tests.engines.litter import Litter
+from tests.rig.engines.archive import ImageSpec
+from tests.rig.engines.litter import Litter
 
 IMAGES, SHARING = 1_000, 200
 _AT_ONCE = 250

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from tests.bench.comparisons import COMPARISONS, Bench
 from tests.bench.measure import BenchError
 from tests.bench.table import Row, markdown
-from tests.engines.engine import Engine
-from tests.engines.kinds import DEFAULT_KIND, KINDS, kind
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import kind, parser_with_engine
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,13 +39,11 @@ def _measured(bench: Bench, names: Sequence[str]) -> list[Row]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tests/bench/run",
-        description="Fill a throw-away engine and measure dockersweep on it, run after run in turn with docker and "
+    parser = parser_with_engine(
+        "tests/bench/run",
+        "Fill a throw-away engine and measure dockersweep on it, run after run in turn with docker and "
         "docker-custodian. Prints a Markdown table. Fails only where one of them did not do its job.",
     )
-    names = [one.name for one in KINDS]
-    parser.add_argument("--engine", default=DEFAULT_KIND, choices=names, help="default: %(default)s")
     for what, many in (("containers", 1000), ("images", 1000), ("volumes", 2000)):
         parser.add_argument(f"--{what}", type=int, default=many, metavar="N", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="runs of each; sweeps take two at most")

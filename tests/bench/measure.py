@@ -31,6 +31,12 @@ class Sample:
     output: str
 
 
+def write_row(*cells: str) -> None:
+    """Write a row of a Markdown table to standard output, at once."""
+    sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.flush()
+
+
 class Runner:
     """Runs commands in one environment, with their output in a folder."""
 

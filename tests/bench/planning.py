@@ -19,10 +19,13 @@ from random import Random
 
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import Inventory, Object
-from dockersweep.policy.planner import make_plan
-from dockersweep.policy.policyfile import read_policy
-from tests.inventories import NOW, container, image, inventory, network, record, volume
+from dockersweep.commands.python_gc import without_collector
+from dockersweep.model.inventory import Object
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.language.reading import read_policy
+from dockersweep.policy.planning.planner import make_plan
+from tests.bench.measure import write_row
+from tests.rig.inventories import NOW, container, image, inventory, network, record, volume
 
 COUNTS = (10_000, 100_000, 1_000_000)
 MOST_TIMES, MOST_SECONDS, MOST_BYTES = 12.0, 20.0, 3_000_000_000
@@ -101,8 +104,8 @@ def objects(count: int) -> Iterator[Object]:
         )
         tags = [f"{repository}{number % 997}:{kind}" for kind in (f"1.{number % 40}.{number}", f"nightly-{number}")]
         digests = [f"{repository}@sha256:{number:064x}"] if number % 3 else []
-        picture = image(f"i{number if number % 3 else -number}", *tags[: number % 3], digests=digests, first_seen=seen)
-        yield replace(picture, built_at=seen, size_bytes=random.randrange(10**9), labels=labels, project=project)
+        survey = image(f"i{number if number % 3 else -number}", *tags[: number % 3], digests=digests, first_seen=seen)
+        yield replace(survey, built_at=seen, size_bytes=random.randrange(10**9), labels=labels, project=project)
         held = volume(
             f"{'v' if number % 2 else 'backup-'}{number}", anonymous=number % 2 == 0, created=seen, labels=labels
         )
@@ -116,9 +119,10 @@ def objects(count: int) -> Iterator[Object]:
 def measure(count: int) -> dict[str, float]:
     """Return the seconds and the memory of one plan, in bytes, and how much it removes."""
     policy = read_policy(POLICY.encode(), "the benchmark")
-    seen: Inventory = inventory(*objects(count))
+    seen = Survey(inventory(*objects(count)), NOW)
     before = time.process_time(), time.monotonic()
-    plan = make_plan(seen, policy, NOW)
+    with without_collector():
+        plan = make_plan(seen, policy)
     return {
         "objects": len(plan.decisions),
         "removals": len(plan.removals),
@@ -146,11 +150,8 @@ def main(arguments: Sequence[str]) -> int:
         is_met &= not times or float(times) <= MOST_TIMES
         is_met &= told["seconds"] <= MOST_SECONDS and told["bytes"] <= MOST_BYTES
         before = told["seconds"]
-        sys.stdout.write(
-            f"| {told['objects']:,} | {told['removals']:,} | {told['seconds']:.2f} | {times} | "
-            f"{told['bytes'] / 1e6:,.0f} MB |\n"
-        )
-        sys.stdout.flush()
+        measured = f"{told['seconds']:.2f}", times, f"{told['bytes'] / 1e6:,.0f} MB"
+        write_row(f"{told['objects']:,}", f"{told['removals']:,}", *measured)
     return 0 if is_met else 1
 
 

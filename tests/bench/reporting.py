@@ -17,10 +17,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dockersweep.model.documents import write_document
 from dockersweep.model.inventory import Inventory, Object
 from dockersweep.model.storage import Part, Storage
-from tests.inventories import container, image, inventory, network, record, volume
+from dockersweep.words.documents import write_document
+from tests.rig.inventories import container, image, inventory, network, record, volume
 
 COUNT = 10_000
 MOST_SECONDS, MOST_HTML_BYTES = 2.0, 3_000_000
@@ -45,7 +45,7 @@ def _objects(count: int) -> Iterator[Object]:
         state = "running" if number % 2 else "exited"
         seen = container(f"c{number}", state, image=f"sha256:{number:064x}", volumes=[f"volume-{number}"], logs=900)
         yield replace(seen, project=f"project-{number % 40}", log_is_limited=False)
-    yield from (network(f"n{number}") for number in range(count * 3 // 100))
+    yield from (network(f"n{number}", project=None) for number in range(count * 3 // 100))
     yield from (record(f"r{number}", *_built_on(number)) for number in range(count * 12 // 100))
 
 

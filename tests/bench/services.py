@@ -11,16 +11,16 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 
-from dockersweep.engine.client import Client
-from dockersweep.engine.connection import Connection
-from dockersweep.engine.endpoint import Endpoint
-from dockersweep.engine.scanner import scan
-from dockersweep.engine.swarm import SwarmRole
+from dockersweep.engine.api.client import Client
+from dockersweep.engine.api.connection import Connection
+from dockersweep.engine.api.endpoint import Endpoint
+from dockersweep.engine.api.swarm import SwarmRole
+from dockersweep.engine.reading.scanner import scan
 from tests.bench.table import Row, markdown
-from tests.engines.engine import Engine
-from tests.engines.kinds import DEFAULT_KIND, kind
-from tests.engines.litter import BASE, Litter
-from tests.engines.swarm import create_service, swarm
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import DEFAULT_KIND, kind
+from tests.rig.engines.litter import BASE, Litter
+from tests.rig.engines.swarm import create_service, swarm
 
 COUNTS = (1, 50, 200)
 ROUNDS = 101

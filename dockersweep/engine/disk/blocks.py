@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,8 @@ import msgspec
 
 from dockersweep.engine.disk import containerd, graphdriver, podman
 from dockersweep.engine.disk.bolt import BoltError
-from dockersweep.engine.disk.found import Found, Listed, UnreadableStorageError
-from dockersweep.engine.disk.ownership import check_contents, folder_of, tells_the_id_of
+from dockersweep.engine.disk.ownership import ListedObjects, check_contents, folder_of, tells_the_id_of
+from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure, mount_points
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.inventory import Engine, Image, Volume
@@ -19,6 +20,8 @@ from dockersweep.model.storage import Part, Storage
 
 CACHED = "layer:"
 """What the ids of parts begin with whose contents never change."""
+VOLUME = "volume:"
+"""What the ids of parts begin with that are volumes."""
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
 """Where containerd keeps its data if it is not started by the engine itself, but as a service of its own."""
 _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
@@ -27,11 +30,11 @@ _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError
 
 def read_storage_from_disk(
     engine: Engine,
-    listed: Listed,
+    listed: ListedObjects,
     known: Mapping[str, Part],
     timeout_seconds: float,
     system_containerd: Path = SYSTEM_CONTAINERD,
-) -> "DiskTold":
+) -> "DiskReading":
     """Return the storage of an engine whose folder can be read, in disk blocks, and what else is told there.
 
     `known` are layers from an earlier run by their ids, which are not measured again. What cannot be measured within
@@ -41,15 +44,16 @@ def read_storage_from_disk(
     deadline = time.monotonic() + timeout_seconds
     try:
         root = folder_of(engine)
-        found = _find(engine, root, listed, system_containerd)
-        parts = {one.id: one for one in (*_elsewhere(listed.images), *found, *_volumes(listed.volumes))}
-        storage, unmeasured = _Measuring(root, known, deadline).storage(parts.values())
-        return DiskTold(storage, unmeasured, _in_registry(found))
+        disk_parts = _find(engine, root, listed, system_containerd)
+        parts = {part.id: part for part in (*_elsewhere(listed.images), *disk_parts, *_volumes(listed.volumes))}
+        measuring = _Measuring(root, known, deadline)
+        storage, unmeasured = measuring.storage(parts.values())
+        return DiskReading(storage, unmeasured, _in_registry(disk_parts), measuring.written)
     except _UNEXPECTED as error:
         raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {what_is_wrong(error)}") from error
 
 
-class DiskTold(NamedTuple):
+class DiskReading(NamedTuple):
     """What an engine's folder tells."""
 
     storage: Storage
@@ -57,25 +61,27 @@ class DiskTold(NamedTuple):
     """How many parts were not measured."""
     in_registry: Mapping[str, bool]
     """Whether an image was pulled or pushed, by its id, where that is recorded there."""
+    written: Mapping[str, datetime]
+    """When anything in a volume last changed, by its name."""
 
 
-def _in_registry(found: Iterable[Found]) -> dict[str, bool]:
-    return {one.id.removeprefix("image:"): one.in_registry for one in found if one.in_registry is not None}
+def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
+    return {part.id.removeprefix("image:"): part.in_registry for part in parts if part.in_registry is not None}
 
 
-def _find(engine: Engine, root: Path, listed: Listed, system_containerd: Path) -> list[Found]:
+def _find(engine: Engine, root: Path, listed: ListedObjects, system_containerd: Path) -> list[DiskPart]:
     is_certain = tells_the_id_of(engine, root)
     if engine.flavour == "podman":
-        found = podman.find_parts(root, engine.image_store)
+        parts = podman.find_parts(root, engine.image_store)
     elif engine.image_store == "containerd":
         return _find_containerd(root, listed, system_containerd)
     else:
-        found = graphdriver.find_parts(root, engine.image_store)
-    check_contents(root, listed, {one.id for one in found}, is_certain)
-    return found
+        parts = graphdriver.find_parts(root, engine.image_store)
+    check_contents(root, listed, {part.id for part in parts}, is_certain)
+    return parts
 
 
-def _find_containerd(root: Path, listed: Listed, system_containerd: Path) -> list[Found]:
+def _find_containerd(root: Path, listed: ListedObjects, system_containerd: Path) -> list[DiskPart]:
     """Containerd is started by the engine, or as a service. A folder that is left from the other way may hold the
     same images, but is not written to any more."""
     places = (root / "containerd" / "daemon", system_containerd)
@@ -83,17 +89,17 @@ def _find_containerd(root: Path, listed: Listed, system_containerd: Path) -> lis
     if not known:
         raise UnreadableStorageError(f"there is no containerd in {root} or {system_containerd}")
     daemon = max(known, key=lambda place: known[place].st_mtime_ns)
-    found = containerd.find_parts(root, daemon)
-    check_contents(daemon, listed, {one.id for one in found}, is_certain=True)
-    return found
+    parts = containerd.find_parts(root, daemon)
+    check_contents(daemon, listed, {part.id for part in parts}, is_certain=True)
+    return parts
 
 
-def _elsewhere(images: tuple[Image, ...]) -> Iterator[Found]:
+def _elsewhere(images: tuple[Image, ...]) -> Iterator[DiskPart]:
     """What lies in additional stores takes nothing here."""
-    return (Found(id=f"image:{image.id}") for image in images if image.read_only)
+    return (DiskPart(id=f"image:{image.id}") for image in images if image.read_only)
 
 
-def _volumes(volumes: tuple[Volume, ...]) -> Iterator[Found]:
+def _volumes(volumes: tuple[Volume, ...]) -> Iterator[DiskPart]:
     """A local volume is the folder around its mount point. What its options mount there does not go with it, and is
     not looked at: to ask a mount whose server is gone can take for ever."""
     for volume in volumes:
@@ -104,9 +110,9 @@ def _volumes(volumes: tuple[Volume, ...]) -> Iterator[Found]:
             around = state_of(place.parent, follow_links=False)
             folder = around.st_blocks * BLOCK_BYTES if around else 0
             places: tuple[Path, ...] = (place.parent / "opts.json",)
-            yield Found(id=f"volume:{volume.name}", places=places, known_disk_bytes=folder, folder=place.parent)
+            yield DiskPart(id=f"{VOLUME}{volume.name}", places=places, known_disk_bytes=folder, folder=place.parent)
         else:
-            yield Found(id=f"volume:{volume.name}", places=(place.parent,))
+            yield DiskPart(id=f"{VOLUME}{volume.name}", places=(place.parent,))
 
 
 class _Measuring:
@@ -117,35 +123,37 @@ class _Measuring:
         self._known = known
         self._deadline = deadline
         self._mounts = mount_points()
+        self.written: dict[str, datetime] = {}
+        """When anything in a volume last changed, by its name, as far as volumes were measured."""
 
-    def storage(self, found: Iterable[Found]) -> tuple[Storage, int]:
+    def storage(self, disk_parts: Iterable[DiskPart]) -> tuple[Storage, int]:
         """Return the storage, and how many parts were not measured."""
         parts, unmeasured = [], 0
-        for one in found:
-            size = self._size(one)
+        for part in disk_parts:
+            size = self._size(part)
             unmeasured += size is None
             parts.append(
                 Part(
-                    id=one.id,
-                    needs=one.needs,
+                    id=part.id,
+                    needs=part.needs,
                     low_bytes=size.low if size else 0,
                     high_bytes=size.high if size else None,
                     inodes=size.inodes if size else None,
-                    folder=self._below(one),
+                    folder=self._below(part),
                 )
             )
         return Storage(base="disk", parts=tuple(parts)), unmeasured
 
-    def _size(self, one: Found) -> DiskBytes | None:
-        earlier = self._known.get(one.id)
+    def _size(self, part: DiskPart) -> DiskBytes | None:
+        earlier = self._known.get(part.id)
         # What an earlier version measured has no inodes.
-        is_whole = earlier is not None and earlier.folder == self._below(one) and earlier.inodes is not None
-        if one.never_changes and earlier is not None and is_whole:
+        is_whole = earlier is not None and earlier.folder == self._below(part) and earlier.inodes is not None
+        if part.never_changes and earlier is not None and is_whole:
             return DiskBytes(earlier.low_bytes, earlier.high_bytes or earlier.low_bytes, earlier.inodes or 0)
-        if one.places and time.monotonic() > self._deadline:
+        if part.places and time.monotonic() > self._deadline:
             return None
         try:
-            measured = measure(one.places, self._deadline, self._mounts)
+            measured = measure(part.places, self._deadline, self._mounts)
         except PermissionError:
             if os.geteuid() != 0:
                 # Little would be known of the files of others; then the engine's own figures say more.
@@ -153,10 +161,12 @@ class _Measuring:
             return None
         except (TooLateError, OSError):
             return None
-        known = one.known_disk_bytes
+        if part.id.startswith(VOLUME) and measured.changed_at is not None:
+            self.written[part.id.removeprefix(VOLUME)] = datetime.fromtimestamp(int(measured.changed_at), UTC)
+        known = part.known_disk_bytes
         return DiskBytes(measured.low + known, measured.high + known, measured.inodes + (known > 0))
 
-    def _below(self, one: Found) -> str | None:
+    def _below(self, part: DiskPart) -> str | None:
         """Return where a part lies, as a path from the root if that is above it."""
-        place = one.folder or next(iter(one.places), None)
+        place = part.folder or next(iter(part.places), None)
         return None if place is None else str(place).removeprefix(f"{self._root}/")

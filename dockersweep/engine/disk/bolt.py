@@ -119,23 +119,23 @@ class Bucket:
 
     def bucket(self, *names: bytes) -> "Bucket | None":
         """Return the bucket below these names, one within the other; None where there is none."""
-        found: Bucket | None = self
+        bucket: Bucket | None = self
         for name in names:
-            found = None if found is None else found.buckets().get(name)
-        return found
+            bucket = None if bucket is None else bucket.buckets().get(name)
+        return bucket
 
-    def _page(self, start: int, seen: set[int]) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
+    def _page(self, start: int, visited: set[int]) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
         _, flags, count, _ = _PAGE.unpack_from(self._data, start)
         # Each page has one place in a tree. In a loop there would be no end to it.
-        if start in seen or not flags & (_IS_BRANCH | _IS_LEAF):
+        if start in visited or not flags & (_IS_BRANCH | _IS_LEAF):
             raise BoltError(f"{self._path} is damaged: the page at {start} is not one of a tree")
-        seen.add(start)
+        visited.add(start)
         element = _BRANCH_ELEMENT if flags & _IS_BRANCH else _LEAF_ELEMENT
         for index in range(count):
             place = start + _PAGE.size + index * element.size
             if flags & _IS_BRANCH:
                 _, _, page = _BRANCH_ELEMENT.unpack_from(self._data, place)
-                yield from self._page(page * self._page_bytes, seen)
+                yield from self._page(page * self._page_bytes, visited)
             else:
                 yield self._leaf(place)
 

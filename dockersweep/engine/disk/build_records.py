@@ -1,4 +1,4 @@
-"""BuildKit's build-cache records beside containerd: which are listed, and which stand on which (cache/metadata.go)."""
+"""BuildKit's build-cache records beside containerd: which are listed, and their parents (cache/metadata.go)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from dockersweep.engine.disk.containerd_metadata import entries
 
 @dataclass
 class BuildRecords:
-    """BuildKit's build-cache records: those that it lists, and which of them stand on which."""
+    """BuildKit's build-cache records: those that it lists, and the parents of each."""
 
     listed: dict[str, str] = field(default_factory=dict)
     """For every record the one that is listed: two may share their data, until the mutable one is committed."""
@@ -56,7 +56,7 @@ class BuildRecords:
         if record is None:
             return []
         if role == "view":
-            # It is given up when nothing stands on the record any more, and lasts as long as the children do.
+            # It is given up when the record has no children any more, and lasts as long as the children do.
             return sorted(self.children.get(record, ()))
         return [record] if role in {"", "variants"} else []
 

@@ -33,7 +33,7 @@ from dockersweep.engine.disk.containerd_metadata import (
     text_of,
     varint,
 )
-from dockersweep.engine.disk.found import Found, UnreadableStorageError
+from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.engine.disk.pulled_images import recoverable_images
 from dockersweep.engine.disk.walk import BLOCK_BYTES
 from dockersweep.files import is_there, what_is_wrong
@@ -43,8 +43,8 @@ _VIEW, _ACTIVE = 1, 2
 _MERGE_BYTES = "buildkit.mergeUsageSize"
 
 
-def find_parts(root: Path, daemon: Path) -> list[Found]:
-    """Return what stands on what in the containerd image store of the engine whose data lie in `root`, and
+def find_parts(root: Path, daemon: Path) -> list[DiskPart]:
+    """Return the parts, and what each needs, in the containerd image store of the engine whose data lie in `root`, and
     containerd's in `daemon`.
 
     Raises UnreadableStorageError where its metadata are not there or not as they are known to be.
@@ -93,7 +93,7 @@ def _roots(namespaces: list[Namespace], records: BuildRecords, containers: Mappi
     return holds
 
 
-def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
+def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[DiskPart]:
     """The content and the snapshots that are there, with what they take."""
     known = {key for namespace in namespaces for key in namespace.blobs}
     contents = daemon / "io.containerd.content.v1.content" / "blobs"
@@ -104,7 +104,7 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
             with contextlib.suppress(FileNotFoundError):
                 if key in known:
                     size = _blocks(blob.stat(follow_symlinks=False))
-                    yield Found(key, known_disk_bytes=size, folder=Path(blob.path))
+                    yield DiskPart(key, known_disk_bytes=size, folder=Path(blob.path))
     home = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
     told = home / "metadata.db"
     # It is made for the first snapshot.
@@ -117,7 +117,7 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[Found]:
                 yield piece
 
 
-def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found | None:
+def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> DiskPart | None:
     labels = labels_of(namespace.snapshots[key])
     # What its own labels refer to is with those who reach it: a flat lease does not.
     needs = (namespace.parents[key],) if key in namespace.parents else ()
@@ -125,7 +125,7 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found
     kind = varint(bytes_of(entry, b"kind"))
     size = entry.get(b"size")
     if kind == _ACTIVE or not (kind == _VIEW or isinstance(size, bytes)):
-        return Found(key, needs, (folder,))
+        return DiskPart(key, needs, (folder,))
     try:
         disk_bytes = _around(folder)
         if kind == _VIEW:
@@ -133,9 +133,9 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> Found
     except FileNotFoundError:
         return None
     if isinstance(size, bytes):
-        # BuildKit makes a merged snapshot of links to files of others, which do not come back with it.
+        # BuildKit makes a merged snapshot of links to files of others, which are not freed with it.
         disk_bytes += int(labels[_MERGE_BYTES]) if _MERGE_BYTES in labels else varint(size) >> 1
-    return Found(key, needs, (), disk_bytes, folder=folder)
+    return DiskPart(key, needs, (), disk_bytes, folder=folder)
 
 
 def _around(folder: Path) -> int:
@@ -152,15 +152,15 @@ def _around(folder: Path) -> int:
     return total
 
 
-def _assemble(holds: _Holds, pieces: Mapping[str, Found], containers: Mapping[str, Path]) -> list[Found]:
+def _assemble(holds: _Holds, pieces: Mapping[str, DiskPart], containers: Mapping[str, Path]) -> list[DiskPart]:
     found = []
     for key, held in holds.items():
         # Leases and labels may name what has gone.
         needs = tuple(sorted(one for one in held if one in pieces or one in holds))
         folder = containers.get(key.removeprefix("container:"))
         if needs or not key.startswith("lease:"):
-            found.append(Found(key, needs, (folder,) if folder else ()))
-    reached: dict[str, Found] = {}
+            found.append(DiskPart(key, needs, (folder,) if folder else ()))
+    reached: dict[str, DiskPart] = {}
     waiting = list(found)
     while waiting:
         for key in waiting.pop().needs:
@@ -171,7 +171,7 @@ def _assemble(holds: _Holds, pieces: Mapping[str, Found], containers: Mapping[st
     return [*found, *reached.values()]
 
 
-def _with_registry(part: Found, pulled: Collection[str]) -> Found:
+def _with_registry(part: DiskPart, pulled: Collection[str]) -> DiskPart:
     kind, _, digest = part.id.partition(":")
     return replace(part, in_registry=f"blob:{digest}" in pulled) if kind == "image" else part
 

@@ -53,7 +53,7 @@ class Namespace:
     pinned: list[str] = field(default_factory=list)
     """What labels keep for good."""
     parents: dict[str, str] = field(default_factory=dict)
-    """The snapshot that each other stands on."""
+    """The parent of each snapshot."""
     _snapshots_link: bool = False
     """Whether any snapshot has links; as a rule none has."""
 
@@ -139,10 +139,10 @@ class _Reader:
             key = f"blob:{digest}"
             times = (_instant_ns(bytes_of(blob, name)) for name in (b"createdat", b"updatedat"))
             namespace.blobs[key] = Blob(labels, *times)
-            said = self._link(key, labels)
-            self._keep_with_holders(key, said)
-            self._conditions += [(key, one) for one in said.conditions]
-            if said.is_root:
+            gc_labels = self._link(key, labels)
+            self._keep_with_holders(key, gc_labels)
+            self._conditions += [(key, one) for one in gc_labels.conditions]
+            if gc_labels.is_root:
                 namespace.pinned.append(key)
 
     def _read_images(self) -> None:
@@ -152,11 +152,11 @@ class _Reader:
             target = image.get(b"target")
             digest = target.values().get(b"digest", b"") if isinstance(target, Bucket) else b""
             key, content = f"name:{name}", f"blob:{digest.decode()}"
-            said = self._link(key, labels, content)
+            gc_labels = self._link(key, labels, content)
             namespace.targets[key] = content
-            self._conditions += [(key, one) for one in said.conditions]
+            self._conditions += [(key, one) for one in gc_labels.conditions]
             if _has_expired(labels):
-                self._keep_with_holders(key, said)
+                self._keep_with_holders(key, gc_labels)
             else:
                 namespace.images[name] = content
 
@@ -171,10 +171,10 @@ class _Reader:
                 namespace.snapshots[part] = snapshot
                 if parent := text_of(snapshot, b"parent"):
                     namespace.parents[part] = namespace.id_of("snapshot", parent)
-                said = self._link(part, labels_of(snapshot))
-                self._keep_with_holders(part, said)
-                self._used_at[part] = said.used_at
-                if said.is_root:
+                gc_labels = self._link(part, labels_of(snapshot))
+                self._keep_with_holders(part, gc_labels)
+                self._used_at[part] = gc_labels.used_at
+                if gc_labels.is_root:
                     namespace.pinned.append(part)
 
     def _read_running(self) -> None:
@@ -186,13 +186,13 @@ class _Reader:
                 self._link(f"{prefix}:{key}", labels_of(one), *first)
 
     def _link(self, owner: str, labels: Mapping[str, str], *first: str) -> GcLabels:
-        said = read_gc_labels(labels, SNAPSHOTTER)
-        if targets := (*first, *map(self._namespace.part_named, said.refers_to)):
+        gc_labels = read_gc_labels(labels, SNAPSHOTTER)
+        if targets := (*first, *map(self._namespace.part_named, gc_labels.refers_to)):
             self._namespace.links[owner] = targets
-        return said
+        return gc_labels
 
-    def _keep_with_holders(self, owner: str, said: GcLabels) -> None:
-        for holder in said.referred_to_by:
+    def _keep_with_holders(self, owner: str, gc_labels: GcLabels) -> None:
+        for holder in gc_labels.referred_to_by:
             self._kept_with.setdefault(self._namespace.part_named(holder), []).append(owner)
 
 

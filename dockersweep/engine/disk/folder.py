@@ -5,28 +5,28 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from dockersweep.engine.disk.found import ForeignFolderError, Listed, UnreadableStorageError
-from dockersweep.engine.disk.ownership import check_names, folder_of
+from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects, own_folder
+from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.walk import TooLateError, measure, mount_points
-from dockersweep.model.inventory import Engine, EngineFolder, LeftStore, ScanWarning
+from dockersweep.model.engine_folder import EngineFolder, LeftStore
+from dockersweep.model.inventory import Engine, ScanWarning
 
 _ABOUT = "the engine's folder"
 _DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs", "fuse-overlayfs")
 """Those that Docker has or had: each keeps its layers in a folder of its name."""
 
 
-FolderTold = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
+FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 
 
-def read_folder(engine: Engine, listed: Listed, timeout_seconds: float) -> FolderTold:
+def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -> FolderReading:
     """Return what an engine's folder takes, and what of it could not be read, as warnings.
 
     None where the engine is on another machine, or its folder is not there, not readable or not its own.
     """
     deadline = time.monotonic() + timeout_seconds
     try:
-        root = folder_of(engine)
-        check_names(engine, root, listed)
+        root = own_folder(engine, listed)
         mounts = mount_points()
         # The folder may be a link to another disk.
         size = measure([Path(os.path.realpath(root))], deadline, mounts).high
@@ -42,7 +42,7 @@ def read_folder(engine: Engine, listed: Listed, timeout_seconds: float) -> Folde
     return EngineFolder(size_bytes=size, left_stores=left_stores), ()
 
 
-def not_in_time(timeout_seconds: float) -> FolderTold:
+def not_in_time(timeout_seconds: float) -> FolderReading:
     """Return what is told where there was no time for it."""
     return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
 
@@ -60,9 +60,11 @@ def _left_stores(engine: Engine, root: Path, deadline: float, mounts: Collection
     if engine.flavour != "docker":
         return
     for driver in _DRIVERS:
-        layers, told = root / driver, root / "image" / driver
-        if driver != engine.image_store and _holds_layers(told):
-            yield LeftStore(folder=str(layers), driver=driver, size_bytes=_size_of((layers, told), deadline, mounts))
+        layers, metadata = root / driver, root / "image" / driver
+        if driver != engine.image_store and _holds_layers(metadata):
+            yield LeftStore(
+                folder=str(layers), driver=driver, size_bytes=_size_of((layers, metadata), deadline, mounts)
+            )
     # As a service of its own containerd may hold what is not the engine's; started by the engine it does not.
     snapshots = root / "containerd" / "daemon" / "io.containerd.snapshotter.v1.overlayfs"
     if engine.image_store != "containerd" and _has_entries(snapshots / "snapshots"):
@@ -72,8 +74,8 @@ def _left_stores(engine: Engine, root: Path, deadline: float, mounts: Collection
         )
 
 
-def _holds_layers(told: Path) -> bool:
-    return _has_entries(told / "layerdb" / "sha256") or _has_entries(told / "layerdb" / "mounts")
+def _holds_layers(metadata: Path) -> bool:
+    return _has_entries(metadata / "layerdb" / "sha256") or _has_entries(metadata / "layerdb" / "mounts")
 
 
 def _has_entries(folder: Path) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from dockersweep.engine.chain_id import chain_id
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
-from dockersweep.engine.disk.found import Found, UnreadableStorageError
+from dockersweep.engine.disk.chain_id import chain_id
+from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.files import is_folder, is_there, read_inside
 
 FOLDERS = {"overlay2": "overlay2", "fuse-overlayfs": "fuse-overlayfs", "vfs": "vfs/dir"}
@@ -36,7 +36,7 @@ class _Value(msgspec.Struct):
 _read_config = msgspec.json.Decoder(_ImageConfig).decode
 
 
-def find_parts(root: Path, driver: str) -> list[Found]:
+def find_parts(root: Path, driver: str) -> list[DiskPart]:
     """Return the parts of images, layers, containers and build-cache records below an engine's root."""
     if driver not in FOLDERS:
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
@@ -76,14 +76,14 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _layers(layerdb: Path, layers: LayerFolders) -> Iterator[Found]:
+def _layers(layerdb: Path, layers: LayerFolders) -> Iterator[DiskPart]:
     for folder in _entries(layerdb / "sha256"):
         # A removal that failed leaves "<id>-<digits>-removing", which the engine forgets when it starts again.
         told = _named(folder, "cache-id") if re.fullmatch(r"[0-9a-f]{64}", folder.name) else None
         if told is not None:
             cache_id, needs = told
             places = (*layers.places(cache_id), folder)
-            yield Found(id=f"layer:sha256:{folder.name}", needs=needs, places=places, never_changes=True)
+            yield DiskPart(id=f"layer:sha256:{folder.name}", needs=needs, places=places, never_changes=True)
 
 
 def _named(folder: Path, what: str) -> tuple[str, tuple[str, ...]] | None:
@@ -110,27 +110,27 @@ def _layer(chain: str | None) -> tuple[str, ...]:
     return (f"layer:{chain}",) if chain else ()
 
 
-def _images(imagedb: Path) -> Iterator[Found]:
+def _images(imagedb: Path) -> Iterator[DiskPart]:
     for file in _entries(imagedb / "content" / "sha256"):
         try:
             config = _read_config(read_inside(file, LARGEST_CONFIG_BYTES))
         except FileNotFoundError:
             continue
-        yield Found(
+        yield DiskPart(
             id=f"image:sha256:{file.name}",
             needs=_layer(chain_id(config.rootfs.diff_ids)),
             places=(file, imagedb / "metadata" / "sha256" / file.name),
         )
 
 
-def _containers(root: Path, layerdb: Path, layers: LayerFolders) -> Iterator[Found]:
+def _containers(root: Path, layerdb: Path, layers: LayerFolders) -> Iterator[DiskPart]:
     """Besides containers these are the mounts of builds, which no list shows, and which keep their layers too."""
     for folder in _entries(layerdb / "mounts"):
         told = _named(folder, "mount-id")
         if told is None:
             continue
         mount, needs = told
-        yield Found(
+        yield DiskPart(
             id=f"container:{folder.name}",
             needs=needs,
             places=(
@@ -142,7 +142,7 @@ def _containers(root: Path, layerdb: Path, layers: LayerFolders) -> Iterator[Fou
         )
 
 
-def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[Found]:
+def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[DiskPart]:
     """A record has a snapshot, which is a folder of its own or, once it was exported into an image, that image's
     layer (moby: builder-next/adapters/snapshot; buildkit: cache/metadata.go)."""
     if not is_there(folder / "metadata_v2.db"):
@@ -155,12 +155,12 @@ def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[Found]:
         # Up to Docker 20.10 a snapshot has the id of its record.
         key = _text(fields.values().get(b"cache.snapshot")) or name
         blobs = leases.pop(f"buildkit/{name}", _Lease()).blobs
-        yield Found(id=f"build-cache:{name}", needs=(*snapshots.needed(key), *map(_blob, blobs)))
+        yield DiskPart(id=f"build-cache:{name}", needs=(*snapshots.needed(key), *map(_blob, blobs)))
         yield from _contents(folder, blobs)
     for name, lease in leases.items():
         # It is no record's: the history of builds, or what a build works on.
         needed = [need for key in lease.snapshots for need in snapshots.needed(key)]
-        yield Found(id=f"lease:{name}", needs=(*needed, *map(_blob, lease.blobs)))
+        yield DiskPart(id=f"lease:{name}", needs=(*needed, *map(_blob, lease.blobs)))
         yield from _contents(folder, lease.blobs)
     yield from snapshots.reached()
 
@@ -176,7 +176,7 @@ class _Snapshots:
     def __init__(self, told: dict[bytes, Bucket], layers: LayerFolders) -> None:
         self._told = told
         self._layers = layers
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, DiskPart] = {}
 
     def needed(self, key: str) -> tuple[str, ...]:
         """Return the part that a snapshot is, a folder of its own or a layer, as what something needs."""
@@ -194,12 +194,12 @@ class _Snapshots:
             place = fields.get(b"committed", key.encode())
             parent = (self._told[place].values() if place in self._told else fields).get(b"parent", b"")
             # First without its parent: a damaged database may have a snapshot stand on itself.
-            self._found[name] = Found(id=name)
+            self._found[name] = DiskPart(id=name)
             places = self._layers.places(place.decode())
-            self._found[name] = Found(id=name, needs=self.needed(parent.decode()), places=places)
+            self._found[name] = DiskPart(id=name, needs=self.needed(parent.decode()), places=places)
         return (name,)
 
-    def reached(self) -> Iterable[Found]:
+    def reached(self) -> Iterable[DiskPart]:
         """Return all that was needed."""
         return self._found.values()
 
@@ -226,10 +226,10 @@ def _blob(digest: str) -> str:
     return f"blob:{digest}"
 
 
-def _contents(folder: Path, blobs: Iterable[str]) -> Iterator[Found]:
+def _contents(folder: Path, blobs: Iterable[str]) -> Iterator[DiskPart]:
     """BuildKit keeps blobs too: pulled layers, attestations, logs of builds."""
     for digest in blobs:
-        yield Found(id=_blob(digest), places=(folder / "content" / "blobs" / digest.replace(":", "/"),))
+        yield DiskPart(id=_blob(digest), places=(folder / "content" / "blobs" / digest.replace(":", "/"),))
 
 
 def _names(fields: Bucket, *path: bytes) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Whether a folder on this machine is that of the engine that lists: the one place that decides it.
+"""Whether a folder on this machine belongs to the engine that is asked: the one place that decides it.
 
 The socket may be forwarded from another machine that has the same folder here, and clones of a machine share the
 engine's id. So a folder is believed only where it tells of what the engine lists.
@@ -7,22 +7,48 @@ engine's id. So a folder is believed only where it tells of what the engine list
 import os
 import re
 from collections.abc import Collection, Set
+from dataclasses import dataclass
 from pathlib import Path
 
-from dockersweep.engine.disk.found import ForeignFolderError, Listed, UnreadableStorageError
+from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.files import is_folder, read_inside
-from dockersweep.model.inventory import Engine
+from dockersweep.model.inventory import BuildCacheRecord, Container, Engine, Image, Volume
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _LARGEST_ID_BYTES = 256
 
 
+class ForeignFolderError(UnreadableStorageError):
+    """The folder is not that of the engine that listed these objects."""
+
+
+@dataclass(frozen=True)
+class ListedObjects:
+    """The objects that the engine's API lists."""
+
+    containers: tuple[Container, ...]
+    images: tuple[Image, ...]
+    volumes: tuple[Volume, ...]
+    build_cache: tuple[BuildCacheRecord, ...] | None
+
+
+def own_folder(engine: Engine, listed: ListedObjects) -> Path:
+    """Return the engine's folder on this machine, whose file names agree with what the engine lists.
+
+    Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, ForeignFolderError where
+    the folder is another engine's, and OSError.
+    """
+    root = folder_of(engine)
+    check_names(engine, root, listed)
+    return root
+
+
 def folder_of(engine: Engine) -> Path:
-    """Return the engine's folder on this machine; whether it is the engine's own is asked with the other two.
+    """Return the folder on this machine that the engine gives as its own, without a look at what is in it.
 
     Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, and OSError.
     """
-    if not engine.endpoint.startswith("unix:") or engine.root_dir is None:
+    if not engine.is_local or engine.root_dir is None:
         raise UnreadableStorageError("the engine is on another machine")
     root = Path(engine.root_dir)
     if not is_folder(root):
@@ -30,7 +56,7 @@ def folder_of(engine: Engine) -> Path:
     return root
 
 
-def check_names(engine: Engine, root: Path, listed: Listed) -> None:
+def check_names(engine: Engine, root: Path, listed: ListedObjects) -> None:
     """Compare the names of files in the engine's folder with what it lists, which costs nothing beside a scan.
 
     Raises ForeignFolderError where the folder is another engine's, and OSError.
@@ -42,8 +68,8 @@ def check_names(engine: Engine, root: Path, listed: Listed) -> None:
     is_certain = tells_the_id_of(engine, root)
     if not is_certain and not is_folder(root / engine.image_store):
         raise ForeignFolderError(f"{root} does not hold what this engine lists: there is no {engine.image_store} in it")
-    there = {f"image:sha256:{one}" for one in _ids_in(places[0])}
-    there |= {f"container:{one}" for one in _ids_in(places[1])}
+    there = {f"image:sha256:{object_id}" for object_id in _ids_in(places[0])}
+    there |= {f"container:{object_id}" for object_id in _ids_in(places[1])}
     # containerd's images are in a database, which may be that of a service of its own.
     check_contents(root, listed, there, is_certain, with_images=engine.image_store != "containerd")
 
@@ -54,16 +80,16 @@ def tells_the_id_of(engine: Engine, root: Path) -> bool:
     Raises ForeignFolderError where it says that it is another's, and OSError.
     """
     try:
-        told = read_inside(root / "engine-id", _LARGEST_ID_BYTES).decode("utf-8", "replace").strip()
+        engine_id = read_inside(root / "engine-id", _LARGEST_ID_BYTES).decode("utf-8", "replace").strip()
     except FileNotFoundError:
         return False
-    if told != engine.id:
-        raise ForeignFolderError(f"{root} belongs to another engine ({told})")
+    if engine_id != engine.id:
+        raise ForeignFolderError(f"{root} belongs to another engine ({engine_id})")
     return True
 
 
 def check_contents(
-    folder: Path, listed: Listed, there: Collection[str], is_certain: bool, with_images: bool = True
+    folder: Path, listed: ListedObjects, there: Collection[str], is_certain: bool, with_images: bool = True
 ) -> None:
     """Compare what is in a folder with what the engine lists; `there` has ids as parts of the storage have them.
 
@@ -72,11 +98,11 @@ def check_contents(
     there. Raises ForeignFolderError.
     """
     # Podman lists the images of additional stores too, which lie elsewhere.
-    images = {f"image:{one.id}" for one in listed.images if with_images and not one.read_only}
+    images = {f"image:{image.id}" for image in listed.images if with_images and not image.read_only}
     # Of a container whose removal failed, or goes on, only a part may be left.
     containers = {f"container:{one.id}" for one in listed.containers if one.state not in ("dead", "removing")}
     missing = (images | containers) - set(there)
-    strange: Set[str] = set() if is_certain else {one for one in there if one.startswith("image:")} - images
+    strange: Set[str] = set() if is_certain else {part_id for part_id in there if part_id.startswith("image:")} - images
     if is_certain and len(missing) < len(images | containers) / 2:
         missing = set()
     if missing or strange:

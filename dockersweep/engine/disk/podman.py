@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from dockersweep.engine.disk.found import Found, UnreadableStorageError
 from dockersweep.engine.disk.graphdriver import LayerFolders
+from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.files import read_inside
 
 Shape = TypeVar("Shape")
@@ -38,38 +38,38 @@ class _MountPoint(msgspec.Struct):
     count: int = 0
 
 
-def find_parts(root: Path, driver: str) -> list[Found]:
+def find_parts(root: Path, driver: str) -> list[DiskPart]:
     """Return the parts of images, layers and containers below Podman's graph root."""
     if driver != "overlay":
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
     return [*_layers(root), *_images(root / "overlay-images"), *_containers(root / "overlay-containers")]
 
 
-def _layers(root: Path) -> Iterator[Found]:
+def _layers(root: Path) -> Iterator[DiskPart]:
     folder = root / "overlay-layers"
     layers = LayerFolders(root / "overlay")
-    writable = {seen.layer for seen in _containers_told(root / "overlay-containers")}
+    writable = {layer.layer for layer in _stored_containers(root / "overlay-containers")}
     for file in ("layers.json", "volatile-layers.json"):
-        for seen in _told(folder, file, list[_Layer]):
-            yield Found(
-                id=f"writable-layer:{seen.id}" if seen.id in writable else f"layer:{seen.id}",
-                needs=(f"layer:{seen.parent}",) if seen.parent else (),
-                places=(*layers.places(seen.id), folder / f"{seen.id}.tar-split.gz"),
-                never_changes=seen.id not in writable,
+        for layer in _read_list(folder, file, list[_Layer]):
+            yield DiskPart(
+                id=f"writable-layer:{layer.id}" if layer.id in writable else f"layer:{layer.id}",
+                needs=(f"layer:{layer.parent}",) if layer.parent else (),
+                places=(*layers.places(layer.id), folder / f"{layer.id}.tar-split.gz"),
+                never_changes=layer.id not in writable,
             )
 
 
-def _images(folder: Path) -> Iterator[Found]:
-    for seen in _told(folder, "images.json", list[_Image]):
-        needs = tuple(f"layer:{layer}" for layer in (seen.layer, *seen.mapped_layers) if layer)
-        yield Found(id=f"image:sha256:{seen.id}", needs=needs, places=(folder / seen.id,))
+def _images(folder: Path) -> Iterator[DiskPart]:
+    for image in _read_list(folder, "images.json", list[_Image]):
+        needs = tuple(f"layer:{layer_id}" for layer_id in (image.layer, *image.mapped_layers) if layer_id)
+        yield DiskPart(id=f"image:sha256:{image.id}", needs=needs, places=(folder / image.id,))
 
 
-def _containers(folder: Path) -> Iterator[Found]:
+def _containers(folder: Path) -> Iterator[DiskPart]:
     """A container's writable layer is a layer like others, and so keeps those of its image."""
-    for seen in _containers_told(folder):
-        needs = (f"writable-layer:{seen.layer}",) if seen.layer else ()
-        yield Found(id=f"container:{seen.id}", needs=needs, places=(folder / seen.id,))
+    for container in _stored_containers(folder):
+        needs = (f"writable-layer:{container.layer}",) if container.layer else ()
+        yield DiskPart(id=f"container:{container.id}", needs=needs, places=(folder / container.id,))
 
 
 def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, str, str]]:
@@ -79,8 +79,10 @@ def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, s
     folder = run_root / f"{driver}-layers"
     # Podman makes it before it answers.
     os.stat(folder)
-    mounts = {seen.id: seen.path for seen in _told(folder, "mountpoints.json", list[_MountPoint]) if seen.count > 0}
-    images = _told(root / f"{driver}-images", "images.json", list[_Image]) if mounts else []
+    mounts = {
+        mount.id: mount.path for mount in _read_list(folder, "mountpoints.json", list[_MountPoint]) if mount.count > 0
+    }
+    images = _read_list(root / f"{driver}-images", "images.json", list[_Image]) if mounts else []
     return [
         (f"sha256:{image.id}", layer, mounts[layer])
         for image in images
@@ -89,12 +91,12 @@ def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, s
     ]
 
 
-def _containers_told(folder: Path) -> Iterator[_Container]:
+def _stored_containers(folder: Path) -> Iterator[_Container]:
     for file in ("containers.json", "volatile-containers.json"):
-        yield from _told(folder, file, list[_Container])
+        yield from _read_list(folder, file, list[_Container])
 
 
-def _told(folder: Path, file: str, shape: type[list[Shape]]) -> list[Shape]:
+def _read_list(folder: Path, file: str, shape: type[list[Shape]]) -> list[Shape]:
     """Read one of the lists; the volatile ones are there only where something is in them."""
     try:
         data = read_inside(folder / file, _LARGEST_BYTES)

@@ -18,12 +18,15 @@ class TooLateError(Exception):
 
 @dataclass(frozen=True)
 class DiskBytes:
-    """What comes back when places go: between the two, as a file that is linked from elsewhere too stays."""
+    """What is freed when places are removed: between the two, as a file that is linked from elsewhere too stays."""
 
     low: int
     high: int
     inodes: int = 0
     """How many files and folders certainly go."""
+    changed_at: float | None = None
+    """When anything in these places was last written, made, moved or removed, in seconds since 1970; the folders that
+    are the places themselves do not count. None where there is nothing in them."""
 
 
 def measure(places: Iterable[Path], deadline: float = float("inf"), mounts: Collection[str] = ()) -> DiskBytes:
@@ -34,20 +37,33 @@ def measure(places: Iterable[Path], deadline: float = float("inf"), mounts: Coll
     TooLateError once `time.monotonic()` is past the deadline, and OSError.
     """
     single = inodes = 0
+    changed_at: float | None = None
+    now = time.time()
     links_left: dict[tuple[int, int], int] = {}
     linked: dict[tuple[int, int], int] = {}
     for place in places:
-        for seen in _entries(place, deadline, mounts):
-            size = seen.st_blocks * BLOCK_BYTES
-            if seen.st_nlink == 1 or stat.S_ISDIR(seen.st_mode):
+        for nth, state in enumerate(_entries(place, deadline, mounts)):
+            if nth and (changed := _changed_at(state, now)) is not None:
+                changed_at = max(changed, changed_at or changed)
+            size = state.st_blocks * BLOCK_BYTES
+            if state.st_nlink == 1 or stat.S_ISDIR(state.st_mode):
                 single += size
                 inodes += 1
             else:
-                file = (seen.st_dev, seen.st_ino)
-                links_left[file] = links_left.get(file, seen.st_nlink) - 1
+                file = (state.st_dev, state.st_ino)
+                links_left[file] = links_left.get(file, state.st_nlink) - 1
                 linked[file] = size
     whole = [size for file, size in linked.items() if links_left[file] <= 0]
-    return DiskBytes(single + sum(whole), single + sum(linked.values()), inodes + len(whole))
+    return DiskBytes(single + sum(whole), single + sum(linked.values()), inodes + len(whole), changed_at)
+
+
+def _changed_at(state: os.stat_result, now: float) -> float | None:
+    """Return when a file last changed, None where its times are of the future.
+
+    The status change time is set by the kernel whenever contents change, so that it is the later one; the modification
+    time can be set to anything, as archives do.
+    """
+    return next((at for at in (state.st_ctime, state.st_mtime) if at <= now), None)
 
 
 def mount_points() -> frozenset[str]:
@@ -71,10 +87,10 @@ def _entries(place: Path, deadline: float, mounts: Collection[str]) -> Iterator[
         while waiting:
             if time.monotonic() > deadline:
                 raise TooLateError
-            for path, seen in _inside(waiting.pop(), mounts):
-                if seen.st_dev == top.st_dev:
-                    yield seen
-                    if stat.S_ISDIR(seen.st_mode):
+            for path, state in _inside(waiting.pop(), mounts):
+                if state.st_dev == top.st_dev:
+                    yield state
+                    if stat.S_ISDIR(state.st_mode):
                         waiting.append(path)
 
 

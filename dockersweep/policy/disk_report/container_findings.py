@@ -1,11 +1,13 @@
-"""What there is to find about containers."""
+"""Findings about containers: what finds each, and its row."""
 
-from itertools import filterfalse
+from collections.abc import Iterator
 
 from dockersweep.model.inventory import STOPPED_STATES, Container
-from dockersweep.policy.disk_report.scene import Evidence, Found, Scene
-from dockersweep.policy.protections import is_cleaned_up_by_others
-from dockersweep.policy.restarts import restarts_by_itself
+from dockersweep.model.restarts import restarts_by_itself
+from dockersweep.policy.disk_report.evidence import Evidence
+from dockersweep.policy.disk_report.finding_facts import FindingFacts
+from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
+from dockersweep.policy.judging.hard_protections import is_cleaned_up_by_others
 from dockersweep.units import HOUR, format_duration, format_size
 
 LARGE_LOG_BYTES = 10_000_000
@@ -14,77 +16,177 @@ MANY_RESTARTS = 5
 JUST_STARTED_SECONDS = HOUR
 STUCK_SECONDS = HOUR
 LEFT_SECONDS = 6 * HOUR
-"""A build that still runs may have begun hours ago, and nothing tells it from one that was killed."""
+"""A build that still runs may have begun hours ago, and it cannot be told from one that was killed."""
 
 
-def logs_without_limit(scene: Scene) -> Found:
-    """Logs that nothing cuts, and that are or become large; what is stopped writes no more."""
-    for one in scene.inventory.containers:
-        if one.log_is_limited is not False or one.log_bytes is None or one.state in STOPPED_STATES:
+def logs_without_limit(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the logs without a limit that are large or grow fast, of containers that still run."""
+    for container in facts.inventory.containers:
+        if container.log_is_limited is not False or container.log_bytes is None or container.state in STOPPED_STATES:
             continue
-        rate = scene.per_day(one.log_bytes, one.created_at)
-        if one.log_bytes >= LARGE_LOG_BYTES or (rate or 0) >= LARGE_LOG_BYTES:
+        rate = facts.per_day(container.log_bytes, container.created_at)
+        if container.log_bytes >= LARGE_LOG_BYTES or (rate or 0) >= LARGE_LOG_BYTES:
             grows = "" if rate is None else f", {format_size(round(rate))} a day"
-            yield Evidence(f"{one.name}: {format_size(one.log_bytes)}{grows}", one.log_bytes, name=one.name)
+            yield Evidence(
+                f"{container.name}: {format_size(container.log_bytes)}{grows}", container.log_bytes, name=container.name
+            )
 
 
-def large_writable_layers(scene: Scene) -> Found:
-    """What is written there goes with the container, and is slower to write than in a volume."""
-    for one in scene.inventory.containers:
-        size = _layer_bytes(scene, one)
-        if one.state in STOPPED_STATES or size is None or size < LARGE_LAYER_BYTES:
+def large_writable_layers(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the large writable layers of running containers: their data is lost with the container, and a volume is
+    faster to write."""
+    for container in facts.inventory.containers:
+        size = None if container.state in STOPPED_STATES else _layer_bytes(facts, container)
+        if size is None or size < LARGE_LAYER_BYTES:
             continue
-        rate = scene.per_day(size, one.created_at)
+        rate = facts.per_day(size, container.created_at)
         grows = "" if rate is None else f", {format_size(round(rate))} a day"
-        yield Evidence(f"{one.name}: {format_size(size)}{grows}", size, name=one.name)
+        yield Evidence(f"{container.name}: {format_size(size)}{grows}", size, name=container.name)
 
 
-def _layer_bytes(scene: Scene, one: Container) -> int | None:
+def _layer_bytes(facts: FindingFacts, container: Container) -> int | None:
     """Return what a container has written, without its log."""
-    size = scene.container(one).own_bytes if scene.base == "disk" else one.size_bytes
+    size = facts.container(container).own_bytes if facts.survey.size_base == "disk" else container.size_bytes
     if size is None:
         return None
-    is_with_log = scene.base == "disk" or scene.inventory.engine.flavour == "podman"
-    return max(0, size - (one.log_bytes or 0)) if is_with_log else size
+    is_with_log = facts.survey.size_base == "disk" or facts.inventory.engine.flavour == "podman"
+    return max(0, size - (container.log_bytes or 0)) if is_with_log else size
 
 
-def restart_loops(scene: Scene) -> Found:
-    """Those that the engine starts again and again."""
-    for one in scene.inventory.containers:
-        up = None if one.started_at is None else (scene.inventory.taken_at - one.started_at).total_seconds()
-        restarts = one.restart_count or 0
-        is_up_again = one.state == "running" and up is not None and up < JUST_STARTED_SECONDS
-        if one.state == "restarting" or (is_up_again and restarts >= MANY_RESTARTS):
-            ended = f", ended with {one.exit_code}" if one.state == "restarting" and one.exit_code is not None else ""
-            count = "" if one.restart_count is None else f", {restarts} restarts"
-            yield Evidence(f"{one.name}: {one.state}{count}{ended}", rank=restarts, name=one.name)
+def restart_loops(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the containers that the engine starts again and again."""
+    for container in facts.inventory.containers:
+        restarts = container.restart_count or 0
+        is_often = container.state == "running" and restarts >= MANY_RESTARTS
+        if container.state == "restarting" or (is_often and _has_just_started(facts, container)):
+            ended = (
+                f", ended with {container.exit_code}"
+                if container.state == "restarting" and container.exit_code is not None
+                else ""
+            )
+            count = "" if container.restart_count is None else f", {restarts} restarts"
+            yield Evidence(f"{container.name}: {container.state}{count}{ended}", rank=restarts, name=container.name)
 
 
-def stuck(scene: Scene) -> Found:
-    """Those whose removal failed, or does not end. What the swarm or the kubelet made nobody else is to remove."""
-    for one in filterfalse(is_cleaned_up_by_others, scene.inventory.containers):
-        since = scene.seconds_since(one.finished_at or one.created_at)
-        if one.state in ("dead", "removing") and (since is None or since >= STUCK_SECONDS):
-            told = "" if since is None else f" for up to {format_duration(since)}"
-            yield Evidence(f"{one.name}: {one.state}{told}", scene.container(one).own_bytes, name=one.name)
+def _has_just_started(facts: FindingFacts, container: Container) -> bool:
+    if container.started_at is None:
+        return False
+    return (facts.inventory.taken_at - container.started_at).total_seconds() < JUST_STARTED_SECONDS
 
 
-def stopped_and_restarting(scene: Scene) -> Found:
-    """Those that nobody runs, and that come back when the engine starts."""
-    for one in scene.inventory.containers:
-        # With unless-stopped it stays down where somebody stopped it.
-        if one.state not in ("exited", "dead") or one.restart_policy == "unless-stopped" or not restarts_by_itself(one):
+def stuck(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the containers whose removal failed or does not end, but for those of the swarm and the kubelet."""
+    for container in facts.inventory.containers:
+        if container.state not in ("dead", "removing") or is_cleaned_up_by_others(container):
             continue
-        since = scene.seconds_since(one.finished_at)
-        told = "" if since is None else f" for {format_duration(since)}"
-        how = "always" if one.restart_policy == "always" else f"on-failure (exit code {one.exit_code})"
-        yield Evidence(f"{one.name}: stopped{told}, restarts {how}", scene.container(one).own_bytes, name=one.name)
+        since = facts.seconds_since(container.finished_at or container.created_at)
+        if since is None or since >= STUCK_SECONDS:
+            duration = "" if since is None else f" for up to {format_duration(since)}"
+            yield Evidence(
+                f"{container.name}: {container.state}{duration}",
+                facts.container(container).own_bytes,
+                name=container.name,
+            )
 
 
-def left_by_builds(scene: Scene) -> Found:
-    """Containers of builds in Podman's storage: a build removes its own at its end, unless it is killed."""
-    for one in scene.inventory.external or ():
-        since = scene.seconds_since(one.created_at)
-        if one.tool == "podman build" and since is not None and since >= LEFT_SECONDS:
-            text = f"{one.name}: {format_size(one.size_bytes)}, made {format_duration(since)} ago"
-            yield Evidence(text, one.size_bytes, rank=since, name=one.name)
+def stopped_and_restarting(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the stopped containers that the engine would start with itself."""
+    for container in facts.inventory.containers:
+        # With unless-stopped it stays down where somebody stopped it.
+        if (
+            container.state not in ("exited", "dead")
+            or container.restart_policy == "unless-stopped"
+            or not restarts_by_itself(container)
+        ):
+            continue
+        since = facts.seconds_since(container.finished_at)
+        duration = "" if since is None else f" for {format_duration(since)}"
+        how = "always" if container.restart_policy == "always" else f"on-failure (exit code {container.exit_code})"
+        yield Evidence(
+            f"{container.name}: stopped{duration}, restarts {how}",
+            facts.container(container).own_bytes,
+            name=container.name,
+        )
+
+
+def left_by_builds(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the containers in Podman's storage of builds that were killed: others remove their own at their end."""
+    for leftover in facts.inventory.external or ():
+        since = facts.seconds_since(leftover.created_at)
+        if leftover.tool == "podman build" and since is not None and since >= LEFT_SECONDS:
+            text = f"{leftover.name}: {format_size(leftover.size_bytes)}, made {format_duration(since)} ago"
+            yield Evidence(text, leftover.size_bytes, rank=since, name=leftover.name)
+
+
+CONTAINER_FINDINGS = (
+    FindingRow(
+        "DS001",
+        "warning",
+        title_of_one="1 container log grows without a limit",
+        title_of_many="{} container logs grow without a limit",
+        fix=FixTemplate(
+            # An engine does not start where its default log driver is another one, which has no such options.
+            'write "log-driver": "json-file" and "log-opts": {{"max-size": "10m", "max-file": "3"}} into '
+            "/etc/docker/daemon.json, restart the engine, and make the containers anew: a log goes with its "
+            "container",
+        ),
+        find=logs_without_limit,
+    ),
+    FindingRow(
+        "DS002",
+        "warning",
+        title_of_one="1 container keeps much in its writable layer",
+        title_of_many="{} containers keep much in their writable layers",
+        fix=FixTemplate(
+            "mount a volume where it writes: {command} shows where",
+            command="docker diff {name}",
+        ),
+        find=large_writable_layers,
+    ),
+    FindingRow(
+        "DS008",
+        "warning",
+        title_of_one="1 container is in a restart loop",
+        title_of_many="{} containers are in a restart loop",
+        fix=FixTemplate(
+            "read why with {command}, and stop it till that is mended",
+            command="docker logs --tail 50 {name}",
+        ),
+        find=restart_loops,
+    ),
+    FindingRow(
+        "DS009",
+        "warning",
+        title_of_one="1 container is dead or in removal for long",
+        title_of_many="{} containers are dead or in removal for long",
+        fix=FixTemplate(
+            "{command}; where that fails, what holds its folder is in the engine's log",
+            command="docker rm {name}",
+        ),
+        find=stuck,
+    ),
+    FindingRow(
+        "DS014",
+        "note",
+        title_of_one="1 stopped container would start again with the engine",
+        title_of_many="{} stopped containers would start again with the engine",
+        fix=FixTemplate(
+            "{command} where it is not meant to come back; then sweep removes it in its time",
+            command="docker update --restart=no {name}",
+        ),
+        find=stopped_and_restarting,
+    ),
+    FindingRow(
+        "DS018",
+        "warning",
+        title_of_one="1 container of a build was left behind",
+        title_of_many="{} containers of builds were left behind",
+        fix=FixTemplate(
+            # The option came with Podman 5.4 (containers/podman#25102).
+            "{command}, unless its build still runs; podman system prune --build (Podman 5.4 or newer) removes "
+            "all of them, but stopped containers and dangling images too",
+            command="podman rm --force {name}",
+        ),
+        find=left_by_builds,
+    ),
+)

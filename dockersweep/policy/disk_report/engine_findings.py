@@ -1,8 +1,17 @@
-"""What there is to find about the engine itself: its build cache, what it left behind, and its disk."""
+"""Findings about the engine: its build cache, image stores left behind, its disk. What finds each, and its row."""
+
+from collections.abc import Iterator
 
 from dockersweep.model.inventory import Disk
-from dockersweep.policy.disk_report.scene import Evidence, Found, Scene
+from dockersweep.model.naming import typed_name
+from dockersweep.model.quantities import known_sum
+from dockersweep.policy.disk_report.evidence import Evidence
+from dockersweep.policy.disk_report.finding_facts import FindingFacts
+from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
 from dockersweep.units import format_size
+from dockersweep.words.ages import unwatched_age_text, unwatched_share_text
+from dockersweep.words.amounts import plural
+from dockersweep.words.reasons import about_text
 
 NEARLY_FULL_PERCENT = 95
 FILLS_UP_PERCENT = 85
@@ -10,48 +19,47 @@ SOON_DAYS = 30
 LARGE_CACHE_BYTES = 1_000_000_000
 
 
-def cache_over_limit(scene: Scene) -> Found:
-    """A limit that the engine does not keep to, because what it may not remove is larger, or it has yet to look."""
-    limit, size = scene.inventory.cache_limit, _cache_bytes(scene)
+def cache_over_limit(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the size of a cache over the engine's own limit: the engine may not remove more, or has yet to look."""
+    limit, size = facts.inventory.cache_limit, _cache_bytes(facts)
     if limit is not None and limit.size_bytes is not None and size is not None and size > limit.size_bytes:
         title = f"{format_size(size)}, over {format_size(limit.size_bytes)}"
         yield Evidence(f"the limit is from {limit.source}", size, title=title)
 
 
-def cache_without_limit(scene: Scene) -> Found:
-    """A cache that only ever grows."""
-    limit, size = scene.inventory.cache_limit, _cache_bytes(scene)
+def cache_without_limit(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the size of a large cache without a limit."""
+    limit, size = facts.inventory.cache_limit, _cache_bytes(facts)
     if limit is not None and limit.size_bytes is None and size is not None and size >= LARGE_CACHE_BYTES:
         yield Evidence(f"there is no limit by {limit.source}", size, title=format_size(size))
 
 
-def _cache_bytes(scene: Scene) -> int | None:
-    """Return what the engine counts itself: what images have too is no cache for it."""
-    sizes = [one.size_bytes for one in scene.inventory.build_cache or () if not one.shared]
-    return None if None in sizes else sum(size or 0 for size in sizes)
+def _cache_bytes(facts: FindingFacts) -> int | None:
+    """Return the size that the engine compares with its limit: records that images share do not count."""
+    return known_sum(record.size_bytes for record in facts.inventory.build_cache or () if not record.shared)
 
 
-def left_stores(scene: Scene) -> Found:
-    """What an engine had before it was told to use another image store."""
-    for store in scene.inventory.folder.left_stores if scene.inventory.folder else ():
+def left_stores(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the folders of image stores that the engine used before it was switched to another."""
+    for store in facts.inventory.folder.left_stores if facts.inventory.folder else ():
         text = f"{store.folder} ({store.driver}): {format_size(store.size_bytes)}"
         yield Evidence(text, store.size_bytes, name=store.folder)
 
 
-def disk_nearly_full(scene: Scene) -> Found:
-    """A disk of which less than a twentieth is free, of bytes or of inodes."""
-    yield from _full(scene, NEARLY_FULL_PERCENT, 101)
+def disk_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield what is used of a disk that has less than 5 % of its bytes or inodes free."""
+    yield from _full(facts, NEARLY_FULL_PERCENT, 101)
 
 
-def disk_fills_up(scene: Scene) -> Found:
-    """A disk that is not yet nearly full."""
-    if not list(_full(scene, NEARLY_FULL_PERCENT, 101)):
-        yield from _full(scene, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
+def disk_fills_up(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield what is used of a disk that is over 85 % full and not yet nearly full."""
+    if not list(_full(facts, NEARLY_FULL_PERCENT, 101)):
+        yield from _full(facts, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
 
 
-def _full(scene: Scene, least: float, below: float) -> Found:
-    disk = scene.inventory.disk
-    # A file system that has no blocks of its own tells nothing of how full it is.
+def _full(facts: FindingFacts, least: float, below: float) -> Iterator[Evidence]:
+    disk = facts.inventory.disk
+    # Some file systems have no blocks of their own, and report sizes of 0.
     if disk is None or disk.total_bytes == 0:
         return
     used = disk.total_bytes - disk.free_bytes
@@ -70,10 +78,108 @@ def _inodes_used(disk: Disk) -> float | None:
     return 100 * (disk.total_inodes - disk.free_inodes) / disk.total_inodes
 
 
-def disk_full_soon(scene: Scene) -> Found:
-    """A disk that is full within a month if it goes on like this."""
-    trend = scene.trend
+def disk_full_soon(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the trend of a disk that is full within 30 days at the rate of the last scans."""
+    trend = facts.trend
     if trend is None or trend.full_in_days is None or trend.full_in_days > SOON_DAYS:
         return
     days = round(trend.full_in_days)
     yield Evidence(trend.text, title="in less than a day" if not days else f"in about {days} days")
+
+
+def hardly_watched(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield what rules with unused_for keep, as events were lost or not read."""
+    rules = {one.rule for one in facts.unwatched}
+    shares = {unwatched_share_text(one.about) for one in facts.unwatched}
+    # Mostly it is the same of all.
+    share = f"; {shares.pop()}" if len(shares) == 1 else ""
+    words = unwatched_age_text if share else about_text
+    title = f"{plural(len(facts.unwatched), 'object')} by {plural(len(rules), 'rule')}{share}"
+    for one in facts.unwatched:
+        ref = one.decision.ref
+        size = facts.objects[ref].size_bytes
+        text = f'{ref.kind} {one.decision.name}: {format_size(size)}, rule "{one.rule}": {words(one.about)}'
+        yield Evidence(text, size, name=f"{ref.kind}:{typed_name(ref, one.decision.name)}", title=title)
+
+
+ENGINE_FINDINGS = (
+    FindingRow(
+        "DS011",
+        "warning",
+        title_of_one="the build cache is over the engine's own limit: {}",
+        title_of_many="the build cache is over the engine's own limit: {}",
+        fix=FixTemplate(
+            "{command}; where it stays so, builds that need all of it at once need a higher limit",
+            command="dockersweep sweep --kind build-cache",
+        ),
+        find=cache_over_limit,
+    ),
+    FindingRow(
+        "DS012",
+        "note",
+        title_of_one="nothing limits the build cache: {}",
+        title_of_many="nothing limits the build cache: {}",
+        fix=FixTemplate(
+            'write "builder": {{"gc": {{"enabled": true, "defaultKeepStorage": "20GB"}}}} into '
+            "/etc/docker/daemon.json, or let dockersweep sweep --yes run daily",
+        ),
+        find=cache_without_limit,
+    ),
+    FindingRow(
+        "DS013",
+        "warning",
+        title_of_one="1 image store is left behind from before a switch of store",
+        title_of_many="{} image stores are left behind from before a switch of store",
+        fix=FixTemplate(
+            "set the engine back to the former store to see and remove what is in it, or, with the engine stopped "
+            "and when nothing of it is wanted, remove {name}",
+        ),
+        find=left_stores,
+    ),
+    FindingRow(
+        "DS015",
+        "critical",
+        title_of_one="the disk is nearly full: {}",
+        title_of_many="the disk is nearly full: {}",
+        fix=FixTemplate(
+            "{command}; for more than the rules give, a policy with [target] start_above",
+            command="dockersweep sweep",
+        ),
+        find=disk_nearly_full,
+    ),
+    FindingRow(
+        "DS016",
+        "warning",
+        title_of_one="the disk fills up: {}",
+        title_of_many="the disk fills up: {}",
+        fix=FixTemplate(
+            '{command}, and a policy with [target] start_above = "85%" for the days to come',
+            command="dockersweep sweep",
+        ),
+        find=disk_fills_up,
+    ),
+    FindingRow(
+        "DS017",
+        "warning",
+        title_of_one="the disk is full soon: {}",
+        title_of_many="the disk is full soon: {}",
+        fix=FixTemplate(
+            "where it is the engine that grows, let dockersweep sweep --yes run daily; what else fills this disk, "
+            "du -x tells",
+        ),
+        find=disk_full_soon,
+    ),
+    FindingRow(
+        "DS020",
+        "note",
+        title_of_one="not watched for long enough, so kept: {}",
+        title_of_many="not watched for long enough, so kept: {}",
+        fix=FixTemplate(
+            "let dockersweep scan run every few minutes, with the ledger that sweep has: Docker forgets events, and "
+            "those of Podman do not name the volumes and networks of a container that is gone; or use "
+            "remove.older_than, which needs no watched time; {command} tells when nobody was watching",
+            command="dockersweep explain {name}",
+        ),
+        find=hardly_watched,
+    ),
+)

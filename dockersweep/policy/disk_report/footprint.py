@@ -6,131 +6,142 @@ of the records that have it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
-from dockersweep.model.inventory import BuildCacheRecord, Image, Inventory, Kind, Object
-from dockersweep.model.naming import objects_of, ref_of
-from dockersweep.model.plan import ObjectRef
-from dockersweep.policy.holdings import find_holdings
-from dockersweep.policy.sizes import size_base
-
-_FIRST: tuple[Kind, ...] = ("image", "build-cache", "container", "volume")
+from dockersweep.model.inventory import KINDS, BuildCacheRecord, Image, Kind, Object
+from dockersweep.model.quantities import known_sum
+from dockersweep.policy.bytes.layer_graph import LayerGraph
+from dockersweep.policy.bytes.sizes import COUNTED
+from dockersweep.policy.judging.survey import Survey
 
 
 class Footprint:
-    """The parts of one inventory's objects. Needs time in proportion to what each of them reaches."""
+    """The parts of one inventory's objects, which go by their numbers in the layer graph.
 
-    def __init__(
-        self, inventory: Inventory, in_use: Collection[ObjectRef], sizes: Mapping[ObjectRef, int | None]
-    ) -> None:
+    Needs time in proportion to what each object reaches.
+    """
+
+    def __init__(self, survey: Survey, sizes: Mapping[int, int | None]) -> None:
         """`sizes` are those of whole objects, for where nothing tells of their parts."""
-        graph = find_holdings(inventory)
-        self._on_disk = size_base(inventory) == "disk"
+        graph = survey.layer_graph
+        nodes: dict[Kind, list[int]] = {kind: [] for kind in KINDS}
+        for ref, node in graph.node_of.items():
+            nodes[ref.kind].append(node)
         self._needs = graph.needs
-        self._sizes = sizes
         self._objects = set(graph.node_of.values())
-        self._bytes = [
-            high if (self._on_disk or low == high) and node not in graph.maybe else None
-            for node, (low, high) in enumerate(zip(graph.low, graph.high, strict=True))
-        ]
-        self._of: dict[ObjectRef, tuple[int, ...]] = {}
-        self._own: dict[ObjectRef, tuple[int, ...]] = {}
-        self._holders: dict[Kind, Counter[int]] = {}
-        self._seen = {ref_of(seen): seen for seen in objects_of(inventory)}
-        taken: set[int] = set()
-        for kind in _FIRST:
-            holders = self._holders[kind] = Counter()
-            for ref in map(ref_of, objects_of(inventory, kind)):
-                node = graph.node_of[ref]
-                self._of[ref] = self._reached(node, taken)
-                self._own[ref] = self._at_hand(node, taken) if kind == "build-cache" else self._of[ref]
-                holders.update(self._own[ref])
-            for ref in map(ref_of, objects_of(inventory, kind)):
-                taken.update(self._of[ref])
-        self._used = self._all_reached([graph.node_of[ref] for ref in in_use])
+        self._bytes = graph.high
+        self._parts: dict[int, tuple[int, ...]] = dict.fromkeys(nodes["network"], ())
+        """What is counted of each object by its parts."""
+        self._told: dict[int, int | None] = {}
+        """What is counted of it because the engine tells it."""
+        self.own_bytes: dict[int, int | None] = dict.fromkeys(nodes["network"], 0)
+        """What each object has for itself, which is freed when it alone goes; None where that is not known."""
+        taken = set(self._objects)
+        if survey.size_base == "lengths":
+            self._bytes = tuple(_exact_bytes(graph))
+        for kind in COUNTED:
+            holders = self._count(kind, nodes[kind], taken)
+            if kind == "image":
+                self._images_on = holders
+        if survey.size_base == "lengths":
+            self._count_as_told(survey, sizes)
+        unused = survey.unused
+        self._used = self._all_reached([node for ref, node in graph.node_of.items() if ref not in unused])
 
-    def own_bytes(self, ref: ObjectRef) -> int | None:
-        """Return what an object has for itself, which comes back when it alone goes; None where that is not known."""
-        if ref.kind == "network":
-            return 0
-        if not self._on_disk and ref.kind != "image":
-            return self._told(ref)
-        holders = self._holders[ref.kind]
-        own = _sum(self._bytes[part] for part in self._own[ref] if holders[part] == 1)
-        return self._told(ref) if own is None and not self._on_disk else own
+    def _count(self, kind: Kind, nodes: Iterable[int], taken: set[int]) -> Counter[int]:
+        """Count what objects of one kind have, and take it; return how many have each part."""
+        needs = self._needs
+        reached = {node: self._reached(node, taken) if needs[node] else (node,) for node in nodes}
+        own = {node: self._at_hand(node, taken) for node in nodes} if kind == "build-cache" else reached
+        own_bytes, sizes = self.own_bytes, self._bytes
+        holders = Counter(chain.from_iterable(own.values()))
+        for node, parts in own.items():
+            # Most have one part only, which nothing else has.
+            several = len(parts) > 1
+            own_bytes[node] = known_sum([sizes[one] for one in parts if holders[one] == 1]) if several else sizes[node]
+        self._parts.update(reached)
+        taken.update(chain.from_iterable(reached.values()))
+        return holders
 
-    def together(self, refs: Iterable[ObjectRef]) -> tuple[int | None, int | None]:
+    def _count_as_told(self, survey: Survey, sizes: Mapping[int, int | None]) -> None:
+        """Count what the engine tells of objects instead of their parts; of an image only where these are unknown."""
+        for (ref, node), item in zip(survey.layer_graph.node_of.items(), survey.objects.values(), strict=True):
+            told = _told(item, sizes[node])
+            if ref.kind in COUNTED and ref.kind != "image":
+                self._parts[node] = ()
+                self._told[node] = self.own_bytes[node] = told
+            elif self.own_bytes[node] is None:
+                self.own_bytes[node] = told
+
+    def together(self, nodes: Collection[int]) -> tuple[int | None, int | None]:
         """Return what objects take together, what they share once; and what of that nothing that is used needs."""
-        parts: set[int] = set()
-        size: int | None = 0
-        unused: int | None = 0
-        for ref in refs:
-            if ref.kind == "network":
-                continue
-            if self._on_disk or ref.kind == "image":
-                parts.update(self._of[ref])
-            else:
-                told = self._told(ref)
-                size = _added(size, told)
-                unused = _added(unused, 0 if self._of[ref][0] in self._used else told)
-        size = _added(size, _sum(self._bytes[part] for part in parts))
-        return size, _added(unused, _sum(self._bytes[part] for part in parts if part not in self._used))
+        parts, used = set(chain.from_iterable([self._parts[node] for node in nodes])), self._used
+        told = [node for node in nodes if node in self._told]
+        size = known_sum([*self._sizes(parts), *[self._told[node] for node in told]])
+        idle = [self._told[node] for node in told if node not in used]
+        return size, known_sum([*self._sizes(parts.difference(used)), *idle])
+
+    def _sizes(self, parts: Iterable[int]) -> list[int | None]:
+        return [self._bytes[part] for part in parts]
 
     def layers_by_images(self) -> dict[int, list[int | None]]:
         """Return the sizes of layers by the number of images that they stand under; images themselves are none."""
         found: dict[int, list[int | None]] = {}
-        for part, images in self._holders["image"].items():
+        for part, images in self._images_on.items():
             if part not in self._objects and self._bytes[part] != 0:
                 found.setdefault(images, []).append(self._bytes[part])
         return found
 
-    def _told(self, ref: ObjectRef) -> int | None:
-        seen: Object = self._seen[ref]
-        size = self._sizes[ref]
-        if isinstance(seen, Image):
-            return None if size is None or seen.shared_bytes is None else max(0, size - seen.shared_bytes)
-        # What a record shares is counted with the images.
-        return 0 if isinstance(seen, BuildCacheRecord) and seen.shared else size
-
     def _reached(self, start: int, taken: Collection[int]) -> tuple[int, ...]:
-        """Return a node and all below it, but for other objects and what is taken."""
-        return (start, *(self._below(start, taken, lambda node: True) - {start}))
+        """Return a node and all below it, but for what is taken, as the nodes of objects are."""
+        needs, node = self._needs, start
+        seen = {start: None}
+        # Most layers stand on one other.
+        while len(needs[node]) == 1:
+            [node] = needs[node]
+            if node in taken or node in seen:
+                return tuple(seen)
+            seen[node] = None
+        waiting = [node]
+        while waiting:
+            for node in needs[waiting.pop()]:
+                if node not in taken and node not in seen:
+                    seen[node] = None
+                    waiting.append(node)
+        return tuple(seen)
 
     def _at_hand(self, start: int, taken: Collection[int]) -> tuple[int, ...]:
         """Return a node and those right below it, through those that take nothing and only point at another."""
-        return tuple(self._below(start, taken, lambda node: self._bytes[node] == 0))
-
-    def _below(self, start: int, taken: Collection[int], leads_on: Callable[[int], bool]) -> set[int]:
-        """Return a node and those below it that are reached through what leads on."""
-        seen = {start}
+        seen = {start: None}
         waiting = [start]
         while waiting:
             for node in self._needs[waiting.pop()]:
-                if node not in seen and node not in taken and node not in self._objects:
-                    seen.add(node)
-                    if leads_on(node):
+                if node not in taken and node not in seen:
+                    seen[node] = None
+                    if self._bytes[node] == 0:
                         waiting.append(node)
-        return seen
+        return tuple(seen)
 
-    def _all_reached(self, starts: Sequence[int]) -> set[int]:
+    def _all_reached(self, starts: list[int]) -> set[int]:
         seen = set(starts)
-        waiting = list(starts)
-        while waiting:
-            for node in self._needs[waiting.pop()]:
+        # The list grows while it is gone through.
+        for start in starts:
+            for node in self._needs[start]:
                 if node not in seen:
                     seen.add(node)
-                    waiting.append(node)
+                    starts.append(node)
         return seen
 
 
-def _sum(sizes: Iterable[int | None]) -> int | None:
-    total = 0
-    for size in sizes:
-        if size is None:
-            return None
-        total += size
-    return total
+def _exact_bytes(graph: LayerGraph) -> Iterator[int | None]:
+    for node, (low, high) in enumerate(zip(graph.low, graph.high, strict=True)):
+        yield high if low == high and node not in graph.maybe else None
 
 
-def _added(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+def _told(item: Object, size: int | None) -> int | None:
+    """Return what an object has for itself by what the engine tells of it."""
+    if type(item) is Image:
+        return None if size is None or item.shared_bytes is None else max(0, size - item.shared_bytes)
+    # What a record shares is counted with the images.
+    return 0 if type(item) is BuildCacheRecord and item.shared else size

@@ -1,8 +1,9 @@
 """What belongs together: compose projects, repositories, ages, and layers that several images share."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from dockersweep.model.plan import ObjectRef
+from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import Group, ReportedObject, SharedLayers
 from dockersweep.policy.disk_report.footprint import Footprint
 from dockersweep.units import DAY, WEEK
@@ -14,21 +15,25 @@ BANDS: tuple[tuple[str, int | None], ...] = (
     ("a month to a quarter", 91 * DAY),
     ("older", None),
 )
+_ENDS = [end for _, end in BANDS if end is not None]
 UNKNOWN_AGE = "unknown"
 
+Objects = Mapping[int, ReportedObject]
+"""The objects of a report, by their numbers in the layer graph."""
 
-def projects(objects: Iterable[ReportedObject], footprint: Footprint) -> tuple[Group, ...]:
+
+def projects(objects: Objects, footprint: Footprint) -> tuple[Group, ...]:
     """Return the compose projects, the largest first."""
     return _largest_first(_grouped(objects, lambda one: one.project), footprint)
 
 
-def repositories(objects: Iterable[ReportedObject], footprint: Footprint) -> tuple[Group, ...]:
+def repositories(objects: Objects, footprint: Footprint) -> tuple[Group, ...]:
     """Return the repositories, the largest first."""
-    of_images = _grouped((one for one in objects if one.kind == "image"), lambda one: one.repository)
+    of_images = _grouped(objects, lambda one: one.repository)
     return _largest_first(of_images, footprint, has_versions=True)
 
 
-def ages(objects: Iterable[ReportedObject], footprint: Footprint) -> tuple[Group, ...]:
+def ages(objects: Objects, footprint: Footprint) -> tuple[Group, ...]:
     """Return the bands of age, the youngest first, and last what is of unknown age; each is there, also if empty."""
     grouped = _grouped(objects, lambda one: _band(one.age_seconds))
     names = (*(name for name, _ in BANDS), UNKNOWN_AGE)
@@ -39,41 +44,32 @@ def sharing(footprint: Footprint) -> tuple[SharedLayers, ...]:
     """Return how many layers stand under how many images, the most shared first."""
     found = footprint.layers_by_images()
     return tuple(
-        SharedLayers(images=images, layers=len(sizes), size_bytes=_sum(sizes))
+        SharedLayers(images=images, layers=len(sizes), size_bytes=known_sum(sizes))
         for images, sizes in sorted(found.items(), reverse=True)
     )
 
 
 def _band(age_seconds: int | None) -> str:
-    if age_seconds is None:
-        return UNKNOWN_AGE
-    return next(name for name, end in BANDS if end is None or age_seconds < end)
+    return UNKNOWN_AGE if age_seconds is None else BANDS[bisect_right(_ENDS, age_seconds)][0]
 
 
-def _grouped(
-    objects: Iterable[ReportedObject], key: Callable[[ReportedObject], str | None]
-) -> dict[str, list[ReportedObject]]:
-    found: dict[str, list[ReportedObject]] = {}
-    for one in objects:
+def _grouped(objects: Objects, key: Callable[[ReportedObject], str | None]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for node, one in objects.items():
         name = key(one)
         if name is not None:
-            found.setdefault(name, []).append(one)
+            found.setdefault(name, []).append(node)
     return found
 
 
 def _largest_first(
-    grouped: dict[str, list[ReportedObject]], footprint: Footprint, has_versions: bool = False
+    grouped: dict[str, list[int]], footprint: Footprint, has_versions: bool = False
 ) -> tuple[Group, ...]:
-    found: Iterator[Group] = (_group(name, objects, footprint, has_versions) for name, objects in grouped.items())
+    found: Iterator[Group] = (_group(name, nodes, footprint, has_versions) for name, nodes in grouped.items())
     return tuple(sorted(found, key=lambda group: (-(group.size_bytes or 0), group.name)))
 
 
-def _group(name: str, objects: Sequence[ReportedObject], footprint: Footprint, has_versions: bool = False) -> Group:
-    size, unused = footprint.together(ObjectRef(kind=one.kind, id=one.id) for one in objects)
-    versions = len(objects) if has_versions else None
-    return Group(name=name, objects=len(objects), size_bytes=size, unused_bytes=unused, versions=versions)
-
-
-def _sum(sizes: Iterable[int | None]) -> int | None:
-    listed = list(sizes)
-    return None if None in listed else sum(size or 0 for size in listed)
+def _group(name: str, nodes: Sequence[int], footprint: Footprint, has_versions: bool = False) -> Group:
+    size, unused = footprint.together(nodes)
+    versions = len(nodes) if has_versions else None
+    return Group(name=name, objects=len(nodes), size_bytes=size, unused_bytes=unused, versions=versions)

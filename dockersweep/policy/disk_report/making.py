@@ -1,28 +1,29 @@
 """Makes the report."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from msgspec import Struct
+
 from dockersweep.model.history import Life
-from dockersweep.model.inventory import Inventory, ScanWarning
-from dockersweep.model.plan import ObjectRef, Plan
-from dockersweep.model.report import Report, TrendPoint
+from dockersweep.model.inventory import ScanWarning
+from dockersweep.model.policy import Policy
+from dockersweep.model.report import Group, Report, ReportedObject, TrendPoint
+from dockersweep.policy.disk_report.finding_facts import FindingFacts
 from dockersweep.policy.disk_report.findings import find_all
 from dockersweep.policy.disk_report.footprint import Footprint
 from dockersweep.policy.disk_report.groups import ages, projects, repositories, sharing
-from dockersweep.policy.disk_report.objects import reported_objects, whole_sizes
-from dockersweep.policy.disk_report.scene import Scene
+from dockersweep.policy.disk_report.objects import largest_first, reported_objects, whole_sizes
 from dockersweep.policy.disk_report.shares import shares_of_disk
 from dockersweep.policy.disk_report.trend import trend_of
-from dockersweep.policy.planner import without_collector
-from dockersweep.policy.totals import Totals, reclaim_of_unused
-from dockersweep.policy.unmarked_volumes import unmarked_volumes
-from dockersweep.policy.use import describe_use
+from dockersweep.policy.judging.foreseen import Foreseen
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.judging.unmarked_volumes import unmarked_volumes
+from dockersweep.policy.judging.unwatched import unwatched_objects
+from dockersweep.policy.judging.use import reclaim_of_unused
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(Struct, frozen=True):
     """What the ledger remembers of an engine."""
 
     points: tuple[TrendPoint, ...]
@@ -31,54 +32,63 @@ class Past:
     """The images without a tag that came in the last week."""
 
 
-@without_collector()
-def make_report(inventory: Inventory, plan: Plan, past: Past | None) -> Report:
-    """Return the report on an inventory; `past` is None where there is no ledger."""
-    uses = describe_use(inventory, plan.now)
-    going = {ObjectRef(kind=one.kind, id=one.id) for one in plan.decisions if one.verdict == "remove"}
-    if_unused_went = reclaim_of_unused(inventory, uses)
-    sizes = whole_sizes(inventory, uses)
-    in_use = [ObjectRef(kind=use.kind, id=use.id) for use in uses if use.in_use]
-    footprint = Footprint(inventory, in_use, sizes)
-    objects = reported_objects(inventory, uses, going, sizes, footprint)
+def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past | None) -> Report:
+    """Return the report on an inventory, and on what a policy would do; `past` is None where there is no ledger."""
+    inventory = survey.inventory
+    going = frozenset(foreseen.going)
+    if_unused_went = reclaim_of_unused(survey, [ref for ref in survey.objects if ref in survey.unused])
+    sizes = whole_sizes(survey)
+    footprint = Footprint(survey, sizes)
+    objects = reported_objects(survey, sizes, going, footprint)
     of_repositories = repositories(objects, footprint)
-    trend = None if past is None else trend_of(_until(past.points, inventory.taken_at), inventory.disk)
-    scene = Scene(
-        inventory=inventory,
-        now=plan.now,
-        base=plan.size_base,
-        objects={ObjectRef(kind=one.kind, id=one.id): one for one in objects},
-        repositories=of_repositories,
-        trend=trend,
-        arrivals=past.arrivals if past else (),
-        unmarked_volumes=unmarked_volumes(inventory, plan),
-    )
-    findings, silenced = find_all(scene, plan.policy.silenced_findings)
-    totals = Totals(inventory)
-    folder, remainder, warnings = _folder(inventory, totals)
+    facts = _facts(survey, policy, foreseen, past, objects, of_repositories)
+    findings, silenced = find_all(facts, policy.silenced_findings)
+    folder, remainder, warnings = _folder(survey)
     return Report(
         schema="dockersweep.report/1",
         engine=inventory.engine,
         taken_at=inventory.taken_at,
-        now=plan.now,
-        policy_source=plan.policy.source,
-        size_base=plan.size_base,
-        not_from_disk=plan.not_from_disk,
-        shares=shares_of_disk(inventory, totals, uses, going, plan.reclaim_of_kinds, if_unused_went.of_kinds),
+        now=survey.now,
+        policy_source=policy.source,
+        size_base=survey.size_base,
+        not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
+        shares=shares_of_disk(survey, going, foreseen.freed.of_kinds, if_unused_went.of_kinds),
         folder_bytes=folder,
         remainder_bytes=remainder,
         disk=inventory.disk,
-        reclaimable=plan.reclaim,
+        reclaimable=foreseen.freed.total,
         unused=if_unused_went.total,
-        objects=objects,
+        objects=largest_first(objects.values()),
         projects=projects(objects, footprint),
         repositories=of_repositories,
         ages=ages(objects, footprint),
         sharing=sharing(footprint),
         findings=findings,
         silenced=silenced,
-        trend=trend,
-        warnings=(*plan.warnings, *warnings),
+        trend=facts.trend,
+        warnings=(*foreseen.warnings, *warnings),
+    )
+
+
+def _facts(
+    survey: Survey,
+    policy: Policy,
+    foreseen: Foreseen,
+    past: Past | None,
+    objects: Mapping[int, ReportedObject],
+    of_repositories: tuple[Group, ...],
+) -> FindingFacts:
+    """Return what findings look at."""
+    inventory = survey.inventory
+    return FindingFacts(
+        survey=survey,
+        objects=dict(zip(survey.layer_graph.node_of, objects.values(), strict=True)),
+        repositories=of_repositories,
+        trend=None if past is None else trend_of(_until(past.points, inventory.taken_at), inventory.disk),
+        decision_of=foreseen.decision_of,
+        arrivals=past.arrivals if past else (),
+        unmarked_volumes=unmarked_volumes(inventory, policy, foreseen.decision_of),
+        unwatched=tuple(unwatched_objects(survey, policy, foreseen.decision_of)),
     )
 
 
@@ -91,11 +101,13 @@ def _until(points: Sequence[TrendPoint], now: datetime) -> list[TrendPoint]:
     return [point for point in points if point.at <= now]
 
 
-def _folder(inventory: Inventory, totals: Totals) -> tuple[int | None, int | None, tuple[ScanWarning, ...]]:
+def _folder(survey: Survey) -> tuple[int | None, int | None, tuple[ScanWarning, ...]]:
     """Return what the engine's folder takes, what of it is no object's, and why that is not known."""
-    folder = None if inventory.folder is None else inventory.folder.size_bytes
-    counted = totals.in_the_folder
-    if folder is None or counted is not None:
-        return folder, None if folder is None or counted is None else folder - counted, ()
+    folder = None if survey.inventory.folder is None else survey.inventory.folder.size_bytes
+    if folder is None:
+        return None, None, ()
+    counted = survey.totals.in_the_folder
+    if counted is not None:
+        return folder, folder - counted, ()
     text = "not known: not everything that is in the engine's folder is counted in disk blocks"
     return folder, None, (ScanWarning(about="remainder", text=text),)

@@ -1,72 +1,68 @@
 """Each object as a report has it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from dockersweep.model.inventory import BuildCacheRecord, Image, Inventory, Object
-from dockersweep.model.naming import objects_of, ref_of
-from dockersweep.model.plan import ObjectRef
+from dockersweep.model.image_references import repository_of
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Object, ObjectRef
+from dockersweep.model.naming import name_of
 from dockersweep.model.report import ReportedObject
-from dockersweep.model.use import Use
 from dockersweep.policy.disk_report.footprint import Footprint
-from dockersweep.policy.image_names import repository_of
-from dockersweep.policy.sizes import size_base
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.judging.use import why_so
 
 
-def whole_sizes(inventory: Inventory, uses: Collection[Use]) -> dict[ObjectRef, int | None]:
+def whole_sizes(survey: Survey) -> dict[int, int | None]:
     """Return the size of each object, that of a container with its log as far as that is known."""
-    sizes = {ObjectRef(kind=use.kind, id=use.id): use.size_bytes for use in uses}
-    if size_base(inventory) == "lengths" and inventory.engine.flavour == "docker":
-        for container in inventory.containers:
-            if container.size_bytes is not None:
-                sizes[ref_of(container)] = container.size_bytes + (container.log_bytes or 0)
+    sizes = {node: survey.sizes.of_node(node, item) for node, item in _numbered(survey)}
+    if survey.size_base == "lengths" and survey.inventory.engine.flavour == "docker":
+        for node, item in _numbered(survey):
+            if type(item) is Container and item.size_bytes is not None:
+                sizes[node] = item.size_bytes + (item.log_bytes or 0)
     return sizes
 
 
+def _numbered(survey: Survey) -> Iterable[tuple[int, Object]]:
+    return zip(survey.layer_graph.node_of.values(), survey.objects.values(), strict=True)
+
+
 def reported_objects(
-    inventory: Inventory,
-    uses: Collection[Use],
-    going: Collection[ObjectRef],
-    sizes: Mapping[ObjectRef, int | None],
-    footprint: Footprint,
-) -> tuple[ReportedObject, ...]:
-    """Return all objects, the largest first; `going` are those that the policy would remove."""
-    seen = {ref_of(one): one for one in objects_of(inventory)}
-    found = []
-    for use in uses:
-        ref = ObjectRef(kind=use.kind, id=use.id)
-        found.append(
-            ReportedObject(
-                kind=use.kind,
-                id=use.id,
-                name=use.name,
-                project=project_of(seen[ref]),
-                repository=_repository(seen[ref]),
-                size_bytes=sizes[ref],
-                own_bytes=footprint.own_bytes(ref),
-                in_use=use.in_use,
-                goes=ref in going,
-                age_seconds=use.age_seconds,
-                age_source=use.age_source,
-                why=_why(use),
-            )
+    survey: Survey, sizes: Mapping[int, int | None], going: Collection[ObjectRef], footprint: Footprint
+) -> dict[int, ReportedObject]:
+    """Return all objects, by their numbers in the layer graph; `going` are those that the policy would remove."""
+    unused, now, own_bytes, objects = survey.unused, survey.now, footprint.own_bytes, survey.objects
+    found = {}
+    for ref, node in survey.layer_graph.node_of.items():
+        item = objects[ref]
+        since = survey.since(ref, item)
+        found[node] = ReportedObject(
+            kind=ref.kind,
+            id=ref.id,
+            name=name_of(item),
+            project=None if type(item) is BuildCacheRecord else item.project,
+            repository=_repository(item) if type(item) is Image else None,
+            size_bytes=sizes[node],
+            own_bytes=own_bytes[node],
+            in_use=ref not in unused,
+            goes=ref in going,
+            age_seconds=None if since is None else since.seconds(now),
+            age_source=None if since is None else since.source,
+            why=_why(ref, item, survey),
         )
-    return tuple(sorted(found, key=lambda one: (-(one.size_bytes or 0), one.kind, one.name, one.id)))
+    return found
 
 
-def _why(use: Use) -> str:
+def largest_first(objects: Iterable[ReportedObject]) -> tuple[ReportedObject, ...]:
+    """Return objects in the order in which they are shown."""
+    return tuple(sorted(objects, key=lambda one: (-(one.size_bytes or 0), one.kind, one.name, one.id)))
+
+
+def _why(ref: ObjectRef, item: Object, survey: Survey) -> str:
     """Return why an object is in use or what lies about; what BuildKit calls regular is a step of a build."""
-    if use.kind != "build-cache" or use.in_use:
-        return use.why
-    return "step" + use.why.removeprefix("regular") if use.why.startswith("regular") else use.why
+    if type(item) is BuildCacheRecord and item.type == "regular" and ref in survey.unused:
+        return "step, shared" if item.shared else "step"
+    return why_so(ref, item, survey)
 
 
-def project_of(seen: Object) -> str | None:
-    """Return the compose project of an object; build cache has none."""
-    return None if isinstance(seen, BuildCacheRecord) else seen.project
-
-
-def _repository(seen: Object) -> str | None:
-    if not isinstance(seen, Image):
-        return None
-    reference = next(iter((*seen.tags, *seen.digests)), None)
+def _repository(image: Image) -> str | None:
+    reference = next(iter((*image.tags, *image.digests)), None)
     return None if reference is None else repository_of(reference)

@@ -7,22 +7,22 @@ widened by how much the residuals of neighbours resemble each other (after Hamed
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from statistics import NormalDist, median
+
+from msgspec import Struct
 
 FEWEST = 5
 """With fewer points no range of 90 % has ends."""
 MOST = 120
 """Of more points as many are looked at, evenly over the time: there are pairs of each with each."""
-_DEVIATIONS = NormalDist().inv_cdf(0.95)
+_DEVIATIONS = 1.6448536269514715
+"""The 95th percentile of the standard normal distribution."""
 _MOST_ALIKE = 0.95
 
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Slope:
+class Slope(Struct, frozen=True):
     """A slope and the two between which it lies with a confidence of about 90 %."""
 
     middle: float
@@ -43,11 +43,16 @@ def slope_of(points: Sequence[Point]) -> Slope | None:
     )
     if not slopes:
         return None
-    middle = median(slopes)
+    middle = _median(slopes)
     reach = _DEVIATIONS * math.sqrt(_scatter([y for _, y in some]) * _resemblance(some, middle))
     low = max(0, math.floor((len(slopes) - reach) / 2))
     high = min(len(slopes) - 1, math.ceil((len(slopes) + reach) / 2))
     return Slope(middle, slopes[low], slopes[high])
+
+
+def _median(ordered: Sequence[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _evenly(points: Sequence[Point]) -> list[Point]:

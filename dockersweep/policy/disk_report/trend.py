@@ -1,4 +1,4 @@
-"""How what takes space has grown, and when the disk is full if that goes on."""
+"""How sizes have grown over the scans of the ledger, and when the disk is full at that rate."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,18 +9,18 @@ from dockersweep.policy.disk_report.slope import FEWEST, Slope, slope_of
 from dockersweep.units import DAY, format_duration, format_instant, format_size
 
 WINDOW = timedelta(days=60)
-"""What was longer ago says little of how it goes on."""
+"""Older points say little about the next weeks."""
 LEAST_SPAN_SECONDS = DAY
-"""A growth by the day cannot be told from hours."""
+"""A rate per day cannot be estimated from hours."""
 LONGEST_DAYS = 3650
 SMALLEST_PERCENT = 0.1
 WHOLE_PERCENTS = 9.5
 
 
 def trend_of(points: Sequence[TrendPoint], disk: Disk | None) -> Trend:
-    """Return the trend of what earlier scans left, the oldest first."""
+    """Return the trend of points of earlier scans, the oldest first."""
     of_shares = [_growth(share, points) for share in SHARES if share != "network"]
-    of_shares.sort(key=lambda one: -(one.bytes_per_day or 0))
+    of_shares.sort(key=lambda growth: -(growth.bytes_per_day or 0))
     growth = (*of_shares, _growth("total", points), _growth("disk", points))
     soonest, middle, latest = _days_until_full(growth[-1], disk)
     return Trend(
@@ -34,32 +34,32 @@ def trend_of(points: Sequence[TrendPoint], disk: Disk | None) -> Trend:
 
 
 def _growth(share: GrownShare, points: Sequence[TrendPoint]) -> GrowthOfShare:
-    told = [(point.at, size) for point in points if (size := point.sizes.get(share)) is not None]
-    if told:
-        told = [(at, size) for at, size in told if at >= told[-1][0] - WINDOW]
-    span = int((told[-1][0] - told[0][0]).total_seconds()) if told else 0
+    known = [(point.at, size) for point in points if (size := point.sizes.get(share)) is not None]
+    if known:
+        known = [(at, size) for at, size in known if at >= known[-1][0] - WINDOW]
+    span = int((known[-1][0] - known[0][0]).total_seconds()) if known else 0
     slope: Slope | None = None
     if span >= LEAST_SPAN_SECONDS:
-        slope = slope_of([((at - told[0][0]).total_seconds() / DAY, float(size)) for at, size in told])
+        slope = slope_of([((at - known[0][0]).total_seconds() / DAY, float(size)) for at, size in known])
     return GrowthOfShare(
         share=share,
-        points=len(told),
+        points=len(known),
         span_seconds=span,
         bytes_per_day=None if slope is None else round(slope.middle),
         low_bytes_per_day=None if slope is None else round(slope.low),
         high_bytes_per_day=None if slope is None else round(slope.high),
-        grown_bytes=told[-1][1] - told[0][1] if len(told) > 1 else None,
+        grown_bytes=known[-1][1] - known[0][1] if len(known) > 1 else None,
     )
 
 
 def _days_until_full(growth: GrowthOfShare, disk: Disk | None) -> tuple[float | None, float | None, float | None]:
-    """Return the soonest, the likely and the latest; None where it does not grow at that rate, or takes so long that
-    nothing of today tells."""
+    """Return the soonest, the likely and the latest; None where it does not grow at that rate, or takes over ten
+    years."""
     if disk is None:
         return None, None, None
     rates = growth.high_bytes_per_day, growth.bytes_per_day, growth.low_bytes_per_day
     days = [None if rate is None or rate <= 0 else disk.free_bytes / rate for rate in rates]
-    soonest, middle, latest = (None if one is None or one > LONGEST_DAYS else one for one in days)
+    soonest, middle, latest = (None if count is None or count > LONGEST_DAYS else count for count in days)
     return soonest, middle, latest
 
 
@@ -71,8 +71,8 @@ def _text(
 ) -> str:
     *_, total, of_disk = growth
     if of_disk.points == 0 or disk is None:
-        is_told = any(one.bytes_per_day is not None for one in growth)
-        return f"nothing tells how full the disk was, or is{'' if is_told else f'; {_too_few(points)}'}"
+        has_rates = any(share.bytes_per_day is not None for share in growth)
+        return f"nothing tells how full the disk was, or is{'' if has_rates else f'; {_too_few(points)}'}"
     if of_disk.bytes_per_day is None:
         return _too_few([point for point in points if point.sizes.get("disk") is not None])
     basis = f"from {_scans(of_disk.points)} over {format_duration(of_disk.span_seconds)}"
@@ -107,7 +107,7 @@ def _too_few(points: Sequence[TrendPoint]) -> str:
 
 
 def _of_that(total: GrowthOfShare, disk: GrowthOfShare) -> str:
-    """Return how much of the growth of the disk is the engine's: what it may give back wins no more than that."""
+    """Return how much of the growth of the disk is the engine's: freeing space there slows no more than that."""
     if total.bytes_per_day is None or not disk.bytes_per_day:
         return ""
     percent = 100 * total.bytes_per_day / disk.bytes_per_day

@@ -1,89 +1,145 @@
-"""What there is to find about volumes."""
+"""Findings about volumes: what finds each, and its row."""
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
-from dockersweep.model.inventory import Volume
-from dockersweep.model.plan import ObjectRef
-from dockersweep.policy.disk_report.scene import Evidence, Found, Scene
+from dockersweep.model.inventory import ObjectRef, Volume
+from dockersweep.model.last_use import KnownProject
+from dockersweep.model.naming import ref_of
+from dockersweep.policy.disk_report.evidence import Evidence
+from dockersweep.policy.disk_report.finding_facts import FindingFacts
+from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
+from dockersweep.policy.judging import unmarked_volumes
+from dockersweep.policy.judging.aged import aged
 from dockersweep.units import DAY, format_duration, format_size
+from dockersweep.words.ages import age_text
 
 LONG_SECONDS = 30 * DAY
-GONE_SECONDS = DAY
-"""A project that is being made anew has no containers for a moment."""
 # buildx: driver/docker-container, the volume of a builder's node.
 _BUILDER_STATE = re.compile(r"(buildx_buildkit_.+)_state")
 
 
-def unused_for_long(scene: Scene) -> Found:
-    """Volumes that nothing was ever seen to use, or has not for a month; others of this file tell of their own."""
-    told_below = {volume.name for volume in scene.unmarked_volumes}
-    for volume in _not_named_by_unseen_services(scene):
-        if _builder_of(volume) or _project_is_gone(scene, volume) or volume.name in told_below:
+def unused_for_long(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the volumes of which no use in a month is known, but for those of the other findings about volumes."""
+    unmarked = {volume.name for volume in facts.unmarked_volumes}
+    for volume in _not_named_by_unseen_services(facts):
+        if _builder_of(volume) or volume.project in facts.idle_projects or volume.name in unmarked:
             continue
-        told, instant = _last_known(volume)
-        since = scene.seconds_since(instant)
-        if since is not None and since >= LONG_SECONDS:
-            yield _evidence(scene, volume, told.format(format_duration(since)))
+        survey = facts.survey
+        since = survey.since(ref_of(volume), volume)
+        if since is not None and since.seconds(survey.now) >= LONG_SECONDS:
+            yield _evidence(facts, volume, age_text(aged(volume, since, survey.now, survey.watch)))
 
 
-def of_gone_projects(scene: Scene) -> Found:
-    """Volumes of compose projects that have no container left."""
-    for volume in _not_named_by_unseen_services(scene):
-        if _project_is_gone(scene, volume):
-            yield _evidence(scene, volume, f"project {volume.project}", volume.project or "")
+def of_gone_projects(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the unused volumes of compose projects that have had no container here for a day or longer, without those
+    that the policy protects; those of projects whose files are gone rank first."""
+    for volume in _not_named_by_unseen_services(facts):
+        project = facts.idle_projects.get(volume.project or "")
+        if project is not None and not facts.is_protected(ObjectRef(kind="volume", id=volume.name)):
+            why = _without_containers(facts, project)
+            yield _evidence(facts, volume, why, project.project, rank=1 if project.missing else 0)
 
 
-def of_gone_builders(scene: Scene) -> Found:
-    """The state of builders whose container is gone: buildx leaves it where a builder is removed with its container."""
-    names = {one.name for one in scene.inventory.containers}
-    for volume in _idle(scene):
+def _without_containers(facts: FindingFacts, project: KnownProject) -> str:
+    """Return since when a project has had no container here, and what is known of its files. It may be up elsewhere."""
+    since = format_duration(facts.seconds_since(project.container_at) or 0)
+    return f"project {project.project} has had no container here for {since}{_files(project)}"
+
+
+def _files(project: KnownProject) -> str:
+    folder, missing = project.working_dir, project.missing
+    if folder is None or missing is None:
+        return ""
+    if folder in missing:
+        return f"; its folder {folder} is gone"
+    return f"; its file {missing[0]} is gone" if missing else f"; its folder {folder} is still there"
+
+
+def of_gone_builders(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the volumes of buildx builders that have no container left."""
+    names = {container.name for container in facts.inventory.containers}
+    for volume in facts.idle_volumes:
         builder = _builder_of(volume)
         if builder is not None and builder not in names:
-            yield _evidence(scene, volume, f"there is no container {builder}")
+            yield _evidence(facts, volume, f"there is no container {builder}")
 
 
-def not_marked_anonymous(scene: Scene) -> Found:
-    """Volumes that a rule for anonymous ones does not match, for want of the engine's label."""
-    for volume in scene.unmarked_volumes:
+def not_marked_anonymous(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the volumes that a rule for anonymous ones does not match only because the engine set no label."""
+    for volume in facts.unmarked_volumes:
         created = "unknown" if volume.created_at is None else f"{volume.created_at:%Y-%m-%d}"
-        yield _evidence(scene, volume, f"created {created}")
+        yield _evidence(facts, volume, f"created {created}")
 
 
-def _idle(scene: Scene) -> Iterator[Volume]:
-    for volume in scene.inventory.volumes:
-        if not scene.objects[ObjectRef(kind="volume", id=volume.name)].in_use:
-            yield volume
-
-
-def _not_named_by_unseen_services(scene: Scene) -> Iterator[Volume]:
-    """Of what services may use that cannot be seen, nothing tells that it is of no use."""
-    return (volume for volume in _idle(scene) if scene.inventory.services is not None or volume.anonymous)
+def _not_named_by_unseen_services(facts: FindingFacts) -> Iterator[Volume]:
+    """Yield the unused volumes, without named ones where services that cannot be listed may use them."""
+    return (volume for volume in facts.idle_volumes if facts.inventory.services is not None or volume.anonymous)
 
 
 def _builder_of(volume: Volume) -> str | None:
-    found = _BUILDER_STATE.fullmatch(volume.name)
-    return None if found is None else found[1]
+    match = _BUILDER_STATE.fullmatch(volume.name)
+    return None if match is None else match[1]
 
 
-def _project_is_gone(scene: Scene, volume: Volume) -> bool:
-    since = scene.seconds_since(volume.created_at)
-    is_young = since is not None and since < GONE_SECONDS
-    return volume.project is not None and not is_young and volume.project not in scene.projects_with_containers
+def _evidence(facts: FindingFacts, volume: Volume, why: str, matched_by: str = "", rank: int = 0) -> Evidence:
+    size = facts.objects[ObjectRef(kind="volume", id=volume.name)].size_bytes
+    text = f"{volume.name}: {format_size(size)}, {why}"
+    return Evidence(text, size, rank, name=volume.name, matched_by=matched_by)
 
 
-def _last_known(volume: Volume) -> tuple[str, datetime | None]:
-    """Return since when nothing is known to use a volume, and what that rests on: before the first scan that saw it,
-    it may have been used till yesterday."""
-    unused, first = volume.first_seen_unused_at, volume.first_seen_at
-    if unused is not None and unused != first:
-        return "not used for {}", unused
-    if volume.created_at is not None:
-        return "created {} ago, never seen in use", volume.created_at
-    return "first seen {} ago, never in use", unused
+def _rule_for_unused(what: str, condition: str) -> FixTemplate:
+    return FixTemplate(
+        f"look with {{command}}; {{rule}} removes {what} seen unused for so long",
+        command="dockersweep explain volume:{name}",
+        rule=('kind = "volume"', condition, 'remove.unused_for = "30d"'),
+    )
 
 
-def _evidence(scene: Scene, volume: Volume, why: str, matched_by: str = "") -> Evidence:
-    size = scene.objects[ObjectRef(kind="volume", id=volume.name)].size_bytes
-    return Evidence(f"{volume.name}: {format_size(size)}, {why}", size, name=volume.name, matched_by=matched_by)
+VOLUME_FINDINGS = (
+    FindingRow(
+        "DS003",
+        "note",
+        title_of_one="1 volume has been of no use for long",
+        title_of_many="{} volumes have been of no use for long",
+        fix=_rule_for_unused("it once it was", "match.name = {pattern}"),
+        find=unused_for_long,
+    ),
+    FindingRow(
+        "DS004",
+        "note",
+        title_of_one="1 volume is of a compose project that has no container here",
+        title_of_many="{} volumes are of compose projects that have no container here",
+        fix=_rule_for_unused("those of the projects that it names once they were", "match.project = {patterns}"),
+        find=of_gone_projects,
+    ),
+    FindingRow(
+        "DS005",
+        "note",
+        title_of_one="1 volume is the state of a buildx builder that is gone",
+        title_of_many="{} volumes are the state of buildx builders that are gone",
+        fix=FixTemplate(
+            "{command}: it is cache only, which builds make anew",
+            command="docker volume rm {name}",
+        ),
+        find=of_gone_builders,
+    ),
+    FindingRow(
+        unmarked_volumes.FINDING,
+        "note",
+        title_of_one="1 unused volume looks anonymous but is not marked so",
+        title_of_many="{} unused volumes look anonymous but are not marked so",
+        fix=FixTemplate(
+            "look with {command}; {rule} removes them all, also those that a person or a program named so",
+            command="dockersweep explain volume:{name}",
+            rule=(
+                'kind = "volume"',
+                'match.name = "/^[0-9a-f]{{64}}$/"',
+                'match.driver = "local"',
+                "match.has_options = false",
+                'remove.unused_for = "30d"',
+            ),
+        ),
+        find=not_marked_anonymous,
+    ),
+)

@@ -1,0 +1,331 @@
+"""The options of each verb, typed. `options_of` makes them of what argparse read; nothing else knows of that."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from dockersweep.model.inventory import Kind
+    from dockersweep.model.report import Severity
+    from dockersweep.policy.language.flags import PolicyFlags
+    from dockersweep.units import Age
+
+T = TypeVar("T", bound=Struct)
+LogFormat = Literal["text", "json", "journal"]
+
+
+class EngineOptions(Struct, frozen=True, kw_only=True):
+    """What is read, an engine or in its place a saved inventory, and how."""
+
+    host: str | None
+    context: str | None
+    inventory: str | None
+    """The path of a saved inventory."""
+    reads_sizes: bool
+    size_timeout_seconds: float
+    engine_timeout_seconds: float
+    """How long any other answer may take, and how long a sweep waits for an engine that went away."""
+    uses_ledger: bool
+    shows_progress: bool
+    """Whether a terminal may get a progress bar: not between events that are for programs."""
+
+    @property
+    def names_engine(self) -> bool:
+        """Whether an engine is asked for by a flag."""
+        return self.host is not None or self.context is not None
+
+
+class OutputOptions(Struct, frozen=True, kw_only=True):
+    """Where the result goes, and how it and what happens meanwhile are written."""
+
+    format: str
+    path: str | None
+    """None or "-" for standard output."""
+    log_format: LogFormat
+
+    @property
+    def goes_to_file(self) -> bool:
+        """Whether the result goes to a file, where nobody sees it at once."""
+        return self.path not in (None, "-")
+
+
+class PolicyOptions(Struct, frozen=True, kw_only=True):
+    """Which policy is in force, and what flags change in it."""
+
+    path: str | None
+    """As --policy has it; None where that is not given."""
+    flags: "PolicyFlags"
+
+
+class ScanOptions(Struct, frozen=True, kw_only=True):
+    """The options of `scan`."""
+
+    engine: EngineOptions
+    output: OutputOptions
+    kinds: "tuple[Kind, ...]"
+    """None given is all of them."""
+    filters: tuple[tuple[str, str], ...]
+    """Each a key and its value."""
+    all: bool
+    """Whether what is used is listed too."""
+    verbose: bool
+    """Whether the compose project of each is told."""
+    sort: Literal["size", "age", "name"] | None
+    header: bool
+
+    @property
+    def selects(self) -> bool:
+        """Whether anything but the whole inventory, as it is, is asked for."""
+        return bool(self.kinds or self.filters or self.all or self.sort or not self.header)
+
+
+class PlanOptions(Struct, frozen=True, kw_only=True):
+    """The options of `plan`, and of `sweep --dry-run`."""
+
+    engine: EngineOptions
+    policy: PolicyOptions
+    output: OutputOptions
+    verbose: bool
+    quiet: bool
+    exit_code: bool
+    confirm_engine: str | None
+
+
+class RunOptions(Struct, frozen=True, kw_only=True):
+    """What `sweep` and `apply` share: how a plan is carried out."""
+
+    verb: str
+    engine: EngineOptions
+    output: OutputOptions
+    yes: bool
+    verbose: bool
+    quiet: bool
+    confirm_engine: str | None
+    yes_first_time: bool
+    lock_timeout_seconds: float
+    removal_timeout_seconds: float
+    audit_log: str | None
+    """A path, or "journal"."""
+    require_ledger: bool
+    keep_history: "Age"
+
+
+class SweepOptions(Struct, frozen=True, kw_only=True):
+    """The options of `sweep`."""
+
+    run: RunOptions
+    policy: PolicyOptions
+    dry_run: bool
+    plan: PlanOptions
+    """For a dry run."""
+
+
+class ApplyOptions(Struct, frozen=True, kw_only=True):
+    """The options of `apply`."""
+
+    run: RunOptions
+    policy: PolicyOptions
+    plan: str
+    """The path of the saved plan, "-" for standard input."""
+    max_age: "Age"
+
+
+class ReportOptions(Struct, frozen=True, kw_only=True):
+    """The options of `report`."""
+
+    engine: EngineOptions
+    policy: PolicyOptions
+    output: OutputOptions
+    fail_on: "Severity | None"
+
+
+class ExplainOptions(Struct, frozen=True, kw_only=True):
+    """The options of `explain`."""
+
+    engine: EngineOptions
+    policy: PolicyOptions
+    output: OutputOptions
+    object: str
+
+
+class HistoryOptions(Struct, frozen=True, kw_only=True):
+    """The options of `history`."""
+
+    names_engine: bool
+    output: OutputOptions
+    run: int | Literal["verify"] | None
+    object: str | None
+    since: str | None
+
+
+class PolicyVerbOptions(Struct, frozen=True, kw_only=True):
+    """The options of `policy`."""
+
+    engine: EngineOptions
+    policy: PolicyOptions
+    output: OutputOptions
+    action: str
+    directory: str | None
+    """The folder with the cases of `policy test`."""
+
+
+class SchemaOptions(Struct, frozen=True, kw_only=True):
+    """The options of `schema`."""
+
+    output: OutputOptions
+    name: str
+
+
+class CompletionOptions(Struct, frozen=True, kw_only=True):
+    """The options of `completion`."""
+
+    host: str | None
+    context: str | None
+    output: OutputOptions
+    shell: Literal["bash", "zsh", "fish", "names"]
+    build_parser: Callable[[], argparse.ArgumentParser]
+    """What the script is made of: verbs do not import the parser."""
+
+
+Options = (
+    ScanOptions
+    | PlanOptions
+    | SweepOptions
+    | ApplyOptions
+    | ReportOptions
+    | ExplainOptions
+    | HistoryOptions
+    | PolicyVerbOptions
+    | SchemaOptions
+    | CompletionOptions
+)
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """Return the options of the verb that a command line names."""
+    return _OPTIONS[arguments.verb](arguments)
+
+
+def _made(options: type[T], arguments: argparse.Namespace, **others: Any) -> T:
+    """Return options: each that is not among the others is the argument of the same name."""
+    names = set(options.__struct_fields__) - others.keys()
+    return options(**others, **{name: getattr(arguments, name) for name in names})
+
+
+def _engine(arguments: argparse.Namespace) -> EngineOptions:
+    return EngineOptions(
+        host=arguments.host,
+        context=arguments.context,
+        inventory=arguments.inventory,
+        reads_sizes=arguments.sizes,
+        size_timeout_seconds=arguments.size_timeout.seconds,
+        engine_timeout_seconds=arguments.engine_timeout.seconds,
+        uses_ledger=arguments.ledger,
+        shows_progress=arguments.log_format == "text",
+    )
+
+
+def _output(arguments: argparse.Namespace) -> OutputOptions:
+    return OutputOptions(format=arguments.format, path=arguments.output, log_format=arguments.log_format)
+
+
+def _policy(arguments: argparse.Namespace) -> PolicyOptions:
+    # A shell that completes a name waits, and needs none of this.
+    from dockersweep.policy.language.flags import PolicyFlags
+
+    flags = _made(
+        PolicyFlags,
+        arguments,
+        kinds=tuple(arguments.kind),
+        keep_labels=tuple(arguments.keep_label),
+        keep_names=tuple(arguments.keep_name),
+        keep_images=tuple(arguments.keep_image),
+    )
+    return PolicyOptions(path=arguments.policy, flags=flags)
+
+
+def _common(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what every verb has that judges what it reads."""
+    return {"engine": _engine(arguments), "policy": _policy(arguments), "output": _output(arguments)}
+
+
+def _of_scan(arguments: argparse.Namespace) -> ScanOptions:
+    kinds, filters = tuple(arguments.kind), tuple(arguments.filter)
+    reading = {"engine": _engine(arguments), "output": _output(arguments)}
+    return _made(ScanOptions, arguments, **reading, kinds=kinds, filters=filters)
+
+
+def _of_plan(arguments: argparse.Namespace) -> PlanOptions:
+    return _made(PlanOptions, arguments, **_common(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> RunOptions:
+    return _made(
+        RunOptions,
+        arguments,
+        engine=_engine(arguments),
+        output=_output(arguments),
+        lock_timeout_seconds=arguments.lock_timeout.seconds,
+        removal_timeout_seconds=arguments.removal_timeout.seconds,
+    )
+
+
+def _of_sweep(arguments: argparse.Namespace) -> SweepOptions:
+    plan = _of_plan(arguments)
+    return SweepOptions(run=_run(arguments), policy=plan.policy, dry_run=arguments.dry_run, plan=plan)
+
+
+def _of_apply(arguments: argparse.Namespace) -> ApplyOptions:
+    return ApplyOptions(run=_run(arguments), policy=_policy(arguments), plan=arguments.plan, max_age=arguments.max_age)
+
+
+def _of_report(arguments: argparse.Namespace) -> ReportOptions:
+    return _made(ReportOptions, arguments, **_common(arguments))
+
+
+def _of_explain(arguments: argparse.Namespace) -> ExplainOptions:
+    return _made(ExplainOptions, arguments, **_common(arguments))
+
+
+def _of_history(arguments: argparse.Namespace) -> HistoryOptions:
+    return HistoryOptions(
+        names_engine=arguments.host is not None or arguments.context is not None,
+        output=_output(arguments),
+        run=arguments.run,
+        object=arguments.object,
+        since=arguments.since,
+    )
+
+
+def _of_policy(arguments: argparse.Namespace) -> PolicyVerbOptions:
+    return _made(PolicyVerbOptions, arguments, **_common(arguments))
+
+
+def _of_schema(arguments: argparse.Namespace) -> SchemaOptions:
+    return SchemaOptions(output=_output(arguments), name=arguments.name)
+
+
+def _of_completion(arguments: argparse.Namespace) -> CompletionOptions:
+    return CompletionOptions(
+        host=arguments.host,
+        context=arguments.context,
+        output=_output(arguments),
+        shell=arguments.shell,
+        build_parser=arguments.build_parser,
+    )
+
+
+_OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
+    "scan": _of_scan,
+    "plan": _of_plan,
+    "sweep": _of_sweep,
+    "apply": _of_apply,
+    "report": _of_report,
+    "explain": _of_explain,
+    "history": _of_history,
+    "policy": _of_policy,
+    "schema": _of_schema,
+    "completion": _of_completion,
+}

@@ -1,0 +1,1 @@
+"""What `sweep` and `apply` share: permission, locks, rounds and records."""

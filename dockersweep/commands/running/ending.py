@@ -1,0 +1,35 @@
+"""How a run ends: its exit status, and what is written of its outcome."""
+
+from dockersweep.commands.options import RunOptions
+from dockersweep.commands.write import terminal_width
+from dockersweep.errors import EngineError
+from dockersweep.model.outcome import OutcomeDocument
+from dockersweep.model.plan import Plan
+from dockersweep.words.documents import write_document
+
+SOME_FAILED = 3
+
+
+def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -> str:
+    """Return what became of a run in the format that is asked for; with --verbose its plan before it."""
+    if options.output.format == "json":
+        return write_document(document)
+    from dockersweep.report.formats import formatted
+    from dockersweep.report.outcome import outcome_layout
+    from dockersweep.report.plan import plan_layout
+
+    width = terminal_width(options.output.path)
+    outcome = formatted(outcome_layout(document), options.output.format, width)
+    # Rows for spreadsheets are of one kind.
+    if not options.verbose or options.output.format == "csv":
+        return outcome
+    return f"{formatted(plan_layout(plan, True), options.output.format, width)}\n{outcome}"
+
+
+def exit_status(document: OutcomeDocument) -> int:
+    """Return the exit status of a run that no signal ended."""
+    if document.ended_by == "engine":
+        return EngineError.exit_status
+    missed = document.target is not None and not document.target.reached
+    failed = any(outcome.status in ("failed", "not-attempted") for outcome in document.outcomes)
+    return SOME_FAILED if missed or failed or document.ended_by is not None else 0

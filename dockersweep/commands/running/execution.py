@@ -1,0 +1,210 @@
+"""Carries out a plan for `sweep` and `apply`: the guard rails, the records, and the exit status."""
+
+import dataclasses
+import getpass
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from msgspec.json import encode
+from msgspec.structs import replace
+
+from dockersweep import __version__
+from dockersweep.commands.event_log import EventLog
+from dockersweep.commands.gather import survey_of
+from dockersweep.commands.options import RunOptions
+from dockersweep.commands.removal_entry import Entries
+from dockersweep.commands.running.audit_log import AuditLog
+from dockersweep.commands.running.ending import SOME_FAILED, exit_status, format_outcome
+from dockersweep.commands.running.permission import Circumstances, permit
+from dockersweep.commands.running.records import FailedBefore, Records
+from dockersweep.commands.running.rounds import PlannedRun, RunContext, carry_out_rounds
+from dockersweep.commands.running.signals import Stopped, stop_on_signals
+from dockersweep.commands.write import Destination, write_result
+from dockersweep.engine.removing.stopping import StopRequest
+from dockersweep.errors import DockersweepError, LedgerError, OutputError
+from dockersweep.ledger import Ledger, RunRecord
+from dockersweep.model.history import RunStart
+from dockersweep.model.inventory import ScanWarning
+from dockersweep.model.outcome import OutcomeDocument
+from dockersweep.model.plan import Plan
+from dockersweep.model.policy import Policy
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.limits import NOTHING_GONE, Gone
+from dockersweep.policy.planning.unfinished_runs import settled, unfinished_warnings
+
+if TYPE_CHECKING:
+    from dockersweep.engine.api.client import Client
+
+
+@dataclass
+class Execution:
+    """One run on one engine, whose lock it holds."""
+
+    client: "Client"
+    options: RunOptions
+    ledger: Ledger
+    audit_log: AuditLog
+    events: EventLog
+    destination: Destination
+    warnings: list[ScanWarning]
+    """Warnings of the run itself, besides those of its scan."""
+    is_alone: bool
+    """Whether no other run with the same ledger is at work on the engine; where that is not known a warning says so."""
+
+    def scan(self, policy: Policy) -> Survey:
+        """Scan the engine, with a policy as in `survey_of`; what an earlier run left open is settled by what is there
+        now."""
+        survey = survey_of(self.client, self.options.engine, self.ledger, policy)
+        # Without the lock one of them may still be at work.
+        unfinished = self.ledger.unfinished(self.client.engine) if self.is_alone else ()
+        runs = [(run, settled(run, survey.inventory)) for run in unfinished]
+        for run, outcomes in runs:
+            self.ledger.settle(run.number, outcomes)
+        self.warnings += unfinished_warnings(runs)
+        return survey
+
+    def carry_out(self, planned: PlannedRun) -> int:
+        """Carry out what is permitted, and write what became of it; return the exit status."""
+        stopped = Stopped(self.events)
+        # From before the run is in the ledger, so that no signal leaves it there without its end.
+        with stop_on_signals(stopped):
+            return self._carry_out(planned, stopped)
+
+    def _carry_out(self, planned: PlannedRun, stopped: Stopped) -> int:
+        record = self.ledger.begin(self._start(planned))
+        # A run that ends before its first removal is written down as well.
+        status, document = 1, None
+        note: str | None = "it ended with an error of its own"
+        try:
+            # Only from here on is there a record in which an interruption can be written.
+            stopped.nothing_is_sent()
+            planned = self._with_warnings(planned)
+            context = self._begin(planned, record, stopped)
+            document = self._with_problems(carry_out_rounds(planned, context), record.number)
+            status = stopped.exit_status if document.ended_by == "signal" else exit_status(document)
+            return self._end(record, status, document, planned.plan)
+        except DockersweepError as error:
+            stopped.only_ask()
+            status, note = error.exit_status, str(error)
+            if document is not None:
+                # The result could not be written.
+                self._finish(record, status, document)
+            raise
+        except KeyboardInterrupt:
+            status, note = stopped.exit_status, "interrupted before anything was removed"
+            self.events.error(note, status)
+            return status
+        finally:
+            stopped.only_ask()
+            if document is None:
+                with suppress(LedgerError):
+                    record.finish(status, datetime.now(UTC), None, note)
+
+    def _begin(self, planned: PlannedRun, record: RunRecord, stopped: Stopped) -> RunContext:
+        """Say what begins, and have it permitted; raises RefusedError where it is not."""
+        self.events.begins(planned.plan, self.options.verb, planned.by, record.number)
+        self.events.warnings(planned.plan.warnings)
+        permit_now = partial(self._permit, self.ledger.is_known(self.client.engine), stopped.request)
+        permit_now(planned.plan, NOTHING_GONE)
+        self.ledger.looked_at(self.client.engine, planned.survey.inventory.taken_at)
+        return RunContext(
+            client=self.client,
+            options=self.options,
+            ledger=self.ledger,
+            records=Records(record, self.audit_log, self.events, Entries(self.client.engine, record.number)),
+            failed_before=FailedBefore(self.ledger),
+            stop=stopped.request,
+            before_removing=stopped.only_ask,
+            permit=permit_now,
+        )
+
+    def _end(self, record: RunRecord, status: int, document: OutcomeDocument, plan: Plan) -> int:
+        """Write down how the run ended, and what became of it; return the exit status."""
+        unrecorded = self._finish(record, status, document)
+        status = status or (SOME_FAILED if unrecorded else 0)
+        document = self._with_problems(document, record.number)
+        self.events.warnings([warning for warning in document.warnings if warning not in plan.warnings])
+        self.events.ends(document, status, (*unrecorded, *self._write(document, plan, status)))
+        return status
+
+    def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> tuple[str, ...]:
+        """Write down how the run ended, and forget what is old; return why a required ledger could not be written.
+
+        The result is written either way; a required ledger that cannot be written makes the run a failure.
+        """
+        try:
+            record.finish(status, datetime.now(UTC), document, None)
+            self.ledger.forget_before(self.options.keep_history.before(datetime.now(UTC)))
+        except LedgerError as error:
+            return (str(error),)
+        return ()
+
+    def _permit(self, is_known: bool, stop: StopRequest, plan: Plan, before: Gone) -> None:
+        permit(plan, self.options, Circumstances(is_known, self.ledger.is_used, before, stop))
+
+    def _write(self, document: OutcomeDocument, plan: Plan, status: int) -> tuple[str, ...]:
+        """Write what was done; where its file cannot be written after all, to standard output. Return why it could
+        not; raises OutputError where nothing else is wrong."""
+        if not self._has_something_to_say(document, status):
+            return ()
+        problems: tuple[str, ...] = ()
+        text = format_outcome(document, plan, self.options)
+        try:
+            self.destination.write(text)
+        except OutputError as error:
+            if self.options.output.path is not None:
+                write_result(text, None)
+            if not status:
+                raise
+            problems = (str(error),)
+        if self.options.output.format == "csv":
+            self.events.warnings_beside_rows(document.warnings)
+        return problems
+
+    def _has_something_to_say(self, document: OutcomeDocument, status: int) -> bool:
+        """Whether --quiet leaves something to write; a file is always written.
+
+        What a scan could not read is the same every night, and so nothing that --quiet lets through.
+        """
+        if not self.options.quiet or self.options.output.goes_to_file:
+            return True
+        removed = any(outcome.status == "removed" for outcome in document.outcomes)
+        problems = self.warnings or self.ledger.problem or self.audit_log.problem or document.reclaimed.surprises
+        return bool(status or removed or problems)
+
+    def _start(self, planned: PlannedRun) -> RunStart:
+        return RunStart(
+            engine=self.client.engine,
+            verb=self.options.verb,
+            started_at=datetime.now(UTC),
+            user=_user(),
+            pid=os.getpid(),
+            version=__version__,
+            policy_source=planned.by,
+            policy_sha256=sha256(encode(replace(planned.policy, source=""))).hexdigest(),
+        )
+
+    def _with_warnings(self, planned: PlannedRun) -> PlannedRun:
+        plan = replace(planned.plan, warnings=(*planned.plan.warnings, *self.warnings))
+        return dataclasses.replace(planned, plan=plan)
+
+    def _with_problems(self, document: OutcomeDocument, run: int | None) -> OutcomeDocument:
+        """Return the document with its number, and with what could not be recorded."""
+        problems = (("ledger", self.ledger.problem), ("audit log", self.audit_log.problem))
+        new = [ScanWarning(about=about, text=text) for about, text in problems if text is not None]
+        known = {warning.about for warning in document.warnings}
+        warnings = (*document.warnings, *(warning for warning in new if warning.about not in known))
+        return replace(document, warnings=warnings, run=run)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A user id without a name, as in a container.
+        return str(os.getuid())

@@ -1,0 +1,68 @@
+"""What has to hold before a run looks at an engine: the ledger, the right engine, the audit log and the lock."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from dockersweep.commands.event_log import EventLog
+from dockersweep.commands.gather import confirm_engine, open_engine, open_ledger, refuse_chosen_now
+from dockersweep.commands.options import RunOptions
+from dockersweep.commands.running.audit_log import JOURNAL, AuditLog
+from dockersweep.commands.running.execution import Execution
+from dockersweep.commands.running.run_lock import LockFolders, run_lock
+from dockersweep.commands.running.shared_lock import lock_folder
+from dockersweep.commands.write import Destination
+from dockersweep.errors import LedgerError, RefusedError, UsageError
+from dockersweep.ledger import state_folder
+from dockersweep.model.inventory import ScanWarning
+
+
+@contextmanager
+def open_execution(options: RunOptions) -> Iterator[Execution]:
+    """Connect, and take the lock of the engine.
+
+    Raises RefusedError where --confirm-engine names another engine, or another run holds the lock.
+    """
+    _refuse_one_file_for_two(options)
+    destination = Destination(options.output.path)
+    destination.check()
+    with (
+        _required_ledger(options),
+        open_ledger(options.engine, options.require_ledger) as ledger,
+        open_engine(options.engine, options.removal_timeout_seconds) as client,
+    ):
+        confirm_engine(client, options.confirm_engine)
+        refuse_chosen_now(client)
+        folders = LockFolders(state_folder(os.environ, os.geteuid()), lock_folder(os.environ))
+        with (
+            closing(AuditLog(options.audit_log)) as audit_log,
+            run_lock(client.engine, folders, options.lock_timeout_seconds) as lock,
+        ):
+            warnings = [] if lock.problem is None else [ScanWarning(about="lock", text=lock.problem)]
+            events = EventLog(options.output.log_format)
+            yield Execution(
+                client=client,
+                options=options,
+                ledger=ledger,
+                audit_log=audit_log,
+                events=events,
+                destination=destination,
+                warnings=warnings,
+                is_alone=lock.is_alone,
+            )
+
+
+def _refuse_one_file_for_two(options: RunOptions) -> None:
+    log, output = options.audit_log, options.output.path
+    if log not in (None, JOURNAL) and output not in (None, "-") and os.path.realpath(log) == os.path.realpath(output):
+        raise UsageError(f"--audit-log and --output both name {log}: the result would replace the log")
+
+
+@contextmanager
+def _required_ledger(options: RunOptions) -> Iterator[None]:
+    if options.require_ledger and not options.engine.uses_ledger:
+        raise RefusedError("--require-ledger and --no-ledger contradict each other")
+    try:
+        yield
+    except LedgerError as error:
+        raise RefusedError(f"{error}, and --require-ledger asks for it") from None

@@ -1,0 +1,85 @@
+"""Whether a plan may be carried out: limits, the first run on an engine, and the yes of a person."""
+
+import os
+import select
+import sys
+import termios
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dockersweep.commands.options import RunOptions
+from dockersweep.engine.removing.stopping import StopRequest
+from dockersweep.errors import RefusedError
+from dockersweep.model.plan import Plan
+from dockersweep.policy.planning.limits import Gone, over_half
+
+PAUSE_SECONDS = 0.1
+ANSWER_SECONDS = 3600.0
+"""So long a question may stand: a job that comes and goes meanwhile leaves nothing to see on what it used."""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What it depends on besides the plan."""
+
+    is_known_engine: bool
+    """Whether somebody has looked at the engine before this run."""
+    has_ledger: bool
+    """Whether the ledger could answer that."""
+    before: Gone
+    """What this run has removed already."""
+    stop: StopRequest
+
+
+def can_ask() -> bool:
+    """Whether there is a person on a terminal to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> None:
+    """Raise RefusedError where a plan is over a limit, is the first on an engine and removes much with nobody looking
+    on, or where a person, asked on the terminal, says no; KeyboardInterrupt where a signal ends the question."""
+    if plan.limits.exceeded:
+        raise RefusedError(
+            f"over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
+            "look at the plan, and raise the limit with --max-objects, --max-bytes or --max-share if it is right"
+        )
+    is_asked = not options.yes and can_ask()
+    if not (is_asked or circumstances.is_known_engine or options.yes_first_time):
+        much = over_half(plan.decisions, circumstances.before)
+        if much:
+            raise RefusedError(_first_time(circumstances.has_ledger, "; ".join(much)))
+    if is_asked and plan.removals:
+        _ask(plan, options.verbose, circumstances.stop)
+
+
+def _first_time(has_ledger: bool, much: str) -> str:
+    if not has_ledger:
+        unknown = "without the ledger nothing tells whether a run of dockersweep has looked at this engine before"
+        return f"{unknown}, and {much}; give --yes-first-time if it is right"
+    never = "no run of dockersweep has looked at this engine before"
+    return f"{never}, and {much}; look with `dockersweep plan`, which makes it known, or give --yes-first-time"
+
+
+def _ask(plan: Plan, verbose: bool, stop: StopRequest) -> None:
+    """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
+    from dockersweep.report.formats import formatted
+    from dockersweep.report.plan import plan_layout, question
+    from dockersweep.report.text import fold
+
+    width = max(40, os.get_terminal_size(sys.stderr.fileno()).columns)
+    sys.stderr.write(formatted(plan_layout(plan, verbose), "table", width))
+    # What was typed before the plan was shown is no answer to it.
+    with suppress(termios.error):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    sys.stderr.write("\n" + fold(f"{question(plan)} [y/N]", width).rstrip("\n") + " ")
+    sys.stderr.flush()
+    asked = time.monotonic()
+    while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
+        if stop.is_set():
+            raise KeyboardInterrupt("interrupted")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise RefusedError("it was not confirmed")
+    if time.monotonic() - asked > ANSWER_SECONDS:
+        raise RefusedError("the yes came over an hour after the question: run it again, and look at the plan of now")

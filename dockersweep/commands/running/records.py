@@ -1,0 +1,70 @@
+"""What is written down of a run: in the ledger, the audit log and the log of events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dockersweep.commands.event_log import EventLog
+from dockersweep.commands.removal_entry import Entries
+from dockersweep.commands.running.audit_log import AuditLog
+from dockersweep.ledger import Ledger, RunRecord
+from dockersweep.model.attempt import Attempt, attempt_of
+from dockersweep.model.inventory import Inventory
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import Plan, Removal
+
+
+@dataclass(frozen=True)
+class Records:
+    """What records each removal as it happens."""
+
+    run: RunRecord
+    audit_log: AuditLog
+    events: EventLog
+    entries: Entries
+
+    def plan(self, plan: Plan, inventory: Inventory) -> None:
+        """A plan is about to be carried out."""
+        self.run.plan(plan, inventory)
+        if self._has_logs:
+            self.entries.plan(plan)
+
+    @property
+    def _has_logs(self) -> bool:
+        return self.audit_log.is_open or self.events.is_on
+
+    def sending(self, removal: Removal) -> None:
+        """A request for it is about to be sent."""
+        self.run.sending(removal)
+
+    def ended(self, removal: Removal, outcome: Outcome) -> None:
+        """A removal has an outcome. If it is unknown, the ledger keeps only that it was sent: the next run looks."""
+        if self._has_logs:
+            entry = self.entries.of(removal, outcome)
+            self.audit_log.write(entry)
+            self.events.removal(entry)
+        if not outcome.is_unknown:
+            self.run.ended(removal, outcome)
+
+    def failed_inside(self, error: Exception) -> None:
+        """An error of our own ends the run."""
+        self.events.bug(error)
+
+
+@dataclass
+class FailedBefore:
+    """In how many runs before this one each removal failed.
+
+    A removal that this run has tried is not asked for again: by then the ledger counts this run too.
+    """
+
+    ledger: Ledger
+    _known: dict[Attempt, tuple[int, datetime]] = field(default_factory=dict)
+    _tried: set[Attempt] = field(default_factory=set)
+
+    def of(self, plan: Plan) -> Mapping[Attempt, tuple[int, datetime]]:
+        """Return it for the removals of a plan that is about to be carried out."""
+        failed = self.ledger.failed_before(plan.engine, plan.removals)
+        self._known |= {attempt: runs for attempt, runs in failed.items() if attempt not in self._tried}
+        self._tried |= {attempt_of(removal) for removal in plan.removals}
+        return self._known

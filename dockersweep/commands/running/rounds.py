@@ -1,0 +1,210 @@
+"""Carries out a plan and, while space that its target asks for is still short, further ones."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from dockersweep.commands.gather import require_build_cache, survey_of
+from dockersweep.commands.options import RunOptions
+from dockersweep.commands.progress import show_progress
+from dockersweep.commands.python_gc import without_collector
+from dockersweep.commands.running.records import FailedBefore, Records
+from dockersweep.engine.disk.freed_space import freed_space_meter
+from dockersweep.engine.removing.executor import Carried, carry_out
+from dockersweep.engine.removing.reconnect import Reconnect
+from dockersweep.engine.removing.removal import RemovalContext
+from dockersweep.engine.removing.stopping import StopRequest
+from dockersweep.errors import DeclaredFileError, EngineError, LedgerError, RefusedError
+from dockersweep.ledger import Ledger
+from dockersweep.model.attempt import attempt_of
+from dockersweep.model.inventory import Inventory
+from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
+from dockersweep.model.plan import NOTHING, Plan, Removal
+from dockersweep.model.policy import Policy
+from dockersweep.policy.bytes.freed import exact_parts, prediction_of, reckon
+from dockersweep.policy.judging.services import ServicesNow
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.judging.unused import freed_by
+from dockersweep.policy.language.kinds_removed import may_remove
+from dockersweep.policy.planning.failed_runs import with_failed_runs
+from dockersweep.policy.planning.limits import Gone
+from dockersweep.policy.planning.planner import make_plan
+from dockersweep.policy.planning.rounds import (
+    can_go_on,
+    goes_for_space,
+    gone_in,
+    is_satisfied,
+    policy_after,
+    target_outcome,
+    together,
+)
+from dockersweep.policy.planning.saved_plan import in_order_of_plan
+
+if TYPE_CHECKING:
+    from dockersweep.engine.api.client import Client
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """What is to be carried out."""
+
+    plan: Plan
+    policy: Policy
+    survey: Survey
+    by: str
+    """Who asked for it: "the policy in /etc/dockersweep/dockersweep.toml", "the plan in plan.json of ..."."""
+    saved: Plan | None = None
+    """The saved plan that this is what is left of."""
+    settled: tuple[tuple[Removal, Outcome], ...] = ()
+    """Removals of the saved plan whose outcome is known already."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the rounds of a run work with."""
+
+    client: "Client"
+    options: RunOptions
+    ledger: Ledger
+    records: Records
+    failed_before: FailedBefore
+    stop: StopRequest
+    before_removing: Callable[[], None]
+    """Called before the first removal: until then a signal breaks off what is being prepared."""
+    permit: Callable[[Plan, Gone], None]
+    """Raises RefusedError for a plan that may not be carried out after what has gone already."""
+
+
+def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
+    """Carry out a plan that is permitted, and further ones for its space target; return what became of them all.
+
+    Whatever happens after the first round, the outcomes of those before are returned.
+    """
+    plan = run.plan
+    _record_settled(run, context)
+    rounds = [_with_settled(run, _carry_out(plan, run.survey, run.by, context))]
+    while True:
+        done = together(rounds, None)
+        try:
+            measured = _measure(plan, run.policy, done, context)
+            if not isinstance(measured, _Next):
+                return together(rounds, measured)
+            rounds.append(_carry_out(measured.plan, measured.survey, run.by, context))
+        except (EngineError, RefusedError, LedgerError, DeclaredFileError, KeyboardInterrupt) as error:
+            reason = error.reason if isinstance(error, RefusedError) else str(error)
+            return together(rounds, target_outcome(plan, plan, done, f"it went no further: {reason}"))
+        if not rounds[-1].ended_early and not any(outcome.status == "removed" for outcome in rounds[-1].outcomes):
+            done = together(rounds, None)
+            return together(rounds, target_outcome(plan, measured.plan, done, "what may go for it does not go"))
+
+
+def _record_settled(run: PlannedRun, context: RunContext) -> None:
+    """Record what was settled already of a saved plan, before anything of it is removed."""
+    if run.saved is not None:
+        # Its sizes come from the file and are not to be trusted.
+        removals = tuple(replace(removal, reclaim=NOTHING, reclaim_alone=None) for removal in _once(run.settled))
+        context.records.plan(replace(run.saved, removals=removals), run.survey.inventory)
+        for removal, outcome in run.settled:
+            context.records.ended(removal, outcome)
+
+
+def _once(settled: Iterable[tuple[Removal, Outcome]]) -> list[Removal]:
+    """Return each removal once: a file may name one several times."""
+    return list({attempt_of(removal): removal for removal, _ in settled}.values())
+
+
+def _with_settled(run: PlannedRun, document: OutcomeDocument) -> OutcomeDocument:
+    """Add what was settled, so that each removal of the saved plan has an outcome."""
+    if run.saved is None:
+        return document
+    outcomes = in_order_of_plan(run.saved, (*document.outcomes, *(outcome for _, outcome in run.settled)))
+    return replace(document, outcomes=outcomes, predicted=run.saved.reclaim)
+
+
+@dataclass(frozen=True)
+class _Next:
+    plan: Plan
+    survey: Survey
+
+
+def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunContext) -> "_Next | TargetOutcome | None":
+    """Scan again where the first plan has a target that space is short for; return the next plan, or how it ended.
+
+    Raises EngineError, RefusedError, LedgerError and DeclaredFileError where it can go no further.
+    """
+    if first.target is None or first.target.begins is False:
+        return None
+    if done.ended_early:
+        return target_outcome(first, first, done, f"the sweep ended early: {done.ended_early}")
+    if first.target.begins is None or not done.outcomes:
+        return target_outcome(first, first, done, "nothing may go for it")
+    if not can_go_on(policy, done):
+        return target_outcome(first, first, done, "nothing tells what came back", is_told=False)
+    survey = survey_of(context.client, context.options.engine, context.ledger, policy)
+    require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
+    with without_collector():
+        plan = make_plan(survey, policy_after(policy, done), gone_in(done))
+    if is_satisfied(plan):
+        return target_outcome(first, plan, done, "")
+    if not goes_for_space(plan):
+        return target_outcome(first, plan, done, "nothing else may go for it")
+    context.permit(plan, gone_in(done))
+    return _Next(plan, survey)
+
+
+def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> OutcomeDocument:
+    """Carry out the plan, and measure what it freed where the engine's disk can be read."""
+    inventory = survey.inventory
+    meter = freed_space_meter(inventory.engine, inventory.storage, plan)
+    context.records.plan(plan, inventory)
+    failed_before = context.failed_before.of(plan)
+    removal_context = _removal_context(plan, inventory, context)
+    context.before_removing()
+    with context.client.asking_once(), show_progress("removing", context.options.engine.shows_progress) as progress:
+        carried = carry_out(plan, removal_context, context.stop, progress)
+    _remember_freed(carried, survey, context)
+    prediction = prediction_of(survey.reclaim, carried.outcomes)
+    measured = meter.measure(prediction.parts) if meter else None
+    return OutcomeDocument(
+        schema="dockersweep.outcome/1",
+        engine=plan.engine,
+        started_at=carried.started_at,
+        finished_at=carried.finished_at,
+        ended_early=carried.ended_early,
+        ended_by=carried.ended_by,
+        outcomes=with_failed_runs(carried.outcomes, failed_before),
+        reclaimed=reckon(inventory.storage, carried.outcomes, prediction, measured),
+        warnings=plan.warnings,
+        size_base=plan.size_base,
+        predicted=plan.reclaim,
+        policy_source=by,
+    )
+
+
+def _remember_freed(carried: Carried, survey: Survey, context: RunContext) -> None:
+    """Write down since when what removed objects held is free, which no scan sees before the next run."""
+    if not survey.is_of_now:
+        return
+    removed = {one.ref for one in carried.outcomes if one.action == "remove" and one.status == "removed"}
+    # By the later one of the two clocks, the engine's and ours: it must not seem to have been free for longer.
+    now = max(survey.now, carried.finished_at)
+    # A required ledger that cannot be written is told at the end of the run, together with what was removed.
+    with suppress(LedgerError):
+        context.ledger.freed(survey.inventory.engine, freed_by(removed, survey.holders), now)
+
+
+def _removal_context(plan: Plan, inventory: Inventory, context: RunContext) -> RemovalContext:
+    is_manager = context.client.swarm_role == "manager"
+    return RemovalContext(
+        engine=context.client,
+        record=context.records,
+        reconnect=Reconnect(context.client.check_back, context.options.engine.engine_timeout_seconds, context.stop),
+        layer_bytes=exact_parts(inventory.storage),
+        images=frozenset(image.id for image in inventory.images),
+        going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
+        # Where the scan was refused its services, what they may name was judged without them.
+        holder_among=ServicesNow(inventory).holder if is_manager and inventory.services is not None else None,
+    )

@@ -1,0 +1,62 @@
+"""Signals while a plan is carried out: before the first removal they break off; after it, removals already sent are
+finished and the outcome is written."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from dockersweep.commands.event_log import EventLog
+from dockersweep.engine.removing.stopping import StopRequest
+
+KILLED_BY = 128
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped:
+    """Set by the first signal; a second one of the kind ends the process at once."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+        self._breaks_off = False
+        self.request = StopRequest()
+        self.exit_status = KILLED_BY + signal.SIGINT
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.request.set()
+        self.exit_status = KILLED_BY + number
+        signal.signal(number, signal.SIG_DFL)
+        if self._breaks_off:
+            # Only once: writing down how the run ended must not be broken off as well.
+            self._breaks_off = False
+            raise KeyboardInterrupt("interrupted")
+        self._events.stopping(number)
+
+    def nothing_is_sent(self) -> None:
+        """From now on a signal raises KeyboardInterrupt wherever the main thread is, so that the largest plan ends at
+        once; where a signal has come already it is raised here."""
+        self._breaks_off = True
+        if self.request.is_set():
+            self._breaks_off = False
+            raise KeyboardInterrupt("interrupted")
+
+    def only_ask(self) -> None:
+        """From now on a signal only asks to stop: a removal may have been sent, or the end is being written down."""
+        self._breaks_off = False
+
+
+@contextmanager
+def stop_on_signals(stopped: Stopped) -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP finish the removals already sent instead of breaking off in the middle of them.
+
+    A signal that the caller ignores stays ignored, as SIGHUP does under nohup(1).
+    """
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stopped)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

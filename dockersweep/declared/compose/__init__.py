@@ -1,0 +1,1 @@
+"""Compose files, as docker compose reads them."""

@@ -1,0 +1,1 @@
+"""Speaking to an engine: which one, each call and its answer, in our words."""

@@ -1,0 +1,212 @@
+"""Which engine: found once, in docker's own order, and then passed on explicitly.
+
+--host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context of the docker configuration, the default socket.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dockersweep.errors import UsageError
+from dockersweep.files import is_folder, is_plain_file, is_there, read_configuration
+from dockersweep.model.socket_url import socket_path, socket_url
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_LARGEST_BYTES = 16_000_000
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """The files of a TLS connection; None where one is not there."""
+
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+    verify: bool
+    """Whether the engine's certificate is checked."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an engine listens: a unix:// or tcp:// URL, who said so, and how to encrypt."""
+
+    url: str
+    source: str
+    tls: TlsFiles | None
+    context_flag: str | None = None
+    """The context that --context named; None where the endpoint came from elsewhere."""
+
+    @property
+    def socket(self) -> str | None:
+        """The path of the unix socket; None over TCP."""
+        return socket_path(self.url)
+
+
+class _ContextEndpoint(msgspec.Struct, rename="pascal"):
+    host: str = ""
+    skip_tls_verify: bool = msgspec.field(default=False, name="SkipTLSVerify")
+
+
+class _ContextMeta(msgspec.Struct, rename="pascal"):
+    endpoints: dict[str, _ContextEndpoint] = msgspec.field(default_factory=dict)
+
+
+class _DockerConfig(msgspec.Struct):
+    current_context: str = msgspec.field(default="", name="currentContext")
+
+
+def resolve_endpoint(host: str | None, context: str | None, environment: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint that the flags and the environment name.
+
+    Raises UsageError for flags that contradict each other, a URL that is none, or a context that is not there.
+    """
+    if host is not None and context is not None:
+        raise UsageError("--host and --context name an engine each: give one of them")
+    config_dir = _config_dir(environment)
+    if host is not None:
+        return _from_url(host, "--host", environment, config_dir)
+    if context is not None:
+        return _from_context(context, "--context", environment, config_dir)
+    if environment.get("DOCKER_HOST"):
+        return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", environment, config_dir)
+    if environment.get("DOCKER_CONTEXT"):
+        return _from_context(environment["DOCKER_CONTEXT"], "DOCKER_CONTEXT", environment, config_dir)
+    current = _current_context(config_dir)
+    if current:
+        return _from_context(current, str(config_dir / "config.json"), environment, config_dir)
+    return _from_url(DEFAULT_SOCKET, "the default socket", environment, config_dir)
+
+
+def _config_dir(environment: Mapping[str, str]) -> Path:
+    if environment.get("DOCKER_CONFIG"):
+        return Path(environment["DOCKER_CONFIG"])
+    return Path(environment.get("HOME") or "/root") / ".docker"
+
+
+def _current_context(config_dir: Path) -> str:
+    file = config_dir / "config.json"
+    try:
+        if not is_there(file):
+            return ""
+        return msgspec.json.decode(read_configuration(file, _LARGEST_BYTES), type=_DockerConfig).current_context
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Guessing past a damaged configuration could end at an engine that nobody meant.
+        raise UsageError(f"{file} cannot be read: {_why(error)}; fix it, or name the engine with --host") from None
+
+
+def _from_context(name: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
+    if name == "default":
+        if environment.get("DOCKER_HOST"):
+            return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", environment, config_dir)
+        return _from_url(DEFAULT_SOCKET, "the default context", environment, config_dir)
+    folder = hashlib.sha256(name.encode()).hexdigest()
+    meta = config_dir / "contexts" / "meta" / folder / "meta.json"
+    try:
+        data = read_configuration(meta, _LARGEST_BYTES)
+        docker = msgspec.json.decode(data, type=_ContextMeta).endpoints.get("docker")
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f'there is no context "{name}" (from {source}) under {config_dir}; `docker context ls` lists them'
+        ) from None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f'context "{name}" cannot be read from {meta}: {_why(error)}') from None
+    if docker is None or not docker.host:
+        raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
+    context_flag = name if source == "--context" else None
+    source = f"context {name} ({source})"
+    url = _checked_url(docker.host, source, encrypted=False)
+    if socket_path(url) is not None:
+        return Endpoint(url=url, source=source, tls=None, context_flag=context_flag)
+    files = config_dir / "contexts" / "tls" / folder / "docker"
+    has_files = _has_tls_entry(files, name)
+    tls = _tls_files(files, verify=not docker.skip_tls_verify) if has_files or docker.skip_tls_verify else None
+    url = _checked_url(docker.host, source, encrypted=has_files)
+    return Endpoint(url=url, source=source, tls=tls, context_flag=context_flag)
+
+
+def _has_tls_entry(files: Path, name: str) -> bool:
+    """Return whether a context has TLS files. Where that cannot be seen, nothing is spoken in plain text."""
+    try:
+        for folder in (files.parents[1], files.parent, files):
+            if not is_there(folder):
+                return False
+            if not is_folder(folder):
+                raise UsageError(f'the TLS files of context "{name}" cannot be read: {folder} is not a directory')
+    except OSError as error:
+        raise UsageError(f'the TLS files of context "{name}" cannot be read: {files}: {error.strerror}') from None
+    return True
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _from_url(url: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
+    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    encrypted = verify or bool(environment.get("DOCKER_TLS"))
+    checked = _checked_url(url, source, encrypted)
+    if not encrypted or socket_path(checked) is not None:
+        return Endpoint(url=checked, source=source, tls=None)
+    folder = Path(environment["DOCKER_CERT_PATH"]) if environment.get("DOCKER_CERT_PATH") else config_dir
+    try:
+        if not is_folder(folder):
+            raise UsageError(f"DOCKER_TLS_VERIFY is set, but its certificates are not there: {folder} is not a folder")
+    except OSError as error:
+        raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
+    return Endpoint(url=checked, source=source, tls=_tls_files(folder, verify=verify))
+
+
+def _tls_files(folder: Path, verify: bool) -> TlsFiles:
+    def there(name: str) -> Path | None:
+        if is_there(folder / name) and not is_plain_file(folder / name):
+            raise UsageError(f"{folder / name} is not a file; a certificate or key is expected there")
+        return folder / name if is_plain_file(folder / name) else None
+
+    try:
+        files = TlsFiles(ca=there("ca.pem"), cert=there("cert.pem"), key=there("key.pem"), verify=verify)
+    except OSError as error:
+        raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
+    if (files.cert is None) != (files.key is None):
+        raise UsageError(f"{folder} holds only one of cert.pem and key.pem; a client certificate needs both")
+    return files
+
+
+def _checked_url(url: str, source: str, encrypted: bool) -> str:
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator:
+        scheme, rest = "tcp", url.strip()
+    shown, rest_shown = _without_password(url), _without_password(rest)
+    if scheme == "unix" and not _names_a_user(rest):
+        return socket_url(rest) if rest else DEFAULT_SOCKET
+    if scheme in ("tcp", "http"):
+        address = rest.rstrip("/")
+        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?)(:\d{1,5})?", address):
+            raise UsageError(f'"{shown}" (from {source}) is not an engine: write tcp://HOST:PORT or unix:///PATH')
+        port = re.search(r":(\d+)$", address)
+        if port is None:
+            address += ":2376" if encrypted else ":2375"
+        elif not 0 < int(port[1]) < 65_536:
+            raise UsageError(f'"{shown}" (from {source}) has no such port: {port[1]}; they end at 65535')
+        return f"tcp://{address}"
+    if scheme == "ssh":
+        raise UsageError(
+            f'"{shown}" (from {source}) is an ssh endpoint, which dockersweep does not speak; forward the socket with '
+            "`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST` and use unix:///tmp/engine.sock"
+        )
+    if scheme == "https":
+        raise UsageError(f'"{shown}" (from {source}): write tcp://{rest_shown}, and set DOCKER_TLS_VERIFY=1 to encrypt')
+    raise UsageError(f'"{shown}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')
+
+
+def _names_a_user(rest: str) -> bool:
+    """Whether this begins like USER:PASSWORD@; the path of a socket may have an @, but begins with a slash."""
+    return re.match(r"[^/]*:[^/]*@", rest) is not None
+
+
+def _without_password(url: str) -> str:
+    """Return the URL as it may be shown: what stands before an @ can be a secret, whatever is odd about the rest."""
+    return re.sub(r"^(\w*://)?.*@", r"\1***@", url, flags=re.DOTALL)

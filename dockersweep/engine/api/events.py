@@ -1,0 +1,67 @@
+"""What has happened on an engine: `GET /events`, from the past up to an instant that is past as well."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from dockersweep.engine.api.answers import EngineEvent
+from dockersweep.engine.api.decoding import decode_lines
+from dockersweep.engine.api.session import Session
+from dockersweep.errors import EngineError
+
+LARGEST_EVENTS_BYTES = 64_000_000
+"""Docker keeps 256 events; Podman's journal may hold those of months."""
+
+LONGEST_SECONDS = 20.0
+"""A scan does without events sooner than without what it must know."""
+
+
+class _WireActor(msgspec.Struct, rename="pascal"):
+    id: str = msgspec.field(default="", name="ID")
+    attributes: dict[str, str] | None = None
+
+
+class _WireEvent(msgspec.Struct, rename="pascal"):
+    """A line of GET /events."""
+
+    type: str = ""
+    action: str = ""
+    actor: _WireActor | None = None
+    time_nano: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = msgspec.field(default=0, name="timeNano")
+
+
+class Events(Session):
+    """The events of an engine."""
+
+    def peer_pid(self) -> int | None:
+        """Return the process that listens where the engine was reached, where it is on this machine."""
+        return self._connection.peer_pid()
+
+    def events(self, since_nanos: int, until: datetime) -> tuple[EngineEvent, ...]:
+        """Return all events from `since_nanos` (since 1970, on the engine's clock) up to `until`, in the engine's
+        order.
+
+        `until` must be past for the engine, or it would wait for it. Podman stops reading its file as soon as `until`
+        is past, wherever that is (tried on 5.8 and 6.1: two of a hundred events came), so it is asked for all that it
+        has, without following. Raises EngineError: a proxy may refuse the call.
+        """
+        params = {"since": f"{since_nanos // 10**9}.{since_nanos % 10**9:09d}"}
+        params |= {"stream": "false"} if self.quirks.is_podman else {"until": f"{until.timestamp():.6f}"}
+        seconds = min(LONGEST_SECONDS, self._connection.timeout_seconds)
+        answer = self._request("GET", "/events", LARGEST_EVENTS_BYTES, params=params, timeout_seconds=seconds)
+        if answer.status != 200:
+            raise EngineError(f"{self._where} answered GET /events with {answer.status}: {answer.message()}")
+        try:
+            lines = decode_lines(answer.body, _WireEvent)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise EngineError(
+                f"{self._where} answered GET /events with something else than was asked: {error}"
+            ) from error
+        last = int(until.timestamp() * 10**6) * 1000
+        return tuple(_event(line) for line in lines if line.time_nano <= last)
+
+
+def _event(line: _WireEvent) -> EngineEvent:
+    actor = line.actor or _WireActor()
+    return EngineEvent(line.time_nano, line.type, line.action, actor.id, actor.attributes or {})

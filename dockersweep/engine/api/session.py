@@ -1,0 +1,162 @@
+"""Requests to one engine, in one version of its API, and what their answers mean: decoded, gone, or an error."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar, Unpack
+
+import msgspec
+
+from dockersweep.engine.api import wire
+from dockersweep.engine.api.connection import LARGEST_LIST_BYTES, LARGEST_OBJECT_BYTES, Answer, Asking, Connection
+from dockersweep.engine.api.decoding import decode
+from dockersweep.engine.api.endpoint import Endpoint
+from dockersweep.engine.api.quirks import Quirks
+from dockersweep.engine.api.registry_access import registry_access_of
+from dockersweep.engine.api.removal_answer import means_gone
+from dockersweep.engine.api.swarm import SwarmRole, role_of
+from dockersweep.engine.api.throw_away import is_throw_away
+from dockersweep.engine.api.versions import choose_api, dotted
+from dockersweep.errors import EngineError, OtherEngineError
+from dockersweep.model.inventory import Engine
+from dockersweep.model.socket_url import socket_url
+from dockersweep.units import parse_instant
+
+MOST_STUMBLES = 4
+STUMBLE_SECONDS = 0.1
+
+Shape = TypeVar("Shape")
+
+
+class Session:
+    """One engine, spoken to in one version of its API: who it is, and the requests. Safe to be used by several
+    threads."""
+
+    def __init__(self, connection: Connection, removal_seconds: float) -> None:
+        """`removal_seconds` is how long a removal may take: files by the million take their time to go, and a look
+        before they are would find the object still there."""
+        self._connection = connection
+        self.removal_seconds = removal_seconds
+        self._where = f"the engine at {connection.endpoint.url}"
+        self._prefix = ""
+        # Until it is known: the engine is asked for its version in none.
+        self.quirks = Quirks(api=(0, 0), version="")
+        version = self._get("/version", wire.WireVersion)
+        api = choose_api(version, self._where)
+        self._prefix = f"/v{dotted(api)}"
+        is_podman = any(part.name == "Podman Engine" for part in version.components or ())
+        self.quirks = Quirks(api=api, version=version.version, is_podman=is_podman)
+        info = self._get("/info", wire.WireInfo)
+        has_containerd_store = ["driver-type", "io.containerd.snapshotter.v1"] in (info.driver_status or [])
+        self.quirks = Quirks(api, version.version, is_podman, has_containerd_store)
+        self.clock = parse_instant(info.system_time)
+        """The time on the engine's clock when it was first spoken to, or `set_clock` was called; None where it does not
+        tell."""
+        self._clock_set_at = time.monotonic()
+        self.swarm_role: SwarmRole = role_of(info.swarm)
+        self.engine = _engine_of(info, self.quirks, connection.endpoint)
+        self.registry_access = registry_access_of(info.registry_config, self.engine, socket.gethostname())
+        """How the engine reaches registries."""
+        self.is_throw_away = is_throw_away(self.engine.root_dir, info.labels or ())
+        """Whether the project's own tests or the sandbox started it."""
+
+    def set_clock(self) -> None:
+        """Set `clock` to now: what it told, and what has passed here since, which is never ahead of the engine."""
+        passed_seconds = time.monotonic() - self._clock_set_at
+        if self.clock is not None:
+            self.clock += timedelta(seconds=passed_seconds)
+        self._clock_set_at += passed_seconds
+
+    def check_back(self) -> None:
+        """Return where the engine that was spoken to answers; raises OtherEngineError where another one does."""
+        info = self._get("/info", wire.WireInfo)
+        now = (_id_of(info, self.quirks), info.name or None, info.docker_root_dir or None)
+        if now != (self.engine.id, self.engine.name, self.engine.root_dir):
+            raise OtherEngineError(f"{self._where} is another engine now: {info.name}, with its data in {now[2]}")
+
+    @contextmanager
+    def asking_once(self) -> Iterator[None]:
+        """Send each request once only: for a caller that makes sure of the engine before it asks again
+        (`removing.reconnect`)."""
+        self._connection.asks_again = False
+        try:
+            yield
+        finally:
+            self._connection.asks_again = True
+
+    def _request(
+        self, method: str, path: str, largest_bytes: int = LARGEST_OBJECT_BYTES, **asking: Unpack[Asking]
+    ) -> Answer:
+        return self._connection.request(method, self._prefix + path, largest_bytes=largest_bytes, **asking)
+
+    def _settled(self, path: str, largest_bytes: int, **asking: Unpack[Asking]) -> Answer:
+        """Return the answer to a GET. An engine that stumbles over what goes while it answers is asked again: the
+        containerd store says 404 to a list then, and Podman 500 to one object."""
+        answer = self._request("GET", path, largest_bytes, **asking)
+        begun, stumbles = time.monotonic(), 0
+        while stumbles < MOST_STUMBLES and self._stumbled(answer, is_list=largest_bytes == LARGEST_LIST_BYTES):
+            time.sleep(STUMBLE_SECONDS)
+            # Docker 20.10 walks its disk for one caller at a time, and sends the others away.
+            is_busy = answer.status == 500 and "already running" in answer.message()
+            if not is_busy or time.monotonic() - begun > (asking.get("timeout_seconds") or 0):
+                stumbles += 1
+            answer = self._request("GET", path, largest_bytes, **asking)
+        return answer
+
+    def _stumbled(self, answer: Answer, is_list: bool) -> bool:
+        if self.quirks.is_podman:
+            return answer.status == 500 and not means_gone(answer, is_podman=True)
+        text = answer.message()
+        return is_list and answer.status in (404, 500) and ("not found" in text or "already running" in text)
+
+    def _list(self, path: str, shape: type[Shape], **asking: Unpack[Asking]) -> Shape:
+        return self._get(path, shape, LARGEST_LIST_BYTES, **asking)
+
+    def _get(
+        self, path: str, shape: type[Shape], largest_bytes: int = LARGEST_OBJECT_BYTES, **asking: Unpack[Asking]
+    ) -> Shape:
+        return self._decoded(self._settled(path, largest_bytes, **asking), shape, f"GET {path}")
+
+    def _look(self, path: str, shape: type[Shape]) -> Shape | None:
+        """Return one object; None where it is gone."""
+        answer = self._settled(path, LARGEST_OBJECT_BYTES)
+        if answer.status == 404 or means_gone(answer, self.quirks.is_podman):
+            return None
+        return self._decoded(answer, shape, f"GET {path}")
+
+    def _decoded(self, answer: Answer, shape: type[Shape], request: str) -> Shape:
+        if answer.status != 200:
+            raise EngineError(f"{self._where} answered {request} with {answer.status}: {answer.message()}")
+        try:
+            return decode(answer.body, shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise EngineError(
+                f"{self._where} answered {request} with something else than was asked: {error}"
+            ) from error
+
+
+def _id_of(info: wire.WireInfo, quirks: Quirks) -> str | None:
+    """Podman makes up an id for each answer."""
+    return None if quirks.is_podman else info.id or None
+
+
+def _engine_of(info: wire.WireInfo, quirks: Quirks, endpoint: Endpoint) -> Engine:
+    url, engine_id = endpoint.url, _id_of(info, quirks)
+    if engine_id is None and (socket := endpoint.socket) is not None:
+        # It is known by where it listens, so that two names of one socket must not be two engines.
+        url = socket_url(os.path.realpath(socket))
+    return Engine(
+        endpoint=url,
+        endpoint_source=endpoint.source,
+        context_flag=endpoint.context_flag,
+        id=engine_id,
+        name=info.name or None,
+        version=quirks.version,
+        api_version=dotted(quirks.api),
+        flavour="podman" if quirks.is_podman else "docker",
+        image_store="containerd" if quirks.has_containerd_store else info.driver,
+        root_dir=info.docker_root_dir or None,
+    )

@@ -1,0 +1,45 @@
+"""Versions of engines and of their API: as pairs of numbers, and which of them both sides know."""
+
+from dockersweep.engine.api.wire import WireVersion
+from dockersweep.errors import EngineError
+
+ApiVersion = tuple[int, int]
+
+OLDEST_API: ApiVersion = (1, 40)
+# From 1.52 on /system/df has another shape; an engine of 29 still speaks 1.51 (API history, engine-api.md §0.8).
+NEWEST_API: ApiVersion = (1, 51)
+
+
+def choose_api(version: WireVersion, where: str) -> ApiVersion:
+    """Return the newest version of the API that the engine and dockersweep both know.
+
+    `where` names the engine in the EngineError that is raised where there is none.
+    """
+    newest, oldest = version_pair(version.api_version), version_pair(version.min_api_version)
+    if newest is None:
+        raise EngineError(f"{where} does not say which API version it speaks: is it a Docker engine?")
+    if newest < OLDEST_API:
+        raise EngineError(
+            f"{where} is Docker {version.version} and speaks API {version.api_version} at the most; "
+            f"dockersweep needs {dotted(OLDEST_API)} (Docker 19.03) or newer: update the engine"
+        )
+    if oldest is not None and oldest > NEWEST_API:
+        raise EngineError(
+            f"{where} is Docker {version.version} and speaks API {version.min_api_version} or newer; "
+            f"this dockersweep knows {dotted(NEWEST_API)} at the most: update dockersweep"
+        )
+    return min(newest, NEWEST_API)
+
+
+def version_pair(version: str) -> tuple[int, int] | None:
+    """Return the first two numbers of a version, "28.5.2" or "1.51"; None where it does not begin with two."""
+    parts = version.split(".")
+    try:
+        return int(parts[0]), int(parts[1])
+    except (ValueError, IndexError):
+        return None
+
+
+def dotted(version: tuple[int, int]) -> str:
+    """Return a pair as it is written: "1.51"."""
+    return f"{version[0]}.{version[1]}"

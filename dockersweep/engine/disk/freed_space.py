@@ -1,0 +1,104 @@
+"""What removals really freed on the engine's disk: which parts are gone, and by how much its free space grew."""
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.files import is_there, state_of
+from dockersweep.model.inventory import Engine
+from dockersweep.model.outcome import DiskMeasurement
+from dockersweep.model.plan import Plan
+from dockersweep.model.storage import Part, Storage
+
+_LONGEST_WAIT_SECONDS = 15.0
+_QUIET_SECONDS = 1.0
+_POLL_SECONDS = 0.05
+_REMEASURING_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class _Volumes:
+    """The volumes that are to go, measured once more: somebody may have written to them since the scan, and links
+    from one to the other are freed only with both."""
+
+    ids: frozenset[str]
+    bytes: int | None
+
+
+class FreedSpaceMeter:
+    """Compares the disk before and after removals: made before them, asked after them. It only looks; raises OSError
+    where the engine's folder is gone."""
+
+    def __init__(self, root: Path, storage: Storage, plan: Plan) -> None:
+        self._root = root
+        self._parts = [part for part in storage.parts if part.folder is not None and self._is_there(part)]
+        self._volumes = self._measure_volumes({f"{removal.kind}:{removal.id}" for removal in plan.removals})
+        # Volumes, or containerd where it is a service of its own, may be on another disk.
+        places = {(self._root / (part.folder or "")).parent for part in self._parts}
+        states = {place: state for place in (root, *places) if (state := state_of(place))}
+        self._disks = {state.st_dev: place for place, state in states.items() if stat.S_ISDIR(state.st_mode)}
+        self._free_before = self._free_bytes()
+
+    def measure(self, expected: Collection[str]) -> DiskMeasurement:
+        """Return what is gone; waits a while for what is expected to go, as containerd collects its garbage later."""
+        waiting = [part for part in self._parts if part.id in expected]
+        deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
+        quiet_until = time.monotonic() + _QUIET_SECONDS
+        while True:
+            left = [part for part in waiting if self._is_there(part)]
+            now = time.monotonic()
+            if len(left) < len(waiting):
+                quiet_until = now + _QUIET_SECONDS
+            waiting = left
+            if not waiting or now > min(deadline, quiet_until):
+                break
+            time.sleep(_POLL_SECONDS)
+        gone = frozenset(part.id for part in self._parts if not self._is_there(part))
+        all_volumes = self._volumes.ids if self._volumes.ids <= gone else frozenset()
+        return DiskMeasurement(
+            gone=gone,
+            still_there=frozenset(part.id for part in waiting),
+            volumes=all_volumes,
+            volume_bytes=self._volumes.bytes if all_volumes else None,
+            free_space_bytes=self._free_growth(),
+        )
+
+    def _measure_volumes(self, going: Collection[str]) -> _Volumes:
+        volumes = {part.id: part for part in self._parts if part.id in going and part.id.startswith("volume:")}
+        places = [self._root / (part.folder or "") for part in volumes.values()]
+        try:
+            together = measure(places, time.monotonic() + _REMEASURING_SECONDS).low
+        except (OSError, TooLateError):
+            return _Volumes(frozenset(), None)
+        return _Volumes(frozenset(volumes), together)
+
+    def _free_growth(self) -> int | None:
+        with contextlib.suppress(OSError):
+            return self._free_bytes() - self._free_before
+        return None
+
+    def _free_bytes(self) -> int:
+        disks = [os.statvfs(place) for place in self._disks.values()]
+        return sum(disk.f_bfree * disk.f_frsize for disk in disks)
+
+    def _is_there(self, part: Part) -> bool:
+        try:
+            return is_there(self._root / (part.folder or ""))
+        except OSError:
+            # What cannot be seen has not gone as far as anybody knows.
+            return True
+
+
+def freed_space_meter(engine: Engine, storage: Storage | None, plan: Plan) -> FreedSpaceMeter | None:
+    """Return a meter of an engine's disk; None where the storage is not in disk blocks or the disk no longer there."""
+    if storage is None or storage.base != "disk" or engine.root_dir is None:
+        return None
+    try:
+        return FreedSpaceMeter(Path(engine.root_dir), storage, plan)
+    except OSError:
+        return None

@@ -1,0 +1,26 @@
+"""What the metadata on an engine's disk tell of its storage, before any block is counted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DiskPart:
+    """A part of the storage as the metadata name it, not yet measured; its id and needs are as in model/storage.py."""
+
+    id: str
+    needs: tuple[str, ...] = ()
+    places: tuple[Path, ...] = ()
+    """The files and folders that go with it, the one with its contents first; they may have gone by now."""
+    known_disk_bytes: int = 0
+    """The blocks of what is not among the places, where the metadata tell them, so that it need not be walked."""
+    never_changes: bool = False
+    """Whether what was measured once holds for as long as the part is there."""
+    folder: Path | None = None
+    """Where most of it lies, if that is not the first of the places."""
+    in_registry: bool | None = None
+    """Of an image, whether it was pulled or pushed; None where these metadata do not tell."""
+
+
+class UnreadableStorageError(Exception):
+    """The metadata are not there, or not in a known format; the scan goes on with what the engine's API tells."""

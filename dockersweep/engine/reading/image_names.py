@@ -1,0 +1,61 @@
+"""Which image a name meant when an event told it."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from operator import itemgetter
+
+from dockersweep.engine.api.answers import EngineEvent
+from dockersweep.model.image_references import ImageIds, whole_repository_of, with_registry, with_tag
+from dockersweep.model.inventory import Image
+
+_SHORTEST_ID = 6
+
+
+class ImageNames:
+    """The images that are there, by all that they are called now, and by the tags that events gave them."""
+
+    def __init__(self, images: Iterable[Image], events: Iterable[EngineEvent]) -> None:
+        """Take events in any order."""
+        self._ids = {image.id for image in images}
+        self._beginnings = ImageIds(self._ids)
+        self._now = {_whole(name): image.id for image in images for name in (*image.digests, *image.tags)}
+        self._given: dict[str, list[tuple[int, str]]] = {}
+        for event in events:
+            if event.type == "image" and event.action == "tag" and event.attributes.get("name"):
+                name = _whole(event.attributes["name"])
+                self._given.setdefault(name, []).append((event.at_nanos, _as_id(event.id)))
+        for given in self._given.values():
+            given.sort()
+
+    def of_event(self, event: EngineEvent) -> tuple[str, ...]:
+        """Return the id of the image that an event of images is about. Docker has a name where it pulls and pushes."""
+        image_id = _as_id(event.id)
+        return (image_id,) if image_id in self._ids else self.named(event.id, event.at_nanos)
+
+    def named(self, reference: str, at_nanos: int) -> tuple[str, ...]:
+        """Return the id of the image that a container was made of then, where it is there and can be known."""
+        if not reference:
+            return ()
+        name = _whole(reference)
+        if given := self._given.get(name):
+            # A tag that has only come later says nothing about what had it before.
+            count = bisect_right(given, at_nanos, key=itemgetter(0))
+            return (given[count - 1][1],) if count and given[count - 1][1] in self._ids else ()
+        if name in self._now:
+            return (self._now[name],)
+        digits = reference.removeprefix("sha256:")
+        return tuple(self._beginnings.beginning_with(digits)) if len(digits) >= _SHORTEST_ID else ()
+
+
+def _as_id(text: str) -> str:
+    """Podman leaves out what kind of digest an id is."""
+    return text if ":" in text else f"sha256:{text}"
+
+
+def _whole(reference: str) -> str:
+    """Return a reference with all that people leave out: the registry, and the tag latest. Beside a digest the tag says
+    nothing."""
+    name, at, digest = reference.partition("@")
+    if at:
+        return f"{with_registry(whole_repository_of(name))}@{digest}"
+    return with_registry(with_tag(name))

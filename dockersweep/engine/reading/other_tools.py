@@ -1,0 +1,99 @@
+"""What other tools keep in Podman's storage, and what holds images there without being a container of the engine.
+
+Podman's own API tells of the containers: the same list as `podman ps --all --external`, on any machine, and it has
+looked for buildah's mark in each, which the storage's `containers.json` has not. What `podman image mount` has mounted
+no API tells (tried on 5.8 and 6.1), and Podman removes such an image without a word: that is read from the files of
+the storage, where these are on this machine.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
+from dockersweep.engine.disk import podman
+from dockersweep.engine.disk.ownership import folder_of
+from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.errors import EngineError
+from dockersweep.files import what_is_wrong
+from dockersweep.model.external import ExternalContainer
+from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.quantities import known_sum
+from dockersweep.model.storage import Storage
+
+External = tuple[ExternalContainer, ...]
+
+
+class ExternalReads(Protocol):
+    """What is asked of an engine here; only Podman has it."""
+
+    engine: Engine
+
+    def external_containers(self) -> External: ...
+    def run_root(self) -> str | None: ...
+
+
+def read_external(reads: ExternalReads) -> tuple[External | None, tuple[ScanWarning, ...]]:
+    """Return what other tools hold in the engine's storage: None where the engine does not tell, with a warning.
+
+    A proxy that lets through only the calls of docker clients answers with 403 or 404.
+    """
+    if reads.engine.flavour != "podman":
+        return (), ()
+    try:
+        containers = reads.external_containers()
+        mounted, warnings = _mounted_images(reads)
+        return (*containers, *mounted), warnings
+    except EngineError as error:
+        text = f"not known, so images that builds or CRI-O use may be planned, and Podman then refuses them: {error}"
+        return None, (ScanWarning(about="containers of other tools", text=text),)
+
+
+def _mounted_images(reads: ExternalReads) -> tuple[External, tuple[ScanWarning, ...]]:
+    """A disk that is gone may let us wait for ever, so it is waited for only so long."""
+    engine = reads.engine
+    try:
+        root = BackgroundCall(lambda: folder_of(engine)).result(GRACE_SECONDS)
+        run_root = reads.run_root()
+        if run_root is None:
+            return (), ()
+        reading = BackgroundCall(lambda: podman.mounted_images(root, engine.image_store, Path(run_root)))
+        mounted = reading.result(GRACE_SECONDS)
+    except UnreadableStorageError:
+        # From elsewhere it cannot be seen.
+        return (), ()
+    except TimeoutError:
+        return (), (_not_known(f"the folders were not read within {GRACE_SECONDS:g} seconds"),)
+    except (EngineError, OSError, msgspec.MsgspecError, ValueError) as error:
+        return (), (_not_known(what_is_wrong(error)),)
+    return tuple(
+        ExternalContainer(id=layer, name=place, image_id=image_id, tool="image mount", created_at=None)
+        for image_id, layer, place in mounted
+    ), ()
+
+
+def _not_known(why: str) -> ScanWarning:
+    text = f"not known, and Podman removes an image that podman image mount has mounted: {why}"
+    return ScanWarning(about="mounted images", text=text)
+
+
+def with_sizes(external: External | None, storage: Storage) -> External | None:
+    """Return the same with their sizes, where disk blocks were measured: Podman's list has none."""
+    if not external or storage.base != "disk":
+        return external
+    parts = {part.id: part for part in storage.parts}
+
+    def size(container_id: str) -> int | None:
+        own = parts.get(f"container:{container_id}")
+        if own is None:
+            return None
+        sizes = [own.high_bytes, *(parts[part_id].high_bytes for part_id in own.needs if part_id in parts)]
+        return known_sum(sizes)
+
+    return tuple(
+        container
+        if container.tool == "image mount"
+        else msgspec.structs.replace(container, size_bytes=size(container.id))
+        for container in external
+    )

@@ -1,0 +1,118 @@
+"""Finds out which layers and other parts the objects use: from the engine's disk, else from what its API tells."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from dockersweep.engine.api.answers import ImageLayers
+from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
+from dockersweep.engine.disk.blocks import CACHED, read_storage_from_disk
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.engine.reading.image_layers import LayerReads, memory_keys, read_layers, wanted_images
+from dockersweep.engine.reading.layer_parts import layer_parts
+from dockersweep.model.inventory import Engine, Image, ScanWarning
+from dockersweep.model.storage import Part, Storage
+
+Shape = TypeVar("Shape")
+Remembered = Mapping[str, bytes]
+"""What never changes, as JSON by id: a layer's part, or the layers of an image."""
+
+
+@dataclass(frozen=True)
+class StorageReading:
+    """The storage, what of it can be remembered for the next scan, and what could not be read."""
+
+    storage: Storage
+    remembered: Remembered
+    warnings: tuple[ScanWarning, ...] = ()
+    in_registry: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a registry has an image, by its id, where only the disk tells."""
+    written: Mapping[str, datetime] = field(default_factory=dict)
+    """When anything in a volume last changed, by its name, where its files were walked."""
+
+
+def read_storage(
+    reads: LayerReads, listed: ListedObjects, known: Remembered, walk_seconds: float | None, progress: Progress
+) -> StorageReading:
+    """Return the parts that the objects of an engine use.
+
+    The engine's disk is read only where `walk_seconds` says for how long; `known` is what an earlier scan gave to be
+    remembered.
+    """
+    if walk_seconds is None:
+        return _in_lengths(reads, listed, known, "its disk was not to be walked", progress)
+    try:
+        return _in_blocks(reads.engine, listed, known, walk_seconds)
+    except UnreadableStorageError as error:
+        return _in_lengths(reads, listed, known, str(error), progress)
+
+
+def _in_blocks(engine: Engine, listed: ListedObjects, known: Remembered, walk_seconds: float) -> StorageReading:
+    layers = _decoded(known, CACHED, Part)
+    reading = BackgroundCall(lambda: read_storage_from_disk(engine, listed, layers, walk_seconds))
+    try:
+        from_disk = reading.result(walk_seconds + GRACE_SECONDS)
+    except TimeoutError:
+        raise UnreadableStorageError(f"{engine.root_dir} was not read within {walk_seconds:g} seconds") from None
+    storage, unmeasured = from_disk.storage, from_disk.unmeasured
+    keep = {
+        part.id: msgspec.json.encode(part)
+        for part in storage.parts
+        if part.id.startswith(CACHED) and part.high_bytes is not None
+    }
+    text = f"{unmeasured} parts were not measured within {walk_seconds:g} seconds and are of unknown size"
+    warnings = (ScanWarning(about="disk blocks", text=text),) if unmeasured else ()
+    return StorageReading(storage, keep, warnings, from_disk.in_registry, from_disk.written)
+
+
+def _in_lengths(
+    reads: LayerReads, listed: ListedObjects, known: Remembered, why: str, progress: Progress
+) -> StorageReading:
+    engine, images = reads.engine, listed.images
+    keys = {image: f"image:{key}" for image, key in memory_keys(engine, images).items()}
+    wanted = wanted_images(engine, images, listed.build_cache)
+    layers_of = read_layers(reads, wanted, _decoded(known, "image:", ImageLayers), keys, progress)
+    parts = _without_other_disks(layer_parts(images, layers_of, engine.image_store, engine.flavour), images)
+    # What was not wanted this time is kept as long as its image is there.
+    keep = {key: known[key] for key in keys.values() if key in known}
+    keep |= {keys[image]: msgspec.json.encode(layers) for image, layers in layers_of.items() if image in keys}
+    text = f"the layers of {len(wanted - layers_of.keys())} images could not be read"
+    warnings = (ScanWarning(about="image layers", text=text),) if wanted - layers_of.keys() else ()
+    return StorageReading(Storage(base="lengths", parts=parts, not_from_disk=why), keep, warnings)
+
+
+def _without_other_disks(parts: tuple[Part, ...], images: tuple[Image, ...]) -> tuple[Part, ...]:
+    """Return the same, with nothing for what lies in additional stores: the images there, and the layers below them,
+    which images of the engine's own store may use."""
+    elsewhere = [f"image:{image.id}" for image in images if image.read_only]
+    if not elsewhere:
+        return parts
+    by_id = {part.id: part for part in parts}
+    reached = dict.fromkeys(elsewhere)
+    for part_id in elsewhere:
+        # Grows while it is gone through.
+        for need in by_id[part_id].needs if part_id in by_id else ():
+            if need not in reached:
+                reached[need] = None
+                elsewhere.append(need)
+    nothing = {"low_bytes": 0, "high_bytes": 0, "undivided_sizes": ()}
+    for part_id in reached:
+        by_id[part_id] = (
+            msgspec.structs.replace(by_id[part_id], **nothing) if part_id in by_id else Part(id=part_id, high_bytes=0)
+        )
+    return tuple(by_id.values())
+
+
+def _decoded(known: Remembered, prefix: str, shape: type[Shape]) -> dict[str, Shape]:
+    """Return what is known of the ids with a prefix; what is damaged is as if it were not known."""
+    decoded = {}
+    for key, data in known.items():
+        if key.startswith(prefix):
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, TypeError):
+                decoded[key] = msgspec.json.decode(data, type=shape)
+    return decoded

@@ -1,0 +1,190 @@
+"""From the events of an engine to the last uses of what is there. Pure: nothing is asked."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from dockersweep.engine.api.answers import EngineEvent
+from dockersweep.engine.reading.events import EventReading
+from dockersweep.engine.reading.image_names import ImageNames
+from dockersweep.model.compose_labels import project_in, service_in
+from dockersweep.model.event_reading import NoticedUses
+from dockersweep.model.inventory import Container, Inventory, Kind, ObjectRef
+from dockersweep.model.last_use import PastUse, UseAction, last_of
+
+# Podman says exec, mount and init where Docker has other words or none. What only removes is no use: destroy, remove,
+# untag, delete, prune.
+_OF_CONTAINER: dict[str, UseAction] = {
+    "create": "created", "start": "started", "restart": "started", "unpause": "started", "die": "exited",
+    "stop": "exited", "exec_start": "ran a command", "exec": "ran a command", "archive-path": "copied files",
+    "extract-to-dir": "copied files", "copy": "copied files", "export": "exported", "commit": "committed",
+}  # fmt: skip
+_WITHOUT_HELD: tuple[UseAction, ...] = ("exported", "committed")
+"""Neither has anything of the volumes and networks of a container in it."""
+_OF_VOLUME: dict[str, UseAction] = {"mount": "mounted", "unmount": "unmounted"}
+_OF_NETWORK: dict[str, UseAction] = {"connect": "connected", "disconnect": "disconnected"}
+_OF_IMAGE: dict[str, UseAction] = {
+    "pull": "pulled", "load": "loaded", "loadfromarchive": "loaded", "import": "imported", "tag": "tagged",
+    "create": "built", "build": "built", "save": "saved", "push": "pushed", "mount": "mounted", "unmount": "unmounted",
+}  # fmt: skip
+
+
+Use = tuple[ObjectRef, PastUse]
+
+
+class _User(NamedTuple):
+    """A container that uses things, be it gone."""
+
+    name: str | None
+    project: str | None
+    service: str | None
+
+
+def noticed_in(reading: EventReading, inventory: Inventory) -> tuple[Inventory, NoticedUses | None]:
+    """Return the inventory with the warnings of a reading, and what that says of the objects that are there; None where
+    nothing was read."""
+    warned = replace(inventory, warnings=(*inventory.warnings, *reading.warnings))
+    if reading.position is None:
+        return warned, None
+    watched = reading.watched
+    if watched is not None and inventory.engine.flavour == "podman" and _is_untold(reading.events, inventory):
+        watched = replace(watched, of_held=False)
+    uses = uses_of(reading.events, inventory)
+    return warned, NoticedUses(position=reading.position, watched=watched, uses=uses)
+
+
+def _is_untold(events: Iterable[EngineEvent], inventory: Inventory) -> bool:
+    """Whether a container ran that is gone: none of Podman's events names the volumes of a container, nor the networks
+    that it starts with (tried on 5.8 and 6.1; events_container_create_inspect_data adds them in the log alone)."""
+    there = {container.id for container in inventory.containers}
+    return any(
+        event.type == "container" and event.action in _OF_CONTAINER and event.id not in there for event in events
+    )
+
+
+def uses_of(events: Iterable[EngineEvent], inventory: Inventory) -> dict[ObjectRef, tuple[PastUse, ...]]:
+    """Return the last uses of each object that is there, as `last_of` has them."""
+    found: dict[ObjectRef, list[PastUse]] = {}
+    in_order = sorted(events, key=lambda event: event.at_nanos, reverse=True)
+    for ref, use in _Uses(in_order, inventory).all():
+        found.setdefault(ref, []).append(use)
+    return {ref: last_of(uses) for ref, uses in found.items()}
+
+
+class _Uses:
+    """What a row of events says of the objects of an inventory. An engine may have many objects and nothing to tell, so
+    they are looked up only where an event asks for it."""
+
+    def __init__(self, events: Sequence[EngineEvent], inventory: Inventory) -> None:
+        self._events, self._inventory = events, inventory
+        self._own = inventory.own_container_id
+
+    @cached_property
+    def _there(self) -> dict[str, Container]:
+        return {container.id: container for container in self._inventory.containers}
+
+    @cached_property
+    def _volumes(self) -> frozenset[str]:
+        return frozenset(volume.name for volume in self._inventory.volumes)
+
+    @cached_property
+    def _networks(self) -> dict[str, str]:
+        """Their ids, by name and by id; without those that the engine made for itself."""
+        own = [network for network in self._inventory.networks if not network.predefined]
+        return {key: network.id for network in own for key in (network.name, network.id)}
+
+    @cached_property
+    def _images(self) -> ImageNames:
+        return ImageNames(self._inventory.images, self._events)
+
+    @cached_property
+    def _told(self) -> dict[str, _User]:
+        """The containers that events tell of."""
+        by_id = [(one.id, one.attributes) for one in self._events if one.type == "container"]
+        return {container_id: _user(attributes.get("name"), attributes) for container_id, attributes in by_id}
+
+    @cached_property
+    def _probes(self) -> frozenset[tuple[str, str]]:
+        return _probes(self._events)
+
+    def all(self) -> Iterator[Use]:
+        """Yield each use of an object that is there, in the order of the events."""
+        for event in self._events:
+            if self._own is not None and self._own in (event.id, event.attributes.get("container")):
+                continue
+            if event.type == "container":
+                yield from self._of_container(event)
+            elif event.type == "image" and event.action in _OF_IMAGE:
+                for image_id in self._images.of_event(event):
+                    yield ObjectRef(kind="image", id=image_id), PastUse(at=_at(event), action=_OF_IMAGE[event.action])
+            elif event.type == "volume" and event.action in _OF_VOLUME:
+                yield from self._held("volume", event.id, event, _OF_VOLUME[event.action])
+            elif event.type == "network" and event.action in _OF_NETWORK:
+                # Podman has the container's id where Docker has the network's.
+                name = event.attributes.get("network") or event.id
+                yield from self._held("network", name, event, _OF_NETWORK[event.action])
+
+    def _held(self, kind: Kind, name: str, event: EngineEvent, action: UseAction) -> Iterator[Use]:
+        """What a container does with a volume or a network that is there."""
+        own_id = self._networks.get(name) if kind == "network" else name if name in self._volumes else None
+        if own_id is not None:
+            by = event.attributes.get("container") or (event.id if event.id != name else "")
+            yield ObjectRef(kind=kind, id=own_id), self._by(by, event, action)
+
+    def _of_container(self, event: EngineEvent) -> Iterator[Use]:
+        """What a container does is a use of itself, of its image, and mostly of all that it holds."""
+        verb = event.action.partition(":")[0]
+        if verb not in _OF_CONTAINER or (event.id, event.action) in self._probes:
+            return
+        action, there = _OF_CONTAINER[verb], self._there.get(event.id)
+        use = self._by(event.id, event, action)
+        if there is not None:
+            yield ObjectRef(kind="container", id=event.id), PastUse(at=use.at, action=action)
+            yield from ((ref, use) for ref in self._holds(there, action))
+        else:
+            for image_id in self._images.named(event.attributes.get("image", ""), event.at_nanos):
+                yield ObjectRef(kind="image", id=image_id), use
+
+    def _holds(self, container: Container, action: UseAction) -> Iterator[ObjectRef]:
+        """Yield what a container holds that is used by what was done with it."""
+        if container.image_id is not None:
+            yield ObjectRef(kind="image", id=container.image_id)
+        if action in _WITHOUT_HELD:
+            return
+        for mount in container.mounts:
+            if mount.volume in self._volumes:
+                yield ObjectRef(kind="volume", id=mount.volume or "")
+        for named in container.networks:
+            if named in self._networks:
+                yield ObjectRef(kind="network", id=self._networks[named])
+
+    def _by(self, container_id: str, event: EngineEvent, action: UseAction) -> PastUse:
+        there = self._there.get(container_id)
+        user = _user(there.name, there.labels) if there else self._told.get(container_id)
+        return PastUse(
+            at=_at(event),
+            action=action,
+            by=user.name if user else None,
+            by_id=container_id or None,
+            project=user.project if user else None,
+            service=user.service if user else None,
+        )
+
+
+def _user(name: str | None, labels: Mapping[str, str]) -> _User:
+    return _User(name or None, project_in(labels), service_in(labels))
+
+
+def _probes(events: Iterable[EngineEvent]) -> frozenset[tuple[str, str]]:
+    """Return the container and the action of each exec that looks like a health check: it came more than twice. Nothing
+    in an event tells them apart, and the container runs anyway."""
+    counted = Counter((one.id, one.action) for one in events if one.action.startswith("exec_start:"))
+    return frozenset(probe for probe, count in counted.items() if count > 2)
+
+
+def _at(event: EngineEvent) -> datetime:
+    return datetime.fromtimestamp(event.at_nanos // 10**9, UTC)

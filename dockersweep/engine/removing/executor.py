@@ -1,0 +1,204 @@
+"""Carries out a plan: its removals and none other, in its order, going on past failures.
+
+Within a kind several objects are under way at once, because an engine spends most of a removal waiting; what another
+removal must precede waits for it.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dockersweep.engine.api.concurrent import Progress
+from dockersweep.engine.removing.cache_removal import remove_records
+from dockersweep.engine.removing.removal import RemovalContext, SurpriseError, outcome_of, remove_one
+from dockersweep.engine.removing.stopping import StopRequest
+from dockersweep.errors import EngineLostError, LedgerError
+from dockersweep.model.attempt import Attempt, attempt_of
+from dockersweep.model.inventory import ObjectRef
+from dockersweep.model.outcome import EndedBy, Outcome
+from dockersweep.model.plan import Plan, Removal
+
+WORKERS = 8
+INTERRUPTED = "interrupted"
+"""Why a sweep ended early that was told to stop."""
+
+Unit = tuple[Removal, ...]
+"""The removals of one object, in order: the tags of an image, then the image."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What became of a plan."""
+
+    started_at: datetime
+    finished_at: datetime
+    ended_by: EndedBy | None
+    ended_early: str | None
+    """Why the rest was not attempted, in words; both are None where it went through."""
+    outcomes: tuple[Outcome, ...]
+    """One for each removal, in the order of the plan."""
+
+
+def carry_out(
+    plan: Plan, context: RemovalContext, stop: StopRequest, progress: Progress = lambda done, total: None
+) -> Carried:
+    """Carry out a plan and return what became of every removal.
+
+    Once `stop` is set, what is under way is finished and the rest is left; the same when the engine does not come
+    back, when it did something else than it was asked for, and when a record cannot be written that has to be.
+    """
+    started_at = datetime.now(UTC)
+    run = _Run(plan, context, stop, progress)
+    for wave in waves(plan.removals):
+        run.do(wave)
+    outcomes = tuple(run.outcomes[attempt_of(removal)] for removal in plan.removals)
+    return Carried(started_at, datetime.now(UTC), *run.end(), outcomes)
+
+
+def waves(removals: tuple[Removal, ...]) -> Iterator[list[Unit]]:
+    """Cut the removals into waves of objects that do not wait for each other; build-cache records are one wave."""
+    wave: list[Unit] = []
+    in_wave: set[ObjectRef] = set()
+    for unit in _units(removals):
+        first = unit[0]
+        waits = first.kind != "build-cache" and any(ref in in_wave for ref in first.after)
+        if wave and (waits or wave[-1][0].kind != first.kind):
+            yield wave
+            wave, in_wave = [], set()
+        wave.append(unit)
+        in_wave.add(first.ref)
+    if wave:
+        yield wave
+
+
+def _units(removals: tuple[Removal, ...]) -> Iterator[Unit]:
+    unit: list[Removal] = []
+    for removal in removals:
+        if unit and (unit[-1].kind, unit[-1].id) != (removal.kind, removal.id):
+            yield tuple(unit)
+            unit = []
+        unit.append(removal)
+    if unit:
+        yield tuple(unit)
+
+
+class _Run:
+    """The state of carrying out one plan."""
+
+    def __init__(self, plan: Plan, context: RemovalContext, stop: StopRequest, progress: Progress) -> None:
+        self.outcomes: dict[Attempt, Outcome] = {}
+        self._plan = plan
+        self._context = context
+        self._progress = progress
+        self._stayed: set[ObjectRef] = set()
+        self._stop = stop
+        self._ended: tuple[EndedBy, str] | None = None
+
+    def do(self, wave: list[Unit]) -> None:
+        """Carry out the objects of a wave; after it every removal in it has an outcome."""
+        cache = wave[0][0].kind == "build-cache"
+        jobs = [tuple(removal for unit in wave for removal in unit)] if cache else wave
+        with ThreadPoolExecutor(max_workers=min(WORKERS, len(jobs))) as pool:
+            for future in as_completed([pool.submit(self._do_unit, job) for job in jobs]):
+                for removal, outcome in future.result():
+                    self.outcomes[attempt_of(removal)] = outcome
+                    if outcome.status not in ("removed", "gone"):
+                        self._stayed.add(removal.ref)
+                self._progress(len(self.outcomes), len(self._plan.removals))
+
+    def end(self) -> tuple[EndedBy | None, str | None]:
+        """Return what ended it early, and why in words; a signal or a loss after all was done did not."""
+        left = any(outcome.status == "not-attempted" or outcome.is_unknown for outcome in self.outcomes.values())
+        if self._ended is not None and (left or self._ended[0] in ("surprise", "ledger")):
+            return self._ended
+        return ("signal", INTERRUPTED) if left else (None, None)
+
+    def _do_unit(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
+        """Carry out the removals of one object; only this method runs in the workers.
+
+        An error of our own ends the run, and every removal still has an outcome.
+        """
+        done: list[tuple[Removal, Outcome]] = []
+        try:
+            self._do_removals(unit, done)
+        except Exception as error:
+            text = f"dockersweep failed here ({type(error).__name__}: {error}); this is a bug"
+            self._context.record.failed_inside(error)
+            self._end("surprise", text)
+            done += [(removal, outcome_of(removal, "failed", text)) for removal in unit[len(done) :]]
+        return done
+
+    def _do_removals(self, unit: Unit, done: list[tuple[Removal, Outcome]]) -> None:
+        if unit[0].kind == "build-cache":
+            done += self._do_records(unit)
+            return
+        for removal in unit:
+            if self._is_ending():
+                outcome = self._not_attempted(removal)
+            else:
+                outcome = self._blocked(removal, done) or self._do_one(removal)
+            done.append((removal, self._recorded(removal, outcome)))
+
+    def _is_ending(self) -> bool:
+        return self._ended is not None or self._stop.is_set()
+
+    def _end(self, by: EndedBy, text: str) -> None:
+        if not (by == "engine" and self._stop.is_set()):
+            self._ended = self._ended or (by, text)
+
+    def _recorded(self, removal: Removal, outcome: Outcome) -> Outcome:
+        if outcome.is_unknown:
+            self._end("engine", outcome.detail or "")
+        try:
+            self._context.record.ended(removal, outcome)
+        except LedgerError as error:
+            self._end("ledger", str(error))
+        return outcome
+
+    def _blocked(self, removal: Removal, done: list[tuple[Removal, Outcome]]) -> Outcome | None:
+        staying = [ref for ref in removal.after if ref in self._stayed]
+        if staying:
+            return outcome_of(removal, "skipped", f"{staying[0].kind} {staying[0].id[:19]}, which holds it, stayed")
+        if any(outcome.status not in ("removed", "gone") for _, outcome in done):
+            return outcome_of(removal, "skipped", "another tag of it stayed")
+        return None
+
+    def _do_one(self, removal: Removal) -> Outcome:
+        with self._what_ends_it() as outcomes:
+            outcomes.append(remove_one(self._context, removal))
+        return outcomes[0] if outcomes else self._not_attempted(removal)
+
+    @contextmanager
+    def _what_ends_it(self) -> Iterator[list[Outcome]]:
+        """End the run where an error says so; what became of the removals that surprised is added to the list."""
+        outcomes: list[Outcome] = []
+        try:
+            yield outcomes
+        except EngineLostError as error:
+            self._end("engine", str(error))
+        except LedgerError as error:
+            self._end("ledger", str(error))
+        except SurpriseError as surprise:
+            self._end("surprise", str(surprise))
+            outcomes += surprise.outcomes
+
+    def _not_attempted(self, removal: Removal) -> Outcome:
+        return outcome_of(removal, "not-attempted", self._ended[1] if self._ended else INTERRUPTED)
+
+    def _do_records(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
+        outcomes: list[Outcome] = []
+        if not self._is_ending():
+            with self._what_ends_it() as surprises:
+                for group in remove_records(self._context, unit, self._plan.size_base == "lengths"):
+                    outcomes += self._recorded_group(unit[len(outcomes) :], group)
+                    if self._is_ending():
+                        break
+            outcomes += self._recorded_group(unit[len(outcomes) :], surprises)
+        rest = unit[len(outcomes) :]
+        outcomes += self._recorded_group(rest, [self._not_attempted(removal) for removal in rest])
+        return list(zip(unit, outcomes, strict=True))
+
+    def _recorded_group(self, removals: Sequence[Removal], outcomes: Sequence[Outcome]) -> list[Outcome]:
+        return [self._recorded(removal, outcome) for removal, outcome in zip(removals, outcomes, strict=False)]

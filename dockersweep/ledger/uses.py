@@ -1,0 +1,58 @@
+"""The last uses of what is there, and where the events that told of them were read to."""
+
+import sqlite3
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from dockersweep.ledger.opening import UnusableError
+from dockersweep.model.event_reading import EventPosition
+from dockersweep.model.inventory import ObjectRef
+from dockersweep.model.last_use import PastUse, last_of
+
+
+def position_of(database: sqlite3.Connection, engine: int) -> EventPosition | None:
+    """Return where the events of an engine were last read to; None where they never were."""
+    row = database.execute("SELECT position FROM event_readings WHERE engine = ?", (engine,)).fetchone()
+    if row is None:
+        return None
+    try:
+        return msgspec.json.decode(row[0], type=EventPosition)
+    except msgspec.MsgspecError as error:
+        raise UnusableError(f"is damaged (it does not tell where events were read to: {error})") from None
+
+
+def keep_position(database: sqlite3.Connection, engine: int, position: EventPosition) -> None:
+    """Write down where the events of an engine were read to."""
+    text = msgspec.json.encode(position).decode()
+    database.execute("INSERT OR REPLACE INTO event_readings VALUES (?, ?)", (engine, text))
+
+
+def uses_of(database: sqlite3.Connection, engine: int) -> dict[ObjectRef, tuple[PastUse, ...]]:
+    """Return the last uses of each object of an engine, the latest first."""
+    rows = database.execute("SELECT kind, id, told FROM uses WHERE engine = ?", (engine,)).fetchall()
+    decode = msgspec.json.Decoder(tuple[PastUse, ...]).decode
+    try:
+        return {ObjectRef(kind=kind, id=object_id): decode(told) for kind, object_id, told in rows}
+    except msgspec.MsgspecError as error:
+        raise UnusableError(f"is damaged (it does not tell what was used: {error})") from None
+
+
+def update_uses(
+    database: sqlite3.Connection,
+    engine: int,
+    noticed: Mapping[ObjectRef, tuple[PastUse, ...]],
+    there: Collection[ObjectRef],
+) -> dict[ObjectRef, tuple[PastUse, ...]]:
+    """Add the uses that were noticed of what is there, keep the last few of each object, and return all that are
+    kept."""
+    known = uses_of(database, engine)
+    changed = {}
+    for ref, uses in noticed.items():
+        kept = last_of((*uses, *known.get(ref, ())))
+        if ref in there and kept != known.get(ref):
+            known[ref] = changed[ref] = kept
+    encode = msgspec.json.Encoder().encode
+    rows = [(engine, ref.kind, ref.id, encode(uses)) for ref, uses in changed.items()]
+    database.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?, ?, ?)", rows)
+    return known

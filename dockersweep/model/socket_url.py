@@ -1,0 +1,13 @@
+"""The URL of a unix socket: "unix:///var/run/docker.sock"."""
+
+_SCHEME = "unix://"
+
+
+def socket_url(path: str) -> str:
+    """Return the URL of the socket at a path."""
+    return f"{_SCHEME}{path}"
+
+
+def socket_path(url: str) -> str | None:
+    """Return the path of the socket that a URL names; None where the URL is of another kind, as tcp://HOST:PORT."""
+    return url.removeprefix(_SCHEME) if url.startswith(_SCHEME) else None

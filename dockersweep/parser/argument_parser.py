@@ -1,0 +1,80 @@
+"""argparse as we use it: our own errors, and no flag that is silently given twice."""
+
+import argparse
+import re
+from collections import Counter
+from functools import partial
+from typing import Any, NoReturn
+
+from dockersweep.errors import UsageError
+from dockersweep.usage import HELP
+
+NAMES_WHAT_IS_READ = ("host", "context", "inventory")
+"""What docker refuses twice, or would: the last one would silently be another engine than somebody meant."""
+REMOVING_VERBS = ("sweep", "apply")
+
+
+class StoreOnce(argparse._StoreAction):
+    """Stores the value of a flag, and takes down that it was given: argparse lets the last of several win silently.
+
+    A verb's parser fills a namespace of its own, which then replaces the values from before the verb.
+    """
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        super().__call__(parser, namespace, values, option_string)
+        if self.option_strings:
+            given = "given_before_verb" if isinstance(parser, TopParser) else "given_after_verb"
+            setattr(namespace, given, [*getattr(namespace, given, ()), self.dest])
+
+
+class VerbParser(argparse.ArgumentParser):
+    """Reports wrong usage as our own error: one sentence, and where the help is."""
+
+    def __init__(self, **options: Any) -> None:
+        # argparse makes one with each argument, to see that it can; without a width it asks how wide the terminal is,
+        # which takes longer to import than all is parsed.
+        super().__init__(**options, formatter_class=partial(argparse.HelpFormatter, width=80))
+        # What an argument does that says nothing else; so no flag can be forgotten.
+        self.register("action", None, StoreOnce)
+        # "-3d" behind a flag is an age that is wrong, and not a flag that nobody knows.
+        self._negative_number_matcher = re.compile(r"-\d")
+
+    def format_help(self) -> str:
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; what a verb does not know is told by the verb, whose help is of use then."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+class TopParser(VerbParser):
+    """The parser of what stands before the verb."""
+
+    def format_help(self) -> str:
+        return HELP
+
+
+def repeated_flags(arguments: argparse.Namespace) -> list[str]:
+    """Return the flags that are taken once and were given more than once, before the verb or after it.
+
+    Raises UsageError where one names what is read, or the verb removes something.
+    """
+    given = [*getattr(arguments, "given_before_verb", ()), *getattr(arguments, "given_after_verb", ())]
+    repeated = [dest for dest, count in Counter(given).items() if count > 1]
+    for dest in repeated:
+        if dest in NAMES_WHAT_IS_READ or arguments.verb in REMOVING_VERBS:
+            raise UsageError(f"{_flag(dest)} is given more than once: give it once")
+    return [_flag(dest) for dest in repeated]
+
+
+def _flag(dest: str) -> str:
+    return f"--{dest.replace('_', '-')}"

@@ -1,0 +1,55 @@
+"""The whole command line: what stands before the verb, the verbs, and the format of the result."""
+
+import argparse
+from collections.abc import Sequence
+
+from dockersweep import __version__
+from dockersweep.errors import UsageError
+from dockersweep.parser.argument_parser import TopParser, VerbParser, repeated_flags
+from dockersweep.parser.shared_flags import add_common
+from dockersweep.parser.verbs import ADD_VERBS
+
+FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
+"""All that any verb has; each takes some of them."""
+_FORMAT_OF_SUFFIX = {"md": "markdown", "prom": "prometheus"}
+
+
+def build_parser(first_word: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; one that begins with its verb needs the flags of no other."""
+    parser = TopParser(prog="dockersweep", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
+    add_common(parser, None, FORMATS)
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="VERB", prog="dockersweep", parser_class=VerbParser, title="verbs", help="what to do"
+    )
+    for add_verb in [ADD_VERBS[first_word]] if first_word in ADD_VERBS else ADD_VERBS.values():
+        add_verb(verbs)
+    # For `completion`, which writes down what the parser takes: verbs do not import it.
+    parser.set_defaults(build_parser=build_parser)
+    return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments of a command line, with the flags that only the last of several counts of as `repeated`.
+
+    Raises UsageError where it does not hold.
+    """
+    arguments = build_parser(*argv[:1]).parse_args(argv)
+    if arguments.verb is None:
+        raise UsageError(
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "
+            "see `dockersweep --help`"
+        )
+    arguments.repeated = repeated_flags(arguments)
+    arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
+    if arguments.format not in arguments.formats:
+        known = " and ".join(arguments.formats)
+        raise UsageError(f"{arguments.verb} has no format {arguments.format}, only {known}")
+    return arguments
+
+
+def _format_of(output: str | None, formats: Sequence[str]) -> str:
+    """Return the format of a result without --format: that of its file's name, as in plan.json, else the first."""
+    suffix = (output or "").rpartition(".")[2]
+    named = _FORMAT_OF_SUFFIX.get(suffix, suffix)
+    return named if named in formats[1:] else formats[0]

@@ -1,0 +1,117 @@
+"""Groups of flags that several verbs have."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dockersweep.parser.values import age, count, percent, size, timeout, wait
+
+if TYPE_CHECKING:
+    Group = argparse._ArgumentGroup
+
+KINDS = ("container", "image", "volume", "network", "build-cache")
+LOG_FORMATS = ("text", "json", "journal")
+
+
+def add_common(parser: argparse.ArgumentParser, default: object, formats: Sequence[str]) -> None:
+    """Add what every verb has. It is accepted before the verb and after it; only the former sets a default."""
+    group = parser.add_argument_group("engine and output")
+    group.add_argument(
+        "-H", "--host", metavar="URL", default=default, help="the engine: unix:///PATH or tcp://HOST:PORT"
+    )
+    group.add_argument(
+        "-c", "--context", metavar="CONTEXT", default=default, help="the engine of a docker context, in place of -H"
+    )
+    group.add_argument(
+        "--policy", metavar="FILE", default=default, help="the policy file; - is standard input, default is no file"
+    )
+    group.add_argument("--format", metavar="FORMAT", choices=formats, default=default, help=f"{' or '.join(formats)}")
+    group.add_argument("-o", "--output", metavar="FILE", default=default, help="write to FILE, replaced in one step")
+
+
+def add_reading(parser: argparse.ArgumentParser, from_file: bool) -> None:
+    group = parser.add_argument_group("reading the engine")
+    if from_file:
+        group.add_argument("--inventory", metavar="FILE", help="read a saved `scan --format json` instead of an engine")
+    else:
+        parser.set_defaults(inventory=None)
+    group.add_argument(
+        "--no-sizes", dest="sizes", action="store_false",
+        help="have no disk walked, by the engine or here; sizes of containers and volumes are unknown",
+    )  # fmt: skip
+    group.add_argument(
+        "--size-timeout", metavar="AGE", type=timeout, default="15m", help="how long each of the two may take (15m)"
+    )
+    group.add_argument(
+        "--engine-timeout", metavar="AGE", type=timeout, default="1m",
+        help="how long any other answer may take, and how long a sweep waits for an engine that went away (1m)",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-ledger", dest="ledger", action="store_false",
+        help="do not use the ledger of first sights, last uses, earlier runs and sizes of layers",
+    )  # fmt: skip
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("policy")
+    _add_choice(group)
+    add_protections(group)
+
+
+def _add_choice(group: "Group") -> None:
+    group.add_argument("--older-than", metavar="AGE", type=age, help="in place of each rule's own age; 0s means now")
+    group.add_argument(
+        "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
+        help=f"only this kind, repeatable: {', '.join(KINDS)}",
+    )  # fmt: skip
+    group.add_argument("--all-images", action="store_true", help="unused images with tags too")
+    group.add_argument("--spare-local", action="store_true", help="with --all-images: not those that exist only here")
+    group.add_argument("--named-volumes", action="store_true", help="unused volumes with names too")
+
+
+def add_protections(group: "Group") -> None:
+    for what, metavar in (("label", "KEY[=VALUE]"), ("name", "GLOB"), ("image", "GLOB")):
+        group.add_argument(
+            f"--keep-{what}", metavar=metavar, action="append", default=[], help=f"never remove by {what}, repeatable"
+        )
+    group.add_argument(
+        "--retry-refused", action="store_true", help="also what the engine refused in three runs within the last week"
+    )
+    group.add_argument("--max-objects", metavar="N", type=count, help="remove nothing where more objects would go")
+    group.add_argument("--max-bytes", metavar="SIZE", type=size, help="remove nothing where more would come back")
+    group.add_argument(
+        "--max-share", metavar="PERCENT", type=percent, help="remove nothing where more of all of a kind would go"
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print nothing unless something was removed, or went wrong"
+    )
+
+
+def add_carrying_out(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("carrying out")
+    group.add_argument("--confirm-engine", metavar="NAME", help="refuse where the engine has another name or id")
+    group.add_argument(
+        "--yes-first-time", action="store_true",
+        help="let an unattended run that is the first on an engine remove more than half of a kind",
+    )  # fmt: skip
+    group.add_argument(
+        "--lock-timeout", metavar="AGE", type=wait, default="0s",
+        help="how long to wait for another run on the same engine (0s: refuse at once)",
+    )  # fmt: skip
+    group.add_argument("--removal-timeout", metavar="AGE", type=timeout, default="15m", help="for one removal (15m)")
+    group.add_argument(
+        "--audit-log", metavar="FILE", help="append a JSON line for each removal; journal is the systemd journal"
+    )
+    group.add_argument(
+        "--log-format", metavar="LOG", choices=LOG_FORMATS, default="text",
+        help="a line on standard error for each event: json, or journal, with priorities for systemd (text: none)",
+    )  # fmt: skip
+    group.add_argument(
+        "--require-ledger", action="store_true", help="remove nothing that cannot be written to the ledger"
+    )
+    group.add_argument(
+        "--keep-history", metavar="AGE", type=age, default="400d", help="forget older runs in the ledger (400d)"
+    )

@@ -1,0 +1,81 @@
+"""The values of flags: each turns text into a value, and lets argparse say which flag it was where it cannot."""
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from dockersweep.errors import UsageError
+
+if TYPE_CHECKING:
+    from dockersweep.units import Age
+
+Value = TypeVar("Value")
+
+
+def age(text: str) -> "Age":
+    """Read an age, like 10d or 3mo."""
+    from dockersweep.units import parse_age
+
+    return _read(parse_age, text)
+
+
+def size(text: str) -> int:
+    """Read a size, like 5GB."""
+    from dockersweep.units import parse_size
+
+    return _read(parse_size, text)
+
+
+def percent(text: str) -> float:
+    """Read a share, like 50%."""
+    from dockersweep.units import parse_percent
+
+    return _read(parse_percent, text)
+
+
+def count(text: str) -> int:
+    """Read a number of objects."""
+    if not re.fullmatch(r"\d{1,12}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of objects: write 0 or more, like 500')
+    return int(text)
+
+
+def run_number(text: str) -> "int | str":
+    """Read the number of a run, or `verify`."""
+    if text == "verify":
+        return text
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of a run, and not verify')
+    return int(text)
+
+
+def timeout(text: str) -> "Age":
+    """Read a duration that is not zero, and has no months."""
+    duration = age(text)
+    if duration.months or not duration.seconds:
+        raise argparse.ArgumentTypeError(f'"{text}" is no time-out: write seconds, minutes, hours or days, like 15m')
+    return duration
+
+
+def wait(text: str) -> "Age":
+    """Read a duration, which may be zero, and has no months."""
+    duration = age(text)
+    if duration.months:
+        raise argparse.ArgumentTypeError(f'"{text}" is long to wait: write seconds, minutes, hours or days, like 10m')
+    return duration
+
+
+def selection_filter(text: str) -> tuple[str, str]:
+    """Read a filter of `scan`, like label=team=web."""
+    from dockersweep.policy.judging.selection import parse_filter
+
+    return _read(parse_filter, text)
+
+
+def _read(parse: Callable[[str], Value], text: str) -> Value:
+    """Let argparse say which flag it was."""
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

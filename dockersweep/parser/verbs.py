@@ -1,0 +1,169 @@
+"""The parser of each verb, in the order of `--help`. A new verb is a function here and a line in `ADD_VERBS`."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from dockersweep.parser.argument_parser import VerbParser
+from dockersweep.parser.shared_flags import (
+    KINDS,
+    add_carrying_out,
+    add_common,
+    add_policy,
+    add_protections,
+    add_quiet,
+    add_reading,
+)
+from dockersweep.parser.values import age, run_number, selection_filter
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[VerbParser]
+
+DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "history", "report", "policy")
+PLAIN_FORMATS = ("table", "json", "csv", "markdown")
+REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
+SEVERITIES = ("critical", "warning", "note")
+SHELLS = ("bash", "zsh", "fish", "names")
+"""The shells that have completion, and what their scripts ask for."""
+POLICY_ACTIONS = ("init", "check", "show", "test")
+SORT_KEYS = ("size", "age", "name")
+
+
+def _add_verb(
+    verbs: "Verbs", name: str, description: str, formats: Sequence[str], operand: str = ""
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=description, description=description, allow_abbrev=False,
+        usage=f"dockersweep {name} [FLAG ...]{operand}",
+    )  # fmt: skip
+    add_common(parser, argparse.SUPPRESS, formats)
+    parser.set_defaults(formats=formats, quiet=False, log_format="text")
+    return parser
+
+
+def _scan(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "scan", "List what is there and unused, with sizes and ages.", PLAIN_FORMATS)
+    group = parser.add_argument_group("selection")
+    group.add_argument("-a", "--all", action="store_true", help="what is used too, marked by a *")
+    group.add_argument("-v", "--verbose", action="store_true", help="the compose project, service and file of each too")
+    group.add_argument("--sort", choices=SORT_KEYS, metavar="KEY", help="size (default), age or name")
+    group.add_argument(
+        "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
+        help=f"only this kind, repeatable: {', '.join(KINDS)}",
+    )  # fmt: skip
+    group.add_argument(
+        "--filter", metavar="KEY=VALUE", action="append", type=selection_filter, default=[],
+        help="name, label, project, state, driver or until; repeatable",
+    )  # fmt: skip
+    group.add_argument("--no-header", dest="header", action="store_false", help="rows only, each with its kind")
+    add_reading(parser, from_file=True)
+
+
+def _plan(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", PLAIN_FORMATS)
+    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
+    )
+    add_policy(parser)
+    add_reading(parser, from_file=True)
+    parser.set_defaults(confirm_engine=None)
+
+
+def _sweep(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", PLAIN_FORMATS)
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
+    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    add_quiet(parser)
+    parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
+    add_policy(parser)
+    add_reading(parser, from_file=False)
+    add_carrying_out(parser)
+
+
+def _apply(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "apply", "Carry out a saved plan: its removals, none other.", PLAIN_FORMATS, " PLAN")
+    parser.add_argument("plan", metavar="PLAN", help="what `plan --format json -o FILE` wrote; - is standard input")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where there is a terminal to ask on")
+    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    add_quiet(parser)
+    parser.add_argument(
+        "--max-age", metavar="AGE", type=age, default="24h", help="refuse a plan that is older than this (24h)"
+    )
+    add_protections(parser.add_argument_group("policy"))
+    add_reading(parser, from_file=False)
+    add_carrying_out(parser)
+    parser.set_defaults(older_than=None, kind=[], all_images=False, spare_local=False, named_volumes=False)
+
+
+def _report(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "report", "Show where the disk went, whether it gets worse, and what to do.", REPORT_FORMATS
+    )
+    parser.add_argument(
+        "--fail-on", metavar="SEVERITY", choices=SEVERITIES,
+        help="exit with 10 where a finding is critical, at least a warning, or at least a note",
+    )  # fmt: skip
+    add_policy(parser)
+    add_reading(parser, from_file=True)
+
+
+def _explain(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "explain", "Say what holds an object, which rules speak of it, and when it would go.",
+        PLAIN_FORMATS, " OBJECT",
+    )  # fmt: skip
+    parser.add_argument("object", metavar="OBJECT", help="a name, a tag, the beginning of an id, or KIND:NAME")
+    add_policy(parser)
+    add_reading(parser, from_file=True)
+
+
+def _history(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "history", "Tell what earlier runs did, from the ledger; no engine is asked.",
+        PLAIN_FORMATS, " [RUN]",
+    )  # fmt: skip
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", type=run_number,
+        help="the number of one run, told in full; or verify: check the file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--object", metavar="OBJECT", help="what became of it: a name, a tag, the beginning of an id, or KIND:NAME"
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", help="leave out what is older: an age like 7d, or a date like 2026-11-01"
+    )
+
+
+def _policy(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "policy", "Write, check, show and test policy files.", ("table", "json"), " ACTION [DIR]")
+    parser.add_argument("action", choices=POLICY_ACTIONS, metavar="ACTION", help=", ".join(POLICY_ACTIONS))
+    parser.add_argument("directory", metavar="DIR", nargs="?", help="the folder with the cases of `policy test`")
+    add_policy(parser)
+    add_reading(parser, from_file=True)
+
+
+def _schema(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",), " NAME")
+    parser.add_argument("name", choices=DOCUMENTS, metavar="NAME", help=" or ".join(DOCUMENTS))
+
+
+def _completion(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "completion", "Print the script by which a shell completes.", ("table",), " SHELL")
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
+
+
+ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
+    "scan": _scan,
+    "plan": _plan,
+    "sweep": _sweep,
+    "apply": _apply,
+    "report": _report,
+    "explain": _explain,
+    "history": _history,
+    "policy": _policy,
+    "schema": _schema,
+    "completion": _completion,
+}
+"""What adds the parser of each verb."""

@@ -1,0 +1,1 @@
+"""Sizes, and which bytes removals free."""

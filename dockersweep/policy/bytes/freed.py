@@ -1,0 +1,90 @@
+"""Compares what a sweep freed with what was predicted, from outcomes and what was measured."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from dockersweep.model.outcome import DiskMeasurement, Outcome, Reclaimed
+from dockersweep.model.quantities import known_sum
+from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.bytes.reclaim import Prediction, Reclaim
+
+TELLING_BYTES = 1_000_000
+TELLING_SHARE = 0.01
+"""Measured and predicted disagree where they are further apart than both."""
+MOST_SURPRISES = 20
+
+
+def exact_parts(storage: Storage | None) -> dict[str, int]:
+    """Return the sizes of the parts of which they are known exactly, by their ids. Where the top of several layers has
+    the bytes of all of them, its going proves nothing."""
+    parts = storage.parts if storage else ()
+    return {
+        part.id: part.low_bytes for part in parts if part.low_bytes == part.high_bytes and part.undivided_layers == 1
+    }
+
+
+def prediction_of(reclaim: Reclaim, outcomes: Iterable[Outcome]) -> Prediction:
+    """Return what was predicted of just the objects that went, those that others had removed first of all."""
+    whole = [outcome for outcome in outcomes if outcome.action == "remove"]
+    went = [outcome for status in ("gone", "removed") for outcome in whole if outcome.status == status]
+    return reclaim.in_order([one.ref for one in went])
+
+
+def reckon(
+    storage: Storage | None, outcomes: Collection[Outcome], prediction: Prediction, disk: DiskMeasurement | None
+) -> Reclaimed:
+    """Return what was freed. Where there is no measurement of the disk, the engine's answers must tell."""
+    already_gone = sum(one.status == "gone" and one.action == "remove" for one in outcomes)
+    low, high = _of_ours(prediction, already_gone)
+    parts = {part.id: part for part in (storage.parts if storage else ())}
+    ours = {part for part, row in prediction.parts.items() if row >= already_gone}
+    measured = _proven(outcomes) if disk is None else _measured(parts, ours, disk)
+    surprises: tuple[str, ...] = ()
+    if measured is not None and disagree(measured, low, high):
+        if disk is None:
+            surprises = (f"the answers of the engine prove {measured} bytes; compare what each removal freed",)
+        else:
+            surprises = tuple(_surprises(parts, ours, disk))[:MOST_SURPRISES]
+    return Reclaimed(
+        low_bytes=low,
+        high_bytes=high,
+        measured_bytes=measured,
+        measured_by=None if measured is None else "answers" if disk is None else "disk",
+        free_space_bytes=None if disk is None else disk.free_space_bytes,
+        surprises=surprises,
+    )
+
+
+def _of_ours(prediction: Prediction, already_gone: int) -> tuple[int, int | None]:
+    """Return the bounds of what we removed; the first rows are what others had removed already."""
+    if not already_gone:
+        return prediction.total.low_bytes, prediction.total.high_bytes
+    ours = prediction.rows[already_gone:]
+    highs = [row.high_bytes for row in ours]
+    return sum(row.low_bytes for row in ours), known_sum(highs)
+
+
+def disagree(measured: int, low: int, high: int | None) -> bool:
+    """Return whether what was measured is further from what was predicted than rounding explains."""
+    off = low - measured if measured < low else 0 if high is None else measured - high
+    return off > max(TELLING_BYTES, TELLING_SHARE * measured)
+
+
+def _proven(outcomes: Collection[Outcome]) -> int | None:
+    freed = [outcome.freed_bytes for outcome in outcomes if outcome.status == "removed"]
+    return known_sum(freed)
+
+
+def _measured(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> int | None:
+    """Return what those of ours took that are gone, at the least; None where the size of one was never known."""
+    gone = [parts[one] for one in disk.gone if one in ours and one not in disk.volumes]
+    if any(part.high_bytes is None for part in gone):
+        return None
+    return sum(part.low_bytes for part in gone) + (disk.volume_bytes or 0)
+
+
+def _surprises(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> Iterator[str]:
+    """Name what would have to be looked at, the largest first."""
+    for text, ids in (("still there", disk.still_there), ("gone without being told", disk.gone - set(ours))):
+        for part in sorted((parts[one] for one in ids), key=lambda part: part.low_bytes, reverse=True):
+            if part.high_bytes != 0:
+                yield f"{text}: {part.id} ({part.low_bytes} bytes) in {part.folder}"

@@ -1,0 +1,277 @@
+"""Which bytes removals free: the references are counted as the engine does, and a part is freed with its last.
+
+A removal of an object takes the reference that its own part has for being an object's; a part that nothing needs any
+more goes, and takes its references to what it stands on with it. This is done twice, with what is certainly needed
+and with what may be needed as well; what is freed lies between the two.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import Kind, ObjectRef
+from dockersweep.model.plan import NOTHING, Interval, exactly
+from dockersweep.policy.bytes.layer_graph import LayerGraph
+from dockersweep.policy.bytes.reference_counts import ReferenceCounts, Release
+
+_Places = Mapping[int, int]
+"""By parts, the places of removals."""
+_MAY_HOLD = (
+    ("build-cache", "build-cache record", "build-cache records"),
+    ("image", "image of unknown layers", "images of unknown layers"),
+    ("container", "container of a removed image", "containers of removed images"),
+)
+
+
+class Freed(Struct, frozen=True):
+    """What removals free together, in whatever order they come within a kind."""
+
+    of_kinds: dict[Kind, Interval]
+    """What those of each kind add to those of the kinds before it; empty where the kinds come in turns."""
+    total: Interval
+
+
+class Prediction(Freed, frozen=True):
+    """What removals free, in the order in which they were given."""
+
+    rows: tuple[Interval, ...]
+    """What each adds to those before it. Where nothing is uncertain they add up to the total."""
+    nodes: Sequence[int | None]
+    """The nodes of the removals; None for those that the inventory does not have."""
+    graph: LayerGraph
+    places: _Places
+    """Node -> index of the earliest removal that can free it."""
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The same by the ids of the parts."""
+        return {self.graph.parts[node].id: place for node, place in self.places.items()}
+
+
+class Reclaim:
+    """Predicts what removals from one inventory free. Needs time in proportion to parts and references."""
+
+    def __init__(self, graph: LayerGraph) -> None:
+        self._graph = graph
+        self._may_hold = Counter(self._kind_of(node) for node in self._graph.maybe)
+        self._certain = ReferenceCounts(self._graph, {})
+        # Where nothing is uncertain, as mostly on disk, both are the same.
+        self._possible = ReferenceCounts(self._graph, self._graph.maybe) if self._graph.maybe else self._certain
+
+    def in_order(self, removals: Sequence[ObjectRef]) -> Prediction:
+        """Return what these removals free, one after the other and together.
+
+        Objects that the inventory does not have free nothing.
+        """
+        nodes, soonest, latest = self._released(removals)
+        rows = _Rows(self._graph, self._holding(nodes), [self._most(node) for node in nodes])
+        rows.count(soonest, latest)
+        freed = self._freed(removals, nodes, soonest, latest)
+        return Prediction(
+            of_kinds=freed.of_kinds,
+            total=freed.total,
+            rows=tuple(rows.intervals()),
+            nodes=nodes,
+            graph=self._graph,
+            places=soonest,
+        )
+
+    def together(self, removals: Sequence[ObjectRef]) -> Freed:
+        """Return what these removals free together, as `in_order` does, without a row for each."""
+        return self._freed(removals, *self._released(removals))
+
+    def _released(self, removals: Sequence[ObjectRef]) -> tuple[Sequence[int | None], _Places, _Places]:
+        """Return the nodes of removals, and the places of those that free each part at the soonest and the latest."""
+        nodes = [self._graph.node_of.get(ref) for ref in removals]
+        soonest = self._certain.released_by(nodes)
+        return nodes, soonest, soonest if self._possible is self._certain else self._possible.released_by(nodes)
+
+    def _freed(
+        self, removals: Sequence[ObjectRef], nodes: Sequence[int | None], soonest: _Places, latest: _Places
+    ) -> Freed:
+        uncertain = [node for node in soonest if node not in latest]
+        return Freed(
+            of_kinds=self._of_kinds([ref.kind for ref in removals], nodes, soonest, latest),
+            total=self._interval(latest, soonest, self._why_held(uncertain, nodes)),
+        )
+
+    def _of_kinds(
+        self, kinds: Sequence[Kind], nodes: Sequence[int | None], soonest: _Places, latest: _Places
+    ) -> dict[Kind, Interval]:
+        """Return what all removals of a kind add to those of the kinds before it."""
+        runs = [kind for kind, _ in groupby(kinds)]
+        section_of = {kind: section for section, kind in enumerate(runs)}
+        if len(section_of) < len(runs):
+            return {}
+        sections = [section_of[kind] for kind in kinds]
+        holding = {section for section, holds in zip(sections, self._holding(nodes), strict=True) if holds}
+        rows = _Rows(self._graph, [section in holding for section in range(len(runs))])
+        first = {node: sections[place] for node, place in soonest.items()}
+        last = first if latest is soonest else {node: sections[place] for node, place in latest.items()}
+        rows.count(first, last)
+        return dict(zip(runs, rows.intervals(), strict=True))
+
+    def _holding(self, nodes: Sequence[int | None]) -> list[bool]:
+        """Return of which it is not known what they hold."""
+        return [node in self._graph.maybe for node in nodes]
+
+    def steps(self) -> "Steps":
+        """Return a prediction that takes removals one by one, and has none yet."""
+        return Steps(self._graph, Release(self._certain), Release(self._possible))
+
+    def alone(self, ref: ObjectRef) -> Interval:
+        """Return what the removal of one object frees while all others stay."""
+        return self.node_alone(self._graph.node_of.get(ref))
+
+    def node_alone(self, node: int | None, row: Interval | None = None) -> Interval:
+        """Return the same for the object of a node; `row` is what it adds to a plan, mostly just as much."""
+        if node is None or self._certain.counts[node] > 1:
+            return NOTHING
+        counts, possible = self._certain.counts, self._possible.counts
+        low, high = self._graph.low[node], self._graph.high[node]
+        if low == high and possible[node] == 1 and not self._graph.needs[node]:
+            # Most objects are so, and this is asked for each.
+            return row if row is not None and row.low_bytes == low == row.high_bytes else exactly(low)
+        soonest = Release(self._certain).remove(node)
+        if all(counts[one] == possible[one] for one in soonest):
+            return self._interval(soonest, soonest, None)
+        latest = set(Release(self._possible, and_maybe=False).remove(node))
+        uncertain = [one for one in soonest if one not in latest]
+        return self._interval(latest, soonest, self._why_held(uncertain, [node]))
+
+    def _interval(self, latest: Iterable[int], soonest: Iterable[int], why: str | None) -> Interval:
+        low = sum([self._graph.low[node] for node in latest])
+        high, unknown = _sum_known([self._graph.high[node] for node in soonest])
+        return _explained(Interval(low_bytes=low, high_bytes=None if unknown else high), why, unknown)
+
+    def _most(self, node: int | None) -> int | None:
+        """Return what an image of unknown layers holds at the most: its size."""
+        is_unknown = node in self._graph.maybe and self._kind_of(node) == "image"
+        return self._graph.high[node] if node is not None and is_unknown else None
+
+    def _kind_of(self, node: int | None) -> str:
+        return "" if node is None else self._graph.parts[node].id.partition(":")[0]
+
+    def _why_held(self, uncertain: Sequence[int], going: Sequence[int | None]) -> str | None:
+        """Return what may hold parts that would be freed otherwise."""
+        if not any(self._graph.high[node] for node in uncertain):
+            return None
+        staying = self._may_hold - Counter(self._kind_of(node) for node in going if node in self._graph.maybe)
+        counts = [(staying[kind], one, many) for kind, one, many in _MAY_HOLD if staying[kind]]
+        held = [f"{count} {one if count == 1 else many}" for count, one, many in counts]
+        return f"{' and '.join(held) or 'other objects'} may hold these layers"
+
+
+class Steps:
+    """What removals free together, counted on with each: the total of `Reclaim.in_order` for the same ones.
+
+    All together need time in proportion to the parts and references that they reach.
+    """
+
+    def __init__(self, graph: LayerGraph, certain: Release, possible: Release) -> None:
+        """Begin with nothing removed, where needs are certain and where what may be needed is."""
+        self._graph = graph
+        self._certain = certain
+        self._possible = possible
+        self._high = 0
+        self._unknown = 0
+        self._inodes: int | None = 0
+        self._low = 0
+
+    @property
+    def low_bytes(self) -> int:
+        """The least that is freed."""
+        return self._low if self.high_bytes is None else min(self._low, self.high_bytes)
+
+    @property
+    def high_bytes(self) -> int | None:
+        """The most that is freed; None where that is not known."""
+        return None if self._unknown else self._high
+
+    @property
+    def inodes(self) -> int | None:
+        """How many inodes are freed; None where not all were counted."""
+        return self._inodes
+
+    def add(self, ref: ObjectRef) -> None:
+        """Remove an object as well, once; one that the inventory does not have frees nothing."""
+        node = self._graph.node_of.get(ref)
+        if node is None:
+            return
+        for one in self._certain.remove(node):
+            size = self._graph.high[one]
+            self._high += size or 0
+            self._unknown += size is None
+            inodes = 0 if size == 0 else self._graph.parts[one].inodes
+            self._inodes = None if inodes is None or self._inodes is None else self._inodes + inodes
+        self._low += sum(self._graph.low[one] for one in self._possible.remove(node))
+
+
+def _sum_known(sizes: Sequence[int | None]) -> tuple[int, int]:
+    """Return the sum of what is known, and how many are not."""
+    known = [size for size in sizes if size is not None]
+    return sum(known), len(sizes) - len(known)
+
+
+def _explained(interval: Interval, held: str | None, unknown: int) -> Interval:
+    if interval.is_exact:
+        return interval
+    reasons = [f"{unknown} size{'s are' if unknown != 1 else ' is'} not known"] if unknown else []
+    reasons += [held] if held else []
+    text = "; ".join(reasons) or "the engine does not tell the size of each layer"
+    return Interval(low_bytes=interval.low_bytes, high_bytes=interval.high_bytes, reason=text)
+
+
+class _Rows:
+    """What each row, a removal or all of a kind, adds to those before it.
+
+    A part is freed with the last of its holders. Between the row that frees it at the soonest and the one that does at
+    the latest, it is freed by one of those that may hold something.
+    """
+
+    def __init__(self, graph: LayerGraph, may_hold: Sequence[bool], most: Sequence[int | None] = ()) -> None:
+        self._graph = graph
+        self._may_hold = may_hold
+        self._most = most
+        self._low = [0] * len(may_hold)
+        self._high = [0] * len(may_hold)
+        self._unknown = [0] * len(may_hold)
+        self._held_up = [0] * (len(may_hold) + 1)
+        self._unknown_held_up = [0] * (len(may_hold) + 1)
+        self._is_held_up = [False] * len(may_hold)
+
+    def count(self, soonest: _Places, latest: _Places) -> None:
+        """Count parts by the rows that free them at the soonest and at the latest, where any does for certain."""
+        lows, highs, low, high = self._graph.low, self._graph.high, self._low, self._high
+        for node, row in soonest.items():
+            size, last = highs[node], latest.get(node)
+            if size is None:
+                self._unknown[row] += 1
+            else:
+                high[row] += size
+            if last == row:
+                low[row] += lows[node]
+            elif size != 0:
+                end = len(self._may_hold) if last is None else last + 1
+                self._is_held_up[row] = True
+                self._held_up[row + 1] += size or 0
+                self._held_up[end] -= size or 0
+                self._unknown_held_up[row + 1] += size is None
+                self._unknown_held_up[end] -= size is None
+
+    def intervals(self) -> Iterator[Interval]:
+        """Yield what each row adds, in order."""
+        held_up, unknown_held_up = 0, 0
+        for row, may_hold in enumerate(self._may_hold):
+            held_up += self._held_up[row]
+            unknown_held_up += self._unknown_held_up[row]
+            also = held_up if may_hold else 0
+            unknown = self._unknown[row] + (unknown_held_up if may_hold else 0)
+            high = None if unknown else self._high[row] + also
+            most = self._most[row] if self._most else None
+            if most is not None and (high is None or high > most):
+                high, unknown = most, 0
+            held = "other objects may hold these layers" if also or self._is_held_up[row] else None
+            yield _explained(Interval(low_bytes=self._low[row], high_bytes=high), held, unknown)

@@ -1,0 +1,226 @@
+"""Explains one object: what it is, what becomes of it and why, what holds it, when it would go, what it frees."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from dockersweep.model.explanation import Explanation, Forecast, RuleSays, RuleWord, SilentRules, TagWord
+from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
+from dockersweep.model.naming import PLURAL_OF, id_of, kind_of, objects_of
+from dockersweep.model.plan import Decision, Interval, Limits
+from dockersweep.model.policy import Policy
+from dockersweep.model.reason import Reason
+from dockersweep.policy.bytes.reclaim import Prediction
+from dockersweep.policy.explaining.chains import all_holders, find_chains
+from dockersweep.policy.explaining.forecast import forecast
+from dockersweep.policy.explaining.last_uses import subject_of, use_evidence
+from dockersweep.policy.judging.judge import Judge
+from dockersweep.policy.judging.matching import RuleTest
+from dockersweep.policy.judging.order import ORDER, holders_first
+from dockersweep.policy.judging.rulings import Ruling
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.limits import NO_LIMITS
+from dockersweep.policy.planning.planner import oldest_first, outline_of, warnings_of
+from dockersweep.policy.planning.target import RULE as TARGET
+from dockersweep.policy.planning.target import decide_for_target
+from dockersweep.words.reasons import reason_text, untagged_text
+
+
+def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
+    """Return all that is to be said of one object of the inventory under a policy.
+
+    Raises KeyError where the inventory does not hold the object.
+    """
+    item = survey.objects[ref]
+    concerned = (ref, *all_holders(ref, survey.holders))
+    judge = Judge(survey, policy)
+    judged = _judged(judge, concerned)
+    decisions = judged.decisions
+    case = judge.case(ref, item)
+    by_rules = list(judge.rulings(case))
+    inventory = survey.inventory
+    return Explanation(
+        schema="dockersweep.explanation/1",
+        engine=inventory.engine,
+        taken_at=inventory.taken_at,
+        now=survey.now,
+        policy_source=policy.source,
+        subject=subject_of(case, decisions[ref].size_bytes, survey),
+        use=use_evidence(case, survey),
+        decision=decisions[ref],
+        tags=tuple(_tags(item, decisions[ref])),
+        chains=find_chains(ref, survey, decisions),
+        rules=(
+            *_words(item, by_rules),
+            *_target_word(judged, decisions[ref]),
+        ),
+        silent=tuple(_silent(policy, item, by_rules)),
+        forecast=_forecast(judge, item, decisions[ref]),
+        reclaim_alone=survey.reclaim.alone(ref),
+        reclaim_in_plan=judged.in_plan,
+        limits=judged.limits,
+        warnings=warnings_of(judge),
+        size_base=survey.size_base,
+        not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
+    )
+
+
+class _Judged(NamedTuple):
+    """What becomes of an object and of all that holds it."""
+
+    decisions: dict[ObjectRef, Decision]
+    in_plan: Interval | None
+    """What it adds to the plan."""
+    limits: Limits
+    by_rules: Sequence[Decision]
+    """What the rules decide of all objects, where that was asked for."""
+    before_target: Judge
+    """The judge who has decided this."""
+
+
+def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
+    """Return what becomes of an object and of all that holds it.
+
+    The object comes first. All others are decided only where the policy has limits or a target; where the object
+    goes, only what goes before it is asked for.
+    """
+    ref = concerned[0]
+    if _needs_plan(judge.policy):
+        # What goes for space is chosen by what the rules decide of all.
+        by_rules = judge.decide_all()
+        before_target = judge.branch()
+        all_decisions, _ = decide_for_target(judge, by_rules)
+        outline = outline_of(judge, all_decisions)
+        in_plan = _in_plan(outline.going, outline.prediction, ref)
+        return _Judged(_decisions_of(concerned, all_decisions), in_plan, outline.limits, by_rules, before_target)
+    decisions = _decided(judge, concerned)
+    in_plan = None
+    if decisions[ref].verdict == "remove":
+        # What it adds to the plan depends on nothing that goes after it. What the judge has let go already goes in the
+        # whole plan too.
+        cases = judge.let_go_all(ORDER[: ORDER.index(ref.kind) + 1])
+        ages = [(case.age_seconds(judge.now), case.ref, None) for case in cases]
+        before = takewhile(lambda one: one != ref, (one for one, _ in oldest_first(ages, judge.survey.holders)))
+        in_plan = judge.survey.reclaim.in_order([*before, ref]).rows[-1]
+    return _Judged(decisions, in_plan, Limits(), (), judge)
+
+
+def _needs_plan(policy: Policy) -> bool:
+    """Whether a whole plan must be made to know what becomes of an object, or what the limits say."""
+    return policy.target is not None or policy.limits != NO_LIMITS
+
+
+def _decided(judge: Judge, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Decision]:
+    """Return what the rules decide of objects, among which is all that holds them; in the order of a plan, on which
+    the decisions of what hangs in a circle depend."""
+    ids: dict[Kind, set[str]] = {}
+    for ref in refs:
+        ids.setdefault(ref.kind, set()).add(ref.id)
+    decisions: dict[ObjectRef, Decision] = {}
+    for kind in ORDER:
+        wanted = ids.get(kind)
+        if wanted:
+            listed = (item for item in objects_of(judge.survey.inventory, kind) if id_of(item) in wanted)
+            for ref, item in holders_first(listed, judge.survey.holders):
+                decisions[ref] = judge.decide(judge.case(ref, item))
+    return decisions
+
+
+def _decisions_of(refs: Iterable[ObjectRef], decisions: Iterable[Decision]) -> dict[ObjectRef, Decision]:
+    wanted = {(ref.kind, ref.id): ref for ref in refs}
+    return {ref: one for one in decisions if (ref := wanted.get((one.kind, one.id))) is not None}
+
+
+def _tags(item: Object, decision: Decision) -> Iterator[TagWord]:
+    """Yield every tag of an image of which only some go, with what the decision says of it."""
+    if not isinstance(item, Image) or not decision.untag:
+        return
+    for tag in item.tags:
+        goes = tag in decision.untag
+        told = [
+            f'{untagged_text(one)} (rule "{one.rule}")'
+            for one in decision.reasons
+            if (one.code == "tag-goes") == goes and one.tag == tag
+        ]
+        yield TagWord(tag=tag, goes=goes, why="; ".join(told))
+
+
+def _words(subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]) -> Iterator[RuleWord]:
+    """Yield what each rule that matches an object says of it, in order."""
+    for test, ruling in by_rules:
+        if ruling is None:
+            continue
+        units = test.units(subject)
+        some = isinstance(subject, Image) and len(units) < len(subject.tags)
+        yield RuleWord(
+            rule=test.rule.name,
+            says="removes" if ruling.removes else _says(ruling.reasons[0]),
+            text="; ".join(map(reason_text, ruling.reasons)),
+            tags=tuple(tag for tag in units if tag is not None) if some else (),
+        )
+
+
+def _says(reason: Reason) -> RuleSays:
+    if reason.code == "kept":
+        return "keeps"
+    return "not-yet" if reason.code in ("too-young", "unwatched") else "does-not-remove"
+
+
+def _silent(
+    policy: Policy, subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]
+) -> Iterator[SilentRules]:
+    """Yield the rules that do not match an object, those with the same reason together."""
+    kind = kind_of(subject)
+    why: dict[str, list[str]] = {}
+    for test, ruling in by_rules:
+        if ruling is None:
+            why.setdefault(reason_text(test.why_not(subject)), []).append(test.rule.name)
+    for text, names in why.items():
+        yield SilentRules(rules=tuple(names), why=text)
+    others = [rule.name for rule in policy.rules if kind not in rule.kinds]
+    if policy.target is not None and kind not in policy.target.order:
+        others.append(TARGET)
+    if others:
+        yield SilentRules(rules=tuple(others), why=f"not for {PLURAL_OF[kind]}")
+
+
+def _target_word(judged: _Judged, decision: Decision) -> Iterator[RuleWord]:
+    """Yield what the space target says of an object that no rule removes: whether it may go when space is short."""
+    target = judged.before_target.policy.target
+    if target is None or decision.kind not in target.order or (decision.verdict == "remove" and not _is_for(decision)):
+        return
+    if _is_for(decision):
+        yield RuleWord(rule=TARGET, says="removes", text=_of_target(decision))
+        return
+    at_worst = _decided_for_ever(judged, decision)
+    if _is_for(at_worst):
+        yield RuleWord(rule=TARGET, says="not-yet", text="it goes when space is so short that its turn comes")
+    else:
+        text = _of_target(at_worst) or "what keeps it from the rules keeps it from the target too"
+        yield RuleWord(rule=TARGET, says="does-not-remove", text=text)
+
+
+def _is_for(decision: Decision) -> bool:
+    """Whether an object goes for the space target."""
+    return any(reason.code == "space" for reason in decision.reasons)
+
+
+def _of_target(decision: Decision) -> str:
+    return "; ".join(reason_text(reason) for reason in decision.reasons if reason.rule == TARGET)
+
+
+def _decided_for_ever(judged: _Judged, decision: Decision) -> Decision:
+    """Return what becomes of the object of a decision when all goes that may go for the target."""
+    decisions, _ = decide_for_target(judged.before_target, judged.by_rules, is_endless=True)
+    return next(one for one in decisions if (one.kind, one.id) == (decision.kind, decision.id))
+
+
+def _forecast(judge: Judge, item: Object, decision: Decision) -> Forecast:
+    """Return when an object can go by the rules; the space target is only known for now."""
+    if _is_for(decision):
+        return Forecast(when="now", text="now, for the space target", rules=(TARGET,))
+    return forecast(judge, item)
+
+
+def _in_plan(going: Sequence[ObjectRef], prediction: Prediction, ref: ObjectRef) -> Interval | None:
+    return prediction.rows[going.index(ref)] if ref in going else None

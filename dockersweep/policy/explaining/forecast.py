@@ -1,0 +1,200 @@
+"""When an object can be removed if nothing changes: the judge of today is asked about later instants."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import dropwhile
+from operator import attrgetter
+
+from msgspec.structs import replace
+
+from dockersweep.model.age_reasons import Unwatched
+from dockersweep.model.explanation import Forecast
+from dockersweep.model.inventory import KINDS, Image, Object, ObjectRef
+from dockersweep.model.naming import kind_of, objects_of, ref_of
+from dockersweep.model.plan import Decision
+from dockersweep.policy.explaining.age_crossings import LONGEST_WOBBLE, crossings, has_calendar_ages
+from dockersweep.policy.explaining.chains import all_holders
+from dockersweep.policy.explaining.freed import waits_for_removal, without_containers
+from dockersweep.policy.explaining.why_kept import Staying, why_it_stays
+from dockersweep.policy.judging.judge import Judge
+from dockersweep.policy.judging.marks import marked_until
+from dockersweep.policy.judging.order import holders_first
+from dockersweep.policy.judging.refusals import tried_again
+from dockersweep.units import format_duration, format_instant
+from dockersweep.words.ages import day_text
+from dockersweep.words.lists import first_of
+
+MOST_NAMES = 3
+MOST_LOOKED_AT = 200
+
+Decisions = Mapping[ObjectRef, Decision]
+
+
+class Future:
+    """What becomes of one object, and of all that holds it, at any instant."""
+
+    def __init__(self, judge: Judge, ref: ObjectRef) -> None:
+        """`judge` is that of today."""
+        survey = self._survey = judge.survey
+        self.ref = ref
+        self.holds = survey.holders
+        self.now = survey.now
+        self._policy = judge.policy
+        self._rules = judge.rules
+        concerned = sorted({ref, *all_holders(ref, self.holds)}, key=attrgetter("id"))
+        self._objects: list[Object] = [
+            item
+            for kind in KINDS
+            for _, item in holders_first((survey.objects[one] for one in concerned if one.kind == kind), self.holds)
+        ]
+
+    def decide(self, at: datetime, counting: bool = True) -> Decisions:
+        """Return what the rules decide at an instant of the object and all that holds it.
+
+        Without `counting` no rule keeps anything.
+        """
+        policy = self._policy
+        if not counting:
+            policy = replace(policy, rules=tuple(replace(rule, keep=None) for rule in policy.rules))
+        judge = Judge(self._survey.at(at), policy, self._rules)
+        return {ref_of(item): judge.decide(judge.case(ref_of(item), item)) for item in self._objects}
+
+    def tags(self) -> dict[ObjectRef, tuple[str, ...]]:
+        """Return the tags of each that is an image."""
+        return {ref_of(item): item.tags for item in self._objects if isinstance(item, Image)}
+
+    def instants(self) -> list[datetime]:
+        """Return the instants after now at which any of these decisions may change, in order."""
+        # Keep rules count all objects of a kind.
+        counting = {kind for rule in self._policy.rules if rule.keep is not None for kind in rule.kinds}
+        kinds = {kind_of(item) for item in self._objects} & counting
+        inventory = self._survey.inventory
+        counted = (item for kind in kinds for item in objects_of(inventory, kind))
+        found = set(crossings(self._policy, self._rules.tests, self._objects, counted, self._survey))
+        for ref in map(ref_of, self._objects):
+            found.update(marked_until(self._policy, inventory, ref))
+            found.update(tried_again(self._policy, inventory, ref))
+        return sorted(instant for instant in found if instant > self.now)
+
+    def first_removal(self, instants: list[datetime]) -> tuple[datetime, Decisions] | None:
+        """Return the first of these instants at which the object goes, and what is decided then; None for never.
+
+        As time passes objects only grow older, so what can go once can go ever after; but for the last days of a
+        month, where calendar ages waver.
+        """
+        if not instants or not self._goes(instants[-1]):
+            return None
+        stays, goes = -1, len(instants) - 1
+        while goes - stays > 1:
+            middle = (stays + goes) // 2
+            stays, goes = (stays, middle) if self._goes(instants[middle]) else (middle, goes)
+        first = instants[goes]
+        if has_calendar_ages(self._policy):
+            shortly_before = instants[max(0, goes - MOST_LOOKED_AT) : goes]
+            wavering = dropwhile(lambda one: one < instants[goes] - LONGEST_WOBBLE, shortly_before)
+            first = next(filter(self._goes, wavering), first)
+        return first, self.decide(first)
+
+    def _goes(self, at: datetime) -> bool:
+        return self.decide(at)[self.ref].verdict == "remove"
+
+
+def forecast(judge: Judge, item: Object) -> Forecast:
+    """Return when the rules of a policy remove an object if nothing changes; `judge` is that of today."""
+    first = _forecast(judge, item)
+    if first.when != "never":
+        return first
+    after = _once_it_is_free(judge, ref_of(item))
+    return first if after is None else after
+
+
+def _once_it_is_free(judge: Judge, ref: ObjectRef) -> Forecast | None:
+    """Return when an object goes whose ages count from the removal of its last container; None where they do not, or
+    that does not go."""
+    removes = [rule.remove for rule in judge.policy.rules if rule.remove is not None and ref.kind in rule.kinds]
+    is_held = any(hold.by.kind == "container" for hold in judge.survey.holders.get(ref, ()))
+    if not is_held or not any(remove.after_container for remove in removes):
+        return None
+    future = Future(judge, ref)
+    freed = next((at for at in [future.now, *future.instants()] if waits_for_removal(future.decide(at)[ref])), None)
+    if freed is None:
+        return None
+    survey = without_containers(judge.survey, ref, freed)
+    found = _forecast(Judge(survey, judge.policy), survey.objects[ref])
+    if found.removable_at is None:
+        return found if found.when == "never" else None
+    seconds = int((found.removable_at - future.now).total_seconds())
+    names = [hold.about.name for hold in future.holds[ref] if hold.by.kind == "container"]
+    when = "" if freed == future.now else f" on {day_text(freed)}"
+    text = (
+        f"in {format_duration(seconds)}, at {format_instant(found.removable_at)}, {_by(found.rules)}, counted from the "
+        f"removal of {first_of(names, MOST_NAMES)}{when}"
+    )
+    return replace(found, wait_seconds=seconds, text=text)
+
+
+def _forecast(judge: Judge, item: Object) -> Forecast:
+    """Return the same as long as what holds the object is there."""
+    ref = ref_of(item)
+    future = Future(judge, ref)
+    today = future.decide(future.now)
+    if today[ref].verdict == "remove":
+        rules = _rules(today[ref])
+        return Forecast(when="now", text=f"now, {_by(rules)}{_with(today, future)}", rules=rules)
+    instants = future.instants()
+    found = future.first_removal(instants)
+    if found is not None:
+        return _later(future, *found)
+    last = instants[-1] if instants else future.now
+    staying = Staying(
+        policy=judge.policy,
+        holds=future.holds,
+        tags=future.tags(),
+        today=today,
+        in_the_end=future.decide(last),
+        without_counts=future.decide(last, counting=False),
+    )
+    return Forecast(
+        when="never", text=f"{why_it_stays(ref, staying)}{_tags_to_go(staying.in_the_end[ref], today[ref])}"
+    )
+
+
+def _later(future: Future, at: datetime, decisions: Decisions) -> Forecast:
+    rules = _rules(decisions[future.ref])
+    seconds = int((at - future.now).total_seconds())
+    watched = _if_it_is_watched(future)
+    earliest = " at the earliest" if watched else ""
+    when = f"in {format_duration(seconds)}{earliest}, at {format_instant(at)}"
+    text = f"{when}, {_by(rules)}{_with(decisions, future)}{watched}"
+    return Forecast(when="later", text=text, removable_at=at, wait_seconds=seconds, rules=rules)
+
+
+def _if_it_is_watched(future: Future) -> str:
+    """Return on what it depends where time that nobody watched keeps the object now; empty where none does."""
+    reasons = future.decide(future.now)[future.ref].reasons
+    is_kept_by_that = any(isinstance(reason.about, Unwatched) for reason in reasons)
+    return ", if it is watched from now on" if is_kept_by_that else ""
+
+
+def _tags_to_go(in_the_end: Decision, today: Decision) -> str:
+    """Return which tags an image loses later, while it stays."""
+    tags = [tag for tag in in_the_end.untag if tag not in today.untag]
+    return f"; but it will lose the tag{'s' if len(tags) > 1 else ''} {' and '.join(tags)}" if tags else ""
+
+
+def _rules(decision: Decision) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(reason.rule for reason in decision.reasons))
+
+
+def _by(rules: tuple[str, ...]) -> str:
+    names = " and ".join(f'"{rule}"' for rule in rules)
+    return f"by {'rules' if len(rules) > 1 else 'rule'} {names}"
+
+
+def _with(decisions: Decisions, future: Future) -> str:
+    """Return what of all that holds the object goes with it."""
+    holders = dict.fromkeys(hold.by for hold in future.holds.get(future.ref, ()))
+    names = [f"{by.kind} {decisions[by].name}" for by in holders]
+    if not names or future.ref.kind == "build-cache":
+        return ""
+    return f", together with {first_of(names, MOST_NAMES)}"

@@ -1,0 +1,135 @@
+"""Why an object never goes, if nothing changes: the reasons that no age can end, as one sentence."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import Kind, ObjectRef
+from dockersweep.model.plan import Decision
+from dockersweep.model.policy import Policy
+from dockersweep.model.reason import Kept, KeptVersion, KeptWithin, Reason
+from dockersweep.policy.judging.holders import Holder, Holders
+from dockersweep.policy.judging.rulings import NOT_NAMED
+from dockersweep.words.reasons import reason_text
+
+MOST_TEXTS = 3
+
+
+class Staying(Struct, frozen=True):
+    """What is decided of an object and of all that holds it, today and when all ages are reached."""
+
+    policy: Policy
+    holds: Holders
+    tags: Mapping[ObjectRef, tuple[str, ...]]
+    """Those of each that is an image."""
+    today: Mapping[ObjectRef, Decision]
+    in_the_end: Mapping[ObjectRef, Decision]
+    without_counts: Mapping[ObjectRef, Decision]
+    """The same as in the end, if no rule kept anything."""
+
+
+def why_it_stays(ref: ObjectRef, staying: Staying) -> str:
+    """Return why an object is kept even when all ages are reached: of what is held, why the last holder stays."""
+    holders = _staying_holders(ref, staying)
+    if not holders:
+        return _reasons(ref, staying.in_the_end[ref], staying)
+    last, passed = holders[0].by, {ref}
+    while last not in passed:
+        passed.add(last)
+        last = next((hold.by for hold in _staying_holders(last, staying)), last)
+    decision = staying.in_the_end[last]
+    more = f" (and {len(holders) - 1} more)" if len(holders) > 1 else ""
+    return f"{last.kind} {decision.name}{more} holds it and stays: {_reasons(last, decision, staying)}"
+
+
+def _staying_holders(ref: ObjectRef, staying: Staying) -> list[Holder]:
+    return [hold for hold in staying.holds.get(ref, ()) if staying.in_the_end[hold.by].verdict == "keep"]
+
+
+def _reasons(ref: ObjectRef, decision: Decision, staying: Staying) -> str:
+    """Return what keeps an object that nothing else keeps."""
+    told = []
+    kept = [one for one in decision.reasons if one.code == "kept"]
+    silent = [one for one in decision.reasons if one.code == "no-rule"]
+    for reason in decision.reasons:
+        if reason.code not in ("kept", "no-rule", "tag-goes"):
+            told.append(_words(reason, staying.today[ref].reasons))
+    if kept:
+        said = " and ".join(_kept_by(kept))
+        # Where more speaks against it, nothing is to be said of what would end this alone.
+        told.append(said if told else f"{said}{_if_not_kept(ref, kept, staying)}")
+    elif silent:
+        told.append(_silent(silent, staying.tags.get(ref, ())))
+    return "; ".join(dict.fromkeys(told))
+
+
+def _silent(reasons: Sequence[Reason], tags: Iterable[str]) -> str:
+    of_tags = [tag for tag in tags if any(one.tag == tag for one in reasons)]
+    if of_tags:
+        return f"no rule removes its tag{'s' if len(of_tags) > 1 else ''} {' and '.join(of_tags)}"
+    told = list(dict.fromkeys(map(reason_text, reasons)))
+    if all(one == NOT_NAMED for one in reasons):
+        return told[0]
+    more = f", and {len(told) - MOST_TEXTS} other reasons" if len(told) > MOST_TEXTS else ""
+    return f"no rule removes it: {'; '.join(told[:MOST_TEXTS])}{more}"
+
+
+def _words(reason: Reason, today: Iterable[Reason]) -> str:
+    if reason.code == "age-unknown" and reason.rule != "protection":
+        return f'{reason_text(reason)}, and rule "{reason.rule}" asks for it'
+    if reason.code != "too-young":
+        return reason_text(reason)
+    # Only a date is never reached; the age beside it is told as it is today.
+    same = (reason_text(one) for one in today if (one.code, one.rule) == (reason.code, reason.rule))
+    return next(same, f'it is not from before the date that rule "{reason.rule}" asks for')
+
+
+def _kept_by(kept: Iterable[Reason]) -> Iterator[str]:
+    by_rule: dict[str, list[str]] = {}
+    for reason in kept:
+        by_rule.setdefault(reason.rule, []).append(reason_text(reason))
+    for rule, texts in by_rule.items():
+        yield f'kept by rule "{rule}" ({", ".join(texts)})'
+
+
+def _if_not_kept(ref: ObjectRef, kept: Sequence[Reason], staying: Staying) -> str:
+    """Return what ends it that rules keep an object, or what keeps it then."""
+    without = staying.without_counts[ref]
+    if without.verdict == "keep":
+        return f", and if it were not: {_reasons(ref, without, staying)}"
+    end = _end(ref, kept, staying)
+    return "" if end is None else f": it goes when {end}"
+
+
+def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None:
+    """Return what ends all these reasons; None where only a change of the object or of the policy does."""
+    needed = 0
+    others: dict[str, None] = {}
+    for reason in kept:
+        about = reason.about
+        is_last = isinstance(about, Kept) and about.keep == "last"
+        most = _count_of(reason.rule, ref.kind, staying.policy)
+        if isinstance(about, Kept) and is_last and not about.as_new_as and most is not None:
+            needed = max(needed, most - about.place + 1)
+        elif isinstance(about, KeptVersion):
+            others["a newer version has come"] = None
+        elif isinstance(about, Kept | KeptWithin) and not is_last and not _keeps_all(reason, ref.kind, staying.policy):
+            others["newer ones have taken its place"] = None
+        else:
+            return None
+    noun = "build-cache record" if ref.kind == "build-cache" else ref.kind
+    counted = f"{needed} newer {noun} has come" if needed == 1 else f"{needed} newer {noun}s have come"
+    return " and ".join((*([counted] if needed else []), *others))
+
+
+def _count_of(name: str, kind: Kind, policy: Policy) -> int | None:
+    """Return how many of the newest a rule keeps, None for all."""
+    counts = [rule.keep.last for rule in policy.rules if rule.name == name and kind in rule.kinds and rule.keep]
+    numbers = [count for count in counts if isinstance(count, int)]
+    return max(numbers, default=None) if len(numbers) == len(counts) else None
+
+
+def _keeps_all(reason: Reason, kind: Kind, policy: Policy) -> bool:
+    """Whether a rule keeps all of some period: then nothing newer takes a place."""
+    keeps = [rule.keep for rule in policy.rules if rule.name == reason.rule and kind in rule.kinds and rule.keep]
+    return any("all" in (one.hourly, one.daily, one.weekly, one.monthly, one.yearly) for one in keeps)

@@ -1,0 +1,1 @@
+"""One decision for every object, with its reasons."""

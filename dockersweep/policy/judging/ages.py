@@ -1,0 +1,139 @@
+"""Since when an object is of no use to anybody, and where that is known from.
+
+The build date of an image and the creation of a volume or a network are no ages: an image built in 2019 may have
+arrived a minute ago (moby#4237), and a volume made a year ago may have been used until an hour ago.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from dockersweep.model.age_reasons import Measure
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
+from dockersweep.model.last_use import PastUse, UseAction
+
+_DONE_WHEN_STOPPED: tuple[UseAction, ...] = ("copied files", "committed", "exported")
+
+
+class Since(Struct, frozen=True, gc=False):
+    """An instant from which an age counts, and its source."""
+
+    instant: datetime
+    source: str
+    """"finished", "created", "last used", "written", "seen unused" or "first seen"."""
+    measure: Measure
+    """The same, as finely as sentences tell it apart."""
+    use: PastUse | None = None
+    """The use that it was, where it is known which."""
+    scans: int | None = None
+    """How many scans in a row have seen it unused, where it counts from the first of them."""
+    before: PastUse | None = None
+    """The last known use, where it counts from a scan after that."""
+
+    def seconds(self, now: datetime) -> int:
+        """Return the age in whole seconds; negative where it lies after `now`."""
+        return int((now - self.instant).total_seconds())
+
+
+def last_used(instant: datetime, use: PastUse | None = None) -> Since:
+    """Return that an object was last used at an instant."""
+    return Since(instant, "last used", "last-used", use)
+
+
+def stopped_since(container: Container) -> Since | None:
+    """Return since when a container is stopped; since it was created where it never ran."""
+    if container.finished_at is not None:
+        # Docker 26.1 can tell a finish that lies before the start: it is left from an earlier run.
+        finished = max(container.finished_at, container.started_at or container.finished_at)
+        return Since(finished, "finished", "stopped")
+    if container.started_at is None and container.created_at is not None and container.state == "created":
+        return Since(container.created_at, "created", "never-started")
+    return None
+
+
+def container_since(container: Container) -> Since | None:
+    """Return since when a container is of no use: since it stopped, or since something was done with it after."""
+    stopped = stopped_since(container)
+    if stopped is None or not container.uses:
+        return stopped
+    # All else that is done with one that is stopped starts it, or is how it stopped.
+    after = next((use for use in container.uses if use.action in _DONE_WHEN_STOPPED), None)
+    return last_used(after.at, after) if after is not None and after.at > stopped.instant else stopped
+
+
+def since_of(item: Object, used_until: Sequence[datetime]) -> Since | None:
+    """Return since when an object is of no use, None where nothing tells.
+
+    `used_until` are the last uses by the stopped containers that still hold it and go in the same plan, and by builds.
+    """
+    if type(item) is Container:
+        return container_since(item)
+    if type(item) is BuildCacheRecord:
+        if item.last_used_at is not None:
+            return last_used(item.last_used_at)
+        return None if item.created_at is None else Since(item.created_at, "created", "created")
+    return _latest_use(item, used_until)
+
+
+def unused_since(item: Object, used_until: Sequence[datetime]) -> Since | None:
+    """Return since when an object is known to be unused, by scans or by the engine; None where nothing tells.
+
+    As with the kubelet, what nobody looked at has not been unused for long.
+    """
+    if type(item) is Container or type(item) is BuildCacheRecord:
+        return since_of(item, ())
+    latest = _known_use(item, used_until)
+    unused = item.first_seen_unused_at
+    if unused is not None and (latest is None or unused > latest.instant):
+        source = "seen unused" if unused != item.first_seen_at else "first seen"
+        latest = Since(unused, source, "seen-unused", scans=item.scans_unused, before=_last_of(item))
+    return _or_written(item, latest)
+
+
+def built_since(item: Object) -> Since | None:
+    """Return when an image was built, wherever that was; None where that is not known, and for all others."""
+    built_at = item.built_at if type(item) is Image else None
+    return None if built_at is None else Since(built_at, "built", "built")
+
+
+def created_since(item: Object) -> Since | None:
+    """Return when an object was created; None where that is not known, and for images."""
+    created_at = None if type(item) is Image else item.created_at
+    return None if created_at is None else Since(created_at, "created", "created")
+
+
+def _latest_use(item: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
+    latest = _known_use(item, used_until)
+    first, unused = item.first_seen_at, item.first_seen_unused_at
+    # Where it was seen in use before, its last use lies shortly before this: counting from here is never too old.
+    if first is not None and unused is not None and unused > first and (latest is None or unused > latest.instant):
+        latest = Since(unused, "seen unused", "unused", scans=item.scans_unused, before=_last_of(item))
+    if latest is None and first is not None:
+        # What was never watched counts from the first sight of it.
+        latest = Since(first, "first seen", "first-seen")
+    return _or_written(item, latest)
+
+
+def _known_use(item: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
+    """Return the latest use that events, containers or builds tell."""
+    latest = last_used(max(used_until)) if used_until else None
+    if item.uses:
+        use = item.uses[0]
+        if latest is None or use.at >= latest.instant:
+            return last_used(use.at, use)
+    return latest
+
+
+def _last_of(item: Image | Volume | Network) -> PastUse | None:
+    return item.uses[0] if item.uses else None
+
+
+def _or_written(item: Image | Volume | Network, latest: Since | None) -> Since | None:
+    """Return when files of a volume were last written, where that is later: it is a use, by whomever.
+
+    It bounds the last use only from below, so that alone it is no age.
+    """
+    if latest is not None and type(item) is Volume and item.written_at is not None and item.written_at > latest.instant:
+        return Since(item.written_at, "written", "written")
+    return latest

@@ -1,0 +1,39 @@
+"""How much of an inventory each rule of a policy speaks of: a rule that speaks of nothing may be misspelt."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dockersweep.model.naming import objects_of
+from dockersweep.model.policy import EVERYTHING, Policy
+from dockersweep.policy.judging.matching import RuleTest
+from dockersweep.policy.judging.policy_protections import PolicyProtections
+from dockersweep.policy.judging.survey import Survey
+
+
+class Coverage(NamedTuple):
+    """Of how many objects of its kinds a rule speaks."""
+
+    rule: str
+    matched: int
+    there: int
+
+
+def coverage(survey: Survey, policy: Policy) -> Iterator[Coverage]:
+    """Yield what each rule speaks of, in order."""
+    for rule in policy.rules:
+        test = RuleTest(rule, survey.facts)
+        objects = [item for kind in rule.kinds for item in objects_of(survey.inventory, kind)]
+        yield Coverage(rule.name, sum(test.matches(item) for item in objects), len(objects))
+
+
+def findings(survey: Survey, policy: Policy) -> Iterator[str]:
+    """Yield a sentence for each rule that speaks of nothing or of everything, and each protection that is idle."""
+    rules = {rule.name: rule for rule in policy.rules}
+    for found in coverage(survey, policy):
+        kinds = " or ".join(rules[found.rule].kinds)
+        if not found.matched:
+            yield f'the rule "{found.rule}" speaks of none of the {found.there} objects of the kind {kinds}'
+        elif found.matched == found.there and rules[found.rule].match != EVERYTHING:
+            yield f'the rule "{found.rule}" speaks of all {found.there} objects of the kind {kinds}'
+    for idle in PolicyProtections(policy.protections, survey.hard.services, survey.inventory).idle():
+        yield f"{idle.source} {idle.pattern} protects nothing that is there"

@@ -1,0 +1,111 @@
+"""What is never removed, whatever a policy says."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from dockersweep.model.inventory import (
+    STOPPED_STATES,
+    BuildCacheRecord,
+    Container,
+    Inventory,
+    Network,
+    Object,
+    ObjectRef,
+    Volume,
+)
+from dockersweep.model.reason import About, Fact, FactName, NameBegins, Reason, ReasonCode, Scope, State, Unread
+from dockersweep.policy.judging.kubelet import held_by_kubelet, is_of_kubelet
+from dockersweep.policy.judging.other_tools import held_by_other_tools
+from dockersweep.policy.judging.services import ServiceHolds
+
+SWARM_TASK = "com.docker.swarm.task.id"
+
+
+def _hard(code: ReasonCode, about: About | FactName) -> Reason:
+    return Reason(code=code, rule="hard protection", about=Fact(name=about) if isinstance(about, str) else about)
+
+
+_COUNTED, _BY_BUILD = (_hard("in-use", "engine-counts-a-use"),), (_hard("in-use", "used-by-build"),)
+_PREDEFINED = (_hard("predefined", "made-by-engine"),)
+
+
+def is_cleaned_up_by_others(container: Container) -> bool:
+    """Return whether the swarm or the kubelet made a container, and removes it in its time."""
+    return SWARM_TASK in container.labels or is_of_kubelet(container.labels)
+
+
+@lru_cache(100)
+def _in_state(state: str) -> Reason:
+    return _hard("in-use", State(state=state))
+
+
+class HardProtections:
+    """What no policy overrides, for the objects of one inventory."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.services = ServiceHolds(inventory)
+        self.by_others = _by_others(inventory, self.services)
+        """Why objects stay that no container, image or record of the engine holds: for services, Kubernetes, tools."""
+        self._own_container = inventory.own_container_id
+        self._is_podman = inventory.engine.flavour == "podman"
+        self._volume_names = sorted(volume.name for volume in inventory.volumes) if self._is_podman else []
+
+    def of(self, ref: ObjectRef, item: Object, is_held: bool) -> Sequence[Reason]:
+        """Return the reasons that no policy overrides, other than the objects that hold it.
+
+        `is_held` is whether any container holds it, one that goes as well.
+        """
+        of_itself = self._of_itself(item, is_held)
+        by_others = self.by_others.get(ref) if self.by_others else None
+        return of_itself if by_others is None else (*by_others, *of_itself)
+
+    def _of_itself(self, item: Object, is_held: bool) -> Sequence[Reason]:
+        if type(item) is Container:
+            return self._of_container(item)
+        if type(item) is Volume:
+            return self._of_volume(item, is_held)
+        if type(item) is Network:
+            return _of_network(item)
+        return _BY_BUILD if type(item) is BuildCacheRecord and item.in_use else ()
+
+    def _of_container(self, container: Container) -> list[Reason]:
+        reasons: list[Reason] = []
+        if container.id == self._own_container:
+            reasons.append(_hard("in-use", "own-container"))
+        if container.state not in STOPPED_STATES:
+            reasons.append(_in_state(container.state or ""))
+        if SWARM_TASK in container.labels:
+            reasons.append(_hard("swarm", "swarm-task"))
+        if self._is_podman and container.name.endswith("-infra"):
+            reasons.append(_hard("predefined", "infra-container"))
+        if container.unread is not None:
+            reasons.append(_hard("unread", Unread(problem=container.unread)))
+        return reasons
+
+    def _of_volume(self, volume: Volume, is_held: bool) -> Sequence[Reason]:
+        if not volume.free_by_engine and not is_held:
+            return _COUNTED
+        return tuple(self._of_podman_volume(volume)) if self._is_podman else ()
+
+    def _of_podman_volume(self, volume: Volume) -> Iterator[Reason]:
+        # In order, the first name after its own is one that begins with it, if any does.
+        after = bisect_right(self._volume_names, volume.name)
+        if after < len(self._volume_names) and self._volume_names[after].startswith(volume.name):
+            # It takes the beginning of a name for the name, where the name itself is just gone.
+            yield _hard("predefined", NameBegins(volume=self._volume_names[after]))
+
+
+def _of_network(network: Network) -> Sequence[Reason]:
+    if network.predefined:
+        return _PREDEFINED
+    return () if network.scope == "local" else (_hard("swarm", Scope(scope=network.scope or "")),)
+
+
+def _by_others(inventory: Inventory, services: ServiceHolds) -> Mapping[ObjectRef, Sequence[Reason]]:
+    """Put together what services, Kubernetes and other tools hold, in this order."""
+    table: dict[ObjectRef, Sequence[Reason]] = dict(services.reasons)
+    for held in (held_by_kubelet(inventory), held_by_other_tools(inventory)):
+        for ref, reasons in held.items():
+            table[ref] = (*table.get(ref, ()), *reasons)
+    return table

@@ -1,0 +1,75 @@
+"""Which images stand on the layers of which: what was built `FROM` them, as far as layers and parents tell.
+
+Where projects build from the same Dockerfile, each has an image of the same layers: a hundred reviews of one repository
+are a hundred such images, and none of them is the base of another.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from dockersweep.model.compose_labels import project_in
+from dockersweep.model.inventory import Image, ObjectRef
+from dockersweep.model.storage import LAYER_PREFIXES
+from dockersweep.policy.bytes.layer_graph import LayerGraph
+
+
+class ImageBases:
+    """Finds the images below an image: engines do not tell from which one it was built, only what it has of that."""
+
+    def __init__(self, images: tuple[Image, ...], graph: LayerGraph) -> None:
+        """`images` are those of the graph's inventory."""
+        self._graph = graph
+        self._by_id = {image.id: image for image in images}
+        # By the compose project that their labels name.
+        self._by_top: defaultdict[int, defaultdict[str | None, list[Image]]] = defaultdict(lambda: defaultdict(list))
+        self._tops: Mapping[str, tuple[int, ...]] = {image.id: tuple(self._own_layers(image)) for image in images}
+        for image in images:
+            for top in self._tops[image.id]:
+                self._by_top[top][project_in(image.labels)].append(image)
+
+    def _own_layers(self, image: Image) -> Iterator[int]:
+        node = self._graph.node_of[ObjectRef(kind="image", id=image.id)]
+        return (need for need in self._graph.needs[node] if self._graph.parts[need].id.startswith(LAYER_PREFIXES))
+
+    def are_known(self, image: Image) -> bool:
+        """Whether it is known on which layers an image stands."""
+        return self._graph.node_of[ObjectRef(kind="image", id=image.id)] not in self._graph.maybe
+
+    def twins(self, image: Image) -> Iterator[Image]:
+        """Yield the other images of just the same layers from which an image may have been built: not those of other
+        projects."""
+        for top in self._tops[image.id]:
+            yield from (one for one in self._alike(top, image) if one.id != image.id)
+
+    def _alike(self, top: int, image: Image) -> Iterator[Image]:
+        """Yield the images with this top layer, of other projects only where the image's own has none of them."""
+        by_project: Mapping[str | None, list[Image]] = self._by_top.get(top, {})
+        own = project_in(image.labels)
+        for project in dict.fromkeys((None, own)) if own in by_project else by_project:
+            yield from by_project.get(project, ())
+
+    def below(self, image: Image) -> Iterator[Image]:
+        """Yield the images whose layers are some of an image's lowest, and those it has as parents."""
+        found = {one.id: one for one in (*self._with_fewer_layers(image), *self._parents(image))}
+        found.pop(image.id, None)
+        yield from found.values()
+
+    def _with_fewer_layers(self, image: Image) -> Iterator[Image]:
+        tops = self._tops[image.id]
+        waiting = list(tops)
+        reached = set(tops)
+        while waiting:
+            for need in self._graph.needs[waiting.pop()]:
+                if need not in reached:
+                    reached.add(need)
+                    waiting.append(need)
+                    yield from self._alike(need, image)
+
+    def _parents(self, image: Image) -> Iterator[Image]:
+        parent = self._by_id.get(image.parent_id or "")
+        # An inventory that somebody wrote may have parents in a circle.
+        seen = {image.id}
+        while parent is not None and parent.id not in seen:
+            seen.add(parent.id)
+            yield parent
+            parent = self._by_id.get(parent.parent_id or "")

@@ -1,0 +1,267 @@
+"""Judges every object of an inventory: exactly one decision each, with its reasons.
+
+Who wins: hard protections, then the policy's protections, then what any rule keeps, then the first rule that removes;
+what no rule removes is kept. Containers are judged first, and within a kind what holds another before what it holds,
+so that what only removed objects hold is released in the same plan.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter
+
+from dockersweep.model.inventory import KINDS, Image, Kind, Object, ObjectRef
+from dockersweep.model.naming import name_of, objects_of
+from dockersweep.model.plan import Decision
+from dockersweep.model.policy import Policy, Protection, Remove, Rule
+from dockersweep.model.reason import OnlyKinds, Reason
+from dockersweep.policy.judging.ages import since_of
+from dockersweep.policy.judging.keeping import kept_of_kind
+from dockersweep.policy.judging.marks import mark_test
+from dockersweep.policy.judging.matching import RuleTest
+from dockersweep.policy.judging.old_enough import AgeTest
+from dockersweep.policy.judging.order import ORDER, holders_first
+from dockersweep.policy.judging.refusals import refused
+from dockersweep.policy.judging.rule_set import RuleSet
+from dockersweep.policy.judging.rulings import Case, OfKind, ReadyRule, Ruling, together
+from dockersweep.policy.judging.services import for_unseen_services
+from dockersweep.policy.judging.survey import Survey
+
+YOUNGEST = "protect.younger_than"
+
+
+def in_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Return decisions by kind and then by id."""
+    of_kind: dict[Kind, list[Decision]] = {kind: [] for kind in KINDS}
+    for decision in decisions:
+        of_kind[decision.kind].append(decision)
+    return tuple(chain.from_iterable(sorted(of_one, key=attrgetter("id")) for of_one in of_kind.values()))
+
+
+class Judge:
+    """Decides object by object and remembers what goes."""
+
+    def __init__(self, survey: Survey, policy: Policy, rules: RuleSet | None = None) -> None:
+        """`rules` are those of the policy where they are made ready already, for another instant."""
+        self.survey = survey
+        self.policy = policy
+        self.now = now = survey.now
+        self.rules = RuleSet(survey, policy) if rules is None else rules
+        self._holds = survey.holders
+        self._size_of = survey.sizes.of
+        self._hard = survey.hard
+        self._build_uses = survey.build_uses
+        self._going: dict[ObjectRef, Object] = {}
+        self._untagged: dict[ObjectRef, Object] = {}
+        self._keeps_unseen = survey.inventory.services is None and policy.protections.unseen_services
+        self._not_asked_for = Reason(code="not-asked-for", rule="--kind", about=OnlyKinds(kinds=policy.kinds))
+        youngest = policy.protections.younger_than
+        self._youngest = None if youngest is None else AgeTest(Remove(older_than=youngest), now, survey.watch, YOUNGEST)
+        self._refused = list(refused(survey.inventory, policy, now))
+        self._of_kind: dict[Kind, OfKind] = {}
+
+    def _ready(self, kind: Kind) -> OfKind:
+        """Return what is asked of a kind; that is counted when the first object of the kind is judged."""
+        ready = self._of_kind.get(kind)
+        if ready is None:
+            rules = [self._ready_rule(place, rule, kind) for place, rule in enumerate(self.policy.rules)]
+            ready = self._of_kind[kind] = OfKind(
+                rules=[rule for rule in rules if rule is not None],
+                kept=kept_of_kind(kind, self.policy, self.rules, self._refused, self.now),
+                protected=self.rules.protected_of(kind),
+            )
+        return ready
+
+    def _ready_rule(self, place: int, rule: Rule, kind: Kind) -> ReadyRule | None:
+        if kind not in rule.kinds:
+            return None
+        age = None if rule.remove is None else AgeTest(rule.remove, self.now, self.survey.watch, kind=kind)
+        marks = mark_test(rule, self.survey.inventory, self.now)
+        test = self.rules.tests[place]
+        units = test.units if rule.keep is None else self.rules.counted(place, kind).units_of
+        return ReadyRule(rule.name, test, age, marks, units)
+
+    def branch(self) -> "Judge":
+        """Return a judge that has decided the same so far; what one of the two decides is no longer of the other."""
+        other = copy(self)
+        other._going, other._untagged = dict(self._going), dict(self._untagged)
+        return other
+
+    @cached_property
+    def _held_by(self) -> dict[ObjectRef, list[ObjectRef]]:
+        held_by: dict[ObjectRef, list[ObjectRef]] = {}
+        for ref, holds in self._holds.items():
+            for hold in holds:
+                held_by.setdefault(hold.by, []).append(ref)
+        return held_by
+
+    def idle_protections(self) -> tuple[Protection, ...]:
+        """Return the patterns that protect nothing that is there."""
+        return self.rules.protected.idle()
+
+    def holders_first(self, kind: Kind) -> Iterator[tuple[ObjectRef, Object]]:
+        """Yield the objects of one kind in the order in which they have to be decided."""
+        # In the order of the inventory: in that they lie in memory, and a million of them are more than a cache holds.
+        return holders_first(objects_of(self.survey.inventory, kind), self._holds)
+
+    def decide_all(self) -> list[Decision]:
+        """Decide every object, in the order in which they have to be."""
+        decisions: list[Decision] = []
+        for kind in ORDER:
+            ready = self._ready(kind)
+            decisions += [self._decide(self.case(ref, item), ready) for ref, item in self.holders_first(kind)]
+        return decisions
+
+    def let_go_all(self, kinds: Sequence[Kind] = ORDER) -> list[Case]:
+        """Judge every object as `decide_all` does, or those of the first kinds of its order; return those that go.
+
+        No reasons are made.
+        """
+        going: list[Case] = []
+        for kind in kinds:
+            ready = self._ready(kind)
+            cases = (self.case(ref, item) for ref, item in self.holders_first(kind))
+            going += [case for case in cases if self._lets_go(case, ready)]
+        return going
+
+    def _lets_go(self, case: Case, ready: OfKind) -> bool:
+        """Judge an object as `_decide` does, by the same questions."""
+        if self._barring(case, ready):
+            return False
+        units = _units(case.item)
+        if len(units) > 1:
+            ready = ready.of_tags(case)
+        for unit in units:
+            if ready.remover(case, unit, []) is None:
+                return False
+        self._going[case.ref] = case.item
+        return True
+
+    def decide(self, case: Case) -> Decision:
+        """Decide; everything of the same kind that holds it, and every container, must have been decided."""
+        return self._decide(case, self._ready(case.ref.kind))
+
+    def _decide(self, case: Case, ready: OfKind) -> Decision:
+        barring = self._barring(case, ready)
+        if barring:
+            kept = ready.kept_reasons(case, _units(case.item)) if ready.kept else ()
+            return self.decision(case, False, (*barring, *kept))
+        units = _units(case.item)
+        if len(units) == 1:
+            ruling = ready.ruling(case, units[0], {}) or ready.silence(case)
+            return self.decision(case, ruling.removes, ruling.reasons)
+        ready = ready.of_tags(case)
+        rulings: list[tuple[str | None, Ruling]] = []
+        removals: dict[str, Ruling] = {}
+        silence: Ruling | None = None
+        for unit in units:
+            said = ready.ruling(case, unit, removals)
+            if said is None:
+                said = silence = silence or ready.silence(case)
+            rulings.append((unit, said))
+        removes = all(ruling.removes for _, ruling in rulings)
+        reasons, untag = together(rulings, removes)
+        return self.decision(case, removes, reasons, untag)
+
+    def decide_again(self, ref: ObjectRef) -> Decision:
+        """Return the decision of an object when all are judged."""
+        return self.decide(self.case(ref, self.survey.objects[ref]))
+
+    @property
+    def acting(self) -> Mapping[ObjectRef, Object]:
+        """Every object that goes or loses tags."""
+        return self._going | self._untagged if self._untagged else self._going
+
+    def held_by(self, ref: ObjectRef) -> Sequence[ObjectRef]:
+        """Return the objects that an object holds."""
+        return self._held_by.get(ref, ())
+
+    def case(self, ref: ObjectRef, item: Object) -> Case:
+        """Return an object with what holds it, as far as is decided."""
+        holds = self._holds.get(ref)
+        by_builds = self._build_uses.get(ref, ()) if self._build_uses else ()
+        if not holds:
+            return Case(item, ref, (), (), by_builds, since_of(item, by_builds))
+        gone = self._going
+        going = tuple([hold for hold in holds if hold.by in gone])
+        if not going:
+            return Case(item, ref, holds, (), by_builds, since_of(item, by_builds))
+        staying = tuple(hold for hold in holds if hold.by not in gone) if len(going) < len(holds) else ()
+        used_until = tuple([hold.until for hold in going if hold.until is not None])
+        is_known = len(used_until) == len(going) or all(hold.until or hold.by.kind != "container" for hold in going)
+        if ref.kind != "container" and not is_known:
+            # Its last use is not known, and may have been a moment ago.
+            return Case(item, ref, staying, going, None, None)
+        used_until += by_builds
+        return Case(item, ref, staying, going, used_until, since_of(item, used_until))
+
+    def barring(self, case: Case, tags: Sequence[str] | None = None) -> tuple[Reason, ...]:
+        """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep
+        included; or that of some tags of an image, which stays."""
+        ready = self._ready(case.ref.kind)
+        units = _units(case.item) if tags is None else tags
+        return (*self._barring(case, ready), *ready.kept_reasons(case, units))
+
+    def decision(self, case: Case, removes: bool, reasons: tuple[Reason, ...], untag: tuple[str, ...] = ()) -> Decision:
+        """Return the decision, and remember what goes."""
+        item, since = case.item, case.since
+        if removes:
+            self._going[case.ref] = item
+        elif untag:
+            self._untagged[case.ref] = item
+        return Decision(
+            kind=case.ref.kind,
+            id=case.ref.id,
+            name=_name_left(item, untag) if untag else name_of(item),
+            verdict="remove" if removes else "keep",
+            size_bytes=self._size_of(item),
+            age_seconds=None if since is None else since.seconds(self.now),
+            age_source=None if since is None else since.source,
+            reasons=reasons,
+            untag=untag,
+        )
+
+    def rulings(self, case: Case) -> Iterator[tuple[RuleTest, Ruling | None]]:
+        """Yield what each rule of its kind by itself says of an object, in order: None where it does not match it.
+
+        Of a rule that keeps a part of it, one tag of an image, that is what it says.
+        """
+        ready = self._ready(case.ref.kind)
+        for rule in ready.rules:
+            if not rule.units(case.item):
+                yield rule.test, None
+                continue
+            every = ready.kept_reasons(case, _units(case.item))
+            kept = tuple(reason for reason in every if reason.rule == rule.name)
+            yield rule.test, Ruling(False, kept) if kept else rule.ruling(case)
+
+    def _barring(self, case: Case, ready: OfKind) -> Sequence[Reason]:
+        reasons = [*self._hard.of(case.ref, case.item, bool(case.staying or case.going))]
+        if case.staying:
+            reasons += [hold.reason for hold in case.staying]
+        reasons += ready.protected.get(case.ref.id, ())
+        if self._keeps_unseen:
+            reasons += for_unseen_services(case.item)
+        youngest = self._youngest
+        if youngest is not None and (
+            case.since is None or youngest.latest is None or case.since.instant > youngest.latest
+        ):
+            against = youngest.against(case.item, case.since, case.used_until)
+            if against is not None:
+                reasons.append(Reason(code=against.code, rule="protection", about=against.about))
+        if case.ref.kind not in self.policy.kinds:
+            reasons.append(self._not_asked_for)
+        return reasons
+
+
+def _name_left(item: Object, untag: tuple[str, ...]) -> str:
+    """Return the name that an object has after the plan."""
+    if untag and isinstance(item, Image):
+        return next(tag for tag in item.tags if tag not in untag)
+    return name_of(item)
+
+
+def _units(item: Object) -> Sequence[str | None]:
+    """Return what is judged by itself: each tag of an image that has any, otherwise the whole."""
+    return item.tags if type(item) is Image and item.tags else (None,)

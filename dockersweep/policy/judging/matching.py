@@ -1,0 +1,153 @@
+"""Whether a rule matches an object, and if not, why not: the conditions of `language.conditions`, made ready.
+
+Three of them test single tags of an image, so that of an image with tags in two repositories a rule can match one;
+all others test an object as a whole.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dockersweep.model.inventory import Image, Object
+from dockersweep.model.naming import name_of
+from dockersweep.model.policy import Match, Rule
+from dockersweep.model.reason import About, Doubt, Excluded, Fact, NotMatched, Reason, Restart
+from dockersweep.policy.language.conditions import CONDITIONS, Condition, ConditionFacts, ObjectTest
+
+Units = tuple[str | None, ...]
+"""What is judged by itself: tags of an image, or None for the whole object."""
+_WHOLE: Units = (None,)
+
+
+class RuleTest:
+    """One rule, made ready to be asked of many objects of its kinds."""
+
+    def __init__(self, rule: Rule, facts: ConditionFacts) -> None:
+        self.rule = rule
+        wanted, excluded = _tests(rule.match, facts), _tests(rule.excludes, facts)
+        unknown = [(row, test) for row, test in _unknown(rule.match, facts) if row.keeps_unknown]
+        self._wanted = [(row, _or_unknown(row, test, unknown)) for row, test in wanted if not row.is_of_names]
+        self._excluded = [(row, test) for row, test in excluded if not row.is_of_names]
+        self._wanted_unknown = unknown
+        self._excluded_unknown = _unknown(rule.excludes, facts)
+        self.may_doubt = bool(self._wanted_unknown or self._excluded_unknown)
+        self._holds = _all_of([test for _, test in self._wanted], [test for _, test in self._excluded])
+        self._wanted_names = [(row, test) for row, test in wanted if row.is_of_names]
+        self._excluded_names = [(row, test) for row, test in excluded if row.is_of_names]
+        self._name_must = [test for _, test in self._wanted_names]
+        self._name_must_not = [test for _, test in self._excluded_names]
+        self._allows = _all_of(self._name_must, self._name_must_not)
+        """Whether the conditions for names and tags allow one."""
+        self._excluded_by = {row.field: self._no_match(Excluded(condition=row.key)) for row, _ in excluded}
+        self._no_single_tag = self._no_match(Fact(name="no-single-tag"))
+        self.other_tags_only = self._no_match(Fact(name="other-tags-only"))
+        """Why it says nothing of a tag of an image that it matches for another tag."""
+        self._not_matched: dict[tuple[str, str | int | Restart | None], Reason] = {}
+        """Made once for each value: most objects have the same."""
+        self.asks_of_tags = bool(self._name_must or self._name_must_not)
+
+    def matches(self, item: Object) -> bool:
+        """Whether it matches an object; an image, where it matches any of its tags."""
+        return bool(self.units(item))
+
+    def units(self, item: Object) -> Units:
+        """Return what it matches in an object: of an image with tags these, of all others None; empty where it does
+        not match."""
+        if not self._holds(item):
+            return ()
+        if type(item) is not Image:
+            return _WHOLE if not self.asks_of_tags or self._allows(name_of(item)) else ()
+        if item.tags:
+            return tuple(filter(self._allows, item.tags)) if self.asks_of_tags else item.tags
+        return _WHOLE if not self.asks_of_tags or self._matches_digests(item) else ()
+
+    def _matches_digests(self, item: Image) -> bool:
+        # One without a tag is not taken apart by its digests: any of them that is excluded excludes it.
+        names = item.digests
+        if any(test(name) for test in self._name_must_not for name in names):
+            return False
+        return not self._name_must or any(all(test(name) for test in self._name_must) for name in names)
+
+    def doubt(self, item: Object) -> Doubt | None:
+        """Return why it is not known whether it matches an object that it seems to match; None where that is known.
+
+        In doubt the rule may keep such an object, and does not remove it.
+        """
+        for row, is_unknown in self._wanted_unknown:
+            if is_unknown(item):
+                return Doubt(condition=row.key)
+        for row, is_unknown in self._excluded_unknown:
+            if is_unknown(item):
+                return Doubt(condition=row.key, excludes=True)
+        return None
+
+    def why_not(self, item: Object) -> Reason:
+        """Return why it does not match an object."""
+        for row, test in self._wanted:
+            if not test(item):
+                return self._lacks(row, item)
+        for row, test in self._excluded:
+            if test(item):
+                return self._excluded_by[row.field]
+        names = names_of(item)
+        for row, test in self._wanted_names:
+            if not any(test(name) for name in names):
+                return self._lacks(row, item)
+        for row, test in self._excluded_names:
+            if any(test(name) for name in names):
+                return self._excluded_by[row.field]
+        return self._no_single_tag
+
+    def _lacks(self, row: Condition, item: Object) -> Reason:
+        has = None if row.has is None else row.has(item)
+        reason = self._not_matched.get((row.field, has))
+        if reason is None:
+            about = NotMatched(
+                condition=row.key,
+                wanted=getattr(self.rule.match, row.field),
+                has=None if isinstance(has, Restart) else has,
+                restart=has if isinstance(has, Restart) else None,
+                flag=self.rule.flag_for_others if row.has_flag else None,
+            )
+            reason = self._not_matched[row.field, has] = self._no_match(about)
+        return reason
+
+    def _no_match(self, about: About) -> Reason:
+        return Reason(code="no-rule", rule=self.rule.name, about=about)
+
+
+def names_of(item: Object) -> Sequence[str]:
+    """Return the names that patterns match: an image's tags, of one without a tag its digests or nothing."""
+    if type(item) is Image:
+        return item.tags or item.digests
+    return (name_of(item),)
+
+
+def _tests(match: Match, facts: ConditionFacts) -> list[tuple[Condition, ObjectTest]]:
+    wanted = [(row, getattr(match, row.field)) for row in CONDITIONS]
+    return [(row, row.test(value, facts)) for row, value in wanted if value is not None]
+
+
+def _all_of(must: Sequence[ObjectTest], must_not: Sequence[ObjectTest]) -> ObjectTest:
+    """Return the test whether all of some hold and none of others; called millions of times."""
+    if not must_not and len(must) < 2:
+        return must[0] if must else lambda one: True
+    excluded = must_not[0] if len(must_not) == 1 else lambda one: any(test(one) for test in must_not)
+
+    def holds(one: Any) -> bool:
+        for test in must:
+            if not test(one):
+                return False
+        return not must_not or not excluded(one)
+
+    return holds
+
+
+def _unknown(match: Match, facts: ConditionFacts) -> list[tuple[Condition, ObjectTest]]:
+    wanted = [(row, getattr(match, row.field)) for row in CONDITIONS]
+    return [(row, row.is_unknown(value, facts)) for row, value in wanted if value is not None and row.is_unknown]
+
+
+def _or_unknown(row: Condition, test: ObjectTest, unknown: Sequence[tuple[Condition, ObjectTest]]) -> ObjectTest:
+    """Where it is not known, what may be lost for ever matches a rule that keeps it; see RuleTest.doubt."""
+    is_unknown = next((unknown_test for one, unknown_test in unknown if one is row), None)
+    return test if is_unknown is None else lambda item: is_unknown(item) or test(item)

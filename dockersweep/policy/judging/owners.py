@@ -1,0 +1,46 @@
+"""Whose an object is, where it is a compose project's: what people call it by."""
+
+from collections.abc import Mapping
+
+from dockersweep.model.compose_labels import config_files_in, service_in
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Object, Volume
+from dockersweep.model.last_use import KnownProject
+from dockersweep.model.reason import OfProject
+
+_NONE: Mapping[str, KnownProject] = {}
+
+
+def owner_of(item: Object, known: Mapping[str, KnownProject] = _NONE) -> OfProject | None:
+    """Return the project and service that an object is of, or may be of; None where it is nobody's.
+
+    `known` are the projects of which more is known than an object's own labels tell.
+    """
+    if type(item) is BuildCacheRecord:
+        return None
+    if item.project is not None:
+        known_files = known[item.project].config_files if item.project in known else ()
+        return OfProject(
+            project=item.project,
+            service=service_in(item.labels) or _service_of_last(item),
+            files=config_files_in(item.labels) or known_files,
+            how="certain",
+            lost_its_tag=type(item) is Image and not item.tags,
+        )
+    if isinstance(item, Container | Image) and item.maybe_project is not None:
+        return OfProject(project=item.maybe_project, service=service_in(item.labels), how="doubtful")
+    return None
+
+
+def last_user_of(item: Object) -> OfProject | None:
+    """Return the project that used an object last that is none's own."""
+    if isinstance(item, BuildCacheRecord | Container) or not item.last_projects:
+        return None
+    last = max(item.last_projects, key=lambda one: (one.at, one.project))
+    return OfProject(project=last.project, service=last.service, how="used-last")
+
+
+def _service_of_last(item: Object) -> str | None:
+    """Return the service that used a volume last for its own project: volumes have no label of one."""
+    if not isinstance(item, Volume):
+        return None
+    return next((one.service for one in item.last_projects if one.project == item.project), None)

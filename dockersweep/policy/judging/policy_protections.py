@@ -1,0 +1,222 @@
+"""What a policy protects: patterns of names, labels, images, projects and services."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import compress, groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
+
+from dockersweep.model.image_references import whole_repository_of
+from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Kind, Network, Volume
+from dockersweep.model.naming import KIND_OF, id_of, objects_of
+from dockersweep.model.policy import Protection, Protections
+from dockersweep.model.reason import Protected, ProtectedBy, Reason
+from dockersweep.policy.judging.init_containers import needed_to_start
+from dockersweep.policy.judging.project_protections import any_project_test, project_reasons, projects_of
+from dockersweep.policy.judging.services import ServiceHolds
+from dockersweep.policy.names.image_patterns import compile_names
+from dockersweep.policy.names.patterns import (
+    Test,
+    beginnings,
+    compile_pairs,
+    compile_patterns,
+    is_regular_expression,
+    may_hold_pairs,
+)
+
+# Docker takes as little as one digit; a pattern of letters a to f is more likely a name.
+SHORTEST_ID = 6
+MANY = 10_000
+"""For how many repositories answers are remembered."""
+
+_PET_LABELS = tuple(
+    Protection(pattern=label, source="protect.pets")
+    for label in (
+        "manager=distrobox",
+        "com.github.containers.toolbox",
+        "io.x-k8s.kind.cluster",
+        "created_by.minikube.sigs.k8s.io",
+        "devcontainer.local_folder",
+    )
+)
+"""The labels of development containers and cluster nodes: stopped, they wait for somebody to come back to them."""
+
+_Test = Callable[[Any], object]
+"""What it is given is what was asked for of an object."""
+_Why = Callable[[Any], tuple[Reason, ...]]
+"""Given the same, it returns why the object stays; empty where it does not."""
+
+
+class _Group(NamedTuple):
+    """The patterns that ask for the same of one kind of object. Most match none, which is found at once."""
+
+    asked_for: Callable[[Any], Any]
+    may_match: _Test
+    """A quick test that all pass which any of the patterns matches."""
+    each: tuple[tuple[Protection, _Why], ...]
+    """Every pattern, and what tells why an object stays for it alone."""
+
+
+class PolicyProtections:
+    """What a policy protects of an inventory. It is found for all objects of a kind when the first is asked for."""
+
+    def __init__(self, protections: Protections, holds: ServiceHolds, inventory: Inventory) -> None:
+        """`holds` are those of the services of the swarm."""
+        self._inventory = inventory
+        self._keeps_init_containers = protections.init_containers
+        self._found: dict[Kind, dict[str, tuple[Reason, ...]]] = {}
+        services: dict[type, _Asking] = dict.fromkeys(
+            (Container, Image, Volume, Network), _Asking(holds.names, _service_test)
+        )
+        of_key: tuple[tuple[ProtectedBy, Mapping[type, _Asking], tuple[Protection, ...]], ...] = (
+            ("label", _LABELS, protections.labels),
+            ("name", _NAMES, protections.names),
+            ("image", _REFERENCES, protections.images),
+            ("project", _PROJECTS, protections.projects),
+            ("service", services, protections.services),
+        )
+        # Of services that cannot be seen it says nothing that a pattern matches none.
+        telling = of_key if holds.are_seen else of_key[:-1]
+        self._idle = dict.fromkeys(pattern for _, _, patterns in telling for pattern in patterns)
+        self._groups: dict[Kind, list[_Group]] = {}
+        if protections.pets:
+            of_key = (*of_key, ("pet", _PETS, _PET_LABELS))
+        for type_, kind in KIND_OF.items():
+            asked = [
+                (by_type[type_], by, one) for by, by_type, patterns in of_key if type_ in by_type for one in patterns
+            ]
+            # Names and references of images stand one after the other, and ask for the same.
+            self._groups[kind] = [
+                _group(how, [(by, one) for _, by, one in of_one]) for how, of_one in groupby(asked, itemgetter(0))
+            ]
+
+    def of_kind(self, kind: Kind) -> Mapping[str, Sequence[Reason]]:
+        """Return the protected objects of a kind, by id, each with a reason for every pattern that matches it."""
+        found = self._found.get(kind)
+        if found is None:
+            needed = kind == "container" and self._keeps_init_containers
+            found = self._found[kind] = dict(needed_to_start(self._inventory.containers)) if needed else {}
+            objects = list(objects_of(self._inventory, kind)) if self._groups[kind] else []
+            for asked_for, may_match, each in self._groups[kind]:
+                for item in compress(objects, map(may_match, map(asked_for, objects))):
+                    value = asked_for(item)
+                    own = id_of(item)
+                    for pattern, why in each:
+                        reasons = why(value)
+                        if reasons:
+                            self._idle.pop(pattern, None)
+                            # Most are protected by one pattern, and share what that says.
+                            found[own] = found[own] + reasons if own in found else reasons
+        return found
+
+    def idle(self) -> tuple[Protection, ...]:
+        """Return the patterns that match nothing there: mostly they are misspelt and protect nothing."""
+        for kind in KINDS:
+            self.of_kind(kind)
+        return tuple(self._idle)
+
+
+class _Asking(NamedTuple):
+    """How the patterns of a key are asked of one kind of object."""
+
+    asked_for: Callable[[Any], Any]
+    """Returns what of the object the patterns match."""
+    make: Callable[[Sequence[str]], _Test]
+    """Returns the test of that for any of some patterns."""
+    may: Callable[[Sequence[str]], _Test] | None = None
+    """Returns a quicker test, that others may pass too."""
+    why: Callable[[Protection], _Why] | None = None
+    """Returns what tells the reasons of one pattern, where these are not the same for all that it matches."""
+
+
+def _group(how: _Asking, patterns: Sequence[tuple[ProtectedBy, Protection]]) -> _Group:
+    each = tuple((one, how.why(one) if how.why else _same_for_all(by, one, how)) for by, one in patterns)
+    return _Group(how.asked_for, (how.may or how.make)([one.pattern for _, one in patterns]), each)
+
+
+def _same_for_all(by: ProtectedBy, pattern: Protection, how: _Asking) -> _Why:
+    about = Protected(by=by, pattern=pattern.pattern, source=pattern.source)
+    reasons = (Reason(code="protected", rule="protection", about=about),)
+    test = how.make([pattern.pattern])
+    return lambda value: reasons if test(value) else ()
+
+
+def _service_test(patterns: Sequence[str]) -> _Test:
+    test = compile_patterns(patterns)
+    return lambda names: names is not None and any(test(name) for name in names)
+
+
+def _name_test(patterns: Sequence[str]) -> Test:
+    return compile_patterns(one if is_regular_expression(one) else one.removeprefix("/") for one in patterns)
+
+
+def _container_test(patterns: Sequence[str]) -> _Test:
+    of_name, of_id = _name_test(patterns), _id_test(patterns)
+    return lambda item: of_name(item.name) or of_id(item.id)
+
+
+def _may_be_container(patterns: Sequence[str]) -> _Test:
+    known = _beginnings(patterns)
+    if "" in known:
+        return _container_test(patterns)
+    return lambda item: item.name.startswith(known) or item.id.startswith(known)
+
+
+def _may_be_name(patterns: Sequence[str]) -> _Test:
+    known = _beginnings(patterns)
+    return _name_test(patterns) if "" in known else lambda name: name.startswith(known)
+
+
+def _beginnings(patterns: Iterable[str]) -> tuple[str, ...]:
+    return beginnings(one if is_regular_expression(one) else one.removeprefix("/") for one in patterns)
+
+
+def _itself(item: Any) -> Any:
+    return item
+
+
+def _image_test(patterns: Sequence[str]) -> _Test:
+    of_id = _id_test([one.removeprefix("sha256:") for one in patterns])
+    of_reference = compile_names(patterns, and_whole=True)
+
+    # Images share their repositories.
+    of_repository = lru_cache(MANY)(of_reference)
+
+    def matches(image: Image) -> object:
+        for tag in image.tags:
+            if of_repository(whole_repository_of(tag)) or of_reference(tag):
+                return True
+        for digest in image.digests:
+            if of_repository(digest.partition("@")[0]) or of_reference(digest):
+                return True
+        return of_id(image.id)
+
+    return matches
+
+
+def _id_test(patterns: Sequence[str]) -> Test:
+    """Return the test for ids, which patterns match as a whole, or as their beginnings."""
+    globs = [one for one in patterns if not is_regular_expression(one)]
+    of_digits = compile_patterns(globs)
+    beginnings = tuple(one for one in globs if len(one) >= SHORTEST_ID)
+
+    def matches(full_id: str) -> object:
+        digits = full_id.removeprefix("sha256:")
+        return digits.startswith(beginnings) or of_digits(digits)
+
+    return matches
+
+
+_LABELS: dict[type, _Asking] = dict.fromkeys(
+    (Container, Image, Volume, Network), _Asking(attrgetter("labels"), compile_pairs, may_hold_pairs)
+)
+_PROJECTS: dict[type, _Asking] = dict.fromkeys(
+    (Container, Image, Volume, Network), _Asking(projects_of, any_project_test, why=project_reasons)
+)
+_PETS: dict[type, _Asking] = {Container: _LABELS[Container]}
+_REFERENCES: dict[type, _Asking] = {Image: _Asking(_itself, _image_test)}
+_NAMES: dict[type, _Asking] = {
+    **dict.fromkeys((Volume, Network), _Asking(attrgetter("name"), _name_test, _may_be_name)),
+    Container: _Asking(_itself, _container_test, _may_be_container),
+    Image: _REFERENCES[Image],
+}

@@ -1,0 +1,188 @@
+"""What the rules of a policy say of one object, and why."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dockersweep.model.inventory import Image, Object, ObjectRef
+from dockersweep.model.reason import Fact, Reason, Recoverable
+from dockersweep.policy.judging.ages import Since
+from dockersweep.policy.judging.holders import Holder
+from dockersweep.policy.judging.marks import MarkTest
+from dockersweep.policy.judging.matching import RuleTest
+from dockersweep.policy.judging.old_enough import AgeTest
+from dockersweep.policy.judging.owners import owner_of
+from dockersweep.policy.judging.retention import Unit
+
+_ONLY_HERE = Fact(name="only-here")
+_ONLY_KEEPS = Fact(name="only-keeps")
+NOT_NAMED = Reason(code="no-rule", rule="no rule", about=Fact(name="no-rule-matches"))
+
+
+class Case(Struct, frozen=True, gc=False):
+    """One object, and what its age depends on."""
+
+    item: Object
+    ref: ObjectRef
+    staying: tuple[Holder, ...]
+    going: tuple[Holder, ...]
+    """Those that hold it and go in the same plan."""
+    used_until: tuple[datetime, ...] | None
+    """When these last used it; None where that is not known of one of them."""
+    since: Since | None
+
+    def age_seconds(self, now: datetime) -> int | None:
+        """Return its age; None where that is not known."""
+        return None if self.since is None else self.since.seconds(now)
+
+
+class Ruling(Struct, frozen=True, gc=False):
+    """What the rules say of one object, or of one tag of an image."""
+
+    removes: bool
+    reasons: tuple[Reason, ...]
+
+
+class ReadyRule(Struct, frozen=True):
+    """A rule, made ready for the objects of one kind."""
+
+    name: str
+    test: RuleTest
+    age: AgeTest | None
+    """None where the rule only keeps."""
+    marks: MarkTest | None
+    """None where it asks for no marks."""
+    units: Callable[[Object], Collection[str | None]]
+    """Returns what it matches in an object: `RuleTest.units`, or what was found when it counted what it keeps."""
+
+    def objection(self, case: Case) -> Reason | None:
+        """Return why it does not remove an object that it matches and does not keep; None where it does."""
+        if self.age is None:
+            return Reason(code="no-rule", rule=self.name, about=_ONLY_KEEPS)
+        doubt = self.test.doubt(case.item) if self.test.may_doubt else None
+        if doubt is not None:
+            return Reason(code="no-rule", rule=self.name, about=doubt)
+        if case.going and self.age.is_after_container:
+            waits = self.age.against_from_now(case.item, case.going)
+            if waits is not None:
+                return Reason(code=waits.code, rule=self.name, about=waits.about)
+        if self.age.latest is None or case.since is None or case.since.instant > self.age.latest:
+            against = self.age.against(case.item, case.since, case.used_until)
+            if against is not None:
+                return Reason(code=against.code, rule=self.name, about=against.about)
+        marked = None if self.marks is None else self.marks.of(case.ref)
+        return None if marked is None or marked.is_long_enough else marked.reason
+
+    def removal(self, case: Case) -> Ruling:
+        """Return why it removes an object, where it has no objection."""
+        assert self.age is not None
+        age = self.age.reached(case.item, case.since, case.used_until)
+        old_enough = Reason(code="old-enough", rule=self.name, about=age)
+        marked = () if self.marks is None else (self.marks.of(case.ref).reason,)
+        return Ruling(True, (old_enough, *marked, *released(case, self.name)))
+
+    def ruling(self, case: Case) -> Ruling:
+        """Return what it by itself says of an object that it matches and does not keep."""
+        objection = self.objection(case)
+        return self.removal(case) if objection is None else Ruling(False, (objection,))
+
+
+class OfKind(Struct, frozen=True):
+    """What is asked of the objects of one kind, made ready."""
+
+    rules: Sequence[ReadyRule]
+    kept: Mapping[Unit, Sequence[Reason]]
+    """What rules keep, and what the engine refused."""
+    protected: Mapping[str, Sequence[Reason]]
+    """What the policy protects, by id."""
+
+    def of_tags(self, case: Case) -> "OfKind":
+        """Return the same for one image with several tags, of which there may be thousands: what each rule matches of
+        them is found once."""
+        found = [(rule, frozenset(rule.units(case.item))) for rule in self.rules]
+        rules = [replace(rule, units=lambda _, units=units: units) for rule, units in found]
+        return replace(self, rules=rules)
+
+    def remover(self, case: Case, unit: str | None, objections: list[Reason]) -> ReadyRule | None:
+        """Return the first rule that removes a tag, or what has none; None where it stays.
+
+        What the rules before it have against that is added to `objections`.
+        """
+        if self.kept and (case.ref.id, unit) in self.kept:
+            return None
+        item = case.item
+        for rule in self.rules:
+            if unit in rule.units(item):
+                objection = rule.objection(case)
+                if objection is None:
+                    return rule
+                objections.append(objection)
+        return None
+
+    def ruling(self, case: Case, unit: str | None, removals: dict[str, Ruling]) -> Ruling | None:
+        """Return whether a rule removes it, with the reasons of that rule, or of all that keep or do not remove it.
+
+        None where no rule says anything of it. `removals` are those of other tags by the names of their rules, and get
+        this one: they tell of all that holds the image, and a thousand tags share one.
+        """
+        objections: list[Reason] = []
+        rule = self.remover(case, unit, objections)
+        if rule is not None:
+            if rule.name not in removals:
+                removals[rule.name] = rule.removal(case)
+            return removals[rule.name]
+        # Where one rule matches it, what others match says nothing.
+        against = objections or self.kept.get((case.ref.id, unit))
+        return Ruling(False, tuple(against)) if against else None
+
+    def silence(self, case: Case) -> Ruling:
+        """Return why no rule says anything of an object, or of some tags of an image."""
+        item = case.item
+        has_others = type(item) is Image and len(item.tags) > 1
+        reasons = [
+            rule.test.other_tags_only if has_others and rule.units(item) else rule.test.why_not(item)
+            for rule in self.rules
+        ]
+        return Ruling(False, tuple(reasons) or (NOT_NAMED,))
+
+    def kept_reasons(self, case: Case, units: Sequence[str | None]) -> Sequence[Reason]:
+        """Return why an object is kept by any of these tags, or as one without any."""
+        return [reason for unit in units for reason in self.kept.get((case.ref.id, unit), ())] if self.kept else ()
+
+
+def released(case: Case, rule: str) -> Sequence[Reason]:
+    """Return what else is to be said of an object that goes."""
+    reasons = [Reason(code="released", rule=rule, about=hold.about) for hold in case.going] if case.going else []
+    if type(case.item) is Image and case.item.in_registry and not case.item.tags:
+        # The containerd store forgets by which name an image was pulled when its tag moves on.
+        reasons.append(Reason(code="recoverable", rule=rule, about=_recoverable(case.item)))
+    if type(case.item) is Image and case.item.in_registry is False and case.item.tags:
+        # What builds leave without a tag is nobody's loss.
+        reasons.append(Reason(code="only-here", rule=rule, about=_ONLY_HERE))
+    owner = owner_of(case.item)
+    if owner is not None:
+        reasons.append(Reason(code="project", rule=rule, about=owner))
+    return reasons
+
+
+def _recoverable(image: Image) -> Recoverable:
+    answer = image.registry_answer
+    if answer is not None and answer.reference is not None:
+        return Recoverable(digest=answer.reference, asked_at=answer.asked_at)
+    return Recoverable(digest=image.digests[0] if image.digests else None)
+
+
+def together(rulings: Sequence[tuple[str | None, Ruling]], removes: bool) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+    """Return the reasons of all tags of an image, and the tags that go while it stays."""
+    first = rulings[0][1]
+    if all(ruling is first or ruling == first for _, ruling in rulings):
+        return first.reasons, ()
+    if removes:
+        return tuple(replace(one, tag=tag) for tag, ruling in rulings for one in ruling.reasons), ()
+    # What keeps it stands first.
+    keeping = [replace(one, tag=tag) for tag, ruling in rulings if not ruling.removes for one in ruling.reasons]
+    going = [(tag, ruling.reasons[0]) for tag, ruling in rulings if tag is not None and ruling.removes]
+    reasons = [Reason(code="tag-goes", rule=one.rule, tag=tag, about=one.about) for tag, one in going]
+    return (*keeping, *reasons), tuple(tag for tag, _ in going)

@@ -1,0 +1,39 @@
+"""What a plan keeps only because nothing remembers when it came: without a ledger that is so in every run."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from dockersweep.model.inventory import Inventory, Kind, ScanWarning
+from dockersweep.model.plan import Plan
+from dockersweep.words.amounts import plural
+from dockersweep.words.lists import both, either
+
+_REMEMBERED: tuple[Kind, ...] = ("image", "volume", "network")
+_NEEDS_NO_LEDGER: Mapping[Kind, str] = {
+    "image": "remove.built_over",
+    "volume": "remove.created_over",
+    "network": "remove.created_over",
+}
+"""The key of a rule that goes by what the engine tells."""
+
+
+def unremembered_warnings(inventory: Inventory, plan: Plan) -> tuple[ScanWarning, ...]:
+    """Return in one sentence how many objects no rule with an age ever removes without a ledger; nothing where there is
+    a ledger, or nothing stays for that alone."""
+    if inventory.marks is not None:
+        return ()
+    counts = Counter(
+        one.kind
+        for one in plan.decisions
+        if one.kind in _REMEMBERED and one.verdict == "keep" and {why.code for why in one.reasons} == {"age-unknown"}
+    )
+    if not counts:
+        return ()
+    kinds = both(plural(counts[kind], kind) for kind in _REMEMBERED if counts[kind])
+    keys = dict.fromkeys(_NEEDS_NO_LEDGER[kind] for kind in _REMEMBERED if counts[kind])
+    text = (
+        f"without a ledger nothing tells how old {kinds} may be, so no rule with an age ever removes them: keep a "
+        f"ledger, write a rule with {either(keys)}, which works without one, or remove everything unused whatever its "
+        "age with --older-than 0s"
+    )
+    return (ScanWarning(about="ages", text=text),)

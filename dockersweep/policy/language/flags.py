@@ -1,0 +1,123 @@
+"""The flags of the command line that change a policy."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dockersweep.errors import UsageError
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.policy import LimitSettings, Policy, Protection, Rule, Target
+from dockersweep.policy.language.default_policy import (
+    ANONYMOUS_VOLUMES,
+    DANGLING_IMAGES,
+    DEFAULT_POLICY,
+    NAMED_VOLUMES,
+    TAGGED_IMAGES,
+    TAGGED_PULLED_IMAGES,
+)
+from dockersweep.policy.names.patterns import compile_pairs, compile_pattern, is_unicode
+from dockersweep.units import Age
+
+
+class PolicyFlags(Struct, frozen=True, kw_only=True):
+    """The flags that change a policy."""
+
+    older_than: Age | None = None
+    kinds: tuple[Kind, ...] = ()
+    all_images: bool = False
+    spare_local: bool = False
+    """Whether `all_images` leaves out the images that are not known to lie in a registry."""
+    named_volumes: bool = False
+    keep_labels: tuple[str, ...] = ()
+    keep_names: tuple[str, ...] = ()
+    keep_images: tuple[str, ...] = ()
+    max_objects: int | None = None
+    max_bytes: int | None = None
+    max_share: float | None = None
+    retry_refused: bool = False
+
+
+def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Policy:
+    """Return the policy as the flags change it.
+
+    Raises UsageError where a flag adds a default rule to a policy that is not the default one, and where a pattern is
+    empty.
+    """
+    rules = list(policy.rules)
+    if policy is not DEFAULT_POLICY:
+        _refuse_default_rules(flags, policy)
+    if flags.spare_local and not flags.all_images:
+        raise UsageError("--spare-local spares images that --all-images would remove: give that as well")
+    if flags.all_images:
+        _add(rules, DANGLING_IMAGES, TAGGED_PULLED_IMAGES if flags.spare_local else TAGGED_IMAGES)
+    if flags.named_volumes:
+        _add(rules, ANONYMOUS_VOLUMES, NAMED_VOLUMES)
+    if flags.older_than is not None:
+        rules = [_of_age(rule, flags.older_than) for rule in rules]
+    own = policy.protections
+    return replace(
+        policy,
+        source=policy.source if flags == PolicyFlags() else f"{policy.source}, changed by flags",
+        protections=replace(
+            own,
+            labels=own.labels + _protections(flags.keep_labels, "--keep-label"),
+            names=own.names + _protections(flags.keep_names, "--keep-name"),
+            images=own.images + _protections(flags.keep_images, "--keep-image"),
+        ),
+        rules=tuple(rules),
+        kinds=tuple(kind for kind in KINDS if kind in flags.kinds) or KINDS,
+        target=_target_of_age(policy.target, flags.older_than),
+        retry_refused=policy.retry_refused or flags.retry_refused,
+        limits=LimitSettings(
+            objects=policy.limits.objects if flags.max_objects is None else flags.max_objects,
+            size_bytes=policy.limits.size_bytes if flags.max_bytes is None else flags.max_bytes,
+            share_percent=policy.limits.share_percent if flags.max_share is None else flags.max_share,
+        ),
+    )
+
+
+def _refuse_default_rules(flags: PolicyFlags, policy: Policy) -> None:
+    if flags.spare_local:
+        given = "--all-images and --spare-local change" if flags.all_images else "--spare-local changes"
+        raise UsageError(
+            f"{given} the default policy, but {policy.source} is in force: write match.recoverable = true in a rule "
+            "for images there, or give `--policy default --all-images` as well"
+        )
+    for flag, is_given in (("--all-images", flags.all_images), ("--named-volumes", flags.named_volumes)):
+        if is_given:
+            raise UsageError(
+                f"{flag} adds a rule to the default policy, but {policy.source} is in force: "
+                f"write a rule there, or give `--policy default` as well"
+            )
+
+
+def _add(rules: list[Rule], beside: Rule, added: Rule) -> None:
+    place = rules.index(beside)
+    rules[place : place + 1] = [replace(beside, flag_for_others=None), added]
+
+
+def _of_age(rule: Rule, age: Age) -> Rule:
+    """Dates that a rule asks for stay."""
+    if rule.remove is None:
+        return rule
+    return replace(
+        rule, remove=replace(rule.remove, older_than=age, unused_for=None, stopped_for=None, marked_for=None)
+    )
+
+
+def _target_of_age(target: Target | None, age: Age | None) -> Target | None:
+    return target if target is None or age is None else replace(target, older_than=age)
+
+
+def _protections(patterns: Iterable[str], source: str) -> tuple[Protection, ...]:
+    for pattern in patterns:
+        if not pattern.strip("/ ") or pattern.startswith("="):
+            raise UsageError(f"{source} is empty and would protect nothing: write a name or a pattern like web-*")
+        if not is_unicode(pattern):
+            raise UsageError(f"{source} {pattern!a} is no text in UTF-8, and no name of an engine is like that")
+        if source == "--keep-label":
+            compile_pairs([pattern])
+        else:
+            compile_pattern(pattern)
+    return tuple(Protection(pattern=pattern, source=source) for pattern in patterns)

@@ -1,0 +1,321 @@
+"""Whether the tables of a policy file have the keys and the types that the language has: all that is wrong at once."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec import inspect
+
+from dockersweep.errors import UsageError
+from dockersweep.model.policyfile import PolicyFile
+from dockersweep.policy.language.problems import KeyProblem, label, quoted, written_number
+from dockersweep.policy.language.toml_positions import Path
+from dockersweep.policy.names.patterns import compile_pairs, compile_pattern, is_regular_expression
+from dockersweep.units import parse_age, parse_percent, parse_size
+from dockersweep.words.lists import either
+
+T = TypeVar("T")
+LARGEST_NUMBER = 2**63 - 1
+
+
+class _Option(NamedTuple):
+    """One type that a value may have, and what a text of it must hold."""
+
+    type: inspect.Type
+    reads: str | None = None
+
+
+def key_problems(tables: Mapping[str, Any]) -> list[KeyProblem]:
+    """Return what is wrong with single keys and values; their relations to each other are not looked at."""
+    return list(_of_table(tables, _fields(PolicyFile), ()))
+
+
+def pruned(table: Mapping[str, Any], wrong: Sequence[Path]) -> dict[str, Any]:
+    """Return a table without the keys, in it and in its tables, that are wrong."""
+    kept = dict(table)
+    for key, *rest in filter(None, wrong):
+        inner = kept.get(str(key))
+        if rest and isinstance(inner, dict):
+            kept[str(key)] = pruned(inner, [tuple(rest)])
+        else:
+            kept.pop(str(key), None)
+    return kept
+
+
+@cache
+def _fields(table: type) -> dict[str, inspect.Field]:
+    known = inspect.type_info(table)
+    assert isinstance(known, inspect.StructType)
+    return {field.encode_name: field for field in known.fields}
+
+
+def problems_of_keys(
+    written: Mapping[str, Any],
+    types: Mapping[str, T],
+    path: Path,
+    of_value: Callable[[object, T, Path], Iterator[KeyProblem]],
+    unknown: Callable[[str, Collection[str], Path], str],
+) -> Iterator[KeyProblem]:
+    """Yield what is wrong with the keys that a table has, each of which has a type, and with their values."""
+    for key, value in written.items():
+        if key in types:
+            yield from of_value(value, types[key], (*path, key))
+        else:
+            yield KeyProblem((*path, key), unknown(key, types, path))
+
+
+def _of_table(written: Mapping[str, Any], fields: Mapping[str, inspect.Field], path: Path) -> Iterator[KeyProblem]:
+    types = {key: field.type for key, field in fields.items()}
+    yield from problems_of_keys(written, types, path, _of_value, _unknown)
+    for key, field in fields.items():
+        if field.required and key not in written:
+            yield KeyProblem(path, _MISSING[key])
+
+
+_MISSING = {
+    "version": "version is missing: this dockersweep reads version 1, so write version = 1 at the top",
+    "name": 'a rule needs a name by which the output calls it: write name = "..."',
+    "kind": 'a rule needs a kind: write kind = "container", "image", "volume", "network" or "build-cache"',
+}
+
+
+def _of_value(value: object, wanted: inspect.Type, path: Path) -> Iterator[KeyProblem]:
+    options = list(_options(wanted))
+    for option in options:
+        if _is_of(value, option.type):
+            yield from _of_option(value, option, path)
+            return
+    subject = f"every value of {label(path)}" if isinstance(path[-1], int) else label(path)
+    text = f"{subject} must be {_wanted_words(options)}, not {written_words(value)}{_hint(value, options)}"
+    yield KeyProblem(path, text, at="value")
+
+
+def _options(wanted: inspect.Type, reads: str | None = None) -> Iterator[_Option]:
+    if isinstance(wanted, inspect.Metadata):
+        yield from _options(wanted.type, (wanted.extra or {}).get("reads", reads))
+    elif isinstance(wanted, inspect.UnionType):
+        for option in wanted.types:
+            yield from _options(option, reads)
+    elif not isinstance(wanted, inspect.NoneType):
+        yield _Option(wanted, reads)
+
+
+def _is_of(value: object, wanted: inspect.Type) -> bool:
+    match wanted:
+        case inspect.LiteralType():
+            return isinstance(value, str | int) and not isinstance(value, bool) and value in wanted.values
+        case inspect.BoolType():
+            return isinstance(value, bool)
+        case inspect.IntType():
+            return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
+        case inspect.DateType():
+            return isinstance(value, date) and not isinstance(value, datetime)
+        case inspect.ListType():
+            return isinstance(value, list)
+        case inspect.StructType():
+            return isinstance(value, dict)
+    return isinstance(value, str)
+
+
+def _of_option(value: Any, option: _Option, path: Path) -> Iterator[KeyProblem]:
+    match option.type:
+        case inspect.StructType():
+            yield from _of_table(value, {field.encode_name: field for field in option.type.fields}, path)
+        case inspect.ListType():
+            if option.type.min_length and not value:
+                yield KeyProblem(
+                    path, f"{label(path)} is an empty list: write at least one value, or leave the key out", at="value"
+                )
+            for index, item in enumerate(value):
+                yield from _of_value(item, option.type.item_type, (*path, index))
+        case inspect.IntType():
+            if option.type.ge is not None and value < option.type.ge:
+                least = "it cannot be negative" if option.type.ge == 0 else f"it must be at least {option.type.ge}"
+                yield KeyProblem(path, f"{label(path)} is {value}: {least}", at="value")
+        case inspect.StrType():
+            objection = _objection(value, option)
+            if objection is not None:
+                yield KeyProblem(path, f"{label(path)}: {objection}", at="value")
+
+
+def _objection(text: str, option: _Option) -> str | None:
+    """Return what is wrong with a text, None where it holds."""
+    if option.reads is None:
+        return None if text.strip() else "it is empty: write a text"
+    try:
+        _READERS[option.reads](text)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def _read_space(text: str) -> None:
+    if "%" in text:
+        parse_percent(text)
+        return
+    try:
+        parse_size(text)
+    except UsageError:
+        raise UsageError(f"{quoted(text)} is no amount of space: write a share like 85% or a size like 120GB") from None
+
+
+def _read_pattern(text: str) -> None:
+    if not text.strip("/ "):
+        raise UsageError(f"the pattern {quoted(text)} is empty and matches nothing: write a name, or one like web-*")
+    compile_pattern(text)
+
+
+def _read_pair(text: str) -> None:
+    key = text.partition("=")[0]
+    if is_regular_expression(text) or is_regular_expression(key):
+        raise UsageError(f"{quoted(text)}: a key may be a glob, like team.*, and only a VALUE a /regular expression/")
+    if not key.strip("/ "):
+        raise UsageError(f"{quoted(text)} has no key and matches nothing: write KEY or KEY=VALUE")
+    compile_pairs((text,))
+
+
+def _read_group(text: str) -> None:
+    if text in ("repository", "project", "none") or (text.startswith("label:") and text.removeprefix("label:").strip()):
+        return
+    raise UsageError(f'{quoted(text)} is nothing to group by: write "repository", "project", "label:KEY" or "none"')
+
+
+def _read_path(text: str) -> None:
+    if not text.strip().startswith(("/", "~/")):
+        raise UsageError(f"{quoted(text)} is not an absolute path: start it with / or ~/")
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "age": parse_age,
+    "size": parse_size,
+    "percent": parse_percent,
+    "space": _read_space,
+    "pattern": _read_pattern,
+    "pair": _read_pair,
+    "group": _read_group,
+    "path": _read_path,
+}
+_WANTED_TEXTS = {
+    None: "a text",
+    "age": 'an age like "24h" or "7d"',
+    "size": 'a size like "20GB"',
+    "percent": 'a share like "60%"',
+    "space": 'a share like "85%" or a size like "120GB"',
+    "pattern": 'a text like "web-*"',
+    "pair": 'a text like "KEY" or "KEY=VALUE"',
+    "group": '"repository", "project", "label:KEY" or "none"',
+    "path": 'a path like "/srv/*/compose.yaml"',
+}
+
+
+def _wanted_words(options: Sequence[_Option]) -> str:
+    if len(options) == 2 and isinstance(options[1].type, inspect.ListType):
+        return f"{_one_wanted(options[0])}, or a list of such"
+    return either(word for option in options for word in _choices(option))
+
+
+def _choices(option: _Option) -> list[str]:
+    if isinstance(option.type, inspect.LiteralType):
+        return [f'"{value}"' if isinstance(value, str) else str(value) for value in option.type.values]
+    return [_one_wanted(option)]
+
+
+def _one_wanted(option: _Option) -> str:
+    match option.type:
+        case inspect.LiteralType():
+            return either(_choices(option))
+        case inspect.ListType():
+            items = list(_options(option.type.item_type))
+            is_tables = isinstance(items[0].type, inspect.StructType)
+            return "tables that each begin with [[rule]]" if is_tables else f"a list of {_wanted_words(items)}"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType():
+            return "a whole number"
+        case inspect.DateType():
+            return "a date like 2026-01-01"
+        case inspect.StructType():
+            return "a table"
+    return _WANTED_TEXTS[option.reads]
+
+
+def written_words(value: object) -> str:
+    """Return in plain words what stands in a file: "the text "5"", "the number 5", "a list"."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {written_number(value)}"
+        case str():
+            return f"the text {quoted(value)}"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case datetime() | time():
+            return f"the time {value.isoformat()}"
+        case _:
+            return f"the date {value}"
+
+
+def _hint(value: object, options: Sequence[_Option]) -> str:
+    """Return a suggestion, or an empty text."""
+    if not isinstance(value, str):
+        return ""
+    words = [word for option in options for word in _words_of(option.type)]
+    near = get_close_matches(value.lower(), words, n=1)
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    types = tuple(type(option.type) for option in options)
+    is_number = value.strip().isdecimal() and bool({inspect.IntType, inspect.LiteralType} & set(types))
+    is_truth = value in ("true", "false") and inspect.BoolType in types
+    if is_number or is_truth or (inspect.DateType in types and _is_date(value)):
+        return f"; write it without the quotes: {value.strip()}"
+    return ""
+
+
+def _words_of(wanted: inspect.Type) -> list[str]:
+    values = wanted.values if isinstance(wanted, inspect.LiteralType) else ()
+    return [value for value in values if isinstance(value, str)]
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == len("2026-01-01")
+
+
+def _unknown(key: str, fields: Collection[str], path: Path) -> str:
+    """Return the text for a key that a table does not have, with a suggestion."""
+    place = "in a rule" if path[:1] == ("rule",) and len(path) == 2 else f"in {label(path)}" if path else "at the top"
+    problem = f"there is no key {quoted(key)} {place}"
+    near = get_close_matches(key.lower(), fields, n=1)
+    meant = near[0] if near else _elsewhere(key, path)
+    if meant is not None:
+        return f'{problem}; did you mean "{meant}"?'
+    return f"{problem}; there are {', '.join(fields)}"
+
+
+def _elsewhere(key: str, path: Path) -> str | None:
+    """Return the key of that name in another table: of the same rule, or of the file."""
+    home = _fields(PolicyFile)
+    if path[:1] == ("rule",):
+        rule = next(_options(home["rule"].type)).type
+        assert isinstance(rule, inspect.ListType)
+        home = _inner(rule.item_type)
+    for name, field in home.items():
+        if key in _inner(field.type):
+            return f"{name}.{key}"
+    return key if key in home else None
+
+
+def _inner(wanted: inspect.Type) -> dict[str, inspect.Field]:
+    """Return the fields of a table, none where it is something else."""
+    for option in _options(wanted):
+        if isinstance(option.type, inspect.StructType):
+            return {field.encode_name: field for field in option.type.fields}
+    return {}

@@ -1,0 +1,90 @@
+"""From bytes to the tables of a TOML text; a syntax error in plain words."""
+
+import re
+import tomllib
+from typing import Any, NamedTuple
+
+from dockersweep.policy.language.problems import Problem, one_line
+
+BOM = b"\xef\xbb\xbf"
+_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+# Messages of tomllib that are always the same -> what a person can do about it.
+_PLAIN_WORDS = {
+    "Invalid value": 'here must stand a value: a text in "quotes", a number, true, false, a date or a [list]',
+    "Expected newline or end of document after a statement": (
+        'the line must end here: a text stands in "quotes", and each key begins a line'
+    ),
+    "Expected '=' after a key in a key/value pair": "after a key must stand = and a value",
+    "Invalid statement": "a line must be KEY = VALUE, a [table] or a # comment",
+    "Cannot overwrite a value": "this key has a value already, or is a table: it can be written only once",
+    "Unclosed array": "a list is not closed: between its values must stand a comma, and after the last of them ]",
+    "Unclosed inline table": "a table is not closed: between its keys must stand a comma, and after the last of them }",
+    "Unterminated string": "a text is not closed: its quotes are missing at the end",
+    'Expected "\'"': "a text is not closed: its quotes are missing at the end",
+    "Expected \"'''\"": "a text is not closed: its quotes are missing at the end",
+    "Illegal character '\\n'": "a text is not closed: its quotes are missing at the end of the line",
+    "Found invalid character '\\n'": "a text is not closed: its quotes are missing at the end of the line",
+    "Invalid date or datetime": "there is no such date in the calendar",
+    "Invalid initial character for a key part": (
+        'here must stand a key: letters, digits, _ and -, all others in "quotes"; behind the last no comma is allowed'
+    ),
+    "Unescaped '\\' in a string": "a \\ in a text must be written \\\\, or the text stand in 'single quotes'",
+    "Expected ']' at the end of a table declaration": "the name of a table must end with ]",
+    "Expected ']]' at the end of an array declaration": "the name of a table in a list must end with ]]",
+}
+
+
+class TomlText(NamedTuple):
+    """A valid TOML text, and its tables."""
+
+    text: str
+    tables: dict[str, Any]
+
+
+def read_toml(data: bytes) -> TomlText | Problem:
+    """Read a TOML file, or return its first problem. A byte order mark as Windows writes it is left out."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return Problem(1, 1, "this is UTF-16 text: save the file as UTF-8")
+    data = data.removeprefix(BOM)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        line, column = _end_of(before)
+        return Problem(line, column, f"the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8")
+    try:
+        return TomlText(text, tomllib.loads(text))
+    except RecursionError:
+        return Problem(None, None, "lists or tables are nested too deep to be read")
+    except ValueError as error:
+        return _problem(str(error), text)
+
+
+def _problem(message: str, text: str) -> Problem:
+    placed = _PLACE.fullmatch(message)
+    if placed is None:
+        # A number of thousands of digits: Python refuses it, and tomllib adds no place.
+        return Problem(None, None, "a number has more digits than can be read")
+    line, column = (int(placed[2]), int(placed[3])) if placed[2] else _end_of(text)
+    if placed[1] == "Cannot overwrite a value" or "twice" in placed[1]:
+        # tomllib has read on to the end of the value; people look for the key.
+        written = text.split("\n")[line - 1]
+        column = len(written) - len(written.lstrip()) + 1
+        if written.lstrip().startswith("[") and "twice" not in placed[1]:
+            text = f"{written.strip()} is there already as something else: [x] is one table, [[x]] one of several"
+            return Problem(line, column, one_line(text))
+    return Problem(line, column, one_line(_in_plain_words(placed[1])))
+
+
+def _in_plain_words(message: str) -> str:
+    if "twice" in message:
+        names = re.findall(r"'((?:[^'\\]|\\.)*)'", message)
+        return f"the table [{'.'.join(names)}] is there already: it can be written only once"
+    if message.startswith(("Duplicate inline table key", "Cannot mutate immutable namespace")):
+        return _PLAIN_WORDS["Cannot overwrite a value"]
+    return _PLAIN_WORDS.get(message, f"this is not TOML: {message}")
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    """Return the line and the column behind the last character."""
+    return text.count("\n") + 1, len(text) - text.rfind("\n")

@@ -1,0 +1,168 @@
+"""Patterns for text: globs, and regular expressions between slashes.
+
+Neither can be made to take long: a glob has no branches to try again, and RE2 reads a text once whatever the
+expression.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import translate
+
+from dockersweep.errors import UsageError
+
+Test = Callable[[str], object]
+"""Whether a text matches, by the truth of the result: called millions of times, and making a bool of a match takes as
+long as finding it."""
+
+_GLOB = re.compile(r"[*?\[]")
+_LETTERS = re.compile(r"\^([\w/:-]*)(?![\w/:*?+{-])", re.ASCII)
+"""The letters that an expression begins with, without one that may be repeated or missing."""
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text of a command line is Unicode: bytes that are no UTF-8 stand in it as halves of pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def is_regular_expression(pattern: str) -> bool:
+    """Whether a pattern is written between slashes."""
+    return len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/")
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether a pattern that is no regular expression may match more than one text."""
+    return _GLOB.search(pattern) is not None
+
+
+def compile_pattern(pattern: str) -> Test:
+    """Return the test for one pattern. A glob matches a whole text, a regular expression any part of it.
+
+    Raises UsageError for a regular expression that does not hold.
+    """
+    if is_regular_expression(pattern):
+        return _expressions([pattern[1:-1]])
+    return _glob_or_text(pattern)
+
+
+def compile_patterns(patterns: Iterable[str]) -> Test:
+    """Return the test whether any of the patterns matches."""
+    expressions: list[str] = []
+    globs: list[str] = []
+    exact: set[str] = set()
+    for pattern in patterns:
+        if is_regular_expression(pattern):
+            expressions.append(pattern[1:-1])
+        elif is_glob(pattern):
+            globs.append(pattern)
+        else:
+            exact.add(pattern)
+    # All of one sort are tried at once, however many there are.
+    tests: list[Test] = [exact.__contains__] if exact else []
+    tests += [_globs(globs)] if globs else []
+    tests += [_expressions(expressions)] if expressions else []
+    return _any_of(tests)
+
+
+def _any_of(tests: Sequence[Test]) -> Test:
+    """Return the test whether any of at most three holds; called millions of times."""
+    if not tests:
+        return lambda text: False
+    if len(tests) == 1:
+        return tests[0]
+    first, second, *rest = tests
+    if not rest:
+        return lambda text: first(text) or second(text)
+    third = rest[0]
+    return lambda text: first(text) or second(text) or third(text)
+
+
+def compile_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], object]:
+    """Return the test whether labels or options hold any of `key` and `key=value`; both sides may be globs."""
+    patterns = tuple(patterns)
+    tests = [_pair(pattern) for pattern in patterns]
+    if len(tests) == 1:
+        return tests[0]
+    may_match = may_hold_pairs(patterns)
+    return lambda pairs: may_match(pairs) and any(test(pairs) for test in tests)
+
+
+def may_hold_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], bool]:
+    """Return a quick test that labels or options pass where any of the patterns may match them."""
+    keys = [pattern.partition("=")[0] for pattern in patterns]
+    if any(map(is_glob, keys)):
+        return bool
+    has_none = frozenset(keys).isdisjoint
+    # Most labels are no key of any pattern, and one lookup finds that.
+    return lambda pairs: not has_none(pairs)
+
+
+def beginnings(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Return letters: a text that any of the patterns matches begins with one of these."""
+    return tuple(
+        _beginning(one[1:-1]) if is_regular_expression(one) else _GLOB.split(one, maxsplit=1)[0] for one in patterns
+    )
+
+
+def _pair(pattern: str) -> Callable[[dict[str, str]], object]:
+    key, separator, value = pattern.partition("=")
+    of_value = compile_pattern(value) if separator else None
+    if not is_glob(key):
+        if of_value is None:
+            return lambda pairs: key in pairs
+        known = of_value
+        return lambda pairs: key in pairs and known(pairs[key])
+    of_key = _glob_or_text(key)
+    return lambda pairs: any(of_key(own) and (of_value is None or of_value(held)) for own, held in pairs.items())
+
+
+def _glob_or_text(pattern: str) -> Test:
+    return _globs([pattern]) if is_glob(pattern) else pattern.__eq__
+
+
+def _globs(globs: Iterable[str]) -> Test:
+    globs = tuple(globs)
+    matches = re.compile("|".join(map(translate, globs))).match
+    beginnings = tuple(_GLOB.split(glob, 1)[0] for glob in globs)
+    if "" in beginnings:
+        return matches
+    return lambda text: text.startswith(beginnings) and matches(text)
+
+
+def _expressions(expressions: Sequence[str]) -> Test:
+    # Only policies that have regular expressions pay for the import.
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    for expression in expressions:
+        try:
+            re2.compile(expression, options)
+            # As it stands among others: an open quotation must not quote the next expression.
+            re2.compile(f"(?:{expression})", options)
+        except re2.error as error:
+            reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+            raise UsageError(
+                f"/{expression}/ is no regular expression of RE2, which has no look-around and no back references: "
+                f"{reason}"
+            ) from None
+    try:
+        search = re2.compile("|".join(f"(?:{one})" for one in expressions), options).search
+    except re2.error:
+        # Together they are more than RE2 takes.
+        tests = [_expressions([expression]) for expression in expressions]
+        return lambda text: any(test(text) for test in tests)
+    # Every match begins with one of these; an expression without a known beginning has the empty text.
+    beginnings = tuple(map(_beginning, expressions))
+    if "" in beginnings:
+        return lambda text: search(text.encode("utf-8", "surrogatepass"))
+    # Search bytes: for str, RE2 maps every offset back to characters, which costs as much as the search.
+    return lambda text: text.startswith(beginnings) and search(text.encode("utf-8", "surrogatepass"))
+
+
+def _beginning(expression: str) -> str:
+    """Return letters with which every text begins that an expression matches: "db-" of "^db-[0-9]+$".
+
+    Most names do not begin so, and startswith is much faster than a search.
+    """
+    letters = _LETTERS.match(expression)
+    return letters[1] if letters is not None and "|" not in expression else ""

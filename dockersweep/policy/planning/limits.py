@@ -1,0 +1,69 @@
+"""The circuit breaker: how much a plan may remove at the most, checked before anything is removed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, field
+
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.plan import Decision, Interval
+from dockersweep.model.policy import LimitSettings
+from dockersweep.units import format_size
+
+
+class Gone(Struct, frozen=True):
+    """What a run has removed already, in earlier rounds: it counts as well."""
+
+    of_kind: Mapping[Kind, int] = field(default_factory=dict)
+    size_bytes: int = 0
+
+
+NOTHING_GONE = Gone()
+NO_LIMITS = LimitSettings()
+
+
+def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Interval, before: Gone) -> tuple[str, ...]:
+    """Return a sentence for each limit that a plan is over; empty where it is within all of them.
+
+    Where it is not known how much would be freed at the most, a limit for bytes cannot be held, and so is exceeded.
+    """
+    if limits == NO_LIMITS:
+        return ()
+    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
+    tags = sum(len(decision.untag) for decision in decisions)
+    if not goes and not tags:
+        return ()
+    there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
+    goes += Counter(before.of_kind)
+    told: list[str] = []
+    if limits.objects is not None and goes.total() + tags > limits.objects:
+        and_tags = f" and {tags} tag{'' if tags == 1 else 's'}" if tags else ""
+        told.append(f"{_objects(goes.total())}{and_tags} to remove, {limits.objects} allowed")
+    if limits.size_bytes is not None:
+        allowed = f"{format_size(limits.size_bytes)} allowed"
+        if reclaim.high_bytes is None:
+            why = reclaim.reason or "some sizes are not known"
+            told.append(f"it is not known how much would come back at the most ({why}), {allowed}")
+        elif reclaim.high_bytes + before.size_bytes > limits.size_bytes:
+            told.append(f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would come back, {allowed}")
+    if limits.share_percent is not None:
+        for kind in KINDS:
+            if goes[kind] * 100 > limits.share_percent * there[kind]:
+                share = 100 * goes[kind] / there[kind]
+                told.append(
+                    f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} to remove ({share:.3g} %), "
+                    f"{limits.share_percent:g} % allowed"
+                )
+    return tuple(told)
+
+
+def over_half(decisions: Sequence[Decision], before: Gone = NOTHING_GONE) -> tuple[str, ...]:
+    """Return a sentence for each kind of which a plan, with what went before it, removes more than half."""
+    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove") + Counter(before.of_kind)
+    there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
+    much = [kind for kind in KINDS if goes[kind] * 2 > there[kind]]
+    return tuple(f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} would go" for kind in much)
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'' if count == 1 else 's'}"

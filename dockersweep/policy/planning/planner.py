@@ -1,0 +1,176 @@
+"""Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from msgspec import Struct
+
+from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
+from dockersweep.model.inventory import Image, Kind, Object, ObjectRef, ScanWarning
+from dockersweep.model.plan import NOTHING, Decision, Fingerprint, Limits, Plan, Removal, TargetVerdict
+from dockersweep.model.policy import Policy, Protection
+from dockersweep.policy.bytes.reclaim import Prediction
+from dockersweep.policy.judging.foreseen import Foreseen
+from dockersweep.policy.judging.holders import Holders
+from dockersweep.policy.judging.judge import Judge
+from dockersweep.policy.judging.order import ORDER, after_holders
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.limits import NOTHING_GONE, Gone, exceeded
+from dockersweep.policy.planning.target import decide_for_target
+
+T = TypeVar("T")
+
+
+def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE) -> Plan:
+    """Return the plan for an inventory under a policy.
+
+    `before` is what the same run has removed already; the limits of the policy are for both.
+    """
+    judge = Judge(survey, policy)
+    decisions, target = decide_for_target(judge, judge.decide_all())
+    return plan_of_decisions(judge, decisions, target, before)
+
+
+def foresee(survey: Survey, policy: Policy) -> Foreseen:
+    """Return what `make_plan` comes to, without a decision and a removal for each object."""
+    judge = Judge(survey, policy)
+    if policy.target is None:
+        going = [case.ref for case in judge.let_go_all()]
+        return Foreseen(going, survey.reclaim.together(going), warnings_of(judge), judge.decide_again)
+    # What goes for space is chosen by what the rules decide of all.
+    decisions, _ = decide_for_target(judge, judge.decide_all())
+    outline = outline_of(judge, decisions)
+    told = {one.ref: one for one in decisions}
+    return Foreseen(outline.going, outline.prediction, outline.warnings, told.__getitem__)
+
+
+def oldest_first(steps: Iterable[tuple[int | None, ObjectRef, T]], holders: Holders) -> Iterator[tuple[ObjectRef, T]]:
+    """Yield objects of these ages in the order of a plan: one that is cut short has then removed what was of no use for
+    the longest."""
+    of_kind: dict[Kind, list[tuple[int, str, ObjectRef, T]]] = {kind: [] for kind in ORDER}
+    for age, ref, step in steps:
+        of_kind[ref.kind].append((-(age or 0), ref.id, ref, step))
+    for placed in of_kind.values():
+        placed.sort()
+        yield from after_holders({ref: step for _, _, ref, step in placed}, holders)
+
+
+def plan_of_decisions(
+    judge: Judge, decisions: tuple[Decision, ...], target: TargetVerdict | None = None, before: Gone = NOTHING_GONE
+) -> Plan:
+    """Return the plan that carries out decisions, of which the judge has made one for every object."""
+    survey, inventory = judge.survey, judge.survey.inventory
+    outline = outline_of(judge, decisions, before)
+    return Plan(
+        schema="dockersweep.plan/1",
+        engine=inventory.engine,
+        taken_at=inventory.taken_at,
+        now=survey.now,
+        policy=judge.policy,
+        decisions=decisions,
+        removals=tuple(_removals(outline.steps, outline.prediction, survey)),
+        reclaim=outline.prediction.total,
+        limits=outline.limits,
+        warnings=outline.warnings,
+        size_base=survey.size_base,
+        not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
+        reclaim_of_kinds=outline.prediction.of_kinds,
+        target=target,
+    )
+
+
+def outline_of(judge: Judge, decisions: tuple[Decision, ...], before: Gone = NOTHING_GONE) -> "Outline":
+    """Return what carrying out decisions would free, without each removal."""
+    survey = judge.survey
+    steps = list(_steps(judge, decisions))
+    going = [ref for ref, step in steps if step.decision.verdict == "remove"]
+    prediction = survey.reclaim.in_order(going)
+    return Outline(
+        steps=steps,
+        going=going,
+        prediction=prediction,
+        limits=Limits(exceeded=exceeded(judge.policy.limits, decisions, prediction.total, before)),
+        warnings=warnings_of(judge),
+    )
+
+
+def warnings_of(judge: Judge) -> tuple[ScanWarning, ...]:
+    """Return what is to be told of the inventory, and of the policy where it protects nothing."""
+    return (*judge.survey.inventory.warnings, *_idle(judge.idle_protections()))
+
+
+def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
+    for pattern in patterns:
+        yield ScanWarning(about=f"{pattern.source} {pattern.pattern}", text="matches nothing here")
+
+
+class _Step(Struct, frozen=True, gc=False):
+    """An object that goes, or of which tags go."""
+
+    item: Object
+    decision: Decision
+
+
+class Outline(Struct, frozen=True):
+    """What a plan comes to."""
+
+    steps: list[tuple[ObjectRef, _Step]]
+    going: list[ObjectRef]
+    """The objects that go, in order."""
+    prediction: Prediction
+    """What each of them frees, and all."""
+    limits: Limits
+    warnings: tuple[ScanWarning, ...]
+
+
+def _steps(judge: Judge, decisions: tuple[Decision, ...]) -> Iterator[tuple[ObjectRef, _Step]]:
+    """Return what is to be done, in order."""
+    items = judge.acting
+    acting = [(ref, one) for one in decisions if one.verdict == "remove" or one.untag for ref in (one.ref,)]
+    steps = ((one.age_seconds, ref, _Step(items[ref], one)) for ref, one in acting)
+    return oldest_first(steps, judge.survey.holders)
+
+
+def _removals(steps: Iterable[tuple[ObjectRef, _Step]], prediction: Prediction, survey: Survey) -> Iterator[Removal]:
+    """Yield the removals of all steps; the prediction is of the objects that go, in the same order."""
+    predicted = zip(prediction.rows, prediction.nodes, strict=True)
+    holders, reclaim = survey.holders, survey.reclaim
+    for ref, step in steps:
+        item, decision = step.item, step.decision
+        held_by = holders.get(ref)
+        after = tuple([hold.by for hold in held_by]) if held_by else ()
+        if type(item) is Image:
+            # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has
+            # several (engine-api.md §4).
+            yield from _untags(item, decision.untag or item.tags[:0:-1], after)
+        if decision.verdict == "remove":
+            row, node = next(predicted)
+            yield Removal(
+                kind=ref.kind,
+                id=ref.id,
+                name=decision.name,
+                action="remove",
+                fingerprint=_last_fingerprint(item),
+                reclaim=row,
+                after=after,
+                reclaim_alone=reclaim.node_alone(node, row),
+            )
+
+
+def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) -> Iterator[Removal]:
+    left = list(image.tags)
+    for tag in going:
+        yield Removal(
+            kind="image",
+            id=image.id,
+            name=tag,
+            action="untag",
+            fingerprint=image_fingerprint(image.id, tuple(left)),
+            reclaim=NOTHING,
+            after=after,
+        )
+        left.remove(tag)
+
+
+def _last_fingerprint(item: Object) -> Fingerprint:
+    return image_fingerprint(item.id, item.tags[:1]) if type(item) is Image else fingerprint_of(item)

@@ -1,0 +1,97 @@
+"""A sweep for a space target may take several rounds: what is still asked for after one, and all of them together."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from dockersweep.model.outcome import OutcomeDocument, Reclaimed, TargetOutcome
+from dockersweep.model.plan import Interval, Plan
+from dockersweep.model.policy import Policy
+from dockersweep.model.quantities import known_sum
+from dockersweep.policy.planning.limits import Gone
+from dockersweep.policy.planning.target import going_on
+
+
+def gone_in(document: OutcomeDocument) -> Gone:
+    """Return what a sweep has removed so far."""
+    removed = Counter(
+        outcome.kind for outcome in document.outcomes if outcome.action == "remove" and outcome.status == "removed"
+    )
+    reclaimed = document.reclaimed
+    return Gone(removed, reclaimed.low_bytes if reclaimed.measured_bytes is None else reclaimed.measured_bytes)
+
+
+def can_go_on(policy: Policy, done: OutcomeDocument) -> bool:
+    """Whether it can be told after a round how much is still wanted."""
+    return policy.target is None or policy.target.free_bytes is None or done.reclaimed.measured_bytes is not None
+
+
+def policy_after(policy: Policy, done: OutcomeDocument) -> Policy:
+    """Return the policy for what is still wanted after a round."""
+    freed = done.reclaimed.measured_bytes or 0
+    return replace(policy, target=None if policy.target is None else going_on(policy.target, freed))
+
+
+def is_satisfied(plan: Plan) -> bool:
+    """Whether nothing more has to be freed, as far as can be measured."""
+    target = plan.target
+    return target is None or target.begins is False or (target.wanted_bytes == 0 and not target.wanted_inodes)
+
+
+def goes_for_space(plan: Plan) -> bool:
+    """Whether a plan removes anything for its space target."""
+    return any(reason.code == "space" for decision in plan.decisions for reason in decision.reasons)
+
+
+def target_outcome(
+    first: Plan, last: Plan, done: OutcomeDocument, why_no_more: str, is_told: bool = True
+) -> TargetOutcome | None:
+    """Return whether the target of the first plan is reached when the last is what is still asked for.
+
+    Where it is not known what was freed, nobody knows.
+    """
+    if first.target is None or last.target is None or first.target.begins is False:
+        return None
+    reached = None if last.target.begins is None or not is_told else is_satisfied(last)
+    return TargetOutcome(
+        wanted_bytes=first.target.wanted_bytes,
+        freed_bytes=done.reclaimed.measured_bytes,
+        reached=reached,
+        text=last.target.text if reached else f"{last.target.text}; {why_no_more}",
+    )
+
+
+def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) -> OutcomeDocument:
+    """Return the rounds of a sweep, of which there is at least one, as one document."""
+    first, last = rounds[0], rounds[-1]
+    if len(rounds) == 1:
+        return replace(first, target=target)
+    reclaimed = [document.reclaimed for document in rounds]
+    return replace(
+        first,
+        finished_at=last.finished_at,
+        ended_early=last.ended_early,
+        ended_by=last.ended_by,
+        outcomes=tuple(outcome for document in rounds for outcome in document.outcomes),
+        reclaimed=Reclaimed(
+            low_bytes=sum(each.low_bytes for each in reclaimed),
+            high_bytes=known_sum(each.high_bytes for each in reclaimed),
+            measured_bytes=known_sum(each.measured_bytes for each in reclaimed),
+            measured_by=reclaimed[0].measured_by,
+            free_space_bytes=known_sum(each.free_space_bytes for each in reclaimed),
+            surprises=tuple(line for each in reclaimed for line in each.surprises),
+        ),
+        predicted=_sum_of_intervals([document.predicted for document in rounds]),
+        target=target,
+    )
+
+
+def _sum_of_intervals(intervals: Sequence[Interval | None]) -> Interval | None:
+    known = [interval for interval in intervals if interval is not None]
+    reasons = dict.fromkeys(interval.reason for interval in known if interval.reason)
+    return Interval(
+        low_bytes=sum(interval.low_bytes for interval in known),
+        high_bytes=known_sum(interval.high_bytes for interval in known),
+        reason="; ".join(reasons) or None,
+    )

@@ -1,0 +1,190 @@
+"""What of a saved plan may still be carried out: what is there, unchanged, held by nothing that stays, and not kept by
+the policy that is in force now.
+
+A plan is a file, and whoever can write it could have put anything into it. Only names and fingerprints are taken
+from it; dependencies and order are computed again.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dockersweep.model.attempt import outcome_for
+from dockersweep.model.fingerprint import differences, fingerprint_of
+from dockersweep.model.inventory import Image, Inventory, Object, ObjectRef
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import Decision, Plan, Removal
+from dockersweep.model.policy import Policy
+from dockersweep.model.reason import Fact, InWords, Reason, Skipped
+from dockersweep.policy.judging.aged import aged
+from dockersweep.policy.judging.judge import Judge, in_order
+from dockersweep.policy.judging.order import ORDER
+from dockersweep.policy.judging.rulings import Case
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.planner import plan_of_decisions
+from dockersweep.words.ages import aged_text
+from dockersweep.words.reasons import reason_text, rule_and_text, untagged_text
+
+NOT_NAMED = Reason(code="not-asked-for", rule="saved plan", about=Fact(name="not-in-saved-plan"))
+NAMED = Reason(code="old-enough", rule="saved plan", about=Fact(name="named-by-saved-plan"))
+
+# Whoever wrote the file, its words are told and kept.
+MOST_REASONS = 50
+LONGEST_TEXT = 1000
+
+_OF_USE = ("last-used", "written")
+_BEFORE_IT_GOES = ("saved", "pushed")
+
+Key = tuple[str, str, str, str]
+
+
+class Permitted(Struct, frozen=True):
+    """A saved plan, held against what is there now."""
+
+    plan: Plan
+    """What may still be carried out, with the limits of the policy in force."""
+    survey: Survey
+    """What is there now, with tags in the order of the saved plan."""
+    settled: tuple[tuple[Removal, Outcome], ...]
+    """What became of all other removals of the saved plan: gone, or skipped."""
+
+
+def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
+    """Return what of a saved plan may be carried out on an engine that looks like the survey now."""
+    wanted = _by_object(saved.removals)
+    survey = _in_order_of(wanted, survey)
+    check = _Check(saved, Judge(survey, policy))
+    settled: list[tuple[Removal, Outcome]] = []
+    decisions: list[Decision] = []
+    for kind in ORDER:
+        for ref, item in check.judge.holders_first(kind):
+            removals = wanted.pop(ref, ())
+            case = check.judge.case(ref, item)
+            why_not = check.why_not(case, removals) if removals else None
+            if removals and why_not is None:
+                decisions.append(check.goes(case, removals))
+                continue
+            reason = NOT_NAMED if why_not is None else _skipped(why_not)
+            decisions.append(check.judge.decision(case, False, (reason,)))
+            settled += [
+                (removal, outcome_for(removal, "skipped", why_not)) for removal in removals if why_not is not None
+            ]
+    for removals in wanted.values():
+        settled += [(removal, _of_what_is_not_listed(removal, survey.inventory)) for removal in removals]
+    plan = plan_of_decisions(check.judge, in_order(decisions))
+    return Permitted(plan=plan, survey=survey, settled=tuple(settled))
+
+
+def _of_what_is_not_listed(removal: Removal, inventory: Inventory) -> Outcome:
+    if removal.kind == "build-cache" and inventory.build_cache is None:
+        return outcome_for(removal, "skipped", "the build cache could not be read")
+    return outcome_for(removal, "gone", "gone since, or never there")
+
+
+def _by_object(removals: Iterable[Removal]) -> dict[ObjectRef, tuple[Removal, ...]]:
+    found: dict[ObjectRef, list[Removal]] = {}
+    for removal in removals:
+        found.setdefault(removal.ref, []).append(removal)
+    return {ref: tuple(of_object) for ref, of_object in found.items()}
+
+
+def _in_order_of(wanted: dict[ObjectRef, tuple[Removal, ...]], survey: Survey) -> Survey:
+    images = tuple(_as_planned(image, wanted) for image in survey.inventory.images)
+    if images == survey.inventory.images:
+        return survey
+    told = replace(survey.inventory, images=images)
+    # An image whose parent stays for it is named there by its first tag.
+    return Survey(told, survey.now, survey.declarations) if "image" in survey.holders.own_kinds else survey.retold(told)
+
+
+def _as_planned(image: Image, wanted: dict[ObjectRef, tuple[Removal, ...]]) -> Image:
+    """Return an image with its tags in the order in which the plan takes them off: an engine tells them in any."""
+    removals = wanted.get(ObjectRef(kind="image", id=image.id), ())
+    going = [one.name for one in removals if one.action == "untag" and one.name in image.tags]
+    if not going:
+        return image
+    staying = tuple(tag for tag in image.tags if tag not in going)
+    return replace(image, tags=(*staying, *dict.fromkeys(reversed(going))))
+
+
+class _Check:
+    def __init__(self, saved: Plan, judge: Judge) -> None:
+        self.judge = judge
+        self._made_at = saved.taken_at
+        self._reasons = {
+            one.ref: tuple(_short(reason) for reason in one.reasons[:MOST_REASONS])
+            for one in saved.decisions
+            if one.verdict == "remove" or one.untag
+        }
+
+    def why_not(self, case: Case, removals: Sequence[Removal]) -> str | None:
+        """Return why an object that the plan names may not go now; None where it may."""
+        changed = differences(removals[0].fingerprint, fingerprint_of(case.item))
+        if changed:
+            return f"changed since it was judged: {changed}"
+        if not _fit_together(case.item, removals):
+            return "the removals that the plan has of it do not fit together"
+        tags = None if removals[-1].action == "remove" else [one.name for one in removals]
+        against = self.judge.barring(case, tags)
+        if against and against[0].code == "in-use":
+            return f"in use: {reason_text(against[0])}"
+        used = self._used_since(case)
+        if used is not None:
+            return f"used since the plan was made: {used}"
+        return rule_and_text(against[0]) if against else None
+
+    def _used_since(self, case: Case) -> str | None:
+        """Return how an object was used since the plan was made, as far as that is known; to save or push an image is
+        what somebody does before it goes."""
+        since = case.since
+        if since is None or since.measure not in _OF_USE or since.instant <= self._made_at:
+            return None
+        if since.use is not None and since.use.action in _BEFORE_IT_GOES:
+            return None
+        return aged_text(aged(case.item, since, self.judge.now, self.judge.survey.watch))
+
+    def goes(self, case: Case, removals: Sequence[Removal]) -> Decision:
+        """Return the decision of an object that may go, for the reasons that the plan gives."""
+        whole = removals[-1].action == "remove"
+        reasons = self._reasons.get(case.ref) or (NAMED,)
+        untag = () if whole else tuple(removal.name for removal in removals)
+        return self.judge.decision(case, whole, reasons, untag)
+
+
+def _short(reason: Reason) -> Reason:
+    text = reason_text(reason)
+    if len(text) <= LONGEST_TEXT and len(reason.rule) <= LONGEST_TEXT:
+        return reason
+    rule, untagged = reason.rule[:LONGEST_TEXT], untagged_text(reason)
+    room = LONGEST_TEXT - (len(text) - len(untagged))
+    if reason.tag is None or room <= 0:
+        return Reason(code=reason.code, rule=rule, about=InWords(text=text[:LONGEST_TEXT]))
+    return Reason(code=reason.code, rule=rule, tag=reason.tag, about=InWords(text=untagged[:room]))
+
+
+def _skipped(why: str) -> Reason:
+    return Reason(code="not-asked-for", rule="saved plan", about=Skipped(why=why))
+
+
+def _fit_together(item: Object, removals: Sequence[Removal]) -> bool:
+    """Whether these are all tags of an image but one and then the image, some tags but not all, or the one object."""
+    untags = [removal.name for removal in removals if removal.action == "untag"]
+    removes = [removal for removal in removals if removal.action == "remove"]
+    if not isinstance(item, Image):
+        return not untags and len(removes) == 1
+    if len(set(untags)) < len(untags) or not set(untags) <= set(item.tags):
+        return False
+    if not removes:
+        return len(untags) < len(item.tags)
+    return removals[-1] is removes[-1] and len(removes) == 1 and len(untags) == max(0, len(item.tags) - 1)
+
+
+def in_order_of_plan(saved: Plan, outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    """Return the outcomes of a saved plan in the order of its removals."""
+    place = {_key(removal): number for number, removal in enumerate(saved.removals)}
+    return tuple(sorted(outcomes, key=lambda outcome: place.get(_key(outcome), len(place))))
+
+
+def _key(one: Removal | Outcome) -> Key:
+    return one.kind, one.id, one.action, one.name if one.action == "untag" else ""

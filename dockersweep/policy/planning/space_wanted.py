@@ -1,0 +1,177 @@
+"""How much space a target asks for: the formulas of the kubelet and of BuildKit's garbage collection.
+
+The kubelet's are those of pkg/kubelet/images/image_gc_manager.go, BuildKit's those of cache/manager.go and
+cmd/buildkitd/config/gcpolicy.go.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import Disk
+from dockersweep.model.policy import Space, Target
+from dockersweep.units import format_size
+
+_NO_DISK = "the engine's disk cannot be measured from here: it is on another machine, or its folder cannot be read"
+_NO_INODES = "the inodes of the engine's disk cannot be measured: its file system does not count them"
+_NO_SIZES = "what the engine holds cannot be measured from here: not all sizes are known"
+_NOTHING_ASKED = "the target asks for no space"
+
+_GIB, _GB = 2**30, 10**9
+
+
+class Want(Struct, frozen=True):
+    """What a space target asks for at one instant, what the rules remove included."""
+
+    begins: bool | None
+    """Whether space is short; None where what the target asks about is not known."""
+    wanted_bytes: int | None
+    """What has to be freed; 0 where bytes are not short or not asked for, None where it is not known."""
+    wanted_inodes: int | None
+    """The same for inodes; None where it is not known and where the target does not ask for them."""
+    text: str
+    """For a person: what is measured, against what, and what that asks for; or why it cannot be measured."""
+
+
+def space_wanted(target: Target, disk: Disk | None, held_bytes: int | None) -> Want:
+    """Return what a target asks for, from the disk that the engine lies on and from all that the engine holds.
+
+    `disk` is None where it cannot be measured, `held_bytes` where not all sizes are known.
+    """
+    if target.free_bytes is not None:
+        is_short = target.free_bytes > 0
+        text = f"{format_size(target.free_bytes)} are to come back" if is_short else "nothing more is to come back"
+        return Want(is_short, target.free_bytes, None, text)
+    if target.max_used or target.min_free or target.reserved:
+        shortage = _of_build_kit(target, disk, held_bytes)
+        return Want(shortage.begins, shortage.amount, None, shortage.text)
+    space = None if target.start_above is None else _of_bytes(target.start_above, target.stop_below, disk, held_bytes)
+    inodes = None if target.inodes_above_percent is None else _of_inodes(target, disk)
+    asked = [one for one in (space, inodes) if one is not None]
+    answers = {one.begins for one in asked}
+    return Want(
+        begins=True if True in answers else None if None in answers else False,
+        wanted_bytes=0 if space is None else space.amount,
+        wanted_inodes=None if inodes is None else inodes.amount,
+        text="; ".join(one.text for one in asked) or _NOTHING_ASKED,
+    )
+
+
+def kept_bytes(held_bytes: int, free_bytes: int, max_used: int, min_free: int, reserved: int) -> int:
+    """Return down to what BuildKit removes, all in bytes: its calculateKeepBytes.
+
+    A limit of 0 is one that is not set. Where none is set the answer is 0: BuildKit then removes all it can.
+    """
+    keep = max_used
+    missing = min_free - free_bytes
+    if min_free and missing > 0:
+        keep = min(keep or held_bytes, held_bytes - missing)
+    elif min_free and not keep:
+        keep = held_bytes
+    return max(keep, reserved)
+
+
+class _Shortage(Struct, frozen=True):
+    """How much there is too much of one thing, None where that is not known; and how people are told."""
+
+    amount: int | None
+    text: str
+
+    @property
+    def begins(self) -> bool | None:
+        """Whether it is short."""
+        return None if self.amount is None else self.amount > 0
+
+
+def _of_bytes(start: Space, stop: Space | None, disk: Disk | None, held_bytes: int | None) -> _Shortage:
+    stop = start if stop is None else stop
+    if start.percent is not None and stop.percent is not None:
+        if disk is None or disk.total_bytes == 0:
+            return _Shortage(None, _NO_DISK)
+        used = "of the disk is used"
+        return _of_share(disk.total_bytes, disk.free_bytes, (start.percent, stop.percent), used, format_size)
+    if start.size_bytes is None or stop.size_bytes is None:
+        return _Shortage(None, f"{start.text} and {stop.text} cannot be compared")
+    if held_bytes is None:
+        return _Shortage(None, _NO_SIZES)
+    most, held = format_size(start.size_bytes), f"the engine holds {format_size(held_bytes)}"
+    if held_bytes <= start.size_bytes:
+        return _Shortage(0, f"{held}, not over {most}")
+    wanted = held_bytes - min(start.size_bytes, stop.size_bytes)
+    text = f"{held}, over {most}; down to {format_size(held_bytes - wanted)} takes {format_size(wanted)}"
+    return _Shortage(wanted, text)
+
+
+def _of_inodes(target: Target, disk: Disk | None) -> _Shortage:
+    start, stop = target.inodes_above_percent or 0, target.inodes_below_percent
+    if disk is None:
+        return _Shortage(None, _NO_DISK)
+    if not disk.total_inodes or disk.free_inodes is None:
+        return _Shortage(None, _NO_INODES)
+    percents = (start, start if stop is None else stop)
+    used = "of the inodes of the disk are used"
+    return _of_share(disk.total_inodes, disk.free_inodes, percents, used, lambda amount: f"{amount:,} inodes")
+
+
+def _of_share(
+    total: int, free: int, percents: tuple[float, float], used: str, shown: Callable[[int], str]
+) -> _Shortage:
+    """The kubelet's rule. What is used is rounded up to whole percents, and to be as much as `start` is enough: with
+    85 % it begins when more than 84 % are used. How much is wanted is counted without that rounding."""
+    start, stop = percents
+    free = min(free, total)
+    used_percent = 100 - free * 100 // total
+    # As text, a share is the decimal number that was written and not the binary one next to it.
+    wanted = int(total * (100 - Fraction(str(stop))) / 100) - free
+    if used_percent < start or wanted <= 0:
+        return _Shortage(0, f"{used_percent} % {used}, not over {start:g} %")
+    relation = "over" if used_percent > start else "which reaches"
+    text = f"{used_percent} % {used}, {relation} {start:g} %; down to {stop:g} % takes {shown(wanted)}"
+    return _Shortage(wanted, text)
+
+
+def _of_build_kit(target: Target, disk: Disk | None, held_bytes: int | None) -> _Shortage:
+    """BuildKit's rule, for all that the engine holds instead of for the build cache alone.
+
+    It differs in two cases, in which BuildKit removes more than its limits ask for: what holds exactly as much as it
+    may is left alone, and so is everything where each limit is 0. And what only root can write is not free here.
+    """
+    limits = [_in_bytes(limit, disk) for limit in (target.max_used, target.min_free, target.reserved)]
+    max_used, min_free, reserved = limits
+    if max_used is None or min_free is None or reserved is None or (min_free and disk is None):
+        return _Shortage(None, _NO_DISK)
+    if not any(limits):
+        return _Shortage(0, _NOTHING_ASKED)
+    free = 0 if disk is None else disk.free_bytes
+    relation = "under" if free < min_free else "not under"
+    told = [f"{format_size(free)} of the disk are free, {relation} {format_size(min_free)}"] if min_free else []
+    if held_bytes is None and (max_used or reserved):
+        return _Shortage(None, "; ".join([*told, _NO_SIZES]))
+    if held_bytes is None:
+        # Without the other two it does not matter how much is held.
+        wanted = max(0, min_free - free)
+        told += [f"up to that takes {format_size(wanted)}"] if wanted else []
+        return _Shortage(wanted, "; ".join(told))
+    keep = kept_bytes(held_bytes, free, max_used, min_free, reserved)
+    wanted = max(0, held_bytes - keep)
+    relation = "over" if wanted else "not over"
+    told.append(f"the engine holds {format_size(held_bytes)}, {relation} the {format_size(keep)} that it may hold")
+    told += [f"down to that takes {format_size(wanted)}"] if wanted else []
+    return _Shortage(wanted, "; ".join(told))
+
+
+def _in_bytes(limit: Space | None, disk: Disk | None) -> int | None:
+    """Return a limit as BuildKit reads it, 0 where it is not set; None where it is a share of a disk that is not known.
+
+    A share in whole GiB, and one more, is taken for as many GB: up to 7 % less than the share on a large disk, and
+    more on a small one.
+    """
+    if limit is None or (not limit.size_bytes and not limit.percent):
+        return 0
+    if limit.size_bytes:
+        return limit.size_bytes
+    if disk is None or disk.total_bytes == 0:
+        return None
+    share = int(disk.total_bytes * Fraction(str(limit.percent)) / 100)
+    return (share // _GIB + 1) * _GB

@@ -1,0 +1,218 @@
+"""Chooses what goes for a space target, after the rules: the least recently used first, until enough is freed.
+
+The bytes are those of the same prediction that the plan shows, sharing included. Where they are an interval its upper
+end counts, and where it is not known how much an object frees it is the last: not more goes than may be needed. A
+sweep measures afterwards and goes on while space is short.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+
+from msgspec.structs import replace
+
+from dockersweep.model.inventory import Container, Image, Network, Object, ObjectRef, Volume
+from dockersweep.model.naming import by_ref, objects_of
+from dockersweep.model.plan import Decision, TargetVerdict
+from dockersweep.model.policy import Remove, Target
+from dockersweep.model.reason import Fact, ForSpace, OnlyByRule, Reason
+from dockersweep.model.restarts import restart_of, restarts_by_itself
+from dockersweep.policy.judging.aged import aged
+from dockersweep.policy.judging.judge import Judge, in_order
+from dockersweep.policy.judging.old_enough import AgeTest, why_unknown
+from dockersweep.policy.judging.order import in_order_of_removal
+from dockersweep.policy.judging.rulings import Case, released
+from dockersweep.policy.planning.space_wanted import Want, space_wanted
+
+RULE = "space target"
+
+_Entry = tuple[datetime, str, Case]
+"""Since when an object is of no use, its id, and the object."""
+
+
+def decide_for_target(
+    judge: Judge, by_rules: Sequence[Decision], is_endless: bool = False
+) -> tuple[tuple[Decision, ...], TargetVerdict | None]:
+    """Return the decisions of the rules, with those that the target changes, and what the target asks for.
+
+    Where it `is_endless`, all goes that may go for it, whatever that frees.
+    """
+    target, survey = judge.policy.target, judge.survey
+    if target is None:
+        return in_order(by_rules), None
+    want = space_wanted(target, survey.inventory.disk, survey.totals.held_bytes)
+    choice = _Choice(target, judge, by_rules, want, is_endless)
+    if want.begins or is_endless:
+        choice.choose()
+    return in_order(choice.decisions.values()), choice.verdict()
+
+
+class _Choice:
+    """The state of choosing."""
+
+    def __init__(
+        self, target: Target, judge: Judge, by_rules: Sequence[Decision], want: Want, is_endless: bool
+    ) -> None:
+        self.decisions = {one.ref: one for one in by_rules}
+        self._inventory = judge.survey.inventory
+        self._objects = judge.survey.objects
+        self._target = target
+        self._judge = judge
+        self._steps = judge.survey.reclaim.steps()
+        self._want = want
+        self._is_endless = is_endless
+        self._asks_for_inodes = target.inodes_above_percent is not None
+        self._age = AgeTest(Remove(older_than=target.older_than), judge.now, judge.survey.watch)
+        self._holders_left: dict[ObjectRef, set[ObjectRef]] = {}
+        for decision in in_order_of_removal(by_rules):
+            if decision.verdict == "remove":
+                self._steps.add(decision.ref)
+
+    def verdict(self) -> TargetVerdict:
+        """Return what is asked for, and whether what goes gives it."""
+        want = self._want
+        return TargetVerdict(
+            text=want.text,
+            begins=want.begins,
+            wanted_bytes=want.wanted_bytes,
+            wanted_inodes=want.wanted_inodes,
+            reached=self._is_reached(),
+        )
+
+    def choose(self) -> None:
+        """Let objects go, kind by kind, until there is enough."""
+        spare = self._target.spare_registry_less
+        for kind in self._target.order:
+            objects = objects_of(self._inventory, kind)
+            self._take([item for item in objects if spare != "last" or not _is_local(item)])
+        if spare == "last" and "image" in self._target.order:
+            self._take([item for item in self._inventory.images if _is_local(item)])
+        for ref, left in self._holders_left.items():
+            if left:
+                self.decisions[ref] = self._judge.decide(self._judge.case(ref, self._objects[ref]))
+
+    def _take(self, objects: Sequence[Object]) -> None:
+        """Let objects of one kind go, the least recently used first; what one held can go after it."""
+        listed = by_ref(objects)
+        waiting = [entry for ref in listed if (entry := self._entry(ref, listed)) is not None]
+        heapify(waiting)
+        while waiting and not self._is_enough():
+            case = heappop(waiting)[2]
+            for ref in self._let_go(case):
+                entry = self._entry(ref, listed)
+                if entry is not None:
+                    heappush(waiting, entry)
+        for _, _, case in waiting:
+            self._tell(case, Reason(code="enough", rule=RULE, about=Fact(name="enough")))
+
+    def _entry(self, ref: ObjectRef, listed: Mapping[ObjectRef, Object]) -> _Entry | None:
+        """Return the place of an object in the order, None where it may not go."""
+        if ref not in listed or self.decisions[ref].verdict == "remove":
+            return None
+        case = self._judge.case(ref, listed[ref])
+        if self._judge.barring(case):
+            return None
+        objection = self._objection(case)
+        if objection is None and case.since is not None:
+            return case.since.instant, ref.id, case
+        if objection is not None:
+            self._tell(case, objection)
+        return None
+
+    def _objection(self, case: Case) -> Reason | None:
+        """Return why an object that nothing forbids to remove is still not one to go for space."""
+        never = _never_for_space(case.item)
+        if self._target.spare_registry_less == "never" and _is_local(case.item):
+            never = Fact(name="not-recoverable")
+        if never is not None:
+            return Reason(code="no-rule", rule=RULE, about=never)
+        if case.since is None:
+            about = replace(why_unknown(case.item), asked_for="last-use")
+            return Reason(code="age-unknown", rule=RULE, about=about)
+        against = self._age.against(case.item, case.since, case.used_until)
+        return None if against is None else Reason(code=against.code, rule=RULE, about=against.about)
+
+    def _let_go(self, case: Case) -> list[ObjectRef]:
+        """Let an object go, and what the rules remove now that it does not hold it; return what stays of that."""
+        watch = self._judge.survey.watch
+        age = None if case.since is None else aged(case.item, case.since, self._judge.now, watch)
+        reason = Reason(code="space", rule=RULE, about=ForSpace(age=age))
+        self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, RULE)))
+        self._steps.add(case.ref)
+        staying: list[ObjectRef] = []
+        waiting = [(ref, case.ref) for ref in self._judge.held_by(case.ref)]
+        while waiting:
+            ref, gone = waiting.pop()
+            if ref not in self._objects or self.decisions[ref].verdict == "remove" or self._is_still_held(ref, gone):
+                continue
+            self.decisions[ref] = self._judge.decide(self._judge.case(ref, self._objects[ref]))
+            if self.decisions[ref].verdict == "remove":
+                self._steps.add(ref)
+                waiting += [(held, ref) for held in self._judge.held_by(ref)]
+            else:
+                staying.append(ref)
+        return staying
+
+    def _is_still_held(self, ref: ObjectRef, gone: ObjectRef) -> bool:
+        """Whether another than the one that is gone now holds an object, and so keeps it.
+
+        To judge it anew with each would be quadratic: thousands of records may stand on one. It is when the last has
+        gone, and in the end where some are left, so that its reasons name just these.
+        """
+        left = self._holders_left.get(ref)
+        if left is None:
+            staying = self._judge.case(ref, self._objects[ref]).staying
+            left = self._holders_left[ref] = {hold.by for hold in staying}
+        left.discard(gone)
+        return bool(left)
+
+    def _tell(self, case: Case, reason: Reason) -> None:
+        known = self.decisions[case.ref]
+        self.decisions[case.ref] = replace(known, reasons=(*known.reasons, reason))
+
+    def _is_enough(self) -> bool:
+        """Whether as much as is wanted may be freed: where it is not known how much is, it may be enough."""
+        if self._is_endless:
+            return False
+        high, inodes = self._steps.high_bytes, self._steps.inodes
+        bytes_left = high is not None and high < (self._want.wanted_bytes or 0)
+        inodes_left = inodes is not None and inodes < (self._want.wanted_inodes or 0)
+        return not bytes_left and not inodes_left
+
+    def _is_reached(self) -> bool | None:
+        if self._want.begins is None or (self._asks_for_inodes and self._want.wanted_inodes is None):
+            return None
+        wanted, high = self._want.wanted_bytes, self._steps.high_bytes
+        inodes, wanted_inodes = self._steps.inodes, self._want.wanted_inodes or 0
+        if wanted is None:
+            return None
+        if (high is not None and high < wanted) or (inodes is not None and inodes < wanted_inodes):
+            return False
+        inodes_reached = not wanted_inodes or inodes is not None
+        return True if self._steps.low_bytes >= wanted and inodes_reached else None
+
+
+def _is_local(item: Object) -> bool:
+    """Whether it is an image that cannot be pulled again, as far as is known."""
+    return isinstance(item, Image) and item.in_registry is not True
+
+
+def _never_for_space(item: Object) -> Fact | OnlyByRule | None:
+    """Return why an object goes only by a rule; None where it may go for space."""
+    if isinstance(item, Container) and restarts_by_itself(item) is not False:
+        return OnlyByRule(restart=restart_of(item))
+    if isinstance(item, Network):
+        return Fact(name="takes-no-space")
+    if isinstance(item, Volume) and not (item.anonymous and item.driver == "local" and not item.options):
+        return Fact(name="not-anonymous-local")
+    return None
+
+
+def going_on(target: Target, freed_bytes: int) -> Target:
+    """Return what is still asked for when a part has been freed: down to where it stops, not to where it starts."""
+    return replace(
+        target,
+        start_above=target.stop_below,
+        inodes_above_percent=target.inodes_below_percent,
+        free_bytes=None if target.free_bytes is None else max(0, target.free_bytes - freed_bytes),
+    )

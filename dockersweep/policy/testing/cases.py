@@ -1,0 +1,134 @@
+"""Policy tests: a case file is read, its plan is made, and what was expected is compared with what comes out."""
+
+import re
+from dataclasses import dataclass
+
+from msgspec import convert
+
+from dockersweep.errors import PolicyError
+from dockersweep.model.declared import Declarations, Declared
+from dockersweep.model.inventory import Inventory
+from dockersweep.model.plan import Plan
+from dockersweep.model.policy import Policy
+from dockersweep.model.policycase import CaseFile, FlagsCase
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.language.problems import Problem, placed
+from dockersweep.policy.language.reading import read_policy_tables
+from dockersweep.policy.language.toml_positions import Positions
+from dockersweep.policy.language.toml_text import TomlText, read_toml
+from dockersweep.policy.names.patterns import is_glob
+from dockersweep.policy.planning.planner import make_plan
+from dockersweep.policy.testing.differences import differences
+from dockersweep.policy.testing.inventory import inventory_of
+from dockersweep.policy.testing.objects import texts
+from dockersweep.policy.testing.shape import case_complaints, take_moment
+from dockersweep.units import parse_age, parse_percent, parse_size
+
+_POLICY_HEADER = re.compile(r"\s*(\[\[?)\s*policy\s*(?:\.\s*(.*)|\].*)")
+_HEADER = re.compile(r"\s*\[\[?[\w.\"' -]+\]\]?\s*(#.*)?")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case file that holds, and the policy that stands in it, if one does."""
+
+    file: CaseFile
+    own_policy: Policy | None
+
+
+@dataclass(frozen=True)
+class CaseRun:
+    """What came of a case; it has passed where nothing differs from what it expects."""
+
+    inventory: Inventory
+    declarations: Declarations | None
+    policy: Policy
+    plan: Plan
+    differences: tuple[str, ...]
+
+
+def is_case(data: bytes) -> bool:
+    """Whether a TOML file is meant as a case: a policy file, which says its version, may lie beside its cases."""
+    read = read_toml(data)
+    return isinstance(read, Problem) or "shows" in read.tables or "version" not in read.tables
+
+
+def read_case(data: bytes, source: str) -> Case:
+    """Read a case file; `source` is how to name it. Raises PolicyError with all that is wrong with it, line by line."""
+    read = read_toml(data)
+    if isinstance(read, Problem):
+        raise PolicyError(read.words())
+    problems = placed(case_complaints(read.tables), Positions(read.text))
+    has_own = isinstance(read.tables.get("policy"), dict) and {"shows", "now"} <= read.tables.keys()
+    own = read_policy_tables(_own_policy(read), f"the policy in {source}") if has_own else None
+    problems += () if own is None else own.problems
+    if problems:
+        raise PolicyError("\n".join(problem.words() for problem in problems))
+    file = convert(read.tables, CaseFile, dec_hook=take_moment)
+    return Case(file, None if own is None else own.policy)
+
+
+def run_case(case: CaseFile, policy: Policy, saved: Inventory | None) -> CaseRun:
+    """Make the plan of a case and compare it; `saved` is the inventory that it names.
+
+    Raises PolicyError for a value that does not hold, and for an expectation of what is not there.
+    """
+    in_force = policy if case.flags is None else policy_from_flags(_flags(case.flags), policy)
+    inventory = inventory_of(case, saved)
+    declarations = _declarations(case, in_force)
+    plan = make_plan(Survey(inventory, case.now, declarations), in_force)
+    return CaseRun(inventory, declarations, in_force, plan, differences(case, inventory, plan))
+
+
+def _declarations(case: CaseFile, policy: Policy) -> Declarations | None:
+    if not case.declared and not policy.protections.name_files:
+        return None
+    return Declarations(
+        objects=tuple(
+            Declared(kind=one.kind, name=one.name, is_pattern=is_glob(one.name), path=one.file, by=one.by)
+            for one in case.declared
+        )
+    )
+
+
+def _flags(flags: FlagsCase) -> PolicyFlags:
+    kinds = (flags.kind,) if isinstance(flags.kind, str) else tuple(flags.kind)
+    return PolicyFlags(
+        older_than=None if flags.older_than is None else parse_age(flags.older_than),
+        kinds=kinds,
+        all_images=flags.all_images,
+        spare_local=flags.spare_local,
+        named_volumes=flags.named_volumes,
+        keep_labels=texts(flags.keep_label),
+        keep_names=texts(flags.keep_name),
+        keep_images=texts(flags.keep_image),
+        max_objects=flags.max_objects,
+        max_bytes=None if flags.max_bytes is None else parse_size(flags.max_bytes),
+        max_share=None if flags.max_share is None else parse_percent(flags.max_share),
+    )
+
+
+def _own_policy(read: TomlText) -> TomlText:
+    """Return the policy that stands in a case, each line where it was: problems then tell the right one."""
+    lines: list[str] = []
+    is_policy = False
+    for line in read.text.split("\n"):
+        header = _POLICY_HEADER.fullmatch(line.rstrip("\r"))
+        if header is not None:
+            is_policy = True
+            lines.append(f"{header[1]}{header[2]}" if header[2] else "")
+            continue
+        is_policy = is_policy and not _HEADER.fullmatch(line.rstrip("\r"))
+        lines.append(line if is_policy else "")
+    written = read.tables["policy"]
+    if "version" not in written:
+        # Before the first header of a case come at least `shows` and `now`, so that this line is free.
+        lines[0] = "version = 1"
+    text = "\n".join(lines)
+    own = read_toml(text.encode())
+    if isinstance(own, Problem) or own.tables != {"version": 1, **written}:
+        raise PolicyError(
+            "the policy of a case must stand in tables of its own: [policy.protect], [[policy.rule]] and so on"
+        )
+    return own

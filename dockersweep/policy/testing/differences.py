@@ -1,0 +1,190 @@
+"""What of a plan differs from what a case expects, in words."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from dockersweep.errors import PolicyError, UsageError
+from dockersweep.model.inventory import KINDS, Inventory, ObjectRef
+from dockersweep.model.lookup import find_objects
+from dockersweep.model.naming import ref_of
+from dockersweep.model.plan import Decision, Plan, Removal, TargetVerdict
+from dockersweep.model.policycase import CaseFile, PlanCase, ReasonTable, Texts, Why
+from dockersweep.policy.language.problems import quoted
+from dockersweep.policy.testing.objects import UNKNOWN, CaseObjects, case_name, texts
+from dockersweep.policy.testing.reasons import missing_reasons, whys
+from dockersweep.units import format_size, parse_size
+from dockersweep.words.lists import either
+from dockersweep.words.reasons import rule_and_text
+
+UNTAG = "untag "
+
+
+class _Expected(NamedTuple):
+    """What is expected of one object."""
+
+    named: str
+    ref: ObjectRef
+    verdict: str
+    untag: tuple[str, ...]
+    why: tuple[str | ReasonTable, ...]
+
+
+def differences(case: CaseFile, inventory: Inventory, plan: Plan) -> tuple[str, ...]:
+    """Return a line for everything that is not as the case expects it, nothing where all is.
+
+    Raises PolicyError for an expectation that cannot be: of an object that is not there, or of no known verdict.
+    """
+    names = _Names(case, inventory)
+    expected = list(_expected(case, names, inventory))
+    decisions = {decision.ref: decision for decision in plan.decisions}
+    lines = [line for one in expected for line in _of_object(one, decisions[one.ref])]
+    wanted = case.plan or PlanCase()
+    lines += _of_limits(texts(wanted.limits), plan.limits.exceeded)
+    lines += _of_plan(wanted, plan, names)
+    if wanted.others is not None:
+        matched = {one.ref for one in expected}
+        others = [decision for ref, decision in decisions.items() if ref not in matched]
+        lines += [
+            f"{decision.kind} {decision.name}: expected {wanted.others} as of all others, {_comes(decision)}"
+            for decision in others
+            if decision.verdict != wanted.others or decision.untag
+        ]
+    return tuple(lines)
+
+
+def _expected(case: CaseFile, names: "_Names", inventory: Inventory) -> Iterator[_Expected]:
+    tags = {image.id: image.tags for image in inventory.images}
+    for table, made in CaseObjects(case).pairs():
+        ref = ref_of(made)
+        named = f"{ref.kind} {case_name(table)}"
+        yield _understood(named, ref, table.expect, table.why, tags.get(ref.id, ()))
+    for one in case.expect:
+        ref = names.find(one.object)
+        yield _understood(one.object, ref, one.verdict, one.why, tags.get(ref.id, ()))
+
+
+def _understood(named: str, ref: ObjectRef, verdict: Texts | None, why: Why | None, tags: tuple[str, ...]) -> _Expected:
+    words = texts(verdict)
+    if words in (("keep",), ("remove",)):
+        return _Expected(named, ref, words[0], (), whys(why))
+    untag = tuple(word.removeprefix(UNTAG).strip() for word in words if word.startswith(UNTAG))
+    if not words or len(untag) != len(words):
+        near = get_close_matches(" ".join(words), ("keep", "remove"), n=1)
+        hint = f'did you mean "{near[0]}"?' if near else 'write "keep", "remove", or of an image "untag TAG"'
+        raise PolicyError(f"{named}: there is no verdict {' and '.join(map(quoted, words)) or 'that is empty'}; {hint}")
+    for tag in untag:
+        if tag not in tags:
+            raise PolicyError(f"{named}: it has no tag {tag} to lose; it has {', '.join(tags) or 'none'}")
+    return _Expected(named, ref, "keep", untag, whys(why))
+
+
+def _of_object(expected: _Expected, decision: Decision) -> Iterator[str]:
+    if expected.verdict != decision.verdict or set(expected.untag) != set(decision.untag):
+        wanted = " and ".join(f"{UNTAG}{tag}" for tag in expected.untag) or expected.verdict
+        yield f"{expected.named}: expected {wanted}, {_comes(decision)}"
+        return
+    for line in missing_reasons(expected.why, decision.reasons):
+        yield line if line.startswith(" ") else f"{expected.named}: {line}"
+
+
+def _comes(decision: Decision) -> str:
+    """Return what becomes of an object, and why."""
+    if decision.verdict == "remove":
+        comes = "is removed"
+    elif decision.untag:
+        comes = f"is kept and loses {' and '.join(decision.untag)}"
+    else:
+        comes = "is kept"
+    return f"{comes}: {'; '.join(map(rule_and_text, decision.reasons))}"
+
+
+def _of_limits(wanted: tuple[str, ...], exceeded: tuple[str, ...]) -> Iterator[str]:
+    """Over a limit nothing is removed at all, so that a case that does not speak of one expects none."""
+    if exceeded and not wanted:
+        yield f"expected no limit to be exceeded, but: {'; '.join(exceeded)}"
+    yield from _missing("what is told of limits", wanted, exceeded)
+
+
+def _of_plan(wanted: PlanCase, plan: Plan, names: "_Names") -> Iterator[str]:
+    removed = [removal for removal in plan.removals if removal.action == "remove"]
+    if wanted.removes is not None and wanted.removes != len(removed):
+        yield f"expected {wanted.removes} removals, there are {len(removed)}: {_listed(removed)}"
+    if wanted.order is not None:
+        order = [names.find(name) for name in wanted.order]
+        if order != [removal.ref for removal in removed]:
+            yield f"expected the order {', '.join(wanted.order) or 'of nothing'}, it is: {_listed(removed)}"
+    if wanted.gives_back is not None:
+        low, high = _interval(wanted.gives_back)
+        if (low, high) != (plan.reclaim.low_bytes, plan.reclaim.high_bytes):
+            comes = _size_words(plan.reclaim.low_bytes, plan.reclaim.high_bytes)
+            why = f" ({plan.reclaim.reason})" if plan.reclaim.reason else ""
+            yield f"expected {_size_words(low, high)} to come back, it is {comes}{why}"
+    if wanted.target is not None or wanted.target_says is not None:
+        yield from _of_target(wanted, plan.target)
+    yield from _missing(
+        "the warnings", texts(wanted.warnings), [f"{warning.about}: {warning.text}" for warning in plan.warnings]
+    )
+
+
+def _of_target(wanted: PlanCase, target: TargetVerdict | None) -> Iterator[str]:
+    if target is None:
+        yield "expected something of the space target, but the policy has none"
+        return
+    if target.begins is False:
+        comes = "not begun"
+    else:
+        comes = {True: "reached", False: "not reached", None: UNKNOWN}[target.reached]
+    if wanted.target is not None and wanted.target != comes:
+        yield f"expected the space target to be {wanted.target}, it is {comes}: {target.text}"
+    yield from _missing("what is told of the space target", texts(wanted.target_says), [target.text])
+
+
+def _missing(place: str, wanted: Iterable[str], lines: Iterable[str]) -> Iterator[str]:
+    lines = tuple(lines)
+    for text in wanted:
+        if not any(text in line for line in lines):
+            yield f'expected "{text}" in {place}: {"; ".join(lines) or "nothing is told"}'
+
+
+def _listed(removed: Iterable[Removal]) -> str:
+    return ", ".join(f"{removal.kind} {removal.name}" for removal in removed) or "nothing"
+
+
+def _interval(written: Texts) -> tuple[int, int | None]:
+    sizes = texts(written)
+    if len(sizes) not in (1, 2) or sizes[0] == UNKNOWN:
+        raise PolicyError('plan.gives_back must be a size like "300MB", or the least and the most in a list')
+    try:
+        low = parse_size(sizes[0])
+        return low, None if sizes[-1] == UNKNOWN else parse_size(sizes[-1])
+    except UsageError as error:
+        raise PolicyError(f"plan.gives_back: {error}") from None
+
+
+def _size_words(low: int, high: int | None) -> str:
+    return format_size(low) if low == high else f"{format_size(low)} to {format_size(high)}"
+
+
+class _Names:
+    """Finds the objects that a case names in words: "image app:3", or as `explain` takes them."""
+
+    def __init__(self, case: CaseFile, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._own = {
+            f"{ref_of(made).kind}:{case_name(table)}": ref_of(made) for table, made in CaseObjects(case).pairs()
+        }
+
+    def find(self, named: str) -> ObjectRef:
+        """Return the object; raises PolicyError where there is none or there are several."""
+        kind, _, name = named.partition(" ")
+        text = f"{kind}:{name.strip()}" if kind in KINDS else named
+        if text in self._own:
+            return self._own[text]
+        meant = find_objects(self._inventory, text)
+        if len(meant.matches) == 1:
+            return meant.matches[0]
+        could_be = either(meant.texts) if meant.texts else ""
+        if meant.matches:
+            raise PolicyError(f'"{named}" can be {could_be}: write which is meant')
+        raise PolicyError(f'there is no "{named}" in the inventory{f"; did you mean {could_be}?" if could_be else ""}')

@@ -1,0 +1,170 @@
+"""From the objects that a case writes down to an inventory, as a scan and the ledger would have told it."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from dockersweep.errors import PolicyError, UsageError
+from dockersweep.model.inventory import (
+    BuildCacheRecord,
+    Container,
+    Disk,
+    Engine,
+    Image,
+    Inventory,
+    Network,
+    Object,
+    Refusal,
+    Volume,
+)
+from dockersweep.model.naming import name_of, objects_of, ref_of
+from dockersweep.model.policycase import CaseFile, DiskCase, ImageCase
+from dockersweep.model.quantities import known_sum
+from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
+from dockersweep.policy.judging.refusals import REFUSED_RUNS
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.testing.objects import UNKNOWN, USUAL_SIZE, CaseObjects, case_name, service_of
+from dockersweep.units import parse_size
+
+
+def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
+    """Return the inventory of a case: the saved one that it names, if it does, and the objects that stand in it.
+
+    Raises PolicyError for a value that does not hold.
+    """
+    objects = CaseObjects(case)
+    start = _with_services(_empty(case) if saved is None else saved, case)
+    written = list(objects.pairs())
+    known = {ref_of(there) for there in objects_of(start)}
+    for table, item in written:
+        if ref_of(item) in known:
+            raise PolicyError(f"{case_name(table)} is in the saved inventory already: write [[expect]] for it instead")
+    made = _with(start, [item for _, item in written])
+    unused = Survey(made, case.now).unused
+    made = _with(
+        start,
+        [objects.remembered(table, item, ref_of(item) not in unused) for table, item in written],
+    )
+    own = next((objects.id_of(one) for one in case.container if one.runs_dockersweep), start.own_container_id)
+    refusals = tuple(_refusal(item, table.refused, case) for table, item in written if table.refused is not None)
+    if saved is None or case.watched or not case.uses_are_seen:
+        made = replace(made, watched=tuple(objects.spans()))
+    made = replace(made, refusals=(*(start.refusals or ()), *refusals))
+    made = replace(made, own_container_id=own, disk=start.disk if case.disk is None else _disk(case.disk))
+    if saved is None:
+        made = replace(made, storage=_storage(case, made), layers_bytes=_layers_bytes(case))
+    return with_volumes_of_projects(with_projects(Survey(made, case.now)))
+
+
+def _refusal(made: Object, text: str, case: CaseFile) -> Refusal:
+    name, ref = name_of(made), ref_of(made)
+    return Refusal(
+        kind=ref.kind, id=ref.id, action="remove", name=name, text=text, runs=REFUSED_RUNS, refused_at=case.now
+    )
+
+
+def _empty(case: CaseFile) -> Inventory:
+    is_podman = case.engine is not None and case.engine.flavour == "podman"
+    return Inventory(
+        schema="dockersweep.inventory/1",
+        engine=Engine(
+            endpoint="a policy test",
+            endpoint_source="a policy test",
+            id=None if is_podman else "policy-test",
+            name=None,
+            version="5.8.0" if is_podman else "28.5.2",
+            api_version="1.41" if is_podman else "1.51",
+            flavour="podman" if is_podman else "docker",
+            image_store="overlay2" if case.engine is None else case.engine.image_store,
+            root_dir=None,
+        ),
+        taken_at=case.now,
+        own_container_id=None,
+        containers=(),
+        images=(),
+        volumes=(),
+        networks=(),
+        build_cache=(),
+        layers_bytes=None,
+        warnings=(),
+        marks=(),
+        refusals=(),
+    )
+
+
+def _with_services(start: Inventory, case: CaseFile) -> Inventory:
+    written = tuple(service_of(one) for one in case.service)
+    if not case.services_are_seen:
+        if written:
+            raise PolicyError("services_are_seen = false: then the case cannot have a [[service]]")
+        return replace(start, services=None)
+    return replace(start, services=(*(start.services or ()), *written)) if written else start
+
+
+def _with(start: Inventory, objects: Iterable[Object]) -> Inventory:
+    objects = tuple(objects)
+    records = tuple(one for one in objects if isinstance(one, BuildCacheRecord))
+    cache_was_read = start.build_cache is not None or bool(records)
+    return replace(
+        start,
+        containers=start.containers + tuple(one for one in objects if isinstance(one, Container)),
+        images=start.images + tuple(one for one in objects if isinstance(one, Image)),
+        volumes=start.volumes + tuple(one for one in objects if isinstance(one, Volume)),
+        networks=start.networks + tuple(one for one in objects if isinstance(one, Network)),
+        build_cache=(start.build_cache or ()) + records if cache_was_read else None,
+    )
+
+
+def _disk(written: DiskCase) -> Disk:
+    try:
+        total, free = parse_size(written.total), parse_size(written.free)
+    except UsageError as error:
+        raise PolicyError(f"disk: {error}") from None
+    return Disk(total_bytes=total, free_bytes=free, total_inodes=written.inodes, free_inodes=written.free_inodes)
+
+
+def _storage(case: CaseFile, made: Inventory) -> Storage | None:
+    """Return the layers that images name, and the containers of which the case does not say what they were made of:
+    of a container whose image is gone nobody knows what it gives back, and that is not meant."""
+    parts: dict[str, Part] = {}
+    for written, image in zip(case.image, made.images, strict=True):
+        if written.layers:
+            own = f"image:{image.id}"
+            parts[own] = Part(id=own, high_bytes=0, needs=(_add_layers(written, parts),))
+    for container in made.containers:
+        if container.image_id is None:
+            own = f"container:{container.id}"
+            sizes = (container.size_bytes, container.log_bytes)
+            parts[own] = Part(id=own, low_bytes=sum(size or 0 for size in sizes), high_bytes=known_sum(sizes))
+    return Storage(base="lengths", parts=tuple(parts.values())) if parts else None
+
+
+def _add_layers(image: ImageCase, parts: dict[str, Part]) -> str:
+    """Add the layers of an image, of which each is another where it lies on others; return the highest."""
+    below: tuple[str, ...] = ()
+    chain = "layer:"
+    for name, size in image.layers.items():
+        chain = f"{chain}/{name}"
+        layer = Part(id=chain, low_bytes=parse_size(size), high_bytes=parse_size(size), needs=below)
+        if parts.setdefault(chain, layer) != layer:
+            raise PolicyError(f"image {case_name(image)}: the layer {name} is of another size elsewhere in the case")
+        below = (chain,)
+    return chain
+
+
+def _layers_bytes(case: CaseFile) -> int | None:
+    """Return what all images take together; None where it is not told how much they share."""
+    parts: dict[str, Part] = {}
+    for image in case.image:
+        if image.layers:
+            _add_layers(image, parts)
+    unlayered = known_sum(_unshared_bytes(image) for image in case.image if not image.layers)
+    return None if unlayered is None else unlayered + sum(part.low_bytes for part in parts.values())
+
+
+def _unshared_bytes(image: ImageCase) -> int | None:
+    """Return what an image without layers takes; None where that is unknown, or part of it is shared."""
+    if image.size == UNKNOWN or image.shared is not None:
+        return None
+    return USUAL_SIZE if image.size is None else parse_size(image.size)

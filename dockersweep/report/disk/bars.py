@@ -1,0 +1,19 @@
+"""Bars of block characters, for terminals: what is used is full, what is not is light, so that no colour is needed."""
+
+FULL, LIGHT = "█", "▒"
+
+
+def bar(whole: int, used: int, unused: int, width: int) -> str:
+    """Return a bar for what is used and what is unused, of a whole that would fill it.
+
+    Any size over 0 has a cell at least.
+    """
+    if whole <= 0 or width <= 0:
+        return ""
+    total = _cells(used + unused, whole, width)
+    light = total if not used else min(total - 1, round(total * unused / (used + unused)))
+    return FULL * (total - light) + LIGHT * light
+
+
+def _cells(size: int, whole: int, width: int) -> int:
+    return min(width, max(1, round(width * size / whole))) if size > 0 else 0

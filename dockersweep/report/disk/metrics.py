@@ -1,0 +1,195 @@
+"""The metrics of the disk report, named by Prometheus' rules.
+
+Labels are bounded: an engine, a kind, a state, a severity, never an object. What is not known has no sample. A size
+that lies between two has two metrics: the one without "high" is what is certain, so that sums and alerts do not promise
+too much.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from dockersweep.model.history import PastRun
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.plan import Interval
+from dockersweep.model.report import SEVERITIES, Report, ReportedObject, Share
+from dockersweep.report.text import printable
+from dockersweep.units import DAY
+
+STATES = ("in-use", "unused", "removable")
+"""Each object is in one: "unused" is kept by the policy, "removable" would be removed by it."""
+STATUSES = ("done", "incomplete", "refused", "engine-failed", "failed", "interrupted", "did-not-end", "running")
+_STATUS_OF_EXIT = {
+    0: "done",
+    3: "incomplete",
+    4: "refused",
+    5: "engine-failed",
+    129: "interrupted",
+    130: "interrupted",
+    143: "interrupted",
+}
+_SHARE_OF: dict[Kind, Share] = {
+    "container": "writable-layer", "image": "image", "volume": "volume", "network": "network",
+    "build-cache": "build-cache",
+}  # fmt: skip
+
+Samples = Iterable[tuple[Mapping[str, str], float | None]]
+"""Labels besides the engine's, and a value; None leaves the sample out."""
+
+
+def exposition(report: Report, last_run: PastRun | None, reclaimed_total_bytes: int | None) -> str:
+    """Return the metrics of a scan and of past runs in the text format; those without a sample are left out."""
+    registry = CollectorRegistry()
+    registry.register(_Collected([*_of_scan(report), *_of_runs(report, last_run, reclaimed_total_bytes)]))
+    return generate_latest(registry).decode()
+
+
+class _Collected:
+    """What a registry asks for metrics: these, and nothing of the process."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = [metric for metric in metrics if metric.samples]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics that have a sample."""
+        yield from self._metrics
+
+
+def _of_scan(report: Report) -> Iterator[Metric]:
+    engine = _engine(report)
+    scanned = report.engine
+    about = {
+        "name": printable(scanned.name or ""), "flavour": scanned.flavour, "version": printable(scanned.version),
+        "image_store": printable(scanned.image_store),
+    }  # fmt: skip
+    yield _gauge("engine_info", "The engine that was scanned; always 1.", engine, [(about, 1)])
+    yield _gauge("scan_timestamp_seconds", "When the engine was scanned.", engine, [({}, report.taken_at.timestamp())])
+    yield _gauge(
+        "objects",
+        "Objects by kind and state: in-use, unused (and kept by the policy) or removable (by the policy).",
+        engine,
+        _objects(report),
+    )
+    yield _gauge(
+        "oldest_unused_seconds",
+        "The age of the oldest object of a kind that is not in use; left out where none has a known age.",
+        engine,
+        [({"kind": kind}, _oldest(report.objects, kind)) for kind in KINDS],
+    )
+    yield from _sizes(report, engine)
+    severities = Counter(finding.severity for finding in report.findings)
+    yield _gauge(
+        "findings", "Findings of the disk report that the policy does not silence.", engine,
+        [({"severity": severity}, severities[severity]) for severity in SEVERITIES],
+    )  # fmt: skip
+    yield from _disk(report, engine)
+
+
+def _sizes(report: Report, engine: str) -> Iterator[Metric]:
+    what = {
+        "size": ("What all of a kind take", [(row.share, row.size) for row in report.shares if row.is_known]),
+        "reclaimable": (
+            "What the policy in force would give back",
+            [(row.share, row.reclaimable) for row in report.shares if row.is_known],
+        ),
+        "unused": (
+            "What all that is unused would give back",
+            [(row.share, row.unused) for row in report.shares if row.is_known],
+        ),
+    }
+    for name, (meaning, intervals) in what.items():
+        low = [({"kind": share}, _low(interval)) for share, interval in intervals]
+        high = [({"kind": share}, interval.high_bytes) for share, interval in intervals]
+        yield _gauge(
+            f"{name}_bytes", f"{meaning}, at least; of a container its writable layer and its log.", engine, low
+        )
+        yield _gauge(f"{name}_high_bytes", f"{meaning}, at most; left out where that is not known.", engine, high)
+
+
+def _low(interval: Interval) -> int | None:
+    """Return what is certain; None where nothing is: "at least 0" is not a size."""
+    return None if interval.high_bytes is None and interval.low_bytes == 0 else interval.low_bytes
+
+
+def _objects(report: Report) -> Iterator[tuple[Mapping[str, str], int]]:
+    counts = Counter((item.kind, _state(item)) for item in report.objects)
+    unread = {row.share for row in report.shares if not row.is_known}
+    for kind in KINDS:
+        # Objects may be listed where only their sizes could not be read.
+        if _SHARE_OF[kind] in unread and not any(counts[kind, state] for state in STATES):
+            continue
+        for state in STATES:
+            yield {"kind": kind, "state": state}, counts[kind, state]
+
+
+def _state(item: ReportedObject) -> str:
+    if item.goes:
+        return "removable"
+    return "in-use" if item.in_use else "unused"
+
+
+def _oldest(objects: Iterable[ReportedObject], kind: Kind) -> int | None:
+    ages = [
+        item.age_seconds for item in objects if item.kind == kind and not item.in_use and item.age_seconds is not None
+    ]
+    return max(0, *ages) if ages else None
+
+
+def _disk(report: Report, engine: str) -> Iterator[Metric]:
+    yield _gauge("folder_bytes", "What the engine's folder takes.", engine, [({}, report.folder_bytes)])
+    if report.disk is not None:
+        disk = report.disk
+        yield _gauge("disk_size_bytes", "The size of the engine's disk.", engine, [({}, disk.total_bytes)])
+        yield _gauge("disk_free_bytes", "What others than root can still write.", engine, [({}, disk.free_bytes)])
+        yield _gauge("disk_inodes", "The inodes of the engine's disk.", engine, [({}, disk.total_inodes)])
+        yield _gauge("disk_free_inodes", "The inodes that are free.", engine, [({}, disk.free_inodes)])
+    days = report.trend.full_in_days if report.trend else None
+    yield _gauge(
+        "disk_full_in_seconds", "When the disk is full at the rate of the last scans; left out where nothing tells.",
+        engine, [({}, None if days is None else days * DAY)],
+    )  # fmt: skip
+
+
+def _of_runs(report: Report, last_run: PastRun | None, reclaimed_total_bytes: int | None) -> Iterator[Metric]:
+    engine = _engine(report)
+    if last_run is not None:
+        at = (last_run.finished_at or last_run.started_at).timestamp()
+        status = _status(last_run)
+        yield _gauge(
+            "last_run_timestamp_seconds", "When the last run ended, or began where it has not ended.", engine,
+            [({}, at)],
+        )  # fmt: skip
+        yield _gauge(
+            "last_run_status", "How the last run ended: 1 for the status that it has, 0 for all others.", engine,
+            [({"status": name}, float(name == status)) for name in STATUSES],
+        )  # fmt: skip
+    if reclaimed_total_bytes is not None:
+        counter = CounterMetricFamily(
+            "dockersweep_reclaimed_bytes", "What all runs ever gave back, as far as it was measured.",
+            labels=("engine",),
+        )  # fmt: skip
+        counter.add_metric((engine,), reclaimed_total_bytes)
+        yield counter
+
+
+def _status(run: PastRun) -> str:
+    if run.state != "ended" or run.exit_status is None:
+        return "running" if run.state == "running" else "did-not-end"
+    return _STATUS_OF_EXIT.get(run.exit_status, "failed")
+
+
+def _engine(report: Report) -> str:
+    # Two engines of one machine have the same name, and would be taken for one.
+    return printable(report.engine.endpoint)
+
+
+def _gauge(name: str, meaning: str, engine: str, samples: Samples) -> Metric:
+    known = [(labels, value) for labels, value in samples if value is not None]
+    names = tuple(known[0][0]) if known else ()
+    metric = GaugeMetricFamily(f"dockersweep_{name}", meaning, labels=("engine", *names))
+    for labels, value in known:
+        metric.add_metric((engine, *labels.values()), value)
+    return metric

@@ -1,0 +1,294 @@
+"""The five questions that a disk report is opened for, answered in plain words."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import KINDS
+from dockersweep.model.naming import typed_name
+from dockersweep.model.report import Finding, GrowthOfShare, Report, ReportedObject, Trend
+from dockersweep.report.disk.page.words import (
+    capital,
+    days,
+    days_between,
+    fine_percent,
+    percent,
+    rate,
+    span,
+    standing_of,
+)
+from dockersweep.report.disk.words import (
+    TITLE_OF_SHARE,
+    disk_sentence,
+    former_words,
+    rate_of_disk,
+    won_sentence,
+    won_words,
+)
+from dockersweep.report.headline import NOUN_OF
+from dockersweep.report.text import shorten_middle
+from dockersweep.units import format_size
+from dockersweep.words.amounts import format_interval, plural
+
+STEPS = 3
+NAMED, LONGEST_NAME = 3, 45
+HALF, LARGE_PERCENT = 50, 5
+"""Of the growth of the disk, and of all that was counted: what takes less than the latter is no step of its own."""
+_NO_TREND = "Nothing tells yet"
+_NO_LEDGER = "Earlier scans are not kept: there is no ledger."
+_SWEEP = "dockersweep sweep"
+
+
+class Answer(Struct, frozen=True):
+    """A question, the answer that can be read at a glance, and the sentences that make it exact."""
+
+    question: str
+    short: str
+    sentences: tuple[str, ...]
+
+
+class Step(Struct, frozen=True):
+    """Something to do: what for, and the command or the rule."""
+
+    why: str
+    how: str
+    command: str | None = None
+    """What steps are the same by; None where there is none."""
+
+
+def answers(report: Report) -> tuple[Answer, ...]:
+    """Return what takes most, what can go, what grows, and when the disk is full."""
+    return (_takes_most(report), _can_go(report), _grows(report.trend), _full(report))
+
+
+def first_steps(report: Report) -> tuple[Step, ...]:
+    """Return what to do first, at most three steps: what is critical, the removal, warnings, or the largest note where
+    there is nothing worse, and then what the policy keeps though nothing uses it.
+
+    Empty where nothing needs to be done.
+    """
+    of = {
+        severity: [_fix(finding) for finding in report.findings if finding.severity == severity]
+        for severity in ("critical", "warning", "note")
+    }
+    worse = of["critical"] + of["warning"]
+    steps = [*of["critical"], *_removal(report), *of["warning"], *([] if worse else of["note"][:1]), *_kept(report)]
+    return tuple(_once(steps)[:STEPS])
+
+
+def _fix(finding: Finding) -> Step:
+    return Step(capital(finding.title), finding.fix.text, finding.fix.command)
+
+
+def _removal(report: Report) -> Iterator[Step]:
+    if _goes(report):
+        won = won_words(report)
+        why = f"Give back {format_interval(report.reclaimable)}{f', which wins {won}' if won else ''}"
+        yield Step(why, f"{_SWEEP} by the same policy shows all of it, and asks", _SWEEP)
+
+
+def _kept(report: Report) -> Iterator[Step]:
+    """Yield the look at the largest of what nothing uses and the policy keeps, where it takes much."""
+    kept = _largest(item for item in report.objects if standing_of(item) == "kept")
+    if not kept or 100 * (kept[0].own_bytes or 0) < LARGE_PERCENT * _whole_bytes(report):
+        return
+    largest, others = kept[0], kept[1:NAMED]
+    command = f"dockersweep explain {shlex.quote(f'{largest.kind}:{typed_name(largest.ref, largest.name)}')}"
+    goes, unused = report.reclaimable, report.unused
+    all_kept = unused.low_bytes - goes.low_bytes
+    is_exact = goes.is_exact and unused.is_exact and all_kept > 0
+    size = f", {format_size(all_kept)}" if is_exact else ""
+    why = f"Look at what is unused and yet kept{size}: {_named(largest)}"
+    also = f"; also {', '.join(map(_named, others))}" if others else ""
+    yield Step(f"{why}{also}", f"{command} tells which rule keeps it", command)
+
+
+def _once(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps, those with the same command merged: with the reasons of all and the text of the first."""
+    merged: list[Step] = []
+    for step in steps:
+        same = next(
+            (place for place, known in enumerate(merged) if step.command and known.command == step.command), None
+        )
+        if same is None:
+            merged.append(step)
+        else:
+            first = merged[same]
+            merged[same] = Step(f"{first.why}. {step.why}", first.how, first.command)
+    return merged
+
+
+def _largest(objects: Iterable[ReportedObject]) -> list[ReportedObject]:
+    """Return the objects by their own bytes, the most first, without those that have no bytes of their own."""
+    return sorted((item for item in objects if item.own_bytes), key=lambda item: -(item.own_bytes or 0))
+
+
+def _named(item: ReportedObject) -> str:
+    """Return an object with what it frees: "image app:1 (2.06 MB)", "image 7a1f (untagged, of app, 2.06 MB)"."""
+    former = former_words(item)
+    size = format_size(item.own_bytes)
+    name = shorten_middle(item.name, LONGEST_NAME)
+    return f"{NOUN_OF[item.kind]} {name} ({f'{former}, {size}' if former else size})"
+
+
+def _takes_most(report: Report) -> Answer:
+    question = "What takes most?"
+    known = [share for share in report.shares if share.is_known]
+    if not any(share.size.low_bytes for share in known):
+        return Answer(question, "Nothing that could be read", tuple(_not_read(report)))
+    most = max(known, key=lambda share: share.size.low_bytes)
+    total = _whole_bytes(report)
+    part, size = percent(most.size.low_bytes, total), capital(format_interval(most.size))
+    sentences = [f"{size}, {part} of the {format_size(total)} {_whole(report)}."]
+    if report.objects and report.objects[0].size_bytes:
+        sentences.append(_largest_sentence(report.objects[0]))
+    return Answer(question, TITLE_OF_SHARE[most.share], (*sentences, *_not_read(report)))
+
+
+def _largest_sentence(largest: ReportedObject) -> str:
+    former = former_words(largest)
+    shown = shorten_middle(largest.name, LONGEST_NAME)
+    name = f"{NOUN_OF[largest.kind]} {shown}{f' ({former})' if former else ''}"
+    text = f"The largest single thing is {name}: {format_size(largest.size_bytes)}"
+    if largest.own_bytes is None or largest.own_bytes == largest.size_bytes:
+        return f"{text}."
+    return f"{text} with what it shares, {format_size(largest.own_bytes)} for itself, which it alone gives back."
+
+
+def _whole_bytes(report: Report) -> int:
+    return report.folder_bytes or sum(share.size.low_bytes for share in report.shares if share.is_known)
+
+
+def _whole(report: Report) -> str:
+    return "that the engine's folder takes" if report.folder_bytes else "that could be counted"
+
+
+def _not_read(report: Report) -> Iterator[str]:
+    unknown = [TITLE_OF_SHARE[share.share].lower() for share in report.shares if not share.is_known]
+    if unknown:
+        yield f"Not read, and so not counted: {', '.join(unknown)}."
+
+
+def _can_go(report: Report) -> Answer:
+    question = "What can go?"
+    unused = f"All that is unused takes {format_interval(report.unused)}."
+    counts = Counter(item.kind for item in report.objects if item.goes)
+    if not counts:
+        return Answer(question, "Nothing", (f"By {report.policy_source} nothing that is here goes.", unused))
+    what = ", ".join(plural(counts[kind], NOUN_OF[kind]) for kind in KINDS if counts[kind])
+    sentences = [f"That is what {report.policy_source} would remove now: {what}."]
+    largest = _largest(item for item in report.objects if item.goes)[:NAMED]
+    if largest:
+        sentences.append(f"The largest: {', '.join(map(_named, largest))}.")
+    return Answer(question, capital(format_interval(report.reclaimable)), (*sentences, unused))
+
+
+def _goes(report: Report) -> bool:
+    return any(item.goes for item in report.objects)
+
+
+def _grows(trend: Trend | None) -> Answer:
+    question = "What grows?"
+    if trend is None:
+        return Answer(question, _NO_TREND, (_NO_LEDGER,))
+    kinds = [
+        growth for growth in trend.growth if growth.share not in ("total", "disk") and growth.bytes_per_day is not None
+    ]
+    if not kinds:
+        return Answer(question, _too_few(trend), (f"{capital(trend.text)}.",))
+    growing = sorted((growth for growth in kinds if _slope(growth) > 0), key=_slope, reverse=True)
+    others = _of_others(trend)
+    if not growing:
+        watched = f"In the last {span(kinds[0].span_seconds)} nothing of the engine has grown."
+        return Answer(question, "Not the engine" if others else "Nothing", (*others, watched))
+    first, *next_ones = growing
+    by = f"{_between(first)}, seen in {plural(first.points, 'scan')} over {span(first.span_seconds)}."
+    sentences = [f"By {by}"]
+    if _may_be_chance(first):
+        sentences.append("It may be chance: over so few scans nothing grows for certain.")
+    if next_ones:
+        also = ", ".join(f"{_name(growth).lower()} ({rate(_slope(growth))})" for growth in next_ones[:2])
+        sentences.append(f"Then {also}.")
+    if _engine_percent(trend) < HALF:
+        sentences[0] = f"Of the engine most of all {_name(first).lower()}: by {by}"
+        return Answer(question, "Mostly not the engine", (*others, *sentences))
+    return Answer(question, f"{_name(first)}: {rate(_slope(first))}", (*sentences, *others))
+
+
+def _too_few(trend: Trend) -> str:
+    count = max((growth.points for growth in trend.growth), default=len(trend.points))
+    return "One scan is not enough" if count == 1 else f"{count} scans are not enough" if count else _NO_TREND
+
+
+def _of_others(trend: Trend) -> tuple[str, ...]:
+    """Return what of the growth of the disk is the engine's, where both are known."""
+    grows = rate_of_disk(trend)
+    total = next(
+        (growth for growth in trend.growth if growth.share == "total" and growth.bytes_per_day is not None), None
+    )
+    if total is None or grows <= 0:
+        return ()
+    part = _engine_percent(trend)
+    part_words = (
+        "nothing of that is the engine's" if part <= 0
+        else "all of that is the engine's" if part > 100
+        else f"of that the engine is {fine_percent(part)}"
+    )  # fmt: skip
+    return (f"The disk fills at {rate(grows)}; {part_words}.",)
+
+
+def _engine_percent(trend: Trend) -> float:
+    """Return how much of the growth of the disk is the engine's; 100 where that is not known, or it does not grow."""
+    grows = rate_of_disk(trend)
+    total = next((growth.bytes_per_day for growth in trend.growth if growth.share == "total"), None)
+    return 100 * total / grows if total is not None and grows > 0 else 100.0
+
+
+def _may_be_chance(growth: GrowthOfShare) -> bool:
+    return growth.low_bytes_per_day is not None and growth.low_bytes_per_day <= 0
+
+
+def _slope(growth: GrowthOfShare) -> int:
+    return growth.bytes_per_day or 0
+
+
+def _name(growth: GrowthOfShare) -> str:
+    return TITLE_OF_SHARE[growth.share]
+
+
+def _between(growth: GrowthOfShare) -> str:
+    if growth.low_bytes_per_day is None or growth.high_bytes_per_day is None:
+        return f"about {rate(_slope(growth))}"
+    low, high = rate(growth.low_bytes_per_day), rate(growth.high_bytes_per_day)
+    if low == high:
+        return low
+    return f"{format_size(growth.low_bytes_per_day)} to {high}"
+
+
+def _full(report: Report) -> Answer:
+    question, trend = "When is the disk full?", report.trend
+    sentences = [disk_sentence(report.disk)]
+    if trend is None:
+        return Answer(question, _NO_TREND, (_NO_LEDGER, *sentences))
+    if report.disk is None:
+        return Answer(question, _NO_TREND, tuple(sentences))
+    if trend.full_in_days is None and not _disk_growth(trend):
+        return Answer(question, _too_few(trend), (f"{capital(trend.text)}.", *sentences))
+    won = won_sentence(report)
+    if won:
+        sentences.append(won)
+    if trend.full_in_days is None:
+        soonest = trend.full_in_days_soonest
+        grows = "It does not grow." if soonest is None else f"It hardly grows; at worst it is full in {days(soonest)}."
+        return Answer(question, "Not at this rate", (*sentences, grows))
+    soonest, latest = trend.full_in_days_soonest or trend.full_in_days, trend.full_in_days_latest
+    if latest is None:
+        return Answer(question, f"In {days(soonest)} or later", (*sentences, "At this rate perhaps never."))
+    short = f"In {days_between(soonest, latest)}"
+    return Answer(question, short, (f"Most likely in {days(trend.full_in_days)}, if it goes on like this.", *sentences))
+
+
+def _disk_growth(trend: Trend) -> bool:
+    return any(growth.share == "disk" and growth.bytes_per_day is not None for growth in trend.growth)

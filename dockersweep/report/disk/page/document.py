@@ -1,0 +1,147 @@
+"""Puts the page together from its template, style and script, which it may alone use."""
+
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from functools import cache
+from hashlib import sha256
+from pkgutil import get_data
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from msgspec import Struct
+
+from dockersweep.model.report import Group, Report
+from dockersweep.report.disk.page import rows, trend_lines
+from dockersweep.report.disk.page.answers import answers, first_steps
+from dockersweep.report.disk.page.treemap import tree, treemap
+from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDING, capital, together
+from dockersweep.report.disk.words import (
+    FOLDER,
+    REMAINDER,
+    TITLE_OF_SHARE,
+    address_sentence,
+    disk_sentence,
+    signed_size,
+    sizes_sentences,
+    trend_sentence,
+)
+from dockersweep.report.text import printable
+from dockersweep.units import format_instant, format_size
+from dockersweep.words.amounts import plural
+
+WIDE_MAP, NARROW_MAP = (1120, 620), (380, 640)
+WIDE_LINES, NARROW_LINES = (1120, 300, 8), (380, 260, 3)
+"""Width, height, and how many dates there is room for."""
+
+FEW_WARNINGS = 4
+
+
+class DrawnTrend(Struct, frozen=True):
+    """A drawing of a trend for each width, and the lines for its legend."""
+
+    title: str
+    lines: Sequence[trend_lines.Line]
+    drawings: tuple[tuple[str, Markup], ...]
+
+
+class GroupTable(Struct, frozen=True):
+    """A table of groups: its title, and the headings of what groups are and of what is counted of them."""
+
+    title: str
+    heading: str
+    counted: str
+    groups: Sequence[Group]
+
+    @property
+    def shown(self) -> tuple[rows.GroupRow, ...]:
+        """The rows of the largest groups."""
+        return rows.group_rows(self.groups)
+
+
+def page(report: Report) -> str:
+    """Return the whole page; every name in it is made printable and escaped."""
+    style, script = _part("page.css"), _part("page.js")
+    branches = tree(report)
+    objects = list(rows.object_rows(report.objects))
+    return _environment().get_template("page.html").render(
+        report=report,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        answers=answers(report),
+        steps=first_steps(report),
+        shares=rows.share_rows(report),
+        map=branches,
+        maps=[("wide", treemap(branches, *WIDE_MAP)), ("narrow", treemap(branches, *NARROW_MAP))],
+        undrawn=sum(1 for item in report.objects if item.own_bytes is None),
+        trends=tuple(_trends(report)),
+        groups=[
+            GroupTable("By project", "Project", "Objects", report.projects),
+            GroupTable("By repository", "Repository", "Versions", report.repositories),
+            GroupTable("By age", "Age", "Objects", report.ages),
+        ],
+        first_rows=Markup("".join(objects[: rows.FIRST_ROWS])),
+        other_rows=Markup("".join(objects[rows.FIRST_ROWS :])),
+        trend_sentence=trend_sentence(report),
+        disk_sentence=disk_sentence(report.disk),
+        address=address_sentence(report.engine),
+        sizes=sizes_sentences(report),
+    )  # fmt: skip
+
+
+def _trends(report: Report) -> Iterator[DrawnTrend]:
+    if report.trend is None:
+        return
+    # Its library takes long to load, and a report of a saved inventory has no trend.
+    from dockersweep.report.disk.page.line_drawing import drawing
+
+    for title, lines in (
+        ("What the engine's things took", trend_lines.kind_lines(report)),
+        ("What was used of the disk, by whomever", trend_lines.disk_line(report)),
+    ):
+        description = f"{title}: " + ", ".join(f"{line.name} {format_size(line.last_bytes)}" for line in lines)
+        wide, narrow = (drawing(lines, *size, description) for size in (WIDE_LINES, NARROW_LINES))
+        if wide:
+            yield DrawnTrend(title, lines, (("wide", wide), ("narrow", narrow)))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dockersweep.report.disk.page", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_finalize,
+        # A page is made once, and its template takes longer to optimize than that saves.
+        optimized=False,
+    )  # fmt: skip
+    environment.filters |= {
+        "size": format_size,
+        "instant": format_instant,
+        "capital": capital,
+        "together": together,
+        "plural": plural,
+    }
+    environment.filters["growth"] = signed_size
+    environment.globals |= {
+        "FIRST_ROWS": rows.FIRST_ROWS, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
+        "NAME_OF_STANDING": NAME_OF_STANDING,
+        "TITLE_OF_SHARE": TITLE_OF_SHARE, "REMAINDER": REMAINDER, "FOLDER": FOLDER,
+    }  # fmt: skip
+    return environment
+
+
+def _finalize(value: object) -> object:
+    """Make all that is text printable before it is escaped."""
+    return printable(value) if type(value) is str else value
+
+
+def _part(name: str) -> str:
+    # importlib.resources would load what reads zip files, which takes longer than all of the page's own modules.
+    text = get_data("dockersweep.report.disk.page", name)
+    assert text is not None, "the loader of the package tells of no files"
+    return text.decode()
+
+
+def _hash(text: str) -> str:
+    """Return what a Content-Security-Policy names an inline style or script by."""
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"

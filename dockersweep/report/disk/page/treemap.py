@@ -1,0 +1,227 @@
+"""The map of everything: kind, then project or repository, then object, each as large as the bytes it has for itself.
+
+The layout is squarify's; it is laid out for each width anew, so that its words stay readable.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import squarify
+from msgspec import Struct
+
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.report import Report, ReportedObject, ShareOfDisk
+from dockersweep.report.disk.page.words import NAME_OF_STANDING, STANDINGS, Standing, standing_of
+from dockersweep.report.headline import NOUN_OF, TITLE_OF
+from dockersweep.report.text import printable, shorten_middle
+from dockersweep.units import format_size
+
+SMALLEST_TILE = 400
+"""Square units of the map: what is smaller is drawn together with its like."""
+HEADER = 18
+GAP = 2
+LETTER = 7.2
+"""How wide a letter is drawn in the widest of the page's typefaces."""
+_JOINTS = "-_/."
+SHARED = "shared"
+"""What several objects of a kind have together, and none for itself."""
+
+
+class Box(Struct, frozen=True):
+    """A rectangle of the map, in its units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Tile(Struct, frozen=True):
+    """A rectangle with what is written in it; `standing` is None for the frame of a kind or a group."""
+
+    box: Box
+    level: int
+    """1 is a kind, 2 a project or repository, 3 an object."""
+    standing: Standing | None
+    label: str
+    """As much of the name as there is room for; "" where there is none."""
+    size: str
+    description: str
+    """All of it, shown where the pointer is: "volume shop_data: 4.10 GB, in use"."""
+
+
+class Map(Struct, frozen=True):
+    """A map of so many units, and its tiles, the frames before what is in them."""
+
+    width: int
+    height: int
+    tiles: tuple[Tile, ...]
+
+
+class Leaf(NamedTuple):
+    """An object, several small ones that stand alike, or what several of a kind share."""
+
+    name: str
+    """Of an object, or what is written for all that is shared."""
+    noun: str
+    size_bytes: int
+    standing: Standing
+    objects: int = 1
+    is_shared: bool = False
+
+
+class Branch(Struct, frozen=True):
+    """A kind or a group, and what is in it, the largest first."""
+
+    name: str
+    size_bytes: int
+    parts: tuple["Branch | Leaf", ...]
+
+
+def tree(report: Report) -> tuple[Branch, ...]:
+    """Return the kinds that take space, the largest first; what several objects share is a part of their kind."""
+    of_kinds: dict[Kind, list[ReportedObject]] = {kind: [] for kind in KINDS}
+    for item in report.objects:
+        if item.own_bytes:
+            of_kinds[item.kind].append(item)
+    branches = [_kind(report, kind, objects) for kind, objects in of_kinds.items()]
+    return tuple(
+        sorted((branch for branch in branches if branch.size_bytes > 0), key=lambda branch: -branch.size_bytes)
+    )
+
+
+def treemap(branches: Sequence[Branch], width: int, height: int) -> Map:
+    """Return the map of these kinds in this size."""
+    tiles = _tiles(branches, Box(0, 0, width, height), 1, "")
+    return Map(width, height, tuple(tiles))
+
+
+def _kind(report: Report, kind: Kind, objects: Iterable[ReportedObject]) -> Branch:
+    groups: dict[str, list[Leaf]] = {}
+    noun = NOUN_OF[kind]
+    for item in objects:
+        leaf = Leaf(item.name, noun, item.own_bytes or 0, standing_of(item))
+        groups.setdefault(_group_of(item), []).append(leaf)
+    parts: list[Branch | Leaf] = [_branch(name, leaves) for name, leaves in groups.items() if name]
+    parts += groups.get("", [])
+    leaves = [leaf for group in groups.values() for leaf in group]
+    parts += [part for share in report.shares if share.share == kind for part in _shared(share, leaves)]
+    return _branch(TITLE_OF[kind], parts)
+
+
+def _group_of(item: ReportedObject) -> str:
+    return (item.repository if item.kind == "image" else item.project) or ""
+
+
+def _branch(name: str, parts: Iterable[Branch | Leaf]) -> Branch:
+    ordered = tuple(sorted(parts, key=lambda part: -part.size_bytes))
+    return Branch(name, sum(part.size_bytes for part in ordered), ordered)
+
+
+def _shared(share: ShareOfDisk, leaves: Sequence[Leaf]) -> Iterator[Leaf]:
+    """Yield what no object of the kind has for itself, by what becomes of it: layers that several of them hold."""
+    own: Counter[Standing] = Counter()
+    for leaf in leaves:
+        own[leaf.standing] += leaf.size_bytes
+    rest = max(0, share.size.low_bytes - own.total())
+    goes, unused = share.reclaimable.low_bytes, share.unused.low_bytes
+    sizes: tuple[tuple[Standing, int], ...] = (("goes", goes), ("kept", unused - goes), ("in-use", 2**63))
+    for standing, size in sizes:
+        part = max(0, min(rest, size - own[standing]))
+        if part:
+            yield Leaf(SHARED, "", part, standing, is_shared=True)
+        rest -= part
+
+
+def _tiles(parts: Sequence[Branch | Leaf], box: Box, level: int, inside: str) -> Iterator[Tile]:
+    whole = sum(part.size_bytes for part in parts)
+    area = box.width * box.height
+    if not whole or box.width <= 0 or box.height <= 0:
+        return
+    # Tiles under one unit are invisible, and squarify may divide by their width.
+    drawn = [part for part in _drawn(parts, SMALLEST_TILE * whole / area) if part.size_bytes * area >= whole]
+    drawn_bytes = sum(part.size_bytes for part in drawn)
+    sizes = [part.size_bytes * area / drawn_bytes for part in drawn]
+    for part, place in zip(drawn, squarify.squarify(sizes, box.x, box.y, box.width, box.height), strict=True):
+        yield from _tile(part, _within(place["x"], place["y"], place["dx"], place["dy"], GAP / 2), level, inside)
+
+
+def _tile(part: Branch | Leaf, box: Box, level: int, inside: str) -> Iterator[Tile]:
+    if box.width < 1 or box.height < 1:
+        return
+    if isinstance(part, Leaf):
+        yield _leaf_tile(part, box, inside)
+        return
+    has_header = box.height > 2.5 * HEADER and box.width > 40
+    yield _frame_tile(part, box, level, has_header)
+    header = HEADER if has_header else GAP
+    room = Box(box.x + GAP, box.y + header, box.width - 2 * GAP, box.height - header - GAP)
+    yield from _tiles(part.parts, room, level + 1, "" if level == 1 else part.name)
+
+
+def _leaf_tile(leaf: Leaf, box: Box, inside: str) -> Tile:
+    size = format_size(leaf.size_bytes)
+    if leaf.is_shared:
+        short, named = SHARED, "shared by several"
+    elif leaf.objects > 1:
+        short, named = f"+{leaf.objects}", f"{leaf.objects} smaller ones{f' of {inside}' if inside else ''}"
+    else:
+        short, named = _without(leaf.name, inside), f"{leaf.noun} {leaf.name}".strip()
+    description = f"{named}: {size}, {NAME_OF_STANDING[leaf.standing]}"
+    letters, least = _letters(box), len(SHARED) if leaf.is_shared else min(4, len(short))
+    if box.height <= 14 or letters < least:
+        return Tile(box, 3, leaf.standing, "", "", description)
+    fits_size = box.height > 32 and letters >= len(size)
+    return Tile(
+        box, 3, leaf.standing, shorten_middle(printable(short), letters), size if fits_size else "", description
+    )
+
+
+def _frame_tile(branch: Branch, box: Box, level: int, has_header: bool) -> Tile:
+    size, name, letters = format_size(branch.size_bytes), printable(branch.name), _letters(box)
+    description = f"{branch.name}: {size}"
+    if not has_header or letters < 4:
+        return Tile(box, level, None, "", "", description)
+    # The name and the size have one line.
+    beside = letters - len(size) - 2
+    if beside < min(6, len(name)):
+        return Tile(box, level, None, shorten_middle(name, letters), "", description)
+    return Tile(box, level, None, shorten_middle(name, beside), size, description)
+
+
+def _letters(box: Box) -> int:
+    return max(0, int((box.width - 8) / LETTER))
+
+
+def _without(name: str, inside: str) -> str:
+    """Return the name without that of the group it is in: "shop-web-1" in "shop" is "web-1", "app:2" in "app" ":2"."""
+    rest = name.removeprefix(inside)
+    if not inside or rest[:1] not in tuple(f"{_JOINTS}:@"):
+        return name
+    return rest.lstrip(_JOINTS) or name
+
+
+def _drawn(parts: Sequence[Branch | Leaf], smallest_bytes: float) -> list[Branch | Leaf]:
+    """Return the parts with the small ones put together, those that stand alike in one."""
+    large = [part for part in parts if part.size_bytes >= smallest_bytes]
+    small = [leaf for part in parts if part.size_bytes < smallest_bytes for leaf in _leaves(part)]
+    together: list[Branch | Leaf] = [*large]
+    for standing in STANDINGS:
+        alike = [leaf for leaf in small if leaf.standing == standing]
+        if alike:
+            size, count = sum(leaf.size_bytes for leaf in alike), sum(leaf.objects for leaf in alike)
+            together.append(alike[0] if count == 1 else Leaf("", "", size, standing, count))
+    return sorted(together, key=lambda part: -part.size_bytes)
+
+
+def _leaves(part: Branch | Leaf) -> Iterator[Leaf]:
+    if isinstance(part, Leaf):
+        yield part
+    else:
+        for inner in part.parts:
+            yield from _leaves(inner)
+
+
+def _within(x: float, y: float, width: float, height: float, gap: float) -> Box:
+    return Box(x + gap, y + gap, width - 2 * gap, height - 2 * gap)

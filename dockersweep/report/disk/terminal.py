@@ -1,0 +1,159 @@
+"""A disk report on a terminal: where the disk went, whether it gets worse, what to do, what is largest."""
+
+from collections.abc import Iterator, Sequence
+
+from dockersweep.model.report import Finding, Group, Report, ShareOfDisk
+from dockersweep.report.disk import words
+from dockersweep.report.disk.bars import bar
+from dockersweep.report.formats.table import GAP
+from dockersweep.report.layout import Column, Section
+from dockersweep.units import format_size
+
+LARGEST = 10
+LARGEST_GROUPS = 5
+MOST_FINDINGS = 6
+GROWING = 4
+NARROWEST_BAR, WIDEST_BAR = 6, 40
+WIDTH = 80
+
+_SHARES = (
+    Column("WHERE IT WENT"),
+    Column("COUNT", right=True),
+    Column("IN USE", right=True),
+    Column("UNUSED", right=True),
+    Column("SIZE", right=True, wraps=True, narrowest=10),
+    Column("RECLAIMABLE", right=True, wraps=True, narrowest=11),
+    Column("ALL UNUSED", right=True, wraps=True, narrowest=10),
+)
+_GROWTH = (
+    Column("WHAT GROWS"),
+    Column("A DAY", right=True),
+    Column("A WEEK", right=True),
+    Column("BETWEEN", wraps=True),
+    Column("POINTS", wraps=True),
+)
+_LARGEST = (
+    Column("LARGEST", right=True),
+    Column("FOR ITSELF", right=True),
+    Column("KIND"),
+    Column("NAME", shortens=True),
+    Column("STATE", wraps=True),
+)
+
+
+def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Iterator[Section]:
+    """Yield what stands between the engine and the warnings; bars fill `width`, and are for those who look at them."""
+    yield Section(
+        sentences=(f"Disk: {words.disk_sentence(report.disk)}", *_disk_bar(report, width if with_bars else None))
+    )
+    columns, rows = _shares(report, width, with_bars)
+    yield Section(columns=columns, rows=rows)
+    yield Section(sentences=(words.sum_sentence(report),))
+    yield _trend(report)
+    yield from _findings(report)
+    yield _largest(report)
+    yield from _groups("BY COMPOSE PROJECT", report.projects)
+    yield from _groups("BY REPOSITORY", report.repositories)
+    yield Section(sentences=(f"By age: {words.ages_sentence(report)}.", f"Layers: {words.sharing_sentence(report)}."))
+
+
+def _disk_bar(report: Report, width: int | None) -> Iterator[str]:
+    """Yield a bar of the disk in that many columns, and what its blocks mean; nothing without a width."""
+    disk = report.disk
+    if disk is None or width is None:
+        return
+    used = disk.total_bytes - disk.free_bytes
+    own = min(used, report.folder_bytes or 0)
+    full = bar(disk.total_bytes, used, 0, width - 2)
+    ours = bar(disk.total_bytes, own, 0, width - 2) if own else ""
+    # What is the engine's own stands first.
+    drawn = ours + "▓" * (len(full) - len(ours))
+    yield f"[{drawn.ljust(width - 2, '·')}]"
+    yield "█ the engine's folder, ▓ others, · free" if own else "▓ used, · free"
+
+
+def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequence[Column], list[tuple[str, ...]]]:
+    """Return columns and rows; where there is no room for a bar, the number of unused objects is left out."""
+    rows = words.share_rows(report)
+    columns: Sequence[Column] = _SHARES
+    room = (width or WIDTH) - _widths(columns, rows) - (GAP + NARROWEST_BAR if with_bars else 0)
+    if room < 0:
+        columns, rows = (*columns[:3], *columns[4:]), [(*row[:3], *row[4:]) for row in rows]
+        room += GAP + len(_SHARES[3].heading)
+    if not with_bars:
+        return columns, rows
+    bar_width = NARROWEST_BAR + max(0, min(room, WIDEST_BAR - NARROWEST_BAR))
+    whole = report.folder_bytes or sum(map(_most, report.shares))
+    drawn = [
+        bar(whole, max(0, _most(row) - row.unused.low_bytes), row.unused.low_bytes, bar_width) for row in report.shares
+    ]
+    drawn += [""] * (len(rows) - len(drawn))
+    with_bar = [(*row[:-2], drawing, *row[-2:]) for row, drawing in zip(rows, drawn, strict=True)]
+    return (*columns[:-2], Column(""), *columns[-2:]), with_bar
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table is at least: what wraps is as wide as it must be."""
+    taken = GAP * (len(columns) - 1)
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
+        widest = max(len(cell) for cell in (column.heading, *cells))
+        taken += min(widest, column.narrowest) if column.wraps else widest
+    return taken
+
+
+def _most(row: ShareOfDisk) -> int:
+    return row.size.low_bytes if row.size.high_bytes is None else row.size.high_bytes
+
+
+def _trend(report: Report) -> Section:
+    rates = [words.growth_cells(growth) for growth in words.known_growth(report)]
+    # The disk and the sum come last, and are always shown.
+    shown = rates if len(rates) <= GROWING + 2 else [*rates[:GROWING], *rates[-2:]]
+    return Section(sentences=(f"Is it getting worse: {words.trend_sentence(report)}",), columns=_GROWTH, rows=shown)
+
+
+def _findings(report: Report) -> Iterator[Section]:
+    nothing = "" if report.findings else " nothing was found that should be looked at."
+    yield Section(sentences=(f"What to do:{nothing}",))
+    for finding in report.findings[:MOST_FINDINGS]:
+        yield from _finding(finding)
+    others = report.findings[MOST_FINDINGS:]
+    if others:
+        named = ", ".join(f"{finding.id} {finding.title}" for finding in others)
+        yield Section(sentences=(f"and {named}; --format json has all of them",), indent=2, goes_on=True)
+    yield Section(sentences=words.finding_notes(report), goes_on=True)
+
+
+def _finding(finding: Finding) -> Iterator[Section]:
+    size = f", {format_size(finding.size_bytes)}" if finding.size_bytes and finding.objects > 1 else ""
+    yield Section(sentences=(f"{finding.severity} {finding.id}: {finding.title}{size}",), indent=2, goes_on=True)
+    details = (f"seen by: {words.evidence_text(finding)}", f"mend: {finding.fix.text}")
+    yield Section(sentences=details, indent=6, goes_on=True)
+
+
+def _largest(report: Report) -> Section:
+    shown = [item for item in report.objects[:LARGEST] if item.size_bytes]
+    rows = [
+        (format_size(item.size_bytes), format_size(item.own_bytes), item.kind, item.name, words.state_words(item))
+        for item in shown
+    ]
+    return Section(columns=_LARGEST, rows=rows)
+
+
+def _groups(heading: str, groups: Sequence[Group]) -> Iterator[Section]:
+    if not groups:
+        return
+    has_versions = groups[0].versions is not None
+    columns = (
+        Column("SIZE", right=True),
+        Column("UNUSED", right=True),
+        Column("VERSIONS" if has_versions else "OBJECTS", right=True),
+        Column(heading, shortens=True),
+    )
+    rows = [
+        (format_size(group.size_bytes), format_size(group.unused_bytes), str(group.objects), group.name)
+        for group in groups[:LARGEST_GROUPS]
+    ]
+    if len(groups) > LARGEST_GROUPS:
+        rows.append(("", "", "", f"and {len(groups) - LARGEST_GROUPS} more"))
+    yield Section(columns=columns, rows=rows)

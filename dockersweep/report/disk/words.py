@@ -1,0 +1,216 @@
+"""What the forms of the disk report say alike: the names of its rows, and its sentences."""
+
+import shlex
+
+from dockersweep.model.inventory import Disk, Engine
+from dockersweep.model.naming import short_id
+from dockersweep.model.quantities import known_sum
+from dockersweep.model.report import (
+    Finding,
+    GrownShare,
+    GrowthOfShare,
+    Report,
+    ReportedObject,
+    Share,
+    ShareOfDisk,
+    Trend,
+)
+from dockersweep.report.headline import base_sentence
+from dockersweep.units import DAY, HOUR, format_duration, format_size
+from dockersweep.words.amounts import format_interval, plural
+
+TITLE_OF_SHARE: dict[GrownShare, str] = {
+    "image": "Images",
+    "writable-layer": "Writable layers",
+    "container-log": "Container logs",
+    "volume": "Volumes",
+    "network": "Networks",
+    "build-cache": "Build cache",
+    "total": "All of these",
+    "disk": "The disk, in use",
+}
+REMAINDER = "Remainder"
+FOLDER = "Engine's folder"
+WEEK_DAYS = 7
+NO_SPACE: tuple[Share, ...] = ("network",)
+SHOWN_EVIDENCE = 3
+
+
+def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
+    """Return count, in use, unused, size, reclaimable and all unused."""
+    if not row.is_known:
+        return ("unknown",) * 6
+    counts = str(row.count), str(row.in_use), str(row.count - row.in_use)
+    if row.share in NO_SPACE:
+        return *counts, "", "", ""
+    return *counts, *map(format_interval, (row.size, row.reclaimable, row.unused))
+
+
+def share_rows(report: Report) -> list[tuple[str, ...]]:
+    """Return a row for each share; below, what else is in the engine's folder, and all of that."""
+    rows: list[tuple[str, ...]] = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in report.shares]
+    if report.folder_bytes is not None:
+        folder = ((REMAINDER, report.remainder_bytes), (FOLDER, report.folder_bytes))
+        rows += [(title, "", "", "", format_size(size), "", "") for title, size in folder]
+    return rows
+
+
+def disk_sentence(disk: Disk | None) -> str:
+    """Return how full the disk is."""
+    if disk is None:
+        return "How full the engine's disk is cannot be told from here."
+    percent = 100 * (disk.total_bytes - disk.free_bytes) / max(1, disk.total_bytes)
+    text = f"{percent:.0f} % of {format_size(disk.total_bytes)} are used, {format_size(disk.free_bytes)} are free"
+    if disk.total_inodes and disk.free_inodes is not None:
+        text += f"; {100 * (disk.total_inodes - disk.free_inodes) / disk.total_inodes:.0f} % of its inodes are used"
+    return f"{text}."
+
+
+def sum_sentence(report: Report) -> str:
+    """Return what goes by the policy, what would if all that is unused went, and what sizes are."""
+    return (
+        f"Reclaimable is what {report.policy_source} would remove: {format_interval(report.reclaimable)}. "
+        f"All that is unused would give back {format_interval(report.unused)}. "
+        f"{sizes_sentences(report)}"
+    )
+
+
+def sizes_sentences(report: Report) -> str:
+    """Return what sizes are, and what of the writable layers is not the engine's."""
+    base = base_sentence(report.size_base, report.not_from_disk)
+    [row] = [row for row in report.shares if row.share == "writable-layer"]
+    if not row.external:
+        return base
+    of_which = f"{plural(row.external, 'container')} of other tools, {format_size(row.external_bytes)}"
+    return f"{base} Among the writable layers are {of_which}: podman ps --all --external lists them."
+
+
+def trend_sentence(report: Report) -> str:
+    """Return when the disk is full, or why that is not known."""
+    if report.trend is None:
+        return "No ledger tells what there was before."
+    text = report.trend.text
+    sentence = f"{text[:1].upper()}{text[1:]}."
+    won = won_sentence(report)
+    return f"{sentence} {won}" if won else sentence
+
+
+def won_sentence(report: Report) -> str | None:
+    """Return how much later the disk is full after a sweep; None where nothing goes, or that is not known."""
+    won = won_words(report)
+    return None if won is None else f"Giving back {format_interval(report.reclaimable)} wins {won}."
+
+
+def won_words(report: Report) -> str | None:
+    """Return how much later the disk is full after a sweep: "less than an hour", "at most 3 days"."""
+    goes = report.reclaimable
+    size = goes.low_bytes if goes.high_bytes is None else goes.high_bytes
+    if report.trend is None or report.trend.full_in_days is None:
+        return None
+    rate = rate_of_disk(report.trend)
+    if rate <= 0 or not size:
+        return None
+    seconds = DAY * size / rate
+    if seconds < HOUR:
+        # However much more it is than is known, it may be longer.
+        return "less than an hour" if goes.high_bytes is not None else None
+    limit = "" if goes.is_exact else "at least " if goes.high_bytes is None else "at most "
+    return f"{limit}{format_duration(seconds)}"
+
+
+def rate_of_disk(trend: Trend) -> int:
+    """Return how many bytes a day the use of the disk grows; 0 where that is not known."""
+    return next((growth.bytes_per_day or 0 for growth in trend.growth if growth.share == "disk"), 0)
+
+
+def former_words(item: ReportedObject) -> str | None:
+    """Return what an image was that nothing but its id names: "untagged, of shop/web"; None for all else."""
+    if item.kind != "image" or item.name != short_id(item.id):
+        return None
+    if item.repository:
+        return f"untagged, of {item.repository}"
+    if item.age_seconds is None or item.age_source is None:
+        return "untagged"
+    return f"untagged, {item.age_source} {format_duration(item.age_seconds)} ago"
+
+
+def state_words(item: ReportedObject) -> str:
+    """Return how an object stands, and of an image without a name what it was."""
+    former = former_words(item)
+    return f"{former}; {item.why}" if former else item.why
+
+
+def known_growth(report: Report) -> tuple[GrowthOfShare, ...]:
+    """Return the growth of what is known to grow or to shrink, what grew most first."""
+    return tuple(growth for growth in (report.trend.growth if report.trend else ()) if growth.bytes_per_day)
+
+
+def growth_cells(growth: GrowthOfShare) -> tuple[str, str, str, str, str]:
+    """Return the name, what it grows a day and a week, in what range, and by how many points."""
+    low, high = growth.low_bytes_per_day, growth.high_bytes_per_day
+    day = growth.bytes_per_day or 0
+    return (
+        TITLE_OF_SHARE[growth.share],
+        signed_size(day),
+        signed_size(day * WEEK_DAYS),
+        "unknown" if low is None or high is None else f"{signed_size(low)} to {signed_size(high)} a day",
+        f"{growth.points} over {format_duration(growth.span_seconds)}",
+    )
+
+
+def signed_size(size_bytes: int) -> str:
+    """Return "+1.20 GB", "-300 kB", "0 B"."""
+    return f"+{format_size(size_bytes)}" if size_bytes > 0 else format_size(size_bytes)
+
+
+def evidence_text(finding: Finding, most: int = SHOWN_EVIDENCE) -> str:
+    """Return the evidence of a finding in one line: the worst of it, and how many more objects there are."""
+    shown = "; ".join(finding.evidence[:most])
+    more = finding.objects - min(most, len(finding.evidence))
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def ages_sentence(report: Report) -> str:
+    """Return what is of which age, without the bands in which nothing is."""
+    bands = [f"{group.name} {format_size(group.size_bytes)}" for group in report.ages if group.objects]
+    return ", ".join(bands) or "there is nothing"
+
+
+def sharing_sentence(report: Report) -> str:
+    """Return how many layers one image has alone, and how many several share."""
+    alone = [layers for layers in report.sharing if layers.images == 1]
+    several = [layers for layers in report.sharing if layers.images > 1]
+    parts = [
+        f"{plural(layers.layers, 'layer')} of one image each: {format_size(layers.size_bytes)}" for layers in alone
+    ]
+    if several:
+        sizes = [layers.size_bytes for layers in several]
+        size = known_sum(sizes)
+        count = plural(sum(layers.layers for layers in several), "layer")
+        parts.append(f"{count} of 2 to {several[0].images} images: {format_size(size)}")
+    return "; ".join(parts) or "no image has layers that are known"
+
+
+def address_sentence(engine: Engine) -> str | None:
+    """Return with which flag commands reach the engine, where only flags named it: without, docker and dockersweep
+    would mean another engine, and remove what is called the same there. None where they find it by themselves."""
+    if engine.endpoint_source == "--host":
+        flag = f"-H {shlex.quote(engine.endpoint)}"
+    elif engine.context_flag is not None:
+        flag = f"--context {shlex.quote(engine.context_flag)}"
+    else:
+        return None
+    return f"This engine was named by a flag, which every command here needs too: {flag}."
+
+
+def silenced_sentence(report: Report) -> str | None:
+    """Return which findings the policy silences; None where it silences none that there are."""
+    if not report.silenced:
+        return None
+    return f"Silenced by the policy: {', '.join(report.silenced)}."
+
+
+def finding_notes(report: Report) -> list[str]:
+    """Return what stands below the findings: which flag their commands need, and which of them are silenced."""
+    address = address_sentence(report.engine) if report.findings else None
+    return [sentence for sentence in (address, silenced_sentence(report)) if sentence]

@@ -1,0 +1,198 @@
+"""The explanation of one object; for spreadsheets a row for each reason, tag, holder and rule, and the forecast."""
+
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+
+from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject
+from dockersweep.model.naming import short_id
+from dockersweep.model.reason import ReasonCode
+from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
+from dockersweep.report.layout import Column, Layout, Rows, Section
+from dockersweep.units import format_instant, format_size
+from dockersweep.words.ages import by_text
+from dockersweep.words.amounts import amount_words, plural
+from dockersweep.words.lists import both
+from dockersweep.words.reasons import about_text, beyond_text, reason_text
+
+MOST_CHAINS = 10
+_FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
+_REASONS = (Column("RULE", shortens=True), Column("TEXT", wraps=True))
+_USES = (Column("AT"), Column("WHAT"), Column("BY", shortens=True))
+_RULES = (Column("RULE", shortens=True), Column("SAYS"), Column("WHY", wraps=True))
+_TAGS = (Column("TAG", shortens=True), Column("VERDICT"), Column("WHY", wraps=True))
+_UNKNOWN = "an unknown amount"
+_HEADINGS = ("kind", "id", "name", "part", "about", "says", "text")
+_SAYS: dict[RuleSays, str] = {
+    "removes": "removes",
+    "keeps": "keeps",
+    "not-yet": "not yet",
+    "does-not-remove": "no",
+}
+_BEYOND: tuple[ReasonCode, ...] = ("external", "service")
+"""The codes of reasons that name a holder which is no object."""
+
+
+def explanation_layout(explanation: Explanation) -> Layout:
+    """Return an explanation laid out; all rows begin with the object, so that those of several can be put together."""
+    subject = explanation.subject
+    rows = ((subject.kind, subject.id, subject.name, *row) for row in _csv_rows(explanation))
+    return Layout(_title(subject), _sections(explanation), Rows(_HEADINGS, rows))
+
+
+def _sections(explanation: Explanation) -> Iterator[Section]:
+    yield Section(sentences=(engine_sentence(explanation.engine, explanation.taken_at),))
+    yield Section(sentences=(_title(explanation.subject),), goes_on=True, only="terminal")
+    yield Section(columns=_FACTS, rows=list(_facts(explanation)), header=False, goes_on=True)
+    yield Section(_verdict(explanation), columns=_REASONS, rows=_reasons(explanation), header=False)
+    yield from _last_uses(explanation)
+    tags = [(one.tag, "goes" if one.goes else "stays", one.why) for one in explanation.tags]
+    yield Section(columns=_TAGS, rows=tags, header=False, goes_on=True)
+    held_by = [*_beyond_objects(explanation), *_chains(explanation)]
+    yield Section("What holds it", items=held_by) if held_by else Section("Nothing holds it.")
+    yield Section(
+        "Rules that speak of it, in order, each by itself" if explanation.rules else "No rule speaks of it.",
+        columns=_RULES,
+        rows=[(one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}") for one in explanation.rules],
+        header=False,
+        items=[_silent(one) for one in explanation.silent],
+    )
+    over = (f"The plan is over a limit, so no sweep: {limit}." for limit in explanation.limits.exceeded)
+    yield Section(sentences=(_forecast(explanation), _frees(explanation), *over))
+    if explanation.size_base == "lengths":
+        yield Section(sentences=(base_sentence(explanation.size_base, explanation.not_from_disk),))
+    yield Section(sentences=warning_sentences(explanation.warnings))
+
+
+def _title(subject: Subject) -> str:
+    noun = NOUN_OF[subject.kind]
+    return f"{noun[0].upper()}{noun[1:]} {subject.name}"
+
+
+def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    subject = explanation.subject
+    if subject.id != subject.name:
+        # A whole digest fits a terminal only without its prefix, and engines take it like that.
+        yield "id", subject.id.removeprefix("sha256:")
+    if subject.kind == "image":
+        yield "tags", ", ".join(subject.tags) or "none"
+    if subject.digests:
+        yield "digests", ", ".join(subject.digests)
+    answer = subject.registry_answer
+    if answer is not None:
+        what = "does not have it" if answer.reference is None else f"has {answer.reference}"
+        yield "registry", f"{what} (asked at {format_instant(answer.asked_at)})"
+    if subject.owner is not None:
+        yield "owner", about_text(subject.owner)
+    if subject.last_used_by is not None:
+        yield "used", about_text(subject.last_used_by)
+    if subject.kind != "network":
+        counted = "" if subject.size_bytes is None else f" {BASE_WORDS[explanation.size_base]}"
+        yield "size", f"{format_size(subject.size_bytes)}{counted}"
+    since = subject.age_counts_from_at
+    yield "age", subject.age_text if since is None else f"{subject.age_text} ({format_instant(since)})"
+
+
+def _last_uses(explanation: Explanation) -> Iterator[Section]:
+    """Yield by whom it was last used, and when a use would not have been noticed."""
+    use = explanation.use
+    rows: list[tuple[str, ...]] = [
+        (format_instant(one.at), one.action, by_text(one.by, one.by_id in use.containers_gone).removeprefix(" by "))
+        for one in use.uses
+    ]
+    for instant, what in ((use.written_at, "files written"), (use.built_on_at, "used by a build")):
+        if instant is not None:
+            rows.append((format_instant(instant), what, ""))
+    if rows:
+        # Instants are written so that they sort as text; what happened in the same second stays as it came.
+        rows.sort(key=itemgetter(0), reverse=True)
+        yield Section("Last known uses", columns=_USES, rows=rows, header=False)
+    gaps = [f"{format_instant(gap.begins_at)} to {format_instant(gap.ends_at)}" for gap in use.gaps or ()]
+    if gaps:
+        yield Section("Not watched; uses may be missing", items=gaps)
+
+
+def _verdict(explanation: Explanation) -> str:
+    goes = explanation.decision.verdict == "remove"
+    tags = explanation.decision.untag
+    what = "It goes" if goes else f"It stays, and loses {plural(len(tags), 'tag')}" if tags else "It stays"
+    return f"{what}, by {explanation.policy_source}:"
+
+
+def _reasons(explanation: Explanation) -> list[tuple[str, str]]:
+    """Return the reasons of the decision; those that are of single tags stand in the table of tags."""
+    reasons = explanation.decision.reasons
+    return [(one.rule, reason_text(one)) for one in reasons if one.tag is None or not explanation.tags]
+
+
+def _beyond_objects(explanation: Explanation) -> list[str]:
+    """Return who holds it and is no object of the engine."""
+    holders = [beyond_text(one) for one in explanation.decision.reasons if one.code in _BEYOND]
+    return [f"{_start(explanation.subject)} <- {holder}" for holder in holders]
+
+
+def _start(subject: Subject) -> str:
+    return f"{subject.kind} {short_id(subject.id) if subject.kind == 'build-cache' else subject.name}"
+
+
+def _chains(explanation: Explanation) -> list[str]:
+    """Return each chain, from the object to what nothing holds."""
+    start = _start(explanation.subject)
+    chains = [" <- ".join((start, *_links(chain))) for chain in explanation.chains[:MOST_CHAINS]]
+    more = len(explanation.chains) - MOST_CHAINS
+    return [*chains, f"and {plural(more, 'other')}, all of which --format json lists"] if more > 0 else chains
+
+
+def _links(chain: Chain) -> Iterator[str]:
+    for link in chain.links:
+        notes = f" ({', '.join(link.notes)})" if link.notes else ""
+        yield f"{link.kind} {link.name}{notes}"
+
+
+def _silent(silent: SilentRules) -> str:
+    do = "does" if len(silent.rules) == 1 else "do"
+    rules = (f'"{rule}"' for rule in silent.rules)
+    return f"{both(rules)} {do} not: {silent.why}."
+
+
+def _of_tags(tags: Sequence[str]) -> str:
+    return f"of {' and '.join(tags)} only: " if tags else ""
+
+
+def _forecast(explanation: Explanation) -> str:
+    forecast = explanation.forecast
+    if forecast.when == "never":
+        return f"It never goes, if nothing changes: {forecast.text}."
+    return f"It can go {forecast.text}."
+
+
+def _frees(explanation: Explanation) -> str:
+    if explanation.subject.kind == "network":
+        return "It takes no space."
+    text = f"Removed alone it gives back {amount_words(explanation.reclaim_alone, _UNKNOWN)}"
+    in_plan = explanation.reclaim_in_plan
+    if in_plan is None:
+        text += "; the plan does not remove it."
+    else:
+        text += f"; in the plan, after what goes before it, {amount_words(in_plan, _UNKNOWN)}."
+    why = dict.fromkeys(one.reason for one in (explanation.reclaim_alone, in_plan) if one is not None and one.reason)
+    return f"{text} Not exact: {'; '.join(why)}." if why else text
+
+
+def _csv_rows(explanation: Explanation) -> Iterator[tuple[str, str, str, str]]:
+    """Yield which part a row is, what it is about, what that says, and why."""
+    for reason in explanation.decision.reasons:
+        yield "reason", reason.rule, explanation.decision.verdict, reason_text(reason)
+    for one in explanation.use.uses:
+        yield "use", format_instant(one.at), one.action, one.by or ""
+    for gap in explanation.use.gaps or ():
+        yield "gap", format_instant(gap.begins_at), "not watched", f"until {format_instant(gap.ends_at)}"
+    for tag in explanation.tags:
+        yield "tag", tag.tag, "remove" if tag.goes else "keep", tag.why
+    for chain in explanation.chains:
+        links = [f"{link.kind} {link.name}" for link in chain.links]
+        yield "holder", links[-1], "goes" if chain.links[-1].goes else "stays", " <- ".join(links)
+    for rule in explanation.rules:
+        yield "rule", rule.rule, rule.says, rule.text
+    for silent in explanation.silent:
+        yield from (("rule", rule, "silent", silent.why) for rule in silent.rules)
+    yield "forecast", "", explanation.forecast.when, explanation.forecast.text

@@ -1,0 +1,40 @@
+"""Sections on a terminal: paragraphs, and tables that fit its width."""
+
+from collections.abc import Iterable
+
+from dockersweep.report.formats.table import render_table
+from dockersweep.report.layout import Section
+from dockersweep.report.text import fold, printable, wrap
+
+INDENT = "  "
+
+
+def sections_text(sections: Iterable[Section], width: int | None) -> str:
+    """Return the sections in at most `width` columns; None leaves them as wide as they are."""
+    parts: list[str] = []
+    for section in sections:
+        if not section.is_empty and section.only in (None, "terminal"):
+            parts += ["\n"] * bool(parts and not section.goes_on)
+            parts.append(_text(section, width))
+    return "".join(parts)
+
+
+def _text(section: Section, width: int | None) -> str:
+    sentences = [section.title, *section.sentences] if section.title else section.sentences
+    return (
+        "".join(fold(sentence, width, section.indent) for sentence in sentences)
+        + (render_table(section.columns, section.rows, width, section.header) if section.rows else "")
+        + "".join(_fold_hanging(item, width) for item in section.items)
+        + "".join(f"{INDENT}{printable(line)}\n" for line in section.lines)
+    )
+
+
+def _fold_hanging(text: str, width: int | None) -> str:
+    """Return a paragraph, made printable, whose lines after the first are indented."""
+    clean = printable(text)
+    if width is None:
+        return f"{clean}\n"
+    first = wrap(clean, width)[0]
+    words = clean.split(" ")[len(first.split(" ")) :]
+    rest = wrap(" ".join(words), width - len(INDENT)) if words else []
+    return "".join(f"{line}\n" for line in (first, *(f"{INDENT}{line}" for line in rest)))

@@ -1,0 +1,33 @@
+"""What was asked of the ledger, laid out."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from dockersweep.model.history import History
+from dockersweep.report.history.object import object_sections
+from dockersweep.report.history.rows import removal_rows, run_rows
+from dockersweep.report.history.run import run_sections
+from dockersweep.report.history.runs import runs_sections
+from dockersweep.report.layout import Column, Layout, Rows, Section
+
+Asks = Literal["runs", "run", "object", "problems"]
+"""What was asked for: all runs, one, what became of an object, or what is wrong with the file."""
+
+
+def history_layout(history: History, asks: Asks) -> Layout:
+    """Return what was asked for; for spreadsheets a row for each run, else for each removal, or for each problem."""
+    if asks == "problems":
+        problems = [(problem,) for problem in history.problems or ()]
+        return Layout(None, _problem_sections(history), Rows(["problem"], problems))
+    if asks == "runs":
+        return Layout(None, runs_sections(history.runs), run_rows(history.runs))
+    sections = run_sections(history) if asks == "run" else object_sections(history)
+    return Layout(None, sections, removal_rows(history.removals))
+
+
+def _problem_sections(history: History) -> Iterator[Section]:
+    problems = history.problems or ()
+    sentences = [f"{history.path}: {problem}" for problem in problems or ("nothing is wrong with it",)]
+    yield Section(sentences=sentences, only="terminal")
+    rows = [(problem,) for problem in problems]
+    yield Section(columns=(Column("PROBLEM"),), rows=rows, shows_no_rows=True, only="markdown")

@@ -1,0 +1,90 @@
+"""What became of an object over all runs: its lives, and each removal of it."""
+
+from collections.abc import Iterator
+
+from dockersweep.model.history import History, Life, PastRemoval
+from dockersweep.model.inventory import Kind
+from dockersweep.model.naming import short_id
+from dockersweep.report.headline import NOUN_OF
+from dockersweep.report.history.words import UNKNOWN, kind_of, status_of, why
+from dockersweep.report.layout import Column, Section, without
+from dockersweep.units import format_instant
+
+MOST_LIVES = 20
+_KIND, _NAME = Column("KIND"), Column("NAME", shortens=True)
+_COLUMNS = (
+    Column("RUN", right=True),
+    Column("WHEN"),
+    Column("STATUS"),
+    _KIND,
+    _NAME,
+    Column("WHY", wraps=True, narrowest=24),
+)
+_FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
+
+
+def object_sections(history: History) -> Iterator[Section]:
+    """Yield the lives of an object, its removals, and what it was at the latest."""
+    lives = [_life(life, _ended_by(life, history)) for life in history.lives[:MOST_LIVES]]
+    yield Section(sentences=[*lives, *_hidden(len(history.lives) - MOST_LIVES)], is_list=True)
+    if not history.removals:
+        return
+    rows = [_row(removal) for removal in history.removals]
+    # What all rows share is said above, and leaves room for the reasons.
+    shared = {column for column in (_KIND, _NAME) if len({row[_COLUMNS.index(column)] for row in rows}) == 1}
+    yield without(shared, Section(columns=_COLUMNS, rows=rows))
+    latest = history.removals[0]
+    yield Section(f"What it was in run {latest.run}", columns=_FACTS, rows=list(_recognition(latest)))
+
+
+def _hidden(count: int) -> Iterator[str]:
+    if count > 0:
+        yield f"{count} more have been called so; --format json has them all."
+
+
+def _row(removal: PastRemoval) -> tuple[str, ...]:
+    when = format_instant(removal.ended_at or removal.started_at)
+    return str(removal.run), when, status_of(removal), kind_of(removal), removal.name, why(removal)
+
+
+def _ended_by(life: Life, history: History) -> int | None:
+    """Return the run that removed it after it was last seen there, and before one of the same id was seen again."""
+    if life.last_seen_at is None:
+        return None
+    of_same = [one for one in history.lives if _identity(one) == _identity(life)]
+    begun_anew = min((one.first_seen_at for one in of_same if one.first_seen_at > life.last_seen_at), default=None)
+    for one in reversed(history.removals):
+        is_it = _identity(one) == _identity(life) and (one.action, one.status) == ("remove", "removed")
+        if is_it and one.ended_at is not None and one.ended_at >= life.last_seen_at:
+            return one.run if begun_anew is None or one.ended_at <= begun_anew else None
+    return None
+
+
+def _identity(one: Life | PastRemoval) -> tuple[str | None, Kind, str]:
+    return one.engine_name, one.kind, one.id
+
+
+def _life(life: Life, ended_by: int | None) -> str:
+    name = ", ".join(life.names)
+    known_as = " ".join(text for text in (name, "" if life.kind == "volume" else f"({short_id(life.id)})") if text)
+    seen = "" if life.last_seen_at is None else f", last seen {format_instant(life.last_seen_at)}"
+    unused = life.first_seen_unused_at
+    used = ", in use" if unused is None else f", unused since {format_instant(unused)}"
+    is_there = life.is_there and ended_by is None
+    state = "there" if is_there else "gone" if ended_by is None else f"gone, by run {ended_by}"
+    noun = NOUN_OF[life.kind]
+    return (
+        f"{noun[0].upper()}{noun[1:]} {known_as or life.id} on {life.engine_name or UNKNOWN}: "
+        f"{state}, first seen {format_instant(life.first_seen_at)}{seen}{used if is_there else ''}."
+    )
+
+
+def _recognition(removal: PastRemoval) -> Iterator[tuple[str, str]]:
+    yield "id", removal.id
+    for what, value in removal.recognition.items():
+        if isinstance(value, dict):
+            yield from ((what, f"{key}={text}") for key, text in value.items())
+        elif isinstance(value, list):
+            yield from ((what, text) for text in value)
+        elif value is not None:
+            yield what, value

@@ -1,0 +1,78 @@
+"""One run in full."""
+
+from collections.abc import Iterator, Sequence
+
+from dockersweep.model.history import History, PastRemoval, PastRun
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.report.headline import TITLE_OF
+from dockersweep.report.history.words import (
+    PREDICTED,
+    UNKNOWN,
+    engine_of_run,
+    freed_by,
+    freed_by_run,
+    is_predicted,
+    is_predicted_of,
+    kind_of,
+    status_of,
+    what_happened,
+    why,
+)
+from dockersweep.report.layout import Column, Section
+from dockersweep.units import format_instant, format_size
+
+_FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
+_NAME, _WHY = Column("NAME", shortens=True), Column("WHY", wraps=True, narrowest=24)
+_REMOVED = (_NAME, Column("SIZE", right=True), Column("FREED", right=True, wraps=True, narrowest=8), _WHY)
+_WITHOUT_SIZE = (_NAME, _WHY)
+_NOT_REMOVED = (Column("STATUS"), Column("KIND"), _NAME, _WHY)
+
+
+def run_sections(history: History) -> Iterator[Section]:
+    """Yield all of a run: the removals that did not go through, which is what somebody looks for, before the others."""
+    for run in history.runs:
+        yield Section(columns=_FACTS, rows=list(_facts(run)))
+    not_removed = [one for one in history.removals if one.status != "removed"]
+    if not_removed:
+        rows = [(status_of(one), kind_of(one), one.name, why(one)) for one in not_removed]
+        yield Section(f"Not removed: {len(not_removed)}", columns=_NOT_REMOVED, rows=rows)
+    removed = [one for one in history.removals if one.status == "removed"]
+    for kind in KINDS:
+        yield from _removed_section(kind, [one for one in removed if one.kind == kind and one.action == "remove"])
+    tags = [(one.name, why(one)) for one in removed if one.action == "untag"]
+    if tags:
+        yield Section(f"Tags removed: {len(tags)}", columns=_WITHOUT_SIZE, rows=tags)
+    if any(map(is_predicted, history.runs)) or any(map(is_predicted_of, history.removals)):
+        yield Section(sentences=(PREDICTED,), is_list=True)
+
+
+def _removed_section(kind: Kind, removals: Sequence[PastRemoval]) -> Iterator[Section]:
+    if not removals:
+        return
+    title = f"{TITLE_OF[kind]} removed: {len(removals)}"
+    if kind == "network":
+        yield Section(title, columns=_WITHOUT_SIZE, rows=[(one.name, why(one)) for one in removals])
+    else:
+        rows = [(one.name, _size(one), freed_by(one), why(one)) for one in removals]
+        yield Section(title, columns=_REMOVED, rows=rows)
+
+
+def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
+    yield "run", f"{run.number}: {run.verb} by {run.user}, process {run.pid}, dockersweep {run.version}"
+    yield "engine", engine_of_run(run)
+    yield "started", format_instant(run.started_at)
+    yield "finished", "did not end" if run.finished_at is None else format_instant(run.finished_at)
+    if run.exit_status is not None:
+        yield "exit status", str(run.exit_status)
+    if run.policy_source is not None:
+        yield "asked for by", run.policy_source
+    if run.policy_sha256 is not None:
+        yield "policy sha256", run.policy_sha256
+    yield "removed", what_happened(run)
+    yield "freed", freed_by_run(run)
+    for text in dict.fromkeys(text for text in (run.note, run.ended_early) if text):
+        yield "why", text
+
+
+def _size(removal: PastRemoval) -> str:
+    return UNKNOWN if removal.size_bytes is None else format_size(removal.size_bytes)

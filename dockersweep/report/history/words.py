@@ -1,0 +1,104 @@
+"""What is said of a run and of a removal, wherever it is said."""
+
+from collections.abc import Iterator, Sequence
+
+from dockersweep.model.history import InHand, PastRemoval, PastRun
+from dockersweep.report.headline import NOT_REMOVED, STATUS_WORDS, kind_counts
+from dockersweep.units import format_size
+from dockersweep.words.amounts import format_interval, plural
+from dockersweep.words.reasons import reason_text, rule_and_text
+
+UNKNOWN = "-"
+PREDICTED = "Sizes in brackets were predicted, not measured."
+_REFUSED = 4
+
+
+def engine_of_run(run: PastRun) -> str:
+    """Return the name and the address of the engine."""
+    return " at ".join(part for part in (run.engine_name, run.endpoint) if part) or UNKNOWN
+
+
+def what_happened(run: PastRun) -> str:
+    """Return what a run removed, what it did not, and how it ended: "2 images, 1 volume; 1 failed; ended early"."""
+    counts = kind_counts(run.removed)
+    if run.tags_removed:
+        counts.append(plural(run.tags_removed, "further tag"))
+    others = [
+        f"{run.not_removed[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if run.not_removed.get(status)
+    ]
+    removed = ", ".join(counts) or ("nothing" if run.state != "running" else "nothing yet")
+    return "; ".join([removed, *([", ".join(others)] if others else []), *_how_it_ended(run)])
+
+
+def _how_it_ended(run: PastRun) -> Iterator[str]:
+    """Yield what is to be said of an end that was not in order; `history RUN` has it in full."""
+    if run.state == "did-not-end":
+        yield "did not end"
+    elif run.state == "running":
+        yield f"still running (process {run.pid})"
+    elif run.ended_early is not None:
+        yield "ended early"
+    elif run.note is not None:
+        yield "refused" if run.exit_status == _REFUSED else "broke off"
+    if run.in_hand:
+        yield f"in hand: {in_hand_words(run.in_hand)}"
+
+
+def in_hand_words(in_hand: Sequence[InHand]) -> str:
+    """Return what a run was removing when it ended: "tag app:1, volume data"."""
+    return ", ".join(f"{'tag' if one.action == 'untag' else one.kind} {one.name}" for one in in_hand)
+
+
+def is_predicted(run: PastRun) -> bool:
+    """Whether what it freed was predicted, and not measured."""
+    return run.measured_bytes is None and bool(run.removed)
+
+
+def freed_by_run(run: PastRun) -> str:
+    """Return what was measured; where nothing was, what was predicted of what it removed, in brackets."""
+    if is_predicted(run):
+        return f"({format_interval(run.predicted)})"
+    return format_size(run.measured_bytes or 0)
+
+
+def is_predicted_of(removal: PastRemoval) -> bool:
+    """Whether what it freed was predicted, and not measured."""
+    return removal.status == "removed" and removal.freed_bytes is None
+
+
+def freed_by(removal: PastRemoval) -> str:
+    """Return what the removal freed; what was only predicted stands in brackets."""
+    if is_predicted_of(removal):
+        return f"({format_interval(removal.predicted)})"
+    return format_size(removal.freed_bytes) if removal.status == "removed" else UNKNOWN
+
+
+def kind_of(removal: PastRemoval) -> str:
+    """Return what was to be removed: a tag, or an object of a kind."""
+    return "tag" if removal.action == "untag" else removal.kind
+
+
+def status_of(removal: PastRemoval) -> str:
+    """Return what became of a removal; "in hand" where it was sent and nothing tells."""
+    if removal.status is not None:
+        return STATUS_WORDS[removal.status]
+    return "planned" if removal.sent_at is None else "in hand"
+
+
+def why(removal: PastRemoval) -> str:
+    """Return why an object was removed; where it was not why not, and then why it was to be."""
+    reasons = "; ".join(_reasons_by_rule(removal))
+    if removal.status == "removed":
+        return "; ".join(text for text in (reasons, removal.detail) if text)
+    to_go = f"was to go by {reasons}" if reasons else ""
+    return "; ".join(text for text in (removal.detail, to_go) if text)
+
+
+def _reasons_by_rule(removal: PastRemoval) -> Iterator[str]:
+    """Yield the reasons, a rule named before the first of its own alone. Nobody knows a record by the id of the one
+    that stands on it, so that this is no reason to people."""
+    reasons = [one for one in removal.reasons if removal.kind != "build-cache" or one.code != "released"]
+    rule = None
+    for reason in reasons or removal.reasons:
+        yield reason_text(reason) if reason.rule == rule else rule_and_text(reason)
+        rule = reason.rule

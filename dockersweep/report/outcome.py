@@ -1,0 +1,126 @@
+"""What a sweep did, for people (totals, and each removal that did not go through) and for spreadsheets."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, TargetOutcome
+from dockersweep.model.quantities import Bounds
+from dockersweep.report.headline import (
+    BASE_WORDS,
+    NOT_REMOVED,
+    STATUS_WORDS,
+    engine_sentence,
+    engine_words,
+    kind_counts,
+    warning_sentences,
+)
+from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
+from dockersweep.units import format_size
+from dockersweep.words.amounts import amount_words, plural
+
+_LEAST_BYTES_ELSEWHERE = 1_000_000
+_COLUMNS = (
+    Column("STATUS"),
+    Column("KIND"),
+    Column("NAME", shortens=True),
+    Column("WHY", wraps=True),
+)
+_CELLS: dict[str, Callable[[Outcome], Cell]] = {
+    "kind": lambda outcome: outcome.kind,
+    "id": lambda outcome: outcome.id,
+    "name": lambda outcome: outcome.name,
+    "action": lambda outcome: outcome.action,
+    "status": lambda outcome: outcome.status,
+    "detail": lambda outcome: outcome.detail,
+    "freed_bytes": lambda outcome: outcome.freed_bytes,
+    "failed_runs": lambda outcome: outcome.failed_runs,
+}
+
+
+def outcome_layout(document: OutcomeDocument) -> Layout:
+    """Return what a sweep did, laid out; for spreadsheets a row for each removal."""
+    title = f"Sweep of {engine_words(document.engine)}"
+    return Layout(title, _sections(document), rows_of(document.outcomes, _CELLS))
+
+
+def _sections(document: OutcomeDocument) -> Iterator[Section]:
+    yield Section(sentences=(engine_sentence(document.engine, document.finished_at), _summary(document)))
+    problems = [outcome for status in NOT_REMOVED for outcome in document.outcomes if outcome.status == status]
+    yield Section(columns=_COLUMNS, rows=[_row(outcome) for outcome in problems])
+    if document.reclaimed.surprises:
+        yield Section(
+            sentences=("What was measured is not what was predicted; to find out why, look at:",),
+            lines=document.reclaimed.surprises,
+        )
+    if document.target is not None:
+        yield Section(sentences=(f"{target_words(document.target)}.",))
+    if document.ended_early:
+        yield Section(sentences=(f"The sweep ended early: {document.ended_early}. What is left can be swept again.",))
+    yield Section(sentences=warning_sentences(document.warnings))
+
+
+def _summary(document: OutcomeDocument) -> str:
+    if not document.outcomes:
+        return f"There was nothing to remove{_by(document)}."
+    counts = Counter(outcome.status for outcome in document.outcomes)
+    removed = [outcome for outcome in document.outcomes if outcome.status == "removed"]
+    rest = [f"{counts[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if counts[status]]
+    text = f"Removed {_by_kind(removed)}{'; ' + ', '.join(rest) if rest else ''}{_by(document)}."
+    return f"{text} {_freed(document)}" if removed else text
+
+
+def _by(document: OutcomeDocument) -> str:
+    return "" if document.policy_source is None else f", by {document.policy_source}"
+
+
+def _freed(document: OutcomeDocument) -> str:
+    """Return what was freed beside what was predicted, and what else happened to the disk."""
+    reclaimed = document.reclaimed
+    base = BASE_WORDS[document.size_base]
+    if reclaimed.measured_bytes is None:
+        proven = sum(outcome.freed_bytes or 0 for outcome in document.outcomes)
+        witness = (
+            f"the engine's answers prove {format_size(proven)}" if proven else "nothing tells what really came back"
+        )
+        text = f"By the prediction that gives back {amount_words(reclaimed)} {base}; {witness}"
+    else:
+        text = f"Freed {format_size(reclaimed.measured_bytes)} {base} (predicted {amount_words(reclaimed)})"
+    if document.predicted is not None and _differ(document.predicted, reclaimed):
+        text += f"; planned was {amount_words(document.predicted)}"
+    return f"{text}.{_elsewhere(reclaimed)}"
+
+
+def target_words(target: TargetOutcome) -> str:
+    """Return whether the space target was reached, without a full stop."""
+    if target.reached is None:
+        return f"Whether the space target is reached cannot be told: {target.text}"
+    freed = f"{format_size(target.wanted_bytes)} wanted, {format_size(target.freed_bytes)} freed"
+    return f"Space target {'' if target.reached else 'not '}reached, {freed}: {target.text}"
+
+
+def _differ(one: Bounds, other: Bounds) -> bool:
+    return (one.low_bytes, one.high_bytes) != (other.low_bytes, other.high_bytes)
+
+
+def _elsewhere(reclaimed: Reclaimed) -> str:
+    """Return how much the disk's free space moved by something else; small and usual differences are not reclaimed."""
+    if reclaimed.free_space_bytes is None or reclaimed.measured_bytes is None:
+        return ""
+    other = reclaimed.free_space_bytes - reclaimed.measured_bytes
+    if abs(other) <= max(_LEAST_BYTES_ELSEWHERE, reclaimed.measured_bytes // 100):
+        return ""
+    what = "something else freed" if other > 0 else "something else took"
+    return f" Meanwhile {what} {format_size(abs(other))} of the same disk."
+
+
+def _by_kind(removed: list[Outcome]) -> str:
+    parts = kind_counts(Counter(outcome.kind for outcome in removed if outcome.action == "remove"))
+    tags = sum(outcome.action == "untag" for outcome in removed)
+    if tags:
+        parts.append(plural(tags, "further tag"))
+    return ", ".join(parts) or "nothing"
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    kind = "tag" if outcome.action == "untag" else outcome.kind
+    return STATUS_WORDS[outcome.status], kind, outcome.name, outcome.detail or ""

@@ -1,0 +1,178 @@
+"""A policy in words: what it protects, what each rule matches, keeps and removes, its limits and its target."""
+
+from collections.abc import Iterable, Iterator
+
+from dockersweep.model.inventory import KINDS
+from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.policy import Keep, LimitSettings, Policy, Protections, Remove, Rule, Target
+from dockersweep.report.layout import Layout, Section
+from dockersweep.units import format_size
+from dockersweep.words.conditions import selected
+from dockersweep.words.lists import both
+
+_BUCKETS = {"hourly": "hours", "daily": "days", "weekly": "weeks", "monthly": "months", "yearly": "years"}
+
+
+def policy_layout(policy: Policy) -> Layout:
+    """Return a policy as it is understood, laid out; it has no rows."""
+    return Layout(None, _sections(policy))
+
+
+def _sections(policy: Policy) -> Iterator[Section]:
+    yield Section(sentences=(f"This is {policy.source}.",))
+    users = "containers, services of a swarm, other tools or a kubelet"
+    never = f"Never removed: what is in use by {users}, and what could not be read in full."
+    yield from _with_details(never, _kept_whatever(policy))
+    for number, rule in enumerate(policy.rules, 1):
+        yield from _with_details(f'Rule {number}, "{rule.name}", speaks of {_matched(rule)}.', _rule(rule))
+    if not policy.rules:
+        yield Section(sentences=("There are no rules.",))
+    if policy.target is not None:
+        wanted = f"Space target: {'; '.join(_space(policy.target))}."
+        yield from _with_details(wanted, _taken(policy.target), goes_on=not policy.rules)
+    limits = [f"Nothing at all is removed where {text}." for text in _limits(policy.limits)]
+    silenced = policy.silenced_findings
+    asked = ("Registries are asked whether they still have the images that could go.",)
+    told = asked if policy.asks_registries else ()
+    ignored = (f"A report does not tell the findings {both(silenced)}.",) if silenced else ()
+    goes_on = not policy.rules and policy.target is None
+    yield Section(sentences=[*limits, "Everything else is kept.", *told, *ignored], goes_on=goes_on)
+
+
+def _with_details(sentence: str, details: Iterable[str], goes_on: bool = False) -> Iterator[Section]:
+    yield Section(sentences=(sentence,), goes_on=goes_on)
+    yield Section(sentences=list(details), indent=2, goes_on=True)
+
+
+def _kept_whatever(policy: Policy) -> Iterator[str]:
+    yield from (f"Protected: {text}." for text in _protections(policy.protections))
+    if policy.kinds != KINDS:
+        yield f"Only {both(PLURAL_OF[kind] for kind in policy.kinds)} are asked for; all else is kept."
+
+
+def _protections(protections: Protections) -> Iterator[str]:
+    for words, patterns in (
+        ("what has the label", protections.labels),
+        ("what is named", protections.names),
+        ("images", protections.images),
+        ("what belongs to the compose project", protections.projects),
+        ("what is used by the service", protections.services),
+    ):
+        for pattern in patterns:
+            yield f"{words} {pattern.pattern} ({pattern.source})"
+    if protections.init_containers:
+        ended = "containers that exited with 0, or that others depend on"
+        yield f"{ended}, while their compose project is running (protect.init_containers)"
+    if protections.pets:
+        yield "development containers and cluster nodes, like those of distrobox and kind (protect.pets)"
+    for path in protections.compose_files:
+        yield f"what the compose files {path} declare (protect.compose_files)"
+    if protections.quadlets is True:
+        yield "what quadlets in the standard folders declare (protect.quadlets)"
+    for path in protections.quadlets or () if not isinstance(protections.quadlets, bool) else ():
+        yield f"what the quadlets {path} declare (protect.quadlets)"
+    if protections.unseen_services:
+        yield "what services of a swarm may use, where they cannot be seen (protect.unseen_services)"
+    if protections.younger_than is not None:
+        yield f"what is younger than {protections.younger_than.words()}, or of unknown age (protect.younger_than)"
+
+
+def _matched(rule: Rule) -> str:
+    kinds = both(PLURAL_OF[kind] for kind in rule.kinds)
+    wanted = list(selected(rule.match))
+    excluded = list(selected(rule.excludes))
+    text = " ".join([kinds if wanted else f"all {kinds}", *wanted])
+    return f"{text}, but not of those {', nor of those '.join(excluded)}" if excluded else text
+
+
+def _rule(rule: Rule) -> Iterator[str]:
+    kept = [] if rule.keep is None else list(_kept(rule.keep))
+    if kept:
+        yield f"It keeps {'; '.join(kept)}."
+    if rule.remove is None:
+        yield "It removes nothing."
+        return
+    ages = list(_ages(rule.remove))
+    what = "the rest" if kept else "them"
+    yield f"It removes {what} when {' and '.join(ages)}." if ages else f"It removes {what}, whatever the age."
+    if ages and rule.remove.after_container:
+        yield "The age counts from the removal of the last container that holds one, which it outlives."
+
+
+def _kept(keep: Keep) -> Iterator[str]:
+    group = {"none": "", "repository": " of each repository", "project": " of each compose project"}.get(
+        keep.group_by, f" of each value of the label {keep.group_by.partition(':')[2]}"
+    )
+    if keep.last is not None:
+        newest = "the newest" if keep.last == 1 else f"the newest {keep.last}"
+        yield f"all{group}" if keep.last == "all" else f"{newest}{group}"
+    if keep.within is not None:
+        yield f"those that are at most {keep.within.words()} older than the newest{group}"
+    for field, periods in _BUCKETS.items():
+        count = getattr(keep, field)
+        if count is not None:
+            which = f"all {periods}" if count == "all" else f"the last {count} {periods}"
+            yield f"the newest of each of {which} that have one{group}"
+    if keep.tags:
+        yield f"the tags {' and '.join(keep.tags)}"
+    for field, what in (("majors", "the newest of each major version"), ("minors", "the newest of each minor version")):
+        count = getattr(keep, field)
+        if count is not None:
+            yield what if count == "all" else f"{what}, of the last {count}"
+
+
+def _ages(remove: Remove) -> Iterator[str]:
+    ages = (
+        ("older than {}", remove.older_than),
+        ("unused for {}", remove.unused_for),
+        ("stopped for {}", remove.stopped_for),
+        ("built more than {} ago", remove.built_over),
+        ("created more than {} ago", remove.created_over),
+        ("a candidate in every run for {}", remove.marked_for),
+    )
+    for words, age in ages:
+        if age is not None and not age.is_zero:
+            yield words.format(age.words())
+    for words, date in (("from before {}", remove.before), ("built before {}", remove.built_before)):
+        if date is not None:
+            yield words.format(date.date())
+
+
+def _limits(limits: LimitSettings) -> Iterator[str]:
+    size = None if limits.size_bytes is None else format_size(limits.size_bytes)
+    yield from _of_what_is_set(
+        ("more than {} objects would go", limits.objects),
+        ("more than {} would come back, or it is not known how much", size),
+        ("more than {:g} % of all objects of a kind would go", limits.share_percent),
+    )
+
+
+def _taken(target: Target) -> Iterator[str]:
+    kinds = both(PLURAL_OF[kind] for kind in target.order)
+    yield (
+        f"For it go, after what the rules remove, {kinds} that nothing above keeps, in this order, the least "
+        f"recently used first, unless younger than {target.older_than.words()}."
+    )
+    if target.spare_registry_less != "no":
+        when = "go last" if target.spare_registry_less == "last" else "never go"
+        yield f"Images that cannot be pulled again {when}."
+
+
+def _space(target: Target) -> Iterator[str]:
+    if target.start_above is not None and target.stop_below is not None:
+        of = "of the engine's disk is used" if target.start_above.percent is not None else "is held by the engine"
+        yield f"when {target.start_above.text} {of}, down to {target.stop_below.text}"
+    if target.inodes_above_percent is not None:
+        below = target.inodes_below_percent
+        yield f"when {target.inodes_above_percent:g} % of the disk's inodes are used, down to {below:g} %"
+    yield from _of_what_is_set(
+        ("the engine holds at most {.text}", target.max_used),
+        ("{.text} of its disk stay free", target.min_free),
+        ("the engine may always hold {.text}", target.reserved),
+        ("{} come back now", None if target.free_bytes is None else format_size(target.free_bytes)),
+    )
+
+
+def _of_what_is_set(*rows: tuple[str, object]) -> Iterator[str]:
+    """Yield the words for each value that is not None."""
+    return (words.format(value) for words, value in rows if value is not None)

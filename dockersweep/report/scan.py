@@ -1,0 +1,126 @@
+"""A scan for people and for spreadsheets: per kind what is unused, or all, with a line of totals."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import KINDS, Inventory, Kind
+from dockersweep.model.plan import Interval
+from dockersweep.model.storage import Storage
+from dockersweep.model.use import Use
+from dockersweep.report.headline import TITLE_OF, base_sentence, engine_sentence, engine_words, warning_sentences
+from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, truth
+from dockersweep.units import format_duration, format_size
+from dockersweep.words.amounts import format_interval
+
+SortKey = Literal["size", "age", "name"]
+
+_COLUMNS = (
+    Column("NAME", shortens=True),
+    Column("SIZE", right=True),
+    Column("AGE"),
+    Column("SINCE"),
+    Column("STATE", wraps=True),
+)
+_CELLS: dict[str, Callable[[Use], Cell]] = {
+    "kind": lambda use: use.kind,
+    "id": lambda use: use.id,
+    "name": lambda use: use.name,
+    "in_use": lambda use: truth(use.in_use),
+    "state": lambda use: use.why,
+    "size_bytes": lambda use: use.size_bytes,
+    "age_seconds": lambda use: use.age_seconds,
+    "age_source": lambda use: use.age_source,
+}
+
+
+class Shown(Struct, frozen=True):
+    """What a scan is to show, and how."""
+
+    inventory: Inventory
+    uses: Sequence[Use]
+    """All that was selected, used and unused."""
+    freed: Mapping[Kind, Interval]
+    """What all that is unused of a kind would free."""
+    kinds: Sequence[Kind]
+    sort: SortKey
+    with_used: bool
+
+    def of(self, kind: Kind) -> list[Use]:
+        """Return what is listed of a kind, in its order."""
+        return _sorted([use for use in self.uses if use.kind == kind and (self.with_used or not use.in_use)], self.sort)
+
+
+def scan_layout(shown: Shown, header: bool) -> Layout:
+    """Return a section for each kind that is asked for; without `header` just rows, each with its kind."""
+    title = f"What lies on {engine_words(shown.inventory.engine)}"
+    listed = (use for kind in shown.kinds for use in shown.of(kind))
+    return Layout(title, _sections(shown) if header else _rows_alone(shown), rows_of(listed, _CELLS, header))
+
+
+def _rows_alone(shown: Shown) -> Iterator[Section]:
+    rows = [(kind, *_row(use)) for kind in shown.kinds for use in shown.of(kind)]
+    yield Section(columns=(Column("KIND"), *_COLUMNS), rows=rows, header=False)
+
+
+def _sections(shown: Shown) -> Iterator[Section]:
+    inventory = shown.inventory
+    yield Section(sentences=(engine_sentence(inventory.engine, inventory.taken_at),))
+    for kind in shown.kinds:
+        if _was_read(inventory, kind):
+            yield _section(shown, kind)
+        else:
+            yield Section(f"{TITLE_OF[kind]}: not read")
+    storage = inventory.storage or Storage(base="lengths")
+    yield Section(sentences=(base_sentence(storage.base, storage.not_from_disk),))
+    yield Section(sentences=warning_sentences(inventory.warnings))
+
+
+def _was_read(inventory: Inventory, kind: Kind) -> bool:
+    return kind != "build-cache" or inventory.build_cache is not None
+
+
+def _section(shown: Shown, kind: Kind) -> Section:
+    of_kind = [use for use in shown.uses if use.kind == kind]
+    unused = sum(not use.in_use for use in of_kind)
+    total = f"{TITLE_OF[kind]}: {_unused(kind, unused, len(of_kind))}"
+    frees = shown.freed.get(kind)
+    if unused and kind != "network" and frees is not None:
+        total += f", would give back {format_interval(frees)}"
+    rows = [_row(use, mark_used=shown.with_used) for use in shown.of(kind)]
+    return Section(total, columns=_COLUMNS, rows=rows)
+
+
+def _unused(kind: Kind, unused: int, count: int) -> str:
+    word = "stopped" if kind == "container" else "unused"
+    return f"{unused} of {count} {word}" if count else "none"
+
+
+def _row(use: Use, mark_used: bool = False) -> tuple[str, ...]:
+    state = f"* {use.why}" if mark_used and use.in_use else use.why
+    return use.name, _size(use), _age(use), use.age_source or "", state
+
+
+def _size(use: Use) -> str:
+    return "" if use.kind == "network" else format_size(use.size_bytes)
+
+
+def _age(use: Use) -> str:
+    return "unknown" if use.age_seconds is None else format_duration(use.age_seconds)
+
+
+def _sorted(uses: list[Use], sort: SortKey) -> list[Use]:
+    """Largest and oldest first; what is not known comes last."""
+    by_name = sorted(uses, key=lambda use: (use.name, use.id))
+    if sort == "size":
+        return sorted(by_name, key=lambda use: -1 if use.size_bytes is None else use.size_bytes, reverse=True)
+    if sort == "age":
+        unknown = float("-inf")
+        return sorted(by_name, key=lambda use: unknown if use.age_seconds is None else use.age_seconds, reverse=True)
+    return by_name
+
+
+def all_kinds(kinds: Sequence[Kind]) -> tuple[Kind, ...]:
+    """Return the kinds in the order of tables; all of them where none is named."""
+    return tuple(kind for kind in KINDS if kind in kinds) or KINDS

@@ -1,0 +1,1 @@
+"""Sentences for people: the one place that turns values into words."""

@@ -1,0 +1,177 @@
+"""Ages as sentences: since when something is of no use, by whom it was used, and how much of that was watched."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+
+from msgspec.structs import replace
+
+from dockersweep.model.age_reasons import AfterContainer, Aged, Measure, Unwatched
+from dockersweep.model.last_use import UseAction
+from dockersweep.units import DAY, HOUR, MINUTE, Age, format_duration
+
+_AGES: Mapping[Measure, str] = {
+    "stopped": "stopped for %s",
+    "created": "created %s ago",
+    "never-started": "created %s ago and never started",
+    "last-used": "last used %s ago",
+    "written": "written %s ago",
+    "first-seen": "first seen %s ago",
+    "built": "built %s ago",
+}
+_UNUSED: tuple[Measure, ...] = ("seen-unused", "unused")
+_DONE: Mapping[UseAction, str] = {
+    "pulled": "pulled %s ago",
+    "loaded": "loaded %s ago",
+    "imported": "imported %s ago",
+    "tagged": "tagged %s ago",
+    "built": "built here %s ago",
+    "saved": "saved %s ago",
+    "pushed": "pushed %s ago",
+    "copied files": "files copied %s ago",
+    "committed": "committed %s ago",
+    "exported": "exported %s ago",
+}
+"""What is done with an object itself; all else is done with a container that uses it."""
+_SHORT_GAP_SECONDS = 2 * MINUTE
+"""So much that was not watched, where it is less than a hundredth of the time, is told by itself."""
+_ROUNDING_SECONDS = 2
+"""The ledger has whole seconds."""
+_UNITS = ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes"))
+MOST_DAYS = 100
+"""As many days people count beside a limit; longer ages are told in months."""
+
+
+def aged_text(about: Aged) -> str:
+    """Return an age and what is asked for: "last used 26 hours ago by backup-1 (removed), over 24 hours"."""
+    # What a rule asks for beside that asks for no more: how deep a document nests is not ours to follow.
+    return f"{', '.join(map(_one_age, (about, *about.also)))}{_only_copy(about.only_copy_of)}"
+
+
+def unwatched_text(about: Unwatched) -> str:
+    """Return since when it was not seen in use, and how little of the time that is asked for was watched."""
+    return f"{unwatched_age_text(about)}; {unwatched_share_text(about)}{_only_copy(about.age.only_copy_of)}"
+
+
+def unwatched_age_text(about: Unwatched) -> str:
+    """Return only since when it was not seen in use: "not in use since 4 Nov"."""
+    return f"{_prefix(about.age)}{age_text(replace(about.age, watched_seconds=None, limit=about.limit))}"
+
+
+def unwatched_share_text(about: Unwatched) -> str:
+    """Return only how little was watched: "only 2 of the last 7 days were watched, at least half is needed"."""
+    watched = f"only {_share(about.watched_seconds, about.asked_seconds, 'of the last')}"
+    if watched.startswith("only 0 "):
+        watched = watched.replace("only 0", "none", 1)
+    return f"{watched} were watched, at least half is needed{_of_builds(about)}"
+
+
+def after_container_text(about: AfterContainer) -> str:
+    """Return when it goes that outlives its last container."""
+    removed = f"{about.name} and {about.more} more are removed" if about.more else f"{about.name} is removed"
+    until = f"(until {day_text(about.goes_at)} if removed now)"
+    return f"kept for {limit_words(about.limit)} after container {removed} {until}{_only_copy(about.only_copy_of)}"
+
+
+def age_text(about: Aged) -> str:
+    """Return an age alone: "stopped for 10 days", "not used since 3 Nov (watched throughout)"."""
+    if about.measure in _UNUSED:
+        return _unused(about)
+    if about.action is not None and about.action in _DONE:
+        return _DONE[about.action] % length_beside(about.seconds, about.limit)
+    text = _AGES[about.measure] % length_beside(about.seconds, about.limit)
+    return f"{text}{by_text(about.by, about.by_is_gone)}"
+
+
+def by_text(name: str | None, is_gone: bool) -> str:
+    """Return which container it was: " by backup-1 (removed)"; empty where that is not known."""
+    return "" if name is None else f" by {name}{' (removed)' if is_gone else ''}"
+
+
+def day_text(instant: datetime, now: datetime | None = None) -> str:
+    """Return a day as people say it: "3 Nov", and "3 Nov 2025" where `now` is in another year."""
+    year = "" if now is None or now.year == instant.year else f" {instant.year}"
+    return f"{instant.day} {instant:%b}{year}"
+
+
+@lru_cache(1000)
+def limit_words(limit: str) -> str:
+    """Return an age that is asked for in words: "24 hours"."""
+    return Age(months=0, seconds=0, text=limit).words()
+
+
+def length_beside(seconds: float, limit: str | None) -> str:
+    """Return a length of time as it stands beside a limit like "30d" or "1mo": in days, as "4 weeks" of 30 days would
+    not be over these."""
+    days = int(seconds // DAY)
+    if limit is not None and ("d" in limit or "mo" in limit) and 2 <= days <= MOST_DAYS:
+        return f"{days} days"
+    return format_duration(seconds)
+
+
+def setting_text(setting: str | None) -> str:
+    """Return the setting that asks for it, in brackets; empty where a rule does."""
+    return "" if setting is None else f" ({setting})"
+
+
+def _one_age(about: Aged) -> str:
+    text = f"{_prefix(about)}{age_text(about)}"
+    if about.since_at is not None and not _tells_share(about) and (about.limit or about.date):
+        # A day alone cannot be compared with what is asked for.
+        text += f": {length_beside(about.seconds, about.limit)}"
+    if about.limit is not None:
+        text += f", {'over' if about.is_reached else 'not yet'} {limit_words(about.limit)}"
+    elif about.date is not None:
+        text += f", {'' if about.is_reached else 'not '}before {about.date}"
+    return text + setting_text(about.setting)
+
+
+def _prefix(about: Aged) -> str:
+    """Return what else has to be known of what is so old."""
+    return "made by hand, " if about.made_by_hand else ""
+
+
+def _only_copy(container: str | None) -> str:
+    return "" if container is None else f"; holds the only copy of what {container} wrote"
+
+
+def _unused(about: Aged) -> str:
+    """Return by whom it was last used, and since when it is not: by each scan, and how much of that was watched."""
+    if about.since_at is None:
+        # An older version wrote it.
+        return f"not in use for {length_beside(about.seconds, about.limit)}"
+    # A document that somebody wrote may have any number of seconds.
+    now = Age(months=0, seconds=about.seconds, text="").after(about.since_at)
+    since = day_text(about.since_at, now)
+    last = "" if about.by is None else f"last used{by_text(about.by, about.by_is_gone)}, "
+    watched = about.watched_seconds
+    if watched is not None and (short := _watched_but_for(about.seconds, about.seconds - watched)):
+        return f"{last}not used since {since} ({short}{_of_builds(about)})"
+    scans = "" if about.scans is None or about.scans < 2 else f" in any of {about.scans} scans"
+    share = "" if watched is None else f"; {_share(watched, about.seconds)} were watched{_of_builds(about)}"
+    return f"{last}not in use{scans} since {since}{share}"
+
+
+def _watched_but_for(seconds: int, unwatched: int) -> str | None:
+    """Return how little of a time was not watched; None where that is more than makes no difference to anybody."""
+    if unwatched < _ROUNDING_SECONDS:
+        return "watched throughout"
+    is_short = unwatched <= min(_SHORT_GAP_SECONDS, seconds // 100)
+    return f"watched but for {format_duration(unwatched)}" if is_short else None
+
+
+def _tells_share(about: Aged) -> bool:
+    watched = about.watched_seconds
+    return watched is not None and _watched_but_for(about.seconds, about.seconds - watched) is None
+
+
+def _of_builds(about: Aged | Unwatched) -> str:
+    return "; uses by builds were not seen" if about.builds_unseen else ""
+
+
+def _share(part: int, whole: int, of: str = "of") -> str:
+    """Return "9 of 26 days"; in the largest unit of which there are two."""
+    for size, names in _UNITS:
+        if whole >= 2 * size:
+            return f"{part // size} {of} {whole // size} {names}"
+    return f"{part} {of} {whole} seconds"

@@ -1,0 +1,26 @@
+"""Numbers in sentences: how many, and how many bytes where they are known only within bounds."""
+
+from dockersweep.model.quantities import Bounds
+from dockersweep.units import format_size
+
+
+def plural(count: int, noun: str) -> str:
+    """Return "1 image", "3 images"; grouped digits from 10,000 on."""
+    shown = f"{count:,}" if count >= 10_000 else str(count)
+    return f"{shown} {noun}" if count == 1 else f"{shown} {noun}s"
+
+
+def format_interval(interval: Bounds) -> str:
+    """Return "21.0 MB", "1.20 MB to 3.40 MB", "at least 5 B" or "unknown"."""
+    low, high = format_size(interval.low_bytes), format_size(interval.high_bytes)
+    if interval.high_bytes is None:
+        return f"at least {low}" if interval.low_bytes else "unknown"
+    if low == high:
+        return high
+    return f"up to {high}" if interval.low_bytes == 0 else f"{low} to {high}"
+
+
+def amount_words(interval: Bounds, unknown: str = "an unknown number of bytes") -> str:
+    """Return the same where it stands in a sentence; `unknown` is what is said where nothing is known."""
+    amount = format_interval(interval)
+    return unknown if amount == "unknown" else amount

@@ -1,0 +1,320 @@
+"""Reasons as sentences. Nothing reads a sentence back: what something else needs of a reason is a field of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from dockersweep.model.age_reasons import AfterContainer, Aged, AgeUnknown, Candidate, Unwatched
+from dockersweep.model.external import ExternalTool
+from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.reason import (
+    About,
+    Belonging,
+    DeclaredBy,
+    Doubt,
+    Excluded,
+    Fact,
+    FactName,
+    ForSpace,
+    Group,
+    HeldBy,
+    InWords,
+    Kept,
+    KeptTag,
+    KeptVersion,
+    KeptWithin,
+    NameBegins,
+    NotMatched,
+    OfKubelet,
+    OfPod,
+    OfProject,
+    OfRunningProject,
+    OnlyByRule,
+    OnlyKinds,
+    Protected,
+    ProtectedBy,
+    Reason,
+    Recoverable,
+    Refused,
+    Scope,
+    ServiceUses,
+    Skipped,
+    State,
+    ToolUses,
+    Undated,
+    Unread,
+)
+from dockersweep.units import format_duration, format_instant
+from dockersweep.words.ages import (
+    after_container_text,
+    aged_text,
+    length_beside,
+    limit_words,
+    setting_text,
+    unwatched_text,
+)
+from dockersweep.words.conditions import doubt_text, not_matched_text, restart_text
+
+_FACTS: Mapping[FactName, str] = {
+    "no-rule-matches": "no rule speaks of it",
+    "other-tags-only": "it speaks of other tags only",
+    "no-single-tag": "no single tag matches all that is asked",
+    "only-keeps": "the rule only keeps, and does not keep it",
+    "engine-counts-a-use": "the engine counts a use of it that no container shows",
+    "made-by-engine": "made by the engine for itself",
+    "used-by-build": "a build uses it",
+    "own-container": "dockersweep itself runs in it",
+    "swarm-task": "part of a swarm task, which the swarm itself cleans up",
+    "infra-container": "the infra container of a pod, which goes with the pod",
+    "unseen-services": "a service of the swarm may use it, and services cannot be seen here (protect.unseen_services)",
+    "pause-image": "the pause image, which the kubelet needs for every pod",
+    "read-only-store": "in a read-only store (additionalimagestores); it cannot be removed here",
+    "no-ledger": "nothing remembers since when it is a candidate: the ledger is not in use",
+    "no-age-asked-for": "age unknown, and none is asked for",
+    "enough": "enough comes back without it",
+    "not-recoverable": "nothing tells that it can be pulled again, and such images never go for space",
+    "not-anonymous-local": ("not an anonymous volume of the driver local without mount options: goes only by a rule"),
+    "only-here": "exists only here",
+    "takes-no-space": "it takes no space: goes only by a rule",
+    "not-in-saved-plan": "the saved plan does not name it",
+    "named-by-saved-plan": "the plan names it",
+}
+_PROTECTED: Mapping[ProtectedBy, str] = {
+    "label": "has the label",
+    "name": "its name matches",
+    "image": "its reference matches",
+    "project": "it belongs to the compose project",
+    "service": "it is used by the service",
+    "pet": "a development container or cluster node, by the label",
+}
+_OF_PROJECT: Mapping[Belonging, str] = {
+    "certain": "the compose project {} matches",
+    "doubtful": "it may be of the compose project {}, which matches",
+    "used-last": "last used by the compose project {}, which matches",
+}
+_TOOLS: Mapping[ExternalTool, str] = {
+    "podman build": "a container of a build",
+    "CRI-O": "a container of CRI-O",
+    "other": "a container of another tool (podman ps --all --external)",
+}
+
+
+def reason_text(reason: Reason) -> str:
+    """Return a reason as a sentence without its rule: "stopped for 10 days, over 24 hours"."""
+    text = untagged_text(reason)
+    if reason.tag is None:
+        return text
+    if reason.code == "tag-goes":
+        return f"its tag {reason.tag} goes, which gives back 0 bytes: {text}"
+    return f"{reason.tag}: {text}"
+
+
+def untagged_text(reason: Reason) -> str:
+    """Return the same without the tag that it is about, for where that stands beside it."""
+    text = about_text(reason.about)
+    # What an older version wrote says so already.
+    is_said = reason.code != "released" or isinstance(reason.about, InWords)
+    return text if is_said else f"{text}, which goes too"
+
+
+def beyond_text(reason: Reason) -> str:
+    """Return who holds an object and is none itself, a service or another tool: "service web (1 of 1 replicas)"."""
+    if isinstance(reason.about, ServiceUses):
+        return service_text(reason.about)
+    if isinstance(reason.about, ToolUses) and reason.about.is_certain:
+        return _user(reason.about)
+    return reason_text(reason)
+
+
+def rule_and_text(reason: Reason) -> str:
+    """Return a reason with its rule before it, as logs and CSV have it."""
+    return f"{reason.rule}: {reason_text(reason)}"
+
+
+def about_text(about: About | InWords) -> str:
+    """Return what a reason is about as a sentence."""
+    words: str = _WORDS[type(about)](about)
+    return words
+
+
+def tasks_text(about: ServiceUses) -> str:
+    """Return how many tasks a service has: "0 of 0 replicas", "global, 2 of 3 tasks", "job, 1 task done"."""
+    if about.mode.endswith("job"):
+        done = about.completed
+        return "job" if done is None else f"job, {done} {'task' if done == 1 else 'tasks'} done"
+    counted = "" if about.desired is None else f"{about.desired} "
+    if about.running is not None:
+        counted = f"{about.running} of {counted}"
+    if about.mode == "global":
+        return f"global, {counted}tasks" if counted else "global"
+    return f"{counted}replicas" if counted else "replicated"
+
+
+def state_text(state: str, stopped_seconds: float | None) -> str:
+    """Return the state of a container: "running", "exited 2 hours ago", "created 3 days ago"."""
+    return state if stopped_seconds is None else f"{state} {format_duration(stopped_seconds)} ago"
+
+
+def _held(about: HeldBy) -> str:
+    if about.relation == "may-mount":
+        return f"may be what container {about.name} mounts as {about.mounted_as}"
+    if about.relation == "parent":
+        return f"parent of {'build-cache record' if about.kind == 'build-cache' else about.kind} {about.name}"
+    if about.relation == "lends-configuration":
+        return f"lends its configuration to network {about.name}"
+    container = f"container {about.name} ({state_text(about.state or '', about.stopped_seconds)})"
+    return f"used by {container}" if about.relation == "uses" else f"{container} joins its namespaces"
+
+
+def _age_unknown(about: AgeUnknown) -> str:
+    start = "its last use is not known" if about.asked_for == "last-use" else "age unknown"
+    return f"{start}: {unknown_age_text(about)}{setting_text(about.setting)}"
+
+
+def unknown_age_text(about: AgeUnknown) -> str:
+    """Return why an age is not known: "nothing tells it"."""
+    if about.asked_for == "unused":
+        return "nothing tells since when it is unused"
+    if about.asked_for == "created":
+        return "the engine does not tell when it was created"
+    if about.asked_for == "built":
+        return "nothing tells when it was built"
+    if about.built_on is not None:
+        return f"built {about.built_on}, and nothing tells when it came here"
+    return "nothing tells it"
+
+
+def _candidate(about: Candidate) -> str:
+    limit = limit_words(about.limit)
+    if about.seconds is None:
+        return f"a candidate from now on, not yet for {limit}"
+    length = length_beside(about.seconds, about.limit)
+    return f"a candidate for {length}, {'over' if about.is_reached else 'not yet'} {limit}"
+
+
+def _group(group: Group | None) -> str:
+    """Return in which group something was counted; empty where all is one group."""
+    if group is None:
+        return ""
+    what, _, key = group.by.partition(":")
+    if group.name is None:
+        return f" of {PLURAL_OF[group.kind]} without {f'the label {key}' if key else f'a {what}'}"
+    if key:
+        return f" of {key}={group.name}"
+    return f" of {group.name}" if what == "repository" else f" of project {group.name}"
+
+
+def _kept(about: Kept) -> str:
+    before = "oldest, " if about.oldest else "as new as the " if about.as_new_as else ""
+    return f"{before}{about.keep} #{about.place}{_group(about.group)}"
+
+
+def _undated(about: Undated) -> str:
+    if about.dated_at is not None:
+        return f"dated in the future ({format_instant(about.dated_at)})"
+    return f"nothing tells when it was {'built' if about.is_image else 'created'}"
+
+
+def service_text(about: ServiceUses) -> str:
+    """Return a service and how many tasks it has: "service web (1 of 1 replicas)"."""
+    return f"service {about.service} ({tasks_text(about)}){', for a rollback' if about.for_rollback else ''}"
+
+
+def _pod(about: OfPod) -> str:
+    pod = about.pod if about.namespace is None else f"{about.namespace}/{about.pod}"
+    return f"part of the Kubernetes pod {pod}, which the kubelet itself cleans up"
+
+
+def _declared(about: DeclaredBy) -> str:
+    by = f" ({about.by})" if about.by is not None else ""
+    others = f" and {about.others} more" if about.others else ""
+    return f"declared by {about.path}{by}{others}"
+
+
+def _tool(about: ToolUses) -> str:
+    if about.tool == "image mount":
+        return _user(about)
+    return f"{'' if about.is_certain else 'may be '}used by {_user(about)}"
+
+
+def _user(about: ToolUses) -> str:
+    if about.tool == "image mount":
+        # Others mount images like that too; the command without an argument lists all.
+        return "mounted on the host (podman image mount lists it)"
+    return f"volume {about.name} (driver image)" if about.tool == "volume" else f"{about.name}, {_TOOLS[about.tool]}"
+
+
+def _protected(about: Protected) -> str:
+    said = _PROTECTED[about.by]
+    if about.project is not None and about.how is not None:
+        said = _OF_PROJECT[about.how].format(about.project)
+    return f"{said} {about.pattern} ({about.source})"
+
+
+def _of_project(about: OfProject) -> str:
+    if about.lost_its_tag and about.service is not None:
+        return f"formerly {about.project}/{about.service}"
+    said = f"project {about.project}" + (f", service {about.service}" if about.service else "")
+    if about.how == "doubtful":
+        return f"perhaps of {said}: its label may be inherited from an image"
+    if about.how == "used-last":
+        return f"last used by {said}"
+    return said + (f", from {', '.join(about.files)}" if about.files else "")
+
+
+def _refused(about: Refused) -> str:
+    again, _, _ = format_instant(about.retried_at).partition("T")
+    return (
+        f"the engine refused it in {about.runs} runs: {about.answer} (tried again on {again}, or with --retry-refused)"
+    )
+
+
+def _recoverable(about: Recoverable) -> str:
+    as_what = ": it was pulled from a registry or pushed to one" if about.digest is None else f" as {about.digest}"
+    asked = "" if about.asked_at is None else f" (the registry had it at {format_instant(about.asked_at)})"
+    return f"can be pulled again{as_what}{asked}"
+
+
+def _for_space(about: ForSpace) -> str:
+    return f"{'' if about.age is None else f'{aged_text(about.age)}, '}goes for space, as the least recently used"
+
+
+_WORDS: Mapping[type, Callable[[Any], str]] = {
+    Fact: lambda about: _FACTS[about.name],
+    HeldBy: _held,
+    Aged: aged_text,
+    Unwatched: unwatched_text,
+    AfterContainer: after_container_text,
+    AgeUnknown: _age_unknown,
+    Candidate: _candidate,
+    Kept: _kept,
+    KeptWithin: lambda about: f"within {limit_words(about.limit)} of the newest{_group(about.group)}",
+    KeptTag: lambda about: f"tag matches {about.pattern}",
+    KeptVersion: lambda about: f"newest {'pre-release ' if about.pre_release else ''}of version {about.version}",
+    Undated: _undated,
+    Doubt: doubt_text,
+    NotMatched: not_matched_text,
+    Excluded: lambda about: f"excluded by not.{about.condition}",
+    Protected: _protected,
+    OfProject: _of_project,
+    OfRunningProject: lambda about: (
+        f"the compose project {about.project} runs ({about.running}) and needs it to start again "
+        "(protect.init_containers)"
+    ),
+    DeclaredBy: _declared,
+    OnlyKinds: lambda about: f"only {' and '.join(about.kinds)} is asked for",
+    State: lambda about: f"it is {about.state or 'in an unknown state'}",
+    Scope: lambda about: f"its scope is {about.scope or 'unknown'}: other nodes may use it",
+    Unread: lambda about: f"it could not be read in full: {about.problem}",
+    NameBegins: lambda about: f"Podman could remove {about.volume} in its place",
+    ServiceUses: lambda about: f"used by {service_text(about)}",
+    OfPod: _pod,
+    OfKubelet: lambda about: f"it has the label {about.label}, so it belongs to the kubelet",
+    ToolUses: _tool,
+    Refused: _refused,
+    Recoverable: _recoverable,
+    ForSpace: _for_space,
+    OnlyByRule: lambda about: f"{restart_text(about.restart)}: goes only by a rule",
+    Skipped: lambda about: about.why,
+    InWords: lambda about: about.text,
+}
+assert set(_WORDS) == {*get_args(About), InWords}, "every kind of reason needs its words"

@@ -1,0 +1,265 @@
+"""The command line as its users meet it: help, wrong usage, files, terminals."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from dockersweep import __version__
+from dockersweep.errors import DockersweepError
+from dockersweep.model.documents import DOCUMENTS
+from dockersweep.model.inventory import KINDS
+from dockersweep.parser import build_parser, shared_flags, verbs
+from dockersweep.parser.argument_parser import StoreOnce
+from dockersweep.report.scan import SortKey
+from dockersweep.words.documents import write_document
+from tests.rig.fake_containers import with_containers
+from tests.rig.fake_engine import fake_engine
+from tests.rig.inventories import container, image, inventory, network, record, volume, write_inventory
+from tests.rig.running import dockersweep
+
+SEEN = inventory(
+    container("web-with-a-very-long-name-that-nobody-would-type-by-hand-but-compose-does-1", size=4096),
+    container("db", "running", image="sha256:b", volumes=["data"]),
+    image("a", size=21_000_000),
+    image("b", "registry.example.com/some/team/some-application:2026-11-24-build-4711", size=900_000_000),
+    volume("f" * 64, size=300_000),
+    volume("data", anonymous=False),
+    network("shop"),
+    record("r"),
+)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> str:
+    return write_inventory(tmp_path, SEEN)
+
+
+def test_version() -> None:
+    run = dockersweep("--version")
+    assert (run.status, run.stdout) == (0, f"dockersweep {__version__}\n")
+
+
+def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None:
+    run = dockersweep("--help")
+    assert run.status == 0
+    lines = [line for line in run.stdout.splitlines() if line.startswith("  ") and " dockersweep " in line]
+    verbs = ["scan", "plan", "sweep", "apply", "report", "explain", "history", "policy", "schema", "completion"]
+    assert [line.split()[0] for line in lines] == verbs
+    assert all(len(line) <= 80 for line in run.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "),
+        (["clean"], "argument VERB: invalid choice: 'clean'"),
+        (["scan", "--colour"], "unrecognized arguments: --colour; see `dockersweep scan --help`"),
+        (["plan", "--kind", "disk"], "argument --kind: invalid choice: 'disk' (choose from 'container', 'image'"),
+        (["plan", "--older-than", "7 parsecs"], 'argument --older-than: "7 parsecs" is not an age: there is no unit'),
+        (["plan", "--older-than=-3d"], '"-3d" is not an age: it cannot be negative'),
+        (["plan", "--older-than", "-3d"], '"-3d" is not an age: it cannot be negative'),
+        (["plan", "--older-than", ""], "an age is missing: write a number and a unit"),
+        (["plan", "--older-than", "5"], '"5" is not an age: it has no unit'),
+        (["plan", "--older-than"], "argument --older-than: expected one argument; see `dockersweep plan --help`"),
+        (["scan", "--size-timeout", "0s"], '"0s" is no time-out'),
+        (["scan", "--size-timeout", "1mo"], '"1mo" is no time-out'),
+        (["scan", "--sort", "colour"], "argument --sort: invalid choice: 'colour'"),
+        (["scan", "--filter", "colour=red"], 'there is no filter "colour"; there are name, label, project'),
+        (["scan", "--filter", "name"], 'the filter "name" has no value: write name=VALUE'),
+        (["scan", "--filter", "until=soon"], '"soon" is not an age'),
+        (["scan", "--format", "yaml"], "argument --format: invalid choice: 'yaml'"),
+        (["--format", "table", "schema", "plan"], "schema has no format table, only json"),
+        (["scan", "--format", "json", "--kind", "image"], "--format json writes the whole inventory"),
+        (["scan", "--format", "json", "--sort", "age"], "--format json writes the whole inventory"),
+        (["-H", "unix:///a", "-c", "b", "scan"], "--host and --context name an engine each: give one of them"),
+        (["-H", "unix:///a", "scan", "--inventory", "x"], "leave out --host and --context"),
+        (["scan", "--inventory", "/none.json"], "/none.json cannot be read: No such file or directory"),
+        (["scan", "--inventory", "/"], "/ cannot be read: Is a directory"),
+        (["sweep", "--yes", "--exit-code"], "--exit-code tells what a plan holds: it goes with --dry-run"),
+        (["schema", "nothing"], "argument NAME: invalid choice: 'nothing'"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_sentence(arguments: list[str], message: str) -> None:
+    run = dockersweep(*arguments)
+    assert (run.status, run.stdout) == (2, "")
+    assert message in run.stderr
+    assert run.stderr.startswith("dockersweep: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (["-H", "unix:///a", "-H", "unix:///b", "plan"], "--host"),
+        (["-H", "unix:///a", "plan", "--host", "unix:///b"], "--host"),
+        (["plan", "-H", "unix:///a", "-H", "unix:///a"], "--host"),
+        (["-c", "a", "scan", "--context", "b"], "--context"),
+        (["report", "--inventory", "a.json", "--inventory", "b.json"], "--inventory"),
+        (["--policy", "a.toml", "sweep", "--policy", "b.toml"], "--policy"),
+        (["sweep", "--dry-run", "--max-objects", "9", "--max-objects", "99"], "--max-objects"),
+        (["apply", "plan.json", "-o", "a", "-o", "b"], "--output"),
+        (["apply", "plan.json", "--format", "json", "--format", "csv"], "--format"),
+    ],
+)
+def test_a_flag_that_is_taken_once_is_refused_twice(arguments: list[str], flag: str) -> None:
+    run = dockersweep(*arguments)
+    assert (run.status, run.stdout) == (2, "")
+    assert run.stderr == f"dockersweep: {flag} is given more than once: give it once\n"
+
+
+def test_a_verb_that_only_reads_warns_of_a_flag_that_is_given_twice(saved: str, tmp_path: Path) -> None:
+    other = str(tmp_path / "other.json")
+    run = dockersweep("--format", "json", "scan", "--format", "json", "-o", other, "-o", "-", "--inventory", saved)
+    assert run.json()["schema"] == "dockersweep.inventory/1"
+    assert not Path(other).exists()
+    assert run.stderr.splitlines() == [
+        "dockersweep: --format is given more than once; the last one is used",
+        "dockersweep: --output is given more than once; the last one is used",
+    ]
+
+
+def test_flags_that_add_up_are_given_as_often_as_wanted(saved: str) -> None:
+    twice = ["--kind", "image", "--kind", "volume", "--keep-name", "a", "--keep-name", "b", "-v", "-v"]
+    assert dockersweep("plan", *twice, "--inventory", saved).stderr == ""
+
+
+def test_every_flag_that_takes_one_value_is_watched() -> None:
+    top = build_parser()
+    [verbs] = [action for action in top._actions if action.dest == "verb"]
+    assert isinstance(verbs.choices, dict)
+    for one in (top, *verbs.choices.values()):
+        for action in one._actions:
+            takes_one = action.option_strings and action.nargs is None and type(action).__name__ != "_AppendAction"
+            assert not takes_one or isinstance(action, StoreOnce), action.option_strings
+
+
+def test_an_inventory_that_does_not_hold_is_named_with_its_field(tmp_path: Path) -> None:
+    document = json.loads(write_document(SEEN))
+    document["images"][1]["size_bytes"] = "big"
+    file = tmp_path / "inventory.json"
+    file.write_text(json.dumps(document))
+    run = dockersweep("plan", "--inventory", str(file))
+    assert run.status == 2
+    assert "Expected `int | null`, got `str` - at `$.images[1].size_bytes`" in run.stderr
+
+
+def test_every_error_class_has_the_status_of_the_table() -> None:
+    def below(cls: type[DockersweepError]) -> list[type[DockersweepError]]:
+        return [cls] + [each for child in cls.__subclasses__() for each in below(child)]
+
+    statuses = {cls.__name__: cls.exit_status for cls in below(DockersweepError)}
+    assert statuses == {
+        "DockersweepError": 1,
+        "UsageError": 2,
+        "DocumentError": 2,
+        "PolicyError": 2,
+        "DeclaredFileError": 2,
+        "RefusedError": 4,
+        "EngineError": 5,
+        "EngineLostError": 5,
+        "EngineTooMuchError": 5,
+        "OtherEngineError": 5,
+        "EngineTimeoutError": 5,
+        "LedgerError": 2,
+        "OutputError": 2,
+    }
+
+
+def test_what_to_remove_is_told_by_the_exit_code_only_when_asked(saved: str) -> None:
+    assert dockersweep("plan", "--inventory", saved).status == 0
+    assert dockersweep("plan", "--exit-code", "--inventory", saved).status == 10
+    assert dockersweep("plan", "--exit-code", "--keep-name", "*", "--kind", "image", "--inventory", saved).status == 0
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("verb", [["scan"], ["scan", "--all"], ["plan"], ["plan", "--verbose"], ["report"]])
+def test_tables_fit_the_terminal(saved: str, columns: int, verb: list[str]) -> None:
+    run = dockersweep(*verb, "--inventory", saved, COLUMNS=str(columns))
+    lines = run.stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    name = "web-with-a-very-long-name-that-nobody-would-type-by-hand-but-compose-does-1"
+    if columns == 200 or verb == ["report"]:
+        assert verb == ["report"] or name in run.stdout
+    else:
+        assert name not in run.stdout
+        assert any("web-with" in line and "…" in line for line in lines)
+
+
+def test_a_pipe_gets_whole_names(saved: str) -> None:
+    out = dockersweep("scan", "--all", "--inventory", saved).stdout
+    assert "registry.example.com/some/team/some-application:2026-11-24-build-4711" in out
+    assert "f" * 64 in out
+
+
+def test_scan_sorts_and_selects(saved: str) -> None:
+    def names(*flags: str) -> list[str]:
+        rows = dockersweep("scan", "--no-header", "--inventory", saved, *flags).stdout.splitlines()
+        return [row.split()[1] for row in rows]
+
+    assert names("--kind", "volume") == ["f" * 64]
+    assert names("--kind", "volume", "--all", "--sort", "size") == ["f" * 64, "data"]
+    assert names("--kind", "volume", "--all", "--sort", "name") == ["data", "f" * 64]
+    assert names("--all", "--filter", "name=db", "--filter", "name=data") == ["db", "data"]
+    assert names("--filter", "state=exited", "--filter", "until=30d") == []
+    assert names("--all", "--filter", "driver=local", "--sort", "name") == ["data", "f" * 64]
+
+
+def test_a_scan_for_scripts_is_rows_alone(saved: str) -> None:
+    rows = dockersweep("scan", "--no-header", "--inventory", saved).stdout.splitlines()
+    assert [row.split()[0] for row in rows] == ["container", "image", "volume", "network", "build-cache"]
+
+
+def test_the_parser_knows_the_same_kinds_documents_and_orders_as_the_model() -> None:
+    assert shared_flags.KINDS == KINDS
+    assert set(verbs.DOCUMENTS) == {*DOCUMENTS, "policy"}
+    assert get_args(SortKey) == verbs.SORT_KEYS
+
+
+def test_the_clock_of_a_test_is_told_where_it_is_left_set(saved: str) -> None:
+    run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="2027-01-01T00:00:00Z")
+    assert "Warning: ages: counted up to 2027-01-01T00:00:00Z, as DOCKERSWEEP_NOW has it" in run.stdout
+
+
+def test_a_bare_environment_is_enough(saved: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dockersweep", "scan", "--inventory", saved],
+        env={"PATH": "/usr/bin:/bin"},
+        cwd="/",
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_dry_run_is_the_plan() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "web")
+        flags = ["--no-ledger", "--older-than", "0s", "--verbose"]
+        plan = dockersweep("plan", *flags, host=engine.url)
+        dry = dockersweep("sweep", "--dry-run", *flags, host=engine.url)
+        assert {method for method, _ in engine.asked} == {"GET"}
+    assert dry.stdout == plan.stdout
+    assert "Containers to remove: 1" in dry.stdout
+
+
+def test_common_flags_are_taken_before_and_after_the_verb(saved: str, tmp_path: Path) -> None:
+    target = tmp_path / "x"
+    assert dockersweep("--format", "json", "-o", str(target), "plan", "--inventory", saved).stdout == ""
+    before = json.loads(target.read_text())
+    assert dockersweep("plan", "--format", "json", "--inventory", saved).json() == before
+
+
+def test_the_schemas_hold_for_what_is_written(saved: str) -> None:
+    for name in ("inventory", "plan", "outcome"):
+        schema: Any = dockersweep("schema", name).json()
+        assert schema["title"] == f"dockersweep.{name}/1"
+
+
+def test_the_moment_of_a_test_must_be_one(saved: str) -> None:
+    run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="soon")
+    assert run.status == 2
+    assert 'DOCKERSWEEP_NOW is "soon", which is no instant' in run.stderr

@@ -1,0 +1,307 @@
+"""`report` as its users meet it: its formats, its exit status, and what the policy silences."""
+
+import csv
+import html
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dockersweep.commands.write import write_result
+from dockersweep.model.documents import json_schema, read_document
+from dockersweep.model.inventory import Disk, Inventory
+from dockersweep.model.report import Report
+from dockersweep.policy.disk_report import Past
+from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+from dockersweep.report.disk.bars import bar
+from dockersweep.report.disk.layout import disk_layout
+from dockersweep.report.formats import formatted
+from tests.rig.inventories import (
+    ENGINE,
+    ago,
+    container,
+    image,
+    inventory,
+    network,
+    record,
+    report_of,
+    volume,
+    write_inventory,
+)
+from tests.rig.reports import busy_report, finding
+from tests.rig.reports import report as made_up
+from tests.rig.running import dockersweep
+
+MEGA, GIGA = 1_000_000, 1_000_000_000
+FULL: Inventory = msgspec.structs.replace(
+    inventory(
+        container("web", "running", image="sha256:a", size=200 * MEGA, volumes=["data"]),
+        container("=cmd()\n\x1b[31m", size=MEGA, labels={"x": "y"}),
+        image("a", "registry.example.com/shop/app:1", size=90 * MEGA),
+        image("b", size=40 * MEGA),
+        msgspec.structs.replace(volume("data", anonymous=False, size=7 * MEGA), project="shop"),
+        volume("old|*pipe*", anonymous=False, created=ago(days=90), size=3 * MEGA),
+        network("front"),
+        record("r", size=6 * MEGA),
+    ),
+    disk=Disk(total_bytes=100 * GIGA, free_bytes=9 * GIGA, total_inodes=1000, free_inodes=900),
+)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> str:
+    return write_inventory(tmp_path, FULL)
+
+
+def report(saved: str, *words: str, status: int = 0, columns: str = "") -> str:
+    run = dockersweep("report", "--inventory", saved, *words, COLUMNS=columns)
+    assert (run.status, run.stderr) == (status, ""), run.stderr
+    return run.stdout
+
+
+def of_full() -> Report:
+    return report_of(FULL, DEFAULT_POLICY, Past(()))
+
+
+def test_the_table_answers_where_whether_and_what_to_do(saved: str) -> None:
+    told = report(saved, columns="80")
+    lines = told.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "Disk: 91 % of 100 GB are used, 9.00 GB are free; 10 % of its inodes are used." in told
+    where, worse, do = (told.index(word) for word in ("WHERE IT WENT", "Is it getting worse", "What to do:"))
+    assert where < worse < do
+    assert told[:do].count("\n") < 24
+    assert "  warning DS016: the disk fills up: 91 % of its bytes are used" in told
+    assert "  warning DS002: 1 container keeps much in its writable layer" in told
+    assert "      mend: mount a volume where it writes: docker diff web shows where" in told
+    assert "Volumes 2 1 1 10.0 MB 0 B 3.00 MB" in [" ".join(line.split()) for line in lines]
+    assert not set(told) & set("█▒▓")
+    assert "\x1b" not in told
+
+
+def text_of(report: Report, width: int, with_bars: bool) -> str:
+    return formatted(disk_layout(report, width, with_bars), "table", width)
+
+
+def test_on_a_terminal_bars_are_drawn_and_fit() -> None:
+    for width in (80, 120, 200):
+        told = text_of(of_full(), width, with_bars=True)
+        assert max(map(len, told.splitlines())) <= width
+        assert "█" in told
+        assert "▒" in told
+        assert "[" + "▓" * 10 in told
+    assert "UNUSED  " not in text_of(of_full(), 70, with_bars=True).split("SIZE")[0]
+
+
+@pytest.mark.parametrize("with_bars", [True, False])
+def test_all_columns_fit_80_where_the_folder_is_known_too(with_bars: bool) -> None:
+    small = made_up(objects=busy_report().objects[40:60], trend=busy_report().trend)
+    told = text_of(small, 80, with_bars)
+    assert max(map(len, told.splitlines())) <= 80
+    assert "  UNUSED  " in told.split("SIZE")[0]
+
+
+def test_in_a_narrow_terminal_nothing_is_wider_than_it() -> None:
+    told = text_of(of_full(), 60, with_bars=False)
+    assert max(map(len, told.splitlines())) <= 66
+
+
+@pytest.mark.parametrize(
+    ("whole", "used", "unused", "drawn"),
+    [
+        (100, 50, 50, "█████▒▒▒▒▒"),
+        (100, 20, 0, "██"),
+        (100, 0, 20, "▒▒"),
+        (100_000, 1, 0, "█"),
+        (100_000, 0, 1, "▒"),
+        (100_000, 1, 1, "█"),
+        (100, 0, 0, ""),
+        (0, 0, 0, ""),
+        (100, 300, 0, "██████████"),
+    ],
+)
+def test_a_bar_shows_what_is_there(whole: int, used: int, unused: int, drawn: str) -> None:
+    assert bar(whole, used, unused, 10) == drawn
+
+
+def test_csv_has_a_row_an_object_and_no_formulas(saved: str) -> None:
+    text = dockersweep("report", "--inventory", saved, "--format", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 8
+    assert list(rows[0])[:6] == ["kind", "id", "name", "project", "repository", "size_bytes"]
+    assert [int(row["size_bytes"]) for row in rows] == sorted([int(row["size_bytes"]) for row in rows], reverse=True)
+    assert "'=cmd()\\n\\x1b[31m" in [row["name"] for row in rows]
+    data = next(row for row in rows if row["name"] == "data")
+    assert (data["project"], data["in_use"], data["goes"]) == ("shop", "true", "false")
+
+
+def test_markdown_shows_names_as_they_are(saved: str) -> None:
+    told = report(saved, "--format", "markdown")
+    assert told.startswith("# Disk report of box\n")
+    assert "| volume | old\\|\\*pipe\\* | 3.00 MB | 3.00 MB | no | no container mounts it |" in told
+    assert "| warning | DS016 | the disk fills up: 91 % of its bytes are used |" in told
+    assert "## Is it getting worse" in told
+
+
+def test_json_is_a_document_with_a_schema(saved: str) -> None:
+    import jsonschema
+
+    text = report(saved, "--format", "json")
+    assert read_document(text.encode(), Report, "report.json").objects
+    jsonschema.validate(json.loads(text), json_schema("report"))
+    assert dockersweep("schema", "report").json()["title"] == "dockersweep.report/1"
+    told = json.loads(text)
+    assert told["trend"] is None
+    assert told["shares"][0]["share"] == "image"
+
+
+def test_a_result_file_tells_its_format(saved: str, tmp_path: Path) -> None:
+    report(saved, "-o", str(tmp_path / "out.json"))
+    assert json.loads((tmp_path / "out.json").read_text())["schema"] == "dockersweep.report/1"
+
+
+@pytest.mark.parametrize(("severity", "status"), [("critical", 0), ("warning", 10), ("note", 10)])
+def test_fail_on_tells_a_pipeline(saved: str, severity: str, status: int) -> None:
+    report(saved, "--fail-on", severity, "--format", "csv", status=status)
+
+
+def test_what_is_silenced_does_not_fail(saved: str, tmp_path: Path) -> None:
+    policy = tmp_path / "p.toml"
+    policy.write_text('version = 1\nremoves_nothing = true\n[report]\nsilence = ["DS002", "DS016", "DS008"]\n')
+    told: Any = json.loads(report(saved, "--format", "json", "--fail-on", "warning", "--policy", str(policy)))
+    assert told["silenced"] == ["DS002", "DS016"]
+    assert [one["id"] for one in told["findings"]] == ["DS003"]
+    assert "Silenced by the policy: DS002, DS016." in report(saved, "--policy", str(policy))
+    shown = dockersweep("policy", "show", "--policy", str(policy)).stdout
+    assert "A report does not tell the findings DS002, DS016 and DS008." in shown
+    assert dockersweep("policy", "check", "--policy", str(policy)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "message"), [('["DS099"]', 'not the text "DS099"'), ("3", "must be"), ("[]", "empty")]
+)
+def test_an_id_that_there_is_not_is_complained_of(tmp_path: Path, written: str, message: str) -> None:
+    policy = tmp_path / "p.toml"
+    policy.write_text(f"version = 1\nremoves_nothing = true\n[report]\nsilence = {written}\n")
+    run = dockersweep("policy", "check", "--policy", str(policy))
+    assert run.status == 2
+    assert ":4:1" in run.stdout
+    assert "report.silence" in run.stdout
+    assert message in run.stdout
+
+
+def test_many_findings_are_cut_on_a_terminal_and_told_to_be() -> None:
+    many = tuple(
+        finding(f"DS{number:03}", title=f"t{number}", evidence=("e",) * 5, objects=9) for number in range(1, 10)
+    )
+    told = text_of(made_up(findings=many), 100, with_bars=False)
+    assert "seen by: e; e; e; and 6 more" in told
+    assert "and DS007 t7, DS008 t8, DS009 t9; --format json has all of them" in told
+
+
+def test_without_a_ledger_it_says_so(saved: str) -> None:
+    assert "Is it getting worse: No ledger tells what there was before." in report(saved)
+
+
+def test_growth_is_told_by_the_day_and_the_week() -> None:
+    told = text_of(busy_report(), 100, with_bars=False)
+    growing = [line.split("  ")[0] for line in told[told.index("WHAT GROWS") :].split("\n\n")[0].splitlines()]
+    assert growing == ["WHAT GROWS", "Volumes", "Images", "Container logs", "Build cache", "The disk, in use",
+                       "All of these"]  # fmt: skip
+    assert "+310 MB" in told
+    assert "+2.17 GB" in told
+
+
+def test_a_report_of_nothing_is_a_report(tmp_path: Path) -> None:
+    file = write_inventory(tmp_path, inventory(engine=ENGINE))
+    for words in ("table", "csv", "markdown", "json"):
+        assert report(file, "--format", words)
+    assert "nothing was found that should be looked at" in report(file)
+
+
+@pytest.mark.parametrize(
+    ("source", "context", "flag"),
+    [
+        ("--host", None, "-H unix:///run/test.sock"),
+        ("context far away (--context)", "far away", "--context 'far away'"),
+        ("context far (DOCKER_CONTEXT)", None, None),
+        ("DOCKER_HOST", None, None),
+        ("the default socket", None, None),
+    ],
+)
+@pytest.mark.parametrize("words", ["table", "markdown", "html"])
+def test_commands_are_told_with_the_flag_that_named_the_engine(
+    tmp_path: Path, source: str, context: str | None, flag: str | None, words: str
+) -> None:
+    engine = msgspec.structs.replace(ENGINE, endpoint_source=source, context_flag=context)
+    file = write_inventory(tmp_path, msgspec.structs.replace(FULL, engine=engine))
+    told = html.unescape(report(file, "--format", words)).replace("\\", "")
+    assert (f"which every command here needs too: {flag}." in told) == (flag is not None)
+    assert ("every command here" in told) == (flag is not None)
+
+
+@pytest.mark.parametrize("verb", ["scan", "plan", "report"])
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_document_is_in_utf_8_whatever_the_terminal_has(tmp_path: Path, verb: str, form: str) -> None:
+    file = write_inventory(tmp_path, inventory(container("w\u00e9b")))
+    arguments = [sys.executable, "-m", "dockersweep", verb, "--inventory", file, "--format", form]
+    done = subprocess.run(arguments, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True)
+    assert "w\u00e9b" in done.stdout.decode()
+
+
+def test_a_link_in_the_place_of_the_new_file_gives_no_other_file_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.touch(0o600)
+    file = tmp_path / "report.txt"
+    file.touch()
+    file.chmod(0o666)
+    made = tempfile.mkstemp
+
+    def made_and_replaced(**arguments: Any) -> tuple[int, str]:
+        descriptor, name = made(**arguments)
+        os.unlink(name)
+        os.symlink(victim, name)
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", made_and_replaced)
+    write_result("told", str(file))
+    assert victim.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1"])
+def test_what_others_wrote_to_standard_output_stays(saved: str, tmp_path: Path, path: str) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    with log.open("a") as file:
+        arguments = [sys.executable, "-m", "dockersweep", "report", "--inventory", saved, "-o", path]
+        subprocess.run(arguments, stdout=file, check=True)
+        file.write("after\n")
+    assert log.read_text().startswith("before\nDocker ")
+    assert log.read_text().endswith("\nafter\n")
+
+
+def test_a_file_that_is_replaced_keeps_its_owner_and_its_mode(saved: str, tmp_path: Path) -> None:
+    file = tmp_path / ("x" * 250)
+    file.touch(0o640)
+    owner = (65534, 65534) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(file, *owner)
+    file.chmod(0o640)
+    report(saved, "-o", str(file))
+    told = file.stat()
+    assert (told.st_uid, told.st_gid, told.st_mode & 0o777) == (*owner, 0o640)
+    assert told.st_size > 0
+
+
+def test_a_slash_at_the_end_means_a_folder(saved: str, tmp_path: Path) -> None:
+    run = dockersweep("report", "--inventory", saved, "-o", f"{tmp_path}/missing/")
+    assert (run.status, run.stderr) == (2, f"dockersweep: {tmp_path}/missing/ cannot be written: Is a directory\n")
+    assert list(tmp_path.glob("missing*")) == []

@@ -1,0 +1,149 @@
+"""Which engine: docker's own order, and what is said where it leads nowhere."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from dockersweep.engine.api.endpoint import resolve_endpoint
+from dockersweep.errors import UsageError
+
+
+def write_context(config: Path, name: str, host: str, *, skip_verify: bool = False, tls: bool = False) -> None:
+    folder = hashlib.sha256(name.encode()).hexdigest()
+    meta = config / "contexts" / "meta" / folder
+    meta.mkdir(parents=True)
+    document = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": skip_verify}}}
+    (meta / "meta.json").write_text(json.dumps(document))
+    if tls:
+        files = config / "contexts" / "tls" / folder / "docker"
+        files.mkdir(parents=True)
+        for file in ("ca.pem", "cert.pem", "key.pem"):
+            (files / file).write_text("x")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    folder = tmp_path / ".docker"
+    folder.mkdir()
+    write_context(folder, "prod", "unix:///run/prod.sock")
+    write_context(folder, "far", "tcp://far.example:2376", tls=True)
+    (folder / "config.json").write_text(json.dumps({"currentContext": "prod", "auths": {}}))
+    return folder
+
+
+def test_the_order_is_docker_s(config: Path) -> None:
+    environment = {"DOCKER_CONFIG": str(config)}
+    current = resolve_endpoint(None, None, environment)
+    assert current.url == "unix:///run/prod.sock"
+    assert current.source == f"context prod ({config / 'config.json'})"
+    environment["DOCKER_CONTEXT"] = "far"
+    by_variable = resolve_endpoint(None, None, environment)
+    assert (by_variable.url, by_variable.source) == ("tcp://far.example:2376", "context far (DOCKER_CONTEXT)")
+    environment["DOCKER_HOST"] = "unix:///run/env.sock"
+    by_host = resolve_endpoint(None, None, environment)
+    assert (by_host.url, by_host.source) == ("unix:///run/env.sock", "DOCKER_HOST")
+    by_context = resolve_endpoint(None, "prod", environment)
+    assert (by_context.url, by_context.context_flag) == ("unix:///run/prod.sock", "prod")
+    assert {by_host.context_flag, by_variable.context_flag, current.context_flag} == {None}
+    by_flag = resolve_endpoint("unix:///run/flag.sock", None, environment)
+    assert (by_flag.url, by_flag.source, by_flag.context_flag) == ("unix:///run/flag.sock", "--host", None)
+
+
+def test_without_anything_it_is_the_default_socket(tmp_path: Path) -> None:
+    endpoint = resolve_endpoint(None, None, {"HOME": str(tmp_path)})
+    assert (endpoint.url, endpoint.source) == ("unix:///var/run/docker.sock", "the default socket")
+
+
+def test_an_empty_variable_counts_as_not_set(config: Path) -> None:
+    environment = {"DOCKER_CONFIG": str(config), "DOCKER_HOST": "", "DOCKER_CONTEXT": ""}
+    assert resolve_endpoint(None, None, environment).source.startswith("context prod (")
+
+
+def test_the_default_context_is_the_environment_or_the_default_socket(config: Path) -> None:
+    environment = {"DOCKER_CONFIG": str(config)}
+    assert resolve_endpoint(None, "default", environment).url == "unix:///var/run/docker.sock"
+    assert resolve_endpoint(None, "default", environment | {"DOCKER_HOST": "tcp://h:1"}).url == "tcp://h:1"
+
+
+def test_tls_comes_from_the_files_of_the_context(config: Path) -> None:
+    tls = resolve_endpoint(None, "far", {"DOCKER_CONFIG": str(config)}).tls
+    assert tls is not None
+    assert tls.verify
+    assert tls.ca is not None
+    assert tls.cert is not None
+    assert tls.ca.name == "ca.pem"
+
+
+def test_tls_comes_from_docker_s_variables(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("x")
+    environment = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path), "DOCKER_HOST": "tcp://far"}
+    endpoint = resolve_endpoint(None, None, environment)
+    assert endpoint.url == "tcp://far:2376"
+    assert endpoint.tls is not None
+    assert (endpoint.tls.ca, endpoint.tls.cert) == (tmp_path / "ca.pem", None)
+    assert resolve_endpoint("unix:///run/x.sock", None, environment).tls is None
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("unix://", "unix:///var/run/docker.sock"),
+        ("tcp://box", "tcp://box:2375"),
+        ("tcp://box:99/", "tcp://box:99"),
+        ("box:2375", "tcp://box:2375"),
+        ("tcp://[::1]:2375", "tcp://[::1]:2375"),
+        ("http://box:2375", "tcp://box:2375"),
+    ],
+)
+def test_urls_are_read_as_docker_reads_them(host: str, url: str) -> None:
+    assert resolve_endpoint(host, None, {}).url == url
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("ftp://box", '"ftp://box" (from --host) is not an engine: write unix:///PATH or tcp://HOST:PORT'),
+        ("tcp://", "is not an engine: write tcp://HOST:PORT"),
+        ("tcp://a b:1", "is not an engine"),
+        ("tcp://box:1/path", "is not an engine"),
+        ("tcp://user@box:1", "is not an engine"),
+        ("tcp://%zz:1", "is not an engine"),
+        ("tcp://a..b:1", "is not an engine"),
+        ("tcp://box:99999", "has no such port: 99999"),
+        ("https://box:2376", "write tcp://box:2376, and set DOCKER_TLS_VERIFY=1 to encrypt"),
+        ("", "is not an engine"),
+        ("ssh://box", "is an ssh endpoint, which dockersweep does not speak; forward the socket with"),
+    ],
+)
+def test_what_is_no_engine_is_said(host: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_endpoint(host, None, {})
+    assert message in str(caught.value)
+
+
+def test_host_and_context_contradict_each_other() -> None:
+    with pytest.raises(UsageError, match=r"--host and --context name an engine each"):
+        resolve_endpoint("unix:///x", "prod", {})
+
+
+def test_a_context_that_is_not_there_says_where_it_was_asked_for(config: Path) -> None:
+    with pytest.raises(UsageError, match=r'no context "nope" \(from DOCKER_CONTEXT\) under .*`docker context ls`'):
+        resolve_endpoint(None, None, {"DOCKER_CONFIG": str(config), "DOCKER_CONTEXT": "nope"})
+
+
+@pytest.mark.parametrize("text", ["{", '{"currentContext": 3}'])
+def test_a_damaged_configuration_is_not_guessed_past(config: Path, text: str) -> None:
+    (config / "config.json").write_text(text)
+    with pytest.raises(UsageError, match=r"config\.json cannot be read"):
+        resolve_endpoint(None, None, {"DOCKER_CONFIG": str(config)})
+
+
+def test_certificates_that_are_not_there_are_said(tmp_path: Path) -> None:
+    environment = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path / "no"), "DOCKER_HOST": "tcp://far"}
+    with pytest.raises(UsageError, match="certificates are not there"):
+        resolve_endpoint(None, None, environment)
+    (tmp_path / "cert.pem").write_text("x")
+    with pytest.raises(UsageError, match=r"only one of cert.pem and key.pem"):
+        resolve_endpoint(None, None, environment | {"DOCKER_CERT_PATH": str(tmp_path)})

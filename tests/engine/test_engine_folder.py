@@ -1,0 +1,193 @@
+"""What only a report reads of an engine's folder and settings: what it takes, what is left there, and limits."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dockersweep.engine.api.translate import container_from_details
+from dockersweep.engine.api.wire import WireContainerDetails
+from dockersweep.engine.disk.folder import read_folder
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.reading.cache_limit import read_cache_limit
+from dockersweep.engine.reading.container_logs import hidden_log_path
+from dockersweep.model.inventory import Disk, Engine
+from tests.rig.inventories import ENGINE, image
+
+NOTHING = ListedObjects((), (), (), ())
+GIB = 1 << 30
+DISK = Disk(total_bytes=100 * GIB, free_bytes=50 * GIB, total_inodes=None, free_inodes=None)
+
+
+def engine_of(root: Path, **fields: Any) -> Engine:
+    for entry in ("overlay2", "image/overlay2/imagedb/content/sha256", "containers"):
+        (root / entry).mkdir(parents=True, exist_ok=True)
+    (root / "engine-id").write_text("ENGINE")
+    return msgspec.structs.replace(ENGINE, root_dir=str(root), **fields)
+
+
+def test_the_folder_counts_blocks_and_hard_links_once(tmp_path: Path) -> None:
+    root = tmp_path / "docker"
+    engine = engine_of(root)
+    empty = read_folder(engine, NOTHING, 60)[0]
+    (root / "file").write_bytes(os.urandom(1_000_000))
+    os.link(root / "file", root / "overlay2" / "link")
+    with (root / "hole").open("wb") as hole:
+        hole.truncate(500_000_000)
+    full, warnings = read_folder(engine, NOTHING, 60)
+    assert empty is not None
+    assert empty.size_bytes is not None
+    assert full is not None
+    assert full.size_bytes is not None
+    assert full.size_bytes - empty.size_bytes == (root / "file").stat().st_blocks * 512
+    assert warnings == ()
+
+
+def test_a_folder_behind_a_link_is_measured_where_it_is(tmp_path: Path) -> None:
+    engine_of(tmp_path / "there")
+    (tmp_path / "there" / "file").write_bytes(b"x" * 1_000_000)
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    told = read_folder(msgspec.structs.replace(ENGINE, root_dir=str(tmp_path / "link")), NOTHING, 60)[0]
+    assert told is not None
+    assert (told.size_bytes or 0) > 1_000_000
+
+
+def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path)
+    cases: list[tuple[Engine, ListedObjects, float, str]] = [
+        (msgspec.structs.replace(engine, endpoint="tcp://box:2375"), NOTHING, 60, "the engine is on another machine"),
+        (msgspec.structs.replace(engine, root_dir="/nowhere"), NOTHING, 60, "/nowhere is not on this machine"),
+        (msgspec.structs.replace(engine, id="OTHER"), NOTHING, 60, "does not hold what this engine lists"),
+        (engine, ListedObjects((), (image("1" * 64),), (), ()), 60, "does not hold what this engine lists"),
+        (engine, NOTHING, -1, "not measured within -1 seconds"),
+    ]
+    for one, listed, seconds, message in cases:
+        told, (warning,) = read_folder(one, listed, seconds)
+        assert (told.size_bytes if told else None) is None
+        assert warning.about == "the engine's folder"
+        assert message in warning.text
+
+
+def test_a_store_that_is_left_behind_has_layers_or_snapshots(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path, image_store="containerd")
+    assert told_stores(engine) == []
+    (tmp_path / "image/overlay2/layerdb/sha256/abc").mkdir(parents=True)
+    (tmp_path / "overlay2/layer").write_bytes(b"x" * 1_000_000)
+    assert told_stores(engine) == [("overlay2", str(tmp_path / "overlay2"))]
+    back = msgspec.structs.replace(engine, image_store="overlay2")
+    assert told_stores(back) == []
+    snapshots = tmp_path / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs"
+    (snapshots / "snapshots" / "1").mkdir(parents=True)
+    assert told_stores(back) == [("containerd", str(snapshots))]
+    assert told_stores(engine) == [("overlay2", str(tmp_path / "overlay2"))]
+    sizes = read_folder(engine, NOTHING, 60)[0]
+    assert sizes is not None
+    assert (sizes.left_stores[0].size_bytes or 0) > 1_000_000
+
+
+def told_stores(engine: Engine) -> list[tuple[str, str]]:
+    told = read_folder(engine, NOTHING, 60)[0]
+    assert told is not None
+    return [(one.driver, one.folder) for one in told.left_stores]
+
+
+def limit(settings: object, tmp_path: Path, version: str = "28.5.2", **fields: Any) -> tuple[int | None, str] | None:
+    place = tmp_path / "daemon.json"
+    if settings is not None:
+        place.write_text(settings if isinstance(settings, str) else json.dumps(settings))
+    engine = msgspec.structs.replace(ENGINE, version=version, **fields)
+    told = read_cache_limit(engine, DISK, place)[0]
+    return None if told is None else (told.size_bytes, told.source.replace(str(place), "FILE"))
+
+
+def collect(**fields: Any) -> dict[str, Any]:
+    return {"builder": {"gc": fields}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "version", "expected"),
+    [
+        (None, "28.5.2", (81_000_000_000, "the default of Docker 28.5.2")),
+        ({}, "29.0.1", (81_000_000_000, "the default of Docker 29.0.1")),
+        (None, "28.1.1", None),
+        (None, "26.1.5", (None, "the default of Docker 26.1.5")),
+        (None, "20.10.24+dfsg1", (None, "the default of Docker 20.10.24+dfsg1")),
+        (None, "dev", None),
+        (collect(enabled=True), "26.1.5", (11_000_000_000, "FILE")),
+        (collect(enabled=True, defaultKeepStorage="20GB"), "26.1.5", (20 * GIB, "FILE")),
+        (collect(enabled=False), "28.5.2", (None, "FILE")),
+        (collect(defaultMaxUsedSpace="30GB"), "28.5.2", (30 * GIB, "FILE")),
+        (collect(enabled=True), "28.5.2", (81_000_000_000, "FILE")),
+        # Where one of the three is set the others have no default.
+        (collect(defaultReservedSpace="30GB"), "28.5.2", (30 * GIB, "FILE")),
+        (collect(defaultKeepStorage="30GB"), "29.7.2", (30 * GIB, "FILE")),
+        (collect(defaultReservedSpace="30GB", defaultMaxUsedSpace="20GB"), "29.7.2", (30 * GIB, "FILE")),
+        (collect(defaultReservedSpace="30GB", defaultMinFreeSpace="5GB"), "29.7.2", None),
+        (collect(defaultMinFreeSpace="5GB"), "28.5.2", None),
+        (collect(defaultMinFreeSpace="5GB", defaultMaxUsedSpace="20GB"), "29.7.2", (20 * GIB, "FILE")),
+        (collect(defaultKeepStorage="30GB"), "26.1.5", (None, "FILE")),
+        (
+            collect(
+                enabled=True,
+                policy=[
+                    {"keepStorage": "99GB", "filter": ["unused-for=1h"]},
+                    {"keepStorage": "5GB"},
+                    {"keepStorage": "10GB", "all": True},
+                ],
+            ),
+            "26.1.5",
+            (10 * GIB, "FILE"),
+        ),
+        (collect(enabled=True, policy=[{"keepStorage": "1GB", "filter": ["a"]}]), "28.5.2", (None, "FILE")),
+        ({"data-root": "/elsewhere", **collect(enabled=False)}, "28.5.2",
+         (81_000_000_000, "the default of Docker 28.5.2")),
+        ({"data-root": "/var/lib/docker", "log-driver": "local"}, "28.5.2",
+         (81_000_000_000, "the default of Docker 28.5.2")),
+    ],
+)  # fmt: skip
+def test_the_limit_of_the_cache_is_that_of_the_settings_else_the_default(
+    tmp_path: Path, settings: object, version: str, expected: tuple[int | None, str] | None
+) -> None:
+    assert limit(settings, tmp_path, version) == expected
+
+
+def test_settings_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    place = tmp_path / "daemon.json"
+    for text in ("{", "[]", '{"builder": 3}'):
+        place.write_text(text)
+        told, (warning,) = read_cache_limit(ENGINE, DISK, place)
+        assert told is None
+        assert warning.text.startswith(f"unknown: {place} cannot be read")
+
+
+def test_from_afar_and_of_podman_no_limit_is_known(tmp_path: Path) -> None:
+    assert limit(None, tmp_path, endpoint="tcp://box:1") is None
+    assert limit(None, tmp_path, flavour="podman") is None
+    assert read_cache_limit(ENGINE, None, tmp_path / "none") == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"Type": "json-file", "Config": {}}, False),
+        ({"Type": "json-file", "Config": {"max-size": "10m"}}, True),
+        ({"Type": "json-file", "Config": {"max-size": "-1"}}, False),
+        ({"Type": "json-file", "Config": None}, None),
+        ({"Type": "local", "Config": {}}, True),
+        ({"Type": "local", "Config": {"max-size": "-1"}}, False),
+        ({"Type": "journald", "Config": {}}, None),
+    ],
+)
+def test_whether_a_log_is_limited(told: dict[str, Any], expected: bool | None) -> None:
+    body = {"Id": "1", "Name": "/a", "State": {}, "RestartCount": 3, "HostConfig": {"LogConfig": told}}
+    seen = container_from_details(msgspec.convert(body, WireContainerDetails), is_podman=False)
+    assert (seen.log_is_limited, seen.restart_count) == (expected, 3)
+
+
+def test_only_the_local_driver_hides_its_log() -> None:
+    assert hidden_log_path("local", "ab", "/d") == "/d/containers/ab/local-logs/container.log"
+    assert hidden_log_path("json-file", "ab", "/d") is None
+    assert hidden_log_path("local", "ab", None) is None

@@ -1,0 +1,146 @@
+"""What goes for a space target: the least recently used, what that releases, and never what nothing allows."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from dockersweep.model.inventory import Kind, Object
+from dockersweep.model.plan import Decision, Plan
+from dockersweep.model.policy import Match, Policy, Protections, Remove, Rule, Target
+from dockersweep.units import parse_age
+from dockersweep.words.reasons import reason_text
+from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, record, volume
+
+NO_AGE = parse_age("0s")
+OLD_IMAGES = Rule(name="old images", kinds=("image",), remove=Remove(older_than=parse_age("5d")))
+
+
+def plan(
+    objects: Iterable[Object], free: int, order: tuple[Kind, ...] = ("container", "image"), rules: tuple[Rule, ...] = ()
+) -> Plan:
+    target = Target(free_bytes=free, order=order, older_than=NO_AGE)
+    policy = Policy(source="a test", protections=Protections(), rules=rules, target=target)
+    return plan_of(inventory(*objects), policy, NOW)
+
+
+def decided(made: Plan) -> dict[str, Decision]:
+    return {one.id.removeprefix("sha256:"): one for one in made.decisions}
+
+
+def gone(made: Plan) -> set[str]:
+    return {name for name, one in decided(made).items() if one.verdict == "remove"}
+
+
+def words(decision: Decision) -> str:
+    return "; ".join(map(reason_text, decision.reasons))
+
+
+def test_what_only_a_container_held_that_goes_for_space_is_judged_again() -> None:
+    held = image("held", "held:1", size=1000)
+    holder = container("holder", image=held.id, finished=ago(days=10), size=1)
+    other = image("other", "other:1", size=1000, first_seen=ago(days=3))
+    made = plan([held, holder, other], free=500, rules=(OLD_IMAGES,))
+    # The rule takes the image as soon as the container is gone, and that is enough: the other stays.
+    assert gone(made) == {"holder", "held"}
+    assert [reason.rule for reason in decided(made)["held"].reasons] == ["old images", "old images", "old images"]
+    assert "used by container holder (exited 10 days ago), which goes too" in words(decided(made)["held"])
+    assert "enough comes back without it" in words(decided(made)["other"])
+
+
+def test_what_it_released_and_no_rule_removes_waits_for_its_turn() -> None:
+    held = image("held", "held:1", size=1000)
+    holder = container("holder", image=held.id, finished=ago(days=10), size=1)
+    made = plan([held, holder], free=500)
+    assert gone(made) == {"holder", "held"}
+    assert [reason.code for reason in decided(made)["held"].reasons] == ["space", "released", "only-here"]
+    assert [reason.rule for reason in decided(made)["held"].reasons] == ["space target"] * 3
+
+
+def test_what_stays_is_told_of_as_it_stands_after_the_container_is_gone() -> None:
+    held = image("held", "held:1", size=1000)
+    made = plan([held, container("holder", image=held.id, size=900)], free=500)
+    assert gone(made) == {"holder"}
+    assert "used by" not in words(decided(made)["held"])
+    assert "enough comes back without it" in words(decided(made)["held"])
+
+
+def test_a_parent_goes_after_its_child_and_by_the_same_turn() -> None:
+    objects = [
+        image("parent", size=1000, first_seen=ago(days=9)),
+        image("child", parent="parent", size=10, first_seen=ago(days=2)),
+        image("last", size=10, first_seen=ago(days=1)),
+    ]
+    made = plan(objects, free=500, order=("image",))
+    assert gone(made) == {"child", "parent"}
+    assert [step.id for step in made.removals] == ["sha256:child", "sha256:parent"]
+
+
+def test_a_rule_takes_a_whole_chain_that_space_released() -> None:
+    objects: list[Object] = [
+        image("ground", size=1000, first_seen=ago(days=9)),
+        image("middle", parent="ground", size=1000, first_seen=ago(days=9)),
+        container("holder", image="sha256:middle", finished=ago(days=8), size=1),
+        image("used", "used:1"),
+        container("other", image="sha256:used", finished=ago(days=2), size=5000),
+    ]
+    made = plan(objects, free=1500, order=("container",), rules=(OLD_IMAGES,))
+    assert gone(made) == {"holder", "middle", "ground"}
+    assert made.target is not None
+    assert made.target.reached is True
+
+
+def test_what_nothing_allows_to_go_for_space_says_why() -> None:
+    objects: list[Object] = [
+        container("always", restart="always"),
+        container("unknown", restart=None),
+        volume("named", anonymous=False),
+        volume("share", options={"type": "nfs"}),
+        volume("plugin", driver="nfs"),
+        network("lonely"),
+        volume("anonymous"),
+    ]
+    made = plan(objects, free=10**9, order=("container", "volume", "network"))
+    assert gone(made) == {"anonymous"}
+    told = {name: words(one).rpartition("; ")[2] for name, one in decided(made).items()}
+    only_anonymous = "not an anonymous volume of the driver local without mount options: goes only by a rule"
+    assert told == {
+        "always": "restarts by itself (always): goes only by a rule",
+        "unknown": "of unknown restart policy: goes only by a rule",
+        "named": only_anonymous,
+        "share": only_anonymous,
+        "plugin": only_anonymous,
+        "net-lonely": "it takes no space: goes only by a rule",
+        "anonymous": "first seen 10 days ago, goes for space, as the least recently used",
+    }
+    assert made.target is not None
+    assert made.target.reached is False
+
+
+def test_what_is_of_unknown_age_does_not_go_for_space() -> None:
+    unknown = replace(image("a", size=10), first_seen_at=None, first_seen_unused_at=None, built_at=ago(days=900))
+    made = plan([unknown], free=5, order=("image",))
+    assert gone(made) == set()
+    assert "its last use is not known: built 2024-06-07, and nothing tells when it came here" in words(
+        decided(made)["a"]
+    )
+
+
+def test_what_gives_back_nobody_knows_how_much_is_the_last() -> None:
+    objects = [image("old", size=None, first_seen=ago(days=9)), image("new", size=1000, first_seen=ago(days=1))]
+    made = plan(objects, free=500, order=("image",))
+    assert gone(made) == {"old"}
+    assert made.target is not None
+    assert made.target.reached is None
+
+
+def test_the_cache_goes_record_by_record_from_the_top() -> None:
+    objects = [record("ground"), record("top", "ground"), record("new", last_used=ago(hours=1))]
+    made = plan(objects, free=1500, order=("build-cache",))
+    assert gone(made) == {"top", "ground"}
+
+
+def test_a_rule_that_speaks_of_nothing_else_takes_its_place_before_the_target() -> None:
+    rules = (Rule(name="x", kinds=("image",), match=Match(name=("new*",)), remove=Remove(older_than=NO_AGE)),)
+    objects = [image("old", "old:1", size=1000, first_seen=ago(days=9)), image("new", "new:1", size=1000)]
+    made = plan(objects, free=1000, order=("image",), rules=rules)
+    assert gone(made) == {"new"}

@@ -1,0 +1,60 @@
+"""What a sweep says of the bytes that came back."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
+from dockersweep.model.plan import Interval
+from dockersweep.report.formats import formatted
+from dockersweep.report.outcome import outcome_layout
+from tests.rig.inventories import ENGINE, NOW
+
+MEGABYTE = 1_000_000
+
+
+def told(reclaimed: dict[str, Any], freed: int | None = None, **document: Any) -> str:
+    """The text of a sweep that removed one image, of which that was measured; 21 MB were predicted."""
+    removed = Outcome(
+        kind="image", id="sha256:a", name="app:1", action="remove", status="removed", detail=None, freed_bytes=freed
+    )
+    predicted: dict[str, Any] = {"low_bytes": 21 * MEGABYTE, "high_bytes": 21 * MEGABYTE}
+    seen = OutcomeDocument(
+        schema="dockersweep.outcome/1", engine=ENGINE, started_at=NOW, finished_at=NOW, ended_early=None,
+        outcomes=(removed,), reclaimed=Reclaimed(**{**predicted, "measured_bytes": None, **reclaimed}), warnings=(),
+        size_base="disk", predicted=Interval(**predicted),
+    )  # fmt: skip
+    return formatted(outcome_layout(msgspec.structs.replace(seen, **document)), "table", None)
+
+
+@pytest.mark.parametrize(
+    ("reclaimed", "text"),
+    [
+        ({"measured_bytes": 21 * MEGABYTE}, "Freed 21.0 MB of disk blocks (predicted 21.0 MB).\n"),
+        (
+            {"measured_bytes": 21 * MEGABYTE, "free_space_bytes": 16 * MEGABYTE},
+            "Freed 21.0 MB of disk blocks (predicted 21.0 MB). Meanwhile something else took 5.00 MB of the same disk.",
+        ),
+        (
+            {"measured_bytes": 21 * MEGABYTE, "free_space_bytes": 26 * MEGABYTE},
+            "Meanwhile something else freed 5.00 MB of the same disk.",
+        ),
+        (
+            {"measured_bytes": 5 * MEGABYTE, "low_bytes": 5 * MEGABYTE, "high_bytes": 6 * MEGABYTE},
+            "Freed 5.00 MB of disk blocks (predicted 5.00 MB to 6.00 MB); planned was 21.0 MB.",
+        ),
+        ({}, "By the prediction that gives back 21.0 MB of disk blocks; nothing tells what really came back."),
+        (
+            {"measured_bytes": MEGABYTE, "surprises": ("still there: layer:\x1b[31m",)},
+            "What was measured is not what was predicted; to find out why, look at:\n  still there: layer:\\x1b[31m\n",
+        ),
+    ],
+)
+def test_what_was_freed_stands_beside_what_was_predicted(reclaimed: dict[str, Any], text: str) -> None:
+    assert text in told(reclaimed)
+
+
+def test_what_the_answers_prove_is_told_where_not_all_is_measured() -> None:
+    text = told({}, freed=20 * MEGABYTE, size_base="lengths")
+    assert "gives back 21.0 MB as the engine counts; the engine's answers prove 20.0 MB." in text

@@ -1,0 +1,45 @@
+"""Which calls of an engine dockersweep makes: what a socket proxy in front of it has to let through."""
+
+from __future__ import annotations
+
+import re
+
+_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_IMAGE = r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*"
+
+READING_CALLS = (
+    ("GET", r"/version"),
+    ("GET", r"/info"),
+    ("GET", r"/containers/json"),
+    ("GET", rf"/containers/{_ID}/json"),
+    ("GET", r"/images/json"),
+    ("GET", rf"/images/{_IMAGE}/json"),
+    ("GET", rf"/images/{_IMAGE}/history"),
+    ("GET", r"/volumes"),
+    ("GET", rf"/volumes/{_ID}"),
+    ("GET", r"/networks"),
+    ("GET", rf"/networks/{_ID}"),
+    ("GET", r"/system/df"),
+    ("GET", r"/libpod/containers/json"),
+    ("GET", r"/libpod/info"),
+    ("GET", r"/services"),
+    ("GET", r"/events"),
+)
+"""The method and a regular expression of the whole path, without the version: all that a verb needs that only looks."""
+
+REMOVING_CALLS = (
+    ("DELETE", rf"/containers/{_ID}"),
+    ("DELETE", rf"/images/{_IMAGE}"),
+    ("DELETE", rf"/volumes/{_ID}"),
+    ("DELETE", rf"/networks/{_ID}"),
+    ("POST", r"/build/prune"),
+)
+"""What a sweep needs beside them."""
+
+ALLOWED_CALLS = READING_CALLS + REMOVING_CALLS
+"""Every call that dockersweep makes of an engine."""
+
+
+def allows(calls: tuple[tuple[str, str], ...], method: str, path: str) -> bool:
+    """Return whether a call is one of these; the path is unquoted and has no version."""
+    return any(method == allowed and re.fullmatch(pattern, path) for allowed, pattern in calls)

@@ -1,0 +1,11 @@
+"""How many examples a property is tried with."""
+
+from hypothesis import settings
+
+WHOLE = 100
+QUICK = 30
+
+
+def examples(count: int) -> settings:
+    """Return the setting for so many examples, of which a quick run tries a share."""
+    return settings(max_examples=max(1, count * settings().max_examples // WHOLE))

@@ -1,0 +1,289 @@
+"""The examples for systemd and cron on a machine that has both, on which nothing stands in for either."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from email import message_from_string
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.heap import everything
+from tests.rig.engines.kinds import CannotDo
+from tests.rig.engines.litter import Litter
+from tests.rig.engines.machine import Machine
+from tests.rig.recorder import Request
+from tests.whole.test_examples import EXAMPLES, IN_A_MONTH, SERVICE, TIMER
+
+pytestmark = [pytest.mark.programs, pytest.mark.on_engines("docker-28.5")]
+
+UNIT = SERVICE.name
+UNITS = "/etc/systemd/system"
+VOLUMES = 3
+DOCKER_GROUP, MEMBER = 64242, 65001
+ALL_VOLUMES = f"Removed {VOLUMES} volumes"
+LOOKED_FOR = "no run of dockersweep has looked at this engine before"
+AWAY = "cannot reach the engine at unix:///var/run/docker.sock"
+# What it gets as a mail, in place of a real one.
+SENDMAIL = """\
+#!/bin/sh
+exec cat >"$(mktemp /var/mail/got.XXXXXX)"
+"""
+POLICY = """\
+version = 1
+[protect]
+names = ["shop-job-1"]
+[[rule]]
+name = "old ones"
+kind = "container"
+match.name = "shop-*"
+remove.stopped_for = "24h"
+"""
+
+
+@pytest.fixture
+def machine(engine: Engine) -> Iterator[Machine]:
+    """A machine with the units of the examples, to which all that is on the engine is a month old."""
+    try:
+        started = Machine(engine)
+    except CannotDo as reason:
+        pytest.skip(str(reason))
+    with started as machine:
+        for unit in (SERVICE, TIMER):
+            machine.path(f"{UNITS}/{unit.name}").write_text(unit.read_text())
+        # The data of an engine of the tests lie where PrivateTmp= hides them.
+        drop_in(
+            machine, UNIT, f"[Service]\nEnvironment=DOCKERSWEEP_NOW={IN_A_MONTH}\nBindReadOnlyPaths={engine.data_root}"
+        )
+        yield machine
+
+
+def fill(litter: Litter) -> None:
+    for _ in range(VOLUMES):
+        litter.anonymous_volume(1000)
+
+
+def drop_in(machine: Machine, unit: str, text: str) -> None:
+    folder = machine.path(f"{UNITS}/{unit}.d")
+    folder.mkdir(exist_ok=True)
+    (folder / "test.conf").write_text(f"{text}\n")
+    machine.run("systemctl", "daemon-reload")
+
+
+def start(machine: Machine) -> str:
+    """Start the service, wait for its end, and return how that was."""
+    machine.run("systemctl", "start", UNIT, check=False)
+    return state(machine)
+
+
+def state(machine: Machine) -> str:
+    properties = ("ActiveState", "Result", "ExecMainStatus")
+    # In the order of systemd, which is not that of the question.
+    told = dict(
+        line.split("=", 1)
+        for line in machine.run("systemctl", "show", UNIT, "-p", ",".join(properties)).stdout.splitlines()
+    )
+    return " ".join(told[name] for name in properties)
+
+
+def journal(machine: Machine, *matches: str) -> list[Any]:
+    machine.run("journalctl", "--sync")
+    told = machine.run("journalctl", "--output", "json", *matches).stdout
+    return [json.loads(line) for line in told.splitlines()]
+
+
+def said(machine: Machine, priority: int) -> list[str]:
+    """What dockersweep said at a priority, so far."""
+    return [
+        entry["MESSAGE"]
+        for entry in journal(machine, "SYSLOG_IDENTIFIER=dockersweep")
+        if entry["PRIORITY"] == str(priority)
+    ]
+
+
+def last_result(machine: Machine) -> str:
+    return " ".join(machine.path("/var/lib/dockersweep/last-result.txt").read_text().split())
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_timer_starts_the_service_which_sweeps_and_tells_the_journal(machine: Machine, litter: Litter) -> None:
+    everything(litter)
+    machine.run("dockersweep", "plan")
+    drop_in(machine, TIMER.name, "[Timer]\nOnCalendar=*:*:*\nRandomizedDelaySec=0\nAccuracySec=1ms")
+    machine.run("systemctl", "enable", "--now", TIMER.name)
+    eventually(lambda: any("exit status" in line for line in said(machine, 6)))
+    machine.run("systemctl", "disable", "--now", TIMER.name)
+    eventually(lambda: state(machine) == "inactive success 0")
+    # By now it may have run once more, and found nothing.
+    removed = said(machine, 5)
+    assert len(removed) == 12
+    assert all(re.match(r"remove \S+ .*: removed: ", line) for line in removed)
+    informed = said(machine, 6)
+    assert "12 removals planned" in informed[0]
+    # What it is denied is not missed: the disk was read.
+    assert [line for line in informed if re.match(r"12 removed; freed [\d.]+ MB; exit status 0$", line)]
+    assert {entry["_SYSTEMD_UNIT"] for entry in journal(machine, "SYSLOG_IDENTIFIER=dockersweep")} == {UNIT}
+    assert journal(machine, "--priority", "err", "--unit", UNIT) == []
+    runs = json.loads(machine.run("dockersweep", "history", "--format", "json").stdout)["runs"]
+    assert (runs[-1]["verb"], runs[-1]["exit_status"]) == ("sweep", 0)
+
+
+def test_what_it_cannot_do_is_a_failure_that_says_what_to_do(machine: Machine, litter: Litter) -> None:
+    litter.container("left", state="created")
+    assert start(machine) == "failed exit-code 4"
+    assert [LOOKED_FOR in line and "look with `dockersweep plan`" in line for line in said(machine, 3)] == [True]
+    machine.disconnect()
+    assert start(machine) == "failed exit-code 5"
+    assert AWAY in said(machine, 3)[1]
+    assert "Start it" in said(machine, 3)[1]
+    assert UNIT in machine.run("systemctl", "--failed").stdout
+    machine.connect()
+    litter.engine.docker("rm", "left")
+    fill(litter)
+    machine.run("dockersweep", "plan")
+    assert start(machine) == "inactive success 0"
+    assert ALL_VOLUMES in last_result(machine)
+
+
+def test_the_policy_of_root_holds_in_the_service(machine: Machine, litter: Litter) -> None:
+    for name in ("shop-job-1", "shop-web-1"):
+        litter.container(name, state="created")
+    folder = machine.path("/root/.config/dockersweep")
+    folder.mkdir(parents=True)
+    (folder / "dockersweep.toml").write_text(POLICY)
+    machine.run("dockersweep", "plan")
+    assert start(machine) == "inactive success 0"
+    assert "by the policy in /root/.config/dockersweep/dockersweep.toml" in said(machine, 6)[0]
+    [removed] = said(machine, 5)
+    assert removed.startswith("remove container shop-web-1: removed: old ones: ")
+
+
+def test_a_stop_lets_the_removal_in_hand_finish(machine: Machine, engine: Engine, litter: Litter) -> None:
+    fill(litter)
+    litter.container("in-hand", state="created")
+    machine.run("dockersweep", "plan")
+
+    def stop(request: Request) -> None:
+        if request.method == "DELETE":
+            machine.run("systemctl", "stop", "--no-block", UNIT)
+            eventually(lambda: said(machine, 5))
+
+    with engine.recorder.recording() as recording:
+        recording.before = stop
+        start(machine)
+    eventually(lambda: state(machine).startswith("inactive success"))
+    [told, removed] = said(machine, 5)
+    assert told.startswith("SIGTERM: finishing what is under way")
+    assert removed.startswith("remove container in-hand: removed: ")
+    last = journal(machine, "SYSLOG_IDENTIFIER=dockersweep")[-1]["MESSAGE"]
+    assert re.match(rf"1 removed, {VOLUMES} not attempted; .*; exit status 143$", last)
+    assert UNIT not in machine.run("systemctl", "--failed").stdout
+
+
+def test_it_and_a_member_of_the_group_of_the_socket_see_each_other(
+    machine: Machine, engine: Engine, litter: Litter
+) -> None:
+    os.chown(engine.recorder.path, 0, DOCKER_GROUP)
+    engine.recorder.path.chmod(0o660)
+    refused: list[tuple[int, str]] = []
+
+    def member() -> tuple[int, str]:
+        who = ("setpriv", f"--reuid={MEMBER}", f"--regid={MEMBER}", f"--groups={DOCKER_GROUP}")
+        sweep = ("dockersweep", "sweep", "--yes", "--yes-first-time", "--kind", "network")
+        run = machine.run(*who, *sweep, check=False, HOME="/tmp")
+        return run.returncode, run.stdout + run.stderr
+
+    def member_too(request: Request) -> None:
+        if request.method == "DELETE":
+            refused.append(member())
+
+    litter.anonymous_volume(1000)
+    # What nobody saw is not old.
+    machine.run("dockersweep", "plan")
+    with engine.recorder.recording() as recording:
+        recording.before = member_too
+        assert start(machine) == "inactive success 0"
+    [(status, told)] = refused
+    assert status == 4
+    assert "is at work on the engine at unix:///var/run/docker.sock" in told
+    # It has no right to write the file of the member, and needs none.
+    machine.run("sh", "-c", "rm /run/lock/dockersweep-*.lock; chmod 1777 /run/lock")
+    status, told = member()
+    assert (status, "Warning: lock" in told) == (0, False)
+    assert (
+        machine.run("sh", "-c", "stat -c %u:%g:%a /run/lock/dockersweep-*").stdout == f"{MEMBER}:{DOCKER_GROUP}:660\n"
+    )
+    fill(litter)
+    assert start(machine) == "inactive success 0"
+    assert [line for line in said(machine, 4) if line.startswith("lock")] == []
+
+
+def cron(machine: Machine, crontab: str) -> list[str]:
+    """Have cron run what a crontab has, when it starts in place of at its hour; return its mails."""
+    text = (EXAMPLES / "cron.d" / crontab).read_text()
+    assert "\n17 4 * * * root " in text
+    text = text.replace("17 4 * * *", "@reboot")
+    machine.path("/etc/cron.d/dockersweep").write_text(f"DOCKERSWEEP_NOW={IN_A_MONTH}\n{text}")
+    machine.path("/run/crond.reboot").unlink(missing_ok=True)
+    # Nor does it start more than five times in ten seconds, but for this.
+    machine.run("systemctl", "reset-failed", "cron", check=False)
+    machine.run("systemctl", "start", "cron")
+    run = machine.run("systemctl", "show", "cron", "-p", "InvocationID", "--value").stdout.strip()
+    eventually(lambda: is_done(journal(machine, f"_SYSTEMD_INVOCATION_ID={run}")))
+    machine.run("systemctl", "stop", "cron")
+    return [" ".join(taken(mail).split()) for mail in sorted(machine.path("/var/mail").glob("got.*"))]
+
+
+def is_done(entries: list[Any]) -> bool:
+    """Whether cron has started a command, and has had its end and mailed what it printed."""
+    told = [entry["MESSAGE"] for entry in entries]
+    return any("CMD" in line for line in told) and any("session closed" in line for line in told)
+
+
+def taken(mail: Path) -> str:
+    """Return what a mail says, and remove it."""
+    message = message_from_string(mail.read_text())
+    mail.unlink()
+    assert message["To"] == "root"
+    body = message.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    return body.decode()
+
+
+def test_cron_mails_only_what_is_worth_it(machine: Machine, litter: Litter) -> None:
+    sendmail = machine.path("/usr/sbin/sendmail")
+    sendmail.write_text(SENDMAIL)
+    sendmail.chmod(0o755)
+    fill(litter)
+    # Volumes that nobody saw are not old, whatever the time.
+    litter.container("left", state="created")
+    [mail] = cron(machine, "dockersweep")
+    assert LOOKED_FOR in mail
+    litter.engine.docker("rm", "left")
+    machine.run("dockersweep", "plan")
+    [mail] = cron(machine, "dockersweep")
+    assert ALL_VOLUMES in mail
+    assert cron(machine, "dockersweep") == []
+    machine.disconnect()
+    [mail] = cron(machine, "dockersweep")
+    assert AWAY in mail
+    # The other one mails nothing, and tells the journal.
+    assert said(machine, 3) == []
+    assert cron(machine, "dockersweep-without-mail") == []
+    assert [AWAY in line for line in said(machine, 3)] == [True]
+    machine.connect()
+    fill(litter)
+    machine.run("dockersweep", "plan")
+    assert cron(machine, "dockersweep-without-mail") == []
+    assert len(said(machine, 5)) == VOLUMES
+    assert ALL_VOLUMES in last_result(machine)
