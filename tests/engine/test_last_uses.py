@@ -74,6 +74,21 @@ def test_a_job_that_is_gone_has_used_its_volumes_and_networks(engine: Engine, li
     assert span["ends_at"] >= last["at"]
 
 
+@ON_DOCKER
+def test_a_volume_that_was_made_again_at_once_has_none_of_the_uses_of_the_former(
+    engine: Engine, litter: Litter
+) -> None:
+    litter.base()
+    litter.volume("cache")
+    litter.volume("other")
+    litter.job("backup-1", volumes={"cache": "/c", "other": "/o"})
+    engine.docker("volume", "rm", "cache")
+    litter.volume("cache")
+    seen = scanned(engine)
+    assert actions(seen["cache"]) == []
+    assert "unmounted" in actions(seen["other"])
+
+
 @ON_PODMAN
 def test_podman_does_not_tell_what_a_job_held_and_so_its_time_is_not_watched(engine: Engine, litter: Litter) -> None:
     litter.base()

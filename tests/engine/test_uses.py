@@ -59,6 +59,25 @@ def test_a_job_of_docker_uses_its_image_volumes_and_networks_under_its_name_and_
     }
 
 
+@pytest.mark.parametrize("removed", ["destroy", "remove"])
+def test_what_was_made_again_under_its_name_within_a_second_has_no_uses_of_the_former(removed: str) -> None:
+    seen = inventory(volume("cache"), volume("spare"), network("lan"))
+    former = [
+        event(0.1, "volume", "mount", "cache", container="c1"),
+        event(0.1, "volume", "mount", "spare", container="c1"),
+        event(0.2, "network", "connect", "c1", network="lan"),
+        event(0.3, "volume", removed, "cache"),
+        event(0.3, "network", removed, "n" * 64, network="lan"),
+        event(0.4, "volume", "create", "cache"),
+    ]
+    spare = {("volume", "spare"): [("mounted", None)]}
+    assert uses(seen, *former) == spare
+    mounted = event(0.5, "volume", "mount", "cache", container="c2")
+    connected = event(0.5, "network", "connect", "c2", network="lan")
+    again = {("volume", "cache"): [("mounted", None)], ("network", seen.networks[0].id): [("connected", None)]}
+    assert uses(seen, *former, mounted, connected) == spare | again
+
+
 def test_a_container_that_is_there_tells_what_it_holds_where_events_do_not() -> None:
     there = replace(container("web", image="app:1", volumes=["data"], networks=["lan"]), image_id=APP.id)
     seen = inventory(there, APP, volume("data"), volume("spare"), network("lan"))

@@ -33,6 +33,9 @@ _OF_IMAGE: dict[str, UseAction] = {
 }  # fmt: skip
 
 
+_REMOVED = ("destroy", "remove")
+"""What Docker and Podman say of a volume or a network that is gone."""
+
 Use = tuple[ObjectRef, PastUse]
 
 
@@ -80,7 +83,10 @@ class _Uses:
     they are looked up only where an event asks for it."""
 
     def __init__(self, events: Sequence[EngineEvent], inventory: Inventory) -> None:
+        """The newest event comes first."""
         self._events, self._inventory = events, inventory
+        self._former: set[tuple[str, str]] = set()
+        """Volumes and networks of which all that follows was another one of the same name, made within a second."""
         self._own = inventory.own_container_id
 
     @cached_property
@@ -121,15 +127,17 @@ class _Uses:
             elif event.type == "image" and event.action in _OF_IMAGE:
                 for image_id in self._images.of_event(event):
                     yield ObjectRef(kind="image", id=image_id), PastUse(at=_at(event), action=_OF_IMAGE[event.action])
+            elif event.type in ("volume", "network") and event.action in _REMOVED:
+                self._former.add((event.type, _name_of(event)))
             elif event.type == "volume" and event.action in _OF_VOLUME:
                 yield from self._held("volume", event.id, event, _OF_VOLUME[event.action])
             elif event.type == "network" and event.action in _OF_NETWORK:
-                # Podman has the container's id where Docker has the network's.
-                name = event.attributes.get("network") or event.id
-                yield from self._held("network", name, event, _OF_NETWORK[event.action])
+                yield from self._held("network", _name_of(event), event, _OF_NETWORK[event.action])
 
     def _held(self, kind: Kind, name: str, event: EngineEvent, action: UseAction) -> Iterator[Use]:
         """What a container does with a volume or a network that is there."""
+        if (kind, name) in self._former:
+            return
         own_id = self._networks.get(name) if kind == "network" else name if name in self._volumes else None
         if own_id is not None:
             by = event.attributes.get("container") or (event.id if event.id != name else "")
@@ -173,6 +181,11 @@ class _Uses:
             project=user.project if user else None,
             service=user.service if user else None,
         )
+
+
+def _name_of(event: EngineEvent) -> str:
+    """Return the name or the id of a volume or a network; Podman has a container's id where Docker has a network's."""
+    return event.attributes.get("network") or event.id
 
 
 def _user(name: str | None, labels: Mapping[str, str]) -> _User:
