@@ -5,6 +5,7 @@ An engine has a network of its own, so a swarm of one needs no free port. A work
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def swarm(engine: Engine) -> Iterator[None]:
 @contextmanager
 def worker_of(manager: Engine) -> Iterator[Engine]:
     """Another engine of the same kind, which is a worker in the swarm of a manager."""
-    with Engine(manager.kind, options=("--bridge=none",), beside=manager) as worker:
+    with _bridge(manager, "worker0"), Engine(manager.kind, options=("--bridge=worker0",), beside=manager) as worker:
         token = manager.wire.call("GET", "/swarm")["JoinTokens"]["Worker"]
         body = {
             "ListenAddr": "127.0.0.2:2377",
@@ -51,6 +52,21 @@ def worker_of(manager: Engine) -> Iterator[Engine]:
             yield worker
         finally:
             leave_swarm(worker)
+
+
+@contextmanager
+def _bridge(engine: Engine, name: str) -> Iterator[None]:
+    """A bridge in the network of an engine for another one, which without any would take away that of the first."""
+
+    def busybox(*words: str) -> None:
+        subprocess.run(["nsenter", f"--target={engine.pid}", "--all", "busybox", *words], cwd="/", check=True)
+
+    busybox("ip", "link", "add", name, "type", "bridge")
+    busybox("ifconfig", name, "172.30.255.1", "netmask", "255.255.255.0", "up")
+    try:
+        yield
+    finally:
+        busybox("ip", "link", "del", name)
 
 
 def leave_swarm(engine: Engine) -> None:
