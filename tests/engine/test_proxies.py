@@ -1,8 +1,11 @@
 """A socket proxy in front of the engine that allows only some calls: what dockersweep then can do, and says."""
 
+import pytest
+
 from tests.rig.allowed import ALLOWED_CALLS, READING_CALLS, REMOVING_CALLS, allows
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import everything
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.faulty_proxy import faulty
 from tests.rig.running import dockersweep
@@ -12,6 +15,7 @@ GET_AND_DELETE = (*GET_ALONE, ("DELETE", r"/.*"))
 SWEEP = ("sweep", "--yes", "--yes-first-time", "--no-ledger", "--older-than", "0s", "--format", "json")
 
 
+@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
 def test_what_looks_works_where_only_looking_is_allowed(engine: Engine, litter: Litter) -> None:
     everything(litter)
     verbs = (("scan",), ("plan", "--verbose"), ("report",), ("explain", "volume:shop_old"), ("scan", "--no-sizes"))
@@ -25,6 +29,7 @@ def test_what_looks_works_where_only_looking_is_allowed(engine: Engine, litter: 
             assert {request.method for request in proxy.requests} == {"GET"}
 
 
+@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
 def test_a_sweep_works_where_just_the_written_out_calls_are_allowed(engine: Engine, litter: Litter) -> None:
     everything(litter)
     with faulty(engine.recorder.path, allowed=ALLOWED_CALLS) as proxy:
@@ -37,6 +42,7 @@ def test_a_sweep_works_where_just_the_written_out_calls_are_allowed(engine: Engi
     assert {row["status"] for row in rows} == {"removed"}
 
 
+@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
 def test_where_nothing_may_be_posted_all_but_the_build_cache_goes(engine: Engine, litter: Litter) -> None:
     heap = everything(litter)
     with faulty(engine.recorder.path, allowed=GET_AND_DELETE) as proxy:
@@ -53,6 +59,7 @@ def test_where_nothing_may_be_posted_all_but_the_build_cache_goes(engine: Engine
         assert dockersweep(*SWEEP, host=engine.url).status == 0
 
 
+@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
 def test_where_nothing_may_be_removed_nothing_is_and_each_object_says_why(engine: Engine, litter: Litter) -> None:
     everything(litter)
     with faulty(engine.recorder.path, allowed=GET_ALONE) as proxy:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.rig.engines.archive import ImageSpec, random_bytes
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import BASE, Litter
 from tests.rig.engines.scenarios import Cache, Step
 from tests.rig.engines.truth_trial import faults, put_on_trial
@@ -107,6 +109,7 @@ def document(*words: str, host: str) -> Any:
     return run.json()
 
 
+@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
 @settings(
     max_examples=4,
     derandomize=True,

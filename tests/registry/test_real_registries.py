@@ -21,6 +21,7 @@ from dockersweep.ledger import FILE_NAME
 from tests.rig.engines.archive import random_bytes, tar
 from tests.rig.engines.docker_registry import PASSWORD, USER, DockerRegistry, docker_registry
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_layers import platforms_archive
 from tests.rig.running import Run
@@ -111,6 +112,7 @@ def stored(engine: Engine) -> tuple[set[str], set[str]]:
     return {"pushed", "deleted", "secret"}, {"never", "local"}
 
 
+@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
 def test_what_a_registry_answers_decides(place: Place) -> None:
     """All of it with the same images: to make and push them takes longer than to ask."""
     fill(place)
@@ -159,6 +161,7 @@ def a_space_target_spares_what_only_is_here(place: Place, login: str) -> None:
     assert going == {"pushed", "secret"}
 
 
+@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
 def test_an_answer_is_kept_and_not_asked_for_again(place: Place, engine: Engine, litter: Litter) -> None:
     with docker_registry(engine, 5002) as third:
         for name in ("kept", "other"):

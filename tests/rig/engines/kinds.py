@@ -84,6 +84,9 @@ KINDS = (
 )
 """Every kind of engine, the oldest Docker first."""
 
+OLDEST_AND_NEWEST = ("docker-20.10", "docker-28.5", "docker-28.5-containerd", "podman-6.1")
+"""The engines that differ most: enough for what tries our side more than theirs, and takes long."""
+
 DEFAULT_KIND = "docker-28.5"
 """The kind to take where one will do."""
 
