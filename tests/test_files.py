@@ -15,17 +15,18 @@ import pytest
 import dockersweep
 from dockersweep import cli, files
 from dockersweep.engine.disk.blocks import read_storage_from_disk
+from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.space import disk_of
 from dockersweep.engine.reading import containers, scanner, storage
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import log_bytes
 from dockersweep.errors import LedgerError
 from dockersweep.files import OddFileError, read_configuration, read_inside, read_named
 from dockersweep.ledger import FILE_NAME, Ledger, read_runs
-from dockersweep.model.inventory import Disk, Engine
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Engine
 from tests.engine.test_disk import bolt_file
 from tests.rig.engines.engine import Engine as RealEngine
 from tests.rig.engines.litter import Litter
@@ -232,11 +233,11 @@ def test_what_is_odd_in_an_engines_folder_makes_sizes_unknown(
 @odd
 def test_an_odd_id_tells_no_space_and_no_folder(tmp_path: Path, make: Callable[[Path], object]) -> None:
     engine, listed = engine_of(tmp_path, "overlay2"), listed_in("overlay2")
-    assert disk_of(engine, listed) is not None
+    assert read_disks(engine, listed) != ()
     assert read_folder(engine, listed, 10)[0] is not None
     (tmp_path / "engine-id").unlink()
     make(tmp_path / "engine-id")
-    assert disk_of(engine, listed) is None
+    assert read_disks(engine, listed) == ()
     told, (warning,) = read_folder(engine, listed, 10)
     assert (told, "cannot be read: " in warning.text) == (None, True)
 
@@ -270,7 +271,7 @@ def test_a_disk_that_never_answers_counts_into_the_time_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As one whose server is gone: whatever is asked of it waits for ever."""
-    for ask in ("storage.read_storage_from_disk", "scanner.disk_of", "scanner.read_folder", "containers.log_bytes"):
+    for ask in ("storage.read_storage_from_disk", "scanner.read_disks", "scanner.read_folder", "containers.log_bytes"):
         monkeypatch.setattr(f"dockersweep.engine.reading.{ask}", lambda *_: threading.Event().wait())
     for module in (storage, scanner, containers):
         monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)

@@ -15,13 +15,23 @@ class LeftStore(Struct, frozen=True, kw_only=True):
     """Of all its folders, in disk blocks; None where it was not measured."""
 
 
-class EngineFolder(Struct, frozen=True, kw_only=True):
-    """The engine's own folder, which only a report reads."""
+class FolderOnDisk(Struct, frozen=True, kw_only=True):
+    """What of the engine's folders lies on one disk."""
 
+    places: tuple[str, ...]
+    """Those folders, as the disk has them."""
     size_bytes: Bytes | None
     """In disk blocks, as du counts them: hard links once, and without what is mounted there; None where it was not
     measured."""
+
+
+class EngineFolder(Struct, frozen=True, kw_only=True):
+    """The engine's own folder, and the stores that it has elsewhere, which only a report reads."""
+
+    size_bytes: Bytes | None
+    """What lies on all disks together."""
     left_stores: tuple[LeftStore, ...] = ()
+    on_disks: tuple[FolderOnDisk, ...] = ()
 
 
 class CacheLimit(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, final
 
 from msgspec import Meta, Struct
 
+from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import CacheLimit, EngineFolder
 from dockersweep.model.external import ExternalContainer
 from dockersweep.model.last_use import KnownProject, LastProject, PastUse, Span
@@ -306,17 +307,6 @@ class BuildCacheRecord(Struct, frozen=True, kw_only=True, gc=False):
 Object = Container | Image | Volume | Network | BuildCacheRecord
 
 
-class Disk(Struct, frozen=True, kw_only=True):
-    """The disk that the engine's own folder lies on."""
-
-    total_bytes: Bytes
-    free_bytes: Bytes
-    """What others than root can still write."""
-    total_inodes: int | None
-    """None where the file system does not count them (btrfs)."""
-    free_inodes: int | None
-
-
 class Mark(OfObject, frozen=True, kw_only=True, gc=False):
     """Since when an object would go by a rule that wants to see it as a candidate for a while (remove.marked_for)."""
 
@@ -375,7 +365,10 @@ class Inventory(Struct, frozen=True, kw_only=True):
     storage: Storage | None = None
     """What the objects stand on; None where it was not read."""
     disk: Disk | None = None
-    """None where the engine is not on this machine or its folder cannot be seen."""
+    """The one that the engine's own folder lies on; None where the engine is not on this machine or its folder cannot
+    be seen."""
+    other_disks: tuple[Disk, ...] = ()
+    """Those that more of it lies on: a store, or a folder below its own."""
     marks: tuple[Mark, ...] | None = None
     """What earlier runs marked; None where nothing remembers it."""
     refusals: tuple[Refusal, ...] | None = None
@@ -392,3 +385,8 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """When a use of any object would have been noticed, the earliest first; None where nothing remembers it."""
     projects: tuple[KnownProject, ...] | None = None
     """The compose projects that have or had a container here; None where nothing remembers it."""
+
+    @property
+    def disks(self) -> tuple[Disk, ...]:
+        """All that something of the engine lies on, that of its own folder first; none where they cannot be seen."""
+        return () if self.disk is None else (self.disk, *self.other_disks)

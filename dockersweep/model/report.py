@@ -4,7 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Disk, Engine, OfObject, ScanWarning
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Engine, OfObject, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.storage import SizeBase

@@ -15,8 +15,9 @@ import msgspec
 import pytest
 
 from dockersweep.commands.write import write_result
+from dockersweep.model.disk import Disk
 from dockersweep.model.documents import json_schema, read_document
-from dockersweep.model.inventory import Disk, Inventory
+from dockersweep.model.inventory import Inventory
 from dockersweep.model.report import Report
 from dockersweep.policy.disk_report import Past
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY

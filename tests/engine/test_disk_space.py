@@ -1,6 +1,7 @@
 """How full the engine's disk is: told where the engine is on this machine, and only if its folder is its own."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -9,10 +10,10 @@ import msgspec
 import pytest
 
 from dockersweep.engine.disk.blocks import read_storage_from_disk
+from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
-from dockersweep.engine.disk.space import disk_of
-from dockersweep.model.inventory import Disk
+from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine as SeenEngine
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
@@ -38,27 +39,44 @@ def listed(*images: str, containers: tuple[str, ...] = ()) -> ListedObjects:
     return ListedObjects(tuple(container(one) for one in containers), tuple(image(one) for one in images), (), ())
 
 
-def test_the_figures_are_those_of_the_file_system(tmp_path: Path) -> None:
+def figures(disk: Disk) -> dict[str, int | None]:
+    """Return what df tells of a disk, its names left out."""
+    told = msgspec.structs.asdict(disk)
+    return {name: told[name] for name in told if name.endswith(("_bytes", "_inodes"))}
+
+
+def test_the_figures_are_those_that_df_prints(tmp_path: Path) -> None:
     engine = root_of(tmp_path)
     told = os.statvfs_result((4096, 512, 1000, 300, 250, 90, 40, 30, 0, 255))
+    sizes = {"total_bytes": 512_000, "free_bytes": 128_000, "used_bytes": 358_400}
     with patch("os.statvfs", lambda _: told):
-        expected = Disk(total_bytes=512_000, free_bytes=128_000, total_inodes=90, free_inodes=30)
-        assert disk_of(engine, NOTHING) == expected
+        (disk,) = read_disks(engine, NOTHING)
+        assert figures(disk) == sizes | {"total_inodes": 90, "free_inodes": 30}
+        assert (disk.usable, disk.reserved) == (486_400, 25_600)
+        assert disk.places == (str(tmp_path),)
+        assert (disk.mount_point, disk.device) == shown_by_df(tmp_path)
     without_inodes = os.statvfs_result((4096, 512, 1000, 300, 250, 0, 0, 0, 0, 255))
     with patch("os.statvfs", lambda _: without_inodes):
-        seen = disk_of(engine, NOTHING)
-        assert seen == Disk(total_bytes=512_000, free_bytes=128_000, total_inodes=None, free_inodes=None)
+        (disk,) = read_disks(engine, NOTHING)
+        assert figures(disk) == sizes | {"total_inodes": None, "free_inodes": None}
     with patch("os.statvfs", lambda _: os.statvfs_result((4096, 512, 0, 0, 0, 0, 0, 0, 0, 255))):
-        assert disk_of(engine, NOTHING) is None
+        assert read_disks(engine, NOTHING) == ()
     with patch("os.statvfs", side_effect=PermissionError):
-        assert disk_of(engine, NOTHING) is None
+        assert read_disks(engine, NOTHING) == ()
+
+
+def shown_by_df(folder: Path) -> tuple[str, str]:
+    """Return where a folder's file system is mounted and what it is, as df says."""
+    told = subprocess.run(["df", "--output=target,source", folder], capture_output=True, text=True, check=True)
+    where, what = told.stdout.splitlines()[1].split()
+    return where, what
 
 
 @pytest.mark.parametrize(
     "changes", [{"endpoint": "tcp://box:2375"}, {"endpoint": "ssh://box"}, {"root_dir": None}, {"root_dir": "/nowhere"}]
 )
 def test_from_afar_nothing_is_told(tmp_path: Path, changes: dict[str, str | None]) -> None:
-    assert disk_of(msgspec.structs.replace(root_of(tmp_path), **changes), NOTHING) is None
+    assert read_disks(msgspec.structs.replace(root_of(tmp_path), **changes), NOTHING) == ()
 
 
 @pytest.mark.parametrize(
@@ -76,26 +94,26 @@ def test_from_afar_nothing_is_told(tmp_path: Path, changes: dict[str, str | None
 def test_a_folder_without_an_id_must_have_what_is_listed(
     tmp_path: Path, there: list[Path | str], seen: ListedObjects, is_told: bool
 ) -> None:
-    assert (disk_of(root_of(tmp_path, *map(str, there)), seen) is not None) == is_told
+    assert (read_disks(root_of(tmp_path, *map(str, there)), seen) != ()) == is_told
 
 
 def test_a_folder_of_another_kind_of_storage_is_not_believed(tmp_path: Path) -> None:
     engine = root_of(tmp_path)
-    assert disk_of(msgspec.structs.replace(engine, image_store="btrfs"), NOTHING) is None
-    assert disk_of(msgspec.structs.replace(engine, image_store="containerd"), NOTHING) is None
+    assert read_disks(msgspec.structs.replace(engine, image_store="btrfs"), NOTHING) == ()
+    assert read_disks(msgspec.structs.replace(engine, image_store="containerd"), NOTHING) == ()
 
 
 def test_the_id_in_the_folder_must_be_the_engines_and_most_of_what_is_listed_be_there(tmp_path: Path) -> None:
     engine = root_of(tmp_path, str(IMAGES / ONE), f"containers/{ONE}")
     (tmp_path / "engine-id").write_text("ANOTHER\n")
-    assert disk_of(engine, listed(ONE)) is None
+    assert read_disks(engine, listed(ONE)) == ()
     (tmp_path / "engine-id").write_text("ENGINE\n")
-    assert disk_of(engine, NOTHING) is not None
-    assert disk_of(engine, listed(ONE, OTHER, containers=(ONE,))) is not None
-    assert disk_of(engine, listed(OTHER)) is None
+    assert read_disks(engine, NOTHING) != ()
+    assert read_disks(engine, listed(ONE, OTHER, containers=(ONE,))) != ()
+    assert read_disks(engine, listed(OTHER)) == ()
     in_containerd = msgspec.structs.replace(engine, image_store="containerd")
-    assert disk_of(in_containerd, listed(OTHER, containers=(ONE,))) is not None
-    assert disk_of(in_containerd, listed(OTHER, containers=(OTHER,))) is None
+    assert read_disks(in_containerd, listed(OTHER, containers=(ONE,))) != ()
+    assert read_disks(in_containerd, listed(OTHER, containers=(OTHER,))) == ()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +133,7 @@ def test_space_blocks_and_folder_agree_whose_a_folder_is(
         (tmp_path / IMAGES / name).write_text('{"rootfs": {"diff_ids": []}}')
     seen = listed(*names[:listed_images])
     expected = is_own if is_told else here == listed_images
-    assert (disk_of(engine, seen) is not None) == expected
+    assert (read_disks(engine, seen) != ()) == expected
     assert (read_folder(engine, seen, 60)[0] is not None) == expected
     if expected:
         read_storage_from_disk(engine, seen, {}, 60)
@@ -138,6 +156,7 @@ def assert_as_by_df(told: Disk | None, root: Path) -> None:
     assert told is not None
     assert told.total_bytes == seen.f_blocks * seen.f_frsize
     assert abs(told.free_bytes - seen.f_bavail * seen.f_frsize) < 500 * MEGABYTE
+    assert abs(told.used - (seen.f_blocks - seen.f_bfree) * seen.f_frsize) < 500 * MEGABYTE
     if seen.f_files == 0:
         assert (told.total_inodes, told.free_inodes) == (None, None)
     else:

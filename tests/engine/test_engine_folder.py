@@ -14,7 +14,8 @@ from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import hidden_log_path
-from dockersweep.model.inventory import Disk, Engine
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Engine
 from tests.rig.inventories import ENGINE, image
 
 NOTHING = ListedObjects((), (), (), ())

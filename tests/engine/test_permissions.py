@@ -12,10 +12,10 @@ import pytest
 from dockersweep import cli, files
 from dockersweep.engine.api.endpoint import resolve_endpoint
 from dockersweep.engine.disk.blocks import read_storage_from_disk
+from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.space import disk_of
 from dockersweep.errors import LedgerError, UsageError
 from dockersweep.ledger import FILE_NAME, Ledger, find_problems, read_runs
 from dockersweep.model.storage import Part, Storage
@@ -140,7 +140,7 @@ def test_an_unreadable_engine_folder_is_told_as_unreadable(closed: Path, store: 
         with permissions_that_count():
             with pytest.raises(UnreadableStorageError, match=r"cannot be read: .*Permission denied"):
                 read_storage_from_disk(engine, listed, {}, 10)
-            assert disk_of(engine, listed) is None
+            assert read_disks(engine, listed) == ()
             told, (warning,) = read_folder(engine, listed, 10)
             assert (told, "Permission denied" in warning.text) == (None, True)
         folder.chmod(0o700)

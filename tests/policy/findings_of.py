@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from dockersweep.model.inventory import Container, Disk, Image, Inventory, Object, Volume
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Container, Image, Inventory, Object, Volume
 from dockersweep.model.report import Finding, Report
 from dockersweep.policy.disk_report import Past
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from dockersweep.model.disk import Disk
 from dockersweep.model.external import ExternalContainer
 from dockersweep.model.inventory import (
     KINDS,
     STOPPED_STATES,
     BuildCacheRecord,
     Container,
-    Disk,
     Image,
     Inventory,
     Kind,

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import CacheLimit, EngineFolder, LeftStore
 from dockersweep.model.external import ExternalContainer, ExternalTool
 from dockersweep.model.history import Life
-from dockersweep.model.inventory import Container, Disk
+from dockersweep.model.inventory import Container
 from dockersweep.model.last_use import Span
 from dockersweep.model.policy import Protection, Protections
 from dockersweep.model.report import FindingId, TrendPoint

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockersweep.model.inventory import Disk
+from dockersweep.model.disk import Disk
 from dockersweep.model.policy import Space, Target
 from dockersweep.policy.planning.space_wanted import kept_bytes, space_wanted
 from dockersweep.units import parse_age, parse_percent, parse_size

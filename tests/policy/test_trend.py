@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.ledger import Ledger
+from dockersweep.model.disk import Disk
 from dockersweep.model.history import ShareSize
-from dockersweep.model.inventory import Disk
 from dockersweep.model.report import TrendPoint
 from dockersweep.policy.bytes.totals import sizes_now
 from dockersweep.policy.disk_report.slope import Point, slope_of

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockersweep.model.inventory import KINDS, Disk
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import KINDS
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import Report, ReportedObject, Trend, TrendPoint
 from dockersweep.report.disk.page.answers import Answer, answers, first_steps

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from dockersweep.model.inventory import Disk, Kind, ScanWarning
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Kind, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import (
     SHARES,

@@ -11,9 +11,11 @@ import msgspec
 
 from dockersweep.engine.disk import containerd, graphdriver, podman
 from dockersweep.engine.disk.bolt import BoltError
+from dockersweep.engine.disk.mounts import read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, check_contents, folder_of, tells_the_id_of
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
-from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure, mount_points
+from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, volume_folder
+from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.inventory import Engine, Image, Volume
 from dockersweep.model.storage import Part, Storage
@@ -22,8 +24,6 @@ CACHED = "layer:"
 """What the ids of parts begin with whose contents never change."""
 VOLUME = "volume:"
 """What the ids of parts begin with that are volumes."""
-SYSTEM_CONTAINERD = Path("/var/lib/containerd")
-"""Where containerd keeps its data if it is not started by the engine itself, but as a service of its own."""
 _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
 """What a folder that is damaged, or of a version that is not known, may lead to."""
 
@@ -82,13 +82,7 @@ def _find(engine: Engine, root: Path, listed: ListedObjects, system_containerd: 
 
 
 def _find_containerd(root: Path, listed: ListedObjects, system_containerd: Path) -> list[DiskPart]:
-    """Containerd is started by the engine, or as a service. A folder that is left from the other way may hold the
-    same images, but is not written to any more."""
-    places = (root / "containerd" / "daemon", system_containerd)
-    known = {place: state for place in places if (state := state_of(place / containerd.METADATA, follow_links=False))}
-    if not known:
-        raise UnreadableStorageError(f"there is no containerd in {root} or {system_containerd}")
-    daemon = max(known, key=lambda place: known[place].st_mtime_ns)
+    daemon = containerd.containerd_folder(root, system_containerd)
     parts = containerd.find_parts(root, daemon)
     check_contents(daemon, listed, {part.id for part in parts}, is_certain=True)
     return parts
@@ -103,16 +97,16 @@ def _volumes(volumes: tuple[Volume, ...]) -> Iterator[DiskPart]:
     """A local volume is the folder around its mount point. What its options mount there does not go with it, and is
     not looked at: to ask a mount whose server is gone can take for ever."""
     for volume in volumes:
-        place = Path(volume.mountpoint or "")
-        if volume.driver != "local" or (place.parent.name, place.name) != (volume.name, "_data"):
+        folder = volume_folder(volume)
+        if folder is None:
             continue
         if volume.options:
-            around = state_of(place.parent, follow_links=False)
-            folder = around.st_blocks * BLOCK_BYTES if around else 0
-            places: tuple[Path, ...] = (place.parent / "opts.json",)
-            yield DiskPart(id=f"{VOLUME}{volume.name}", places=places, known_disk_bytes=folder, folder=place.parent)
+            around = state_of(folder, follow_links=False)
+            own = around.st_blocks * BLOCK_BYTES if around else 0
+            places: tuple[Path, ...] = (folder / "opts.json",)
+            yield DiskPart(id=f"{VOLUME}{volume.name}", places=places, known_disk_bytes=own, folder=folder)
         else:
-            yield DiskPart(id=f"{VOLUME}{volume.name}", places=(place.parent,))
+            yield DiskPart(id=f"{VOLUME}{volume.name}", places=(folder,))
 
 
 class _Measuring:
@@ -122,7 +116,7 @@ class _Measuring:
         self._root = root
         self._known = known
         self._deadline = deadline
-        self._mounts = mount_points()
+        self._mounts = read_mounts()
         self.written: dict[str, datetime] = {}
         """When anything in a volume last changed, by its name, as far as volumes were measured."""
 

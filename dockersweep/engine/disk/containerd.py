@@ -36,11 +36,25 @@ from dockersweep.engine.disk.containerd_metadata import (
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.engine.disk.pulled_images import recoverable_images
 from dockersweep.engine.disk.walk import BLOCK_BYTES
-from dockersweep.files import is_there, what_is_wrong
+from dockersweep.files import is_there, state_of, what_is_wrong
 
 METADATA = Path("io.containerd.metadata.v1.bolt") / "meta.db"
 _VIEW, _ACTIVE = 1, 2
 _MERGE_BYTES = "buildkit.mergeUsageSize"
+
+
+def containerd_folder(root: Path, system_containerd: Path) -> Path:
+    """Return the folder of the containerd of an engine whose data lie in `root`: it is started by the engine, or as a
+    service, whose folder is `system_containerd`. One that is left from the other way may hold the same images, but is
+    not written to any more.
+
+    Raises UnreadableStorageError where there is neither, and OSError.
+    """
+    places = (root / "containerd" / "daemon", system_containerd)
+    known = {place: state for place in places if (state := state_of(place / METADATA, follow_links=False))}
+    if not known:
+        raise UnreadableStorageError(f"there is no containerd in {root} or {system_containerd}")
+    return max(known, key=lambda place: known[place].st_mtime_ns)
 
 
 def find_parts(root: Path, daemon: Path) -> list[DiskPart]:

@@ -1,15 +1,19 @@
-"""What an engine's own folder takes as a whole, and what in it no engine uses any more: only a report asks."""
+"""What an engine's folders take, disk by disk, and what in them no engine uses any more: only a report asks."""
 
 import os
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects, own_folder
+from dockersweep.engine.disk.disks import by_disk
+from dockersweep.engine.disk.mounts import read_mounts
+from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.walk import TooLateError, measure, mount_points
-from dockersweep.model.engine_folder import EngineFolder, LeftStore
+from dockersweep.engine.disk.stores import StorePlace, find_stores
+from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk, LeftStore
 from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.quantities import known_sum
 
 _ABOUT = "the engine's folder"
 _DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs", "fuse-overlayfs")
@@ -26,11 +30,10 @@ def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -
     """
     deadline = time.monotonic() + timeout_seconds
     try:
-        root = own_folder(engine, listed)
-        mounts = mount_points()
-        # The folder may be a link to another disk.
-        size = measure([Path(os.path.realpath(root))], deadline, mounts).high
-        left_stores = tuple(_left_stores(engine, root, deadline, mounts))
+        places = find_stores(engine, listed)
+        mounts = read_mounts()
+        on_disks = tuple(_on_disk(together, deadline, mounts) for together in by_disk(places))
+        left_stores = tuple(_left_stores(engine, Path(places[0].path), deadline, mounts))
     except ForeignFolderError:
         return None, (_warning(f"not measured: {engine.root_dir} does not hold what this engine lists"),)
     except UnreadableStorageError as error:
@@ -39,7 +42,14 @@ def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -
         return not_in_time(timeout_seconds)
     except OSError as error:
         return None, (_warning(f"{engine.root_dir} cannot be read: {error.strerror or error}"),)
-    return EngineFolder(size_bytes=size, left_stores=left_stores), ()
+    size = known_sum(one.size_bytes for one in on_disks)
+    return EngineFolder(size_bytes=size, left_stores=left_stores, on_disks=on_disks), ()
+
+
+def _on_disk(places: list[StorePlace], deadline: float, mounts: Collection[str]) -> FolderOnDisk:
+    """Measure what lies on one disk; what is mounted below on another is a place of that one."""
+    size = measure([Path(place.real) for place in places], deadline, mounts).high
+    return FolderOnDisk(places=tuple(place.path for place in places), size_bytes=size)
 
 
 def not_in_time(timeout_seconds: float) -> FolderReading:

@@ -66,19 +66,6 @@ def _changed_at(state: os.stat_result, now: float) -> float | None:
     return next((at for at in (state.st_ctime, state.st_mtime) if at <= now), None)
 
 
-def mount_points() -> frozenset[str]:
-    """Return where something is mounted; to ask for the state of a mount whose server is gone can take for ever."""
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return frozenset(_unescaped(line.split(" ")[4]) for line in file)
-    return frozenset()
-
-
-def _unescaped(path: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        path = path.replace(code, character)
-    return path
-
-
 def _entries(place: Path, deadline: float, mounts: Collection[str]) -> Iterator[os.stat_result]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         top = os.lstat(place)

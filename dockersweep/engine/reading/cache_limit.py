@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.files import read_configuration
+from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import CacheLimit
-from dockersweep.model.inventory import Disk, Engine, ScanWarning
+from dockersweep.model.inventory import Engine, ScanWarning
 
 SETTINGS = Path("/etc/docker/daemon.json")
 DEFAULT_ROOT = "/var/lib/docker"

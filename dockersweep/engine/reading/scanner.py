@@ -14,9 +14,9 @@ import msgspec
 
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
 from dockersweep.engine.api.swarm import SwarmRole
+from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.folder import FolderReading, not_in_time, read_folder
 from dockersweep.engine.disk.ownership import ListedObjects
-from dockersweep.engine.disk.space import disk_of
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.containers import read_running, read_stopped
 from dockersweep.engine.reading.disk_usage import (
@@ -32,10 +32,10 @@ from dockersweep.engine.reading.other_tools import External, read_external, with
 from dockersweep.engine.reading.own_container import own_container_id
 from dockersweep.engine.reading.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
+from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
-    Disk,
     Engine,
     Image,
     Inventory,
@@ -83,7 +83,8 @@ def scan(
     listed = lists.objects
     walk = BackgroundCall(lambda: read_folder(reads.engine, listed, seconds)) if for_report and sizes else None
     stored = read_storage(reads, listed, known or {}, seconds if sizes else None, progress)
-    disk = _disk_in_time(reads.engine, listed, seconds)
+    disks = _disks_in_time(reads.engine, listed, seconds)
+    disk = disks[0] if disks else None
     folder, folder_warnings = _folder_in_time(walk, seconds)
     limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
     inventory = Inventory(
@@ -100,6 +101,7 @@ def scan(
         warnings=(*lists.warnings, *stored.warnings, *folder_warnings, *limit_warnings),
         storage=stored.storage,
         disk=disk,
+        other_disks=disks[1:],
         folder=folder,
         cache_limit=limit,
         external=with_sizes(lists.external, stored.storage),
@@ -139,11 +141,11 @@ def _read_lists(reads: EngineReads, sizes: bool, seconds: float, progress: Progr
     )
 
 
-def _disk_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> Disk | None:
+def _disks_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> tuple[Disk, ...]:
     try:
-        return BackgroundCall(lambda: disk_of(engine, listed)).result(seconds + GRACE_SECONDS)
+        return BackgroundCall(lambda: read_disks(engine, listed)).result(seconds + GRACE_SECONDS)
     except TimeoutError:
-        return None
+        return ()
 
 
 def _folder_in_time(walk: BackgroundCall[FolderReading] | None, seconds: float) -> FolderReading:

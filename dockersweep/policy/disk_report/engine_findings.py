@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dockersweep.model.inventory import Disk
+from dockersweep.model.disk import Disk
 from dockersweep.model.naming import typed_name
 from dockersweep.model.quantities import known_sum
 from dockersweep.policy.disk_report.evidence import Evidence

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from dockersweep.model.inventory import Disk
+from dockersweep.model.disk import Disk
 from dockersweep.model.report import SHARES, GrownShare, GrowthOfShare, Trend, TrendPoint
 from dockersweep.policy.disk_report.slope import FEWEST, Slope, slope_of
 from dockersweep.units import DAY, format_duration, format_instant, format_size

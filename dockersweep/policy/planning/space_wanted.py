@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Disk
+from dockersweep.model.disk import Disk
 from dockersweep.model.policy import Space, Target
 from dockersweep.units import format_size
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from dockersweep.errors import PolicyError, UsageError
+from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
-    Disk,
     Engine,
     Image,
     Inventory,

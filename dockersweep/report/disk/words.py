@@ -2,7 +2,8 @@
 
 import shlex
 
-from dockersweep.model.inventory import Disk, Engine
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import short_id
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import (

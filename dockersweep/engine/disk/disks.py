@@ -1,0 +1,49 @@
+"""The disks that something of an engine lies on, and how full they are."""
+
+import os
+from pathlib import Path
+
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Engine
+
+
+def read_disks(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> tuple[Disk, ...]:
+    """Return the disks of an engine, that of its own folder first; none where they cannot be told from here: the engine
+    is on another machine, or its folder is not there, not readable, or not of the engine that listed these objects."""
+    try:
+        places = find_stores(engine, listed, system_containerd)
+        disks = [_measured(together) for together in by_disk(places)]
+    except (UnreadableStorageError, OSError):
+        return ()
+    # Without its first nothing would say which is which.
+    return tuple(disk for disk in disks if disk is not None) if disks and disks[0] is not None else ()
+
+
+def by_disk(places: list[StorePlace]) -> list[list[StorePlace]]:
+    """Return the places that lie on one disk together, in the order in which disks come first."""
+    found: dict[object, list[StorePlace]] = {}
+    for place in places:
+        # Each subvolume of btrfs has a device number of its own.
+        is_btrfs = place.mount is not None and place.mount.kind == "btrfs"
+        found.setdefault(place.mount.device if place.mount and is_btrfs else place.device, []).append(place)
+    return list(found.values())
+
+
+def _measured(places: list[StorePlace]) -> Disk | None:
+    told = os.statvfs(places[0].real)
+    if told.f_blocks == 0:
+        return None
+    mount = places[0].mount
+    return Disk(
+        total_bytes=told.f_blocks * told.f_frsize,
+        free_bytes=told.f_bavail * told.f_frsize,
+        total_inodes=told.f_files or None,
+        free_inodes=told.f_favail if told.f_files else None,
+        used_bytes=(told.f_blocks - told.f_bfree) * told.f_frsize,
+        device=None if mount is None else mount.device,
+        mount_point=None if mount is None else mount.point,
+        places=tuple(place.path for place in places),
+    )

@@ -1,0 +1,92 @@
+"""Where an engine keeps its things: its own folder, stores elsewhere, and the file systems mounted in both."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from dockersweep.engine.disk.containerd import containerd_folder
+from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
+from dockersweep.engine.disk.ownership import ListedObjects, own_folder
+from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.files import is_there
+from dockersweep.model.inventory import Engine, Volume
+
+SYSTEM_CONTAINERD = Path("/var/lib/containerd")
+"""Where containerd keeps its data if it is not started by the engine itself, but as a service of its own."""
+_CONTENTS = Path("io.containerd.content.v1.content") / "blobs"
+_BY_MOUNTS_OF_THEIR_OWN = ("overlay", "nsfs", "proc", "sysfs", "mqueue", "fuse.fuse-overlayfs")
+"""File systems that engines mount while something runs, and never for their data."""
+_DEEP = ("containerd", "buildkit", "image", "vfs", "btrfs")
+"""Folders of an engine whose stores lie one or two folders deeper."""
+_DEEPEST = 3
+
+
+class StorePlace(NamedTuple):
+    """A folder of the engine that is not all of one below another: its own, a store elsewhere, or what is mounted in
+    one of them."""
+
+    path: str
+    """As the engine names it."""
+    real: str
+    """The same without links."""
+    device: int
+    """The number of the file system, as stat tells it."""
+    mount: Mount | None
+
+
+def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> list[StorePlace]:
+    """Return where the engine keeps its things, its own folder first.
+
+    Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, ForeignFolderError where
+    the folder is another engine's, and OSError.
+    """
+    mounts = read_mounts()
+    return [one for folder in _folders(engine, listed, system_containerd) for one in _places(folder, mounts)]
+
+
+def _folders(engine: Engine, listed: ListedObjects, system_containerd: Path) -> Iterator[Path]:
+    root = own_folder(engine, listed)
+    yield root
+    if engine.image_store == "containerd" and _is_the_engines(system_containerd, root, listed):
+        yield system_containerd
+    # Podman's may be elsewhere (volume_path in containers.conf).
+    of_volumes = {folder.parent for volume in listed.volumes if (folder := volume_folder(volume)) is not None}
+    yield from sorted(one for one in of_volumes if root not in one.parents and is_there(one))
+
+
+def volume_folder(volume: Volume) -> Path | None:
+    """Return the folder around the files of a local volume; None of others."""
+    place = Path(volume.mountpoint or "")
+    is_usual = volume.driver == "local" and (place.parent.name, place.name) == (volume.name, "_data")
+    return place.parent if is_usual else None
+
+
+def _is_the_engines(system_containerd: Path, root: Path, listed: ListedObjects) -> bool:
+    """Whether a containerd that is a service of its own is the one that this engine uses, and has its images."""
+    try:
+        if containerd_folder(root, system_containerd) != system_containerd:
+            return False
+    except UnreadableStorageError:
+        return False
+    contents = system_containerd / _CONTENTS
+    missing = [image for image in listed.images if not is_there(contents / image.id.replace(":", "/"))]
+    return not listed.images or len(missing) < len(listed.images) / 2
+
+
+def _places(folder: Path, mounts: dict[str, Mount]) -> Iterator[StorePlace]:
+    """Yield a folder, and what is mounted in it for the engine's data."""
+    real = os.path.realpath(folder)
+    yield StorePlace(str(folder), real, os.stat(real).st_dev, mount_of(real, mounts))
+    for mount in sorted(mounts.values()):
+        below = mount.point.removeprefix(f"{real.rstrip('/')}/")
+        if below != mount.point and _is_for_data(mount, below.split("/")):
+            yield StorePlace(f"{folder}/{below}", mount.point, os.stat(mount.point).st_dev, mount)
+
+
+def _is_for_data(mount: Mount, below: list[str]) -> bool:
+    """Whether what is mounted below an engine's folder holds a store of it, and not what one container or volume
+    mounts while it is in use."""
+    if mount.kind in _BY_MOUNTS_OF_THEIR_OWN:
+        return False
+    return len(below) == 1 or (below[0] in _DEEP and len(below) <= _DEEPEST)
