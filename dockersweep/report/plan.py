@@ -50,7 +50,7 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "project-runs": "needed by a running compose project",
     "protected": "protected by the policy",
     "not-asked-for": "not asked for",
-    "too-young": "too young",
+    "too-young": "too young, or used not long ago",
     "unwatched": "not watched for long enough",
     "age-unknown": "of unknown age",
     "kept": "kept by a rule",

@@ -107,6 +107,8 @@ def _size(use: Use) -> str:
 
 
 def _age(use: Use) -> str:
+    if use.kind == "container" and use.in_use and use.age_seconds is None:
+        return "in use"
     return "unknown" if use.age_seconds is None else format_duration(use.age_seconds)
 
 

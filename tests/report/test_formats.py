@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.report.formats.csv import csv_text
 from dockersweep.report.formats.markdown import markdown_escape
@@ -60,6 +61,15 @@ def test_a_scan_in_markdown_has_headings(saved: str) -> None:
     assert "\n## Images: 1 of 2 unused, would give back 21.0 MB\n\n| NAME | SIZE | AGE | SINCE | STATE |\n" in text
     run = dockersweep("scan", "--inventory", saved, "--format", "markdown", "--no-header")
     assert (run.status, run.stdout) == (2, "")
+
+
+def test_what_runs_has_no_age_and_what_nothing_tells_of_an_unknown_one(tmp_path: Path) -> None:
+    web = replace(container("web"), created_at=None, finished_at=None)
+    seen = inventory(container("db", "running"), web)
+    words = ("scan", "--all", "--inventory", write_inventory(tmp_path, seen), "--format", "markdown")
+    cells = [[cell.strip() for cell in line.split("|")] for line in dockersweep(*words).stdout.splitlines()]
+    ages = {row[1]: row[3] for row in cells if len(row) == 7}
+    assert (ages["db"], ages["web"]) == ("in use", "unknown")
 
 
 def test_a_plan_has_a_row_for_each_decision(saved: str, tmp_path: Path) -> None:
