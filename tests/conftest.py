@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.rig.engines import roots
+from tests.rig.engines import disks, roots
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import KINDS, CannotDo, EngineKind, kind
 from tests.rig.engines.litter import Litter
@@ -55,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # ignore it too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Before anything is started that is to see the disks of an engine.
+    disks.have_own_mounts()
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
     config.addinivalue_line("markers", "programs: starts a browser, shells, or dockersweep by the dozen; not --quick")
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")

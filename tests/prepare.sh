@@ -31,6 +31,8 @@ mmdebstrap mmdebstrap
 unshare util-linux
 setpriv util-linux
 chattr e2fsprogs
+mkfs.xfs xfsprogs
+mkfs.btrfs btrfs-progs
 groff groff-base
 mandoc mandoc
 git git

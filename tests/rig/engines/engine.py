@@ -18,6 +18,7 @@ from docker import APIClient
 
 from dockersweep.engine.api.throw_away import MARKER_FILE
 from tests.rig.engines import cgroups, keeper, launch, rundir
+from tests.rig.engines.disks import Mounted, SmallDisk
 from tests.rig.engines.kinds import EngineKind
 from tests.rig.engines.roots import FORKY_DOCKER
 from tests.rig.engines.wipe import NotEmptyError, empty
@@ -38,15 +39,27 @@ class Engine:
     data; `close` removes all of it.
     """
 
-    def __init__(self, kind: EngineKind, *, options: tuple[str, ...] = (), beside: Engine | None = None) -> None:
+    def __init__(
+        self,
+        kind: EngineKind,
+        *,
+        options: tuple[str, ...] = (),
+        beside: Engine | None = None,
+        disks: tuple[SmallDisk, ...] = (),
+        system_containerd: bool = False,
+    ) -> None:
         """Name an engine, with further options for its command line; nothing runs yet.
 
-        It has a network of its own, or that of a running engine which it is to talk to.
+        It has a network of its own, or that of a running engine which it is to talk to; a containerd of its own, or
+        one that is a service beside it; and some of its folders on disks of their own, see disks.py.
         """
         self.kind = kind
         self.options = options
         """For its command line, from its next start on."""
         self._beside = beside
+        self._disks = disks
+        self._system_containerd = system_containerd
+        self._mounted: Mounted | None = None
         self._run: rundir.RunDirectory | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._api: APIClient | None = None
@@ -123,6 +136,10 @@ class Engine:
             self._run = rundir.RunDirectory()
             self._recorder = Recorder(self.run_directory / "recorded.sock", self.socket)
         self.data_root.mkdir(exist_ok=True)
+        if self._mounted is None:
+            self._mounted = Mounted(
+                self.run_directory, self.data_root, self._disks, system_containerd=self._system_containerd
+            )
         # As a boot does: its mounts went with its namespaces.
         shutil.rmtree(launch.run_root(self.run_directory), ignore_errors=True)
         (self.data_root / MARKER_FILE).touch()
@@ -156,6 +173,7 @@ class Engine:
         if self._run is not None:
             run, self._run = self._run, None
             self.recorder.close()
+            self._unmount()
             run.remove()
 
     def wipe(self) -> None:
@@ -167,8 +185,10 @@ class Engine:
         except NotEmptyError:
             pass
         self.kill()
+        self._unmount()
         shutil.rmtree(self.data_root)
-        shutil.rmtree(self.run_directory / "networks", ignore_errors=True)
+        for beside in ("networks", "containerd"):
+            shutil.rmtree(self.run_directory / beside, ignore_errors=True)
         self.start()
 
     # Talking to it.
@@ -217,8 +237,16 @@ class Engine:
 
     def _launch(self, run: rundir.RunDirectory) -> subprocess.Popen[bytes]:
         network_of = None if self._beside is None else self._beside.pid
-        engine = launch.command(self.kind, run.path, self.socket, self.data_root, self.options, network_of)
-        return keeper.start(run, engine, launch.environment(self.kind, run.path))
+        containerd = ("--containerd", launch.SYSTEM_CONTAINERD_SOCKET) if self._system_containerd else ()
+        options = (*containerd, *self.options)
+        engine = launch.command(self.kind, run.path, self.socket, self.data_root, options, network_of)
+        environment = launch.environment(self.kind, run.path, system_containerd=self._system_containerd)
+        return keeper.start(run, engine, environment)
+
+    def _unmount(self) -> None:
+        if self._mounted is not None:
+            self._mounted.close()
+            self._mounted = None
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + _PATIENCE

@@ -28,6 +28,25 @@ for folder in dev/shm run tmp var/tmp; do
 done
 mkdir -p ".$run"
 mount --bind "$run" ".$run"
+# Small disks of its own; see disks.py. Where nothing is shared, as it is with systemd, dockerd mounts its folder over
+# itself, and would hide them.
+mounts=$(cat /proc/self/mountinfo)
+while read -r _ _ _ _ place _; do
+    case $place in
+    "$new" | "$new"/*) ;;
+    "$run"/*)
+        mount --bind "$place" ".$place"
+        mount --make-shared ".$run"
+        mount --make-shared ".$place"
+        ;;
+    esac
+done <<MOUNTS
+$mounts
+MOUNTS
+if [ -n "${SYSTEM_CONTAINERD:-}" ]; then
+    mkdir -p ".$SYSTEM_CONTAINERD"
+    mount --bind "$SYSTEM_CONTAINERD" ".$SYSTEM_CONTAINERD"
+fi
 # Docker 20.10 keeps there by what it is known, and is another engine without it.
 mkdir -p "$run/configuration" etc/docker
 mount --bind "$run/configuration" etc/docker
@@ -43,6 +62,17 @@ if [ -n "${OWN_CGROUP:-}" ]; then
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
 fi
 
+containerd=
+if [ -n "${SYSTEM_CONTAINERD:-}" ]; then
+    # A service as Debian has it, but for what only a kubelet asks for.
+    echo 'disabled_plugins = ["io.containerd.grpc.v1.cri"]' >/run/containerd.toml
+    containerd --config /run/containerd.toml &
+    containerd=$!
+    while [ ! -S /run/containerd/containerd.sock ] && kill -0 $containerd; do
+        busybox sleep 0.05
+    done
+fi
+
 status=0
 "$@" &
 engine=$!
@@ -52,4 +82,8 @@ while kill -0 $engine 2>/dev/null; do
     status=0
     wait $engine || status=$?
 done
+if [ -n "$containerd" ]; then
+    kill -TERM $containerd
+    wait $containerd || :
+fi
 exit $status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.rig.engines.roots import (
@@ -16,7 +16,7 @@ from tests.rig.engines.roots import (
 )
 
 Flavour = Literal["docker", "podman"]
-ImageStore = Literal["overlay2", "containerd"]
+ImageStore = Literal["overlay2", "containerd", "btrfs"]
 
 
 class CannotDo(Exception):  # noqa: N818
@@ -83,6 +83,9 @@ KINDS = (
     _podman("podman-6.1", EXPERIMENTAL_PODMAN, "6.1"),
 )
 """Every kind of engine, the oldest Docker first."""
+
+BTRFS = replace(KINDS[2], name="docker-28.5-btrfs", image_store="btrfs")
+"""Docker with a subvolume for each layer, as on NAS boxes: its folder has to lie on a disk of that file system."""
 
 OLDEST_AND_NEWEST = ("docker-20.10", "docker-28.5", "docker-28.5-containerd", "podman-6.1")
 """The engines that differ most: enough for what tries our side more than theirs, and takes long."""

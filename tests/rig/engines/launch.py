@@ -7,12 +7,20 @@ from pathlib import Path
 
 from dockersweep.engine.api.throw_away import MARKER_LABEL
 from tests.rig.engines import cgroups
-from tests.rig.engines.kinds import EngineKind
+from tests.rig.engines.disks import SYSTEM_CONTAINERD
+from tests.rig.engines.kinds import EngineKind, ImageStore
 from tests.rig.engines.roots import FORKY_DOCKER
 
 _INSIDE = Path(__file__).with_name("inside.sh")
 PLUGINS = "usr/libexec/docker/cli-plugins"
 """Where Debian has the plugins of docker's client, below a root."""
+SYSTEM_CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+"""Of a containerd that is a service of its own, as the engine sees it."""
+_STORES: dict[ImageStore, tuple[str, ...]] = {
+    "overlay2": (),
+    "containerd": ("--feature", "containerd-snapshotter=true"),
+    "btrfs": ("--storage-driver=btrfs",),
+}
 _NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts")
 _JOIN_CGROUP = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
 
@@ -53,11 +61,13 @@ def command(
     return [*tied, *join, *apart, "--cgroup", *inside, *_podman(run, socket, data, options)]
 
 
-def environment(kind: EngineKind, run: Path) -> dict[str, str]:
+def environment(kind: EngineKind, run: Path, *, system_containerd: bool = False) -> dict[str, str]:
     """The environment of the engine itself: nothing of ours."""
     clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
     if kind.flavour == "podman":
         clean |= {"OWN_CGROUP": "1", "CONTAINERS_CONF": str(run / "containers.conf")}
+    if system_containerd:
+        clean |= {"SYSTEM_CONTAINERD": SYSTEM_CONTAINERD}
     return clean
 
 
@@ -95,14 +105,13 @@ def podman(run: Path, data: Path) -> list[str]:
 
 
 def _dockerd(kind: EngineKind, run: Path, socket: Path, data: Path, options: tuple[str, ...]) -> list[str]:
-    store = ["--feature", "containerd-snapshotter=true"] if kind.image_store == "containerd" else []
     return [
         "dockerd",
         *("--data-root", str(data), "--exec-root", "/run/dk", "--pidfile", "/run/dockerd.pid"),
         *("-H", f"unix://{socket}", "--cgroup-parent", f"/{run.name}"),
         *("--label", MARKER_LABEL),
         *("--iptables=false", "--ip6tables=false", "--shutdown-timeout", "1"),
-        *store,
+        *_STORES[kind.image_store],
         *options,
     ]
 

@@ -13,7 +13,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from tests.rig.engines import cgroups
+from tests.rig.engines import cgroups, disks
 
 _BASE = Path("/var/tmp")
 """Not /tmp, which may be a tmpfs, on which overlay2 does not work; and a short path, as sockets need."""
@@ -47,6 +47,7 @@ class RunDirectory:
 def remove(path: Path) -> None:
     """Remove a run directory whose processes have ended."""
     cgroups.remove(path.name)
+    disks.unmount_below(path)
     shutil.rmtree(path)
 
 
