@@ -93,6 +93,8 @@ class Mount(Struct, frozen=True, kw_only=True, gc=False):
     """The name of the volume, for a mount of type "volume"."""
     source: str | None
     """The path on the host, for a bind mount; the reference as it was given, for a mount of an image."""
+    folder: str | None = None
+    """Where on the host a mounted image is, for a container alone; only Docker tells."""
 
 
 @final

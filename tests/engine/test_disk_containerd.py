@@ -29,7 +29,7 @@ SLACK_BYTES, SLACK_PART = 65_536, 0.01
 
 
 def parts_of(root: Path) -> list[DiskPart]:
-    return find_parts(root, root / "containerd" / "daemon")
+    return find_parts(root, root / "containerd" / "daemon", ())
 
 
 _OBJECTS = ("image:", "container:", "build-cache:", "lease:")

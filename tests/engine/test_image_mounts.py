@@ -2,12 +2,17 @@
 
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from dockersweep.engine.disk.graphdriver import find_parts
+from dockersweep.model.inventory import Container, Mount
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
+from tests.rig.inventories import container
 from tests.rig.recorder import Request
 from tests.rig.running import dockersweep
 
@@ -78,6 +83,51 @@ def test_an_image_that_is_mounted_after_the_scan_stays_whatever_names_it_has(eng
     left = {one["Id"] for one in engine.wire.images()}
     assert left >= set(held)
     assert not left & set(free)
+
+
+def mounting(name: str, *folders: Path) -> Container:
+    mounts = [Mount(type="image", volume=None, source="any:1", folder=f"{folder}/merged") for folder in folders]
+    return msgspec.structs.replace(container(name), mounts=tuple(mounts))
+
+
+def mount_folder(root: Path, name: str, layer: str) -> Path:
+    folder = root / "image/overlay2/layerdb/mounts" / name
+    folder.mkdir(parents=True)
+    (folder / "mount-id").write_text(layer)
+    return folder
+
+
+def test_the_layer_of_a_mounted_image_is_its_containers_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "image/overlay2/imagedb").mkdir(parents=True)
+    one, two = "1" * 64, "2" * 64
+    layers = tmp_path / "overlay2"
+    mount_folder(tmp_path, one, "own")
+    hashed = mount_folder(tmp_path, "ab" * 32, "hashed")
+    short = mount_folder(tmp_path, f"{one}-team", "short")
+    deep = mount_folder(tmp_path, f"{one}-team/a/b:1", "deep")
+    # What lies in other folders is no mount, and nothing leads out of those of images.
+    mount_folder(tmp_path, f"{two}/inner", "inner")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mount-id").write_text("foreign")
+    (short / "link").symlink_to(outside)
+    (deep / "circle").symlink_to(short)
+    (deep / "file").write_text("x")
+    mount_folder(tmp_path, "build", "of-a-build")
+    elsewhere = mounting(two, tmp_path / "other" / "hashed")
+    found = find_parts(
+        tmp_path, "overlay2", (mounting(one, *map(layers.joinpath, ("short", "deep", "hashed"))), elsewhere)
+    )
+    parts = {part.id: part for part in found}
+    assert set(parts[f"container:{one}"].needs) == {f"writable-layer:{name}" for name in ("short", "deep", "hashed")}
+    assert {part.id: part.places for part in found if part.id.startswith("writable-layer:")} == {
+        "writable-layer:hashed": (layers / "hashed", hashed),
+        "writable-layer:short": (layers / "short", short),
+        "writable-layer:deep": (layers / "deep", deep),
+    }
+    assert set(parts) - {f"container:{one}"} - set(parts[f"container:{one}"].needs) == {"container:build"}
+    # A container that has gone meanwhile leaves its layer as one that nobody is known to hold.
+    assert f"container:{one}-team/a/b:1" in {part.id for part in find_parts(tmp_path, "overlay2", ())}
 
 
 def test_logs_come_back_with_their_container(engine: Engine, litter: Litter) -> None:

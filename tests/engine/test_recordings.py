@@ -89,6 +89,14 @@ def test_sizes_and_references_are_as_told(recorded: FakeEngine, name: str) -> No
         for one in seen["containers"]
     }
     assert mounted["created"] == ["spare:1"]
+    folders = [mount["folder"] for one in seen["containers"] for mount in one["mounts"] if mount["type"] == "image"]
+    sources = [
+        mount["Source"]
+        for one in answers["/containers/json?all=1"]
+        for mount in one["Mounts"]
+        if mount["Type"] == "image"
+    ]
+    assert folders == sources != []
     states = {one["name"]: (one["state"], one["finished_at"] is not None) for one in seen["containers"]}
     used = {} if name == OVERLAY else {"usesatt": ("created", False)}
     assert states == {"alive": ("running", False), "done": ("exited", True), "created": ("created", False)} | used

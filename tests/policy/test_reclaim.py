@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockersweep.model.inventory import Inventory, Object, ObjectRef
+from dockersweep.model.inventory import Inventory, Mount, Object, ObjectRef
 from dockersweep.model.naming import id_of, kind_of, objects_of, ref_of
 from dockersweep.model.plan import Interval
 from dockersweep.model.storage import Part, Storage
@@ -72,6 +72,16 @@ def test_a_container_keeps_the_layers_of_an_image_that_was_removed_under_it() ->
     reclaim = reclaim_of(stored(OLD, old, parts=[*CHAIN[:2], CHAIN[4], part("container:old", "layer:b", size=5)]))
     assert pair(reclaim.in_order(refs(OLD)).total) == (1, 1)
     assert [pair(row) for row in reclaim.in_order(refs(OLD, old)).rows] == [(1, 1), (125, 125)]
+
+
+def test_what_a_container_keeps_of_a_mounted_image_that_was_removed_is_not_known_from_afar() -> None:
+    def low_and_high(mounted: str) -> tuple[int, int | None]:
+        mount = Mount(type="image", volume=None, source=mounted)
+        one = msgspec.structs.replace(container("c", image=OLD.id, size=5), mounts=(mount,))
+        return pair(reclaim_of(inventory(OLD, NEW, one)).in_order(refs(one)).total)
+
+    assert low_and_high("app:2") == low_and_high("new") == (5, 5)
+    assert low_and_high("app:3") == (5, None)
 
 
 def test_what_no_list_shows_keeps_its_layers_for_good() -> None:

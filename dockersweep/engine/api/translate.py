@@ -289,8 +289,9 @@ def _mounts(mounts: list[WireMount] | None, host: WireHostConfig | None) -> tupl
     """A mounted image is named in the list (28.5: Name "data:1", and a path as Source), and in the host configuration
     that an inspect tells (Source "data:1")."""
     listed = [_mount(mount.type, mount.name, mount.source) for mount in mounts or ()]
+    images = {mount.source for mount in listed if mount.type == "image"}
     for mount in (host.mounts if host else None) or ():
-        if mount.type == "image":
+        if mount.type == "image" and mount.source not in images:
             listed.append(_mount("image", mount.source, ""))
     return tuple(dict.fromkeys(listed))
 
@@ -298,7 +299,9 @@ def _mounts(mounts: list[WireMount] | None, host: WireHostConfig | None) -> tupl
 def _mount(kind: str, name: str, source: str) -> Mount:
     if kind == "volume":
         return Mount(type=kind, volume=name or None, source=None)
-    return Mount(type=kind, volume=None, source=(name or source if kind == "image" else source) or None)
+    if kind == "image":
+        return Mount(type=kind, volume=None, source=name or source or None, folder=(source or None) if name else None)
+    return Mount(type=kind, volume=None, source=source or None)
 
 
 def _networks(settings: WireNetworkSettings | None, host: WireHostConfig | None) -> tuple[str, ...]:

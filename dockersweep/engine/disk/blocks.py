@@ -76,14 +76,14 @@ def _find(engine: Engine, root: Path, listed: ListedObjects, system_containerd: 
     elif engine.image_store == "containerd":
         return _find_containerd(root, listed, system_containerd)
     else:
-        parts = graphdriver.find_parts(root, engine.image_store)
+        parts = graphdriver.find_parts(root, engine.image_store, listed.containers)
     check_contents(root, listed, {part.id for part in parts}, is_certain)
     return parts
 
 
 def _find_containerd(root: Path, listed: ListedObjects, system_containerd: Path) -> list[DiskPart]:
     daemon = containerd.containerd_folder(root, system_containerd)
-    parts = containerd.find_parts(root, daemon)
+    parts = containerd.find_parts(root, daemon, listed.containers)
     check_contents(daemon, listed, {part.id for part in parts}, is_certain=True)
     return parts
 

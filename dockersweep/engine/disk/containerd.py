@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,10 +33,12 @@ from dockersweep.engine.disk.containerd_metadata import (
     text_of,
     varint,
 )
+from dockersweep.engine.disk.image_mounts import layers_of_mounts
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.engine.disk.pulled_images import recoverable_images
 from dockersweep.engine.disk.walk import BLOCK_BYTES
 from dockersweep.files import is_there, state_of, what_is_wrong
+from dockersweep.model.inventory import Container
 
 METADATA = Path("io.containerd.metadata.v1.bolt") / "meta.db"
 _VIEW, _ACTIVE = 1, 2
@@ -57,9 +59,9 @@ def containerd_folder(root: Path, system_containerd: Path) -> Path:
     return max(known, key=lambda place: known[place].st_mtime_ns)
 
 
-def find_parts(root: Path, daemon: Path) -> list[DiskPart]:
+def find_parts(root: Path, daemon: Path, listed: Iterable[Container]) -> list[DiskPart]:
     """Return the parts, and what each needs, in the containerd image store of the engine whose data lie in `root`, and
-    containerd's in `daemon`.
+    containerd's in `daemon`. The containers that the engine lists tell whose the layers of mounted images are.
 
     Raises UnreadableStorageError where its metadata are not there or not as they are known to be.
     """
@@ -71,7 +73,8 @@ def find_parts(root: Path, daemon: Path) -> list[DiskPart]:
         records = BuildRecords.read(root / "buildkit" / f"containerd-{SNAPSHOTTER}" / "metadata_v2.db")
         containers = {name: root / "containers" / name for name in os.listdir(root / "containers")}
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
-        holds = _roots(namespaces, records, containers)
+        mounted = layers_of_mounts(listed, root / "rootfs" / SNAPSHOTTER)
+        holds = _roots(namespaces, records, containers, mounted)
         pulled = {key for one in namespaces if one.is_the_engines for key in recoverable_images(one)}
         return [_with_registry(part, pulled) for part in _assemble(holds, pieces, containers)]
     except (BoltError, OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
@@ -82,7 +85,9 @@ def find_parts(root: Path, daemon: Path) -> list[DiskPart]:
 _Holds = dict[str, set[str]]
 
 
-def _roots(namespaces: list[Namespace], records: BuildRecords, containers: Mapping[str, Path]) -> _Holds:
+def _roots(
+    namespaces: list[Namespace], records: BuildRecords, containers: Mapping[str, Path], mounted: Mapping[str, str]
+) -> _Holds:
     """What keeps what: the ids of objects and leases, with all that they reach."""
     holds: _Holds = {f"container:{container}": set() for container in containers}
     for record in set(records.listed.values()):
@@ -97,8 +102,8 @@ def _roots(namespaces: list[Namespace], records: BuildRecords, containers: Mappi
             holds.setdefault(namespace.id_of("lease", key), set()).update(namespace.reach([key]))
         for lease, held in leases_of(namespace):
             owners = [f"build-cache:{one}" for one in records.owners(lease)] if ours else []
-            if ours and lease in containers:
-                owners = [f"container:{lease}"]
+            if ours and (container := mounted.get(lease, lease)) in containers:
+                owners = [f"container:{container}"]
             for part in owners or [namespace.id_of("lease", lease)]:
                 holds.setdefault(part, set()).update(held)
         for container, held in running_of(namespace):

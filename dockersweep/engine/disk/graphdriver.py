@@ -4,7 +4,8 @@ build cache, and the folder of the driver holds the contents (moby: layer/filest
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,16 @@ import msgspec
 
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
 from dockersweep.engine.disk.chain_id import chain_id
+from dockersweep.engine.disk.image_mounts import layers_of_mounts
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
-from dockersweep.files import is_folder, is_there, read_inside
+from dockersweep.files import is_folder, is_there, read_inside, state_of
+from dockersweep.model.inventory import Container
 
 FOLDERS = {"overlay2": "overlay2", "fuse-overlayfs": "fuse-overlayfs", "vfs": "vfs/dir"}
 """Where the drivers that keep each layer in a folder of its own have those folders."""
 LARGEST_CONFIG_BYTES = 16_000_000
 _LARGEST_NAME_BYTES = 1_000
+_OF_MOUNTED_IMAGE = re.compile(r"[0-9a-f]{64}-")
 
 
 class _RootFS(msgspec.Struct):
@@ -36,17 +40,19 @@ class _Value(msgspec.Struct):
 _read_config = msgspec.json.Decoder(_ImageConfig).decode
 
 
-def find_parts(root: Path, driver: str) -> list[DiskPart]:
-    """Return the parts of images, layers, containers and build-cache records below an engine's root."""
+def find_parts(root: Path, driver: str, listed: Iterable[Container]) -> list[DiskPart]:
+    """Return the parts of images, layers, containers and build-cache records below an engine's root. The containers
+    that the engine lists tell whose the layers of mounted images are."""
     if driver not in FOLDERS:
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
     if not is_folder(root / "image" / driver / "imagedb"):
         raise UnreadableStorageError(f"{root} holds no images of {driver}")
     layers = LayerFolders(root / FOLDERS[driver])
+    mounted = layers_of_mounts(listed, root / FOLDERS[driver])
     return [
         *_layers(root / "image" / driver / "layerdb", layers),
         *_images(root / "image" / driver / "imagedb"),
-        *_containers(root, root / "image" / driver / "layerdb", layers),
+        *_containers(root, root / "image" / driver / "layerdb" / "mounts", layers, mounted),
         *_build_cache(root / "buildkit", layers),
     ]
 
@@ -123,23 +129,44 @@ def _images(imagedb: Path) -> Iterator[DiskPart]:
         )
 
 
-def _containers(root: Path, layerdb: Path, layers: LayerFolders) -> Iterator[DiskPart]:
-    """Besides containers these are the mounts of builds, which no list shows, and which keep their layers too."""
-    for folder in _entries(layerdb / "mounts"):
+def _containers(root: Path, mounts: Path, layers: LayerFolders, mounted: Mapping[str, str]) -> Iterator[DiskPart]:
+    """Besides containers these are the mounts of builds, which no list shows, and which keep their layers too; and the
+    layers of mounted images, each needed by its container. `mounted` are the containers by where they have those."""
+    owner_of = {place.partition("/")[0]: container for place, container in mounted.items()}
+    needed: dict[str, list[str]] = {}
+    for mount, container in owner_of.items():
+        needed.setdefault(container, []).append(f"writable-layer:{mount}")
+    for folder in _mount_folders(mounts):
         told = _named(folder, "mount-id")
         if told is None:
             continue
         mount, needs = told
+        own = layers.places(mount)
+        if mount in owner_of:
+            yield DiskPart(id=f"writable-layer:{mount}", needs=needs, places=(*own, folder))
+            continue
+        name = str(folder.relative_to(mounts))
         yield DiskPart(
-            id=f"container:{folder.name}",
-            needs=needs,
-            places=(
-                *layers.places(mount),
-                *layers.places(f"{mount}-init"),
-                root / "containers" / folder.name,
-                folder,
-            ),
+            id=f"container:{name}",
+            needs=(*needs, *needed.get(name, ())),
+            places=(*own, *layers.places(f"{mount}-init"), root / "containers" / name, folder),
         )
+
+
+def _mount_folders(mounts: Path) -> Iterator[Path]:
+    """Yield the folders of mounts. Up to Docker 28.5 that of a mounted image has its name as it was written, so that a
+    slash in it makes a folder in a folder, which may be that of another mounted image as well."""
+    waiting = _entries(mounts)
+    while waiting:
+        folder = waiting.pop()
+        yield folder
+        if folder.parent != mounts or _OF_MOUNTED_IMAGE.match(folder.name):
+            waiting += [entry for entry in _entries(folder) if _is_real_folder(entry)]
+
+
+def _is_real_folder(path: Path) -> bool:
+    state = state_of(path, follow_links=False)
+    return state is not None and stat.S_ISDIR(state.st_mode)
 
 
 def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[DiskPart]:

@@ -14,6 +14,7 @@ from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inve
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.storage import Part
 from dockersweep.policy.bytes.cache_layers import exclusive_bytes, may_hold
+from dockersweep.policy.names.image_names import ImageNames
 
 ANY_LAYER = "any layer"
 """The part that needs every part that images share: what an image of unknown layers may hold."""
@@ -54,6 +55,7 @@ def find_layer_graph(inventory: Inventory) -> LayerGraph:
         _add(Part(id=UNREAD_CACHE, high_bytes=0), parts, numbers)
         maybe[UNREAD_CACHE] = (ANYTHING,)
     image_ids = {image.id for image in inventory.images}
+    names = ImageNames(inventory.images)
     node_of: dict[ObjectRef, int] = {}
     for item in objects_of(inventory):
         ref = ref_of(item)
@@ -68,8 +70,9 @@ def find_layer_graph(inventory: Inventory) -> LayerGraph:
             parts.append(Part(id=own, high_bytes=0 if type(item) is Network else None))
             continue
         part, uncertain = _told_by_size(own, item, inventory, candidates)
-        if type(item) is Container and item.image_id not in image_ids:
-            # Its image was removed by force; the layers of that it keeps all the same, and nobody knows their size.
+        if type(item) is Container and (item.image_id not in image_ids or _mounts_lost_image(item, names)):
+            # Its image was removed by force, or one that it mounts was, which takes none (it goes by its id while it
+            # is mounted: tried on 28.5). Their layers it keeps all the same, and nobody knows their size.
             part, uncertain = replace(part, high_bytes=None), (ANYTHING, ANY_RECORD)
         parts.append(part)
         if uncertain:
@@ -78,6 +81,10 @@ def find_layer_graph(inventory: Inventory) -> LayerGraph:
         _add(Part(id=one, high_bytes=0), parts, numbers)
         maybe[one] = needs
     return _graph(node_of, parts, numbers, maybe)
+
+
+def _mounts_lost_image(container: Container, names: ImageNames) -> bool:
+    return any(mount.type == "image" and not names.meant_by(mount.source or "")[0] for mount in container.mounts)
 
 
 def _add(part: Part, parts: list[Part], numbers: dict[str, int]) -> None:

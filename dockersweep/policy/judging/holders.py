@@ -3,19 +3,18 @@
 Engines lose count at times (moby#41686, moby#38883), so every reference is counted here as well.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import cached_property
 from posixpath import normpath
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dockersweep.model.image_references import ImageIds
-from dockersweep.model.inventory import STOPPED_STATES, Container, Image, Inventory, Kind, Mount, ObjectRef, Volume
+from dockersweep.model.inventory import STOPPED_STATES, Container, Inventory, Kind, Mount, ObjectRef, Volume
 from dockersweep.model.naming import image_name, short_id
 from dockersweep.model.reason import HeldBy, Reason
 from dockersweep.policy.judging.ages import Since, container_since, stopped_since
+from dockersweep.policy.names.image_names import ImageNames
 
 
 class Holder(Struct, frozen=True, gc=False):
@@ -84,7 +83,7 @@ def _all_holders(inventory: Inventory, now: datetime) -> Iterator[tuple[ObjectRe
         for image_id in images.held_by(container):
             yield ObjectRef(kind="image", id=image_id), hold
         if container.mounts:
-            yield from images.mounted_by(container, hold)
+            yield from _images_mounted(container, images, hold)
             for name in volumes_mounted(container.mounts, mountpoints):
                 yield ObjectRef(kind="volume", id=name), hold
         for named in container.networks:
@@ -123,71 +122,27 @@ def _holders_of_own_kind(inventory: Inventory) -> Iterator[tuple[ObjectRef, Hold
                 yield ObjectRef(kind="build-cache", id=parent), hold
 
 
-class ImageNames:
-    """Finds the images that a container or a volume names."""
+def _images_mounted(container: Container, images: ImageNames, hold: Holder) -> Iterator[tuple[ObjectRef, Holder]]:
+    """Yield the images that it mounts, or may mount: no engine refuses to remove them.
 
-    def __init__(self, images: tuple[Image, ...]) -> None:
-        self._images = images
-        self._by_name: dict[str, tuple[str, ...]] = {}
-        for image in images:
-            own = (image.id,)
-            for name in (image.id, *image.tags, *image.digests):
-                known = self._by_name.get(name)
-                self._by_name[name] = own if known is None else known + own
-
-    @cached_property
-    def _ids(self) -> ImageIds:
-        return ImageIds(image.id for image in self._images)
-
-    @cached_property
-    def _untagged(self) -> dict[str, None]:
-        return {image.id: None for image in self._images if not image.tags}
-
-    def held_by(self, container: Container) -> Collection[str]:
-        """Return the ids of the images that it was made of."""
-        return self._by_name.get(container.image_id or "") or self._named(container.image)
-
-    def mounted_by(self, container: Container, hold: Holder) -> Iterator[tuple[ObjectRef, Holder]]:
-        """Yield the images that it mounts, or may mount: no engine refuses to remove them.
-
-        An engine tells only the name by which an image was mounted. The tag may have moved since, and then any image
-        without a tag may be the one; where the name leads nowhere, any image may.
-        """
-        for mount in container.mounts:
-            if mount.type == "image":
-                certain, possible = self.meant_by(mount.source or "")
-                for image_id in certain:
-                    yield ObjectRef(kind="image", id=image_id), hold
-                about = HeldBy(
-                    relation="may-mount",
-                    kind="container",
-                    id=container.id,
-                    name=container.name,
-                    mounted_as=mount.source or "",
-                )
-                perhaps = _holder(about, hold.until)
-                for image_id in possible:
-                    yield ObjectRef(kind="image", id=image_id), perhaps
-
-    def meant_by(self, reference: str) -> tuple[Collection[str], Iterable[str]]:
-        """Return the ids of the images that a reference names now, and of those that it may have named once."""
-        named = dict.fromkeys(self._named(reference))
-        possible = self._untagged if named else (image.id for image in self._images)
-        return named, (image_id for image_id in possible if image_id not in named)
-
-    def _named(self, reference: str) -> Collection[str]:
-        """Return the ids of the images that a person can mean by a reference."""
-        if not reference:
-            return ()
-        for spelling in (reference, f"{reference}:latest"):
-            for prefix in ("", "localhost/", "docker.io/library/", "docker.io/"):
-                if prefix + spelling in self._by_name:
-                    return self._by_name[prefix + spelling]
-        return self.beginning_with(reference.removeprefix("sha256:"))
-
-    def beginning_with(self, digits: str) -> Sequence[str]:
-        """Return the ids of the images whose digits begin so."""
-        return self._ids.beginning_with(digits)
+    An engine tells only the name by which an image was mounted. The tag may have moved since, and then any image
+    without a tag may be the one; where the name leads nowhere, any image may.
+    """
+    for mount in container.mounts:
+        if mount.type == "image":
+            certain, possible = images.meant_by(mount.source or "")
+            for image_id in certain:
+                yield ObjectRef(kind="image", id=image_id), hold
+            about = HeldBy(
+                relation="may-mount",
+                kind="container",
+                id=container.id,
+                name=container.name,
+                mounted_as=mount.source or "",
+            )
+            perhaps = _holder(about, hold.until)
+            for image_id in possible:
+                yield ObjectRef(kind="image", id=image_id), perhaps
 
 
 def volumes_mounted(mounts: Iterable[Mount], mountpoints: Mapping[str, Volume]) -> Iterator[str]:

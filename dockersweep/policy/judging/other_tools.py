@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dockersweep.model.external import VOLUME_CONTAINER, ExternalContainer
 from dockersweep.model.inventory import Inventory, ObjectRef
 from dockersweep.model.reason import Fact, Reason, ToolUses
-from dockersweep.policy.judging.holders import ImageNames
+from dockersweep.policy.names.image_names import ImageNames
 
 RULE = "protected"
 _VOLUME_DRIVER = "image"

@@ -24,9 +24,9 @@ from dockersweep.model.image_references import repository_of
 from dockersweep.model.inventory import Container, Image, Inventory, Network, Object, ObjectRef, Volume
 from dockersweep.model.last_use import KnownProject, LastProject
 from dockersweep.model.naming import has_made_up_name, ref_of
-from dockersweep.policy.judging.holders import ImageNames
 from dockersweep.policy.judging.image_bases import ImageBases
 from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.names.image_names import ImageNames
 
 Labeled = TypeVar("Labeled", Container, Image)
 Uses = dict[ObjectRef, dict[str, LastProject]]

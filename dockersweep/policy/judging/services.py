@@ -26,7 +26,8 @@ from dockersweep.model.inventory import (
 )
 from dockersweep.model.naming import ref_of
 from dockersweep.model.reason import Fact, Reason, ServiceUses
-from dockersweep.policy.judging.holders import ImageNames, normal_path, volumes_mounted
+from dockersweep.policy.judging.holders import normal_path, volumes_mounted
+from dockersweep.policy.names.image_names import ImageNames
 from dockersweep.policy.names.patterns import compile_patterns
 from dockersweep.words.reasons import reason_text
 

@@ -131,28 +131,40 @@ class Litter:
         self._bring(made, state)
         return made
 
-    def mounting_container(self, name: str, reference: str, *, state: Literal["created", "running"] = "created") -> str:
-        """A container that mounts an image, as it names it, at /data, and its full id."""
+    def mounting_container(
+        self,
+        name: str,
+        reference: str,
+        *,
+        state: Literal["created", "running"] = "created",
+        and_mounts: Sequence[str] = (),
+    ) -> str:
+        """A container that mounts an image, as it names it, at /data, and its full id; further ones at /data-1 on."""
         version = tuple(int(part) for part in self.engine.kind.api_version.split("."))
+        places = {"/data": reference} | {f"/data-{number}": one for number, one in enumerate(and_mounts, 1)}
         if self.engine.kind.flavour == "podman":
             # Only Podman's own API takes image mounts.
-            mount = {"Source": reference, "Destination": "/data", "ReadWrite": False}
+            mounts = [{"Source": one, "Destination": place, "ReadWrite": False} for place, one in places.items()]
             body = {
                 "name": name,
                 "image": self.base(),
                 "command": ["/bin/sh", "-c", _FOREVER],
                 "stop_signal": int(signal.SIGKILL),
                 "netns": {"nsmode": "none"},
-                "image_volumes": [mount],
+                "image_volumes": mounts,
             }
             own = Wire(self.engine.socket, _PODMAN_API)
             made: str = own.call("POST", "/libpod/containers/create", body)["Id"]
         elif version < _API_WITH_IMAGE_MOUNTS:
             raise CannotDo("image mounts came with Docker 28")
         else:
-            mounting = ("--mount", f"type=image,source={reference},target=/data", "--network", "none")
+            mounting = [
+                word for place, one in places.items() for word in ("--mount", f"type=image,source={one},target={place}")
+            ]
             sleeping = ("--stop-signal", "KILL", self.base(), "/bin/sh", "-c", _FOREVER)
-            made = self.engine.docker("create", "--name", name, *mounting, *sleeping).stdout.strip()
+            made = self.engine.docker(
+                "create", "--name", name, "--network", "none", *mounting, *sleeping
+            ).stdout.strip()
         self._bring(made, state)
         return made
 

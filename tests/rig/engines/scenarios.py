@@ -265,12 +265,39 @@ def _last_layers(litter: Litter) -> None:
     litter.container("of-kept", image="kept:1", state="running")
 
 
+def _mounted_images(litter: Litter) -> None:
+    base = {"base": 4 * MB}
+    litter.images(
+        [
+            # One name is the beginning of another: up to Docker 28.5 it is a folder with the other's in it.
+            ImageSpec(("team:1", "team:latest"), {**base, "team": MB}),
+            ImageSpec(("team/data:1",), {**base, "data": 2 * MB}),
+            ImageSpec(("deep.example:5000/a/b/data:1",), {"deep": 8 * MB}),
+            ImageSpec(("kept:1",), {"kept": _SMALL}, runnable=True),
+        ]
+    )
+    litter.mounting_container("of-team", "team")
+    litter.mounting_container("of-data", "team/data:1", and_mounts=("team",))
+    litter.stop(litter.mounting_container("of-deep", "deep.example:5000/a/b/data:1", state="running"))
+    litter.stop(litter.mounting_container("of-data-too", "team/data:1", state="running"))
+    litter.mounting_container("of-kept", "kept:1", state="running")
+
+
 def _orphaned_container(litter: Litter) -> None:
     litter.image("lost:1", layers={"lost": 4 * MB}, runnable=True)
     litter.container("orphan", image="lost:1", writes=MB)
     if litter.engine.kind.flavour == "podman":
         raise CannotDo("to remove an image by force removes its containers")
     litter.engine.wire.raw("DELETE", "/images/lost:1", force="1")
+
+
+def _mount_without_image(litter: Litter) -> None:
+    made = litter.image("lost:1", layers={"lost": 4 * MB})
+    if litter.engine.kind.flavour == "podman":
+        raise CannotDo("it fails to remove a container when an image that it mounts is gone")
+    litter.mounting_container("mounts-lost", "lost:1")
+    # By its id an image goes that only a container mounts.
+    litter.engine.wire.raw("DELETE", f"/images/{made}", force="1")
 
 
 def _everything(litter: Litter) -> None:
@@ -335,7 +362,14 @@ SCENARIOS = (
     ),
     Scenario("container logs", _logs, (Step("stopped containers", ("--kind", "container")),)),
     Scenario("last layers", _last_layers, (Step("containers with their images", _EVERYTHING),)),
+    Scenario(
+        "mounted images",
+        _mounted_images,
+        (Step("containers alone", ("--kind", "container")), Step("then the images", _IMAGES)),
+    ),
+    Scenario("mounted images with their containers", _mounted_images, (Step("those that are stopped", _EVERYTHING),)),
     Scenario("orphaned container", _orphaned_container, (Step("without its image", ("--kind", "container")),)),
+    Scenario("mount without its image", _mount_without_image, (Step("the container", ("--kind", "container")),)),
     Scenario(
         "everything",
         _everything,
