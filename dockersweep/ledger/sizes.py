@@ -27,9 +27,11 @@ def keep_sizes(database: sqlite3.Connection, engine: int, sizes: Collection[Shar
 
 
 def points_of(database: sqlite3.Connection, engine: int, base: SizeBase) -> tuple[TrendPoint, ...]:
-    """Return the sizes of an engine that were counted in one base, and those of its disk, the oldest first."""
+    """Return the sizes of an engine that were counted in one base, and those of its disks, the oldest first."""
     rows = database.execute(
-        "SELECT at, share, size_bytes FROM sizes WHERE engine = ? AND (base = ? OR share = 'disk')", (engine, base)
+        "SELECT at, share, size_bytes FROM sizes "
+        "WHERE engine = ? AND (base = ? OR share = 'disk' OR share GLOB 'disk:*')",
+        (engine, base),
     )
     points: dict[int, dict[str, int | None]] = {}
     for at, share, size in rows.fetchall():

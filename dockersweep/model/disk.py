@@ -1,5 +1,7 @@
 """A disk that something of an engine lies on, as `df` tells of it."""
 
+from collections.abc import Collection, Sequence
+
 from msgspec import Struct
 
 from dockersweep.model.quantities import Bytes
@@ -26,6 +28,11 @@ class Disk(Struct, frozen=True, kw_only=True):
     to it."""
 
     @property
+    def name(self) -> str:
+        """What people call it where there are several: where it is mounted."""
+        return self.mount_point or self.device or next(iter(self.places), "?")
+
+    @property
     def used(self) -> int:
         """What is used; below 0 on some file systems in user space, which have more free than there is."""
         return self.total_bytes - self.free_bytes if self.used_bytes is None else self.used_bytes
@@ -43,9 +50,14 @@ class Disk(Struct, frozen=True, kw_only=True):
 
 def lies_on(path: str, disks: tuple[Disk, ...]) -> int:
     """Return the place among the disks of the one that a path of the engine lies on; the first where none says so."""
-    longest, found = -1, 0
-    for number, disk in enumerate(disks):
-        for place in disk.places:
-            if len(place) > longest and (path == place or path.startswith(f"{place.rstrip('/')}/")):
-                longest, found = len(place), number
+    return longest_place(path, [disk.places for disk in disks]) or 0
+
+
+def longest_place(path: str, places: Sequence[Collection[str]]) -> int | None:
+    """Return the number of the collection with the longest folder that leads to a path; None where none does."""
+    longest, found = -1, None
+    for number, folders in enumerate(places):
+        for folder in folders:
+            if len(folder) > longest and (path == folder or path.startswith(f"{folder.rstrip('/')}/")):
+                longest, found = len(folder), number
     return found

@@ -23,6 +23,8 @@ class FolderOnDisk(Struct, frozen=True, kw_only=True):
     size_bytes: Bytes | None
     """In disk blocks, as du counts them: hard links once, and without what is mounted there; None where it was not
     measured."""
+    is_whole: bool = True
+    """Whether all of it was measured; what could not be walked, like a subvolume, takes more."""
 
 
 class EngineFolder(Struct, frozen=True, kw_only=True):

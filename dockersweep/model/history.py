@@ -20,7 +20,8 @@ class ShareSize(Struct, frozen=True, kw_only=True):
     """What all of one sort took when it was scanned."""
 
     share: str
-    """One of model.report.SHARES; "total", all of them; or "disk", what was used of the disk."""
+    """One of model.report.SHARES; "total", all of them; or "disk", all of the main disk that was not free, with what is
+    reserved for root: of another disk "disk:" and its mount point."""
     base: SizeBase
     objects: int
     size_bytes: Bytes

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from dockersweep.model.disk import Disk
-from dockersweep.model.inventory import Engine, OfObject, ScanWarning
+from dockersweep.model.inventory import Engine, Kind, OfObject, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.storage import SizeBase
@@ -145,7 +145,7 @@ class TrendPoint(Struct, frozen=True, kw_only=True):
 
     at: Instant
     sizes: dict[str, Bytes | None]
-    """By share, and "disk" for what was used of the disk."""
+    """By share; "disk" is what was used of the engine's main disk, "disk:" and a mount point the same of another."""
 
 
 class Trend(Struct, frozen=True, kw_only=True):
@@ -164,6 +164,39 @@ class Trend(Struct, frozen=True, kw_only=True):
     """For a person, with the points it rests on: "at this rate the disk is full in 40 to 90 days (from 31 points)"."""
 
 
+class Filling(Struct, frozen=True, kw_only=True):
+    """Whether a disk fills up, and when it is full at that rate; as in Trend, which tells it of the main disk."""
+
+    growth: GrowthOfShare
+    full_in_days: float | None
+    full_in_days_soonest: float | None
+    full_in_days_latest: float | None
+    text: str
+
+
+class KindOnDisk(Struct, frozen=True, kw_only=True):
+    """What all of one kind take on one disk; what several kinds share counts as in the shares of the report."""
+
+    kind: Kind
+    size: Interval
+
+
+class ReportedDisk(Struct, frozen=True, kw_only=True):
+    """One disk that something of the engine lies on."""
+
+    disk: Disk
+    kinds: tuple[KindOnDisk, ...] | None
+    """Those of which something lies there; None where sizes are lengths, which do not tell where anything lies."""
+    folder_bytes: Bytes | None
+    """What the engine's folders take there; None where that was not measured."""
+    folder_is_whole: bool
+    """False where more of them lies there than could be measured."""
+    remainder_bytes: Bytes | None
+    """What of these folders is no object's; None where that is not known."""
+    filling: Filling | None
+    """None where there is no ledger."""
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """Where the disk went: the document dockersweep.report/1."""
 
@@ -178,10 +211,11 @@ class Report(Struct, frozen=True, kw_only=True):
     shares: tuple[ShareOfDisk, ...]
     """In the order of SHARES."""
     folder_bytes: Bytes | None
-    """What the engine's folder takes, as du counts it; None where it cannot be measured."""
+    """What the engine's folders take on all disks, as du counts it; None where it cannot be measured."""
     remainder_bytes: int | None
-    """What is in the folder besides all of the above."""
+    """What is in the folders besides all of the above; None where that is not known."""
     disk: Disk | None
+    """The engine's main disk, that its own folder lies on."""
     reclaimable: Interval
     """What the policy in force would free."""
     unused: Interval
@@ -201,3 +235,7 @@ class Report(Struct, frozen=True, kw_only=True):
     trend: Trend | None
     """None where there is no ledger."""
     warnings: tuple[ScanWarning, ...]
+    folder_is_whole: bool = True
+    """False where more lies in the folders than could be measured."""
+    disks: tuple[ReportedDisk, ...] = ()
+    """All disks that something of the engine lies on, the main one first; none where they cannot be seen."""

@@ -1,4 +1,4 @@
-"""Numbers in sentences: how many, and how many bytes where they are known only within bounds."""
+"""Numbers in sentences: how many, how many bytes where they are known only within bounds, and which part of a whole."""
 
 from dockersweep.model.quantities import Bounds
 from dockersweep.units import format_size
@@ -24,3 +24,8 @@ def amount_words(interval: Bounds, unknown: str = "an unknown number of bytes") 
     """Return the same where it stands in a sentence; `unknown` is what is said where nothing is known."""
     amount = format_interval(interval)
     return unknown if amount == "unknown" else amount
+
+
+def percent_as_df(used: int, whole: int) -> int:
+    """Return how much of a whole is used, in percent and rounded up as df does it; 0 of nothing."""
+    return max(0, -(-100 * used // whole)) if whole > 0 else 0

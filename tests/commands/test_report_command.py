@@ -17,8 +17,10 @@ import pytest
 from dockersweep.commands.write import write_result
 from dockersweep.model.disk import Disk
 from dockersweep.model.documents import json_schema, read_document
+from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.report import Report
+from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.disk_report import Past
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.report.disk.bars import bar
@@ -85,6 +87,73 @@ def test_the_table_answers_where_whether_and_what_to_do(saved: str) -> None:
     assert "Volumes 2 1 1 10.0 MB 0 B 3.00 MB" in [" ".join(line.split()) for line in lines]
     assert not set(told) & set("█▒▓")
     assert "\x1b" not in told
+
+
+def _on_three_disks() -> Report:
+    places = ("/var/lib/docker", "/var/lib/docker/volumes", "/mnt/a-disk-with-a-very-long-name/containerd")
+    sizes = ((271, 75, 33), (30, 2, 28), (900, 9, 800))
+    disks = [
+        Disk(
+            total_bytes=total * GIGA, free_bytes=free * GIGA, used_bytes=used * GIGA, total_inodes=1000,
+            free_inodes=None if place.endswith("volumes") else 900, mount_point=place, device="/dev/loop1",
+            places=(place,),
+        )
+        for place, (total, free, used) in zip(places, sizes, strict=True)
+    ]  # fmt: skip
+    parts = (
+        Part(id="volume:data", high_bytes=7 * MEGA, low_bytes=7 * MEGA, folder="volumes/data"),
+        Part(id="image:sha256:a", high_bytes=90 * MEGA, low_bytes=90 * MEGA, folder="image/a"),
+    )
+    folders = tuple(
+        FolderOnDisk(places=one.places, size_bytes=100 * MEGA, is_whole=number < 2) for number, one in enumerate(disks)
+    )
+    seen = msgspec.structs.replace(
+        inventory(image("a", "app:1"), volume("data", anonymous=False)),
+        disk=disks[0],
+        other_disks=tuple(disks[1:]),
+        storage=Storage(base="disk", parts=parts),
+        folder=EngineFolder(size_bytes=300 * MEGA, on_disks=folders),
+    )
+    return report_of(seen, DEFAULT_POLICY, Past(()))
+
+
+def test_several_disks_are_a_table_that_fits() -> None:
+    told = text_of(_on_three_disks(), 80, with_bars=True)
+    assert max(map(len, told.splitlines())) <= 80
+    table = [" ".join(line.split()) for line in told[told.index("DISK ") :].splitlines()[:4]]
+    assert table == [
+        "DISK SIZE USED FREE IN USE INODES",
+        "/var/lib/docker 271 GB 33.0 GB 75.0 GB 31 % 10 %",
+        "/var/lib/docker/volumes 30.0 GB 28.0 GB 2.00 GB 94 %",
+        "/mnt/a-disk-with-a…ng-name/containerd 900 GB 800 GB 9.00 GB 99 % 10 %",
+    ]
+    whole = " ".join(told.split())
+    assert (
+        "/var/lib/docker (/dev/loop1, 163 GB are reserved) holds 100 MB of the engine's: images 90.0 MB and remainder "
+        "10.0 MB. /var/lib/docker/volumes (/dev/loop1) holds 100 MB of the engine's: volumes 7.00 MB and remainder "
+        "93.0 MB."
+    ) in whole
+    assert "(/dev/loop1, 91.0 GB are reserved) holds at least 100 MB of the engine's: remainder unknown." in whole
+    assert "Engine's folder at least 300 MB" in whole
+    assert "Disk: " not in told
+
+
+def test_one_disk_is_one_line() -> None:
+    seen = _on_three_disks()
+    told = text_of(msgspec.structs.replace(seen, disks=seen.disks[:1]), 80, with_bars=False)
+    assert "DISK  " not in told
+    assert "/dev/loop1" not in told
+    line = "Disk: 31 % of 271 GB are used, 75.0 GB are free, 163 GB are reserved; 10 % of its inodes are used."
+    assert line in " ".join(told.split())
+
+
+def test_several_disks_are_a_table_in_markdown() -> None:
+    told = formatted(disk_layout(_on_three_disks(), None, with_bars=False), "markdown", None)
+    assert "| /var/lib/docker/volumes | 30.0 GB | 28.0 GB | 2.00 GB | 94 % |  |" in told
+    assert (
+        "- /var/lib/docker/volumes (/dev/loop1) holds 100 MB of the engine's: volumes 7.00 MB and remainder 93.0 MB."
+        in told
+    )
 
 
 def text_of(report: Report, width: int, with_bars: bool) -> str:

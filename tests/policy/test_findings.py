@@ -238,6 +238,42 @@ def test_a_disk_that_is_full_soon() -> None:
     assert "DS017" not in findings_in(disk=disk(50), past=past(-GIGA))
 
 
+def test_each_of_several_disks_is_told_by_its_name() -> None:
+    def mounted(one: Disk, point: str) -> Disk:
+        return msgspec.structs.replace(one, mount_point=point, places=(point,))
+
+    full, filling, fine = mounted(disk(97), "/a"), mounted(disk(90), "/b"), mounted(disk(20), "/c")
+    told = findings_in(disk=fine, other_disks=(full, filling))
+    assert sorted(told) == ["DS015", "DS016"]
+    assert told["DS015"].title == "the disk is nearly full: /a: 97 % of its bytes are used"
+    assert told["DS016"].evidence == ("/b: 10.0 GB of 100 GB are free",)
+    both = findings_in(disk=full, other_disks=(mounted(disk(99), "/b"), fine))["DS015"]
+    assert both.title == "the disk is nearly full: /b: 99 % of its bytes are used"
+    assert [one.partition(":")[0] for one in both.evidence] == ["/b", "/a"]
+    assert both.objects == 2
+
+
+def test_a_disk_other_than_the_main_one_is_full_soon() -> None:
+    other = msgspec.structs.replace(disk(50), mount_point="/srv")
+    sizes: list[dict[str, int | None]] = [{"disk": 50 * GIGA, "disk:/srv": day * 5 * GIGA} for day in range(20)]
+    points = tuple(TrendPoint(at=ago(days=20 - day), sizes=size) for day, size in enumerate(sizes))
+    finding = findings_in(disk=disk(50), other_disks=(other,), past=Past(points))["DS017"]
+    assert finding.title == "the disk is full soon: /srv: in about 10 days"
+    assert finding.evidence[0].startswith("/srv: at this rate (5.00 GB a day)")
+
+
+def test_what_is_reserved_counts_as_df_counts_it() -> None:
+    """31 % for df, where 72 % of all bytes are not free."""
+    seen = msgspec.structs.replace(disk(72), used_bytes=13 * GIGA)
+    assert findings_in(disk=seen) == {}
+    full = msgspec.structs.replace(disk(80), used_bytes=75 * GIGA)
+    assert findings_in(disk=full) == {}
+    assert findings_in(disk=msgspec.structs.replace(disk(95), used_bytes=90 * GIGA))["DS016"].title == (
+        "the disk fills up: 95 % of its bytes are used"
+    )
+    assert "DS015" in findings_in(disk=msgspec.structs.replace(disk(96), used_bytes=90 * GIGA))
+
+
 @pytest.mark.parametrize("ahead", [NOW + timedelta(minutes=1), datetime(9999, 12, 31, tzinfo=UTC)])
 def test_a_point_of_a_clock_that_was_ahead_hides_no_others(ahead: datetime) -> None:
     points = tuple(TrendPoint(at=ago(days=19 - day), sizes={"disk": day * 5 * GIGA}) for day in range(20))

@@ -15,9 +15,11 @@ from dockersweep.model.disk import Disk
 from dockersweep.model.history import ShareSize
 from dockersweep.model.report import TrendPoint
 from dockersweep.policy.bytes.totals import sizes_now
+from dockersweep.policy.disk_report import Past
 from dockersweep.policy.disk_report.slope import Point, slope_of
 from dockersweep.policy.disk_report.trend import trend_of
-from tests.rig.inventories import ENGINE, NOW, inventory, totals_of
+from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+from tests.rig.inventories import ENGINE, NOW, inventory, report_of, totals_of
 
 GIGA = 1_000_000_000
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -232,3 +234,72 @@ def test_a_size_that_no_version_wrote_is_damage(tmp_path: Path, size: str) -> No
 def test_a_disk_with_more_free_than_there_is_leaves_no_point() -> None:
     odd = replace(inventory(), disk=Disk(total_bytes=10, free_bytes=12, total_inodes=None, free_inodes=None))
     assert [one for one in sizes_now(totals_of(odd)) if one.share == "disk"] == []
+
+
+def test_each_disk_has_points_of_its_own_and_all_that_is_not_free_counts() -> None:
+    main = Disk(total_bytes=500, free_bytes=100, used_bytes=380, total_inodes=None, free_inodes=None)
+    other = Disk(total_bytes=50, free_bytes=10, total_inodes=None, free_inodes=None, mount_point="/srv/volumes")
+    seen = replace(inventory(), disk=main, other_disks=(other,))
+    assert {one.share: one.size_bytes for one in sizes_now(totals_of(seen)) if one.share.startswith("disk")} == {
+        "disk": 400, "disk:/srv/volumes": 40,
+    }  # fmt: skip
+
+
+def test_what_other_disks_held_comes_back_in_both_bases(tmp_path: Path) -> None:
+    sizes = [
+        ShareSize(share="disk", base="disk", objects=0, size_bytes=9),
+        ShareSize(share="disk:/srv", base="disk", objects=0, size_bytes=7),
+        ShareSize(share="image", base="disk", objects=1, size_bytes=5),
+    ]
+    with Ledger(tmp_path) as ledger:
+        ledger.keep_sizes(sizes, ENGINE, NOW)
+        assert [one.sizes for one in ledger.sizes(ENGINE, "lengths")] == [{"disk": 9, "disk:/srv": 7}]
+        assert [one.sizes for one in ledger.sizes(ENGINE, "disk")] == [{"disk": 9, "disk:/srv": 7, "image": 5}]
+
+
+RESERVED = replace(DISK, used_bytes=375 * GIGA)
+"""DISK with 25 GB that are reserved: the points that earlier versions kept had them in them."""
+
+
+def test_what_is_reserved_is_not_used_and_no_point_jumps() -> None:
+    """The ledger keeps what is not free, as it always has; a report tells what df does."""
+    kept = points([385 * GIGA + day * GIGA for day in range(16)])
+    told = report_of(replace(inventory(), disk=RESERVED), DEFAULT_POLICY, Past(tuple(kept))).trend
+    assert told is not None
+    assert told.points[-1].sizes["disk"] == RESERVED.used_bytes
+    assert [one.sizes["disk"] for one in told.points] == [360 * GIGA + day * GIGA for day in range(16)]
+    assert told.growth[-1].bytes_per_day == told.growth[-1].low_bytes_per_day == GIGA
+    assert told.full_in_days == pytest.approx(100)
+    assert {one.share: one.size_bytes for one in sizes_now(totals_of(replace(inventory(), disk=RESERVED)))}[
+        "disk"
+    ] == kept[-1].sizes["disk"]
+
+
+def test_each_disk_fills_up_by_itself() -> None:
+    other = Disk(total_bytes=40 * GIGA, free_bytes=10 * GIGA, total_inodes=None, free_inodes=None, mount_point="/srv")
+    days = [
+        TrendPoint(
+            at=NOW + DAY * day,
+            sizes={"disk": 2 * day * GIGA, "disk:/srv": 20 * GIGA + day * GIGA, "total": 3 * day * GIGA},
+        )
+        for day in range(-10, 1)
+    ]
+    days = [replace(one, sizes=one.sizes | {"disk": (one.sizes["disk"] or 0) + 100 * GIGA}) for one in days]
+    seen = replace(inventory(), disk=replace(DISK, mount_point="/"), other_disks=(other,))
+    told = report_of(seen, DEFAULT_POLICY, Past(tuple(days)))
+    main, srv = (row.filling for row in told.disks)
+    assert main is not None
+    assert srv is not None
+    assert main.full_in_days == pytest.approx(50)
+    assert srv.full_in_days == pytest.approx(10)
+    assert (main.growth.bytes_per_day, srv.growth.bytes_per_day) == (2 * GIGA, GIGA)
+    assert told.trend is not None
+    assert (told.trend.full_in_days, told.trend.text) == (main.full_in_days, main.text)
+    # Of what grew nobody knows what lies where.
+    assert srv.text == "at this rate (1.00 GB a day) the disk is full in 10 days (from 11 scans over 10 days)"
+    assert main.text == "at this rate (2.00 GB a day) the disk is full in 50 days (from 11 scans over 10 days)"
+    young = report_of(seen, DEFAULT_POLICY, Past(tuple(one for one in days[-2:]))).disks[1].filling
+    assert young is not None
+    assert young.full_in_days is None
+    assert young.text.startswith("2 scans over 24 hours are not enough")
+    assert [row.filling for row in report_of(seen, DEFAULT_POLICY, None).disks] == [None, None]

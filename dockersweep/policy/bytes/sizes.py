@@ -1,6 +1,7 @@
 """How large objects are, in the base of the inventory's storage: lengths as the engine tells them, or disk blocks."""
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -8,7 +9,7 @@ from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inve
 from dockersweep.model.naming import ref_of, size_of
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
-from dockersweep.model.storage import SizeBase
+from dockersweep.model.storage import Part, SizeBase
 from dockersweep.policy.bytes.layer_graph import EMPTY_GRAPH, LayerGraph
 
 
@@ -60,11 +61,30 @@ class Sizes:
         low = sum(known)
         return Interval(low_bytes=low, high_bytes=low if len(known) == len(sizes) else None)
 
-    def in_the_folder(self) -> int | None:
-        """Return what all objects take in the engine's own folder, and not elsewhere; None where that is not known."""
-        parts = [self._graph.parts[node] for nodes in self._of_kinds.values() for node in nodes]
-        # What lies elsewhere has a whole path.
-        return known_sum([part.high_bytes for part in parts if part.folder is None or not part.folder.startswith("/")])
+    def lying_in(self, regions: Sequence[int | None], count: int) -> list[dict[Kind, Interval]]:
+        """Return the same in each of so many regions of the storage, for all kinds; `regions` has the region of each
+        part, None for what lies in none of them."""
+        low = [dict.fromkeys(COUNTED, 0) for _ in range(count)]
+        unknown = [set[Kind]() for _ in range(count)]
+        for kind, nodes in self._of_kinds.items():
+            for node in nodes:
+                region, size = regions[node], self._graph.high[node]
+                if region is None:
+                    continue
+                if size is None:
+                    unknown[region].add(kind)
+                else:
+                    low[region][kind] += size
+        return [
+            {kind: Interval(low_bytes=size, high_bytes=None if kind in unknown[region] else size)
+             for kind, size in low[region].items()}
+            for region in range(count)
+        ]  # fmt: skip
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts, in the order in which `lying_in` is told their regions."""
+        return self._graph.parts
 
     @cached_property
     def _of_kinds(self) -> dict[Kind, list[int]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from dockersweep.model.disk import Disk
 from dockersweep.model.history import ShareSize
 from dockersweep.model.inventory import Container, Image, Inventory, Kind
 from dockersweep.model.naming import objects_of
@@ -31,13 +32,6 @@ class Totals:
             sizes += [container.size_bytes for container in self.inventory.containers]
             sizes += [volume.size_bytes for volume in self.inventory.volumes]
         return known_sum(sizes)
-
-    @cached_property
-    def in_the_folder(self) -> int | None:
-        """What all objects take in the engine's own folder; None where sizes are no disk blocks, or not known."""
-        if not self._on_disk or self.held_bytes is None:
-            return None
-        return self._sizes.in_the_folder()
 
     @cached_property
     def shares(self) -> dict[Share, Interval]:
@@ -97,11 +91,16 @@ def _known_sizes(totals: Totals) -> Iterator[ShareSize]:
     if totals.held_bytes is not None:
         objects = sum(1 for _ in objects_of(inventory))
         yield ShareSize(share="total", base=base, objects=objects, size_bytes=totals.held_bytes)
-    if inventory.disk is not None:
-        used = inventory.disk.total_bytes - inventory.disk.free_bytes
-    # Some file systems in user space have more free than there is.
-    if inventory.disk is not None and used >= 0:
-        yield ShareSize(share="disk", base="disk", objects=0, size_bytes=used)
+    for disk in inventory.disks:
+        # Some file systems in user space have more free than there is.
+        if disk.total_bytes >= disk.free_bytes:
+            not_free = disk.total_bytes - disk.free_bytes
+            yield ShareSize(share=share_of_disk(disk, inventory.disk), base="disk", objects=0, size_bytes=not_free)
+
+
+def share_of_disk(disk: Disk, main: Disk | None) -> str:
+    """Return the name by which the ledger keeps how full a disk of an engine was; `main` is that of its own folder."""
+    return "disk" if disk is main else f"disk:{disk.name}"
 
 
 def _split(inventory: Inventory, sizes: Sizes, both: Interval) -> tuple[Interval, Interval]:

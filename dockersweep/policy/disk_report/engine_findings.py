@@ -10,7 +10,7 @@ from dockersweep.policy.disk_report.finding_facts import FindingFacts
 from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
 from dockersweep.units import format_size
 from dockersweep.words.ages import unwatched_age_text, unwatched_share_text
-from dockersweep.words.amounts import plural
+from dockersweep.words.amounts import percent_as_df, plural
 from dockersweep.words.reasons import about_text
 
 NEARLY_FULL_PERCENT = 95
@@ -46,45 +46,51 @@ def left_stores(facts: FindingFacts) -> Iterator[Evidence]:
         yield Evidence(text, store.size_bytes, name=store.folder)
 
 
-def disk_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield what is used of a disk that has less than 5 % of its bytes or inodes free."""
-    yield from _full(facts, NEARLY_FULL_PERCENT, 101)
+def disks_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield what is used of each disk that has less than 5 % of its bytes or inodes free."""
+    for one in facts.disks:
+        yield from _full(facts, one.disk, NEARLY_FULL_PERCENT, 101)
 
 
-def disk_fills_up(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield what is used of a disk that is over 85 % full and not yet nearly full."""
-    if not list(_full(facts, NEARLY_FULL_PERCENT, 101)):
-        yield from _full(facts, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
+def disks_that_fill_up(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield what is used of each disk that is over 85 % full and not yet nearly full."""
+    for one in facts.disks:
+        if not list(_full(facts, one.disk, NEARLY_FULL_PERCENT, 101)):
+            yield from _full(facts, one.disk, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
 
 
-def _full(facts: FindingFacts, least: float, below: float) -> Iterator[Evidence]:
-    disk = facts.inventory.disk
+def _full(facts: FindingFacts, disk: Disk, least: float, below: float) -> Iterator[Evidence]:
     # Some file systems have no blocks of their own, and report sizes of 0.
-    if disk is None or disk.total_bytes == 0:
+    if disk.usable <= 0:
         return
-    used = disk.total_bytes - disk.free_bytes
-    bytes_used, inodes_used = 100 * used / disk.total_bytes, _inodes_used(disk)
+    which, bytes_used = _which(facts, disk), 100 * disk.used / disk.usable
     if least <= bytes_used < below:
-        text = f"{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} are free"
-        yield Evidence(text, used, rank=bytes_used, title=f"{bytes_used:.0f} % of its bytes are used")
-    if inodes_used is not None and least <= inodes_used < below:
-        text = f"{disk.free_inodes:,} of {disk.total_inodes:,} inodes are free"
-        yield Evidence(text, rank=inodes_used, title=f"{inodes_used:.0f} % of its inodes are used")
-
-
-def _inodes_used(disk: Disk) -> float | None:
+        text = f"{which}{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} are free"
+        percent = percent_as_df(disk.used, disk.usable)
+        yield Evidence(text, disk.used, rank=bytes_used, title=f"{which}{percent} % of its bytes are used")
     if not disk.total_inodes or disk.free_inodes is None:
-        return None
-    return 100 * (disk.total_inodes - disk.free_inodes) / disk.total_inodes
-
-
-def disk_full_soon(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the trend of a disk that is full within 30 days at the rate of the last scans."""
-    trend = facts.trend
-    if trend is None or trend.full_in_days is None or trend.full_in_days > SOON_DAYS:
         return
-    days = round(trend.full_in_days)
-    yield Evidence(trend.text, title="in less than a day" if not days else f"in about {days} days")
+    inodes_used = disk.total_inodes - disk.free_inodes
+    if least <= 100 * inodes_used / disk.total_inodes < below:
+        text = f"{which}{disk.free_inodes:,} of {disk.total_inodes:,} inodes are free"
+        percent = percent_as_df(inodes_used, disk.total_inodes)
+        yield Evidence(text, rank=percent, title=f"{which}{percent} % of its inodes are used")
+
+
+def _which(facts: FindingFacts, disk: Disk) -> str:
+    """Return how a sentence begins that is about one of several disks; nothing where there is one only."""
+    return f"{disk.name}: " if len(facts.disks) > 1 else ""
+
+
+def disks_full_soon(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield the trend of each disk that is full within 30 days at the rate of the last scans."""
+    for one in facts.disks:
+        filling = one.filling
+        if filling is None or filling.full_in_days is None or filling.full_in_days > SOON_DAYS:
+            continue
+        which, days = _which(facts, one.disk), round(filling.full_in_days)
+        title = f"{which}in less than a day" if not days else f"{which}in about {days} days"
+        yield Evidence(f"{which}{filling.text}", rank=-filling.full_in_days, title=title)
 
 
 def hardly_watched(facts: FindingFacts) -> Iterator[Evidence]:
@@ -145,7 +151,7 @@ ENGINE_FINDINGS = (
             "{command}; for more than the rules give, a policy with [target] start_above",
             command="dockersweep sweep",
         ),
-        find=disk_nearly_full,
+        find=disks_nearly_full,
     ),
     FindingRow(
         "DS016",
@@ -156,7 +162,7 @@ ENGINE_FINDINGS = (
             '{command}, and a policy with [target] start_above = "85%" for the days to come',
             command="dockersweep sweep",
         ),
-        find=disk_fills_up,
+        find=disks_that_fill_up,
     ),
     FindingRow(
         "DS017",
@@ -167,7 +173,7 @@ ENGINE_FINDINGS = (
             "where it is the engine that grows, let dockersweep sweep --yes run daily; what else fills this disk, "
             "du -x tells",
         ),
-        find=disk_full_soon,
+        find=disks_full_soon,
     ),
     FindingRow(
         "DS020",

@@ -11,7 +11,7 @@ from dockersweep.model.inventory import Container, Inventory, ObjectRef, Volume
 from dockersweep.model.last_use import KnownProject
 from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import Decision
-from dockersweep.model.report import Group, ReportedObject, Trend
+from dockersweep.model.report import Group, ReportedDisk, ReportedObject
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unwatched import UnwatchedObject
 from dockersweep.units import DAY, HOUR
@@ -26,7 +26,7 @@ class FindingFacts(Struct, frozen=True, dict=True):
     survey: Survey
     objects: Mapping[ObjectRef, ReportedObject]
     repositories: tuple[Group, ...]
-    trend: Trend | None
+    disks: tuple[ReportedDisk, ...]
     decision_of: Callable[[ObjectRef], Decision]
     """Returns what the policy decides of an object."""
     arrivals: tuple[Life, ...] = ()

@@ -6,16 +6,19 @@ from datetime import datetime
 from msgspec import Struct
 
 from dockersweep.model.history import Life
-from dockersweep.model.inventory import ScanWarning
+from dockersweep.model.inventory import Inventory
 from dockersweep.model.policy import Policy
-from dockersweep.model.report import Group, Report, ReportedObject, TrendPoint
+from dockersweep.model.quantities import known_sum
+from dockersweep.model.report import Group, Report, ReportedDisk, ReportedObject, Trend, TrendPoint
+from dockersweep.policy.bytes.totals import share_of_disk
+from dockersweep.policy.disk_report.disks import folder_warnings, reported_disks, stored_on_disks
 from dockersweep.policy.disk_report.finding_facts import FindingFacts
 from dockersweep.policy.disk_report.findings import find_all
 from dockersweep.policy.disk_report.footprint import Footprint
 from dockersweep.policy.disk_report.groups import ages, projects, repositories, sharing
 from dockersweep.policy.disk_report.objects import largest_first, reported_objects, whole_sizes
 from dockersweep.policy.disk_report.shares import shares_of_disk
-from dockersweep.policy.disk_report.trend import trend_of
+from dockersweep.policy.disk_report.trend import as_df_counts, trend_of
 from dockersweep.policy.judging.foreseen import Foreseen
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unmarked_volumes import unmarked_volumes
@@ -41,9 +44,11 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
     footprint = Footprint(survey, sizes)
     objects = reported_objects(survey, sizes, going, footprint)
     of_repositories = repositories(objects, footprint)
-    facts = _facts(survey, policy, foreseen, past, objects, of_repositories)
+    trend = None if past is None else _trend(past.points, inventory)
+    stored = stored_on_disks(survey)
+    disks = reported_disks(stored, trend)
+    facts = _facts(survey, policy, foreseen, past, objects, of_repositories, disks)
     findings, silenced = find_all(facts, policy.silenced_findings)
-    folder, remainder, warnings = _folder(survey)
     return Report(
         schema="dockersweep.report/1",
         engine=inventory.engine,
@@ -53,9 +58,11 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
         size_base=survey.size_base,
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
         shares=shares_of_disk(survey, going, foreseen.freed.of_kinds, if_unused_went.of_kinds),
-        folder_bytes=folder,
-        remainder_bytes=remainder,
+        folder_bytes=known_sum([one.folder_bytes for one in stored]) if stored else None,
+        folder_is_whole=all(one.folder_is_whole for one in stored),
+        remainder_bytes=known_sum([one.remainder_bytes for one in stored]) if stored else None,
         disk=inventory.disk,
+        disks=disks,
         reclaimable=foreseen.freed.total,
         unused=if_unused_went.total,
         objects=largest_first(objects.values()),
@@ -65,8 +72,8 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
         sharing=sharing(footprint),
         findings=findings,
         silenced=silenced,
-        trend=facts.trend,
-        warnings=(*foreseen.warnings, *warnings),
+        trend=trend,
+        warnings=(*foreseen.warnings, *folder_warnings(stored)),
     )
 
 
@@ -77,6 +84,7 @@ def _facts(
     past: Past | None,
     objects: Mapping[int, ReportedObject],
     of_repositories: tuple[Group, ...],
+    disks: tuple[ReportedDisk, ...],
 ) -> FindingFacts:
     """Return what findings look at."""
     inventory = survey.inventory
@@ -84,12 +92,18 @@ def _facts(
         survey=survey,
         objects=dict(zip(survey.layer_graph.node_of, objects.values(), strict=True)),
         repositories=of_repositories,
-        trend=None if past is None else trend_of(_until(past.points, inventory.taken_at), inventory.disk),
+        disks=disks,
         decision_of=foreseen.decision_of,
         arrivals=past.arrivals if past else (),
         unmarked_volumes=unmarked_volumes(inventory, policy, foreseen.decision_of),
         unwatched=tuple(unwatched_objects(survey, policy, foreseen.decision_of)),
     )
+
+
+def _trend(points: Sequence[TrendPoint], inventory: Inventory) -> Trend:
+    reserved = {share_of_disk(disk, inventory.disk): disk.reserved for disk in inventory.disks}
+    counted = as_df_counts(_until(points, inventory.taken_at), reserved)
+    return trend_of(counted, inventory.disk, is_only_disk=not inventory.other_disks)
 
 
 def _until(points: Sequence[TrendPoint], now: datetime) -> list[TrendPoint]:
@@ -99,15 +113,3 @@ def _until(points: Sequence[TrendPoint], now: datetime) -> list[TrendPoint]:
     a single one of them would hide all that came before it.
     """
     return [point for point in points if point.at <= now]
-
-
-def _folder(survey: Survey) -> tuple[int | None, int | None, tuple[ScanWarning, ...]]:
-    """Return what the engine's folder takes, what of it is no object's, and why that is not known."""
-    folder = None if survey.inventory.folder is None else survey.inventory.folder.size_bytes
-    if folder is None:
-        return None, None, ()
-    counted = survey.totals.in_the_folder
-    if counted is not None:
-        return folder, folder - counted, ()
-    text = "not known: not everything that is in the engine's folder is counted in disk blocks"
-    return folder, None, (ScanWarning(about="remainder", text=text),)

@@ -1,10 +1,10 @@
-"""How sizes have grown over the scans of the ledger, and when the disk is full at that rate."""
+"""How sizes have grown over the scans of the ledger, and when each disk is full at that rate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from dockersweep.model.disk import Disk
-from dockersweep.model.report import SHARES, GrownShare, GrowthOfShare, Trend, TrendPoint
+from dockersweep.model.report import SHARES, Filling, GrownShare, GrowthOfShare, Trend, TrendPoint
 from dockersweep.policy.disk_report.slope import FEWEST, Slope, slope_of
 from dockersweep.units import DAY, format_duration, format_instant, format_size
 
@@ -17,24 +17,68 @@ SMALLEST_PERCENT = 0.1
 WHOLE_PERCENTS = 9.5
 
 
-def trend_of(points: Sequence[TrendPoint], disk: Disk | None) -> Trend:
-    """Return the trend of points of earlier scans, the oldest first."""
-    of_shares = [_growth(share, points) for share in SHARES if share != "network"]
+def trend_of(points: Sequence[TrendPoint], disk: Disk | None, is_only_disk: bool = True) -> Trend:
+    """Return the trend of points of earlier scans, the oldest first; `disk` is the engine's main one.
+
+    Only where there is no other is it told what of its growth is the engine's: nobody knows which of all that grew lies
+    there.
+    """
+    of_shares = [_growth(share, share, points) for share in SHARES if share != "network"]
     of_shares.sort(key=lambda growth: -(growth.bytes_per_day or 0))
-    growth = (*of_shares, _growth("total", points), _growth("disk", points))
-    soonest, middle, latest = _days_until_full(growth[-1], disk)
+    total = _growth("total", "total", points)
+    filling = filling_of(points, disk, "disk", total if is_only_disk else None)
+    growth = (*of_shares, total, filling.growth)
+    text = filling.text
+    if (filling.growth.points == 0 or disk is None) and not any(one.bytes_per_day is not None for one in growth):
+        text = f"{text}; {_too_few(points)}"
     return Trend(
         points=tuple(points),
         growth=growth,
-        full_in_days=middle,
-        full_in_days_soonest=soonest,
-        full_in_days_latest=latest,
-        text=_text(points, growth, disk, (soonest, middle, latest)),
+        full_in_days=filling.full_in_days,
+        full_in_days_soonest=filling.full_in_days_soonest,
+        full_in_days_latest=filling.full_in_days_latest,
+        text=text,
     )
 
 
-def _growth(share: GrownShare, points: Sequence[TrendPoint]) -> GrowthOfShare:
-    known = [(point.at, size) for point in points if (size := point.sizes.get(share)) is not None]
+def filling_of(
+    points: Sequence[TrendPoint], disk: Disk | None, share: str, total: GrowthOfShare | None = None
+) -> Filling:
+    """Return whether a disk fills up, by the sizes that points have of this share; `total` is how all of the engine
+    grows, None where it is not all on this disk."""
+    growth = _growth("disk", share, points)
+    soonest, middle, latest = days = _days_until_full(growth, disk)
+    if growth.points == 0 or disk is None:
+        text = "nothing tells how full the disk was, or is"
+    elif growth.bytes_per_day is None:
+        text = _too_few([point for point in points if point.sizes.get(share) is not None])
+    else:
+        text = _text(growth, "" if total is None else _of_that(total, growth), days)
+    return Filling(
+        growth=growth, full_in_days=middle, full_in_days_soonest=soonest, full_in_days_latest=latest, text=text
+    )
+
+
+def as_df_counts(points: Sequence[TrendPoint], reserved_of: Mapping[str, int]) -> list[TrendPoint]:
+    """Return points of which the sizes of disks are what df calls used: the ledger keeps all that is not free.
+
+    So its points are of one meaning, whichever version wrote them, and none of them jumps. `reserved_of` is what is
+    reserved on each disk, by its share.
+    """
+    return [
+        TrendPoint(
+            at=point.at,
+            sizes={
+                share: size if size is None else max(0, size - reserved_of.get(share, 0))
+                for share, size in point.sizes.items()
+            },
+        )
+        for point in points
+    ]
+
+
+def _growth(share: GrownShare, key: str, points: Sequence[TrendPoint]) -> GrowthOfShare:
+    known = [(point.at, size) for point in points if (size := point.sizes.get(key)) is not None]
     if known:
         known = [(at, size) for at, size in known if at >= known[-1][0] - WINDOW]
     span = int((known[-1][0] - known[0][0]).total_seconds()) if known else 0
@@ -63,25 +107,14 @@ def _days_until_full(growth: GrowthOfShare, disk: Disk | None) -> tuple[float | 
     return soonest, middle, latest
 
 
-def _text(
-    points: Sequence[TrendPoint],
-    growth: Sequence[GrowthOfShare],
-    disk: Disk | None,
-    days: tuple[float | None, float | None, float | None],
-) -> str:
-    *_, total, of_disk = growth
-    if of_disk.points == 0 or disk is None:
-        has_rates = any(share.bytes_per_day is not None for share in growth)
-        return f"nothing tells how full the disk was, or is{'' if has_rates else f'; {_too_few(points)}'}"
-    if of_disk.bytes_per_day is None:
-        return _too_few([point for point in points if point.sizes.get("disk") is not None])
-    basis = f"from {_scans(of_disk.points)} over {format_duration(of_disk.span_seconds)}"
+def _text(growth: GrowthOfShare, of_that: str, days: tuple[float | None, float | None, float | None]) -> str:
+    basis = f"from {_scans(growth.points)} over {format_duration(growth.span_seconds)}"
     soonest, middle, latest = days
     if middle is None:
         if soonest is None:
             return f"the use of the disk does not grow ({basis})"
         return f"the use of the disk hardly grows; at worst it is full in {_days(soonest)} ({basis})"
-    rate = f"{format_size(of_disk.bytes_per_day)} a day{_of_that(total, of_disk)}"
+    rate = f"{format_size(growth.bytes_per_day)} a day{of_that}"
     if latest is None:
         days_left = f"{_days(middle)}, at worst in {_days(soonest)}; it may also never be"
         return f"at this rate ({rate}) the disk is full in {days_left} ({basis})"

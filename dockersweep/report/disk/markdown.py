@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from dockersweep.model.report import Group, Report
 from dockersweep.report.disk import words
+from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several
 from dockersweep.report.layout import Column, Section
 from dockersweep.units import format_size
 
@@ -16,6 +17,7 @@ def _columns(*headings: str, right: Collection[int]) -> tuple[Column, ...]:
     return tuple(Column(heading, right=number in right) for number, heading in enumerate(headings))
 
 
+_DISKS = _columns("Disk", "Size", "Used", "Free", "In use", "Inodes", right=range(1, 6))
 _SHARES = _columns("What", "Count", "In use", "Unused", "Size", "Reclaimable", "All unused", right=range(1, 7))
 _GROWTH = _columns("What grows", "A day", "A week", "Between", "Points", right=(1, 2))
 _FINDINGS = _columns("Severity", "Id", "What", "Size", "Seen by", "What mends it", right=(3,))
@@ -25,11 +27,14 @@ _LAYERS = _columns("Under so many images", "Layers", "Size", right=range(3))
 
 def markdown_sections(report: Report) -> Iterator[Section]:
     """Yield what stands between the engine and the warnings."""
-    yield Section(sentences=(f"Disk: {words.disk_sentence(report.disk)}",))
+    if has_several(report):
+        yield Section("Disks", columns=_DISKS, rows=disk_rows(report))
+        yield Section(sentences=[contents_sentence(row) for row in report.disks], is_list=True)
+    else:
+        yield Section(sentences=(f"Disk: {disk_sentence(report.disk)}",))
     yield Section("Where it went", columns=_SHARES, rows=words.share_rows(report))
     yield Section(sentences=(words.sum_sentence(report),))
-    rates = [words.growth_cells(growth) for growth in words.known_growth(report)]
-    yield Section("Is it getting worse", (words.trend_sentence(report),), _GROWTH, rates)
+    yield Section("Is it getting worse", words.trend_sentences(report), _GROWTH, words.growth_rows(report))
     yield from _findings(report)
     yield _largest(report)
     yield from _groups("Compose projects", "Objects", report.projects)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dockersweep.model.report import Finding, Group, Report, ShareOfDisk
 from dockersweep.report.disk import words
 from dockersweep.report.disk.bars import bar
+from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several
 from dockersweep.report.formats.table import GAP
 from dockersweep.report.layout import Column, Section
 from dockersweep.units import format_size
@@ -16,6 +17,14 @@ GROWING = 4
 NARROWEST_BAR, WIDEST_BAR = 6, 40
 WIDTH = 80
 
+_DISKS = (
+    Column("DISK", shortens=True),
+    Column("SIZE", right=True),
+    Column("USED", right=True),
+    Column("FREE", right=True),
+    Column("IN USE", right=True),
+    Column("INODES", right=True),
+)
 _SHARES = (
     Column("WHERE IT WENT"),
     Column("COUNT", right=True),
@@ -43,9 +52,7 @@ _LARGEST = (
 
 def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Iterator[Section]:
     """Yield what stands between the engine and the warnings; bars fill `width`, and are for those who look at them."""
-    yield Section(
-        sentences=(f"Disk: {words.disk_sentence(report.disk)}", *_disk_bar(report, width if with_bars else None))
-    )
+    yield from _disks(report, width if with_bars else None)
     columns, rows = _shares(report, width, with_bars)
     yield Section(columns=columns, rows=rows)
     yield Section(sentences=(words.sum_sentence(report),))
@@ -57,15 +64,23 @@ def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Ite
     yield Section(sentences=(f"By age: {words.ages_sentence(report)}.", f"Layers: {words.sharing_sentence(report)}."))
 
 
+def _disks(report: Report, bar_width: int | None) -> Iterator[Section]:
+    if has_several(report):
+        yield Section(columns=_DISKS, rows=disk_rows(report))
+        yield Section(sentences=[contents_sentence(row) for row in report.disks])
+    else:
+        yield Section(sentences=(f"Disk: {disk_sentence(report.disk)}", *_disk_bar(report, bar_width)))
+
+
 def _disk_bar(report: Report, width: int | None) -> Iterator[str]:
     """Yield a bar of the disk in that many columns, and what its blocks mean; nothing without a width."""
     disk = report.disk
     if disk is None or width is None:
         return
-    used = disk.total_bytes - disk.free_bytes
-    own = min(used, report.folder_bytes or 0)
-    full = bar(disk.total_bytes, used, 0, width - 2)
-    ours = bar(disk.total_bytes, own, 0, width - 2) if own else ""
+    own = min(disk.used, report.folder_bytes or 0)
+    # What is reserved is neither used nor free.
+    full = bar(disk.usable, disk.used, 0, width - 2)
+    ours = bar(disk.usable, own, 0, width - 2) if own else ""
     # What is the engine's own stands first.
     drawn = ours + "▓" * (len(full) - len(ours))
     yield f"[{drawn.ljust(width - 2, '·')}]"
@@ -106,10 +121,12 @@ def _most(row: ShareOfDisk) -> int:
 
 
 def _trend(report: Report) -> Section:
-    rates = [words.growth_cells(growth) for growth in words.known_growth(report)]
-    # The disk and the sum come last, and are always shown.
-    shown = rates if len(rates) <= GROWING + 2 else [*rates[:GROWING], *rates[-2:]]
-    return Section(sentences=(f"Is it getting worse: {words.trend_sentence(report)}",), columns=_GROWTH, rows=shown)
+    first, *others = words.trend_sentences(report)
+    return Section(
+        sentences=(f"Is it getting worse: {first}", *others),
+        columns=_GROWTH,
+        rows=words.growth_rows(report, GROWING),
+    )
 
 
 def _findings(report: Report) -> Iterator[Section]:

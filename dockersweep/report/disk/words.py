@@ -2,7 +2,6 @@
 
 import shlex
 
-from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import short_id
 from dockersweep.model.quantities import known_sum
@@ -16,6 +15,7 @@ from dockersweep.model.report import (
     ShareOfDisk,
     Trend,
 )
+from dockersweep.report.disk.disks import folder_words, has_several
 from dockersweep.report.headline import base_sentence
 from dockersweep.units import DAY, HOUR, format_duration, format_size
 from dockersweep.words.amounts import format_interval, plural
@@ -51,20 +51,9 @@ def share_rows(report: Report) -> list[tuple[str, ...]]:
     """Return a row for each share; below, what else is in the engine's folder, and all of that."""
     rows: list[tuple[str, ...]] = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in report.shares]
     if report.folder_bytes is not None:
-        folder = ((REMAINDER, report.remainder_bytes), (FOLDER, report.folder_bytes))
-        rows += [(title, "", "", "", format_size(size), "", "") for title, size in folder]
+        folder = ((REMAINDER, format_size(report.remainder_bytes)), (FOLDER, folder_words(report)))
+        rows += [(title, "", "", "", size, "", "") for title, size in folder]
     return rows
-
-
-def disk_sentence(disk: Disk | None) -> str:
-    """Return how full the disk is."""
-    if disk is None:
-        return "How full the engine's disk is cannot be told from here."
-    percent = 100 * (disk.total_bytes - disk.free_bytes) / max(1, disk.total_bytes)
-    text = f"{percent:.0f} % of {format_size(disk.total_bytes)} are used, {format_size(disk.free_bytes)} are free"
-    if disk.total_inodes and disk.free_inodes is not None:
-        text += f"; {100 * (disk.total_inodes - disk.free_inodes) / disk.total_inodes:.0f} % of its inodes are used"
-    return f"{text}."
 
 
 def sum_sentence(report: Report) -> str:
@@ -86,8 +75,15 @@ def sizes_sentences(report: Report) -> str:
     return f"{base} Among the writable layers are {of_which}: podman ps --all --external lists them."
 
 
+def trend_sentences(report: Report) -> list[str]:
+    """Return when the disk is full, or why that is not known; of several disks all for which it is known."""
+    fillings = [(row.disk.name, row.filling) for row in report.disks if row.filling is not None]
+    known = [f"{name}: {filling.text}." for name, filling in fillings if filling.growth.bytes_per_day is not None]
+    return known if known and has_several(report) else [trend_sentence(report)]
+
+
 def trend_sentence(report: Report) -> str:
-    """Return when the disk is full, or why that is not known."""
+    """Return when the main disk is full, or why that is not known."""
     if report.trend is None:
         return "No ledger tells what there was before."
     text = report.trend.text
@@ -104,6 +100,9 @@ def won_sentence(report: Report) -> str | None:
 
 def won_words(report: Report) -> str | None:
     """Return how much later the disk is full after a sweep: "less than an hour", "at most 3 days"."""
+    if has_several(report):
+        # Nothing tells how much of it lies on which.
+        return None
     goes = report.reclaimable
     size = goes.low_bytes if goes.high_bytes is None else goes.high_bytes
     if report.trend is None or report.trend.full_in_days is None:
@@ -141,17 +140,30 @@ def state_words(item: ReportedObject) -> str:
     return f"{former}; {item.why}" if former else item.why
 
 
-def known_growth(report: Report) -> tuple[GrowthOfShare, ...]:
-    """Return the growth of what is known to grow or to shrink, what grew most first."""
-    return tuple(growth for growth in (report.trend.growth if report.trend else ()) if growth.bytes_per_day)
+def growths(report: Report) -> list[tuple[str, GrowthOfShare]]:
+    """Return how each share grows, what grew most first, then all of them together and each disk, with their names."""
+    growth = report.trend.growth if report.trend else ()
+    named = [(TITLE_OF_SHARE[one.share], one) for one in growth]
+    if not has_several(report):
+        return named
+    disks = [(f"{row.disk.name}, in use", row.filling.growth) for row in report.disks if row.filling is not None]
+    return [*((title, one) for title, one in named if one.share != "disk"), *disks]
 
 
-def growth_cells(growth: GrowthOfShare) -> tuple[str, str, str, str, str]:
+def growth_rows(report: Report, most: int | None = None) -> list[tuple[str, str, str, str, str]]:
+    """Return a row for each that is known to grow or to shrink, of shares for at most so many."""
+    known = [(title, one) for title, one in growths(report) if one.bytes_per_day]
+    shares = [(title, one) for title, one in known if one.share not in ("total", "disk")]
+    others = [(title, one) for title, one in known if one.share in ("total", "disk")]
+    return [_growth_cells(title, one) for title, one in (*shares[:most], *others)]
+
+
+def _growth_cells(title: str, growth: GrowthOfShare) -> tuple[str, str, str, str, str]:
     """Return the name, what it grows a day and a week, in what range, and by how many points."""
     low, high = growth.low_bytes_per_day, growth.high_bytes_per_day
     day = growth.bytes_per_day or 0
     return (
-        TITLE_OF_SHARE[growth.share],
+        title,
         signed_size(day),
         signed_size(day * WEEK_DAYS),
         "unknown" if low is None or high is None else f"{signed_size(low)} to {signed_size(high)} a day",

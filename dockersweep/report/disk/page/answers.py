@@ -9,6 +9,7 @@ from msgspec import Struct
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.naming import typed_name
 from dockersweep.model.report import Finding, GrowthOfShare, Report, ReportedObject, Trend
+from dockersweep.report.disk.disks import disk_sentence
 from dockersweep.report.disk.page.words import (
     capital,
     days,
@@ -21,7 +22,6 @@ from dockersweep.report.disk.page.words import (
 )
 from dockersweep.report.disk.words import (
     TITLE_OF_SHARE,
-    disk_sentence,
     former_words,
     rate_of_disk,
     won_sentence,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from dockersweep.model.report import Group, Report
+from dockersweep.report.disk.disks import disk_sentence
 from dockersweep.report.disk.page import rows, trend_lines
 from dockersweep.report.disk.page.answers import answers, first_steps
 from dockersweep.report.disk.page.treemap import tree, treemap
@@ -20,7 +21,6 @@ from dockersweep.report.disk.words import (
     REMAINDER,
     TITLE_OF_SHARE,
     address_sentence,
-    disk_sentence,
     signed_size,
     sizes_sentences,
     trend_sentence,

@@ -1,0 +1,102 @@
+"""What of an engine lies on each of its disks, what else its folders take there, and how full the disk is."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Kind, ScanWarning
+from dockersweep.model.plan import Interval
+from dockersweep.model.quantities import known_sum
+from dockersweep.model.report import Filling, KindOnDisk, ReportedDisk, Trend
+from dockersweep.policy.bytes.disks import Region, regions_of, regions_of_parts
+from dockersweep.policy.bytes.totals import share_of_disk
+from dockersweep.policy.disk_report.trend import filling_of
+from dockersweep.policy.judging.survey import Survey
+
+
+class StoredOnDisk(Struct, frozen=True):
+    """What the engine's folders take on one disk, and what objects take in them."""
+
+    region: Region
+    kinds: Mapping[Kind, Interval] | None
+    """None where sizes are lengths."""
+
+    @property
+    def folder_bytes(self) -> int | None:
+        """What the folders take, never less than the objects in them; None where that was not measured."""
+        folder = self.region.folder
+        return None if folder is None or folder.size_bytes is None else max(folder.size_bytes, self._least_bytes)
+
+    @property
+    def folder_is_whole(self) -> bool:
+        """Whether all that lies there was measured: what is less than the objects in it was not."""
+        folder = self.region.folder
+        return folder is None or (folder.is_whole and self._least_bytes <= (folder.size_bytes or self._least_bytes))
+
+    @property
+    def remainder_bytes(self) -> int | None:
+        """What in the folders is no object's; None where that is not known."""
+        counted = None if self.kinds is None else known_sum(size.high_bytes for size in self.kinds.values())
+        if self.folder_bytes is None or counted is None or not self.folder_is_whole:
+            return None
+        return self.folder_bytes - counted
+
+    @property
+    def _least_bytes(self) -> int:
+        return sum(size.low_bytes for size in (self.kinds or {}).values())
+
+
+def stored_on_disks(survey: Survey) -> list[StoredOnDisk]:
+    """Return what lies on each disk, the main one first; nothing where neither disks nor folders were read."""
+    inventory, regions = survey.inventory, regions_of(survey.inventory)
+    if survey.size_base == "lengths" or not regions:
+        return [StoredOnDisk(region, None) for region in regions]
+    numbers = regions_of_parts(survey.sizes.parts, regions, inventory.engine.root_dir)
+    kinds = survey.sizes.lying_in(numbers, len(regions))
+    return [StoredOnDisk(region, of_kinds) for region, of_kinds in zip(regions, kinds, strict=True)]
+
+
+def folder_warnings(stored: Sequence[StoredOnDisk]) -> tuple[ScanWarning, ...]:
+    """Return why the remainder is not known, where the folders were measured."""
+    measured = [one for one in stored if one.folder_bytes is not None and one.remainder_bytes is None]
+    if not measured:
+        return ()
+    text = "not everything that is in the engine's folder is counted in disk blocks"
+    if not all(one.folder_is_whole for one in measured):
+        where = ", ".join(one.region.places[0] for one in measured if not one.folder_is_whole)
+        text = f"not all that lies in {where} could be measured"
+    return (ScanWarning(about="remainder", text=f"not known: {text}"),)
+
+
+def reported_disks(stored: Sequence[StoredOnDisk], trend: Trend | None) -> tuple[ReportedDisk, ...]:
+    """Return a row for each disk; `trend` is that of the main one, with the points of all."""
+    main = stored[0].region.disk if stored else None
+    return tuple(
+        ReportedDisk(
+            disk=disk,
+            kinds=None if one.kinds is None else _not_empty(one.kinds),
+            folder_bytes=one.folder_bytes,
+            folder_is_whole=one.folder_is_whole,
+            remainder_bytes=one.remainder_bytes,
+            filling=None if trend is None else _filling(disk, main, trend),
+        )
+        for one in stored
+        if (disk := one.region.disk) is not None
+    )
+
+
+def _filling(disk: Disk, main: Disk | None, trend: Trend) -> Filling:
+    if disk is not main:
+        return filling_of(trend.points, disk, share_of_disk(disk, main))
+    return Filling(
+        growth=next(growth for growth in trend.growth if growth.share == "disk"),
+        full_in_days=trend.full_in_days,
+        full_in_days_soonest=trend.full_in_days_soonest,
+        full_in_days_latest=trend.full_in_days_latest,
+        text=trend.text,
+    )
+
+
+def _not_empty(kinds: Mapping[Kind, Interval]) -> tuple[KindOnDisk, ...]:
+    return tuple(KindOnDisk(kind=kind, size=size) for kind, size in kinds.items() if size.high_bytes != 0)

@@ -1,0 +1,80 @@
+"""What the forms of the disk report say alike of disks: how full each is, and what of the engine lies there."""
+
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Kind
+from dockersweep.model.report import Report, ReportedDisk
+from dockersweep.units import format_size
+from dockersweep.words.amounts import format_interval, percent_as_df
+from dockersweep.words.lists import both
+
+CONTENTS: dict[Kind, str] = {
+    "image": "images", "container": "containers", "volume": "volumes", "network": "networks",
+    "build-cache": "build cache",
+}  # fmt: skip
+_SMALL_PART = 100
+"""What is reserved is told where it is more than this part of the disk."""
+
+
+def has_several(report: Report) -> bool:
+    """Return whether the engine's things lie on more than one disk."""
+    return len(report.disks) > 1
+
+
+def disk_sentence(disk: Disk | None) -> str:
+    """Return how full a disk is, as df counts it."""
+    if disk is None:
+        return "How full the engine's disk is cannot be told from here."
+    reserved, inodes = reserved_words(disk), inodes_used(disk)
+    return (
+        f"{space_used(disk)} of {format_size(disk.total_bytes)} are used, {format_size(disk.free_bytes)} are free"
+        f"{f', {reserved}' if reserved else ''}{f'; {inodes} of its inodes are used' if inodes else ''}."
+    )
+
+
+def space_used(disk: Disk) -> str:
+    """Return which part of what is not reserved is used: "31 %"."""
+    return f"{percent_as_df(disk.used, disk.usable)} %"
+
+
+def inodes_used(disk: Disk) -> str:
+    """Return which part of the inodes is used: "3 %"; empty where the file system does not count them."""
+    if not disk.total_inodes or disk.free_inodes is None:
+        return ""
+    return f"{percent_as_df(disk.total_inodes - disk.free_inodes, disk.total_inodes)} %"
+
+
+def reserved_words(disk: Disk) -> str:
+    """Return what only root can write: "13.6 GB are reserved"; empty where that is next to nothing."""
+    is_much = disk.reserved * _SMALL_PART > disk.total_bytes
+    return f"{format_size(disk.reserved)} are reserved" if is_much else ""
+
+
+def disk_rows(report: Report) -> list[tuple[str, ...]]:
+    """Return a row for each disk: where it is mounted, its size, what is used and free, and which parts of its bytes
+    and inodes are used."""
+    return [
+        (
+            disk.name, format_size(disk.total_bytes), format_size(disk.used), format_size(disk.free_bytes),
+            space_used(disk), inodes_used(disk),
+        )
+        for disk in (row.disk for row in report.disks)
+    ]  # fmt: skip
+
+
+def folder_words(whole: Report | ReportedDisk) -> str:
+    """Return what the engine's folders take, on one disk or all: "1.20 GB", "at least 1.20 GB", "unknown"."""
+    size = format_size(whole.folder_bytes)
+    return size if whole.folder_is_whole or whole.folder_bytes is None else f"at least {size}"
+
+
+def contents_sentence(row: ReportedDisk) -> str:
+    """Return what of the engine lies on one of several disks: "/srv (/dev/sdb1) holds 1.30 GB of the engine's: volumes
+    1.20 GB and remainder 100 MB"."""
+    disk = row.disk
+    about = [words for words in (disk.device if disk.device != disk.name else "", reserved_words(disk)) if words]
+    name = f"{disk.name} ({', '.join(about)})" if about else disk.name
+    parts = [f"{CONTENTS[one.kind]} {format_interval(one.size)}" for one in row.kinds or ()]
+    if row.folder_bytes is None:
+        return f"{name} holds {both(parts) or f'what lies in {both(disk.places)}'}."
+    parts.append(f"remainder {format_size(row.remainder_bytes)}")
+    return f"{name} holds {folder_words(row)} of the engine's: {both(parts)}."
