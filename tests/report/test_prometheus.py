@@ -20,7 +20,17 @@ from dockersweep.model.plan import NOTHING, Interval
 from dockersweep.model.report import Report
 from dockersweep.report.disk.prometheus import prometheus_report
 from tests.rig.inventories import ENGINE, NOW
-from tests.rig.reports import DAY, GIGABYTE, busy_report, many_objects, report, reported, trend, unread
+from tests.rig.reports import (
+    DAY,
+    GIGABYTE,
+    busy_report,
+    many_objects,
+    report,
+    reported,
+    trend,
+    unread,
+    with_second_disk,
+)
 
 pytestmark = pytest.mark.programs
 
@@ -29,6 +39,10 @@ RULES = HOME / "share/prometheus/dockersweep.rules.yml"
 RULE_TESTS = HOME / "tests/report/prometheus/dockersweep.rules.test.yml"
 DASHBOARD = HOME / "share/grafana/dockersweep.json"
 PROMTOOL = Path(sys.executable).with_name("promtool")
+DISK_SERIES = (
+    "size_bytes", "used_bytes", "free_bytes", "inodes", "free_inodes", "folder_bytes", "remainder_bytes",
+    "full_in_seconds",
+)  # fmt: skip
 BOX = "unix:///run/test.sock"
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -117,7 +131,16 @@ def test_sizes_are_what_is_certain_and_what_is_possible() -> None:
 def test_what_is_not_known_is_left_out() -> None:
     seen = unread(report(disk=None, folder_bytes=None, remainder_bytes=None), "volume", "build-cache")
     text = prometheus_report(seen, None, None)
-    for absent in ("_disk_", "_folder_", "last_run", "reclaimed", "oldest", 'kind="volume"', 'kind="build-cache"'):
+    for absent in (
+        "_disk_",
+        "_filesystem_",
+        "_folder_",
+        "last_run",
+        "reclaimed",
+        "oldest",
+        'kind="volume"',
+        'kind="build-cache"',
+    ):
         assert absent not in text
     assert 'kind="image"' in text
 
@@ -132,6 +155,23 @@ def test_the_disk_and_the_findings_are_told() -> None:
     stays = msgspec.structs.replace(trend(), full_in_days=None)
     assert value(told(report(trend=stays)), "disk_full_in_seconds") is None
     assert value(told(report()), "findings", severity="critical") == 0
+
+
+def test_each_disk_has_series_beside_those_of_the_main_one() -> None:
+    one = busy_report()
+    seen = with_second_disk(one, full_in_days=5)
+    found = told(seen)
+    before = {key: value for key, value in told(one).items() if "_filesystem_" not in key[0]}
+    assert before.items() <= found.items()
+    second = {name: value(found, f"filesystem_{name}", disk="/var/lib/docker/volumes") for name in DISK_SERIES}
+    assert second == {
+        "size_bytes": 30 * GIGABYTE, "used_bytes": 15 * GIGABYTE, "free_bytes": GIGABYTE, "inodes": 1000,
+        "free_inodes": 10, "folder_bytes": 10 * GIGABYTE, "remainder_bytes": None, "full_in_seconds": 5 * DAY,
+    }  # fmt: skip
+    assert value(found, "filesystem_size_bytes", disk="/var/lib/docker") == value(found, "disk_size_bytes")
+    assert value(found, "filesystem_kind_bytes", disk="/var/lib/docker/volumes", kind="volume") == 9 * GIGABYTE
+    assert value(found, "filesystem_kind_bytes", disk="/var/lib/docker/volumes", kind="image") is None
+    assert promtool("check", "metrics", text=prometheus_report(seen, None, None)) == ""
 
 
 @pytest.mark.parametrize(

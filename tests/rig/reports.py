@@ -12,11 +12,14 @@ from dockersweep.model.inventory import Kind, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import (
     SHARES,
+    Filling,
     Finding,
     Fix,
     Group,
     GrowthOfShare,
+    KindOnDisk,
     Report,
+    ReportedDisk,
     ReportedObject,
     Share,
     SharedLayers,
@@ -73,7 +76,45 @@ def report(objects: Sequence[ReportedObject] = (), **fields: Any) -> Report:
         "ages": ages_of(objects), "sharing": (), "findings": (), "silenced": (), "trend": None, "warnings": (),
         **fields,
     }  # fmt: skip
-    return Report(**told)
+    made = Report(**told)
+    return made if made.disk is None or "disks" in fields else msgspec.structs.replace(made, disks=(main_row(made),))
+
+
+def main_row(made: Report) -> ReportedDisk:
+    """The row of the main disk, on which all lies that there is."""
+    assert made.disk is not None
+    growth = [one for one in (made.trend.growth if made.trend else ()) if one.share == "disk"]
+    return ReportedDisk(
+        disk=msgspec.structs.replace(made.disk, mount_point="/var/lib/docker", device="/dev/sda1"),
+        kinds=tuple(
+            KindOnDisk(kind=kind, size=exactly(_own(one for one in made.objects if one.kind == kind)))
+            for kind in ("image", "build-cache", "container", "volume")
+        ),
+        folder_bytes=made.folder_bytes, folder_is_whole=made.folder_is_whole, remainder_bytes=made.remainder_bytes,
+        filling=Filling(
+            growth=growth[0], full_in_days=made.trend.full_in_days,
+            full_in_days_soonest=made.trend.full_in_days_soonest, full_in_days_latest=made.trend.full_in_days_latest,
+            text=made.trend.text,
+        ) if made.trend and growth else None,
+    )  # fmt: skip
+
+
+def with_second_disk(made: Report, full_in_days: float | None = None) -> Report:
+    """The report with the volumes on a disk of their own, 30 GB large and 94 % full."""
+    main = main_row(made)
+    filling = main.filling and msgspec.structs.replace(
+        main.filling, full_in_days=full_in_days, full_in_days_soonest=full_in_days and full_in_days - 1,
+        full_in_days_latest=full_in_days and full_in_days + 1, text="at this rate the disk is full (from 9 points)",
+    )  # fmt: skip
+    disk = Disk(
+        total_bytes=30 * GIGABYTE, free_bytes=GIGABYTE, used_bytes=15 * GIGABYTE, total_inodes=1000, free_inodes=10,
+        device="/dev/sdb1", mount_point="/var/lib/docker/volumes", places=("/var/lib/docker/volumes",),
+    )  # fmt: skip
+    second = ReportedDisk(
+        disk=disk, kinds=(KindOnDisk(kind="volume", size=exactly(9 * GIGABYTE)),), folder_bytes=10 * GIGABYTE,
+        folder_is_whole=False, remainder_bytes=None, filling=filling,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, disks=(main, second))
 
 
 def busy_report(count: int = 400) -> Report:

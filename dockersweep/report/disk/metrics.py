@@ -1,12 +1,12 @@
 """The metrics of the disk report, named by Prometheus' rules.
 
-Labels are bounded: an engine, a kind, a state, a severity, never an object. What is not known has no sample. A size
-that lies between two has two metrics: the one without "high" is what is certain, so that sums and alerts do not promise
-too much.
+Labels are bounded: an engine, a disk, a kind, a state, a severity, never an object. What is not known has no sample. A
+size that lies between two has two metrics: the one without "high" is what is certain, so that sums and alerts do not
+promise too much.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from dockersweep.model.history import PastRun
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Interval
-from dockersweep.model.report import SEVERITIES, Report, ReportedObject, Share
+from dockersweep.model.report import SEVERITIES, Report, ReportedDisk, ReportedObject, Share
 from dockersweep.report.text import printable
 from dockersweep.units import DAY
 
@@ -86,6 +86,7 @@ def _of_scan(report: Report) -> Iterator[Metric]:
         [({"severity": severity}, severities[severity]) for severity in SEVERITIES],
     )  # fmt: skip
     yield from _disk(report, engine)
+    yield from _disks(report, engine)
 
 
 def _sizes(report: Report, engine: str) -> Iterator[Metric]:
@@ -139,18 +140,49 @@ def _oldest(objects: Iterable[ReportedObject], kind: Kind) -> int | None:
 
 
 def _disk(report: Report, engine: str) -> Iterator[Metric]:
-    yield _gauge("folder_bytes", "What the engine's folder takes.", engine, [({}, report.folder_bytes)])
+    yield _gauge("folder_bytes", "What the engine's folders take.", engine, [({}, report.folder_bytes)])
     if report.disk is not None:
         disk = report.disk
-        yield _gauge("disk_size_bytes", "The size of the engine's disk.", engine, [({}, disk.total_bytes)])
+        yield _gauge("disk_size_bytes", "The size of the engine's main disk.", engine, [({}, disk.total_bytes)])
         yield _gauge("disk_free_bytes", "What others than root can still write.", engine, [({}, disk.free_bytes)])
-        yield _gauge("disk_inodes", "The inodes of the engine's disk.", engine, [({}, disk.total_inodes)])
+        yield _gauge("disk_inodes", "The inodes of the engine's main disk.", engine, [({}, disk.total_inodes)])
         yield _gauge("disk_free_inodes", "The inodes that are free.", engine, [({}, disk.free_inodes)])
-    days = report.trend.full_in_days if report.trend else None
     yield _gauge(
-        "disk_full_in_seconds", "When the disk is full at the rate of the last scans; left out where nothing tells.",
-        engine, [({}, None if days is None else days * DAY)],
-    )  # fmt: skip
+        "disk_full_in_seconds",
+        "When the main disk is full at the rate of the last scans; left out where nothing tells.",
+        engine,
+        [({}, _seconds(report.trend.full_in_days if report.trend else None))],
+    )
+
+
+def _seconds(days: float | None) -> float | None:
+    return None if days is None else days * DAY
+
+
+def _disks(report: Report, engine: str) -> Iterator[Metric]:
+    """Yield what is told of each disk; the series of the main one alone, which are older, have no such label."""
+    values: dict[str, tuple[str, Callable[[ReportedDisk], float | None]]] = {
+        "size_bytes": ("The size of a disk that something of the engine lies on.", lambda row: row.disk.total_bytes),
+        "used_bytes": ("What is used of a disk, as df counts it.", lambda row: row.disk.used),
+        "free_bytes": ("What others than root can still write to a disk.", lambda row: row.disk.free_bytes),
+        "inodes": ("The inodes of a disk.", lambda row: row.disk.total_inodes),
+        "free_inodes": ("The inodes of a disk that are free.", lambda row: row.disk.free_inodes),
+        "folder_bytes": ("What the engine's folders take on a disk, at least.", lambda row: row.folder_bytes),
+        "remainder_bytes": ("What of that is no object's.", lambda row: row.remainder_bytes),
+        "full_in_seconds": (
+            "When a disk is full at the rate of the last scans; left out where nothing tells.",
+            lambda row: _seconds(row.filling.full_in_days if row.filling else None),
+        ),
+    }
+    for name, (meaning, value) in values.items():
+        samples = [({"disk": printable(row.disk.name)}, value(row)) for row in report.disks]
+        yield _gauge(f"filesystem_{name}", meaning, engine, samples)
+    kinds = [
+        ({"disk": printable(row.disk.name), "kind": one.kind}, _low(one.size))
+        for row in report.disks
+        for one in row.kinds or ()
+    ]
+    yield _gauge("filesystem_kind_bytes", "What all of a kind take on a disk, at least.", engine, kinds)
 
 
 def _of_runs(report: Report, last_run: PastRun | None, reclaimed_total_bytes: int | None) -> Iterator[Metric]:
