@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dockersweep.engine.disk.blocks import read_storage_from_disk
 from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
 from dockersweep.engine.disk.freed_space import freed_space_meter
-from dockersweep.engine.disk.mounts import read_mounts
+from dockersweep.engine.disk.mounts import Mount, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.walk import DiskBytes, TooLateError, measure
@@ -132,8 +132,9 @@ def test_a_walk_keeps_its_time_and_passes_over_what_is_mounted(tmp_path: Path) -
     with pytest.raises(TooLateError):
         measure([tmp_path / "layer"], deadline=0)
     whole = measure([tmp_path / "layer"])
-    without = measure([tmp_path / "layer"], mounts={str(tmp_path / "layer" / "mounted")})
-    assert without == measure([tmp_path / "nothing", tmp_path / "layer"], mounts={f"{tmp_path}/layer/mounted"})
+    mount = Mount(str(tmp_path / "layer" / "mounted"), "tmpfs", "tmpfs")
+    without = measure([tmp_path / "layer"], mounts={mount.point: mount})
+    assert without == measure([tmp_path / "nothing", tmp_path / "layer"], mounts={mount.point: mount})
     assert without.high < whole.high
     assert read_mounts()["/proc"].kind == "proc"
 

@@ -2,11 +2,11 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dockersweep.engine.disk.disks import by_disk
-from dockersweep.engine.disk.mounts import read_mounts
+from dockersweep.engine.disk.mounts import Mount, read_mounts
 from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import StorePlace, find_stores
@@ -46,7 +46,7 @@ def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -
     return EngineFolder(size_bytes=size, left_stores=left_stores, on_disks=on_disks), ()
 
 
-def _on_disk(places: list[StorePlace], deadline: float, mounts: Collection[str]) -> FolderOnDisk:
+def _on_disk(places: list[StorePlace], deadline: float, mounts: Mapping[str, Mount]) -> FolderOnDisk:
     """Measure what lies on one disk; what is mounted below on another is a place of that one."""
     size = measure([Path(place.real) for place in places], deadline, mounts).high
     return FolderOnDisk(places=tuple(place.path for place in places), size_bytes=size)
@@ -61,7 +61,7 @@ def _warning(text: str) -> ScanWarning:
     return ScanWarning(about=_ABOUT, text=text)
 
 
-def _left_stores(engine: Engine, root: Path, deadline: float, mounts: Collection[str]) -> Iterator[LeftStore]:
+def _left_stores(engine: Engine, root: Path, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeftStore]:
     """Podman keeps to the store that it began with, so only Docker leaves one behind.
 
     Each store tells of its images and containers below image/<driver>; an engine makes the empty folders of its own at
@@ -96,7 +96,7 @@ def _has_entries(folder: Path) -> bool:
         return False
 
 
-def _size_of(places: tuple[Path, ...], deadline: float, mounts: Collection[str]) -> int | None:
+def _size_of(places: tuple[Path, ...], deadline: float, mounts: Mapping[str, Mount]) -> int | None:
     try:
         return measure(places, deadline, mounts).high
     except (TooLateError, OSError):

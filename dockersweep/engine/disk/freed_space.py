@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockersweep.engine.disk.mounts import read_mounts
 from dockersweep.engine.disk.walk import TooLateError, measure
 from dockersweep.files import is_there, state_of
 from dockersweep.model.inventory import Engine
@@ -72,7 +73,7 @@ class FreedSpaceMeter:
         volumes = {part.id: part for part in self._parts if part.id in going and part.id.startswith("volume:")}
         places = [self._root / (part.folder or "") for part in volumes.values()]
         try:
-            together = measure(places, time.monotonic() + _REMEASURING_SECONDS).low
+            together = measure(places, time.monotonic() + _REMEASURING_SECONDS, read_mounts()).low
         except (OSError, TooLateError):
             return _Volumes(frozenset(), None)
         return _Volumes(frozenset(volumes), together)

@@ -1,6 +1,7 @@
 """What is mounted where, as the kernel tells this process."""
 
 import contextlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -21,7 +22,7 @@ def read_mounts() -> dict[str, Mount]:
     return {}
 
 
-def mount_of(path: str, mounts: dict[str, Mount]) -> Mount | None:
+def mount_of(path: str, mounts: Mapping[str, Mount]) -> Mount | None:
     """Return the mount that a path without links lies on; None where it is not told."""
     while path not in mounts and path != "/":
         path = path.rpartition("/")[0] or "/"

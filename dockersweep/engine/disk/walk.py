@@ -1,12 +1,15 @@
 """How many blocks files and folders take: holes, hard links and rounding as the file system has them."""
 
 import contextlib
+import math
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from dockersweep.engine.disk.mounts import Mount, mount_of
 
 BLOCK_BYTES = 512
 """What st_blocks counts, whatever the file system's own blocks are."""
@@ -29,61 +32,107 @@ class DiskBytes:
     are the places themselves do not count. None where there is nothing in them."""
 
 
-def measure(places: Iterable[Path], deadline: float = float("inf"), mounts: Collection[str] = ()) -> DiskBytes:
+def measure(
+    places: Iterable[Path], deadline: float = float("inf"), mounts: Mapping[str, Mount] | None = None
+) -> DiskBytes:
     """Return the disk bytes of files and of folders with all that is in them.
 
     A hard-linked file counts once, and for certain only where all its links are in these places. What is mounted
-    there, on one of `mounts` or as another file system, is left out. What has gone by now counts nothing. Raises
-    TooLateError once `time.monotonic()` is past the deadline, and OSError.
+    there, on one of `mounts` or as another file system, is left out; subvolumes of a btrfs in `mounts` are not, and
+    what two of them have from one snapshot counts once. What has gone by now counts nothing. Raises TooLateError once
+    `time.monotonic()` is past the deadline, and OSError.
     """
-    single = inodes = 0
-    changed_at: float | None = None
-    now = time.time()
-    links_left: dict[tuple[int, int], int] = {}
-    linked: dict[tuple[int, int], int] = {}
+    walk = _Walk(deadline, mounts or {})
     for place in places:
-        for nth, state in enumerate(_entries(place, deadline, mounts)):
-            if nth and (changed := _changed_at(state, now)) is not None:
-                changed_at = max(changed, changed_at or changed)
-            size = state.st_blocks * BLOCK_BYTES
-            if state.st_nlink == 1 or stat.S_ISDIR(state.st_mode):
-                single += size
-                inodes += 1
-            else:
-                file = (state.st_dev, state.st_ino)
-                links_left[file] = links_left.get(file, state.st_nlink) - 1
-                linked[file] = size
-    whole = [size for file, size in linked.items() if links_left[file] <= 0]
-    return DiskBytes(single + sum(whole), single + sum(linked.values()), inodes + len(whole), changed_at)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            walk.add(os.fspath(place))
+    return walk.told()
 
 
-def _changed_at(state: os.stat_result, now: float) -> float | None:
-    """Return when a file last changed, None where its times are of the future.
-
-    The status change time is set by the kernel whenever contents change, so that it is the later one; the modification
-    time can be set to anything, as archives do.
-    """
-    return next((at for at in (state.st_ctime, state.st_mtime) if at <= now), None)
+_SUBVOLUME = 256
+"""The number of the folder at the top of each subvolume: BTRFS_FIRST_FREE_OBJECTID of btrfs_tree.h."""
+_Inode = tuple[int, int, int]
 
 
-def _entries(place: Path, deadline: float, mounts: Collection[str]) -> Iterator[os.stat_result]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+class _Walk:
+    """Adds up what is met. A million files are no rarity, so what is done for each is done in one loop."""
+
+    def __init__(self, deadline: float, mounts: Mapping[str, Mount]) -> None:
+        self._deadline = deadline
+        self._mounts = mounts
+        self._now = time.time()
+        self._changed_at = -math.inf
+        self._single = self._inodes = 0
+        self._links_left: dict[_Inode, int] = {}
+        self._linked: dict[_Inode, int] = {}
+
+    def add(self, place: str) -> None:
+        """Count a file, or a folder with all that is in it."""
         top = os.lstat(place)
-        yield top
-        waiting = [os.fspath(place)] if stat.S_ISDIR(top.st_mode) else []
+        if not stat.S_ISDIR(top.st_mode):
+            self._add_linked(top, (top.st_dev, top.st_ino, 0))
+            return
+        self._single += top.st_blocks * BLOCK_BYTES
+        self._inodes += 1
+        waiting = [(place, top.st_dev)]
         while waiting:
-            if time.monotonic() > deadline:
+            if time.monotonic() > self._deadline:
                 raise TooLateError
-            for path, state in _inside(waiting.pop(), mounts):
-                if state.st_dev == top.st_dev:
-                    yield state
-                    if stat.S_ISDIR(state.st_mode):
-                        waiting.append(path)
+            folder, device = waiting.pop()
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+                waiting += self._folder(entries, device, is_snapshot=device != top.st_dev)
 
-
-def _inside(folder: str, mounts: Collection[str]) -> Iterator[tuple[str, os.stat_result]]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+    def _folder(self, entries: Iterable[os.DirEntry[str]], device: int, *, is_snapshot: bool) -> list[tuple[str, int]]:
+        """Count what is in a folder, and return the folders there, each with the number of its device."""
+        mounts, now, changed_at = self._mounts, self._now, self._changed_at
+        folders: list[tuple[str, int]] = []
+        blocks = inodes = 0
         for entry in entries:
-            if entry.path not in mounts:
-                with contextlib.suppress(FileNotFoundError):
-                    yield entry.path, entry.stat(follow_symlinks=False)
+            try:
+                state = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if entry.path in mounts or (state.st_dev != device and not self._is_subvolume(entry.path, state)):
+                continue
+            # The kernel sets the status change time whenever contents change, so that it is the later one; the
+            # modification time can be set to anything, as archives do. Times of the future tell nothing.
+            changed = state.st_ctime if state.st_ctime <= now else state.st_mtime
+            if changed_at < changed <= now:
+                changed_at = changed
+            if stat.S_ISDIR(state.st_mode):
+                folders.append((entry.path, state.st_dev))
+            elif is_snapshot:
+                # A snapshot has the numbers of the files that it is of, which differ in time once one is written to.
+                self._add_linked(state, (0, state.st_ino, state.st_ctime_ns))
+                continue
+            elif state.st_nlink != 1:
+                self._add_linked(state, (device, state.st_ino, 0))
+                continue
+            blocks += state.st_blocks
+            inodes += 1
+        self._single += blocks * BLOCK_BYTES
+        self._inodes += inodes
+        self._changed_at = changed_at
+        return folders
+
+    def _add_linked(self, state: os.stat_result, file: _Inode) -> None:
+        """Count a file that may be met again."""
+        self._links_left[file] = self._links_left.get(file, state.st_nlink) - 1
+        self._linked[file] = state.st_blocks * BLOCK_BYTES
+
+    def _is_subvolume(self, path: str, state: os.stat_result) -> bool:
+        """Whether a folder with another device number than the one around it is of the same btrfs."""
+        if state.st_ino != _SUBVOLUME or not stat.S_ISDIR(state.st_mode):
+            return False
+        mount = mount_of(os.path.realpath(path), self._mounts)
+        return mount is not None and mount.kind == "btrfs" and mount.point != os.path.realpath(path)
+
+    def told(self) -> DiskBytes:
+        """Return what has been counted."""
+        whole = [size for file, size in self._linked.items() if self._links_left[file] <= 0]
+        return DiskBytes(
+            self._single + sum(whole),
+            self._single + sum(self._linked.values()),
+            self._inodes + len(whole),
+            None if self._changed_at == -math.inf else self._changed_at,
+        )
