@@ -185,6 +185,8 @@ class ReportedDisk(Struct, frozen=True, kw_only=True):
     """One disk that something of the engine lies on."""
 
     disk: Disk
+    share: str
+    """By what name points of the trend have it: "disk" is the main one, another "disk:" and its mount point."""
     kinds: tuple[KindOnDisk, ...] | None
     """Those of which something lies there; None where sizes are lengths, which do not tell where anything lies."""
     folder_bytes: Bytes | None

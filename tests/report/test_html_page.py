@@ -15,7 +15,7 @@ from dockersweep.model.report import Report, ReportedObject, Trend, TrendPoint
 from dockersweep.report.disk.page.answers import Answer, answers, first_steps
 from dockersweep.report.disk.page.line_drawing import drawing
 from dockersweep.report.disk.page.treemap import Box, Leaf, Map, tree, treemap
-from dockersweep.report.disk.page.trend_lines import disk_line, kind_lines
+from dockersweep.report.disk.page.trend_lines import disk_lines, kind_lines
 from dockersweep.report.disk.page.words import days, fine_percent, percent, rate
 from dockersweep.report.disk.words import state_words, trend_sentence
 from tests.rig.inventories import NOW
@@ -31,6 +31,7 @@ from tests.rig.reports import (
     reported,
     trend,
     unread,
+    with_second_disk,
 )
 
 MAYBE_NAMES = st.none() | st.sampled_from(["shop", "a", "registry.example.com/shop/web"])
@@ -303,7 +304,7 @@ def test_lines_break_where_a_size_was_not_known() -> None:
     lines = kind_lines(with_trend(points=points))
     assert [line.name for line in lines] == ["Images"]
     assert drawing(lines, 600, 200, 3, "images").count("<path") > 0
-    assert disk_line(with_trend(points=points)) == ()
+    assert list(disk_lines(with_trend(points=points))) == [("What was used of the disk, by whomever", ())]
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -323,7 +324,7 @@ def test_a_disk_line_ends_at_the_size_of_the_disk() -> None:
     seen = msgspec.structs.replace(
         busy_report(), disk=Disk(total_bytes=9 * GIGABYTE, free_bytes=0, total_inodes=None, free_inodes=None)
     )
-    used, whole = disk_line(seen)
+    [(_, (used, whole))] = disk_lines(seen)
     assert used.last_bytes == trend().points[-1].sizes["disk"]
     assert whole.last_bytes == 9 * GIGABYTE
 
@@ -346,3 +347,47 @@ def test_a_disk_line_ends_at_the_size_of_the_disk() -> None:
 )
 def test_words(told: str, text: str) -> None:
     assert told == text
+
+
+def test_of_several_disks_the_first_that_is_full_is_told() -> None:
+    told = answer(with_second_disk(busy_report(40), full_in_days=5), "When")
+    assert told.question == "When is a disk full?"
+    assert told.short == "In 4 to 6 days"
+    assert told.sentences[1].startswith("/var/lib/docker/volumes: 94 % of 30.0 GB are used, 1.00 GB are free, 14.0 GB")
+    later = answer(with_second_disk(busy_report(40), full_in_days=500), "When")
+    assert later.short == "In 43 to 96 days"
+    assert later.sentences[1].startswith("/var/lib/docker: 91 % of 360 GB")
+
+
+def test_of_several_disks_that_do_not_grow_the_fullest_is_told() -> None:
+    still = msgspec.structs.replace(trend(), full_in_days=None, full_in_days_soonest=None, full_in_days_latest=None)
+    told = answer(with_second_disk(msgspec.structs.replace(busy_report(40), trend=still)), "When")
+    assert told.short == "Not at this rate"
+    assert told.sentences[0].startswith("/var/lib/docker/volumes: 94 %")
+    without = answer(with_second_disk(msgspec.structs.replace(busy_report(40), trend=None)), "When")
+    assert without.short == "Nothing tells yet"
+    assert without.sentences[1].startswith("/var/lib/docker/volumes: 94 %")
+
+
+def test_what_a_sweep_wins_is_not_told_of_several_disks() -> None:
+    """Nothing tells how much of what goes lies on which."""
+    assert trend_sentence(busy_report(40)).endswith("wins 2 weeks.")
+    assert "wins" not in trend_sentence(with_second_disk(busy_report(40)))
+    assert "of that the engine" not in " ".join(answer(with_second_disk(busy_report(40)), "What grows").sentences)
+
+
+def test_each_disk_has_a_drawing() -> None:
+    seen = with_second_disk(busy_report(40), full_in_days=5)
+    assert seen.trend is not None
+    points = tuple(
+        msgspec.structs.replace(point, sizes=point.sizes | {"disk:/var/lib/docker/volumes": 15 * GIGABYTE})
+        for point in seen.trend.points
+    )
+    drawn = dict(disk_lines(msgspec.structs.replace(seen, trend=msgspec.structs.replace(seen.trend, points=points))))
+    main, second = drawn.values()
+    assert [line.last_bytes for line in second] == [15 * GIGABYTE, 16 * GIGABYTE]
+    assert [line.last_bytes for line in main] == [trend().points[-1].sizes["disk"], 360 * GIGABYTE]
+    assert list(drawn) == [
+        "What was used of /var/lib/docker, by whomever", "What was used of /var/lib/docker/volumes, by whomever",
+    ]  # fmt: skip
+    assert [lines for _, lines in disk_lines(seen)][1] == ()

@@ -19,7 +19,7 @@ from dockersweep.report.disk.page.rows import FIRST_ROWS
 from dockersweep.report.text import printable
 from tests.rig.browser import Scheme, chromium, opened
 from tests.rig.inventories import ENGINE
-from tests.rig.reports import GIGABYTE, busy_report, finding, many_objects, report, reported
+from tests.rig.reports import GIGABYTE, busy_report, finding, many_objects, report, reported, with_second_disk
 
 pytestmark = pytest.mark.programs
 
@@ -83,11 +83,27 @@ def hostile_report() -> Report:
     )  # fmt: skip
     trend = busy_report(8).trend
     assert trend is not None
-    return msgspec.structs.replace(seen, trend=msgspec.structs.replace(trend, text=HOSTILE[0]))
+    return on_hostile_disks(msgspec.structs.replace(seen, trend=msgspec.structs.replace(trend, text=HOSTILE[0])))
+
+
+def on_hostile_disks(seen: Report) -> Report:
+    """The report with the mount points and devices that an engine's host may have."""
+    main, second = with_second_disk(seen).disks
+    named = [
+        msgspec.structs.replace(
+            second, disk=msgspec.structs.replace(second.disk, mount_point=name, device=name[::-1]), share=f"disk:{name}"
+        )
+        for name in HOSTILE
+    ]
+    return msgspec.structs.replace(seen, disks=(main, *named))
 
 
 @pytest.mark.parametrize(("width", "scheme"), WINDOWS)
-@pytest.mark.parametrize("seen", [busy_report(), hostile_report(), report()], ids=["busy", "hostile", "empty"])
+@pytest.mark.parametrize(
+    "seen",
+    [busy_report(), hostile_report(), report(), with_second_disk(busy_report(40), 5)],
+    ids=["busy", "hostile", "empty", "disks"],
+)
 def test_a_page_loads_nothing_says_nothing_and_fits(
     browser: Browser, written: Callable[[Report], Path], seen: Report, width: int, scheme: Scheme
 ) -> None:

@@ -85,7 +85,7 @@ def main_row(made: Report) -> ReportedDisk:
     assert made.disk is not None
     growth = [one for one in (made.trend.growth if made.trend else ()) if one.share == "disk"]
     return ReportedDisk(
-        disk=msgspec.structs.replace(made.disk, mount_point="/var/lib/docker", device="/dev/sda1"),
+        disk=msgspec.structs.replace(made.disk, mount_point="/var/lib/docker", device="/dev/sda1"), share="disk",
         kinds=tuple(
             KindOnDisk(kind=kind, size=exactly(_own(one for one in made.objects if one.kind == kind)))
             for kind in ("image", "build-cache", "container", "volume")
@@ -111,7 +111,8 @@ def with_second_disk(made: Report, full_in_days: float | None = None) -> Report:
         device="/dev/sdb1", mount_point="/var/lib/docker/volumes", places=("/var/lib/docker/volumes",),
     )  # fmt: skip
     second = ReportedDisk(
-        disk=disk, kinds=(KindOnDisk(kind="volume", size=exactly(9 * GIGABYTE)),), folder_bytes=10 * GIGABYTE,
+        disk=disk, share="disk:/var/lib/docker/volumes",
+        kinds=(KindOnDisk(kind="volume", size=exactly(9 * GIGABYTE)),), folder_bytes=10 * GIGABYTE,
         folder_is_whole=False, remainder_bytes=None, filling=filling,
     )  # fmt: skip
     return msgspec.structs.replace(made, disks=(main, second))

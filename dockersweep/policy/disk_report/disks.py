@@ -75,20 +75,21 @@ def reported_disks(stored: Sequence[StoredOnDisk], trend: Trend | None) -> tuple
     return tuple(
         ReportedDisk(
             disk=disk,
+            share=(share := share_of_disk(disk, main)),
             kinds=None if one.kinds is None else _not_empty(one.kinds),
             folder_bytes=one.folder_bytes,
             folder_is_whole=one.folder_is_whole,
             remainder_bytes=one.remainder_bytes,
-            filling=None if trend is None else _filling(disk, main, trend),
+            filling=None if trend is None else _filling(disk, share, trend),
         )
         for one in stored
         if (disk := one.region.disk) is not None
     )
 
 
-def _filling(disk: Disk, main: Disk | None, trend: Trend) -> Filling:
-    if disk is not main:
-        return filling_of(trend.points, disk, share_of_disk(disk, main))
+def _filling(disk: Disk, share: str, trend: Trend) -> Filling:
+    if share != "disk":
+        return filling_of(trend.points, disk, share)
     return Filling(
         growth=next(growth for growth in trend.growth if growth.share == "disk"),
         full_in_days=trend.full_in_days,

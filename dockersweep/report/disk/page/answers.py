@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.naming import typed_name
-from dockersweep.model.report import Finding, GrowthOfShare, Report, ReportedObject, Trend
-from dockersweep.report.disk.disks import disk_sentence
+from dockersweep.model.report import Filling, Finding, GrowthOfShare, Report, ReportedDisk, ReportedObject, Trend
+from dockersweep.report.disk.disks import disk_sentence, has_several
 from dockersweep.report.disk.page.words import (
     capital,
     days,
@@ -60,7 +60,7 @@ class Step(Struct, frozen=True):
 
 def answers(report: Report) -> tuple[Answer, ...]:
     """Return what takes most, what can go, what grows, and when the disk is full."""
-    return (_takes_most(report), _can_go(report), _grows(report.trend), _full(report))
+    return (_takes_most(report), _can_go(report), _grows(report), _full(report))
 
 
 def first_steps(report: Report) -> tuple[Step, ...]:
@@ -189,8 +189,8 @@ def _goes(report: Report) -> bool:
     return any(item.goes for item in report.objects)
 
 
-def _grows(trend: Trend | None) -> Answer:
-    question = "What grows?"
+def _grows(report: Report) -> Answer:
+    question, trend = "What grows?", report.trend
     if trend is None:
         return Answer(question, _NO_TREND, (_NO_LEDGER,))
     kinds = [
@@ -199,7 +199,8 @@ def _grows(trend: Trend | None) -> Answer:
     if not kinds:
         return Answer(question, _too_few(trend), (f"{capital(trend.text)}.",))
     growing = sorted((growth for growth in kinds if _slope(growth) > 0), key=_slope, reverse=True)
-    others = _of_others(trend)
+    # Of several disks nobody knows which of all that grew lies on which.
+    others = () if has_several(report) else _of_others(trend)
     if not growing:
         watched = f"In the last {span(kinds[0].span_seconds)} nothing of the engine has grown."
         return Answer(question, "Not the engine" if others else "Nothing", (*others, watched))
@@ -211,7 +212,7 @@ def _grows(trend: Trend | None) -> Answer:
     if next_ones:
         also = ", ".join(f"{_name(growth).lower()} ({rate(_slope(growth))})" for growth in next_ones[:2])
         sentences.append(f"Then {also}.")
-    if _engine_percent(trend) < HALF:
+    if others and _engine_percent(trend) < HALF:
         sentences[0] = f"Of the engine most of all {_name(first).lower()}: by {by}"
         return Answer(question, "Mostly not the engine", (*others, *sentences))
     return Answer(question, f"{_name(first)}: {rate(_slope(first))}", (*sentences, *others))
@@ -268,27 +269,48 @@ def _between(growth: GrowthOfShare) -> str:
 
 
 def _full(report: Report) -> Answer:
-    question, trend = "When is the disk full?", report.trend
-    sentences = [disk_sentence(report.disk)]
-    if trend is None:
-        return Answer(question, _NO_TREND, (_NO_LEDGER, *sentences))
+    """Answer of the disk that is full first."""
+    filling: Trend | Filling | None = report.trend
+    if has_several(report):
+        row = min(report.disks, key=_until_full)
+        question, filling, about = "When is a disk full?", row.filling, f"{row.disk.name}: {disk_sentence(row.disk)}"
+    else:
+        question, about = "When is the disk full?", disk_sentence(report.disk)
+    if report.trend is None or filling is None:
+        return Answer(question, _NO_TREND, (_NO_LEDGER, about))
     if report.disk is None:
-        return Answer(question, _NO_TREND, tuple(sentences))
-    if trend.full_in_days is None and not _disk_growth(trend):
-        return Answer(question, _too_few(trend), (f"{capital(trend.text)}.", *sentences))
-    won = won_sentence(report)
-    if won:
-        sentences.append(won)
-    if trend.full_in_days is None:
-        soonest = trend.full_in_days_soonest
+        return Answer(question, _NO_TREND, (about,))
+    if filling.full_in_days is None and not _is_known(filling):
+        return Answer(question, _too_few(report.trend), (f"{capital(filling.text)}.", about))
+    won = [sentence for sentence in (won_sentence(report),) if sentence]
+    short, why = _full_in(filling)
+    # What is most likely stands before the rest, what may be after it.
+    is_sure = filling.full_in_days is not None and filling.full_in_days_latest is not None
+    return Answer(question, short, (why, about, *won) if is_sure else (about, *won, why))
+
+
+def _until_full(row: ReportedDisk) -> tuple[float, float, float]:
+    """What disks are ordered by: when each is full, where it fills up, else how full it is."""
+    filling, never = row.filling, float("inf")
+    likely, soonest = (filling.full_in_days, filling.full_in_days_soonest) if filling else (None, None)
+    share_used = row.disk.used / max(1, row.disk.usable)
+    return never if likely is None else likely, never if soonest is None else soonest, -share_used
+
+
+def _is_known(filling: Trend | Filling) -> bool:
+    """Whether it is known how the use of the disk grows."""
+    growth = filling.growth if isinstance(filling, Trend) else (filling.growth,)
+    return any(one.share == "disk" and one.bytes_per_day is not None for one in growth)
+
+
+def _full_in(filling: Trend | Filling) -> tuple[str, str]:
+    """Return when a disk is full, in short and as a sentence."""
+    soonest, latest = filling.full_in_days_soonest, filling.full_in_days_latest
+    if filling.full_in_days is None:
         grows = "It does not grow." if soonest is None else f"It hardly grows; at worst it is full in {days(soonest)}."
-        return Answer(question, "Not at this rate", (*sentences, grows))
-    soonest, latest = trend.full_in_days_soonest or trend.full_in_days, trend.full_in_days_latest
+        return "Not at this rate", grows
+    soonest = soonest or filling.full_in_days
     if latest is None:
-        return Answer(question, f"In {days(soonest)} or later", (*sentences, "At this rate perhaps never."))
-    short = f"In {days_between(soonest, latest)}"
-    return Answer(question, short, (f"Most likely in {days(trend.full_in_days)}, if it goes on like this.", *sentences))
-
-
-def _disk_growth(trend: Trend) -> bool:
-    return any(growth.share == "disk" and growth.bytes_per_day is not None for growth in trend.growth)
+        return f"In {days(soonest)} or later", "At this rate perhaps never."
+    likely = f"Most likely in {days(filling.full_in_days)}, if it goes on like this."
+    return f"In {days_between(soonest, latest)}", likely

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from dockersweep.model.report import Group, Report
-from dockersweep.report.disk.disks import disk_sentence
+from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, folder_words, has_several
 from dockersweep.report.disk.page import rows, trend_lines
 from dockersweep.report.disk.page.answers import answers, first_steps
 from dockersweep.report.disk.page.treemap import tree, treemap
@@ -19,11 +19,11 @@ from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDIN
 from dockersweep.report.disk.words import (
     FOLDER,
     REMAINDER,
-    TITLE_OF_SHARE,
     address_sentence,
+    growths,
     signed_size,
     sizes_sentences,
-    trend_sentence,
+    trend_sentences,
 )
 from dockersweep.report.text import printable
 from dockersweep.units import format_instant, format_size
@@ -83,8 +83,11 @@ def page(report: Report) -> str:
         ],
         first_rows=Markup("".join(objects[: rows.FIRST_ROWS])),
         other_rows=Markup("".join(objects[rows.FIRST_ROWS :])),
-        trend_sentence=trend_sentence(report),
-        disk_sentence=disk_sentence(report.disk),
+        trend_sentences=trend_sentences(report),
+        growths=growths(report),
+        disk_sentence=None if has_several(report) else disk_sentence(report.disk),
+        disks=list(zip(disk_rows(report), map(contents_sentence, report.disks), strict=True)),
+        folder=folder_words(report),
         address=address_sentence(report.engine),
         sizes=sizes_sentences(report),
     )  # fmt: skip
@@ -96,10 +99,8 @@ def _trends(report: Report) -> Iterator[DrawnTrend]:
     # Its library takes long to load, and a report of a saved inventory has no trend.
     from dockersweep.report.disk.page.line_drawing import drawing
 
-    for title, lines in (
-        ("What the engine's things took", trend_lines.kind_lines(report)),
-        ("What was used of the disk, by whomever", trend_lines.disk_line(report)),
-    ):
+    drawn = [("What the engine's things took", trend_lines.kind_lines(report)), *trend_lines.disk_lines(report)]
+    for title, lines in drawn:
         description = f"{title}: " + ", ".join(f"{line.name} {format_size(line.last_bytes)}" for line in lines)
         wide, narrow = (drawing(lines, *size, description) for size in (WIDE_LINES, NARROW_LINES))
         if wide:
@@ -125,7 +126,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "FIRST_ROWS": rows.FIRST_ROWS, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
         "NAME_OF_STANDING": NAME_OF_STANDING,
-        "TITLE_OF_SHARE": TITLE_OF_SHARE, "REMAINDER": REMAINDER, "FOLDER": FOLDER,
+        "REMAINDER": REMAINDER, "FOLDER": FOLDER,
     }  # fmt: skip
     return environment
 

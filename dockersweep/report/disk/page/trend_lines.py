@@ -1,11 +1,13 @@
 """The lines of a trend: what each drawing of it shows, and what its legend says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
+from dockersweep.model.disk import Disk
 from dockersweep.model.report import SHARES, Report, TrendPoint
+from dockersweep.report.disk.disks import has_several
 from dockersweep.report.disk.words import TITLE_OF_SHARE
 
 MOST_POINTS = 240
@@ -28,14 +30,21 @@ def kind_lines(report: Report) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: -(line.last_bytes or 0)))
 
 
-def disk_line(report: Report) -> tuple[Line, ...]:
-    """Return what was used of the disk and how large the disk is, a line each; empty where that is not known."""
+def disk_lines(report: Report) -> Iterator[tuple[str, tuple[Line, ...]]]:
+    """Yield for each disk a title, and what was used of it and how large it is, a line each, where that is known."""
     points = _thinned(report)
-    if report.disk is None or not any(point.sizes.get("disk") for point in points):
+    if not has_several(report):
+        yield "What was used of the disk, by whomever", _disk_line(report.disk, "disk", points)
+        return
+    for row in report.disks:
+        yield f"What was used of {row.disk.name}, by whomever", _disk_line(row.disk, row.share, points)
+
+
+def _disk_line(disk: Disk | None, share: str, points: Sequence[TrendPoint]) -> tuple[Line, ...]:
+    if disk is None or not any(point.sizes.get(share) for point in points):
         return ()
-    total = report.disk.total_bytes
-    full = tuple((point.at, total) for point in (points[0], points[-1]))
-    return (_line(TITLE_OF_SHARE["disk"], "disk", points), Line("The disk, all of it", full, total))
+    full = tuple((point.at, disk.usable) for point in (points[0], points[-1]))
+    return (_line(TITLE_OF_SHARE["disk"], share, points), Line("Full", full, disk.usable))
 
 
 def _thinned(report: Report) -> tuple[TrendPoint, ...]:
