@@ -1,5 +1,8 @@
 """What only a report reads of an engine: its folder as a whole, and the limit of its build cache."""
 
+from datetime import datetime
+from typing import Literal
+
 from msgspec import Struct
 
 from dockersweep.model.quantities import Bytes
@@ -13,6 +16,27 @@ class LeftStore(Struct, frozen=True, kw_only=True):
     driver: str
     size_bytes: Bytes | None
     """Of all its folders, in disk blocks; None where it was not measured."""
+
+
+LeakKind = Literal["layer", "containerd", "podman", "volume", "container"]
+"""Whose metadata would have to name it: Docker's layers, containerd, Podman's storage, Docker's volumes, containers."""
+LeakReason = Literal["unnamed", "removal-unfinished", "unkept", "lease-expired", "ingest-abandoned"]
+"""Why nobody owns it: nothing names it; only a removal that was broken off does; containerd knows it, but nothing keeps
+it; so does a lease that has expired; or it is a download that did not end."""
+
+
+class LeakedFolder(Struct, frozen=True, kw_only=True):
+    """A folder or file in the engine's stores that nothing the engine knows of owns."""
+
+    kind: LeakKind
+    path: str
+    size_bytes: Bytes | None
+    """What moving it away frees at least, in disk blocks; None where it was not measured."""
+    changed_at: datetime | None
+    """When anything in it last changed; None where that is not known."""
+    why: LeakReason
+    expired_at: datetime | None = None
+    """When the lease on it expired."""
 
 
 class FolderOnDisk(Struct, frozen=True, kw_only=True):
@@ -34,6 +58,8 @@ class EngineFolder(Struct, frozen=True, kw_only=True):
     """What lies on all disks together."""
     left_stores: tuple[LeftStore, ...] = ()
     on_disks: tuple[FolderOnDisk, ...] = ()
+    leaks: tuple[LeakedFolder, ...] = ()
+    """What nobody owns, young ones included, which may be in the making; none where that cannot be told for certain."""
 
 
 class CacheLimit(Struct, frozen=True, kw_only=True):

@@ -13,9 +13,9 @@ from dockersweep.parser.verbs import ADD_VERBS
 BASE = "import argparse, msgspec; argparse.ArgumentParser().add_argument('--flag')"
 MODULES = "import sys; sys.stderr.write(' '.join(sys.modules))"
 MOST = {
-    "report --policy default --format json": 143,
-    "report --policy default --format csv": 156,
-    "report --policy default --format markdown": 157,
+    "report --policy default --format json": 144,
+    "report --policy default --format csv": 157,
+    "report --policy default --format markdown": 158,
     "plan --policy default --format json": 124,
     "scan --format json": 123,
     "explain image:app:1 --policy default --format json": 132,

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.disk import Disk
-from dockersweep.model.engine_folder import CacheLimit, EngineFolder, LeftStore
+from dockersweep.model.engine_folder import CacheLimit, EngineFolder, LeakedFolder, LeakKind, LeftStore
 from dockersweep.model.external import ExternalContainer, ExternalTool
 from dockersweep.model.history import Life
 from dockersweep.model.inventory import Container
 from dockersweep.model.last_use import Span
 from dockersweep.model.policy import Protection, Protections
-from dockersweep.model.report import FindingId, TrendPoint
+from dockersweep.model.report import Finding, FindingId, TrendPoint
 from dockersweep.policy.disk_report import Past
 from dockersweep.policy.disk_report.evidence import Evidence
 from dockersweep.policy.disk_report.finding_row import FindingRow
@@ -195,6 +195,34 @@ def test_stores_that_are_left_behind() -> None:
     finding = findings_in(folder=EngineFolder(size_bytes=9, left_stores=(left,)))["DS013"]
     assert (finding.size_bytes, finding.evidence) == (4 * GIGA, ("/var/lib/docker/overlay2 (overlay2): 4.00 GB",))
     assert "DS013" not in findings_in(folder=EngineFolder(size_bytes=9))
+
+
+def leak(kind: LeakKind, size: int | None, hours: float = 2, path: str = "/d/1") -> LeakedFolder:
+    return LeakedFolder(kind=kind, path=path, size_bytes=size, changed_at=ago(hours=hours), why="unnamed")
+
+
+LEAK_IDS: tuple[tuple[LeakKind, str], ...] = (("layer", "DS021"),)
+
+
+@pytest.mark.parametrize(("kind", "id_"), LEAK_IDS)
+def test_what_nobody_owns(kind: LeakKind, id_: str) -> None:
+    def told(*leaks: LeakedFolder) -> dict[str, Finding]:
+        return findings_in(folder=EngineFolder(size_bytes=9, leaks=leaks))
+
+    large, small = leak(kind, 4 * MEGA, 50, "/d/my layer"), leak(kind, 10_000, path="/d/2")
+    finding = told(small, large)[id_]
+    assert (finding.objects, finding.size_bytes) == (2, 4 * MEGA + 10_000)
+    assert finding.evidence == (
+        "/d/my layer: 4.00 MB, last changed 2 days ago",
+        "/d/2: 10.0 kB, last changed 2 hours ago",
+    )
+    assert "'/d/my layer'" in finding.fix.text
+    # Together too small, in the making, of an unknown age.
+    unknown = replace(large, changed_at=None)
+    assert not set(told(small, leak(kind, 4 * MEGA, 0.9), unknown)) & {name for _, name in LEAK_IDS}
+    assert set(told(large)) & {name for _, name in LEAK_IDS} == {id_}
+    many = told(*(leak(kind, number * MEGA, path=f"/d/{number}") for number in range(1, 13)))[id_]
+    assert (many.objects, len(many.evidence), many.evidence[0][:6]) == (12, 10, "/d/12:")
 
 
 def test_stopped_containers_that_come_back() -> None:

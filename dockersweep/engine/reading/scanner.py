@@ -16,6 +16,7 @@ from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Pro
 from dockersweep.engine.api.swarm import SwarmRole
 from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.folder import FolderReading, not_in_time, read_folder
+from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.containers import read_running, read_stopped
@@ -44,6 +45,7 @@ from dockersweep.model.inventory import (
     Service,
     Volume,
 )
+from dockersweep.model.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def scan(
     listed = lists.objects
     walk = BackgroundCall(lambda: read_folder(reads.engine, listed, seconds)) if for_report and sizes else None
     stored = read_storage(reads, listed, known or {}, seconds if sizes else None, progress)
+    leaks, leak_warnings = _leaks_in_time(reads.engine, listed, stored.storage, seconds) if walk else ((), ())
     disks = _disks_in_time(reads.engine, listed, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = _folder_in_time(walk, seconds)
@@ -98,11 +101,11 @@ def scan(
         networks=lists.networks,
         build_cache=lists.build_cache,
         layers_bytes=lists.layers_bytes,
-        warnings=(*lists.warnings, *stored.warnings, *folder_warnings, *limit_warnings),
+        warnings=(*lists.warnings, *stored.warnings, *folder_warnings, *leak_warnings, *limit_warnings),
         storage=stored.storage,
         disk=disk,
         other_disks=disks[1:],
-        folder=folder,
+        folder=folder and msgspec.structs.replace(folder, leaks=leaks),
         cache_limit=limit,
         external=with_sizes(lists.external, stored.storage),
         services=lists.services,
@@ -153,6 +156,13 @@ def _folder_in_time(walk: BackgroundCall[FolderReading] | None, seconds: float) 
         return (None, ()) if walk is None else walk.result(seconds + GRACE_SECONDS)
     except TimeoutError:
         return not_in_time(seconds)
+
+
+def _leaks_in_time(engine: Engine, listed: ListedObjects, storage: Storage, seconds: float) -> LeakReading:
+    try:
+        return BackgroundCall(lambda: read_leaks(engine, listed, storage, seconds)).result(seconds + GRACE_SECONDS)
+    except TimeoutError:
+        return leaks_not_in_time(seconds)
 
 
 def _services(

@@ -10,10 +10,11 @@ from dockersweep.policy.disk_report.evidence import Evidence, worst_first
 from dockersweep.policy.disk_report.finding_facts import FindingFacts
 from dockersweep.policy.disk_report.finding_row import FindingRow
 from dockersweep.policy.disk_report.image_findings import IMAGE_FINDINGS
+from dockersweep.policy.disk_report.leak_findings import LEAK_FINDINGS
 from dockersweep.policy.disk_report.volume_findings import VOLUME_FINDINGS
 
 FINDING_ROWS = sorted(
-    (*CONTAINER_FINDINGS, *VOLUME_FINDINGS, *IMAGE_FINDINGS, *ENGINE_FINDINGS), key=lambda row: row.id
+    (*CONTAINER_FINDINGS, *VOLUME_FINDINGS, *IMAGE_FINDINGS, *ENGINE_FINDINGS, *LEAK_FINDINGS), key=lambda row: row.id
 )
 MOST_EVIDENCE = 10
 

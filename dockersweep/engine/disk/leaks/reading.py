@@ -1,0 +1,102 @@
+"""Finds what nobody owns in an engine's folders: only a report asks.
+
+A folder counts only where it is named by nobody twice: before it is measured, and again after that. What is being made
+has changed lately, and what is being removed has too; so what is young is for the report to leave out. In any doubt
+there is nothing to tell: a folder that is called a leak may be moved away.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from dockersweep.engine.disk.bolt import BoltError
+from dockersweep.engine.disk.leaks.graphdriver import unowned_layers
+from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned
+from dockersweep.engine.disk.mounts import Mount, read_mounts
+from dockersweep.engine.disk.ownership import ListedObjects, own_folder
+from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.files import state_of, what_is_wrong
+from dockersweep.model.engine_folder import LeakedFolder
+from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.storage import Storage
+
+_ABOUT = "what nobody owns"
+_UNEXPECTED = (OSError, BoltError, UnreadableStorageError, msgspec.MsgspecError, ValueError, TypeError, LookupError)
+"""What metadata that are damaged, or of a version that is not known, may lead to."""
+
+Look = Callable[[], Iterable[Unowned]]
+LeakReading = tuple[tuple[LeakedFolder, ...], tuple[ScanWarning, ...]]
+
+
+def read_leaks(engine: Engine, listed: ListedObjects, storage: Storage, timeout_seconds: float) -> LeakReading:
+    """Return what nobody owns in the folders of the engine that listed these objects and has this storage, young things
+    included; and as a warning what could not be looked for.
+
+    There is nothing where the storage was not read from disk.
+    """
+    if storage.base != "disk":
+        return (), ()
+    deadline = time.monotonic() + timeout_seconds
+    found: list[LeakedFolder] = []
+    try:
+        root = own_folder(engine, listed)
+        known = _known(root, storage)
+        mounts = read_mounts()
+        for look in _looks(engine, root, known):
+            found += _twice(look, deadline, mounts)
+    except TooLateError:
+        return leaks_not_in_time(timeout_seconds)
+    except _UNEXPECTED as error:
+        return (), (_warning(f"not looked for: {what_is_wrong(error)}"),)
+    return tuple(found), ()
+
+
+def leaks_not_in_time(timeout_seconds: float) -> LeakReading:
+    """Return what is told where there was no time for it."""
+    return (), (_warning(f"not looked for within {timeout_seconds:g} seconds"),)
+
+
+def _warning(text: str) -> ScanWarning:
+    return ScanWarning(about=_ABOUT, text=text)
+
+
+def _known(root: Path, storage: Storage) -> KnownFolders:
+    return {os.path.join(root, part.folder) for part in storage.parts if part.folder is not None}
+
+
+def _looks(engine: Engine, root: Path, known: KnownFolders) -> Iterator[Look]:
+    if engine.flavour == "docker":
+        yield lambda: unowned_layers(root, engine.image_store, known)
+
+
+def _twice(look: Look, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeakedFolder]:
+    """Yield what is unowned at both looks. A removal lets go of a folder first and then empties it, so that what was
+    still being emptied when it was measured has changed a moment ago."""
+    measured = [_measured(one, deadline, mounts) for one in look()]
+    again = {str(one.path): one for one in look()} if measured else {}
+    for leak in measured:
+        if leak is not None and (now := again.get(leak.path)) is not None and now.why == leak.why:
+            yield leak
+
+
+def _measured(one: Unowned, deadline: float, mounts: Mapping[str, Mount]) -> LeakedFolder | None:
+    """Return it with what it takes; None where it has gone, or is a link, which no engine puts there."""
+    itself = state_of(one.path, follow_links=False)
+    if itself is None or stat.S_ISLNK(itself.st_mode):
+        return None
+    size = measure((one.path,), deadline, mounts)
+    changed = max(itself.st_ctime, size.changed_at or 0)
+    return LeakedFolder(
+        kind=one.kind,
+        path=str(one.path),
+        size_bytes=size.low,
+        changed_at=datetime.fromtimestamp(int(changed), UTC),
+        why=one.why,
+        expired_at=one.expired_at,
+    )

@@ -1,0 +1,245 @@
+"""What nobody owns in an engine's folders, made on real engines as it comes about there, and what mends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockersweep.commands.gather import open_engine
+from dockersweep.commands.options import ReportOptions, options_of
+from dockersweep.engine.reading.scanner import scan
+from dockersweep.model.engine_folder import LeakedFolder
+from dockersweep.parser import parse
+from dockersweep.units import format_instant
+from tests.rig.engines.docker_registry import docker_registry
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.litter import Litter
+from tests.rig.running import dockersweep
+
+MEGABYTE = 1_000_000
+GRAPHDRIVER = ("docker-20.10", "docker-26.1", "docker-28.5")
+_PATIENCE = 60.0
+_BUSY_SECONDS = 12
+_QUIET = timedelta(seconds=3)
+"""Without a change for so long nothing is in the making while an engine is busy."""
+
+
+def finding(engine: Engine, number: str) -> Any:
+    """The finding of a report in two hours, when what has just been made is not young any more; None without it."""
+    later = format_instant(datetime.now(UTC) + timedelta(hours=2))
+    run = dockersweep("report", "--format", "json", host=engine.url, DOCKERSWEEP_NOW=later)
+    assert run.status == 0, run.stderr
+    told = run.json()
+    assert "what nobody owns" not in [one["about"] for one in told["warnings"]]
+    return {one["id"]: one for one in told["findings"]}.get(number)
+
+
+def paths_in(found: Any) -> list[Path]:
+    """What the finding names, the largest first."""
+    return [Path(text.partition(": ")[0]) for text in found["evidence"]]
+
+
+def quiet_leaks(engine: Engine) -> list[LeakedFolder] | None:
+    """What a report reads that nobody owns and that does not change; None where too much comes and goes to tell."""
+    options = options_of(parse(["-H", engine.url, "report"]))
+    assert isinstance(options, ReportOptions)
+    with open_engine(options.engine, 0) as client:
+        inventory = scan(client, for_report=True)[0]
+    if inventory.folder is None or "what nobody owns" in [one.about for one in inventory.warnings]:
+        return None
+    at = inventory.taken_at
+    return [one for one in inventory.folder.leaks if one.changed_at is None or at - one.changed_at >= _QUIET]
+
+
+@contextmanager
+def copied(place: Path, *names: str) -> Iterator[list[Path]]:
+    """Copies of a folder or file beside it, with all its attributes; what is still there in the end goes."""
+    copies = [place.with_name(name) for name in names]
+    for copy in copies:
+        subprocess.run(["cp", "-a", place, copy], check=True)
+    yield copies
+    for copy in copies:
+        subprocess.run(["rm", "-rf", copy], check=True)
+
+
+def moved_away(engine: Engine, found: Any) -> None:
+    """What a fix says: with the engine stopped, what the finding names goes elsewhere."""
+    engine.stop()
+    elsewhere = engine.run_directory / "moved"
+    elsewhere.mkdir()
+    for path in paths_in(found):
+        assert str(path) in found["fix"]["text"] or path != paths_in(found)[0]
+        shutil.move(path, elsewhere / path.name)
+    engine.start()
+    shutil.rmtree(elsewhere)
+
+
+def works(engine: Engine) -> None:
+    """It loads an image, and runs a container that ends well."""
+    litter = Litter(engine)
+    litter.image("after:1", layers={"after": 1000})
+    assert litter.wait(litter.container("after")) == 0
+
+
+def killed_during(engine: Engine, call: Callable[[], object], begun: Callable[[], bool]) -> None:
+    """Kill the engine as soon as a call has begun to do something, and start it again."""
+
+    def asking() -> None:
+        with suppress(Exception):
+            call()
+
+    thread = threading.Thread(target=asking)
+    thread.start()
+    deadline = time.monotonic() + _PATIENCE
+    while not begun() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    engine.kill()
+    thread.join()
+    engine.start()
+
+
+@contextmanager
+def held_fast(file: Path) -> Iterator[None]:
+    """Let nobody remove a file, as a bad disk does."""
+    subprocess.run(["chattr", "+i", file], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", file], check=True)
+
+
+@pytest.mark.on_engines(*GRAPHDRIVER)
+def test_a_killed_load_leaves_a_layer_folder(engine: Engine, litter: Litter) -> None:
+    litter.container("job")
+    folders = engine.data_root / "overlay2"
+    before = set(os.listdir(folders))
+    layers = {f"layer{number}": 60 * MEGABYTE for number in range(3)}
+
+    def begun() -> bool:
+        new = [folders / name / "diff" for name in set(os.listdir(folders)) - before]
+        return any(os.stat(file).st_blocks > 40_000 for diff in new for file in diff.glob("layer/*"))
+
+    killed_during(engine, lambda: litter.image("big:1", layers=layers), begun)
+    found = finding(engine, "DS021")
+    [left] = paths_in(found)
+    assert left.parent == folders
+    assert left.name not in before
+    assert found["title"] == "1 layer folder belongs to no image, container or build"
+    assert found["size_bytes"] == pytest.approx(int(du(left)), rel=0.01)
+    assert "last changed 2 hours ago" in found["evidence"][0]
+    # No restart takes it, nor does docker.
+    engine.restart()
+    engine.docker("system", "prune", "--all", "--force", "--volumes")
+    assert paths_in(finding(engine, "DS021")) == [left]
+    moved_away(engine, found)
+    works(engine)
+    assert finding(engine, "DS021") is None
+
+
+def du(folder: Path) -> str:
+    return subprocess.run(["du", "-s", "-B1", folder], capture_output=True, text=True, check=True).stdout.split()[0]
+
+
+@pytest.mark.on_engines(*GRAPHDRIVER)
+def test_a_restart_ends_a_removal_of_a_layer(engine: Engine, litter: Litter) -> None:
+    litter.base()
+    before = set((engine.data_root / "overlay2").iterdir())
+    image = litter.image("big:1", layers={"data": 5 * MEGABYTE})
+    [folder] = set((engine.data_root / "overlay2").iterdir()) - before
+    with held_fast(next(one for one in (folder / "diff").rglob("*") if one.is_file())):
+        engine.wire.call("DELETE", f"/images/{image}", tolerate=(409, 500))
+        found = finding(engine, "DS021")
+        assert paths_in(found) == [folder]
+        assert found["evidence"][0].endswith("left by a removal that did not finish")
+    assert "restart the engine" in found["fix"]["text"]
+    engine.restart()
+    engine.restart()
+    assert not folder.exists()
+    assert finding(engine, "DS021") is None
+    works(engine)
+
+
+@pytest.mark.on_engines(*GRAPHDRIVER)
+def test_only_folders_that_the_engine_could_have_made_are_layers(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1", layers={"data": 2 * MEGABYTE})
+    folder = max((engine.data_root / "overlay2").glob("?" * 64), key=lambda one: int(du(one)))
+    link = folder.with_name("cd" * 32)
+    link.symlink_to(folder)
+    with copied(folder, "ab" * 32, f"{folder.name}.bak", "lost+found") as (leak, *_):
+        assert paths_in(finding(engine, "DS021")) == [leak]
+        # Now it is in the making.
+        now = dockersweep("report", "--format", "json", host=engine.url).json()
+        assert "DS021" not in [one["id"] for one in now["findings"]]
+    link.unlink()
+
+
+def test_what_a_busy_engine_makes_and_removes_is_no_leak(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1", layers={"data": 3 * MEGABYTE})
+    held = litter.container("held", writes=MEGABYTE)
+    litter.volume("data", size=MEGABYTE)
+    stop = threading.Event()
+    failed: list[Exception] = []
+
+    def again(step: Callable[[int], object]) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                step(number)
+            except Exception as error:
+                failed.append(error)
+                return
+
+    with docker_registry(engine) as registry:
+        litter.image(f"{registry.address}/pulled:1", layers={f"pulled{one}": 4 * MEGABYTE for one in range(3)})
+        registry.push(f"{registry.address}/pulled:1")
+        steps = [
+            lambda number: pulled(engine, registry),
+            lambda number: committed(engine, held, number),
+            lambda number: come_and_gone(engine, litter, number),
+        ]
+        if engine.kind.has_build_cache and engine.kind.name != "docker-20.10":
+            steps.append(lambda number: built(engine, litter, number))
+        threads = [threading.Thread(target=again, args=(step,)) for step in steps]
+        for thread in threads:
+            thread.start()
+        looks, deadline = [], time.monotonic() + _BUSY_SECONDS
+        while time.monotonic() < deadline:
+            looks.append(quiet_leaks(engine))
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    told = [one for one in looks if one is not None]
+    assert len(told) >= 3
+    assert [leak for leaks in told for leak in leaks] == []
+
+
+def pulled(engine: Engine, registry: Any) -> None:
+    registry.pull(f"{registry.address}/pulled:1")
+    engine.wire.call("DELETE", f"/images/{registry.address}/pulled:1")
+
+
+def committed(engine: Engine, container: str, number: int) -> None:
+    engine.wire.call("POST", "/commit", {}, container=container, repo="committed", tag=str(number))
+    engine.wire.call("DELETE", f"/images/committed:{number}", tolerate=(404, 409))
+
+
+def come_and_gone(engine: Engine, litter: Litter, number: int) -> None:
+    """A container with a volume of its own."""
+    made = litter.container(f"come{number}", anonymous_volumes=["/data"], writes=2 * MEGABYTE)
+    engine.wire.call("DELETE", f"/containers/{made}", v="1")
+
+
+def built(engine: Engine, litter: Litter, number: int) -> None:
+    litter.build(f"FROM busybox\nRUN head -c 3000000 /dev/urandom >/big && echo {number}\n", image="built:1")
