@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +53,19 @@ def test_the_kubelets_disk_that_cannot_be_measured(seen: Disk | None) -> None:
     want = space_wanted(target(start_above="90%", stop_below="80%"), seen, 10)
     assert (want.begins, want.wanted_bytes) == (None, None)
     assert "the engine's disk cannot be measured from here" in want.text
+
+
+def test_a_share_is_the_one_that_df_prints() -> None:
+    # 5 % are reserved for root: df says 80 %, of all blocks 81 % are not free for others.
+    reserved = Disk(total_bytes=1000, used_bytes=760, free_bytes=190, total_inodes=None, free_inodes=None)
+    not_over = space_wanted(target(start_above="81%"), reserved, None)
+    assert (not_over.begins, not_over.text) == (False, "80 % of the disk is used, not over 81 %")
+    over = space_wanted(target(start_above="80%", stop_below="70%"), reserved, None)
+    assert (over.begins, over.wanted_bytes) == (True, 95)
+    full = msgspec.structs.replace(reserved, used_bytes=950, free_bytes=0)
+    assert space_wanted(target(start_above="100%", stop_below="90%"), full, None).wanted_bytes == 95
+    large = Disk(total_bytes=105 * GIB, used_bytes=90 * GIB, free_bytes=10 * GIB, total_inodes=None, free_inodes=None)
+    assert space_wanted(target(min_free="20%"), large, None).wanted_bytes == 21 * GB - 10 * GIB
 
 
 @given(st.integers(1, 10**15), st.integers(0, 10**15), st.integers(0, 100), st.integers(0, 100))

@@ -1,7 +1,8 @@
-"""How much space a target asks for: the formulas of the kubelet and of BuildKit's garbage collection.
+"""How much space a target asks for on one disk: the formulas of the kubelet and of BuildKit's garbage collection.
 
 The kubelet's are those of pkg/kubelet/images/image_gc_manager.go, BuildKit's those of cache/manager.go and
-cmd/buildkitd/config/gcpolicy.go.
+cmd/buildkitd/config/gcpolicy.go. Both take what only root can write for used; here a share is one of what is usable, so
+that it is what `df` prints.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,7 @@ class Want(Struct, frozen=True):
 
 
 def space_wanted(target: Target, disk: Disk | None, held_bytes: int | None) -> Want:
-    """Return what a target asks for, from the disk that the engine lies on and from all that the engine holds.
+    """Return what a target asks for on a disk, from how full that is and from all that the engine holds there.
 
     `disk` is None where it cannot be measured, `held_bytes` where not all sizes are known.
     """
@@ -87,10 +88,10 @@ class _Shortage(Struct, frozen=True):
 def _of_bytes(start: Space, stop: Space | None, disk: Disk | None, held_bytes: int | None) -> _Shortage:
     stop = start if stop is None else stop
     if start.percent is not None and stop.percent is not None:
-        if disk is None or disk.total_bytes == 0:
+        if disk is None or disk.usable <= 0:
             return _Shortage(None, _NO_DISK)
         used = "of the disk is used"
-        return _of_share(disk.total_bytes, disk.free_bytes, (start.percent, stop.percent), used, format_size)
+        return _of_share(disk.usable, disk.free_bytes, (start.percent, stop.percent), used, format_size)
     if start.size_bytes is None or stop.size_bytes is None:
         return _Shortage(None, f"{start.text} and {stop.text} cannot be compared")
     if held_bytes is None:
@@ -171,7 +172,7 @@ def _in_bytes(limit: Space | None, disk: Disk | None) -> int | None:
         return 0
     if limit.size_bytes:
         return limit.size_bytes
-    if disk is None or disk.total_bytes == 0:
+    if disk is None or disk.usable <= 0:
         return None
-    share = int(disk.total_bytes * Fraction(str(limit.percent)) / 100)
+    share = int(disk.usable * Fraction(str(limit.percent)) / 100)
     return (share // _GIB + 1) * _GB
