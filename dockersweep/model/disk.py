@@ -48,11 +48,6 @@ class Disk(Struct, frozen=True, kw_only=True):
         return max(0, self.total_bytes - self.usable)
 
 
-def lies_on(path: str, disks: tuple[Disk, ...]) -> int:
-    """Return the place among the disks of the one that a path of the engine lies on; the first where none says so."""
-    return longest_place(path, [disk.places for disk in disks]) or 0
-
-
 def longest_place(path: str, places: Sequence[Collection[str]]) -> int | None:
     """Return the number of the collection with the longest folder that leads to a path; None where none does."""
     longest, found = -1, None

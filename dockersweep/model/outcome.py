@@ -50,6 +50,15 @@ class DiskMeasurement(Struct, frozen=True, kw_only=True):
     """By how much the free space of the disk grew; None where it cannot be asked any more."""
 
 
+class FreedOnDisk(Struct, frozen=True, kw_only=True):
+    """What was freed on one of several disks of an engine."""
+
+    disk: str
+    """Where it is mounted: "/var/lib/docker/volumes"."""
+    measured_bytes: Bytes | None
+    """What is gone there now; None where the size of something that went was never known."""
+
+
 class Reclaimed(Bounds, frozen=True, kw_only=True):
     """What the removals that went through give back; the bounds are what was predicted of just those."""
 
@@ -62,6 +71,8 @@ class Reclaimed(Bounds, frozen=True, kw_only=True):
     None where the disk cannot be asked."""
     surprises: tuple[str, ...] = ()
     """What was to be freed and is still there, or went without being told, where measured and predicted disagree."""
+    on_disks: tuple[FreedOnDisk, ...] = ()
+    """The same measured on each disk by itself, where the engine lies on several and they can be asked."""
 
 
 class TargetOutcome(Struct, frozen=True, kw_only=True):
@@ -70,7 +81,8 @@ class TargetOutcome(Struct, frozen=True, kw_only=True):
     wanted_bytes: Bytes | None
     """What had to be freed; None where it could not be measured."""
     freed_bytes: Bytes | None
-    """What was measured to have been freed; None where nothing tells."""
+    """What was measured to have been freed, on the disks that were short of space where there are several; None where
+    nothing tells."""
     reached: bool | None
     """None where it could not be measured."""
     text: str

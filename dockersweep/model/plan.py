@@ -73,6 +73,19 @@ class Limits(Struct, frozen=True, kw_only=True):
     exceeded: tuple[str, ...] = ()
 
 
+class DiskVerdict(Struct, frozen=True, kw_only=True):
+    """What the space target asks for on one disk; the fields are those of the target as a whole."""
+
+    disk: str
+    """Where it is mounted: "/var/lib/docker/volumes"."""
+    text: str
+    begins: bool | None
+    wanted_bytes: Bytes | None
+    wanted_inodes: int | None
+    reached: bool | None
+    """Whether what the plan frees on this disk is as much."""
+
+
 class TargetVerdict(Struct, frozen=True, kw_only=True):
     """What the space target asks for, and whether the plan gives it."""
 
@@ -86,6 +99,9 @@ class TargetVerdict(Struct, frozen=True, kw_only=True):
     """The same for inodes; None where the target does not speak of them."""
     reached: bool | None = None
     """Whether the plan gives back as much; None where that is only seen when it is carried out."""
+    disks: tuple[DiskVerdict, ...] = ()
+    """Each disk by itself that the kinds in `order` lie on, where the engine lies on several and the target speaks of
+    them. It begins where any does, and is reached where all are; what is wanted is added up."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -177,7 +177,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Space(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An amount of space: bytes, or a share of the disk that the engine lies on. One of the two is set."""
+    """An amount of space: bytes, or a share of a disk. One of the two is set."""
 
     text: str
     size_bytes: int | None = None
@@ -187,12 +187,13 @@ class Space(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Space that must be free; what it takes is removed after the rules, the least recently used first.
 
+    It is asked for on each disk that the kinds in `order` lie on, but for `free`, which is so on whichever disk.
     One of three families is set: `start_above` and `stop_below`, as the kubelet has them (and the same for inodes);
     `max_used`, `min_free` and `reserved`, as BuildKit has them; or `free`.
     """
 
     start_above: Space | None = None
-    """Begins when more is used: a share of the engine's disk, or bytes of all that the engine holds."""
+    """Begins when more is used: a share of the disk, or bytes of all that the engine holds there."""
     stop_below: Space | None = None
     """Ends when no more than this is used."""
     inodes_above_percent: float | None = None
@@ -200,7 +201,7 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_used: Space | None = None
     """What the engine may hold at the most."""
     min_free: Space | None = None
-    """What must be free on the engine's disk."""
+    """What must be free."""
     reserved: Space | None = None
     """What the engine may always hold, whatever the other two say."""
     free_bytes: int | None = None

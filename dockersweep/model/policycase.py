@@ -214,12 +214,16 @@ class EngineCase(_Table, frozen=True, kw_only=True):
 
 
 class DiskCase(_Table, frozen=True, kw_only=True):
-    """The disk that the engine lies on."""
+    """A disk that the engine lies on."""
 
     total: SizeText
     free: SizeText
     inodes: Annotated[int, Meta(ge=0)] | None = None
     free_inodes: Annotated[int, Meta(ge=0)] | None = None
+    mount_point: str | None = None
+    """Where it is mounted; of several disks each needs one."""
+    holds: Kind | list[Kind] = []
+    """The kinds that lie on it, of several disks; the first has those that no other does."""
 
 
 class FlagsCase(_Table, frozen=True, kw_only=True):
@@ -282,7 +286,8 @@ class CaseFile(_Table, frozen=True, kw_only=True):
     inventory: str | None = None
     """The path of a saved `scan --format json`, seen from the case."""
     engine: EngineCase | None = None
-    disk: DiskCase | None = None
+    disk: DiskCase | list[DiskCase] | None = None
+    """One, or several of which each has something of the engine."""
     container: list[ContainerCase] = []
     image: list[ImageCase] = []
     volume: list[VolumeCase] = []

@@ -191,7 +191,7 @@ class TargetTable(_Table, frozen=True, kw_only=True):
 
     start_above: Annotated[
         SpaceText | None,
-        _says("Begin when more is used: a share of the engine's disk, or a size for all that the engine holds."),
+        _says("Begin when more is used: a share of a disk that these kinds lie on, or a size held there."),
     ] = None
     stop_below: Annotated[SpaceText | None, _says("End when no more than this is used; start_above if left out.")] = (
         None

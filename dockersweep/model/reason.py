@@ -26,7 +26,7 @@ FactName = Literal[
     "no-rule-matches", "other-tags-only", "no-single-tag", "only-keeps", "engine-counts-a-use", "made-by-engine",
     "used-by-build", "own-container", "swarm-task", "infra-container", "unseen-services", "pause-image",
     "read-only-store", "no-ledger", "no-age-asked-for", "enough", "not-recoverable", "not-anonymous-local",
-    "takes-no-space", "only-here", "not-in-saved-plan", "named-by-saved-plan",
+    "takes-no-space", "on-another-disk", "only-here", "not-in-saved-plan", "named-by-saved-plan",
 ]  # fmt: skip
 
 

@@ -153,6 +153,8 @@ def _taken(target: Target) -> Iterator[str]:
         f"For it go, after what the rules remove, {kinds} that nothing above keeps, in this order, the least "
         f"recently used first, unless younger than {target.older_than.words()}."
     )
+    if target.free_bytes is None:
+        yield "Where they lie on several disks, each is looked at by itself, and only what lies there goes for it."
     if target.spare_registry_less != "no":
         when = "go last" if target.spare_registry_less == "last" else "never go"
         yield f"Images that cannot be pulled again {when}."
@@ -160,14 +162,14 @@ def _taken(target: Target) -> Iterator[str]:
 
 def _space(target: Target) -> Iterator[str]:
     if target.start_above is not None and target.stop_below is not None:
-        of = "of the engine's disk is used" if target.start_above.percent is not None else "is held by the engine"
+        of = "of a disk is used" if target.start_above.percent is not None else "is held by the engine"
         yield f"when {target.start_above.text} {of}, down to {target.stop_below.text}"
     if target.inodes_above_percent is not None:
         below = target.inodes_below_percent
-        yield f"when {target.inodes_above_percent:g} % of the disk's inodes are used, down to {below:g} %"
+        yield f"when {target.inodes_above_percent:g} % of a disk's inodes are used, down to {below:g} %"
     yield from _of_what_is_set(
         ("the engine holds at most {.text}", target.max_used),
-        ("{.text} of its disk stay free", target.min_free),
+        ("{.text} of its disks stay free", target.min_free),
         ("the engine may always hold {.text}", target.reserved),
         ("{} come back now", None if target.free_bytes is None else format_size(target.free_bytes)),
     )

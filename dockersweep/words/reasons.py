@@ -74,6 +74,7 @@ _FACTS: Mapping[FactName, str] = {
     "not-recoverable": "nothing tells that it can be pulled again, and such images never go for space",
     "not-anonymous-local": ("not an anonymous volume of the driver local without mount options: goes only by a rule"),
     "only-here": "exists only here",
+    "on-another-disk": "it frees nothing on the disk that is short of space",
     "takes-no-space": "it takes no space: goes only by a rule",
     "not-in-saved-plan": "the saved plan does not name it",
     "named-by-saved-plan": "the plan names it",

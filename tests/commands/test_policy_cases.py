@@ -46,6 +46,7 @@ VOLUME = """
 name = "data"
 expect = "keep"
 """
+DISK = "[[disk]]\ntotal = '1GB'\nfree = '1MB'\n"
 RULE = '[[rule]]\nname = "all"\nkind = "volume"\neverything = true\nremove.older_than = "1d"\n'
 
 
@@ -142,6 +143,22 @@ def test_a_tag_that_should_go_and_does_not_is_told(tmp_path: Path) -> None:
         ("[plan]\nremoves = -1", "line 12, column 11: plan.removes cannot be the number -1: expected int >= 0"),
         ("[plan]\ngives_back = '3'", 'plan.gives_back: "3" is not a size'),
         ("[plan]\ngives_back = ['1MB', '2MB', '3MB']", "plan.gives_back must be a size"),
+        ("[[disk]]\ntotl = '1GB'", 'line 12, column 1: there is no key "totl" in disk; did you mean "total"?'),
+        ("[disk]\ntotal = '1GB'\nfree = 'x'" + VOLUME, 'disk: "x" is not a size'),
+        (f"{DISK}holds = 'volumes'", 'disk.holds cannot be the text "volumes"; did you mean "volume"?'),
+        (f"{DISK}{DISK}" + VOLUME, "of several disks each needs a name"),
+        (
+            f"{DISK}mount_point = '/a'\n{DISK}mount_point = '/b'\n" + VOLUME,
+            "of several disks all but the first say what lies on them",
+        ),
+        (
+            f"{DISK}mount_point = '/a'\n{DISK}mount_point = '/a'\nholds = 'image'\n" + VOLUME,
+            "mount_point /a is of two disks",
+        ),
+        (
+            f"{DISK}mount_point = '/a'\nholds = 'image'\n{DISK}mount_point = '/b'\nholds = ['image']\n" + VOLUME,
+            "image is of two disks",
+        ),
         ("", "the case expects nothing: write objects like [[image]] with their expect"),
         ("[[policy.rule]]\nname = 'x'\nkind = 'image'\nmatch.nme = 'x'", "line 14, column 7: there is no key"),
         ("now = 3", "line 10, column 1: this key has a value already"),
@@ -229,6 +246,15 @@ def test_an_inventory_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path}/scan.json cannot be read: No such file or directory" in told(tmp_path, text)
     (tmp_path / "scan.json").write_text("{}")
     assert f'{tmp_path}/scan.json has no "schema"' in told(tmp_path, text)
+
+
+def test_a_saved_inventory_lies_on_one_disk_where_a_case_writes_one(tmp_path: Path) -> None:
+    (tmp_path / "scan.json").write_text(write_document(inventory(container("job", "running"))))
+    head = f'{HEAD}inventory = "scan.json"\n'
+    target = '[policy.target]\nstart_above = "80%"\n[plan]\ntarget = "not reached"\n'
+    passes(tmp_path, f"{head}{DISK}{target}")
+    two = f"{head}{DISK}mount_point = '/'\n{DISK}mount_point = '/b'\nholds = 'image'\n{target}"
+    assert "a saved inventory are not told apart by disk" in told(tmp_path, two)
 
 
 def test_objects_of_a_saved_inventory_are_named(tmp_path: Path) -> None:

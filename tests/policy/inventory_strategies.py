@@ -285,7 +285,10 @@ def _inventory(seeds: Sequence[Sequence[int]], random: Random) -> Inventory:
         flavour=random.choice(("docker", "docker", "podman")),
         image_store=random.choice(("overlay2", "overlay2", "containerd")),
     )
-    disk = Disk(total_bytes=2 * 10**6, free_bytes=random.choice((0, 10**5, 10**6)), total_inodes=1000, free_inodes=100)
+    disk = Disk(
+        total_bytes=2 * 10**6, free_bytes=random.choice((0, 10**5, 10**6)), total_inodes=1000, free_inodes=100,
+        mount_point="/", places=("/var/lib/docker",),
+    )  # fmt: skip
     made = inventory(
         *objects,
         engine=engine,
@@ -295,7 +298,24 @@ def _inventory(seeds: Sequence[Sequence[int]], random: Random) -> Inventory:
     )
     held = [image.id for image in made.images if random.random() < 0.1]
     external = tuple(_external(image_id) for image_id in held)
-    return replace(made, disk=maybe(random, disk), external=external, services=_services(random))
+    seen = replace(made, disk=maybe(random, disk), external=external, services=_services(random))
+    return replace(seen, other_disks=() if seen.disk is None else _disk_of_volumes(random))
+
+
+VOLUMES_DISK = "/var/lib/docker/volumes"
+
+
+def _disk_of_volumes(random: Random) -> tuple[Disk, ...]:
+    """Return a disk of their own for local volumes, or none."""
+    if random.random() < 0.5:
+        return ()
+    free = random.choice((0, 10, 900))
+    return (
+        Disk(
+            total_bytes=1000, free_bytes=free, total_inodes=100, free_inodes=50,
+            mount_point=VOLUMES_DISK, places=(VOLUMES_DISK,),
+        ),
+    )  # fmt: skip
 
 
 def _external(image_id: str) -> ExternalContainer:

@@ -1,10 +1,12 @@
 """Which disk a part of the storage lies on."""
 
 import pytest
+from msgspec.structs import replace
 
-from dockersweep.model.disk import Disk, lies_on
+from dockersweep.model.disk import Disk, longest_place
 from dockersweep.model.storage import Part
-from dockersweep.policy.bytes.disks import disks_of_parts
+from dockersweep.policy.bytes.disks import regions_of, regions_of_parts
+from tests.rig.inventories import inventory
 
 
 def disk(*places: str) -> Disk:
@@ -25,17 +27,17 @@ DISKS = (MAIN, VOLUMES, CONTAINERD)
         ("/d/volumes/back/data", 0),
         ("/d/volumes2/data", 0),
         ("/var/lib/containerd/x", 2),
-        ("/elsewhere", 0),
+        ("/elsewhere", None),
     ],
 )
-def test_the_longest_place_decides(path: str, number: int) -> None:
-    assert lies_on(path, DISKS) == number
-    assert lies_on(path, (disk("/"), *DISKS)) == number + (0 if path == "/elsewhere" else 1)
+def test_the_longest_place_decides(path: str, number: int | None) -> None:
+    places = [disk.places for disk in DISKS]
+    assert longest_place(path, places) == number
+    assert longest_place(path, [("/",), *places]) == (0 if number is None else number + 1)
 
 
 def test_parts_lie_below_the_engines_folder_unless_they_say_otherwise() -> None:
-    folders = ["overlay2/a", "volumes/data", "volumes/back/data", "/var/lib/containerd/snapshots/1", None]
+    folders = ["overlay2/a", "volumes/data", "volumes/back/data", "/var/lib/containerd/snapshots/1", None, "/store/1"]
     parts = [Part(id=f"layer:{number}", high_bytes=1, folder=folder) for number, folder in enumerate(folders)]
-    assert disks_of_parts(parts, DISKS, "/d") == [0, 1, 0, 2, 0]
-    assert disks_of_parts(parts, (MAIN,), "/d") == [0] * 5
-    assert disks_of_parts(parts, (), None) == [0] * 5
+    regions = regions_of(replace(inventory(), disk=MAIN, other_disks=DISKS[1:]))
+    assert regions_of_parts(parts, regions, "/d") == [0, 1, 0, 2, 0, None]

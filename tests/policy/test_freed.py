@@ -5,10 +5,13 @@ from unittest.mock import patch
 import msgspec
 
 from dockersweep.engine.removing.removal import exact_bytes
+from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import DiskMeasurement, Outcome, Status
 from dockersweep.policy.bytes import layer_graph
-from dockersweep.policy.bytes.freed import disagree, exact_parts, prediction_of, reckon
+from dockersweep.policy.bytes.freed import disagree, exact_parts, freed_on_disks, prediction_of, reckon
+from dockersweep.policy.bytes.layer_graph import find_layer_graph
+from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.units import parse_age
 from tests.policy.test_reclaim import part, stored
@@ -140,3 +143,46 @@ def test_a_removal_proves_only_what_does_not_depend_on_others() -> None:
     assert removals["build-cache"].reclaim.low_bytes == 100
     assert exact_bytes(removals["build-cache"]) is None
     assert exact_bytes(removals["volume"]) == 7
+
+
+def place(name: str) -> Disk:
+    return Disk(total_bytes=1, free_bytes=1, total_inodes=None, free_inodes=None, mount_point=name, places=(name,))
+
+
+APART = msgspec.structs.replace(
+    stored(
+        image("app", "app:1"),
+        volume("v"),
+        volume("w"),
+        parts=[
+            part("layer:a", size=40 * MEGABYTE),
+            part("image:sha256:app", "layer:a"),
+            msgspec.structs.replace(PARTS[3], folder="volumes/v"),
+            msgspec.structs.replace(part("volume:w", size=7 * MEGABYTE), folder="/srv/w"),
+        ],
+    ),
+    disk=place("/var/lib/docker"),
+    other_disks=(place("/var/lib/docker/volumes"), place("/srv")),
+)
+
+
+def on_each(measured: DiskMeasurement | None, *outcomes: Outcome) -> list[int | None]:
+    on_disks = OnDisks(APART, find_layer_graph(APART))
+    found = freed_on_disks(on_disks, outcomes, prediction_of(reclaim_of(APART), outcomes), measured)
+    assert not found or [one.disk for one in found] == ["/var/lib/docker", "/var/lib/docker/volumes", "/srv"]
+    return [one.measured_bytes for one in found]
+
+
+def test_what_went_counts_on_its_own_disk() -> None:
+    went = (outcome("image", "sha256:app"), outcome("volume", "v"))
+    gone = {"layer:a", "image:sha256:app", "volume:v"}
+    assert on_each(disk(gone, volumes=6 * MEGABYTE), *went) == [40 * MEGABYTE, 6 * MEGABYTE, 0]
+    assert on_each(disk(gone - {"layer:a"}, volumes=6 * MEGABYTE), *went) == [0, 6 * MEGABYTE, 0]
+    assert on_each(None, *went) == []
+    # What others had removed, and what went without us, is not ours.
+    assert on_each(disk(gone), outcome("volume", "v", "gone")) == [0, 0, 0]
+
+
+def test_volumes_of_two_disks_that_were_measured_together_are_as_large_as_the_scan_saw_them() -> None:
+    both = disk({"volume:v", "volume:w"}, volumes=13 * MEGABYTE)
+    assert on_each(both, outcome("volume", "v"), outcome("volume", "w")) == [0, 5 * MEGABYTE, 7 * MEGABYTE]

@@ -172,7 +172,9 @@ def test_the_order_of_the_input_does_not_matter(seen: Inventory, policy: Policy,
     Random(seed).shuffle(objects)
     mixed = inventory(*objects, engine=seen.engine, own_container=seen.own_container_id)
     mixed = replace(mixed, build_cache=None if seen.build_cache is None else mixed.build_cache, disk=seen.disk)
-    mixed = replace(mixed, external=seen.external, services=seen.services, watched=seen.watched)
+    mixed = replace(
+        mixed, other_disks=seen.other_disks, external=seen.external, services=seen.services, watched=seen.watched
+    )
     assert without_order(plan_of(mixed, policy, NOW)) == without_order(plan_of(seen, policy, NOW))
 
 

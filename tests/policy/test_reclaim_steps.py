@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING
+from dockersweep.model.quantities import known_sum
 from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.bytes.layer_graph import find_layer_graph
 from tests.policy.test_reclaim import (
     BASE,
     CHAIN,
@@ -75,6 +77,30 @@ def test_each_step_has_the_total_of_all_up_to_it(world: World, data: st.DataObje
     for ref in reversed(order):
         others.add(ref)
     assert (others.low_bytes, others.high_bytes) == (steps.low_bytes, steps.high_bytes)
+
+
+@given(any_world, st.data())
+@examples(100)
+def test_what_is_freed_on_each_disk_adds_up(world: World, data: st.DataObject) -> None:
+    reclaim = predicting(world)
+    graph = find_layer_graph(world.seen)
+    disks = data.draw(st.lists(st.integers(0, 2), min_size=len(graph.parts), max_size=len(graph.parts)))
+    steps = reclaim.steps(disks)
+    for ref in permuted(data, world):
+        steps.add(ref)
+        on_disks = [steps.on_disk(disk) for disk in range(3)]
+        assert known_sum(one.high_bytes for one in on_disks) == steps.high_bytes
+        assert known_sum(one.inodes for one in on_disks) == steps.inodes
+        if steps.high_bytes is not None:
+            assert sum(one.low_bytes for one in on_disks) <= steps.low_bytes <= steps.high_bytes
+
+
+def test_a_layer_counts_on_the_disk_that_it_lies_on() -> None:
+    seen = stored(OLD, volume("v"), parts=[*CHAIN, part("volume:v", size=7)])
+    places = {part.id: number for number, part in enumerate(find_layer_graph(seen).parts)}
+    steps = reclaim_of(seen).steps([place == places["volume:v"] for place in places.values()])
+    steps.add(ObjectRef(kind="volume", id="v"))
+    assert [(steps.on_disk(disk).low_bytes, steps.on_disk(disk).high_bytes) for disk in (0, 1)] == [(0, 0), (7, 7)]
 
 
 @given(any_world)

@@ -4,9 +4,13 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Kind, Object
 from dockersweep.model.plan import Decision, Plan
-from dockersweep.model.policy import Match, Policy, Protections, Remove, Rule, Target
+from dockersweep.model.policy import Match, Policy, Protections, Remove, Rule, Space, Target
+from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_age
 from dockersweep.words.reasons import reason_text
 from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, record, volume
@@ -144,3 +148,83 @@ def test_a_rule_that_speaks_of_nothing_else_takes_its_place_before_the_target() 
     objects = [image("old", "old:1", size=1000, first_seen=ago(days=9)), image("new", "new:1", size=1000)]
     made = plan(objects, free=1000, order=("image",), rules=rules)
     assert gone(made) == {"new"}
+
+
+CONTAINERD = "/var/lib/containerd"
+SNAPSHOTS = f"{CONTAINERD}/io.containerd.snapshotter.v1.overlayfs/snapshots"
+
+
+def disk(place: str, total: int, free: int) -> Disk:
+    return Disk(
+        total_bytes=total, used_bytes=total - free, free_bytes=free, total_inodes=None, free_inodes=None,
+        mount_point=place, places=(place,),
+    )  # fmt: skip
+
+
+def on_two_disks(free_of_root: int, free_of_containerd: int, asked_before: tuple[str, ...] = ()) -> Plan:
+    """A plan for two disks of 1,000 bytes: images lie on containerd's, containers on both."""
+    objects: list[Object] = [
+        image("a", "a:1", size=300, first_seen=ago(days=9)),
+        image("b", "b:1", size=300, first_seen=ago(days=8)),
+        container("c", finished=ago(days=7), size=100),
+    ]
+    parts = [
+        Part(id="image:sha256:a", needs=("snapshot:a",), high_bytes=0),
+        Part(id="snapshot:a", low_bytes=300, high_bytes=300, folder=f"{SNAPSHOTS}/1"),
+        Part(id="image:sha256:b", needs=("snapshot:b",), high_bytes=0),
+        Part(id="snapshot:b", low_bytes=300, high_bytes=300, folder=f"{SNAPSHOTS}/2"),
+        Part(id="container:c", low_bytes=100, high_bytes=100, folder="containers/c"),
+    ]
+    seen = replace(
+        inventory(*objects),
+        storage=Storage(base="disk", parts=tuple(parts)),
+        disk=disk("/var/lib/docker", 1000, free_of_root),
+        other_disks=(disk(CONTAINERD, 1000, free_of_containerd),),
+    )
+    share, stop = Space(text="80%", percent=80), Space(text="70%", percent=70)
+    target = Target(start_above=share, stop_below=stop, order=("container", "image"), older_than=NO_AGE)
+    policy = Policy(source="a test", protections=Protections(), rules=(), target=target)
+    return make_plan(Survey(seen, NOW), policy, asked_before=asked_before)
+
+
+def asked(made: Plan) -> dict[str, tuple[bool | None, int | None, bool | None]]:
+    assert made.target is not None
+    return {one.disk: (one.begins, one.wanted_bytes, one.reached) for one in made.target.disks}
+
+
+def test_each_disk_is_asked_about_by_itself() -> None:
+    made = on_two_disks(free_of_root=500, free_of_containerd=50)
+    assert gone(made) == {"a"}
+    assert asked(made) == {"/var/lib/docker": (False, 0, True), CONTAINERD: (True, 250, True)}
+    assert made.target is not None
+    assert (made.target.begins, made.target.wanted_bytes, made.target.reached) == (True, 250, True)
+    assert made.target.text == f"{CONTAINERD}: 95 % of the disk is used, over 80 %; down to 70 % takes 250 B"
+    assert "it frees nothing on the disk that is short of space" in words(decided(made)["c"])
+    assert "enough comes back without it" in words(decided(made)["b"])
+
+
+def test_what_lies_elsewhere_does_not_help_a_disk() -> None:
+    made = on_two_disks(free_of_root=50, free_of_containerd=500)
+    assert gone(made) == {"c"}
+    assert asked(made)["/var/lib/docker"] == (True, 250, False)
+    assert made.target is not None
+    assert made.target.reached is False
+    assert "it frees nothing on the disk that is short of space" in words(decided(made)["a"])
+
+
+def test_where_none_is_short_all_are_told() -> None:
+    made = on_two_disks(free_of_root=500, free_of_containerd=400)
+    assert gone(made) == set()
+    assert made.target is not None
+    of_each = f"/var/lib/docker: 50 % {{0}}; {CONTAINERD}: 60 % {{0}}"
+    assert made.target.text == of_each.format("of the disk is used, not over 80 %")
+
+
+def test_a_further_round_is_for_the_disks_of_the_first_alone() -> None:
+    assert gone(on_two_disks(free_of_root=100, free_of_containerd=100)) == {"a", "c"}
+    assert gone(on_two_disks(100, 100, asked_before=("/var/lib/docker",))) == {"c"}
+    lost = on_two_disks(100, 100, asked_before=("/mnt/gone",))
+    assert gone(lost) == set()
+    assert lost.target is not None
+    assert (lost.target.begins, lost.target.reached) == (None, None)
+    assert "/mnt/gone: the engine's disk cannot be measured" in lost.target.text

@@ -24,7 +24,7 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
 from dockersweep.model.plan import NOTHING, Plan, Removal
 from dockersweep.model.policy import Policy
-from dockersweep.policy.bytes.freed import exact_parts, prediction_of, reckon
+from dockersweep.policy.bytes.freed import exact_parts, freed_on_disks, prediction_of, reckon
 from dockersweep.policy.judging.services import ServicesNow
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unused import freed_by
@@ -34,6 +34,7 @@ from dockersweep.policy.planning.limits import Gone
 from dockersweep.policy.planning.planner import make_plan
 from dockersweep.policy.planning.rounds import (
     can_go_on,
+    disks_asking,
     goes_for_space,
     gone_in,
     is_satisfied,
@@ -146,7 +147,7 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunCon
     survey = survey_of(context.client, context.options.engine, context.ledger, policy)
     require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
     with without_collector():
-        plan = make_plan(survey, policy_after(policy, done), gone_in(done))
+        plan = make_plan(survey, policy_after(policy, done), gone_in(done), disks_asking(first))
     if is_satisfied(plan):
         return target_outcome(first, plan, done, "")
     if not goes_for_space(plan):
@@ -168,6 +169,8 @@ def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> Outc
     _remember_freed(carried, survey, context)
     prediction = prediction_of(survey.reclaim, carried.outcomes)
     measured = meter.measure(prediction.parts) if meter else None
+    reclaimed = reckon(inventory.storage, carried.outcomes, prediction, measured)
+    of_disks = freed_on_disks(survey.on_disks, carried.outcomes, prediction, measured)
     return OutcomeDocument(
         schema="dockersweep.outcome/1",
         engine=plan.engine,
@@ -176,7 +179,7 @@ def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> Outc
         ended_early=carried.ended_early,
         ended_by=carried.ended_by,
         outcomes=with_failed_runs(carried.outcomes, failed_before),
-        reclaimed=reckon(inventory.storage, carried.outcomes, prediction, measured),
+        reclaimed=replace(reclaimed, on_disks=of_disks),
         warnings=plan.warnings,
         size_base=plan.size_base,
         predicted=plan.reclaim,

@@ -10,17 +10,6 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.storage import Part
 
 
-def disks_of_parts(parts: Sequence[Part], disks: tuple[Disk, ...], root_dir: str | None) -> list[int]:
-    """Return for each part the place of its disk among `disks`, that of the engine's own folder being the first.
-
-    `root_dir` is the engine's own folder, below which parts lie that have no whole path. What has no folder that is
-    known counts to the first disk, and all does where there is one only.
-    """
-    if len(disks) < 2:
-        return [0] * len(parts)
-    return [number or 0 for number in _numbers(parts, [disk.places for disk in disks], root_dir)]
-
-
 class Region(Struct, frozen=True):
     """What of an engine's folders lies on one disk."""
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from dockersweep.model.outcome import DiskMeasurement, Outcome, Reclaimed
+from msgspec.structs import replace
+
+from dockersweep.model.outcome import DiskMeasurement, FreedOnDisk, Outcome, Reclaimed
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.storage import Part, Storage
+from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.bytes.reclaim import Prediction, Reclaim
 
 TELLING_BYTES = 1_000_000
@@ -33,10 +36,9 @@ def reckon(
     storage: Storage | None, outcomes: Collection[Outcome], prediction: Prediction, disk: DiskMeasurement | None
 ) -> Reclaimed:
     """Return what was freed. Where there is no measurement of the disk, the engine's answers must tell."""
-    already_gone = sum(one.status == "gone" and one.action == "remove" for one in outcomes)
-    low, high = _of_ours(prediction, already_gone)
+    low, high = _of_ours(prediction, _already_gone(outcomes))
     parts = {part.id: part for part in (storage.parts if storage else ())}
-    ours = {part for part, row in prediction.parts.items() if row >= already_gone}
+    ours = _our_parts(prediction, outcomes)
     measured = _proven(outcomes) if disk is None else _measured(parts, ours, disk)
     surprises: tuple[str, ...] = ()
     if measured is not None and disagree(measured, low, high):
@@ -52,6 +54,36 @@ def reckon(
         free_space_bytes=None if disk is None else disk.free_space_bytes,
         surprises=surprises,
     )
+
+
+def freed_on_disks(
+    on_disks: OnDisks, outcomes: Collection[Outcome], prediction: Prediction, measured: DiskMeasurement | None
+) -> tuple[FreedOnDisk, ...]:
+    """Return what was freed on each disk of an engine; nothing where there are not several, or none was measured."""
+    if measured is None or len(on_disks.disks) < 2:
+        return ()
+    parts = {part.id: part for part in prediction.graph.parts}
+    disk_of = dict(zip(parts, on_disks.of_nodes, strict=True))
+    ours = _our_parts(prediction, outcomes)
+    found = []
+    for number, disk in enumerate(on_disks.disks):
+        gone = frozenset(part for part in measured.gone if disk_of.get(part) == number)
+        # Volumes were measured together: where they lie on several disks, each counts as large as the scan saw it.
+        of_volumes = measured.volumes if measured.volumes <= gone else frozenset[str]()
+        volume_bytes = measured.volume_bytes if of_volumes else None
+        here = replace(measured, gone=gone, volumes=of_volumes, volume_bytes=volume_bytes)
+        found.append(FreedOnDisk(disk=disk.name, measured_bytes=_measured(parts, ours, here)))
+    return tuple(found)
+
+
+def _already_gone(outcomes: Iterable[Outcome]) -> int:
+    """Return how many objects others had removed; in a prediction they come first."""
+    return sum(one.status == "gone" and one.action == "remove" for one in outcomes)
+
+
+def _our_parts(prediction: Prediction, outcomes: Iterable[Outcome]) -> set[str]:
+    already_gone = _already_gone(outcomes)
+    return {part for part, row in prediction.parts.items() if row >= already_gone}
 
 
 def _of_ours(prediction: Prediction, already_gone: int) -> tuple[int, int | None]:

@@ -122,7 +122,8 @@ def _told_by_size(
         return Part(id=own, low_bytes=unique, high_bytes=item.size_bytes), () if alone else (ANY_LAYER,)
     if type(item) is BuildCacheRecord:
         return _record_part(own, item, inventory, candidates)
-    return Part(id=own, low_bytes=item.size_bytes or 0, high_bytes=item.size_bytes), ()
+    folder = item.mountpoint if item.driver == "local" else None
+    return Part(id=own, low_bytes=item.size_bytes or 0, high_bytes=item.size_bytes, folder=folder), ()
 
 
 def _container_part(own: str, item: Container, log_is_counted: bool) -> Part:

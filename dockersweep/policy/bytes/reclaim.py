@@ -5,7 +5,7 @@ more goes, and takes its references to what it stands on with it. This is done t
 and with what may be needed as well; what is freed lies between the two.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -117,9 +117,12 @@ class Reclaim:
         """Return of which it is not known what they hold."""
         return [node in self._graph.maybe for node in nodes]
 
-    def steps(self) -> "Steps":
-        """Return a prediction that takes removals one by one, and has none yet."""
-        return Steps(self._graph, Release(self._certain), Release(self._possible))
+    def steps(self, disks: Sequence[int | None] = ()) -> "Steps":
+        """Return a prediction that takes removals one by one, and has none yet.
+
+        `disks` has the disk of each node, where what is freed is asked for by disk too.
+        """
+        return Steps(self._graph, Release(self._certain), Release(self._possible), disks)
 
     def alone(self, ref: ObjectRef) -> Interval:
         """Return what the removal of one object frees while all others stay."""
@@ -164,21 +167,15 @@ class Reclaim:
         return f"{' and '.join(held) or 'other objects'} may hold these layers"
 
 
-class Steps:
-    """What removals free together, counted on with each: the total of `Reclaim.in_order` for the same ones.
+class FreedSoFar:
+    """What is freed together by the removals so far."""
 
-    All together need time in proportion to the parts and references that they reach.
-    """
-
-    def __init__(self, graph: LayerGraph, certain: Release, possible: Release) -> None:
-        """Begin with nothing removed, where needs are certain and where what may be needed is."""
-        self._graph = graph
-        self._certain = certain
-        self._possible = possible
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._low = 0
         self._high = 0
         self._unknown = 0
         self._inodes: int | None = 0
-        self._low = 0
 
     @property
     def low_bytes(self) -> int:
@@ -195,18 +192,51 @@ class Steps:
         """How many inodes are freed; None where not all were counted."""
         return self._inodes
 
+    def count_high(self, size: int | None, inodes: int | None) -> None:
+        """Count a part that may be freed; None is what is not known of it."""
+        self._high += size or 0
+        self._unknown += size is None
+        inodes = 0 if size == 0 else inodes
+        self._inodes = None if inodes is None or self._inodes is None else self._inodes + inodes
+
+    def count_low(self, size: int) -> None:
+        """Count a part that is certainly freed."""
+        self._low += size
+
+
+class Steps(FreedSoFar):
+    """What removals free together, counted on with each: the total of `Reclaim.in_order` for the same ones.
+
+    All together need time in proportion to the parts and references that they reach.
+    """
+
+    def __init__(self, graph: LayerGraph, certain: Release, possible: Release, disks: Sequence[int | None]) -> None:
+        """Begin with nothing removed, where needs are certain and where what may be needed is."""
+        super().__init__()
+        self._graph = graph
+        self._certain = certain
+        self._possible = possible
+        self._disks = disks
+        self._of_disks: dict[int | None, FreedSoFar] = defaultdict(FreedSoFar)
+
+    def on_disk(self, disk: int) -> FreedSoFar:
+        """Return what of it lies on one disk."""
+        return self._of_disks[disk]
+
     def add(self, ref: ObjectRef) -> None:
         """Remove an object as well, once; one that the inventory does not have frees nothing."""
         node = self._graph.node_of.get(ref)
         if node is None:
             return
         for one in self._certain.remove(node):
-            size = self._graph.high[one]
-            self._high += size or 0
-            self._unknown += size is None
-            inodes = 0 if size == 0 else self._graph.parts[one].inodes
-            self._inodes = None if inodes is None or self._inodes is None else self._inodes + inodes
-        self._low += sum(self._graph.low[one] for one in self._possible.remove(node))
+            for freed in self._counting(one):
+                freed.count_high(self._graph.high[one], self._graph.parts[one].inodes)
+        for one in self._possible.remove(node):
+            for freed in self._counting(one):
+                freed.count_low(self._graph.low[one])
+
+    def _counting(self, node: int) -> tuple[FreedSoFar, ...]:
+        return (self, self._of_disks[self._disks[node]]) if self._disks else (self,)
 
 
 def _sum_known(sizes: Sequence[int | None]) -> tuple[int, int]:

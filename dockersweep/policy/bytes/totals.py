@@ -5,11 +5,12 @@ from functools import cached_property
 
 from dockersweep.model.disk import Disk
 from dockersweep.model.history import ShareSize
-from dockersweep.model.inventory import Container, Image, Inventory, Kind
-from dockersweep.model.naming import objects_of
+from dockersweep.model.inventory import Container, Image, Inventory, Kind, Volume
+from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Interval, exactly
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import Share
+from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.bytes.sizes import COUNTED, Sizes, size_base
 
 
@@ -32,6 +33,16 @@ class Totals:
             sizes += [container.size_bytes for container in self.inventory.containers]
             sizes += [volume.size_bytes for volume in self.inventory.volumes]
         return known_sum(sizes)
+
+    def held_on(self, disk: int, on_disks: OnDisks) -> int | None:
+        """Return what of it lies on one disk; None where that is not known."""
+        if self._on_disk:
+            of_kinds = self._sizes.lying_in(on_disks.of_nodes, len(on_disks.regions))[disk]
+            return known_sum(size.high_bytes for size in of_kinds.values())
+        sizes = [_held_by_images(self.inventory)] if disk in on_disks.of_kinds(["image"]) else []
+        sizes += [_held_by_cache(self.inventory)] if disk in on_disks.of_kinds(["build-cache"]) else []
+        others: tuple[Container | Volume, ...] = (*self.inventory.containers, *self.inventory.volumes)
+        return known_sum([*sizes, *[one.size_bytes for one in others if on_disks.of_own_part(ref_of(one)) == disk]])
 
     @cached_property
     def shares(self) -> dict[Share, Interval]:

@@ -11,6 +11,7 @@ from dockersweep.model.inventory import Inventory, Object, ObjectRef
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.storage import SizeBase
 from dockersweep.policy.bytes.layer_graph import LayerGraph, find_layer_graph
+from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.bytes.reclaim import Reclaim
 from dockersweep.policy.bytes.sizes import Sizes, size_base
 from dockersweep.policy.bytes.totals import Totals
@@ -94,6 +95,11 @@ class Survey(Struct, frozen=True, dict=True):
         return Reclaim(self.layer_graph)
 
     @cached_property
+    def on_disks(self) -> OnDisks:
+        """Which disks the objects lie on."""
+        return OnDisks(self.inventory, self.layer_graph)
+
+    @cached_property
     def totals(self) -> Totals:
         """What all objects of each sort take together."""
         return Totals(self.inventory, self.sizes)
@@ -153,5 +159,5 @@ class Survey(Struct, frozen=True, dict=True):
 
 
 _OF_NAMES_AND_SIZES = (
-    "holders", "hard", "declared", "unused", "sizes", "totals", "layer_graph", "reclaim", "build_uses",
+    "holders", "hard", "declared", "unused", "sizes", "totals", "layer_graph", "on_disks", "reclaim", "build_uses",
 )  # fmt: skip

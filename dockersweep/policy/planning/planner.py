@@ -1,6 +1,6 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct
@@ -21,13 +21,14 @@ from dockersweep.policy.planning.target import decide_for_target
 T = TypeVar("T")
 
 
-def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE) -> Plan:
+def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE, asked_before: Collection[str] = ()) -> Plan:
     """Return the plan for an inventory under a policy.
 
-    `before` is what the same run has removed already; the limits of the policy are for both.
+    `before` is what the same run has removed already; the limits of the policy are for both. `asked_before` has the
+    names of the disks that it removed that for, where the engine lies on several.
     """
     judge = Judge(survey, policy)
-    decisions, target = decide_for_target(judge, judge.decide_all())
+    decisions, target = decide_for_target(judge, judge.decide_all(), again=asked_before)
     return plan_of_decisions(judge, decisions, target, before)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from dockersweep.model.outcome import OutcomeDocument, Reclaimed, TargetOutcome
+from dockersweep.model.outcome import FreedOnDisk, OutcomeDocument, Reclaimed, TargetOutcome
 from dockersweep.model.plan import Interval, Plan
 from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import known_sum
@@ -33,6 +33,12 @@ def policy_after(policy: Policy, done: OutcomeDocument) -> Policy:
     return replace(policy, target=None if policy.target is None else going_on(policy.target, freed))
 
 
+def disks_asking(first: Plan) -> tuple[str, ...]:
+    """Return the names of the disks that the target of a first plan found short of space, where there are several: the
+    others have enough with what starts it, which is more than what stops it."""
+    return () if first.target is None else tuple(one.disk for one in first.target.disks if one.begins)
+
+
 def is_satisfied(plan: Plan) -> bool:
     """Whether nothing more has to be freed, as far as can be measured."""
     target = plan.target
@@ -56,10 +62,19 @@ def target_outcome(
     reached = None if last.target.begins is None or not is_told else is_satisfied(last)
     return TargetOutcome(
         wanted_bytes=first.target.wanted_bytes,
-        freed_bytes=done.reclaimed.measured_bytes,
+        freed_bytes=_freed_for(first, done.reclaimed),
         reached=reached,
         text=last.target.text if reached else f"{last.target.text}; {why_no_more}",
     )
+
+
+def _freed_for(first: Plan, reclaimed: Reclaimed) -> int | None:
+    """Return what was freed where it was wanted."""
+    asking = disks_asking(first)
+    if not asking:
+        return reclaimed.measured_bytes
+    freed = {one.disk: one.measured_bytes for one in reclaimed.on_disks}
+    return known_sum(freed.get(disk) for disk in asking)
 
 
 def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) -> OutcomeDocument:
@@ -81,10 +96,18 @@ def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) ->
             measured_by=reclaimed[0].measured_by,
             free_space_bytes=known_sum(each.free_space_bytes for each in reclaimed),
             surprises=tuple(line for each in reclaimed for line in each.surprises),
+            on_disks=_sum_by_disk(reclaimed),
         ),
         predicted=_sum_of_intervals([document.predicted for document in rounds]),
         target=target,
     )
+
+
+def _sum_by_disk(rounds: Sequence[Reclaimed]) -> tuple[FreedOnDisk, ...]:
+    """Return what all rounds freed on each disk; None where one of them could not ask it."""
+    freed = [{one.disk: one.measured_bytes for one in each.on_disks} for each in rounds]
+    disks = dict.fromkeys(disk for each in freed for disk in each)
+    return tuple(FreedOnDisk(disk=disk, measured_bytes=known_sum(each.get(disk) for each in freed)) for disk in disks)
 
 
 def _sum_of_intervals(intervals: Sequence[Interval | None]) -> Interval | None:

@@ -1,11 +1,12 @@
 """Chooses what goes for a space target, after the rules: the least recently used first, until enough is freed.
 
 The bytes are those of the same prediction that the plan shows, sharing included. Where they are an interval its upper
-end counts, and where it is not known how much an object frees it is the last: not more goes than may be needed. A
-sweep measures afterwards and goes on while space is short.
+end counts, and where it is not known how much an object frees it is the last: not more goes than may be needed. Where
+space is short on one disk of several, only what lies there goes for it, and counts. A sweep measures afterwards and
+goes on while space is short.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 
@@ -22,7 +23,7 @@ from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.old_enough import AgeTest, why_unknown
 from dockersweep.policy.judging.order import in_order_of_removal
 from dockersweep.policy.judging.rulings import Case, released
-from dockersweep.policy.planning.space_wanted import Want, space_wanted
+from dockersweep.policy.planning.asking_disks import Asked, verdict_on, what_is_asked
 
 RULE = "space target"
 
@@ -31,18 +32,18 @@ _Entry = tuple[datetime, str, Case]
 
 
 def decide_for_target(
-    judge: Judge, by_rules: Sequence[Decision], is_endless: bool = False
+    judge: Judge, by_rules: Sequence[Decision], is_endless: bool = False, again: Collection[str] = ()
 ) -> tuple[tuple[Decision, ...], TargetVerdict | None]:
     """Return the decisions of the rules, with those that the target changes, and what the target asks for.
 
-    Where it `is_endless`, all goes that may go for it, whatever that frees.
+    Where it `is_endless`, all goes that may go for it, whatever that frees. `again` has the names of the disks that a
+    first round was for.
     """
-    target, survey = judge.policy.target, judge.survey
+    target = judge.policy.target
     if target is None:
         return in_order(by_rules), None
-    want = space_wanted(target, survey.inventory.disk, survey.totals.held_bytes)
-    choice = _Choice(target, judge, by_rules, want, is_endless)
-    if want.begins or is_endless:
+    choice = _Choice(target, judge, by_rules, what_is_asked(target, judge.survey, again), is_endless)
+    if choice.begins or is_endless:
         choice.choose()
     return in_order(choice.decisions.values()), choice.verdict()
 
@@ -51,33 +52,32 @@ class _Choice:
     """The state of choosing."""
 
     def __init__(
-        self, target: Target, judge: Judge, by_rules: Sequence[Decision], want: Want, is_endless: bool
+        self, target: Target, judge: Judge, by_rules: Sequence[Decision], asked: tuple[Asked, ...], is_endless: bool
     ) -> None:
         self.decisions = {one.ref: one for one in by_rules}
         self._inventory = judge.survey.inventory
         self._objects = judge.survey.objects
         self._target = target
         self._judge = judge
-        self._steps = judge.survey.reclaim.steps()
-        self._want = want
+        self._on_disks = judge.survey.on_disks
+        self._asked = asked
+        is_by_disk = any(one.disk is not None for one in asked)
+        self._steps = judge.survey.reclaim.steps(self._on_disks.of_nodes if is_by_disk else ())
         self._is_endless = is_endless
-        self._asks_for_inodes = target.inodes_above_percent is not None
         self._age = AgeTest(Remove(older_than=target.older_than), judge.now, judge.survey.watch)
         self._holders_left: dict[ObjectRef, set[ObjectRef]] = {}
         for decision in in_order_of_removal(by_rules):
             if decision.verdict == "remove":
                 self._steps.add(decision.ref)
 
+    @property
+    def begins(self) -> bool:
+        """Whether space is short on any disk."""
+        return any(one.want.begins for one in self._asked)
+
     def verdict(self) -> TargetVerdict:
         """Return what is asked for, and whether what goes gives it."""
-        want = self._want
-        return TargetVerdict(
-            text=want.text,
-            begins=want.begins,
-            wanted_bytes=want.wanted_bytes,
-            wanted_inodes=want.wanted_inodes,
-            reached=self._is_reached(),
-        )
+        return verdict_on(self._asked, self._steps, self._target)
 
     def choose(self) -> None:
         """Let objects go, kind by kind, until there is enough."""
@@ -96,14 +96,33 @@ class _Choice:
         listed = by_ref(objects)
         waiting = [entry for ref in listed if (entry := self._entry(ref, listed)) is not None]
         heapify(waiting)
+        passed_over: list[Case] = []
         while waiting and not self._is_enough():
             case = heappop(waiting)[2]
+            if not self._lies_where_space_is_short(case.ref):
+                passed_over.append(case)
+                continue
             for ref in self._let_go(case):
                 entry = self._entry(ref, listed)
                 if entry is not None:
                     heappush(waiting, entry)
-        for _, _, case in waiting:
-            self._tell(case, Reason(code="enough", rule=RULE, about=Fact(name="enough")))
+        for case in (*passed_over, *(case for _, _, case in waiting)):
+            self._tell(case, self._why_not(case))
+
+    def _lies_where_space_is_short(self, ref: ObjectRef) -> bool:
+        """Whether an object has anything on a disk that has not enough yet."""
+        if self._is_endless:
+            return True
+        return any(self._lies_on(ref, one) for one in self._asked if not one.is_enough(self._steps))
+
+    def _lies_on(self, ref: ObjectRef, asked: Asked) -> bool:
+        return asked.disk is None or self._on_disks.has(ref, asked.disk)
+
+    def _why_not(self, case: Case) -> Reason:
+        """Return why an object stays that could have gone."""
+        if any(self._lies_on(case.ref, one) for one in self._asked if one.want.begins):
+            return Reason(code="enough", rule=RULE, about=Fact(name="enough"))
+        return Reason(code="no-rule", rule=RULE, about=Fact(name="on-another-disk"))
 
     def _entry(self, ref: ObjectRef, listed: Mapping[ObjectRef, Object]) -> _Entry | None:
         """Return the place of an object in the order, None where it may not go."""
@@ -171,25 +190,8 @@ class _Choice:
         self.decisions[case.ref] = replace(known, reasons=(*known.reasons, reason))
 
     def _is_enough(self) -> bool:
-        """Whether as much as is wanted may be freed: where it is not known how much is, it may be enough."""
-        if self._is_endless:
-            return False
-        high, inodes = self._steps.high_bytes, self._steps.inodes
-        bytes_left = high is not None and high < (self._want.wanted_bytes or 0)
-        inodes_left = inodes is not None and inodes < (self._want.wanted_inodes or 0)
-        return not bytes_left and not inodes_left
-
-    def _is_reached(self) -> bool | None:
-        if self._want.begins is None or (self._asks_for_inodes and self._want.wanted_inodes is None):
-            return None
-        wanted, high = self._want.wanted_bytes, self._steps.high_bytes
-        inodes, wanted_inodes = self._steps.inodes, self._want.wanted_inodes or 0
-        if wanted is None:
-            return None
-        if (high is not None and high < wanted) or (inodes is not None and inodes < wanted_inodes):
-            return False
-        inodes_reached = not wanted_inodes or inodes is not None
-        return True if self._steps.low_bytes >= wanted and inodes_reached else None
+        """Whether as much as is wanted may be freed on every disk."""
+        return not self._is_endless and all(one.is_enough(self._steps) for one in self._asked)
 
 
 def _is_local(item: Object) -> bool:

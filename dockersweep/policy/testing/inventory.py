@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from dockersweep.errors import PolicyError, UsageError
-from dockersweep.model.disk import Disk
+from dockersweep.errors import PolicyError
 from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
@@ -18,12 +17,13 @@ from dockersweep.model.inventory import (
     Volume,
 )
 from dockersweep.model.naming import name_of, objects_of, ref_of
-from dockersweep.model.policycase import CaseFile, DiskCase, ImageCase
+from dockersweep.model.policycase import CaseFile, ImageCase
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
 from dockersweep.policy.judging.refusals import REFUSED_RUNS
 from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.testing.disks import disks_of
 from dockersweep.policy.testing.objects import UNKNOWN, USUAL_SIZE, CaseObjects, case_name, service_of
 from dockersweep.units import parse_size
 
@@ -51,7 +51,10 @@ def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
     if saved is None or case.watched or not case.uses_are_seen:
         made = replace(made, watched=tuple(objects.spans()))
     made = replace(made, refusals=(*(start.refusals or ()), *refusals))
-    made = replace(made, own_container_id=own, disk=start.disk if case.disk is None else _disk(case.disk))
+    made = replace(made, own_container_id=own)
+    if case.disk is not None:
+        main, *others = disks_of(case)
+        made = replace(made, disk=main, other_disks=tuple(others))
     if saved is None:
         made = replace(made, storage=_storage(case, made), layers_bytes=_layers_bytes(case))
     return with_volumes_of_projects(with_projects(Survey(made, case.now)))
@@ -114,14 +117,6 @@ def _with(start: Inventory, objects: Iterable[Object]) -> Inventory:
         networks=start.networks + tuple(one for one in objects if isinstance(one, Network)),
         build_cache=(start.build_cache or ()) + records if cache_was_read else None,
     )
-
-
-def _disk(written: DiskCase) -> Disk:
-    try:
-        total, free = parse_size(written.total), parse_size(written.free)
-    except UsageError as error:
-        raise PolicyError(f"disk: {error}") from None
-    return Disk(total_bytes=total, free_bytes=free, total_inodes=written.inodes, free_inodes=written.free_inodes)
 
 
 def _storage(case: CaseFile, made: Inventory) -> Storage | None:

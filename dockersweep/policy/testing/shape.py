@@ -43,15 +43,17 @@ def _of_table(written: Mapping[str, Any], table: type[Struct], path: Path) -> It
 
 
 def _of_value(value: object, wanted: Any, path: Path) -> Iterator[KeyProblem]:
-    table, are_several = _table_in(wanted)
+    table, forms = _table_in(wanted), _forms_of_table(wanted)
     if path[-1] == "why":
         yield from _of_why(value, path)
-    elif table is not None and not are_several and isinstance(value, dict):
+    elif table is not None and dict in forms and isinstance(value, dict):
         yield from _of_table(value, table, path)
-    elif table is not None and are_several and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+    elif (
+        table is not None and list in forms and isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    ):
         for index, item in enumerate(value):
             yield from _of_table(item, table, (*path, index))
-    elif table is not None and are_several:
+    elif table is not None and dict not in forms:
         yield KeyProblem(path, f"there can be several of {label(path)}: begin each with [[{label(path)}]]")
     else:
         yield from _of_plain(value, wanted, path)
@@ -84,7 +86,7 @@ def _of_reason(written: Mapping[str, Any], keys: Mapping[str, tuple[Any, ...]], 
         if key not in keys:
             yield KeyProblem(place, _unknown_of_reason(key, keys, path))
             continue
-        inner = next((table for table, _ in map(_table_in, keys[key]) if table is not None), None)
+        inner = next((table for table in map(_table_in, keys[key]) if table is not None), None)
         if inner is not None and isinstance(value, dict):
             yield from _of_reason(value, keys_of(inner), place)
         elif inner is not None and isinstance(value, list) and all(isinstance(one, dict) for one in value):
@@ -124,15 +126,20 @@ def _words_in(wanted: Any) -> Iterator[str]:
             yield from _words_in(one)
 
 
-def _table_in(wanted: Any) -> tuple[type[Struct] | None, bool]:
-    """Return the table that a key holds, and whether it holds a list of such."""
+def _table_in(wanted: Any) -> type[Struct] | None:
+    """Return the table that a key holds, once or several times."""
     if isinstance(wanted, type) and issubclass(wanted, Struct):
-        return wanted, False
-    for one in get_args(wanted):
-        table, _ = _table_in(one)
-        if table is not None:
-            return table, get_origin(wanted) is list
-    return None, False
+        return wanted
+    return next((table for table in map(_table_in, get_args(wanted)) if table is not None), None)
+
+
+def _forms_of_table(wanted: Any) -> set[type]:
+    """Return whether such a table may stand once (dict) or several times (list)."""
+    if isinstance(wanted, type) and issubclass(wanted, Struct):
+        return {dict}
+    if get_origin(wanted) is list:
+        return {list}
+    return {form for one in get_args(wanted) for form in _forms_of_table(one)}
 
 
 def _unknown(key: str, fields: Collection[str], path: Path) -> str:
