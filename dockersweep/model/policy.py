@@ -184,6 +184,10 @@ class Space(Struct, frozen=True, kw_only=True, omit_defaults=True):
     percent: float | None = None
 
 
+SPACE_TARGET = "space target"
+"""What the target is called where reasons name a rule."""
+
+
 class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Space that must be free; what it takes is removed after the rules, the least recently used first.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dockersweep.model.disk import Disk
 from dockersweep.model.history import ShareSize
@@ -10,8 +11,10 @@ from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Interval, exactly
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import Share
-from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.bytes.sizes import COUNTED, Sizes, size_base
+
+if TYPE_CHECKING:
+    from dockersweep.policy.bytes.on_disks import OnDisks
 
 
 class Totals:
@@ -34,7 +37,7 @@ class Totals:
             sizes += [volume.size_bytes for volume in self.inventory.volumes]
         return known_sum(sizes)
 
-    def held_on(self, disk: int, on_disks: OnDisks) -> int | None:
+    def held_on(self, disk: int, on_disks: "OnDisks") -> int | None:
         """Return what of it lies on one disk; None where that is not known."""
         if self._on_disk:
             of_kinds = self._sizes.lying_in(on_disks.of_nodes, len(on_disks.regions))[disk]

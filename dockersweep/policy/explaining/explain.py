@@ -8,7 +8,7 @@ from dockersweep.model.explanation import Explanation, Forecast, RuleSays, RuleW
 from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
 from dockersweep.model.naming import PLURAL_OF, id_of, kind_of, objects_of
 from dockersweep.model.plan import Decision, Interval, Limits
-from dockersweep.model.policy import Policy
+from dockersweep.model.policy import SPACE_TARGET, Policy, Target
 from dockersweep.model.reason import Reason
 from dockersweep.policy.bytes.reclaim import Prediction
 from dockersweep.policy.explaining.chains import all_holders, find_chains
@@ -20,9 +20,7 @@ from dockersweep.policy.judging.order import ORDER, holders_first
 from dockersweep.policy.judging.rulings import Ruling
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NO_LIMITS
-from dockersweep.policy.planning.planner import oldest_first, outline_of, warnings_of
-from dockersweep.policy.planning.target import RULE as TARGET
-from dockersweep.policy.planning.target import decide_for_target
+from dockersweep.policy.planning.planner import oldest_first, outline_of, warnings_of, with_target
 from dockersweep.words.reasons import reason_text, untagged_text
 
 
@@ -89,7 +87,7 @@ def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
         # What goes for space is chosen by what the rules decide of all.
         by_rules = judge.decide_all()
         before_target = judge.branch()
-        all_decisions, _ = decide_for_target(judge, by_rules)
+        all_decisions, _ = with_target(judge, by_rules)
         outline = outline_of(judge, all_decisions)
         in_plan = _in_plan(outline.going, outline.prediction, ref)
         return _Judged(_decisions_of(concerned, all_decisions), in_plan, outline.limits, by_rules, before_target)
@@ -179,7 +177,7 @@ def _silent(
         yield SilentRules(rules=tuple(names), why=text)
     others = [rule.name for rule in policy.rules if kind not in rule.kinds]
     if policy.target is not None and kind not in policy.target.order:
-        others.append(TARGET)
+        others.append(SPACE_TARGET)
     if others:
         yield SilentRules(rules=tuple(others), why=f"not for {PLURAL_OF[kind]}")
 
@@ -190,14 +188,14 @@ def _target_word(judged: _Judged, decision: Decision) -> Iterator[RuleWord]:
     if target is None or decision.kind not in target.order or (decision.verdict == "remove" and not _is_for(decision)):
         return
     if _is_for(decision):
-        yield RuleWord(rule=TARGET, says="removes", text=_of_target(decision))
+        yield RuleWord(rule=SPACE_TARGET, says="removes", text=_of_target(decision))
         return
-    at_worst = _decided_for_ever(judged, decision)
+    at_worst = _decided_for_ever(judged, target, decision)
     if _is_for(at_worst):
-        yield RuleWord(rule=TARGET, says="not-yet", text="it goes when space is so short that its turn comes")
+        yield RuleWord(rule=SPACE_TARGET, says="not-yet", text="it goes when space is so short that its turn comes")
     else:
         text = _of_target(at_worst) or "what keeps it from the rules keeps it from the target too"
-        yield RuleWord(rule=TARGET, says="does-not-remove", text=text)
+        yield RuleWord(rule=SPACE_TARGET, says="does-not-remove", text=text)
 
 
 def _is_for(decision: Decision) -> bool:
@@ -206,19 +204,22 @@ def _is_for(decision: Decision) -> bool:
 
 
 def _of_target(decision: Decision) -> str:
-    return "; ".join(reason_text(reason) for reason in decision.reasons if reason.rule == TARGET)
+    return "; ".join(reason_text(reason) for reason in decision.reasons if reason.rule == SPACE_TARGET)
 
 
-def _decided_for_ever(judged: _Judged, decision: Decision) -> Decision:
+def _decided_for_ever(judged: _Judged, target: Target, decision: Decision) -> Decision:
     """Return what becomes of the object of a decision when all goes that may go for the target."""
-    decisions, _ = decide_for_target(judged.before_target, judged.by_rules, is_endless=True)
+    # Few policies have one.
+    from dockersweep.policy.planning.target import decide_for_target
+
+    decisions, _ = decide_for_target(judged.before_target, target, judged.by_rules, is_endless=True)
     return next(one for one in decisions if (one.kind, one.id) == (decision.kind, decision.id))
 
 
 def _forecast(judge: Judge, item: Object, decision: Decision) -> Forecast:
     """Return when an object can go by the rules; the space target is only known for now."""
     if _is_for(decision):
-        return Forecast(when="now", text="now, for the space target", rules=(TARGET,))
+        return Forecast(when="now", text="now, for the space target", rules=(SPACE_TARGET,))
     return forecast(judge, item)
 
 

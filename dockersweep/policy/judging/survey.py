@@ -11,7 +11,6 @@ from dockersweep.model.inventory import Inventory, Object, ObjectRef
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.storage import SizeBase
 from dockersweep.policy.bytes.layer_graph import LayerGraph, find_layer_graph
-from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.bytes.reclaim import Reclaim
 from dockersweep.policy.bytes.sizes import Sizes, size_base
 from dockersweep.policy.bytes.totals import Totals
@@ -25,6 +24,7 @@ from dockersweep.policy.language.conditions import ConditionFacts
 
 if TYPE_CHECKING:
     from dockersweep.model.declared import Declarations
+    from dockersweep.policy.bytes.on_disks import OnDisks
     from dockersweep.policy.judging.declared import DeclaredObjects
 
 
@@ -95,8 +95,11 @@ class Survey(Struct, frozen=True, dict=True):
         return Reclaim(self.layer_graph)
 
     @cached_property
-    def on_disks(self) -> OnDisks:
+    def on_disks(self) -> "OnDisks":
         """Which disks the objects lie on."""
+        # Only a target asks, and what a sweep has freed.
+        from dockersweep.policy.bytes.on_disks import OnDisks
+
         return OnDisks(self.inventory, self.layer_graph)
 
     @cached_property

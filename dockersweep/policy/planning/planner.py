@@ -1,6 +1,6 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -12,11 +12,10 @@ from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.bytes.reclaim import Prediction
 from dockersweep.policy.judging.foreseen import Foreseen
 from dockersweep.policy.judging.holders import Holders
-from dockersweep.policy.judging.judge import Judge
+from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.order import ORDER, after_holders
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone, exceeded
-from dockersweep.policy.planning.target import decide_for_target
 
 T = TypeVar("T")
 
@@ -28,7 +27,7 @@ def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE, asked
     names of the disks that it removed that for, where the engine lies on several.
     """
     judge = Judge(survey, policy)
-    decisions, target = decide_for_target(judge, judge.decide_all(), again=asked_before)
+    decisions, target = with_target(judge, judge.decide_all(), asked_before)
     return plan_of_decisions(judge, decisions, target, before)
 
 
@@ -39,10 +38,23 @@ def foresee(survey: Survey, policy: Policy) -> Foreseen:
         going = [case.ref for case in judge.let_go_all()]
         return Foreseen(going, survey.reclaim.together(going), warnings_of(judge), judge.decide_again)
     # What goes for space is chosen by what the rules decide of all.
-    decisions, _ = decide_for_target(judge, judge.decide_all())
+    decisions, _ = with_target(judge, judge.decide_all())
     outline = outline_of(judge, decisions)
     told = {one.ref: one for one in decisions}
     return Foreseen(outline.going, outline.prediction, outline.warnings, told.__getitem__)
+
+
+def with_target(
+    judge: Judge, by_rules: Sequence[Decision], asked_before: Collection[str] = ()
+) -> tuple[tuple[Decision, ...], TargetVerdict | None]:
+    """Return what becomes of all objects by the rules and for the space target, and what that asks for; None where the
+    policy has none."""
+    if judge.policy.target is None:
+        return in_order(by_rules), None
+    # Few policies have one.
+    from dockersweep.policy.planning.target import decide_for_target
+
+    return decide_for_target(judge, judge.policy.target, by_rules, again=asked_before)
 
 
 def oldest_first(steps: Iterable[tuple[int | None, ObjectRef, T]], holders: Holders) -> Iterator[tuple[ObjectRef, T]]:

@@ -53,7 +53,7 @@ def _may_go(survey: Survey, policy: Policy) -> Iterator[str]:
     if lax.target is None:
         yield from (case.ref.id for case in judge.let_go_all() if case.ref.kind == "image")
     else:
-        decisions, _ = decide_for_target(judge, judge.decide_all(), is_endless=True)
+        decisions, _ = decide_for_target(judge, lax.target, judge.decide_all(), is_endless=True)
         yield from (one.id for one in decisions if one.kind == "image" and one.verdict == "remove")
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dockersweep.model.inventory import Container, Image, Network, Object, ObjectRef, Volume
 from dockersweep.model.naming import by_ref, objects_of
 from dockersweep.model.plan import Decision, TargetVerdict
-from dockersweep.model.policy import Remove, Target
+from dockersweep.model.policy import SPACE_TARGET, Remove, Target
 from dockersweep.model.reason import Fact, ForSpace, OnlyByRule, Reason
 from dockersweep.model.restarts import restart_of, restarts_by_itself
 from dockersweep.policy.judging.aged import aged
@@ -25,23 +25,18 @@ from dockersweep.policy.judging.order import in_order_of_removal
 from dockersweep.policy.judging.rulings import Case, released
 from dockersweep.policy.planning.asking_disks import Asked, verdict_on, what_is_asked
 
-RULE = "space target"
-
 _Entry = tuple[datetime, str, Case]
 """Since when an object is of no use, its id, and the object."""
 
 
 def decide_for_target(
-    judge: Judge, by_rules: Sequence[Decision], is_endless: bool = False, again: Collection[str] = ()
-) -> tuple[tuple[Decision, ...], TargetVerdict | None]:
-    """Return the decisions of the rules, with those that the target changes, and what the target asks for.
+    judge: Judge, target: Target, by_rules: Sequence[Decision], is_endless: bool = False, again: Collection[str] = ()
+) -> tuple[tuple[Decision, ...], TargetVerdict]:
+    """Return the decisions of the rules, with those that the target of their policy changes, and what it asks for.
 
     Where it `is_endless`, all goes that may go for it, whatever that frees. `again` has the names of the disks that a
     first round was for.
     """
-    target = judge.policy.target
-    if target is None:
-        return in_order(by_rules), None
     choice = _Choice(target, judge, by_rules, what_is_asked(target, judge.survey, again), is_endless)
     if choice.begins or is_endless:
         choice.choose()
@@ -121,8 +116,8 @@ class _Choice:
     def _why_not(self, case: Case) -> Reason:
         """Return why an object stays that could have gone."""
         if any(self._lies_on(case.ref, one) for one in self._asked if one.want.begins):
-            return Reason(code="enough", rule=RULE, about=Fact(name="enough"))
-        return Reason(code="no-rule", rule=RULE, about=Fact(name="on-another-disk"))
+            return Reason(code="enough", rule=SPACE_TARGET, about=Fact(name="enough"))
+        return Reason(code="no-rule", rule=SPACE_TARGET, about=Fact(name="on-another-disk"))
 
     def _entry(self, ref: ObjectRef, listed: Mapping[ObjectRef, Object]) -> _Entry | None:
         """Return the place of an object in the order, None where it may not go."""
@@ -144,19 +139,19 @@ class _Choice:
         if self._target.spare_registry_less == "never" and _is_local(case.item):
             never = Fact(name="not-recoverable")
         if never is not None:
-            return Reason(code="no-rule", rule=RULE, about=never)
+            return Reason(code="no-rule", rule=SPACE_TARGET, about=never)
         if case.since is None:
             about = replace(why_unknown(case.item), asked_for="last-use")
-            return Reason(code="age-unknown", rule=RULE, about=about)
+            return Reason(code="age-unknown", rule=SPACE_TARGET, about=about)
         against = self._age.against(case.item, case.since, case.used_until)
-        return None if against is None else Reason(code=against.code, rule=RULE, about=against.about)
+        return None if against is None else Reason(code=against.code, rule=SPACE_TARGET, about=against.about)
 
     def _let_go(self, case: Case) -> list[ObjectRef]:
         """Let an object go, and what the rules remove now that it does not hold it; return what stays of that."""
         watch = self._judge.survey.watch
         age = None if case.since is None else aged(case.item, case.since, self._judge.now, watch)
-        reason = Reason(code="space", rule=RULE, about=ForSpace(age=age))
-        self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, RULE)))
+        reason = Reason(code="space", rule=SPACE_TARGET, about=ForSpace(age=age))
+        self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, SPACE_TARGET)))
         self._steps.add(case.ref)
         staying: list[ObjectRef] = []
         waiting = [(ref, case.ref) for ref in self._judge.held_by(case.ref)]
