@@ -72,6 +72,11 @@ def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
         assert message in warning.text
 
 
+def test_datasets_of_zfs_are_not_in_the_folder(tmp_path: Path) -> None:
+    told = [read_folder(engine_of(tmp_path, image_store=store), NOTHING, 60)[0] for store in ("overlay2", "zfs")]
+    assert [[one.is_whole for one in folder.on_disks] for folder in told if folder] == [[True], [False]]
+
+
 def test_a_store_that_is_left_behind_has_layers_or_snapshots(tmp_path: Path) -> None:
     engine = engine_of(tmp_path, image_store="containerd")
     assert told_stores(engine) == []

@@ -47,7 +47,8 @@ def walked(*places: Path) -> DiskBytes:
 def test_subvolumes_are_walked_where_the_mounts_are_known(folder: Path) -> None:
     assert folder.stat().st_dev != (folder / "one").stat().st_dev
     assert (walked(folder).low, walked(folder).high) == (MB, MB)
-    assert measure([folder]).high == 0
+    assert walked(folder).is_whole
+    assert (measure([folder]).high, measure([folder]).is_whole) == (0, False)
     assert walked(folder).changed_at == (folder / "one/file").stat().st_ctime
 
 
@@ -69,6 +70,8 @@ def test_what_is_mounted_in_a_subvolume_is_left_out(folder: Path, tmp_path: Path
     try:
         write(folder / "one/other/file")
         assert (folder / "one/other").stat().st_ino == 256
+        before = {point: mount for point, mount in read_mounts().items() if not point.startswith(str(folder))}
+        assert measure([folder], mounts=before).is_whole, "it was mounted meanwhile"
         (tmp_path / "link").symlink_to(folder)
         assert walked(folder).high == walked(tmp_path / "link" / "one").high == MB
     finally:

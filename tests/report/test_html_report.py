@@ -160,7 +160,7 @@ def test_the_policy_in_the_page_forbids_what_it_does_not_do_itself(
 
 @pytest.mark.parametrize(("width", "scheme"), WINDOWS)
 def test_a_page_is_accessible(browser: Browser, written: Callable[[Report], Path], width: int, scheme: Scheme) -> None:
-    with opened(browser, written(busy_report(40)), width, scheme=scheme) as watched:
+    with opened(browser, written(with_second_disk(busy_report(40), 5)), width, scheme=scheme) as watched:
         found = Axe().run(watched.page)
         assert found.violations_count == 0, found.generate_report()
         assert "color-contrast" in {one["id"] for one in found.response["passes"]}

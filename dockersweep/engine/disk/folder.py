@@ -19,6 +19,9 @@ _ABOUT = "the engine's folder"
 _DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs", "fuse-overlayfs")
 """Those that Docker has or had: each keeps its layers in a folder of its name."""
 
+_BESIDE_THE_FOLDER = ("zfs",)
+"""Drivers whose layers are file systems of their own, mounted in the engine's folder only while something uses them."""
+
 
 FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 
@@ -32,7 +35,8 @@ def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -
     try:
         places = find_stores(engine, listed)
         mounts = read_mounts()
-        on_disks = tuple(_on_disk(together, deadline, mounts) for together in by_disk(places))
+        shows_layers = engine.image_store not in _BESIDE_THE_FOLDER
+        on_disks = tuple(_on_disk(together, deadline, mounts, shows_layers) for together in by_disk(places))
         left_stores = tuple(_left_stores(engine, Path(places[0].path), deadline, mounts))
     except ForeignFolderError:
         return None, (_warning(f"not measured: {engine.root_dir} does not hold what this engine lists"),)
@@ -46,10 +50,14 @@ def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -
     return EngineFolder(size_bytes=size, left_stores=left_stores, on_disks=on_disks), ()
 
 
-def _on_disk(places: list[StorePlace], deadline: float, mounts: Mapping[str, Mount]) -> FolderOnDisk:
+def _on_disk(
+    places: list[StorePlace], deadline: float, mounts: Mapping[str, Mount], shows_layers: bool
+) -> FolderOnDisk:
     """Measure what lies on one disk; what is mounted below on another is a place of that one."""
-    size = measure([Path(place.real) for place in places], deadline, mounts).high
-    return FolderOnDisk(places=tuple(place.path for place in places), size_bytes=size)
+    size = measure([Path(place.real) for place in places], deadline, mounts)
+    return FolderOnDisk(
+        places=tuple(place.path for place in places), size_bytes=size.high, is_whole=size.is_whole and shows_layers
+    )
 
 
 def not_in_time(timeout_seconds: float) -> FolderReading:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockersweep.engine.disk.mounts import Mount, mount_of
+from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
 
 BLOCK_BYTES = 512
 """What st_blocks counts, whatever the file system's own blocks are."""
@@ -30,6 +30,8 @@ class DiskBytes:
     changed_at: float | None = None
     """When anything in these places was last written, made, moved or removed, in seconds since 1970; the folders that
     are the places themselves do not count. None where there is nothing in them."""
+    is_whole: bool = True
+    """False where something there is of another file system that is mounted nowhere, as far as is told."""
 
 
 def measure(
@@ -63,6 +65,7 @@ class _Walk:
         self._now = time.time()
         self._changed_at = -math.inf
         self._single = self._inodes = 0
+        self._is_whole = True
         self._links_left: dict[_Inode, int] = {}
         self._linked: dict[_Inode, int] = {}
 
@@ -92,7 +95,11 @@ class _Walk:
                 state = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if entry.path in mounts or (state.st_dev != device and not self._is_subvolume(entry.path, state)):
+            if entry.path in mounts:
+                continue
+            if state.st_dev != device and not self._is_subvolume(entry.path, state):
+                # What was mounted meanwhile is left out as all mounts are.
+                self._is_whole = self._is_whole and entry.path in read_mounts()
                 continue
             # The kernel sets the status change time whenever contents change, so that it is the later one; the
             # modification time can be set to anything, as archives do. Times of the future tell nothing.
@@ -135,4 +142,5 @@ class _Walk:
             self._single + sum(self._linked.values()),
             self._inodes + len(whole),
             None if self._changed_at == -math.inf else self._changed_at,
+            self._is_whole,
         )
