@@ -1,0 +1,135 @@
+"""Space targets on real engines that lie on several disks: the one that is short of space says what goes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import KINDS, EngineKind, kind
+from tests.rig.engines.litter import Litter
+from tests.rig.engines.truth_remote import far_away
+from tests.rig.running import dockersweep
+
+pytestmark = pytest.mark.engines
+
+MIB = 1 << 20
+SIZE = 6 * MIB
+ROUNDING = 64 << 10
+TARGET = 'version = 1\n[target]\norder = ["image", "volume"]\nolder_than = "0s"\n'
+
+
+class Usage(NamedTuple):
+    """What df prints of a disk."""
+
+    used: int
+    available: int
+
+    @property
+    def percent(self) -> float:
+        """The share that is used of what others than root can use."""
+        return 100 * self.used / (self.used + self.available)
+
+
+def df(place: Path | str) -> Usage:
+    told = subprocess.run(["df", "-B1", "--output=used,avail", place], capture_output=True, text=True, check=True)
+    used, available = told.stdout.splitlines()[1].split()
+    return Usage(int(used), int(available))
+
+
+@contextmanager
+def volumes_apart(one: EngineKind) -> Iterator[tuple[Engine, Path]]:
+    """An engine on a disk that is mostly free, with three images; and three volumes on one that is filled with them."""
+    with Engine(one, disks=(SmallDisk("", "ext4", 320 * MIB), SmallDisk("volumes", "ext4", 40 * MIB))) as engine:
+        litter = Litter(engine)
+        for number in range(3):
+            litter.image(f"app-{number}:1", layers={f"layer-{number}": SIZE})
+            litter.anonymous_volume(SIZE)
+        yield engine, engine.data_root / "volumes"
+
+
+def sweep(engine: Engine, target: str) -> tuple[int, Any]:
+    run = dockersweep("sweep", "--yes", "--policy", "-", "--format", "json", host=engine.url, stdin=TARGET + target)
+    return run.status, run.json()
+
+
+def removed(document: Any) -> list[str]:
+    return [one["kind"] for one in document["outcomes"] if one["status"] == "removed" and one["action"] == "remove"]
+
+
+@pytest.mark.parametrize("one", KINDS, ids=str)
+def test_only_what_lies_on_the_disk_that_is_short_goes(one: EngineKind) -> None:
+    with volumes_apart(one) as (engine, volumes):
+        before = df(volumes)
+        assert before.percent > 45 > df(engine.data_root).percent
+        status, document = sweep(engine, f'start_above = "{before.percent - 2:.1f}%"\nstop_below = "40%"\n')
+        target = document["target"]
+        assert (status, target["reached"]) == (0, True), target
+        assert set(removed(document)) == {"volume"}
+        after = df(volumes)
+        assert after.percent <= 40
+        # One fewer would not do.
+        assert 100 * (after.used + SIZE) / (before.used + before.available) > 40
+        freed = {disk["disk"]: disk["measured_bytes"] for disk in document["reclaimed"]["on_disks"]}
+        assert abs(freed[str(volumes)] - (before.used - after.used)) <= ROUNDING
+        assert (freed[str(engine.data_root)], target["freed_bytes"]) == (0, freed[str(volumes)])
+
+
+def test_what_is_free_on_another_disk_does_not_help() -> None:
+    with volumes_apart(kind("docker-28.5")) as (engine, volumes):
+        asked = df(volumes).available + 100 * MIB
+        assert df(engine.data_root).available > asked
+        policy = f'{TARGET}min_free = "{asked}B"\n'
+        plan = dockersweep("plan", "--policy", "-", host=engine.url, stdin=policy).stdout
+        assert f"Space target: {volumes}: " in plan
+        assert "this plan does not reach that" in plan
+        status, document = sweep(engine, f'min_free = "{asked}B"\n')
+        assert (status, document["target"]["reached"]) == (3, False)
+        assert removed(document) == ["volume"] * 3
+        assert document["target"]["text"].startswith(f"{volumes}: ")
+
+
+def test_a_size_is_what_the_engine_holds_on_each_disk() -> None:
+    with volumes_apart(kind("docker-28.5")) as (engine, volumes):
+        plan = dockersweep(
+            "plan", "--policy", "-", "--format", "json", host=engine.url, stdin=f'{TARGET}start_above = "15MB"\n'
+        ).json()
+        asked = {disk["disk"]: disk for disk in plan["target"]["disks"]}
+        assert set(asked) == {str(engine.data_root), str(volumes)}
+        held = 3 * SIZE - 15_000_000
+        for disk in asked.values():
+            assert held <= disk["wanted_bytes"] <= held + 2 * MIB
+        assert sorted(one["kind"] for one in plan["removals"]) == ["image", "volume"]
+
+
+@pytest.mark.parametrize("file_system", ["ext4", "xfs"])
+def test_a_containerd_of_the_system_has_a_disk_of_its_own(file_system: Any) -> None:
+    disks = (SmallDisk("", "ext4", 64 * MIB), SmallDisk(SYSTEM_CONTAINERD, file_system, 300 * MIB))
+    with Engine(kind("docker-28.5-containerd"), disks=disks, system_containerd=True) as engine:
+        litter = Litter(engine)
+        for number in range(4):
+            litter.image(f"app-{number}:1", layers={f"layer-{number}": 4 * SIZE})
+        litter.anonymous_volume(SIZE)
+        before = df(SYSTEM_CONTAINERD)
+        stop = before.percent - 12
+        status, document = sweep(engine, f'start_above = "{before.percent - 1:.1f}%"\nstop_below = "{stop:.1f}%"\n')
+        after = df(SYSTEM_CONTAINERD)
+        assert (status, document["target"]["reached"]) == (0, True), document["target"]
+        assert set(removed(document)) == {"image"}
+        assert after.percent <= stop
+        [freed] = [disk for disk in document["reclaimed"]["on_disks"] if disk["disk"] == SYSTEM_CONTAINERD]
+        assert abs(freed["measured_bytes"] - (before.used - after.used)) <= max(ROUNDING, freed["measured_bytes"] / 100)
+
+
+def test_from_afar_no_share_of_a_disk_is_known() -> None:
+    with volumes_apart(kind("docker-28.5")) as (engine, _), far_away(engine.recorder.path) as url:
+        policy = f'{TARGET}start_above = "1%"\n'
+        plan = dockersweep("plan", "--policy", "-", "--format", "json", host=url, stdin=policy).json()
+    assert (plan["target"]["begins"], plan["target"]["reached"], plan["removals"]) == (None, None, [])
+    assert "the engine's disk cannot be measured from here: it is on another machine" in plan["target"]["text"]
