@@ -59,6 +59,20 @@ def sweep(engine: Engine, target: str) -> tuple[int, Any]:
     return run.status, run.json()
 
 
+def planned(host: str, target: str) -> Any:
+    return dockersweep("plan", "--policy", "-", "--format", "json", host=host, stdin=TARGET + target + "\n").json()
+
+
+@contextmanager
+def covered(place: str) -> Iterator[None]:
+    """Let us see an empty folder there, as what is running already does not."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
 def removed(document: Any) -> list[str]:
     return [one["kind"] for one in document["outcomes"] if one["status"] == "removed" and one["action"] == "remove"]
 
@@ -97,9 +111,7 @@ def test_what_is_free_on_another_disk_does_not_help() -> None:
 
 def test_a_size_is_what_the_engine_holds_on_each_disk() -> None:
     with volumes_apart(kind("docker-28.5")) as (engine, volumes):
-        plan = dockersweep(
-            "plan", "--policy", "-", "--format", "json", host=engine.url, stdin=f'{TARGET}start_above = "15MB"\n'
-        ).json()
+        plan = planned(engine.url, 'start_above = "15MB"')
         asked = {disk["disk"]: disk for disk in plan["target"]["disks"]}
         assert set(asked) == {str(engine.data_root), str(volumes)}
         held = 3 * SIZE - 15_000_000
@@ -127,9 +139,19 @@ def test_a_containerd_of_the_system_has_a_disk_of_its_own(file_system: Any) -> N
         assert abs(freed["measured_bytes"] - (before.used - after.used)) <= max(ROUNDING, freed["measured_bytes"] / 100)
 
 
+def test_no_share_is_known_where_containerd_cannot_be_seen() -> None:
+    # As in a container that has the engine's own folder and no other.
+    disks = (SmallDisk("", "ext4", 64 * MIB),)
+    with Engine(kind("docker-28.5-containerd"), disks=disks, system_containerd=True) as engine:
+        Litter(engine).image("app:1", layers={"layer": SIZE})
+        with covered(SYSTEM_CONTAINERD):
+            assert "containerd's cannot be read" in planned(engine.url, 'start_above = "1%"')["target"]["text"]
+            assert planned(engine.url, 'min_free = "1TB"')["removals"] == []
+        assert planned(engine.url, 'start_above = "1%"')["removals"] != []
+
+
 def test_from_afar_no_share_of_a_disk_is_known() -> None:
     with volumes_apart(kind("docker-28.5")) as (engine, _), far_away(engine.recorder.path) as url:
-        policy = f'{TARGET}start_above = "1%"\n'
-        plan = dockersweep("plan", "--policy", "-", "--format", "json", host=url, stdin=policy).json()
+        plan = planned(url, 'start_above = "1%"')
     assert (plan["target"]["begins"], plan["target"]["reached"], plan["removals"]) == (None, None, [])
     assert "the engine's disk cannot be measured from here: it is on another machine" in plan["target"]["text"]

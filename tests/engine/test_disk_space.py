@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from dockersweep.engine.disk.blocks import read_storage_from_disk
-from dockersweep.engine.disk.disks import read_disks
+from dockersweep.engine.disk.disks import read_disks, read_unseen_kinds
 from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
 from dockersweep.model.disk import Disk
@@ -173,3 +173,28 @@ def test_the_disk_of_each_engine_is_measured_here_and_not_from_afar(engine: Engi
         assert_as_by_df(disk, engine.data_root)
     with far_away(engine.recorder.path) as url:
         assert list(told_disks(url)) == [None, None]
+
+
+def test_images_that_lie_in_a_containerd_that_is_not_found_are_on_no_known_disk(tmp_path: Path) -> None:
+    engine = msgspec.structs.replace(root_of(tmp_path / "engine", f"containers/{ONE}"), image_store="containerd")
+    (tmp_path / "engine/engine-id").write_text("ENGINE")
+    system = tmp_path / "containerd"
+    seen = listed(ONE, containers=(ONE,))
+
+    def unseen() -> tuple[str, ...]:
+        return read_unseen_kinds(engine, seen, system)
+
+    assert unseen() == ("container", "image", "build-cache")
+    assert read_unseen_kinds(msgspec.structs.replace(engine, image_store="overlay2"), seen, system) == ()
+    assert read_unseen_kinds(msgspec.structs.replace(engine, root_dir="/not/there"), seen, system) == ()
+    # One of another engine, or what is left there from before containerd's folder was moved, has not its images.
+    (system / "io.containerd.metadata.v1.bolt").mkdir(parents=True)
+    (system / "io.containerd.metadata.v1.bolt/meta.db").touch()
+    assert unseen() == ("container", "image", "build-cache")
+    blob = system / "io.containerd.content.v1.content/blobs/sha256" / ONE
+    blob.parent.mkdir(parents=True)
+    blob.touch()
+    assert unseen() == ()
+    (tmp_path / "engine/containerd").mkdir()
+    system.rename(tmp_path / "engine/containerd/daemon")
+    assert unseen() == ()

@@ -1,6 +1,7 @@
 """What goes for a space target: the least recently used, what that releases, and never what nothing allows."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -228,3 +229,26 @@ def test_a_further_round_is_for_the_disks_of_the_first_alone() -> None:
     assert lost.target is not None
     assert (lost.target.begins, lost.target.reached) == (None, None)
     assert "/mnt/gone: the engine's disk cannot be measured" in lost.target.text
+
+
+def test_a_share_is_refused_where_containerd_has_the_images_in_a_folder_that_was_not_found() -> None:
+    full = replace(
+        inventory(image("a", "a:1", size=300), volume("v", size=900)),
+        disk=disk("/var/lib/docker", 1000, 10),
+        on_no_known_disk=("container", "image", "build-cache"),
+        layers_bytes=300,
+    )
+
+    def asking(order: tuple[Kind, ...], text: str, **amount: Any) -> Plan:
+        target = Target(start_above=Space(text=text, **amount), order=order, older_than=NO_AGE)
+        policy = Policy(source="a test", protections=Protections(), rules=(), target=target)
+        return plan_of(full, policy, NOW)
+
+    unknown = asking(("volume", "image"), "80%", percent=80)
+    assert gone(unknown) == set()
+    assert unknown.target is not None
+    assert unknown.target.begins is None
+    assert "its folder or containerd's cannot be read" in unknown.target.text
+    # What is not containerd's lies on the disk that is known, and what the engine holds is known of all.
+    assert gone(asking(("volume",), "80%", percent=80)) == {"v"}
+    assert gone(asking(("image",), "1kB", size_bytes=1000)) == {"a"}

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores
+from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores, has_unseen_images
 from dockersweep.model.disk import Disk
-from dockersweep.model.inventory import Engine
+from dockersweep.model.inventory import Engine, Kind
+
+KINDS_OF_CONTAINERD: tuple[Kind, ...] = ("container", "image", "build-cache")
+"""What has a part in containerd's folder, where that is the image store."""
 
 
 def read_disks(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> tuple[Disk, ...]:
@@ -20,6 +23,18 @@ def read_disks(engine: Engine, listed: ListedObjects, system_containerd: Path = 
         return ()
     # Without its first nothing would say which is which.
     return tuple(disk for disk in disks if disk is not None) if disks and disks[0] is not None else ()
+
+
+def read_unseen_kinds(
+    engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD
+) -> tuple[Kind, ...]:
+    """Return the kinds of which something lies where it cannot be found, so that none of the engine's disks can be said
+    to be theirs."""
+    try:
+        return KINDS_OF_CONTAINERD if has_unseen_images(engine, listed, system_containerd) else ()
+    except (UnreadableStorageError, OSError):
+        # Then no disk is known either.
+        return ()
 
 
 def by_disk(places: list[StorePlace]) -> list[list[StorePlace]]:

@@ -48,7 +48,7 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
 def _folders(engine: Engine, listed: ListedObjects, system_containerd: Path) -> Iterator[Path]:
     root = own_folder(engine, listed)
     yield root
-    if engine.image_store == "containerd" and _is_the_engines(system_containerd, root, listed):
+    if engine.image_store == "containerd" and _folder_of_images(root, listed, system_containerd) == system_containerd:
         yield system_containerd
     # Podman's may be elsewhere (volume_path in containers.conf).
     of_volumes = {folder.parent for volume in listed.volumes if (folder := volume_folder(volume)) is not None}
@@ -62,16 +62,25 @@ def volume_folder(volume: Volume) -> Path | None:
     return place.parent if is_usual else None
 
 
-def _is_the_engines(system_containerd: Path, root: Path, listed: ListedObjects) -> bool:
-    """Whether a containerd that is a service of its own is the one that this engine uses, and has its images."""
+def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path) -> Path | None:
+    """Return the folder of the containerd that has the images of an engine whose data lie in `root`; None where it is
+    neither the engine's own nor the usual one of a service: `root` in containerd's config.toml may name any."""
     try:
-        if containerd_folder(root, system_containerd) != system_containerd:
-            return False
+        daemon = containerd_folder(root, system_containerd)
     except UnreadableStorageError:
+        return None
+    missing = [image for image in listed.images if not is_there(daemon / _CONTENTS / image.id.replace(":", "/"))]
+    return daemon if not listed.images or len(missing) < len(listed.images) / 2 else None
+
+
+def has_unseen_images(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> bool:
+    """Whether the images of an engine whose own folder is here lie in a containerd whose folder cannot be found.
+
+    Raises what `find_stores` does.
+    """
+    if engine.image_store != "containerd":
         return False
-    contents = system_containerd / _CONTENTS
-    missing = [image for image in listed.images if not is_there(contents / image.id.replace(":", "/"))]
-    return not listed.images or len(missing) < len(listed.images) / 2
+    return _folder_of_images(own_folder(engine, listed), listed, system_containerd) is None
 
 
 def _places(folder: Path, mounts: dict[str, Mount]) -> Iterator[StorePlace]:

@@ -14,7 +14,7 @@ import msgspec
 
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
 from dockersweep.engine.api.swarm import SwarmRole
-from dockersweep.engine.disk.disks import read_disks
+from dockersweep.engine.disk.disks import read_disks, read_unseen_kinds
 from dockersweep.engine.disk.folder import FolderReading, not_in_time, read_folder
 from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
 from dockersweep.engine.disk.ownership import ListedObjects
@@ -40,6 +40,7 @@ from dockersweep.model.inventory import (
     Engine,
     Image,
     Inventory,
+    Kind,
     Network,
     ScanWarning,
     Service,
@@ -86,7 +87,7 @@ def scan(
     walk = BackgroundCall(lambda: read_folder(reads.engine, listed, seconds)) if for_report and sizes else None
     stored = read_storage(reads, listed, known or {}, seconds if sizes else None, progress)
     leaks, leak_warnings = _leaks_in_time(reads.engine, listed, stored.storage, seconds) if walk else ((), ())
-    disks = _disks_in_time(reads.engine, listed, seconds)
+    disks, unseen = _disks_in_time(reads.engine, listed, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = _folder_in_time(walk, seconds)
     limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
@@ -105,6 +106,7 @@ def scan(
         storage=stored.storage,
         disk=disk,
         other_disks=disks[1:],
+        on_no_known_disk=unseen,
         folder=folder and msgspec.structs.replace(folder, leaks=leaks),
         cache_limit=limit,
         external=with_sizes(lists.external, stored.storage),
@@ -144,11 +146,12 @@ def _read_lists(reads: EngineReads, sizes: bool, seconds: float, progress: Progr
     )
 
 
-def _disks_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> tuple[Disk, ...]:
+def _disks_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> tuple[tuple[Disk, ...], tuple[Kind, ...]]:
+    reading = BackgroundCall(lambda: (read_disks(engine, listed), read_unseen_kinds(engine, listed)))
     try:
-        return BackgroundCall(lambda: read_disks(engine, listed)).result(seconds + GRACE_SECONDS)
+        return reading.result(seconds + GRACE_SECONDS)
     except TimeoutError:
-        return ()
+        return (), ()
 
 
 def _folder_in_time(walk: BackgroundCall[FolderReading] | None, seconds: float) -> FolderReading:

@@ -52,8 +52,10 @@ def what_is_asked(target: Target, survey: Survey, again: Collection[str] = ()) -
     nothing of the kinds is left there.
     """
     inventory = survey.inventory
-    if target.free_bytes is not None or len(inventory.disks) < 2:
-        return (Asked(space_wanted(target, inventory.disk, survey.totals.held_bytes)),)
+    is_unseen = not set(target.order).isdisjoint(inventory.on_no_known_disk)
+    if target.free_bytes is not None or len(inventory.disks) < 2 or is_unseen:
+        disk = None if is_unseen else inventory.disk
+        return (Asked(space_wanted(target, disk, survey.totals.held_bytes)),)
     numbers = {disk.name: number for number, disk in enumerate(inventory.disks)}
     names = again or [inventory.disks[number].name for number in survey.on_disks.of_kinds(target.order)]
     return tuple(_asked_on(name, numbers.get(name), target, survey) for name in names)
