@@ -195,6 +195,8 @@ class ReportedDisk(Struct, frozen=True, kw_only=True):
     """False where more of them lies there than could be measured."""
     remainder_bytes: Bytes | None
     """What of these folders is no object's; None where that is not known."""
+    reclaimable: Interval | None
+    """What the policy in force would free there; None where sizes are lengths."""
     filling: Filling | None
     """None where there is no ledger."""
 

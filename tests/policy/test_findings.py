@@ -240,7 +240,9 @@ def test_stopped_containers_that_come_back() -> None:
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        (disk(84.9), None),
+        (disk(84), None),
+        # As df prints it.
+        (disk(84.1), ("DS016", "warning", "the disk fills up: 85 % of its bytes are used")),
         (disk(85), ("DS016", "warning", "the disk fills up: 85 % of its bytes are used")),
         (disk(95), ("DS015", "critical", "the disk is nearly full: 95 % of its bytes are used")),
         (disk(100), ("DS015", "critical", "the disk is nearly full: 100 % of its bytes are used")),
@@ -296,10 +298,15 @@ def test_what_is_reserved_counts_as_df_counts_it() -> None:
     assert findings_in(disk=seen) == {}
     full = msgspec.structs.replace(disk(80), used_bytes=75 * GIGA)
     assert findings_in(disk=full) == {}
-    assert findings_in(disk=msgspec.structs.replace(disk(95), used_bytes=90 * GIGA))["DS016"].title == (
-        "the disk fills up: 95 % of its bytes are used"
+    assert findings_in(disk=msgspec.structs.replace(disk(94), used_bytes=90 * GIGA))["DS016"].title == (
+        "the disk fills up: 94 % of its bytes are used"
     )
     assert "DS015" in findings_in(disk=msgspec.structs.replace(disk(96), used_bytes=90 * GIGA))
+
+
+def test_a_disk_of_94_and_a_bit_is_nearly_full_and_does_not_also_fill_up() -> None:
+    assert sorted(findings_in(disk=disk(94.01, inodes_used=86))) == ["DS015"]
+    assert sorted(findings_in(disk=disk(94, inodes_used=86))) == ["DS016"]
 
 
 @pytest.mark.parametrize("ahead", [NOW + timedelta(minutes=1), datetime(9999, 12, 31, tzinfo=UTC)])

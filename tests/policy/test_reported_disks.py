@@ -8,10 +8,11 @@ import pytest
 from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk
 from dockersweep.model.inventory import Inventory
+from dockersweep.model.plan import Interval
 from dockersweep.model.report import Report, ReportedDisk
 from dockersweep.model.storage import Part, Storage
 from tests.policy.findings_of import GIGA, report
-from tests.rig.inventories import container, image, inventory, record, volume
+from tests.rig.inventories import ago, container, image, inventory, record, volume
 
 KILO = 1000
 
@@ -88,6 +89,22 @@ def test_each_disk_has_the_kinds_that_lie_on_it_and_its_own_remainder() -> None:
     assert told.warnings == ()
     counted = sum(row.size.low_bytes for row in told.shares)
     assert counted + (told.remainder_bytes or 0) == told.folder_bytes
+
+
+def test_each_disk_has_what_the_policy_would_free_there() -> None:
+    job = container("job", created=ago(days=40), image="sha256:a")
+    parts = (
+        *PARTS,
+        part("container:job", "containers/job", KILO, "snapshot:job"),
+        part("snapshot:job", "/var/lib/containerd/snapshots/3", 3 * KILO, "layer:a"),
+    )
+    now = seen(*FOLDERS, parts=parts)
+    told = report(msgspec.structs.replace(now, containers=(*now.containers, job)))
+    assert [row.reclaimable for row in told.disks] == [
+        Interval(low_bytes=size, high_bytes=size) for size in (12 * KILO, 0, 3 * KILO)
+    ]
+    assert told.reclaimable.low_bytes == 15 * KILO
+    assert [row.reclaimable for row in report(seen(*FOLDERS, storage=None)).disks] == [None] * 3
 
 
 def test_the_same_folders_on_one_disk_have_one_row() -> None:

@@ -17,7 +17,7 @@ from dockersweep.report.disk.page.line_drawing import drawing
 from dockersweep.report.disk.page.treemap import Box, Leaf, Map, tree, treemap
 from dockersweep.report.disk.page.trend_lines import disk_lines, kind_lines
 from dockersweep.report.disk.page.words import days, fine_percent, percent, rate
-from dockersweep.report.disk.words import state_words, trend_sentence
+from dockersweep.report.disk.words import state_words, trend_sentence, trend_sentences
 from tests.rig.inventories import NOW
 from tests.rig.reports import (
     GIGABYTE,
@@ -369,11 +369,15 @@ def test_of_several_disks_that_do_not_grow_the_fullest_is_told() -> None:
     assert without.sentences[1].startswith("/var/lib/docker/volumes: 94 %")
 
 
-def test_what_a_sweep_wins_is_not_told_of_several_disks() -> None:
-    """Nothing tells how much of what goes lies on which."""
-    assert trend_sentence(busy_report(40)).endswith("wins 2 weeks.")
-    assert "wins" not in trend_sentence(with_second_disk(busy_report(40)))
-    assert "of that the engine" not in " ".join(answer(with_second_disk(busy_report(40)), "What grows").sentences)
+def test_what_a_sweep_wins_is_told_of_each_disk() -> None:
+    assert trend_sentences(busy_report(40))[0].endswith("wins 2 weeks.")
+    seen = with_second_disk(busy_report(40), full_in_days=5)
+    assert [sentence.partition("Giving")[2] for sentence in trend_sentences(seen)] == [
+        " back 12.3 GB wins 2 weeks.", " back 1.00 GB wins 40 hours.",
+    ]  # fmt: skip
+    assert answer(seen, "When").sentences[-1] == "Giving back 1.00 GB wins 40 hours."
+    assert "wins" not in " ".join(step.why for step in first_steps(seen))
+    assert "of that the engine" not in " ".join(answer(seen, "What grows").sentences)
 
 
 def test_each_disk_has_a_drawing() -> None:

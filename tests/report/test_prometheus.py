@@ -41,7 +41,7 @@ DASHBOARD = HOME / "share/grafana/dockersweep.json"
 PROMTOOL = Path(sys.executable).with_name("promtool")
 DISK_SERIES = (
     "size_bytes", "used_bytes", "free_bytes", "inodes", "free_inodes", "folder_bytes", "remainder_bytes",
-    "full_in_seconds",
+    "reclaimable_bytes", "full_in_seconds",
 )  # fmt: skip
 BOX = "unix:///run/test.sock"
 
@@ -166,7 +166,8 @@ def test_each_disk_has_series_beside_those_of_the_main_one() -> None:
     second = {name: value(found, f"filesystem_{name}", disk="/var/lib/docker/volumes") for name in DISK_SERIES}
     assert second == {
         "size_bytes": 30 * GIGABYTE, "used_bytes": 15 * GIGABYTE, "free_bytes": GIGABYTE, "inodes": 1000,
-        "free_inodes": 10, "folder_bytes": 10 * GIGABYTE, "remainder_bytes": None, "full_in_seconds": 5 * DAY,
+        "free_inodes": 10, "folder_bytes": 10 * GIGABYTE, "remainder_bytes": None,
+        "reclaimable_bytes": GIGABYTE, "full_in_seconds": 5 * DAY,
     }  # fmt: skip
     assert value(found, "filesystem_size_bytes", disk="/var/lib/docker") == value(found, "disk_size_bytes")
     assert value(found, "filesystem_kind_bytes", disk="/var/lib/docker/volumes", kind="volume") == 9 * GIGABYTE

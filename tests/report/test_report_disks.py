@@ -39,6 +39,8 @@ def check(told: Any, *folders: list[str]) -> None:
     rows = told["disks"]
     assert told["folder_bytes"] == sum(row["folder_bytes"] for row in rows)
     assert told["remainder_bytes"] == sum(row["remainder_bytes"] for row in rows)
+    for bound in ("low_bytes", "high_bytes"):
+        assert sum(row["reclaimable"][bound] for row in rows) == told["reclaimable"][bound]
     shares = sum(one["size"]["low_bytes"] for one in told["shares"])
     assert shares == sum(size for row in rows for size in kinds(row).values())
     assert [one["about"] for one in told["warnings"]] == []
@@ -54,6 +56,10 @@ def test_volumes_that_fill_a_disk_of_their_own(one: EngineKind) -> None:
         volumes = f"{engine.data_root}/volumes"
         told = report(engine.url)
         check(told, [str(engine.data_root)], [volumes])
+        would_go = report(engine.url, "--older-than", "0s", "--named-volumes")
+        check(would_go, [str(engine.data_root)], [volumes])
+        assert would_go["disks"][1]["reclaimable"]["low_bytes"] == size_of(told, "volume")
+        assert would_go["disks"][0]["reclaimable"]["low_bytes"] > MB
         main, second = told["disks"]
         assert main["disk"] == told["disk"]
         assert second["disk"]["mount_point"] == volumes

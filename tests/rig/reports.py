@@ -91,6 +91,7 @@ def main_row(made: Report) -> ReportedDisk:
             for kind in ("image", "build-cache", "container", "volume")
         ),
         folder_bytes=made.folder_bytes, folder_is_whole=made.folder_is_whole, remainder_bytes=made.remainder_bytes,
+        reclaimable=made.reclaimable,
         filling=Filling(
             growth=growth[0], full_in_days=made.trend.full_in_days,
             full_in_days_soonest=made.trend.full_in_days_soonest, full_in_days_latest=made.trend.full_in_days_latest,
@@ -113,7 +114,7 @@ def with_second_disk(made: Report, full_in_days: float | None = None) -> Report:
     second = ReportedDisk(
         disk=disk, share="disk:/var/lib/docker/volumes",
         kinds=(KindOnDisk(kind="volume", size=exactly(9 * GIGABYTE)),), folder_bytes=10 * GIGABYTE,
-        folder_is_whole=False, remainder_bytes=None, filling=filling,
+        folder_is_whole=False, remainder_bytes=None, reclaimable=exactly(GIGABYTE), filling=filling,
     )  # fmt: skip
     return msgspec.structs.replace(made, disks=(main, second))
 

@@ -1,15 +1,15 @@
 """What of an engine lies on each of its disks, what else its folders take there, and how full the disk is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
 from dockersweep.model.disk import Disk
-from dockersweep.model.inventory import Kind, ScanWarning
+from dockersweep.model.inventory import Kind, ObjectRef, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import Filling, KindOnDisk, ReportedDisk, Trend
-from dockersweep.policy.bytes.disks import Region, regions_of, regions_of_parts
+from dockersweep.policy.bytes.disks import Region
 from dockersweep.policy.bytes.totals import share_of_disk
 from dockersweep.policy.disk_report.trend import filling_of
 from dockersweep.policy.judging.survey import Survey
@@ -20,7 +20,8 @@ class StoredOnDisk(Struct, frozen=True):
 
     region: Region
     kinds: Mapping[Kind, Interval] | None
-    """None where sizes are lengths."""
+    reclaimable: Interval | None
+    """Both None where sizes are lengths."""
 
     @property
     def folder_bytes(self) -> int | None:
@@ -47,14 +48,21 @@ class StoredOnDisk(Struct, frozen=True):
         return sum(size.low_bytes for size in (self.kinds or {}).values())
 
 
-def stored_on_disks(survey: Survey) -> list[StoredOnDisk]:
-    """Return what lies on each disk, the main one first; nothing where neither disks nor folders were read."""
-    inventory, regions = survey.inventory, regions_of(survey.inventory)
+def stored_on_disks(survey: Survey, going: Collection[ObjectRef]) -> list[StoredOnDisk]:
+    """Return what lies on each disk, the main one first; nothing where neither disks nor folders were read. `going` are
+    the objects that the policy would remove."""
+    regions = survey.on_disks.regions
     if survey.size_base == "lengths" or not regions:
-        return [StoredOnDisk(region, None) for region in regions]
-    numbers = regions_of_parts(survey.sizes.parts, regions, inventory.engine.root_dir)
-    kinds = survey.sizes.lying_in(numbers, len(regions))
-    return [StoredOnDisk(region, of_kinds) for region, of_kinds in zip(regions, kinds, strict=True)]
+        return [StoredOnDisk(region, None, None) for region in regions]
+    numbers = survey.on_disks.of_nodes
+    steps = survey.reclaim.steps(numbers)
+    for ref in going:
+        steps.add(ref)
+    freed = [steps.on_disk(number) for number in range(len(regions))]
+    return [
+        StoredOnDisk(region, kinds, Interval(low_bytes=here.low_bytes, high_bytes=here.high_bytes))
+        for region, kinds, here in zip(regions, survey.sizes.lying_in(numbers, len(regions)), freed, strict=True)
+    ]
 
 
 def folder_warnings(stored: Sequence[StoredOnDisk]) -> tuple[ScanWarning, ...]:
@@ -80,6 +88,7 @@ def reported_disks(stored: Sequence[StoredOnDisk], trend: Trend | None) -> tuple
             folder_bytes=one.folder_bytes,
             folder_is_whole=one.folder_is_whole,
             remainder_bytes=one.remainder_bytes,
+            reclaimable=one.reclaimable,
             filling=None if trend is None else _filling(disk, share, trend),
         )
         for one in stored

@@ -63,18 +63,19 @@ def _full(facts: FindingFacts, disk: Disk, least: float, below: float) -> Iterat
     # Some file systems have no blocks of their own, and report sizes of 0.
     if disk.usable <= 0:
         return
-    which, bytes_used = _which(facts, disk), 100 * disk.used / disk.usable
-    if least <= bytes_used < below:
+    which, percent = _which(facts, disk), percent_as_df(disk.used, disk.usable)
+    if least <= percent < below:
         text = f"{which}{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} are free"
-        percent = percent_as_df(disk.used, disk.usable)
-        yield Evidence(text, disk.used, rank=bytes_used, title=f"{which}{percent} % of its bytes are used")
+        rank = disk.used / disk.usable
+        yield Evidence(text, disk.used, rank=rank, title=f"{which}{percent} % of its bytes are used")
     if not disk.total_inodes or disk.free_inodes is None:
         return
     inodes_used = disk.total_inodes - disk.free_inodes
-    if least <= 100 * inodes_used / disk.total_inodes < below:
+    percent = percent_as_df(inodes_used, disk.total_inodes)
+    if least <= percent < below:
         text = f"{which}{disk.free_inodes:,} of {disk.total_inodes:,} inodes are free"
-        percent = percent_as_df(inodes_used, disk.total_inodes)
-        yield Evidence(text, rank=percent, title=f"{which}{percent} % of its inodes are used")
+        rank = inodes_used / disk.total_inodes
+        yield Evidence(text, rank=rank, title=f"{which}{percent} % of its inodes are used")
 
 
 def _which(facts: FindingFacts, disk: Disk) -> str:

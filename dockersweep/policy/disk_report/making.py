@@ -45,7 +45,7 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
     objects = reported_objects(survey, sizes, going, footprint)
     of_repositories = repositories(objects, footprint)
     trend = None if past is None else _trend(past.points, inventory)
-    stored = stored_on_disks(survey)
+    stored = stored_on_disks(survey, going)
     disks = reported_disks(stored, trend)
     facts = _facts(survey, policy, foreseen, past, objects, of_repositories, disks)
     findings, silenced = find_all(facts, policy.silenced_findings)

@@ -69,7 +69,7 @@ def folder_words(whole: Report | ReportedDisk) -> str:
 
 def contents_sentence(row: ReportedDisk) -> str:
     """Return what of the engine lies on one of several disks: "/srv (/dev/sdb1) holds 1.30 GB of the engine's: volumes
-    1.20 GB and remainder 100 MB"."""
+    1.20 GB and remainder 100 MB; 1.00 GB of that would go"."""
     disk = row.disk
     about = [words for words in (disk.device if disk.device != disk.name else "", reserved_words(disk)) if words]
     name = f"{disk.name} ({', '.join(about)})" if about else disk.name
@@ -77,4 +77,6 @@ def contents_sentence(row: ReportedDisk) -> str:
     if row.folder_bytes is None:
         return f"{name} holds {both(parts) or f'what lies in {both(disk.places)}'}."
     parts.append(f"remainder {format_size(row.remainder_bytes)}")
-    return f"{name} holds {folder_words(row)} of the engine's: {both(parts)}."
+    goes = row.reclaimable
+    would_go = "" if goes is None or goes.high_bytes == 0 else f"; {format_interval(goes)} of that would go"
+    return f"{name} holds {folder_words(row)} of the engine's: {both(parts)}{would_go}."

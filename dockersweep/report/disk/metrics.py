@@ -169,6 +169,10 @@ def _disks(report: Report, engine: str) -> Iterator[Metric]:
         "free_inodes": ("The inodes of a disk that are free.", lambda row: row.disk.free_inodes),
         "folder_bytes": ("What the engine's folders take on a disk, at least.", lambda row: row.folder_bytes),
         "remainder_bytes": ("What of that is no object's.", lambda row: row.remainder_bytes),
+        "reclaimable_bytes": (
+            "What the policy in force would give back on a disk, at least.",
+            lambda row: None if row.reclaimable is None else _low(row.reclaimable),
+        ),
         "full_in_seconds": (
             "When a disk is full at the rate of the last scans; left out where nothing tells.",
             lambda row: _seconds(row.filling.full_in_days if row.filling else None),

@@ -4,12 +4,14 @@ import shlex
 
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import short_id
+from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import (
     Finding,
     GrownShare,
     GrowthOfShare,
     Report,
+    ReportedDisk,
     ReportedObject,
     Share,
     ShareOfDisk,
@@ -77,9 +79,12 @@ def sizes_sentences(report: Report) -> str:
 
 def trend_sentences(report: Report) -> list[str]:
     """Return when the disk is full, or why that is not known; of several disks all for which it is known."""
-    fillings = [(row.disk.name, row.filling) for row in report.disks if row.filling is not None]
-    known = [f"{name}: {filling.text}." for name, filling in fillings if filling.growth.bytes_per_day is not None]
-    return known if known and has_several(report) else [trend_sentence(report)]
+    if not has_several(report):
+        return [trend_sentence(report)]
+    fillings = [(row, row.filling) for row in report.disks if row.filling is not None]
+    known = [(row, filling) for row, filling in fillings if filling.growth.bytes_per_day is not None]
+    told = [" ".join([f"{row.disk.name}: {filling.text}.", *won_on(row)]) for row, filling in known]
+    return told or [trend_sentence(report)]
 
 
 def trend_sentence(report: Report) -> str:
@@ -88,26 +93,36 @@ def trend_sentence(report: Report) -> str:
         return "No ledger tells what there was before."
     text = report.trend.text
     sentence = f"{text[:1].upper()}{text[1:]}."
-    won = won_sentence(report)
-    return f"{sentence} {won}" if won else sentence
+    return " ".join([sentence, *won_sentences(report)])
 
 
-def won_sentence(report: Report) -> str | None:
-    """Return how much later the disk is full after a sweep; None where nothing goes, or that is not known."""
-    won = won_words(report)
-    return None if won is None else f"Giving back {format_interval(report.reclaimable)} wins {won}."
+def won_sentences(report: Report) -> list[str]:
+    """Return how much later the only disk is full after a sweep; empty where nothing goes, or that is not known."""
+    return _won_sentence(report.reclaimable, won_words(report))
+
+
+def won_on(row: ReportedDisk) -> list[str]:
+    """Return the same of one of several disks."""
+    goes, filling = row.reclaimable, row.filling
+    if goes is None or filling is None or filling.full_in_days is None:
+        return []
+    return _won_sentence(goes, _won_words(goes, filling.growth.bytes_per_day or 0))
+
+
+def _won_sentence(goes: Interval, won: str | None) -> list[str]:
+    return [] if won is None else [f"Giving back {format_interval(goes)} wins {won}."]
 
 
 def won_words(report: Report) -> str | None:
-    """Return how much later the disk is full after a sweep: "less than an hour", "at most 3 days"."""
-    if has_several(report):
-        # Nothing tells how much of it lies on which.
+    """Return how much later the only disk is full after a sweep: "less than an hour", "at most 3 days"; None where
+    there are several, of which each wins something else."""
+    if has_several(report) or report.trend is None or report.trend.full_in_days is None:
         return None
-    goes = report.reclaimable
+    return _won_words(report.reclaimable, rate_of_disk(report.trend))
+
+
+def _won_words(goes: Interval, rate: int) -> str | None:
     size = goes.low_bytes if goes.high_bytes is None else goes.high_bytes
-    if report.trend is None or report.trend.full_in_days is None:
-        return None
-    rate = rate_of_disk(report.trend)
     if rate <= 0 or not size:
         return None
     seconds = DAY * size / rate

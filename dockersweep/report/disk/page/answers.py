@@ -24,7 +24,8 @@ from dockersweep.report.disk.words import (
     TITLE_OF_SHARE,
     former_words,
     rate_of_disk,
-    won_sentence,
+    won_on,
+    won_sentences,
     won_words,
 )
 from dockersweep.report.headline import NOUN_OF
@@ -274,15 +275,15 @@ def _full(report: Report) -> Answer:
     if has_several(report):
         row = min(report.disks, key=_until_full)
         question, filling, about = "When is a disk full?", row.filling, f"{row.disk.name}: {disk_sentence(row.disk)}"
+        won = won_on(row)
     else:
-        question, about = "When is the disk full?", disk_sentence(report.disk)
+        question, about, won = "When is the disk full?", disk_sentence(report.disk), won_sentences(report)
     if report.trend is None or filling is None:
         return Answer(question, _NO_TREND, (_NO_LEDGER, about))
     if report.disk is None:
         return Answer(question, _NO_TREND, (about,))
     if filling.full_in_days is None and not _is_known(filling):
         return Answer(question, _too_few(report.trend), (f"{capital(filling.text)}.", about))
-    won = [sentence for sentence in (won_sentence(report),) if sentence]
     short, why = _full_in(filling)
     # What is most likely stands before the rest, what may be after it.
     is_sure = filling.full_in_days is not None and filling.full_in_days_latest is not None
