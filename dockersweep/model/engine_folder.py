@@ -15,7 +15,10 @@ class LeftStore(Struct, frozen=True, kw_only=True):
     """The folder of it that is the largest."""
     driver: str
     size_bytes: Bytes | None
-    """Of all its folders, in disk blocks; None where it was not measured."""
+    """Of all that is its own, in disk blocks; None where it was not measured."""
+    places: tuple[str, ...] = ()
+    """All that is its own: a part of it that is left fails when the engine is switched back. Empty in older
+    inventories."""
 
 
 LeakKind = Literal["layer", "containerd", "podman", "volume", "container"]

@@ -102,6 +102,8 @@ class Fix(Struct, frozen=True, kw_only=True):
     """The [[rule]] for a policy file, as TOML; None where no rule fixes it."""
     text: str
     """What to do, as a sentence, with the command and the rule."""
+    places: tuple[str, ...] = ()
+    """The files and folders that the text says to take away while the engine is stopped."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import hidden_log_path
 from dockersweep.model.disk import Disk
+from dockersweep.model.engine_folder import LeftStore
 from dockersweep.model.inventory import Engine
 from tests.rig.inventories import ENGINE, image
 
@@ -87,11 +89,52 @@ def test_a_store_that_is_left_behind_has_layers_or_snapshots(tmp_path: Path) -> 
     assert told_stores(back) == []
     snapshots = tmp_path / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs"
     (snapshots / "snapshots" / "1").mkdir(parents=True)
-    assert told_stores(back) == [("containerd", str(snapshots))]
+    assert told_stores(back) == [("containerd", str(tmp_path / "containerd/daemon"))]
     assert told_stores(engine) == [("overlay2", str(tmp_path / "overlay2"))]
-    sizes = read_folder(engine, NOTHING, 60)[0]
-    assert sizes is not None
-    assert (sizes.left_stores[0].size_bytes or 0) > 1_000_000
+    assert (left_store(engine).size_bytes or 0) > 1_000_000
+
+
+def test_all_that_is_a_left_stores_own_is_told(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path, image_store="containerd")
+    (tmp_path / "image/overlay2/layerdb/sha256/abc").mkdir(parents=True)
+    cache = {"cache.db", "containerdmeta.db", "content/", "history.db", "metadata_v2.db", "snapshots.db"}
+    of_containerd = {"containerd-overlayfs/", "history_c8d.db"}
+    for name in (*cache, *of_containerd, "executor/"):
+        place = tmp_path / "buildkit" / name
+        place.parent.mkdir(exist_ok=True)
+        place.mkdir() if name.endswith("/") else place.touch()
+    names = {f"buildkit/{name.rstrip('/')}" for name in cache}
+    assert places(engine, tmp_path) == {"overlay2", "image/overlay2", *names}
+    # The build cache is that of whichever driver is in use.
+    assert places(msgspec.structs.replace(engine, image_store="vfs"), tmp_path) == {"overlay2", "image/overlay2"}
+    (tmp_path / "overlay2").rmdir()
+    assert places(engine, tmp_path) == {"image/overlay2", *names}
+    shutil.rmtree(tmp_path / "image/overlay2/layerdb")
+    (tmp_path / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1").mkdir(parents=True)
+    names = {f"buildkit/{name.rstrip('/')}" for name in of_containerd}
+    assert places(msgspec.structs.replace(engine, image_store="overlay2"), tmp_path) == {"containerd/daemon", *names}
+
+
+def test_a_damaged_database_of_containerd_tells_of_no_store(tmp_path: Path) -> None:
+    database = tmp_path / "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
+    database.parent.mkdir(parents=True)
+    for data in (b"damaged", b""):
+        database.write_bytes(data)
+        assert told_stores(engine_of(tmp_path, image_store="overlay2")) == []
+    database.unlink()
+    os.mkfifo(database)
+    assert told_stores(engine_of(tmp_path, image_store="overlay2")) == []
+
+
+def left_store(engine: Engine) -> LeftStore:
+    told = read_folder(engine, NOTHING, 60)[0]
+    assert told is not None
+    [store] = told.left_stores
+    return store
+
+
+def places(engine: Engine, root: Path) -> set[str]:
+    return {str(Path(place).relative_to(root)) for place in left_store(engine).places}
 
 
 def told_stores(engine: Engine) -> list[tuple[str, str]]:

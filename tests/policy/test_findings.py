@@ -194,6 +194,12 @@ def test_stores_that_are_left_behind() -> None:
     left = LeftStore(folder="/var/lib/docker/overlay2", driver="overlay2", size_bytes=4 * GIGA)
     finding = findings_in(folder=EngineFolder(size_bytes=9, left_stores=(left,)))["DS013"]
     assert (finding.size_bytes, finding.evidence) == (4 * GIGA, ("/var/lib/docker/overlay2 (overlay2): 4.00 GB",))
+    assert finding.fix.places == ("/var/lib/docker/overlay2",)
+    odd = msgspec.structs.replace(left, places=("/data/a b", "/data/image/overlay2"))
+    vfs = LeftStore(folder="/data/vfs", driver="vfs", size_bytes=1, places=("/data/vfs",))
+    fix = findings_in(folder=EngineFolder(size_bytes=9, left_stores=(vfs, odd)))["DS013"].fix
+    assert fix.places == ("/data/a b", "/data/image/overlay2", "/data/vfs")
+    assert "remove '/data/a b', /data/image/overlay2 and /data/vfs: all of these" in fix.text
     assert "DS013" not in findings_in(folder=EngineFolder(size_bytes=9))
 
 

@@ -43,7 +43,7 @@ def left_stores(facts: FindingFacts) -> Iterator[Evidence]:
     """Yield the folders of image stores that the engine used before it was switched to another."""
     for store in facts.inventory.folder.left_stores if facts.inventory.folder else ():
         text = f"{store.folder} ({store.driver}): {format_size(store.size_bytes)}"
-        yield Evidence(text, store.size_bytes, name=store.folder)
+        yield Evidence(text, store.size_bytes, places=store.places or (store.folder,))
 
 
 def disks_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
@@ -138,8 +138,9 @@ ENGINE_FINDINGS = (
         title_of_one="1 image store is left behind from before a switch of store",
         title_of_many="{} image stores are left behind from before a switch of store",
         fix=FixTemplate(
-            "set the engine back to the former store to see and remove what is in it, or, with the engine stopped "
-            "and when nothing of it is wanted, remove {name}",
+            "set the engine back to the former store to see and remove what is in it; or, when nothing of it is "
+            "wanted, stop the engine and all containers, and remove {places}: all of these, as the engine fails with "
+            "a part of a store when it is set back to it",
         ),
         find=left_stores,
     ),
@@ -160,7 +161,7 @@ ENGINE_FINDINGS = (
         title_of_one="the disk fills up: {}",
         title_of_many="the disk fills up: {}",
         fix=FixTemplate(
-            '{command}, and a policy with [target] start_above = "85%" for the days to come',
+            '{command}, and a policy with [target] start_above = "85%" and stop_below = "70%" for the days to come',
             command="dockersweep sweep",
         ),
         find=disks_that_fill_up,

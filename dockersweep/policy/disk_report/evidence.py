@@ -16,6 +16,8 @@ class Evidence(Struct, frozen=True):
     """What the fix names."""
     matched_by: str = ""
     """What a rule would match it by, where that is not its name."""
+    places: tuple[str, ...] = ()
+    """The files and folders that the fix says to take away."""
     title: str = ""
     """What the title says where it is no number of objects."""
 

@@ -21,7 +21,8 @@ class FixTemplate(Struct, frozen=True):
     """The fix of a finding, before its evidence is known."""
 
     text: str
-    """{command} and {rule} stand for those below, {name} for the name of the first object as a shell takes it."""
+    """{command} and {rule} stand for those below, {name} for the name of the first object as a shell takes it, and
+    {places} for all files and folders that are to be taken away."""
     command: str | None = None
     """Where there is one to begin with; with {name} as above."""
     rule: tuple[str, ...] = ()
@@ -35,11 +36,13 @@ class FixTemplate(Struct, frozen=True):
         patterns = every[0] if len(every) == 1 else f"[{', '.join(every)}]"
         command = None if self.command is None else self.command.format(name=name)
         lines = [line.format(pattern=every[0], patterns=patterns) for line in self.rule]
+        places = [place for one in shown for place in one.places]
         listed = f"a [[rule]] with {both(lines)}" if lines else ""
         return Fix(
             command=command,
             rule="".join(f"{line}\n" for line in ("[[rule]]", f'name = "{id_}"', *lines)) if lines else None,
-            text=self.text.format(name=name, command=command, rule=listed),
+            text=self.text.format(name=name, command=command, rule=listed, places=both(map(shlex.quote, places))),
+            places=tuple(places),
         )
 
 

@@ -1,0 +1,84 @@
+"""Image stores that an engine used before it was switched to another, and that nothing uses or removes any more.
+
+A store is all of its folders. With a part of one left the engine starts, and fails when it is switched back (tried on
+Docker 28.5): containerd's database names images and snapshots that are gone, so that those images do not run, nor do
+new ones with their layers; BuildKit's names layers that are gone, so that `docker system df` ends with an error.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dockersweep.engine.disk.bolt import BoltError, read_bolt
+from dockersweep.engine.disk.containerd import METADATA
+from dockersweep.engine.disk.containerd_metadata import SNAPSHOTTER
+from dockersweep.engine.disk.mounts import Mount
+from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.files import is_there
+from dockersweep.model.engine_folder import LeftStore
+from dockersweep.model.inventory import Engine
+
+_DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs", "fuse-overlayfs")
+"""Those that Docker has or had: each keeps its layers in a folder of its name."""
+_CACHE_OF_DRIVERS = ("cache.db", "containerdmeta.db", "content", "history.db", "metadata_v2.db", "snapshots.db")
+"""What BuildKit keeps for all of them together, below buildkit/."""
+_CACHE_OF_CONTAINERD = (f"containerd-{SNAPSHOTTER}", "history_c8d.db")
+
+
+def read_left_stores(engine: Engine, root: Path, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeftStore]:
+    """Yield the stores left behind in the folder of an engine; what is not measured by the deadline is of unknown size.
+
+    Podman keeps to the store that it began with, so only Docker leaves one. Each driver tells of its images and
+    containers below image/<driver>; an engine makes the empty folders of its own at every start, so that there must be
+    a layer too. Raises OSError.
+    """
+    if engine.flavour != "docker":
+        return
+    is_on_containerd = engine.image_store == "containerd"
+    for driver in _DRIVERS:
+        metadata = root / "image" / driver
+        if driver != engine.image_store and _holds_layers(metadata):
+            cache = _CACHE_OF_DRIVERS if is_on_containerd else ()
+            places = (root / driver, metadata, *(root / "buildkit" / name for name in cache))
+            yield _left_store(driver, places, deadline, mounts)
+    # As a service of its own containerd may hold what is not the engine's; started by the engine it does not.
+    daemon = root / "containerd" / "daemon"
+    if not is_on_containerd and _holds_images(daemon):
+        places = (daemon, *(root / "buildkit" / name for name in _CACHE_OF_CONTAINERD))
+        yield _left_store("containerd", places, deadline, mounts)
+
+
+def _holds_layers(metadata: Path) -> bool:
+    return _has_entries(metadata / "layerdb" / "sha256") or _has_entries(metadata / "layerdb" / "mounts")
+
+
+def _holds_images(daemon: Path) -> bool:
+    """With another store the engine runs containerd all the same, without images and snapshots. Where somebody has
+    removed the snapshots' folder alone, the images are still in the database."""
+    if _has_entries(daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}" / "snapshots"):
+        return True
+    if not is_there(daemon / METADATA):
+        return False
+    try:
+        schema = read_bolt(daemon / METADATA).bucket(b"v1")
+        namespaces = schema.buckets().values() if schema else ()
+        return any(images.buckets() for one in namespaces if (images := one.bucket(b"images")))
+    except (BoltError, OSError):
+        return False
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _left_store(driver: str, places: tuple[Path, ...], deadline: float, mounts: Mapping[str, Mount]) -> LeftStore:
+    there = [place for place in places if is_there(place)]
+    try:
+        size = measure(there, deadline, mounts).high
+    except (TooLateError, OSError):
+        size = None
+    return LeftStore(folder=str(places[0]), driver=driver, size_bytes=size, places=tuple(map(str, there)))
