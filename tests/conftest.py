@@ -64,11 +64,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for `engine` on every kind of engine, or on those that its marker names."""
-    if "engine" not in metafunc.fixturenames:
+    told = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark)}
+    if "engine" not in metafunc.fixturenames or "engine" in told:
         return
     marker = metafunc.definition.get_closest_marker("on_engines")
     chosen = [kind(name) for name in marker.args] if marker else KINDS
     metafunc.parametrize("engine", chosen, indirect=True, ids=str)
+
+
+def _names(parametrize: pytest.Mark) -> list[str]:
+    """The names of the parameters that it gives, which are told as a text or one by one."""
+    names = parametrize.args[0]
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

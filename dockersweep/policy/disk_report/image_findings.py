@@ -69,8 +69,8 @@ IMAGE_FINDINGS = (
         title_of_one="1 image is kept only by an old stopped container",
         title_of_many="{} images are kept only by old stopped containers",
         fix=FixTemplate(
-            "{command} where the container is of no use, then dockersweep sweep --all-images, which shows all "
-            "unused images that would go, and asks",
+            "{command} where the container is of no use; then dockersweep sweep --all-images, which shows all unused "
+            "images that would go, and asks, takes the image once it was unused for a day",
             command="docker rm {name}",
         ),
         find=kept_by_one_old_container,
