@@ -109,6 +109,19 @@ def test_what_is_free_on_another_disk_does_not_help() -> None:
         assert document["target"]["text"].startswith(f"{volumes}: ")
 
 
+def test_a_disk_that_was_not_over_what_starts_it_is_not_emptied_down_to_what_stops_it() -> None:
+    with volumes_apart(kind("docker-28.5")) as (engine, volumes):
+        Litter(engine).image("large:1", layers={"large": 40 * MIB})
+        stop = df(engine.data_root).percent - 2
+        assert 10 < stop < df(volumes).percent - 2
+        status, document = sweep(
+            engine, f'start_above = "{df(volumes).percent - 1:.1f}%"\nstop_below = "{stop:.1f}%"\n'
+        )
+        assert (status, document["target"]["reached"]) == (0, True), document["target"]
+        assert set(removed(document)) == {"volume"}
+        assert df(volumes).percent <= stop < df(engine.data_root).percent
+
+
 def test_a_size_is_what_the_engine_holds_on_each_disk() -> None:
     with volumes_apart(kind("docker-28.5")) as (engine, volumes):
         plan = planned(engine.url, 'start_above = "15MB"')

@@ -252,3 +252,16 @@ def test_a_share_is_refused_where_containerd_has_the_images_in_a_folder_that_was
     # What is not containerd's lies on the disk that is known, and what the engine holds is known of all.
     assert gone(asking(("volume",), "80%", percent=80)) == {"v"}
     assert gone(asking(("image",), "1kB", size_bytes=1000)) == {"a"}
+
+
+def test_a_container_does_not_go_for_the_disk_of_its_volumes() -> None:
+    seen = replace(
+        inventory(container("c", size=100, volumes=["held"]), volume("held", size=900), volume("idle", size=10)),
+        disk=disk("/var/lib/docker", 1000, 900),
+        other_disks=(disk("/var/lib/docker/volumes", 1000, 10),),
+    )
+    target = Target(start_above=Space(text="80%", percent=80), order=("container", "volume"), older_than=NO_AGE)
+    made = plan_of(seen, Policy(source="a test", protections=Protections(), rules=(), target=target), NOW)
+    assert gone(made) == {"idle"}
+    assert made.target is not None
+    assert made.target.reached is False
