@@ -70,6 +70,7 @@ def test_volumes_that_fill_a_disk_of_their_own(one: EngineKind) -> None:
         assert re.fullmatch(
             rf"the disk fills up: {volumes}: (8[89]|90) % of its bytes are used", found["DS016"]["title"]
         )
+        assert told["trend"]["points"][-1]["sizes"][f"disk:{volumes}"] == second["disk"]["used_bytes"]
         assert second["filling"]["text"].startswith("1 scan is not enough")
         text = " ".join(dockersweep("report", host=engine.url, COLUMNS="200").stdout.split())
         assert f"{volumes} (tmpfs) holds 29.4 MB of the engine's: volumes 29.4 MB and remainder" in text
