@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockersweep.engine.disk.blocks import read_storage_from_disk
+from dockersweep.engine.disk.blocks import MeasuredPlaces, read_storage_from_disk
 from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.disk.mounts import Mount, read_mounts
@@ -242,6 +242,22 @@ def test_one_volume_that_cannot_be_read_is_unknown_and_the_rest_stands(tmp_path:
         storage, unmeasured, *_ = read_storage_from_disk(local, ListedObjects((), (), tuple(volumes), ()), {}, 10)
     assert unmeasured == 1
     assert [part.high_bytes is None for part in storage.parts] == [True, False]
+
+
+def test_only_what_has_no_links_to_elsewhere_need_not_be_walked_again(tmp_path: Path) -> None:
+    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
+    volumes = []
+    for name in ("linked", "whole"):
+        folder = tmp_path / "volumes" / name / "_data"
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x" * 100_000)
+        volumes.append(msgspec.structs.replace(volume(name), mountpoint=str(folder)))
+    os.link(tmp_path / "volumes/linked/_data/file", tmp_path / "link")
+    volumes.append(msgspec.structs.replace(volumes[1], name="optional", options={"type": "nfs"}))
+    reading = read_storage_from_disk(local, ListedObjects((), (), tuple(volumes), ()), {}, 10)
+    whole = tmp_path / "volumes/whole"
+    assert reading.measured == (MeasuredPlaces((str(whole),), measure([whole]).low),)
 
 
 def test_a_left_over_of_a_failed_removal_keeps_nothing(tmp_path: Path) -> None:

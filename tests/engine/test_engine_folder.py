@@ -11,6 +11,7 @@ import pytest
 
 from dockersweep.engine.api.translate import container_from_details
 from dockersweep.engine.api.wire import WireContainerDetails
+from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.reading.cache_limit import read_cache_limit
@@ -18,6 +19,7 @@ from dockersweep.engine.reading.container_logs import hidden_log_path
 from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import LeftStore
 from dockersweep.model.inventory import Engine
+from tests.rig.engines.disks import Mounted, SmallDisk
 from tests.rig.inventories import ENGINE, image
 
 NOTHING = ListedObjects((), (), (), ())
@@ -56,6 +58,52 @@ def test_a_folder_behind_a_link_is_measured_where_it_is(tmp_path: Path) -> None:
     told = read_folder(msgspec.structs.replace(ENGINE, root_dir=str(tmp_path / "link")), NOTHING, 60)[0]
     assert told is not None
     assert (told.size_bytes or 0) > 1_000_000
+
+
+def test_what_has_been_measured_is_not_walked_again(tmp_path: Path) -> None:
+    root = tmp_path / "docker"
+    engine = engine_of(root)
+    part = MeasuredPlaces((str(root / "overlay2/layer"), str(root / "image/layer")), 7_000_000)
+    empty = size_of(engine)
+    for place in part.places:
+        Path(place).mkdir()
+        (Path(place) / "file").write_bytes(os.urandom(1_000_000))
+    assert 2_000_000 <= size_of(engine) - empty < 3_000_000
+    assert size_of(engine, part) == empty + 7_000_000
+    gone = MeasuredPlaces((str(root / "overlay2/gone"),), 5_000_000)
+    assert size_of(engine, part, gone) == empty + 7_000_000
+    # What is found under the real names is not what was measured under others.
+    (tmp_path / "link").symlink_to(root)
+    linked = msgspec.structs.replace(engine, root_dir=str(tmp_path / "link"))
+    assert size_of(linked, part) == size_of(engine)
+
+
+@pytest.mark.programs
+def test_what_lies_on_two_disks_is_walked_on_each(tmp_path: Path) -> None:
+    root = tmp_path / "docker"
+    disks = Mounted(tmp_path, root, (SmallDisk("overlay2"),), system_containerd=False)
+    try:
+        engine = engine_of(root)
+        parts = (
+            MeasuredPlaces((str(root / "overlay2/layer"), str(root / "image/layer")), 70_000_000),
+            MeasuredPlaces((str(root / "overlay2/whole"), str(root / "overlay2/link")), 5_000_000),
+        )
+        for part in parts:
+            Path(part.places[0]).mkdir(exist_ok=True)
+        told = read_folder(engine, NOTHING, 60, parts)[0]
+    finally:
+        disks.close()
+    assert told is not None
+    first, second = (one.size_bytes or 0 for one in told.on_disks)
+    assert first < 1_000_000
+    assert 5_000_000 <= second < 6_000_000
+
+
+def size_of(engine: Engine, *measured: MeasuredPlaces) -> int:
+    told = read_folder(engine, NOTHING, 60, measured)[0]
+    assert told is not None
+    assert told.size_bytes is not None
+    return told.size_bytes
 
 
 def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def read_storage_from_disk(
         parts = {part.id: part for part in (*_elsewhere(listed.images), *disk_parts, *_volumes(listed.volumes))}
         measuring = _Measuring(root, known, deadline)
         storage, unmeasured = measuring.storage(parts.values())
-        return DiskReading(storage, unmeasured, _in_registry(disk_parts), measuring.written)
+        return DiskReading(storage, unmeasured, _in_registry(disk_parts), measuring.written, tuple(measuring.measured))
     except _UNEXPECTED as error:
         raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {what_is_wrong(error)}") from error
 
@@ -63,6 +63,15 @@ class DiskReading(NamedTuple):
     """Whether an image was pulled or pushed, by its id, where that is recorded there."""
     written: Mapping[str, datetime]
     """When anything in a volume last changed, by its name."""
+    measured: "tuple[MeasuredPlaces, ...]"
+    """What need not be walked again to measure all of the folder."""
+
+
+class MeasuredPlaces(NamedTuple):
+    """The files and folders of one part, and what they take together: none has a link to anywhere else."""
+
+    places: tuple[str, ...]
+    size_bytes: int
 
 
 def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
@@ -119,6 +128,7 @@ class _Measuring:
         self._mounts = read_mounts()
         self.written: dict[str, datetime] = {}
         """When anything in a volume last changed, by its name, as far as volumes were measured."""
+        self.measured: list[MeasuredPlaces] = []
 
     def storage(self, disk_parts: Iterable[DiskPart]) -> tuple[Storage, int]:
         """Return the storage, and how many parts were not measured."""
@@ -126,6 +136,8 @@ class _Measuring:
         for part in disk_parts:
             size = self._size(part)
             unmeasured += size is None
+            if size is not None and size.low == size.high and size.is_whole and part.known_disk_bytes == 0:
+                self.measured.append(MeasuredPlaces(tuple(map(str, part.places)), size.low))
             parts.append(
                 Part(
                     id=part.id,
@@ -158,7 +170,12 @@ class _Measuring:
         if part.id.startswith(VOLUME) and measured.changed_at is not None:
             self.written[part.id.removeprefix(VOLUME)] = datetime.fromtimestamp(int(measured.changed_at), UTC)
         known = part.known_disk_bytes
-        return DiskBytes(measured.low + known, measured.high + known, measured.inodes + (known > 0))
+        return DiskBytes(
+            measured.low + known,
+            measured.high + known,
+            measured.inodes + (known > 0),
+            is_whole=measured.is_whole,
+        )
 
     def _below(self, part: DiskPart) -> str | None:
         """Return where a part lies, as a path from the root if that is above it."""

@@ -1,9 +1,10 @@
 """What an engine's folders take, disk by disk, and what in them no engine uses any more: only a report asks."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import by_disk
 from dockersweep.engine.disk.left_stores import read_left_stores
 from dockersweep.engine.disk.mounts import Mount, read_mounts
@@ -23,8 +24,11 @@ _BESIDE_THE_FOLDER = ("zfs",)
 FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 
 
-def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -> FolderReading:
-    """Return what an engine's folder takes, and what of it could not be read, as warnings.
+def read_folder(
+    engine: Engine, listed: ListedObjects, timeout_seconds: float, measured: Iterable[MeasuredPlaces] = ()
+) -> FolderReading:
+    """Return what an engine's folder takes, and what of it could not be read, as warnings. What has been `measured`
+    is not walked again.
 
     None where the engine is on another machine, or its folder is not there, not readable or not its own.
     """
@@ -33,7 +37,9 @@ def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -
         places = find_stores(engine, listed)
         mounts = read_mounts()
         shows_layers = engine.image_store not in _BESIDE_THE_FOLDER
-        on_disks = tuple(_on_disk(together, deadline, mounts, shows_layers) for together in by_disk(places))
+        disks = by_disk(places)
+        known = _known(measured, disks)
+        on_disks = tuple(_on_disk(together, deadline, mounts, known, shows_layers) for together in disks)
         left_stores = tuple(read_left_stores(engine, Path(places[0].path), deadline, mounts))
     except ForeignFolderError:
         return None, (_warning(f"not measured: {engine.root_dir} does not hold what this engine lists"),)
@@ -48,13 +54,31 @@ def read_folder(engine: Engine, listed: ListedObjects, timeout_seconds: float) -
 
 
 def _on_disk(
-    places: list[StorePlace], deadline: float, mounts: Mapping[str, Mount], shows_layers: bool
+    places: list[StorePlace],
+    deadline: float,
+    mounts: Mapping[str, Mount],
+    known: Mapping[str, int],
+    shows_layers: bool,
 ) -> FolderOnDisk:
     """Measure what lies on one disk; what is mounted below on another is a place of that one."""
-    size = measure([Path(place.real) for place in places], deadline, mounts)
+    size = measure([Path(place.real) for place in places], deadline, mounts, known)
     return FolderOnDisk(
         places=tuple(place.path for place in places), size_bytes=size.high, is_whole=size.is_whole and shows_layers
     )
+
+
+def _known(measured: Iterable[MeasuredPlaces], disks: list[list[StorePlace]]) -> dict[str, int]:
+    """Return what has been measured by its path, all of a part with its first place. A part that lies on several disks
+    is left out, as nobody knows how much of it lies on which."""
+    if any(place.path != place.real for together in disks for place in together):
+        return {}
+    # The longest first: what is mounted below another's place.
+    tops = sorted(((f"{one.path}/", number) for number, disk in enumerate(disks) for one in disk), reverse=True)
+    known: dict[str, int] = {}
+    for part in measured:
+        if len({next((disk for top, disk in tops if place.startswith(top)), None) for place in part.places}) == 1:
+            known |= dict.fromkeys(part.places, 0) | {part.places[0]: part.size_bytes}
+    return known
 
 
 def not_in_time(timeout_seconds: float) -> FolderReading:

@@ -35,16 +35,20 @@ class DiskBytes:
 
 
 def measure(
-    places: Iterable[Path], deadline: float = float("inf"), mounts: Mapping[str, Mount] | None = None
+    places: Iterable[Path],
+    deadline: float = float("inf"),
+    mounts: Mapping[str, Mount] | None = None,
+    measured: Mapping[str, int] | None = None,
 ) -> DiskBytes:
     """Return the disk bytes of files and of folders with all that is in them.
 
     A hard-linked file counts once, and for certain only where all its links are in these places. What is mounted
     there, on one of `mounts` or as another file system, is left out; subvolumes of a btrfs in `mounts` are not, and
-    what two of them have from one snapshot counts once. What has gone by now counts nothing. Raises TooLateError once
-    `time.monotonic()` is past the deadline, and OSError.
+    what two of them have from one snapshot counts once. What is in `measured` by its path counts what it has there, and
+    no inodes, and is not looked at. What has gone by now counts nothing. Raises TooLateError once `time.monotonic()` is
+    past the deadline, and OSError.
     """
-    walk = _Walk(deadline, mounts or {})
+    walk = _Walk(deadline, mounts or {}, measured or {})
     for place in places:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             walk.add(os.fspath(place))
@@ -59,9 +63,11 @@ _Inode = tuple[int, int, int]
 class _Walk:
     """Adds up what is met. A million files are no rarity, so what is done for each is done in one loop."""
 
-    def __init__(self, deadline: float, mounts: Mapping[str, Mount]) -> None:
+    def __init__(self, deadline: float, mounts: Mapping[str, Mount], measured: Mapping[str, int]) -> None:
         self._deadline = deadline
         self._mounts = mounts
+        self._passed_over = {**measured, **dict.fromkeys(mounts, 0)}
+        """What is not looked at, with the bytes that it counts."""
         self._now = time.time()
         self._changed_at = -math.inf
         self._single = self._inodes = 0
@@ -87,15 +93,16 @@ class _Walk:
 
     def _folder(self, entries: Iterable[os.DirEntry[str]], device: int, *, is_snapshot: bool) -> list[tuple[str, int]]:
         """Count what is in a folder, and return the folders there, each with the number of its device."""
-        mounts, now, changed_at = self._mounts, self._now, self._changed_at
+        passed_over, now, changed_at = self._passed_over, self._now, self._changed_at
         folders: list[tuple[str, int]] = []
         blocks = inodes = 0
         for entry in entries:
+            if entry.path in passed_over:
+                self._single += passed_over[entry.path]
+                continue
             try:
                 state = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
-                continue
-            if entry.path in mounts:
                 continue
             if state.st_dev != device and not self._is_subvolume(entry.path, state):
                 # What was mounted meanwhile is left out as all mounts are.

@@ -14,6 +14,7 @@ import msgspec
 
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
 from dockersweep.engine.api.swarm import SwarmRole
+from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import read_disks, read_unseen_kinds
 from dockersweep.engine.disk.folder import FolderReading, not_in_time, read_folder
 from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
@@ -84,12 +85,12 @@ def scan(
     """
     lists = _read_lists(reads, sizes, seconds, progress, for_report)
     listed = lists.objects
-    walk = BackgroundCall(lambda: read_folder(reads.engine, listed, seconds)) if for_report and sizes else None
     stored = read_storage(reads, listed, known or {}, seconds if sizes else None, progress)
-    leaks, leak_warnings = _leaks_in_time(reads.engine, listed, stored.storage, seconds) if walk else ((), ())
+    walks = for_report and sizes
+    leaks, leak_warnings = _leaks_in_time(reads.engine, listed, stored.storage, seconds) if walks else ((), ())
     disks, unseen = _disks_in_time(reads.engine, listed, seconds)
     disk = disks[0] if disks else None
-    folder, folder_warnings = _folder_in_time(walk, seconds)
+    folder, folder_warnings = _folder_in_time(reads.engine, listed, stored.measured, seconds) if walks else (None, ())
     limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
     inventory = Inventory(
         schema="dockersweep.inventory/1",
@@ -154,9 +155,12 @@ def _disks_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> tup
         return (), ()
 
 
-def _folder_in_time(walk: BackgroundCall[FolderReading] | None, seconds: float) -> FolderReading:
+def _folder_in_time(
+    engine: Engine, listed: ListedObjects, measured: tuple[MeasuredPlaces, ...], seconds: float
+) -> FolderReading:
     try:
-        return (None, ()) if walk is None else walk.result(seconds + GRACE_SECONDS)
+        walk = BackgroundCall(lambda: read_folder(engine, listed, seconds, measured))
+        return walk.result(seconds + GRACE_SECONDS)
     except TimeoutError:
         return not_in_time(seconds)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from dockersweep.engine.api.answers import ImageLayers
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
-from dockersweep.engine.disk.blocks import CACHED, read_storage_from_disk
+from dockersweep.engine.disk.blocks import CACHED, MeasuredPlaces, read_storage_from_disk
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.reading.image_layers import LayerReads, memory_keys, read_layers, wanted_images
@@ -34,6 +34,8 @@ class StorageReading:
     """Whether a registry has an image, by its id, where only the disk tells."""
     written: Mapping[str, datetime] = field(default_factory=dict)
     """When anything in a volume last changed, by its name, where its files were walked."""
+    measured: tuple[MeasuredPlaces, ...] = ()
+    """What need not be walked again to measure all of the engine's folder."""
 
 
 def read_storage(
@@ -67,7 +69,7 @@ def _in_blocks(engine: Engine, listed: ListedObjects, known: Remembered, walk_se
     }
     text = f"{unmeasured} parts were not measured within {walk_seconds:g} seconds and are of unknown size"
     warnings = (ScanWarning(about="disk blocks", text=text),) if unmeasured else ()
-    return StorageReading(storage, keep, warnings, from_disk.in_registry, from_disk.written)
+    return StorageReading(storage, keep, warnings, from_disk.in_registry, from_disk.written, from_disk.measured)
 
 
 def _in_lengths(
