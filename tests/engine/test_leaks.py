@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,12 +27,14 @@ from dockersweep.units import format_instant
 from tests.rig.engines.docker_registry import docker_registry
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
+from tests.rig.engines.podman_cli import podman
 from tests.rig.running import dockersweep
 
 MEGABYTE = 1_000_000
 GRAPHDRIVER = ("docker-20.10", "docker-26.1", "docker-28.5")
 _PATIENCE = 60.0
 _BUSY_SECONDS = 12
+_AGED = 20
 _QUIET = timedelta(seconds=3)
 """Without a change for so long nothing is in the making while an engine is busy."""
 
@@ -65,11 +70,12 @@ def quiet_leaks(engine: Engine) -> list[LeakedFolder] | None:
 def copied(place: Path, *names: str) -> Iterator[list[Path]]:
     """Copies of a folder or file beside it, with all its attributes; what is still there in the end goes."""
     copies = [place.with_name(name) for name in names]
-    for copy in copies:
-        subprocess.run(["cp", "-a", place, copy], check=True)
-    yield copies
-    for copy in copies:
-        subprocess.run(["rm", "-rf", copy], check=True)
+    try:
+        for copy in copies:
+            subprocess.run(["cp", "-a", place, copy], check=True)
+        yield copies
+    finally:
+        subprocess.run(["rm", "-rf", *copies], check=True)
 
 
 def moved_away(engine: Engine, found: Any) -> None:
@@ -94,11 +100,7 @@ def works(engine: Engine) -> None:
 def killed_during(engine: Engine, call: Callable[[], object], begun: Callable[[], bool]) -> None:
     """Kill the engine as soon as a call has begun to do something, and start it again."""
 
-    def asking() -> None:
-        with suppress(Exception):
-            call()
-
-    thread = threading.Thread(target=asking)
+    thread = threading.Thread(target=lambda: suppressed(call))
     thread.start()
     deadline = time.monotonic() + _PATIENCE
     while not begun() and time.monotonic() < deadline:
@@ -106,6 +108,12 @@ def killed_during(engine: Engine, call: Callable[[], object], begun: Callable[[]
     engine.kill()
     thread.join()
     engine.start()
+
+
+def suppressed(call: Callable[[], object]) -> None:
+    """Do what the engine's end breaks off."""
+    with suppress(Exception):
+        call()
 
 
 @contextmanager
@@ -146,6 +154,10 @@ def test_a_killed_load_leaves_a_layer_folder(engine: Engine, litter: Litter) -> 
     assert finding(engine, "DS021") is None
 
 
+def largest(folders: Iterable[Path]) -> Path:
+    return max(folders, key=lambda one: int(du(one)))
+
+
 def du(folder: Path) -> str:
     return subprocess.run(["du", "-s", "-B1", folder], capture_output=True, text=True, check=True).stdout.split()[0]
 
@@ -172,7 +184,7 @@ def test_a_restart_ends_a_removal_of_a_layer(engine: Engine, litter: Litter) -> 
 @pytest.mark.on_engines(*GRAPHDRIVER)
 def test_only_folders_that_the_engine_could_have_made_are_layers(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"data": 2 * MEGABYTE})
-    folder = max((engine.data_root / "overlay2").glob("?" * 64), key=lambda one: int(du(one)))
+    folder = largest((engine.data_root / "overlay2").glob("?" * 64))
     link = folder.with_name("cd" * 32)
     link.symlink_to(folder)
     with copied(folder, "ab" * 32, f"{folder.name}.bak", "lost+found") as (leak, *_):
@@ -183,9 +195,194 @@ def test_only_folders_that_the_engine_could_have_made_are_layers(engine: Engine,
     link.unlink()
 
 
+def ctr(engine: Engine, *words: str) -> list[str]:
+    """The command that runs containerd's own client on the engine's containerd."""
+    inside = ("nsenter", "--target", str(engine.pid), "--all")
+    return [*inside, "ctr", "--address", "/run/dk/containerd/containerd.sock", "--namespace", "moby", *words]
+
+
+def reasons(found: Any) -> dict[Path, str]:
+    """Why each path that the finding names is there, by the path."""
+    return {path: text.rpartition(" ago")[2] for path, text in zip(paths_in(found), found["evidence"], strict=True)}
+
+
+@pytest.mark.on_engines("docker-28.5-containerd")
+def test_containerd_collects_what_nothing_keeps(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1", layers={"data": 2 * MEGABYTE})
+    litter.container("job")
+    daemon = engine.data_root / "containerd" / "daemon"
+    content = daemon / "io.containerd.content.v1.content"
+    snapshot = largest((daemon / "io.containerd.snapshotter.v1.overlayfs" / "snapshots").iterdir())
+    blob = largest((content / "blobs" / "sha256").iterdir())
+    with (
+        unfinished(engine, content / "ingest") as (lost, resumable),
+        copied(snapshot, "999", "new-123", "999.bak") as (numbered, new, _),
+        copied(blob, "ab" * 32) as (copy,),
+    ):
+        found = finding(engine, "DS022")
+        assert reasons(found) == {
+            numbered: "",
+            new: "",
+            copy: "",
+            lost: ", a download that did not end",
+        }
+        # A start collects only where containerd's own database has something to collect.
+        engine.restart()
+        assert set(paths_in(finding(engine, "DS022"))) == {numbered, new, copy, lost}
+        command = found["fix"]["command"]
+        assert found["fix"]["text"].startswith(command)
+        done = subprocess.run(["sh", "-c", command], env=engine.environment(), check=True, capture_output=True)
+        assert b"collect:now" in done.stdout
+        until(lambda: finding(engine, "DS022") is None)
+        assert [one.exists() for one in (numbered, new, copy, lost, resumable)] == [False] * 4 + [True]
+    works(engine)
+
+
+@contextmanager
+def unfinished(engine: Engine, ingests: Path) -> Iterator[tuple[Path, Path]]:
+    """Two downloads that do not go on: one that containerd's database does not know, and one that may for a day."""
+    with subprocess.Popen(ctr(engine, "content", "ingest", "half"), stdin=subprocess.PIPE, cwd="/") as process:
+        assert process.stdin is not None
+        process.stdin.write(os.urandom(3 * MEGABYTE))
+        process.stdin.flush()
+        until(lambda: any(os.stat(one / "data").st_size >= 2 * MEGABYTE for one in ingests.iterdir()))
+        # What enters a namespace of processes is the parent of what runs there.
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        os.kill(int(children), signal.SIGKILL)
+    # Now nothing is written to it any more.
+    engine.restart()
+    [known] = ingests.iterdir()
+    ref = (known / "ref").read_text().replace("half", "lost")
+    try:
+        with copied(known, hashlib.sha256(ref.encode()).hexdigest()) as (lost,):
+            (lost / "ref").write_text(ref)
+            yield lost, known
+    finally:
+        shutil.rmtree(known)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until that is so."""
+    deadline = time.monotonic() + _PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.on_engines("docker-28.5-containerd")
+def test_what_a_killed_pull_left_is_kept_as_long_as_its_lease(engine: Engine, litter: Litter) -> None:
+    ingests = engine.data_root / "containerd/daemon/io.containerd.content.v1.content/ingest"
+    with docker_registry(engine) as registry:
+        name = f"{registry.address}/pulled:1"
+        litter.image(name, layers={f"pulled{number}": 30 * MEGABYTE for number in range(3)})
+        registry.push(name)
+        engine.docker("rmi", name)
+
+        def begun() -> bool:
+            with suppress(OSError):
+                return any(os.stat(one / "data").st_size > 2 * MEGABYTE for one in ingests.iterdir())
+            return False
+
+        pulling = threading.Thread(target=lambda: suppressed(lambda: registry.pull(name)))
+        pulling.start()
+        until(begun)
+        engine.kill()
+        pulling.join()
+    engine.start()
+    assert list(ingests.iterdir())
+    assert finding(engine, "DS022") is None
+
+
+PODMAN = ("podman-5.8", "podman-6.1")
+
+
+@pytest.mark.on_engines(*PODMAN)
+def test_podman_takes_away_what_its_lists_do_not_name(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1", layers={"data": 2 * MEGABYTE})
+    container = litter.container("job", state="created", writes=MEGABYTE)
+    root = engine.data_root
+    layer = largest((root / "overlay").glob("?" * 64))
+    with (
+        copied(layer, "ab" * 32, "old") as (of_layer, _),
+        copied(root / "overlay-containers" / container, "ab" * 32) as (of_container,),
+    ):
+        found = finding(engine, "DS023")
+        assert set(paths_in(found)) == {of_layer, of_container}
+        aside = root / "overlay" / "tempdirs" / "temp-dir-123"
+        aside.mkdir()
+        engine.restart()
+        # What a removal had moved aside.
+        assert not aside.exists()
+        found = finding(engine, "DS023")
+        assert set(paths_in(found)) == {of_layer, of_container}
+        assert found["fix"]["text"].startswith(found["fix"]["command"])
+        podman(engine, *shlex.split(found["fix"]["command"])[1:])
+        assert finding(engine, "DS023") is None
+    litter.start(container)
+    assert litter.wait(container) == 0
+    works(engine)
+
+
+DOCKER = (*GRAPHDRIVER, "docker-28.5-containerd")
+
+
+@pytest.mark.on_engines(*DOCKER)
+def test_a_folder_of_a_volume_becomes_one_with_the_next_start(engine: Engine, litter: Litter) -> None:
+    litter.volume("data", size=2 * MEGABYTE)
+    home = engine.data_root / "volumes"
+    (home / "of_a_person").mkdir()
+    with copied(home / "data", "restored", "lost+found") as (restored, _):
+        found = finding(engine, "DS024")
+        assert paths_in(found) == [restored]
+        engine.restart()
+        assert finding(engine, "DS024") is None
+        assert found["fix"]["command"] == "docker volume rm restored"
+        engine.docker(*found["fix"]["command"].split()[1:])
+        assert not restored.exists()
+    (home / "of_a_person").rmdir()
+    assert finding(engine, "DS024") is None
+    works(engine)
+
+
+@pytest.mark.on_engines(*DOCKER)
+def test_a_folder_of_a_container_stays_for_ever(engine: Engine, litter: Litter) -> None:
+    container = litter.container("job")
+    home = engine.data_root / "containers"
+    (home / container / "big.log").write_bytes(os.urandom(2 * MEGABYTE))
+    with copied(home / container, "ab" * 32, "cd" * 32, "job.bak") as (whole, half, _):
+        (half / "config.v2.json").unlink()
+        found = finding(engine, "DS025")
+        assert set(paths_in(found)) == {whole, half}
+        engine.restart()
+        engine.docker("container", "prune", "--force")
+        assert set(paths_in(finding(engine, "DS025"))) == {whole, half}
+        moved_away(engine, found)
+    works(engine)
+    assert finding(engine, "DS025") is None
+
+
+@pytest.mark.on_engines(*DOCKER)
+def test_a_container_that_the_engine_cannot_load_is_no_leak(engine: Engine, litter: Litter) -> None:
+    container = litter.container("job", writes=2 * MEGABYTE)
+    config = engine.data_root / "containers" / container / "config.v2.json"
+    (config.parent / "big.log").write_bytes(os.urandom(2 * MEGABYTE))
+    engine.stop()
+    text = config.read_text()
+    config.write_text("{")
+    engine.start()
+    assert litter.engine.wire.call("GET", "/containers/json", all="1") == []
+    assert finding(engine, "DS025") is None
+    assert finding(engine, "DS021") is None
+    engine.stop()
+    config.write_text(text)
+    engine.start()
+
+
 def test_what_a_busy_engine_makes_and_removes_is_no_leak(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"data": 3 * MEGABYTE})
     held = litter.container("held", writes=MEGABYTE)
+    for number in range(_AGED):
+        litter.image(f"aged:{number}", layers={f"aged{number}": MEGABYTE, f"aged-{number}": 1000})
     litter.volume("data", size=MEGABYTE)
     stop = threading.Event()
     failed: list[Exception] = []
@@ -207,6 +404,7 @@ def test_what_a_busy_engine_makes_and_removes_is_no_leak(engine: Engine, litter:
             lambda number: pulled(engine, registry),
             lambda number: committed(engine, held, number),
             lambda number: come_and_gone(engine, litter, number),
+            lambda number: removed_later(engine, number),
         ]
         if engine.kind.has_build_cache and engine.kind.name != "docker-20.10":
             steps.append(lambda number: built(engine, litter, number))
@@ -239,6 +437,12 @@ def come_and_gone(engine: Engine, litter: Litter, number: int) -> None:
     """A container with a volume of its own."""
     made = litter.container(f"come{number}", anonymous_volumes=["/data"], writes=2 * MEGABYTE)
     engine.wire.call("DELETE", f"/containers/{made}", v="1")
+
+
+def removed_later(engine: Engine, number: int) -> None:
+    """An image that has not changed for long when it goes."""
+    time.sleep(_BUSY_SECONDS / _AGED)
+    engine.wire.call("DELETE", f"/images/aged:{number}", tolerate=(404,))
 
 
 def built(engine: Engine, litter: Litter, number: int) -> None:

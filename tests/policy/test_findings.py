@@ -207,7 +207,13 @@ def leak(kind: LeakKind, size: int | None, hours: float = 2, path: str = "/d/1")
     return LeakedFolder(kind=kind, path=path, size_bytes=size, changed_at=ago(hours=hours), why="unnamed")
 
 
-LEAK_IDS: tuple[tuple[LeakKind, str], ...] = (("layer", "DS021"),)
+LEAK_IDS: tuple[tuple[LeakKind, str], ...] = (
+    ("layer", "DS021"),
+    ("containerd", "DS022"),
+    ("podman", "DS023"),
+    ("volume", "DS024"),
+    ("container", "DS025"),
+)
 
 
 @pytest.mark.parametrize(("kind", "id_"), LEAK_IDS)
@@ -222,13 +228,30 @@ def test_what_nobody_owns(kind: LeakKind, id_: str) -> None:
         "/d/my layer: 4.00 MB, last changed 2 days ago",
         "/d/2: 10.0 kB, last changed 2 hours ago",
     )
-    assert "'/d/my layer'" in finding.fix.text
+    names = {"podman": "prune --external", "volume": "docker volume rm 'my layer'"}
+    assert names.get(kind, "'/d/my layer'") in finding.fix.text
     # Together too small, in the making, of an unknown age.
     unknown = replace(large, changed_at=None)
     assert not set(told(small, leak(kind, 4 * MEGA, 0.9), unknown)) & {name for _, name in LEAK_IDS}
     assert set(told(large)) & {name for _, name in LEAK_IDS} == {id_}
     many = told(*(leak(kind, number * MEGA, path=f"/d/{number}") for number in range(1, 13)))[id_]
     assert (many.objects, len(many.evidence), many.evidence[0][:6]) == (12, 10, "/d/12:")
+
+
+def test_why_nobody_owns_it() -> None:
+    told = [
+        replace(leak("containerd", MEGA), why="lease-expired", expired_at=ago(days=3)),
+        replace(leak("containerd", MEGA), why="unkept"),
+        replace(leak("containerd", MEGA), why="ingest-abandoned"),
+        replace(leak("containerd", MEGA), why="removal-unfinished"),
+    ]
+    finding = findings_in(folder=EngineFolder(size_bytes=9, leaks=tuple(told)))["DS022"]
+    assert sorted(text.partition(" ago, ")[2] for text in finding.evidence) == [
+        "a download that did not end",
+        "its lease expired 3 days ago",
+        "left by a removal that did not finish",
+        "nothing keeps it",
+    ]
 
 
 def test_stopped_containers_that_come_back() -> None:

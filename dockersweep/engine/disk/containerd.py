@@ -59,6 +59,12 @@ def containerd_folder(root: Path, system_containerd: Path) -> Path:
     return max(known, key=lambda place: known[place].st_mtime_ns)
 
 
+def engine_namespace(root: Path) -> str:
+    """Return the namespace of containerd that the engine works in whose data lie in `root`. With remapped users it has
+    a folder and a namespace for each mapping: 100000.100000."""
+    return f"moby-{root.name}" if re.fullmatch(r"\d+\.\d+", root.name) else "moby"
+
+
 def find_parts(root: Path, daemon: Path, listed: Iterable[Container]) -> list[DiskPart]:
     """Return the parts, and what each needs, in the containerd image store of the engine whose data lie in `root`, and
     containerd's in `daemon`. The containers that the engine lists tell whose the layers of mounted images are.
@@ -66,10 +72,7 @@ def find_parts(root: Path, daemon: Path, listed: Iterable[Container]) -> list[Di
     Raises UnreadableStorageError where its metadata are not there or not as they are known to be.
     """
     try:
-        # With remapped users the engine has a folder and a namespace for each mapping: 100000.100000.
-        remapped = re.fullmatch(r"\d+\.\d+", root.name)
-        namespace = f"moby-{root.name}" if remapped else "moby"
-        namespaces = read_namespaces(daemon / METADATA, namespace)
+        namespaces = read_namespaces(daemon / METADATA, engine_namespace(root))
         records = BuildRecords.read(root / "buildkit" / f"containerd-{SNAPSHOTTER}" / "metadata_v2.db")
         containers = {name: root / "containers" / name for name in os.listdir(root / "containers")}
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}

@@ -6,7 +6,7 @@ See core/metadata/{buckets,gc,leases}.go of containerd.
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
@@ -16,6 +16,7 @@ SNAPSHOTTER = "overlayfs"
 _FLAT, _EXPIRES = "containerd.io/gc.flat", "containerd.io/gc.expire"
 _TEMPORARY = "buildkit/lease.temporary"
 _GO_TIME = struct.Struct(">BqI")
+_YEAR_1 = datetime(1, 1, 1, tzinfo=UTC)
 _PREFIXES = {"content": "blob", "image": "name", "container": "container of containerd"}
 _RUNNING = {b"containers": _PREFIXES["container"], b"sandboxes": "sandbox"}
 """What is there while it runs, by its bucket, each with what its id begins with: a pod's sandbox and its first
@@ -196,24 +197,47 @@ class _Reader:
             self._kept_with.setdefault(self._namespace.part_named(holder), []).append(owner)
 
 
-def leases_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
+def leases_of(namespace: Namespace, with_temporary: bool = False) -> Iterator[tuple[str, set[str]]]:
     """Yield the leases that hold, each with the ids of the parts that it keeps: of a flat one just what it names."""
     for key, lease in entries(namespace.bucket, b"leases"):
         labels = labels_of(lease)
         read_gc_labels(labels, SNAPSHOTTER)
         # What BuildKit holds for minutes after it has looked at an image, it lets go when any record is removed.
-        if _has_expired(labels) or (_TEMPORARY in labels and _EXPIRES in labels):
-            continue
-        held = {f"blob:{digest}" for digest in keys(lease, b"content")}
-        snapshots = lease.get(b"snapshots")
-        if isinstance(snapshots, Bucket):
-            of_ours = snapshots.buckets().get(SNAPSHOTTER.encode())
-            held |= {namespace.id_of("snapshot", one.decode()) for one in (of_ours.values() if of_ours else ())}
-        names = {f"name:{name}" for name in keys(lease, b"images")}
-        if _FLAT in labels:
-            yield key, held | {namespace.targets[name] for name in names if name in namespace.targets}
-        else:
-            yield key, namespace.reach(held | names)
+        is_temporary = _TEMPORARY in labels and _EXPIRES in labels
+        if not _has_expired(labels) and (with_temporary or not is_temporary):
+            yield key, _held_by(namespace, lease, labels)
+
+
+def expired_leases_of(namespace: Namespace) -> Iterator[tuple[str, datetime]]:
+    """Yield the ids of the parts that leases which have expired are on, each with when that was."""
+    for _, lease in entries(namespace.bucket, b"leases"):
+        labels = labels_of(lease)
+        if _has_expired(labels):
+            at = datetime.fromisoformat(labels[_EXPIRES])
+            yield from ((held, at) for held in _held_by(namespace, lease, labels))
+
+
+def held_ingests_of(namespace: Namespace) -> Iterator[bytes]:
+    """Yield what the content store calls the unfinished downloads that a lease holds, or that were begun without one
+    less than a day ago."""
+    leases = [lease for _, lease in entries(namespace.bucket, b"leases") if not _has_expired(labels_of(lease))]
+    held = {ref for lease in leases for ref in keys(lease, b"ingests")}
+    now_ns = (datetime.now(UTC) - _YEAR_1) // timedelta(microseconds=1) * 1000
+    for ref, ingest in entries(namespace.bucket, b"content", b"ingests"):
+        if ref in held or _instant_ns(bytes_of(ingest, b"expireat")) > now_ns:
+            yield bytes_of(ingest, b"ref")
+
+
+def _held_by(namespace: Namespace, lease: Entry, labels: Mapping[str, str]) -> set[str]:
+    held = {f"blob:{digest}" for digest in keys(lease, b"content")}
+    snapshots = lease.get(b"snapshots")
+    if isinstance(snapshots, Bucket):
+        of_ours = snapshots.buckets().get(SNAPSHOTTER.encode())
+        held |= {namespace.id_of("snapshot", one.decode()) for one in (of_ours.values() if of_ours else ())}
+    names = {f"name:{name}" for name in keys(lease, b"images")}
+    if _FLAT in labels:
+        return held | {namespace.targets[name] for name in names if name in namespace.targets}
+    return namespace.reach(held | names)
 
 
 def running_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:

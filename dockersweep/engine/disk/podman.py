@@ -16,6 +16,10 @@ _LARGEST_BYTES = 256_000_000
 """Of a list, which has some hundred bytes for each layer."""
 
 
+class _Named(msgspec.Struct):
+    id: str
+
+
 class _Layer(msgspec.Struct):
     id: str
     parent: str = ""
@@ -70,6 +74,17 @@ def _containers(folder: Path) -> Iterator[DiskPart]:
     for container in _stored_containers(folder):
         needs = (f"writable-layer:{container.layer}",) if container.layer else ()
         yield DiskPart(id=f"container:{container.id}", needs=needs, places=(folder / container.id,))
+
+
+def named_folders(root: Path) -> set[Path]:
+    """Return the folders of the layers and containers that the lists name."""
+    lists = (("overlay", "layers"), ("overlay-containers", "containers"))
+    return {
+        root / folder / one.id
+        for folder, name in lists
+        for file in (f"{name}.json", f"volatile-{name}.json")
+        for one in _read_list(root / f"overlay-{name}", file, list[_Named])
+    }
 
 
 def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, str, str]]:

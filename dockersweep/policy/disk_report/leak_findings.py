@@ -19,6 +19,9 @@ LEAST_BYTES = 1_000_000
 _WHY = {
     "unnamed": "",
     "removal-unfinished": ", left by a removal that did not finish",
+    "unkept": ", nothing keeps it",
+    "lease-expired": ", its lease expired",
+    "ingest-abandoned": ", a download that did not end",
 }
 
 
@@ -43,8 +46,12 @@ def leaks_of(facts: FindingFacts) -> Iterator[LeakedFolder]:
 
 def _evidence(facts: FindingFacts, leak: LeakedFolder) -> Evidence:
     age = format_duration(facts.seconds_since(leak.changed_at) or 0)
-    text = f"{leak.path}: {format_size(leak.size_bytes)}, last changed {age} ago{_WHY[leak.why]}"
-    return Evidence(text, leak.size_bytes, name=leak.path)
+    why = _WHY[leak.why]
+    if (expired := facts.seconds_since(leak.expired_at)) is not None:
+        why += f" {format_duration(expired)} ago"
+    text = f"{leak.path}: {format_size(leak.size_bytes)}, last changed {age} ago{why}"
+    # A volume has the name of its folder.
+    return Evidence(text, leak.size_bytes, name=leak.path.rpartition("/")[2] if leak.kind == "volume" else leak.path)
 
 
 LEAK_FINDINGS = (
@@ -58,5 +65,50 @@ LEAK_FINDINGS = (
             "what is still listed elsewhere ({name} and so on), start it, and delete that once everything runs",
         ),
         find=leaked("layer"),
+    ),
+    FindingRow(
+        "DS022",
+        "warning",
+        title_of_one="1 folder or file of containerd is kept by no image, container or lease",
+        title_of_many="{} folders and files of containerd are kept by no image, container or lease",
+        fix=FixTemplate(
+            "{command}, which has containerd collect, as it does when an image goes; then stop the engine, move "
+            "what is still listed elsewhere ({name} and so on), start it, and delete that once everything runs",
+            command="head -c 1024 /dev/zero | docker import - collect:now && docker rmi collect:now",
+        ),
+        find=leaked("containerd"),
+    ),
+    FindingRow(
+        "DS023",
+        "warning",
+        title_of_one="1 folder in Podman's storage is not in its lists",
+        title_of_many="{} folders in Podman's storage are not in its lists",
+        fix=FixTemplate(
+            "{command}, which removes what its lists do not name",
+            command="podman system prune --external --force",
+        ),
+        find=leaked("podman"),
+    ),
+    FindingRow(
+        "DS024",
+        "warning",
+        title_of_one="1 folder of a volume is of no volume that the engine knows",
+        title_of_many="{} folders of volumes are of no volume that the engine knows",
+        fix=FixTemplate(
+            "restart the engine, which makes each a volume again; look into it, and where nobody misses it, {command}",
+            command="docker volume rm {name}",
+        ),
+        find=leaked("volume"),
+    ),
+    FindingRow(
+        "DS025",
+        "warning",
+        title_of_one="1 folder of a container belongs to no container",
+        title_of_many="{} folders of containers belong to no container",
+        fix=FixTemplate(
+            "restart the engine and look again; then stop the engine, move what is still listed elsewhere ({name} and "
+            "so on), start it, and delete that once everything runs",
+        ),
+        find=leaked("container"),
     ),
 )

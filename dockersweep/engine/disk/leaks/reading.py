@@ -15,11 +15,16 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.engine.disk.bolt import BoltError
+from dockersweep.engine.disk.containerd import containerd_folder
+from dockersweep.engine.disk.leaks.containerd import unowned_contents
+from dockersweep.engine.disk.leaks.docker_objects import unowned_containers, unowned_volumes
 from dockersweep.engine.disk.leaks.graphdriver import unowned_layers
+from dockersweep.engine.disk.leaks.podman import unowned_in_storage
 from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned
 from dockersweep.engine.disk.mounts import Mount, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, own_folder
 from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD
 from dockersweep.engine.disk.walk import TooLateError, measure
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.engine_folder import LeakedFolder
@@ -29,6 +34,9 @@ from dockersweep.model.storage import Storage
 _ABOUT = "what nobody owns"
 _UNEXPECTED = (OSError, BoltError, UnreadableStorageError, msgspec.MsgspecError, ValueError, TypeError, LookupError)
 """What metadata that are damaged, or of a version that is not known, may lead to."""
+
+_COLLECTING_SECONDS = 5
+"""So long after a removal containerd may go on to collect what nothing keeps any more."""
 
 Look = Callable[[], Iterable[Unowned]]
 LeakReading = tuple[tuple[LeakedFolder, ...], tuple[ScanWarning, ...]]
@@ -46,10 +54,9 @@ def read_leaks(engine: Engine, listed: ListedObjects, storage: Storage, timeout_
     found: list[LeakedFolder] = []
     try:
         root = own_folder(engine, listed)
-        known = _known(root, storage)
         mounts = read_mounts()
-        for look in _looks(engine, root, known):
-            found += _twice(look, deadline, mounts)
+        for look, pause_seconds in _looks(engine, root, listed, storage):
+            found += _twice(look, pause_seconds, deadline, mounts)
     except TooLateError:
         return leaks_not_in_time(timeout_seconds)
     except _UNEXPECTED as error:
@@ -70,15 +77,27 @@ def _known(root: Path, storage: Storage) -> KnownFolders:
     return {os.path.join(root, part.folder) for part in storage.parts if part.folder is not None}
 
 
-def _looks(engine: Engine, root: Path, known: KnownFolders) -> Iterator[Look]:
-    if engine.flavour == "docker":
-        yield lambda: unowned_layers(root, engine.image_store, known)
+def _looks(engine: Engine, root: Path, listed: ListedObjects, storage: Storage) -> Iterator[tuple[Look, float]]:
+    """Yield the ways to look for what nobody owns, each with how long to wait before it is looked at again."""
+    known = _known(root, storage)
+    if engine.flavour == "podman":
+        yield lambda: unowned_in_storage(root, engine.image_store, known), 0
+        return
+    if engine.image_store == "containerd":
+        daemon = containerd_folder(root, SYSTEM_CONTAINERD)
+        yield lambda: unowned_contents(root, daemon, known), _COLLECTING_SECONDS
+    else:
+        yield lambda: unowned_layers(root, engine.image_store, known), 0
+    yield lambda: unowned_volumes(root, listed), 0
+    yield lambda: unowned_containers(root, listed, storage), 0
 
 
-def _twice(look: Look, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeakedFolder]:
+def _twice(look: Look, pause_seconds: float, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeakedFolder]:
     """Yield what is unowned at both looks. A removal lets go of a folder first and then empties it, so that what was
     still being emptied when it was measured has changed a moment ago."""
     measured = [_measured(one, deadline, mounts) for one in look()]
+    if measured:
+        time.sleep(max(0, min(pause_seconds, deadline - time.monotonic())))
     again = {str(one.path): one for one in look()} if measured else {}
     for leak in measured:
         if leak is not None and (now := again.get(leak.path)) is not None and now.why == leak.why:

@@ -1,0 +1,85 @@
+"""Where it cannot be told for certain what nobody owns, nothing is called a leak."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dockersweep.engine.disk.leaks import read_leaks
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.model.inventory import Engine
+from dockersweep.model.storage import Part, Storage
+from tests.rig.inventories import ENGINE, container
+
+NOTHING = ListedObjects((), (), (), ())
+ON_DISK = Storage(base="disk")
+ID = "ab" * 32
+
+
+def engine_of(root: Path) -> Engine:
+    """An engine with a layer folder, the folder of a volume and that of a container which nothing names."""
+    layers = root / "image/overlay2/layerdb"
+    for folder in (
+        f"overlay2/{ID}/diff",
+        "volumes/data/_data",
+        f"containers/{ID}",
+        "image/overlay2/imagedb/content/sha256",
+    ):
+        (root / folder).mkdir(parents=True)
+    (layers / "mounts").mkdir(parents=True)
+    (root / "engine-id").write_text("ENGINE")
+    return msgspec.structs.replace(ENGINE, root_dir=str(root))
+
+
+def told(engine: Engine, listed: ListedObjects = NOTHING, storage: Storage = ON_DISK, seconds: float = 60) -> list[str]:
+    """What is a leak, as paths below the folder."""
+    leaks, warnings = read_leaks(engine, listed, storage, seconds)
+    assert warnings == ()
+    return [one.path.removeprefix(f"{engine.root_dir}/") for one in leaks]
+
+
+def test_what_nothing_names(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path)
+    # Docker makes the database of volumes with its first start.
+    assert told(engine) == [f"overlay2/{ID}", f"containers/{ID}"]
+    listed = ListedObjects((container(ID, "created"),), (), (), ())
+    assert f"containers/{ID}" not in told(engine, listed)
+    parts = (Part(id=f"layer:{ID}", high_bytes=1, folder=f"overlay2/{ID}"),)
+    assert told(engine, storage=Storage(base="disk", parts=parts)) == [f"containers/{ID}"]
+    parts = (Part(id=f"container:{ID}", high_bytes=1, needs=("layer:x",)),)
+    assert told(engine, storage=Storage(base="disk", parts=parts)) == [f"overlay2/{ID}"]
+
+
+@pytest.mark.parametrize("place", ["layerdb/mounts/c/mount-id", "layerdb/mounts/c-host/team/app:1/init-id"])
+def test_a_mount_names_its_folder_however_deep_it_lies(tmp_path: Path, place: str) -> None:
+    engine = engine_of(tmp_path)
+    file = tmp_path / "image/overlay2" / place
+    file.parent.mkdir(parents=True)
+    file.write_text(ID)
+    assert told(engine) == [f"containers/{ID}"]
+
+
+@pytest.mark.parametrize("name", ["buildkit/snapshots.db", "volumes/metadata.db", "image/overlay2/layerdb/sha256"])
+def test_metadata_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    engine = engine_of(tmp_path)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(b"not a database")
+    leaks, (warning,) = read_leaks(engine, NOTHING, ON_DISK, 60)
+    assert leaks == ()
+    assert (warning.about, warning.text[:16]) == ("what nobody owns", "not looked for: ")
+    assert str(tmp_path / name) in warning.text
+
+
+def test_a_folder_that_may_not_be_the_engines(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path)
+    assert told(engine, storage=Storage(base="lengths", not_from_disk="it was not to be walked")) == []
+    (tmp_path / "engine-id").write_text("OTHER")
+    leaks, (warning,) = read_leaks(engine, NOTHING, ON_DISK, 60)
+    assert leaks == ()
+    assert "belongs to another engine" in warning.text
+
+
+def test_no_time_for_it(tmp_path: Path) -> None:
+    leaks, (warning,) = read_leaks(engine_of(tmp_path), NOTHING, ON_DISK, -1)
+    assert leaks == ()
+    assert warning.text == "not looked for within -1 seconds"
