@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.rig.engines import disks
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import KINDS, CannotDo, kind
+from tests.rig.engines.hosts import HOSTS, Host
+from tests.rig.engines.kinds import CannotDo
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios import SCENARIOS, Scenario, Step
 from tests.rig.engines.truth_trial import Prediction, Trial, put_on_trial, tolerance
@@ -80,11 +82,12 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     chosen = [scenario for scenario in SCENARIOS if not options.only or scenario.name in options.only]
     rows: list[Row] = []
-    for name in options.engine or [one.name for one in KINDS]:
-        with Engine(kind(name)) as engine:
+    disks.have_own_mounts()
+    for host in [one for one in HOSTS if not options.engine or one.name in options.engine]:
+        with host.engine() as engine:
             for scenario in chosen:
-                _tell(f"{name}: {scenario}")
-                rows += _rows(engine, scenario)
+                _tell(f"{host}: {scenario}")
+                rows += _rows(host, engine, scenario)
     sys.stdout.write(markdown(rows))
     return 0 if all(row.holds for row in rows) else 1
 
@@ -110,7 +113,7 @@ def _summary(rows: Sequence[Row]) -> Iterator[str]:
         yield f"docker system df is within 1 % of the disk in {close} of {len(near)}; its median error is {median:.0%}."
 
 
-def _rows(engine: Engine, scenario: Scenario) -> Iterator[Row]:
+def _rows(host: Host, engine: Engine, scenario: Scenario) -> Iterator[Row]:
     engine.wipe()
     try:
         scenario.litter(Litter(engine))
@@ -120,12 +123,12 @@ def _rows(engine: Engine, scenario: Scenario) -> Iterator[Row]:
     for step in scenario.steps:
         docker = _docker_says(engine, step)
         trial = put_on_trial(engine, step, _Installed(engine))
-        yield from _both(trial, f"{scenario}: {step.what}", docker)
+        yield from _both(host, trial, f"{scenario}: {step.what}", docker)
 
 
-def _both(trial: Trial, what: str, docker: int) -> Iterator[Row]:
+def _both(host: Host, trial: Trial, what: str, docker: int) -> Iterator[Row]:
     for prediction in (trial.near, trial.far):
-        yield Row(trial.kind.name, what, prediction, trial.truth(prediction), docker)
+        yield Row(host.name, what, prediction, trial.truth(prediction), docker)
 
 
 class _Installed:
@@ -173,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         "can read the engine's disk, and held against its blocks; `lengths` by one who has the engine's word only, and "
         "held against its own metadata. Fails where an interval does not hold what came back.",
     )
-    names = [one.name for one in KINDS]
+    names = [one.name for one in HOSTS]
     parser.add_argument("--engine", action="append", choices=names, help="one engine; repeatable; default: all")
     known = [scenario.name for scenario in SCENARIOS]
     parser.add_argument("--only", action="append", choices=known, metavar="SCENARIO", help=f"of {', '.join(known)}")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.hosts import ON_BTRFS, ON_SEVERAL, Host
 from tests.rig.engines.kinds import kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios import SCENARIOS, Scenario, Step
@@ -19,6 +20,7 @@ from tests.rig.engines.truth_trial import Interval, Prediction, Trial, faults, p
 from tests.rig.running import dockersweep
 
 # What takes an engine ten seconds to make is left to `tests/bench/truth`.
+ELSEWHERE = [one for one in SCENARIOS if one.name in ("shared base", "volumes", "leaks", "last layers")]
 QUICK = [scenario for scenario in SCENARIOS if not scenario.slow]
 
 
@@ -38,6 +40,20 @@ def test_what_is_predicted_comes_back(
         trial = put_on_trial(engine, step, document)
         record_property(f"{scenario}: {step.what}", json.dumps(trial.tells()))
         found += [f"{step.what}: {fault}" for fault in faults(trial)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("host", [*ON_SEVERAL, ON_BTRFS], ids=str)
+def test_what_is_predicted_comes_back_from_wherever_it_lies(host: Host) -> None:
+    found = []
+    with host.engine() as engine:
+        for scenario in ELSEWHERE:
+            engine.wipe()
+            scenario.litter(Litter(engine))
+            for step in scenario.steps:
+                trial = put_on_trial(engine, step, document)
+                found += [f"{scenario}, {step.what}: {fault}" for fault in faults(trial)]
     assert not found, "\n".join(found)
 
 

@@ -18,7 +18,7 @@ from docker import APIClient
 
 from dockersweep.engine.api.throw_away import MARKER_FILE
 from tests.rig.engines import cgroups, keeper, launch, rundir
-from tests.rig.engines.disks import Mounted, SmallDisk
+from tests.rig.engines.disks import SYSTEM_CONTAINERD, Mounted, SmallDisk
 from tests.rig.engines.kinds import EngineKind
 from tests.rig.engines.roots import FORKY_DOCKER
 from tests.rig.engines.wipe import NotEmptyError, empty
@@ -106,6 +106,11 @@ class Engine:
     def data_root(self) -> Path:
         """Where it keeps images, containers and volumes, as the machine sees it."""
         return self.run_directory / "data"
+
+    @property
+    def containerd_folder(self) -> Path:
+        """Where the containerd that has its images keeps them, if it is the store of its kind."""
+        return Path(SYSTEM_CONTAINERD) if self._system_containerd else self.data_root / "containerd" / "daemon"
 
     @property
     def log(self) -> str:

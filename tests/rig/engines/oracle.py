@@ -27,9 +27,9 @@ def pieces(engine: Engine) -> Pieces:
     if engine.kind.flavour == "podman":
         found = chain(_podman_layers(root), _podman_images(root))
     elif engine.kind.image_store == "containerd":
-        found = _containerd_parts(root)
+        found = _containerd_parts(engine.containerd_folder)
     else:
-        found = _overlay2_layers(root)
+        found = _graphdriver_layers(root, engine.kind.image_store)
     return {name: size for source in (found, _volumes(root), _logs(root)) for name, size in source}
 
 
@@ -39,31 +39,38 @@ def gone_bytes(before: Pieces, after: Pieces, *kinds: str) -> int:
     return sum(size for name, size in gone.items() if not kinds or name.split()[0] in kinds)
 
 
-def _overlay2_layers(root: Path) -> Iterator[tuple[str, int]]:
+_LAYERS = {"overlay2": ("overlay2", "diff"), "btrfs": ("btrfs/subvolumes", "")}
+"""By driver: the folder of its folders, and where in each of them the files are."""
+
+
+def _graphdriver_layers(root: Path, driver: str) -> Iterator[tuple[str, int]]:
     """Each folder of the driver: with the size that was counted when it was applied, or else what lies in it.
 
     The former are layers of images; the latter are writable layers, and what only the build cache knows.
     """
     applied = {}
-    for layer in _below(root / "image/overlay2/layerdb/sha256"):
+    layerdb = root / "image" / driver / "layerdb"
+    for layer in _below(layerdb / "sha256"):
         applied[(layer / "cache-id").read_text()] = int((layer / "size").read_text())
     # Docker 28.5 left one of an image mount behind, without that file, after its container had gone.
-    mounts = [mount / "mount-id" for mount in _below(root / "image/overlay2/layerdb/mounts")]
+    mounts = [mount / "mount-id" for mount in _below(layerdb / "mounts")]
     writable = {mount.read_text() for mount in mounts if mount.exists()}
-    for folder in _below(root / "overlay2"):
+    home, files = _LAYERS[driver]
+    for folder in _below(root / home):
         # What lies between an image and a container's writable layer is a mount point or two, and counted by nobody.
-        if not (folder / "diff").is_dir() or folder.name.endswith("-init"):
+        if not (folder / files).is_dir() or folder.name.endswith("-init"):
             continue
         if folder.name in applied:
             yield f"layer {folder.name}", applied[folder.name]
         else:
             kind = "writable" if folder.name in writable else "layer"
-            yield f"{kind} {folder.name}", used_below(folder / "diff").lengths
+            # A subvolume has all that is below it in it as well.
+            below = used_below(folder.with_name(f"{folder.name}-init")).lengths if driver == "btrfs" else 0
+            yield f"{kind} {folder.name}", used_below(folder / files).lengths - below
 
 
-def _containerd_parts(root: Path) -> Iterator[tuple[str, int]]:
+def _containerd_parts(daemon: Path) -> Iterator[tuple[str, int]]:
     """Blobs by their lengths; snapshots by their blocks and with their folders, which is how containerd counts them."""
-    daemon = root / "containerd/daemon"
     for blob in _below(daemon / "io.containerd.content.v1.content/blobs/sha256"):
         yield f"blob {blob.name}", blob.stat().st_size
     for snapshot in _below(daemon / "io.containerd.snapshotter.v1.overlayfs/snapshots"):

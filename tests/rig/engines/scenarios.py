@@ -15,6 +15,7 @@ from tests.rig.engines.heap import everything as everything_there_is
 from tests.rig.engines.kinds import CannotDo
 from tests.rig.engines.litter import BASE, Litter
 from tests.rig.engines.scenarios_layers import deletions, half_empty, hard_links, platforms_archive, small_files
+from tests.rig.engines.scenarios_leaks import leaks
 from tests.rig.engines.scenarios_registry import registry
 
 Cache = Literal["none", "goes", "stays"]
@@ -370,6 +371,11 @@ SCENARIOS = (
     Scenario("mounted images with their containers", _mounted_images, (Step("those that are stopped", _EVERYTHING),)),
     Scenario("orphaned container", _orphaned_container, (Step("without its image", ("--kind", "container")),)),
     Scenario("mount without its image", _mount_without_image, (Step("the container", ("--kind", "container")),)),
+    Scenario(
+        "leaks",
+        leaks,
+        (Step("one image", (*_IMAGES, "--keep-image", "app/two")), Step("all that is owned", _EVERYTHING)),
+    ),
     Scenario(
         "everything",
         _everything,

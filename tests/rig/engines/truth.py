@@ -49,8 +49,10 @@ NOTHING = Used(0, 0)
 
 
 def used(engine: Engine) -> Used:
-    """What the data root takes now, without the engine's books."""
-    return used_below(engine.data_root)
+    """What the data root takes now, and the images that lie elsewhere, without the engine's books."""
+    images = engine.containerd_folder
+    elsewhere = [] if engine.data_root in images.parents else [images]
+    return used_below(engine.data_root, *elsewhere)
 
 
 def used_below(*folders: Path) -> Used:

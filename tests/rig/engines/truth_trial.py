@@ -160,6 +160,9 @@ def faults(trial: Trial) -> Iterator[str]:
             yield f"{whose}: {prediction.total} ({prediction.base}) is off by {error:,}: {truth:,} came back"
         if prediction.total.width == 0 and prediction.of() != prediction.total:
             yield f"{whose}: the rows add up to {prediction.of()}, and the total is {prediction.total}"
+    if trial.kind.image_store == "btrfs":
+        # Its layers are not known to us on the disk; and what snapshots share has no owner there.
+        return
     if trial.near.base != "disk":
         yield f"near: the disk can be read, and sizes are {trial.near.base}"
     width, allowed = trial.near.total.width, allowed_width(trial, trial.truth(trial.near))
