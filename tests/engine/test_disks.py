@@ -123,7 +123,7 @@ def test_volumes_on_a_disk_of_their_own(one: EngineKind) -> None:
 
 @pytest.mark.parametrize("one", [one for one in KINDS if one.flavour == "docker"], ids=str)
 def test_layers_on_a_disk_of_their_own(one: EngineKind) -> None:
-    """Podman unmounts its folder of layers when it ends, whatever it is that is mounted there."""
+    """Podman itself unmounts what is mounted at its folder of layers: findings/podman-layers-disk.sh."""
     layers = one.image_store
     with Engine(one, disks=(SmallDisk(layers, "ext4"),)) as engine:
         littered(engine)
