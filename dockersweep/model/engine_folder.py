@@ -42,6 +42,24 @@ class LeakedFolder(Struct, frozen=True, kw_only=True):
     """When the lease on it expired."""
 
 
+class Artifact(Struct, frozen=True, kw_only=True):
+    """One of Podman's artifacts."""
+
+    name: str
+    """"quay.io/team/model:1"; its digest where it has no name."""
+    size_bytes: Bytes | None
+    """Of its files, in disk blocks, without those that an earlier one has too; None where they could not be read."""
+
+
+class ArtifactStore(Struct, frozen=True, kw_only=True):
+    """Podman's artifacts, which no list of its API for docker clients has."""
+
+    folder: str
+    size_bytes: Bytes
+    """Of all that lies there, in disk blocks."""
+    artifacts: tuple[Artifact, ...]
+
+
 class FolderOnDisk(Struct, frozen=True, kw_only=True):
     """What of the engine's folders lies on one disk."""
 
@@ -60,6 +78,8 @@ class EngineFolder(Struct, frozen=True, kw_only=True):
     size_bytes: Bytes | None
     """What lies on all disks together."""
     left_stores: tuple[LeftStore, ...] = ()
+    artifacts: ArtifactStore | None = None
+    """None where there are none, or they could not be read."""
     on_disks: tuple[FolderOnDisk, ...] = ()
     leaks: tuple[LeakedFolder, ...] = ()
     """What nobody owns, young ones included, which may be in the making; none where that cannot be told for certain."""

@@ -197,11 +197,13 @@ class ReportedDisk(Struct, frozen=True, kw_only=True):
     folder_is_whole: bool
     """False where more of them lies there than could be measured."""
     remainder_bytes: Bytes | None
-    """What of these folders is no object's; None where that is not known."""
+    """What of these folders is no object's and no artifact's; None where that is not known."""
     reclaimable: Interval | None
     """What the policy in force would free there; None where sizes are lengths."""
     filling: Filling | None
     """None where there is no ledger."""
+    artifacts_bytes: Bytes = 0
+    """What Podman's artifacts take there."""
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -244,5 +246,7 @@ class Report(Struct, frozen=True, kw_only=True):
     warnings: tuple[ScanWarning, ...]
     folder_is_whole: bool = True
     """False where more lies in the folders than could be measured."""
+    artifacts_bytes: Bytes = 0
+    """What Podman's artifacts take, which are no objects of its lists."""
     disks: tuple[ReportedDisk, ...] = ()
     """All disks that something of the engine lies on, the main one first; none where they cannot be seen."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from dockersweep.engine.disk.artifacts import read_artifacts
 from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import by_disk
 from dockersweep.engine.disk.left_stores import read_left_stores
@@ -40,6 +41,7 @@ def read_folder(
         disks = by_disk(places)
         known = _known(measured, disks)
         on_disks = tuple(_on_disk(together, deadline, mounts, known, shows_layers) for together in disks)
+        artifacts = read_artifacts(engine, Path(places[0].path), deadline, mounts)
         left_stores = tuple(read_left_stores(engine, Path(places[0].path), deadline, mounts))
     except ForeignFolderError:
         return None, (_warning(f"not measured: {engine.root_dir} does not hold what this engine lists"),)
@@ -50,7 +52,7 @@ def read_folder(
     except OSError as error:
         return None, (_warning(f"{engine.root_dir} cannot be read: {error.strerror or error}"),)
     size = known_sum(one.size_bytes for one in on_disks)
-    return EngineFolder(size_bytes=size, left_stores=left_stores, on_disks=on_disks), ()
+    return EngineFolder(size_bytes=size, left_stores=left_stores, artifacts=artifacts, on_disks=on_disks), ()
 
 
 def _on_disk(

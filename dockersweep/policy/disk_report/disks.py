@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from dockersweep.model.disk import Disk
+from dockersweep.model.disk import Disk, longest_place
+from dockersweep.model.engine_folder import EngineFolder
 from dockersweep.model.inventory import Kind, ObjectRef, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
@@ -22,6 +23,8 @@ class StoredOnDisk(Struct, frozen=True):
     kinds: Mapping[Kind, Interval] | None
     reclaimable: Interval | None
     """Both None where sizes are lengths."""
+    artifacts_bytes: int
+    """What Podman's artifacts take there."""
 
     @property
     def folder_bytes(self) -> int | None:
@@ -37,32 +40,42 @@ class StoredOnDisk(Struct, frozen=True):
 
     @property
     def remainder_bytes(self) -> int | None:
-        """What in the folders is no object's; None where that is not known."""
+        """What in the folders is no object's and no artifact's; None where that is not known."""
         counted = None if self.kinds is None else known_sum(size.high_bytes for size in self.kinds.values())
         if self.folder_bytes is None or counted is None or not self.folder_is_whole:
             return None
-        return self.folder_bytes - counted
+        return self.folder_bytes - counted - self.artifacts_bytes
 
     @property
     def _least_bytes(self) -> int:
-        return sum(size.low_bytes for size in (self.kinds or {}).values())
+        return sum(size.low_bytes for size in (self.kinds or {}).values()) + self.artifacts_bytes
 
 
 def stored_on_disks(survey: Survey, going: Collection[ObjectRef]) -> list[StoredOnDisk]:
     """Return what lies on each disk, the main one first; nothing where neither disks nor folders were read. `going` are
     the objects that the policy would remove."""
     regions = survey.on_disks.regions
+    artifacts = _artifacts(survey.inventory.folder, regions)
     if survey.size_base == "lengths" or not regions:
-        return [StoredOnDisk(region, None, None) for region in regions]
+        return [StoredOnDisk(region, None, None, size) for region, size in zip(regions, artifacts, strict=True)]
     numbers = survey.on_disks.of_nodes
     steps = survey.reclaim.steps(numbers)
     for ref in going:
         steps.add(ref)
     freed = [steps.on_disk(number) for number in range(len(regions))]
     return [
-        StoredOnDisk(region, kinds, Interval(low_bytes=here.low_bytes, high_bytes=here.high_bytes))
-        for region, kinds, here in zip(regions, survey.sizes.lying_in(numbers, len(regions)), freed, strict=True)
+        StoredOnDisk(region, kinds, Interval(low_bytes=here.low_bytes, high_bytes=here.high_bytes), size)
+        for region, kinds, here, size in zip(
+            regions, survey.sizes.lying_in(numbers, len(regions)), freed, artifacts, strict=True
+        )
     ]
+
+
+def _artifacts(folder: EngineFolder | None, regions: Sequence[Region]) -> list[int]:
+    """Return what Podman's artifacts take in each region."""
+    store = folder.artifacts if folder else None
+    there = None if store is None else longest_place(store.folder, [region.places for region in regions])
+    return [store.size_bytes if store and number == there else 0 for number in range(len(regions))]
 
 
 def folder_warnings(stored: Sequence[StoredOnDisk]) -> tuple[ScanWarning, ...]:
@@ -88,6 +101,7 @@ def reported_disks(stored: Sequence[StoredOnDisk], trend: Trend | None) -> tuple
             folder_bytes=one.folder_bytes,
             folder_is_whole=one.folder_is_whole,
             remainder_bytes=one.remainder_bytes,
+            artifacts_bytes=one.artifacts_bytes,
             reclaimable=one.reclaimable,
             filling=None if trend is None else _filling(disk, share, trend),
         )

@@ -61,6 +61,7 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
         folder_bytes=known_sum([one.folder_bytes for one in stored]) if stored else None,
         folder_is_whole=all(one.folder_is_whole for one in stored),
         remainder_bytes=known_sum([one.remainder_bytes for one in stored]) if stored else None,
+        artifacts_bytes=sum(one.artifacts_bytes for one in stored),
         disk=inventory.disk,
         disks=disks,
         reclaimable=foreseen.freed.total,

@@ -76,6 +76,8 @@ def contents_sentence(row: ReportedDisk) -> str:
     parts = [f"{CONTENTS[one.kind]} {format_interval(one.size)}" for one in row.kinds or ()]
     if row.folder_bytes is None:
         return f"{name} holds {both(parts) or f'what lies in {both(disk.places)}'}."
+    if row.artifacts_bytes:
+        parts.append(f"artifacts {format_size(row.artifacts_bytes)}")
     parts.append(f"remainder {format_size(row.remainder_bytes)}")
     goes = row.reclaimable
     would_go = "" if goes is None or goes.high_bytes == 0 else f"; {format_interval(goes)} of that would go"

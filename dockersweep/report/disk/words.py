@@ -32,6 +32,7 @@ TITLE_OF_SHARE: dict[GrownShare, str] = {
     "total": "All of these",
     "disk": "The disk, in use",
 }
+ARTIFACTS = "Artifacts"
 REMAINDER = "Remainder"
 FOLDER = "Engine's folder"
 WEEK_DAYS = 7
@@ -52,10 +53,10 @@ def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
 def share_rows(report: Report) -> list[tuple[str, ...]]:
     """Return a row for each share; below, what else is in the engine's folder, and all of that."""
     rows: list[tuple[str, ...]] = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in report.shares]
+    others = [(ARTIFACTS, format_size(report.artifacts_bytes))] if report.artifacts_bytes else []
     if report.folder_bytes is not None:
-        folder = ((REMAINDER, format_size(report.remainder_bytes)), (FOLDER, folder_words(report)))
-        rows += [(title, "", "", "", size, "", "") for title, size in folder]
-    return rows
+        others += [(REMAINDER, format_size(report.remainder_bytes)), (FOLDER, folder_words(report))]
+    return rows + [(title, "", "", "", size, "", "") for title, size in others]
 
 
 def sum_sentence(report: Report) -> str:

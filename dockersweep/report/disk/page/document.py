@@ -17,6 +17,7 @@ from dockersweep.report.disk.page.answers import answers, first_steps
 from dockersweep.report.disk.page.treemap import tree, treemap
 from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDING, capital, together
 from dockersweep.report.disk.words import (
+    ARTIFACTS,
     FOLDER,
     REMAINDER,
     address_sentence,
@@ -126,7 +127,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "FIRST_ROWS": rows.FIRST_ROWS, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
         "NAME_OF_STANDING": NAME_OF_STANDING,
-        "REMAINDER": REMAINDER, "FOLDER": FOLDER,
+        "ARTIFACTS": ARTIFACTS, "REMAINDER": REMAINDER, "FOLDER": FOLDER,
     }  # fmt: skip
     return environment
 

@@ -1,0 +1,78 @@
+"""Podman's artifacts (`podman artifact add`, from Podman 5.4 on): an OCI layout below its graph root.
+
+No list of the API for docker clients has them, `podman system df` does not count them and no prune removes them (tried
+on 5.8 and 6.1). Each is a manifest that names its files; files that several have lie there once.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from dockersweep.engine.disk.mounts import Mount
+from dockersweep.engine.disk.walk import BLOCK_BYTES, TooLateError, measure
+from dockersweep.files import read_inside, state_of
+from dockersweep.model.engine_folder import Artifact, ArtifactStore
+from dockersweep.model.inventory import Engine
+
+_LARGEST_BYTES = 16_000_000
+_NAME = "org.opencontainers.image.ref.name"
+
+
+class _Descriptor(msgspec.Struct):
+    digest: str
+    annotations: dict[str, str] = {}
+
+
+class _Index(msgspec.Struct):
+    manifests: list[_Descriptor] = []
+
+
+class _Manifest(msgspec.Struct):
+    config: _Descriptor | None = None
+    layers: list[_Descriptor] = []
+
+
+def read_artifacts(engine: Engine, root: Path, deadline: float, mounts: Mapping[str, Mount]) -> ArtifactStore | None:
+    """Return the artifacts in the folder of a Podman engine; None where there are none, or they cannot be read."""
+    store = root / "artifacts"
+    if engine.flavour != "podman":
+        return None
+    try:
+        index = msgspec.json.decode(read_inside(store / "index.json", _LARGEST_BYTES), type=_Index)
+        size = measure([store], deadline, mounts).high
+    except (OSError, TooLateError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    counted: set[str] = set()
+    artifacts = tuple(_artifact(store / "blobs", one, counted) for one in index.manifests)
+    return ArtifactStore(folder=str(store), size_bytes=size, artifacts=artifacts) if artifacts else None
+
+
+def _artifact(blobs: Path, descriptor: _Descriptor, counted: set[str]) -> Artifact:
+    """Return an artifact with its files that are not counted yet, and count them."""
+    name = descriptor.annotations.get(_NAME, "")
+    # What begins otherwise is no reference, and may be an option of the command that a report tells.
+    name = name if name[:1].isalnum() else descriptor.digest
+    try:
+        file = _blob(blobs, descriptor.digest)
+        manifest = msgspec.json.decode(read_inside(file, _LARGEST_BYTES), type=_Manifest)
+        parts = [descriptor, *filter(None, (manifest.config,)), *manifest.layers]
+        digests = dict.fromkeys(part.digest for part in parts if part.digest not in counted)
+        size = sum(_disk_bytes(_blob(blobs, digest)) for digest in digests)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        return Artifact(name=name, size_bytes=None)
+    counted.update(digests)
+    return Artifact(name=name, size_bytes=size)
+
+
+def _blob(blobs: Path, digest: str) -> Path:
+    """Raises ValueError where a digest is none, which might lead elsewhere."""
+    if not re.fullmatch(r"[a-z0-9]{1,32}:[0-9a-f]{32,128}", digest):
+        raise ValueError(f"{digest!r} is no digest")
+    return blobs / digest.replace(":", "/")
+
+
+def _disk_bytes(file: Path) -> int:
+    state = state_of(file, follow_links=False)
+    return state.st_blocks * BLOCK_BYTES if state else 0
