@@ -48,6 +48,7 @@ def test_artifacts_have_a_row_of_their_own_beside_the_remainder(name: str) -> No
         assert told["remainder_bytes"] == pytest.approx(before["remainder_bytes"], abs=65_536)
         counted = sum(one["size"]["low_bytes"] for one in told["shares"])
         assert counted + told["artifacts_bytes"] + told["remainder_bytes"] == told["folder_bytes"]
+        assert "DS026" not in [one["id"] for one in told["findings"]]
         for style in ("table", "markdown", "html"):
             text = dockersweep("report", "--format", style, host=engine.url).stdout
             assert "Artifacts" in text

@@ -8,7 +8,15 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.disk import Disk
-from dockersweep.model.engine_folder import CacheLimit, EngineFolder, LeakedFolder, LeakKind, LeftStore
+from dockersweep.model.engine_folder import (
+    Artifact,
+    ArtifactStore,
+    CacheLimit,
+    EngineFolder,
+    LeakedFolder,
+    LeakKind,
+    LeftStore,
+)
 from dockersweep.model.external import ExternalContainer, ExternalTool
 from dockersweep.model.history import Life
 from dockersweep.model.inventory import Container
@@ -252,6 +260,23 @@ def test_why_nobody_owns_it() -> None:
         "left by a removal that did not finish",
         "nothing keeps it",
     ]
+
+
+def test_artifacts_that_take_much() -> None:
+    def found(*sizes: int | None) -> Finding | None:
+        artifacts = tuple(Artifact(name=f"team/model:{number}", size_bytes=size) for number, size in enumerate(sizes))
+        store = ArtifactStore(folder="/a", size_bytes=sum(size or 0 for size in sizes), artifacts=artifacts)
+        return findings_in(folder=EngineFolder(size_bytes=GIGA, artifacts=store)).get("DS026")
+
+    finding = found(MEGA, 110 * MEGA)
+    assert finding is not None
+    assert (finding.size_bytes, finding.evidence) == (111 * MEGA, ("team/model:1: 110 MB", "team/model:0: 1.00 MB"))
+    assert finding.fix.command == "podman artifact rm team/model:1"
+    unread = found(None, 100 * MEGA)
+    assert unread is not None
+    assert unread.size_bytes is None
+    assert found(50 * MEGA, 49 * MEGA) is None
+    assert "DS026" not in findings_in(folder=EngineFolder(size_bytes=GIGA))
 
 
 def test_stopped_containers_that_come_back() -> None:

@@ -17,12 +17,12 @@ from typing import Any, get_args
 import pytest
 
 from dockersweep.model.report import FindingId
-from tests.rig.engines.archive import ImageSpec
+from tests.rig.engines.archive import ImageSpec, random_bytes
 from tests.rig.engines.disks import SmallDisk
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import kind
 from tests.rig.engines.litter import BASE
-from tests.rig.engines.podman_cli import killed_build
+from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.fixes import Row, Stage, command_in, settings_in
 
 MEGABYTE = 1_000_000
@@ -389,6 +389,20 @@ def go_by_age(stage: Stage, finding: Any) -> None:
     assert stage.sweep_by(UNUSED.replace("unused_for", "older_than")) == {"old"}
 
 
+def adds_artifacts(stage: Stage) -> None:
+    for name, size in (("quay.io/team/model:1", 110 * MEGABYTE), ("localhost/small:1", MEGABYTE)):
+        file = stage.engine.run_directory / "artifact"
+        file.write_bytes(random_bytes(name, size))
+        podman(stage.engine, "artifact", "add", name, str(file))
+
+
+def remove_the_largest(stage: Stage, finding: Any) -> None:
+    assert "quay.io/team/model" in stage.do(command_in(finding["fix"], "podman artifact ls"))
+    stage.do(finding["fix"]["command"])
+    assert "localhost/small" in podman(stage.engine, "artifact", "ls")
+    assert stage.run("report", "--format", "json").json()["artifacts_bytes"] < 2 * MEGABYTE
+
+
 ROWS = (
     Row("DS001", ("docker-20.10", "docker-28.5"), logs_a_lot, limit_logs, own_engine=True),
     Row("DS002", (*DOCKER, "podman-6.1"), write_into_layer, write_into_volume),
@@ -427,6 +441,7 @@ ROWS = (
     Row("DS019", ("docker-26.1", "docker-28.5"), looks_anonymous, follow_the_rule("ab" * 32)),
     Row("DS020", ("docker-28.5",), is_not_watched, watch, "watched from then on"),
     Row("DS020", ("docker-28.5",), is_not_watched, go_by_age, "by age"),
+    Row("DS026", PODMAN, adds_artifacts, remove_the_largest, own_engine=True),
 )
 """In the order of the ids."""
 

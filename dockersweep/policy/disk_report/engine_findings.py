@@ -17,6 +17,7 @@ NEARLY_FULL_PERCENT = 95
 FILLS_UP_PERCENT = 85
 SOON_DAYS = 30
 LARGE_CACHE_BYTES = 1_000_000_000
+LARGE_ARTIFACTS_BYTES = 100_000_000
 
 
 def cache_over_limit(facts: FindingFacts) -> Iterator[Evidence]:
@@ -32,6 +33,15 @@ def cache_without_limit(facts: FindingFacts) -> Iterator[Evidence]:
     limit, size = facts.inventory.cache_limit, _cache_bytes(facts)
     if limit is not None and limit.size_bytes is None and size is not None and size >= LARGE_CACHE_BYTES:
         yield Evidence(f"there is no limit by {limit.source}", size, title=format_size(size))
+
+
+def large_artifacts(facts: FindingFacts) -> Iterator[Evidence]:
+    """Yield Podman's artifacts, where they are large together: nothing removes them but a command of their own."""
+    store = facts.inventory.folder.artifacts if facts.inventory.folder else None
+    if store is not None and store.size_bytes >= LARGE_ARTIFACTS_BYTES:
+        for artifact in store.artifacts:
+            text = f"{artifact.name}: {format_size(artifact.size_bytes)}"
+            yield Evidence(text, artifact.size_bytes, name=artifact.name)
 
 
 def _cache_bytes(facts: FindingFacts) -> int | None:
@@ -189,5 +199,16 @@ ENGINE_FINDINGS = (
             command="dockersweep explain {name}",
         ),
         find=hardly_watched,
+    ),
+    FindingRow(
+        "DS026",
+        "note",
+        title_of_one="1 artifact takes much, and no prune removes it",
+        title_of_many="{} artifacts take much, and no prune removes them",
+        fix=FixTemplate(
+            "look at all with podman artifact ls, and {command} where it is of no use, and no container mounts it",
+            command="podman artifact rm {name}",
+        ),
+        find=large_artifacts,
     ),
 )
