@@ -262,7 +262,8 @@ def is_switched(first: str, second: str) -> Any:
     def comes_about(stage: Stage) -> None:
         stage.set({"features": {"containerd-snapshotter": first == "containerd"}})
         stage.litter.image("before:1", layers={"before": 5 * MEGABYTE}, runnable=True)
-        stage.litter.container("before", image="before:1")
+        said = "head -c 3000000 /dev/zero | tr '\\0' x"
+        stage.litter.container("before", image="before:1", command=said)
         stage.runs_what_it_should()
         stage.set({"features": {"containerd-snapshotter": second == "containerd"}})
 
@@ -283,7 +284,9 @@ def take_the_store_away(stage: Stage, finding: Any) -> None:
     features = json.loads((stage.engine.run_directory / "configuration" / "daemon.json").read_text())["features"]
     stage.runs_what_it_should()
     before = stage.run("report", "--format", "json").json()["folder_bytes"]
+    assert "DS025" not in containers_nobody_owns(stage)
     take_away(stage, finding)
+    assert "DS025" in containers_nobody_owns(stage)
     after = stage.run("report", "--format", "json").json()["folder_bytes"]
     assert before - after == pytest.approx(finding["size_bytes"], rel=0.1)
     assert "DS013" not in stage.findings()
@@ -295,6 +298,14 @@ def take_the_store_away(stage: Stage, finding: Any) -> None:
     stage.runs_what_it_should()
     stage.set({"features": features})
     take_away(stage, stage.findings()["DS013"])
+
+
+def containers_nobody_owns(stage: Stage) -> set[str]:
+    """What is found later on: those of a store that is left are there again when the engine is switched back."""
+    stage.wait(hours=2)
+    found = set(stage.findings())
+    stage.set_clock_back()
+    return found
 
 
 def take_away(stage: Stage, finding: Any) -> None:

@@ -22,6 +22,7 @@ _DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs"
 """Those that Docker has or had: each keeps its layers in a folder of its name."""
 _CACHE_OF_DRIVERS = ("cache.db", "containerdmeta.db", "content", "history.db", "metadata_v2.db", "snapshots.db")
 """What BuildKit keeps for all of them together, below buildkit/."""
+_DAEMON = Path("containerd", "daemon")
 _CACHE_OF_CONTAINERD = (f"containerd-{SNAPSHOTTER}", "history_c8d.db")
 
 
@@ -34,18 +35,24 @@ def read_left_stores(engine: Engine, root: Path, deadline: float, mounts: Mappin
     """
     if engine.flavour != "docker":
         return
-    is_on_containerd = engine.image_store == "containerd"
-    for driver in _DRIVERS:
-        metadata = root / "image" / driver
-        if driver != engine.image_store and _holds_layers(metadata):
-            cache = _CACHE_OF_DRIVERS if is_on_containerd else ()
-            places = (root / driver, metadata, *(root / "buildkit" / name for name in cache))
+    cache = _CACHE_OF_DRIVERS if engine.image_store == "containerd" else ()
+    for driver in left_drivers(engine, root):
+        if driver == SNAPSHOTTER:
+            places = (root / _DAEMON, *(root / "buildkit" / name for name in _CACHE_OF_CONTAINERD))
+            yield _left_store("containerd", places, deadline, mounts)
+        else:
+            places = (root / driver, root / "image" / driver, *(root / "buildkit" / name for name in cache))
             yield _left_store(driver, places, deadline, mounts)
+
+
+def left_drivers(engine: Engine, root: Path) -> list[str]:
+    """Return the drivers of the stores that are left in a Docker engine's folder, as the files of its containers name
+    them: that of the containerd store is its snapshotter. Raises OSError."""
+    found = [driver for driver in _DRIVERS if driver != engine.image_store and _holds_layers(root / "image" / driver)]
     # As a service of its own containerd may hold what is not the engine's; started by the engine it does not.
-    daemon = root / "containerd" / "daemon"
-    if not is_on_containerd and _holds_images(daemon):
-        places = (daemon, *(root / "buildkit" / name for name in _CACHE_OF_CONTAINERD))
-        yield _left_store("containerd", places, deadline, mounts)
+    if engine.image_store != "containerd" and _holds_images(root / _DAEMON):
+        found.append(SNAPSHOTTER)
+    return found
 
 
 def _holds_layers(metadata: Path) -> bool:

@@ -4,14 +4,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from dockersweep.engine.disk.bolt import read_bolt
 from dockersweep.engine.disk.leaks.unowned import Unowned, names_in
+from dockersweep.engine.disk.left_stores import left_drivers
 from dockersweep.engine.disk.ownership import ListedObjects
-from dockersweep.files import is_folder, is_there
+from dockersweep.files import is_folder, is_there, read_inside
+from dockersweep.model.inventory import Engine
 from dockersweep.model.storage import Storage
 
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
+_LARGEST_BYTES = 16_000_000
+
+
+class _Configuration(msgspec.Struct, rename="pascal"):
+    driver: str | None = None
 
 
 def unowned_volumes(root: Path, listed: ListedObjects) -> Iterator[Unowned]:
@@ -31,12 +40,24 @@ def unowned_volumes(root: Path, listed: ListedObjects) -> Iterator[Unowned]:
     yield from (Unowned(folder, "volume", "unnamed") for folder in folders if folder.name not in named)
 
 
-def unowned_containers(root: Path, listed: ListedObjects, storage: Storage) -> Iterator[Unowned]:
+def unowned_containers(engine: Engine, root: Path, listed: ListedObjects, storage: Storage) -> Iterator[Unowned]:
     """Yield the folders of containers that Docker does not list, without those that have a layer in its storage: their
-    configuration may be damaged. Neither a start nor a prune takes them away (tried on 20.10, 26.1 and 28.5). Raises
-    OSError."""
+    configuration may be damaged. Neither a start nor a prune takes them away (tried on 20.10, 26.1 and 28.5).
+
+    Those of a store that is left behind are there again when the engine is switched back to it. Raises OSError.
+    """
+    left = left_drivers(engine, root)
     owners = {container.id for container in listed.containers}
     owners |= {part.id.removeprefix("container:") for part in storage.parts if part.needs}
     for name in names_in(root / "containers", _CONTAINER):
-        if name not in owners:
-            yield Unowned(root / "containers" / name, "container", "unnamed")
+        folder = root / "containers" / name
+        if name not in owners and (not left or _driver_of(folder) not in left):
+            yield Unowned(folder, "container", "unnamed")
+
+
+def _driver_of(folder: Path) -> str | None:
+    """Return the driver of the store that a container was made in; None where nothing tells."""
+    try:
+        return msgspec.json.decode(read_inside(folder / "config.v2.json", _LARGEST_BYTES), type=_Configuration).driver
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None

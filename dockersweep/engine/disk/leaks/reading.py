@@ -89,7 +89,7 @@ def _looks(engine: Engine, root: Path, listed: ListedObjects, storage: Storage) 
     else:
         yield lambda: unowned_layers(root, engine.image_store, known), 0
     yield lambda: unowned_volumes(root, listed), 0
-    yield lambda: unowned_containers(root, listed, storage), 0
+    yield lambda: unowned_containers(engine, root, listed, storage), 0
 
 
 def _twice(look: Look, pause_seconds: float, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeakedFolder]:
