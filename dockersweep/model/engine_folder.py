@@ -60,6 +60,14 @@ class ArtifactStore(Struct, frozen=True, kw_only=True):
     artifacts: tuple[Artifact, ...]
 
 
+class TopFolder(Struct, frozen=True, kw_only=True):
+    """One of the folders that the engine's consist of: "/var/lib/docker/swarm"."""
+
+    path: str
+    size_bytes: Bytes
+    """In disk blocks, without what is in those below it that are told by themselves."""
+
+
 class FolderOnDisk(Struct, frozen=True, kw_only=True):
     """What of the engine's folders lies on one disk."""
 
@@ -70,6 +78,8 @@ class FolderOnDisk(Struct, frozen=True, kw_only=True):
     measured."""
     is_whole: bool = True
     """Whether all of it was measured; what could not be walked, like a subvolume, takes more."""
+    tops: tuple[TopFolder, ...] = ()
+    """What lies in which of them; none where it was not measured."""
 
 
 class EngineFolder(Struct, frozen=True, kw_only=True):

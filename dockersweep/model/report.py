@@ -184,6 +184,16 @@ class KindOnDisk(Struct, frozen=True, kw_only=True):
     size: Interval
 
 
+class RemainderPart(Struct, frozen=True, kw_only=True):
+    """A part of what is in the engine's folders and no object's."""
+
+    path: str
+    """The folder that it lies in."""
+    size_bytes: Bytes
+    what: str
+    """For a person: "raft log and snapshots of the swarm"; empty where nothing is known of it."""
+
+
 class ReportedDisk(Struct, frozen=True, kw_only=True):
     """One disk that something of the engine lies on."""
 
@@ -204,6 +214,8 @@ class ReportedDisk(Struct, frozen=True, kw_only=True):
     """None where there is no ledger."""
     artifacts_bytes: Bytes = 0
     """What Podman's artifacts take there."""
+    remainder_parts: tuple[RemainderPart, ...] = ()
+    """What the remainder is, the largest first; none where it is small."""
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from tests.rig.inventories import ENGINE, image
 
 NOTHING = ListedObjects((), (), (), ())
 GIB = 1 << 30
+MB = 1_000_000
 DISK = Disk(total_bytes=100 * GIB, free_bytes=50 * GIB, total_inodes=None, free_inodes=None)
 
 
@@ -288,3 +289,29 @@ def test_only_the_local_driver_hides_its_log() -> None:
     assert hidden_log_path("local", "ab", "/d") == "/d/containers/ab/local-logs/container.log"
     assert hidden_log_path("json-file", "ab", "/d") is None
     assert hidden_log_path("local", "ab", None) is None
+
+
+def test_a_folder_is_told_by_folder_but_not_by_layer_or_volume(tmp_path: Path) -> None:
+    root = tmp_path / "docker"
+    engine = engine_of(root)
+    content = "containerd/daemon/io.containerd.content.v1.content"
+    for name in (
+        "overlay2/a/diff",
+        "volumes/data/_data",
+        "swarm/raft",
+        f"{content}/ingest/x",
+        f"{content}/blobs/sha256",
+    ):
+        (root / name).mkdir(parents=True)
+    (root / "swarm/raft/wal").write_bytes(os.urandom(3_000_000))
+    (root / "core.1").write_bytes(os.urandom(2_000_000))
+    (tmp_path / "link").symlink_to(root)
+    for place in (root, tmp_path / "link"):
+        told = read_folder(msgspec.structs.replace(engine, root_dir=str(place)), NOTHING, 60)[0]
+        assert told is not None
+        [on_disk] = told.on_disks
+        sizes = {top.path.removeprefix(f"{place}"): top.size_bytes for top in on_disk.tops}
+        assert sum(sizes.values()) == on_disk.size_bytes
+        assert (sizes["/swarm"] // MB, sizes[""] // MB) == (3, 2)
+        assert {f"/{content}/ingest", f"/{content}/blobs", "/overlay2", "/volumes", "/containers"} <= sizes.keys()
+        assert not [path for path in sizes if path.startswith(("/overlay2/", "/volumes/", f"/{content}/blobs/"))]

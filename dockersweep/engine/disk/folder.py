@@ -1,7 +1,7 @@
 """What an engine's folders take, disk by disk, and what in them no engine uses any more: only a report asks."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from dockersweep.engine.disk.artifacts import read_artifacts
@@ -11,9 +11,9 @@ from dockersweep.engine.disk.left_stores import read_left_stores
 from dockersweep.engine.disk.mounts import Mount, read_mounts
 from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.stores import StorePlace, find_stores
+from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores
 from dockersweep.engine.disk.walk import TooLateError, measure
-from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk
+from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk, TopFolder
 from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.quantities import known_sum
 
@@ -21,6 +21,10 @@ _ABOUT = "the engine's folder"
 _BESIDE_THE_FOLDER = ("zfs",)
 """Drivers whose layers are file systems of their own, mounted in the engine's folder only while something uses them."""
 
+
+_CONTENT = "/io.containerd.content.v1.content"
+_OPENED = ("", "/buildkit", "/containerd", "/containerd/daemon", f"/containerd/daemon{_CONTENT}", _CONTENT)
+"""What is told folder by folder, below the engine's folder or containerd's own."""
 
 FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 
@@ -40,7 +44,8 @@ def read_folder(
         shows_layers = engine.image_store not in _BESIDE_THE_FOLDER
         disks = by_disk(places)
         known = _known(measured, disks)
-        on_disks = tuple(_on_disk(together, deadline, mounts, known, shows_layers) for together in disks)
+        opened = _opened(places)
+        on_disks = tuple(_on_disk(together, deadline, mounts, known, opened, shows_layers) for together in disks)
         artifacts = read_artifacts(engine, Path(places[0].path), deadline, mounts)
         left_stores = tuple(read_left_stores(engine, Path(places[0].path), deadline, mounts))
     except ForeignFolderError:
@@ -60,13 +65,30 @@ def _on_disk(
     deadline: float,
     mounts: Mapping[str, Mount],
     known: Mapping[str, int],
+    opened: Set[str],
     shows_layers: bool,
 ) -> FolderOnDisk:
     """Measure what lies on one disk; what is mounted below on another is a place of that one."""
-    size = measure([Path(place.real) for place in places], deadline, mounts, known)
+    size = measure([Path(place.real) for place in places], deadline, mounts, known, opened)
     return FolderOnDisk(
-        places=tuple(place.path for place in places), size_bytes=size.high, is_whole=size.is_whole and shows_layers
+        places=tuple(place.path for place in places),
+        size_bytes=size.high,
+        is_whole=size.is_whole and shows_layers,
+        tops=tuple(_tops(places, size.by_folder)),
     )
+
+
+def _opened(places: list[StorePlace]) -> Set[str]:
+    """Return the folders that are told folder by folder: where layers or volumes lie, there are too many."""
+    around = [place.real for place in places if place is places[0] or place.path == str(SYSTEM_CONTAINERD)]
+    return {f"{place}{below}" for place in around for below in _OPENED}
+
+
+def _tops(places: list[StorePlace], by_folder: Mapping[str, int]) -> Iterator[TopFolder]:
+    """Yield what was measured, by the paths that the engine has for it."""
+    for real, size in by_folder.items():
+        around = max((one for one in places if f"{real}/".startswith(f"{one.real}/")), key=lambda one: len(one.real))
+        yield TopFolder(path=f"{around.path}{real.removeprefix(around.real)}", size_bytes=size)
 
 
 def _known(measured: Iterable[MeasuredPlaces], disks: list[list[StorePlace]]) -> dict[str, int]:

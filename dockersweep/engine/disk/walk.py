@@ -5,8 +5,8 @@ import math
 import os
 import stat
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
@@ -32,6 +32,8 @@ class DiskBytes:
     are the places themselves do not count. None where there is nothing in them."""
     is_whole: bool = True
     """False where something there is of another file system that is mounted nowhere, as far as is told."""
+    by_folder: Mapping[str, int] = field(default_factory=dict)
+    """The high bytes of each folder that is told by itself, without those in it that are told by themselves too."""
 
 
 def measure(
@@ -39,16 +41,18 @@ def measure(
     deadline: float = float("inf"),
     mounts: Mapping[str, Mount] | None = None,
     measured: Mapping[str, int] | None = None,
+    opened: Collection[str] = (),
 ) -> DiskBytes:
     """Return the disk bytes of files and of folders with all that is in them.
 
     A hard-linked file counts once, and for certain only where all its links are in these places. What is mounted
     there, on one of `mounts` or as another file system, is left out; subvolumes of a btrfs in `mounts` are not, and
     what two of them have from one snapshot counts once. What is in `measured` by its path counts what it has there, and
-    no inodes, and is not looked at. What has gone by now counts nothing. Raises TooLateError once `time.monotonic()` is
-    past the deadline, and OSError.
+    no inodes, and is not looked at. What has gone by now counts nothing. The places, and the
+    folders in those that are `opened`, are told one by one, too. Raises TooLateError once `time.monotonic()` is past
+    the deadline, and OSError.
     """
-    walk = _Walk(deadline, mounts or {}, measured or {})
+    walk = _Walk(deadline, mounts or {}, measured or {}, opened)
     for place in places:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             walk.add(os.fspath(place))
@@ -63,7 +67,9 @@ _Inode = tuple[int, int, int]
 class _Walk:
     """Adds up what is met. A million files are no rarity, so what is done for each is done in one loop."""
 
-    def __init__(self, deadline: float, mounts: Mapping[str, Mount], measured: Mapping[str, int]) -> None:
+    def __init__(
+        self, deadline: float, mounts: Mapping[str, Mount], measured: Mapping[str, int], opened: Collection[str]
+    ) -> None:
         self._deadline = deadline
         self._mounts = mounts
         self._passed_over = {**measured, **dict.fromkeys(mounts, 0)}
@@ -74,6 +80,13 @@ class _Walk:
         self._is_whole = True
         self._links_left: dict[_Inode, int] = {}
         self._linked: dict[_Inode, int] = {}
+        self._linked_bytes = 0
+        self._opened = frozenset(opened)
+        self._apart: set[str] = set()
+        """The folders that are told by themselves."""
+        self._by_folder: dict[str, int] = {}
+        self._begun: tuple[str, int] | None = None
+        """The one of them that is walked, and what had been counted before."""
 
     def add(self, place: str) -> None:
         """Count a file, or a folder with all that is in it."""
@@ -81,6 +94,7 @@ class _Walk:
         if not stat.S_ISDIR(top.st_mode):
             self._add_linked(top, (top.st_dev, top.st_ino, 0))
             return
+        self._begin(place)
         self._single += top.st_blocks * BLOCK_BYTES
         self._inodes += 1
         waiting = [(place, top.st_dev)]
@@ -88,8 +102,23 @@ class _Walk:
             if time.monotonic() > self._deadline:
                 raise TooLateError
             folder, device = waiting.pop()
+            # All that is in a folder is walked before what lies beside it.
+            if folder in self._apart:
+                self._begin(folder)
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-                waiting += self._folder(entries, device, is_snapshot=device != top.st_dev)
+                inside = self._folder(entries, device, is_snapshot=device != top.st_dev)
+                waiting += inside
+                if folder in self._opened:
+                    self._apart.update(path for path, _ in inside)
+        self._begin(None)
+
+    def _begin(self, folder: str | None) -> None:
+        """Go over to a folder that is told by itself; None where all of a place was walked."""
+        counted = self._single + self._linked_bytes
+        if self._begun is not None:
+            last, before = self._begun
+            self._by_folder[last] = self._by_folder.get(last, 0) + counted - before
+        self._begun = None if folder is None else (folder, counted)
 
     def _folder(self, entries: Iterable[os.DirEntry[str]], device: int, *, is_snapshot: bool) -> list[tuple[str, int]]:
         """Count what is in a folder, and return the folders there, each with the number of its device."""
@@ -132,6 +161,8 @@ class _Walk:
     def _add_linked(self, state: os.stat_result, file: _Inode) -> None:
         """Count a file that may be met again."""
         self._links_left[file] = self._links_left.get(file, state.st_nlink) - 1
+        if file not in self._linked:
+            self._linked_bytes += state.st_blocks * BLOCK_BYTES
         self._linked[file] = state.st_blocks * BLOCK_BYTES
 
     def _is_subvolume(self, path: str, state: os.stat_result) -> bool:
@@ -150,4 +181,5 @@ class _Walk:
             self._inodes + len(whole),
             None if self._changed_at == -math.inf else self._changed_at,
             self._is_whole,
+            self._by_folder,
         )

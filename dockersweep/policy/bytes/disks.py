@@ -51,6 +51,11 @@ def regions_of_parts(parts: Sequence[Part], regions: Sequence[Region], root_dir:
     return _numbers(parts, [region.places for region in regions], root_dir)
 
 
+def folders_of_parts(parts: Sequence[Part], folders: Sequence[str], root_dir: str | None) -> list[int | None]:
+    """Return for each part the number of the deepest of these folders that it lies in, as `regions_of_parts`."""
+    return _numbers(parts, [(folder,) for folder in folders], root_dir)
+
+
 def _numbers(parts: Sequence[Part], places: Sequence[Collection[str]], root_dir: str | None) -> list[int | None]:
     of_folders: dict[str, int | None] = {}
     found = []

@@ -12,6 +12,7 @@ from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import Filling, KindOnDisk, ReportedDisk, Trend
 from dockersweep.policy.bytes.disks import Region
 from dockersweep.policy.bytes.totals import share_of_disk
+from dockersweep.policy.disk_report.remainder import parts_of_remainder
 from dockersweep.policy.disk_report.trend import filling_of
 from dockersweep.policy.judging.survey import Survey
 
@@ -90,7 +91,7 @@ def folder_warnings(stored: Sequence[StoredOnDisk]) -> tuple[ScanWarning, ...]:
     return (ScanWarning(about="remainder", text=f"not known: {text}"),)
 
 
-def reported_disks(stored: Sequence[StoredOnDisk], trend: Trend | None) -> tuple[ReportedDisk, ...]:
+def reported_disks(survey: Survey, stored: Sequence[StoredOnDisk], trend: Trend | None) -> tuple[ReportedDisk, ...]:
     """Return a row for each disk; `trend` is that of the main one, with the points of all."""
     main = stored[0].region.disk if stored else None
     return tuple(
@@ -102,6 +103,7 @@ def reported_disks(stored: Sequence[StoredOnDisk], trend: Trend | None) -> tuple
             folder_is_whole=one.folder_is_whole,
             remainder_bytes=one.remainder_bytes,
             artifacts_bytes=one.artifacts_bytes,
+            remainder_parts=parts_of_remainder(survey, one.region.folder, one.remainder_bytes),
             reclaimable=one.reclaimable,
             filling=None if trend is None else _filling(disk, share, trend),
         )

@@ -4,8 +4,10 @@ Nothing of dockersweep removes these: no list of the engine has them, and no req
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from dockersweep.model.engine_folder import LeakedFolder, LeakKind
+from dockersweep.model.inventory import Inventory
 from dockersweep.model.quantities import known_sum
 from dockersweep.policy.disk_report.evidence import Evidence
 from dockersweep.policy.disk_report.finding_facts import FindingFacts
@@ -29,18 +31,17 @@ def leaked(kind: LeakKind) -> Callable[[FindingFacts], Iterator[Evidence]]:
     """Return what yields the things of one kind that nobody owns, where they are large enough together."""
 
     def find(facts: FindingFacts) -> Iterator[Evidence]:
-        leaks = [one for one in leaks_of(facts) if one.kind == kind]
+        leaks = [one for one in old_leaks(facts.inventory, facts.survey.now) if one.kind == kind]
         if (known_sum(one.size_bytes for one in leaks) or 0) >= LEAST_BYTES:
             yield from (_evidence(facts, one) for one in leaks)
 
     return find
 
 
-def leaks_of(facts: FindingFacts) -> Iterator[LeakedFolder]:
+def old_leaks(inventory: Inventory, now: datetime) -> Iterator[LeakedFolder]:
     """Yield what nobody owns and is not in the making."""
-    for leak in facts.inventory.folder.leaks if facts.inventory.folder else ():
-        age = facts.seconds_since(leak.changed_at)
-        if age is not None and age >= YOUNG_SECONDS:
+    for leak in inventory.folder.leaks if inventory.folder else ():
+        if leak.changed_at is not None and (now - leak.changed_at).total_seconds() >= YOUNG_SECONDS:
             yield leak
 
 

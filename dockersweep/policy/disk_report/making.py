@@ -46,7 +46,7 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
     of_repositories = repositories(objects, footprint)
     trend = None if past is None else _trend(past.points, inventory)
     stored = stored_on_disks(survey, going)
-    disks = reported_disks(stored, trend)
+    disks = reported_disks(survey, stored, trend)
     facts = _facts(survey, policy, foreseen, past, objects, of_repositories, disks)
     findings, silenced = find_all(facts, policy.silenced_findings)
     return Report(

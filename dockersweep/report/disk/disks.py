@@ -11,6 +11,7 @@ CONTENTS: dict[Kind, str] = {
     "image": "images", "container": "containers", "volume": "volumes", "network": "networks",
     "build-cache": "build cache",
 }  # fmt: skip
+_MOST_PARTS = 6
 _SMALL_PART = 100
 """What is reserved is told where it is more than this part of the disk."""
 
@@ -65,6 +66,17 @@ def folder_words(whole: Report | ReportedDisk) -> str:
     """Return what the engine's folders take, on one disk or all: "1.20 GB", "at least 1.20 GB", "unknown"."""
     size = format_size(whole.folder_bytes)
     return size if whole.folder_is_whole or whole.folder_bytes is None else f"at least {size}"
+
+
+def remainder_sentences(report: Report) -> list[str]:
+    """Return what the remainder is, where that is worth a look: "Remainder: 123 MB in /var/lib/docker/swarm (raft log
+    and snapshots of the swarm) and 12.0 MB in /var/lib/docker/tmp (temporary files)."."""
+    parts = sorted((part for row in report.disks for part in row.remainder_parts), key=lambda part: -part.size_bytes)
+    told = [
+        f"{format_size(part.size_bytes)} in {part.path}{f' ({part.what})' if part.what else ''}"
+        for part in parts[:_MOST_PARTS]
+    ]
+    return [f"Remainder: {both(told)}."] if told else []
 
 
 def contents_sentence(row: ReportedDisk) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from dockersweep.model.report import Group, Report
 from dockersweep.report.disk import words
-from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several
+from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several, remainder_sentences
 from dockersweep.report.layout import Column, Section
 from dockersweep.units import format_size
 
@@ -33,7 +33,7 @@ def markdown_sections(report: Report) -> Iterator[Section]:
     else:
         yield Section(sentences=(f"Disk: {disk_sentence(report.disk)}",))
     yield Section("Where it went", columns=_SHARES, rows=words.share_rows(report))
-    yield Section(sentences=(words.sum_sentence(report),))
+    yield Section(sentences=(words.sum_sentence(report), *remainder_sentences(report)))
     yield Section("Is it getting worse", words.trend_sentences(report), _GROWTH, words.growth_rows(report))
     yield from _findings(report)
     yield _largest(report)

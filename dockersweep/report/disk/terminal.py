@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dockersweep.model.report import Finding, Group, Report, ShareOfDisk
 from dockersweep.report.disk import words
 from dockersweep.report.disk.bars import bar
-from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several
+from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several, remainder_sentences
 from dockersweep.report.formats.table import GAP
 from dockersweep.report.layout import Column, Section
 from dockersweep.units import format_size
@@ -55,7 +55,7 @@ def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Ite
     yield from _disks(report, width if with_bars else None)
     columns, rows = _shares(report, width, with_bars)
     yield Section(columns=columns, rows=rows)
-    yield Section(sentences=(words.sum_sentence(report),))
+    yield Section(sentences=(words.sum_sentence(report), *remainder_sentences(report)))
     yield _trend(report)
     yield from _findings(report)
     yield _largest(report)

@@ -11,7 +11,14 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from dockersweep.model.report import Group, Report
-from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, folder_words, has_several
+from dockersweep.report.disk.disks import (
+    contents_sentence,
+    disk_rows,
+    disk_sentence,
+    folder_words,
+    has_several,
+    remainder_sentences,
+)
 from dockersweep.report.disk.page import rows, trend_lines
 from dockersweep.report.disk.page.answers import answers, first_steps
 from dockersweep.report.disk.page.treemap import tree, treemap
@@ -90,7 +97,7 @@ def page(report: Report) -> str:
         disks=list(zip(disk_rows(report), map(contents_sentence, report.disks), strict=True)),
         folder=folder_words(report),
         address=address_sentence(report.engine),
-        sizes=sizes_sentences(report),
+        sizes=" ".join([sizes_sentences(report), *remainder_sentences(report)]),
     )  # fmt: skip
 
 
