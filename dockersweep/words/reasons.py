@@ -61,6 +61,7 @@ _FACTS: Mapping[FactName, str] = {
     "only-keeps": "the rule only keeps, and does not keep it",
     "engine-counts-a-use": "the engine counts a use of it that no container shows",
     "made-by-engine": "made by the engine for itself",
+    "made-by-file-system": "no volume: the folder of the disk for what a repair finds",
     "used-by-build": "a build uses it",
     "own-container": "dockersweep itself runs in it",
     "swarm-task": "part of a swarm task, which the swarm itself cleans up",

@@ -119,6 +119,12 @@ def test_volumes_on_a_disk_of_their_own(one: EngineKind) -> None:
         assert inventory.other_disks[0].places == (f"{engine.data_root}/volumes",)
         assert _VOLUME <= (folder.on_disks[1].size_bytes or 0) < _VOLUME + MB
         assert (folder.on_disks[0].size_bytes or 0) > _IMAGE
+        if one.flavour == "docker":
+            # It lists each folder of the disk as a volume.
+            assert "lost+found" in [volume.name for volume in inventory.volumes]
+            every = ("--named-volumes", "--kind", "volume", "--older-than", "0s")
+            assert dockersweep("sweep", "--yes", *every, host=engine.url).status == 0
+            assert engine.docker("volume", "ls", "-q").stdout.split() == ["lost+found"]
 
 
 @pytest.mark.parametrize("one", [one for one in KINDS if one.flavour == "docker"], ids=str)

@@ -278,9 +278,10 @@ class _Oracle:
                 yield from (code for code, is_so in told.items() if is_so)
             case Volume():
                 others = [one.name for one in self.inventory.volumes if one.name != seen.name]
+                is_none = seen.driver == "local" and seen.name == "lost+found"
                 if not seen.free_by_engine and not self.holds.get(ref_of(seen)):
                     yield "in-use"
-                elif is_podman and any(one.startswith(seen.name) for one in others):
+                elif any(one.startswith(seen.name) for one in others) if is_podman else is_none:
                     yield "predefined"
             case Network():
                 if seen.predefined:

@@ -28,6 +28,7 @@ def _hard(code: ReasonCode, about: About | FactName) -> Reason:
 
 _COUNTED, _BY_BUILD = (_hard("in-use", "engine-counts-a-use"),), (_hard("in-use", "used-by-build"),)
 _PREDEFINED = (_hard("predefined", "made-by-engine"),)
+_LOST_AND_FOUND = (_hard("predefined", "made-by-file-system"),)
 
 
 def is_cleaned_up_by_others(container: Container) -> bool:
@@ -86,7 +87,11 @@ class HardProtections:
     def _of_volume(self, volume: Volume, is_held: bool) -> Sequence[Reason]:
         if not volume.free_by_engine and not is_held:
             return _COUNTED
-        return tuple(self._of_podman_volume(volume)) if self._is_podman else ()
+        if self._is_podman:
+            return tuple(self._of_podman_volume(volume))
+        # Docker takes each folder for a volume, where an ext4 disk is mounted for them (tried on 20.10 to 28.5); nobody
+        # can give one this name.
+        return _LOST_AND_FOUND if (volume.driver, volume.name) == ("local", "lost+found") else ()
 
     def _of_podman_volume(self, volume: Volume) -> Iterator[Reason]:
         # In order, the first name after its own is one that begins with it, if any does.
