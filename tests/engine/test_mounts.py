@@ -1,0 +1,57 @@
+"""What is mounted where, at names and over folders that nobody would choose who meant well."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dockersweep.engine.disk.disks import read_disks
+from dockersweep.engine.disk.mounts import mount_of, read_mounts
+from tests.engine.test_disk_space import NOTHING, root_of
+
+pytestmark = pytest.mark.engines
+
+
+@contextmanager
+def mounted(*places: tuple[str, bytes | Path]) -> Iterator[None]:
+    """Mount a small disk of a name at each place, one after the other."""
+    done: list[bytes | Path] = []
+    try:
+        for device, place in places:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", device, place], check=True)
+            done.append(place)
+        yield
+    finally:
+        for place in reversed(done):
+            subprocess.run(["umount", place], check=True)
+
+
+def test_names_may_have_any_character(tmp_path: Path) -> None:
+    place = tmp_path / 'a\rb\nc\td e\\040f#"<b>'
+    place.mkdir()
+    with mounted(("dev#ice \r", place)):
+        mount = read_mounts()[str(place)]
+        assert (mount.device, mount.kind) == ("dev#ice \r", "tmpfs")
+
+
+def test_what_something_else_was_mounted_over_is_not_seen(tmp_path: Path) -> None:
+    above, below = tmp_path / "srv", tmp_path / "srv" / "docker"
+    below.mkdir(parents=True)
+    with mounted(("hidden", below), ("top", above)):
+        below.mkdir()
+        seen = mount_of(str(below), read_mounts())
+        assert seen is not None
+        assert seen.device == "top"
+        with mounted(("first", below), ("second", below)):
+            assert read_mounts()[str(below)].device == "second"
+        assert str(below) not in read_mounts()
+    assert str(above) not in read_mounts()
+
+
+def test_disks_are_told_though_a_mount_in_the_folder_is_hidden(tmp_path: Path) -> None:
+    (tmp_path / "docker" / "old").mkdir(parents=True)
+    with mounted(("hidden", tmp_path / "docker" / "old"), ("top", tmp_path / "docker")):
+        [disk] = read_disks(root_of(tmp_path / "docker"), NOTHING)
+        assert (disk.device, disk.mount_point) == ("top", str(tmp_path / "docker"))
