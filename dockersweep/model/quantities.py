@@ -8,7 +8,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 Instant = Annotated[datetime, Meta(tz=True)]
-Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+LARGEST = 2**63 - 1
+"""More bytes than this no document has."""
+Bytes = Annotated[int, Meta(ge=0, le=LARGEST)]
 
 
 def known_sum(amounts: Iterable[int | None]) -> int | None:

@@ -15,6 +15,7 @@ from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine as SeenEngine
+from dockersweep.model.quantities import LARGEST
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
@@ -63,6 +64,23 @@ def test_the_figures_are_those_that_df_prints(tmp_path: Path) -> None:
         assert read_disks(engine, NOTHING) == ()
     with patch("os.statvfs", side_effect=PermissionError):
         assert read_disks(engine, NOTHING) == ()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "free", "told"),
+    [
+        # s3fs has 16 EiB.
+        (2**52, 2**52, (LARGEST, LARGEST, 0)),
+        (10, 20, (40_960, 81_920, 0)),
+    ],
+)
+def test_figures_that_no_disk_has_are_those_that_a_document_can_have(
+    tmp_path: Path, blocks: int, free: int, told: tuple[int, int, int]
+) -> None:
+    with patch("os.statvfs", lambda _: os.statvfs_result((4096, 4096, blocks, free, free, 0, 0, 0, 0, 255))):
+        (disk,) = read_disks(root_of(tmp_path), NOTHING)
+    assert (disk.total_bytes, disk.free_bytes, disk.used_bytes) == told
+    assert msgspec.json.decode(msgspec.json.encode(disk), type=Disk) == disk
 
 
 def shown_by_df(folder: Path) -> tuple[str, str]:

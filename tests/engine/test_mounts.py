@@ -1,5 +1,6 @@
 """What is mounted where, at names and over folders that nobody would choose who meant well."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from dockersweep.engine.disk.disks import read_disks
+from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.mounts import mount_of, read_mounts
 from tests.engine.test_disk_space import NOTHING, root_of
 
-pytestmark = pytest.mark.engines
+pytestmark = pytest.mark.programs
 
 
 @contextmanager
@@ -55,3 +57,14 @@ def test_disks_are_told_though_a_mount_in_the_folder_is_hidden(tmp_path: Path) -
     with mounted(("hidden", tmp_path / "docker" / "old"), ("top", tmp_path / "docker")):
         [disk] = read_disks(root_of(tmp_path / "docker"), NOTHING)
         assert (disk.device, disk.mount_point) == ("top", str(tmp_path / "docker"))
+
+
+def test_names_that_are_no_text_are_told_by_their_codes(tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(odd)
+    with mounted(("tmpfs", odd)):
+        told = read_disks(root_of(tmp_path), NOTHING)[1]
+        assert told.mount_point == told.places[0] == f"{tmp_path}/\\xff"
+        folder, _ = read_folder(root_of(tmp_path), NOTHING, 60)
+        assert folder is not None
+        assert folder.on_disks[1].places == told.places

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+from dockersweep.engine.disk.mounts import as_text
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores, has_unseen_images
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine, Kind
+from dockersweep.model.quantities import LARGEST
 
 KINDS_OF_CONTAINERD: tuple[Kind, ...] = ("container", "image", "build-cache")
 """What has a part in containerd's folder, where that is the image store."""
@@ -53,12 +55,18 @@ def _measured(places: list[StorePlace]) -> Disk | None:
         return None
     mount = places[0].mount
     return Disk(
-        total_bytes=told.f_blocks * told.f_frsize,
-        free_bytes=told.f_bavail * told.f_frsize,
+        total_bytes=_sized(told.f_blocks, told),
+        free_bytes=_sized(told.f_bavail, told),
         total_inodes=told.f_files or None,
         free_inodes=told.f_favail if told.f_files else None,
-        used_bytes=(told.f_blocks - told.f_bfree) * told.f_frsize,
-        device=None if mount is None else mount.device,
-        mount_point=None if mount is None else mount.point,
+        used_bytes=_sized(told.f_blocks - told.f_bfree, told),
+        device=None if mount is None else as_text(mount.device),
+        mount_point=None if mount is None else as_text(mount.point),
         places=tuple(place.path for place in places),
     )
+
+
+def _sized(blocks: int, told: os.statvfs_result) -> int:
+    """Return how many bytes blocks are. File systems in user space, like s3fs, may have more of them than any disk, or
+    more that are free than there are."""
+    return min(max(0, blocks) * told.f_frsize, LARGEST)

@@ -43,15 +43,18 @@ def mount_of(path: str, mounts: Mapping[str, Mount]) -> Mount | None:
     return mounts.get(path)
 
 
+def as_text(path: str) -> str:
+    """Return a path, or the name of a device, as text: bytes of it that are no UTF-8 are shown by their codes."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _seen(rows: list[_Row]) -> Iterator[Mount]:
     """Yield the mounts that a path leads to, each on the way from one to the next as the kernel goes it."""
     numbers = {row.number for row in rows}
     roots = [row.number for row in rows if row.mount.point == "/" and (row.on == row.number or row.on not in numbers)]
     # What lies on a mount that was not listed yet, or cannot be seen from here, lies on the root as far as we know.
     root = roots[0] if roots else ""
-    lying = {
-        (row.on if row.on in numbers else root, row.mount.point): row.number for row in rows if row.number != root
-    }
+    lying = {(row.on if row.on in numbers else root, row.mount.point): row.number for row in rows if row.number != root}
     for row in rows:
         number = root
         for path in _paths_to(row.mount.point):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dockersweep.engine.disk.containerd import containerd_folder
-from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
+from dockersweep.engine.disk.mounts import Mount, as_text, mount_of, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, own_folder
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.files import is_there
@@ -27,7 +27,7 @@ class StorePlace(NamedTuple):
     one of them."""
 
     path: str
-    """As the engine names it."""
+    """As the engine names it, as text: bytes that are no UTF-8 are shown by their codes."""
     real: str
     """The same without links."""
     device: int
@@ -90,7 +90,7 @@ def _places(folder: Path, mounts: dict[str, Mount]) -> Iterator[StorePlace]:
     for mount in sorted(mounts.values()):
         below = mount.point.removeprefix(f"{real.rstrip('/')}/")
         if below != mount.point and _is_for_data(mount, below.split("/")):
-            yield StorePlace(f"{folder}/{below}", mount.point, os.stat(mount.point).st_dev, mount)
+            yield StorePlace(as_text(f"{folder}/{below}"), mount.point, os.stat(mount.point).st_dev, mount)
 
 
 def _is_for_data(mount: Mount, below: list[str]) -> bool:
