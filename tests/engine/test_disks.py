@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -156,6 +157,47 @@ def test_the_containerd_of_the_system(disks: tuple[SmallDisk, ...]) -> None:
             assert inventory.disk.places == (str(engine.data_root), SYSTEM_CONTAINERD)
         # The contents and the snapshots of an image, which is of random bytes.
         assert (folder.on_disks[-1].size_bytes or 0) > 2 * _IMAGE
+
+
+@pytest.mark.parametrize("at", ["../elsewhere", "mounted-here"])
+@pytest.mark.parametrize(
+    ("one", "moved"),
+    [(kind("docker-28.5"), "volumes"), (kind("docker-28.5-containerd"), "containerd"), (kind("podman-6.1"), "volumes")],
+    ids=str,
+)
+def test_a_folder_that_was_moved_to_another_disk_behind_a_link(one: EngineKind, moved: str, at: str) -> None:
+    with Engine(one, disks=(SmallDisk(at, "ext4"),)) as engine:
+        engine.stop()
+        link, real = engine.data_root / moved, (engine.data_root / at).resolve() / "moved"
+        shutil.rmtree(link)
+        real.mkdir()
+        link.symlink_to(real)
+        engine.start()
+        littered(engine)
+        inventory = seen(engine)
+        assert [disk.mount_point for disk in inventory.disks] == [main_disk(engine), str(real.parent)]
+        assert str(link) in inventory.other_disks[0].places
+        folder = folder_of(inventory)
+        assert near(folder.on_disks[0].size_bytes, du([str(engine.data_root)]))
+        assert near(folder.on_disks[1].size_bytes, du([str(real)]))
+        policy = 'version = 1\n[target]\norder = ["image", "volume"]\nstart_above = "1B"\n'
+        target = dockersweep("plan", "--policy", "-", "--format", "json", host=engine.url, stdin=policy).json()[
+            "target"
+        ]
+        held = {asked["disk"]: asked["wanted_bytes"] for asked in target["disks"]}
+        assert held[str(real.parent)] > (_IMAGE if moved == "containerd" else _VOLUME) - MB
+        assert held[main_disk(engine)] < (_VOLUME if moved == "containerd" else 2 * _IMAGE) + 2 * MB
+
+
+def test_a_link_to_what_lies_in_the_folder_itself_counts_once() -> None:
+    with Engine(kind("docker-28.5")) as engine:
+        engine.stop()
+        shutil.move(engine.data_root / "volumes", engine.data_root / "moved")
+        (engine.data_root / "volumes").symlink_to("moved")
+        engine.start()
+        littered(engine)
+        [on_disk] = folder_of(seen(engine)).on_disks
+        assert near(on_disk.size_bytes, du([str(engine.data_root)]))
 
 
 @pytest.mark.parametrize("one", KINDS, ids=str)

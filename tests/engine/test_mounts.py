@@ -68,3 +68,19 @@ def test_names_that_are_no_text_are_told_by_their_codes(tmp_path: Path) -> None:
         folder, _ = read_folder(root_of(tmp_path), NOTHING, 60)
         assert folder is not None
         assert folder.on_disks[1].places == told.places
+
+
+def test_what_is_mounted_twice_counts_once(tmp_path: Path) -> None:
+    engine = root_of(tmp_path, "volumes", "again")
+    with mounted(("once", tmp_path / "volumes")):
+        (tmp_path / "volumes" / "file").write_bytes(b"x" * 100_000)
+        before, _ = read_folder(engine, NOTHING, 60)
+        subprocess.run(["mount", "--bind", tmp_path / "volumes", tmp_path / "again"], check=True)
+        try:
+            after, _ = read_folder(engine, NOTHING, 60)
+        finally:
+            subprocess.run(["umount", tmp_path / "again"], check=True)
+    assert before is not None
+    assert after is not None
+    assert after.on_disks[1].size_bytes == before.on_disks[1].size_bytes
+    assert [len(disk.places) for disk in after.on_disks] == [1, 2]

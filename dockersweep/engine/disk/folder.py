@@ -1,5 +1,6 @@
 """What an engine's folders take, disk by disk, and what in them no engine uses any more: only a report asks."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
@@ -69,7 +70,11 @@ def _on_disk(
     shows_layers: bool,
 ) -> FolderOnDisk:
     """Measure what lies on one disk; what is mounted below on another is a place of that one."""
-    size = measure([Path(place.real) for place in places], deadline, mounts, known, opened)
+    # A disk may be mounted twice.
+    folders = set({(place.device, os.stat(place.real).st_ino): place.real for place in places}.values())
+    # A link may lead to what is in another place, and is walked with that.
+    within = {one for one in folders if one not in mounts and not folders.isdisjoint(map(str, Path(one).parents))}
+    size = measure([Path(folder) for folder in sorted(folders - within)], deadline, mounts, known, opened)
     return FolderOnDisk(
         places=tuple(place.path for place in places),
         size_bytes=size.high,

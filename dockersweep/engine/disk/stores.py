@@ -9,7 +9,7 @@ from dockersweep.engine.disk.containerd import containerd_folder
 from dockersweep.engine.disk.mounts import Mount, as_text, mount_of, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, own_folder
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.files import is_there
+from dockersweep.files import is_folder, is_there
 from dockersweep.model.inventory import Engine, Volume
 
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
@@ -20,6 +20,8 @@ _BY_MOUNTS_OF_THEIR_OWN = ("overlay", "nsfs", "proc", "sysfs", "mqueue", "fuse.f
 _DEEP = ("containerd", "buildkit", "image", "vfs", "btrfs")
 """Folders of an engine whose stores lie one or two folders deeper."""
 _DEEPEST = 3
+_LINKED = ("buildkit", "containerd", "containers", "image", "vfs", "volumes")
+"""Folders of an engine that also work as links to others, as of people who moved them to a larger disk."""
 
 
 class StorePlace(NamedTuple):
@@ -48,6 +50,7 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
 def _folders(engine: Engine, listed: ListedObjects, system_containerd: Path) -> Iterator[Path]:
     root = own_folder(engine, listed)
     yield root
+    yield from (link for name in _LINKED if (link := root / name).is_symlink() and is_folder(link))
     if engine.image_store == "containerd" and _folder_of_images(root, listed, system_containerd) == system_containerd:
         yield system_containerd
     # Podman's may be elsewhere (volume_path in containers.conf).
