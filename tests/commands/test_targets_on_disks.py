@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import KINDS, EngineKind, kind
+from tests.rig.engines.kinds import BTRFS, KINDS, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
 from tests.rig.running import dockersweep
@@ -93,6 +94,24 @@ def test_only_what_lies_on_the_disk_that_is_short_goes(one: EngineKind) -> None:
         freed = {disk["disk"]: disk["measured_bytes"] for disk in document["reclaimed"]["on_disks"]}
         assert abs(freed[str(volumes)] - (before.used - after.used)) <= ROUNDING
         assert (freed[str(engine.data_root)], target["freed_bytes"]) == (0, freed[str(volumes)])
+
+
+@pytest.mark.parametrize("one", [kind("docker-28.5"), kind("podman-6.1"), BTRFS], ids=str)
+def test_what_btrfs_frees_later_is_waited_for(one: EngineKind) -> None:
+    with Engine(one, disks=(SmallDisk("", "btrfs", 600 * MIB),)) as engine:
+        engine.stop()
+        shutil.rmtree(engine.data_root / "volumes", ignore_errors=True)
+        subprocess.run(["btrfs", "subvolume", "create", engine.data_root / "volumes"], capture_output=True, check=True)
+        engine.start()
+        Litter(engine).anonymous_volume(1000)
+        for number in range(4):
+            Litter(engine).image(f"app-{number}:1", layers={f"layer-{number}": 4 * SIZE})
+        subprocess.run(["sync", "--file-system", engine.data_root], check=True)
+        status, document = sweep(engine, f'min_free = "{df(engine.data_root).available + SIZE}B"\n')
+        assert (status, document["target"]["reached"]) == (0, True), document["target"]
+        assert removed(document) == ["image"]
+        free, freed = document["reclaimed"]["free_space_bytes"], document["reclaimed"]["measured_bytes"]
+        assert one == BTRFS or abs(free - freed) <= MIB
 
 
 def test_what_is_free_on_another_disk_does_not_help() -> None:

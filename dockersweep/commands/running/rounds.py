@@ -12,6 +12,7 @@ from dockersweep.commands.options import RunOptions
 from dockersweep.commands.progress import show_progress
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.running.records import FailedBefore, Records
+from dockersweep.engine.disk.freed_later import await_free_space
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.removing.executor import Carried, carry_out
 from dockersweep.engine.removing.reconnect import Reconnect
@@ -169,6 +170,8 @@ def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> Outc
     _remember_freed(carried, survey, context)
     prediction = prediction_of(survey.reclaim, carried.outcomes)
     measured = meter.measure(prediction.parts) if meter else None
+    if meter is None and carried.outcomes:
+        await_free_space(disk.places[0] for disk in inventory.disks if disk.places)
     reclaimed = reckon(inventory.storage, carried.outcomes, prediction, measured)
     of_disks = freed_on_disks(survey.on_disks, carried.outcomes, prediction, measured)
     return OutcomeDocument(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from dockersweep.engine.disk.mounts import as_text
+from dockersweep.engine.disk.mounts import as_text, file_system_of
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores, has_unseen_images
@@ -43,9 +43,7 @@ def by_disk(places: list[StorePlace]) -> list[list[StorePlace]]:
     """Return the places that lie on one disk together, in the order in which disks come first."""
     found: dict[object, list[StorePlace]] = {}
     for place in places:
-        # Each subvolume of btrfs has a device number of its own.
-        is_btrfs = place.mount is not None and place.mount.kind == "btrfs"
-        found.setdefault(place.mount.device if place.mount and is_btrfs else place.device, []).append(place)
+        found.setdefault(file_system_of(place.device, place.mount), []).append(place)
     return list(found.values())
 
 

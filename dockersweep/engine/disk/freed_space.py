@@ -8,7 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockersweep.engine.disk.mounts import read_mounts
+from dockersweep.engine.disk.freed_later import await_free_space
+from dockersweep.engine.disk.mounts import file_system_of, mount_of, read_mounts
 from dockersweep.engine.disk.walk import TooLateError, measure
 from dockersweep.files import is_there, state_of
 from dockersweep.model.inventory import Engine
@@ -42,7 +43,12 @@ class FreedSpaceMeter:
         # Volumes, or containerd where it is a service of its own, may be on another disk.
         places = {(self._root / (part.folder or "")).parent for part in self._parts}
         states = {place: state for place in (root, *places) if (state := state_of(place))}
-        self._disks = {state.st_dev: place for place, state in states.items() if stat.S_ISDIR(state.st_mode)}
+        mounts = read_mounts()
+        self._disks = {
+            file_system_of(state.st_dev, mount_of(os.path.realpath(place), mounts)): place
+            for place, state in states.items()
+            if stat.S_ISDIR(state.st_mode)
+        }
         self._free_before = self._free_bytes()
 
     def measure(self, expected: Collection[str]) -> DiskMeasurement:
@@ -60,6 +66,8 @@ class FreedSpaceMeter:
                 break
             time.sleep(_POLL_SECONDS)
         gone = frozenset(part.id for part in self._parts if not self._is_there(part))
+        if gone:
+            await_free_space(self._disks.values())
         all_volumes = self._volumes.ids if self._volumes.ids <= gone else frozenset()
         return DiskMeasurement(
             gone=gone,

@@ -43,6 +43,12 @@ def mount_of(path: str, mounts: Mapping[str, Mount]) -> Mount | None:
     return mounts.get(path)
 
 
+def file_system_of(device: int, mount: Mount | None) -> object:
+    """Return what is the same for all places on one file system: the number that stat tells, but on a btrfs, of which
+    each subvolume has a number of its own."""
+    return mount.device if mount is not None and mount.kind == "btrfs" else device
+
+
 def as_text(path: str) -> str:
     """Return a path, or the name of a device, as text: bytes of it that are no UTF-8 are shown by their codes."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
