@@ -372,8 +372,8 @@ class Inventory(Struct, frozen=True, kw_only=True):
     other_disks: tuple[Disk, ...] = ()
     """Those that more of it lies on: a store, or a folder below its own."""
     on_no_known_disk: tuple[Kind, ...] = ()
-    """The kinds of which something lies on none of these as far as is known: the folder of a containerd of the system
-    was not found."""
+    """The kinds of which something lies on none of these as far as is known: the folder of a containerd of the system,
+    or of the volumes, was not found."""
     marks: tuple[Mark, ...] | None = None
     """What earlier runs marked; None where nothing remembers it."""
     refusals: tuple[Refusal, ...] | None = None

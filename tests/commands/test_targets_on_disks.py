@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
+import msgspec
 import pytest
 
+from dockersweep.engine.disk.disks import read_disks
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.model.inventory import Inventory
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import BTRFS, KINDS, EngineKind, kind
@@ -72,6 +77,10 @@ def covered(place: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+def seen(host: str) -> Inventory:
+    return msgspec.json.decode(dockersweep("scan", "--format", "json", host=host).stdout, type=Inventory)
 
 
 def removed(document: Any) -> list[str]:
@@ -177,9 +186,38 @@ def test_no_share_is_known_where_containerd_cannot_be_seen() -> None:
     with Engine(kind("docker-28.5-containerd"), disks=disks, system_containerd=True) as engine:
         Litter(engine).image("app:1", layers={"layer": SIZE})
         with covered(SYSTEM_CONTAINERD):
-            assert "containerd's cannot be read" in planned(engine.url, 'start_above = "1%"')["target"]["text"]
+            assert (
+                "containerd's or that of its volumes cannot be read"
+                in planned(engine.url, 'start_above = "1%"')["target"]["text"]
+            )
             assert planned(engine.url, 'min_free = "1TB"')["removals"] == []
         assert planned(engine.url, 'start_above = "1%"')["removals"] != []
+
+
+@pytest.mark.parametrize("one", [kind("docker-28.5"), kind("podman-6.1")], ids=str)
+def test_no_share_is_known_where_volumes_cannot_be_seen(one: EngineKind) -> None:
+    """As in a container that has the engine's folder without the disk that is mounted in it."""
+    with volumes_apart(one) as (engine, volumes):
+        subprocess.run(["umount", volumes], check=True)
+        try:
+            plan = planned(engine.url, 'start_above = "1%"')
+            images = TARGET.replace('"image", "volume"', '"image"') + 'start_above = "1%"\n'
+            of_images = dockersweep("plan", "--policy", "-", "--format", "json", host=engine.url, stdin=images).json()
+        finally:
+            subprocess.run(["mount", "-o", "loop", engine.run_directory / "disk-1", volumes], check=True)
+        assert (plan["target"]["begins"], plan["removals"]) == (None, [])
+        assert "or that of its volumes cannot be read" in plan["target"]["text"]
+        assert {one["kind"] for one in of_images["removals"]} == {"image"}
+
+
+def test_disks_are_told_apart_where_it_is_not_told_what_is_mounted() -> None:
+    with volumes_apart(kind("docker-28.5")) as (engine, volumes):
+        inventory = seen(engine.url)
+        listed = ListedObjects(inventory.containers, inventory.images, inventory.volumes, inventory.build_cache)
+        with patch("dockersweep.engine.disk.stores.read_mounts", dict):
+            first, second = read_disks(inventory.engine, listed)
+        assert (first.places, second.places) == ((str(engine.data_root),), (str(volumes),))
+        assert second.name == str(volumes)
 
 
 def test_from_afar_no_share_of_a_disk_is_known() -> None:

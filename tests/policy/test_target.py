@@ -248,7 +248,7 @@ def test_a_share_is_refused_where_containerd_has_the_images_in_a_folder_that_was
     assert gone(unknown) == set()
     assert unknown.target is not None
     assert unknown.target.begins is None
-    assert "its folder or containerd's cannot be read" in unknown.target.text
+    assert "its folder, containerd's or that of its volumes" in unknown.target.text
     # What is not containerd's lies on the disk that is known, and what the engine holds is known of all.
     assert gone(asking(("volume",), "80%", percent=80)) == {"v"}
     assert gone(asking(("image",), "1kB", size_bytes=1000)) == {"a"}

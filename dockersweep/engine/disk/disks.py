@@ -6,7 +6,13 @@ from pathlib import Path
 from dockersweep.engine.disk.mounts import as_text, file_system_of
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores, has_unseen_images
+from dockersweep.engine.disk.stores import (
+    SYSTEM_CONTAINERD,
+    StorePlace,
+    find_stores,
+    has_unseen_images,
+    has_unseen_volumes,
+)
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine, Kind
 from dockersweep.model.quantities import LARGEST
@@ -33,7 +39,9 @@ def read_unseen_kinds(
     """Return the kinds of which something lies where it cannot be found, so that none of the engine's disks can be said
     to be theirs."""
     try:
-        return KINDS_OF_CONTAINERD if has_unseen_images(engine, listed, system_containerd) else ()
+        images = KINDS_OF_CONTAINERD if has_unseen_images(engine, listed, system_containerd) else ()
+        volumes: tuple[Kind, ...] = ("volume",) if has_unseen_volumes(engine, listed) else ()
+        return images + volumes
     except (UnreadableStorageError, OSError):
         # Then no disk is known either.
         return ()

@@ -1,7 +1,7 @@
 """Where an engine keeps its things: its own folder, stores elsewhere, and the file systems mounted in both."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,8 @@ _BY_MOUNTS_OF_THEIR_OWN = ("overlay", "nsfs", "proc", "sysfs", "mqueue", "fuse.f
 _DEEP = ("containerd", "buildkit", "image", "vfs", "btrfs")
 """Folders of an engine whose stores lie one or two folders deeper."""
 _DEEPEST = 3
-_LINKED = ("buildkit", "containerd", "containers", "image", "vfs", "volumes")
-"""Folders of an engine that also work as links to others, as of people who moved them to a larger disk."""
+_MOVED = ("buildkit", "containerd", "containers", "image", "overlay", "overlay2", "vfs", "volumes")
+"""Folders of an engine that people move to a larger disk; most work as links too."""
 
 
 class StorePlace(NamedTuple):
@@ -44,13 +44,21 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
     the folder is another engine's, and OSError.
     """
     mounts = read_mounts()
-    return [one for folder in _folders(engine, listed, system_containerd) for one in _places(folder, mounts)]
-
-
-def _folders(engine: Engine, listed: ListedObjects, system_containerd: Path) -> Iterator[Path]:
     root = own_folder(engine, listed)
-    yield root
-    yield from (link for name in _LINKED if (link := root / name).is_symlink() and is_folder(link))
+    folders = (root, *_moved(root, mounts), *_elsewhere(engine, root, listed, system_containerd))
+    return [one for folder in folders for one in _places(folder, mounts)]
+
+
+def _moved(root: Path, mounts: Mapping[str, Mount]) -> Iterator[Path]:
+    """Yield the folders of an engine that a link leads to, or, where it is not told what is mounted, another disk."""
+    real, own = os.path.realpath(root), os.stat(root).st_dev
+    for folder in (root / name for name in _MOVED):
+        is_link = os.path.realpath(folder) != f"{real}/{folder.name}"
+        if is_folder(folder) and (is_link or (not mounts and os.stat(folder).st_dev != own)):
+            yield folder
+
+
+def _elsewhere(engine: Engine, root: Path, listed: ListedObjects, system_containerd: Path) -> Iterator[Path]:
     if engine.image_store == "containerd" and _folder_of_images(root, listed, system_containerd) == system_containerd:
         yield system_containerd
     # Podman's may be elsewhere (volume_path in containers.conf).
@@ -84,6 +92,21 @@ def has_unseen_images(engine: Engine, listed: ListedObjects, system_containerd: 
     if engine.image_store != "containerd":
         return False
     return _folder_of_images(own_folder(engine, listed), listed, system_containerd) is None
+
+
+def has_unseen_volumes(engine: Engine, listed: ListedObjects) -> bool:
+    """Whether most local volumes lie where they cannot be found, as in a container that has the engine's folder without
+    the disk that is mounted in it.
+
+    Raises what `find_stores` does.
+    """
+    own_folder(engine, listed)
+    folders = [folder for volume in listed.volumes if (folder := volume_folder(volume)) is not None]
+    if any(is_there(folder / "metadata.db") for folder in {folder.parent for folder in folders}):
+        # Docker's, so that what is missing was removed by hand.
+        return False
+    # What has just gone may be missing.
+    return 2 * sum(not is_there(folder) for folder in folders) > len(folders)
 
 
 def _places(folder: Path, mounts: dict[str, Mount]) -> Iterator[StorePlace]:

@@ -15,8 +15,8 @@ from dockersweep.model.policy import Space, Target
 from dockersweep.units import format_size
 
 _NO_DISK = (
-    "the engine's disk cannot be measured from here: it is on another machine, or its folder or containerd's cannot be "
-    "read"
+    "the engine's disk cannot be measured from here: it is on another machine, or its folder, containerd's or that of "
+    "its volumes cannot be read"
 )
 _NO_INODES = "the inodes of the engine's disk cannot be measured: its file system does not count them"
 _NO_SIZES = "what the engine holds cannot be measured from here: not all sizes are known"
