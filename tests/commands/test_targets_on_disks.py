@@ -201,12 +201,15 @@ def test_no_share_is_known_where_volumes_cannot_be_seen(one: EngineKind) -> None
         subprocess.run(["umount", volumes], check=True)
         try:
             plan = planned(engine.url, 'start_above = "1%"')
+            hidden = seen(engine.url)
             images = TARGET.replace('"image", "volume"', '"image"') + 'start_above = "1%"\n'
             of_images = dockersweep("plan", "--policy", "-", "--format", "json", host=engine.url, stdin=images).json()
         finally:
             subprocess.run(["mount", "-o", "loop", engine.run_directory / "disk-1", volumes], check=True)
         assert (plan["target"]["begins"], plan["removals"]) == (None, [])
         assert "or that of its volumes cannot be read" in plan["target"]["text"]
+        assert hidden.storage is not None
+        assert {part.high_bytes for part in hidden.storage.parts if part.id.startswith("volume:")} <= {None}
         assert {one["kind"] for one in of_images["removals"]} == {"image"}
 
 

@@ -14,9 +14,9 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.mounts import read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, check_contents, folder_of, tells_the_id_of
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
-from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, volume_folder
+from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, are_unseen, volume_folder
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure
-from dockersweep.files import state_of, what_is_wrong
+from dockersweep.files import is_there, state_of, what_is_wrong
 from dockersweep.model.inventory import Engine, Image, Volume
 from dockersweep.model.storage import Part, Storage
 
@@ -104,10 +104,12 @@ def _elsewhere(images: tuple[Image, ...]) -> Iterator[DiskPart]:
 
 def _volumes(volumes: tuple[Volume, ...]) -> Iterator[DiskPart]:
     """A local volume is the folder around its mount point. What its options mount there does not go with it, and is
-    not looked at: to ask a mount whose server is gone can take for ever."""
+    not looked at: to ask a mount whose server is gone can take for ever. Where volumes cannot be seen they are not
+    taken for empty."""
+    unseen = are_unseen(volumes)
     for volume in volumes:
         folder = volume_folder(volume)
-        if folder is None:
+        if folder is None or (unseen and not is_there(folder)):
             continue
         if volume.options:
             around = state_of(folder, follow_links=False)

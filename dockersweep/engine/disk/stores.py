@@ -1,7 +1,7 @@
 """Where an engine keeps its things: its own folder, stores elsewhere, and the file systems mounted in both."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,13 +95,18 @@ def has_unseen_images(engine: Engine, listed: ListedObjects, system_containerd: 
 
 
 def has_unseen_volumes(engine: Engine, listed: ListedObjects) -> bool:
-    """Whether most local volumes lie where they cannot be found, as in a container that has the engine's folder without
-    the disk that is mounted in it.
+    """Whether the local volumes of an engine whose own folder is here lie where they cannot be found.
 
     Raises what `find_stores` does.
     """
     own_folder(engine, listed)
-    folders = [folder for volume in listed.volumes if (folder := volume_folder(volume)) is not None]
+    return are_unseen(listed.volumes)
+
+
+def are_unseen(volumes: Iterable[Volume]) -> bool:
+    """Whether most local volumes lie where they cannot be found, as in a container that has the engine's folder without
+    the disk that is mounted in it. Raises OSError."""
+    folders = [folder for volume in volumes if (folder := volume_folder(volume)) is not None]
     if any(is_there(folder / "metadata.db") for folder in {folder.parent for folder in folders}):
         # Docker's, so that what is missing was removed by hand.
         return False
