@@ -123,6 +123,16 @@ def test_what_btrfs_frees_later_is_waited_for(one: EngineKind) -> None:
         assert one == BTRFS or abs(free - freed) <= MIB
 
 
+def test_what_xfs_frees_in_the_background_is_waited_for() -> None:
+    with Engine(kind("docker-28.5"), disks=(SmallDisk("", "xfs", 320 * MIB),)) as engine:
+        Litter(engine).anonymous_volume(4 * SIZE)
+        subprocess.run(["sync", "--file-system", engine.data_root], check=True)
+        _, document = sweep(engine, 'free = "1MB"\n')
+        assert removed(document) == ["volume"]
+        free, freed = document["reclaimed"]["free_space_bytes"], document["reclaimed"]["measured_bytes"]
+        assert abs(free - freed) <= MIB
+
+
 def test_what_is_free_on_another_disk_does_not_help() -> None:
     with volumes_apart(kind("docker-28.5")) as (engine, volumes):
         asked = df(volumes).available + 100 * MIB
