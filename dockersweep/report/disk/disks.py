@@ -4,7 +4,7 @@ from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Kind
 from dockersweep.model.report import Report, ReportedDisk
 from dockersweep.units import format_size
-from dockersweep.words.amounts import format_interval, percent_as_df
+from dockersweep.words.amounts import amount_words, format_interval, percent_as_df
 from dockersweep.words.lists import both
 
 CONTENTS: dict[Kind, str] = {
@@ -92,5 +92,6 @@ def contents_sentence(row: ReportedDisk) -> str:
         parts.append(f"artifacts {format_size(row.artifacts_bytes)}")
     parts.append(f"remainder {format_size(row.remainder_bytes)}")
     goes = row.reclaimable
-    would_go = "" if goes is None or goes.high_bytes == 0 else f"; {format_interval(goes)} of that would go"
+    goes_of_it = "" if goes is None or goes.high_bytes == 0 else amount_words(goes, "an unknown part")
+    would_go = f"; {goes_of_it} of that would go" if goes_of_it else ""
     return f"{name} holds {folder_words(row)} of the engine's: {both(parts)}{would_go}."
