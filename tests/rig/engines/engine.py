@@ -57,6 +57,7 @@ class Engine:
         self.options = options
         """For its command line, from its next start on."""
         self._beside = beside
+        self._is_spoiled = False
         self._disks = disks
         self._system_containerd = system_containerd
         self._mounted: Mounted | None = None
@@ -181,10 +182,14 @@ class Engine:
             self._unmount()
             run.remove()
 
+    def spoil(self) -> None:
+        """Have the next wipe make a new data root: something lies in this one that the engine does not know."""
+        self._is_spoiled = True
+
     def wipe(self) -> None:
         """Leave it running and empty; the fast way when that works, with a new data root when not."""
         try:
-            if self.running:
+            if self.running and not self._is_spoiled:
                 empty(self.wire, self.kind)
                 return
         except NotEmptyError:
@@ -194,6 +199,7 @@ class Engine:
         shutil.rmtree(self.data_root)
         for beside in ("networks", "containerd"):
             shutil.rmtree(self.run_directory / beside, ignore_errors=True)
+        self._is_spoiled = False
         self.start()
 
     # Talking to it.

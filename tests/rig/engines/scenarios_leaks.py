@@ -22,6 +22,7 @@ def leaks(litter: Litter) -> None:
     )
     litter.container("stopped", writes=_MB)
     litter.volume("owned", size=2 * _MB)
+    litter.engine.spoil()
     kind = litter.engine.kind
     is_podman = kind.flavour == "podman"
     layer = f"overlay/{_LEFT}/diff" if is_podman else _LAYERS.get(kind.image_store)
