@@ -20,6 +20,8 @@ from tests.rig.engines.truth_trial import Interval, Prediction, Trial, faults, p
 from tests.rig.running import dockersweep
 
 # What takes an engine ten seconds to make is left to `tests/bench/truth`.
+# So are several disks below older engines.
+HOSTS = [one for one in (*ON_SEVERAL, ON_BTRFS) if one.kind.name not in ("docker-20.10", "docker-26.1", "podman-5.8")]
 ELSEWHERE = [one for one in SCENARIOS if one.name in ("shared base", "volumes", "leaks", "last layers")]
 QUICK = [scenario for scenario in SCENARIOS if not scenario.slow]
 
@@ -44,7 +46,7 @@ def test_what_is_predicted_comes_back(
 
 
 @pytest.mark.engines
-@pytest.mark.parametrize("host", [*ON_SEVERAL, ON_BTRFS], ids=str)
+@pytest.mark.parametrize("host", HOSTS, ids=str)
 def test_what_is_predicted_comes_back_from_wherever_it_lies(host: Host) -> None:
     found = []
     with host.engine() as engine:

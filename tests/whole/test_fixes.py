@@ -26,7 +26,9 @@ from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.fixes import Row, Stage, command_in, settings_in
 
 MEGABYTE = 1_000_000
-DOCKER = ("docker-20.10", "docker-28.5", "docker-28.5-containerd")
+DOCKER = ("docker-20.10", "docker-28.5-containerd")
+THREE = (*DOCKER, "podman-6.1")
+"""The oldest, and the newest of each flavour: a fix is a command or a rule."""
 SWITCHED = ("docker-28.5",)
 PODMAN = ("podman-5.8", "podman-6.1")
 DISK = SmallDisk("", "ext4")
@@ -416,15 +418,15 @@ def remove_the_largest(stage: Stage, finding: Any) -> None:
 
 ROWS = (
     Row("DS001", ("docker-20.10", "docker-28.5"), logs_a_lot, limit_logs, own_engine=True),
-    Row("DS002", (*DOCKER, "podman-6.1"), write_into_layer, write_into_volume),
-    Row("DS003", (*DOCKER, *PODMAN), lies_about, follow_the_rule("old")),
-    Row("DS004", ("docker-20.10", "docker-28.5", *PODMAN), loses_its_project, follow_the_rule("shop-data")),
-    Row("DS005", (*DOCKER, *PODMAN), loses_its_builder, remove_the_state),
-    Row("DS006", (*DOCKER, *PODMAN), is_held, remove_the_holder),
-    Row("DS007", (*DOCKER, *PODMAN), piles_up, keep_the_newest),
+    Row("DS002", THREE, write_into_layer, write_into_volume),
+    Row("DS003", THREE, lies_about, follow_the_rule("old")),
+    Row("DS004", ("docker-20.10", "docker-28.5", "podman-6.1"), loses_its_project, follow_the_rule("shop-data")),
+    Row("DS005", THREE, loses_its_builder, remove_the_state),
+    Row("DS006", THREE, is_held, remove_the_holder),
+    Row("DS007", THREE, piles_up, keep_the_newest),
     Row("DS008", DOCKER, loops, stop_the_loop),
     Row("DS009", DOCKER, dies, removes_it),
-    Row("DS010", (*DOCKER, *PODMAN), builds_daily, tag_each_build),
+    Row("DS010", THREE, builds_daily, tag_each_build),
     Row("DS011", ("docker-28.5", "docker-28.5-containerd"), builds_much, sweep_the_cache, own_engine=True),
     Row("DS012", ("docker-26.1",), builds_without_a_limit, limit_the_cache, own_engine=True),
     Row(
@@ -444,7 +446,7 @@ ROWS = (
         own_engine=True,
     ),
     Row("DS013", SWITCHED, loses_its_snapshots, take_the_store_away, "a part of containerd", own_engine=True),
-    Row("DS014", (*DOCKER, *PODMAN), would_come_back, let_it_go),
+    Row("DS014", THREE, would_come_back, let_it_go),
     Row("DS015", ("docker-28.5",), fills(0.96), sweep_the_disk, own_engine=True, disk=DISK),
     Row("DS016", ("docker-28.5",), fills(0.88), sweep_the_disk_by_its_target, own_engine=True, disk=DISK),
     Row("DS017", ("docker-28.5",), grows_daily, sweep_daily, own_engine=True, disk=DISK),
