@@ -19,8 +19,7 @@ from tests.rig.engines.truth_remote import far_away
 from tests.rig.engines.truth_trial import Interval, Prediction, Trial, faults, put_on_trial
 from tests.rig.running import dockersweep
 
-# What takes an engine ten seconds to make is left to `tests/bench/truth`.
-# So are several disks below older engines.
+# What takes an engine ten seconds to make, and several disks below older engines, are left to `tests/bench/truth`.
 HOSTS = [one for one in (*ON_SEVERAL, ON_BTRFS) if one.kind.name not in ("docker-20.10", "docker-26.1", "podman-5.8")]
 ELSEWHERE = [one for one in SCENARIOS if one.name in ("shared base", "volumes", "leaks", "last layers")]
 QUICK = [scenario for scenario in SCENARIOS if not scenario.slow]

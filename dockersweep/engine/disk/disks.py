@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 from dockersweep.engine.disk.mounts import as_text, file_system_of
-from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.ownership import ListedObjects, own_folder
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import (
     SYSTEM_CONTAINERD,
     StorePlace,
+    are_unseen,
     find_stores,
     has_unseen_images,
-    has_unseen_volumes,
 )
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine, Kind
@@ -39,8 +39,9 @@ def read_unseen_kinds(
     """Return the kinds of which something lies where it cannot be found, so that none of the engine's disks can be said
     to be theirs."""
     try:
-        images = KINDS_OF_CONTAINERD if has_unseen_images(engine, listed, system_containerd) else ()
-        volumes: tuple[Kind, ...] = ("volume",) if has_unseen_volumes(engine, listed) else ()
+        root = own_folder(engine, listed)
+        images = KINDS_OF_CONTAINERD if has_unseen_images(engine, root, listed, system_containerd) else ()
+        volumes: tuple[Kind, ...] = ("volume",) if are_unseen(listed.volumes) else ()
         return images + volumes
     except (UnreadableStorageError, OSError):
         # Then no disk is known either.

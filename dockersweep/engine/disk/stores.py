@@ -84,23 +84,10 @@ def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path
     return daemon if not listed.images or len(missing) < len(listed.images) / 2 else None
 
 
-def has_unseen_images(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> bool:
-    """Whether the images of an engine whose own folder is here lie in a containerd whose folder cannot be found.
-
-    Raises what `find_stores` does.
-    """
-    if engine.image_store != "containerd":
-        return False
-    return _folder_of_images(own_folder(engine, listed), listed, system_containerd) is None
-
-
-def has_unseen_volumes(engine: Engine, listed: ListedObjects) -> bool:
-    """Whether the local volumes of an engine whose own folder is here lie where they cannot be found.
-
-    Raises what `find_stores` does.
-    """
-    own_folder(engine, listed)
-    return are_unseen(listed.volumes)
+def has_unseen_images(engine: Engine, root: Path, listed: ListedObjects, system_containerd: Path) -> bool:
+    """Whether the images of an engine whose own folder is `root` lie in a containerd whose folder cannot be found.
+    Raises OSError."""
+    return engine.image_store == "containerd" and _folder_of_images(root, listed, system_containerd) is None
 
 
 def are_unseen(volumes: Iterable[Volume]) -> bool:
