@@ -14,12 +14,10 @@ import pytest
 
 import dockersweep
 from dockersweep import cli, files
-from dockersweep.engine.disk.blocks import read_storage_from_disk
-from dockersweep.engine.disk.disks import read_disks
-from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.reading import containers, scanner, storage
+from dockersweep.engine.disk.stores import Stores
+from dockersweep.engine.reading import containers, own_folders, storage
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import log_bytes
 from dockersweep.errors import LedgerError
@@ -33,6 +31,7 @@ from tests.rig.engines.litter import Litter
 from tests.rig.fake_containers import with_containers
 from tests.rig.fake_engine import fake_engine
 from tests.rig.inventories import ENGINE, image
+from tests.rig.own_folders import disks_of, folder_of, storage_on_disk
 from tests.rig.running import dockersweep as run_dockersweep
 
 NOTHING = ListedObjects((), (), (), ())
@@ -222,23 +221,23 @@ def test_what_is_odd_in_an_engines_folder_makes_sizes_unknown(
     tmp_path: Path, store: str, path: str, make: Callable[[Path], object]
 ) -> None:
     engine, listed = engine_of(tmp_path, store), listed_in(store)
-    assert read_storage_from_disk(engine, listed, {}, 10).unmeasured == 0
+    assert storage_on_disk(engine, listed).unmeasured == 0
     (tmp_path / path).unlink()
     make(tmp_path / path)
     with pytest.raises(UnreadableStorageError, match="cannot be read") as raised:
-        read_storage_from_disk(engine, listed, {}, 10)
+        storage_on_disk(engine, listed)
     assert Path(path).name in str(raised.value)
 
 
 @odd
 def test_an_odd_id_tells_no_space_and_no_folder(tmp_path: Path, make: Callable[[Path], object]) -> None:
     engine, listed = engine_of(tmp_path, "overlay2"), listed_in("overlay2")
-    assert read_disks(engine, listed) != ()
-    assert read_folder(engine, listed, 10)[0] is not None
+    assert disks_of(engine, listed) != ()
+    assert folder_of(engine, listed)[0] is not None
     (tmp_path / "engine-id").unlink()
     make(tmp_path / "engine-id")
-    assert read_disks(engine, listed) == ()
-    told, (warning,) = read_folder(engine, listed, 10)
+    assert disks_of(engine, listed) == ()
+    told, (warning,) = folder_of(engine, listed)
     assert (told, "cannot be read: " in warning.text) == (None, True)
 
 
@@ -267,13 +266,30 @@ def test_a_pipe_in_the_place_of_a_ledger_is_not_waited_for(tmp_path: Path, endin
     assert sorted(os.listdir(tmp_path)) == sorted({FILE_NAME, f"{FILE_NAME}{ending}"})
 
 
+def found(engine: Engine, listed: ListedObjects) -> Stores:
+    """Return where an engine keeps its things, without a look."""
+    return Stores(engine, listed, Path("/d"), True, None, (), (), {})
+
+
+@pytest.mark.parametrize(
+    ("asks", "about_folder"),
+    [
+        (("own_folders.find_stores",), "not measured: /d was not read within 1 seconds"),
+        (
+            ("storage.read_storage_from_disk", "own_folders.read_disks", "own_folders.read_folder"),
+            "not measured within 1 seconds",
+        ),
+    ],
+    ids=["at once", "later"],
+)
 def test_a_disk_that_never_answers_counts_into_the_time_out(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asks: tuple[str, ...], about_folder: str
 ) -> None:
     """As one whose server is gone: whatever is asked of it waits for ever."""
-    for ask in ("storage.read_storage_from_disk", "scanner.read_disks", "scanner.read_folder", "containers.log_bytes"):
+    monkeypatch.setattr("dockersweep.engine.reading.own_folders.find_stores", found)
+    for ask in (*asks, "containers.log_bytes"):
         monkeypatch.setattr(f"dockersweep.engine.reading.{ask}", lambda *_: threading.Event().wait())
-    for module in (storage, scanner, containers):
+    for module in (storage, own_folders, containers):
         monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
     began = time.monotonic()
     with fake_engine() as engine:
@@ -282,7 +298,7 @@ def test_a_disk_that_never_answers_counts_into_the_time_out(
         told = json.loads(capsys.readouterr().out)
     assert time.monotonic() - began < 20
     assert (told["size_base"], told["not_from_disk"]) == ("lengths", "/d was not read within 1 seconds")
-    assert {"about": "the engine's folder", "text": "not measured within 1 seconds"} in told["warnings"]
+    assert {"about": "the engine's folder", "text": about_folder} in told["warnings"]
     assert [one["text"] for one in told["warnings"] if one["about"] == "container logs"] == [
         "of unknown size, because they cannot be read from here: those of web"
     ]

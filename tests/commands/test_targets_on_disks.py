@@ -13,7 +13,6 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.model.inventory import Inventory
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
@@ -21,6 +20,7 @@ from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import BTRFS, KINDS, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
+from tests.rig.own_folders import disks_of
 from tests.rig.running import dockersweep
 
 pytestmark = pytest.mark.engines
@@ -228,7 +228,7 @@ def test_disks_are_told_apart_where_it_is_not_told_what_is_mounted() -> None:
         inventory = seen(engine.url)
         listed = ListedObjects(inventory.containers, inventory.images, inventory.volumes, inventory.build_cache)
         with patch("dockersweep.engine.disk.stores.read_mounts", dict):
-            first, second = read_disks(inventory.engine, listed)
+            first, second = disks_of(inventory.engine, listed)
         assert (first.places, second.places) == ((str(engine.data_root),), (str(volumes),))
         assert second.name == str(volumes)
 

@@ -21,7 +21,9 @@ from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.disk.mounts import Mount, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.engine.disk.stores import find_stores
 from dockersweep.engine.disk.walk import DiskBytes, TooLateError, measure
+from dockersweep.model.inventory import Engine as SeenEngine
 from dockersweep.model.inventory import Volume
 from dockersweep.model.plan import Plan
 from dockersweep.model.storage import Part, Storage
@@ -31,6 +33,7 @@ from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth import settled
 from tests.rig.examples import examples
 from tests.rig.inventories import ENGINE, NOW, container, image, inventory, plan_of, volume
+from tests.rig.own_folders import storage_on_disk
 from tests.rig.running import dockersweep
 
 PAGE = 4096
@@ -164,23 +167,29 @@ def test_blocks_are_counted_with_holes_and_rounding_and_hard_links_once(tmp_path
     assert measure([tmp_path / "gone", folder / "small" / "below-a-file"]) == DiskBytes(0, 0)
 
 
-def test_another_engines_folder_is_not_believed(tmp_path: Path) -> None:
-    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+def engine_of(root: Path) -> SeenEngine:
+    """Return an engine that has nothing yet in its folder."""
     for folder in ("layerdb/sha256", "layerdb/mounts", "imagedb/content/sha256"):
-        (tmp_path / "image" / "overlay2" / folder).mkdir(parents=True)
-    storage, unmeasured, *_ = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+        (root / "image" / "overlay2" / folder).mkdir(parents=True)
+    (root / "overlay2").mkdir()
+    return msgspec.structs.replace(ENGINE, root_dir=str(root))
+
+
+def test_another_engines_folder_is_not_believed(tmp_path: Path) -> None:
+    local = engine_of(tmp_path)
+    storage, unmeasured, *_ = storage_on_disk(local, NOTHING_LISTED)
     assert (storage, unmeasured) == (Storage(base="disk"), 0)
     (tmp_path / "engine-id").write_text("ANOTHER\n")
     with pytest.raises(UnreadableStorageError, match="belongs to another engine"):
-        read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+        storage_on_disk(local, NOTHING_LISTED)
     (tmp_path / "engine-id").unlink()
     for listed in (ListedObjects((container("web"),), (), (), ()), ListedObjects((), (image("a"),), (), ())):
         with pytest.raises(UnreadableStorageError, match=r"belongs to another engine.* is only listed by the engine"):
-            read_storage_from_disk(local, listed, {}, 10)
+            storage_on_disk(local, listed)
     config = tmp_path / "image/overlay2/imagedb/content/sha256" / ("a" * 64)
     config.write_text('{"rootfs": {"type": "layers", "diff_ids": []}}')
     with pytest.raises(UnreadableStorageError, match=r"belongs to another engine.* is only in the folder"):
-        read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+        storage_on_disk(local, NOTHING_LISTED)
 
 
 @pytest.mark.parametrize(
@@ -189,44 +198,49 @@ def test_another_engines_folder_is_not_believed(tmp_path: Path) -> None:
         ({"endpoint": "tcp://box:2375"}, "on another machine"),
         ({"root_dir": None}, "on another machine"),
         ({"root_dir": "/nonexistent"}, "is not on this machine"),
-        ({"image_store": "btrfs", "root_dir": "/"}, "storage driver btrfs is not known"),
-        ({"root_dir": "/"}, "holds no images of overlay2"),
+        ({"root_dir": "/"}, "there is no overlay2 in it"),
     ],
 )
 def test_a_folder_that_cannot_be_read_is_said(changes: dict[str, str | None], why: str) -> None:
     with pytest.raises(UnreadableStorageError, match=why):
-        read_storage_from_disk(msgspec.structs.replace(ENGINE, **changes), NOTHING_LISTED, {}, 10)
+        storage_on_disk(msgspec.structs.replace(ENGINE, **changes), NOTHING_LISTED)
+
+
+def test_a_driver_whose_layout_is_not_known_is_named(tmp_path: Path) -> None:
+    engine = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    (tmp_path / "overlay2").mkdir()
+    with pytest.raises(UnreadableStorageError, match="holds no images of overlay2"):
+        storage_on_disk(engine, NOTHING_LISTED)
+    (tmp_path / "btrfs").mkdir()
+    with pytest.raises(UnreadableStorageError, match="storage driver btrfs is not known"):
+        storage_on_disk(msgspec.structs.replace(engine, image_store="btrfs"), NOTHING_LISTED)
 
 
 def test_only_the_folder_of_a_volume_is_measured_whatever_its_mount_point_says(tmp_path: Path) -> None:
-    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
-    for folder in ("layerdb/sha256", "layerdb/mounts", "imagedb/content/sha256"):
-        (tmp_path / "image" / "overlay2" / folder).mkdir(parents=True)
+    local = engine_of(tmp_path)
     odd = [
         msgspec.structs.replace(volume("data"), mountpoint=place)
         for place in ("/data", "/", "/etc/_data", None, "relative")
     ]
     nfs = volume("nfs", driver="nfs")
-    storage, *_ = read_storage_from_disk(local, ListedObjects((), (), (*odd, nfs), ()), {}, 10)
+    storage, *_ = storage_on_disk(local, ListedObjects((), (), (*odd, nfs), ()))
     assert storage.parts == ()
 
 
 def test_what_a_volume_mounts_by_its_options_is_not_looked_at(tmp_path: Path) -> None:
-    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
-    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
+    local = engine_of(tmp_path)
     data = tmp_path / "volumes" / "data" / "_data"
     data.mkdir(parents=True)
     (data / "somewhere-else").write_bytes(b"x" * 1_000_000)
     (data.parent / "opts.json").write_text("{}")
     bound = msgspec.structs.replace(volume("data", options={"o": "bind"}), mountpoint=str(data))
-    storage, *_ = read_storage_from_disk(local, ListedObjects((), (), (bound,), ()), {}, 10)
+    storage, *_ = storage_on_disk(local, ListedObjects((), (), (bound,), ()))
     assert [(part.id, part.folder) for part in storage.parts] == [("volume:data", "volumes/data")]
     assert 0 < (storage.parts[0].high_bytes or 0) < 100_000
 
 
 def test_one_volume_that_cannot_be_read_is_unknown_and_the_rest_stands(tmp_path: Path) -> None:
-    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
-    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
+    local = engine_of(tmp_path)
     volumes = []
     for name in ("dead", "fine"):
         (tmp_path / "volumes" / name / "_data").mkdir(parents=True)
@@ -239,14 +253,13 @@ def test_one_volume_that_cannot_be_read_is_unknown_and_the_rest_stands(tmp_path:
 
     os_scandir = os.scandir
     with patch("os.scandir", scandir):
-        storage, unmeasured, *_ = read_storage_from_disk(local, ListedObjects((), (), tuple(volumes), ()), {}, 10)
+        storage, unmeasured, *_ = storage_on_disk(local, ListedObjects((), (), tuple(volumes), ()))
     assert unmeasured == 1
     assert [part.high_bytes is None for part in storage.parts] == [True, False]
 
 
 def test_only_what_has_no_links_to_elsewhere_need_not_be_walked_again(tmp_path: Path) -> None:
-    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
-    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
+    local = engine_of(tmp_path)
     volumes = []
     for name in ("linked", "whole"):
         folder = tmp_path / "volumes" / name / "_data"
@@ -255,23 +268,22 @@ def test_only_what_has_no_links_to_elsewhere_need_not_be_walked_again(tmp_path: 
         volumes.append(msgspec.structs.replace(volume(name), mountpoint=str(folder)))
     os.link(tmp_path / "volumes/linked/_data/file", tmp_path / "link")
     volumes.append(msgspec.structs.replace(volumes[1], name="optional", options={"type": "nfs"}))
-    reading = read_storage_from_disk(local, ListedObjects((), (), tuple(volumes), ()), {}, 10)
+    reading = storage_on_disk(local, ListedObjects((), (), tuple(volumes), ()))
     whole = tmp_path / "volumes/whole"
     assert reading.measured == (MeasuredPlaces((str(whole),), measure([whole]).low),)
 
 
 def test_a_left_over_of_a_failed_removal_keeps_nothing(tmp_path: Path) -> None:
-    local = msgspec.structs.replace(ENGINE, root_dir=str(tmp_path))
+    local = engine_of(tmp_path)
     layers = tmp_path / "image" / "overlay2" / "layerdb" / "sha256"
-    (tmp_path / "image" / "overlay2" / "imagedb").mkdir(parents=True)
     for name in ("a" * 64, f"{'b' * 64}-123-removing"):
         (layers / name).mkdir(parents=True)
         (layers / name / "cache-id").write_text("c" * 64)
-    storage, *_ = read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+    storage, *_ = storage_on_disk(local, NOTHING_LISTED)
     assert [part.id for part in storage.parts] == [f"layer:sha256:{'a' * 64}"]
     (layers / ("a" * 64) / "cache-id").write_text("../../../etc")
     with pytest.raises(UnreadableStorageError, match="names no folder"):
-        read_storage_from_disk(local, NOTHING_LISTED, {}, 10)
+        storage_on_disk(local, NOTHING_LISTED)
 
 
 @pytest.mark.on_engines("docker-28.5-containerd")
@@ -282,16 +294,16 @@ def test_containerd_may_be_a_service_of_its_own(engine: Engine, litter: Litter, 
         ENGINE, endpoint=engine.url, root_dir=str(engine.data_root), id=told["ID"], image_store="containerd"
     )
     listed = ListedObjects((), (msgspec.structs.replace(image("x"), id=loaded),), (), ())
-    here, *_ = read_storage_from_disk(seen, listed, {}, 60)
+    here, *_ = storage_on_disk(seen, listed)
     own, service = engine.data_root / "containerd" / "daemon", tmp_path / "service"
     # What is left there from before the service was set up tells of other images.
     shutil.copytree(own, service, symlinks=True)
     foreign = ListedObjects((), (msgspec.structs.replace(image("x"), id="sha256:" + "0" * 64),), (), ())
-    with pytest.raises(UnreadableStorageError, match="belongs to another engine"):
-        read_storage_from_disk(seen, foreign, {}, 60, service)
+    with pytest.raises(UnreadableStorageError, match="the containerd that has the images was not found"):
+        read_storage_from_disk(find_stores(seen, foreign, service), {}, 60)
     own.rename(own.with_name("elsewhere"))
     try:
-        there, *_ = read_storage_from_disk(seen, listed, {}, 60, service)
+        there, *_ = read_storage_from_disk(find_stores(seen, listed, service), {}, 60)
     finally:
         own.with_name("elsewhere").rename(own)
     assert {part.id for part in there.parts} == {part.id for part in here.parts}
@@ -311,19 +323,19 @@ def test_what_takes_too_long_is_unknown_and_what_is_known_is_not_measured_again(
     )  # fmt: skip
     images = tuple(msgspec.structs.replace(image("x"), id=one["Id"]) for one in litter.engine.wire.images())
     listed = ListedObjects((), images, (msgspec.structs.replace(volume(made), mountpoint=told["Mountpoint"]),), ())
-    first, unmeasured, *_ = read_storage_from_disk(seen, listed, {}, 60)
+    first, unmeasured, *_ = storage_on_disk(seen, listed)
     assert unmeasured == 0
     sizes = {part.id: part.high_bytes for part in first.parts}
     assert 50_000 <= (sizes["volume:data"] or 0) <= 80_000
-    late, unmeasured, *_ = read_storage_from_disk(seen, listed, {}, -1)
+    late, unmeasured, *_ = storage_on_disk(seen, listed, {}, -1)
     assert unmeasured > 0
     assert {part.high_bytes for part in late.parts if part.id == "volume:data"} == {None}
     known = {part.id: part for part in first.parts if part.id.startswith("layer:")}
     lies = {one: msgspec.structs.replace(part, low_bytes=1, high_bytes=1) for one, part in known.items()}
-    again, *_ = read_storage_from_disk(seen, listed, lies, 60)
+    again, *_ = storage_on_disk(seen, listed, lies, 60)
     assert {part.high_bytes for part in again.parts if part.id.startswith("layer:")} <= {1}
     moved = {one: msgspec.structs.replace(part, folder="elsewhere") for one, part in lies.items()}
-    anew, *_ = read_storage_from_disk(seen, listed, moved, 60)
+    anew, *_ = storage_on_disk(seen, listed, moved, 60)
     assert sorted(anew.parts, key=str) == sorted(first.parts, key=str)
 
 

@@ -9,10 +9,8 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from dockersweep.engine.disk.blocks import read_storage_from_disk
-from dockersweep.engine.disk.disks import read_disks, read_unseen_kinds
-from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
+from dockersweep.engine.disk.stores import find_stores
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine as SeenEngine
 from dockersweep.model.quantities import LARGEST
@@ -20,6 +18,7 @@ from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
 from tests.rig.inventories import ENGINE, container, image
+from tests.rig.own_folders import disks_of, folder_of, storage_on_disk
 from tests.rig.running import dockersweep
 
 ONE, OTHER = "1" * 64, "2" * 64
@@ -51,19 +50,19 @@ def test_the_figures_are_those_that_df_prints(tmp_path: Path) -> None:
     told = os.statvfs_result((4096, 512, 1000, 300, 250, 90, 40, 30, 0, 255))
     sizes = {"total_bytes": 512_000, "free_bytes": 128_000, "used_bytes": 358_400}
     with patch("os.statvfs", lambda _: told):
-        (disk,) = read_disks(engine, NOTHING)
+        (disk,) = disks_of(engine, NOTHING)
         assert figures(disk) == sizes | {"total_inodes": 90, "free_inodes": 30}
         assert (disk.usable, disk.reserved) == (486_400, 25_600)
         assert disk.places == (str(tmp_path),)
         assert (disk.mount_point, disk.device) == shown_by_df(tmp_path)
     without_inodes = os.statvfs_result((4096, 512, 1000, 300, 250, 0, 0, 0, 0, 255))
     with patch("os.statvfs", lambda _: without_inodes):
-        (disk,) = read_disks(engine, NOTHING)
+        (disk,) = disks_of(engine, NOTHING)
         assert figures(disk) == sizes | {"total_inodes": None, "free_inodes": None}
     with patch("os.statvfs", lambda _: os.statvfs_result((4096, 512, 0, 0, 0, 0, 0, 0, 0, 255))):
-        assert read_disks(engine, NOTHING) == ()
+        assert disks_of(engine, NOTHING) == ()
     with patch("os.statvfs", side_effect=PermissionError):
-        assert read_disks(engine, NOTHING) == ()
+        assert disks_of(engine, NOTHING) == ()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_figures_that_no_disk_has_are_those_that_a_document_can_have(
     tmp_path: Path, blocks: int, free: int, told: tuple[int, int, int]
 ) -> None:
     with patch("os.statvfs", lambda _: os.statvfs_result((4096, 4096, blocks, free, free, 0, 0, 0, 0, 255))):
-        (disk,) = read_disks(root_of(tmp_path), NOTHING)
+        (disk,) = disks_of(root_of(tmp_path), NOTHING)
     assert (disk.total_bytes, disk.free_bytes, disk.used_bytes) == told
     assert msgspec.json.decode(msgspec.json.encode(disk), type=Disk) == disk
 
@@ -94,7 +93,7 @@ def shown_by_df(folder: Path) -> tuple[str, str]:
     "changes", [{"endpoint": "tcp://box:2375"}, {"endpoint": "ssh://box"}, {"root_dir": None}, {"root_dir": "/nowhere"}]
 )
 def test_from_afar_nothing_is_told(tmp_path: Path, changes: dict[str, str | None]) -> None:
-    assert read_disks(msgspec.structs.replace(root_of(tmp_path), **changes), NOTHING) == ()
+    assert disks_of(msgspec.structs.replace(root_of(tmp_path), **changes), NOTHING) == ()
 
 
 @pytest.mark.parametrize(
@@ -112,26 +111,26 @@ def test_from_afar_nothing_is_told(tmp_path: Path, changes: dict[str, str | None
 def test_a_folder_without_an_id_must_have_what_is_listed(
     tmp_path: Path, there: list[Path | str], seen: ListedObjects, is_told: bool
 ) -> None:
-    assert (read_disks(root_of(tmp_path, *map(str, there)), seen) != ()) == is_told
+    assert (disks_of(root_of(tmp_path, *map(str, there)), seen) != ()) == is_told
 
 
 def test_a_folder_of_another_kind_of_storage_is_not_believed(tmp_path: Path) -> None:
     engine = root_of(tmp_path)
-    assert read_disks(msgspec.structs.replace(engine, image_store="btrfs"), NOTHING) == ()
-    assert read_disks(msgspec.structs.replace(engine, image_store="containerd"), NOTHING) == ()
+    assert disks_of(msgspec.structs.replace(engine, image_store="btrfs"), NOTHING) == ()
+    assert disks_of(msgspec.structs.replace(engine, image_store="containerd"), NOTHING) == ()
 
 
 def test_the_id_in_the_folder_must_be_the_engines_and_most_of_what_is_listed_be_there(tmp_path: Path) -> None:
     engine = root_of(tmp_path, str(IMAGES / ONE), f"containers/{ONE}")
     (tmp_path / "engine-id").write_text("ANOTHER\n")
-    assert read_disks(engine, listed(ONE)) == ()
+    assert disks_of(engine, listed(ONE)) == ()
     (tmp_path / "engine-id").write_text("ENGINE\n")
-    assert read_disks(engine, NOTHING) != ()
-    assert read_disks(engine, listed(ONE, OTHER, containers=(ONE,))) != ()
-    assert read_disks(engine, listed(OTHER)) == ()
+    assert disks_of(engine, NOTHING) != ()
+    assert disks_of(engine, listed(ONE, OTHER, containers=(ONE,))) != ()
+    assert disks_of(engine, listed(OTHER)) == ()
     in_containerd = msgspec.structs.replace(engine, image_store="containerd")
-    assert read_disks(in_containerd, listed(OTHER, containers=(ONE,))) != ()
-    assert read_disks(in_containerd, listed(OTHER, containers=(OTHER,))) == ()
+    assert disks_of(in_containerd, listed(OTHER, containers=(ONE,))) != ()
+    assert disks_of(in_containerd, listed(OTHER, containers=(OTHER,))) == ()
 
 
 @pytest.mark.parametrize(
@@ -151,13 +150,13 @@ def test_space_blocks_and_folder_agree_whose_a_folder_is(
         (tmp_path / IMAGES / name).write_text('{"rootfs": {"diff_ids": []}}')
     seen = listed(*names[:listed_images])
     expected = is_own if is_told else here == listed_images
-    assert (read_disks(engine, seen) != ()) == expected
-    assert (read_folder(engine, seen, 60)[0] is not None) == expected
+    assert (disks_of(engine, seen) != ()) == expected
+    assert (folder_of(engine, seen)[0] is not None) == expected
     if expected:
-        read_storage_from_disk(engine, seen, {}, 60)
+        storage_on_disk(engine, seen)
     else:
         with pytest.raises(ForeignFolderError):
-            read_storage_from_disk(engine, seen, {}, 60)
+            storage_on_disk(engine, seen)
 
 
 def told_disks(host: str) -> Iterator[Disk | None]:
@@ -200,11 +199,9 @@ def test_images_that_lie_in_a_containerd_that_is_not_found_are_on_no_known_disk(
     seen = listed(ONE, containers=(ONE,))
 
     def unseen() -> tuple[str, ...]:
-        return read_unseen_kinds(engine, seen, system)
+        return find_stores(engine, seen, system).unseen
 
     assert unseen() == ("container", "image", "build-cache")
-    assert read_unseen_kinds(msgspec.structs.replace(engine, image_store="overlay2"), seen, system) == ()
-    assert read_unseen_kinds(msgspec.structs.replace(engine, root_dir="/not/there"), seen, system) == ()
     # One of another engine, or what is left there from before containerd's folder was moved, has not its images.
     (system / "io.containerd.metadata.v1.bolt").mkdir(parents=True)
     (system / "io.containerd.metadata.v1.bolt/meta.db").touch()

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import EngineFolder
 from dockersweep.model.inventory import Inventory
+from tests.rig import own_folders
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import BTRFS, KINDS, EngineKind, kind
@@ -67,7 +67,7 @@ def seen(engine: Engine) -> Inventory:
 def folder_of(inventory: Inventory) -> EngineFolder:
     """Read what an engine's folders take, as a report does."""
     listed = ListedObjects(inventory.containers, inventory.images, inventory.volumes, inventory.build_cache)
-    folder, warnings = read_folder(inventory.engine, listed, 60)
+    folder, warnings = own_folders.folder_of(inventory.engine, listed)
     assert folder is not None
     assert warnings == ()
     return folder

@@ -12,7 +12,6 @@ import pytest
 from dockersweep.engine.api.translate import container_from_details
 from dockersweep.engine.api.wire import WireContainerDetails
 from dockersweep.engine.disk.blocks import MeasuredPlaces
-from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import hidden_log_path
@@ -21,6 +20,7 @@ from dockersweep.model.engine_folder import LeftStore
 from dockersweep.model.inventory import Engine
 from tests.rig.engines.disks import Mounted, SmallDisk
 from tests.rig.inventories import ENGINE, image
+from tests.rig.own_folders import folder_of
 
 NOTHING = ListedObjects((), (), (), ())
 GIB = 1 << 30
@@ -38,12 +38,12 @@ def engine_of(root: Path, **fields: Any) -> Engine:
 def test_the_folder_counts_blocks_and_hard_links_once(tmp_path: Path) -> None:
     root = tmp_path / "docker"
     engine = engine_of(root)
-    empty = read_folder(engine, NOTHING, 60)[0]
+    empty = folder_of(engine, NOTHING)[0]
     (root / "file").write_bytes(os.urandom(1_000_000))
     os.link(root / "file", root / "overlay2" / "link")
     with (root / "hole").open("wb") as hole:
         hole.truncate(500_000_000)
-    full, warnings = read_folder(engine, NOTHING, 60)
+    full, warnings = folder_of(engine, NOTHING)
     assert empty is not None
     assert empty.size_bytes is not None
     assert full is not None
@@ -56,7 +56,7 @@ def test_a_folder_behind_a_link_is_measured_where_it_is(tmp_path: Path) -> None:
     engine_of(tmp_path / "there")
     (tmp_path / "there" / "file").write_bytes(b"x" * 1_000_000)
     (tmp_path / "link").symlink_to(tmp_path / "there")
-    told = read_folder(msgspec.structs.replace(ENGINE, root_dir=str(tmp_path / "link")), NOTHING, 60)[0]
+    told = folder_of(msgspec.structs.replace(ENGINE, root_dir=str(tmp_path / "link")), NOTHING)[0]
     assert told is not None
     assert (told.size_bytes or 0) > 1_000_000
 
@@ -91,7 +91,7 @@ def test_what_lies_on_two_disks_is_walked_on_each(tmp_path: Path) -> None:
         )
         for part in parts:
             Path(part.places[0]).mkdir(exist_ok=True)
-        told = read_folder(engine, NOTHING, 60, parts)[0]
+        told = folder_of(engine, NOTHING, 60, parts)[0]
     finally:
         disks.close()
     assert told is not None
@@ -101,7 +101,7 @@ def test_what_lies_on_two_disks_is_walked_on_each(tmp_path: Path) -> None:
 
 
 def size_of(engine: Engine, *measured: MeasuredPlaces) -> int:
-    told = read_folder(engine, NOTHING, 60, measured)[0]
+    told = folder_of(engine, NOTHING, 60, measured)[0]
     assert told is not None
     assert told.size_bytes is not None
     return told.size_bytes
@@ -112,19 +112,19 @@ def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
     cases: list[tuple[Engine, ListedObjects, float, str]] = [
         (msgspec.structs.replace(engine, endpoint="tcp://box:2375"), NOTHING, 60, "the engine is on another machine"),
         (msgspec.structs.replace(engine, root_dir="/nowhere"), NOTHING, 60, "/nowhere is not on this machine"),
-        (msgspec.structs.replace(engine, id="OTHER"), NOTHING, 60, "does not hold what this engine lists"),
-        (engine, ListedObjects((), (image("1" * 64),), (), ()), 60, "does not hold what this engine lists"),
+        (msgspec.structs.replace(engine, id="OTHER"), NOTHING, 60, "belongs to another engine (ENGINE)"),
+        (engine, ListedObjects((), (image("1" * 64),), (), ()), 60, "belongs to another engine, or things come and go"),
         (engine, NOTHING, -1, "not measured within -1 seconds"),
     ]
     for one, listed, seconds, message in cases:
-        told, (warning,) = read_folder(one, listed, seconds)
+        told, (warning,) = folder_of(one, listed, seconds)
         assert (told.size_bytes if told else None) is None
         assert warning.about == "the engine's folder"
         assert message in warning.text
 
 
 def test_datasets_of_zfs_are_not_in_the_folder(tmp_path: Path) -> None:
-    told = [read_folder(engine_of(tmp_path, image_store=store), NOTHING, 60)[0] for store in ("overlay2", "zfs")]
+    told = [folder_of(engine_of(tmp_path, image_store=store), NOTHING)[0] for store in ("overlay2", "zfs")]
     assert [[one.is_whole for one in folder.on_disks] for folder in told if folder] == [[True], [False]]
 
 
@@ -176,7 +176,7 @@ def test_a_damaged_database_of_containerd_tells_of_no_store(tmp_path: Path) -> N
 
 
 def left_store(engine: Engine) -> LeftStore:
-    told = read_folder(engine, NOTHING, 60)[0]
+    told = folder_of(engine, NOTHING)[0]
     assert told is not None
     [store] = told.left_stores
     return store
@@ -187,7 +187,7 @@ def places(engine: Engine, root: Path) -> set[str]:
 
 
 def told_stores(engine: Engine) -> list[tuple[str, str]]:
-    told = read_folder(engine, NOTHING, 60)[0]
+    told = folder_of(engine, NOTHING)[0]
     assert told is not None
     return [(one.driver, one.folder) for one in told.left_stores]
 
@@ -307,7 +307,7 @@ def test_a_folder_is_told_by_folder_but_not_by_layer_or_volume(tmp_path: Path) -
     (root / "core.1").write_bytes(os.urandom(2_000_000))
     (tmp_path / "link").symlink_to(root)
     for place in (root, tmp_path / "link"):
-        told = read_folder(msgspec.structs.replace(engine, root_dir=str(place)), NOTHING, 60)[0]
+        told = folder_of(msgspec.structs.replace(engine, root_dir=str(place)), NOTHING)[0]
         assert told is not None
         [on_disk] = told.on_disks
         sizes = {top.path.removeprefix(f"{place}"): top.size_bytes for top in on_disk.tops}

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dockersweep.engine.disk.disks import read_disks
-from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.mounts import mount_of, read_mounts
 from tests.engine.test_disk_space import NOTHING, root_of
+from tests.rig.own_folders import disks_of, folder_of
 
 pytestmark = pytest.mark.programs
 
@@ -55,7 +54,7 @@ def test_what_something_else_was_mounted_over_is_not_seen(tmp_path: Path) -> Non
 def test_disks_are_told_though_a_mount_in_the_folder_is_hidden(tmp_path: Path) -> None:
     (tmp_path / "docker" / "old").mkdir(parents=True)
     with mounted(("hidden", tmp_path / "docker" / "old"), ("top", tmp_path / "docker")):
-        [disk] = read_disks(root_of(tmp_path / "docker"), NOTHING)
+        [disk] = disks_of(root_of(tmp_path / "docker"), NOTHING)
         assert (disk.device, disk.mount_point) == ("top", str(tmp_path / "docker"))
 
 
@@ -63,9 +62,9 @@ def test_names_that_are_no_text_are_told_by_their_codes(tmp_path: Path) -> None:
     odd = os.fsencode(tmp_path) + b"/\xff"
     os.mkdir(odd)
     with mounted(("tmpfs", odd)):
-        told = read_disks(root_of(tmp_path), NOTHING)[1]
+        told = disks_of(root_of(tmp_path), NOTHING)[1]
         assert told.mount_point == told.places[0] == f"{tmp_path}/\\xff"
-        folder, _ = read_folder(root_of(tmp_path), NOTHING, 60)
+        folder, _ = folder_of(root_of(tmp_path), NOTHING)
         assert folder is not None
         assert folder.on_disks[1].places == told.places
 
@@ -74,10 +73,10 @@ def test_what_is_mounted_twice_counts_once(tmp_path: Path) -> None:
     engine = root_of(tmp_path, "volumes", "again")
     with mounted(("once", tmp_path / "volumes")):
         (tmp_path / "volumes" / "file").write_bytes(b"x" * 100_000)
-        before, _ = read_folder(engine, NOTHING, 60)
+        before, _ = folder_of(engine, NOTHING)
         subprocess.run(["mount", "--bind", tmp_path / "volumes", tmp_path / "again"], check=True)
         try:
-            after, _ = read_folder(engine, NOTHING, 60)
+            after, _ = folder_of(engine, NOTHING)
         finally:
             subprocess.run(["umount", tmp_path / "again"], check=True)
     assert before is not None

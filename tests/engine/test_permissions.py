@@ -11,9 +11,6 @@ import pytest
 
 from dockersweep import cli, files
 from dockersweep.engine.api.endpoint import resolve_endpoint
-from dockersweep.engine.disk.blocks import read_storage_from_disk
-from dockersweep.engine.disk.disks import read_disks
-from dockersweep.engine.disk.folder import read_folder
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.errors import LedgerError, UsageError
@@ -24,6 +21,7 @@ from tests.engine.test_endpoint import write_context
 from tests.rig.engines.engine import Engine as RealEngine
 from tests.rig.engines.litter import Litter
 from tests.rig.inventories import ENGINE, NOW, inventory, plan_of
+from tests.rig.own_folders import disks_of, folder_of, storage_on_disk
 from tests.rig.privileges import permissions_that_count
 from tests.test_files import STORES, engine_of, listed_in
 
@@ -139,9 +137,9 @@ def test_an_unreadable_engine_folder_is_told_as_unreadable(closed: Path, store: 
         close(folder)
         with permissions_that_count():
             with pytest.raises(UnreadableStorageError, match=r"cannot be read: .*Permission denied"):
-                read_storage_from_disk(engine, listed, {}, 10)
-            assert read_disks(engine, listed) == ()
-            told, (warning,) = read_folder(engine, listed, 10)
+                storage_on_disk(engine, listed)
+            assert disks_of(engine, listed) == ()
+            told, (warning,) = folder_of(engine, listed)
             assert (told, "Permission denied" in warning.text) == (None, True)
         folder.chmod(0o700)
 
@@ -163,7 +161,7 @@ def test_an_engine_whose_folder_may_not_be_read_is_reported_all_the_same(
     assert told["not_from_disk"].startswith(f"{engine.data_root} cannot be read: ")
     assert told["not_from_disk"].endswith("Permission denied")
     about_folder = [one["text"] for one in told["warnings"] if one["about"] == "the engine's folder"]
-    assert about_folder == [f"{engine.data_root} cannot be read: Permission denied"]
+    assert about_folder == [f"not measured: {told['not_from_disk']}"]
     assert cli.main(words) == 0
     again = json.loads(capsys.readouterr().out)
     assert (again["size_base"], again["not_from_disk"]) == ("disk", None)

@@ -11,13 +11,12 @@ import msgspec
 
 from dockersweep.engine.disk import containerd, graphdriver, podman
 from dockersweep.engine.disk.bolt import BoltError
-from dockersweep.engine.disk.mounts import read_mounts
-from dockersweep.engine.disk.ownership import ListedObjects, check_contents, folder_of, tells_the_id_of
+from dockersweep.engine.disk.ownership import check_contents
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
-from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, are_unseen, volume_folder
+from dockersweep.engine.disk.stores import Stores, volume_folder
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure
 from dockersweep.files import is_there, state_of, what_is_wrong
-from dockersweep.model.inventory import Engine, Image, Volume
+from dockersweep.model.inventory import Image, Volume
 from dockersweep.model.storage import Part, Storage
 
 CACHED = "layer:"
@@ -28,29 +27,23 @@ _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError
 """What a folder that is damaged, or of a version that is not known, may lead to."""
 
 
-def read_storage_from_disk(
-    engine: Engine,
-    listed: ListedObjects,
-    known: Mapping[str, Part],
-    timeout_seconds: float,
-    system_containerd: Path = SYSTEM_CONTAINERD,
-) -> "DiskReading":
-    """Return the storage of an engine whose folder can be read, in disk blocks, and what else is told there.
+def read_storage_from_disk(stores: Stores, known: Mapping[str, Part], timeout_seconds: float) -> "DiskReading":
+    """Return the storage of an engine in disk blocks, and what else its folders tell.
 
     `known` are layers from an earlier run by their ids, which are not measured again. What cannot be measured within
-    `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the folder is not there,
-    not readable, not this engine's or not understood.
+    `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the metadata are not
+    readable, not understood, or by a closer look not of the engine that listed these objects.
     """
     deadline = time.monotonic() + timeout_seconds
     try:
-        root = folder_of(engine)
-        disk_parts = _find(engine, root, listed, system_containerd)
-        parts = {part.id: part for part in (*_elsewhere(listed.images), *disk_parts, *_volumes(listed.volumes))}
-        measuring = _Measuring(root, known, deadline)
+        disk_parts = _find(stores)
+        volumes = _volumes(stores.listed.volumes, are_unseen="volume" in stores.unseen)
+        parts = {part.id: part for part in (*_elsewhere(stores.listed.images), *disk_parts, *volumes)}
+        measuring = _Measuring(stores, known, deadline)
         storage, unmeasured = measuring.storage(parts.values())
         return DiskReading(storage, unmeasured, _in_registry(disk_parts), measuring.written, tuple(measuring.measured))
     except _UNEXPECTED as error:
-        raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {what_is_wrong(error)}") from error
+        raise UnreadableStorageError(f"{stores.root} cannot be read: {what_is_wrong(error)}") from error
 
 
 class DiskReading(NamedTuple):
@@ -78,22 +71,18 @@ def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
     return {part.id.removeprefix("image:"): part.in_registry for part in parts if part.in_registry is not None}
 
 
-def _find(engine: Engine, root: Path, listed: ListedObjects, system_containerd: Path) -> list[DiskPart]:
-    is_certain = tells_the_id_of(engine, root)
-    if engine.flavour == "podman":
-        parts = podman.find_parts(root, engine.image_store)
-    elif engine.image_store == "containerd":
-        return _find_containerd(root, listed, system_containerd)
+def _find(stores: Stores) -> list[DiskPart]:
+    folder, driver, is_certain = stores.root, stores.engine.image_store, stores.tells_its_engine
+    if stores.engine.flavour == "podman":
+        parts = podman.find_parts(folder, driver)
+    elif driver == "containerd":
+        if stores.containerd is None:
+            raise UnreadableStorageError("the folder of the containerd that has the images was not found")
+        folder, is_certain = stores.containerd, True
+        parts = containerd.find_parts(stores.root, folder, stores.listed.containers)
     else:
-        parts = graphdriver.find_parts(root, engine.image_store, listed.containers)
-    check_contents(root, listed, {part.id for part in parts}, is_certain)
-    return parts
-
-
-def _find_containerd(root: Path, listed: ListedObjects, system_containerd: Path) -> list[DiskPart]:
-    daemon = containerd.containerd_folder(root, system_containerd)
-    parts = containerd.find_parts(root, daemon, listed.containers)
-    check_contents(daemon, listed, {part.id for part in parts}, is_certain=True)
+        parts = graphdriver.find_parts(folder, driver, stores.listed.containers)
+    check_contents(folder, stores.listed, {part.id for part in parts}, is_certain)
     return parts
 
 
@@ -102,14 +91,13 @@ def _elsewhere(images: tuple[Image, ...]) -> Iterator[DiskPart]:
     return (DiskPart(id=f"image:{image.id}") for image in images if image.read_only)
 
 
-def _volumes(volumes: tuple[Volume, ...]) -> Iterator[DiskPart]:
+def _volumes(volumes: tuple[Volume, ...], *, are_unseen: bool) -> Iterator[DiskPart]:
     """A local volume is the folder around its mount point. What its options mount there does not go with it, and is
     not looked at: to ask a mount whose server is gone can take for ever. Where volumes cannot be seen they are not
     taken for empty."""
-    unseen = are_unseen(volumes)
     for volume in volumes:
         folder = volume_folder(volume)
-        if folder is None or (unseen and not is_there(folder)):
+        if folder is None or (are_unseen and not is_there(folder)):
             continue
         if volume.options:
             around = state_of(folder, follow_links=False)
@@ -123,11 +111,11 @@ def _volumes(volumes: tuple[Volume, ...]) -> Iterator[DiskPart]:
 class _Measuring:
     """Measures what was found, as long as there is time."""
 
-    def __init__(self, root: Path, known: Mapping[str, Part], deadline: float) -> None:
-        self._root = root
+    def __init__(self, stores: Stores, known: Mapping[str, Part], deadline: float) -> None:
+        self._root = stores.root
         self._known = known
         self._deadline = deadline
-        self._mounts = read_mounts()
+        self._mounts = stores.mounts
         self.written: dict[str, datetime] = {}
         """When anything in a volume last changed, by its name, as far as volumes were measured."""
         self.measured: list[MeasuredPlaces] = []

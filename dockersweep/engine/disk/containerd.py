@@ -45,18 +45,14 @@ _VIEW, _ACTIVE = 1, 2
 _MERGE_BYTES = "buildkit.mergeUsageSize"
 
 
-def containerd_folder(root: Path, system_containerd: Path) -> Path:
+def containerd_folder(root: Path, system_containerd: Path) -> Path | None:
     """Return the folder of the containerd of an engine whose data lie in `root`: it is started by the engine, or as a
     service, whose folder is `system_containerd`. One that is left from the other way may hold the same images, but is
-    not written to any more.
-
-    Raises UnreadableStorageError where there is neither, and OSError.
+    not written to any more. None where there is neither. Raises OSError.
     """
     places = (root / "containerd" / "daemon", system_containerd)
     known = {place: state for place in places if (state := state_of(place / METADATA, follow_links=False))}
-    if not known:
-        raise UnreadableStorageError(f"there is no containerd in {root} or {system_containerd}")
-    return max(known, key=lambda place: known[place].st_mtime_ns)
+    return max(known, key=lambda place: known[place].st_mtime_ns, default=None)
 
 
 def engine_namespace(root: Path) -> str:

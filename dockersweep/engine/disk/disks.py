@@ -1,54 +1,25 @@
 """The disks that something of an engine lies on, and how full they are."""
 
 import os
-from pathlib import Path
+from collections.abc import Iterable
 
 from dockersweep.engine.disk.mounts import as_text, file_system_of
-from dockersweep.engine.disk.ownership import ListedObjects, own_folder
-from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.stores import (
-    SYSTEM_CONTAINERD,
-    StorePlace,
-    are_unseen,
-    find_stores,
-    has_unseen_images,
-)
+from dockersweep.engine.disk.stores import StorePlace, Stores
 from dockersweep.model.disk import Disk
-from dockersweep.model.inventory import Engine, Kind
 from dockersweep.model.quantities import LARGEST
 
-KINDS_OF_CONTAINERD: tuple[Kind, ...] = ("container", "image", "build-cache")
-"""What has a part in containerd's folder, where that is the image store."""
 
-
-def read_disks(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> tuple[Disk, ...]:
-    """Return the disks of an engine, that of its own folder first; none where they cannot be told from here: the engine
-    is on another machine, or its folder is not there, not readable, or not of the engine that listed these objects."""
+def read_disks(stores: Stores) -> tuple[Disk, ...]:
+    """Return the disks of an engine, that of its own folder first; none where they do not tell how full they are."""
     try:
-        places = find_stores(engine, listed, system_containerd)
-        disks = [_measured(together) for together in by_disk(places)]
-    except (UnreadableStorageError, OSError):
+        disks = [_measured(together) for together in by_disk(stores.places)]
+    except OSError:
         return ()
     # Without its first nothing would say which is which.
-    return tuple(disk for disk in disks if disk is not None) if disks and disks[0] is not None else ()
+    return tuple(disk for disk in disks if disk is not None) if disks[0] is not None else ()
 
 
-def read_unseen_kinds(
-    engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD
-) -> tuple[Kind, ...]:
-    """Return the kinds of which something lies where it cannot be found, so that none of the engine's disks can be said
-    to be theirs."""
-    try:
-        root = own_folder(engine, listed)
-        images = KINDS_OF_CONTAINERD if has_unseen_images(engine, root, listed, system_containerd) else ()
-        volumes: tuple[Kind, ...] = ("volume",) if are_unseen(listed.volumes) else ()
-        return images + volumes
-    except (UnreadableStorageError, OSError):
-        # Then no disk is known either.
-        return ()
-
-
-def by_disk(places: list[StorePlace]) -> list[list[StorePlace]]:
+def by_disk(places: Iterable[StorePlace]) -> list[list[StorePlace]]:
     """Return the places that lie on one disk together, in the order in which disks come first."""
     found: dict[object, list[StorePlace]] = {}
     for place in places:

@@ -9,13 +9,12 @@ from dockersweep.engine.disk.artifacts import read_artifacts
 from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import by_disk
 from dockersweep.engine.disk.left_stores import read_left_stores
-from dockersweep.engine.disk.mounts import Mount, read_mounts
-from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
-from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD, StorePlace, find_stores
+from dockersweep.engine.disk.mounts import Mount
+from dockersweep.engine.disk.stores import StorePlace, Stores
 from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.files import what_is_wrong
 from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk, TopFolder
-from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.quantities import known_sum
 
 _ABOUT = "the engine's folder"
@@ -31,32 +30,24 @@ FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 
 
 def read_folder(
-    engine: Engine, listed: ListedObjects, timeout_seconds: float, measured: Iterable[MeasuredPlaces] = ()
+    stores: Stores, timeout_seconds: float, measured: Iterable[MeasuredPlaces] = ()
 ) -> FolderReading:
-    """Return what an engine's folder takes, and what of it could not be read, as warnings. What has been `measured`
-    is not walked again.
-
-    None where the engine is on another machine, or its folder is not there, not readable or not its own.
-    """
+    """Return what an engine's folders take, and what of it could not be read, as warnings. What has been `measured`
+    is not walked again."""
     deadline = time.monotonic() + timeout_seconds
+    engine, root, mounts = stores.engine, stores.root, stores.mounts
     try:
-        places = find_stores(engine, listed)
-        mounts = read_mounts()
         shows_layers = engine.image_store not in _BESIDE_THE_FOLDER
-        disks = by_disk(places)
+        disks = by_disk(stores.places)
         known = _known(measured, disks)
-        opened = _opened(places)
+        opened = _opened(stores)
         on_disks = tuple(_on_disk(together, deadline, mounts, known, opened, shows_layers) for together in disks)
-        artifacts = read_artifacts(engine, Path(places[0].path), deadline, mounts)
-        left_stores = tuple(read_left_stores(engine, Path(places[0].path), deadline, mounts))
-    except ForeignFolderError:
-        return None, (_warning(f"not measured: {engine.root_dir} does not hold what this engine lists"),)
-    except UnreadableStorageError as error:
-        return None, (_warning(f"not measured: {error}"),)
+        artifacts = read_artifacts(engine, root, deadline, mounts)
+        left_stores = tuple(read_left_stores(engine, root, deadline, mounts))
     except TooLateError:
         return not_in_time(timeout_seconds)
     except OSError as error:
-        return None, (_warning(f"{engine.root_dir} cannot be read: {error.strerror or error}"),)
+        return folder_not_read(f"{root} cannot be read: {what_is_wrong(error)}")
     size = known_sum(one.size_bytes for one in on_disks)
     return EngineFolder(size_bytes=size, left_stores=left_stores, artifacts=artifacts, on_disks=on_disks), ()
 
@@ -83,9 +74,9 @@ def _on_disk(
     )
 
 
-def _opened(places: list[StorePlace]) -> Set[str]:
+def _opened(stores: Stores) -> Set[str]:
     """Return the folders that are told folder by folder: where layers or volumes lie, there are too many."""
-    around = [place.real for place in places if place is places[0] or place.path == str(SYSTEM_CONTAINERD)]
+    around = [place.real for place in stores.places if place.path in (str(stores.root), str(stores.containerd))]
     return {f"{place}{below}" for place in around for below in _OPENED}
 
 
@@ -113,6 +104,11 @@ def _known(measured: Iterable[MeasuredPlaces], disks: list[list[StorePlace]]) ->
 def not_in_time(timeout_seconds: float) -> FolderReading:
     """Return what is told where there was no time for it."""
     return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
+
+
+def folder_not_read(why: str) -> FolderReading:
+    """Return what is told where the folder cannot be read."""
+    return None, (_warning(f"not measured: {why}"),)
 
 
 def _warning(text: str) -> ScanWarning:

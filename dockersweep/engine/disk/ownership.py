@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.files import is_folder, read_inside
@@ -32,15 +33,34 @@ class ListedObjects:
     build_cache: tuple[BuildCacheRecord, ...] | None
 
 
-def own_folder(engine: Engine, listed: ListedObjects) -> Path:
-    """Return the engine's folder on this machine, whose file names agree with what the engine lists.
+class OwnFolder(NamedTuple):
+    """A folder that is the engine's."""
+
+    path: Path
+    tells_its_engine: bool
+    """Whether the engine's id is in it."""
+
+
+def own_folder(engine: Engine, listed: ListedObjects) -> OwnFolder:
+    """Return the engine's folder on this machine, whose file names agree with what the engine lists: to compare these
+    costs nothing beside a scan.
 
     Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, ForeignFolderError where
     the folder is another engine's, and OSError.
     """
     root = folder_of(engine)
-    check_names(engine, root, listed)
-    return root
+    is_certain = _tells_the_id_of(engine, root)
+    if not is_certain and not is_folder(root / engine.image_store):
+        raise ForeignFolderError(f"{root} does not hold what this engine lists: there is no {engine.image_store} in it")
+    if engine.flavour == "podman":
+        places = root / f"{engine.image_store}-images", root / f"{engine.image_store}-containers"
+    else:
+        places = root / "image" / engine.image_store / "imagedb" / "content" / "sha256", root / "containers"
+    there = {f"image:sha256:{object_id}" for object_id in _ids_in(places[0])}
+    there |= {f"container:{object_id}" for object_id in _ids_in(places[1])}
+    # containerd's images are in a database, which may be that of a service of its own.
+    check_contents(root, listed, there, is_certain, with_images=engine.image_store != "containerd")
+    return OwnFolder(root, is_certain)
 
 
 def folder_of(engine: Engine) -> Path:
@@ -56,25 +76,7 @@ def folder_of(engine: Engine) -> Path:
     return root
 
 
-def check_names(engine: Engine, root: Path, listed: ListedObjects) -> None:
-    """Compare the names of files in the engine's folder with what it lists, which costs nothing beside a scan.
-
-    Raises ForeignFolderError where the folder is another engine's, and OSError.
-    """
-    if engine.flavour == "podman":
-        places = root / f"{engine.image_store}-images", root / f"{engine.image_store}-containers"
-    else:
-        places = root / "image" / engine.image_store / "imagedb" / "content" / "sha256", root / "containers"
-    is_certain = tells_the_id_of(engine, root)
-    if not is_certain and not is_folder(root / engine.image_store):
-        raise ForeignFolderError(f"{root} does not hold what this engine lists: there is no {engine.image_store} in it")
-    there = {f"image:sha256:{object_id}" for object_id in _ids_in(places[0])}
-    there |= {f"container:{object_id}" for object_id in _ids_in(places[1])}
-    # containerd's images are in a database, which may be that of a service of its own.
-    check_contents(root, listed, there, is_certain, with_images=engine.image_store != "containerd")
-
-
-def tells_the_id_of(engine: Engine, root: Path) -> bool:
+def _tells_the_id_of(engine: Engine, root: Path) -> bool:
     """Return whether the folder says that it is this engine's: Docker writes its id beside its data from 24.0 on.
 
     Raises ForeignFolderError where it says that it is another's, and OSError.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +10,13 @@ from dockersweep.engine.disk.containerd import containerd_folder
 from dockersweep.engine.disk.mounts import Mount, as_text, mount_of, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, own_folder
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.files import is_folder, is_there
-from dockersweep.model.inventory import Engine, Volume
+from dockersweep.files import is_folder, is_there, what_is_wrong
+from dockersweep.model.inventory import Engine, Kind, Volume
 
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
 """Where containerd keeps its data if it is not started by the engine itself, but as a service of its own."""
+KINDS_OF_CONTAINERD: tuple[Kind, ...] = ("container", "image", "build-cache")
+"""What has a part in containerd's folder, where that is the image store."""
 _CONTENTS = Path("io.containerd.content.v1.content") / "blobs"
 _BY_MOUNTS_OF_THEIR_OWN = ("overlay", "nsfs", "proc", "sysfs", "mqueue", "fuse.fuse-overlayfs")
 """File systems that engines mount while something runs, and never for their data."""
@@ -37,16 +40,55 @@ class StorePlace(NamedTuple):
     mount: Mount | None
 
 
-def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> list[StorePlace]:
-    """Return where the engine keeps its things, its own folder first.
+@dataclass(frozen=True)
+class Stores:
+    """Where the engine that listed these objects keeps its things, as it was found at one look."""
 
-    Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, ForeignFolderError where
-    the folder is another engine's, and OSError.
+    engine: Engine
+    listed: ListedObjects
+    root: Path
+    """The engine's own folder."""
+    tells_its_engine: bool
+    """Whether the engine's id is in that folder; where it is not, all must be there that is listed."""
+    containerd: Path | None
+    """The folder of the containerd that has the images; None where none has, or it was not found."""
+    unseen: tuple[Kind, ...]
+    """The kinds of which something lies where it was not found."""
+    places: tuple[StorePlace, ...]
+    """All folders of the engine, its own first."""
+    mounts: Mapping[str, Mount]
+    """All that is mounted on this machine, as `read_mounts` tells it."""
+
+
+def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> Stores:
+    """Return where the engine keeps its things.
+
+    Raises UnreadableStorageError where the engine is elsewhere, or its folder is not there or not readable, and
+    ForeignFolderError where the folder is another engine's.
     """
-    mounts = read_mounts()
-    root = own_folder(engine, listed)
-    folders = (root, *_moved(root, mounts), *_elsewhere(engine, root, listed, system_containerd))
-    return [one for folder in folders for one in _places(folder, mounts)]
+    try:
+        own = own_folder(engine, listed)
+        root = own.path
+        containerd = None
+        if engine.image_store == "containerd":
+            containerd = _folder_of_images(root, listed, system_containerd)
+        mounts = read_mounts()
+        folders = [root, *_moved(root, mounts)]
+        if containerd == system_containerd:
+            folders.append(containerd)
+        folders += _of_volumes_elsewhere(root, listed.volumes)
+        return Stores(
+            engine=engine,
+            listed=listed,
+            root=root,
+            tells_its_engine=own.tells_its_engine,
+            containerd=containerd,
+            unseen=tuple(_unseen(engine, listed, containerd)),
+            places=tuple(one for folder in folders for one in _places(folder, mounts)),
+            mounts=mounts,
+        )
+    except OSError as error:
+        raise UnreadableStorageError(f"{engine.root_dir} cannot be read: {what_is_wrong(error)}") from error
 
 
 def _moved(root: Path, mounts: Mapping[str, Mount]) -> Iterator[Path]:
@@ -58,12 +100,10 @@ def _moved(root: Path, mounts: Mapping[str, Mount]) -> Iterator[Path]:
             yield folder
 
 
-def _elsewhere(engine: Engine, root: Path, listed: ListedObjects, system_containerd: Path) -> Iterator[Path]:
-    if engine.image_store == "containerd" and _folder_of_images(root, listed, system_containerd) == system_containerd:
-        yield system_containerd
-    # Podman's may be elsewhere (volume_path in containers.conf).
-    of_volumes = {folder.parent for volume in listed.volumes if (folder := volume_folder(volume)) is not None}
-    yield from sorted(one for one in of_volumes if root not in one.parents and is_there(one))
+def _of_volumes_elsewhere(root: Path, volumes: Iterable[Volume]) -> list[Path]:
+    """Return the folders of volumes outside of the engine's own: Podman's may be (volume_path in containers.conf)."""
+    folders = {folder.parent for volume in volumes if (folder := volume_folder(volume)) is not None}
+    return sorted(one for one in folders if root not in one.parents and is_there(one))
 
 
 def volume_folder(volume: Volume) -> Path | None:
@@ -76,21 +116,21 @@ def volume_folder(volume: Volume) -> Path | None:
 def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path) -> Path | None:
     """Return the folder of the containerd that has the images of an engine whose data lie in `root`; None where it is
     neither the engine's own nor the usual one of a service: `root` in containerd's config.toml may name any."""
-    try:
-        daemon = containerd_folder(root, system_containerd)
-    except UnreadableStorageError:
+    folder = containerd_folder(root, system_containerd)
+    if folder is None:
         return None
-    missing = [image for image in listed.images if not is_there(daemon / _CONTENTS / image.id.replace(":", "/"))]
-    return daemon if not listed.images or len(missing) < len(listed.images) / 2 else None
+    missing = [image for image in listed.images if not is_there(folder / _CONTENTS / image.id.replace(":", "/"))]
+    return folder if not listed.images or len(missing) < len(listed.images) / 2 else None
 
 
-def has_unseen_images(engine: Engine, root: Path, listed: ListedObjects, system_containerd: Path) -> bool:
-    """Whether the images of an engine whose own folder is `root` lie in a containerd whose folder cannot be found.
-    Raises OSError."""
-    return engine.image_store == "containerd" and _folder_of_images(root, listed, system_containerd) is None
+def _unseen(engine: Engine, listed: ListedObjects, containerd: Path | None) -> Iterator[Kind]:
+    if engine.image_store == "containerd" and containerd is None:
+        yield from KINDS_OF_CONTAINERD
+    if _are_unseen(listed.volumes):
+        yield "volume"
 
 
-def are_unseen(volumes: Iterable[Volume]) -> bool:
+def _are_unseen(volumes: Iterable[Volume]) -> bool:
     """Whether most local volumes lie where they cannot be found, as in a container that has the engine's folder without
     the disk that is mounted in it. Raises OSError."""
     folders = [folder for volume in volumes if (folder := volume_folder(volume)) is not None]
@@ -101,7 +141,7 @@ def are_unseen(volumes: Iterable[Volume]) -> bool:
     return 2 * sum(not is_there(folder) for folder in folders) > len(folders)
 
 
-def _places(folder: Path, mounts: dict[str, Mount]) -> Iterator[StorePlace]:
+def _places(folder: Path, mounts: Mapping[str, Mount]) -> Iterator[StorePlace]:
     """Yield a folder, and what is mounted in it for the engine's data."""
     real = os.path.realpath(folder)
     yield StorePlace(str(folder), real, os.stat(real).st_dev, mount_of(real, mounts))

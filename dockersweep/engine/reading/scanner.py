@@ -12,12 +12,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
+from dockersweep.engine.api.concurrent import BackgroundCall, Progress
 from dockersweep.engine.api.swarm import SwarmRole
-from dockersweep.engine.disk.blocks import MeasuredPlaces
-from dockersweep.engine.disk.disks import read_disks, read_unseen_kinds
-from dockersweep.engine.disk.folder import FolderReading, not_in_time, read_folder
-from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.containers import read_running, read_stopped
@@ -32,22 +28,19 @@ from dockersweep.engine.reading.disk_usage import (
 from dockersweep.engine.reading.engine_reads import EngineReads
 from dockersweep.engine.reading.other_tools import External, read_external, with_sizes
 from dockersweep.engine.reading.own_container import own_container_id
+from dockersweep.engine.reading.own_folders import disks_in_time, folder_in_time, leaks_in_time, stores_in_time
 from dockersweep.engine.reading.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
-from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
-    Engine,
     Image,
     Inventory,
-    Kind,
     Network,
     ScanWarning,
     Service,
     Volume,
 )
-from dockersweep.model.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -85,12 +78,13 @@ def scan(
     """
     lists = _read_lists(reads, sizes, seconds, progress, for_report)
     listed = lists.objects
-    stored = read_storage(reads, listed, known or {}, seconds if sizes else None, progress)
+    stores = stores_in_time(reads.engine, listed, seconds)
+    stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress)
     walks = for_report and sizes
-    leaks, leak_warnings = _leaks_in_time(reads.engine, listed, stored.storage, seconds) if walks else ((), ())
-    disks, unseen = _disks_in_time(reads.engine, listed, seconds)
+    leaks, leak_warnings = leaks_in_time(stores, stored.storage, seconds) if walks else ((), ())
+    disks = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
-    folder, folder_warnings = _folder_in_time(reads.engine, listed, stored.measured, seconds) if walks else (None, ())
+    folder, folder_warnings = folder_in_time(stores, stored.measured, seconds) if walks else (None, ())
     limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
     inventory = Inventory(
         schema="dockersweep.inventory/1",
@@ -107,7 +101,7 @@ def scan(
         storage=stored.storage,
         disk=disk,
         other_disks=disks[1:],
-        on_no_known_disk=unseen,
+        on_no_known_disk=() if isinstance(stores, str) else stores.unseen,
         folder=folder and msgspec.structs.replace(folder, leaks=leaks),
         cache_limit=limit,
         external=with_sizes(lists.external, stored.storage),
@@ -145,31 +139,6 @@ def _read_lists(reads: EngineReads, sizes: bool, seconds: float, progress: Progr
         layers_bytes=usage.layers_bytes,
         warnings=(*warnings, *external_warnings),
     )
-
-
-def _disks_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> tuple[tuple[Disk, ...], tuple[Kind, ...]]:
-    reading = BackgroundCall(lambda: (read_disks(engine, listed), read_unseen_kinds(engine, listed)))
-    try:
-        return reading.result(seconds + GRACE_SECONDS)
-    except TimeoutError:
-        return (), ()
-
-
-def _folder_in_time(
-    engine: Engine, listed: ListedObjects, measured: tuple[MeasuredPlaces, ...], seconds: float
-) -> FolderReading:
-    try:
-        walk = BackgroundCall(lambda: read_folder(engine, listed, seconds, measured))
-        return walk.result(seconds + GRACE_SECONDS)
-    except TimeoutError:
-        return not_in_time(seconds)
-
-
-def _leaks_in_time(engine: Engine, listed: ListedObjects, storage: Storage, seconds: float) -> LeakReading:
-    try:
-        return BackgroundCall(lambda: read_leaks(engine, listed, storage, seconds)).result(seconds + GRACE_SECONDS)
-    except TimeoutError:
-        return leaks_not_in_time(seconds)
 
 
 def _services(

@@ -13,9 +13,11 @@ from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Pro
 from dockersweep.engine.disk.blocks import CACHED, MeasuredPlaces, read_storage_from_disk
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.image_layers import LayerReads, memory_keys, read_layers, wanted_images
 from dockersweep.engine.reading.layer_parts import layer_parts
-from dockersweep.model.inventory import Engine, Image, ScanWarning
+from dockersweep.engine.reading.own_folders import StoresOrWhy
+from dockersweep.model.inventory import Image, ScanWarning
 from dockersweep.model.storage import Part, Storage
 
 Shape = TypeVar("Shape")
@@ -39,7 +41,12 @@ class StorageReading:
 
 
 def read_storage(
-    reads: LayerReads, listed: ListedObjects, known: Remembered, walk_seconds: float | None, progress: Progress
+    reads: LayerReads,
+    stores: StoresOrWhy,
+    listed: ListedObjects,
+    known: Remembered,
+    walk_seconds: float | None,
+    progress: Progress,
 ) -> StorageReading:
     """Return the parts that the objects of an engine use.
 
@@ -48,19 +55,21 @@ def read_storage(
     """
     if walk_seconds is None:
         return _in_lengths(reads, listed, known, "its disk was not to be walked", progress)
+    if isinstance(stores, str):
+        return _in_lengths(reads, listed, known, stores, progress)
     try:
-        return _in_blocks(reads.engine, listed, known, walk_seconds)
+        return _in_blocks(stores, known, walk_seconds)
     except UnreadableStorageError as error:
         return _in_lengths(reads, listed, known, str(error), progress)
 
 
-def _in_blocks(engine: Engine, listed: ListedObjects, known: Remembered, walk_seconds: float) -> StorageReading:
+def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float) -> StorageReading:
     layers = _decoded(known, CACHED, Part)
-    reading = BackgroundCall(lambda: read_storage_from_disk(engine, listed, layers, walk_seconds))
+    reading = BackgroundCall(lambda: read_storage_from_disk(stores, layers, walk_seconds))
     try:
         from_disk = reading.result(walk_seconds + GRACE_SECONDS)
     except TimeoutError:
-        raise UnreadableStorageError(f"{engine.root_dir} was not read within {walk_seconds:g} seconds") from None
+        raise UnreadableStorageError(f"{stores.root} was not read within {walk_seconds:g} seconds") from None
     storage, unmeasured = from_disk.storage, from_disk.unmeasured
     keep = {
         part.id: msgspec.json.encode(part)

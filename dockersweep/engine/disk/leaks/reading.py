@@ -15,24 +15,21 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.engine.disk.bolt import BoltError
-from dockersweep.engine.disk.containerd import containerd_folder
 from dockersweep.engine.disk.leaks.containerd import unowned_contents
 from dockersweep.engine.disk.leaks.docker_objects import unowned_containers, unowned_volumes
 from dockersweep.engine.disk.leaks.graphdriver import unowned_layers
 from dockersweep.engine.disk.leaks.podman import unowned_in_storage
 from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned
-from dockersweep.engine.disk.mounts import Mount, read_mounts
-from dockersweep.engine.disk.ownership import ListedObjects, own_folder
-from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.stores import SYSTEM_CONTAINERD
+from dockersweep.engine.disk.mounts import Mount
+from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.disk.walk import TooLateError, measure
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.engine_folder import LeakedFolder
-from dockersweep.model.inventory import Engine, ScanWarning
+from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.storage import Storage
 
 _ABOUT = "what nobody owns"
-_UNEXPECTED = (OSError, BoltError, UnreadableStorageError, msgspec.MsgspecError, ValueError, TypeError, LookupError)
+_UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, TypeError, LookupError)
 """What metadata that are damaged, or of a version that is not known, may lead to."""
 
 _COLLECTING_SECONDS = 5
@@ -42,9 +39,9 @@ Look = Callable[[], Iterable[Unowned]]
 LeakReading = tuple[tuple[LeakedFolder, ...], tuple[ScanWarning, ...]]
 
 
-def read_leaks(engine: Engine, listed: ListedObjects, storage: Storage, timeout_seconds: float) -> LeakReading:
-    """Return what nobody owns in the folders of the engine that listed these objects and has this storage, young things
-    included; and as a warning what could not be looked for.
+def read_leaks(stores: Stores, storage: Storage, timeout_seconds: float) -> LeakReading:
+    """Return what nobody owns in the folders of the engine that has this storage, young things included; and as a
+    warning what could not be looked for.
 
     There is nothing where the storage was not read from disk.
     """
@@ -53,10 +50,8 @@ def read_leaks(engine: Engine, listed: ListedObjects, storage: Storage, timeout_
     deadline = time.monotonic() + timeout_seconds
     found: list[LeakedFolder] = []
     try:
-        root = own_folder(engine, listed)
-        mounts = read_mounts()
-        for look, pause_seconds in _looks(engine, root, listed, storage):
-            found += _twice(look, pause_seconds, deadline, mounts)
+        for look, pause_seconds in _looks(stores, storage):
+            found += _twice(look, pause_seconds, deadline, stores.mounts)
     except TooLateError:
         return leaks_not_in_time(timeout_seconds)
     except _UNEXPECTED as error:
@@ -77,14 +72,14 @@ def _known(root: Path, storage: Storage) -> KnownFolders:
     return {os.path.join(root, part.folder) for part in storage.parts if part.folder is not None}
 
 
-def _looks(engine: Engine, root: Path, listed: ListedObjects, storage: Storage) -> Iterator[tuple[Look, float]]:
+def _looks(stores: Stores, storage: Storage) -> Iterator[tuple[Look, float]]:
     """Yield the ways to look for what nobody owns, each with how long to wait before it is looked at again."""
+    engine, root, daemon, listed = stores.engine, stores.root, stores.containerd, stores.listed
     known = _known(root, storage)
     if engine.flavour == "podman":
         yield lambda: unowned_in_storage(root, engine.image_store, known), 0
         return
-    if engine.image_store == "containerd":
-        daemon = containerd_folder(root, SYSTEM_CONTAINERD)
+    if daemon is not None:
         yield lambda: unowned_contents(root, daemon, known), _COLLECTING_SECONDS
     else:
         yield lambda: unowned_layers(root, engine.image_store, known), 0

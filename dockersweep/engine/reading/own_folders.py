@@ -1,0 +1,63 @@
+"""What is read of an engine's own folders, each within its time: a disk that is gone may let us wait for ever."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
+from dockersweep.engine.disk.blocks import MeasuredPlaces
+from dockersweep.engine.disk.disks import read_disks
+from dockersweep.engine.disk.folder import FolderReading, folder_not_read, not_in_time, read_folder
+from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.parts import UnreadableStorageError
+from dockersweep.engine.disk.stores import Stores, find_stores
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Engine
+from dockersweep.model.storage import Storage
+
+Reading = TypeVar("Reading")
+StoresOrWhy = Stores | str
+"""Where an engine keeps its things; where that cannot be told from here, why."""
+
+
+def stores_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> StoresOrWhy:
+    """Find out where the engine that listed these objects keeps its things; it is done once for a scan."""
+    try:
+        return _in_time(lambda: find_stores(engine, listed), seconds)
+    except TimeoutError:
+        return f"{engine.root_dir} was not read within {seconds:g} seconds"
+    except UnreadableStorageError as error:
+        return str(error)
+
+
+def disks_in_time(stores: StoresOrWhy, seconds: float) -> tuple[Disk, ...]:
+    """Return the disks that an engine lies on; none where they cannot be told."""
+    try:
+        return () if isinstance(stores, str) else _in_time(lambda: read_disks(stores), seconds)
+    except TimeoutError:
+        return ()
+
+
+def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], seconds: float) -> FolderReading:
+    """Return what an engine's folders take, of which this has been measured."""
+    if isinstance(stores, str):
+        return folder_not_read(stores)
+    try:
+        return _in_time(lambda: read_folder(stores, seconds, measured), seconds)
+    except TimeoutError:
+        return not_in_time(seconds)
+
+
+def leaks_in_time(stores: StoresOrWhy, storage: Storage, seconds: float) -> LeakReading:
+    """Return what nobody owns in an engine's folders."""
+    if isinstance(stores, str):
+        return (), ()
+    try:
+        return _in_time(lambda: read_leaks(stores, storage, seconds), seconds)
+    except TimeoutError:
+        return leaks_not_in_time(seconds)
+
+
+def _in_time(read: Callable[[], Reading], seconds: float) -> Reading:
+    """Raises TimeoutError where it takes much longer than so many seconds."""
+    return BackgroundCall(read).result(seconds + GRACE_SECONDS)
