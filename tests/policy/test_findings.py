@@ -23,6 +23,7 @@ from dockersweep.model.inventory import Container
 from dockersweep.model.last_use import Span
 from dockersweep.model.policy import Protection, Protections
 from dockersweep.model.report import Finding, FindingId, TrendPoint
+from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.disk_report import Past
 from dockersweep.policy.disk_report.evidence import Evidence
 from dockersweep.policy.disk_report.finding_row import FindingRow
@@ -335,6 +336,23 @@ def test_each_of_several_disks_is_told_by_its_name() -> None:
     assert both.title == "the disk is nearly full: /b: 99 % of its bytes are used"
     assert [one.partition(":")[0] for one in both.evidence] == ["/b", "/a"]
     assert both.objects == 2
+
+
+@pytest.mark.parametrize(("used", "id_"), [(97, "DS015"), (90, "DS016")])
+@pytest.mark.parametrize("where", ["on it", "elsewhere"])
+def test_a_sweep_mends_only_a_disk_on_which_it_frees_something(used: float, id_: str, where: str) -> None:
+    """An image that dangles goes by the default policy; what is freed on one disk is no room on another."""
+    places = ("/var/lib/docker/overlay2",) if where == "on it" else ("/var/lib/docker/volumes",)
+    full = msgspec.structs.replace(disk(used), mount_point=places[0], places=places)
+    main = msgspec.structs.replace(disk(20), mount_point="/", places=("/var/lib/docker",))
+    layer = Part(id="layer:1", low_bytes=GIGA, high_bytes=GIGA, folder="overlay2/1")
+    parts = (layer, Part(id="image:sha256:a", needs=("layer:1",), high_bytes=0))
+    fields: dict[str, Any] = {"disk": main, "other_disks": (full,), "storage": Storage(base="disk", parts=parts)}
+    fix = findings_in(image("a"), **fields)[id_].fix
+    assert fix.command == ("dockersweep sweep" if where == "on it" else None)
+    assert fix.text.startswith("the rules free nothing there") == (where == "elsewhere")
+    unknown = findings_in(**(fields | {"storage": None}))[id_].fix
+    assert unknown.command == "dockersweep sweep"
 
 
 def test_a_disk_other_than_the_main_one_is_full_soon() -> None:

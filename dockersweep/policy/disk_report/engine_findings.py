@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dockersweep.model.disk import Disk
 from dockersweep.model.naming import typed_name
 from dockersweep.model.quantities import known_sum
+from dockersweep.model.report import ReportedDisk
 from dockersweep.policy.disk_report.evidence import Evidence
 from dockersweep.policy.disk_report.finding_facts import FindingFacts
 from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
@@ -18,6 +19,10 @@ FILLS_UP_PERCENT = 85
 SOON_DAYS = 30
 LARGE_CACHE_BYTES = 1_000_000_000
 LARGE_ARTIFACTS_BYTES = 100_000_000
+_NOTHING_GOES_THERE = FixTemplate(
+    "the rules free nothing there; a policy with [target] start_above takes more of what is unused, where some of that "
+    "lies there, and du -x tells what else fills the disk",
+)
 
 
 def cache_over_limit(facts: FindingFacts) -> Iterator[Evidence]:
@@ -59,17 +64,18 @@ def left_stores(facts: FindingFacts) -> Iterator[Evidence]:
 def disks_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
     """Yield what is used of each disk that has less than 5 % of its bytes or inodes free."""
     for one in facts.disks:
-        yield from _full(facts, one.disk, NEARLY_FULL_PERCENT, 101)
+        yield from _full(facts, one, NEARLY_FULL_PERCENT, 101)
 
 
 def disks_that_fill_up(facts: FindingFacts) -> Iterator[Evidence]:
     """Yield what is used of each disk that is over 85 % full and not yet nearly full."""
     for one in facts.disks:
-        if not list(_full(facts, one.disk, NEARLY_FULL_PERCENT, 101)):
-            yield from _full(facts, one.disk, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
+        if not list(_full(facts, one, NEARLY_FULL_PERCENT, 101)):
+            yield from _full(facts, one, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
 
 
-def _full(facts: FindingFacts, disk: Disk, least: float, below: float) -> Iterator[Evidence]:
+def _full(facts: FindingFacts, row: ReportedDisk, least: float, below: float) -> Iterator[Evidence]:
+    disk = row.disk
     # Some file systems have no blocks of their own, and report sizes of 0.
     if disk.usable <= 0:
         return
@@ -77,7 +83,8 @@ def _full(facts: FindingFacts, disk: Disk, least: float, below: float) -> Iterat
     if least <= percent < below:
         text = f"{which}{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} are free"
         rank = disk.used / disk.usable
-        yield Evidence(text, disk.used, rank=rank, title=f"{which}{percent} % of its bytes are used")
+        title = f"{which}{percent} % of its bytes are used"
+        yield Evidence(text, disk.used, rank=rank, title=title, is_mended=_frees_something(row))
     if not disk.total_inodes or disk.free_inodes is None:
         return
     inodes_used = disk.total_inodes - disk.free_inodes
@@ -85,7 +92,13 @@ def _full(facts: FindingFacts, disk: Disk, least: float, below: float) -> Iterat
     if least <= percent < below:
         text = f"{which}{disk.free_inodes:,} of {disk.total_inodes:,} inodes are free"
         rank = inodes_used / disk.total_inodes
-        yield Evidence(text, rank=rank, title=f"{which}{percent} % of its inodes are used")
+        title = f"{which}{percent} % of its inodes are used"
+        yield Evidence(text, rank=rank, title=title, is_mended=_frees_something(row))
+
+
+def _frees_something(row: ReportedDisk) -> bool:
+    """Whether the policy frees something on a disk, or may do so."""
+    return row.reclaimable is None or row.reclaimable.high_bytes != 0
 
 
 def _which(facts: FindingFacts, disk: Disk) -> str:
@@ -164,6 +177,7 @@ ENGINE_FINDINGS = (
             command="dockersweep sweep",
         ),
         find=disks_nearly_full,
+        fix_of_the_rest=_NOTHING_GOES_THERE,
     ),
     FindingRow(
         "DS016",
@@ -175,6 +189,7 @@ ENGINE_FINDINGS = (
             command="dockersweep sweep",
         ),
         find=disks_that_fill_up,
+        fix_of_the_rest=_NOTHING_GOES_THERE,
     ),
     FindingRow(
         "DS017",

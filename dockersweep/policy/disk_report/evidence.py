@@ -20,6 +20,8 @@ class Evidence(Struct, frozen=True):
     """The files and folders that the fix says to take away."""
     title: str = ""
     """What the title says where it is no number of objects."""
+    is_mended: bool = True
+    """Whether the fix does something for it, as far as is known."""
 
 
 def worst_first(evidence: Iterable[Evidence]) -> list[Evidence]:

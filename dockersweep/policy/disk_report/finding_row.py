@@ -57,6 +57,14 @@ class FindingRow(Struct, frozen=True):
     """The title where it is about several, with their number as {}."""
     fix: FixTemplate
     find: Callable[[FindingFacts], Iterator[Evidence]]
+    fix_of_the_rest: FixTemplate | None = None
+    """What fixes it where the usual fix does nothing for anything that is shown."""
+
+    def fix_for(self, shown: Sequence[Evidence]) -> Fix:
+        """Return the fix where this evidence is shown."""
+        rest = self.fix_of_the_rest
+        fix = self.fix if rest is None or any(piece.is_mended for piece in shown) else rest
+        return fix.of(self.id, shown)
 
 
 def _pattern(name: str) -> str:

@@ -34,7 +34,7 @@ def _finding(row: FindingRow, evidence: Sequence[Evidence]) -> Finding:
     first = evidence[0]
     title = row.title_of_one if len(evidence) == 1 else row.title_of_many
     shown = evidence[:MOST_EVIDENCE]
-    fix = row.fix.of(row.id, shown)
+    fix = row.fix_for(shown)
     return Finding(
         id=row.id,
         severity=row.severity,
