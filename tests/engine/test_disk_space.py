@@ -9,6 +9,7 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
+from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.ownership import ForeignFolderError, ListedObjects
 from dockersweep.engine.disk.stores import find_stores
 from dockersweep.model.disk import Disk
@@ -199,7 +200,7 @@ def test_images_that_lie_in_a_containerd_that_is_not_found_are_on_no_known_disk(
     seen = listed(ONE, containers=(ONE,))
 
     def unseen() -> tuple[str, ...]:
-        return find_stores(engine, seen, system).unseen
+        return read_disks(find_stores(engine, seen, system)).on_none
 
     assert unseen() == ("container", "image", "build-cache")
     # One of another engine, or what is left there from before containerd's folder was moved, has not its images.

@@ -1,16 +1,22 @@
 """What is mounted where, at names and over folders that nobody would choose who meant well."""
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from dockersweep.engine.disk.disks import read_disks
 from dockersweep.engine.disk.mounts import mount_of, read_mounts
+from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.stores import find_stores
 from tests.engine.test_disk_space import NOTHING, root_of
-from tests.rig.own_folders import disks_of, folder_of
+from tests.rig.inventories import volume
+from tests.rig.own_folders import disks_of, folder_of, storage_on_disk
 
 pytestmark = pytest.mark.programs
 
@@ -83,3 +89,40 @@ def test_what_is_mounted_twice_counts_once(tmp_path: Path) -> None:
     assert after is not None
     assert after.on_disks[1].size_bytes == before.on_disks[1].size_bytes
     assert [len(disk.places) for disk in after.on_disks] == [1, 2]
+
+
+@contextmanager
+def dead(place: Path) -> Iterator[None]:
+    """Mount a file system whose server has ended: whatever is asked of it fails."""
+    server = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()
+    status = ctypes.CDLL(None, use_errno=True).mount(b"dead", os.fsencode(place), b"fuse", 0, options)
+    os.close(server)
+    assert status == 0, os.strerror(ctypes.get_errno())
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.parametrize(
+    ("folder", "kinds"),
+    [("volumes", ("volume",)), ("swarm", ()), ("buildkit", ("build-cache",)), ("image/overlay2/layerdb", None)],
+)
+def test_a_mount_that_does_not_answer_is_unknown_by_itself(
+    tmp_path: Path, folder: str, kinds: tuple[str, ...] | None
+) -> None:
+    engine = root_of(tmp_path, folder, "network")
+    data = msgspec.structs.replace(volume("data"), mountpoint=str(tmp_path / "volumes/data/_data"))
+    listed = ListedObjects((), (), (data,) if folder == "volumes" else (), ())
+    with dead(tmp_path / folder), mounted(("fine", tmp_path / "network")):
+        disks, on_none = read_disks(find_stores(engine, listed))
+        told, (warning,) = folder_of(engine, listed)
+        assert [disk.places for disk in disks] == [(str(tmp_path),), (str(tmp_path / "network"),)]
+        assert on_none == (("container", "image", "build-cache") if kinds is None else kinds)
+        assert told is not None
+        sizes = {one.places[0]: one.size_bytes is None for one in told.on_disks}
+        assert sizes == {str(tmp_path): False, str(tmp_path / folder): True, str(tmp_path / "network"): False}
+        assert warning.text == f"not measured: {tmp_path / folder} cannot be read"
+        if folder in ("volumes", "swarm"):
+            assert storage_on_disk(engine, listed).storage.parts == ()

@@ -26,7 +26,7 @@ def storage_on_disk(
 
 def disks_of(engine: Engine, listed: ListedObjects) -> tuple[Disk, ...]:
     """Return the disks."""
-    return disks_in_time(stores_in_time(engine, listed, SECONDS), SECONDS)
+    return disks_in_time(stores_in_time(engine, listed, SECONDS), SECONDS).disks
 
 
 def folder_of(

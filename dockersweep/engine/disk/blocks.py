@@ -13,9 +13,9 @@ from dockersweep.engine.disk import containerd, graphdriver, podman
 from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.ownership import check_contents
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
-from dockersweep.engine.disk.stores import Stores, volume_folder
+from dockersweep.engine.disk.stores import Stores, is_seen, volume_folder
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure
-from dockersweep.files import is_there, state_of, what_is_wrong
+from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.inventory import Image, Volume
 from dockersweep.model.storage import Part, Storage
 
@@ -97,7 +97,7 @@ def _volumes(volumes: tuple[Volume, ...], *, are_unseen: bool) -> Iterator[DiskP
     taken for empty."""
     for volume in volumes:
         folder = volume_folder(volume)
-        if folder is None or (are_unseen and not is_there(folder)):
+        if folder is None or (are_unseen and not is_seen(folder)):
             continue
         if volume.options:
             around = state_of(folder, follow_links=False)

@@ -29,9 +29,7 @@ _OPENED = ("", "/buildkit", "/containerd", "/containerd/daemon", f"/containerd/d
 FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 
 
-def read_folder(
-    stores: Stores, timeout_seconds: float, measured: Iterable[MeasuredPlaces] = ()
-) -> FolderReading:
+def read_folder(stores: Stores, timeout_seconds: float, measured: Iterable[MeasuredPlaces] = ()) -> FolderReading:
     """Return what an engine's folders take, and what of it could not be read, as warnings. What has been `measured`
     is not walked again."""
     deadline = time.monotonic() + timeout_seconds
@@ -49,7 +47,9 @@ def read_folder(
     except OSError as error:
         return folder_not_read(f"{root} cannot be read: {what_is_wrong(error)}")
     size = known_sum(one.size_bytes for one in on_disks)
-    return EngineFolder(size_bytes=size, left_stores=left_stores, artifacts=artifacts, on_disks=on_disks), ()
+    folder = EngineFolder(size_bytes=size, left_stores=left_stores, artifacts=artifacts, on_disks=on_disks)
+    unread = [_warning(f"not measured: {one.places[0]} cannot be read") for one in on_disks if one.size_bytes is None]
+    return folder, tuple(unread)
 
 
 def _on_disk(
@@ -61,6 +61,8 @@ def _on_disk(
     shows_layers: bool,
 ) -> FolderOnDisk:
     """Measure what lies on one disk; what is mounted below on another is a place of that one."""
+    if places[0].device is None:
+        return FolderOnDisk(places=(places[0].path,), size_bytes=None, is_whole=False)
     # A disk may be mounted twice.
     folders = set({(place.device, os.stat(place.real).st_ino): place.real for place in places}.values())
     # A link may lead to what is in another place, and is walked with that.

@@ -35,8 +35,9 @@ class StorePlace(NamedTuple):
     """As the engine names it, as text: bytes that are no UTF-8 are shown by their codes."""
     real: str
     """The same without links."""
-    device: int
-    """The number of the file system, as stat tells it."""
+    device: int | None
+    """The number of the file system, as stat tells it; None where that does not answer, like a mount whose server has
+    ended."""
     mount: Mount | None
 
 
@@ -52,7 +53,7 @@ class Stores:
     """Whether the engine's id is in that folder; where it is not, all must be there that is listed."""
     containerd: Path | None
     """The folder of the containerd that has the images; None where none has, or it was not found."""
-    unseen: tuple[Kind, ...]
+    unseen: frozenset[Kind]
     """The kinds of which something lies where it was not found."""
     places: tuple[StorePlace, ...]
     """All folders of the engine, its own first."""
@@ -83,7 +84,7 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
             root=root,
             tells_its_engine=own.tells_its_engine,
             containerd=containerd,
-            unseen=tuple(_unseen(engine, listed, containerd)),
+            unseen=frozenset(_unseen(engine, listed, containerd)),
             places=tuple(one for folder in folders for one in _places(folder, mounts)),
             mounts=mounts,
         )
@@ -96,14 +97,15 @@ def _moved(root: Path, mounts: Mapping[str, Mount]) -> Iterator[Path]:
     real, own = os.path.realpath(root), os.stat(root).st_dev
     for folder in (root / name for name in _MOVED):
         is_link = os.path.realpath(folder) != f"{real}/{folder.name}"
-        if is_folder(folder) and (is_link or (not mounts and os.stat(folder).st_dev != own)):
+        device = _device_of(folder)
+        if device is not None and (is_link or (not mounts and device != own)) and is_folder(folder):
             yield folder
 
 
 def _of_volumes_elsewhere(root: Path, volumes: Iterable[Volume]) -> list[Path]:
     """Return the folders of volumes outside of the engine's own: Podman's may be (volume_path in containers.conf)."""
     folders = {folder.parent for volume in volumes if (folder := volume_folder(volume)) is not None}
-    return sorted(one for one in folders if root not in one.parents and is_there(one))
+    return sorted(one for one in folders if root not in one.parents and is_seen(one))
 
 
 def volume_folder(volume: Volume) -> Path | None:
@@ -132,13 +134,21 @@ def _unseen(engine: Engine, listed: ListedObjects, containerd: Path | None) -> I
 
 def _are_unseen(volumes: Iterable[Volume]) -> bool:
     """Whether most local volumes lie where they cannot be found, as in a container that has the engine's folder without
-    the disk that is mounted in it. Raises OSError."""
+    the disk that is mounted in it."""
     folders = [folder for volume in volumes if (folder := volume_folder(volume)) is not None]
-    if any(is_there(folder / "metadata.db") for folder in {folder.parent for folder in folders}):
+    if any(is_seen(folder / "metadata.db") for folder in {folder.parent for folder in folders}):
         # Docker's, so that what is missing was removed by hand.
         return False
     # What has just gone may be missing.
-    return 2 * sum(not is_there(folder) for folder in folders) > len(folders)
+    return 2 * sum(not is_seen(folder) for folder in folders) > len(folders)
+
+
+def is_seen(path: Path) -> bool:
+    """Whether something has this path, and what it lies on answers."""
+    try:
+        return is_there(path)
+    except OSError:
+        return False
 
 
 def _places(folder: Path, mounts: Mapping[str, Mount]) -> Iterator[StorePlace]:
@@ -148,7 +158,14 @@ def _places(folder: Path, mounts: Mapping[str, Mount]) -> Iterator[StorePlace]:
     for mount in sorted(mounts.values()):
         below = mount.point.removeprefix(f"{real.rstrip('/')}/")
         if below != mount.point and _is_for_data(mount, below.split("/")):
-            yield StorePlace(as_text(f"{folder}/{below}"), mount.point, os.stat(mount.point).st_dev, mount)
+            yield StorePlace(as_text(f"{folder}/{below}"), mount.point, _device_of(mount.point), mount)
+
+
+def _device_of(place: str | Path) -> int | None:
+    try:
+        return os.stat(place).st_dev
+    except OSError:
+        return None
 
 
 def _is_for_data(mount: Mount, below: list[str]) -> bool:

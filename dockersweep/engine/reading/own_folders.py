@@ -5,13 +5,12 @@ from typing import TypeVar
 
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
 from dockersweep.engine.disk.blocks import MeasuredPlaces
-from dockersweep.engine.disk.disks import read_disks
+from dockersweep.engine.disk.disks import NO_DISKS, DisksReading, read_disks
 from dockersweep.engine.disk.folder import FolderReading, folder_not_read, not_in_time, read_folder
 from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, find_stores
-from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine
 from dockersweep.model.storage import Storage
 
@@ -30,12 +29,12 @@ def stores_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> Sto
         return str(error)
 
 
-def disks_in_time(stores: StoresOrWhy, seconds: float) -> tuple[Disk, ...]:
+def disks_in_time(stores: StoresOrWhy, seconds: float) -> DisksReading:
     """Return the disks that an engine lies on; none where they cannot be told."""
     try:
-        return () if isinstance(stores, str) else _in_time(lambda: read_disks(stores), seconds)
+        return NO_DISKS if isinstance(stores, str) else _in_time(lambda: read_disks(stores), seconds)
     except TimeoutError:
-        return ()
+        return NO_DISKS
 
 
 def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], seconds: float) -> FolderReading:

@@ -82,7 +82,7 @@ def scan(
     stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress)
     walks = for_report and sizes
     leaks, leak_warnings = leaks_in_time(stores, stored.storage, seconds) if walks else ((), ())
-    disks = disks_in_time(stores, seconds)
+    disks, on_none = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = folder_in_time(stores, stored.measured, seconds) if walks else (None, ())
     limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
@@ -101,7 +101,7 @@ def scan(
         storage=stored.storage,
         disk=disk,
         other_disks=disks[1:],
-        on_no_known_disk=() if isinstance(stores, str) else stores.unseen,
+        on_no_known_disk=on_none,
         folder=folder and msgspec.structs.replace(folder, leaks=leaks),
         cache_limit=limit,
         external=with_sizes(lists.external, stored.storage),
