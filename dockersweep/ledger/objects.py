@@ -2,9 +2,9 @@
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.ledger.opening import UnusableError
@@ -42,8 +42,7 @@ def known_engine(database: sqlite3.Connection, engine: Engine) -> int | None:
     return None if row is None else row[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Life:
+class _Life(Struct, frozen=True):
     names: str | None
     first_seen: int
     first_seen_unused: int | None

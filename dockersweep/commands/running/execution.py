@@ -1,15 +1,14 @@
 """Carries out a plan for `sweep` and `apply`: the guard rails, the records, and the exit status."""
 
-import dataclasses
 import getpass
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
 
 
-@dataclass
-class Execution:
+class Execution(Struct):
     """One run on one engine, whose lock it holds."""
 
     client: "Client"
@@ -191,7 +189,7 @@ class Execution:
 
     def _with_warnings(self, planned: PlannedRun) -> PlannedRun:
         plan = replace(planned.plan, warnings=(*planned.plan.warnings, *self.warnings))
-        return dataclasses.replace(planned, plan=plan)
+        return replace(planned, plan=plan)
 
     def _with_problems(self, document: OutcomeDocument, run: int | None) -> OutcomeDocument:
         """Return the document with its number, and with what could not be recorded."""

@@ -6,7 +6,8 @@ import sys
 import termios
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockersweep.commands.options import RunOptions
 from dockersweep.engine.removing.stopping import StopRequest
@@ -19,8 +20,7 @@ ANSWER_SECONDS = 3600.0
 """So long a question may stand: a job that comes and goes meanwhile leaves nothing to see on what it used."""
 
 
-@dataclass(frozen=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """What it depends on besides the plan."""
 
     is_known_engine: bool

@@ -1,8 +1,9 @@
 """What is written down of a run: in the ledger, the audit log and the log of events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.removal_entry import Entries
@@ -14,8 +15,7 @@ from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Plan, Removal
 
 
-@dataclass(frozen=True)
-class Records:
+class Records(Struct, frozen=True):
     """What records each removal as it happens."""
 
     run: RunRecord
@@ -51,8 +51,7 @@ class Records:
         self.events.bug(error)
 
 
-@dataclass
-class FailedBefore:
+class FailedBefore(Struct):
     """In how many runs before this one each removal failed.
 
     A removal that this run has tried is not asked for again: by then the ledger counts this run too.

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.commands.gather import require_build_cache, survey_of
@@ -49,8 +49,7 @@ if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
 
 
-@dataclass(frozen=True)
-class PlannedRun:
+class PlannedRun(Struct, frozen=True):
     """What is to be carried out."""
 
     plan: Plan
@@ -64,8 +63,7 @@ class PlannedRun:
     """Removals of the saved plan whose outcome is known already."""
 
 
-@dataclass(frozen=True)
-class RunContext:
+class RunContext(Struct, frozen=True):
     """What the rounds of a run work with."""
 
     client: "Client"
@@ -126,8 +124,7 @@ def _with_settled(run: PlannedRun, document: OutcomeDocument) -> OutcomeDocument
     return replace(document, outcomes=outcomes, predicted=run.saved.reclaim)
 
 
-@dataclass(frozen=True)
-class _Next:
+class _Next(Struct, frozen=True):
     plan: Plan
     survey: Survey
 

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -33,8 +32,7 @@ class Holder(msgspec.Struct, frozen=True):
     started_at: datetime
 
 
-@dataclass(frozen=True)
-class RunLock:
+class RunLock(msgspec.Struct, frozen=True):
     """What is held while a run removes."""
 
     is_alone: bool
@@ -43,8 +41,7 @@ class RunLock:
     """Which other runs would not be noticed, and why; None where all that matter are."""
 
 
-@dataclass(frozen=True)
-class LockFolders:
+class LockFolders(msgspec.Struct, frozen=True):
     """Where the lock files lie."""
 
     own: Path

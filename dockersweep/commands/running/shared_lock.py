@@ -13,9 +13,10 @@ import struct
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+from msgspec import Struct
 
 from dockersweep.model.inventory import Engine
 
@@ -29,8 +30,7 @@ class NotSharedError(Exception):
     """There is no lock that all who can reach the engine share; the message says why."""
 
 
-@dataclass(frozen=True)
-class EngineSocket:
+class EngineSocket(Struct, frozen=True):
     """The socket that an engine listens on, and who can reach it."""
 
     path: str

@@ -1,7 +1,6 @@
 """What an engine answers beside the nouns of the model: sizes, the tags and the layers of one image."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -13,8 +12,7 @@ UsagePart = Literal["image", "container", "volume", "build-cache"]
 """What GET /system/df can be asked for alone."""
 
 
-@dataclass(frozen=True)
-class DiskUsage:
+class DiskUsage(Struct, frozen=True):
     """What GET /system/df tells, in bytes; None where it was not asked for or not told."""
 
     writable_bytes: dict[str, int | None] | None = None
@@ -28,8 +26,7 @@ class DiskUsage:
     """All layers of all images, each counted once."""
 
 
-@dataclass(frozen=True)
-class ImageTags:
+class ImageTags(Struct, frozen=True):
     """An image as it is looked at just before a removal."""
 
     id: str

@@ -6,7 +6,6 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,8 +18,7 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _LARGEST_BYTES = 16_000_000
 
 
-@dataclass(frozen=True)
-class TlsFiles:
+class TlsFiles(msgspec.Struct, frozen=True):
     """The files of a TLS connection; None where one is not there."""
 
     ca: Path | None
@@ -30,8 +28,7 @@ class TlsFiles:
     """Whether the engine's certificate is checked."""
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """Where an engine listens: a unix:// or tcp:// URL, who said so, and how to encrypt."""
 
     url: str

@@ -6,9 +6,9 @@ the parser of Node.js (llhttp, by httptools) costs a tenth of it, and a scan rea
 
 import socket
 import time
-from dataclasses import dataclass
 
 import httptools
+from msgspec import Struct
 
 _CHUNK_BYTES = 262_144
 
@@ -51,8 +51,7 @@ class _Received:
         self.keeps_alive = self.parser.should_keep_alive()
 
 
-@dataclass(frozen=True)
-class Exchanged:
+class Exchanged(Struct, frozen=True):
     """An answer: the HTTP status, the body, and whether the connection can be used again."""
 
     status: int

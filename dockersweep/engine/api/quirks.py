@@ -1,6 +1,6 @@
 """What engines do differently, by API version, by image store, and Podman: the one place that knows which does what."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dockersweep.engine.api.translate import RegistrySource
 from dockersweep.engine.api.versions import ApiVersion, version_pair
@@ -15,8 +15,7 @@ API_WITH_DANGLING_NAME: ApiVersion = (1, 48)
 TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
 
 
-@dataclass(frozen=True)
-class Quirks:
+class Quirks(Struct, frozen=True):
     """What one engine can do, and what it does in its own way."""
 
     api: ApiVersion

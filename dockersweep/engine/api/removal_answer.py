@@ -1,6 +1,5 @@
 """What an engine answered to a removal, read from the status, the body and the words that each engine has for it."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -21,8 +20,7 @@ _WORDS_OF_USE = (
 )
 
 
-@dataclass(frozen=True)
-class RemovalAnswer:
+class RemovalAnswer(msgspec.Struct, frozen=True):
     """What an engine answered to a removal."""
 
     status: Literal["removed", "gone", "in-use", "failed"]

@@ -11,9 +11,10 @@ which the valid one with the higher transaction counts; trees of branch and leaf
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from dockersweep.files import open_inside, read_bounded
 
@@ -51,8 +52,7 @@ def read_bolt(path: Path) -> "Bucket":
     raise BoltError(f"{path} changed each time it was read")
 
 
-@dataclass(frozen=True)
-class _Meta:
+class _Meta(Struct, frozen=True):
     page_bytes: int
     root: int
     transaction: int

@@ -1,7 +1,6 @@
 """BuildKit's build-cache records beside containerd: which are listed, and their parents (cache/metadata.go)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ from dockersweep.engine.disk.bolt import read_bolt
 from dockersweep.engine.disk.containerd_metadata import entries
 
 
-@dataclass
-class BuildRecords:
+class BuildRecords(msgspec.Struct):
     """BuildKit's build-cache records: those that it lists, and the parents of each."""
 
-    listed: dict[str, str] = field(default_factory=dict)
+    listed: dict[str, str] = msgspec.field(default_factory=dict)
     """For every record the one that is listed: two may share their data, until the mutable one is committed."""
-    parents: dict[str, set[str]] = field(default_factory=dict)
-    children: dict[str, set[str]] = field(default_factory=dict)
+    parents: dict[str, set[str]] = msgspec.field(default_factory=dict)
+    children: dict[str, set[str]] = msgspec.field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "BuildRecords":

@@ -13,7 +13,6 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -184,14 +183,14 @@ def _assemble(holds: _Holds, pieces: Mapping[str, DiskPart], containers: Mapping
         for key in waiting.pop().needs:
             if key in pieces and key not in reached:
                 piece = pieces[key]
-                reached[key] = replace(piece, needs=tuple(one for one in piece.needs if one in pieces))
+                reached[key] = msgspec.structs.replace(piece, needs=tuple(one for one in piece.needs if one in pieces))
                 waiting.append(piece)
     return [*found, *reached.values()]
 
 
 def _with_registry(part: DiskPart, pulled: Collection[str]) -> DiskPart:
     kind, _, digest = part.id.partition(":")
-    return replace(part, in_registry=f"blob:{digest}" in pulled) if kind == "image" else part
+    return msgspec.structs.replace(part, in_registry=f"blob:{digest}" in pulled) if kind == "image" else part
 
 
 def _blocks(status: os.stat_result) -> int:

@@ -5,9 +5,10 @@ See core/metadata/{buckets,gc,leases}.go of containerd.
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from dockersweep.engine.disk.bolt import Bucket, read_bolt
 from dockersweep.engine.disk.gc_labels import Condition, GcLabels, Target, read_gc_labels
@@ -25,8 +26,7 @@ container have one key."""
 Entry = Mapping[bytes, bytes | Bucket]
 
 
-@dataclass(frozen=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """What is recorded of a piece of content."""
 
     labels: Mapping[str, str]
@@ -36,8 +36,7 @@ class Blob:
     """When its labels were last written."""
 
 
-@dataclass
-class Namespace:
+class Namespace(Struct):
     """What one namespace of containerd has; content and snapshots by the ids of their parts."""
 
     name: str

@@ -5,8 +5,9 @@ import os
 import stat
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dockersweep.engine.disk.freed_later import await_free_space
 from dockersweep.engine.disk.mounts import file_system_of, mount_of, read_mounts
@@ -23,8 +24,7 @@ _POLL_SECONDS = 0.05
 _REMEASURING_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class _Volumes:
+class _Volumes(Struct, frozen=True):
     """The volumes that are to go, measured once more: somebody may have written to them since the scan, and links
     from one to the other are freed only with both."""
 

@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -231,8 +230,7 @@ class _Snapshots:
         return self._found.values()
 
 
-@dataclass(frozen=True)
-class _Lease:
+class _Lease(msgspec.Struct, frozen=True):
     """What a lease keeps: the digests of blobs, and the keys of snapshots."""
 
     blobs: tuple[str, ...] = ()

@@ -7,9 +7,10 @@ engine's id. So a folder is believed only where it tells of what the engine list
 import os
 import re
 from collections.abc import Collection, Set
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.files import is_folder, read_inside
@@ -23,8 +24,7 @@ class ForeignFolderError(UnreadableStorageError):
     """The folder is not that of the engine that listed these objects."""
 
 
-@dataclass(frozen=True)
-class ListedObjects:
+class ListedObjects(Struct, frozen=True):
     """The objects that the engine's API lists."""
 
     containers: tuple[Container, ...]

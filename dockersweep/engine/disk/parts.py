@@ -1,11 +1,11 @@
 """What the metadata on an engine's disk tell of its storage, before any block is counted."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class DiskPart:
+
+class DiskPart(Struct, frozen=True):
     """A part of the storage as the metadata name it, not yet measured; its id and needs are as in model/storage.py."""
 
     id: str

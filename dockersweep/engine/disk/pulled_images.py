@@ -15,7 +15,8 @@ Whatever is in doubt cannot be pulled again. Whether the registry still has it i
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dockersweep.engine.disk.containerd_metadata import Blob, Namespace
 
@@ -34,8 +35,7 @@ def recoverable_images(namespace: Namespace) -> set[str]:
     return {target for target, tree in trees.items() if tree.is_recoverable(namespace.blobs, holders)}
 
 
-@dataclass
-class _Tree:
+class _Tree(Struct):
     """The content of one image that is there."""
 
     described: set[str] = field(default_factory=set)

@@ -6,8 +6,9 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
 
@@ -19,8 +20,7 @@ class TooLateError(Exception):
     """The time for measuring was over before all was measured."""
 
 
-@dataclass(frozen=True)
-class DiskBytes:
+class DiskBytes(Struct, frozen=True):
     """What is freed when places are removed: between the two, as a file that is linked from elsewhere too stays."""
 
     low: int

@@ -3,7 +3,6 @@
 A walk that fails or takes too long leaves its sizes unknown, with a warning.
 """
 
-import dataclasses
 from typing import TypeVar
 
 import msgspec
@@ -46,8 +45,8 @@ def finish_walks(walks: dict[UsagePart | None, BackgroundCall[DiskUsage]], warni
             about = SIZES_OF[part] if part else ALL_SIZES
             warnings.append(ScanWarning(about=about, text=f"unknown: {error}", reason=str(error)))
             continue
-        fields = {name: value for name, value in vars(part_usage).items() if value is not None}
-        usage = dataclasses.replace(usage, **fields)
+        fields = {name: value for name, value in msgspec.structs.asdict(part_usage).items() if value is not None}
+        usage = msgspec.structs.replace(usage, **fields)
     return usage
 
 

@@ -7,7 +7,6 @@ a survey.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -43,8 +42,7 @@ from dockersweep.model.inventory import (
 )
 
 
-@dataclass(frozen=True)
-class _Lists:
+class _Lists(msgspec.Struct, frozen=True):
     """What the engine itself lists."""
 
     containers: tuple[Container, ...]

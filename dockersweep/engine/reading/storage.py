@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -25,16 +24,15 @@ Remembered = Mapping[str, bytes]
 """What never changes, as JSON by id: a layer's part, or the layers of an image."""
 
 
-@dataclass(frozen=True)
-class StorageReading:
+class StorageReading(msgspec.Struct, frozen=True):
     """The storage, what of it can be remembered for the next scan, and what could not be read."""
 
     storage: Storage
     remembered: Remembered
     warnings: tuple[ScanWarning, ...] = ()
-    in_registry: Mapping[str, bool] = field(default_factory=dict)
+    in_registry: Mapping[str, bool] = msgspec.field(default_factory=dict)
     """Whether a registry has an image, by its id, where only the disk tells."""
-    written: Mapping[str, datetime] = field(default_factory=dict)
+    written: Mapping[str, datetime] = msgspec.field(default_factory=dict)
     """When anything in a volume last changed, by its name, where its files were walked."""
     measured: tuple[MeasuredPlaces, ...] = ()
     """What need not be walked again to measure all of the engine's folder."""

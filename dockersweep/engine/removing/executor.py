@@ -7,8 +7,9 @@ removal must precede waits for it.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from dockersweep.engine.api.concurrent import Progress
 from dockersweep.engine.removing.cache_removal import remove_records
@@ -28,8 +29,7 @@ Unit = tuple[Removal, ...]
 """The removals of one object, in order: the tags of an image, then the image."""
 
 
-@dataclass(frozen=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """What became of a plan."""
 
     started_at: datetime

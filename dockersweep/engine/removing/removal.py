@@ -5,9 +5,9 @@ Where that fails, it looks at what came of it.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.engine.api.answers import DiskUsage, ImageTags, UsagePart
@@ -65,8 +65,7 @@ class Record(Protocol):
         """An error of our own ends the run; where it was raised is in its traceback."""
 
 
-@dataclass(frozen=True)
-class RemovalContext:
+class RemovalContext(Struct, frozen=True):
     """What a removal needs beside itself: the engine, who is told of it, and what the plan knew of all objects."""
 
     engine: EngineRemovals

@@ -1,9 +1,8 @@
 """Policy tests: a case file is read, its plan is made, and what was expected is compared with what comes out."""
 
 import re
-from dataclasses import dataclass
 
-from msgspec import convert
+from msgspec import Struct, convert
 
 from dockersweep.errors import PolicyError
 from dockersweep.model.declared import Declarations, Declared
@@ -29,16 +28,14 @@ _POLICY_HEADER = re.compile(r"\s*(\[\[?)\s*policy\s*(?:\.\s*(.*)|\].*)")
 _HEADER = re.compile(r"\s*\[\[?[\w.\"' -]+\]\]?\s*(#.*)?")
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     """A case file that holds, and the policy that stands in it, if one does."""
 
     file: CaseFile
     own_policy: Policy | None
 
 
-@dataclass(frozen=True)
-class CaseRun:
+class CaseRun(Struct, frozen=True):
     """What came of a case; it has passed where nothing differs from what it expects."""
 
     inventory: Inventory
