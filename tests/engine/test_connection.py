@@ -3,15 +3,21 @@
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
+from urllib3.connection import HTTPSConnection
 
 from dockersweep.engine.api.connection import Connection
-from dockersweep.engine.api.endpoint import Endpoint
-from dockersweep.errors import EngineLostError
+from dockersweep.engine.api.endpoint import Endpoint, TlsFiles
+from dockersweep.engine.api.idle_sockets import IdleSockets
+from dockersweep.engine.api.transport import tcp_transport
+from dockersweep.errors import EngineError, EngineLostError
+from tests.rig.scripted_http import Reply, Scripted, scripted
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -106,14 +112,122 @@ def test_who_makes_sure_of_the_engine_first_asks_again_himself(tmp_path: Path) -
     assert listener.asked == [(1, "GET"), (1, "GET")]
 
 
+def test_a_connection_that_was_closed_as_it_lay_idle_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        with closing(Connection(Endpoint(url=f"unix://{path}", source="a test", tls=None), 5)) as connection:
+            connection.asks_again = False
+            for _ in range(2):
+                answering = threading.Thread(target=answer_once, args=(listening,))
+                answering.start()
+                assert connection.request("GET", "/x").body == b"ok"
+                answering.join()
+
+
+def answer_once(listening: socket.socket) -> None:
+    client, _ = listening.accept()
+    with client:
+        client.recv(10_000)
+        client.sendall(OK)
+
+
+def test_no_more_connections_are_kept_than_may_be_needed_again() -> None:
+    pairs = [socket.socketpair() for _ in range(3)]
+    idle = IdleSockets(2)
+    for near, _ in pairs:
+        idle.put(near)
+    assert [near.fileno() == -1 for near, _ in pairs] == [False, False, True]
+    taken = idle.take()
+    assert taken is pairs[1][0]
+    idle.close()
+    idle.put(taken)
+    assert [near.fileno() for near, _ in pairs] == [-1, -1, -1]
+    assert idle.take() is None
+    for _, far in pairs:
+        far.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_plain_tcp_is_a_socket_that_waits_for_nothing(address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as listening:
+        host = f"[{address}]" if ":" in address else address
+        with tcp_transport(f"{host}:{listening.getsockname()[1]}").connect(5) as connected:
+            assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+            assert connected.gettimeout() == 5
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (f"tcp://{'a' * 70}:1", "too long"),
+        ("tcp://nowhere.invalid:1", "; check the address, and that an engine listens there"),
+        (f"unix:///{'a' * 200}", "AF_UNIX path too long; check the address"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_said(url: str, why: str) -> None:
+    connection = Connection(Endpoint(url=url, source="a test", tls=None), 5)
+    with pytest.raises(EngineLostError) as caught:
+        connection.request("GET", "/x")
+    assert str(caught.value).startswith(f"cannot reach the engine at {url} (from a test): ")
+    assert why in str(caught.value)
+
+
+@contextmanager
+def over_tls(folder: Path) -> Iterator[tuple[Connection, Scripted]]:
+    """Return a connection to a server with TLS that answers "ok"."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    files = TlsFiles(ca=folder / "ca.pem", cert=None, key=None, verify=True)
+    with scripted(lambda _: Reply(body=b"ok"), authority, "127.0.0.1") as server:
+        endpoint = Endpoint(url=f"tcp://127.0.0.1:{server.port}", source="a test", tls=files)
+        with closing(Connection(endpoint, 5)) as connection:
+            yield connection, server
+
+
+def test_what_only_looks_shares_a_connection_over_tls_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with over_tls(tmp_path) as (connection, server):
+        made = Counter[str]()
+        connect = HTTPSConnection.connect
+        monkeypatch.setattr(HTTPSConnection, "connect", lambda self: made.update(["made"]) or connect(self))
+        for _ in range(3):
+            assert connection.request("GET", "/x").body == b"ok"
+        assert connection.request("DELETE", "/x").status == 501
+    assert (server.paths, made["made"]) == (["GET /x"] * 3, 2)
+
+
 @pytest.mark.parametrize("broken", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
 def test_tls_that_broke_off_as_it_lay_idle_is_not_a_matter_of_certificates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: type[ssl.SSLError]
 ) -> None:
-    def breaks_off(*_: object) -> None:
+    sent = []
+
+    def breaks_off(*words: object) -> None:
+        sent.append(words)
         raise broken(8, "EOF occurred in violation of protocol")
 
-    with speaking(tmp_path / "s", [0, 0]) as (connection, _):
+    with over_tls(tmp_path) as (connection, _):
         monkeypatch.setattr("dockersweep.engine.api.connection.exchange", breaks_off)
         with pytest.raises(EngineLostError, match="broke off the answer to GET /x"):
             connection.request("GET", "/x")
+    assert len(sent) == 2
+
+
+def test_tls_that_fails_once_it_stands_is_a_matter_of_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise ssl.SSLError(1, "certificate required")
+
+    with over_tls(tmp_path) as (connection, _):
+        monkeypatch.setattr("dockersweep.engine.api.connection.exchange", refuses)
+        with pytest.raises(EngineLostError, match=r"TLS failed: .*certificate required.*; check its certificates"):
+            connection.request("GET", "/x")
+
+
+def test_an_authority_that_is_none_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    files = TlsFiles(ca=tmp_path / "none.pem", cert=None, key=None, verify=True)
+    with pytest.raises(EngineError, match=r"the TLS files for tcp://127\.0\.0\.1:1 cannot be used"):
+        Connection(Endpoint(url="tcp://127.0.0.1:1", source="a test", tls=files), 5)
