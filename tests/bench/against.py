@@ -1,7 +1,5 @@
 """How the processor time and the memory of this checkout compare with those of another commit, run side by side.
 
-    tests/bench/against COMMIT [ROUNDS]
-
 Both run the same verbs on the same saved inventories, in turn: `report` of 10,000 objects in each format and `explain`
 at 100,000, each as a process with user and system time and its peak memory; planning of 100,000 objects under 20 rules
 counts planning alone. Needs no engine.
@@ -9,6 +7,7 @@ counts planning alone. Needs no engine.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -86,9 +85,9 @@ def _runner(checkout: Path, folder: Path) -> Runner:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and print a table; return 1 where a bound is not met."""
-    rounds = int(arguments[1]) if len(arguments) > 1 else ROUNDS
+    options = _parser().parse_args(arguments)
     is_met = True
-    with _checkout(arguments[0]) as other, tempfile.TemporaryDirectory(prefix="dsw-bench-") as temporary:
+    with _checkout(options.commit) as other, tempfile.TemporaryDirectory(prefix="dsw-bench-") as temporary:
         folder = Path(temporary)
         before, now = _runner(other, folder), _runner(HERE, folder)
         jobs = {name: (_job(before, words), _job(now, words)) for name, words in _words(folder)}
@@ -98,13 +97,25 @@ def main(arguments: Sequence[str]) -> int:
         )
         for name, (one, other_one) in jobs.items():
             was, became = (
-                min(samples, key=lambda sample: sample.processor) for samples in in_turn(rounds, one, other_one)
+                min(samples, key=lambda sample: sample.processor) for samples in in_turn(options.rounds, one, other_one)
             )
             times, memory = became.processor / was.processor, became.peak / was.peak
             is_met &= times <= MOST[name.partition(" ")[0]] and memory <= 1.02
             seconds = f"{was.processor:.2f}", f"{became.processor:.2f}", f"{times:.2f}"
             write_row(name, *seconds, f"{was.peak / 1e6:.0f}", f"{became.peak / 1e6:.0f}", f"{memory:.2f}")
     return 0 if is_met else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/against",
+        description="Run the verbs of this checkout and of another commit in turn on the same saved inventories, and "
+        "print processor time and peak memory of both in a Markdown table. Fails where a bound is not met. Needs no "
+        "engine.",
+    )
+    parser.add_argument("commit", metavar="COMMIT", help="what to compare with, as git names it")
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=ROUNDS, help="default: %(default)s")
+    return parser
 
 
 if __name__ == "__main__":
