@@ -9,11 +9,14 @@ import re
 import statistics
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from tests.bench.measure import write_row
 from tests.rig.engines import disks
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.hosts import HOSTS, Host
@@ -77,29 +80,65 @@ class Row:
         )
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What could not be measured."""
+
+    engine: str
+    scenario: str
+    why: Exception
+
+    @property
+    def holds(self) -> bool:
+        """It says nothing of what came back, and so does not hold it."""
+        return False
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as text."""
+        first_line = (str(self.why).splitlines() or [""])[0].replace("|", "\\|")
+        return self.engine, self.scenario, f"**failed: {type(self.why).__name__}: {first_line}**", "", "", "", ""
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print the table, and return 1 where an interval does not hold the truth."""
+    """Measure, print each row as it is known, and return 1 where one does not hold the truth or is not known."""
     options = _parser().parse_args(arguments)
     chosen = [scenario for scenario in SCENARIOS if not options.only or scenario.name in options.only]
-    rows: list[Row] = []
+    hosts = [one for one in HOSTS if not options.engine or one.name in options.engine]
+    told: list[Row | Failure] = []
     disks.have_own_mounts()
-    for host in [one for one in HOSTS if not options.engine or one.name in options.engine]:
+    write_row(*_HEADINGS)
+    write_row("---", "---", "---", "---:", "---:", "---:", "---:")
+    for one in chain.from_iterable(_measured(host, chosen) for host in hosts):
+        write_row(*one.cells())
+        told.append(one)
+    sys.stdout.write("".join(f"\n{line}\n" for line in _summary(told)))
+    return 0 if all(one.holds for one in told) else 1
+
+
+def _measured(host: Host, scenarios: Sequence[Scenario]) -> Iterator[Row | Failure]:
+    """Measure these scenarios on one engine; one that fails is told, and the next goes on with a new data root."""
+    try:
         with host.engine() as engine:
-            for scenario in chosen:
+            for scenario in scenarios:
                 _tell(f"{host}: {scenario}")
-                rows += _rows(host, engine, scenario)
-    sys.stdout.write(markdown(rows))
-    return 0 if all(row.holds for row in rows) else 1
+                try:
+                    yield from _rows(host, engine, scenario)
+                except Exception as error:
+                    yield _failed(host, scenario.name, error)
+                    engine.spoil()
+    except Exception as error:
+        yield _failed(host, "the engine itself", error)
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, and beneath it how often who was right."""
-    lines = [_HEADINGS, ("---", "---", "---", "---:", "---:", "---:", "---:"), *(row.cells() for row in rows)]
-    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return table + "".join(f"\n{line}\n" for line in _summary(rows))
+def _failed(host: Host, what: str, error: Exception) -> Failure:
+    _tell(f"{host}: {what} failed:\n{''.join(traceback.format_exception(error))}")
+    return Failure(host.name, what, error)
 
 
-def _summary(rows: Sequence[Row]) -> Iterator[str]:
+def _summary(told: Sequence[Row | Failure]) -> Iterator[str]:
+    rows = [one for one in told if isinstance(one, Row)]
+    if len(rows) < len(told):
+        yield f"{len(told) - len(rows)} could not be measured."
     for base in ("disk", "lengths"):
         ours = [row for row in rows if row.prediction.base == base]
         if ours:
@@ -172,9 +211,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tests/bench/truth",
         description="Litter throw-away engines, predict with dockersweep what a sweep gives back, sweep, and measure. "
-        "Prints a Markdown table, with what `docker system df` calls reclaimable beside it. `disk` is told by one who "
-        "can read the engine's disk, and held against its blocks; `lengths` by one who has the engine's word only, and "
-        "held against its own metadata. Fails where an interval does not hold what came back.",
+        "Prints a Markdown table, each row as it is known, with what `docker system df` calls reclaimable beside it. "
+        "`disk` is told by one who can read the engine's disk, and held against its blocks; `lengths` by one who has "
+        "the engine's word only, and held against its own metadata. An engine that fails is told in a row, and the "
+        "rest goes on. Fails where an interval does not hold what came back, and where one could not be measured.",
     )
     names = [one.name for one in HOSTS]
     parser.add_argument("--engine", action="append", choices=names, help="one engine; repeatable; default: all")

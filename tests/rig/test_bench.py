@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.bench import against, truth_table
 from tests.bench.table import Row, markdown
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.hosts import Host
+from tests.rig.engines.kinds import DEFAULT_KIND, kind
+from tests.rig.engines.litter import Litter
+from tests.rig.engines.scenarios import Scenario, Step
 
 
 @pytest.mark.engines
@@ -45,3 +52,51 @@ def test_the_table_tells_ratios_and_whether_an_aim_is_met() -> None:
         "| memory | 90 MB |  |  |  | ≤ 80 MB | no |",
         "| time | 100 ms | df | 400 ms | 0.25 |  |  |",
     ]
+
+
+@dataclass(frozen=True)
+class Broken(Host):
+    """A host whose engine does not start."""
+
+    def engine(self) -> Engine:
+        return Engine(self.kind, options=("--no-such-option",))
+
+
+def fails(litter: Litter) -> None:
+    litter.engine.kill()
+    raise ValueError("no | such\nthing")
+
+
+@pytest.mark.engines
+def test_what_fails_is_a_row_of_the_truth_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = kind(DEFAULT_KIND)
+    step = Step("all", ("--kind", "volume", "--named-volumes"))
+    scenarios = (Scenario("failing", fails, (step,)), Scenario("good", _a_volume, (step,)))
+    monkeypatch.setattr(truth_table, "HOSTS", (Broken("broken", one), Host("whole", one)))
+    monkeypatch.setattr(truth_table, "SCENARIOS", scenarios)
+    assert truth_table.main([]) == 1
+    told = capsys.readouterr().out
+    rows = [line.split(" | ")[:4] for line in told.splitlines() if line.startswith("| ")][2:]
+    assert [[row[0], row[1]] for row in rows] == [
+        ["| broken", "the engine itself"],
+        ["| whole", "failing"],
+        ["| whole", "good: all"],
+        ["| whole", "good: all"],
+    ]
+    assert rows[0][2].startswith("**failed: EngineError: docker-28.5 does not start")
+    assert rows[1][2] == "**failed: ValueError: no \\| such**"
+    assert [row[2] for row in rows[2:]] == ["disk", "lengths"]
+    assert "\n2 could not be measured.\n" in told
+
+
+def _a_volume(litter: Litter) -> None:
+    litter.volume("data", size=1_000_000)
+
+
+def test_help_of_the_comparison_is_no_commit(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        against.main(["--help"])
+    assert ended.value.code == 0
+    assert "COMMIT [ROUNDS]" in capsys.readouterr().out
