@@ -51,15 +51,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """Know our markers, and how thorough to be."""
     # Before the tests are read, which ask for their share.
     settings.load_profile("quick" if config.getoption("--quick") else "whole")
-    # Where a shell started us in the background, SIGINT is ignored, and every process that a test interrupts would
-    # ignore it too.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    _take_signals()
     # Before anything is started that is to see the disks of an engine.
     disks.have_own_mounts()
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
     config.addinivalue_line("markers", "programs: starts a browser, shells, or dockersweep by the dozen; not --quick")
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
+
+
+def _take_signals() -> None:
+    """Let what tests start be ended by signals that we were started to ignore.
+
+    A process inherits what is ignored, but no handler. SIGINT is ignored where a shell started us in the background,
+    and SIGHUP under nohup(1), whose wish we follow ourselves.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
