@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Before the tests are read, which ask for their share.
     settings.load_profile("quick" if config.getoption("--quick") else "whole")
     _take_signals()
+    _compile_once()
     # Before anything is started that is to see the disks of an engine.
     disks.have_own_mounts()
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
@@ -69,6 +71,12 @@ def _take_signals() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda number, frame: None)
+
+
+def _compile_once() -> None:
+    """Let what we import, and what tests start by the hundred, be compiled once, wherever we were called from."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
