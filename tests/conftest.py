@@ -6,11 +6,12 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from tests.rig.engines import disks, roots
 from tests.rig.engines.engine import Engine
@@ -54,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("quick" if config.getoption("--quick") else "whole")
     _take_signals()
     _compile_once()
+    # Ours is the order in which groups of tests are begun; see pytest_collection_modifyitems.
+    config.option.loadscopereorder = False
     # Before anything is started that is to see the disks of an engine.
     disks.have_own_mounts()
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
@@ -96,21 +99,31 @@ def _names(parametrize: pytest.Mark) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs an engine when asked to be quick, and keep the tests of one engine in one process."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """Leave out what needs an engine when asked to be quick, keep the tests of one engine in one process, and begin
+    with what takes longest, so that no process waits for another in the end."""
     if config.getoption("--quick"):
-        slow = [item for item in items if _is_slow(item)]
-        config.hook.pytest_deselected(items=slow)
+        config.hook.pytest_deselected(items=[item for item in items if _is_slow(item)])
         items[:] = [item for item in items if not _is_slow(item)]
+    groups = {item: _group(item) for item in items}
+    sizes = Counter(groups.values())
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (not _needs_engine(item), not _is_property(item), -sizes[groups[item]]))
 
 
 def _group(item: pytest.Item) -> str:
-    """Return whose tests run one by one, in one process: those of one engine; others go wherever there is room."""
+    """Return whose tests run one by one, in one process: those of one engine. A property takes long and goes by itself,
+    and others by files wherever there is room: pytest-xdist takes its time over each group."""
     params = getattr(getattr(item, "callspec", None), "params", {})
     if "engine" in params:
         return str(params["engine"])
-    return "engines" if _needs_engine(item) else item.nodeid
+    if _needs_engine(item):
+        return "engines"
+    return item.nodeid if _is_property(item) else item.location[0]
+
+
+def _is_property(item: pytest.Item) -> bool:
+    return is_hypothesis_test(getattr(item, "obj", None))
 
 
 def _is_slow(item: pytest.Item) -> bool:
