@@ -120,6 +120,18 @@ def test_a_bolt_database_that_leads_in_a_circle_is_damaged(tmp_path: Path) -> No
     assert_damaged(path, data)
 
 
+def test_a_bolt_database_may_be_as_deep_as_it_has_pages(tmp_path: Path) -> None:
+    """A healthy one is a few pages deep; a damaged one must not take more than it has."""
+    path = bolt_file(tmp_path / "db")
+    data, deep = bytearray(path.read_bytes()), 5000
+    leaf = data[3 * PAGE :]
+    for number in range(3, 3 + deep):
+        head = struct.pack("=QHHI", number, 1, 1, 0) + struct.pack("=IIQ", 16, 0, number + 1)
+        data[number * PAGE :] = head.ljust(PAGE, b"\0")
+    path.write_bytes(data + leaf)
+    assert contents(read_bolt(path)) == {b"bucket": {b"inner": b"1"}, b"key": b"value"}
+
+
 def test_a_bolt_database_whose_values_overlap_is_damaged(tmp_path: Path) -> None:
     """They could be as much as all memory, out of a file that is small."""
     path = bolt_file(tmp_path / "db")

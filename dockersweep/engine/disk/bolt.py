@@ -101,7 +101,7 @@ class Bucket:
         start = self._root * self._page_bytes if self._inline is None else self._inline
         left = len(self._data)
         try:
-            for key, value in self._page(start, set()):
+            for key, value in map(self._leaf, self._leaves(start)):
                 left -= len(key) + (len(value) if isinstance(value, bytes) else 0)
                 if left < 0:
                     raise BoltError(f"{self._path} is damaged: more is in it than it is large")
@@ -124,20 +124,28 @@ class Bucket:
             bucket = None if bucket is None else bucket.buckets().get(name)
         return bucket
 
-    def _page(self, start: int, visited: set[int]) -> Iterator[tuple[bytes, "bytes | Bucket"]]:
-        _, flags, count, _ = _PAGE.unpack_from(self._data, start)
-        # Each page has one place in a tree. In a loop there would be no end to it.
-        if start in visited or not flags & (_IS_BRANCH | _IS_LEAF):
-            raise BoltError(f"{self._path} is damaged: the page at {start} is not one of a tree")
-        visited.add(start)
-        element = _BRANCH_ELEMENT if flags & _IS_BRANCH else _LEAF_ELEMENT
-        for index in range(count):
-            place = start + _PAGE.size + index * element.size
+    def _leaves(self, start: int) -> Iterator[int]:
+        """Yield where the elements of the leaves are, in order. A damaged tree may be as deep as it has pages."""
+        waiting, met = [start], {start}
+        while waiting:
+            start = waiting.pop()
+            _, flags, count, _ = _PAGE.unpack_from(self._data, start)
+            first = start + _PAGE.size
             if flags & _IS_BRANCH:
-                _, _, page = _BRANCH_ELEMENT.unpack_from(self._data, place)
-                yield from self._page(page * self._page_bytes, visited)
+                below = [self._branch(first + number * _BRANCH_ELEMENT.size) for number in range(count)]
+                # Each page has one place in a tree. In a loop there would be no end to it.
+                if len(set(below)) < count or not met.isdisjoint(below):
+                    raise BoltError(f"{self._path} is damaged: the pages below that at {start} are not those of a tree")
+                met.update(below)
+                waiting += reversed(below)
+            elif flags & _IS_LEAF:
+                yield from range(first, first + count * _LEAF_ELEMENT.size, _LEAF_ELEMENT.size)
             else:
-                yield self._leaf(place)
+                raise BoltError(f"{self._path} is damaged: the page at {start} is not one of a tree")
+
+    def _branch(self, place: int) -> int:
+        _, _, page = _BRANCH_ELEMENT.unpack_from(self._data, place)
+        return int(page * self._page_bytes)
 
     def _leaf(self, place: int) -> tuple[bytes, "bytes | Bucket"]:
         flags, position, key_bytes, value_bytes = _LEAF_ELEMENT.unpack_from(self._data, place)
