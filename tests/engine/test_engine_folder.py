@@ -11,6 +11,7 @@ import pytest
 
 from dockersweep.engine.api.translate import container_from_details
 from dockersweep.engine.api.wire import WireContainerDetails
+from dockersweep.engine.disk import left_stores
 from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.reading.cache_limit import read_cache_limit
@@ -18,6 +19,7 @@ from dockersweep.engine.reading.container_logs import hidden_log_path
 from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import LeftStore
 from dockersweep.model.inventory import Engine
+from tests.rig.containerd_store import Tree, Written
 from tests.rig.engines.disks import Mounted, SmallDisk
 from tests.rig.inventories import ENGINE, image
 from tests.rig.own_folders import folder_of
@@ -147,7 +149,7 @@ def test_all_that_is_a_left_stores_own_is_told(tmp_path: Path) -> None:
     engine = engine_of(tmp_path, image_store="containerd")
     (tmp_path / "image/overlay2/layerdb/sha256/abc").mkdir(parents=True)
     cache = {"cache.db", "containerdmeta.db", "content/", "history.db", "metadata_v2.db", "snapshots.db"}
-    of_containerd = {"containerd-overlayfs/", "history_c8d.db"}
+    of_containerd = {"containerd-overlayfs/", "containerd-native/", "history_c8d.db"}
     for name in (*cache, *of_containerd, "executor/"):
         place = tmp_path / "buildkit" / name
         place.parent.mkdir(exist_ok=True)
@@ -162,6 +164,30 @@ def test_all_that_is_a_left_stores_own_is_told(tmp_path: Path) -> None:
     (tmp_path / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1").mkdir(parents=True)
     names = {f"buildkit/{name.rstrip('/')}" for name in of_containerd}
     assert places(msgspec.structs.replace(engine, image_store="overlay2"), tmp_path) == {"containerd/daemon", *names}
+
+
+@pytest.mark.parametrize(
+    ("others", "are_there"),
+    [
+        ({"images": {"app:1": {}}}, False),
+        ({"content": {"blob": {"sha256:1": {}}}}, False),
+        ({"snapshots": {"native": {"1": {}}}}, False),
+        ({"containers": {"plugin": {"image": ""}}, "snapshots": {"overlayfs": {}}}, True),
+    ],
+)
+def test_a_containerd_that_somebody_else_uses_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Tree, are_there: bool
+) -> None:
+    """The fix is to remove all of it. The engine's plugins have a namespace of their own, and nothing in it but what
+    runs."""
+    engine = engine_of(tmp_path, image_store="overlay2")
+    (tmp_path / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1").mkdir(parents=True)
+    database = tmp_path / "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
+    database.parent.mkdir()
+    database.touch()
+    namespaces = {"moby": {"images": {"app:1": {}}}, "others": others}
+    monkeypatch.setattr(left_stores, "read_bolt", lambda path: Written({"v1": namespaces}))
+    assert bool(told_stores(engine)) is are_there
 
 
 def test_a_damaged_database_of_containerd_tells_of_no_store(tmp_path: Path) -> None:

@@ -195,10 +195,10 @@ def test_only_folders_that_the_engine_could_have_made_are_layers(engine: Engine,
     link.unlink()
 
 
-def ctr(engine: Engine, *words: str) -> list[str]:
+def ctr(engine: Engine, *words: str, namespace: str = "moby") -> list[str]:
     """The command that runs containerd's own client on the engine's containerd."""
     inside = ("nsenter", "--target", str(engine.pid), "--all")
-    return [*inside, "ctr", "--address", "/run/dk/containerd/containerd.sock", "--namespace", "moby", *words]
+    return [*inside, "ctr", "--address", "/run/dk/containerd/containerd.sock", "--namespace", namespace, *words]
 
 
 def reasons(found: Any) -> dict[Path, str]:
@@ -291,6 +291,17 @@ def test_what_a_killed_pull_left_is_kept_as_long_as_its_lease(engine: Engine, li
     engine.start()
     assert list(ingests.iterdir())
     assert finding(engine, "DS022") is None
+
+
+@pytest.mark.on_engines("docker-28.5")
+def test_what_others_have_in_the_engines_containerd_is_no_store_that_it_left(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1", layers={"data": 2 * MEGABYTE})
+    archive = engine.run_directory / "app.tar"
+    engine.docker("save", "--output", str(archive), "app:1")
+    subprocess.run(ctr(engine, "image", "import", str(archive), namespace="k8s.io"), cwd="/", check=True)
+    engine.spoil()
+    assert list(engine.data_root.glob("containerd/daemon/*.overlayfs/snapshots/*"))
+    assert finding(engine, "DS013") is None
 
 
 PODMAN = ("podman-5.8", "podman-6.1")

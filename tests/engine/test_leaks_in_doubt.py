@@ -70,6 +70,17 @@ def test_metadata_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     assert str(tmp_path / name) in warning.text
 
 
+@pytest.mark.parametrize("driver", ["overlayfs", "native"])
+def test_containers_of_a_containerd_store_that_is_left(tmp_path: Path, driver: str) -> None:
+    """Whichever snapshotter it had."""
+    engine = engine_of(tmp_path)
+    (tmp_path / f"containers/{ID}/config.v2.json").write_text(f'{{"Driver": "{driver}"}}')
+    assert f"containers/{ID}" in told(engine)
+    for name, below in (("overlayfs", "snapshots/1"), ("native", "snapshots"), ("btrfs", "")):
+        (tmp_path / "containerd/daemon" / f"io.containerd.snapshotter.v1.{name}" / below).mkdir(parents=True)
+    assert f"containers/{ID}" not in told(engine)
+
+
 def test_a_folder_that_may_not_be_the_engines(tmp_path: Path) -> None:
     engine = engine_of(tmp_path)
     assert told(engine, storage=Storage(base="lengths", not_from_disk="it was not to be walked")) == []

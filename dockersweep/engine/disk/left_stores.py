@@ -6,11 +6,12 @@ new ones with their layers; BuildKit's names layers that are gone, so that `dock
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dockersweep.engine.disk.bolt import BoltError, read_bolt
-from dockersweep.engine.disk.containerd import METADATA
+from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
+from dockersweep.engine.disk.containerd import METADATA, engine_namespace
 from dockersweep.engine.disk.containerd_metadata import SNAPSHOTTER
 from dockersweep.engine.disk.mounts import Mount
 from dockersweep.engine.disk.walk import TooLateError, measure
@@ -23,7 +24,9 @@ _DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs"
 _CACHE_OF_DRIVERS = ("cache.db", "containerdmeta.db", "content", "history.db", "metadata_v2.db", "snapshots.db")
 """What BuildKit keeps for all of them together, below buildkit/."""
 _DAEMON = Path("containerd", "daemon")
-_CACHE_OF_CONTAINERD = (f"containerd-{SNAPSHOTTER}", "history_c8d.db")
+_CACHE_OF_CONTAINERD = re.compile(r"containerd-.+|history_c8d\.db")
+"""The same of containerd; the first once for each snapshotter."""
+_SNAPSHOTTERS = "io.containerd.snapshotter.v1."
 
 
 def read_left_stores(engine: Engine, root: Path, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeftStore]:
@@ -36,42 +39,75 @@ def read_left_stores(engine: Engine, root: Path, deadline: float, mounts: Mappin
     if engine.flavour != "docker":
         return
     cache = _CACHE_OF_DRIVERS if engine.image_store == "containerd" else ()
-    for driver in left_drivers(engine, root):
-        if driver == SNAPSHOTTER:
-            places = (root / _DAEMON, *(root / "buildkit" / name for name in _CACHE_OF_CONTAINERD))
-            yield _left_store("containerd", places, deadline, mounts)
-        else:
-            places = (root / driver, root / "image" / driver, *(root / "buildkit" / name for name in cache))
-            yield _left_store(driver, places, deadline, mounts)
+    for driver in _left_graphdrivers(engine, root):
+        places = (root / driver, root / "image" / driver, *(root / "buildkit" / name for name in cache))
+        yield _left_store(driver, places, deadline, mounts)
+    if _is_containerd_left(engine, root) and not _is_shared(root):
+        of_cache = [
+            root / "buildkit" / name for name in _names(root / "buildkit") if _CACHE_OF_CONTAINERD.fullmatch(name)
+        ]
+        yield _left_store("containerd", (root / _DAEMON, *of_cache), deadline, mounts)
 
 
 def left_drivers(engine: Engine, root: Path) -> list[str]:
     """Return the drivers of the stores that are left in a Docker engine's folder, as the files of its containers name
-    them: that of the containerd store is its snapshotter. Raises OSError."""
-    found = [driver for driver in _DRIVERS if driver != engine.image_store and _holds_layers(root / "image" / driver)]
-    # As a service of its own containerd may hold what is not the engine's; started by the engine it does not.
-    if engine.image_store != "containerd" and _holds_images(root / _DAEMON):
-        found.append(SNAPSHOTTER)
+    them: those of the containerd store are its snapshotters. Raises OSError."""
+    found = _left_graphdrivers(engine, root)
+    if _is_containerd_left(engine, root):
+        found += [name.removeprefix(_SNAPSHOTTERS) for name in _names(root / _DAEMON) if _SNAPSHOTTERS in name]
     return found
+
+
+def _left_graphdrivers(engine: Engine, root: Path) -> list[str]:
+    return [driver for driver in _DRIVERS if driver != engine.image_store and _holds_layers(root / "image" / driver)]
+
+
+def _is_containerd_left(engine: Engine, root: Path) -> bool:
+    """As a service of its own containerd may hold what is not the engine's, and is not looked at."""
+    return engine.image_store != "containerd" and _holds_images(root)
 
 
 def _holds_layers(metadata: Path) -> bool:
     return _has_entries(metadata / "layerdb" / "sha256") or _has_entries(metadata / "layerdb" / "mounts")
 
 
-def _holds_images(daemon: Path) -> bool:
+def _holds_images(root: Path) -> bool:
     """With another store the engine runs containerd all the same, without images and snapshots. Where somebody has
     removed the snapshots' folder alone, the images are still in the database."""
-    if _has_entries(daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}" / "snapshots"):
+    if _has_entries(root / _DAEMON / f"{_SNAPSHOTTERS}{SNAPSHOTTER}" / "snapshots"):
         return True
-    if not is_there(daemon / METADATA):
-        return False
     try:
-        schema = read_bolt(daemon / METADATA).bucket(b"v1")
-        namespaces = schema.buckets().values() if schema else ()
-        return any(images.buckets() for one in namespaces if (images := one.bucket(b"images")))
+        return any(images.buckets() for one in _namespaces(root).values() if (images := one.bucket(b"images")))
     except (BoltError, OSError):
         return False
+
+
+def _is_shared(root: Path) -> bool:
+    """Return whether somebody else has images or the like in the containerd that the engine started: whoever has its
+    socket may, under a namespace of their own. The engine's plugins only run there. In doubt it is shared."""
+    own = engine_namespace(root).encode()
+    try:
+        return any(_has_contents(one) for name, one in _namespaces(root).items() if name != own)
+    except (BoltError, OSError):
+        return True
+
+
+def _has_contents(namespace: Bucket) -> bool:
+    snapshotters = namespace.bucket(b"snapshots")
+    held = [namespace.bucket(b"images"), namespace.bucket(b"content", b"blob")]
+    held += snapshotters.buckets().values() if snapshotters else ()
+    return any(bucket.buckets() for bucket in held if bucket)
+
+
+def _namespaces(root: Path) -> dict[bytes, Bucket]:
+    """Return what containerd's database says by namespace; nothing where there is none."""
+    database = root / _DAEMON / METADATA
+    schema = read_bolt(database).bucket(b"v1") if is_there(database) else None
+    return schema.buckets() if schema else {}
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder)) if is_there(folder) else []
 
 
 def _has_entries(folder: Path) -> bool:
