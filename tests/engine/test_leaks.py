@@ -26,8 +26,9 @@ from dockersweep.parser import parse
 from dockersweep.units import format_instant
 from tests.rig.engines.docker_registry import docker_registry
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import kind
 from tests.rig.engines.litter import Litter
-from tests.rig.engines.podman_cli import podman
+from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.running import dockersweep
 
 MEGABYTE = 1_000_000
@@ -332,6 +333,22 @@ def test_podman_takes_away_what_its_lists_do_not_name(engine: Engine, litter: Li
     litter.start(container)
     assert litter.wait(container) == 0
     works(engine)
+
+
+@pytest.mark.engines
+def test_what_a_transient_store_names_is_a_leak_only_after_the_next_boot() -> None:
+    transient = ("--transient-store",)
+    with Engine(kind("podman-6.1"), options=transient) as engine:
+        Litter(engine).base()
+        step = f"FROM localhost/busybox\nRUN head -c {2 * MEGABYTE} /dev/urandom > /heavy && sleep 1000\n"
+        killed_build(engine, step, writes="heavy", size=2 * MEGABYTE, options=transient)
+        assert finding(engine, "DS023") is None
+        # As far as Podman can see that is a boot.
+        engine.restart()
+        found = finding(engine, "DS023")
+        assert len(paths_in(found)) == 2
+        podman(engine, *shlex.split(found["fix"]["command"])[1:], options=transient)
+        assert finding(engine, "DS023") is None
 
 
 DOCKER = (*GRAPHDRIVER, "docker-28.5-containerd")

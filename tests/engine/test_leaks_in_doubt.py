@@ -5,7 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dockersweep.engine.disk.leaks import RunRoot
 from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.errors import EngineError
 from dockersweep.model.inventory import Engine
 from dockersweep.model.storage import Part, Storage
 from tests.rig.inventories import ENGINE, container
@@ -86,6 +88,41 @@ def test_a_folder_that_may_not_be_the_engines(tmp_path: Path) -> None:
     assert told(engine, storage=Storage(base="lengths", not_from_disk="it was not to be walked")) == []
     (tmp_path / "engine-id").write_text("OTHER")
     assert told(engine) == []
+
+
+def podman_in(root: Path) -> Engine:
+    """A Podman engine with a layer and a container in its storage that none of the lists there names."""
+    for folder in (f"overlay/{ID}/diff", f"overlay-containers/{ID}"):
+        (root / folder).mkdir(parents=True)
+    return msgspec.structs.replace(ENGINE, flavour="podman", image_store="overlay", root_dir=str(root))
+
+
+def test_what_lists_of_the_run_root_name(tmp_path: Path) -> None:
+    """With --transient-store all containers are there, those of builds that go on too."""
+    engine, run_root = podman_in(tmp_path / "root"), tmp_path / "run"
+    (run_root / "overlay-layers").mkdir(parents=True)
+    leaks, _ = leaks_of(engine, NOTHING, ON_DISK, run_root=lambda: str(run_root))
+    assert [one.path for one in leaks] == [
+        f"{engine.root_dir}/overlay/{ID}",
+        f"{engine.root_dir}/overlay-containers/{ID}",
+    ]
+    for name in ("layers", "containers"):
+        (run_root / f"overlay-{name}").mkdir(exist_ok=True)
+        (run_root / f"overlay-{name}" / f"volatile-{name}.json").write_text(f'[{{"id": "{ID}"}}]')
+    assert leaks_of(engine, NOTHING, ON_DISK, run_root=lambda: str(run_root)) == ((), ())
+
+
+def refused() -> str | None:
+    raise EngineError("GET /libpod/info was refused with 403")
+
+
+@pytest.mark.parametrize(
+    ("run_root", "why"), [(lambda: None, "run root"), (lambda: "/nowhere", "/nowhere"), (refused, "403")]
+)
+def test_a_run_root_that_cannot_be_seen(tmp_path: Path, run_root: RunRoot, why: str) -> None:
+    leaks, (warning,) = leaks_of(podman_in(tmp_path), NOTHING, ON_DISK, run_root=run_root)
+    assert leaks == ()
+    assert (warning.about, why in warning.text) == ("what nobody owns", True)
 
 
 def test_no_time_for_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dockersweep.engine.disk.blocks import DiskReading, MeasuredPlaces, read_storage_from_disk
 from dockersweep.engine.disk.folder import FolderReading
-from dockersweep.engine.disk.leaks import LeakReading
+from dockersweep.engine.disk.leaks import LeakReading, RunRoot
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.stores import find_stores
 from dockersweep.engine.reading.own_folders import disks_in_time, folder_in_time, leaks_in_time, stores_in_time
@@ -36,6 +36,12 @@ def folder_of(
     return folder_in_time(stores_in_time(engine, listed, SECONDS), measured, seconds)
 
 
-def leaks_of(engine: Engine, listed: ListedObjects, storage: Storage, seconds: float = SECONDS) -> LeakReading:
+def leaks_of(
+    engine: Engine,
+    listed: ListedObjects,
+    storage: Storage,
+    seconds: float = SECONDS,
+    run_root: RunRoot = lambda: None,
+) -> LeakReading:
     """Return what nobody owns."""
-    return leaks_in_time(stores_in_time(engine, listed, SECONDS), storage, seconds)
+    return leaks_in_time(stores_in_time(engine, listed, SECONDS), storage, run_root, seconds)

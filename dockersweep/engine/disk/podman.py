@@ -76,24 +76,36 @@ def _containers(folder: Path) -> Iterator[DiskPart]:
         yield DiskPart(id=f"container:{container.id}", needs=needs, places=(folder / container.id,))
 
 
-def named_folders(root: Path) -> set[Path]:
-    """Return the folders of the layers and containers that the lists name."""
+def named_folders(root: Path, run_root: Path) -> set[Path]:
+    """Return the folders of the layers and containers that the lists name. With --transient-store containers and their
+    layers are only in lists of the run root, which a boot empties (tried on 5.8 and 6.1). Raises OSError where that is
+    not on this machine."""
+    _check_run_root(run_root, "overlay")
     lists = (("overlay", "layers"), ("overlay-containers", "containers"))
     return {
         root / folder / one.id
         for folder, name in lists
-        for file in (f"{name}.json", f"volatile-{name}.json")
-        for one in _read_list(root / f"overlay-{name}", file, list[_Named])
+        for place, file in (
+            (root, f"{name}.json"),
+            (root, f"volatile-{name}.json"),
+            (run_root, f"volatile-{name}.json"),
+        )
+        for one in _read_list(place / f"overlay-{name}", file, list[_Named])
     }
+
+
+def _check_run_root(run_root: Path, driver: str) -> Path:
+    """Return where the storage notes what is mounted, which Podman makes before it answers. Raises OSError."""
+    folder = run_root / f"{driver}-layers"
+    os.stat(folder)
+    return folder
 
 
 def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, str, str]]:
     """Return the images that are mounted by themselves, as `podman image mount` does it: the image's id, the id of its
     layer that is mounted, and where. The storage notes all mounts in its run root, which a boot empties. Raises OSError
     where that is not on this machine, as in a container that sees only the engine's folder."""
-    folder = run_root / f"{driver}-layers"
-    # Podman makes it before it answers.
-    os.stat(folder)
+    folder = _check_run_root(run_root, driver)
     mounts = {
         mount.id: mount.path for mount in _read_list(folder, "mountpoints.json", list[_MountPoint]) if mount.count > 0
     }

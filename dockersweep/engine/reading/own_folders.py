@@ -7,7 +7,7 @@ from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
 from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import NO_DISKS, DisksReading, read_disks
 from dockersweep.engine.disk.folder import FolderReading, folder_not_read, not_in_time, read_folder
-from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
+from dockersweep.engine.disk.leaks import LeakReading, RunRoot, leaks_not_in_time, read_leaks
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, find_stores
@@ -47,12 +47,12 @@ def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], se
         return not_in_time(seconds)
 
 
-def leaks_in_time(stores: StoresOrWhy, storage: Storage, seconds: float) -> LeakReading:
+def leaks_in_time(stores: StoresOrWhy, storage: Storage, run_root: RunRoot, seconds: float) -> LeakReading:
     """Return what nobody owns in an engine's folders."""
     if isinstance(stores, str):
         return (), ()
     try:
-        return _in_time(lambda: read_leaks(stores, storage, seconds), seconds)
+        return _in_time(lambda: read_leaks(stores, storage, run_root, seconds), seconds)
     except TimeoutError:
         return leaks_not_in_time(seconds)
 

@@ -79,7 +79,7 @@ def scan(
     stores = stores_in_time(reads.engine, listed, seconds)
     stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress)
     walks = for_report and sizes
-    leaks, leak_warnings = leaks_in_time(stores, stored.storage, seconds) if walks else ((), ())
+    leaks, leak_warnings = leaks_in_time(stores, stored.storage, reads.run_root, seconds) if walks else ((), ())
     disks, on_none = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = folder_in_time(stores, stored.measured, seconds) if walks else (None, ())

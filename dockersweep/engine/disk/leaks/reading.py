@@ -18,19 +18,20 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.leaks.containerd import unowned_contents
 from dockersweep.engine.disk.leaks.docker_objects import unowned_containers, unowned_volumes
 from dockersweep.engine.disk.leaks.graphdriver import unowned_layers
-from dockersweep.engine.disk.leaks.podman import unowned_in_storage
+from dockersweep.engine.disk.leaks.podman import RunRoot, unowned_in_storage
 from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned
 from dockersweep.engine.disk.mounts import Mount
 from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.errors import EngineError
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.engine_folder import LeakedFolder
 from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.storage import Storage
 
 _ABOUT = "what nobody owns"
-_UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, TypeError, LookupError)
-"""What metadata that are damaged, or of a version that is not known, may lead to."""
+_UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, TypeError, LookupError, EngineError)
+"""What metadata that are damaged, or of a version that is not known, may lead to, and an engine that has ended."""
 
 _COLLECTING_SECONDS = 5
 """So long after a removal containerd may go on to collect what nothing keeps any more."""
@@ -39,7 +40,7 @@ Look = Callable[[], Iterable[Unowned]]
 LeakReading = tuple[tuple[LeakedFolder, ...], tuple[ScanWarning, ...]]
 
 
-def read_leaks(stores: Stores, storage: Storage, timeout_seconds: float) -> LeakReading:
+def read_leaks(stores: Stores, storage: Storage, run_root: RunRoot, timeout_seconds: float) -> LeakReading:
     """Return what nobody owns in the folders of the engine that has this storage, young things included; and as a
     warning what could not be looked for.
 
@@ -50,7 +51,7 @@ def read_leaks(stores: Stores, storage: Storage, timeout_seconds: float) -> Leak
     deadline = time.monotonic() + timeout_seconds
     found: list[LeakedFolder] = []
     try:
-        for look, pause_seconds in _looks(stores, storage):
+        for look, pause_seconds in _looks(stores, storage, run_root):
             found += _twice(look, pause_seconds, deadline, stores.mounts)
     except TooLateError:
         return leaks_not_in_time(timeout_seconds)
@@ -72,12 +73,12 @@ def _known(root: Path, storage: Storage) -> KnownFolders:
     return {os.path.join(root, part.folder) for part in storage.parts if part.folder is not None}
 
 
-def _looks(stores: Stores, storage: Storage) -> Iterator[tuple[Look, float]]:
+def _looks(stores: Stores, storage: Storage, run_root: RunRoot) -> Iterator[tuple[Look, float]]:
     """Yield the ways to look for what nobody owns, each with how long to wait before it is looked at again."""
     engine, root, daemon, listed = stores.engine, stores.root, stores.containerd, stores.listed
     known = _known(root, storage)
     if engine.flavour == "podman":
-        yield lambda: unowned_in_storage(root, engine.image_store, known), 0
+        yield lambda: unowned_in_storage(root, engine.image_store, known, run_root), 0
         return
     if daemon is not None:
         yield lambda: unowned_contents(root, daemon, known), _COLLECTING_SECONDS
