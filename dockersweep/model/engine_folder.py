@@ -21,11 +21,13 @@ class LeftStore(Struct, frozen=True, kw_only=True):
     inventories."""
 
 
-LeakKind = Literal["layer", "containerd", "podman", "volume", "container"]
-"""Whose metadata would have to name it: Docker's layers, containerd, Podman's storage, Docker's volumes, containers."""
-LeakReason = Literal["unnamed", "removal-unfinished", "unkept", "lease-expired", "ingest-abandoned"]
+LeakKind = Literal["layer", "containerd", "podman", "volume", "container", "image-mount"]
+"""Whose metadata would have to name it: Docker's layers, containerd, Podman's storage, Docker's volumes, containers; or
+those are the mounts of images, and what they are of is gone."""
+LeakReason = Literal["unnamed", "removal-unfinished", "unkept", "lease-expired", "ingest-abandoned", "container-gone"]
 """Why nobody owns it: nothing names it; only a removal that was broken off does; containerd knows it, but nothing keeps
-it; so does a lease that has expired; or it is a download that did not end."""
+it; so does a lease that has expired; it is a download that did not end; or its lease is that of a container which is
+gone."""
 
 
 class LeakedFolder(Struct, frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class LeakedFolder(Struct, frozen=True, kw_only=True):
     why: LeakReason
     expired_at: datetime | None = None
     """When the lease on it expired."""
+    lease: str | None = None
+    """The lease of containerd that keeps it all the same."""
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
 FindingId = Literal[
     "DS001", "DS002", "DS003", "DS004", "DS005", "DS006", "DS007", "DS008", "DS009", "DS010", "DS011", "DS012",
     "DS013", "DS014", "DS015", "DS016", "DS017", "DS018", "DS019", "DS020", "DS021", "DS022", "DS023", "DS024",
-    "DS025", "DS026",
+    "DS025", "DS026", "DS027",
 ]  # fmt: skip
 """The findings that there are: rows in policy.disk_report, in the *_findings.py of what they are about."""
 

@@ -294,6 +294,34 @@ def test_what_a_killed_pull_left_is_kept_as_long_as_its_lease(engine: Engine, li
     assert finding(engine, "DS022") is None
 
 
+@pytest.mark.on_engines("docker-28.5-containerd")
+def test_docker_forgets_the_mounts_of_images_when_it_restarts(engine: Engine, litter: Litter) -> None:
+    layers = {"data": 3 * MEGABYTE}
+    litter.image("team/mounted:1", layers=layers)
+    containers = [litter.mounting_container(name, "team/mounted:1", state="running") for name in ("one", "two")]
+    for container in containers:
+        litter.stop(container)
+    engine.restart()
+    engine.docker("rm", containers[0])
+    # The image keeps what the lease does.
+    assert finding(engine, "DS027") is None
+    engine.docker("rm", containers[1])
+    engine.docker("rmi", "team/mounted:1")
+    engine.docker("system", "prune", "--all", "--force", "--volumes")
+    engine.restart()
+    found = finding(engine, "DS027")
+    assert found["size_bytes"] > 3 * MEGABYTE
+    for _ in containers:
+        command = shlex.split(finding(engine, "DS027")["fix"]["command"])
+        assert command[:3] == ["ctr", "--namespace", "moby"]
+        subprocess.run(ctr(engine, *command[3:]), cwd="/", check=True)
+    assert finding(engine, "DS027") is None
+    assert not any(path.exists() for path in paths_in(found))
+    # New ones of the same layers are there as before.
+    litter.image("team/mounted:1", layers=layers)
+    litter.mounting_container("again", "team/mounted:1", state="running")
+
+
 @pytest.mark.on_engines("docker-28.5")
 def test_what_others_have_in_the_engines_containerd_is_no_store_that_it_left(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"data": 2 * MEGABYTE})

@@ -11,9 +11,12 @@ import pytest
 
 from dockersweep.engine.disk import containerd_metadata
 from dockersweep.engine.disk.leaks import containerd
+from dockersweep.engine.disk.leaks.image_mounts import forgotten_mounts
 from dockersweep.engine.disk.leaks.unowned import Unowned
+from dockersweep.engine.disk.ownership import ListedObjects
 from tests.rig import containerd_store
 from tests.rig.containerd_store import Tree, Written
+from tests.rig.inventories import container
 
 EXPIRES, TEMPORARY, FLAT = "containerd.io/gc.expire", "buildkit/lease.temporary", "containerd.io/gc.flat"
 PAST = (datetime.now(UTC) - timedelta(days=3)).replace(microsecond=0)
@@ -137,6 +140,37 @@ def go_time(at: datetime) -> bytes:
 
 def names_of(found: Iterator[Unowned], why: str) -> Iterator[str]:
     return (one.path.name for one in found if one.why == why)
+
+
+def test_what_mounts_of_images_keep_whose_containers_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, listed, folder = ("ab" * 32, "cd" * 32, "ef" * 32)
+    root = tmp_path / "root"
+    (root / "containers" / folder).mkdir(parents=True)
+    daemon = tmp_path / "daemon"
+    daemon.mkdir()
+    names = {f"moby/{number}/s{number}": {"id": bytes([number])} for number in range(1, 9)}
+    monkeypatch.setattr(containerd, "read_bolt", lambda path: Written({"v1": {"snapshots": names}}))
+    containerd_store.namespace(
+        monkeypatch,
+        images={"app:1": containerd_store.image("sha256:x", {"containerd.io/gc.ref.snapshot.overlayfs": "s1"})},
+        snapshots=snapshots("", "s1", "s2", "s3", "s3", "", "", ""),
+        leases={
+            f"{gone}-team/app:1": {**lease({}, snapshot="s4"), "createdat": go_time(PAST)},
+            f"{gone}-app": lease({}, snapshot="s5"),
+            f"{listed}-app:1": lease({}, snapshot="s6"),
+            f"{folder}-app:1": lease({}, snapshot="s7"),
+            gone: lease({}, snapshot="s8"),
+        },
+    )
+    (daemon_in(daemon, snapshots=8) / "io.containerd.metadata.v1.bolt").mkdir()
+    found = forgotten_mounts(root, daemon, ListedObjects((container(listed, "exited"),), (), (), ()))
+    told = {one.path.name: (one.lease, one.lease_made_at) for one in found}
+    assert told == {
+        "2": (f"{gone}-team/app:1", PAST),
+        "3": (f"{gone}-team/app:1", PAST),
+        "4": (f"{gone}-team/app:1", PAST),
+        "5": (f"{gone}-app", None),
+    }
 
 
 def test_what_the_scan_knew_needs_no_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

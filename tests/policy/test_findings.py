@@ -222,6 +222,7 @@ LEAK_IDS: tuple[tuple[LeakKind, str], ...] = (
     ("podman", "DS023"),
     ("volume", "DS024"),
     ("container", "DS025"),
+    ("image-mount", "DS027"),
 )
 
 

@@ -207,6 +207,15 @@ def leases_of(namespace: Namespace, with_temporary: bool = False) -> Iterator[tu
             yield key, _held_by(namespace, lease, labels)
 
 
+def leases_made_at(namespace: Namespace) -> dict[str, datetime]:
+    """Return when each lease was made; those are left out of which that is not told."""
+    made_at = {}
+    for key, lease in entries(namespace.bucket, b"leases"):
+        if instant_ns := _instant_ns(bytes_of(lease, b"createdat")):
+            made_at[key] = _YEAR_1 + timedelta(microseconds=instant_ns // 1000)
+    return made_at
+
+
 def expired_leases_of(namespace: Namespace) -> Iterator[tuple[str, datetime]]:
     """Yield the ids of the parts that leases which have expired are on, each with when that was."""
     for _, lease in entries(namespace.bucket, b"leases"):

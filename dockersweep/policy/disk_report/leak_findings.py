@@ -24,6 +24,7 @@ _WHY = {
     "unkept": ", nothing keeps it",
     "lease-expired": ", its lease expired",
     "ingest-abandoned": ", a download that did not end",
+    "container-gone": "",
 }
 
 
@@ -51,8 +52,12 @@ def _evidence(facts: FindingFacts, leak: LeakedFolder) -> Evidence:
     if (expired := facts.seconds_since(leak.expired_at)) is not None:
         why += f" {format_duration(expired)} ago"
     text = f"{leak.path}: {format_size(leak.size_bytes)}, last changed {age} ago{why}"
-    # A volume has the name of its folder.
-    return Evidence(text, leak.size_bytes, name=leak.path.rpartition("/")[2] if leak.kind == "volume" else leak.path)
+    return Evidence(text, leak.size_bytes, name=_name(leak))
+
+
+def _name(leak: LeakedFolder) -> str:
+    """Return what the fix calls it: a volume has the name of its folder."""
+    return leak.lease or (leak.path.rpartition("/")[2] if leak.kind == "volume" else leak.path)
 
 
 LEAK_FINDINGS = (
@@ -111,5 +116,17 @@ LEAK_FINDINGS = (
             "so on), start it, and delete that once everything runs",
         ),
         find=leaked("container"),
+    ),
+    FindingRow(
+        "DS027",
+        "warning",
+        title_of_one="1 snapshot is kept for an image mount of a container that is gone",
+        title_of_many="{} snapshots are kept for image mounts of containers that are gone",
+        fix=FixTemplate(
+            "{command}, with --address /run/docker/containerd/containerd.sock where the engine starts containerd "
+            "itself; then look again, as another lease may keep the rest",
+            command="ctr --namespace moby leases rm --sync {name}",
+        ),
+        find=leaked("image-mount"),
     ),
 )

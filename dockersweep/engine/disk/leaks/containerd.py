@@ -7,7 +7,7 @@ or only blobs, where its own database has some to collect.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +31,7 @@ from dockersweep.engine.disk.containerd_metadata import (
 from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned, names_in
 from dockersweep.files import is_there
 
+_SNAPSHOTTER = f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
 _SNAPSHOT = re.compile(r"[1-9][0-9]*|new-[0-9]+")
 """What is being made is called new- (plugins/snapshots/overlay)."""
 _ALGORITHM = re.compile(r"[a-z0-9]+")
@@ -56,15 +57,11 @@ def unowned_contents(root: Path, daemon: Path, known: KnownFolders) -> Iterator[
     if not any(candidates):
         return
     namespaces = read_namespaces(daemon / METADATA, engine_namespace(root))
-    kept = {key for namespace in namespaces for key in _kept(namespace)}
+    kept = {key for namespace in namespaces for key in kept_in(namespace)}
     expired = {key: at for namespace in namespaces for key, at in expired_leases_of(namespace)}
-    stored = _stored(daemon)
-    keys = {
-        text_of(snapshot, b"name"): key for namespace in namespaces for key, snapshot in namespace.snapshots.items()
-    }
+    keys = snapshots_by_folder(daemon, namespaces)
     for folder in candidates.snapshots:
-        key = keys.get(stored.get(folder.name, ""))
-        yield from _unowned(folder, key, kept, expired)
+        yield from _unowned(folder, keys.get(folder), kept, expired)
     recorded = {key for namespace in namespaces for key in namespace.blobs}
     for blob in candidates.blobs:
         key = f"blob:{blob.parent.name}:{blob.name}"
@@ -76,7 +73,7 @@ def unowned_contents(root: Path, daemon: Path, known: KnownFolders) -> Iterator[
 
 
 def _candidates(daemon: Path, known: KnownFolders) -> _Candidates:
-    snapshots = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}" / "snapshots"
+    snapshots = daemon / _SNAPSHOTTER / "snapshots"
     content = daemon / "io.containerd.content.v1.content"
     blobs = [content / "blobs" / name for name in names_in(content / "blobs", _ALGORITHM)]
     return _Candidates(
@@ -94,23 +91,36 @@ def _unowned(path: Path, key: str | None, kept: Set[str], expired: Mapping[str, 
         yield Unowned(path, "containerd", "unkept" if at is None else "lease-expired", at)
 
 
-def _stored(daemon: Path) -> dict[str, str]:
-    """Return the snapshotter's own name of each folder."""
-    database = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}" / "metadata.db"
+def snapshots_by_folder(daemon: Path, namespaces: Iterable[Namespace]) -> dict[Path, str]:
+    """Return the ids of the parts that snapshots are, by their folders. Raises OSError and BoltError."""
+    database = daemon / _SNAPSHOTTER / "metadata.db"
     # It is made for the first snapshot.
-    snapshots = entries(read_bolt(database), b"v1", b"snapshots") if is_there(database) else ()
-    return {str(varint(bytes_of(entry, b"id"))): name for name, entry in snapshots}
+    stored = entries(read_bolt(database), b"v1", b"snapshots") if is_there(database) else ()
+    keys = {
+        text_of(snapshot, b"name"): key for namespace in namespaces for key, snapshot in namespace.snapshots.items()
+    }
+    return {
+        daemon / _SNAPSHOTTER / "snapshots" / str(varint(bytes_of(entry, b"id"))): keys[name]
+        for name, entry in stored
+        if name in keys
+    }
 
 
-def _kept(namespace: Namespace) -> set[str]:
-    """Return all that something in a namespace keeps, as the ids of parts."""
+def kept_in(namespace: Namespace, without: Set[str] = frozenset()) -> set[str]:
+    """Return all that something in a namespace keeps, as the ids of parts; leases that are left out keep nothing."""
     kept = namespace.reach([*(f"name:{name}" for name in namespace.images), *namespace.pinned])
-    for _, held in (*leases_of(namespace, with_temporary=True), *running_of(namespace)):
-        kept |= held
-    waiting = [key for key in kept if key in namespace.parents]
+    leases = [held for lease, held in leases_of(namespace, with_temporary=True) if lease not in without]
+    running = [held for _, held in running_of(namespace)]
+    return with_parents(namespace, kept.union(*leases, *running))
+
+
+def with_parents(namespace: Namespace, parts: Set[str]) -> set[str]:
+    """Return the same with what snapshots among them stand on."""
+    found = set(parts)
+    waiting = list(parts)
     while waiting:
         parent = namespace.parents.get(waiting.pop())
-        if parent is not None and parent not in kept:
-            kept.add(parent)
+        if parent is not None and parent not in found:
+            found.add(parent)
             waiting.append(parent)
-    return kept
+    return found

@@ -18,6 +18,7 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.leaks.containerd import unowned_contents
 from dockersweep.engine.disk.leaks.docker_objects import unowned_containers, unowned_volumes
 from dockersweep.engine.disk.leaks.graphdriver import unowned_layers
+from dockersweep.engine.disk.leaks.image_mounts import forgotten_mounts
 from dockersweep.engine.disk.leaks.podman import RunRoot, unowned_in_storage
 from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned
 from dockersweep.engine.disk.mounts import Mount
@@ -34,7 +35,7 @@ _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, TypeError, 
 """What metadata that are damaged, or of a version that is not known, may lead to, and an engine that has ended."""
 
 _COLLECTING_SECONDS = 5
-"""So long after a removal containerd may go on to collect what nothing keeps any more."""
+"""So long after a removal containerd may go on to collect what nothing keeps any more, and Docker may let go of it."""
 
 Look = Callable[[], Iterable[Unowned]]
 LeakReading = tuple[tuple[LeakedFolder, ...], tuple[ScanWarning, ...]]
@@ -82,6 +83,7 @@ def _looks(stores: Stores, storage: Storage, run_root: RunRoot) -> Iterator[tupl
         return
     if daemon is not None:
         yield lambda: unowned_contents(root, daemon, known), _COLLECTING_SECONDS
+        yield lambda: forgotten_mounts(root, daemon, listed), _COLLECTING_SECONDS
     else:
         yield lambda: unowned_layers(root, engine.image_store, known), 0
     yield lambda: unowned_volumes(root, listed), 0
@@ -106,7 +108,7 @@ def _measured(one: Unowned, deadline: float, mounts: Mapping[str, Mount]) -> Lea
     if itself is None or stat.S_ISLNK(itself.st_mode):
         return None
     size = measure((one.path,), deadline, mounts)
-    changed = max(itself.st_ctime, size.changed_at or 0)
+    changed = max(itself.st_ctime, size.changed_at or 0, one.lease_made_at.timestamp() if one.lease_made_at else 0)
     return LeakedFolder(
         kind=one.kind,
         path=str(one.path),
@@ -114,4 +116,5 @@ def _measured(one: Unowned, deadline: float, mounts: Mapping[str, Mount]) -> Lea
         changed_at=datetime.fromtimestamp(int(changed), UTC),
         why=one.why,
         expired_at=one.expired_at,
+        lease=one.lease,
     )

@@ -22,6 +22,10 @@ class Unowned(NamedTuple):
     why: LeakReason
     expired_at: datetime | None = None
     """When the lease on it expired."""
+    lease: str | None = None
+    """The lease that keeps it all the same."""
+    lease_made_at: datetime | None = None
+    """When that was, which counts as a change."""
 
 
 def names_in(place: Path, wanted: re.Pattern[str]) -> list[str]:
