@@ -39,6 +39,8 @@ class Section(Struct, frozen=True):
     items: Sequence[str] = ()
     lines: Sequence[str] = ()
     """What is to be copied, like paths, and so is never folded."""
+    keeps_words: bool = False
+    """Whether its sentences have paths and commands that are to be copied, and so no word of them is shortened."""
     indent: int = 0
     """By how many columns a terminal indents its sentences."""
     goes_on: bool = False

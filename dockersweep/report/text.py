@@ -59,20 +59,22 @@ def _cut(text: str, width: int) -> str:
     return "".join(taken)
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """Return the text in lines of at most `width` columns, cut between words; a word that is longer is shortened."""
+def wrap(text: str, width: int, *, shortens: bool = True) -> list[str]:
+    """Return the text in lines of at most `width` columns, cut between words; a word that is longer is shortened, or
+    else has a line of its own."""
     lines: list[str] = []
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines else word
         if lines and display_width(joined) <= width:
             lines[-1] = joined
         else:
-            lines.append(shorten_middle(word, width))
+            lines.append(shorten_middle(word, width) if shortens else word)
     return lines or [""]
 
 
-def fold(text: str, width: int | None, indent: int = 0) -> str:
-    """Return a paragraph, made printable, with a closing newline, in at most `width` columns; None leaves it whole."""
+def fold(text: str, width: int | None, indent: int = 0, *, shortens: bool = True) -> str:
+    """Return a paragraph, made printable, with a closing newline, in at most `width` columns; None leaves it whole.
+    Longer words are as `wrap` has them."""
     clean = printable(text)
-    lines = [clean] if width is None else wrap(clean, width - indent)
+    lines = [clean] if width is None else wrap(clean, width - indent, shortens=shortens)
     return "".join(f"{' ' * indent}{line}\n" for line in lines)

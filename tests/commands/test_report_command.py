@@ -17,7 +17,7 @@ import pytest
 from dockersweep.commands.write import write_result
 from dockersweep.model.disk import Disk
 from dockersweep.model.documents import json_schema, read_document
-from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk
+from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk, LeakedFolder
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.report import Report
 from dockersweep.model.storage import Part, Storage
@@ -181,6 +181,17 @@ def test_all_columns_fit_80_where_the_folder_is_known_too(with_bars: bool) -> No
 def test_in_a_narrow_terminal_nothing_is_wider_than_it() -> None:
     told = text_of(of_full(), 60, with_bars=False)
     assert max(map(len, told.splitlines())) <= 66
+
+
+def test_what_a_fix_names_is_whole_however_narrow_the_terminal() -> None:
+    path = f"/var/lib/docker/overlay2/{'ab' * 32}"
+    leak = LeakedFolder(kind="layer", path=path, size_bytes=9 * MEGA, changed_at=ago(days=2), why="unnamed")
+    folder = EngineFolder(size_bytes=GIGA, leaks=(leak,))
+    seen = msgspec.structs.replace(inventory(image("a", "app:1")), folder=folder)
+    told = text_of(report_of(seen, DEFAULT_POLICY, Past(())), 80, with_bars=False)
+    assert f"      {path}:\n" in told
+    assert f"      ({path}\n" in told
+    assert [line for line in told.splitlines() if len(line) > 80 and path not in line] == []
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def _finding(finding: Finding) -> Iterator[Section]:
     size = f", {format_size(finding.size_bytes)}" if finding.size_bytes and finding.objects > 1 else ""
     yield Section(sentences=(f"{finding.severity} {finding.id}: {finding.title}{size}",), indent=2, goes_on=True)
     details = (f"seen by: {words.evidence_text(finding)}", f"mend: {finding.fix.text}")
-    yield Section(sentences=details, indent=6, goes_on=True)
+    yield Section(sentences=details, indent=6, goes_on=True, keeps_words=True)
 
 
 def _largest(report: Report) -> Section:

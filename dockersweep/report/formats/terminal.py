@@ -22,7 +22,7 @@ def sections_text(sections: Iterable[Section], width: int | None) -> str:
 def _text(section: Section, width: int | None) -> str:
     sentences = [section.title, *section.sentences] if section.title else section.sentences
     return (
-        "".join(fold(sentence, width, section.indent) for sentence in sentences)
+        "".join(fold(sentence, width, section.indent, shortens=not section.keeps_words) for sentence in sentences)
         + (render_table(section.columns, section.rows, width, section.header) if section.rows else "")
         + "".join(_fold_hanging(item, width) for item in section.items)
         + "".join(f"{INDENT}{printable(line)}\n" for line in section.lines)
