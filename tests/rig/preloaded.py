@@ -1,12 +1,14 @@
 """Runs dockersweep many times for the price of one start: a process that has imported it all forks for each run.
 
-The fork ends as any process does, with the threads that it has, so what is said at the end is said here too.
+The fork ends as any process does, with the threads that it has and what is to be done at the end; but it does not take
+its modules apart, for which it would have to copy all the memory that it shares.
 
     python -m tests.rig.preloaded
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -24,9 +26,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import dockersweep
+from tests.rig.fake_engine import fake_engine
 from tests.rig.running import Run
 
 _PATIENCE = 120
@@ -96,7 +99,7 @@ def _serve() -> None:
         with contextlib.suppress(ImportError):
             if module.name != "dockersweep.__main__":
                 importlib.import_module(module.name)
-    gc.freeze()
+    _warm_up()
     for line in sys.stdin:
         asked = json.loads(line)
         child = 0
@@ -105,16 +108,24 @@ def _serve() -> None:
         else:
             child = os.fork()
             if child == 0:
-                sys.exit(_one(asked))
+                _end(_one(asked))
             _, status = os.waitpid(child, 0)
         sys.stdout.write(json.dumps({"status": status, "pid": child}) + "\n")
         sys.stdout.flush()
 
 
+def _warm_up() -> None:
+    """Run some verbs, so that no fork has to import what they import when they need it, or to find out what types are
+    like."""
+    with fake_engine() as engine:
+        for words in (("plan",), ("scan", "--format", "json"), ("report",)):
+            _warm(["-H", engine.url, *words, "--no-ledger"])
+
+
 def _warm(arguments: list[str]) -> int:
     from dockersweep.cli import main
 
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         status = main(arguments)
     # What is here for good need not be gone through, and so copied, by each fork.
     gc.freeze()
@@ -135,6 +146,14 @@ def _one(asked: Mapping[str, Any]) -> int:
     # What the process that forks has read ahead is not for us.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as the process.
     return main(asked["arguments"])
+
+
+def _end(status: int) -> NoReturn:
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
