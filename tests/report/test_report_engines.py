@@ -19,8 +19,7 @@ from tests.rig.engines.truth_remote import far_away
 from tests.rig.running import dockersweep
 
 MEGABYTE = 1_000_000
-CHATTER = 'i=0; while [ $i -lt 120000 ]; do echo "$i is a line of a log that nobody cuts, so that it grows and grows"'
-CHATTER += "; i=$((i+1)); done; exec sleep 1000000"
+CHATTER = "head -c 15000000 /dev/zero | tr '\\0' x | fold -w 1000; exec sleep 1000000"
 
 
 def report(host: str, *words: str) -> Any:
