@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.fake_containers import with_containers
 from tests.rig.fake_engine import fake_engine, reply
+from tests.rig.next_second import next_second
 from tests.rig.running import Run, dockersweep
 
 ALL = ("--older-than", "0s", "--all-images", "--named-volumes")
@@ -69,8 +69,7 @@ def test_what_a_job_used_that_came_and_went_since_is_skipped(engine: Engine, lit
     for name in ("cache", "free"):
         litter.volume(name)
     save_plan(engine.url, tmp_path / "plan.json", *ALL, "--kind", "volume")
-    # Events are told by the second.
-    time.sleep(1.1)
+    next_second()
     engine.docker("run", "--rm", "--name", "nightly", "--volume", "cache:/c:ro", "busybox", "/bin/sh", "-c", "exit 0")
     told = outcomes(dockersweep("apply", str(tmp_path / "plan.json"), "--format", "json", host=engine.url))
     assert told["volume", "free"] == ("removed", None)

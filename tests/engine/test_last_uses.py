@@ -18,6 +18,7 @@ from dockersweep.ledger import FILE_NAME
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.podman_cli import podman
+from tests.rig.next_second import next_second
 from tests.rig.running import dockersweep
 
 ON_DOCKER = pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
@@ -27,7 +28,7 @@ SHOP = {"com.docker.compose.project": "shop", "com.docker.compose.service": "job
 
 def scanned(engine: Engine) -> dict[str, Any]:
     """Scan in another second than the scan before, and return the inventory with each object by its name."""
-    time.sleep(1.1)
+    next_second()
     inventory = dockersweep("scan", "--format", "json", host=engine.url).json()
     found = {one["name"]: one for kind in ("containers", "volumes", "networks") for one in inventory[kind]}
     found |= {tag.removeprefix("localhost/"): image for image in inventory["images"] for tag in image["tags"]}

@@ -11,6 +11,7 @@ import pytest
 from dockersweep.engine.disk.walk import measure
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
+from tests.rig.next_second import next_second
 from tests.rig.running import dockersweep
 
 YEAR = 365 * 86_400
@@ -88,7 +89,7 @@ def test_a_volume_is_written_when_a_container_writes_and_not_when_it_is_mounted(
     litter.container("first", volumes={"data": "/d", "other": "/o"}, command="ls /d /o")
     before, unrelated = written(engine, "data"), written(engine, "other")
     assert datetime.now(UTC) - before < timedelta(minutes=2)
-    time.sleep(1.1)
+    next_second()
     reader = litter.container("reader", volumes={"data": "/d"}, command="cat /d/litter.bin")
     engine.docker("rm", reader)
     engine.restart()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.swarm import create_service, start_swarm
+from tests.rig.next_second import next_second
 from tests.rig.races.race import Race, Scene
 
 
@@ -22,7 +22,7 @@ def _volume(engine: Engine, change: Callable[[], object], whole: Callable[[], No
 def _make_anew(engine: Engine, litter: Litter) -> None:
     engine.api.remove_volume("data")
     # Docker tells the second in which a volume was made, and no more.
-    time.sleep(1.0 - time.time() % 1.0)
+    next_second()
     litter.volume("data", size=1000)
 
 
