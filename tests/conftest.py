@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.rig.engines import disks, roots
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import KINDS, CannotDo, EngineKind, kind
 from tests.rig.engines.litter import Litter
+from tests.rig.engines.shared import Engines, Filled
 from tests.rig.examples import QUICK, WHOLE
 from tests.rig.races import race_table
 
@@ -24,7 +25,8 @@ from tests.rig.races import race_table
 settings.register_profile("whole", deadline=None, max_examples=WHOLE)
 settings.register_profile("quick", deadline=None, max_examples=QUICK)
 
-_ENGINE_FIXTURES = {"engine", "litter", "engines"}
+_SHARED_ENGINES = ("engine", "filled")
+_ENGINE_FIXTURES = {*_SHARED_ENGINES, "litter", "engines"}
 _FOREIGN = (
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
@@ -40,12 +42,13 @@ _FOREIGN = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Know `--quick`."""
+    """Know how much to run, and what to print."""
     parser.addoption(
         "--quick",
         action="store_true",
         help="leave out the tests that need a real engine, a browser or a shell, and try fewer random examples",
     )
+    parser.addoption("--every-engine", action="store_true", help="run also where other engines are enough in every run")
     parser.addoption("--race-table", action="store_true", help="print what became of each race on each engine")
 
 
@@ -62,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
     config.addinivalue_line("markers", "programs: starts a browser, shells, or dockersweep by the dozen; not --quick")
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
+    config.addinivalue_line("markers", "enough_on(*names): of those, run on these only, but with --every-engine")
 
 
 def _take_signals() -> None:
@@ -83,13 +87,15 @@ def _compile_once() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `engine` on every kind of engine, or on those that its marker names."""
+    """Run a test that asks for `engine` or `filled` on every kind of engine, or on those that its marker names."""
     told = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark)}
-    if "engine" not in metafunc.fixturenames or "engine" in told:
-        return
-    marker = metafunc.definition.get_closest_marker("on_engines")
-    chosen = [kind(name) for name in marker.args] if marker else KINDS
-    metafunc.parametrize("engine", chosen, indirect=True, ids=str)
+    for asked in set(_SHARED_ENGINES) & set(metafunc.fixturenames) - told:
+        marker = metafunc.definition.get_closest_marker("on_engines")
+        chosen = [kind(name) for name in marker.args] if marker else KINDS
+        enough = metafunc.definition.get_closest_marker("enough_on")
+        if enough and not {one.name for one in chosen} & set(enough.args):
+            raise pytest.UsageError(f"{metafunc.definition.nodeid} would run on no engine without --every-engine")
+        metafunc.parametrize(asked, chosen, indirect=True, ids=str)
 
 
 def _names(parametrize: pytest.Mark) -> list[str]:
@@ -101,25 +107,46 @@ def _names(parametrize: pytest.Mark) -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs an engine when asked to be quick, keep the tests of one engine in one process, and begin
     with what takes longest, so that no process waits for another in the end."""
-    if config.getoption("--quick"):
-        config.hook.pytest_deselected(items=[item for item in items if _is_slow(item)])
-        items[:] = [item for item in items if not _is_slow(item)]
+    left_out = _is_slow if config.getoption("--quick") else _is_more_than_enough
+    if not config.getoption("--every-engine") or config.getoption("--quick"):
+        config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
+        items[:] = [item for item in items if not left_out(item)]
     groups = {item: _group(item) for item in items}
     sizes = Counter(groups.values())
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: (not _needs_engine(item), not _is_property(item), -sizes[groups[item]]))
+    items.sort(
+        key=lambda item: (
+            *(not _needs_engine(item), not _is_property(item), -sizes[groups[item]]),
+            # One after the other, those that only look need an engine to be filled once.
+            "filled" not in _params(item),
+        )
+    )
 
 
 def _group(item: pytest.Item) -> str:
-    """Return whose tests run one by one, in one process: those of one engine. A property takes long and goes by itself,
-    and others by files wherever there is room: pytest-xdist takes its time over each group."""
-    params = getattr(getattr(item, "callspec", None), "params", {})
-    if "engine" in params:
-        return str(params["engine"])
-    if _needs_engine(item):
-        return "engines"
-    return item.nodeid if _is_property(item) else item.location[0]
+    """Return whose tests run one by one, in one process: those that share an engine. What has an engine of its own or
+    tries many examples goes by itself, and the rest by files: pytest-xdist takes its time over each group."""
+    if any(name in _params(item) for name in _SHARED_ENGINES):
+        return str(_engine_of(item))
+    return item.nodeid if _needs_engine(item) or _is_property(item) else item.location[0]
+
+
+def _params(item: pytest.Item) -> Mapping[str, object]:
+    params: Mapping[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    return params
+
+
+def _engine_of(item: pytest.Item) -> EngineKind | None:
+    """Return the kind of engine that a test is run on; None where no parameter tells."""
+    return next((value for value in _params(item).values() if isinstance(value, EngineKind)), None)
+
+
+def _is_more_than_enough(item: pytest.Item) -> bool:
+    """Whether a test is run on others, which are enough in every run."""
+    marker = item.get_closest_marker("enough_on")
+    engine = _engine_of(item)
+    return marker is not None and engine is not None and engine.name not in marker.args
 
 
 def _is_property(item: pytest.Item) -> bool:
@@ -180,35 +207,6 @@ def _thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-class Engines:
-    """The engines of this session, each started when it is first asked for."""
-
-    def __init__(self) -> None:
-        """Start none yet."""
-        self._started: dict[EngineKind, Engine] = {}
-
-    def get(self, wanted: EngineKind) -> Engine:
-        """The engine of that kind, running and empty."""
-        if wanted in self._started:
-            self._started[wanted].wipe()
-        else:
-            self._started[wanted] = Engine(wanted).start()
-        return self._started[wanted]
-
-    def forbidden(self) -> list[str]:
-        """What was asked of any of them since the last call that nothing may ask for."""
-        found = []
-        for engine in self._started.values():
-            found += [str(request) for request in engine.recorder.forbidden]
-            engine.recorder.forbidden.clear()
-        return found
-
-    def close(self) -> None:
-        """End them all."""
-        for engine in self._started.values():
-            engine.close()
-
-
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
     """The engines of this session, for tests that do without the parameter of `engine`."""
@@ -222,6 +220,12 @@ def engines() -> Iterator[Engines]:
 def engine(request: pytest.FixtureRequest, engines: Engines) -> Engine:
     """A real engine, running and empty; the test runs on each kind of them."""
     return engines.get(request.param)
+
+
+@pytest.fixture
+def filled(request: pytest.FixtureRequest, engines: Engines) -> Filled:
+    """A real engine, running and filled, which stays as it is: on each kind of engine, as those before it left it."""
+    return engines.filled(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,7 @@ import pytest
 
 from dockersweep.parser.verbs import SHELLS
 from tests.docs.test_man import verbs
-from tests.rig.engines.engine import Engine
-from tests.rig.engines.heap import everything
-from tests.rig.engines.litter import Litter
+from tests.rig.engines.shared import Filled
 from tests.rig.fake_engine import FakeEngine, fake_engine, reply, stall
 from tests.rig.running import dockersweep
 
@@ -176,8 +174,8 @@ def test_an_engine_that_is_none_is_no_error(host: str) -> None:
     assert (run.status, run.stdout, run.stderr) == (0, "", "")
 
 
-def test_it_names_what_every_engine_has(engine: Engine, litter: Litter) -> None:
-    heap = everything(litter)
+def test_it_names_what_every_engine_has(filled: Filled) -> None:
+    engine, heap = filled.engine, filled.heap
     names = dockersweep("completion", "names", host=engine.url).stdout.split()
     told = [engine.docker(*words).stdout.split() for words in LISTINGS]
     assert set(names) == {name for lines in told for name in lines if "<none>" not in name}

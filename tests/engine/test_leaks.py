@@ -26,7 +26,7 @@ from dockersweep.parser import parse
 from dockersweep.units import format_instant
 from tests.rig.engines.docker_registry import docker_registry
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import kind
+from tests.rig.engines.kinds import NEWEST, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.running import dockersweep
@@ -434,7 +434,8 @@ def test_a_container_that_the_engine_cannot_load_is_no_leak(engine: Engine, litt
     engine.start()
 
 
-@pytest.mark.on_engines("docker-28.5", "docker-28.5-containerd", "podman-6.1")
+@pytest.mark.on_engines("docker-28.5", *NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_what_a_busy_engine_makes_and_removes_is_no_leak(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"data": 3 * MEGABYTE})
     held = litter.container("held", writes=MEGABYTE)

@@ -7,6 +7,7 @@ from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import everything
 from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
+from tests.rig.engines.shared import Filled
 from tests.rig.faulty_proxy import faulty
 from tests.rig.running import dockersweep
 
@@ -15,12 +16,11 @@ GET_AND_DELETE = (*GET_ALONE, ("DELETE", r"/.*"))
 SWEEP = ("sweep", "--yes", "--yes-first-time", "--no-ledger", "--older-than", "0s", "--format", "json")
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
-def test_what_looks_works_where_only_looking_is_allowed(engine: Engine, litter: Litter) -> None:
-    everything(litter)
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+def test_what_looks_works_where_only_looking_is_allowed(filled: Filled) -> None:
     verbs = (("scan",), ("plan", "--verbose"), ("report",), ("explain", "volume:shop_old"), ("scan", "--no-sizes"))
     for allowed in (GET_ALONE, READING_CALLS):
-        with faulty(engine.recorder.path, allowed=allowed) as proxy:
+        with faulty(filled.engine.recorder.path, allowed=allowed) as proxy:
             for words in verbs:
                 run = dockersweep(*words, "--no-ledger", host=proxy.url)
                 assert (run.status, run.stderr) == (0, ""), words
@@ -29,7 +29,7 @@ def test_what_looks_works_where_only_looking_is_allowed(engine: Engine, litter: 
             assert {request.method for request in proxy.requests} == {"GET"}
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_a_sweep_works_where_just_the_written_out_calls_are_allowed(engine: Engine, litter: Litter) -> None:
     everything(litter)
     with faulty(engine.recorder.path, allowed=ALLOWED_CALLS) as proxy:
@@ -42,7 +42,7 @@ def test_a_sweep_works_where_just_the_written_out_calls_are_allowed(engine: Engi
     assert {row["status"] for row in rows} == {"removed"}
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_where_nothing_may_be_posted_all_but_the_build_cache_goes(engine: Engine, litter: Litter) -> None:
     heap = everything(litter)
     with faulty(engine.recorder.path, allowed=GET_AND_DELETE) as proxy:
@@ -59,10 +59,9 @@ def test_where_nothing_may_be_posted_all_but_the_build_cache_goes(engine: Engine
         assert dockersweep(*SWEEP, host=engine.url).status == 0
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
-def test_where_nothing_may_be_removed_nothing_is_and_each_object_says_why(engine: Engine, litter: Litter) -> None:
-    everything(litter)
-    with faulty(engine.recorder.path, allowed=GET_ALONE) as proxy:
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+def test_where_nothing_may_be_removed_nothing_is_and_each_object_says_why(filled: Filled) -> None:
+    with faulty(filled.engine.recorder.path, allowed=GET_ALONE) as proxy:
         run = dockersweep(*SWEEP, "--all-images", host=proxy.url)
     assert run.status == 3
     for row in run.json()["outcomes"]:

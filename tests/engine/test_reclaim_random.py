@@ -109,7 +109,7 @@ def document(*words: str, host: str) -> Any:
     return run.json()
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 @settings(
     max_examples=4,
     derandomize=True,

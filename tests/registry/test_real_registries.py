@@ -21,7 +21,7 @@ from dockersweep.ledger import FILE_NAME
 from tests.rig.engines.archive import random_bytes, tar
 from tests.rig.engines.docker_registry import PASSWORD, USER, DockerRegistry, docker_registry
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import OLDEST_AND_NEWEST
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_layers import platforms_archive
 from tests.rig.running import Run
@@ -112,7 +112,7 @@ def stored(engine: Engine) -> tuple[set[str], set[str]]:
     return {"pushed", "deleted", "secret"}, {"never", "local"}
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_what_a_registry_answers_decides(place: Place) -> None:
     """All of it with the same images: to make and push them takes longer than to ask."""
     fill(place)
@@ -161,7 +161,7 @@ def a_space_target_spares_what_only_is_here(place: Place, login: str) -> None:
     assert going == {"pushed", "secret"}
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_an_answer_is_kept_and_not_asked_for_again(place: Place, engine: Engine, litter: Litter) -> None:
     with docker_registry(engine, 5002) as third:
         for name in ("kept", "other"):
@@ -178,6 +178,7 @@ def test_an_answer_is_kept_and_not_asked_for_again(place: Place, engine: Engine,
 
 
 @pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
+@pytest.mark.enough_on("docker-20.10", "docker-28.5-containerd")
 def test_an_image_whose_tag_moved_on_is_known_by_its_digest(place: Place, engine: Engine) -> None:
     """Podman has no name for it any more, and nothing by which a registry could be asked."""
     name = f"{place.open.address}/team/moved:1"

@@ -14,11 +14,11 @@ import pytest
 
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, DiskError, FileSystem, SmallDisk
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import BTRFS, KINDS, EngineKind, kind
+from tests.rig.engines.kinds import BTRFS, KINDS, NEWEST, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 
-pytestmark = pytest.mark.engines
+pytestmark = [pytest.mark.engines, pytest.mark.enough_on(*NEWEST)]
 
 _MB = 1 << 20
 _OWNER = """

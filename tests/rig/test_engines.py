@@ -18,11 +18,14 @@ from tests.rig.engines import archive, cgroups, rundir
 from tests.rig.engines.archive import ImageSpec
 from tests.rig.engines.engine import Engine, EngineError
 from tests.rig.engines.heap import everything, heap
-from tests.rig.engines.kinds import DEFAULT_KIND, KINDS, CannotDo, EngineKind, kind
+from tests.rig.engines.kinds import DEFAULT_KIND, KINDS, NEWEST, CannotDo, EngineKind, kind
 from tests.rig.engines.litter import Litter, State
+from tests.rig.engines.shared import Filled
 from tests.rig.engines.wire import RefusalError
 from tests.rig.running import dockersweep
 
+# What is the tests' own is run on every engine when it changes; CONTRIBUTING.md tells how.
+pytestmark = pytest.mark.enough_on(*NEWEST)
 _OWNER = """
 import sys
 from tests.rig.engines.engine import Engine
@@ -52,8 +55,8 @@ def test_docker_compose_talks_to_every_engine(engine: Engine) -> None:
     assert engine.docker("compose", "ls", "--all", "--quiet").stdout == ""
 
 
-def test_everything_is_as_described(litter: Litter) -> None:
-    heap = everything(litter)
+def test_everything_is_as_described(filled: Filled) -> None:
+    heap, litter = filled.heap, Litter(filled.engine)
     wire = litter.engine.wire
     assert litter.state(heap.running_container)["Status"] == "running"
     assert litter.state(heap.created_container)["Status"] == "created"
@@ -264,7 +267,7 @@ def test_an_engine_that_does_not_start_says_why() -> None:
     assert not engine.running
 
 
-@pytest.mark.on_engines(DEFAULT_KIND)
+@pytest.mark.on_engines(*NEWEST)
 def test_a_failing_command_raises_unless_told_otherwise(engine: Engine) -> None:
     with pytest.raises(EngineError, match="no-such"):
         engine.docker("inspect", "no-such")

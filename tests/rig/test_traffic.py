@@ -6,11 +6,14 @@ import pytest
 
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import everything
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
+from tests.rig.engines.shared import Filled
 from tests.rig.recorder import Request, recorder_at
 from tests.rig.running import dockersweep
 from tests.rig.traffic import is_allowed, strays
 
+pytestmark = pytest.mark.enough_on(*NEWEST)
 HARMLESS = {"v": "0", "force": "0"}
 ONE_RECORD = {"all": "1", "filters": '{"id":["^(abc)$"]}'}
 
@@ -98,8 +101,8 @@ def test_every_run_is_recorded_and_what_is_not_planned_is_told(engine: Engine, l
     assert list(strays(recording.requests, "sweep", []))
 
 
-def test_a_verb_that_reads_sends_nothing_else(engine: Engine, litter: Litter) -> None:
-    everything(litter)
+def test_a_verb_that_reads_sends_nothing_else(filled: Filled) -> None:
+    engine = filled.engine
     for words in (["scan"], ["plan"], ["report"], ["explain", "volume:shop_old"]):
         with engine.recorder.recording() as recording:
             assert dockersweep(*words, host=engine.url).status == 0

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 
+# What engines tell of uses is tried on each of them in tests/engine/test_last_uses.py.
+pytestmark = pytest.mark.enough_on(*NEWEST)
 ON_DOCKER = pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
 ON_PODMAN = pytest.mark.on_engines("podman-5.8", "podman-6.1")
 SECONDS = 8

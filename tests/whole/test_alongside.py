@@ -3,14 +3,14 @@
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import OLDEST_AND_NEWEST
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.soaking.alongside import AGGRESSIVE, sweep_beside, work_of
 
 SWEEPS = 2
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_sweeps_beside_loads_builds_and_runs_break_none_of_them(engine: Engine, litter: Litter) -> None:
     beside = sweep_beside(engine, SWEEPS, *AGGRESSIVE)
     assert beside.broken == [], str(beside)

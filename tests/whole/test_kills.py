@@ -85,7 +85,7 @@ def removals_in_ledger(number: int) -> list[Any]:
     return told
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_after_a_kill_at_any_step_the_next_run_tells_and_repairs(engine: Engine, litter: Litter) -> None:
     steps = [kind for kind in STEPS if kind != "build-cache" or engine.kind.has_build_cache]
     number = 0
@@ -109,7 +109,7 @@ def test_after_a_kill_at_any_step_the_next_run_tells_and_repairs(engine: Engine,
     assert dockersweep("plan", "--older-than", "0s", "--format", "json", host=engine.url).json()["removals"] == []
 
 
-@pytest.mark.on_engines(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_an_engine_that_is_killed_in_mid_sweep_is_waited_for(engine: Engine, litter: Litter) -> None:
     volumes = [litter.anonymous_volume(1000) for _ in range(20)]
     with engine.recorder.recording() as recording:

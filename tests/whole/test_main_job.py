@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import Everything, everything
 from tests.rig.engines.litter import Litter
+from tests.rig.engines.shared import Filled
 from tests.rig.recorder import Recording, Request
 from tests.rig.running import dockersweep
 from tests.rig.traffic import names_of
@@ -115,8 +116,8 @@ def _digests(plan: Any) -> list[str]:
     return [f"@{one['id']}" for one in plan["removals"] if one["action"] == "untag"]
 
 
-def test_reasons_name_what_holds(engine: Engine, litter: Litter) -> None:
-    heap = everything(litter)
+def test_reasons_name_what_holds(filled: Filled) -> None:
+    engine, heap = filled.engine, filled.heap
     plan = decisions(dockersweep("plan", "--format", "json", "--all-images", *ALL, host=engine.url).json())
 
     def why(kind: str, object_id: str) -> str:
@@ -134,8 +135,8 @@ def test_reasons_name_what_holds(engine: Engine, litter: Litter) -> None:
     assert plan["container", heap.created_container]["age_source"] == "created"
 
 
-def test_by_default_nothing_young_goes_and_a_month_later_it_does(engine: Engine, litter: Litter) -> None:
-    heap = everything(litter)
+def test_by_default_nothing_young_goes_and_a_month_later_it_does(filled: Filled) -> None:
+    engine, heap = filled.engine, filled.heap
     young = dockersweep("plan", "--format", "json", host=engine.url).json()
     assert young["removals"] == []
     later = dockersweep("plan", "--format", "json", host=engine.url, DOCKERSWEEP_NOW="2099-01-01T00:00:00Z").json()
@@ -144,8 +145,8 @@ def test_by_default_nothing_young_goes_and_a_month_later_it_does(engine: Engine,
     assert decisions(later)["image", heap.dangling_image]["age_source"] == "last used"
 
 
-def test_a_saved_inventory_gives_what_the_engine_gave(engine: Engine, litter: Litter, tmp_path: Path) -> None:
-    everything(litter)
+def test_a_saved_inventory_gives_what_the_engine_gave(filled: Filled, tmp_path: Path) -> None:
+    engine = filled.engine
     file = tmp_path / "inventory.json"
     assert dockersweep("scan", "--format", "json", "-o", str(file), host=engine.url).status == 0
     taken = json.loads(file.read_text())["taken_at"]
@@ -185,8 +186,8 @@ def _inspects(request: Request) -> bool:
     return request.path.startswith("/containers/") and request.path != "/containers/json"
 
 
-def test_without_sizes_nothing_walks_the_disk(engine: Engine, litter: Litter) -> None:
-    everything(litter)
+def test_without_sizes_nothing_walks_the_disk(filled: Filled) -> None:
+    engine = filled.engine
     with engine.recorder.recording() as recorder:
         run = dockersweep("scan", "--format", "json", "--no-sizes", host=recorder.url)
     asked = [request.params for request in recorder.requests if request.path == "/system/df"]
@@ -200,8 +201,8 @@ def test_without_sizes_nothing_walks_the_disk(engine: Engine, litter: Litter) ->
         assert seen["warnings"] == []
 
 
-def test_what_an_inventory_says_is_what_the_engine_says(engine: Engine, litter: Litter) -> None:
-    heap = everything(litter)
+def test_what_an_inventory_says_is_what_the_engine_says(filled: Filled) -> None:
+    engine, heap = filled.engine, filled.heap
     seen = dockersweep("scan", "--format", "json", host=engine.url).json()
     assert seen["engine"]["image_store"] == ("overlay" if engine.kind.flavour == "podman" else engine.kind.image_store)
     assert seen["engine"]["api_version"] == engine.kind.api_version
@@ -223,8 +224,8 @@ def test_what_an_inventory_says_is_what_the_engine_says(engine: Engine, litter: 
     assert parents == set(heap.intermediate_images)
 
 
-def test_one_kind_alone(engine: Engine, litter: Litter, tmp_path: Path) -> None:
-    everything(litter)
+def test_one_kind_alone(filled: Filled, tmp_path: Path) -> None:
+    engine = filled.engine
     file = str(tmp_path / "inventory.json")
     assert dockersweep("scan", "--format", "json", "-o", file, host=engine.url).status == 0
     for kind in ("container", "image", "volume", "network", "build-cache"):

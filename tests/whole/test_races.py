@@ -1,7 +1,7 @@
 """What changes between the plan and its removal is not removed: on every engine, with the change made just in time.
 
 `tests/rig/races/` says what can happen. The newest engine of each flavour meets all of it, each other one a third;
-`--race-table` has all of them meet all, and pytest print what became of each.
+with `--every-engine` or `--race-table` all of them meet all, and the latter prints what became of each.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import KINDS
+from tests.rig.engines.kinds import KINDS, is_its_share
 from tests.rig.engines.litter import Litter
 from tests.rig.races import RACES
 from tests.rig.races.race import MOMENTS, Moment, Race, Scene
@@ -19,7 +19,6 @@ from tests.rig.running import Run, dockersweep
 from tests.rig.traffic import names_of, removals
 
 ALL = ("--older-than", "0s")
-ALL_RACES_ON = ("docker-28.5-containerd", "podman-6.1")
 # A scan inspects stopped containers and lists the build cache; everything else is asked for by itself only just before
 # it goes.
 _LOOKS_OF_A_SCAN = {"container": 1, "build-cache": 1}
@@ -103,8 +102,8 @@ def test_race(
     if moment == "saved" and KINDS.index(engine.kind) != RACES.index(race) % len(KINDS):
         # `apply` judges anew by the same code on every engine: each race is run against it on one of them.
         pytest.skip("on another engine")
-    if moment != "saved" and not pytestconfig.getoption("--race-table") and not is_its_share(race, engine):
-        pytest.skip("on other engines; on this one with --race-table")
+    if moment != "saved" and not is_whole(pytestconfig) and not is_its_share(engine.kind, RACES.index(race)):
+        pytest.skip("on other engines; on this one with --every-engine")
     scene = race.scene(engine, litter)
     try:
         run = carried_out(engine, race, scene, moment, tmp_path)
@@ -122,9 +121,9 @@ def test_race(
         scene.whole()
 
 
-def is_its_share(race: Race, engine: Engine) -> bool:
-    """Whether an engine meets a race in every run: the removal is the same code, and looks at what engines answer."""
-    return str(engine.kind) in ALL_RACES_ON or RACES.index(race) % 3 == KINDS.index(engine.kind) % 3
+def is_whole(config: pytest.Config) -> bool:
+    """Whether every engine meets every race: the removal is the same code, and looks at what engines answer."""
+    return bool(config.getoption("--every-engine") or config.getoption("--race-table"))
 
 
 def is_open(race: Race, moment: Moment, engine: Engine, status: str) -> bool:

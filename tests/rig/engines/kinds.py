@@ -90,6 +90,9 @@ BTRFS = replace(KINDS[2], name="docker-28.5-btrfs", image_store="btrfs")
 OLDEST_AND_NEWEST = ("docker-20.10", "docker-28.5", "docker-28.5-containerd", "podman-6.1")
 """The engines that differ most: enough for what tries our side more than theirs, and takes long."""
 
+NEWEST = ("docker-28.5-containerd", "podman-6.1")
+"""The newest of each flavour: enough for what tries our side, or the tests' own."""
+
 DEFAULT_KIND = "docker-28.5"
 """The kind to take where one will do."""
 
@@ -100,6 +103,11 @@ def kind(name: str) -> EngineKind:
         if one.name == name:
             return one
     raise LookupError(f"no engine {name!r}; there are {', '.join(k.name for k in KINDS)}")
+
+
+def is_its_share(engine: EngineKind, number: int) -> bool:
+    """Whether an engine meets the case of that number in every run: the newest meet all, and each other a third."""
+    return engine.name in NEWEST or number % 3 == KINDS.index(engine) % 3
 
 
 def parser_with_engine(program: str, description: str) -> argparse.ArgumentParser:
