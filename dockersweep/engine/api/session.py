@@ -107,10 +107,12 @@ class Session:
         return answer
 
     def _stumbled(self, answer: Answer, is_list: bool) -> bool:
+        if answer.status not in (404, 500):
+            return False
         if self.quirks.is_podman:
             return answer.status == 500 and not means_gone(answer, is_podman=True)
         text = answer.message()
-        return is_list and answer.status in (404, 500) and ("not found" in text or "already running" in text)
+        return is_list and ("not found" in text or "already running" in text)
 
     def _list(self, path: str, shape: type[Shape], **asking: Unpack[Asking]) -> Shape:
         return self._get(path, shape, LARGEST_LIST_BYTES, **asking)
