@@ -1,7 +1,9 @@
-"""Runs: what each was to remove, written before the first request, and what became of it, written after each."""
+"""Runs: what each was to remove, written before the first request, that each is sent, written before it is, and what
+became of it."""
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -46,6 +48,8 @@ class RunRecord:
         self._using = using
         self._positions: dict[Attempt, int] = {}
         self._sent: set[int] = set()
+        self._unwritten: deque[tuple[int, Outcome | None, int]] = deque()
+        """Positions of removals that were sent or, with an outcome, ended; and when."""
         self._planned = 0
 
     def plan(self, plan: Plan, inventory: Inventory) -> None:
@@ -70,24 +74,35 @@ class RunRecord:
         if self.number is None or position is None:
             return
         self._sent.add(position)
-        row = (self.number, position, int(time.time()))
-        self._using(
-            lambda database: database.execute(
-                "INSERT OR REPLACE INTO outcomes (run, position, sent_at) VALUES (?, ?, ?)", row
-            ),
-            None,
-        )
+        self._unwritten.append((position, None, int(time.time())))
+        self._write()
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
-        """Write down what became of a removal, sent or not; it is in the file when this returns.
+        """Write down what became of a removal, sent or not.
 
-        What was not attempted `finish` writes down, all at once: after a signal it may be all of a huge plan.
+        It is in the file when this returns; but for one that removed something, which is there before the next is sent:
+        until then what is there tells the same. What was not attempted `finish` writes down, all at once: after a
+        signal it may be all of a huge plan.
         """
-        run, position = self.number, self._positions.get(attempt_of(removal))
-        if run is None or position is None or (outcome.status == "not-attempted" and position not in self._sent):
+        position = self._positions.get(attempt_of(removal))
+        if self.number is None or position is None:
             return
-        now = int(time.time())
-        self._using(lambda database: _write_outcome(database, run, position, outcome, now), None)
+        if outcome.status == "not-attempted" and position not in self._sent:
+            return
+        self._unwritten.append((position, outcome, int(time.time())))
+        if outcome.status != "removed" or position not in self._sent:
+            self._write()
+
+    def _write(self) -> None:
+        """Write down what is unwritten, all of it in one transaction. Several threads may wait to do so, and most of
+        them then find that it is in the file."""
+        self._using(self._write_all, None)
+
+    def _write_all(self, database: sqlite3.Connection) -> None:
+        rows = [self._unwritten.popleft() for _ in range(len(self._unwritten))]
+        if rows and self.number is not None:
+            with transaction(database):
+                _write_rows(database, self.number, rows)
 
     def finish(
         self, exit_status: int, finished_at: datetime, document: OutcomeDocument | None, note: str | None
@@ -99,6 +114,7 @@ class RunRecord:
         """
         if self.number is not None:
             run = self.number
+            self._write()
             self._using(lambda database: _finish(database, run, exit_status, finished_at, document, note), None)
 
 
@@ -148,10 +164,24 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _write_rows(database: sqlite3.Connection, run: int, rows: Iterable[tuple[int, Outcome | None, int]]) -> None:
+    """Write that removals were sent or, with an outcome, ended."""
+    counts_any = _counts_any(database)
+    for position, outcome, at in rows:
+        if outcome is None:
+            database.execute(
+                "INSERT OR REPLACE INTO outcomes (run, position, sent_at) VALUES (?, ?, ?)", (run, position, at)
+            )
+        else:
+            counts_any |= outcome.status == "failed" or outcome.refusal is not None
+            _write_outcome(database, run, position, outcome, at)
+            if counts_any:
+                _count(database, run, outcome)
+
+
 def _write_outcome(
     database: sqlite3.Connection, run: int, position: int, outcome: Outcome, ended_at: int | None
 ) -> None:
-    """Write one outcome. Failures and refusals in runs in a row are counted; any other outcome resets the count."""
     values = (
         run,
         position,
@@ -160,32 +190,33 @@ def _write_outcome(
         outcome.freed_bytes,
         ended_at,
     )
-    write = (
+    database.execute(
         "INSERT INTO outcomes (run, position, status, detail, freed_bytes, ended_at) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status, detail = excluded.detail, "
-        "freed_bytes = excluded.freed_bytes, ended_at = excluded.ended_at"
+        "freed_bytes = excluded.freed_bytes, ended_at = excluded.ended_at",
+        values,
     )
-    is_counted = outcome.status == "failed" or outcome.refusal is not None
-    if outcome.status == "not-attempted" or not (is_counted or _counts_any(database)):
-        database.execute(write, values)
+
+
+def _count(database: sqlite3.Connection, run: int, outcome: Outcome) -> None:
+    """Count failures and refusals in runs in a row; any other outcome of what was attempted resets the count."""
+    if outcome.status == "not-attempted":
         return
-    with transaction(database):
-        database.execute(write, values)
-        write_refusal(database, run, outcome)
-        key = tuple(map(storable, attempt_of(outcome)))
-        if outcome.status == "failed":
-            database.execute(
-                "INSERT INTO failures SELECT engine, ?, ?, ?, ?, 1, started_at, number FROM runs WHERE number = ? "
-                "ON CONFLICT (engine, kind, id, action, name) "
-                "DO UPDATE SET runs = runs + (last_run <> excluded.last_run), last_run = excluded.last_run",
-                (*key, run),
-            )
-        else:
-            database.execute(
-                "DELETE FROM failures WHERE engine = (SELECT engine FROM runs WHERE number = ?) "
-                "AND kind = ? AND id = ? AND action = ? AND name = ?",
-                (run, *key),
-            )
+    write_refusal(database, run, outcome)
+    key = tuple(map(storable, attempt_of(outcome)))
+    if outcome.status == "failed":
+        database.execute(
+            "INSERT INTO failures SELECT engine, ?, ?, ?, ?, 1, started_at, number FROM runs WHERE number = ? "
+            "ON CONFLICT (engine, kind, id, action, name) "
+            "DO UPDATE SET runs = runs + (last_run <> excluded.last_run), last_run = excluded.last_run",
+            (*key, run),
+        )
+    else:
+        database.execute(
+            "DELETE FROM failures WHERE engine = (SELECT engine FROM runs WHERE number = ?) "
+            "AND kind = ? AND id = ? AND action = ? AND name = ?",
+            (run, *key),
+        )
 
 
 def _counts_any(database: sqlite3.Connection) -> bool:
@@ -289,11 +320,12 @@ def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) 
             (run,),
         )
     }
-    for outcome in outcomes:
-        position = positions.get(attempt_of(outcome))
-        if position is not None:
-            _write_outcome(database, run, position, outcome, None)
     with transaction(database):
+        for outcome in outcomes:
+            position = positions.get(attempt_of(outcome))
+            if position is not None:
+                _write_outcome(database, run, position, outcome, None)
+                _count(database, run, outcome)
         _give_up(database, run, "the run did not end")
         database.execute("UPDATE runs SET state = 'did not end' WHERE number = ?", (run,))
 

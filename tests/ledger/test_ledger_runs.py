@@ -1,14 +1,17 @@
 """Runs in the ledger: what was planned, sent, and became of it, also where the process is killed."""
 
 import os
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.ledger import Ledger, find_problems, read_run, read_runs
+from dockersweep.ledger import FILE_NAME, Ledger, RunRecord, find_problems, read_run, read_runs
 from dockersweep.model.history import InHand
 from dockersweep.model.outcome import Reclaimed
 from dockersweep.model.plan import Removal
@@ -28,6 +31,8 @@ from tests.ledger.past_runs import (
     run_until_killed,
 )
 from tests.rig.inventories import ENGINE, NOW, inventory, plan_of, volume
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -172,6 +177,54 @@ def test_several_threads_write_one_run(ledger: Ledger, tmp_path: Path) -> None:
         thread.join()
     run.finish(0, NOW, None, None)
     assert read_runs(tmp_path, None).runs[0].removed == {"volume": 200}
+
+
+def test_those_that_are_sent_at_once_are_written_in_one_transaction(ledger: Ledger, tmp_path: Path) -> None:
+    number = ledger.begin(START).number
+    all_wait = threading.Barrier(4, timeout=20)
+    lock = threading.Lock()
+    statements: list[str] = []
+    with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None, check_same_thread=False)) as database:
+        database.set_trace_callback(statements.append)
+
+        def using(work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+            if threading.current_thread() is not threading.main_thread():
+                all_wait.wait()
+            with lock:
+                return work(database)
+
+        run = RunRecord(number, using)
+        run.plan(PLAN, SEEN)
+        statements.clear()
+        threads = [threading.Thread(target=run.sending, args=(removal,)) for removal in PLAN.removals[:4]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [one for one in statements if one in ("BEGIN IMMEDIATE", "COMMIT")] == ["BEGIN IMMEDIATE", "COMMIT"]
+    assert [one.name for one in read_runs(tmp_path, None).runs[0].in_hand] == [one.name for one in PLAN.removals[:4]]
+
+
+def test_what_went_is_written_before_the_next_is_sent_and_all_else_at_once(ledger: Ledger, tmp_path: Path) -> None:
+    def in_hand() -> list[str]:
+        return [one.name for one in read_runs(tmp_path, None).runs[0].in_hand]
+
+    first, second, third = PLAN.removals[:3]
+    run = ledger.begin(START)
+    run.plan(PLAN, SEEN)
+    run.sending(first)
+    run.ended(first, outcome(first))
+    # Until then it counts as in hand: who finds the run like this looks, and finds it gone.
+    assert in_hand() == [first.name]
+    run.sending(second)
+    assert in_hand() == [second.name]
+    run.ended(second, outcome(second, "failed"))
+    assert in_hand() == []
+    run.sending(third)
+    run.ended(third, outcome(third))
+    run.finish(3, NOW, None, None)
+    told = read_run(tmp_path, run.number or 0).removals
+    assert [row.status for row in told[:4]] == ["removed", "failed", "removed", "not-attempted"]
 
 
 def test_without_a_ledger_a_run_writes_nothing() -> None:
