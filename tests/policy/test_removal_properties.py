@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dockersweep.engine.removing.executor import carry_out
 from dockersweep.engine.removing.reconnect import Reconnect
-from dockersweep.engine.removing.removal import RemovalContext
+from dockersweep.engine.removing.removal import ListsNow, RemovalContext
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.plan import NOTHING
@@ -28,7 +28,8 @@ def test_an_engine_receives_the_removals_that_the_plan_shows_and_no_others(seen:
     plan = plan_of(seen, policy, NOW)
     engine = RecordingEngine(seen)
     stop = StopRequest()
-    context = RemovalContext(engine, engine, Reconnect(engine.check_back, 0, stop), {}, frozenset(), frozenset())
+    reconnect = Reconnect(engine.check_back, 0, stop)
+    context = RemovalContext(engine, engine, reconnect, ListsNow(engine), {}, frozenset(), frozenset())
     carried = carry_out(plan, context, stop)
     assert [(one.status, one.detail) for one in carried.outcomes] == [("removed", None)] * len(plan.removals)
     shown = [(one.kind, one.id, one.action, one.name if one.action == "untag" else "") for one in plan.removals]

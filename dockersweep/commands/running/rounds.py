@@ -16,7 +16,7 @@ from dockersweep.engine.disk.freed_later import await_free_space
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.removing.executor import Carried, carry_out
 from dockersweep.engine.removing.reconnect import Reconnect
-from dockersweep.engine.removing.removal import RemovalContext
+from dockersweep.engine.removing.removal import ListsNow, RemovalContext
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DeclaredFileError, EngineError, LedgerError, RefusedError
 from dockersweep.ledger import Ledger
@@ -205,6 +205,7 @@ def _removal_context(plan: Plan, inventory: Inventory, context: RunContext) -> R
         engine=context.client,
         record=context.records,
         reconnect=Reconnect(context.client.check_back, context.options.engine.engine_timeout_seconds, context.stop),
+        lists=ListsNow(context.client),
         layer_bytes=exact_parts(inventory.storage),
         images=frozenset(image.id for image in inventory.images),
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),

@@ -14,6 +14,7 @@ from dockersweep.engine.api.answers import DiskUsage, ImageTags, UsagePart
 from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.api.removal_answer import RemovalAnswer
 from dockersweep.engine.removing.reconnect import Reconnect
+from dockersweep.engine.removing.shared_call import SharedCall
 from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.attempt import outcome_for
 from dockersweep.model.fingerprint import differences, fingerprint_of, image_fingerprint
@@ -65,12 +66,21 @@ class Record(Protocol):
         """An error of our own ends the run; where it was raised is in its traceback."""
 
 
+class ListsNow:
+    """The lists that removals are held against, each as it is after it was asked for."""
+
+    def __init__(self, engine: EngineRemovals) -> None:
+        self.containers = SharedCall(engine.containers)
+        self.services = SharedCall(engine.services)
+
+
 class RemovalContext(Struct, frozen=True):
     """What a removal needs beside itself: the engine, who is told of it, and what the plan knew of all objects."""
 
     engine: EngineRemovals
     record: Record
     reconnect: Reconnect
+    lists: ListsNow
     layer_bytes: Mapping[str, int]
     """Sizes of layers and images by the ids of their parts ("layer:<chain id>"), as far as they are known exactly."""
     images: frozenset[str]
@@ -119,7 +129,7 @@ def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
         if changed:
             return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
         holder = context.reconnect.ask(
-            lambda: _holder_unknown_to_engine(engine, removal) or _service_holding(context, removal)
+            lambda: _holder_unknown_to_engine(context, removal) or _service_holding(context, removal)
         )
         if holder:
             return outcome_of(removal, "skipped", f"in use: {holder}")
@@ -164,19 +174,20 @@ def _network_reference(engine: EngineRemovals, removal: Removal) -> str:
     return removal.name
 
 
-def _holder_unknown_to_engine(engine: EngineRemovals, removal: Removal) -> str | None:
+def _holder_unknown_to_engine(context: RemovalContext, removal: Removal) -> str | None:
     """Engines remove networks that stopped containers name, and untag images that are in use (engine-api.md §4)."""
+    engine, containers = context.engine, context.lists.containers
     if removal.kind == "network":
         names = {removal.id, removal.name}
-        holders = [container for container in engine.containers() if names & set(container.networks)]
+        holders = [container for container in containers.ask() if names & set(container.networks)]
     elif removal.action == "untag":
         holders = [
             container
-            for container in engine.containers()
+            for container in containers.ask()
             if container.image_id == removal.id or _mounts(engine, container, removal)
         ]
     elif removal.kind == "image" and engine.quirks.mounts_images:
-        holders = [container for container in engine.containers() if _mounts(engine, container, removal)]
+        holders = [container for container in containers.ask() if _mounts(engine, container, removal)]
     elif removal.kind == "volume" and engine.quirks.takes_a_prefix_for_a_volume:
         return _volume_of_longer_name(engine, removal)
     else:
@@ -188,7 +199,7 @@ def _service_holding(context: RemovalContext, removal: Removal) -> str | None:
     """No engine minds what a service names of which no task is here."""
     if context.holder_among is None or removal.kind == "container":
         return None
-    return context.holder_among(context.engine.services(), removal.ref)
+    return context.holder_among(context.lists.services.ask(), removal.ref)
 
 
 def _mounts(engine: EngineRemovals, container: Container, removal: Removal) -> bool:
