@@ -1,11 +1,12 @@
-"""Carries out a plan: its removals and none other, in its order, going on past failures.
+"""Carries out a plan: its removals and none other, going on past failures.
 
-Within a kind several objects are under way at once, because an engine spends most of a removal waiting; what another
-removal must precede waits for it.
+Several objects are under way at once, because an engine spends most of a removal waiting; what another removal must
+precede waits for it.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from msgspec import Struct
 from dockersweep.engine.api.concurrent import Progress
 from dockersweep.engine.removing.cache_removal import remove_records
 from dockersweep.engine.removing.removal import RemovalContext, SurpriseError, outcome_of, remove_one
+from dockersweep.engine.removing.schedule import Schedule, Unit
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import EngineLostError, LedgerError
 from dockersweep.model.attempt import Attempt, attempt_of
@@ -21,12 +23,9 @@ from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.outcome import EndedBy, Outcome
 from dockersweep.model.plan import Plan, Removal
 
-WORKERS = 8
+WORKERS = 12
 INTERRUPTED = "interrupted"
 """Why a sweep ended early that was told to stop."""
-
-Unit = tuple[Removal, ...]
-"""The removals of one object, in order: the tags of an image, then the image."""
 
 
 class Carried(Struct, frozen=True):
@@ -51,37 +50,9 @@ def carry_out(
     """
     started_at = datetime.now(UTC)
     run = _Run(plan, context, stop, progress)
-    for wave in waves(plan.removals):
-        run.do(wave)
+    run.carry_out()
     outcomes = tuple(run.outcomes[attempt_of(removal)] for removal in plan.removals)
     return Carried(started_at, datetime.now(UTC), *run.end(), outcomes)
-
-
-def waves(removals: tuple[Removal, ...]) -> Iterator[list[Unit]]:
-    """Cut the removals into waves of objects that do not wait for each other; build-cache records are one wave."""
-    wave: list[Unit] = []
-    in_wave: set[ObjectRef] = set()
-    for unit in _units(removals):
-        first = unit[0]
-        waits = first.kind != "build-cache" and any(ref in in_wave for ref in first.after)
-        if wave and (waits or wave[-1][0].kind != first.kind):
-            yield wave
-            wave, in_wave = [], set()
-        wave.append(unit)
-        in_wave.add(first.ref)
-    if wave:
-        yield wave
-
-
-def _units(removals: tuple[Removal, ...]) -> Iterator[Unit]:
-    unit: list[Removal] = []
-    for removal in removals:
-        if unit and (unit[-1].kind, unit[-1].id) != (removal.kind, removal.id):
-            yield tuple(unit)
-            unit = []
-        unit.append(removal)
-    if unit:
-        yield tuple(unit)
 
 
 class _Run:
@@ -93,20 +64,36 @@ class _Run:
         self._context = context
         self._progress = progress
         self._stayed: set[ObjectRef] = set()
+        self._lock = threading.Lock()
         self._stop = stop
         self._ended: tuple[EndedBy, str] | None = None
 
-    def do(self, wave: list[Unit]) -> None:
-        """Carry out the objects of a wave; after it every removal in it has an outcome."""
-        cache = wave[0][0].kind == "build-cache"
-        jobs = [tuple(removal for unit in wave for removal in unit)] if cache else wave
-        with ThreadPoolExecutor(max_workers=min(WORKERS, len(jobs))) as pool:
-            for future in as_completed([pool.submit(self._do_unit, job) for job in jobs]):
-                for removal, outcome in future.result():
-                    self.outcomes[attempt_of(removal)] = outcome
-                    if outcome.status not in ("removed", "gone"):
-                        self._stayed.add(removal.ref)
-                self._progress(len(self.outcomes), len(self._plan.removals))
+    def carry_out(self) -> None:
+        """Carry out the plan; after it every removal has an outcome."""
+        schedule = Schedule(self._plan.removals, cache_comes_last=not self._context.engine.quirks.tells_usage_in_parts)
+        count = min(WORKERS, len(schedule))
+        if not count:
+            return
+        with ThreadPoolExecutor(count) as pool:
+            for worker in [pool.submit(self._work, schedule) for _ in range(count)]:
+                worker.result()
+
+    def _work(self, schedule: Schedule) -> None:
+        """Carry out objects until all have been begun; this runs in each of the workers."""
+        while (begun := schedule.begin()) is not None:
+            place, unit = begun
+            try:
+                self._keep(self._do_unit(unit))
+            finally:
+                schedule.end(place)
+
+    def _keep(self, done: Sequence[tuple[Removal, Outcome]]) -> None:
+        with self._lock:
+            for removal, outcome in done:
+                self.outcomes[attempt_of(removal)] = outcome
+                if outcome.status not in ("removed", "gone"):
+                    self._stayed.add(removal.ref)
+            self._progress(len(self.outcomes), len(self._plan.removals))
 
     def end(self) -> tuple[EndedBy | None, str | None]:
         """Return what ended it early, and why in words; a signal or a loss after all was done did not."""
@@ -116,7 +103,7 @@ class _Run:
         return ("signal", INTERRUPTED) if left else (None, None)
 
     def _do_unit(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
-        """Carry out the removals of one object; only this method runs in the workers.
+        """Carry out the removals of one object.
 
         An error of our own ends the run, and every removal still has an outcome.
         """

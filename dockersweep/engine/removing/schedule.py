@@ -1,0 +1,93 @@
+"""In which order workers remove the objects of a plan: what holds an object has an outcome before it is begun.
+
+Kinds go side by side, each in the order of the plan, because an engine removes each under locks of its own. Images and
+networks wait for all containers that can go: a list of those that are left is asked for before each of them.
+"""
+
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Sequence
+
+from dockersweep.model.inventory import Kind, ObjectRef
+from dockersweep.model.plan import Removal
+
+Unit = tuple[Removal, ...]
+"""The removals of one object, in order: the tags of an image, then the image; or of all build-cache records."""
+_AFTER_CONTAINERS: frozenset[Kind] = frozenset(("image", "network"))
+
+
+class Schedule:
+    """Hands out the objects of a plan, each once. Safe for several threads."""
+
+    def __init__(self, removals: Sequence[Removal], cache_comes_last: bool) -> None:
+        """With `cache_comes_last` build cache is begun when all the rest has an outcome."""
+        self._units = list(_units(removals))
+        self._begun: Counter[Kind] = Counter()
+        self._changed = threading.Condition()
+        self._to_begin = len(self._units)
+        # By their places in the plan, so that none is held by what comes after it.
+        self._held_by: list[int] = []
+        self._holds: defaultdict[int, list[int]] = defaultdict(list)
+        self._ready: dict[Kind, deque[int]] = {unit[0].kind: deque() for unit in self._units}
+        place_of: dict[ObjectRef, int] = {}
+        for place, unit in enumerate(self._units):
+            first = unit[0]
+            if first.kind == "build-cache" and cache_comes_last:
+                holders = set(range(place))
+            else:
+                holders = {place_of[ref] for ref in first.after if ref in place_of}
+            for holder in holders:
+                self._holds[holder].append(place)
+            self._held_by.append(len(holders))
+            place_of[first.ref] = place
+            if not holders:
+                self._ready[first.kind].append(place)
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return len(self._units)
+
+    def begin(self) -> tuple[int, Unit] | None:
+        """Return an object that may be removed now, with its place; None once all have been begun. Waits while all
+        that are left are held by others that have been begun."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._to_begin or any(self._ready.values()))
+            if not self._to_begin:
+                return None
+            kind = self._next_kind()
+            place = self._ready[kind].popleft()
+            self._begun[kind] += 1
+            self._to_begin -= 1
+            if not self._to_begin:
+                self._changed.notify_all()
+            return place, self._units[place]
+
+    def end(self, place: int) -> None:
+        """Say that an object has its outcomes: what it held may be begun, unless something else holds that too."""
+        with self._changed:
+            self._begun[self._units[place][0].kind] -= 1
+            for held in self._holds.pop(place, ()):
+                self._held_by[held] -= 1
+                if not self._held_by[held]:
+                    self._ready[self._units[held][0].kind].append(held)
+                    self._changed.notify()
+
+    def _next_kind(self) -> Kind:
+        """Return the kind to begin: the one of which the fewest are under way."""
+        ready = [kind for kind, places in self._ready.items() if places]
+        return min(ready, key=lambda kind: ("container" in ready and kind in _AFTER_CONTAINERS, self._begun[kind]))
+
+
+def _units(removals: Sequence[Removal]) -> Iterator[Unit]:
+    unit: list[Removal] = []
+    for removal in removals:
+        if unit and not _go_together(unit[-1], removal):
+            yield tuple(unit)
+            unit = []
+        unit.append(removal)
+    if unit:
+        yield tuple(unit)
+
+
+def _go_together(before: Removal, removal: Removal) -> bool:
+    return before.kind == removal.kind and (before.kind == "build-cache" or before.id == removal.id)
