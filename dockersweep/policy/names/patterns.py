@@ -58,13 +58,13 @@ def compile_patterns(patterns: Iterable[str]) -> Test:
             exact.add(pattern)
     # All of one sort are tried at once, however many there are.
     tests: list[Test] = [exact.__contains__] if exact else []
-    tests += [_globs(globs)] if globs else []
+    tests += _glob_tests(globs)
     tests += [_expressions(expressions)] if expressions else []
     return _any_of(tests)
 
 
 def _any_of(tests: Sequence[Test]) -> Test:
-    """Return the test whether any of at most three holds; called millions of times."""
+    """Return the test whether any holds; called millions of times."""
     if not tests:
         return lambda text: False
     if len(tests) == 1:
@@ -72,8 +72,8 @@ def _any_of(tests: Sequence[Test]) -> Test:
     first, second, *rest = tests
     if not rest:
         return lambda text: first(text) or second(text)
-    third = rest[0]
-    return lambda text: first(text) or second(text) or third(text)
+    others = _any_of(rest)
+    return lambda text: first(text) or second(text) or others(text)
 
 
 def compile_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], object]:
@@ -116,11 +116,29 @@ def _pair(pattern: str) -> Callable[[dict[str, str]], object]:
 
 
 def _glob_or_text(pattern: str) -> Test:
-    return _globs([pattern]) if is_glob(pattern) else pattern.__eq__
+    return _any_of(_glob_tests([pattern])) if is_glob(pattern) else pattern.__eq__
 
 
-def _globs(globs: Iterable[str]) -> Test:
-    globs = tuple(globs)
+def _glob_tests(globs: Iterable[str]) -> list[Test]:
+    """Return tests of which one holds where any glob matches. Most globs are letters and a star, or a star and
+    letters, and need no expression."""
+    beginning: list[str] = []
+    ending: list[str] = []
+    others: list[str] = []
+    for glob in globs:
+        if glob[-1] == "*" and not is_glob(glob[:-1]):
+            beginning.append(glob[:-1])
+        elif glob[0] == "*" and not is_glob(glob[1:]):
+            ending.append(glob[1:])
+        else:
+            others.append(glob)
+    begins, ends = tuple(beginning), tuple(ending)
+    tests: list[Test] = [lambda text: text.startswith(begins)] if begins else []
+    tests += [lambda text: text.endswith(ends)] if ends else []
+    return [*tests, _globs(others)] if others else tests
+
+
+def _globs(globs: Sequence[str]) -> Test:
     matches = re.compile("|".join(map(translate, globs))).match
     beginnings = tuple(_GLOB.split(glob, 1)[0] for glob in globs)
     if "" in beginnings:
