@@ -1,7 +1,8 @@
 """What to call an object: its kind, its id and its name, the same in every document and table."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from operator import attrgetter
 
 from dockersweep.model.inventory import (
@@ -51,14 +52,11 @@ def ref_of(seen: Object) -> ObjectRef:
     return ObjectRef(kind=KIND_OF[type(seen)], id=seen.name if type(seen) is Volume else seen.id)
 
 
-def by_ref(objects: Iterable[Object]) -> dict[ObjectRef, Object]:
-    """Return objects of one kind by their references, in order."""
-    listed = list(objects)
-    if not listed:
-        return {}
-    kind = kind_of(listed[0])
-    ids = map(attrgetter("name" if kind == "volume" else "id"), listed)
-    return {ObjectRef(kind=kind, id=own): item for own, item in zip(ids, listed, strict=True)}
+def by_id(kind: Kind, objects: Iterable[Object]) -> dict[str, Object]:
+    """Return objects of one kind by their ids, in order."""
+    listed = tuple(objects)
+    ids: Iterable[str] = map(attrgetter("name" if kind == "volume" else "id"), listed)
+    return dict(zip(ids, listed, strict=True))
 
 
 def name_of(seen: Object) -> str:
@@ -100,8 +98,8 @@ def has_made_up_name(volume: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{64}", volume) is not None
 
 
-def objects_of(inventory: Inventory, kind: Kind | None = None) -> Iterator[Object]:
-    """Yield the objects of one kind, or of all."""
+def objects_of(inventory: Inventory, kind: Kind | None = None) -> Sequence[Object]:
+    """Return the objects of one kind, or of all."""
     groups: dict[Kind, tuple[Object, ...]] = {
         "container": inventory.containers,
         "image": inventory.images,
@@ -109,8 +107,7 @@ def objects_of(inventory: Inventory, kind: Kind | None = None) -> Iterator[Objec
         "network": inventory.networks,
         "build-cache": inventory.build_cache or (),
     }
-    for group in groups if kind is None else (kind,):
-        yield from groups[group]
+    return list(chain.from_iterable(groups.values())) if kind is None else groups[kind]
 
 
 def engine_identity(engine: Engine) -> str:

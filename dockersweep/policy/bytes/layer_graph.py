@@ -5,13 +5,25 @@ Two graphs are kept in one. In the certain one an object needs what it is known 
 whatever it may need. What is given back lies between what both say.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Inventory, Network, Object, ObjectRef
-from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.inventory import (
+    KINDS,
+    BuildCacheRecord,
+    Container,
+    Image,
+    Inventory,
+    Kind,
+    Object,
+    ObjectRef,
+    Volume,
+)
+from dockersweep.model.naming import by_id, id_of, kind_of, objects_of
 from dockersweep.model.storage import Part
 from dockersweep.policy.bytes.cache_layers import exclusive_bytes, may_hold
 from dockersweep.policy.names.image_names import ImageNames
@@ -27,151 +39,240 @@ UNREAD_CACHE = "build-cache"
 _SHARED_PREFIXES = ("layer:", "blob:", "snapshot:")
 
 
-class LayerGraph(Struct, frozen=True):
-    """The graph. Nodes are numbers; the node of an object is found by its reference."""
+class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what is computed once.
+    """The graph. Nodes are numbers: first the parts that the storage tells of, then all else."""
 
-    node_of: Mapping[ObjectRef, int]
-    """In the order of the inventory."""
-    parts: tuple[Part, ...]
+    nodes: Mapping[Kind, Mapping[str, int]]
+    """The nodes of the objects by their kinds and ids, in the order of the inventory."""
+    told: tuple[Part, ...]
+    others: tuple[Object | str, ...]
+    """What the other nodes are: objects that the storage does not tell of, and ids of what stands for many parts."""
+    on_disk: bool
+    """Whether sizes are blocks of the disk."""
     low: tuple[int, ...]
     high: tuple[int | None, ...]
     needs: tuple[tuple[int, ...], ...]
     maybe: Mapping[int, tuple[int, ...]]
     """What a node may need besides; the keys are the objects of which it is not known what they hold."""
 
+    def node_of(self, ref: ObjectRef) -> int | None:
+        """Return the node of an object; None where the inventory does not have it."""
+        return self.nodes[ref.kind].get(ref.id)
 
-EMPTY_GRAPH = LayerGraph({}, (), (), (), (), {})
+    def of_objects(self) -> Iterator[int]:
+        """Yield the nodes of all objects, in the order of the inventory."""
+        return chain.from_iterable(of_kind.values() for of_kind in self.nodes.values())
+
+    def part_id(self, node: int) -> str:
+        """Return the id of a part."""
+        return self.told[node].id if node < len(self.told) else _id_of_other(self.others[node - len(self.told)])
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What each node is. A plan without a space target asks for none of them, so they are made for who does."""
+        return (*self.told, *map(self._part, self.others, range(len(self.told), len(self.low))))
+
+    def _part(self, other: Object | str, node: int) -> Part:
+        folder = other.mountpoint if type(other) is Volume and other.driver == "local" else None
+        if self.on_disk:
+            folder = None
+        return Part(id=_id_of_other(other), low_bytes=self.low[node], high_bytes=self.high[node], folder=folder)
+
+
+EMPTY_GRAPH = LayerGraph({kind: {} for kind in KINDS}, (), (), False, (), (), (), {})
+
+
+class _Untold(NamedTuple):
+    """What an object holds that the storage does not tell of."""
+
+    low: int
+    high: int | None
+    needs: tuple[str, ...] = ()
+    """Ids of parts."""
+    maybe: tuple[str, ...] = ()
+    """Ids of parts that it may need besides."""
+
+
+_Hold = Callable[[Any], _Untold]
+"""Returns what an object holds of which the storage does not tell."""
 
 
 def find_layer_graph(inventory: Inventory) -> LayerGraph:
     """Return the graph of an inventory."""
-    told = {part.id: part for part in (inventory.storage.parts if inventory.storage else ())}
-    parts = list(told.values())
-    numbers = dict(zip(told, range(len(told)), strict=True))
-    on_disk = inventory.storage is not None and inventory.storage.base == "disk"
-    candidates: Mapping[str, frozenset[str]] = {} if on_disk else may_hold(inventory, told)
-    maybe: dict[str, tuple[str, ...]] = {}
-    if inventory.build_cache is None and not on_disk:
-        _add(Part(id=UNREAD_CACHE, high_bytes=0), parts, numbers)
-        maybe[UNREAD_CACHE] = (ANYTHING,)
-    image_ids = {image.id for image in inventory.images}
+    making = _Making(inventory)
+    if inventory.build_cache is None and not making.on_disk:
+        making.add(UNREAD_CACHE, (ANYTHING,))
+    hold = _none_on_disk() if making.on_disk else _by_size(inventory, making.told)
+    for kind in KINDS:
+        making.add_objects(kind, by_id(kind, objects_of(inventory, kind)), hold[kind])
+    return making.graph()
+
+
+class _Making:
+    """A graph that is being made."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.told: dict[str, Part] = {part.id: part for part in (inventory.storage.parts if inventory.storage else ())}
+        self.on_disk = inventory.storage is not None and inventory.storage.base == "disk"
+        self._numbers = dict(zip(self.told, range(len(self.told)), strict=True))
+        """The nodes of what is no object without a part."""
+        self._nodes: dict[Kind, dict[str, int]] = {}
+        self._others: list[Object | str] = []
+        self._low = [part.low_bytes for part in self.told.values()]
+        self._high = [part.high_bytes for part in self.told.values()]
+        self._needs: dict[int, tuple[str, ...]] = {}
+        """What nodes need that the storage does not tell of; most need nothing."""
+        self._maybe: dict[int, tuple[str, ...]] = {}
+
+    def add(self, made: str, maybe: tuple[str, ...] = ()) -> int:
+        """Add what stands for many parts, none of which it needs for certain; return its node."""
+        node = self._numbers[made] = len(self._low)
+        self._add_untold([made], [_Untold(0, 0, (), maybe)])
+        return node
+
+    def add_objects(self, kind: Kind, objects: Mapping[str, Object], hold: _Hold) -> None:
+        """Add the objects of a kind, by their ids; `hold` tells of those of which the storage does not."""
+        told: dict[str, int] = {}
+        if self.told:
+            told = {own: node for own in objects if (node := self._numbers.get(f"{kind}:{own}")) is not None}
+        untold = [own for own in objects if own not in told] if told else list(objects)
+        nodes = dict(zip(untold, range(len(self._low), len(self._low) + len(untold)), strict=True))
+        self._nodes[kind] = {own: told[own] if own in told else nodes[own] for own in objects} if told else nodes
+        if self.told:
+            self._numbers.update((f"{kind}:{own}", node) for own, node in nodes.items())
+        items = [objects[own] for own in untold]
+        self._add_untold(items, [hold(item) for item in items])
+
+    def _add_untold(self, others: Sequence[Object | str], held: Sequence[_Untold]) -> None:
+        first = len(self._low)
+        self._others += others
+        self._low += [one.low for one in held]
+        self._high += [one.high for one in held]
+        self._needs.update((node, one.needs) for node, one in enumerate(held, first) if one.needs)
+        self._maybe.update((node, one.maybe) for node, one in enumerate(held, first) if one.maybe)
+
+    def graph(self) -> LayerGraph:
+        """Return what was made, and what stands for many parts where anything may need that."""
+        collectives = self._add_collectives()
+        maybe = {node: self._numbered(held) for node, held in self._maybe.items()}
+        return LayerGraph(
+            nodes=self._nodes,
+            told=tuple(self.told.values()),
+            others=tuple(self._others),
+            on_disk=self.on_disk,
+            low=tuple(self._low),
+            high=tuple(self._high),
+            needs=tuple(self._all_needs()),
+            maybe=maybe | collectives,
+        )
+
+    def _add_collectives(self) -> dict[int, tuple[int, ...]]:
+        """Add what stands for many parts and return what each needs: an edge to each of these would be too many."""
+        needed = set(chain.from_iterable(self._maybe.values()))
+        if ANYTHING in needed:
+            needed.add(ANY_LAYER)
+        nodes = {made: self.add(made) for made in (ANYTHING, ANY_LAYER, ANY_RECORD) if made in needed}
+        found: dict[int, tuple[int, ...]] = {}
+        if ANYTHING in nodes:
+            found[nodes[ANYTHING]] = (nodes[ANY_LAYER], *self._parts_of("image"))
+        if ANY_LAYER in nodes:
+            layers = (node for node, part in enumerate(self.told) if part.startswith(_SHARED_PREFIXES))
+            found[nodes[ANY_LAYER]] = tuple(layers)
+        if ANY_RECORD in nodes:
+            found[nodes[ANY_RECORD]] = tuple(one for one in self._parts_of("build-cache") if one not in self._maybe)
+        return found
+
+    def _parts_of(self, kind: Kind) -> Iterator[int]:
+        """Yield the nodes of the parts of one kind of objects, listed or not."""
+        yield from (node for node, part in enumerate(self.told) if part.startswith(f"{kind}:"))
+        yield from (node for node in self._nodes[kind].values() if node >= len(self.told))
+
+    def _all_needs(self) -> Iterator[tuple[int, ...]]:
+        numbers = self._numbers
+        for part in self.told.values():
+            ids = part.needs
+            # Most parts need one other, or none.
+            is_one = len(ids) == 1 and ids[0] in numbers
+            yield (numbers[ids[0]],) if is_one else self._numbered(ids) if ids else ()
+        for node in range(len(self.told), len(self._low)):
+            yield self._numbered(self._needs[node]) if node in self._needs else ()
+
+    def _numbered(self, ids: Iterable[str]) -> tuple[int, ...]:
+        # What is needed and is not there has gone while the storage was read.
+        return tuple(dict.fromkeys([self._numbers[one] for one in ids if one in self._numbers]))
+
+
+def _id_of_other(other: Object | str) -> str:
+    return other if isinstance(other, str) else f"{kind_of(other)}:{id_of(other)}"
+
+
+_NO_BYTES = _Untold(0, 0)
+
+
+def _none_on_disk() -> Mapping[Kind, _Hold]:
+    """It came after the metadata were read, or has no folder that is known; it holds nothing that is told."""
+    unknown = _Untold(0, None)
+    return {kind: (lambda item: _NO_BYTES) if kind == "network" else (lambda item: unknown) for kind in KINDS}
+
+
+def _by_size(inventory: Inventory, told: Mapping[str, Part]) -> Mapping[Kind, _Hold]:
+    """Return what tells of the objects of each kind what they hold, by the sizes that the engine tells."""
+    image_ids = frozenset(image.id for image in inventory.images)
     names = ImageNames(inventory.images)
-    node_of: dict[ObjectRef, int] = {}
-    for item in objects_of(inventory):
-        ref = ref_of(item)
-        own = f"{ref.kind}:{ref.id}"
-        node = numbers.get(own)
-        if node is not None:
-            node_of[ref] = node
-            continue
-        node_of[ref] = numbers[own] = len(parts)
-        if on_disk:
-            # It came after the metadata were read, or has no folder that is known; it holds nothing that is told.
-            parts.append(Part(id=own, high_bytes=0 if type(item) is Network else None))
-            continue
-        part, uncertain = _told_by_size(own, item, inventory, candidates)
-        if type(item) is Container and (item.image_id not in image_ids or _mounts_lost_image(item, names)):
+    candidates = may_hold(inventory, told)
+    engine = inventory.engine
+
+    def container(item: Container) -> _Untold:
+        held = _container(item, log_is_counted=engine.flavour == "podman")
+        if item.image_id not in image_ids or _mounts_lost_image(item, names):
             # Its image was removed by force, or one that it mounts was, which takes none (it goes by its id while it
             # is mounted: tried on 28.5). Their layers it keeps all the same, and nobody knows their size.
-            part, uncertain = replace(part, high_bytes=None), (ANYTHING, ANY_RECORD)
-        parts.append(part)
-        if uncertain:
-            maybe[own] = uncertain
-    for one, needs in _collectives(numbers, maybe).items():
-        _add(Part(id=one, high_bytes=0), parts, numbers)
-        maybe[one] = needs
-    return _graph(node_of, parts, numbers, maybe)
+            return _Untold(held.low, None, (), (ANYTHING, ANY_RECORD))
+        # There its "-init" snapshot takes some blocks, of which the engine does not tell.
+        return _Untold(held.low, None) if engine.image_store == "containerd" else held
+
+    def record(item: BuildCacheRecord) -> _Untold:
+        return _record(item, candidates.get(item.id), on_containerd=engine.image_store == "containerd")
+
+    return {
+        "container": container,
+        "image": _image,
+        "volume": lambda item: _Untold(item.size_bytes or 0, item.size_bytes),
+        "network": lambda item: _NO_BYTES,
+        "build-cache": record,
+    }
 
 
 def _mounts_lost_image(container: Container, names: ImageNames) -> bool:
-    return any(mount.type == "image" and not names.meant_by(mount.source or "")[0] for mount in container.mounts)
+    for mount in container.mounts:  # noqa: SIM110 - asked of every container, and few mount images
+        if mount.type == "image" and not names.meant_by(mount.source or "")[0]:
+            return True
+    return False
 
 
-def _add(part: Part, parts: list[Part], numbers: dict[str, int]) -> None:
-    numbers[part.id] = len(parts)
-    parts.append(part)
+def _image(item: Image) -> _Untold:
+    told = item.size_bytes is not None and item.shared_bytes is not None
+    unique = max(0, (item.size_bytes or 0) - (item.shared_bytes or 0)) if told else 0
+    return _Untold(unique, item.size_bytes, (), () if item.shared_bytes == 0 else (ANY_LAYER,))
 
 
-def _collectives(parts: Collection[str], maybe: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return what each part needs that stands for many, where something may need it: an edge each would be too many."""
-    needed = {one for held in maybe.values() for one in held}
-    made: dict[str, tuple[str, ...]] = {}
-    if ANYTHING in needed:
-        made[ANYTHING] = (ANY_LAYER, *(part for part in parts if part.startswith("image:")))
-    if needed & {ANYTHING, ANY_LAYER}:
-        made[ANY_LAYER] = tuple(part for part in parts if part.startswith(_SHARED_PREFIXES))
-    if ANY_RECORD in needed:
-        made[ANY_RECORD] = tuple(part for part in parts if part.startswith("build-cache:") and part not in maybe)
-    return made
-
-
-def _told_by_size(
-    own: str, item: Object, inventory: Inventory, candidates: Mapping[str, frozenset[str]]
-) -> tuple[Part, tuple[str, ...]]:
-    """Return a part of its own for an object of which the storage does not tell, and what it may hold besides."""
-    if type(item) is Network:
-        return Part(id=own, high_bytes=0), ()
-    if type(item) is Container:
-        part = _container_part(own, item, log_is_counted=inventory.engine.flavour == "podman")
-        # There its "-init" snapshot takes some blocks, of which the engine does not tell.
-        return replace(part, high_bytes=None) if inventory.engine.image_store == "containerd" else part, ()
-    if type(item) is Image:
-        told = item.size_bytes is not None and item.shared_bytes is not None
-        unique = max(0, (item.size_bytes or 0) - (item.shared_bytes or 0)) if told else 0
-        alone = item.shared_bytes == 0
-        return Part(id=own, low_bytes=unique, high_bytes=item.size_bytes), () if alone else (ANY_LAYER,)
-    if type(item) is BuildCacheRecord:
-        return _record_part(own, item, inventory, candidates)
-    folder = item.mountpoint if item.driver == "local" else None
-    return Part(id=own, low_bytes=item.size_bytes or 0, high_bytes=item.size_bytes, folder=folder), ()
-
-
-def _container_part(own: str, item: Container, log_is_counted: bool) -> Part:
+def _container(item: Container, log_is_counted: bool) -> _Untold:
     """The writable layer and the log, which Podman counts with it; where either is not known, the other is the least
     that is freed."""
     size, log = item.size_bytes, 0 if log_is_counted else item.log_bytes
-    high = None if size is None or log is None else size + log
-    return Part(id=own, low_bytes=(size or 0) + (log or 0), high_bytes=high)
+    return _Untold((size or 0) + (log or 0), None if size is None or log is None else size + log)
 
 
-def _record_part(
-    own: str, item: BuildCacheRecord, inventory: Inventory, candidates: Mapping[str, frozenset[str]]
-) -> tuple[Part, tuple[str, ...]]:
-    if inventory.engine.image_store == "containerd":
+def _record(item: BuildCacheRecord, layers: frozenset[str] | None, on_containerd: bool) -> _Untold:
+    """`layers` are those of which it holds one, None where that is not known."""
+    if on_containerd:
         # Its size holds blobs and a snapshot that other records and images count as theirs too (engine-api.md §0.1).
         high = item.size_bytes if item.shared else exclusive_bytes(item, on_containerd=True)
-        return Part(id=own, high_bytes=high), (ANYTHING,)
+        return _Untold(0, high, (), (ANYTHING,))
     if not item.shared:
-        return Part(id=own, low_bytes=item.size_bytes or 0, high_bytes=exclusive_bytes(item, on_containerd=False)), ()
-    layers = candidates.get(item.id)
+        return _Untold(item.size_bytes or 0, exclusive_bytes(item, on_containerd=False))
     if layers is None:
-        return Part(id=own, high_bytes=0), (ANYTHING,)
+        return _Untold(0, 0, (), (ANYTHING,))
     if len(layers) == 1:
-        return Part(id=own, high_bytes=0, needs=tuple(layers)), ()
-    return Part(id=own, high_bytes=0), tuple(sorted(layers))
-
-
-def _graph(
-    node_of: Mapping[ObjectRef, int],
-    parts: Sequence[Part],
-    numbers: Mapping[str, int],
-    maybe: Mapping[str, tuple[str, ...]],
-) -> LayerGraph:
-    def numbered(ids: tuple[str, ...]) -> tuple[int, ...]:
-        # What is needed and is not there has gone while the storage was read.
-        return tuple(dict.fromkeys([numbers[one] for one in ids if one in numbers]))
-
-    return LayerGraph(
-        node_of=node_of,
-        parts=tuple(parts),
-        low=tuple([part.low_bytes for part in parts]),
-        high=tuple([part.high_bytes for part in parts]),
-        # Most parts need one other, or none.
-        needs=tuple([
-            () if not (ids := part.needs)
-            else (numbers[ids[0]],) if len(ids) == 1 and ids[0] in numbers
-            else numbered(ids)
-            for part in parts
-        ]),
-        maybe={numbers[own]: numbered(held) for own, held in maybe.items()},
-    )  # fmt: skip
+        return _Untold(0, 0, tuple(layers))
+    return _Untold(0, 0, (), tuple(sorted(layers)))

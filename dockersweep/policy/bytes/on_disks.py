@@ -30,15 +30,15 @@ class OnDisks:
 
     def has(self, ref: ObjectRef, disk: int) -> bool:
         """Whether an object has anything on a disk."""
-        return self._graph.node_of.get(ref) in self._standing_on(disk)
+        return self._graph.node_of(ref) in self._standing_on(disk)
 
     def of_own_part(self, ref: ObjectRef) -> int | None:
         """Return the disk of what an object has for itself alone."""
-        return self.of_nodes[self._graph.node_of[ref]]
+        return self.of_nodes[self._graph.nodes[ref.kind][ref.id]]
 
     def of_kinds(self, kinds: Collection[Kind]) -> tuple[int, ...]:
         """Return the disks that have anything of objects of these kinds; the first where there is nothing of them."""
-        nodes = [node for ref, node in self._graph.node_of.items() if ref.kind in kinds]
+        nodes = [node for kind in kinds for node in self._graph.nodes[kind].values()]
         return tuple(disk for disk in range(len(self.disks)) if not self._standing_on(disk).isdisjoint(nodes)) or (0,)
 
     def _standing_on(self, disk: int) -> set[int]:

@@ -84,7 +84,7 @@ class Reclaim:
 
     def _released(self, removals: Sequence[ObjectRef]) -> tuple[Sequence[int | None], _Places, _Places]:
         """Return the nodes of removals, and the places of those that free each part at the soonest and the latest."""
-        nodes = [self._graph.node_of.get(ref) for ref in removals]
+        nodes = [self._graph.node_of(ref) for ref in removals]
         soonest = self._certain.released_by(nodes)
         return nodes, soonest, soonest if self._possible is self._certain else self._possible.released_by(nodes)
 
@@ -126,7 +126,7 @@ class Reclaim:
 
     def alone(self, ref: ObjectRef) -> Interval:
         """Return what the removal of one object frees while all others stay."""
-        return self.node_alone(self._graph.node_of.get(ref))
+        return self.node_alone(self._graph.node_of(ref))
 
     def node_alone(self, node: int | None, row: Interval | None = None) -> Interval:
         """Return the same for the object of a node; `row` is what it adds to a plan, mostly just as much."""
@@ -155,7 +155,7 @@ class Reclaim:
         return self._graph.high[node] if node is not None and is_unknown else None
 
     def _kind_of(self, node: int | None) -> str:
-        return "" if node is None else self._graph.parts[node].id.partition(":")[0]
+        return "" if node is None else self._graph.part_id(node).partition(":")[0]
 
     def _why_held(self, uncertain: Sequence[int], going: Sequence[int | None]) -> str | None:
         """Return what may hold parts that would be freed otherwise."""
@@ -225,7 +225,7 @@ class Steps(FreedSoFar):
 
     def add(self, ref: ObjectRef) -> None:
         """Remove an object as well, once; one that the inventory does not have frees nothing."""
-        node = self._graph.node_of.get(ref)
+        node = self._graph.node_of(ref)
         if node is None:
             return
         for one in self._certain.remove(node):

@@ -13,12 +13,12 @@ class ReferenceCounts:
         """Count them; `maybe` is what parts need besides what the graph says that they certainly do."""
         self.needs = graph.needs
         self.maybe = maybe
-        self.counts = [0] * len(graph.parts)
-        for node in chain.from_iterable((*graph.needs, *maybe.values())):
+        self.counts = [0] * len(graph.low)
+        for node in chain.from_iterable(chain(graph.needs, maybe.values())):
             self.counts[node] += 1
         # An object's part has one more for being an object's. What is no object's and is needed by nothing stands
         # for a holder that no list shows: it has none to lose, and so is never reached.
-        for node in graph.node_of.values():
+        for node in graph.of_objects():
             self.counts[node] += 1
 
     def released_by(self, removals: Iterable[int | None]) -> dict[int, int]:

@@ -36,7 +36,7 @@ class Sizes:
         """Return the size in bytes, None where it is not known; a network takes nothing."""
         if not self._on_disk or type(seen) is Network:
             return size_of(seen)
-        own = self._graph.node_of.get(ref_of(seen))
+        own = self._graph.node_of(ref_of(seen))
         return None if own is None else self.of_node(own, seen)
 
     def of_node(self, own: int, seen: Object) -> int | None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
-from dockersweep.model.inventory import KINDS, BuildCacheRecord, Image, Kind, Object
+from dockersweep.model.inventory import BuildCacheRecord, Image, Kind, Object
 from dockersweep.model.quantities import known_sum
 from dockersweep.policy.bytes.layer_graph import LayerGraph
 from dockersweep.policy.bytes.sizes import COUNTED
@@ -25,11 +25,9 @@ class Footprint:
     def __init__(self, survey: Survey, sizes: Mapping[int, int | None]) -> None:
         """`sizes` are those of whole objects, for where nothing tells of their parts."""
         graph = survey.layer_graph
-        nodes: dict[Kind, list[int]] = {kind: [] for kind in KINDS}
-        for ref, node in graph.node_of.items():
-            nodes[ref.kind].append(node)
+        nodes = {kind: of_kind.values() for kind, of_kind in graph.nodes.items()}
         self._needs = graph.needs
-        self._objects = set(graph.node_of.values())
+        self._objects = set(graph.of_objects())
         self._bytes = graph.high
         self._parts: dict[int, tuple[int, ...]] = dict.fromkeys(nodes["network"], ())
         """What is counted of each object by its parts."""
@@ -47,7 +45,8 @@ class Footprint:
         if survey.size_base == "lengths":
             self._count_as_told(survey, sizes)
         unused = survey.unused
-        self._used = self._all_reached([node for ref, node in graph.node_of.items() if ref not in unused])
+        referenced = zip(survey.objects, graph.of_objects(), strict=True)
+        self._used = self._all_reached([node for ref, node in referenced if ref not in unused])
 
     def _count(self, kind: Kind, nodes: Iterable[int], taken: set[int]) -> Counter[int]:
         """Count what objects of one kind have, and take it; return how many have each part."""
@@ -66,7 +65,7 @@ class Footprint:
 
     def _count_as_told(self, survey: Survey, sizes: Mapping[int, int | None]) -> None:
         """Count what the engine tells of objects instead of their parts; of an image only where these are unknown."""
-        for (ref, node), item in zip(survey.layer_graph.node_of.items(), survey.objects.values(), strict=True):
+        for (ref, item), node in zip(survey.objects.items(), survey.layer_graph.of_objects(), strict=True):
             told = _told(item, sizes[node])
             if ref.kind in COUNTED and ref.kind != "image":
                 self._parts[node] = ()

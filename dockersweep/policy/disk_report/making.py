@@ -91,7 +91,7 @@ def _facts(
     inventory = survey.inventory
     return FindingFacts(
         survey=survey,
-        objects=dict(zip(survey.layer_graph.node_of, objects.values(), strict=True)),
+        objects=dict(zip(survey.objects, objects.values(), strict=True)),
         repositories=of_repositories,
         disks=disks,
         decision_of=foreseen.decision_of,

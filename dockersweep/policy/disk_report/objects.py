@@ -22,17 +22,16 @@ def whole_sizes(survey: Survey) -> dict[int, int | None]:
 
 
 def _numbered(survey: Survey) -> Iterable[tuple[int, Object]]:
-    return zip(survey.layer_graph.node_of.values(), survey.objects.values(), strict=True)
+    return zip(survey.layer_graph.of_objects(), survey.objects.values(), strict=True)
 
 
 def reported_objects(
     survey: Survey, sizes: Mapping[int, int | None], going: Collection[ObjectRef], footprint: Footprint
 ) -> dict[int, ReportedObject]:
     """Return all objects, by their numbers in the layer graph; `going` are those that the policy would remove."""
-    unused, now, own_bytes, objects = survey.unused, survey.now, footprint.own_bytes, survey.objects
+    unused, now, own_bytes = survey.unused, survey.now, footprint.own_bytes
     found = {}
-    for ref, node in survey.layer_graph.node_of.items():
-        item = objects[ref]
+    for (ref, item), node in zip(survey.objects.items(), survey.layer_graph.of_objects(), strict=True):
         since = survey.since(ref, item)
         found[node] = ReportedObject(
             kind=ref.kind,

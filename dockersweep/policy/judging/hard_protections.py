@@ -1,19 +1,22 @@
 """What is never removed, whatever a policy says."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from dockersweep.model.inventory import (
     STOPPED_STATES,
     BuildCacheRecord,
     Container,
     Inventory,
+    Kind,
     Network,
     Object,
     ObjectRef,
     Volume,
 )
+from dockersweep.model.naming import by_id, objects_of
 from dockersweep.model.reason import About, Fact, FactName, NameBegins, Reason, ReasonCode, Scope, State, Unread
 from dockersweep.policy.judging.kubelet import held_by_kubelet, is_of_kubelet
 from dockersweep.policy.judging.other_tools import held_by_other_tools
@@ -45,32 +48,50 @@ class HardProtections:
     """What no policy overrides, for the objects of one inventory."""
 
     def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
         self.services = ServiceHolds(inventory)
         self.by_others = _by_others(inventory, self.services)
         """Why objects stay that no container, image or record of the engine holds: for services, Kubernetes, tools."""
         self._own_container = inventory.own_container_id
         self._is_podman = inventory.engine.flavour == "podman"
         self._volume_names = sorted(volume.name for volume in inventory.volumes) if self._is_podman else []
+        self._of_kinds: dict[Kind, Mapping[str, tuple[Reason, ...]]] = {}
 
     def of(self, ref: ObjectRef, item: Object, is_held: bool) -> Sequence[Reason]:
         """Return the reasons that no policy overrides, other than the objects that hold it.
 
         `is_held` is whether any container holds it, one that goes as well.
         """
-        of_itself = self._of_itself(item, is_held)
-        by_others = self.by_others.get(ref) if self.by_others else None
-        return of_itself if by_others is None else (*by_others, *of_itself)
+        return (*self.by_others.get(ref, ()), *self._of_itself(ref.kind)(item, is_held))
 
-    def _of_itself(self, item: Object, is_held: bool) -> Sequence[Reason]:
-        if type(item) is Container:
-            return self._of_container(item)
-        if type(item) is Volume:
-            return self._of_volume(item, is_held)
-        if type(item) is Network:
-            return _of_network(item)
-        return _BY_BUILD if type(item) is BuildCacheRecord and item.in_use else ()
+    def of_kind(self, kind: Kind, held: Collection[str]) -> Mapping[str, tuple[Reason, ...]]:
+        """Return the same of all objects of a kind that have any such reason, by id; `held` has the ids of those that
+        anything holds."""
+        known = self._of_kinds.get(kind)
+        if known is None:
+            known = self._of_kinds[kind] = self._find(kind, held)
+        return known
 
-    def _of_container(self, container: Container) -> list[Reason]:
+    def _find(self, kind: Kind, held: Collection[str]) -> Mapping[str, tuple[Reason, ...]]:
+        of_itself = self._of_itself(kind)
+        objects = by_id(kind, objects_of(self._inventory, kind))
+        found = {own: tuple(reasons) for own, item in objects.items() if (reasons := of_itself(item, own in held))}
+        for ref, by_others in self.by_others.items():
+            if ref.kind == kind:
+                found[ref.id] = (*by_others, *found.get(ref.id, ()))
+        return found
+
+    def _of_itself(self, kind: Kind) -> Callable[[Any, bool], Sequence[Reason]]:
+        """Return what tells the reasons that an object of a kind has itself, by whether anything holds it."""
+        if kind == "container":
+            return self._of_container
+        if kind == "volume":
+            return self._of_volume
+        if kind == "network":
+            return _of_network
+        return _of_record if kind == "build-cache" else lambda image, is_held: ()
+
+    def _of_container(self, container: Container, is_held: bool) -> Sequence[Reason]:
         reasons: list[Reason] = []
         if container.id == self._own_container:
             reasons.append(_hard("in-use", "own-container"))
@@ -101,7 +122,11 @@ class HardProtections:
             yield _hard("predefined", NameBegins(volume=self._volume_names[after]))
 
 
-def _of_network(network: Network) -> Sequence[Reason]:
+def _of_record(record: BuildCacheRecord, is_held: bool) -> Sequence[Reason]:
+    return _BY_BUILD if record.in_use else ()
+
+
+def _of_network(network: Network, is_held: bool) -> Sequence[Reason]:
     if network.predefined:
         return _PREDEFINED
     return () if network.scope == "local" else (_hard("swarm", Scope(scope=network.scope or "")),)

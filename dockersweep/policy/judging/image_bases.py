@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from dockersweep.model.compose_labels import project_in
-from dockersweep.model.inventory import Image, ObjectRef
+from dockersweep.model.inventory import Image
 from dockersweep.model.storage import LAYER_PREFIXES
 from dockersweep.policy.bytes.layer_graph import LayerGraph
 
@@ -28,12 +28,12 @@ class ImageBases:
                 self._by_top[top][project_in(image.labels)].append(image)
 
     def _own_layers(self, image: Image) -> Iterator[int]:
-        node = self._graph.node_of[ObjectRef(kind="image", id=image.id)]
+        node = self._graph.nodes["image"][image.id]
         return (need for need in self._graph.needs[node] if self._graph.parts[need].id.startswith(LAYER_PREFIXES))
 
     def are_known(self, image: Image) -> bool:
         """Whether it is known on which layers an image stands."""
-        return self._graph.node_of[ObjectRef(kind="image", id=image.id)] not in self._graph.maybe
+        return self._graph.nodes["image"][image.id] not in self._graph.maybe
 
     def twins(self, image: Image) -> Iterator[Image]:
         """Yield the other images of just the same layers from which an image may have been built: not those of other

@@ -1,13 +1,13 @@
 """The order in which objects are judged and removed: what holds another comes before what it holds."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from dockersweep.model.inventory import Kind, Object, ObjectRef
-from dockersweep.model.naming import by_ref
+from dockersweep.model.inventory import Kind, Object
+from dockersweep.model.naming import by_id
 from dockersweep.model.plan import Decision
-from dockersweep.policy.judging.holders import Holders
+from dockersweep.policy.judging.holders import Holder, Holders
 
 T = TypeVar("T")
 
@@ -21,28 +21,28 @@ def in_order_of_removal(decisions: Iterable[Decision]) -> list[Decision]:
     return sorted(decisions, key=lambda decision: ORDER.index(decision.kind))
 
 
-def holders_first(objects: Iterable[Object], holds: Holders) -> Iterator[tuple[ObjectRef, Object]]:
-    """Yield objects of one kind as they are ordered, but each after all of its kind that hold it: children first.
+def holders_first(kind: Kind, objects: Iterable[Object], holders: Holders) -> Iterable[tuple[str, Object]]:
+    """Return objects of one kind by their ids, as they are ordered, but each after all of its kind that hold it:
+    children first.
 
     What hangs in a circle, which no engine should tell, comes last.
     """
-    return after_holders(by_ref(objects), holds)
+    return after_holders(kind, by_id(kind, objects), holders)
 
 
-def after_holders(steps: Mapping[ObjectRef, T], holds: Holders) -> Iterator[tuple[ObjectRef, T]]:
-    """Yield what stands for objects of one kind, as it is ordered, but after all of its kind that hold it."""
-    kind = next((ref.kind for ref in steps), None)
-    if kind not in holds.own_kinds:
-        yield from steps.items()
-        return
-    # By ids, which are found faster.
-    step_of = {step[0].id: step for step in steps.items()}
+def after_holders(kind: Kind, steps: Mapping[str, T], holders: Holders) -> Iterable[tuple[str, T]]:
+    """Return what stands for objects of one kind, by their ids and as it is ordered, but after all of its kind that
+    hold it."""
+    return _after(kind, steps, holders.of_kind(kind)) if kind in holders.own_kinds else steps.items()
+
+
+def _after(kind: Kind, steps: Mapping[str, T], holders_of: Mapping[str, Sequence[Holder]]) -> Iterator[tuple[str, T]]:
     waiting_for: dict[str, int] = {}
     held_by: defaultdict[str, list[str]] = defaultdict(list)
     ready: deque[str] = deque()
-    for ref in steps:
-        own = ref.id
-        holders = {hold.by.id for hold in holds.get(ref, ()) if hold.by.kind == kind and hold.by.id in step_of} - {own}
+    for own in steps:
+        holders = {hold.by.id for hold in holders_of.get(own, ()) if hold.by.kind == kind and hold.by.id in steps}
+        holders.discard(own)
         for holder in holders:
             held_by[holder].append(own)
         if holders:
@@ -51,11 +51,11 @@ def after_holders(steps: Mapping[ObjectRef, T], holds: Holders) -> Iterator[tupl
             ready.append(own)
     while ready:
         own = ready.popleft()
-        yield step_of[own]
+        yield own, steps[own]
         for held in held_by.get(own, ()):
             waiting_for[held] -= 1
             if not waiting_for[held]:
                 del waiting_for[held]
                 ready.append(held)
     for own in waiting_for:
-        yield step_of[own]
+        yield own, steps[own]

@@ -16,11 +16,12 @@ def find_unused(inventory: Inventory, holders: Holders, hard: HardProtections) -
     """
     unused: set[ObjectRef] = set()
     for kind in KINDS:
-        for ref, item in holders_first(objects_of(inventory, kind), holders):
-            held_by = holders.get(ref)
-            is_used = held_by is not None and any(uses(holder.by, unused) for holder in held_by)
-            if not is_used and not hard.of(ref, item, bool(held_by)):
-                unused.add(ref)
+        held = holders.of_kind(kind)
+        staying = hard.of_kind(kind, held)
+        for own, _ in holders_first(kind, objects_of(inventory, kind), holders):
+            is_used = own in held and any(uses(holder.by, unused) for holder in held[own])
+            if not is_used and own not in staying:
+                unused.add(ObjectRef(kind=kind, id=own))
     return frozenset(unused)
 
 

@@ -21,9 +21,9 @@ def describe_use(survey: Survey, with_owners: bool = False) -> tuple[Use, ...]:
     compose project that it is of."""
     known = {one.project: one for one in survey.inventory.projects or ()} if with_owners else None
     return tuple(
-        _use_of(ref, item, survey, known)
+        _use_of(ObjectRef(kind=kind, id=own), item, survey, known)
         for kind in KINDS
-        for ref, item in holders_first(sorted(objects_of(survey.inventory, kind), key=id_of), survey.holders)
+        for own, item in holders_first(kind, sorted(objects_of(survey.inventory, kind), key=id_of), survey.holders)
     )
 
 
@@ -37,10 +37,10 @@ def reclaim_of_unused(survey: Survey, unused: Iterable[ObjectRef]) -> Freed:
 
 def why_so(ref: ObjectRef, item: Object, survey: Survey) -> str:
     """Return why an object is in use, or what it is that lies about."""
-    holders = survey.holders.get(ref, ())
+    holders = survey.holders.of_kind(ref.kind).get(ref.id, ())
     if ref in survey.unused:
         return _why_unused(item, holders)
-    reasons = [reason_text(reason) for reason in survey.hard.of(ref, item, bool(holders))]
+    reasons = [reason_text(reason) for reason in survey.never_removed(ref.kind).get(ref.id, ())]
     return ", ".join(reasons + _in_short([holder for holder in holders if uses(holder.by, survey.unused)]))
 
 
