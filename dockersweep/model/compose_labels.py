@@ -10,6 +10,7 @@ _COMPOSE, _PODMAN = "com.docker.compose.", "io.podman.compose."
 PROJECT = f"{_COMPOSE}project"
 SERVICE = f"{_COMPOSE}service"
 CONTAINER_NUMBER = f"{_COMPOSE}container-number"
+_CONFIG_FILES, _DEPENDS_ON, _ONE_OFF = f"{PROJECT}.config_files", f"{_COMPOSE}depends_on", f"{_COMPOSE}oneoff"
 _PROJECTS = (PROJECT, f"{_PODMAN}project")
 _SERVICES = (SERVICE, f"{_PODMAN}service")
 _OF_CONTAINERS_ONLY = (CONTAINER_NUMBER, f"{_COMPOSE}config-hash", f"{_PODMAN}config-hash")
@@ -29,7 +30,7 @@ def service_in(labels: Labels) -> str | None:
 
 def is_one_off(labels: Labels) -> bool:
     """Whether `compose run` made a container: such a one is no container of its service, and none starts it again."""
-    return labels.get(f"{_COMPOSE}oneoff", "").lower() == "true"
+    return labels.get(_ONE_OFF, "").lower() == "true"
 
 
 def are_of_container(labels: Labels) -> bool:
@@ -52,15 +53,20 @@ def config_files_in(labels: Labels) -> tuple[str, ...]:
 
     One with a comma in its own path is told in pieces.
     """
-    return tuple(path for path in labels.get(f"{PROJECT}.config_files", "").split(",") if path)
+    written = labels.get(_CONFIG_FILES)
+    return tuple(path for path in written.split(",") if path) if written else ()
 
 
 def dependencies_in(labels: Labels) -> tuple[str, ...]:
     """Return the services without which a container's own is not started: "db:service_healthy:false,init:...": docker
     compose 2 writes them as name, condition and whether it restarts with them."""
-    written = labels.get(f"{_COMPOSE}depends_on", "")
-    return tuple(one.partition(":")[0] for one in written.split(",") if one)
+    written = labels.get(_DEPENDS_ON)
+    return tuple(one.partition(":")[0] for one in written.split(",") if one) if written else ()
 
 
 def _first(labels: Labels, keys: tuple[str, ...]) -> str | None:
-    return next((labels[key] for key in keys if labels.get(key)), None)
+    for key in keys:
+        value = labels.get(key)
+        if value:
+            return value
+    return None

@@ -23,7 +23,7 @@ def repository_of(reference: str) -> str:
 
 def whole_repository_of(reference: str) -> str:
     """Return a reference without its tag or digest."""
-    name = reference.partition("@")[0]
+    name = reference.partition("@")[0] if "@" in reference else reference
     head, colon, tag = name.rpartition(":")
     # A colon before the last slash is that of a registry's port.
     return head if colon and "/" not in tag else name

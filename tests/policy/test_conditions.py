@@ -140,6 +140,12 @@ def test_each_condition_is_a_key_of_the_language_and_shown_here() -> None:
     assert keys == {field.encode_name for field in fields(MatchTable)} == set(SHOWN)
 
 
+def why_not(test: RuleTest, item: Object) -> str:
+    reason = test.why_not(item)
+    assert reason is not None
+    return reason_text(reason)
+
+
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.key)
 def test_condition(condition: Any) -> None:
     shown = SHOWN[condition.key]
@@ -150,9 +156,10 @@ def test_condition(condition: Any) -> None:
     asking = RuleTest(Rule(name="asks", kinds=(kind,), match=wanted), FACTS)
     assert asking.matches(shown.matching)
     assert not asking.matches(shown.other)
-    assert reason_text(asking.why_not(shown.other)) == shown.why_not
+    assert why_not(asking, shown.other) == shown.why_not
+    assert asking.why_not(shown.matching) is None
     excluding = RuleTest(Rule(name="excludes", kinds=(kind,), excludes=wanted), FACTS)
     assert excluding.matches(shown.other)
     assert not excluding.matches(shown.matching)
-    assert reason_text(excluding.why_not(shown.matching)) == f"excluded by not.{condition.key}"
+    assert why_not(excluding, shown.matching) == f"excluded by not.{condition.key}"
     assert list(selected(wanted)) == [shown.selects]

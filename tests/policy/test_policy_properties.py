@@ -64,8 +64,9 @@ def test_verdicts_alone_are_those_of_the_decisions(seen: Inventory, policy: Poli
         assert foreseen.decision_of(one) == decisions[one]
     if policy.target is None:
         ordered = [one.ref for one in plan.removals if one.action == "remove"]
-        ages = [(case.age_seconds(NOW), case.ref, None) for case in Judge(survey, policy).let_go_all()]
-        assert [ref for ref, _ in oldest_first(ages, survey.holders)] == ordered
+        cases = Judge(survey, policy).let_go_all()
+        in_order = oldest_first(cases, lambda case: case.age_seconds(NOW), survey.holders)
+        assert [case.ref for case in in_order] == ordered
 
 
 @given(INVENTORIES, AIMED_POLICIES)

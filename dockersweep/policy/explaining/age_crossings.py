@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from dockersweep.model.inventory import Image, Object
-from dockersweep.model.naming import kind_of, ref_of
+from dockersweep.model.naming import id_of, kind_of, ref_of
 from dockersweep.model.policy import Policy, Remove, Rule
 from dockersweep.policy.judging.ages import built_since, created_since, since_of, unused_since
 from dockersweep.policy.judging.matching import RuleTest
@@ -92,7 +92,7 @@ def _ages(rule: Rule) -> Iterator[Age]:
 
 
 def _instants(item: Object, survey: Survey) -> set[datetime]:
-    by_builds = survey.build_uses.get(ref_of(item), ())
+    by_builds = survey.build_uses(kind_of(item)).get(id_of(item), ())
     known = (since_of(item, by_builds), unused_since(item, by_builds), built_since(item), created_since(item))
     instants = {since.instant for since in known if since is not None}
     return instants | {hold.until for hold in survey.holders.get(ref_of(item), ()) if hold.until is not None}

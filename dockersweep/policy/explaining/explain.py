@@ -34,7 +34,7 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
     judge = Judge(survey, policy)
     judged = _judged(judge, concerned)
     decisions = judged.decisions
-    case = judge.case(ref, item)
+    case = judge.case(item)
     by_rules = list(judge.rulings(case))
     inventory = survey.inventory
     return Explanation(
@@ -97,8 +97,8 @@ def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
         # What it adds to the plan depends on nothing that goes after it. What the judge has let go already goes in the
         # whole plan too.
         cases = judge.let_go_all(ORDER[: ORDER.index(ref.kind) + 1])
-        ages = [(case.age_seconds(judge.now), case.ref, None) for case in cases]
-        before = takewhile(lambda one: one != ref, (one for one, _ in oldest_first(ages, judge.survey.holders)))
+        in_order = oldest_first(cases, lambda case: case.age_seconds(judge.now), judge.survey.holders)
+        before = takewhile(lambda one: one != ref, (case.ref for case in in_order))
         in_plan = judge.survey.reclaim.in_order([*before, ref]).rows[-1]
     return _Judged(decisions, in_plan, Limits(), (), judge)
 
@@ -119,8 +119,8 @@ def _decided(judge: Judge, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Decisio
         wanted = ids.get(kind)
         if wanted:
             listed = (item for item in objects_of(judge.survey.inventory, kind) if id_of(item) in wanted)
-            for ref, item in holders_first(listed, judge.survey.holders):
-                decisions[ref] = judge.decide(judge.case(ref, item))
+            for own, item in holders_first(kind, listed, judge.survey.holders):
+                decisions[ObjectRef(kind=kind, id=own)] = judge.decide(judge.case(item))
     return decisions
 
 
@@ -171,8 +171,9 @@ def _silent(
     kind = kind_of(subject)
     why: dict[str, list[str]] = {}
     for test, ruling in by_rules:
-        if ruling is None:
-            why.setdefault(reason_text(test.why_not(subject)), []).append(test.rule.name)
+        why_not = test.why_not(subject) if ruling is None else None
+        if why_not is not None:
+            why.setdefault(reason_text(why_not), []).append(test.rule.name)
     for text, names in why.items():
         yield SilentRules(rules=tuple(names), why=text)
     others = [rule.name for rule in policy.rules if kind not in rule.kinds]

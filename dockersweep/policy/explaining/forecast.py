@@ -42,11 +42,10 @@ class Future:
         self._policy = judge.policy
         self._rules = judge.rules
         concerned = sorted({ref, *all_holders(ref, self.holds)}, key=attrgetter("id"))
-        self._objects: list[Object] = [
-            item
-            for kind in KINDS
-            for _, item in holders_first((survey.objects[one] for one in concerned if one.kind == kind), self.holds)
-        ]
+        self._objects: list[Object] = []
+        for kind in KINDS:
+            of_kind = (survey.objects[one] for one in concerned if one.kind == kind)
+            self._objects += (item for _, item in holders_first(kind, of_kind, self.holds))
 
     def decide(self, at: datetime, counting: bool = True) -> Decisions:
         """Return what the rules decide at an instant of the object and all that holds it.
@@ -57,7 +56,7 @@ class Future:
         if not counting:
             policy = replace(policy, rules=tuple(replace(rule, keep=None) for rule in policy.rules))
         judge = Judge(self._survey.at(at), policy, self._rules)
-        return {ref_of(item): judge.decide(judge.case(ref_of(item), item)) for item in self._objects}
+        return {ref_of(item): judge.decide(judge.case(item)) for item in self._objects}
 
     def tags(self) -> dict[ObjectRef, tuple[str, ...]]:
         """Return the tags of each that is an image."""

@@ -54,7 +54,7 @@ def use_evidence(case: Case, survey: Survey) -> UseEvidence:
         uses=uses,
         containers_gone=tuple(sorted({use.by_id for use in uses if use.by_id is not None} - there)),
         written_at=item.written_at if isinstance(item, Volume) else None,
-        built_on_at=next(iter(survey.build_uses.get(case.ref, ())), None),
+        built_on_at=next(iter(survey.build_uses(case.kind).get(case.id, ())), None),
         first_seen_at=item.first_seen_at,
         unused_since_at=item.first_seen_unused_at,
         scans_unused=item.scans_unused,

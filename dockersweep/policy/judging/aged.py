@@ -21,7 +21,20 @@ def aged(
     setting: str | None = None,
 ) -> Aged:
     """Return how old an object is, and what of that is asked for; nothing where neither limit nor date is given."""
-    use, is_unused = since.use or since.before, since.measure in _UNUSED
+    is_unused = since.measure in _UNUSED
+    made_by_hand = type(item) is Network and item.project is None
+    only_copy = only_copy_of(item, ()) if type(item) is Volume and item.anonymous else None
+    if not is_unused and not made_by_hand and only_copy is None and since.use is None:
+        # Of most objects no more is known.
+        return Aged(
+            measure=since.measure,
+            seconds=since.seconds(now),
+            limit=limit,
+            date=date,
+            is_reached=is_reached,
+            setting=setting,
+        )
+    use = since.use or since.before
     is_watched = is_unused and watch.is_known
     return Aged(
         measure=since.measure,
@@ -37,8 +50,8 @@ def aged(
         action=None if use is None else use.action,
         by=None if use is None else use.by,
         by_is_gone=use is not None and use.by_id is not None and use.by_id not in watch.containers,
-        made_by_hand=type(item) is Network and item.project is None,
-        only_copy_of=only_copy_of(item, ()) if type(item) is Volume else None,
+        made_by_hand=made_by_hand,
+        only_copy_of=only_copy,
     )
 
 

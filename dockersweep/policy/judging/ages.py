@@ -69,11 +69,13 @@ def since_of(item: Object, used_until: Sequence[datetime]) -> Since | None:
     """
     if type(item) is Container:
         return container_since(item)
-    if type(item) is BuildCacheRecord:
-        if item.last_used_at is not None:
-            return last_used(item.last_used_at)
-        return None if item.created_at is None else Since(item.created_at, "created", "created")
-    return _latest_use(item, used_until)
+    return _record_since(item) if type(item) is BuildCacheRecord else _latest_use(item, used_until)
+
+
+def _record_since(record: BuildCacheRecord) -> Since | None:
+    if record.last_used_at is not None:
+        return last_used(record.last_used_at)
+    return None if record.created_at is None else Since(record.created_at, "created", "created")
 
 
 def unused_since(item: Object, used_until: Sequence[datetime]) -> Since | None:

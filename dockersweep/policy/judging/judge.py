@@ -12,11 +12,12 @@ from itertools import chain
 from operator import attrgetter
 
 from dockersweep.model.inventory import KINDS, Image, Kind, Object, ObjectRef
-from dockersweep.model.naming import name_of, objects_of
+from dockersweep.model.naming import id_of, kind_of, name_of, objects_of
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy, Protection, Remove, Rule
 from dockersweep.model.reason import OnlyKinds, Reason
 from dockersweep.policy.judging.ages import since_of
+from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.keeping import kept_of_kind
 from dockersweep.policy.judging.marks import mark_test
 from dockersweep.policy.judging.matching import RuleTest
@@ -48,12 +49,9 @@ class Judge:
         self.policy = policy
         self.now = now = survey.now
         self.rules = RuleSet(survey, policy) if rules is None else rules
-        self._holds = survey.holders
-        self._size_of = survey.sizes.of
-        self._hard = survey.hard
-        self._build_uses = survey.build_uses
-        self._going: dict[ObjectRef, Object] = {}
-        self._untagged: dict[ObjectRef, Object] = {}
+        self._size_of = survey.size_of
+        self._going: dict[Kind, dict[str, Object]] = {kind: {} for kind in KINDS}
+        self._untagged: dict[str, Object] = {}
         self._keeps_unseen = survey.inventory.services is None and policy.protections.unseen_services
         self._not_asked_for = Reason(code="not-asked-for", rule="--kind", about=OnlyKinds(kinds=policy.kinds))
         youngest = policy.protections.younger_than
@@ -65,11 +63,18 @@ class Judge:
         """Return what is asked of a kind; that is counted when the first object of the kind is judged."""
         ready = self._of_kind.get(kind)
         if ready is None:
+            survey = self.survey
             rules = [self._ready_rule(place, rule, kind) for place, rule in enumerate(self.policy.rules)]
             ready = self._of_kind[kind] = OfKind(
-                rules=[rule for rule in rules if rule is not None],
-                kept=kept_of_kind(kind, self.policy, self.rules, self._refused, self.now),
+                kind=kind,
+                holders=survey.holders.of_kind(kind),
+                build_uses=survey.build_uses(kind),
+                never_removed=survey.never_removed(kind),
                 protected=self.rules.protected_of(kind),
+                is_asked_for=kind in self.policy.kinds,
+                kept=kept_of_kind(kind, self.policy, self.rules, self._refused, self.now),
+                rules=[rule for rule in rules if rule is not None],
+                silences={},
             )
         return ready
 
@@ -85,13 +90,14 @@ class Judge:
     def branch(self) -> "Judge":
         """Return a judge that has decided the same so far; what one of the two decides is no longer of the other."""
         other = copy(self)
-        other._going, other._untagged = dict(self._going), dict(self._untagged)
+        other._going = {kind: dict(of_kind) for kind, of_kind in self._going.items()}
+        other._untagged = dict(self._untagged)
         return other
 
     @cached_property
     def _held_by(self) -> dict[ObjectRef, list[ObjectRef]]:
         held_by: dict[ObjectRef, list[ObjectRef]] = {}
-        for ref, holds in self._holds.items():
+        for ref, holds in self.survey.holders.items():
             for hold in holds:
                 held_by.setdefault(hold.by, []).append(ref)
         return held_by
@@ -100,17 +106,17 @@ class Judge:
         """Return the patterns that protect nothing that is there."""
         return self.rules.protected.idle()
 
-    def holders_first(self, kind: Kind) -> Iterator[tuple[ObjectRef, Object]]:
-        """Yield the objects of one kind in the order in which they have to be decided."""
+    def holders_first(self, kind: Kind) -> Iterable[tuple[str, Object]]:
+        """Return the objects of one kind by their ids, in the order in which they have to be decided."""
         # In the order of the inventory: in that they lie in memory, and a million of them are more than a cache holds.
-        return holders_first(objects_of(self.survey.inventory, kind), self._holds)
+        return holders_first(kind, objects_of(self.survey.inventory, kind), self.survey.holders)
 
     def decide_all(self) -> list[Decision]:
         """Decide every object, in the order in which they have to be."""
         decisions: list[Decision] = []
         for kind in ORDER:
             ready = self._ready(kind)
-            decisions += [self._decide(self.case(ref, item), ready) for ref, item in self.holders_first(kind)]
+            decisions += [self._decide(self._case(own, item, ready), ready) for own, item in self.holders_first(kind)]
         return decisions
 
     def let_go_all(self, kinds: Sequence[Kind] = ORDER) -> list[Case]:
@@ -121,7 +127,7 @@ class Judge:
         going: list[Case] = []
         for kind in kinds:
             ready = self._ready(kind)
-            cases = (self.case(ref, item) for ref, item in self.holders_first(kind))
+            cases = (self._case(own, item, ready) for own, item in self.holders_first(kind))
             going += [case for case in cases if self._lets_go(case, ready)]
         return going
 
@@ -135,21 +141,21 @@ class Judge:
         for unit in units:
             if ready.remover(case, unit, []) is None:
                 return False
-        self._going[case.ref] = case.item
+        self._going[case.kind][case.id] = case.item
         return True
 
     def decide(self, case: Case) -> Decision:
         """Decide; everything of the same kind that holds it, and every container, must have been decided."""
-        return self._decide(case, self._ready(case.ref.kind))
+        return self._decide(case, self._ready(case.kind))
 
     def _decide(self, case: Case, ready: OfKind) -> Decision:
+        units = _units(case.item)
         barring = self._barring(case, ready)
         if barring:
-            kept = ready.kept_reasons(case, _units(case.item)) if ready.kept else ()
-            return self.decision(case, False, (*barring, *kept))
-        units = _units(case.item)
+            kept = ready.kept_reasons(case, units)
+            return self.decision(case, False, (*barring, *kept) if kept else barring)
         if len(units) == 1:
-            ruling = ready.ruling(case, units[0], {}) or ready.silence(case)
+            ruling = ready.of_whole(case, units[0])
             return self.decision(case, ruling.removes, ruling.reasons)
         ready = ready.of_tags(case)
         rulings: list[tuple[str | None, Ruling]] = []
@@ -166,40 +172,45 @@ class Judge:
 
     def decide_again(self, ref: ObjectRef) -> Decision:
         """Return the decision of an object when all are judged."""
-        return self.decide(self.case(ref, self.survey.objects[ref]))
+        return self.decide(self.case(self.survey.objects[ref]))
 
-    @property
-    def acting(self) -> Mapping[ObjectRef, Object]:
-        """Every object that goes or loses tags."""
-        return self._going | self._untagged if self._untagged else self._going
+    def acting(self, kind: Kind) -> Mapping[str, Object]:
+        """Return every object of a kind that goes or loses tags, by id."""
+        return self._going[kind] | self._untagged if kind == "image" else self._going[kind]
 
     def held_by(self, ref: ObjectRef) -> Sequence[ObjectRef]:
         """Return the objects that an object holds."""
         return self._held_by.get(ref, ())
 
-    def case(self, ref: ObjectRef, item: Object) -> Case:
+    def case(self, item: Object) -> Case:
         """Return an object with what holds it, as far as is decided."""
-        holds = self._holds.get(ref)
-        by_builds = self._build_uses.get(ref, ()) if self._build_uses else ()
-        if not holds:
-            return Case(item, ref, (), (), by_builds, since_of(item, by_builds))
+        return self._case(id_of(item), item, self._ready(kind_of(item)))
+
+    def _case(self, own: str, item: Object, ready: OfKind) -> Case:
+        kind = ready.kind
+        holds = ready.holders.get(own)
+        by_builds = ready.build_uses.get(own, ()) if ready.build_uses else ()
+        if holds is None:
+            return Case(item, kind, own, (), (), by_builds, since_of(item, by_builds))
         gone = self._going
-        going = tuple([hold for hold in holds if hold.by in gone])
+        going = tuple([hold for hold in holds if hold.by.id in gone[hold.by.kind]])
         if not going:
-            return Case(item, ref, holds, (), by_builds, since_of(item, by_builds))
-        staying = tuple(hold for hold in holds if hold.by not in gone) if len(going) < len(holds) else ()
+            return Case(item, kind, own, holds, (), by_builds, since_of(item, by_builds))
+        staying: tuple[Holder, ...] = ()
+        if len(going) < len(holds):
+            staying = tuple([hold for hold in holds if hold.by.id not in gone[hold.by.kind]])
         used_until = tuple([hold.until for hold in going if hold.until is not None])
         is_known = len(used_until) == len(going) or all(hold.until or hold.by.kind != "container" for hold in going)
-        if ref.kind != "container" and not is_known:
+        if kind != "container" and not is_known:
             # Its last use is not known, and may have been a moment ago.
-            return Case(item, ref, staying, going, None, None)
+            return Case(item, kind, own, staying, going, None, None)
         used_until += by_builds
-        return Case(item, ref, staying, going, used_until, since_of(item, used_until))
+        return Case(item, kind, own, staying, going, used_until, since_of(item, used_until))
 
     def barring(self, case: Case, tags: Sequence[str] | None = None) -> tuple[Reason, ...]:
         """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep
         included; or that of some tags of an image, which stays."""
-        ready = self._ready(case.ref.kind)
+        ready = self._ready(case.kind)
         units = _units(case.item) if tags is None else tags
         return (*self._barring(case, ready), *ready.kept_reasons(case, units))
 
@@ -207,12 +218,12 @@ class Judge:
         """Return the decision, and remember what goes."""
         item, since = case.item, case.since
         if removes:
-            self._going[case.ref] = item
+            self._going[case.kind][case.id] = item
         elif untag:
-            self._untagged[case.ref] = item
+            self._untagged[case.id] = item
         return Decision(
-            kind=case.ref.kind,
-            id=case.ref.id,
+            kind=case.kind,
+            id=case.id,
             name=_name_left(item, untag) if untag else name_of(item),
             verdict="remove" if removes else "keep",
             size_bytes=self._size_of(item),
@@ -227,7 +238,7 @@ class Judge:
 
         Of a rule that keeps a part of it, one tag of an image, that is what it says.
         """
-        ready = self._ready(case.ref.kind)
+        ready = self._ready(case.kind)
         for rule in ready.rules:
             if not rule.units(case.item):
                 yield rule.test, None
@@ -236,11 +247,14 @@ class Judge:
             kept = tuple(reason for reason in every if reason.rule == rule.name)
             yield rule.test, Ruling(False, kept) if kept else rule.ruling(case)
 
-    def _barring(self, case: Case, ready: OfKind) -> Sequence[Reason]:
-        reasons = [*self._hard.of(case.ref, case.item, bool(case.staying or case.going))]
+    def _barring(self, case: Case, ready: OfKind) -> tuple[Reason, ...]:
+        own = case.id
+        # One after the other: of most objects nothing is to be said, of most others one thing.
+        reasons = ready.never_removed.get(own, ())
         if case.staying:
-            reasons += [hold.reason for hold in case.staying]
-        reasons += ready.protected.get(case.ref.id, ())
+            reasons += tuple([hold.reason for hold in case.staying])
+        if own in ready.protected:
+            reasons += ready.protected[own]
         if self._keeps_unseen:
             reasons += for_unseen_services(case.item)
         youngest = self._youngest
@@ -249,10 +263,8 @@ class Judge:
         ):
             against = youngest.against(case.item, case.since, case.used_until)
             if against is not None:
-                reasons.append(Reason(code=against.code, rule="protection", about=against.about))
-        if case.ref.kind not in self.policy.kinds:
-            reasons.append(self._not_asked_for)
-        return reasons
+                reasons += (Reason(code=against.code, rule="protection", about=against.about),)
+        return reasons if ready.is_asked_for else (*reasons, self._not_asked_for)
 
 
 def _name_left(item: Object, untag: tuple[str, ...]) -> str:

@@ -80,22 +80,27 @@ class RuleTest:
                 return Doubt(condition=row.key, excludes=True)
         return None
 
-    def why_not(self, item: Object) -> Reason:
-        """Return why it does not match an object."""
+    def why_not(self, item: Object) -> Reason | None:
+        """Return why it does not match an object; None where it does, an image where it matches any of its tags."""
         for row, test in self._wanted:
             if not test(item):
                 return self._lacks(row, item)
         for row, test in self._excluded:
             if test(item):
                 return self._excluded_by[row.field]
+        return self._why_not_by_name(item) if self.asks_of_tags else None
+
+    def _why_not_by_name(self, item: Object) -> Reason | None:
         names = names_of(item)
+        if len(names) > 1 and self.units(item):
+            return None
         for row, test in self._wanted_names:
-            if not any(test(name) for name in names):
+            if not any(map(test, names)):
                 return self._lacks(row, item)
         for row, test in self._excluded_names:
-            if any(test(name) for name in names):
+            if any(map(test, names)):
                 return self._excluded_by[row.field]
-        return self._no_single_tag
+        return self._no_single_tag if len(names) > 1 else None
 
     def _lacks(self, row: Condition, item: Object) -> Reason:
         has = None if row.has is None else row.has(item)

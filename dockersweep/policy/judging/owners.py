@@ -1,6 +1,7 @@
 """Whose an object is, where it is a compose project's: what people call it by."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from dockersweep.model.compose_labels import config_files_in, service_in
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Object, Volume
@@ -8,6 +9,8 @@ from dockersweep.model.last_use import KnownProject
 from dockersweep.model.reason import OfProject
 
 _NONE: Mapping[str, KnownProject] = {}
+MANY = 10_000
+"""For how many services answers are remembered: their objects share them."""
 
 
 def owner_of(item: Object, known: Mapping[str, KnownProject] = _NONE) -> OfProject | None:
@@ -19,16 +22,18 @@ def owner_of(item: Object, known: Mapping[str, KnownProject] = _NONE) -> OfProje
         return None
     if item.project is not None:
         known_files = known[item.project].config_files if item.project in known else ()
-        return OfProject(
-            project=item.project,
-            service=service_in(item.labels) or _service_of_last(item),
-            files=config_files_in(item.labels) or known_files,
-            how="certain",
-            lost_its_tag=type(item) is Image and not item.tags,
+        service = service_in(item.labels) or _service_of_last(item)
+        return _of(
+            item.project, service, config_files_in(item.labels) or known_files, type(item) is Image and not item.tags
         )
     if isinstance(item, Container | Image) and item.maybe_project is not None:
         return OfProject(project=item.maybe_project, service=service_in(item.labels), how="doubtful")
     return None
+
+
+@lru_cache(MANY)
+def _of(project: str, service: str | None, files: tuple[str, ...], lost_its_tag: bool) -> OfProject:
+    return OfProject(project=project, service=service, files=files, how="certain", lost_its_tag=lost_its_tag)
 
 
 def last_user_of(item: Object) -> OfProject | None:

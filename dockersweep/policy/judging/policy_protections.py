@@ -90,13 +90,13 @@ class PolicyProtections:
                 _group(how, [(by, one) for _, by, one in of_one]) for how, of_one in groupby(asked, itemgetter(0))
             ]
 
-    def of_kind(self, kind: Kind) -> Mapping[str, Sequence[Reason]]:
+    def of_kind(self, kind: Kind) -> Mapping[str, tuple[Reason, ...]]:
         """Return the protected objects of a kind, by id, each with a reason for every pattern that matches it."""
         found = self._found.get(kind)
         if found is None:
             needed = kind == "container" and self._keeps_init_containers
             found = self._found[kind] = dict(needed_to_start(self._inventory.containers)) if needed else {}
-            objects = list(objects_of(self._inventory, kind)) if self._groups[kind] else []
+            objects = objects_of(self._inventory, kind)
             for asked_for, may_match, each in self._groups[kind]:
                 for item in compress(objects, map(may_match, map(asked_for, objects))):
                     value = asked_for(item)

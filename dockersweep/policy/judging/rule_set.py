@@ -1,7 +1,7 @@
 """The rules of a policy, made ready to be asked of the objects of a survey, what those that keep count there, and what
 the policy protects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ class RuleSet:
         self.protected = PolicyProtections(policy.protections, survey.hard.services, survey.inventory)
         self._counted: dict[tuple[int, Kind], Counted] = {}
 
-    def protected_of(self, kind: Kind) -> Mapping[str, Sequence[Reason]]:
+    def protected_of(self, kind: Kind) -> Mapping[str, tuple[Reason, ...]]:
         """Return the objects of a kind that patterns of the policy or files protect, by id, with the reasons."""
         by_pattern = self.protected.of_kind(kind)
         if self._declared is None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import Image, Object, ObjectRef
+from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
 from dockersweep.model.reason import Fact, Reason, Recoverable
 from dockersweep.policy.judging.ages import Since
 from dockersweep.policy.judging.holders import Holder
@@ -25,13 +25,19 @@ class Case(Struct, frozen=True, gc=False):
     """One object, and what its age depends on."""
 
     item: Object
-    ref: ObjectRef
+    kind: Kind
+    id: str
     staying: tuple[Holder, ...]
     going: tuple[Holder, ...]
     """Those that hold it and go in the same plan."""
     used_until: tuple[datetime, ...] | None
     """When these last used it; None where that is not known of one of them."""
     since: Since | None
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object's reference."""
+        return ObjectRef(kind=self.kind, id=self.id)
 
     def age_seconds(self, now: datetime) -> int | None:
         """Return its age; None where that is not known."""
@@ -72,8 +78,10 @@ class ReadyRule(Struct, frozen=True):
             against = self.age.against(case.item, case.since, case.used_until)
             if against is not None:
                 return Reason(code=against.code, rule=self.name, about=against.about)
-        marked = None if self.marks is None else self.marks.of(case.ref)
-        return None if marked is None or marked.is_long_enough else marked.reason
+        if self.marks is None:
+            return None
+        marked = self.marks.of(case.ref)
+        return None if marked.is_long_enough else marked.reason
 
     def removal(self, case: Case) -> Ruling:
         """Return why it removes an object, where it has no objection."""
@@ -92,11 +100,22 @@ class ReadyRule(Struct, frozen=True):
 class OfKind(Struct, frozen=True):
     """What is asked of the objects of one kind, made ready."""
 
-    rules: Sequence[ReadyRule]
+    kind: Kind
+    holders: Mapping[str, tuple[Holder, ...]]
+    """What holds each of them, by id."""
+    build_uses: Mapping[str, tuple[datetime, ...]]
+    """When builds last used them, by id."""
+    never_removed: Mapping[str, tuple[Reason, ...]]
+    """What no policy removes, by id."""
+    protected: Mapping[str, tuple[Reason, ...]]
+    """What the policy protects, by id."""
+    is_asked_for: bool
+    """Whether the policy is for this kind."""
     kept: Mapping[Unit, Sequence[Reason]]
     """What rules keep, and what the engine refused."""
-    protected: Mapping[str, Sequence[Reason]]
-    """What the policy protects, by id."""
+    rules: Sequence[ReadyRule]
+    silences: dict[tuple[Reason, ...], tuple[Reason, ...]]
+    """Why no rule matches an object: most objects share this with many others."""
 
     def of_tags(self, case: Case) -> "OfKind":
         """Return the same for one image with several tags, of which there may be thousands: what each rule matches of
@@ -110,7 +129,7 @@ class OfKind(Struct, frozen=True):
 
         What the rules before it have against that is added to `objections`.
         """
-        if self.kept and (case.ref.id, unit) in self.kept:
+        if self.kept and (case.id, unit) in self.kept:
             return None
         item = case.item
         for rule in self.rules:
@@ -120,6 +139,31 @@ class OfKind(Struct, frozen=True):
                     return rule
                 objections.append(objection)
         return None
+
+    def of_whole(self, case: Case, unit: str | None) -> Ruling:
+        """Return what the rules say of an object that is judged as a whole: of all but images with several tags.
+
+        `unit` is its one tag, or None.
+        """
+        if self.kept and (case.id, unit) in self.kept:
+            return Ruling(False, tuple(self.kept[case.id, unit]))
+        silence: list[Reason] = []
+        objections: list[Reason] = []
+        for rule in self.rules:
+            why_not = rule.test.why_not(case.item)
+            if why_not is not None:
+                silence.append(why_not)
+                continue
+            objection = rule.objection(case)
+            if objection is None:
+                return rule.removal(case)
+            objections.append(objection)
+        # Where one rule matches it, what others match says nothing.
+        return Ruling(False, tuple(objections) if objections else self._shared(silence))
+
+    def _shared(self, silence: Sequence[Reason]) -> tuple[Reason, ...]:
+        reasons = tuple(silence) or (NOT_NAMED,)
+        return self.silences.setdefault(reasons, reasons)
 
     def ruling(self, case: Case, unit: str | None, removals: dict[str, Ruling]) -> Ruling | None:
         """Return whether a rule removes it, with the reasons of that rule, or of all that keep or do not remove it.
@@ -134,34 +178,31 @@ class OfKind(Struct, frozen=True):
                 removals[rule.name] = rule.removal(case)
             return removals[rule.name]
         # Where one rule matches it, what others match says nothing.
-        against = objections or self.kept.get((case.ref.id, unit))
+        against = objections or self.kept.get((case.id, unit))
         return Ruling(False, tuple(against)) if against else None
 
     def silence(self, case: Case) -> Ruling:
-        """Return why no rule says anything of an object, or of some tags of an image."""
+        """Return why no rule says anything of some tags of an image."""
         item = case.item
-        has_others = type(item) is Image and len(item.tags) > 1
-        reasons = [
-            rule.test.other_tags_only if has_others and rule.units(item) else rule.test.why_not(item)
-            for rule in self.rules
-        ]
+        reasons = [rule.test.why_not(item) or rule.test.other_tags_only for rule in self.rules]
         return Ruling(False, tuple(reasons) or (NOT_NAMED,))
 
     def kept_reasons(self, case: Case, units: Sequence[str | None]) -> Sequence[Reason]:
         """Return why an object is kept by any of these tags, or as one without any."""
-        return [reason for unit in units for reason in self.kept.get((case.ref.id, unit), ())] if self.kept else ()
+        return [reason for unit in units for reason in self.kept.get((case.id, unit), ())] if self.kept else ()
 
 
 def released(case: Case, rule: str) -> Sequence[Reason]:
     """Return what else is to be said of an object that goes."""
+    item = case.item
     reasons = [Reason(code="released", rule=rule, about=hold.about) for hold in case.going] if case.going else []
-    if type(case.item) is Image and case.item.in_registry and not case.item.tags:
+    if type(item) is Image and item.in_registry and not item.tags:
         # The containerd store forgets by which name an image was pulled when its tag moves on.
-        reasons.append(Reason(code="recoverable", rule=rule, about=_recoverable(case.item)))
-    if type(case.item) is Image and case.item.in_registry is False and case.item.tags:
+        reasons.append(Reason(code="recoverable", rule=rule, about=_recoverable(item)))
+    if type(item) is Image and item.in_registry is False and item.tags:
         # What builds leave without a tag is nobody's loss.
         reasons.append(Reason(code="only-here", rule=rule, about=_ONLY_HERE))
-    owner = owner_of(case.item)
+    owner = owner_of(item)
     if owner is not None:
         reasons.append(Reason(code="project", rule=rule, about=owner))
     return reasons

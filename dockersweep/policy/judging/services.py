@@ -68,10 +68,9 @@ def may_be_named(item: Object) -> bool:
     )
 
 
-def for_unseen_services(item: Object) -> Iterator[Reason]:
-    """Yield why an object stays where the services of the swarm cannot be seen."""
-    if may_be_named(item):
-        yield _UNSEEN
+def for_unseen_services(item: Object) -> tuple[Reason, ...]:
+    """Return why an object stays where the services of the swarm cannot be seen."""
+    return (_UNSEEN,) if may_be_named(item) else ()
 
 
 class ServicesNow:

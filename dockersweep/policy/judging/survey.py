@@ -1,14 +1,15 @@
 """One inventory at one instant, and all that follows from it alone, whatever a policy says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Inventory, Object, ObjectRef
-from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.inventory import Inventory, Kind, Object, ObjectRef
+from dockersweep.model.naming import objects_of, ref_of, size_of
+from dockersweep.model.reason import Reason
 from dockersweep.model.storage import SizeBase
 from dockersweep.policy.bytes.layer_graph import LayerGraph, find_layer_graph
 from dockersweep.policy.bytes.reclaim import Reclaim
@@ -84,6 +85,11 @@ class Survey(Struct, frozen=True, dict=True):
         """The size of each object."""
         return Sizes(self.layer_graph if self.size_base == "disk" else None)
 
+    @property
+    def size_of(self) -> Callable[[Object], int | None]:
+        """Returns the size of an object in bytes, None where it is not known."""
+        return size_of if self.size_base == "lengths" else self.sizes.of
+
     @cached_property
     def layer_graph(self) -> LayerGraph:
         """What stands on what."""
@@ -117,15 +123,21 @@ class Survey(Struct, frozen=True, dict=True):
         """For which time uses would have been noticed."""
         return Watch(self.inventory)
 
+    def never_removed(self, kind: Kind) -> Mapping[str, tuple[Reason, ...]]:
+        """Return why objects of a kind stay whatever a policy says, by id; not for what holds them."""
+        return self.hard.of_kind(kind, self.holders.of_kind(kind))
+
     @cached_property
-    def build_uses(self) -> Mapping[ObjectRef, tuple[datetime, ...]]:
-        """When builds last used images, where that is known."""
-        found = build_uses(self.inventory)
-        return {ObjectRef(kind="image", id=image): (instant,) for image, instant in found.items()}
+    def _build_uses(self) -> Mapping[str, tuple[datetime, ...]]:
+        return {image: (instant,) for image, instant in build_uses(self.inventory).items()}
+
+    def build_uses(self, kind: Kind) -> Mapping[str, tuple[datetime, ...]]:
+        """Return when builds last used objects of a kind, by id and where that is known: only images are."""
+        return self._build_uses if kind == "image" else {}
 
     def since(self, ref: ObjectRef, item: Object) -> Since | None:
         """Return since when an object that nothing holds is of no use; None where nothing tells."""
-        return since_of(item, self.build_uses.get(ref, ()))
+        return since_of(item, self.build_uses(ref.kind).get(ref.id, ()))
 
     @property
     def in_use(self) -> frozenset[ObjectRef]:
@@ -135,7 +147,7 @@ class Survey(Struct, frozen=True, dict=True):
     @property
     def facts(self) -> ConditionFacts:
         """What conditions of rules ask for that no object tells by itself."""
-        return ConditionFacts(self.sizes.of, self.hard.services.names, self.is_declared)
+        return ConditionFacts(self.size_of, self.hard.services.names, self.is_declared)
 
     def retold(self, inventory: Inventory) -> "Survey":
         """Return the survey of the same objects, with what the ledger remembers of them or their tags in another order.
@@ -162,5 +174,5 @@ class Survey(Struct, frozen=True, dict=True):
 
 
 _OF_NAMES_AND_SIZES = (
-    "holders", "hard", "declared", "unused", "sizes", "totals", "layer_graph", "on_disks", "reclaim", "build_uses",
+    "holders", "hard", "declared", "unused", "sizes", "totals", "layer_graph", "on_disks", "reclaim", "_build_uses",
 )  # fmt: skip

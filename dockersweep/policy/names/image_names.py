@@ -24,6 +24,10 @@ class ImageNames:
         return ids
 
     @cached_property
+    def _whole_ids(self) -> frozenset[str]:
+        return frozenset(image.id for image in self._images)
+
+    @cached_property
     def _ids(self) -> ImageIds:
         return ImageIds(image.id for image in self._images)
 
@@ -33,6 +37,8 @@ class ImageNames:
 
     def held_by(self, container: Container) -> Collection[str]:
         """Return the ids of the images that it was made of."""
+        if container.image_id in self._whole_ids:
+            return (container.image_id,)
         return self._by_name.get(container.image_id or "") or self._named(container.image)
 
     def meant_by(self, reference: str) -> tuple[Collection[str], Iterable[str]]:

@@ -1,6 +1,8 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TypeVar
 
 from msgspec import Struct
@@ -14,10 +16,11 @@ from dockersweep.policy.judging.foreseen import Foreseen
 from dockersweep.policy.judging.holders import Holders
 from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.order import ORDER, after_holders
+from dockersweep.policy.judging.rulings import Case
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone, exceeded
 
-T = TypeVar("T")
+T = TypeVar("T", Case, Decision)
 
 
 def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE, asked_before: Collection[str] = ()) -> Plan:
@@ -57,15 +60,17 @@ def with_target(
     return decide_for_target(judge, judge.policy.target, by_rules, again=asked_before)
 
 
-def oldest_first(steps: Iterable[tuple[int | None, ObjectRef, T]], holders: Holders) -> Iterator[tuple[ObjectRef, T]]:
-    """Yield objects of these ages in the order of a plan: one that is cut short has then removed what was of no use for
-    the longest."""
-    of_kind: dict[Kind, list[tuple[int, str, ObjectRef, T]]] = {kind: [] for kind in ORDER}
-    for age, ref, step in steps:
-        of_kind[ref.kind].append((-(age or 0), ref.id, ref, step))
-    for placed in of_kind.values():
-        placed.sort()
-        yield from after_holders({ref: step for _, _, ref, step in placed}, holders)
+def oldest_first(steps: Iterable[T], age_of: Callable[[T], int | None], holders: Holders) -> Iterator[T]:
+    """Yield objects in the order of a plan: one that is cut short has then removed what was of no use for the
+    longest."""
+    of_kind: dict[Kind, list[T]] = {kind: [] for kind in ORDER}
+    for step in steps:
+        of_kind[step.kind].append(step)
+    for kind, placed in of_kind.items():
+        placed.sort(key=attrgetter("id"))
+        placed.sort(key=lambda step: -(age_of(step) or 0))
+        for _, step in after_holders(kind, {step.id: step for step in placed}, holders):
+            yield step
 
 
 def plan_of_decisions(
@@ -81,7 +86,7 @@ def plan_of_decisions(
         now=survey.now,
         policy=judge.policy,
         decisions=decisions,
-        removals=tuple(_removals(outline.steps, outline.prediction, survey)),
+        removals=tuple(_removals(outline, judge)),
         reclaim=outline.prediction.total,
         limits=outline.limits,
         warnings=outline.warnings,
@@ -95,8 +100,9 @@ def plan_of_decisions(
 def outline_of(judge: Judge, decisions: tuple[Decision, ...], before: Gone = NOTHING_GONE) -> "Outline":
     """Return what carrying out decisions would free, without each removal."""
     survey = judge.survey
-    steps = list(_steps(judge, decisions))
-    going = [ref for ref, step in steps if step.decision.verdict == "remove"]
+    acting = [one for one in decisions if one.verdict == "remove" or one.untag]
+    steps = list(oldest_first(acting, attrgetter("age_seconds"), survey.holders))
+    going = [step.ref for step in steps if step.verdict == "remove"]
     prediction = survey.reclaim.in_order(going)
     return Outline(
         steps=steps,
@@ -117,17 +123,11 @@ def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
         yield ScanWarning(about=f"{pattern.source} {pattern.pattern}", text="matches nothing here")
 
 
-class _Step(Struct, frozen=True, gc=False):
-    """An object that goes, or of which tags go."""
-
-    item: Object
-    decision: Decision
-
-
 class Outline(Struct, frozen=True):
     """What a plan comes to."""
 
-    steps: list[tuple[ObjectRef, _Step]]
+    steps: list[Decision]
+    """Those of what goes, or loses tags, in order."""
     going: list[ObjectRef]
     """The objects that go, in order."""
     prediction: Prediction
@@ -136,38 +136,31 @@ class Outline(Struct, frozen=True):
     warnings: tuple[ScanWarning, ...]
 
 
-def _steps(judge: Judge, decisions: tuple[Decision, ...]) -> Iterator[tuple[ObjectRef, _Step]]:
-    """Return what is to be done, in order."""
-    items = judge.acting
-    acting = [(ref, one) for one in decisions if one.verdict == "remove" or one.untag for ref in (one.ref,)]
-    steps = ((one.age_seconds, ref, _Step(items[ref], one)) for ref, one in acting)
-    return oldest_first(steps, judge.survey.holders)
-
-
-def _removals(steps: Iterable[tuple[ObjectRef, _Step]], prediction: Prediction, survey: Survey) -> Iterator[Removal]:
+def _removals(outline: Outline, judge: Judge) -> Iterator[Removal]:
     """Yield the removals of all steps; the prediction is of the objects that go, in the same order."""
-    predicted = zip(prediction.rows, prediction.nodes, strict=True)
-    holders, reclaim = survey.holders, survey.reclaim
-    for ref, step in steps:
-        item, decision = step.item, step.decision
-        held_by = holders.get(ref)
-        after = tuple([hold.by for hold in held_by]) if held_by else ()
-        if type(item) is Image:
-            # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has
-            # several (engine-api.md §4).
-            yield from _untags(item, decision.untag or item.tags[:0:-1], after)
-        if decision.verdict == "remove":
-            row, node = next(predicted)
-            yield Removal(
-                kind=ref.kind,
-                id=ref.id,
-                name=decision.name,
-                action="remove",
-                fingerprint=_last_fingerprint(item),
-                reclaim=row,
-                after=after,
-                reclaim_alone=reclaim.node_alone(node, row),
-            )
+    reclaim = judge.survey.reclaim
+    predicted = zip(outline.prediction.rows, outline.prediction.nodes, strict=True)
+    for kind, steps in groupby(outline.steps, attrgetter("kind")):
+        items, holders = judge.acting(kind), judge.survey.holders.of_kind(kind)
+        for step in steps:
+            item = items[step.id]
+            after = tuple([hold.by for hold in holders[step.id]]) if step.id in holders else ()
+            if type(item) is Image:
+                # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has
+                # several (engine-api.md §4).
+                yield from _untags(item, step.untag or item.tags[:0:-1], after)
+            if step.verdict == "remove":
+                row, node = next(predicted)
+                yield Removal(
+                    kind=kind,
+                    id=step.id,
+                    name=step.name,
+                    action="remove",
+                    fingerprint=_last_fingerprint(item),
+                    reclaim=row,
+                    after=after,
+                    reclaim_alone=reclaim.node_alone(node, row),
+                )
 
 
 def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) -> Iterator[Removal]:

@@ -58,9 +58,9 @@ def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
     settled: list[tuple[Removal, Outcome]] = []
     decisions: list[Decision] = []
     for kind in ORDER:
-        for ref, item in check.judge.holders_first(kind):
-            removals = wanted.pop(ref, ())
-            case = check.judge.case(ref, item)
+        for _, item in check.judge.holders_first(kind):
+            case = check.judge.case(item)
+            removals = wanted.pop(case.ref, ())
             why_not = check.why_not(case, removals) if removals else None
             if removals and why_not is None:
                 decisions.append(check.goes(case, removals))

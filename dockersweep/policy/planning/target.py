@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Container, Image, Network, Object, ObjectRef, Volume
-from dockersweep.model.naming import by_ref, objects_of
+from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import Decision, TargetVerdict
 from dockersweep.model.policy import SPACE_TARGET, Remove, Target
 from dockersweep.model.reason import Fact, ForSpace, OnlyByRule, Reason
@@ -84,11 +84,11 @@ class _Choice:
             self._take([item for item in self._inventory.images if _is_local(item)])
         for ref, left in self._holders_left.items():
             if left:
-                self.decisions[ref] = self._judge.decide(self._judge.case(ref, self._objects[ref]))
+                self.decisions[ref] = self._judge.decide(self._judge.case(self._objects[ref]))
 
     def _take(self, objects: Sequence[Object]) -> None:
         """Let objects of one kind go, the least recently used first; what one held can go after it."""
-        listed = by_ref(objects)
+        listed = {ref_of(item): item for item in objects}
         waiting = [entry for ref in listed if (entry := self._entry(ref, listed)) is not None]
         heapify(waiting)
         passed_over: list[Case] = []
@@ -123,7 +123,7 @@ class _Choice:
         """Return the place of an object in the order, None where it may not go."""
         if ref not in listed or self.decisions[ref].verdict == "remove":
             return None
-        case = self._judge.case(ref, listed[ref])
+        case = self._judge.case(listed[ref])
         if self._judge.barring(case):
             return None
         objection = self._objection(case)
@@ -159,7 +159,7 @@ class _Choice:
             ref, gone = waiting.pop()
             if ref not in self._objects or self.decisions[ref].verdict == "remove" or self._is_still_held(ref, gone):
                 continue
-            self.decisions[ref] = self._judge.decide(self._judge.case(ref, self._objects[ref]))
+            self.decisions[ref] = self._judge.decide(self._judge.case(self._objects[ref]))
             if self.decisions[ref].verdict == "remove":
                 self._steps.add(ref)
                 waiting += [(held, ref) for held in self._judge.held_by(ref)]
@@ -175,7 +175,7 @@ class _Choice:
         """
         left = self._holders_left.get(ref)
         if left is None:
-            staying = self._judge.case(ref, self._objects[ref]).staying
+            staying = self._judge.case(self._objects[ref]).staying
             left = self._holders_left[ref] = {hold.by for hold in staying}
         left.discard(gone)
         return bool(left)
