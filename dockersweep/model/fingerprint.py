@@ -4,6 +4,9 @@ The scan and the look just before a removal make the same nouns, so both fingerp
 """
 
 from collections.abc import Collection
+from datetime import UTC
+
+from msgspec.json import encode
 
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
 from dockersweep.model.plan import Fingerprint
@@ -11,7 +14,11 @@ from dockersweep.model.quantities import Instant
 
 
 def _text(instant: Instant | None) -> str | None:
-    return None if instant is None else instant.isoformat()
+    """Return what isoformat() writes, which takes as long as all the rest of a fingerprint."""
+    if instant is None or instant.tzinfo is not UTC:
+        return None if instant is None else instant.isoformat()
+    # It ends with a Z, and stands between quotation marks.
+    return f"{encode(instant)[1:-2].decode()}+00:00"
 
 
 def fingerprint_of(subject: Object) -> Fingerprint:

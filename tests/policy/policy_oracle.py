@@ -23,8 +23,9 @@ from dockersweep.model.inventory import (
 from dockersweep.model.naming import id_of, kind_of, objects_of, ref_of
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy, Remove, Rule
-from dockersweep.policy.judging.holders import Holder, find_holders
+from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.services import ServiceHolds
+from dockersweep.policy.judging.survey import Survey
 from dockersweep.units import Age
 from tests.policy.oracle_matching import fits, is_doubtful, is_protected, matches
 from tests.policy.oracle_retention import retained
@@ -102,7 +103,7 @@ class _Oracle:
         self.inventory = inventory
         self.policy = policy
         self.now = now
-        self.holds = find_holders(inventory, now)
+        self.holds = Survey(inventory, now).holders
         self.services = ServiceHolds(inventory)
         self.objects = {ref_of(seen): seen for seen in objects_of(inventory)}
         self.known: dict[ObjectRef, OracleVerdict] = {}

@@ -10,8 +10,8 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import DiskMeasurement, Outcome, Status
 from dockersweep.policy.bytes import layer_graph
 from dockersweep.policy.bytes.freed import disagree, exact_parts, freed_on_disks, prediction_of, reckon
-from dockersweep.policy.bytes.layer_graph import find_layer_graph
 from dockersweep.policy.bytes.on_disks import OnDisks
+from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.units import parse_age
 from tests.policy.test_reclaim import part, stored
@@ -167,7 +167,7 @@ APART = msgspec.structs.replace(
 
 
 def on_each(measured: DiskMeasurement | None, *outcomes: Outcome) -> list[int | None]:
-    on_disks = OnDisks(APART, find_layer_graph(APART))
+    on_disks = OnDisks(APART, Survey(APART, NOW).layer_graph)
     found = freed_on_disks(on_disks, outcomes, prediction_of(reclaim_of(APART), outcomes), measured)
     assert not found or [one.disk for one in found] == ["/var/lib/docker", "/var/lib/docker/volumes", "/srv"]
     return [one.measured_bytes for one in found]

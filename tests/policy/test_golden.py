@@ -23,12 +23,12 @@ from dockersweep.model.inventory import (
     ObjectRef,
     Volume,
 )
-from dockersweep.model.naming import id_of, objects_of, ref_of
+from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import Plan
 from dockersweep.policy.judging.hard_protections import SWARM_TASK
-from dockersweep.policy.judging.holders import find_holders
 from dockersweep.policy.judging.policy_protections import PolicyProtections
 from dockersweep.policy.judging.services import ServiceHolds
+from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.testing.cases import CaseRun
 from dockersweep.words.documents import write_document
 from dockersweep.words.reasons import reason_text
@@ -70,14 +70,15 @@ def every_object_has_one_decision_with_reasons(run: CaseRun) -> None:
 
 def nothing_is_removed_that_must_stay(run: CaseRun) -> None:
     going = gone(run)
-    protected = PolicyProtections(run.policy.protections, ServiceHolds(run.inventory), run.inventory)
-    for held, holds in find_holders(run.inventory, run.plan.now).items():
+    survey = Survey(run.inventory, run.plan.now)
+    protected = PolicyProtections(run.policy.protections, ServiceHolds(run.inventory), survey.listing)
+    for held, holds in survey.holders.items():
         assert held not in going or all(hold.by in going for hold in holds), f"{held} is in use"
     for seen in objects_of(run.inventory):
         decision = next(one for one in run.plan.decisions if (one.kind, one.id) == (ref_of(seen).kind, ref_of(seen).id))
         if decision.verdict == "keep" and not decision.untag:
             continue
-        assert id_of(seen) not in protected.of_kind(decision.kind)
+        assert survey.listing.place(ref_of(seen)) not in protected.of_kind(decision.kind)
         assert decision.kind in run.policy.kinds
         if decision.verdict == "remove":
             assert not {one.code for one in decision.reasons} & {"kept", "in-use", "protected", "too-young"}
@@ -140,7 +141,7 @@ def after(run: CaseRun) -> Inventory:
         return replace(image, tags=tuple(tag for tag in image.tags if tag not in untag[image.id]))
 
     # The ledger knows since when what a removed container held is unused.
-    holders = find_holders(seen, run.plan.now)
+    holders = Survey(seen, run.plan.now).holders
     freed = {held for held, holds in holders.items() if any(hold.by in going for hold in holds)}
 
     def unused(items: tuple[Held, ...]) -> tuple[Held, ...]:

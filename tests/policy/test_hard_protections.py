@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from dockersweep.model.external import ExternalContainer
 from dockersweep.model.inventory import Service, ServiceSpec
 from dockersweep.model.naming import ref_of
-from dockersweep.policy.judging.hard_protections import HardProtections
-from tests.rig.inventories import ago, image, inventory, volume
+from dockersweep.policy.judging.survey import Survey
+from tests.rig.inventories import NOW, ago, image, inventory, volume
 
 
 def test_who_holds_an_object_is_named_in_order_and_for_its_kind_alone() -> None:
@@ -15,7 +15,7 @@ def test_who_holds_an_object_is_named_in_order_and_for_its_kind_alone() -> None:
     service = Service(id="s", name="web", mode="replicated", spec=ServiceSpec(images=held.tags))
     tool = ExternalContainer(id="t", name="build", image_id=held.id, tool="podman build", created_at=ago(hours=1))
     there = replace(inventory(held, namesake), services=(service,), external=(tool,))
-    hard = HardProtections(there)
+    hard = Survey(there, NOW).hard
     codes = [reason.code for reason in hard.of(ref_of(held), held, False)]
     assert codes == ["service", "kubelet", "read-only", "external"]
     assert list(hard.by_others) == [ref_of(held)]

@@ -9,7 +9,6 @@ from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Inventory, Object
 from dockersweep.model.naming import ref_of
 from dockersweep.model.storage import Part
-from dockersweep.policy.bytes.layer_graph import find_layer_graph
 from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.judging.survey import Survey
 from tests.policy.test_reclaim import stored
@@ -53,7 +52,7 @@ ON_THREE = lying(
 
 
 def where(seen: Inventory, item: Object) -> list[int]:
-    on_disks = OnDisks(seen, find_layer_graph(seen))
+    on_disks = OnDisks(seen, Survey(seen, NOW).layer_graph)
     return [disk for disk in range(len(seen.disks)) if on_disks.has(ref_of(item), disk)]
 
 
@@ -63,7 +62,7 @@ def test_an_object_lies_where_anything_does_that_it_stands_on(item: Object, disk
 
 
 def test_kinds_lie_where_their_objects_do() -> None:
-    on_disks = OnDisks(ON_THREE, find_layer_graph(ON_THREE))
+    on_disks = OnDisks(ON_THREE, Survey(ON_THREE, NOW).layer_graph)
     assert on_disks.of_kinds(["image", "build-cache"]) == (2,)
     assert on_disks.of_kinds(["volume", "image"]) == (1, 2)
     assert on_disks.of_kinds(["container"]) == (0, 2)

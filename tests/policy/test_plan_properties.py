@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from dockersweep.model.inventory import KINDS, Inventory, Object, ObjectRef
 from dockersweep.model.naming import objects_of, ref_of, size_of
 from dockersweep.model.plan import Plan
-from dockersweep.policy.judging.holders import find_holders
 from dockersweep.policy.judging.order import ORDER
+from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.units import parse_age
 from dockersweep.words.reasons import reason_text
@@ -138,7 +138,7 @@ def test_every_object_has_one_decision_and_every_decision_a_reason(seen: Invento
 @of_any_plan
 def test_nothing_that_a_survivor_references_goes(seen: Inventory, flags: PolicyFlags) -> None:
     gone = going(plan_by_flags(seen, flags))
-    for held, holders in find_holders(seen, NOW).items():
+    for held, holders in Survey(seen, NOW).holders.items():
         if held in gone:
             assert all(hold.by in gone for hold in holders)
 

@@ -12,7 +12,6 @@ from dockersweep.model.inventory import Image, Inventory, Network, Object, Objec
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Plan
 from dockersweep.model.policy import Keep, LimitSettings, Policy, Protections, Rule
-from dockersweep.policy.judging.holders import find_holders
 from dockersweep.policy.judging.judge import Judge
 from dockersweep.policy.judging.order import ORDER
 from dockersweep.policy.judging.survey import Survey
@@ -65,7 +64,7 @@ def test_verdicts_alone_are_those_of_the_decisions(seen: Inventory, policy: Poli
     if policy.target is None:
         ordered = [one.ref for one in plan.removals if one.action == "remove"]
         cases = Judge(survey, policy).let_go_all()
-        in_order = oldest_first(cases, lambda case: case.age_seconds(NOW), survey.holders)
+        in_order = oldest_first(cases, lambda case: case.age_seconds(NOW), survey)
         assert [case.ref for case in in_order] == ordered
 
 
@@ -90,7 +89,7 @@ def test_keep_and_remove_share_the_inventory_out_and_everything_has_its_reasons(
 @some
 def test_nothing_goes_that_a_survivor_holds_or_that_is_protected_or_too_young(seen: Inventory, policy: Policy) -> None:
     decisions = {one.ref: one for one in plan_of(seen, policy, NOW).decisions}
-    holds = find_holders(seen, NOW)
+    holds = Survey(seen, NOW).holders
     forbidden = Forbidden(seen, policy, NOW)
     for one in objects_of(seen):
         decision = decisions[ref_of(one)]
@@ -183,7 +182,7 @@ def after_a_perfect_run(seen: Inventory, plan: Plan) -> Inventory:
     """Return what is left: the ledger and the engine know that what a removed container held is no longer used."""
     gone = going(plan.decisions)
     untagged = {one.id: set(one.untag) for one in plan.decisions}
-    holds = find_holders(seen, NOW)
+    holds = Survey(seen, NOW).holders
     rest: list[Object] = []
     for one in objects_of(seen):
         if ref_of(one) in gone:
@@ -225,7 +224,7 @@ def test_removals_come_in_order_and_an_untag_step_expects_just_the_tags_left(see
     assert kinds == sorted(kinds)
     tags = {one.id: list(one.tags) for one in seen.images}
     untag = {one.id: list(one.untag) for one in plan.decisions}
-    holds = find_holders(seen, NOW)
+    holds = Survey(seen, NOW).holders
     done: set[ObjectRef] = set()
     for step in plan.removals:
         held_by = {hold.by for hold in holds.get(step.ref, ())}

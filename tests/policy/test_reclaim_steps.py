@@ -12,7 +12,7 @@ from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.storage import Part, Storage
-from dockersweep.policy.bytes.layer_graph import find_layer_graph
+from dockersweep.policy.judging.survey import Survey
 from tests.policy.test_reclaim import (
     BASE,
     CHAIN,
@@ -28,7 +28,7 @@ from tests.policy.test_reclaim import (
     worlds,
 )
 from tests.rig.examples import examples
-from tests.rig.inventories import reclaim_of, volume
+from tests.rig.inventories import NOW, reclaim_of, volume
 
 
 def with_unknown(world: World, unknown: Sequence[int]) -> World:
@@ -83,7 +83,7 @@ def test_each_step_has_the_total_of_all_up_to_it(world: World, data: st.DataObje
 @examples(100)
 def test_what_is_freed_on_each_disk_adds_up(world: World, data: st.DataObject) -> None:
     reclaim = predicting(world)
-    graph = find_layer_graph(world.seen)
+    graph = Survey(world.seen, NOW).layer_graph
     disks = data.draw(st.lists(st.integers(0, 2), min_size=len(graph.parts), max_size=len(graph.parts)))
     steps = reclaim.steps(disks)
     for ref in permuted(data, world):
@@ -97,7 +97,7 @@ def test_what_is_freed_on_each_disk_adds_up(world: World, data: st.DataObject) -
 
 def test_a_layer_counts_on_the_disk_that_it_lies_on() -> None:
     seen = stored(OLD, volume("v"), parts=[*CHAIN, part("volume:v", size=7)])
-    places = {part.id: number for number, part in enumerate(find_layer_graph(seen).parts)}
+    places = {part.id: number for number, part in enumerate(Survey(seen, NOW).layer_graph.parts)}
     steps = reclaim_of(seen).steps([place == places["volume:v"] for place in places.values()])
     steps.add(ObjectRef(kind="volume", id="v"))
     assert [(steps.on_disk(disk).low_bytes, steps.on_disk(disk).high_bytes) for disk in (0, 1)] == [(0, 0), (7, 7)]

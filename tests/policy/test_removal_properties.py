@@ -13,7 +13,6 @@ from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.plan import NOTHING
 from dockersweep.model.policy import Policy
-from dockersweep.policy.judging.holders import find_holders
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.saved_plan import what_may_go
 from tests.policy.inventory_strategies import INVENTORIES
@@ -73,5 +72,5 @@ def test_of_a_saved_plan_nothing_goes_on_another_day_that_it_does_not_name_or_th
     assert goes | settled == named
     assert not goes & settled
     gone = {one.ref for one in permitted.plan.decisions if one.verdict == "remove"}
-    holds = find_holders(now, NOW)
+    holds = Survey(now, NOW).holders
     assert all(hold.by in gone for ref in gone for hold in holds.get(ref, ()))

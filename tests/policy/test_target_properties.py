@@ -9,7 +9,7 @@ from dockersweep.model.inventory import KINDS, Image, Inventory, Object, Volume
 from dockersweep.model.naming import kind_of, objects_of, ref_of
 from dockersweep.model.plan import Decision, Plan
 from dockersweep.model.policy import Policy, Target
-from dockersweep.policy.judging.holders import find_holders
+from dockersweep.policy.judging.survey import Survey
 from tests.policy.inventory_strategies import FULL_INVENTORIES, VOLUMES_DISK
 from tests.policy.policy_oracle import Forbidden, going, is_told_as_old_as
 from tests.policy.policy_strategies import LENIENT_POLICIES, TARGETS, some
@@ -104,7 +104,7 @@ def test_the_least_recently_used_goes_first(seen: Inventory, policy: Policy, tar
     plan = plan_of(seen, policy, NOW)
     objects = {ref_of(one): one for one in objects_of(seen)}
     chosen = {one.ref: one for one in for_space(plan)}
-    holds = find_holders(seen, NOW)
+    holds = Survey(seen, NOW).holders
     for stays in enough_without(plan):
         ref = stays.ref
         if any(hold.by in chosen for hold in holds.get(ref, ())):

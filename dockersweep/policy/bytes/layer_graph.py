@@ -23,7 +23,8 @@ from dockersweep.model.inventory import (
     ObjectRef,
     Volume,
 )
-from dockersweep.model.naming import by_id, id_of, kind_of, objects_of
+from dockersweep.model.listed import Listed, Listing
+from dockersweep.model.naming import id_of, kind_of
 from dockersweep.model.storage import Part
 from dockersweep.policy.bytes.cache_layers import exclusive_bytes, may_hold
 from dockersweep.policy.names.image_names import ImageNames
@@ -42,8 +43,10 @@ _SHARED_PREFIXES = ("layer:", "blob:", "snapshot:")
 class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what is computed once.
     """The graph. Nodes are numbers: first the parts that the storage tells of, then all else."""
 
-    nodes: Mapping[Kind, Mapping[str, int]]
-    """The nodes of the objects by their kinds and ids, in the order of the inventory."""
+    places: Mapping[Kind, Mapping[str, int]]
+    """The places of the objects of each kind, by id."""
+    nodes: Mapping[Kind, Sequence[int]]
+    """The nodes of the objects of each kind, by their places."""
     told: tuple[Part, ...]
     others: tuple[Object | str, ...]
     """What the other nodes are: objects that the storage does not tell of, and ids of what stands for many parts."""
@@ -57,11 +60,18 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
 
     def node_of(self, ref: ObjectRef) -> int | None:
         """Return the node of an object; None where the inventory does not have it."""
-        return self.nodes[ref.kind].get(ref.id)
+        place = self.places[ref.kind].get(ref.id)
+        return None if place is None else self.nodes[ref.kind][place]
+
+    def nodes_of(self, refs: Sequence[ObjectRef]) -> list[int | None]:
+        """Return the same of many objects."""
+        places, nodes = self.places, self.nodes
+        found = [places[ref.kind].get(ref.id) for ref in refs]
+        return [None if place is None else nodes[ref.kind][place] for ref, place in zip(refs, found, strict=True)]
 
     def of_objects(self) -> Iterator[int]:
         """Yield the nodes of all objects, in the order of the inventory."""
-        return chain.from_iterable(of_kind.values() for of_kind in self.nodes.values())
+        return chain.from_iterable(self.nodes.values())
 
     def part_id(self, node: int) -> str:
         """Return the id of a part."""
@@ -79,7 +89,7 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
         return Part(id=_id_of_other(other), low_bytes=self.low[node], high_bytes=self.high[node], folder=folder)
 
 
-EMPTY_GRAPH = LayerGraph({kind: {} for kind in KINDS}, (), (), False, (), (), (), {})
+EMPTY_GRAPH = LayerGraph({kind: {} for kind in KINDS}, dict.fromkeys(KINDS, ()), (), (), False, (), (), (), {})
 
 
 class _Untold(NamedTuple):
@@ -97,26 +107,29 @@ _Hold = Callable[[Any], _Untold]
 """Returns what an object holds of which the storage does not tell."""
 
 
-def find_layer_graph(inventory: Inventory) -> LayerGraph:
+def find_layer_graph(listing: Listing) -> LayerGraph:
     """Return the graph of an inventory."""
-    making = _Making(inventory)
+    inventory = listing.inventory
+    making = _Making(listing)
     if inventory.build_cache is None and not making.on_disk:
         making.add(UNREAD_CACHE, (ANYTHING,))
     hold = _none_on_disk() if making.on_disk else _by_size(inventory, making.told)
     for kind in KINDS:
-        making.add_objects(kind, by_id(kind, objects_of(inventory, kind)), hold[kind])
+        making.add_objects(listing.of_kind(kind), hold[kind])
     return making.graph()
 
 
 class _Making:
     """A graph that is being made."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, listing: Listing) -> None:
+        inventory = listing.inventory
+        self._listing = listing
         self.told: dict[str, Part] = {part.id: part for part in (inventory.storage.parts if inventory.storage else ())}
         self.on_disk = inventory.storage is not None and inventory.storage.base == "disk"
         self._numbers = dict(zip(self.told, range(len(self.told)), strict=True))
         """The nodes of what is no object without a part."""
-        self._nodes: dict[Kind, dict[str, int]] = {}
+        self._nodes: dict[Kind, Sequence[int]] = {}
         self._others: list[Object | str] = []
         self._low = [part.low_bytes for part in self.told.values()]
         self._high = [part.high_bytes for part in self.told.values()]
@@ -130,18 +143,19 @@ class _Making:
         self._add_untold([made], [_Untold(0, 0, (), maybe)])
         return node
 
-    def add_objects(self, kind: Kind, objects: Mapping[str, Object], hold: _Hold) -> None:
-        """Add the objects of a kind, by their ids; `hold` tells of those of which the storage does not."""
-        told: dict[str, int] = {}
-        if self.told:
-            told = {own: node for own in objects if (node := self._numbers.get(f"{kind}:{own}")) is not None}
-        untold = [own for own in objects if own not in told] if told else list(objects)
-        nodes = dict(zip(untold, range(len(self._low), len(self._low) + len(untold)), strict=True))
-        self._nodes[kind] = {own: told[own] if own in told else nodes[own] for own in objects} if told else nodes
-        if self.told:
-            self._numbers.update((f"{kind}:{own}", node) for own, node in nodes.items())
-        items = [objects[own] for own in untold]
-        self._add_untold(items, [hold(item) for item in items])
+    def add_objects(self, listed: Listed, hold: _Hold) -> None:
+        """Add the objects of a kind; `hold` tells of those of which the storage does not."""
+        first = len(self._low)
+        if not self.told:
+            self._nodes[listed.kind] = range(first, first + len(listed))
+            self._add_untold(listed.items, list(map(hold, listed.items)))
+            return
+        ids = [f"{listed.kind}:{own}" for own in listed.ids]
+        untold = [place for place, own in enumerate(ids) if own not in self._numbers]
+        self._numbers.update((ids[place], node) for node, place in enumerate(untold, first))
+        self._nodes[listed.kind] = [self._numbers[own] for own in ids]
+        items = [listed.items[place] for place in untold]
+        self._add_untold(items, list(map(hold, items)))
 
     def _add_untold(self, others: Sequence[Object | str], held: Sequence[_Untold]) -> None:
         first = len(self._low)
@@ -156,6 +170,7 @@ class _Making:
         collectives = self._add_collectives()
         maybe = {node: self._numbered(held) for node, held in self._maybe.items()}
         return LayerGraph(
+            places={kind: self._listing.of_kind(kind).places for kind in KINDS},
             nodes=self._nodes,
             told=tuple(self.told.values()),
             others=tuple(self._others),
@@ -185,7 +200,7 @@ class _Making:
     def _parts_of(self, kind: Kind) -> Iterator[int]:
         """Yield the nodes of the parts of one kind of objects, listed or not."""
         yield from (node for node, part in enumerate(self.told) if part.startswith(f"{kind}:"))
-        yield from (node for node in self._nodes[kind].values() if node >= len(self.told))
+        yield from (node for node in self._nodes[kind] if node >= len(self.told))
 
     def _all_needs(self) -> Iterator[tuple[int, ...]]:
         numbers = self._numbers

@@ -34,11 +34,11 @@ class OnDisks:
 
     def of_own_part(self, ref: ObjectRef) -> int | None:
         """Return the disk of what an object has for itself alone."""
-        return self.of_nodes[self._graph.nodes[ref.kind][ref.id]]
+        return self.of_nodes[self._graph.nodes[ref.kind][self._graph.places[ref.kind][ref.id]]]
 
     def of_kinds(self, kinds: Collection[Kind]) -> tuple[int, ...]:
         """Return the disks that have anything of objects of these kinds; the first where there is nothing of them."""
-        nodes = [node for kind in kinds for node in self._graph.nodes[kind].values()]
+        nodes = [node for kind in kinds for node in self._graph.nodes[kind]]
         return tuple(disk for disk in range(len(self.disks)) if not self._standing_on(disk).isdisjoint(nodes)) or (0,)
 
     def _standing_on(self, disk: int) -> set[int]:

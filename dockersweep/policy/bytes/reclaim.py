@@ -84,7 +84,7 @@ class Reclaim:
 
     def _released(self, removals: Sequence[ObjectRef]) -> tuple[Sequence[int | None], _Places, _Places]:
         """Return the nodes of removals, and the places of those that free each part at the soonest and the latest."""
-        nodes = [self._graph.node_of(ref) for ref in removals]
+        nodes = self._graph.nodes_of(removals)
         soonest = self._certain.released_by(nodes)
         return nodes, soonest, soonest if self._possible is self._certain else self._possible.released_by(nodes)
 
@@ -304,4 +304,5 @@ class _Rows:
             if most is not None and (high is None or high > most):
                 high, unknown = most, 0
             held = "other objects may hold these layers" if also or self._is_held_up[row] else None
-            yield _explained(Interval(low_bytes=self._low[row], high_bytes=high), held, unknown)
+            low = self._low[row]
+            yield exactly(low) if low == high else _explained(Interval(low_bytes=low, high_bytes=high), held, unknown)

@@ -23,8 +23,17 @@ class ReferenceCounts:
 
     def released_by(self, removals: Iterable[int | None]) -> dict[int, int]:
         """Return the parts that removals free: part -> index of the removal that frees it."""
-        release = Release(self)
-        return {one: place for place, node in enumerate(removals) if node is not None for one in release.remove(node)}
+        release, counts, needs, maybe = Release(self), self.counts, self.needs, self.maybe
+        found: dict[int, int] = {}
+        for place, node in enumerate(removals):
+            if node is None:
+                continue
+            if counts[node] == 1 and not needs[node] and node not in maybe:
+                # Most objects are so: nothing else holds them, and they hold nothing.
+                found.setdefault(node, place)
+            else:
+                found.update(dict.fromkeys(release.remove(node), place))
+        return found
 
 
 class Release:
@@ -39,10 +48,6 @@ class Release:
     def remove(self, node: int) -> list[int]:
         """Take the reference away that a part has for being an object's; return the parts that this frees."""
         counts, needs, taken = self._references.counts, self._references.needs, self._taken
-        if counts[node] == 1 and not needs[node] and node not in self._maybe:
-            # Most objects are so: nothing else holds them, and they hold nothing.
-            times = taken[node] = taken.get(node, 0) + 1
-            return [node] if times == 1 else []
         released: list[int] = []
         waiting = [node]
         while waiting:

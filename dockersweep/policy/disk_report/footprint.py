@@ -25,7 +25,7 @@ class Footprint:
     def __init__(self, survey: Survey, sizes: Mapping[int, int | None]) -> None:
         """`sizes` are those of whole objects, for where nothing tells of their parts."""
         graph = survey.layer_graph
-        nodes = {kind: of_kind.values() for kind, of_kind in graph.nodes.items()}
+        nodes = graph.nodes
         self._needs = graph.needs
         self._objects = set(graph.of_objects())
         self._bytes = graph.high

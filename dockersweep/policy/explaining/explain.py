@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dockersweep.model.explanation import Explanation, Forecast, RuleSays, RuleWord, SilentRules, TagWord
 from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
-from dockersweep.model.naming import PLURAL_OF, id_of, kind_of, objects_of
+from dockersweep.model.naming import PLURAL_OF, kind_of
 from dockersweep.model.plan import Decision, Interval, Limits
 from dockersweep.model.policy import SPACE_TARGET, Policy, Target
 from dockersweep.model.reason import Reason
@@ -97,7 +97,7 @@ def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
         # What it adds to the plan depends on nothing that goes after it. What the judge has let go already goes in the
         # whole plan too.
         cases = judge.let_go_all(ORDER[: ORDER.index(ref.kind) + 1])
-        in_order = oldest_first(cases, lambda case: case.age_seconds(judge.now), judge.survey.holders)
+        in_order = oldest_first(cases, lambda case: case.age_seconds(judge.now), judge.survey)
         before = takewhile(lambda one: one != ref, (case.ref for case in in_order))
         in_plan = judge.survey.reclaim.in_order([*before, ref]).rows[-1]
     return _Judged(decisions, in_plan, Limits(), (), judge)
@@ -111,16 +111,15 @@ def _needs_plan(policy: Policy) -> bool:
 def _decided(judge: Judge, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Decision]:
     """Return what the rules decide of objects, among which is all that holds them; in the order of a plan, on which
     the decisions of what hangs in a circle depend."""
-    ids: dict[Kind, set[str]] = {}
+    listing = judge.survey.listing
+    wanted: dict[Kind, set[int]] = {kind: set() for kind in ORDER}
     for ref in refs:
-        ids.setdefault(ref.kind, set()).add(ref.id)
+        wanted[ref.kind].add(listing.of_kind(ref.kind).places[ref.id])
     decisions: dict[ObjectRef, Decision] = {}
     for kind in ORDER:
-        wanted = ids.get(kind)
-        if wanted:
-            listed = (item for item in objects_of(judge.survey.inventory, kind) if id_of(item) in wanted)
-            for own, item in holders_first(kind, listed, judge.survey.holders):
-                decisions[ObjectRef(kind=kind, id=own)] = judge.decide(judge.case(item))
+        for place in holders_first(kind, sorted(wanted[kind]), judge.survey.holders):
+            listed = listing.of_kind(kind)
+            decisions[listed.ref(place)] = judge.decide(judge.case(listed.items[place]))
     return decisions
 
 

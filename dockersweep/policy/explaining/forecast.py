@@ -44,8 +44,9 @@ class Future:
         concerned = sorted({ref, *all_holders(ref, self.holds)}, key=attrgetter("id"))
         self._objects: list[Object] = []
         for kind in KINDS:
-            of_kind = (survey.objects[one] for one in concerned if one.kind == kind)
-            self._objects += (item for _, item in holders_first(kind, of_kind, self.holds))
+            listed = survey.listing.of_kind(kind)
+            places = [listed.places[one.id] for one in concerned if one.kind == kind]
+            self._objects += [listed.items[place] for place in holders_first(kind, places, self.holds)]
 
     def decide(self, at: datetime, counting: bool = True) -> Decisions:
         """Return what the rules decide at an instant of the object and all that holds it.

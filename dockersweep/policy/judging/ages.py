@@ -12,6 +12,7 @@ from msgspec import Struct
 from dockersweep.model.age_reasons import Measure
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
 from dockersweep.model.last_use import PastUse, UseAction
+from dockersweep.units import DAY
 
 _DONE_WHEN_STOPPED: tuple[UseAction, ...] = ("copied files", "committed", "exported")
 
@@ -33,7 +34,10 @@ class Since(Struct, frozen=True, gc=False):
 
     def seconds(self, now: datetime) -> int:
         """Return the age in whole seconds; negative where it lies after `now`."""
-        return int((now - self.instant).total_seconds())
+        age = now - self.instant
+        seconds = age.days * DAY + age.seconds
+        # Days are rounded down, and so is what is negative.
+        return seconds + 1 if seconds < 0 and age.microseconds else seconds
 
 
 def last_used(instant: datetime, use: PastUse | None = None) -> Since:

@@ -35,5 +35,5 @@ def findings(survey: Survey, policy: Policy) -> Iterator[str]:
             yield f'the rule "{found.rule}" speaks of none of the {found.there} objects of the kind {kinds}'
         elif found.matched == found.there and rules[found.rule].match != EVERYTHING:
             yield f'the rule "{found.rule}" speaks of all {found.there} objects of the kind {kinds}'
-    for idle in PolicyProtections(policy.protections, survey.hard.services, survey.inventory).idle():
+    for idle in PolicyProtections(policy.protections, survey.hard.services, survey.listing).idle():
         yield f"{idle.source} {idle.pattern} protects nothing that is there"

@@ -16,8 +16,9 @@ from dockersweep.model.inventory import (
     ObjectRef,
     Volume,
 )
-from dockersweep.model.naming import by_id, objects_of
+from dockersweep.model.listed import Listing
 from dockersweep.model.reason import About, Fact, FactName, NameBegins, Reason, ReasonCode, Scope, State, Unread
+from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.kubelet import held_by_kubelet, is_of_kubelet
 from dockersweep.policy.judging.other_tools import held_by_other_tools
 from dockersweep.policy.judging.services import ServiceHolds
@@ -47,15 +48,16 @@ def _in_state(state: str) -> Reason:
 class HardProtections:
     """What no policy overrides, for the objects of one inventory."""
 
-    def __init__(self, inventory: Inventory) -> None:
-        self._inventory = inventory
+    def __init__(self, listing: Listing) -> None:
+        inventory = listing.inventory
+        self._listing = listing
         self.services = ServiceHolds(inventory)
         self.by_others = _by_others(inventory, self.services)
         """Why objects stay that no container, image or record of the engine holds: for services, Kubernetes, tools."""
         self._own_container = inventory.own_container_id
         self._is_podman = inventory.engine.flavour == "podman"
         self._volume_names = sorted(volume.name for volume in inventory.volumes) if self._is_podman else []
-        self._of_kinds: dict[Kind, Mapping[str, tuple[Reason, ...]]] = {}
+        self._of_kinds: dict[Kind, Mapping[int, tuple[Reason, ...]]] = {}
 
     def of(self, ref: ObjectRef, item: Object, is_held: bool) -> Sequence[Reason]:
         """Return the reasons that no policy overrides, other than the objects that hold it.
@@ -64,22 +66,21 @@ class HardProtections:
         """
         return (*self.by_others.get(ref, ()), *self._of_itself(ref.kind)(item, is_held))
 
-    def of_kind(self, kind: Kind, held: Collection[str]) -> Mapping[str, tuple[Reason, ...]]:
-        """Return the same of all objects of a kind that have any such reason, by id; `held` has the ids of those that
-        anything holds."""
+    def of_kind(self, kind: Kind, holders: Sequence[Collection[Holder]]) -> Mapping[int, tuple[Reason, ...]]:
+        """Return the same of all objects of a kind that have any such reason, by their places; `holders` has what holds
+        each of them."""
         known = self._of_kinds.get(kind)
         if known is None:
-            known = self._of_kinds[kind] = self._find(kind, held)
+            known = self._of_kinds[kind] = dict(self._find(kind, holders))
         return known
 
-    def _find(self, kind: Kind, held: Collection[str]) -> Mapping[str, tuple[Reason, ...]]:
+    def _find(self, kind: Kind, holders: Sequence[Collection[Holder]]) -> Iterator[tuple[int, tuple[Reason, ...]]]:
         of_itself = self._of_itself(kind)
-        objects = by_id(kind, objects_of(self._inventory, kind))
-        found = {own: tuple(reasons) for own, item in objects.items() if (reasons := of_itself(item, own in held))}
-        for ref, by_others in self.by_others.items():
-            if ref.kind == kind:
-                found[ref.id] = (*by_others, *found.get(ref.id, ()))
-        return found
+        by_others = {self._listing.place(ref): reasons for ref, reasons in self.by_others.items() if ref.kind == kind}
+        for place, item in enumerate(self._listing.of_kind(kind).items):
+            reasons = of_itself(item, bool(holders[place]))
+            if reasons or place in by_others:
+                yield place, (*by_others.get(place, ()), *reasons)
 
     def _of_itself(self, kind: Kind) -> Callable[[Any, bool], Sequence[Reason]]:
         """Return what tells the reasons that an object of a kind has itself, by whether anything holds it."""

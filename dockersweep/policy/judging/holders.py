@@ -3,7 +3,8 @@
 Engines lose count at times (moby#41686, moby#38883), so every reference is counted here as well.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from posixpath import normpath
@@ -11,7 +12,8 @@ from posixpath import normpath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import KINDS, STOPPED_STATES, Container, Inventory, Kind, Mount, ObjectRef, Volume
+from dockersweep.model.inventory import KINDS, STOPPED_STATES, Container, Kind, Mount, Network, ObjectRef, Volume
+from dockersweep.model.listed import Listing
 from dockersweep.model.naming import image_name, short_id
 from dockersweep.model.reason import HeldBy, Reason
 from dockersweep.policy.judging.ages import Since, container_since, stopped_since
@@ -22,6 +24,8 @@ class Holder(Struct, frozen=True, gc=False):
     """One object that holds another."""
 
     by: ObjectRef
+    place: int
+    """That of the holder among its kind."""
     about: HeldBy
     """What it does with what it holds, and its state."""
     reason: Reason
@@ -35,46 +39,66 @@ class Holder(Struct, frozen=True, gc=False):
 class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
     """For every object that something holds, all its holders."""
 
-    def __init__(self, of_kinds: Mapping[Kind, Mapping[str, tuple[Holder, ...]]], own_kinds: Collection[Kind]) -> None:
-        """`of_kinds` has them by the kinds and ids of what they hold."""
-        self._of_kinds = of_kinds
-        self.own_kinds = own_kinds
+    def __init__(self, listing: Listing, held: Iterable["_Held"]) -> None:
+        """`held` has what is held, in the order in which it has its holders."""
+        self._listing = listing
+        self._by_place: dict[Kind, list[tuple[Holder, ...]]] = {
+            kind: [()] * len(listing.of_kind(kind)) for kind in KINDS
+        }
+        self._not_listed: dict[ObjectRef, tuple[Holder, ...]] = {}
+        self.own_kinds: set[Kind] = set()
         """The kinds of which any object holds another of them."""
+        self._add_all(held)
 
-    def of_kind(self, kind: Kind) -> Mapping[str, tuple[Holder, ...]]:
-        """Return the holders of the objects of one kind, by the ids of these."""
-        return self._of_kinds[kind]
+    def _add_all(self, held: Iterable["_Held"]) -> None:
+        several: dict[tuple[Kind, int], list[Holder]] = {}
+        not_listed: defaultdict[ObjectRef, list[Holder]] = defaultdict(list)
+        for kind, own, hold in held:
+            if kind == hold.by.kind:
+                self.own_kinds.add(kind)
+            place, of_kind = self._listing.of_kind(kind).places.get(own), self._by_place[kind]
+            if place is None:
+                not_listed[ObjectRef(kind=kind, id=own)].append(hold)
+            elif not of_kind[place]:
+                of_kind[place] = (hold,)
+            else:
+                several.setdefault((kind, place), [*of_kind[place]]).append(hold)
+        for (kind, place), holders in several.items():
+            self._by_place[kind][place] = _each_once(holders)
+        self._not_listed.update((ref, _each_once(holders)) for ref, holders in not_listed.items())
+
+    def of_kind(self, kind: Kind) -> Sequence[tuple[Holder, ...]]:
+        """Return the holders of the objects of one kind, by the places of these; empty where nothing holds one."""
+        return self._by_place[kind]
+
+    def of(self, ref: ObjectRef) -> tuple[Holder, ...]:
+        """Return what holds an object; empty where nothing does."""
+        place = self._listing.place(ref)
+        return self._not_listed.get(ref, ()) if place is None else self._by_place[ref.kind][place]
 
     def __getitem__(self, ref: ObjectRef) -> tuple[Holder, ...]:
-        return self._of_kinds[ref.kind][ref.id]
+        holders = self.of(ref)
+        if not holders:
+            raise KeyError(ref)
+        return holders
 
     def __iter__(self) -> Iterator[ObjectRef]:
-        return (ObjectRef(kind=kind, id=own) for kind, held in self._of_kinds.items() for own in held)
+        for kind, of_kind in self._by_place.items():
+            listed = self._listing.of_kind(kind)
+            yield from (listed.ref(place) for place, holders in enumerate(of_kind) if holders)
+        yield from self._not_listed
 
     def __len__(self) -> int:
-        return sum(map(len, self._of_kinds.values()))
+        return sum(1 for _ in self)
 
 
 _Held = tuple[Kind, str, Holder]
 """The kind and the id of an object, and what holds it."""
 
 
-def find_holders(inventory: Inventory, now: datetime) -> Holders:
+def find_holders(listing: Listing, now: datetime) -> Holders:
     """Return what holds each object."""
-    found: dict[Kind, dict[str, tuple[Holder, ...]]] = {kind: {} for kind in KINDS}
-    several: dict[tuple[Kind, str], list[Holder]] = {}
-    own_kinds = set()
-    for kind, own, hold in chain(_held_by_containers(inventory, now), _held_by_own_kind(inventory, now)):
-        if kind == hold.by.kind:
-            own_kinds.add(kind)
-        of_kind = found[kind]
-        if own not in of_kind:
-            of_kind[own] = (hold,)
-        else:
-            several.setdefault((kind, own), [*of_kind[own]]).append(hold)
-    for (kind, own), holders in several.items():
-        found[kind][own] = _each_once(holders)
-    return Holders(found, own_kinds)
+    return Holders(listing, chain(_held_by_containers(listing, now), _held_by_own_kind(listing, now)))
 
 
 def _each_once(holders: Sequence[Holder]) -> tuple[Holder, ...]:
@@ -83,15 +107,16 @@ def _each_once(holders: Sequence[Holder]) -> tuple[Holder, ...]:
     return tuple(holders if are_several else dict.fromkeys(holders))
 
 
-def _held_by_containers(inventory: Inventory, now: datetime) -> Iterator[_Held]:
+def _held_by_containers(listing: Listing, now: datetime) -> Iterator[_Held]:
+    inventory = listing.inventory
     images = ImageNames(inventory.images)
     networks = {network.id: [network.id] for network in inventory.networks}
     for network in inventory.networks:
         if network.name != network.id:
             networks.setdefault(network.name, []).append(network.id)
     mountpoints = {volume.mountpoint: volume for volume in inventory.volumes if volume.mountpoint}
-    for container in inventory.containers:
-        hold = _of_container(container, now)
+    for place, container in enumerate(listing.of_kind("container").items):
+        hold = _of_container(place, container, now)
         for image_id in images.held_by(container):
             yield "image", image_id, hold
         if container.mounts:
@@ -104,10 +129,10 @@ def _held_by_containers(inventory: Inventory, now: datetime) -> Iterator[_Held]:
                 yield "network", network_id, hold
 
 
-def _of_container(container: Container, now: datetime) -> Holder:
+def _of_container(place: int, container: Container, now: datetime) -> Holder:
     since = container_since(container)
     until = None if since is None else since.instant
-    return _holder(_uses(container, since, now), until, container.project is not None)
+    return _holder(place, _uses(container, since, now), until, container.project is not None)
 
 
 def _uses(container: Container, since: Since | None, now: datetime) -> HeldBy:
@@ -121,39 +146,40 @@ def _uses(container: Container, since: Since | None, now: datetime) -> HeldBy:
     )
 
 
-def _holder(about: HeldBy, until: datetime | None = None, of_project: bool = False) -> Holder:
+def _holder(place: int, about: HeldBy, until: datetime | None = None, of_project: bool = False) -> Holder:
     reason = Reason(code="in-use", rule="hard protection", about=about)
-    return Holder(ObjectRef(kind=about.kind, id=about.id), about, reason, until, of_project)
+    return Holder(ObjectRef(kind=about.kind, id=about.id), place, about, reason, until, of_project)
 
 
-def _held_by_own_kind(inventory: Inventory, now: datetime) -> Iterator[_Held]:
-    joining = [container for container in inventory.containers if container.shares_with]
-    if joining:
-        yield from _joined(joining, inventory.containers, now)
-    for image in inventory.images:
+def _held_by_own_kind(listing: Listing, now: datetime) -> Iterator[_Held]:
+    if any(container.shares_with for container in listing.inventory.containers):
+        yield from _joined(listing.of_kind("container").items, now)
+    for place, image in enumerate(listing.of_kind("image").items):
         if image.parent_id:
             about = HeldBy(relation="parent", kind="image", id=image.id, name=image_name(image))
-            yield "image", image.parent_id, _holder(about)
-    lenders = {network.name: network.id for network in inventory.networks}
-    for network in inventory.networks:
+            yield "image", image.parent_id, _holder(place, about)
+    networks: Sequence[Network] = listing.of_kind("network").items
+    lenders = {network.name: network.id for network in networks}
+    for place, network in enumerate(networks):
         if network.config_from in lenders:
             about = HeldBy(relation="lends-configuration", kind="network", id=network.id, name=network.name)
-            yield "network", lenders[network.config_from], _holder(about)
-    for record in inventory.build_cache or ():
+            yield "network", lenders[network.config_from], _holder(place, about)
+    for place, record in enumerate(listing.of_kind("build-cache").items):
         if record.parents:
-            hold = _holder(HeldBy(relation="parent", kind="build-cache", id=record.id, name=short_id(record.id)))
+            about = HeldBy(relation="parent", kind="build-cache", id=record.id, name=short_id(record.id))
+            hold = _holder(place, about)
             for parent in record.parents:
                 yield "build-cache", parent, hold
 
 
-def _joined(joining: Iterable[Container], containers: Iterable[Container], now: datetime) -> Iterator[_Held]:
+def _joined(containers: Sequence[Container], now: datetime) -> Iterator[_Held]:
     """Yield the containers whose namespaces others join."""
     donors = {name: container.id for container in containers for name in (container.name, container.id)}
-    for container in joining:
-        about = replace(_uses(container, container_since(container), now), relation="joins-namespaces")
+    for place, container in enumerate(containers):
         for named in container.shares_with:
             if named in donors:
-                yield "container", donors[named], _holder(about)
+                about = replace(_uses(container, container_since(container), now), relation="joins-namespaces")
+                yield "container", donors[named], _holder(place, about)
 
 
 def _images_mounted(container: Container, images: ImageNames, hold: Holder) -> Iterator[tuple[str, Holder]]:
@@ -174,7 +200,7 @@ def _images_mounted(container: Container, images: ImageNames, hold: Holder) -> I
                 name=container.name,
                 mounted_as=mount.source or "",
             )
-            perhaps = _holder(about, hold.until)
+            perhaps = _holder(hold.place, about, hold.until)
             for image_id in possible:
                 yield image_id, perhaps
 

@@ -28,12 +28,15 @@ class ImageBases:
                 self._by_top[top][project_in(image.labels)].append(image)
 
     def _own_layers(self, image: Image) -> Iterator[int]:
-        node = self._graph.nodes["image"][image.id]
-        return (need for need in self._graph.needs[node] if self._graph.parts[need].id.startswith(LAYER_PREFIXES))
+        node = self._node_of(image)
+        return (need for need in self._graph.needs[node] if self._graph.part_id(need).startswith(LAYER_PREFIXES))
 
     def are_known(self, image: Image) -> bool:
         """Whether it is known on which layers an image stands."""
-        return self._graph.nodes["image"][image.id] not in self._graph.maybe
+        return self._node_of(image) not in self._graph.maybe
+
+    def _node_of(self, image: Image) -> int:
+        return self._graph.nodes["image"][self._graph.places["image"][image.id]]
 
     def twins(self, image: Image) -> Iterator[Image]:
         """Yield the other images of just the same layers from which an image may have been built: not those of other

@@ -5,14 +5,14 @@ what no rule removes is kept. Containers are judged first, and within a kind wha
 so that what only removed objects hold is released in the same plan.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
 
 from dockersweep.model.inventory import KINDS, Image, Kind, Object, ObjectRef
-from dockersweep.model.naming import id_of, kind_of, name_of, objects_of
+from dockersweep.model.naming import id_of, kind_of, name_of
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy, Protection, Remove, Rule
 from dockersweep.model.reason import OnlyKinds, Reason
@@ -20,7 +20,7 @@ from dockersweep.policy.judging.ages import since_of
 from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.keeping import kept_of_kind
 from dockersweep.policy.judging.marks import mark_test
-from dockersweep.policy.judging.matching import RuleTest
+from dockersweep.policy.judging.matching import WHOLE, RuleTest
 from dockersweep.policy.judging.old_enough import AgeTest
 from dockersweep.policy.judging.order import ORDER, holders_first
 from dockersweep.policy.judging.refusals import refused
@@ -50,8 +50,8 @@ class Judge:
         self.now = now = survey.now
         self.rules = RuleSet(survey, policy) if rules is None else rules
         self._size_of = survey.size_of
-        self._going: dict[Kind, dict[str, Object]] = {kind: {} for kind in KINDS}
-        self._untagged: dict[str, Object] = {}
+        self._going: dict[Kind, set[int]] = {kind: set() for kind in KINDS}
+        """The places of what goes."""
         self._keeps_unseen = survey.inventory.services is None and policy.protections.unseen_services
         self._not_asked_for = Reason(code="not-asked-for", rule="--kind", about=OnlyKinds(kinds=policy.kinds))
         youngest = policy.protections.younger_than
@@ -66,13 +66,13 @@ class Judge:
             survey = self.survey
             rules = [self._ready_rule(place, rule, kind) for place, rule in enumerate(self.policy.rules)]
             ready = self._of_kind[kind] = OfKind(
-                kind=kind,
+                listed=survey.listing.of_kind(kind),
                 holders=survey.holders.of_kind(kind),
                 build_uses=survey.build_uses(kind),
                 never_removed=survey.never_removed(kind),
                 protected=self.rules.protected_of(kind),
                 is_asked_for=kind in self.policy.kinds,
-                kept=kept_of_kind(kind, self.policy, self.rules, self._refused, self.now),
+                kept=kept_of_kind(survey.listing.of_kind(kind), self.policy, self.rules, self._refused, self.now),
                 rules=[rule for rule in rules if rule is not None],
                 silences={},
             )
@@ -84,14 +84,13 @@ class Judge:
         age = None if rule.remove is None else AgeTest(rule.remove, self.now, self.survey.watch, kind=kind)
         marks = mark_test(rule, self.survey.inventory, self.now)
         test = self.rules.tests[place]
-        units = test.units if rule.keep is None else self.rules.counted(place, kind).units_of
-        return ReadyRule(rule.name, test, age, marks, units)
+        counted = None if rule.keep is None else self.rules.counted(place, kind)
+        return ReadyRule(rule.name, test, age, marks, counted)
 
     def branch(self) -> "Judge":
         """Return a judge that has decided the same so far; what one of the two decides is no longer of the other."""
         other = copy(self)
-        other._going = {kind: dict(of_kind) for kind, of_kind in self._going.items()}
-        other._untagged = dict(self._untagged)
+        other._going = {kind: set(places) for kind, places in self._going.items()}
         return other
 
     @cached_property
@@ -106,17 +105,18 @@ class Judge:
         """Return the patterns that protect nothing that is there."""
         return self.rules.protected.idle()
 
-    def holders_first(self, kind: Kind) -> Iterable[tuple[str, Object]]:
-        """Return the objects of one kind by their ids, in the order in which they have to be decided."""
-        # In the order of the inventory: in that they lie in memory, and a million of them are more than a cache holds.
-        return holders_first(kind, objects_of(self.survey.inventory, kind), self.survey.holders)
+    def cases(self, kind: Kind) -> Iterator[Case]:
+        """Yield the objects of one kind in the order in which they have to be decided, each by what is decided then."""
+        ready = self._ready(kind)
+        for place in holders_first(kind, range(len(ready.listed)), self.survey.holders):
+            yield self._case(place, ready)
 
     def decide_all(self) -> list[Decision]:
         """Decide every object, in the order in which they have to be."""
         decisions: list[Decision] = []
         for kind in ORDER:
             ready = self._ready(kind)
-            decisions += [self._decide(self._case(own, item, ready), ready) for own, item in self.holders_first(kind)]
+            decisions += [self._decide(case, ready) for case in self.cases(kind)]
         return decisions
 
     def let_go_all(self, kinds: Sequence[Kind] = ORDER) -> list[Case]:
@@ -127,8 +127,7 @@ class Judge:
         going: list[Case] = []
         for kind in kinds:
             ready = self._ready(kind)
-            cases = (self._case(own, item, ready) for own, item in self.holders_first(kind))
-            going += [case for case in cases if self._lets_go(case, ready)]
+            going += [case for case in self.cases(kind) if self._lets_go(case, ready)]
         return going
 
     def _lets_go(self, case: Case, ready: OfKind) -> bool:
@@ -141,7 +140,7 @@ class Judge:
         for unit in units:
             if ready.remover(case, unit, []) is None:
                 return False
-        self._going[case.kind][case.id] = case.item
+        self._going[case.kind].add(case.place)
         return True
 
     def decide(self, case: Case) -> Decision:
@@ -149,23 +148,27 @@ class Judge:
         return self._decide(case, self._ready(case.kind))
 
     def _decide(self, case: Case, ready: OfKind) -> Decision:
-        units = _units(case.item)
+        item = case.item
+        tags = item.tags if type(item) is Image else ()
         barring = self._barring(case, ready)
         if barring:
-            kept = ready.kept_reasons(case, units)
-            return self.decision(case, False, (*barring, *kept) if kept else barring)
-        if len(units) == 1:
-            ruling = ready.of_whole(case, units[0])
-            return self.decision(case, ruling.removes, ruling.reasons)
-        ready = ready.of_tags(case)
+            kept = ready.kept_reasons(case, tags or WHOLE) if case.place in ready.kept else ()
+            return self.decision(case, False, barring + kept)
+        if len(tags) > 1:
+            return self._decide_tags(case, tags, ready.of_tags(case))
+        ruling = ready.of_whole(case, tags[0] if tags else None)
+        return self.decision(case, ruling.removes, ruling.reasons)
+
+    def _decide_tags(self, case: Case, tags: Sequence[str], ready: OfKind) -> Decision:
+        """Decide an image of which each tag is judged by itself."""
         rulings: list[tuple[str | None, Ruling]] = []
         removals: dict[str, Ruling] = {}
         silence: Ruling | None = None
-        for unit in units:
-            said = ready.ruling(case, unit, removals)
+        for tag in tags:
+            said = ready.ruling(case, tag, removals)
             if said is None:
                 said = silence = silence or ready.silence(case)
-            rulings.append((unit, said))
+            rulings.append((tag, said))
         removes = all(ruling.removes for _, ruling in rulings)
         reasons, untag = together(rulings, removes)
         return self.decision(case, removes, reasons, untag)
@@ -174,38 +177,41 @@ class Judge:
         """Return the decision of an object when all are judged."""
         return self.decide(self.case(self.survey.objects[ref]))
 
-    def acting(self, kind: Kind) -> Mapping[str, Object]:
-        """Return every object of a kind that goes or loses tags, by id."""
-        return self._going[kind] | self._untagged if kind == "image" else self._going[kind]
-
     def held_by(self, ref: ObjectRef) -> Sequence[ObjectRef]:
         """Return the objects that an object holds."""
         return self._held_by.get(ref, ())
 
     def case(self, item: Object) -> Case:
         """Return an object with what holds it, as far as is decided."""
-        return self._case(id_of(item), item, self._ready(kind_of(item)))
+        ready = self._ready(kind_of(item))
+        return self._case(ready.listed.places[id_of(item)], ready)
 
-    def _case(self, own: str, item: Object, ready: OfKind) -> Case:
-        kind = ready.kind
-        holds = ready.holders.get(own)
+    def _case(self, place: int, ready: OfKind) -> Case:
+        listed = ready.listed
+        kind, own, item, holds = listed.kind, listed.ids[place], listed.items[place], ready.holders[place]
         by_builds = ready.build_uses.get(own, ()) if ready.build_uses else ()
-        if holds is None:
-            return Case(item, kind, own, (), (), by_builds, since_of(item, by_builds))
-        gone = self._going
-        going = tuple([hold for hold in holds if hold.by.id in gone[hold.by.kind]])
+        if not holds:
+            return Case(item, kind, own, place, (), (), by_builds, since_of(item, by_builds))
+        staying, going = self._parted(holds)
         if not going:
-            return Case(item, kind, own, holds, (), by_builds, since_of(item, by_builds))
-        staying: tuple[Holder, ...] = ()
-        if len(going) < len(holds):
-            staying = tuple([hold for hold in holds if hold.by.id not in gone[hold.by.kind]])
+            return Case(item, kind, own, place, staying, going, by_builds, since_of(item, by_builds))
         used_until = tuple([hold.until for hold in going if hold.until is not None])
         is_known = len(used_until) == len(going) or all(hold.until or hold.by.kind != "container" for hold in going)
         if kind != "container" and not is_known:
             # Its last use is not known, and may have been a moment ago.
-            return Case(item, kind, own, staying, going, None, None)
+            return Case(item, kind, own, place, staying, going, None, None)
         used_until += by_builds
-        return Case(item, kind, own, staying, going, used_until, since_of(item, used_until))
+        return Case(item, kind, own, place, staying, going, used_until, since_of(item, used_until))
+
+    def _parted(self, holders: tuple[Holder, ...]) -> tuple[tuple[Holder, ...], tuple[Holder, ...]]:
+        """Return those that stay and those that go, as far as is decided."""
+        gone = self._going
+        if len(holders) == 1:
+            return ((), holders) if holders[0].place in gone[holders[0].by.kind] else (holders, ())
+        staying = tuple([hold for hold in holders if hold.place not in gone[hold.by.kind]])
+        if not staying or len(staying) == len(holders):
+            return (staying, ()) if staying else ((), holders)
+        return staying, tuple([hold for hold in holders if hold.place in gone[hold.by.kind]])
 
     def barring(self, case: Case, tags: Sequence[str] | None = None) -> tuple[Reason, ...]:
         """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep
@@ -218,9 +224,7 @@ class Judge:
         """Return the decision, and remember what goes."""
         item, since = case.item, case.since
         if removes:
-            self._going[case.kind][case.id] = item
-        elif untag:
-            self._untagged[case.id] = item
+            self._going[case.kind].add(case.place)
         return Decision(
             kind=case.kind,
             id=case.id,
@@ -240,7 +244,7 @@ class Judge:
         """
         ready = self._ready(case.kind)
         for rule in ready.rules:
-            if not rule.units(case.item):
+            if not rule.units(case):
                 yield rule.test, None
                 continue
             every = ready.kept_reasons(case, _units(case.item))
@@ -248,13 +252,12 @@ class Judge:
             yield rule.test, Ruling(False, kept) if kept else rule.ruling(case)
 
     def _barring(self, case: Case, ready: OfKind) -> tuple[Reason, ...]:
-        own = case.id
         # One after the other: of most objects nothing is to be said, of most others one thing.
-        reasons = ready.never_removed.get(own, ())
+        reasons = ready.never_removed.get(case.place, ())
         if case.staying:
             reasons += tuple([hold.reason for hold in case.staying])
-        if own in ready.protected:
-            reasons += ready.protected[own]
+        if case.place in ready.protected:
+            reasons += ready.protected[case.place]
         if self._keeps_unseen:
             reasons += for_unseen_services(case.item)
         youngest = self._youngest
@@ -276,4 +279,4 @@ def _name_left(item: Object, untag: tuple[str, ...]) -> str:
 
 def _units(item: Object) -> Sequence[str | None]:
     """Return what is judged by itself: each tag of an image that has any, otherwise the whole."""
-    return item.tags if type(item) is Image and item.tags else (None,)
+    return item.tags if type(item) is Image and item.tags else WHOLE

@@ -15,7 +15,7 @@ from dockersweep.policy.language.conditions import CONDITIONS, Condition, Condit
 
 Units = tuple[str | None, ...]
 """What is judged by itself: tags of an image, or None for the whole object."""
-_WHOLE: Units = (None,)
+WHOLE: Units = (None,)
 
 
 class RuleTest:
@@ -55,10 +55,16 @@ class RuleTest:
         if not self._holds(item):
             return ()
         if type(item) is not Image:
-            return _WHOLE if not self.asks_of_tags or self._allows(name_of(item)) else ()
+            return WHOLE if not self.asks_of_tags or self._allows(name_of(item)) else ()
         if item.tags:
             return tuple(filter(self._allows, item.tags)) if self.asks_of_tags else item.tags
-        return _WHOLE if not self.asks_of_tags or self._matches_digests(item) else ()
+        return WHOLE if not self.asks_of_tags or self._matches_digests(item) else ()
+
+    def units_of_match(self, item: Object) -> Units:
+        """Return the same of an object that it matches."""
+        if type(item) is not Image or not item.tags:
+            return WHOLE
+        return tuple(filter(self._allows, item.tags)) if self.asks_of_tags and len(item.tags) > 1 else item.tags
 
     def _matches_digests(self, item: Image) -> bool:
         # One without a tag is not taken apart by its digests: any of them that is excluded excludes it.
@@ -103,7 +109,7 @@ class RuleTest:
         return self._no_single_tag if len(names) > 1 else None
 
     def _lacks(self, row: Condition, item: Object) -> Reason:
-        has = None if row.has is None else row.has(item)
+        has = row.has(item) if row.has else None
         reason = self._not_matched.get((row.field, has))
         if reason is None:
             about = NotMatched(

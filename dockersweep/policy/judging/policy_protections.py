@@ -7,8 +7,9 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from dockersweep.model.image_references import whole_repository_of
-from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Kind, Network, Volume
-from dockersweep.model.naming import KIND_OF, id_of, objects_of
+from dockersweep.model.inventory import KINDS, Container, Image, Kind, Network, Volume
+from dockersweep.model.listed import Listed, Listing
+from dockersweep.model.naming import KIND_OF
 from dockersweep.model.policy import Protection, Protections
 from dockersweep.model.reason import Protected, ProtectedBy, Reason
 from dockersweep.policy.judging.init_containers import needed_to_start
@@ -60,11 +61,11 @@ class _Group(NamedTuple):
 class PolicyProtections:
     """What a policy protects of an inventory. It is found for all objects of a kind when the first is asked for."""
 
-    def __init__(self, protections: Protections, holds: ServiceHolds, inventory: Inventory) -> None:
+    def __init__(self, protections: Protections, holds: ServiceHolds, listing: Listing) -> None:
         """`holds` are those of the services of the swarm."""
-        self._inventory = inventory
+        self._listing = listing
         self._keeps_init_containers = protections.init_containers
-        self._found: dict[Kind, dict[str, tuple[Reason, ...]]] = {}
+        self._found: dict[Kind, dict[int, tuple[Reason, ...]]] = {}
         services: dict[type, _Asking] = dict.fromkeys(
             (Container, Image, Volume, Network), _Asking(holds.names, _service_test)
         )
@@ -90,24 +91,30 @@ class PolicyProtections:
                 _group(how, [(by, one) for _, by, one in of_one]) for how, of_one in groupby(asked, itemgetter(0))
             ]
 
-    def of_kind(self, kind: Kind) -> Mapping[str, tuple[Reason, ...]]:
-        """Return the protected objects of a kind, by id, each with a reason for every pattern that matches it."""
+    def of_kind(self, kind: Kind) -> Mapping[int, tuple[Reason, ...]]:
+        """Return the protected objects of a kind, by place, each with a reason for every pattern that matches it."""
         found = self._found.get(kind)
         if found is None:
-            needed = kind == "container" and self._keeps_init_containers
-            found = self._found[kind] = dict(needed_to_start(self._inventory.containers)) if needed else {}
-            objects = objects_of(self._inventory, kind)
-            for asked_for, may_match, each in self._groups[kind]:
-                for item in compress(objects, map(may_match, map(asked_for, objects))):
-                    value = asked_for(item)
-                    own = id_of(item)
-                    for pattern, why in each:
-                        reasons = why(value)
-                        if reasons:
-                            self._idle.pop(pattern, None)
-                            # Most are protected by one pattern, and share what that says.
-                            found[own] = found[own] + reasons if own in found else reasons
+            listed = self._listing.of_kind(kind)
+            found = self._found[kind] = self._init_containers(listed) if kind == "container" else {}
+            for group in self._groups[kind]:
+                self._find(group, listed, found)
         return found
+
+    def _init_containers(self, listed: Listed) -> dict[int, tuple[Reason, ...]]:
+        needed = needed_to_start(listed.items) if self._keeps_init_containers else {}
+        return {listed.places[own]: reasons for own, reasons in needed.items()}
+
+    def _find(self, group: _Group, listed: Listed, found: dict[int, tuple[Reason, ...]]) -> None:
+        """Add what a group protects to what is found."""
+        values = list(map(group.asked_for, listed.items))
+        for place in compress(range(len(values)), map(group.may_match, values)):
+            for pattern, why in group.each:
+                reasons = why(values[place])
+                if reasons:
+                    self._idle.pop(pattern, None)
+                    # Most are protected by one pattern, and share what that says.
+                    found[place] = found[place] + reasons if place in found else reasons
 
     def idle(self) -> tuple[Protection, ...]:
         """Return the patterns that match nothing there: mostly they are misspelt and protect nothing."""

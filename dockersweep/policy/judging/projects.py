@@ -21,7 +21,7 @@ from dockersweep.model.compose_labels import (
     working_dir_in,
 )
 from dockersweep.model.image_references import repository_of
-from dockersweep.model.inventory import KINDS, Container, Image, Inventory, Network, Object, ObjectRef, Volume
+from dockersweep.model.inventory import Container, Image, Inventory, Network, Object, ObjectRef, Volume
 from dockersweep.model.last_use import KnownProject, LastProject
 from dockersweep.model.naming import has_made_up_name, ref_of
 from dockersweep.policy.judging.image_bases import ImageBases
@@ -154,12 +154,11 @@ def _uses(survey: Survey, images: Sequence[Image], containers: Sequence[Containe
     """Return who uses what now: a container what it holds, and an image that a project built what it was built from."""
     found: Uses = {}
     owners = {one.id: one for one in containers}
-    for kind in KINDS:
-        for own, holders in survey.holders.of_kind(kind).items():
-            for hold in holders:
-                owner = owners.get(hold.by.id) if hold.about.relation == "uses" else None
-                if owner is not None:
-                    _add(found, ObjectRef(kind=kind, id=own), _use(owner, owner.name, survey.inventory))
+    for ref, holders in survey.holders.items():
+        for hold in holders:
+            owner = owners.get(hold.by.id) if hold.about.relation == "uses" else None
+            if owner is not None:
+                _add(found, ref, _use(owner, owner.name, survey.inventory))
     for image in images:
         for base in _bases_of(image, bases):
             _add(found, ref_of(base), _use(image, None, survey.inventory))

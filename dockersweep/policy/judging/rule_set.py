@@ -1,12 +1,11 @@
 """The rules of a policy, made ready to be asked of the objects of a survey, what those that keep count there, and what
 the policy protects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from dockersweep.model.inventory import Inventory, Kind, Object
-from dockersweep.model.naming import id_of, objects_of
+from dockersweep.model.inventory import Kind, Object
 from dockersweep.model.policy import Policy
 from dockersweep.model.reason import Doubt, Reason
 from dockersweep.policy.judging.matching import RuleTest, Units
@@ -23,46 +22,44 @@ class Counted(NamedTuple):
     """With the tags that it matches."""
     in_doubt: list[tuple[Object, Tags, Doubt]]
     """Where it is not known whether it matches."""
-    units: dict[str, Units]
-    """What it matches in each of them, by id."""
-
-    def units_of(self, item: Object) -> Units:
-        """Return what it matches in an object."""
-        return self.units.get(id_of(item), ())
+    units: list[Units]
+    """What it matches in each object, by place."""
+    why_not: list[Reason | None]
+    """Why it does not match one, by place; None where it does."""
 
 
 class RuleSet:
     """A policy for one survey. What its patterns match does not depend on the time, so it serves any instant."""
 
     def __init__(self, survey: Survey, policy: Policy) -> None:
-        self._inventory = survey.inventory
+        self._listing = survey.listing
         self._declared = survey.declared
         self.tests = tuple(map(partial(RuleTest, facts=survey.facts), policy.rules))
-        self.protected = PolicyProtections(policy.protections, survey.hard.services, survey.inventory)
+        self.protected = PolicyProtections(policy.protections, survey.hard.services, survey.listing)
         self._counted: dict[tuple[int, Kind], Counted] = {}
 
-    def protected_of(self, kind: Kind) -> Mapping[str, tuple[Reason, ...]]:
-        """Return the objects of a kind that patterns of the policy or files protect, by id, with the reasons."""
+    def protected_of(self, kind: Kind) -> Mapping[int, tuple[Reason, ...]]:
+        """Return the objects of a kind that patterns of the policy or files protect, by place, with the reasons."""
         by_pattern = self.protected.of_kind(kind)
         if self._declared is None:
             return by_pattern
-        by_file = {ref.id: reason for ref, reason in self._declared.reasons.items() if ref.kind == kind}
-        return {**by_pattern, **{own: (*by_pattern.get(own, ()), reason) for own, reason in by_file.items()}}
+        places = self._listing.of_kind(kind).places
+        by_file = {places[ref.id]: reason for ref, reason in self._declared.reasons.items() if ref.kind == kind}
+        return {**by_pattern, **{place: (*by_pattern.get(place, ()), reason) for place, reason in by_file.items()}}
 
     def counted(self, rule: int, kind: Kind) -> Counted:
         """Return what the rule at this place of the policy matches of one kind."""
         counted = self._counted.get((rule, kind))
         if counted is None:
-            counted = self._counted[rule, kind] = _count(self._inventory, kind, self.tests[rule])
+            counted = self._counted[rule, kind] = _count(self._listing.of_kind(kind).items, self.tests[rule])
         return counted
 
 
-def _count(inventory: Inventory, kind: Kind, test: RuleTest) -> Counted:
-    counted = Counted([], [], {})
-    for item in objects_of(inventory, kind):
-        units = test.units(item)
-        if units:
-            counted.units[id_of(item)] = units
+def _count(items: Sequence[Object], test: RuleTest) -> Counted:
+    counted = Counted([], [], [()] * len(items), list(map(test.why_not, items)))
+    for place, (item, why_not) in enumerate(zip(items, counted.why_not, strict=True)):
+        if why_not is None:
+            units = counted.units[place] = test.units_of_match(item)
             tags = tuple([tag for tag in units if tag is not None])
             doubt = test.doubt(item) if test.may_doubt else None
             if doubt is None:

@@ -1,20 +1,22 @@
 """What the rules of a policy say of one object, and why."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
+from dockersweep.model.listed import Listed
 from dockersweep.model.reason import Fact, Reason, Recoverable
 from dockersweep.policy.judging.ages import Since
 from dockersweep.policy.judging.holders import Holder
+from dockersweep.policy.judging.keeping import Kept
 from dockersweep.policy.judging.marks import MarkTest
-from dockersweep.policy.judging.matching import RuleTest
+from dockersweep.policy.judging.matching import RuleTest, Units
 from dockersweep.policy.judging.old_enough import AgeTest
 from dockersweep.policy.judging.owners import owner_of
-from dockersweep.policy.judging.retention import Unit
+from dockersweep.policy.judging.rule_set import Counted
 
 _ONLY_HERE = Fact(name="only-here")
 _ONLY_KEEPS = Fact(name="only-keeps")
@@ -27,6 +29,8 @@ class Case(Struct, frozen=True, gc=False):
     item: Object
     kind: Kind
     id: str
+    place: int
+    """That among its kind."""
     staying: tuple[Holder, ...]
     going: tuple[Holder, ...]
     """Those that hold it and go in the same plan."""
@@ -60,8 +64,16 @@ class ReadyRule(Struct, frozen=True):
     """None where the rule only keeps."""
     marks: MarkTest | None
     """None where it asks for no marks."""
-    units: Callable[[Object], Collection[str | None]]
-    """Returns what it matches in an object: `RuleTest.units`, or what was found when it counted what it keeps."""
+    counted: Counted | None
+    """What it matches, where it has counted that for what it keeps."""
+    of_tags: Units | None = None
+    """What it matches of an image with several tags, where that is known."""
+
+    def units(self, case: Case) -> Units:
+        """Return what it matches in an object."""
+        if self.of_tags is not None:
+            return self.of_tags
+        return self.test.units(case.item) if self.counted is None else self.counted.units[case.place]
 
     def objection(self, case: Case) -> Reason | None:
         """Return why it does not remove an object that it matches and does not keep; None where it does."""
@@ -98,20 +110,18 @@ class ReadyRule(Struct, frozen=True):
 
 
 class OfKind(Struct, frozen=True):
-    """What is asked of the objects of one kind, made ready."""
+    """What is asked of the objects of one kind, made ready. What is known of each goes by its place."""
 
-    kind: Kind
-    holders: Mapping[str, tuple[Holder, ...]]
-    """What holds each of them, by id."""
+    listed: Listed
+    holders: Sequence[tuple[Holder, ...]]
     build_uses: Mapping[str, tuple[datetime, ...]]
     """When builds last used them, by id."""
-    never_removed: Mapping[str, tuple[Reason, ...]]
-    """What no policy removes, by id."""
-    protected: Mapping[str, tuple[Reason, ...]]
-    """What the policy protects, by id."""
+    never_removed: Mapping[int, tuple[Reason, ...]]
+    protected: Mapping[int, tuple[Reason, ...]]
+    """What the policy protects."""
     is_asked_for: bool
     """Whether the policy is for this kind."""
-    kept: Mapping[Unit, Sequence[Reason]]
+    kept: Kept
     """What rules keep, and what the engine refused."""
     rules: Sequence[ReadyRule]
     silences: dict[tuple[Reason, ...], tuple[Reason, ...]]
@@ -120,37 +130,39 @@ class OfKind(Struct, frozen=True):
     def of_tags(self, case: Case) -> "OfKind":
         """Return the same for one image with several tags, of which there may be thousands: what each rule matches of
         them is found once."""
-        found = [(rule, frozenset(rule.units(case.item))) for rule in self.rules]
-        rules = [replace(rule, units=lambda _, units=units: units) for rule, units in found]
-        return replace(self, rules=rules)
+        return replace(self, rules=[replace(rule, of_tags=rule.units(case)) for rule in self.rules])
 
     def remover(self, case: Case, unit: str | None, objections: list[Reason]) -> ReadyRule | None:
         """Return the first rule that removes a tag, or what has none; None where it stays.
 
         What the rules before it have against that is added to `objections`.
         """
-        if self.kept and (case.id, unit) in self.kept:
+        if self._kept(case, unit):
             return None
-        item = case.item
         for rule in self.rules:
-            if unit in rule.units(item):
+            if unit in rule.units(case):
                 objection = rule.objection(case)
                 if objection is None:
                     return rule
                 objections.append(objection)
         return None
 
+    def _kept(self, case: Case, unit: str | None) -> tuple[Reason, ...]:
+        return self.kept[case.place].get(unit, ()) if case.place in self.kept else ()
+
     def of_whole(self, case: Case, unit: str | None) -> Ruling:
         """Return what the rules say of an object that is judged as a whole: of all but images with several tags.
 
         `unit` is its one tag, or None.
         """
-        if self.kept and (case.id, unit) in self.kept:
-            return Ruling(False, tuple(self.kept[case.id, unit]))
+        kept = self._kept(case, unit)
+        if kept:
+            return Ruling(False, kept)
         silence: list[Reason] = []
         objections: list[Reason] = []
         for rule in self.rules:
-            why_not = rule.test.why_not(case.item)
+            counted = rule.counted
+            why_not = rule.test.why_not(case.item) if counted is None else counted.why_not[case.place]
             if why_not is not None:
                 silence.append(why_not)
                 continue
@@ -178,8 +190,8 @@ class OfKind(Struct, frozen=True):
                 removals[rule.name] = rule.removal(case)
             return removals[rule.name]
         # Where one rule matches it, what others match says nothing.
-        against = objections or self.kept.get((case.id, unit))
-        return Ruling(False, tuple(against)) if against else None
+        against = tuple(objections) or self._kept(case, unit)
+        return Ruling(False, against) if against else None
 
     def silence(self, case: Case) -> Ruling:
         """Return why no rule says anything of some tags of an image."""
@@ -187,9 +199,10 @@ class OfKind(Struct, frozen=True):
         reasons = [rule.test.why_not(item) or rule.test.other_tags_only for rule in self.rules]
         return Ruling(False, tuple(reasons) or (NOT_NAMED,))
 
-    def kept_reasons(self, case: Case, units: Sequence[str | None]) -> Sequence[Reason]:
+    def kept_reasons(self, case: Case, units: Sequence[str | None]) -> tuple[Reason, ...]:
         """Return why an object is kept by any of these tags, or as one without any."""
-        return [reason for unit in units for reason in self.kept.get((case.id, unit), ())] if self.kept else ()
+        kept = self.kept.get(case.place)
+        return () if kept is None else tuple([reason for unit in units for reason in kept.get(unit, ())])
 
 
 def released(case: Case, rule: str) -> Sequence[Reason]:

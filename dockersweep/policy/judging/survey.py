@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from dockersweep.model.inventory import Inventory, Kind, Object, ObjectRef
-from dockersweep.model.naming import objects_of, ref_of, size_of
+from dockersweep.model.listed import Listing
+from dockersweep.model.naming import ref_of, size_of
 from dockersweep.model.reason import Reason
 from dockersweep.model.storage import SizeBase
 from dockersweep.policy.bytes.layer_graph import LayerGraph, find_layer_graph
@@ -52,19 +53,24 @@ class Survey(Struct, frozen=True, dict=True):
         return size_base(self.inventory)
 
     @cached_property
+    def listing(self) -> Listing:
+        """The objects by kind, id and place."""
+        return Listing(self.inventory)
+
+    @cached_property
     def objects(self) -> dict[ObjectRef, Object]:
         """Every object, in the order of the inventory."""
-        return {ref_of(item): item for item in objects_of(self.inventory)}
+        return dict(self.listing.objects())
 
     @cached_property
     def holders(self) -> Holders:
         """What holds each object that something holds."""
-        return find_holders(self.inventory, self.now)
+        return find_holders(self.listing, self.now)
 
     @cached_property
     def hard(self) -> HardProtections:
         """What no policy overrides."""
-        return HardProtections(self.inventory)
+        return HardProtections(self.listing)
 
     @cached_property
     def declared(self) -> "DeclaredObjects | None":
@@ -93,7 +99,7 @@ class Survey(Struct, frozen=True, dict=True):
     @cached_property
     def layer_graph(self) -> LayerGraph:
         """What stands on what."""
-        return find_layer_graph(self.inventory)
+        return find_layer_graph(self.listing)
 
     @cached_property
     def reclaim(self) -> Reclaim:
@@ -116,15 +122,15 @@ class Survey(Struct, frozen=True, dict=True):
     @cached_property
     def unused(self) -> frozenset[ObjectRef]:
         """What is of no use; what a stopped container names is used."""
-        return find_unused(self.inventory, self.holders, self.hard)
+        return find_unused(self.listing, self.holders, self.hard)
 
     @cached_property
     def watch(self) -> Watch:
         """For which time uses would have been noticed."""
         return Watch(self.inventory)
 
-    def never_removed(self, kind: Kind) -> Mapping[str, tuple[Reason, ...]]:
-        """Return why objects of a kind stay whatever a policy says, by id; not for what holds them."""
+    def never_removed(self, kind: Kind) -> Mapping[int, tuple[Reason, ...]]:
+        """Return why objects of a kind stay whatever a policy says, by their places; not for what holds them."""
         return self.hard.of_kind(kind, self.holders.of_kind(kind))
 
     @cached_property

@@ -2,26 +2,25 @@
 
 from collections.abc import Collection
 
-from dockersweep.model.inventory import KINDS, Inventory, ObjectRef
-from dockersweep.model.naming import objects_of
+from dockersweep.model.inventory import KINDS, ObjectRef
+from dockersweep.model.listed import Listing
 from dockersweep.policy.judging.hard_protections import HardProtections
 from dockersweep.policy.judging.holders import Holders
 from dockersweep.policy.judging.order import holders_first
 
 
-def find_unused(inventory: Inventory, holders: Holders, hard: HardProtections) -> frozenset[ObjectRef]:
+def find_unused(listing: Listing, holders: Holders, hard: HardProtections) -> frozenset[ObjectRef]:
     """Return what is of no use; what a stopped container names is used.
 
     A parent is used where something used stands on it, so what holds comes before what is held.
     """
     unused: set[ObjectRef] = set()
     for kind in KINDS:
-        held = holders.of_kind(kind)
-        staying = hard.of_kind(kind, held)
-        for own, _ in holders_first(kind, objects_of(inventory, kind), holders):
-            is_used = own in held and any(uses(holder.by, unused) for holder in held[own])
-            if not is_used and own not in staying:
-                unused.add(ObjectRef(kind=kind, id=own))
+        listed, held_by = listing.of_kind(kind), holders.of_kind(kind)
+        staying = hard.of_kind(kind, held_by)
+        for place in holders_first(kind, range(len(listed)), holders):
+            if place not in staying and not any(uses(hold.by, unused) for hold in held_by[place]):
+                unused.add(listed.ref(place))
     return frozenset(unused)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Kind, Object, ObjectRef, Volume
 from dockersweep.model.last_use import KnownProject
-from dockersweep.model.naming import id_of, name_of, objects_of
+from dockersweep.model.naming import name_of
 from dockersweep.model.use import Use
 from dockersweep.policy.bytes.reclaim import Freed
 from dockersweep.policy.judging.holders import Holder
@@ -21,9 +21,9 @@ def describe_use(survey: Survey, with_owners: bool = False) -> tuple[Use, ...]:
     compose project that it is of."""
     known = {one.project: one for one in survey.inventory.projects or ()} if with_owners else None
     return tuple(
-        _use_of(ObjectRef(kind=kind, id=own), item, survey, known)
-        for kind in KINDS
-        for own, item in holders_first(kind, sorted(objects_of(survey.inventory, kind), key=id_of), survey.holders)
+        _use_of(listed.ref(place), listed.items[place], survey, known)
+        for listed in map(survey.listing.of_kind, KINDS)
+        for place in holders_first(listed.kind, listed.by_id(), survey.holders)
     )
 
 
@@ -37,10 +37,11 @@ def reclaim_of_unused(survey: Survey, unused: Iterable[ObjectRef]) -> Freed:
 
 def why_so(ref: ObjectRef, item: Object, survey: Survey) -> str:
     """Return why an object is in use, or what it is that lies about."""
-    holders = survey.holders.of_kind(ref.kind).get(ref.id, ())
+    place = survey.listing.of_kind(ref.kind).places[ref.id]
+    holders = survey.holders.of_kind(ref.kind)[place]
     if ref in survey.unused:
         return _why_unused(item, holders)
-    reasons = [reason_text(reason) for reason in survey.never_removed(ref.kind).get(ref.id, ())]
+    reasons = [reason_text(reason) for reason in survey.never_removed(ref.kind).get(place, ())]
     return ", ".join(reasons + _in_short([holder for holder in holders if uses(holder.by, survey.unused)]))
 
 

@@ -47,18 +47,14 @@ def compile_pattern(pattern: str) -> Test:
 def compile_patterns(patterns: Iterable[str]) -> Test:
     """Return the test whether any of the patterns matches."""
     expressions: list[str] = []
-    globs: list[str] = []
-    exact: set[str] = set()
+    texts: list[str] = []
     for pattern in patterns:
         if is_regular_expression(pattern):
             expressions.append(pattern[1:-1])
-        elif is_glob(pattern):
-            globs.append(pattern)
         else:
-            exact.add(pattern)
+            texts.append(pattern)
     # All of one sort are tried at once, however many there are.
-    tests: list[Test] = [exact.__contains__] if exact else []
-    tests += _glob_tests(globs)
+    tests = _tests_of_globs(texts)
     tests += [_expressions(expressions)] if expressions else []
     return _any_of(tests)
 
@@ -116,25 +112,31 @@ def _pair(pattern: str) -> Callable[[dict[str, str]], object]:
 
 
 def _glob_or_text(pattern: str) -> Test:
-    return _any_of(_glob_tests([pattern])) if is_glob(pattern) else pattern.__eq__
+    return _any_of(_tests_of_globs([pattern]))
 
 
-def _glob_tests(globs: Iterable[str]) -> list[Test]:
-    """Return tests of which one holds where any glob matches. Most globs are letters and a star, or a star and
+def _tests_of_globs(globs: Iterable[str]) -> list[Test]:
+    """Return tests of which one holds where any glob matches. Most are a text, letters and a star, or a star and
     letters, and need no expression."""
+    exact: set[str] = set()
     beginning: list[str] = []
     ending: list[str] = []
     others: list[str] = []
     for glob in globs:
-        if glob[-1] == "*" and not is_glob(glob[:-1]):
+        if not is_glob(glob):
+            exact.add(glob)
+        elif glob[-1] == "*" and not is_glob(glob[:-1]):
             beginning.append(glob[:-1])
         elif glob[0] == "*" and not is_glob(glob[1:]):
             ending.append(glob[1:])
         else:
             others.append(glob)
     begins, ends = tuple(beginning), tuple(ending)
-    tests: list[Test] = [lambda text: text.startswith(begins)] if begins else []
-    tests += [lambda text: text.endswith(ends)] if ends else []
+    tests: list[Test] = [exact.__contains__] if exact else []
+    if begins and ends:
+        tests.append(lambda text: text.startswith(begins) or text.endswith(ends))
+    elif begins or ends:
+        tests.append((lambda text: text.startswith(begins)) if begins else lambda text: text.endswith(ends))
     return [*tests, _globs(others)] if others else tests
 
 

@@ -13,9 +13,9 @@ from dockersweep.model.plan import NOTHING, Decision, Fingerprint, Limits, Plan,
 from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.bytes.reclaim import Prediction
 from dockersweep.policy.judging.foreseen import Foreseen
-from dockersweep.policy.judging.holders import Holders
+from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.judge import Judge, in_order
-from dockersweep.policy.judging.order import ORDER, after_holders
+from dockersweep.policy.judging.order import ORDER, holders_first
 from dockersweep.policy.judging.rulings import Case
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone, exceeded
@@ -60,17 +60,21 @@ def with_target(
     return decide_for_target(judge, judge.policy.target, by_rules, again=asked_before)
 
 
-def oldest_first(steps: Iterable[T], age_of: Callable[[T], int | None], holders: Holders) -> Iterator[T]:
+def oldest_first(steps: Iterable[T], age_of: Callable[[T], int | None], survey: Survey) -> Iterator[T]:
     """Yield objects in the order of a plan: one that is cut short has then removed what was of no use for the
     longest."""
     of_kind: dict[Kind, list[T]] = {kind: [] for kind in ORDER}
     for step in steps:
         of_kind[step.kind].append(step)
-    for kind, placed in of_kind.items():
-        placed.sort(key=attrgetter("id"))
-        placed.sort(key=lambda step: -(age_of(step) or 0))
-        for _, step in after_holders(kind, {step.id: step for step in placed}, holders):
-            yield step
+    for kind, of_one in of_kind.items():
+        of_one.sort(key=attrgetter("id"))
+        of_one.sort(key=lambda step: -(age_of(step) or 0))
+        if kind in survey.holders.own_kinds:
+            places = survey.listing.of_kind(kind).places
+            placed = {places[step.id]: step for step in of_one}
+            yield from (placed[place] for place in holders_first(kind, list(placed), survey.holders))
+        else:
+            yield from of_one
 
 
 def plan_of_decisions(
@@ -101,7 +105,7 @@ def outline_of(judge: Judge, decisions: tuple[Decision, ...], before: Gone = NOT
     """Return what carrying out decisions would free, without each removal."""
     survey = judge.survey
     acting = [one for one in decisions if one.verdict == "remove" or one.untag]
-    steps = list(oldest_first(acting, attrgetter("age_seconds"), survey.holders))
+    steps = list(oldest_first(acting, attrgetter("age_seconds"), survey))
     going = [step.ref for step in steps if step.verdict == "remove"]
     prediction = survey.reclaim.in_order(going)
     return Outline(
@@ -141,10 +145,10 @@ def _removals(outline: Outline, judge: Judge) -> Iterator[Removal]:
     reclaim = judge.survey.reclaim
     predicted = zip(outline.prediction.rows, outline.prediction.nodes, strict=True)
     for kind, steps in groupby(outline.steps, attrgetter("kind")):
-        items, holders = judge.acting(kind), judge.survey.holders.of_kind(kind)
+        listed, holders = judge.survey.listing.of_kind(kind), judge.survey.holders.of_kind(kind)
         for step in steps:
-            item = items[step.id]
-            after = tuple([hold.by for hold in holders[step.id]]) if step.id in holders else ()
+            place = listed.places[step.id]
+            item, after = listed.items[place], _refs(holders[place])
             if type(item) is Image:
                 # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has
                 # several (engine-api.md §4).
@@ -161,6 +165,11 @@ def _removals(outline: Outline, judge: Judge) -> Iterator[Removal]:
                     after=after,
                     reclaim_alone=reclaim.node_alone(node, row),
                 )
+
+
+def _refs(holders: Sequence[Holder]) -> tuple[ObjectRef, ...]:
+    # Most have one or none.
+    return tuple([hold.by for hold in holders]) if len(holders) > 1 else (holders[0].by,) if holders else ()
 
 
 def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) -> Iterator[Removal]:

@@ -58,8 +58,7 @@ def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
     settled: list[tuple[Removal, Outcome]] = []
     decisions: list[Decision] = []
     for kind in ORDER:
-        for _, item in check.judge.holders_first(kind):
-            case = check.judge.case(item)
+        for case in check.judge.cases(kind):
             removals = wanted.pop(case.ref, ())
             why_not = check.why_not(case, removals) if removals else None
             if removals and why_not is None:
