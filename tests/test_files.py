@@ -22,7 +22,8 @@ from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import log_bytes
 from dockersweep.errors import LedgerError
 from dockersweep.files import OddFileError, read_configuration, read_inside, read_named
-from dockersweep.ledger import FILE_NAME, Ledger, read_runs
+from dockersweep.ledger import FILE_NAME, Ledger
+from dockersweep.ledger.reading import read_runs
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine
 from tests.engine.test_disk import bolt_file
@@ -274,9 +275,9 @@ def found(engine: Engine, listed: ListedObjects) -> Stores:
 @pytest.mark.parametrize(
     ("asks", "about_folder"),
     [
-        (("own_folders.find_stores",), "not measured: /d was not read within 1 seconds"),
+        (("reading.own_folders.find_stores",), "not measured: /d was not read within 1 seconds"),
         (
-            ("storage.read_storage_from_disk", "own_folders.read_disks", "own_folders.read_folder"),
+            ("reading.storage.read_storage_from_disk", "reading.own_folders.read_disks", "disk.folder.read_folder"),
             "not measured within 1 seconds",
         ),
     ],
@@ -287,8 +288,8 @@ def test_a_disk_that_never_answers_counts_into_the_time_out(
 ) -> None:
     """As one whose server is gone: whatever is asked of it waits for ever."""
     monkeypatch.setattr("dockersweep.engine.reading.own_folders.find_stores", found)
-    for ask in (*asks, "containers.log_bytes"):
-        monkeypatch.setattr(f"dockersweep.engine.reading.{ask}", lambda *_: threading.Event().wait())
+    for ask in (*asks, "reading.containers.log_bytes"):
+        monkeypatch.setattr(f"dockersweep.engine.{ask}", lambda *_: threading.Event().wait())
     for module in (storage, own_folders, containers):
         monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
     began = time.monotonic()

@@ -14,7 +14,6 @@ from dockersweep.commands.progress import show_progress
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.errors import DocumentError, EngineError, RefusedError, UsageError
 from dockersweep.files import OddFileError, read_named
-from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import ALL_SIZES, Inventory, ScanWarning
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
@@ -207,6 +206,8 @@ def read_inventory(path: str) -> Inventory:
         raise DocumentError(f"{path} {error.strerror}") from None
     except (OSError, ValueError) as error:
         raise DocumentError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    from dockersweep.model.documents import read_document
+
     with without_collector():
         return read_document(data, Inventory, path)
 

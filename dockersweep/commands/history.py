@@ -9,7 +9,9 @@ from dockersweep.commands.options import HistoryOptions
 from dockersweep.commands.write import terminal_width, write_aside, write_result
 from dockersweep.errors import LedgerError, UsageError
 from dockersweep.files import is_there
-from dockersweep.ledger import FILE_NAME, find_problems, read_object, read_run, read_runs, state_folder
+from dockersweep.ledger import FILE_NAME, state_folder
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_object, read_run, read_runs
 from dockersweep.model.history import History
 from dockersweep.report.formats import formatted
 from dockersweep.report.history.layout import Asks, history_layout

@@ -9,7 +9,6 @@ from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
 from dockersweep.report.headline import warning_lines
 from dockersweep.words.amounts import amount_words, plural
-from dockersweep.words.documents import write_document
 
 SOMETHING_TO_REMOVE = 10
 
@@ -42,6 +41,8 @@ def _is_told(plan: Plan, options: PlanOptions) -> bool:
 def format_plan(plan: Plan, options: PlanOptions) -> str:
     """Return a plan in the format that is asked for."""
     if options.output.format == "json":
+        from dockersweep.words.documents import write_document
+
         return write_document(plan)
     from dockersweep.report.formats import formatted
     from dockersweep.report.plan import plan_layout

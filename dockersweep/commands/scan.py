@@ -8,7 +8,6 @@ from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import terminal_width, write_aside, write_result
 from dockersweep.errors import UsageError
 from dockersweep.report.headline import warning_lines
-from dockersweep.words.documents import write_document
 
 if TYPE_CHECKING:
     from dockersweep.policy.judging.survey import Survey
@@ -35,6 +34,8 @@ def run(options: ScanOptions) -> int:
 
 def _text(survey: "Survey", options: ScanOptions) -> str:
     if options.output.format == "json":
+        from dockersweep.words.documents import write_document
+
         return write_document(survey.inventory)
     from dockersweep.report.formats import formatted
     from dockersweep.report.scan import scan_layout

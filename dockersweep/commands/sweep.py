@@ -3,9 +3,6 @@
 from dockersweep.commands import plan
 from dockersweep.commands.gather import gather_policy, judge, require_build_cache
 from dockersweep.commands.options import SweepOptions
-from dockersweep.commands.running.opening import open_execution
-from dockersweep.commands.running.permission import can_ask
-from dockersweep.commands.running.rounds import PlannedRun
 from dockersweep.errors import RefusedError, UsageError
 from dockersweep.policy.language.kinds_removed import may_remove
 
@@ -14,6 +11,11 @@ def run(options: SweepOptions) -> int:
     """Plan; then show the plan only, or carry it out and write what became of it. Return the exit status."""
     if options.dry_run:
         return plan.run(options.plan)
+    # A dry run needs nothing of what removes.
+    from dockersweep.commands.running.opening import open_execution
+    from dockersweep.commands.running.permission import can_ask
+    from dockersweep.commands.running.rounds import PlannedRun
+
     if not (options.run.yes or can_ask()):
         raise RefusedError("there is no terminal to ask on; give --yes to remove, or --dry-run to look")
     if options.plan.exit_code:

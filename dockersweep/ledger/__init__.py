@@ -3,21 +3,17 @@
 No engine tells when an image that was pulled or loaded arrived (engine-api.md §4), so without this file a dangling
 image would never become old. It lies in `$DOCKERSWEEP_STATE_DIR`, else /var/lib/dockersweep for root, else
 `$XDG_STATE_HOME/dockersweep`; folder 0700, file 0600.
+
+Here is what every run needs. `check` and `reading` are for `history` alone.
 """
 
-from dockersweep.ledger.check import find_problems
 from dockersweep.ledger.folder import FILE_NAME, state_folder
 from dockersweep.ledger.ledger import Ledger
-from dockersweep.ledger.reading import read_object, read_run, read_runs
 from dockersweep.ledger.runs import RunRecord
 
 __all__ = [
     "FILE_NAME",
     "Ledger",
     "RunRecord",
-    "find_problems",
-    "read_object",
-    "read_run",
-    "read_runs",
     "state_folder",
 ]

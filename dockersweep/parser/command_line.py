@@ -1,7 +1,7 @@
 """The whole command line: what stands before the verb, the verbs, and the format of the result."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dockersweep import __version__
 from dockersweep.errors import UsageError
@@ -14,15 +14,16 @@ FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 _FORMAT_OF_SUFFIX = {"md": "markdown", "prom": "prometheus"}
 
 
-def build_parser(first_word: str = "") -> argparse.ArgumentParser:
-    """Return the parser of the whole command line; one that begins with its verb needs the flags of no other."""
+def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of any command line; with one that has a verb, without the flags of the others."""
     parser = TopParser(prog="dockersweep", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
     add_common(parser, None, FORMATS)
     verbs = parser.add_subparsers(
         dest="verb", metavar="VERB", prog="dockersweep", parser_class=VerbParser, title="verbs", help="what to do"
     )
-    for add_verb in [ADD_VERBS[first_word]] if first_word in ADD_VERBS else ADD_VERBS.values():
+    verb = _verb_of(argv, parser._option_string_actions)
+    for add_verb in ADD_VERBS.values() if verb is None else [ADD_VERBS[verb]]:
         add_verb(verbs)
     # For `completion`, which writes down what the parser takes: verbs do not import it.
     parser.set_defaults(build_parser=build_parser)
@@ -34,7 +35,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     Raises UsageError where it does not hold.
     """
-    arguments = build_parser(*argv[:1]).parse_args(argv)
+    arguments = build_parser(argv).parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
             "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "
@@ -46,6 +47,18 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         known = " and ".join(arguments.formats)
         raise UsageError(f"{arguments.verb} has no format {arguments.format}, only {known}")
     return arguments
+
+
+def _verb_of(argv: Sequence[str], flags: Collection[str]) -> str | None:
+    """Return the verb of a command line, before which these flags may stand with their values; None where what stands
+    there is none."""
+    waiting = iter(argv)
+    for word in waiting:
+        if word in flags:
+            next(waiting, None)
+        elif word.partition("=")[0] not in flags and word[:2] not in flags:
+            return word if word in ADD_VERBS else None
+    return None
 
 
 def _format_of(output: str | None, formats: Sequence[str]) -> str:

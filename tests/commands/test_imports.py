@@ -1,4 +1,4 @@
-"""What a verb imports for a saved inventory, counted in modules: how long that takes says nothing on a busy machine."""
+"""What a verb imports, counted in modules: how long that takes says nothing on a busy machine."""
 
 import argparse
 import subprocess
@@ -8,6 +8,8 @@ import pytest
 
 from dockersweep.parser import build_parser
 from dockersweep.parser.verbs import ADD_VERBS
+from tests.commands.test_guard_rails import removable
+from tests.rig.fake_engine import fake_engine
 
 # What argparse and msgspec import themselves is theirs; Python 3.14's imports dataclasses where an argument is made.
 BASE = "import argparse, msgspec; argparse.ArgumentParser().add_argument('--flag')"
@@ -20,7 +22,25 @@ MOST = {
     "scan --format json": 123,
     "explain image:app:1 --policy default --format json": 132,
 }
-"""How many modules each may import, our own and Python's."""
+"""How many modules each may import for a saved inventory, our own and Python's."""
+MOST_OF_AN_ENGINE = {
+    "scan --format json": (195, 35),
+    "plan --older-than 0s": (198, 35),
+    "plan --older-than 0s --format json": (196, 35),
+    "sweep --dry-run --older-than 0s": (199, 35),
+    "report --policy default": (240, 35),
+    "sweep --yes --yes-first-time --older-than 0s": (234, 60),
+}
+"""How many modules of our own each may import for an engine on a unix socket, and of Python's beside them."""
+NOT_FOR_AN_ENGINE = (
+    {"docker", "requests", "urllib3", "ssl", "http", "email"}
+    | {"tabulate", "wcwidth", "importlib.metadata"}
+    | {"dataclasses", "inspect"}
+)
+"""What they have all imported once: most of the time of a small plan was spent on it."""
+
+
+CALL = "import sys; from dockersweep.cli import main; main(sys.argv[1:])"
 
 
 def modules(code: str, *arguments: str) -> set[str]:
@@ -33,8 +53,7 @@ def modules(code: str, *arguments: str) -> set[str]:
 
 def imported(inventory: str, *arguments: str) -> set[str]:
     """The modules that a verb imports besides those of argparse and msgspec."""
-    call = "import sys; from dockersweep.cli import main; main(sys.argv[1:])"
-    return modules(call, *arguments, "--inventory", inventory) - modules(BASE)
+    return modules(CALL, *arguments, "--inventory", inventory) - modules(BASE)
 
 
 def verbs_of(parser: argparse.ArgumentParser) -> list[str]:
@@ -53,11 +72,32 @@ def test_a_verb_imports_no_more_than_it_needs(saved: str, line: str) -> None:
     assert len(names) <= MOST[line], sorted(names)
 
 
+@pytest.mark.parametrize("line", MOST_OF_AN_ENGINE)
+def test_a_verb_imports_no_more_than_it_needs_of_an_engine(line: str) -> None:
+    with fake_engine() as engine:
+        removable(engine, "a", "b")
+        names = modules(CALL, *line.split(), "-H", engine.url) - modules(BASE)
+    own = {name for name in names if name.partition(".")[0] == "dockersweep"}
+    assert "dockersweep.engine.reading.scanner" in own
+    assert not names & NOT_FOR_AN_ENGINE
+    others = {name for name in names - own if name.partition(".")[0] in sys.stdlib_module_names}
+    most, most_of_python = MOST_OF_AN_ENGINE[line]
+    assert len(own) <= most, sorted(own)
+    assert len(others) <= most_of_python, sorted(others)
+
+
 def test_what_is_answered_without_the_parser_imports_hardly_anything() -> None:
-    call = "import sys; from dockersweep.cli import main; main(sys.argv[1:])"
-    assert not {"argparse", "msgspec"} & modules(call, "--version")
+    assert not {"argparse", "msgspec"} & modules(CALL, "--version")
 
 
-def test_only_the_flags_of_the_verb_that_a_line_begins_with_are_made() -> None:
-    assert verbs_of(build_parser("report")) == ["report"]
-    assert verbs_of(build_parser("--host")) == verbs_of(build_parser()) == list(ADD_VERBS)
+@pytest.mark.parametrize(
+    "line",
+    ["report", "-H plan report", "-Hplan report", "--host=plan report", "-o sweep --format json report --host x plan"],
+)
+def test_only_the_flags_of_the_verb_of_a_line_are_made(line: str) -> None:
+    assert verbs_of(build_parser(line.split())) == ["report"]
+
+
+@pytest.mark.parametrize("line", ["", "--host", "-H report", "--nothing report", "-3d report", "- report", "-- report"])
+def test_a_line_without_a_verb_is_told_of_all(line: str) -> None:
+    assert verbs_of(build_parser(line.split())) == list(ADD_VERBS)

@@ -14,7 +14,8 @@ import pytest
 
 from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.running.signals import Stopped, stop_on_signals
-from dockersweep.ledger import find_problems, read_run, read_runs
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_run, read_runs
 from tests.rig.fake_engine import FakeEngine, fake_engine, reply
 from tests.rig.running import dockersweep
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from dockersweep.errors import LedgerError
-from dockersweep.ledger import FILE_NAME, Ledger, find_problems, opening, read_runs
+from dockersweep.ledger import FILE_NAME, Ledger, opening
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_runs
 from dockersweep.ledger.schema import VERSION
 from tests.ledger.past_runs import PLAN, SEEN, START, aside, full_ledger, run_at_once, whole_run
 from tests.rig.inventories import NOW

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from dockersweep.errors import LedgerError
-from dockersweep.ledger import FILE_NAME, Ledger, opening, read_runs
+from dockersweep.ledger import FILE_NAME, Ledger, opening
+from dockersweep.ledger.reading import read_runs
 from tests.ledger.past_runs import PLAN, SEEN, START, aside, full_ledger, whole_run
 from tests.rig.inventories import ENGINE, NOW
 
@@ -66,7 +67,9 @@ FULL = """
 import os, sys
 from pathlib import Path
 from dockersweep.errors import LedgerError
-from dockersweep.ledger import Ledger, find_problems, read_runs
+from dockersweep.ledger import Ledger
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_runs
 from tests.rig.inventories import ENGINE, NOW, inventory, volume
 from tests.ledger.past_runs import PLAN, SEEN, START, outcome
 folder = Path(sys.argv[1])
@@ -106,7 +109,9 @@ def test_a_full_disk_is_said_and_not_taken_for_damage(tmp_path: Path) -> None:
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from dockersweep.ledger import Ledger, find_problems, read_runs
+from dockersweep.ledger import Ledger
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_runs
 folder = Path(sys.argv[1])
 with Ledger(folder) as ledger:
     print(ledger.problem)

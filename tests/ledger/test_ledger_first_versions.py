@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dockersweep.ledger import FILE_NAME, Ledger, find_problems, read_object, read_runs, schema
+from dockersweep.ledger import FILE_NAME, Ledger, schema
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_object, read_runs
 from dockersweep.model.history import ShareSize
 from dockersweep.model.naming import engine_identity
 from tests.ledger.past_runs import START, run_until_killed

@@ -11,7 +11,9 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.ledger import FILE_NAME, Ledger, RunRecord, find_problems, read_run, read_runs
+from dockersweep.ledger import FILE_NAME, Ledger, RunRecord
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_run, read_runs
 from dockersweep.model.history import InHand
 from dockersweep.model.outcome import Reclaimed
 from dockersweep.model.plan import Removal

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.ledger import FILE_NAME, Ledger, find_problems, read_object, read_run, read_runs, schema
+from dockersweep.ledger import FILE_NAME, Ledger, schema
+from dockersweep.ledger.check import find_problems
+from dockersweep.ledger.reading import read_object, read_run, read_runs
 from dockersweep.model.event_reading import EventMark, EventPosition, NoticedUses
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.last_use import PastUse, Span

@@ -3,7 +3,6 @@
 --host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context of the docker configuration, the default socket.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,6 +99,9 @@ def _from_context(name: str, source: str, environment: Mapping[str, str], config
         if environment.get("DOCKER_HOST"):
             return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", environment, config_dir)
         return _from_url(DEFAULT_SOCKET, "the default context", environment, config_dir)
+    # It loads all of OpenSSL.
+    import hashlib
+
     folder = hashlib.sha256(name.encode()).hexdigest()
     meta = config_dir / "contexts" / "meta" / folder / "meta.json"
     try:
@@ -176,9 +178,9 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
     scheme, separator, rest = url.strip().partition("://")
     if not separator:
         scheme, rest = "tcp", url.strip()
-    shown, rest_shown = _without_password(url), _without_password(rest)
     if scheme == "unix" and not _names_a_user(rest):
         return socket_url(rest) if rest else DEFAULT_SOCKET
+    shown, rest_shown = _without_password(url), _without_password(rest)
     if scheme in ("tcp", "http"):
         address = rest.rstrip("/")
         if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?)(:\d{1,5})?", address):
@@ -201,7 +203,7 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
 
 def _names_a_user(rest: str) -> bool:
     """Whether this begins like USER:PASSWORD@; the path of a socket may have an @, but begins with a slash."""
-    return re.match(r"[^/]*:[^/]*@", rest) is not None
+    return "@" in rest.partition("/")[0].partition(":")[2]
 
 
 def _without_password(url: str) -> str:

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from dockersweep.engine.disk.containerd import containerd_folder
 from dockersweep.engine.disk.mounts import Mount, as_text, mount_of, read_mounts
@@ -41,8 +42,7 @@ class StorePlace(NamedTuple):
     mount: Mount | None
 
 
-@dataclass(frozen=True)
-class Stores:
+class Stores(Struct, frozen=True):
     """Where the engine that listed these objects keeps its things, as it was found at one look."""
 
     engine: Engine

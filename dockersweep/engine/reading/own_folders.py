@@ -1,18 +1,20 @@
 """What is read of an engine's own folders, each within its time: a disk that is gone may let us wait for ever."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
 from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import NO_DISKS, DisksReading, read_disks
-from dockersweep.engine.disk.folder import FolderReading, folder_not_read, not_in_time, read_folder
-from dockersweep.engine.disk.leaks import LeakReading, RunRoot, leaks_not_in_time, read_leaks
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, find_stores
 from dockersweep.model.inventory import Engine
 from dockersweep.model.storage import Storage
+
+if TYPE_CHECKING:
+    from dockersweep.engine.disk.folder import FolderReading
+    from dockersweep.engine.disk.leaks import LeakReading, RunRoot
 
 Reading = TypeVar("Reading")
 StoresOrWhy = Stores | str
@@ -37,8 +39,11 @@ def disks_in_time(stores: StoresOrWhy, seconds: float) -> DisksReading:
         return NO_DISKS
 
 
-def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], seconds: float) -> FolderReading:
+def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], seconds: float) -> "FolderReading":
     """Return what an engine's folders take, of which this has been measured."""
+    # Only a report asks for it, and for what nobody owns.
+    from dockersweep.engine.disk.folder import folder_not_read, not_in_time, read_folder
+
     if isinstance(stores, str):
         return folder_not_read(stores)
     try:
@@ -47,8 +52,10 @@ def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], se
         return not_in_time(seconds)
 
 
-def leaks_in_time(stores: StoresOrWhy, storage: Storage, run_root: RunRoot, seconds: float) -> LeakReading:
+def leaks_in_time(stores: StoresOrWhy, storage: Storage, run_root: "RunRoot", seconds: float) -> "LeakReading":
     """Return what nobody owns in an engine's folders."""
+    from dockersweep.engine.disk.leaks import leaks_not_in_time, read_leaks
+
     if isinstance(stores, str):
         return (), ()
     try:

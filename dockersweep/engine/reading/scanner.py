@@ -14,7 +14,6 @@ import msgspec
 from dockersweep.engine.api.concurrent import BackgroundCall, Progress
 from dockersweep.engine.api.swarm import SwarmRole
 from dockersweep.engine.disk.ownership import ListedObjects
-from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.containers import read_running, read_stopped
 from dockersweep.engine.reading.disk_usage import (
     finish_walks,
@@ -30,9 +29,12 @@ from dockersweep.engine.reading.own_container import own_container_id
 from dockersweep.engine.reading.own_folders import disks_in_time, folder_in_time, leaks_in_time, stores_in_time
 from dockersweep.engine.reading.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
+from dockersweep.model.disk import Disk
+from dockersweep.model.engine_folder import CacheLimit
 from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
+    Engine,
     Image,
     Inventory,
     Network,
@@ -83,7 +85,7 @@ def scan(
     disks, on_none = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = folder_in_time(stores, stored.measured, seconds) if walks else (None, ())
-    limit, limit_warnings = read_cache_limit(reads.engine, disk) if for_report else (None, ())
+    limit, limit_warnings = _cache_limit(reads.engine, disk) if for_report else (None, ())
     inventory = Inventory(
         schema="dockersweep.inventory/1",
         engine=reads.engine,
@@ -137,6 +139,13 @@ def _read_lists(reads: EngineReads, sizes: bool, seconds: float, progress: Progr
         layers_bytes=usage.layers_bytes,
         warnings=(*warnings, *external_warnings),
     )
+
+
+def _cache_limit(engine: Engine, disk: Disk | None) -> tuple[CacheLimit | None, tuple[ScanWarning, ...]]:
+    # Only a report asks for it.
+    from dockersweep.engine.reading.cache_limit import read_cache_limit
+
+    return read_cache_limit(engine, disk)
 
 
 def _services(
