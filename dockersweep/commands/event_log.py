@@ -1,11 +1,9 @@
 """What happens in a run, as a line for each event on standard error: for programs, and for the journal of systemd."""
 
-import json
 import os
 import signal
 import sys
 import threading
-import traceback
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -124,6 +122,8 @@ class EventLog:
 
     def bug(self, error: Exception) -> None:
         """An unexpected error in a worker ends the run: its traceback, which a report of the bug needs."""
+        import traceback
+
         lines = [printable(line) for line in "".join(traceback.format_exception(error)).splitlines()]
         if self._format == "json":
             text = f"{type(error).__name__}: {error}"
@@ -134,8 +134,10 @@ class EventLog:
 
     def _event(self, priority: int, event: str, message: str, **fields: Value) -> None:
         if self._format == "json":
+            # msgspec escapes nothing, but people look at logs on terminals.
+            import json
+
             at = msgspec.to_builtins(datetime.now(UTC))
-            # Escaped, because people look at logs on terminals.
             self._write(json.dumps({"event": event, "at": at, **fields}))
         elif self._format == "journal":
             self._write(f"<{priority}>{printable(message)[:LONGEST_LINE]}")

@@ -124,15 +124,20 @@ def _with_declared(
 @contextmanager
 def open_engine(options: EngineOptions, removal_seconds: float) -> Iterator["Client"]:
     """Connect to the engine that the flags and the environment name; a removal may take so long."""
-    # docker-py takes as long to import as all else; a saved inventory needs none of it.
+    # A saved inventory needs none of it.
     from dockersweep.engine.api.client import Client
+    from dockersweep.engine.api.concurrent import BackgroundCall
     from dockersweep.engine.api.connection import Connection
     from dockersweep.engine.api.endpoint import resolve_endpoint
 
     endpoint = resolve_endpoint(options.host, options.context, os.environ)
     connection = Connection(endpoint, options.engine_timeout_seconds)
     try:
-        yield Client(connection, removal_seconds)
+        opening = BackgroundCall(lambda: Client(connection, removal_seconds))
+        # Meanwhile the engine says who it is.
+        import dockersweep.engine.reading.scanner  # noqa: F401
+
+        yield opening.result()
     finally:
         connection.close()
 
