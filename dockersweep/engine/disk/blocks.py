@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from dockersweep.engine.disk import containerd, graphdriver, podman
 from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.ownership import check_contents
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
@@ -73,14 +72,21 @@ def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
 
 def _find(stores: Stores) -> list[DiskPart]:
     folder, driver, is_certain = stores.root, stores.engine.image_store, stores.tells_its_engine
+    # Each engine keeps its images in one way, and needs none of what reads the others.
     if stores.engine.flavour == "podman":
+        from dockersweep.engine.disk import podman
+
         parts = podman.find_parts(folder, driver)
     elif driver == "containerd":
         if stores.containerd is None:
             raise UnreadableStorageError("the folder of the containerd that has the images was not found")
+        from dockersweep.engine.disk import containerd
+
         folder, is_certain = stores.containerd, True
         parts = containerd.find_parts(stores.root, folder, stores.listed.containers)
     else:
+        from dockersweep.engine.disk import graphdriver
+
         parts = graphdriver.find_parts(folder, driver, stores.listed.containers)
     check_contents(folder, stores.listed, {part.id for part in parts}, is_certain)
     return parts

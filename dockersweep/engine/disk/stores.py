@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from dockersweep.engine.disk.containerd import containerd_folder
 from dockersweep.engine.disk.mounts import Mount, as_text, mount_of, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, own_folder
 from dockersweep.engine.disk.parts import UnreadableStorageError
@@ -118,6 +117,8 @@ def volume_folder(volume: Volume) -> Path | None:
 def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path) -> Path | None:
     """Return the folder of the containerd that has the images of an engine whose data lie in `root`; None where it is
     neither the engine's own nor the usual one of a service: `root` in containerd's config.toml may name any."""
+    from dockersweep.engine.disk.containerd import containerd_folder
+
     folder = containerd_folder(root, system_containerd)
     if folder is None:
         return None

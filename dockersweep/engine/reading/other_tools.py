@@ -12,7 +12,6 @@ from typing import Protocol
 import msgspec
 
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
-from dockersweep.engine.disk import podman
 from dockersweep.engine.disk.ownership import folder_of
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.errors import EngineError
@@ -52,6 +51,8 @@ def read_external(reads: ExternalReads) -> tuple[External | None, tuple[ScanWarn
 
 def _mounted_images(reads: ExternalReads) -> tuple[External, tuple[ScanWarning, ...]]:
     """A disk that is gone may let us wait for ever, so it is waited for only so long."""
+    from dockersweep.engine.disk import podman
+
     engine = reads.engine
     try:
         root = BackgroundCall(lambda: folder_of(engine)).result(GRACE_SECONDS)
