@@ -30,6 +30,7 @@ from dockersweep.units import parse_instant
 
 if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
+    from dockersweep.engine.api.concurrent import BackgroundCall
     from dockersweep.ledger import Ledger
 
 
@@ -43,7 +44,7 @@ def gather_survey(options: EngineOptions, policy: Policy | None = None) -> Surve
     as in `survey_of`."""
     if options.inventory is not None:
         return _saved_survey(options, policy)
-    with open_ledger(options) as ledger, open_engine(options, NO_REMOVALS_SECONDS) as client:
+    with open_to_read(options) as (client, ledger):
         survey = survey_of(client, options, ledger, policy)
         ledger.looked_at(client.engine, survey.inventory.taken_at)
         return survey
@@ -54,7 +55,7 @@ def gather_plan(options: PlanOptions) -> Plan:
     policy, engine = gather_policy(options.policy), options.engine
     if engine.inventory is not None:
         return _plan(_saved_survey(engine, policy), policy)
-    with open_ledger(engine) as ledger, open_engine(engine, NO_REMOVALS_SECONDS) as client:
+    with open_to_read(engine) as (client, ledger):
         confirm_engine(client, options.confirm_engine)
         survey = survey_of(client, engine, ledger, policy)
         require_build_cache(survey, may_remove(policy, "build-cache"), engine)
@@ -122,8 +123,21 @@ def _with_declared(
 
 
 @contextmanager
+def open_to_read(options: EngineOptions) -> Iterator[tuple["Client", "Ledger"]]:
+    """Connect to the engine, and open the ledger while it says who it is."""
+    with _connecting(options, NO_REMOVALS_SECONDS) as connecting, open_ledger(options) as ledger:
+        yield connecting.result(), ledger
+
+
+@contextmanager
 def open_engine(options: EngineOptions, removal_seconds: float) -> Iterator["Client"]:
     """Connect to the engine that the flags and the environment name; a removal may take so long."""
+    with _connecting(options, removal_seconds) as connecting:
+        yield connecting.result()
+
+
+@contextmanager
+def _connecting(options: EngineOptions, removal_seconds: float) -> Iterator["BackgroundCall[Client]"]:
     # A saved inventory needs none of it.
     from dockersweep.engine.api.client import Client
     from dockersweep.engine.api.concurrent import BackgroundCall
@@ -133,11 +147,11 @@ def open_engine(options: EngineOptions, removal_seconds: float) -> Iterator["Cli
     endpoint = resolve_endpoint(options.host, options.context, os.environ)
     connection = Connection(endpoint, options.engine_timeout_seconds)
     try:
-        opening = BackgroundCall(lambda: Client(connection, removal_seconds))
-        # Meanwhile the engine says who it is.
+        connecting = BackgroundCall(lambda: Client(connection, removal_seconds))
+        # Docker runs other programs to say who it is: meanwhile what reads it is imported.
         import dockersweep.engine.reading.scanner  # noqa: F401
 
-        yield opening.result()
+        yield connecting
     finally:
         connection.close()
 

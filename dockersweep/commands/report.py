@@ -10,11 +10,9 @@ from msgspec import Struct
 
 from dockersweep.commands.exit_status import status_with_reason
 from dockersweep.commands.gather import (
-    NO_REMOVALS_SECONDS,
     gather_policy,
     gather_survey,
-    open_engine,
-    open_ledger,
+    open_to_read,
     survey_of,
 )
 from dockersweep.commands.options import OutputOptions, ReportOptions
@@ -73,7 +71,7 @@ def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None
     # A saved inventory is asked for no files.
     from dockersweep.commands.project_files import with_missing_files
 
-    with open_ledger(options.engine) as ledger, open_engine(options.engine, NO_REMOVALS_SECONDS) as client:
+    with open_to_read(options.engine) as (client, ledger):
         survey = survey_of(client, options.engine, ledger, policy, for_report=True)
         ledger.looked_at(client.engine, survey.inventory.taken_at)
         survey = survey.retold(with_missing_files(survey.inventory))
