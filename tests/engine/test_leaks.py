@@ -387,7 +387,8 @@ def test_a_folder_of_a_volume_becomes_one_with_the_next_start(engine: Engine, li
     litter.volume("data", size=2 * MEGABYTE)
     home = engine.data_root / "volumes"
     (home / "of_a_person").mkdir()
-    with copied(home / "data", "restored", "lost+found") as (restored, _):
+    with copied(home / "data", "restored", "lost+found", "bound") as (restored, *_):
+        litter.container("mounts-a-path", state="created", binds=[f"{home}/bound/_data:/data"])
         found = finding(engine, "DS024")
         assert paths_in(found) == [restored]
         engine.restart()

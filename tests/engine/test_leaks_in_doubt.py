@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dockersweep.engine.disk import mounts, stores
 from dockersweep.engine.disk.leaks import RunRoot
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.errors import EngineError
-from dockersweep.model.inventory import Engine
+from dockersweep.model.inventory import Engine, Mount
 from dockersweep.model.storage import Part, Storage
 from tests.rig.inventories import ENGINE, container
 from tests.rig.own_folders import leaks_of
@@ -88,6 +89,21 @@ def test_a_folder_that_may_not_be_the_engines(tmp_path: Path) -> None:
     assert told(engine, storage=Storage(base="lengths", not_from_disk="it was not to be walked")) == []
     (tmp_path / "engine-id").write_text("OTHER")
     assert told(engine) == []
+
+
+def test_what_is_mounted_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of a volume that somebody put there from a backup and mounts by its path, say."""
+    engine = engine_of(tmp_path)
+    place = f"{tmp_path}/overlay2/{ID}"
+    mounting = msgspec.structs.replace(
+        container("cd" * 32, "exited"), mounts=(Mount(type="bind", volume=None, source=f"{place}/diff/data"),)
+    )
+    (tmp_path / "containers" / mounting.id).mkdir()
+    assert told(engine, ListedObjects((mounting,), (), (), ())) == [f"containers/{ID}"]
+    (tmp_path / "containers" / mounting.id).rmdir()
+    point = f"{tmp_path}/containers/{ID}/mounts/shm"
+    monkeypatch.setattr(stores, "read_mounts", lambda: {point: mounts.Mount(point, "shm", "tmpfs")})
+    assert told(engine) == [f"overlay2/{ID}"]
 
 
 def podman_in(root: Path) -> Engine:

@@ -8,7 +8,7 @@ there is nothing to tell: a folder that is called a leak may be moved away.
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,9 +51,10 @@ def read_leaks(stores: Stores, storage: Storage, run_root: RunRoot, timeout_seco
         return (), ()
     deadline = time.monotonic() + timeout_seconds
     found: list[LeakedFolder] = []
+    in_use = _around_mounts(stores)
     try:
         for look, pause_seconds in _looks(stores, storage, run_root):
-            found += _twice(look, pause_seconds, deadline, stores.mounts)
+            found += [one for one in _twice(look, pause_seconds, deadline, stores.mounts) if one.path not in in_use]
     except TooLateError:
         return leaks_not_in_time(timeout_seconds)
     except _UNEXPECTED as error:
@@ -72,6 +73,14 @@ def _warning(text: str) -> ScanWarning:
 
 def _known(root: Path, storage: Storage) -> KnownFolders:
     return {os.path.join(root, part.folder) for part in storage.parts if part.folder is not None}
+
+
+def _around_mounts(stores: Stores) -> Set[str]:
+    """Return the folders in which a container mounts something from, by its path, or something is mounted: whoever
+    does that uses them, whatever the metadata say."""
+    sources = [one.source for container in stores.listed.containers for one in container.mounts if one.type == "bind"]
+    places = [Path(place) for place in (*filter(None, sources), *stores.mounts)]
+    return {str(around) for place in places for around in (place, *place.parents)}
 
 
 def _looks(stores: Stores, storage: Storage, run_root: RunRoot) -> Iterator[tuple[Look, float]]:
