@@ -14,6 +14,7 @@ from dockersweep.engine.disk.leaks import containerd
 from dockersweep.engine.disk.leaks.image_mounts import forgotten_mounts
 from dockersweep.engine.disk.leaks.unowned import Unowned
 from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.model.storage import Part, Storage
 from tests.rig import containerd_store
 from tests.rig.containerd_store import Tree, Written
 from tests.rig.inventories import container
@@ -163,7 +164,9 @@ def test_what_mounts_of_images_keep_whose_containers_are_gone(tmp_path: Path, mo
         },
     )
     (daemon_in(daemon, snapshots=8) / "io.containerd.metadata.v1.bolt").mkdir()
-    found = forgotten_mounts(root, daemon, ListedObjects((container(listed, "exited"),), (), (), ()))
+    parts = (Part(id=f"lease:{gone}-team/app:1", high_bytes=0),)
+    objects = ListedObjects((container(listed, "exited"),), (), (), ())
+    found = forgotten_mounts(root, daemon, objects, Storage(base="disk", parts=parts))
     told = {one.path.name: (one.lease, one.lease_made_at) for one in found}
     assert told == {
         "2": (f"{gone}-team/app:1", PAST),
@@ -171,6 +174,8 @@ def test_what_mounts_of_images_keep_whose_containers_are_gone(tmp_path: Path, mo
         "4": (f"{gone}-team/app:1", PAST),
         "5": (f"{gone}-app", None),
     }
+    others = (Part(id=f"lease:{gone}", high_bytes=0), Part(id=f"container:{gone}", high_bytes=0))
+    assert list(forgotten_mounts(root, daemon, objects, Storage(base="disk", parts=others))) == []
 
 
 def test_what_the_scan_knew_needs_no_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,15 +16,19 @@ from dockersweep.engine.disk.leaks.containerd import kept_in, snapshots_by_folde
 from dockersweep.engine.disk.leaks.unowned import Unowned
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.files import is_there
+from dockersweep.model.storage import Storage
 
 _OF_MOUNT = re.compile(r"([0-9a-f]{64})-.+", re.DOTALL)
+_PART_OF_MOUNT = re.compile(f"lease:{_OF_MOUNT.pattern}", re.DOTALL)
 
 
-def forgotten_mounts(root: Path, daemon: Path, listed: ListedObjects) -> Iterator[Unowned]:
-    """Yield the snapshots that nothing keeps but such leases.
+def forgotten_mounts(root: Path, daemon: Path, listed: ListedObjects, storage: Storage) -> Iterator[Unowned]:
+    """Yield the snapshots that nothing keeps but such leases; where the storage has none, no metadata are read again.
 
     Raises OSError, BoltError and ValueError where the metadata are not as they are known to be.
     """
+    if not any(_PART_OF_MOUNT.fullmatch(part.id) for part in storage.parts):
+        return
     namespaces = read_namespaces(daemon / METADATA, engine_namespace(root))
     for namespace in namespaces:
         leases = dict(_leases_of_gone(namespace, root, listed)) if namespace.is_the_engines else {}

@@ -92,7 +92,7 @@ def _looks(stores: Stores, storage: Storage, run_root: RunRoot) -> Iterator[tupl
         return
     if daemon is not None:
         yield lambda: unowned_contents(root, daemon, known), _COLLECTING_SECONDS
-        yield lambda: forgotten_mounts(root, daemon, listed), _COLLECTING_SECONDS
+        yield lambda: forgotten_mounts(root, daemon, listed, storage), _COLLECTING_SECONDS
     else:
         yield lambda: unowned_layers(root, engine.image_store, known), 0
     yield lambda: unowned_volumes(root, listed), 0
