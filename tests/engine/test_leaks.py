@@ -295,12 +295,13 @@ def test_what_a_killed_pull_left_is_kept_as_long_as_its_lease(engine: Engine, li
 
 
 @pytest.mark.on_engines("docker-28.5-containerd")
-def test_docker_forgets_the_mounts_of_images_when_it_restarts(engine: Engine, litter: Litter) -> None:
+def test_docker_forgets_the_mounts_of_images_with_a_boot(engine: Engine, litter: Litter) -> None:
     layers = {"data": 3 * MEGABYTE}
     litter.image("team/mounted:1", layers=layers)
     containers = [litter.mounting_container(name, "team/mounted:1", state="running") for name in ("one", "two")]
     for container in containers:
         litter.stop(container)
+    # With its mounts gone that is a boot.
     engine.restart()
     engine.docker("rm", containers[0])
     # The image keeps what the lease does.

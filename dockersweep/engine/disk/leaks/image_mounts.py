@@ -1,9 +1,9 @@
 """What the mounts of images keep on the containerd store whose containers are gone.
 
-Docker 28 gives each such mount a lease, called `<container id>-<image as written>`. After a restart it asks containerd
-for it by a filter which such a name is not valid in, and does not find it. When the container goes after that, its
-lease stays, and keeps all layers of the image: no list shows them, and no prune or restart takes them away (tried on
-28.5).
+Docker 28 gives each such mount a lease, called `<container id>-<image as written>`. Once the machine has been booted it
+does not find the mount again, and shows an empty folder to the container; when that goes, the lease stays, and keeps
+all layers of the image: no list shows them, and no prune or start takes them away (tried on 28.5:
+findings/image-mount-after-boot.sh).
 """
 
 import re
