@@ -16,7 +16,7 @@ from dockersweep.files import is_there, state_of
 from dockersweep.model.inventory import Engine
 from dockersweep.model.outcome import DiskMeasurement
 from dockersweep.model.plan import Plan
-from dockersweep.model.storage import Part, Storage
+from dockersweep.model.storage import Storage
 
 _LONGEST_WAIT_SECONDS = 15.0
 _QUIET_SECONDS = 1.0
@@ -37,12 +37,12 @@ class FreedSpaceMeter:
     where the engine's folder is gone."""
 
     def __init__(self, root: Path, storage: Storage, plan: Plan) -> None:
-        self._root = root
-        self._parts = [part for part in storage.parts if part.folder is not None and self._is_there(part)]
+        folders = {part.id: os.path.join(root, part.folder) for part in storage.parts if part.folder is not None}
+        self._folders = {part: folder for part, folder in folders.items() if _is_there(folder)}
         self._volumes = self._measure_volumes({f"{removal.kind}:{removal.id}" for removal in plan.removals})
         # Volumes, or containerd where it is a service of its own, may be on another disk.
-        places = {(self._root / (part.folder or "")).parent for part in self._parts}
-        states = {place: state for place in (root, *places) if (state := state_of(place))}
+        places = {os.path.dirname(folder) for folder in self._folders.values()}
+        states = {place: state for place in (str(root), *places) if (state := state_of(place))}
         mounts = read_mounts()
         self._disks = {
             file_system_of(state.st_dev, mount_of(os.path.realpath(place), mounts)): place
@@ -53,38 +53,44 @@ class FreedSpaceMeter:
 
     def measure(self, expected: Collection[str]) -> DiskMeasurement:
         """Return what is gone; waits a while for what is expected to go, as containerd collects its garbage later."""
-        waiting = [part for part in self._parts if part.id in expected]
+        waiting = self._folders.keys() & expected
+        others = self._folders.keys() - waiting
+        gone: set[str] = set()
         deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
         quiet_until = time.monotonic() + _QUIET_SECONDS
         while True:
-            left = [part for part in waiting if self._is_there(part)]
+            went = self._gone_of(waiting)
             now = time.monotonic()
-            if len(left) < len(waiting):
+            if went:
                 quiet_until = now + _QUIET_SECONDS
-            waiting = left
+            gone |= went
+            waiting -= went
             if not waiting or now > min(deadline, quiet_until):
                 break
             time.sleep(_POLL_SECONDS)
-        gone = frozenset(part.id for part in self._parts if not self._is_there(part))
+        gone |= self._gone_of(others)
         if gone:
             await_free_space(self._disks.values())
         all_volumes = self._volumes.ids if self._volumes.ids <= gone else frozenset()
         return DiskMeasurement(
-            gone=gone,
-            still_there=frozenset(part.id for part in waiting),
+            gone=frozenset(gone),
+            still_there=frozenset(waiting),
             volumes=all_volumes,
             volume_bytes=self._volumes.bytes if all_volumes else None,
             free_space_bytes=self._free_growth(),
         )
 
     def _measure_volumes(self, going: Collection[str]) -> _Volumes:
-        volumes = {part.id: part for part in self._parts if part.id in going and part.id.startswith("volume:")}
-        places = [self._root / (part.folder or "") for part in volumes.values()]
+        volumes = [part for part in self._folders if part in going and part.startswith("volume:")]
+        places = [Path(self._folders[part]) for part in volumes]
         try:
             together = measure(places, time.monotonic() + _REMEASURING_SECONDS, read_mounts()).low
         except (OSError, TooLateError):
             return _Volumes(frozenset(), None)
         return _Volumes(frozenset(volumes), together)
+
+    def _gone_of(self, parts: Collection[str]) -> set[str]:
+        return {part for part in parts if not _is_there(self._folders[part])}
 
     def _free_growth(self) -> int | None:
         with contextlib.suppress(OSError):
@@ -95,12 +101,13 @@ class FreedSpaceMeter:
         disks = [os.statvfs(place) for place in self._disks.values()]
         return sum(disk.f_bfree * disk.f_frsize for disk in disks)
 
-    def _is_there(self, part: Part) -> bool:
-        try:
-            return is_there(self._root / (part.folder or ""))
-        except OSError:
-            # What cannot be seen has not gone as far as anybody knows.
-            return True
+
+def _is_there(folder: str) -> bool:
+    try:
+        return is_there(folder)
+    except OSError:
+        # What cannot be seen has not gone as far as anybody knows.
+        return True
 
 
 def freed_space_meter(engine: Engine, storage: Storage | None, plan: Plan) -> FreedSpaceMeter | None:
