@@ -391,6 +391,7 @@ def test_files_are_opened_for_reading_where_the_rule_is() -> None:
     assert reads == {
         "commands/policy_source.py",
         "engine/disk/freed_later.py",
+        "engine/disk/processes.py",
         "engine/reading/engine_process.py",
         "engine/reading/own_container.py",
         "report/disk/page/document.py",

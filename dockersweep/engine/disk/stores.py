@@ -74,7 +74,7 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
             containerd = _folder_of_images(root, listed, system_containerd)
         mounts = read_mounts()
         folders = [root, *_moved(root, mounts)]
-        if containerd == system_containerd:
+        if containerd is not None and root not in containerd.parents:
             folders.append(containerd)
         folders += _of_volumes_elsewhere(root, listed.volumes)
         return Stores(
@@ -115,15 +115,23 @@ def volume_folder(volume: Volume) -> Path | None:
 
 
 def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path) -> Path | None:
-    """Return the folder of the containerd that has the images of an engine whose data lie in `root`; None where it is
-    neither the engine's own nor the usual one of a service: `root` in containerd's config.toml may name any."""
+    """Return the folder of the containerd that has the images of an engine whose data lie in `root`: the engine's own,
+    the usual one of a service, or, where neither has them, one that the settings of a containerd name. None where that
+    cannot be told."""
     from dockersweep.engine.disk.containerd import containerd_folder
+    from dockersweep.engine.disk.moved_containerd import moved_containerds
 
-    folder = containerd_folder(root, system_containerd)
-    if folder is None:
-        return None
-    missing = [image for image in listed.images if not is_there(folder / _CONTENTS / image.id.replace(":", "/"))]
-    return folder if not listed.images or len(missing) < len(listed.images) / 2 else None
+    usual = containerd_folder(root, system_containerd)
+    if usual is not None and _has_images(usual, listed):
+        return usual
+    # Without images any would have all of them.
+    moved = moved_containerds() if listed.images else ()
+    return next((folder for folder in moved if root not in folder.parents and _has_images(folder, listed)), None)
+
+
+def _has_images(containerd: Path, listed: ListedObjects) -> bool:
+    missing = [image for image in listed.images if not is_seen(containerd / _CONTENTS / image.id.replace(":", "/"))]
+    return not listed.images or len(missing) < len(listed.images) / 2
 
 
 def _unseen(engine: Engine, listed: ListedObjects, containerd: Path | None) -> Iterator[Kind]:

@@ -51,7 +51,8 @@ class Engine:
         """Name an engine, with further options for its command line; nothing runs yet.
 
         It has a network of its own, or that of a running engine which it is to talk to; a containerd of its own, or
-        one that is a service beside it; and some of its folders on disks of their own, see disks.py.
+        one that is a service beside it, with what a containerd.toml in the run directory adds to its settings from the
+        next start on; and some of its folders on disks of their own, see disks.py.
         """
         self.kind = kind
         self.options = options

@@ -66,6 +66,9 @@ containerd=
 if [ -n "${SYSTEM_CONTAINERD:-}" ]; then
     # A service as Debian has it, but for what only a kubelet asks for.
     echo 'disabled_plugins = ["io.containerd.grpc.v1.cri"]' >/run/containerd.toml
+    if [ -f "$run/containerd.toml" ]; then
+        cat "$run/containerd.toml" >>/run/containerd.toml
+    fi
     containerd --config /run/containerd.toml &
     containerd=$!
     while [ ! -S /run/containerd/containerd.sock ] && kill -0 $containerd; do
