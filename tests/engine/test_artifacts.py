@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from dockersweep.engine.disk.artifacts import read_artifacts
+from dockersweep.engine.disk.walk import Walker
 from dockersweep.model.engine_folder import ArtifactStore
 from tests.rig.engines.archive import random_bytes
 from tests.rig.engines.engine import Engine
@@ -55,6 +56,9 @@ def test_artifacts_have_a_row_of_their_own_beside_the_remainder(name: str) -> No
             assert "10.0 MB" in text
 
 
+WALKER = Walker(math.inf, {})
+
+
 def store(root: Path, blobs: Mapping[str, object], *descriptors: Mapping[str, Any]) -> ArtifactStore | None:
     """What is read of a store with these files, by the digits of their digests, and these descriptors."""
     folder = root / "artifacts"
@@ -63,7 +67,7 @@ def store(root: Path, blobs: Mapping[str, object], *descriptors: Mapping[str, An
     for digits, content in blobs.items():
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         (folder / "blobs" / "sha256" / digits).write_bytes(data)
-    return read_artifacts(PODMAN, root, math.inf, {})
+    return read_artifacts(PODMAN, root, WALKER)
 
 
 def of(digits: str, name: str | None = None) -> dict[str, Any]:
@@ -101,6 +105,6 @@ def test_a_damaged_manifest_leaves_the_size_unknown(tmp_path: Path, manifest: by
 def test_without_an_index_there_are_none(tmp_path: Path, index: bytes) -> None:
     assert store(tmp_path, {}) is None
     (tmp_path / "artifacts" / "index.json").write_bytes(index)
-    assert read_artifacts(PODMAN, tmp_path, math.inf, {}) is None
-    assert read_artifacts(ENGINE, tmp_path, math.inf, {}) is None
-    assert read_artifacts(PODMAN, tmp_path / "nothing", math.inf, {}) is None
+    assert read_artifacts(PODMAN, tmp_path, WALKER) is None
+    assert read_artifacts(ENGINE, tmp_path, WALKER) is None
+    assert read_artifacts(PODMAN, tmp_path / "nothing", WALKER) is None

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockersweep.engine.disk.blocks import MeasuredPlaces, read_storage_from_disk
+from dockersweep.engine.disk.blocks import read_storage_from_disk
 from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.disk.mounts import Mount, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import find_stores
-from dockersweep.engine.disk.walk import DiskBytes, TooLateError, measure
+from dockersweep.engine.disk.walk import DiskBytes, MeasuredPlaces, TooLateError, measure
 from dockersweep.model.inventory import Engine as SeenEngine
 from dockersweep.model.inventory import Volume
 from dockersweep.model.plan import Plan

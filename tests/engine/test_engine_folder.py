@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from dockersweep.engine.api.translate import container_from_details
 from dockersweep.engine.api.wire import WireContainerDetails
 from dockersweep.engine.disk import left_stores
-from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.walk import MeasuredPlaces, measure
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import hidden_log_path
 from dockersweep.model.disk import Disk
@@ -188,6 +189,30 @@ def test_a_containerd_that_somebody_else_uses_is_not_left_behind(
     namespaces = {"moby": {"images": {"app:1": {}}}, "others": others}
     monkeypatch.setattr(left_stores, "read_bolt", lambda path: Written({"v1": namespaces}))
     assert bool(told_stores(engine)) is are_there
+
+
+def test_a_store_that_is_left_behind_is_walked_once(tmp_path: Path) -> None:
+    """What it takes is told among what lies in the folder all the same."""
+    engine = engine_of(tmp_path, image_store="containerd")
+    (tmp_path / "image/overlay2/layerdb/sha256/abc").mkdir(parents=True)
+    (tmp_path / "overlay2/layer").mkdir()
+    (tmp_path / "overlay2/layer/file").write_bytes(os.urandom(3_000_000))
+    (tmp_path / "other").write_bytes(os.urandom(1_000_000))
+    walked: list[str] = []
+
+    def scandir(place: str) -> object:
+        walked.append(place)
+        return os_scandir(place)
+
+    os_scandir = os.scandir
+    with patch("dockersweep.engine.disk.walk.os.scandir", scandir):
+        told, _ = folder_of(engine, NOTHING)
+    assert walked.count(str(tmp_path / "overlay2/layer")) == 1
+    assert told is not None
+    [on_disk] = told.on_disks
+    sizes = {top.path: top.size_bytes for top in on_disk.tops}
+    assert sizes[str(tmp_path / "overlay2")] // MB == 3
+    assert sum(sizes.values()) == on_disk.size_bytes == measure([tmp_path]).high
 
 
 def test_a_damaged_database_of_containerd_tells_of_no_store(tmp_path: Path) -> None:

@@ -84,6 +84,17 @@ def test_containers_of_a_containerd_store_that_is_left(tmp_path: Path, driver: s
     assert f"containers/{ID}" not in told(engine)
 
 
+def test_where_all_folders_are_known_no_metadata_are_read(tmp_path: Path) -> None:
+    """A container has two: what it began with is named for its layer."""
+    engine = engine_of(tmp_path)
+    (tmp_path / f"overlay2/{ID}-init/diff").mkdir(parents=True)
+    (tmp_path / "image/overlay2/layerdb/sha256").write_bytes(b"no folder")
+    parts = (Part(id=f"container:{ID}", high_bytes=1, needs=("layer:x",), folder=f"overlay2/{ID}"),)
+    assert told(engine, storage=Storage(base="disk", parts=parts)) == []
+    _, (warning,) = leaks_of(engine, NOTHING, ON_DISK)
+    assert "layerdb/sha256" in warning.text
+
+
 def test_a_folder_that_may_not_be_the_engines(tmp_path: Path) -> None:
     engine = engine_of(tmp_path)
     assert told(engine, storage=Storage(base="lengths", not_from_disk="it was not to be walked")) == []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dockersweep.engine.disk.blocks import DiskReading, MeasuredPlaces, read_storage_from_disk
+from dockersweep.engine.disk.blocks import DiskReading, read_storage_from_disk
 from dockersweep.engine.disk.folder import FolderReading
-from dockersweep.engine.disk.leaks import LeakReading, RunRoot
+from dockersweep.engine.disk.leaks import RunRoot
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.stores import find_stores
+from dockersweep.engine.disk.walk import MeasuredPlaces
 from dockersweep.engine.reading.own_folders import disks_in_time, folder_in_time, leaks_in_time, stores_in_time
 from dockersweep.model.disk import Disk
-from dockersweep.model.inventory import Engine
+from dockersweep.model.engine_folder import LeakedFolder
+from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.storage import Part, Storage
 
 SECONDS = 60.0
@@ -42,6 +44,6 @@ def leaks_of(
     storage: Storage,
     seconds: float = SECONDS,
     run_root: RunRoot = lambda: None,
-) -> LeakReading:
-    """Return what nobody owns."""
-    return leaks_in_time(stores_in_time(engine, listed, SECONDS), storage, run_root, seconds)
+) -> tuple[tuple[LeakedFolder, ...], tuple[ScanWarning, ...]]:
+    """Return what nobody owns, and what could not be looked for."""
+    return leaks_in_time(stores_in_time(engine, listed, SECONDS), storage, run_root, seconds)[:2]

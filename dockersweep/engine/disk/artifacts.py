@@ -5,13 +5,11 @@ on 5.8 and 6.1). Each is a manifest that names its files; files that several hav
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from dockersweep.engine.disk.mounts import Mount
-from dockersweep.engine.disk.walk import BLOCK_BYTES, TooLateError, measure
+from dockersweep.engine.disk.walk import BLOCK_BYTES, TooLateError, Walker
 from dockersweep.files import read_inside, state_of
 from dockersweep.model.engine_folder import Artifact, ArtifactStore
 from dockersweep.model.inventory import Engine
@@ -34,14 +32,14 @@ class _Manifest(msgspec.Struct):
     layers: list[_Descriptor] = []
 
 
-def read_artifacts(engine: Engine, root: Path, deadline: float, mounts: Mapping[str, Mount]) -> ArtifactStore | None:
+def read_artifacts(engine: Engine, root: Path, walker: Walker) -> ArtifactStore | None:
     """Return the artifacts in the folder of a Podman engine; None where there are none, or they cannot be read."""
     store = root / "artifacts"
     if engine.flavour != "podman":
         return None
     try:
         index = msgspec.json.decode(read_inside(store / "index.json", _LARGEST_BYTES), type=_Index)
-        size = measure([store], deadline, mounts).high
+        size = walker.measure([store]).high
     except (OSError, TooLateError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     counted: set[str] = set()

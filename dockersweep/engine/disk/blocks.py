@@ -13,7 +13,7 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.ownership import check_contents
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, is_seen, volume_folder
-from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, TooLateError, measure
+from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, MeasuredPlaces, TooLateError, measure
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.inventory import Image, Volume
 from dockersweep.model.storage import Part, Storage
@@ -55,15 +55,8 @@ class DiskReading(NamedTuple):
     """Whether an image was pulled or pushed, by its id, where that is recorded there."""
     written: Mapping[str, datetime]
     """When anything in a volume last changed, by its name."""
-    measured: "tuple[MeasuredPlaces, ...]"
+    measured: tuple[MeasuredPlaces, ...]
     """What need not be walked again to measure all of the folder."""
-
-
-class MeasuredPlaces(NamedTuple):
-    """The files and folders of one part, and what they take together: none has a link to anywhere else."""
-
-    places: tuple[str, ...]
-    size_bytes: int
 
 
 def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:

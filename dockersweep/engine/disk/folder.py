@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from dockersweep.engine.disk.artifacts import read_artifacts
-from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import by_disk
 from dockersweep.engine.disk.left_stores import read_left_stores
-from dockersweep.engine.disk.mounts import Mount
 from dockersweep.engine.disk.stores import StorePlace, Stores
-from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.engine.disk.walk import MeasuredPlaces, TooLateError, Walker, measure
 from dockersweep.files import what_is_wrong
 from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk, TopFolder
 from dockersweep.model.inventory import ScanWarning
@@ -32,16 +30,15 @@ FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 def read_folder(stores: Stores, timeout_seconds: float, measured: Iterable[MeasuredPlaces] = ()) -> FolderReading:
     """Return what an engine's folders take, and what of it could not be read, as warnings. What has been `measured`
     is not walked again."""
-    deadline = time.monotonic() + timeout_seconds
-    engine, root, mounts = stores.engine, stores.root, stores.mounts
+    walker = Walker(time.monotonic() + timeout_seconds, stores.mounts)
+    engine, root = stores.engine, stores.root
     try:
-        shows_layers = engine.image_store not in _BESIDE_THE_FOLDER
+        artifacts = read_artifacts(engine, root, walker)
+        left_stores = tuple(read_left_stores(engine, root, walker))
         disks = by_disk(stores.places)
-        known = _known(measured, disks)
-        opened = _opened(stores)
-        on_disks = tuple(_on_disk(together, deadline, mounts, known, opened, shows_layers) for together in disks)
-        artifacts = read_artifacts(engine, root, deadline, mounts)
-        left_stores = tuple(read_left_stores(engine, root, deadline, mounts))
+        known = _known([*measured, *walker.measured], disks)
+        shows_layers = engine.image_store not in _BESIDE_THE_FOLDER
+        on_disks = tuple(_on_disk(together, walker, known, _opened(stores), shows_layers) for together in disks)
     except TooLateError:
         return not_in_time(timeout_seconds)
     except OSError as error:
@@ -53,12 +50,7 @@ def read_folder(stores: Stores, timeout_seconds: float, measured: Iterable[Measu
 
 
 def _on_disk(
-    places: list[StorePlace],
-    deadline: float,
-    mounts: Mapping[str, Mount],
-    known: Mapping[str, int],
-    opened: Set[str],
-    shows_layers: bool,
+    places: list[StorePlace], walker: Walker, known: Mapping[str, int], opened: Set[str], shows_layers: bool
 ) -> FolderOnDisk:
     """Measure what lies on one disk; what is mounted below on another is a place of that one."""
     if places[0].device is None:
@@ -66,8 +58,10 @@ def _on_disk(
     # A disk may be mounted twice.
     folders = set({(place.device, os.stat(place.real).st_ino): place.real for place in places}.values())
     # A link may lead to what is in another place, and is walked with that.
-    within = {one for one in folders if one not in mounts and not folders.isdisjoint(map(str, Path(one).parents))}
-    size = measure([Path(folder) for folder in sorted(folders - within)], deadline, mounts, known, opened)
+    within = {
+        one for one in folders if one not in walker.mounts and not folders.isdisjoint(map(str, Path(one).parents))
+    }
+    size = measure([Path(folder) for folder in sorted(folders - within)], walker.deadline, walker.mounts, known, opened)
     return FolderOnDisk(
         places=tuple(place.path for place in places),
         size_bytes=size.high,
@@ -99,7 +93,9 @@ def _known(measured: Iterable[MeasuredPlaces], disks: list[list[StorePlace]]) ->
     known: dict[str, int] = {}
     for part in measured:
         if len({next((disk for top, disk in tops if place.startswith(top)), None) for place in part.places}) == 1:
-            known |= dict.fromkeys(part.places, 0) | {part.places[0]: part.size_bytes}
+            # What was measured by itself may be of a part too.
+            for place in part.places:
+                known.setdefault(place, part.size_bytes if place == part.places[0] else 0)
     return known
 
 

@@ -7,14 +7,13 @@ new ones with their layers; BuildKit's names layers that are gone, so that `dock
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from dockersweep.engine.disk.bolt import BoltError, Bucket, read_bolt
 from dockersweep.engine.disk.containerd import METADATA, engine_namespace
 from dockersweep.engine.disk.containerd_metadata import SNAPSHOTTER
-from dockersweep.engine.disk.mounts import Mount
-from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.engine.disk.walk import TooLateError, Walker
 from dockersweep.files import is_there
 from dockersweep.model.engine_folder import LeftStore
 from dockersweep.model.inventory import Engine
@@ -29,8 +28,8 @@ _CACHE_OF_CONTAINERD = re.compile(r"containerd-.+|history_c8d\.db")
 _SNAPSHOTTERS = "io.containerd.snapshotter.v1."
 
 
-def read_left_stores(engine: Engine, root: Path, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeftStore]:
-    """Yield the stores left behind in the folder of an engine; what is not measured by the deadline is of unknown size.
+def read_left_stores(engine: Engine, root: Path, walker: Walker) -> Iterator[LeftStore]:
+    """Yield the stores left behind in the folder of an engine; what cannot be measured in time is of unknown size.
 
     Podman keeps to the store that it began with, so only Docker leaves one. Each driver tells of its images and
     containers below image/<driver>; an engine makes the empty folders of its own at every start, so that there must be
@@ -41,12 +40,12 @@ def read_left_stores(engine: Engine, root: Path, deadline: float, mounts: Mappin
     cache = _CACHE_OF_DRIVERS if engine.image_store == "containerd" else ()
     for driver in _left_graphdrivers(engine, root):
         places = (root / driver, root / "image" / driver, *(root / "buildkit" / name for name in cache))
-        yield _left_store(driver, places, deadline, mounts)
+        yield _left_store(driver, places, walker)
     if _is_containerd_left(engine, root) and not _is_shared(root):
         of_cache = [
             root / "buildkit" / name for name in _names(root / "buildkit") if _CACHE_OF_CONTAINERD.fullmatch(name)
         ]
-        yield _left_store("containerd", (root / _DAEMON, *of_cache), deadline, mounts)
+        yield _left_store("containerd", (root / _DAEMON, *of_cache), walker)
 
 
 def left_drivers(engine: Engine, root: Path) -> list[str]:
@@ -118,10 +117,10 @@ def _has_entries(folder: Path) -> bool:
         return False
 
 
-def _left_store(driver: str, places: tuple[Path, ...], deadline: float, mounts: Mapping[str, Mount]) -> LeftStore:
+def _left_store(driver: str, places: tuple[Path, ...], walker: Walker) -> LeftStore:
     there = [place for place in places if is_there(place)]
     try:
-        size = measure(there, deadline, mounts).high
+        size = walker.measure(there).high
     except (TooLateError, OSError):
         size = None
     return LeftStore(folder=str(places[0]), driver=driver, size_bytes=size, places=tuple(map(str, there)))

@@ -5,12 +5,14 @@ import math
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
+from dockersweep.files import is_folder
 
 BLOCK_BYTES = 512
 """What st_blocks counts, whatever the file system's own blocks are."""
@@ -36,6 +38,30 @@ class DiskBytes(Struct, frozen=True):
     """The high bytes of each folder that is told by itself, without those in it that are told by themselves too."""
 
 
+class MeasuredPlaces(NamedTuple):
+    """Files and folders, and what they take together: none has a link to anywhere else."""
+
+    places: tuple[str, ...]
+    size_bytes: int
+
+
+class Walker:
+    """Measures until a deadline, and keeps what need not be walked again with what lies around it."""
+
+    def __init__(self, deadline: float, mounts: Mapping[str, Mount]) -> None:
+        """Take what is mounted from these."""
+        self.deadline = deadline
+        self.mounts = mounts
+        self.measured: list[MeasuredPlaces] = []
+
+    def measure(self, places: Sequence[Path]) -> DiskBytes:
+        """Return what these places take, as `measure`."""
+        size = measure(places, self.deadline, self.mounts)
+        if size.low == size.high and size.is_whole:
+            self.measured.append(MeasuredPlaces(tuple(map(str, places)), size.low))
+        return size
+
+
 def measure(
     places: Iterable[Path],
     deadline: float = float("inf"),
@@ -48,8 +74,8 @@ def measure(
     A hard-linked file counts once, and for certain only where all its links are in these places. What is mounted
     there, on one of `mounts` or as another file system, is left out; subvolumes of a btrfs in `mounts` are not, and
     what two of them have from one snapshot counts once. What is in `measured` by its path counts what it has there, and
-    no inodes, and is not looked at. What has gone by now counts nothing. The places, and the
-    folders in those that are `opened`, are told one by one, too. Raises TooLateError once `time.monotonic()` is past
+    no inodes, and is not looked at. What has gone by now counts nothing. The places, and the folders in those that are
+    `opened`, are told one by one, too. Raises TooLateError once `time.monotonic()` is past
     the deadline, and OSError.
     """
     walk = _Walk(deadline, mounts or {}, measured or {}, opened)
@@ -74,6 +100,8 @@ class _Walk:
         self._mounts = mounts
         self._passed_over = {**measured, **dict.fromkeys(mounts, 0)}
         """What is not looked at, with the bytes that it counts."""
+        self._around = frozenset(map(os.path.dirname, self._passed_over))
+        """The folders that it lies in: to ask of each of a million files takes a tenth of the time."""
         self._now = time.time()
         self._changed_at = -math.inf
         self._single = self._inodes = 0
@@ -106,7 +134,8 @@ class _Walk:
             if folder in self._apart:
                 self._begin(folder)
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-                inside = self._folder(entries, device, is_snapshot=device != top.st_dev)
+                met = self._without_passed_over(folder, entries) if folder in self._around else entries
+                inside = self._folder(met, device, is_snapshot=device != top.st_dev)
                 waiting += inside
                 if folder in self._opened:
                     self._apart.update(path for path, _ in inside)
@@ -122,13 +151,10 @@ class _Walk:
 
     def _folder(self, entries: Iterable[os.DirEntry[str]], device: int, *, is_snapshot: bool) -> list[tuple[str, int]]:
         """Count what is in a folder, and return the folders there, each with the number of its device."""
-        passed_over, now, changed_at = self._passed_over, self._now, self._changed_at
+        now, changed_at = self._now, self._changed_at
         folders: list[tuple[str, int]] = []
         blocks = inodes = 0
         for entry in entries:
-            if entry.path in passed_over:
-                self._single += passed_over[entry.path]
-                continue
             try:
                 state = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
@@ -157,6 +183,24 @@ class _Walk:
         self._inodes += inodes
         self._changed_at = changed_at
         return folders
+
+    def _without_passed_over(self, folder: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+        """Yield what is to be looked at in a folder, and count the rest."""
+        for entry in entries:
+            size = self._passed_over.get(entry.path)
+            if size is None:
+                yield entry
+            elif size > 0:
+                self._single += size
+                if folder in self._opened and is_folder(entry.path):
+                    self._tell_apart(entry.path, size)
+
+    def _tell_apart(self, folder: str, size: int) -> None:
+        """Tell by itself what has just been counted in the folder that is walked."""
+        self._by_folder[folder] = self._by_folder.get(folder, 0) + size
+        if self._begun is not None:
+            around, before = self._begun
+            self._begun = (around, before + size)
 
     def _add_linked(self, state: os.stat_result, file: _Inode) -> None:
         """Count a file that may be met again."""

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
-from dockersweep.engine.disk.blocks import MeasuredPlaces
 from dockersweep.engine.disk.disks import NO_DISKS, DisksReading, read_disks
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, find_stores
+from dockersweep.engine.disk.walk import MeasuredPlaces
 from dockersweep.model.inventory import Engine
 from dockersweep.model.storage import Storage
 
@@ -39,6 +41,19 @@ def disks_in_time(stores: StoresOrWhy, seconds: float) -> DisksReading:
         return NO_DISKS
 
 
+def folder_with_leaks(
+    stores: StoresOrWhy,
+    storage: Storage,
+    measured: tuple[MeasuredPlaces, ...],
+    run_root: "RunRoot",
+    seconds: float,
+) -> "FolderReading":
+    """Return what an engine's folders take, of which this has been measured, and what in them nobody owns."""
+    leaks = leaks_in_time(stores, storage, run_root, seconds)
+    folder, warnings = folder_in_time(stores, (*measured, *leaks.measured), seconds)
+    return folder and replace(folder, leaks=leaks.leaks), (*warnings, *leaks.warnings)
+
+
 def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], seconds: float) -> "FolderReading":
     """Return what an engine's folders take, of which this has been measured."""
     # Only a report asks for it, and for what nobody owns.
@@ -54,10 +69,10 @@ def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], se
 
 def leaks_in_time(stores: StoresOrWhy, storage: Storage, run_root: "RunRoot", seconds: float) -> "LeakReading":
     """Return what nobody owns in an engine's folders."""
-    from dockersweep.engine.disk.leaks import leaks_not_in_time, read_leaks
+    from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
 
     if isinstance(stores, str):
-        return (), ()
+        return LeakReading()
     try:
         return _in_time(lambda: read_leaks(stores, storage, run_root, seconds), seconds)
     except TimeoutError:

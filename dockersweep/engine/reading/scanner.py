@@ -26,7 +26,7 @@ from dockersweep.engine.reading.disk_usage import (
 from dockersweep.engine.reading.engine_reads import EngineReads
 from dockersweep.engine.reading.other_tools import External, read_external, with_sizes
 from dockersweep.engine.reading.own_container import own_container_id
-from dockersweep.engine.reading.own_folders import disks_in_time, folder_in_time, leaks_in_time, stores_in_time
+from dockersweep.engine.reading.own_folders import disks_in_time, folder_with_leaks, stores_in_time
 from dockersweep.engine.reading.storage import Remembered, read_storage
 from dockersweep.errors import EngineError
 from dockersweep.model.disk import Disk
@@ -80,11 +80,13 @@ def scan(
     listed = lists.objects
     stores = stores_in_time(reads.engine, listed, seconds)
     stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress)
-    walks = for_report and sizes
-    leaks, leak_warnings = leaks_in_time(stores, stored.storage, reads.run_root, seconds) if walks else ((), ())
     disks, on_none = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
-    folder, folder_warnings = folder_in_time(stores, stored.measured, seconds) if walks else (None, ())
+    folder, folder_warnings = (
+        folder_with_leaks(stores, stored.storage, stored.measured, reads.run_root, seconds)
+        if for_report and sizes
+        else (None, ())
+    )
     limit, limit_warnings = _cache_limit(reads.engine, disk) if for_report else (None, ())
     inventory = Inventory(
         schema="dockersweep.inventory/1",
@@ -97,12 +99,12 @@ def scan(
         networks=lists.networks,
         build_cache=lists.build_cache,
         layers_bytes=lists.layers_bytes,
-        warnings=(*lists.warnings, *stored.warnings, *folder_warnings, *leak_warnings, *limit_warnings),
+        warnings=(*lists.warnings, *stored.warnings, *folder_warnings, *limit_warnings),
         storage=stored.storage,
         disk=disk,
         other_disks=disks[1:],
         on_no_known_disk=on_none,
-        folder=folder and msgspec.structs.replace(folder, leaks=leaks),
+        folder=folder,
         cache_limit=limit,
         external=with_sizes(lists.external, stored.storage),
         services=lists.services,

@@ -9,10 +9,11 @@ import msgspec
 
 from dockersweep.engine.api.answers import ImageLayers
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
-from dockersweep.engine.disk.blocks import CACHED, MeasuredPlaces, read_storage_from_disk
+from dockersweep.engine.disk.blocks import CACHED, read_storage_from_disk
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores
+from dockersweep.engine.disk.walk import MeasuredPlaces
 from dockersweep.engine.reading.image_layers import LayerReads, memory_keys, read_layers, wanted_images
 from dockersweep.engine.reading.layer_parts import layer_parts
 from dockersweep.engine.reading.own_folders import StoresOrWhy

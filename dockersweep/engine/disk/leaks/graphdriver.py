@@ -16,6 +16,7 @@ from dockersweep.files import is_there, read_inside
 
 _FOLDER = re.compile(r"[0-9a-f]{64}(?:-init)?|[0-9a-z]{25}")
 """As Docker names layers and containers, and BuildKit its snapshots; anything else was put there by somebody."""
+_INIT = "-init"
 _LAYER = re.compile(r"[0-9a-f]{64}")
 _REMOVING = re.compile(r"[0-9a-f]{64}-[0-9a-f]+-removing")
 _LARGEST_NAME_BYTES = 1_000
@@ -30,7 +31,8 @@ def unowned_layers(root: Path, driver: str, known: KnownFolders) -> Iterator[Uno
         return
     home = root / FOLDERS[driver]
     # First: what is made from now on is named by the metadata below, or not looked at.
-    unknown = [name for name in names_in(home, _FOLDER) if str(home / name) not in known]
+    # The folder that a container begins with is named for its layer, and goes with it.
+    unknown = [name for name in names_in(home, _FOLDER) if f"{home}/{name.removesuffix(_INIT)}" not in known]
     if not unknown:
         return
     named = set(_named(root, driver))

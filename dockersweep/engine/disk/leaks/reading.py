@@ -8,9 +8,10 @@ there is nothing to tell: a folder that is called a leak may be moved away.
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,9 +22,8 @@ from dockersweep.engine.disk.leaks.graphdriver import unowned_layers
 from dockersweep.engine.disk.leaks.image_mounts import forgotten_mounts
 from dockersweep.engine.disk.leaks.podman import RunRoot, unowned_in_storage
 from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned
-from dockersweep.engine.disk.mounts import Mount
 from dockersweep.engine.disk.stores import Stores
-from dockersweep.engine.disk.walk import TooLateError, measure
+from dockersweep.engine.disk.walk import MeasuredPlaces, TooLateError, Walker
 from dockersweep.errors import EngineError
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.engine_folder import LeakedFolder
@@ -38,33 +38,40 @@ _COLLECTING_SECONDS = 5
 """So long after a removal containerd may go on to collect what nothing keeps any more, and Docker may let go of it."""
 
 Look = Callable[[], Iterable[Unowned]]
-LeakReading = tuple[tuple[LeakedFolder, ...], tuple[ScanWarning, ...]]
+
+
+class LeakReading(NamedTuple):
+    """What nobody owns."""
+
+    leaks: tuple[LeakedFolder, ...] = ()
+    """Young ones included, which may be in the making."""
+    warnings: tuple[ScanWarning, ...] = ()
+    """What could not be looked for."""
+    measured: tuple[MeasuredPlaces, ...] = ()
+    """What need not be walked again to measure all of the engine's folder."""
 
 
 def read_leaks(stores: Stores, storage: Storage, run_root: RunRoot, timeout_seconds: float) -> LeakReading:
-    """Return what nobody owns in the folders of the engine that has this storage, young things included; and as a
-    warning what could not be looked for.
-
-    There is nothing where the storage was not read from disk.
-    """
+    """Return what nobody owns in the folders of the engine that has this storage; nothing where that was not read from
+    disk."""
     if storage.base != "disk":
-        return (), ()
-    deadline = time.monotonic() + timeout_seconds
+        return LeakReading()
+    walker = Walker(time.monotonic() + timeout_seconds, stores.mounts)
     found: list[LeakedFolder] = []
     in_use = _around_mounts(stores)
     try:
         for look, pause_seconds in _looks(stores, storage, run_root):
-            found += [one for one in _twice(look, pause_seconds, deadline, stores.mounts) if one.path not in in_use]
+            found += [one for one in _twice(look, pause_seconds, walker) if one.path not in in_use]
     except TooLateError:
         return leaks_not_in_time(timeout_seconds)
     except _UNEXPECTED as error:
-        return (), (_warning(f"not looked for: {what_is_wrong(error)}"),)
-    return tuple(found), ()
+        return LeakReading(warnings=(_warning(f"not looked for: {what_is_wrong(error)}"),))
+    return LeakReading(tuple(found), measured=tuple(walker.measured))
 
 
 def leaks_not_in_time(timeout_seconds: float) -> LeakReading:
     """Return what is told where there was no time for it."""
-    return (), (_warning(f"not looked for within {timeout_seconds:g} seconds"),)
+    return LeakReading(warnings=(_warning(f"not looked for within {timeout_seconds:g} seconds"),))
 
 
 def _warning(text: str) -> ScanWarning:
@@ -99,24 +106,24 @@ def _looks(stores: Stores, storage: Storage, run_root: RunRoot) -> Iterator[tupl
     yield lambda: unowned_containers(engine, root, listed, storage), 0
 
 
-def _twice(look: Look, pause_seconds: float, deadline: float, mounts: Mapping[str, Mount]) -> Iterator[LeakedFolder]:
+def _twice(look: Look, pause_seconds: float, walker: Walker) -> Iterator[LeakedFolder]:
     """Yield what is unowned at both looks. A removal lets go of a folder first and then empties it, so that what was
     still being emptied when it was measured has changed a moment ago."""
-    measured = [_measured(one, deadline, mounts) for one in look()]
+    measured = [_measured(one, walker) for one in look()]
     if measured:
-        time.sleep(max(0, min(pause_seconds, deadline - time.monotonic())))
+        time.sleep(max(0, min(pause_seconds, walker.deadline - time.monotonic())))
     again = {str(one.path): one for one in look()} if measured else {}
     for leak in measured:
         if leak is not None and (now := again.get(leak.path)) is not None and now.why == leak.why:
             yield leak
 
 
-def _measured(one: Unowned, deadline: float, mounts: Mapping[str, Mount]) -> LeakedFolder | None:
+def _measured(one: Unowned, walker: Walker) -> LeakedFolder | None:
     """Return it with what it takes; None where it has gone, or is a link, which no engine puts there."""
     itself = state_of(one.path, follow_links=False)
     if itself is None or stat.S_ISLNK(itself.st_mode):
         return None
-    size = measure((one.path,), deadline, mounts)
+    size = walker.measure((one.path,))
     changed = max(itself.st_ctime, size.changed_at or 0, one.lease_made_at.timestamp() if one.lease_made_at else 0)
     return LeakedFolder(
         kind=one.kind,
