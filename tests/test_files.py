@@ -269,7 +269,7 @@ def test_a_pipe_in_the_place_of_a_ledger_is_not_waited_for(tmp_path: Path, endin
 
 def found(engine: Engine, listed: ListedObjects) -> Stores:
     """Return where an engine keeps its things, without a look."""
-    return Stores(engine, listed, Path("/d"), True, None, frozenset(), (), {})
+    return Stores(engine, listed, Path("/d"), True, Path("/d"), None, frozenset(), (), {})
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def _find(stores: Stores) -> list[DiskPart]:
     if stores.engine.flavour == "podman":
         from dockersweep.engine.disk import podman
 
-        parts = podman.find_parts(folder, driver)
+        parts = podman.find_parts(folder, stores.images_in, driver)
     elif driver == "containerd":
         if stores.containerd is None:
             raise UnreadableStorageError("the folder of the containerd that has the images was not found")

@@ -54,6 +54,19 @@ def containerd_folder(root: Path, system_containerd: Path) -> Path | None:
     return max(known, key=lambda place: known[place].st_mtime_ns, default=None)
 
 
+def has_most_images(daemon: Path, root: Path, ids: Collection[str]) -> bool:
+    """Return whether most of these images are in a containerd under the engine's name whose data lie in `root`: another
+    may have the same images for others."""
+    try:
+        namespaces = read_namespaces(daemon / METADATA, engine_namespace(root))
+    except (BoltError, OSError, ValueError, TypeError):
+        return False
+    held = {
+        content.removeprefix("blob:") for one in namespaces if one.is_the_engines for content in one.images.values()
+    }
+    return 2 * len(held.intersection(ids)) > len(ids)
+
+
 def engine_namespace(root: Path) -> str:
     """Return the namespace of containerd that the engine works in whose data lie in `root`. With remapped users it has
     a folder and a namespace for each mapping: 100000.100000."""

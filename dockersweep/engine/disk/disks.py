@@ -66,6 +66,8 @@ def _kinds_in(places: Iterable[StorePlace], stores: Stores) -> Iterator[Kind]:
             yield from (_KINDS_BELOW | of_driver).get(names[0], ()) if names else KINDS
         elif stores.containerd is not None and place.is_relative_to(stores.containerd):
             yield from KINDS_OF_CONTAINERD
+        elif place.is_relative_to(stores.images_in):
+            yield "image"
         else:
             yield "volume"
 

@@ -7,6 +7,7 @@ engine's id. So a folder is believed only where it tells of what the engine list
 import os
 import re
 from collections.abc import Collection, Set
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,8 @@ class OwnFolder(NamedTuple):
     path: Path
     tells_its_engine: bool
     """Whether the engine's id is in it."""
+    images_in: Path
+    """The folder that Podman has its images in, mostly the same."""
 
 
 def own_folder(engine: Engine, listed: ListedObjects) -> OwnFolder:
@@ -53,14 +56,37 @@ def own_folder(engine: Engine, listed: ListedObjects) -> OwnFolder:
     if not is_certain and not is_folder(root / engine.image_store):
         raise ForeignFolderError(f"{root} does not hold what this engine lists: there is no {engine.image_store} in it")
     if engine.flavour == "podman":
-        places = root / f"{engine.image_store}-images", root / f"{engine.image_store}-containers"
-    else:
-        places = root / "image" / engine.image_store / "imagedb" / "content" / "sha256", root / "containers"
-    there = {f"image:sha256:{object_id}" for object_id in _ids_in(places[0])}
-    there |= {f"container:{object_id}" for object_id in _ids_in(places[1])}
+        return OwnFolder(root, is_certain, _images_of_podman(engine, root, listed, is_certain=is_certain))
+    there = _objects_in(root / "image" / engine.image_store / "imagedb" / "content" / "sha256", root / "containers")
     # containerd's images are in a database, which may be that of a service of its own.
     check_contents(root, listed, there, is_certain, with_images=engine.image_store != "containerd")
-    return OwnFolder(root, is_certain)
+    return OwnFolder(root, is_certain, root)
+
+
+def _images_of_podman(engine: Engine, root: Path, listed: ListedObjects, *, is_certain: bool) -> Path:
+    """Return the folder that a Podman has its images in which has the other things in `root`: the same, or, where that
+    does not have them, one that the settings of a Podman name. Raises ForeignFolderError and OSError."""
+
+    def check(store: Path) -> None:
+        places = store / f"{engine.image_store}-images", root / f"{engine.image_store}-containers"
+        check_contents(root, listed, _objects_in(*places), is_certain)
+
+    try:
+        check(root)
+        return root
+    except ForeignFolderError:
+        from dockersweep.engine.disk.moved_stores import image_stores
+
+        for store in image_stores(root):
+            with suppress(ForeignFolderError, OSError):
+                check(store)
+                return store
+        raise
+
+
+def _objects_in(images: Path, containers: Path) -> set[str]:
+    """Return what has a name of its own in these folders, as the ids of parts."""
+    return {f"image:sha256:{one}" for one in _ids_in(images)} | {f"container:{one}" for one in _ids_in(containers)}
 
 
 def folder_of(engine: Engine) -> Path:

@@ -1,7 +1,7 @@
 """The parts of containers/storage, which Podman keeps its images and containers in (overlay-*/*.json)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,23 +42,25 @@ class _MountPoint(msgspec.Struct):
     count: int = 0
 
 
-def find_parts(root: Path, driver: str) -> list[DiskPart]:
-    """Return the parts of images, layers and containers below Podman's graph root."""
+def find_parts(root: Path, images_in: Path, driver: str) -> list[DiskPart]:
+    """Return the parts of images, layers and containers below Podman's graph root, and below the folder in which its
+    images are, which may be another."""
     if driver != "overlay":
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
-    return [*_layers(root), *_images(root / "overlay-images"), *_containers(root / "overlay-containers")]
+    layers = [part for store in dict.fromkeys((root, images_in)) for part in _layers(root, store)]
+    return [*layers, *_images(images_in / "overlay-images"), *_containers(root / "overlay-containers")]
 
 
-def _layers(root: Path) -> Iterator[DiskPart]:
-    folder = root / "overlay-layers"
-    layers = LayerFolders(root / "overlay")
+def _layers(root: Path, store: Path) -> Iterator[DiskPart]:
+    """Yield the layers in a store. Those of images that lie elsewhere have their list of files in the graph root."""
+    layers = LayerFolders(store / "overlay")
     writable = {layer.layer for layer in _stored_containers(root / "overlay-containers")}
     for file in ("layers.json", "volatile-layers.json"):
-        for layer in _read_list(folder, file, list[_Layer]):
+        for layer in _read_list(store / "overlay-layers", file, list[_Layer]):
             yield DiskPart(
                 id=f"writable-layer:{layer.id}" if layer.id in writable else f"layer:{layer.id}",
                 needs=(f"layer:{layer.parent}",) if layer.parent else (),
-                places=(*layers.places(layer.id), folder / f"{layer.id}.tar-split.gz"),
+                places=(*layers.places(layer.id), root / "overlay-layers" / f"{layer.id}.tar-split.gz"),
                 never_changes=layer.id not in writable,
             )
 
@@ -101,15 +103,16 @@ def _check_run_root(run_root: Path, driver: str) -> Path:
     return folder
 
 
-def mounted_images(root: Path, driver: str, run_root: Path) -> list[tuple[str, str, str]]:
-    """Return the images that are mounted by themselves, as `podman image mount` does it: the image's id, the id of its
-    layer that is mounted, and where. The storage notes all mounts in its run root, which a boot empties. Raises OSError
-    where that is not on this machine, as in a container that sees only the engine's folder."""
+def mounted_images(stores: Iterable[Path], driver: str, run_root: Path) -> list[tuple[str, str, str]]:
+    """Return the images in these stores that are mounted by themselves, as `podman image mount` does it: the image's
+    id, the id of its layer that is mounted, and where. The storage notes all mounts in its run root, which a boot
+    empties. Raises OSError where that is not on this machine, as in a container that sees only the engine's folder."""
     folder = _check_run_root(run_root, driver)
     mounts = {
         mount.id: mount.path for mount in _read_list(folder, "mountpoints.json", list[_MountPoint]) if mount.count > 0
     }
-    images = _read_list(root / f"{driver}-images", "images.json", list[_Image]) if mounts else []
+    folders = [store / f"{driver}-images" for store in stores] if mounts else []
+    images = [image for folder in folders for image in _read_list(folder, "images.json", list[_Image])]
     return [
         (f"sha256:{image.id}", layer, mounts[layer])
         for image in images

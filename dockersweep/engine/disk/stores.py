@@ -50,6 +50,8 @@ class Stores(Struct, frozen=True):
     """The engine's own folder."""
     tells_its_engine: bool
     """Whether the engine's id is in that folder; where it is not, all must be there that is listed."""
+    images_in: Path
+    """The folder that Podman has its images in, mostly the same."""
     containerd: Path | None
     """The folder of the containerd that has the images; None where none has, or it was not found."""
     unseen: frozenset[Kind]
@@ -76,12 +78,15 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
         folders = [root, *_moved(root, mounts)]
         if containerd is not None and root not in containerd.parents:
             folders.append(containerd)
+        if root not in (own.images_in, *own.images_in.parents):
+            folders.append(own.images_in)
         folders += _of_volumes_elsewhere(root, listed.volumes)
         return Stores(
             engine=engine,
             listed=listed,
             root=root,
             tells_its_engine=own.tells_its_engine,
+            images_in=own.images_in,
             containerd=containerd,
             unseen=frozenset(_unseen(engine, listed, containerd)),
             places=tuple(one for folder in folders for one in _places(folder, mounts)),
@@ -118,15 +123,15 @@ def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path
     """Return the folder of the containerd that has the images of an engine whose data lie in `root`: the engine's own,
     the usual one of a service, or, where neither has them, one that the settings of a containerd name. None where that
     cannot be told."""
-    from dockersweep.engine.disk.containerd import containerd_folder
-    from dockersweep.engine.disk.moved_containerd import moved_containerds
+    from dockersweep.engine.disk.containerd import containerd_folder, has_most_images
+    from dockersweep.engine.disk.moved_stores import moved_containerds
 
     usual = containerd_folder(root, system_containerd)
     if usual is not None and _has_images(usual, listed):
         return usual
-    # Without images any would have all of them.
-    moved = moved_containerds() if listed.images else ()
-    return next((folder for folder in moved if root not in folder.parents and _has_images(folder, listed)), None)
+    ids = {image.id for image in listed.images}
+    moved = (one for one in (moved_containerds() if ids else ()) if root not in one.parents)
+    return next((one for one in moved if has_most_images(one, root, ids)), None)
 
 
 def _has_images(containerd: Path, listed: ListedObjects) -> bool:

@@ -6,6 +6,7 @@ no API tells (tried on 5.8 and 6.1), and Podman removes such an image without a 
 the storage, where these are on this machine.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -52,6 +53,7 @@ def read_external(reads: ExternalReads) -> tuple[External | None, tuple[ScanWarn
 def _mounted_images(reads: ExternalReads) -> tuple[External, tuple[ScanWarning, ...]]:
     """A disk that is gone may let us wait for ever, so it is waited for only so long."""
     from dockersweep.engine.disk import podman
+    from dockersweep.engine.disk.moved_stores import image_stores
 
     engine = reads.engine
     try:
@@ -59,7 +61,8 @@ def _mounted_images(reads: ExternalReads) -> tuple[External, tuple[ScanWarning, 
         run_root = reads.run_root()
         if run_root is None:
             return (), ()
-        reading = BackgroundCall(lambda: podman.mounted_images(root, engine.image_store, Path(run_root)))
+        stores = chain((root,), image_stores(root))
+        reading = BackgroundCall(lambda: podman.mounted_images(stores, engine.image_store, Path(run_root)))
         mounted = reading.result(GRACE_SECONDS)
     except UnreadableStorageError:
         # From elsewhere it cannot be seen.
