@@ -7,14 +7,24 @@ A tenth of the cells are tried here, each on one of the engines that have its ca
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.fault_calls import expected, falls_to, kinds_with
-from tests.rig.fault_grid import grid_of
+from tests.rig.engines.kinds import EngineKind
+from tests.rig.fault_calls import Call, expected, falls_to, kinds_with
+from tests.rig.fault_grid import Grid, grid_of
 from tests.rig.faults import DAMAGED, Fault, answer
+
+_RECORDED: dict[EngineKind, list[Call]] = {}
+
+
+def recorded(grid: Grid, engine: Engine) -> list[Call]:
+    """The calls that an engine is asked, which to record takes half a minute: once for all tests here."""
+    if engine.kind not in _RECORDED:
+        _RECORDED[engine.kind] = grid.calls()
+    return _RECORDED[engine.kind]
 
 
 def test_its_part_of_the_grid_holds(engine: Engine) -> None:
     with grid_of(engine) as grid:
-        calls = grid.calls()
+        calls = recorded(grid, engine)
         unknown = [str(call) for call in calls if engine.kind not in kinds_with(call)]
         assert not unknown, "tests.rig.fault_calls says that this engine is not asked for these"
         wanted = [(call, fault) for call in calls for fault in call.faults if falls_to(call, fault) is engine.kind]
@@ -29,7 +39,7 @@ def test_its_part_of_the_grid_holds(engine: Engine) -> None:
 def test_the_grid_finds_out_an_engine_that_lies(engine: Engine) -> None:
     says_it_is_done = Fault("a lie", lambda _: (answer(204, b""),), acts=False, ends=False)
     with grid_of(engine) as grid:
-        calls = {str(call): call for call in grid.calls()}
+        calls = {str(call): call for call in recorded(grid, engine)}
         for name in ("DELETE /volumes/VOLUME", "DELETE /containers/CONTAINER", "DELETE /networks/NETWORK"):
             [cell] = grid.cells([(calls[name], says_it_is_done)], repair=True)
             assert [problem for problem in cell.problems if "is told as removed, and is there" in problem]
@@ -41,7 +51,7 @@ def test_the_grid_finds_out_an_engine_that_lies(engine: Engine) -> None:
 @pytest.mark.on_engines("docker-28.5")
 def test_every_call_is_known_to_the_table(engine: Engine) -> None:
     with grid_of(engine) as grid:
-        calls = grid.calls()
+        calls = recorded(grid, engine)
     assert {call.when for call in calls} == {"scan", "before", "removal", "after"}
     removals = [str(call) for call in calls if call.when == "removal"]
     assert sorted(removals) == [
