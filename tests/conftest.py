@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-from tests.rig.engines import disks, roots
+from tests.rig.engines import disks, roots, tried
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import KINDS, CannotDo, EngineKind, kind
 from tests.rig.engines.litter import Litter
@@ -65,7 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
     config.addinivalue_line("markers", "programs: starts a browser, shells, or dockersweep by the dozen; not --quick")
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
-    config.addinivalue_line("markers", "enough_on(*names): of those, run on these only, but with --every-engine")
+    config.addinivalue_line(
+        "markers",
+        "enough_on(*names, once=False): of those, run on these only, but with --every-engine; with once, "
+        "on the others too until it has passed there with the rig as it is",
+    )
 
 
 def _take_signals() -> None:
@@ -144,9 +148,15 @@ def _engine_of(item: pytest.Item) -> EngineKind | None:
 
 def _is_more_than_enough(item: pytest.Item) -> bool:
     """Whether a test is run on others, which are enough in every run."""
-    marker = item.get_closest_marker("enough_on")
-    engine = _engine_of(item)
-    return marker is not None and engine is not None and engine.name not in marker.args
+    marker, engine = item.get_closest_marker("enough_on"), _engine_of(item)
+    if marker is None or engine is None or engine.name in marker.args:
+        return False
+    return not marker.kwargs.get("once") or tried.has_passed(_id(item))
+
+
+def _id(item: pytest.Item) -> str:
+    """Return the id of a test as it is without the group that pytest-xdist appends."""
+    return item.nodeid.partition("@")[0]
 
 
 def _is_property(item: pytest.Item) -> bool:
@@ -169,6 +179,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     except CannotDo as reason:
         pytest.skip(f"{item.name}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what need pass only once; what an engine cannot do it need not do again."""
+    report = yield
+    marker = item.get_closest_marker("enough_on")
+    if marker and marker.kwargs.get("once") and report.when == "call" and not report.failed:
+        tried.note_passed(_id(item))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

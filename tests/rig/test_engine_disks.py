@@ -18,7 +18,7 @@ from tests.rig.engines.kinds import BTRFS, KINDS, NEWEST, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 
-pytestmark = [pytest.mark.engines, pytest.mark.enough_on(*NEWEST)]
+pytestmark = [pytest.mark.engines, pytest.mark.enough_on(*NEWEST, once=True)]
 
 _MB = 1 << 20
 _OWNER = """

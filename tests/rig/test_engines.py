@@ -24,8 +24,7 @@ from tests.rig.engines.shared import Filled
 from tests.rig.engines.wire import RefusalError
 from tests.rig.running import dockersweep
 
-# What is the tests' own is run on every engine when it changes; CONTRIBUTING.md tells how.
-pytestmark = pytest.mark.enough_on(*NEWEST)
+pytestmark = pytest.mark.enough_on(*NEWEST, once=True)
 _OWNER = """
 import sys
 from tests.rig.engines.engine import Engine

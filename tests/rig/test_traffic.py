@@ -13,7 +13,7 @@ from tests.rig.recorder import Request, recorder_at
 from tests.rig.running import dockersweep
 from tests.rig.traffic import is_allowed, strays
 
-pytestmark = pytest.mark.enough_on(*NEWEST)
+pytestmark = pytest.mark.enough_on(*NEWEST, once=True)
 HARMLESS = {"v": "0", "force": "0"}
 ONE_RECORD = {"all": "1", "filters": '{"id":["^(abc)$"]}'}
 
