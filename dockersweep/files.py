@@ -10,7 +10,7 @@ What is read is one of three, none beyond a size:
 - A configuration in its usual place (docker's contexts, daemon.json) must be a plain file. It may be a link, as what
   manages dotfiles or a system puts there: `read_configuration`.
 - A file in an engine's folder, which may belong to a user while root reads, must be a plain file and no link. On the
-  way to it only links of root and of ourselves are followed: `read_inside`.
+  way to it only links of root and of ourselves are followed: `read_inside`, and `FolderInside` for many of one folder.
 """
 
 import errno
@@ -19,7 +19,8 @@ import select
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 AnyPath = str | os.PathLike[str]
 
@@ -119,7 +120,7 @@ def open_named(path: AnyPath) -> Iterator[int]:
 def read_configuration(path: AnyPath, largest_bytes: int) -> bytes:
     """Return what a plain file holds, or one that is linked to. Raises OSError, and OddFileError where it is none."""
     with open_named(path) as descriptor:
-        _refuse_odd(descriptor, path)
+        _refuse_odd(os.fstat(descriptor), path)
         return read_bounded(descriptor, path, largest_bytes)
 
 
@@ -134,10 +135,62 @@ def open_inside(path: AnyPath) -> Iterator[int]:
     """Give a descriptor of a plain file in an engine's folder. Raises as `read_inside` does."""
     descriptor = _open_inside(path)
     try:
-        _refuse_odd(descriptor, path)
+        _refuse_odd(os.fstat(descriptor), path)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+class FolderInside:
+    """A folder in an engine's folder of which many files are read: the way to it is gone once."""
+
+    def __init__(self, path: AnyPath) -> None:
+        """Open it. Raises OSError, and OddFileError where the way leads over a link of somebody else."""
+        self.path = os.fspath(path)
+        self._descriptor = _open_inside(path, _TO_PASS)
+
+    def __enter__(self) -> Self:
+        """Close it at the end."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close it."""
+        os.close(self._descriptor)
+
+    def read(self, file: str, largest_bytes: int) -> bytes:
+        """Return what a plain file in it, or in a folder of it ("folder/file"), holds. Raises as `read_inside` does."""
+        path = f"{self.path}/{file}"
+        folder, _, name = file.rpartition("/")
+        if "/" in folder:
+            return read_inside(path, largest_bytes)
+        try:
+            here = os.open(folder, _TO_PASS, dir_fd=self._descriptor) if folder else os.dup(self._descriptor)
+            try:
+                descriptor = os.open(name, _TO_READ | os.O_NOFOLLOW, dir_fd=here)
+            finally:
+                os.close(here)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(error.errno, error.strerror, path) from None
+        except OSError:
+            # A link in place of the folder may be followed; all else gets the same words there.
+            return read_inside(path, largest_bytes)
+        try:
+            return _read_small(descriptor, path, largest_bytes)
+        finally:
+            os.close(descriptor)
+
+
+def _read_small(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
+    """Read a file that mostly is small, in as few steps as that takes."""
+    state = os.fstat(descriptor)
+    _refuse_odd(state, path)
+    if 0 < state.st_size <= min(largest_bytes, _CHUNK_BYTES):
+        data = os.read(descriptor, state.st_size + 1)
+        if len(data) == state.st_size:
+            return data
+        # Its size has changed meanwhile.
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return read_bounded(descriptor, path, largest_bytes)
 
 
 def read_bounded(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
@@ -179,21 +232,22 @@ def _await_writer(descriptor: int, path: AnyPath) -> None:
     raise OddFileError(f"is a pipe that nobody has written to for {WRITER_SECONDS:g} seconds", path)
 
 
-def _refuse_odd(descriptor: int, path: AnyPath) -> None:
-    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+def _refuse_odd(state: os.stat_result, path: AnyPath) -> None:
+    kind = stat.S_IFMT(state.st_mode)
     if kind != stat.S_IFREG:
         raise OddFileError(f"is {_KINDS.get(kind, 'something else')}, not a plain file", path)
 
 
-def _open_inside(path: AnyPath) -> int:
-    """Go to a file folder by folder, so that no link of somebody else leads elsewhere."""
+def _open_inside(path: AnyPath, flags: int = _TO_READ | os.O_NOFOLLOW) -> int:
+    """Go to a file, or with the flags to a folder, folder by folder, so that no link of somebody else leads
+    elsewhere."""
     waiting = [name for name in os.path.abspath(path).split("/") if name][::-1]
     here, links = os.open("/", _TO_PASS), 0
     try:
         while waiting:
             name = waiting.pop()
             try:
-                further = os.open(name, _TO_PASS if waiting else _TO_READ | os.O_NOFOLLOW, dir_fd=here)
+                further = os.open(name, _TO_PASS if waiting else flags, dir_fd=here)
             except OSError as error:
                 if not waiting and error.errno in _ODD:
                     raise OddFileError(f"is {_ODD[error.errno]}, not a plain file", path) from None

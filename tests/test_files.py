@@ -114,6 +114,29 @@ def test_our_own_links_between_folders_are_followed(tmp_path: Path) -> None:
     assert raised.value.filename == str(tmp_path / "here" / "none" / "file")
 
 
+@odd
+def test_many_files_of_one_folder_are_read_like_single_ones(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    for name in ("one", "two"):
+        (tmp_path / "folder" / name).mkdir(parents=True)
+        (tmp_path / "folder" / name / "file").write_bytes(name.encode() * 100)
+    (tmp_path / "folder" / "empty").touch()
+    (tmp_path / "folder" / "linked").symlink_to("one")
+    make(tmp_path / "folder" / "odd")
+    with files.FolderInside(tmp_path / "folder") as folder:
+        assert folder.read("one/file", LIMIT) == folder.read("linked/file", LIMIT) == b"one" * 100
+        assert folder.read("empty", LIMIT) == b""
+        for name in ("odd", "none", "none/file", "one/file/file", "loop/file"):
+            with pytest.raises(OSError) as single:  # noqa: PT011
+                read_inside(tmp_path / "folder" / name, LIMIT)
+            with pytest.raises(OSError) as raised:  # noqa: PT011
+                folder.read(name, LIMIT)
+            assert (type(raised.value), str(raised.value)) == (type(single.value), str(single.value))
+        with pytest.raises(OddFileError, match="is larger than 200 bytes"):
+            folder.read("two/file", 200)
+        (tmp_path / "folder").rename(tmp_path / "moved")
+        assert folder.read("two/file", LIMIT) == b"two" * 100
+
+
 @as_root
 def test_a_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
