@@ -18,6 +18,7 @@ import pytest
 
 from dockersweep.engine.disk.containerd import find_parts
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
+from dockersweep.files import AnyPath
 from tests.rig.engines.archive import ImageSpec, random_bytes, tar
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
@@ -38,10 +39,10 @@ _OBJECTS = ("image:", "container:", "build-cache:", "lease:")
 # Reference counting, as it is to be predicted.
 
 
-def walked_bytes(places: Iterable[Path]) -> int:
+def walked_bytes(places: Iterable[AnyPath]) -> int:
     """The blocks of all that is there, each file once."""
     seen: dict[tuple[int, int], int] = {}
-    waiting = list(places)
+    waiting = list(map(Path, places))
     while waiting:
         one = waiting.pop()
         status = os.lstat(one)

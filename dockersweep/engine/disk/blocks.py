@@ -13,7 +13,7 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.ownership import check_contents
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, is_seen, volume_folder
-from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, MeasuredPlaces, TooLateError, measure
+from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, MeasuredPlaces, TooLateError, Walker
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.inventory import Image, Volume
 from dockersweep.model.storage import Part, Storage
@@ -40,7 +40,15 @@ def read_storage_from_disk(stores: Stores, known: Mapping[str, Part], timeout_se
         parts = {part.id: part for part in (*_elsewhere(stores.listed.images), *disk_parts, *volumes)}
         measuring = _Measuring(stores, known, deadline)
         storage, unmeasured = measuring.storage(parts.values())
-        return DiskReading(storage, unmeasured, _in_registry(disk_parts), measuring.written, tuple(measuring.measured))
+        return DiskReading(
+            storage=storage,
+            unmeasured=unmeasured,
+            in_registry=_in_registry(disk_parts),
+            written=measuring.written,
+            measured=measuring.measured,
+            lengths=measuring.lengths,
+            unchanging=tuple(measuring.unchanging),
+        )
     except _UNEXPECTED as error:
         raise UnreadableStorageError(f"{stores.root} cannot be read: {what_is_wrong(error)}") from error
 
@@ -57,6 +65,10 @@ class DiskReading(NamedTuple):
     """When anything in a volume last changed, by its name."""
     measured: tuple[MeasuredPlaces, ...]
     """What need not be walked again to measure all of the folder."""
+    lengths: Mapping[str, int]
+    """What the engine adds up of a part, by its id, as far as that was measured."""
+    unchanging: tuple[Part, ...]
+    """Layers that were measured once and for all; those of containers are no parts of the storage."""
 
 
 def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
@@ -104,51 +116,73 @@ def _volumes(volumes: tuple[Volume, ...], *, are_unseen: bool) -> Iterator[DiskP
             places: tuple[Path, ...] = (folder / "opts.json",)
             yield DiskPart(id=f"{VOLUME}{volume.name}", places=places, known_disk_bytes=own, folder=folder)
         else:
-            yield DiskPart(id=f"{VOLUME}{volume.name}", places=(folder,))
+            yield DiskPart(id=f"{VOLUME}{volume.name}", places=(folder,), counted=folder / "_data")
 
 
 class _Measuring:
     """Measures what was found, as long as there is time."""
 
     def __init__(self, stores: Stores, known: Mapping[str, Part], deadline: float) -> None:
-        self._root = stores.root
+        self._start = f"{stores.root}/"
         self._known = known
-        self._deadline = deadline
-        self._mounts = stores.mounts
+        self._walker = Walker(deadline, stores.mounts)
         self.written: dict[str, datetime] = {}
         """When anything in a volume last changed, by its name, as far as volumes were measured."""
-        self.measured: list[MeasuredPlaces] = []
+        self.lengths: dict[str, int] = {}
+        """What the engine adds up of a part, by its id, as far as that was measured."""
+        self.unchanging: list[Part] = []
+        """What need never be measured again."""
+
+    @property
+    def measured(self) -> tuple[MeasuredPlaces, ...]:
+        """What need not be walked again with what lies around it."""
+        return tuple(self._walker.measured)
 
     def storage(self, disk_parts: Iterable[DiskPart]) -> tuple[Storage, int]:
         """Return the storage, and how many parts were not measured."""
         parts, unmeasured = [], 0
         for part in disk_parts:
             size = self._size(part)
+            if part.lower is not None:
+                lower = self._size(part.lower)
+                size = _together(size, lower) if size and lower else None
             unmeasured += size is None
-            if size is not None and size.low == size.high and size.is_whole and part.known_disk_bytes == 0:
-                self.measured.append(MeasuredPlaces(tuple(map(str, part.places)), size.low))
-            parts.append(
-                Part(
-                    id=part.id,
-                    needs=part.needs,
-                    low_bytes=size.low if size else 0,
-                    high_bytes=size.high if size else None,
-                    inodes=size.inodes if size else None,
-                    folder=self._below(part),
-                )
-            )
+            if part.length is not None:
+                self.lengths[part.id] = part.length
+            parts.append(self._part(part, size))
         return Storage(base="disk", parts=tuple(parts)), unmeasured
 
+    def _part(self, part: DiskPart, size: DiskBytes | None) -> Part:
+        return Part(
+            id=part.id,
+            needs=part.needs,
+            low_bytes=size.low if size else 0,
+            high_bytes=size.high if size else None,
+            inodes=size.inodes if size else None,
+            folder=self._below(part),
+        )
+
     def _size(self, part: DiskPart) -> DiskBytes | None:
+        """Return what a part takes without its lower one; None where it was not measured."""
+        if not part.never_changes:
+            return self._measured(part)
         earlier = self._known.get(part.id)
         # What an earlier version measured has no inodes.
-        is_whole = earlier is not None and earlier.folder == self._below(part) and earlier.inodes is not None
-        if part.never_changes and earlier is not None and is_whole:
-            return DiskBytes(earlier.low_bytes, earlier.high_bytes or earlier.low_bytes, earlier.inodes or 0)
-        if part.places and time.monotonic() > self._deadline:
+        if earlier is not None and earlier.folder == self._below(part) and earlier.inodes is not None:
+            self.unchanging.append(earlier)
+            size = DiskBytes(earlier.low_bytes, earlier.high_bytes or earlier.low_bytes, earlier.inodes)
+            self._walker.know(part.places, size)
+            return size
+        measured = self._measured(part)
+        if measured is not None:
+            self.unchanging.append(self._part(part, measured))
+        return measured
+
+    def _measured(self, part: DiskPart) -> DiskBytes | None:
+        if part.places and time.monotonic() > self._walker.deadline:
             return None
         try:
-            measured = measure(part.places, self._deadline, self._mounts)
+            measured = self._walker.measure(part.places, part.counted)
         except PermissionError:
             if os.geteuid() != 0:
                 # Little would be known of the files of others; then the engine's own figures say more.
@@ -158,6 +192,8 @@ class _Measuring:
             return None
         if part.id.startswith(VOLUME) and measured.changed_at is not None:
             self.written[part.id.removeprefix(VOLUME)] = datetime.fromtimestamp(int(measured.changed_at), UTC)
+        if measured.lengths is not None:
+            self.lengths[part.id] = measured.lengths
         known = part.known_disk_bytes
         return DiskBytes(
             measured.low + known,
@@ -169,4 +205,13 @@ class _Measuring:
     def _below(self, part: DiskPart) -> str | None:
         """Return where a part lies, as a path from the root if that is above it."""
         place = part.folder or next(iter(part.places), None)
-        return None if place is None else str(place).removeprefix(f"{self._root}/")
+        return None if place is None else os.fspath(place).removeprefix(self._start)
+
+
+def _together(one: DiskBytes, other: DiskBytes) -> DiskBytes:
+    return DiskBytes(
+        one.low + other.low,
+        one.high + other.high,
+        one.inodes + other.inodes,
+        is_whole=one.is_whole and other.is_whole,
+    )

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,13 +15,16 @@ from dockersweep.engine.disk.bolt import Bucket, read_bolt
 from dockersweep.engine.disk.chain_id import chain_id
 from dockersweep.engine.disk.image_mounts import layers_of_mounts
 from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
-from dockersweep.files import is_folder, is_there, read_inside, state_of
+from dockersweep.files import AnyPath, FolderInside, is_folder, is_there, state_of
 from dockersweep.model.inventory import Container
 
 FOLDERS = {"overlay2": "overlay2", "fuse-overlayfs": "fuse-overlayfs", "vfs": "vfs/dir"}
 """Where the drivers that keep each layer in a folder of its own have those folders."""
 LARGEST_CONFIG_BYTES = 16_000_000
 _LARGEST_NAME_BYTES = 1_000
+_CHAIN = re.compile(r"[0-9a-f]{64}")
+_SIZE = re.compile(r"[0-9]{1,18}")
+_DRIVER_NAME = re.compile(r"[A-Za-z0-9-]{1,128}")
 _OF_MOUNTED_IMAGE = re.compile(r"[0-9a-f]{64}-")
 
 
@@ -61,54 +65,77 @@ class LayerFolders:
     and which takes a block of its own (`l/` beside the folders; containers/storage has the same)."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._links: dict[str, list[Path]] = {}
-        for link in _entries(folder / "l"):
+        self._folder = str(folder)
+        self._links: dict[str, list[str]] = {}
+        for link in _entries(f"{folder}/l"):
             with contextlib.suppress(OSError, IndexError):
                 # "../<name>/diff"
-                self._links.setdefault(Path(os.readlink(link)).parts[1], []).append(link)
+                self._links.setdefault(os.readlink(link).split("/")[1], []).append(link)
 
-    def places(self, name: str) -> tuple[Path, ...]:
+    def places(self, name: str) -> tuple[str, ...]:
         """Return what goes with the folder of that name, itself first."""
-        return (self._folder / name, *self._links.get(name, ()))
+        return (f"{self._folder}/{name}", *self._links.get(name, ()))
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: AnyPath) -> list[str]:
     """The engine makes a folder when it first puts something there; what holds them all is there from the first."""
+    return [f"{folder}/{name}" for name in _names_in(folder)]
+
+
+def _names_in(folder: AnyPath) -> list[str]:
     try:
-        return [folder / name for name in os.listdir(folder)]
+        return os.listdir(folder)
     except FileNotFoundError:
         return []
 
 
 def _layers(layerdb: Path, layers: LayerFolders) -> Iterator[DiskPart]:
-    for folder in _entries(layerdb / "sha256"):
-        # A removal that failed leaves "<id>-<digits>-removing", which the engine forgets when it starts again.
-        told = _named(folder, "cache-id") if re.fullmatch(r"[0-9a-f]{64}", folder.name) else None
-        if told is not None:
-            cache_id, needs = told
-            places = (*layers.places(cache_id), folder)
-            yield DiskPart(id=f"layer:sha256:{folder.name}", needs=needs, places=places, never_changes=True)
+    home = layerdb / "sha256"
+    # A removal that failed leaves "<id>-<digits>-removing", which the engine forgets when it starts again.
+    names = [name for name in _names_in(home) if _CHAIN.fullmatch(name)]
+    for told in _named(home, names, "cache-id"):
+        places = (*layers.places(told.place), f"{home}/{told.name}")
+        layer_id = f"layer:sha256:{told.name}"
+        yield DiskPart(id=layer_id, needs=told.needs, places=places, never_changes=True, length=told.size)
 
 
-def _named(folder: Path, what: str) -> tuple[str, tuple[str, ...]] | None:
-    """Return the name of a folder of the driver that is told in a file, and the layer that it stands on; None where
-    it has gone meanwhile. Raises ValueError where it is no name."""
+class _Told(NamedTuple):
+    """What a folder of metadata tells of a layer."""
+
+    name: str
+    """Of the folder."""
+    place: str
+    """The name of a folder of the driver."""
+    needs: tuple[str, ...]
+    """The layer that it stands on."""
+    size: int | None
+    """The lengths of its files, as the engine added them up when it was made; what is written to has none."""
+
+
+def _named(home: Path, names: Iterable[str], what: str) -> Iterator[_Told]:
+    """Yield what is told in the folders of these names that are still there; the file `what` names the folder of the
+    driver. Raises ValueError where it does not."""
+    waiting = list(names)
+    if not waiting:
+        return
+    with FolderInside(home) as files:
+        for folder in waiting:
+            name = _text_in(files, f"{folder}/{what}")
+            if name is None:
+                continue
+            if not _DRIVER_NAME.fullmatch(name):
+                raise ValueError(f"{home}/{folder}/{what} names no folder")
+            size = _text_in(files, f"{folder}/size") if what == "cache-id" else None
+            known = int(size) if size and _SIZE.fullmatch(size) else None
+            yield _Told(folder, name, _layer(_text_in(files, f"{folder}/parent")), known)
+
+
+def _text_in(files: FolderInside, file: str) -> str | None:
+    """Return what a file says; None where it is not there."""
     try:
-        name = _text_in(folder / what)
+        return files.read(file, _LARGEST_NAME_BYTES).decode()
     except FileNotFoundError:
         return None
-    try:
-        parent: str | None = _text_in(folder / "parent")
-    except FileNotFoundError:
-        parent = None
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,128}", name):
-        raise ValueError(f"{folder / what} names no folder")
-    return name, _layer(parent)
-
-
-def _text_in(file: Path) -> str:
-    return read_inside(file, _LARGEST_NAME_BYTES).decode()
 
 
 def _layer(chain: str | None) -> tuple[str, ...]:
@@ -116,16 +143,17 @@ def _layer(chain: str | None) -> tuple[str, ...]:
 
 
 def _images(imagedb: Path) -> Iterator[DiskPart]:
-    for file in _entries(imagedb / "content" / "sha256"):
-        try:
-            config = _read_config(read_inside(file, LARGEST_CONFIG_BYTES))
-        except FileNotFoundError:
-            continue
-        yield DiskPart(
-            id=f"image:sha256:{file.name}",
-            needs=_layer(chain_id(config.rootfs.diff_ids)),
-            places=(file, imagedb / "metadata" / "sha256" / file.name),
-        )
+    home = imagedb / "content" / "sha256"
+    names = _names_in(home)
+    if not names:
+        return
+    with FolderInside(home) as files:
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                config = _read_config(files.read(name, LARGEST_CONFIG_BYTES))
+                places = (f"{home}/{name}", f"{imagedb}/metadata/sha256/{name}")
+                needs = _layer(chain_id(config.rootfs.diff_ids))
+                yield DiskPart(id=f"image:sha256:{name}", needs=needs, places=places)
 
 
 def _containers(root: Path, mounts: Path, layers: LayerFolders, mounted: Mapping[str, str]) -> Iterator[DiskPart]:
@@ -135,32 +163,31 @@ def _containers(root: Path, mounts: Path, layers: LayerFolders, mounted: Mapping
     needed: dict[str, list[str]] = {}
     for mount, container in owner_of.items():
         needed.setdefault(container, []).append(f"writable-layer:{mount}")
-    for folder in _mount_folders(mounts):
-        told = _named(folder, "mount-id")
-        if told is None:
-            continue
-        mount, needs = told
-        own = layers.places(mount)
+    for name, mount, needs, _ in _named(mounts, _mount_folders(mounts), "mount-id"):
+        own, folder = layers.places(mount), f"{mounts}/{name}"
         if mount in owner_of:
             yield DiskPart(id=f"writable-layer:{mount}", needs=needs, places=(*own, folder))
             continue
-        name = str(folder.relative_to(mounts))
+        first = layers.places(f"{mount}-init")
         yield DiskPart(
             id=f"container:{name}",
             needs=(*needs, *needed.get(name, ())),
-            places=(*own, *layers.places(f"{mount}-init"), root / "containers" / name, folder),
+            places=(*own, f"{root}/containers/{name}", folder),
+            counted=f"{own[0]}/diff",
+            lower=DiskPart(id=f"layer:{mount}-init", places=first, never_changes=True),
         )
 
 
-def _mount_folders(mounts: Path) -> Iterator[Path]:
-    """Yield the folders of mounts. Up to Docker 28.5 that of a mounted image has its name as it was written, so that a
-    slash in it makes a folder in a folder, which may be that of another mounted image as well."""
-    waiting = _entries(mounts)
+def _mount_folders(mounts: Path) -> Iterator[str]:
+    """Yield the folders of mounts, as paths from there. Up to Docker 28.5 that of a mounted image has its name as it
+    was written, so that a slash in it makes a folder in a folder, which may be that of another mounted image too."""
+    waiting = _names_in(mounts)
     while waiting:
         folder = waiting.pop()
         yield folder
-        if folder.parent != mounts or _OF_MOUNTED_IMAGE.match(folder.name):
-            waiting += [entry for entry in _entries(folder) if _is_real_folder(entry)]
+        if "/" in folder or _OF_MOUNTED_IMAGE.match(folder):
+            within = [f"{folder}/{name}" for name in _names_in(mounts / folder)]
+            waiting += [path for path in within if _is_real_folder(mounts / path)]
 
 
 def _is_real_folder(path: Path) -> bool:

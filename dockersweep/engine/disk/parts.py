@@ -1,8 +1,8 @@
 """What the metadata on an engine's disk tell of its storage, before any block is counted."""
 
-from pathlib import Path
-
 from msgspec import Struct
+
+from dockersweep.files import AnyPath
 
 
 class DiskPart(Struct, frozen=True):
@@ -10,14 +10,20 @@ class DiskPart(Struct, frozen=True):
 
     id: str
     needs: tuple[str, ...] = ()
-    places: tuple[Path, ...] = ()
+    places: tuple[AnyPath, ...] = ()
     """The files and folders that go with it, the one with its contents first; they may have gone by now."""
     known_disk_bytes: int = 0
     """The blocks of what is not among the places, where the metadata tell them, so that it need not be walked."""
     never_changes: bool = False
     """Whether what was measured once holds for as long as the part is there."""
-    folder: Path | None = None
+    folder: AnyPath | None = None
     """Where most of it lies, if that is not the first of the places."""
+    counted: AnyPath | None = None
+    """The folder in it whose files' lengths the engine adds up; None where the engine adds up something else."""
+    length: int | None = None
+    """What the engine has added up, where the metadata tell it."""
+    lower: "DiskPart | None" = None
+    """A layer that only this part stands on and that goes with it, so that it counts as a piece of it."""
     in_registry: bool | None = None
     """Of an image, whether it was pulled or pushed; None where these metadata do not tell."""
 

@@ -57,11 +57,13 @@ def _layers(root: Path, store: Path) -> Iterator[DiskPart]:
     writable = {layer.layer for layer in _stored_containers(root / "overlay-containers")}
     for file in ("layers.json", "volatile-layers.json"):
         for layer in _read_list(store / "overlay-layers", file, list[_Layer]):
+            own = layers.places(layer.id)
             yield DiskPart(
                 id=f"writable-layer:{layer.id}" if layer.id in writable else f"layer:{layer.id}",
                 needs=(f"layer:{layer.parent}",) if layer.parent else (),
-                places=(*layers.places(layer.id), root / "overlay-layers" / f"{layer.id}.tar-split.gz"),
+                places=(*own, root / "overlay-layers" / f"{layer.id}.tar-split.gz"),
                 never_changes=layer.id not in writable,
+                counted=f"{own[0]}/diff" if layer.id in writable else None,
             )
 
 
@@ -75,7 +77,8 @@ def _containers(folder: Path) -> Iterator[DiskPart]:
     """A container's writable layer is a layer like others, and so keeps those of its image."""
     for container in _stored_containers(folder):
         needs = (f"writable-layer:{container.layer}",) if container.layer else ()
-        yield DiskPart(id=f"container:{container.id}", needs=needs, places=(folder / container.id,))
+        own = folder / container.id
+        yield DiskPart(id=f"container:{container.id}", needs=needs, places=(own,), counted=own / "userdata")
 
 
 def named_folders(root: Path, run_root: Path) -> set[Path]:

@@ -114,9 +114,9 @@ def _of_volumes_elsewhere(root: Path, volumes: Iterable[Volume]) -> list[Path]:
 
 def volume_folder(volume: Volume) -> Path | None:
     """Return the folder around the files of a local volume; None of others."""
-    place = Path(volume.mountpoint or "")
-    is_usual = volume.driver == "local" and (place.parent.name, place.name) == (volume.name, "_data")
-    return place.parent if is_usual else None
+    place = volume.mountpoint or ""
+    is_usual = volume.driver == "local" and place.endswith(f"/{volume.name}/_data")
+    return Path(place.removesuffix("/_data")) if is_usual else None
 
 
 def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path) -> Path | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
-from dockersweep.files import is_folder
+from dockersweep.files import AnyPath, is_folder
 
 BLOCK_BYTES = 512
 """What st_blocks counts, whatever the file system's own blocks are."""
@@ -36,6 +36,9 @@ class DiskBytes(Struct, frozen=True):
     """False where something there is of another file system that is mounted nowhere, as far as is told."""
     by_folder: Mapping[str, int] = field(default_factory=dict)
     """The high bytes of each folder that is told by itself, without those in it that are told by themselves too."""
+    lengths: int | None = None
+    """The lengths of all files in the folder that was `counted`, a linked one once, as engines add them up; None where
+    it was not met, or something in it was left out."""
 
 
 class MeasuredPlaces(NamedTuple):
@@ -52,22 +55,29 @@ class Walker:
         """Take what is mounted from these."""
         self.deadline = deadline
         self.mounts = mounts
+        self._passed_over = _passed_over(mounts, {})
         self.measured: list[MeasuredPlaces] = []
 
-    def measure(self, places: Sequence[Path]) -> DiskBytes:
+    def measure(self, places: Sequence[AnyPath], counted: AnyPath | None = None) -> DiskBytes:
         """Return what these places take, as `measure`."""
-        size = measure(places, self.deadline, self.mounts)
-        if size.low == size.high and size.is_whole:
-            self.measured.append(MeasuredPlaces(tuple(map(str, places)), size.low))
+        walk = _Walk(self.deadline, self.mounts, self._passed_over, (), counted)
+        size = walk.through(places)
+        self.know(places, size)
         return size
+
+    def know(self, places: Sequence[AnyPath], size: DiskBytes) -> None:
+        """Keep what places take, where they share nothing with others."""
+        if size.low == size.high and size.is_whole and places:
+            self.measured.append(MeasuredPlaces(tuple(os.fspath(place) for place in places), size.low))
 
 
 def measure(
-    places: Iterable[Path],
+    places: Iterable[AnyPath],
     deadline: float = float("inf"),
     mounts: Mapping[str, Mount] | None = None,
     measured: Mapping[str, int] | None = None,
     opened: Collection[str] = (),
+    counted: AnyPath | None = None,
 ) -> DiskBytes:
     """Return the disk bytes of files and of folders with all that is in them.
 
@@ -75,14 +85,42 @@ def measure(
     there, on one of `mounts` or as another file system, is left out; subvolumes of a btrfs in `mounts` are not, and
     what two of them have from one snapshot counts once. What is in `measured` by its path counts what it has there, and
     no inodes, and is not looked at. What has gone by now counts nothing. The places, and the folders in those that are
-    `opened`, are told one by one, too. Raises TooLateError once `time.monotonic()` is past
-    the deadline, and OSError.
+    `opened`, are told one by one, too; of the folder that is `counted` also the lengths of its files are. Raises
+    TooLateError once `time.monotonic()` is past the deadline, and OSError.
     """
-    walk = _Walk(deadline, mounts or {}, measured or {}, opened)
-    for place in places:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            walk.add(os.fspath(place))
-    return walk.told()
+    known = mounts or {}
+    return _Walk(deadline, known, _passed_over(known, measured or {}), opened, counted).through(places)
+
+
+class _PassedOver(NamedTuple):
+    """What is not looked at in walks."""
+
+    sizes: Mapping[str, int]
+    """The bytes that it counts, by its path."""
+    around: frozenset[str]
+    """The folders that it lies in: to ask of each of a million files takes a tenth of the time."""
+
+
+def _passed_over(mounts: Mapping[str, Mount], measured: Mapping[str, int]) -> _PassedOver:
+    sizes = {**measured, **dict.fromkeys(mounts, 0)}
+    return _PassedOver(sizes, frozenset(map(os.path.dirname, sizes)))
+
+
+def lengths_below(folder: Path, deadline: float) -> int:
+    """Return the lengths of all files in a folder, a linked one once, whatever is mounted there; none where it is not
+    there. Raises TooLateError once `time.monotonic()` is past the deadline, and OSError."""
+    lengths, waiting = _Lengths(None), [str(folder)]
+    while waiting:
+        if time.monotonic() > deadline:
+            raise TooLateError
+        with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                state = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(state.st_mode):
+                    waiting.append(entry.path)
+                else:
+                    lengths.add(state)
+    return lengths.total
 
 
 _SUBVOLUME = 256
@@ -90,18 +128,52 @@ _SUBVOLUME = 256
 _Inode = tuple[int, int, int]
 
 
+class _Lengths:
+    """Adds up the lengths of the files in one folder, however many places are walked."""
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = folder
+        self._depth: int | None = None
+        """How many folders waited to be walked when it was met; None where it was not."""
+        self._linked: set[int] = set()
+        self.total = 0
+        self.is_inside = False
+        self.is_whole = True
+
+    def enter(self, folder: str, waiting: int) -> None:
+        """Heed which folder is walked now, while so many wait: all that is in one is walked before what waited."""
+        if folder == self._folder:
+            self._depth, self.is_inside = waiting, True
+        elif self._depth is None or waiting < self._depth:
+            self.is_inside = False
+
+    def add(self, state: os.stat_result) -> None:
+        """Count what is no folder."""
+        if state.st_nlink > 1:
+            if state.st_ino in self._linked:
+                return
+            self._linked.add(state.st_ino)
+        self.total += state.st_size
+
+    def told(self) -> int | None:
+        """Return what has been counted."""
+        return None if self._depth is None or not self.is_whole else self.total
+
+
 class _Walk:
     """Adds up what is met. A million files are no rarity, so what is done for each is done in one loop."""
 
     def __init__(
-        self, deadline: float, mounts: Mapping[str, Mount], measured: Mapping[str, int], opened: Collection[str]
+        self,
+        deadline: float,
+        mounts: Mapping[str, Mount],
+        passed_over: _PassedOver,
+        opened: Collection[str],
+        counted: AnyPath | None,
     ) -> None:
         self._deadline = deadline
         self._mounts = mounts
-        self._passed_over = {**measured, **dict.fromkeys(mounts, 0)}
-        """What is not looked at, with the bytes that it counts."""
-        self._around = frozenset(map(os.path.dirname, self._passed_over))
-        """The folders that it lies in: to ask of each of a million files takes a tenth of the time."""
+        self._passed_over, self._around = passed_over
         self._now = time.time()
         self._changed_at = -math.inf
         self._single = self._inodes = 0
@@ -113,10 +185,18 @@ class _Walk:
         self._apart: set[str] = set()
         """The folders that are told by themselves."""
         self._by_folder: dict[str, int] = {}
+        self._lengths = _Lengths(None if counted is None else os.fspath(counted))
         self._begun: tuple[str, int] | None = None
         """The one of them that is walked, and what had been counted before."""
 
-    def add(self, place: str) -> None:
+    def through(self, places: Iterable[AnyPath]) -> DiskBytes:
+        """Count all these places that are there, and return what they take."""
+        for place in places:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                self._add(os.fspath(place))
+        return self._told()
+
+    def _add(self, place: str) -> None:
         """Count a file, or a folder with all that is in it."""
         top = os.lstat(place)
         if not stat.S_ISDIR(top.st_mode):
@@ -133,6 +213,7 @@ class _Walk:
             # All that is in a folder is walked before what lies beside it.
             if folder in self._apart:
                 self._begin(folder)
+            self._lengths.enter(folder, len(waiting))
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
                 met = self._without_passed_over(folder, entries) if folder in self._around else entries
                 inside = self._folder(met, device, is_snapshot=device != top.st_dev)
@@ -140,6 +221,7 @@ class _Walk:
                 if folder in self._opened:
                     self._apart.update(path for path, _ in inside)
         self._begin(None)
+        self._lengths.is_inside = False
 
     def _begin(self, folder: str | None) -> None:
         """Go over to a folder that is told by itself; None where all of a place was walked."""
@@ -152,6 +234,7 @@ class _Walk:
     def _folder(self, entries: Iterable[os.DirEntry[str]], device: int, *, is_snapshot: bool) -> list[tuple[str, int]]:
         """Count what is in a folder, and return the folders there, each with the number of its device."""
         now, changed_at = self._now, self._changed_at
+        lengths = self._lengths if self._lengths.is_inside else None
         folders: list[tuple[str, int]] = []
         blocks = inodes = 0
         for entry in entries:
@@ -162,6 +245,8 @@ class _Walk:
             if state.st_dev != device and not self._is_subvolume(entry.path, state):
                 # What was mounted meanwhile is left out as all mounts are.
                 self._is_whole = self._is_whole and entry.path in read_mounts()
+                if lengths:
+                    lengths.is_whole = False
                 continue
             # The kernel sets the status change time whenever contents change, so that it is the later one; the
             # modification time can be set to anything, as archives do. Times of the future tell nothing.
@@ -170,11 +255,16 @@ class _Walk:
                 changed_at = changed
             if stat.S_ISDIR(state.st_mode):
                 folders.append((entry.path, state.st_dev))
-            elif is_snapshot:
+                blocks += state.st_blocks
+                inodes += 1
+                continue
+            if lengths:
+                lengths.add(state)
+            if is_snapshot:
                 # A snapshot has the numbers of the files that it is of, which differ in time once one is written to.
                 self._add_linked(state, (0, state.st_ino, state.st_ctime_ns))
                 continue
-            elif state.st_nlink != 1:
+            if state.st_nlink != 1:
                 self._add_linked(state, (device, state.st_ino, 0))
                 continue
             blocks += state.st_blocks
@@ -190,7 +280,10 @@ class _Walk:
             size = self._passed_over.get(entry.path)
             if size is None:
                 yield entry
-            elif size > 0:
+                continue
+            if self._lengths.is_inside:
+                self._lengths.is_whole = False
+            if size > 0:
                 self._single += size
                 if folder in self._opened and is_folder(entry.path):
                     self._tell_apart(entry.path, size)
@@ -216,8 +309,7 @@ class _Walk:
         mount = mount_of(os.path.realpath(path), self._mounts)
         return mount is not None and mount.kind == "btrfs" and mount.point != os.path.realpath(path)
 
-    def told(self) -> DiskBytes:
-        """Return what has been counted."""
+    def _told(self) -> DiskBytes:
         whole = [size for file, size in self._linked.items() if self._links_left[file] <= 0]
         return DiskBytes(
             self._single + sum(whole),
@@ -226,4 +318,5 @@ class _Walk:
             None if self._changed_at == -math.inf else self._changed_at,
             self._is_whole,
             self._by_folder,
+            self._lengths.told(),
         )

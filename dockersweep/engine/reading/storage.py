@@ -37,6 +37,8 @@ class StorageReading(msgspec.Struct, frozen=True):
     """When anything in a volume last changed, by its name, where its files were walked."""
     measured: tuple[MeasuredPlaces, ...] = ()
     """What need not be walked again to measure all of the engine's folder."""
+    lengths: Mapping[str, int] = msgspec.field(default_factory=dict)
+    """What the engine adds up of a part, by its id, where the disk was read."""
 
 
 def read_storage(
@@ -70,14 +72,18 @@ def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float) -> Storag
     except TimeoutError:
         raise UnreadableStorageError(f"{stores.root} was not read within {walk_seconds:g} seconds") from None
     storage, unmeasured = from_disk.storage, from_disk.unmeasured
-    keep = {
-        part.id: msgspec.json.encode(part)
-        for part in storage.parts
-        if part.id.startswith(CACHED) and part.high_bytes is not None
-    }
+    keep = {part.id: msgspec.json.encode(part) for part in from_disk.unchanging}
     text = f"{unmeasured} parts were not measured within {walk_seconds:g} seconds and are of unknown size"
     warnings = (ScanWarning(about="disk blocks", text=text),) if unmeasured else ()
-    return StorageReading(storage, keep, warnings, from_disk.in_registry, from_disk.written, from_disk.measured)
+    return StorageReading(
+        storage=storage,
+        remembered=keep,
+        warnings=warnings,
+        in_registry=from_disk.in_registry,
+        written=from_disk.written,
+        measured=from_disk.measured,
+        lengths=from_disk.lengths,
+    )
 
 
 def _in_lengths(
