@@ -1,11 +1,12 @@
 """What an engine answers beside the nouns of the model: sizes, the tags and the layers of one image."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import BuildCacheRecord
+from dockersweep.model.inventory import BuildCacheRecord, Container
 from dockersweep.model.quantities import Bytes
 
 UsagePart = Literal["image", "container", "volume", "build-cache"]
@@ -24,6 +25,22 @@ class DiskUsage(Struct, frozen=True):
     build_cache: tuple[BuildCacheRecord, ...] | None = None
     layers_bytes: int | None = None
     """All layers of all images, each counted once."""
+
+
+class ListedContainer(NamedTuple):
+    """An entry of the list of containers."""
+
+    container: Container
+    """Without what only an inspect tells."""
+    status: str
+    """What the list says of its state, to be read by people: `status_text.read_ended`."""
+
+
+class ListedAt(NamedTuple):
+    """When the containers were listed, on the clock of this machine."""
+
+    earliest: datetime
+    latest: datetime
 
 
 class ImageTags(Struct, frozen=True):

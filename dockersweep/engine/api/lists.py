@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 import msgspec
 
 from dockersweep.engine.api import wire
-from dockersweep.engine.api.answers import DiskUsage, UsagePart
+from dockersweep.engine.api.answers import DiskUsage, ListedContainer, UsagePart
 from dockersweep.engine.api.session import Session
 from dockersweep.engine.api.swarm import service_from_list
 from dockersweep.engine.api.translate import (
@@ -27,8 +28,12 @@ class Lists(Session):
 
     def containers(self) -> tuple[Container, ...]:
         """Return every container in every state, without what only an inspect tells."""
+        return tuple(listed.container for listed in self.listed_containers())
+
+    def listed_containers(self) -> tuple[ListedContainer, ...]:
+        """Return the same, each with the status that the list has for it."""
         listed = self._list("/containers/json", list[wire.WireContainer], params={"all": "1"})
-        return tuple(map(container_from_list, listed))
+        return tuple(ListedContainer(container_from_list(one), one.status) for one in listed)
 
     def external_containers(self) -> tuple[ExternalContainer, ...]:
         """Return the containers in Podman's storage that are not its own: those of builds, of CRI-O, of volumes."""
@@ -37,9 +42,13 @@ class Lists(Session):
         return tuple(external_from_list(container) for container in listed if container.state == "storage")
 
     def run_root(self) -> str | None:
-        """Return the folder in which Podman's storage notes what is mounted."""
-        store = self._get("/libpod/info", wire.WirePodmanInfo).store
+        """Return the folder of what Podman keeps until the next boot; it is asked for once."""
+        store = self._podman_info.store
         return store.run_root or None if store else None
+
+    @cached_property
+    def _podman_info(self) -> wire.WirePodmanInfo:
+        return self._get("/libpod/info", wire.WirePodmanInfo)
 
     def images(self) -> tuple[Image, ...]:
         """Return every image, intermediates as well."""

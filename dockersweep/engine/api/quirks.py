@@ -24,6 +24,8 @@ class Quirks(Struct, frozen=True):
     """The engine's own version."""
     is_podman: bool = False
     has_containerd_store: bool = False
+    has_native_diff: bool = False
+    """Whether the driver overlay finds in a folder of its own what a container has written, and compares nothing."""
 
     # What it can be asked
 

@@ -50,8 +50,10 @@ class Session:
         is_podman = any(part.name == "Podman Engine" for part in version.components or ())
         self.quirks = Quirks(api=api, version=version.version, is_podman=is_podman)
         info = self._get("/info", wire.WireInfo)
-        has_containerd_store = ["driver-type", "io.containerd.snapshotter.v1"] in (info.driver_status or [])
-        self.quirks = Quirks(api, version.version, is_podman, has_containerd_store)
+        driver = info.driver_status or []
+        has_containerd_store = ["driver-type", "io.containerd.snapshotter.v1"] in driver
+        has_native_diff = ["Native Overlay Diff", "true"] in driver
+        self.quirks = Quirks(api, version.version, is_podman, has_containerd_store, has_native_diff)
         self.clock = parse_instant(info.system_time)
         """The time on the engine's clock when it was first spoken to, or `set_clock` was called; None where it does not
         tell."""

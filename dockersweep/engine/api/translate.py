@@ -288,12 +288,15 @@ def _image_id(image_id: str) -> str | None:
 def _mounts(mounts: list[WireMount] | None, host: WireHostConfig | None) -> tuple[Mount, ...]:
     """A mounted image is named in the list (28.5: Name "data:1", and a path as Source), and in the host configuration
     that an inspect tells (Source "data:1")."""
-    listed = [_mount(mount.type, mount.name, mount.source) for mount in mounts or ()]
+    listed = tuple(_mount(mount.type, mount.name, mount.source) for mount in mounts or ())
+    return with_mounted_images(listed, host)
+
+
+def with_mounted_images(listed: tuple[Mount, ...], host: WireHostConfig | None) -> tuple[Mount, ...]:
+    """Return the mounts with the images of the host configuration that are not among them."""
     images = {mount.source for mount in listed if mount.type == "image"}
-    for mount in (host.mounts if host else None) or ():
-        if mount.type == "image" and mount.source not in images:
-            listed.append(_mount("image", mount.source, ""))
-    return tuple(dict.fromkeys(listed))
+    told = (mount.source for mount in (host.mounts if host else None) or () if mount.type == "image")
+    return tuple(dict.fromkeys((*listed, *(_mount("image", source, "") for source in told if source not in images))))
 
 
 def _mount(kind: str, name: str, source: str) -> Mount:

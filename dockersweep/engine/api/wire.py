@@ -49,6 +49,7 @@ class WireContainer(Struct, rename="pascal"):
     image_id: str = field(name="ImageID")
     mounts: list[WireMount] | None
     network_settings: WireNetworkSettings | None
+    status: str = ""
     names: list[str] | None = None
     image: str = ""
     created: int = 0

@@ -1,4 +1,5 @@
-"""What no list of containers tells: one inspect per stopped container, and for a report one for each other too."""
+"""What no list of containers tells: of each stopped container, and for a report of each other too. Where nothing else
+tells it, that is one inspect for each."""
 
 from collections.abc import Iterable, Mapping
 
@@ -23,10 +24,17 @@ _ONLY_INSPECTED = (
 
 
 def read_stopped(
-    reads: EngineReads, listed: tuple[Container, ...], seconds: float, warnings: list[ScanWarning], progress: Progress
+    reads: EngineReads,
+    listed: tuple[Container, ...],
+    recorded: Mapping[str, Container],
+    seconds: float,
+    warnings: list[ScanWarning],
+    progress: Progress,
 ) -> Iterable[Container]:
-    """Inspect the stopped ones: no list call of any version tells when they finished or whether they restart."""
-    details = _inspect(reads, [container for container in listed if container.state in STOPPED_STATES], progress)
+    """Add what no list call of any version tells: when they finished, and whether they restart. What `recorded` does
+    not tell by id is inspected."""
+    stopped = [container for container in listed if container.state in STOPPED_STATES]
+    details = _inspect(reads, stopped, recorded, progress)
     logs = _log_sizes(details, reads.engine, seconds)
     for container in listed:
         inspected = details.get(container.id)
@@ -43,13 +51,14 @@ def read_stopped(
 def read_running(
     reads: EngineReads,
     containers: tuple[Container, ...],
+    recorded: Mapping[str, Container],
     seconds: float,
     warnings: list[ScanWarning],
     progress: Progress,
 ) -> Iterable[Container]:
-    """Inspect those that are not stopped, for what only a report tells; nothing is judged by it."""
+    """Add to those that are not stopped what only a report tells; nothing is judged by it."""
     running = [container for container in containers if container.state not in STOPPED_STATES]
-    details = _inspect(reads, running, progress)
+    details = _inspect(reads, running, recorded, progress)
     logs = _log_sizes(details, reads.engine, seconds)
     unread = []
     for container in containers:
@@ -85,15 +94,16 @@ def _log_bytes(details: Container, engine: Engine) -> int | None:
 
 
 def _inspect(
-    reads: EngineReads, wanted: list[Container], progress: Progress
-) -> dict[str, Container | EngineError | None]:
+    reads: EngineReads, wanted: list[Container], recorded: Mapping[str, Container], progress: Progress
+) -> Mapping[str, Container | EngineError | None]:
     def ask(container_id: str) -> Container | EngineError | None:
         try:
             return reads.container(container_id)
         except EngineError as error:
             return error
 
-    return call_for_each([container.id for container in wanted], ask, progress)
+    known = {one.id: recorded[one.id] for one in wanted if one.id in recorded}
+    return known | call_for_each([one.id for one in wanted if one.id not in known], ask, progress)
 
 
 def _merged(listed: Container, details: Container | None, logs: LogSizes) -> Container:

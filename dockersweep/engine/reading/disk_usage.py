@@ -1,27 +1,88 @@
 """Sizes that the engine measures: it walks its disk for them, beside the rest of a scan, with a time-out of its own.
+What can be measured on its disk from here is not asked for.
 
 A walk that fails or takes too long leaves its sizes unknown, with a warning.
 """
 
+from collections.abc import Iterable, Set
 from typing import TypeVar
 
 import msgspec
 
 from dockersweep.engine.api.answers import DiskUsage, UsagePart
 from dockersweep.engine.api.concurrent import BackgroundCall
+from dockersweep.engine.api.quirks import Quirks
+from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.engine_reads import EngineReads
 from dockersweep.errors import EngineError
-from dockersweep.model.inventory import ALL_SIZES, BuildCacheRecord, Container, Image, ScanWarning, Volume
+from dockersweep.model.inventory import (
+    ALL_SIZES,
+    STOPPED_STATES,
+    BuildCacheRecord,
+    Container,
+    Image,
+    ScanWarning,
+    Volume,
+)
 
 SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "container sizes", "volume": "volume sizes"}
 
 
-def start_walks(
-    reads: EngineReads, sizes: bool, timeout_seconds: float
-) -> dict[UsagePart | None, BackgroundCall[DiskUsage]]:
-    if not sizes:
-        return {}
-    parts: tuple[UsagePart | None, ...] = tuple(SIZES_OF) if reads.quirks.tells_usage_in_parts else (None,)
+Walks = dict[UsagePart | None, BackgroundCall[DiskUsage]]
+"""What the engine was asked to measure, by its part; None is everything."""
+
+
+def all_walks(quirks: Quirks) -> tuple[UsagePart | None, ...]:
+    """Return what to ask for where nothing can be measured here."""
+    return tuple(SIZES_OF) if quirks.tells_usage_in_parts else (None,)
+
+
+def first_walks(quirks: Quirks, is_beside: bool) -> tuple[UsagePart | None, ...]:
+    """Return what to ask for at once; of an engine beside us not what is likely to be measured here. Docker before 23.0
+    walks everything for whatever it is asked."""
+    if not is_beside or not (quirks.tells_usage_in_parts or quirks.is_podman):
+        return all_walks(quirks)
+    if quirks.is_podman:
+        return ()
+    measured: set[UsagePart] = {"volume"}
+    if quirks.has_native_diff:
+        measured.add("container")
+    if not quirks.has_containerd_store:
+        measured.add("image")
+    return tuple(part for part in SIZES_OF if part not in measured)
+
+
+def walks_left(quirks: Quirks, stores: Stores, measured: DiskUsage) -> tuple[UsagePart | None, ...]:
+    """Return what to ask for because something of it was not measured here, and the engine may know it."""
+    containers, volumes = measured.writable_bytes or {}, measured.volume_bytes or {}
+    mounted = _mounted_volumes(stores)
+    left: list[UsagePart] = []
+    if quirks.sums_up_layers and measured.layers_bytes is None:
+        left.append("image")
+    if any(containers.get(one.id) is None for one in stores.listed.containers):
+        left.append("container")
+    if any(volumes.get(one.name) is None and _may_be_told(one, quirks, mounted) for one in stores.listed.volumes):
+        left.append("volume")
+    return tuple(left) if quirks.tells_usage_in_parts or not left else (None,)
+
+
+def _mounted_volumes(stores: Stores) -> set[str | None]:
+    """Return the names of the volumes that are mounted now, as far as can be seen."""
+    running = (one for one in stores.listed.containers if one.state not in STOPPED_STATES)
+    by_hand = {volume.name for volume in stores.listed.volumes if volume.mountpoint in stores.mounts}
+    return {mount.volume for container in running for mount in container.mounts} | by_hand
+
+
+def _may_be_told(volume: Volume, quirks: Quirks, mounted: Set[str | None]) -> bool:
+    """Docker measures no volumes with options, nor those of plugins; Podman none that its options mount, while they
+    are not mounted (SystemDf in pkg/domain/infra/abi/system.go)."""
+    if not quirks.is_podman:
+        return volume.driver == "local" and not volume.options
+    return volume.name in mounted or volume.options.keys().isdisjoint(("type", "device"))
+
+
+def start_walks(reads: EngineReads, parts: Iterable[UsagePart | None], timeout_seconds: float) -> Walks:
+    """Ask for these parts, each in a call of its own."""
     return {part: _walk(reads, part, timeout_seconds) for part in parts}
 
 
@@ -36,7 +97,7 @@ def start_build_cache(reads: EngineReads, timeout_seconds: float) -> BackgroundC
     return _walk(reads, "build-cache", timeout_seconds)
 
 
-def finish_walks(walks: dict[UsagePart | None, BackgroundCall[DiskUsage]], warnings: list[ScanWarning]) -> DiskUsage:
+def finish_walks(walks: Walks, warnings: list[ScanWarning]) -> DiskUsage:
     usage = DiskUsage()
     for part, walk in walks.items():
         try:
@@ -45,9 +106,14 @@ def finish_walks(walks: dict[UsagePart | None, BackgroundCall[DiskUsage]], warni
             about = SIZES_OF[part] if part else ALL_SIZES
             warnings.append(ScanWarning(about=about, text=f"unknown: {error}", reason=str(error)))
             continue
-        fields = {name: value for name, value in msgspec.structs.asdict(part_usage).items() if value is not None}
-        usage = msgspec.structs.replace(usage, **fields)
+        usage = known_of(usage, part_usage)
     return usage
+
+
+def known_of(*told: DiskUsage) -> DiskUsage:
+    """Return what is known of any of these, of the last that knows it."""
+    fields = (msgspec.structs.asdict(usage).items() for usage in told)
+    return DiskUsage(**{name: value for of_one in fields for name, value in of_one if value is not None})
 
 
 def read_build_cache(

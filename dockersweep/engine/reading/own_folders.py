@@ -1,17 +1,20 @@
 """What is read of an engine's own folders, each within its time: a disk that is gone may let us wait for ever."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
+from dockersweep.engine.api.answers import DiskUsage, ListedAt, ListedContainer
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
 from dockersweep.engine.disk.disks import NO_DISKS, DisksReading, read_disks
-from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.ownership import ListedObjects, folder_of
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, find_stores
 from dockersweep.engine.disk.walk import MeasuredPlaces
-from dockersweep.model.inventory import Engine
+from dockersweep.engine.reading.engine_reads import EngineReads
+from dockersweep.errors import EngineError
+from dockersweep.model.inventory import Container, Engine
 from dockersweep.model.storage import Storage
 
 if TYPE_CHECKING:
@@ -31,6 +34,43 @@ def stores_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> Sto
         return f"{engine.root_dir} was not read within {seconds:g} seconds"
     except UnreadableStorageError as error:
         return str(error)
+
+
+def is_beside(engine: Engine) -> bool:
+    """Return whether the engine seems to keep its things on this machine: there is such a folder here."""
+    try:
+        BackgroundCall(lambda: folder_of(engine)).result(GRACE_SECONDS)
+    except (UnreadableStorageError, OSError, TimeoutError):
+        return False
+    return True
+
+
+def recorded_in_time(
+    stores: StoresOrWhy, wanted: Collection[ListedContainer], at: ListedAt, seconds: float
+) -> Mapping[str, Container]:
+    """Return what the engine's files tell of containers, by id."""
+    if isinstance(stores, str):
+        return {}
+    # From afar there are no such files.
+    from dockersweep.engine.reading.recorded_containers import read_recorded
+
+    try:
+        return _in_time(lambda: read_recorded(stores, wanted, at), seconds)
+    except TimeoutError:
+        return {}
+
+
+def measured_in_time(
+    reads: EngineReads, stores: Stores, storage: Storage, lengths: Mapping[str, int], seconds: float
+) -> DiskUsage:
+    """Return the sizes that are known from lengths of parts of the storage."""
+    from dockersweep.engine.reading.measured_sizes import measured_sizes
+
+    try:
+        run_root = reads.run_root() if reads.quirks.is_podman else None
+        return _in_time(lambda: measured_sizes(reads.quirks, stores, storage, lengths, run_root, seconds), seconds)
+    except (EngineError, TimeoutError):
+        return DiskUsage()
 
 
 def disks_in_time(stores: StoresOrWhy, seconds: float) -> DisksReading:

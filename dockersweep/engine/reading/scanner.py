@@ -1,38 +1,52 @@
-"""Reads an inventory: a constant number of list calls, and one inspect per stopped container; for a report one for
-each other container too.
+"""Reads an inventory: a constant number of list calls, and one inspect for each stopped container of which no files of
+the engine tell; for a report for each other container too.
 
 What walks the engine's disk (sizes of volumes and writable layers) runs beside the rest, has a time-out of its own and
 may fail: then sizes are unknown. A list call that fails makes the scan fail, because nothing may be judged from half
 a survey.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime
 
 import msgspec
 
+from dockersweep.engine.api.answers import DiskUsage, ListedAt, ListedContainer, UsagePart
 from dockersweep.engine.api.concurrent import BackgroundCall, Progress
 from dockersweep.engine.api.swarm import SwarmRole
 from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.containers import read_running, read_stopped
 from dockersweep.engine.reading.disk_usage import (
+    all_walks,
     finish_walks,
+    first_walks,
+    known_of,
     read_build_cache,
     start_build_cache,
     start_walks,
+    walks_left,
     with_shared_size,
     with_size,
 )
 from dockersweep.engine.reading.engine_reads import EngineReads
 from dockersweep.engine.reading.other_tools import External, read_external, with_sizes
 from dockersweep.engine.reading.own_container import own_container_id
-from dockersweep.engine.reading.own_folders import disks_in_time, folder_with_leaks, stores_in_time
-from dockersweep.engine.reading.storage import Remembered, read_storage
+from dockersweep.engine.reading.own_folders import (
+    StoresOrWhy,
+    disks_in_time,
+    folder_with_leaks,
+    is_beside,
+    measured_in_time,
+    recorded_in_time,
+    stores_in_time,
+)
+from dockersweep.engine.reading.storage import Remembered, StorageReading, read_storage
 from dockersweep.errors import EngineError
 from dockersweep.model.disk import Disk
 from dockersweep.model.engine_folder import CacheLimit
 from dockersweep.model.inventory import (
-    BuildCacheRecord,
+    STOPPED_STATES,
     Container,
     Engine,
     Image,
@@ -45,22 +59,20 @@ from dockersweep.model.inventory import (
 
 
 class _Lists(msgspec.Struct, frozen=True):
-    """What the engine itself lists."""
+    """What the engine lists."""
 
-    containers: tuple[Container, ...]
+    containers: tuple[ListedContainer, ...]
+    listed_at: ListedAt
     images: tuple[Image, ...]
     volumes: tuple[Volume, ...]
     networks: tuple[Network, ...]
-    build_cache: tuple[BuildCacheRecord, ...] | None
     external: External | None
-    services: tuple[Service, ...] | None
-    layers_bytes: int | None
-    warnings: tuple[ScanWarning, ...]
+    services: BackgroundCall[tuple[Service, ...]] | None
 
     @property
     def objects(self) -> ListedObjects:
         """What the engine's folder must have in it."""
-        return ListedObjects(self.containers, self.images, self.volumes, self.build_cache)
+        return ListedObjects(tuple(one.container for one in self.containers), self.images, self.volumes, None)
 
 
 def scan(
@@ -76,10 +88,23 @@ def scan(
     Raises EngineError when a list call fails. `sizes` walks the engine's disk, for so many `seconds`; `for_report` also
     reads logs and restarts of running containers, the engine's folder, and the limit of its build cache.
     """
-    lists = _read_lists(reads, sizes, seconds, progress, for_report)
-    listed = lists.objects
-    stores = stores_in_time(reads.engine, listed, seconds)
+    warnings: list[ScanWarning] = []
+    quirks = reads.quirks
+    walks = start_walks(reads, first_walks(quirks, is_beside(reads.engine)) if sizes else (), seconds)
+    cache_call = start_build_cache(reads, seconds)
+    lists = _read_lists(reads, warnings)
+    stores = stores_in_time(reads.engine, lists.objects, seconds)
+    if sizes and isinstance(stores, str):
+        walks |= start_walks(reads, set(all_walks(quirks)) - walks.keys(), seconds)
+    containers = _in_full(reads, stores, lists, for_report, seconds, warnings, progress)
+    services = _services(reads.swarm_role, lists.services, warnings)
+    usage = finish_walks(walks, warnings)
+    build_cache = read_build_cache(reads, cache_call, usage, warnings)
+    images = tuple(with_shared_size(image, usage.shared_bytes) for image in lists.images)
+    listed = ListedObjects(containers, images, lists.volumes, build_cache)
     stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress)
+    if sizes and not isinstance(stores, str):
+        usage = known_of(_measured(reads, stores, stored, walks.keys(), seconds, warnings), usage)
     disks, on_none = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = (
@@ -93,13 +118,16 @@ def scan(
         engine=reads.engine,
         taken_at=(taken_at := reads.clock or datetime.now(UTC)),
         own_container_id=own_container_id(),
-        containers=lists.containers,
-        images=tuple(_with_registry(image, stored.in_registry) for image in lists.images),
-        volumes=tuple(_with_written(volume, stored.written, taken_at) for volume in lists.volumes),
+        containers=tuple(with_size(one, usage.writable_bytes, one.id) for one in containers),
+        images=tuple(_with_registry(image, stored.in_registry) for image in images),
+        volumes=tuple(
+            with_size(_with_written(volume, stored.written, taken_at), usage.volume_bytes, volume.name)
+            for volume in lists.volumes
+        ),
         networks=lists.networks,
-        build_cache=lists.build_cache,
-        layers_bytes=lists.layers_bytes,
-        warnings=(*lists.warnings, *stored.warnings, *folder_warnings, *limit_warnings),
+        build_cache=build_cache,
+        layers_bytes=usage.layers_bytes,
+        warnings=(*warnings, *stored.warnings, *folder_warnings, *limit_warnings),
         storage=stored.storage,
         disk=disk,
         other_disks=disks[1:],
@@ -107,40 +135,57 @@ def scan(
         folder=folder,
         cache_limit=limit,
         external=with_sizes(lists.external, stored.storage),
-        services=lists.services,
+        services=services,
     )
     return inventory, stored.remembered
 
 
-def _read_lists(reads: EngineReads, sizes: bool, seconds: float, progress: Progress, for_report: bool) -> _Lists:
-    walks = start_walks(reads, sizes, seconds)
-    cache_call = start_build_cache(reads, seconds)
+def _measured(
+    reads: EngineReads,
+    stores: Stores,
+    stored: StorageReading,
+    asked: Set[UsagePart | None],
+    seconds: float,
+    warnings: list[ScanWarning],
+) -> DiskUsage:
+    """Return the sizes that were measured on the engine's disk, and, where some were not, those that it tells itself;
+    for `asked` it was asked before."""
+    measured = measured_in_time(reads, stores, stored.storage, stored.lengths, seconds)
+    left = set(walks_left(reads.quirks, stores, measured)) - asked
+    return known_of(measured, finish_walks(start_walks(reads, left, seconds), warnings))
+
+
+def _read_lists(reads: EngineReads, warnings: list[ScanWarning]) -> _Lists:
     images_call, volumes_call = BackgroundCall(reads.images), BackgroundCall(reads.volumes)
     networks_call = BackgroundCall(reads.networks)
     external_call = BackgroundCall(lambda: read_external(reads))
     images, (volumes, plugin_warnings), networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers and services come last: one that was created meanwhile still shows what it holds of the above.
     services_call = BackgroundCall(reads.services) if reads.swarm_role == "manager" else None
-    listed = reads.containers()
+    begun = datetime.now(UTC)
+    containers = reads.listed_containers()
+    listed_at = ListedAt(begun, datetime.now(UTC))
     external, external_warnings = external_call.result()
-    warnings = [ScanWarning(about="volumes", text=text) for text in plugin_warnings]
-    containers = tuple(read_stopped(reads, listed, seconds, warnings, progress))
-    services = _services(reads.swarm_role, services_call, warnings)
-    if for_report:
-        containers = tuple(read_running(reads, containers, seconds, warnings, progress))
-    usage = finish_walks(walks, warnings)
-    build_cache = read_build_cache(reads, cache_call, usage, warnings)
-    return _Lists(
-        containers=tuple(with_size(one, usage.writable_bytes, one.id) for one in containers),
-        images=tuple(with_shared_size(image, usage.shared_bytes) for image in images),
-        volumes=tuple(with_size(volume, usage.volume_bytes, volume.name) for volume in volumes),
-        networks=networks,
-        build_cache=build_cache,
-        external=external,
-        services=services,
-        layers_bytes=usage.layers_bytes,
-        warnings=(*warnings, *external_warnings),
-    )
+    warnings += [ScanWarning(about="volumes", text=text) for text in plugin_warnings]
+    warnings += external_warnings
+    return _Lists(containers, listed_at, images, volumes, networks, external, services_call)
+
+
+def _in_full(
+    reads: EngineReads,
+    stores: StoresOrWhy,
+    lists: _Lists,
+    for_report: bool,
+    seconds: float,
+    warnings: list[ScanWarning],
+    progress: Progress,
+) -> tuple[Container, ...]:
+    """Return the containers with what the list does not tell of those that are stopped, and for a report of all."""
+    wanted = [one for one in lists.containers if for_report or one.container.state in STOPPED_STATES]
+    recorded = recorded_in_time(stores, wanted, lists.listed_at, seconds)
+    listed = tuple(one.container for one in lists.containers)
+    containers = tuple(read_stopped(reads, listed, recorded, seconds, warnings, progress))
+    return tuple(read_running(reads, containers, recorded, seconds, warnings, progress)) if for_report else containers
 
 
 def _cache_limit(engine: Engine, disk: Disk | None) -> tuple[CacheLimit | None, tuple[ScanWarning, ...]]:

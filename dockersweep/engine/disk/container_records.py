@@ -1,0 +1,34 @@
+"""What Docker keeps of each container in its folder: `containers/ID/config.v2.json` and `hostconfig.json`.
+
+It writes such a file beside the old one and then puts it in its place, at each change of a state and before the change
+shows in a list (container/container.go of moby: CheckpointTo), so that it says what an inspect does.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from dockersweep.files import FolderInside
+
+_LARGEST_BYTES = 4_000_000
+
+
+class ContainerRecord(NamedTuple):
+    """What an engine keeps of one container, as JSON in its own words."""
+
+    config: bytes
+    other: bytes
+    """Docker's configuration of the host, or Podman's state."""
+
+
+def read_docker_records(root: Path, container_ids: Iterable[str]) -> dict[str, ContainerRecord]:
+    """Return the records of these containers by id, without those of which a file cannot be read. Raises OSError where
+    the folder of all cannot."""
+    records = {}
+    with FolderInside(root / "containers") as folder:
+        for one in container_ids:
+            with suppress(OSError):
+                config = folder.read(f"{one}/config.v2.json", _LARGEST_BYTES)
+                records[one] = ContainerRecord(config, folder.read(f"{one}/hostconfig.json", _LARGEST_BYTES))
+    return records
