@@ -13,6 +13,7 @@ CONTAINER_NUMBER = f"{_COMPOSE}container-number"
 _CONFIG_FILES, _DEPENDS_ON, _ONE_OFF = f"{PROJECT}.config_files", f"{_COMPOSE}depends_on", f"{_COMPOSE}oneoff"
 _PROJECTS = (PROJECT, f"{_PODMAN}project")
 _SERVICES = (SERVICE, f"{_PODMAN}service")
+_TELLING = frozenset((*_SERVICES, _CONFIG_FILES))
 _OF_CONTAINERS_ONLY = (CONTAINER_NUMBER, f"{_COMPOSE}config-hash", f"{_PODMAN}config-hash")
 
 Labels = Mapping[str, str]
@@ -21,6 +22,11 @@ Labels = Mapping[str, str]
 def project_in(labels: Labels) -> str | None:
     """Return the project that labels name; None where they name none."""
     return _first(labels, _PROJECTS)
+
+
+def are_any_of_compose(labels: Labels) -> bool:
+    """Whether labels tell a service or files: those of most objects do not."""
+    return not _TELLING.isdisjoint(labels)
 
 
 def service_in(labels: Labels) -> str | None:

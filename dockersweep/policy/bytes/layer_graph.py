@@ -48,13 +48,13 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
     nodes: Mapping[Kind, Sequence[int]]
     """The nodes of the objects of each kind, by their places."""
     told: tuple[Part, ...]
-    others: tuple[Object | str, ...]
+    others: Sequence[Object | str]
     """What the other nodes are: objects that the storage does not tell of, and ids of what stands for many parts."""
     on_disk: bool
     """Whether sizes are blocks of the disk."""
-    low: tuple[int, ...]
-    high: tuple[int | None, ...]
-    needs: tuple[tuple[int, ...], ...]
+    low: Sequence[int]
+    high: Sequence[int | None]
+    needs: Sequence[tuple[int, ...]]
     maybe: Mapping[int, tuple[int, ...]]
     """What a node may need besides; the keys are the objects of which it is not known what they hold."""
 
@@ -173,11 +173,11 @@ class _Making:
             places={kind: self._listing.of_kind(kind).places for kind in KINDS},
             nodes=self._nodes,
             told=tuple(self.told.values()),
-            others=tuple(self._others),
+            others=self._others,
             on_disk=self.on_disk,
-            low=tuple(self._low),
-            high=tuple(self._high),
-            needs=tuple(self._all_needs()),
+            low=self._low,
+            high=self._high,
+            needs=list(self._all_needs()),
             maybe=maybe | collectives,
         )
 

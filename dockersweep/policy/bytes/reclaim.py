@@ -7,6 +7,7 @@ and with what may be needed as well; what is freed lies between the two.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 
 from msgspec import Struct
@@ -67,7 +68,7 @@ class Reclaim:
         """
         nodes, soonest, latest = self._released(removals)
         rows = _Rows(self._graph, self._holding(nodes), [self._most(node) for node in nodes])
-        rows.count(soonest, latest)
+        rows.count(soonest, latest, range(len(nodes)))
         freed = self._freed(removals, nodes, soonest, latest)
         return Prediction(
             of_kinds=freed.of_kinds,
@@ -108,9 +109,7 @@ class Reclaim:
         sections = [section_of[kind] for kind in kinds]
         holding = {section for section, holds in zip(sections, self._holding(nodes), strict=True) if holds}
         rows = _Rows(self._graph, [section in holding for section in range(len(runs))])
-        first = {node: sections[place] for node, place in soonest.items()}
-        last = first if latest is soonest else {node: sections[place] for node, place in latest.items()}
-        rows.count(first, last)
+        rows.count(soonest, latest, sections)
         return dict(zip(runs, rows.intervals(), strict=True))
 
     def _holding(self, nodes: Sequence[int | None]) -> list[bool]:
@@ -161,10 +160,18 @@ class Reclaim:
         """Return what may hold parts that would be freed otherwise."""
         if not any(self._graph.high[node] for node in uncertain):
             return None
-        staying = self._may_hold - Counter(self._kind_of(node) for node in going if node in self._graph.maybe)
-        counts = [(staying[kind], one, many) for kind, one, many in _MAY_HOLD if staying[kind]]
-        held = [f"{count} {one if count == 1 else many}" for count, one, many in counts]
-        return f"{' and '.join(held) or 'other objects'} may hold these layers"
+        holding = [node for node in going if node in self._graph.maybe]
+        return _why_held(self._may_hold - Counter(map(self._kind_of, holding))) if holding else self._why_all_hold
+
+    @cached_property
+    def _why_all_hold(self) -> str:
+        return _why_held(self._may_hold)
+
+
+def _why_held(staying: Counter[str]) -> str:
+    counts = [(staying[kind], one, many) for kind, one, many in _MAY_HOLD if staying[kind]]
+    held = [f"{count} {one if count == 1 else many}" for count, one, many in counts]
+    return f"{' and '.join(held) or 'other objects'} may hold these layers"
 
 
 class FreedSoFar:
@@ -272,11 +279,15 @@ class _Rows:
         self._unknown_held_up = [0] * (len(may_hold) + 1)
         self._is_held_up = [False] * len(may_hold)
 
-    def count(self, soonest: _Places, latest: _Places) -> None:
-        """Count parts by the rows that free them at the soonest and at the latest, where any does for certain."""
+    def count(self, soonest: _Places, latest: _Places, row_of: Sequence[int]) -> None:
+        """Count parts by the rows of the removals that free them at the soonest and at the latest, where any does for
+        certain; `row_of` has the row of each removal."""
         lows, highs, low, high = self._graph.low, self._graph.high, self._low, self._high
-        for node, row in soonest.items():
-            size, last = highs[node], latest.get(node)
+        is_certain = latest is soonest
+        for node, place in soonest.items():
+            size, row = highs[node], row_of[place]
+            last_place = place if is_certain else latest.get(node)
+            last = None if last_place is None else row_of[last_place]
             if size is None:
                 self._unknown[row] += 1
             else:

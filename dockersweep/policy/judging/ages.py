@@ -94,7 +94,7 @@ def unused_since(item: Object, used_until: Sequence[datetime]) -> Since | None:
     if unused is not None and (latest is None or unused > latest.instant):
         source = "seen unused" if unused != item.first_seen_at else "first seen"
         latest = Since(unused, source, "seen-unused", scans=item.scans_unused, before=_last_of(item))
-    return _or_written(item, latest)
+    return _or_written(item, latest) if type(item) is Volume else latest
 
 
 def built_since(item: Object) -> Since | None:
@@ -110,7 +110,8 @@ def created_since(item: Object) -> Since | None:
 
 
 def _latest_use(item: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
-    latest = _known_use(item, used_until)
+    # Of most objects no use is known, and this is asked of each.
+    latest = _known_use(item, used_until) if used_until or item.uses else None
     first, unused = item.first_seen_at, item.first_seen_unused_at
     # Where it was seen in use before, its last use lies shortly before this: counting from here is never too old.
     if first is not None and unused is not None and unused > first and (latest is None or unused > latest.instant):
@@ -118,7 +119,7 @@ def _latest_use(item: Image | Volume | Network, used_until: Sequence[datetime]) 
     if latest is None and first is not None:
         # What was never watched counts from the first sight of it.
         latest = Since(first, "first seen", "first-seen")
-    return _or_written(item, latest)
+    return _or_written(item, latest) if type(item) is Volume else latest
 
 
 def _known_use(item: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
@@ -135,11 +136,11 @@ def _last_of(item: Image | Volume | Network) -> PastUse | None:
     return item.uses[0] if item.uses else None
 
 
-def _or_written(item: Image | Volume | Network, latest: Since | None) -> Since | None:
+def _or_written(item: Volume, latest: Since | None) -> Since | None:
     """Return when files of a volume were last written, where that is later: it is a use, by whomever.
 
     It bounds the last use only from below, so that alone it is no age.
     """
-    if latest is not None and type(item) is Volume and item.written_at is not None and item.written_at > latest.instant:
+    if latest is not None and item.written_at is not None and item.written_at > latest.instant:
         return Since(item.written_at, "written", "written")
     return latest

@@ -51,12 +51,13 @@ class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
         self._add_all(held)
 
     def _add_all(self, held: Iterable["_Held"]) -> None:
+        places = {kind: self._listing.of_kind(kind).places for kind in KINDS}
         several: dict[tuple[Kind, int], list[Holder]] = {}
         not_listed: defaultdict[ObjectRef, list[Holder]] = defaultdict(list)
         for kind, own, hold in held:
             if kind == hold.by.kind:
                 self.own_kinds.add(kind)
-            place, of_kind = self._listing.of_kind(kind).places.get(own), self._by_place[kind]
+            place, of_kind = places[kind].get(own), self._by_place[kind]
             if place is None:
                 not_listed[ObjectRef(kind=kind, id=own)].append(hold)
             elif not of_kind[place]:
@@ -119,11 +120,13 @@ def _held_by_containers(listing: Listing, now: datetime) -> Iterator[_Held]:
         hold = _of_container(place, container, now)
         for image_id in images.held_by(container):
             yield "image", image_id, hold
-        if container.mounts:
-            for image_id, how in _images_mounted(container, images, hold):
-                yield "image", image_id, how
-            for name in volumes_mounted(container.mounts, mountpoints):
-                yield "volume", name, hold
+        for mount in container.mounts:
+            if mount.volume:
+                yield "volume", mount.volume, hold
+            elif mount.type == "image":
+                yield from (("image", image_id, how) for image_id, how in _mounted(mount, container, images, hold))
+            else:
+                yield from (("volume", name, hold) for name in volumes_mounted((mount,), mountpoints))
         for named in container.networks:
             for network_id in networks.get(named, ()):
                 yield "network", network_id, hold
@@ -182,27 +185,25 @@ def _joined(containers: Sequence[Container], now: datetime) -> Iterator[_Held]:
                 yield "container", donors[named], _holder(place, about)
 
 
-def _images_mounted(container: Container, images: ImageNames, hold: Holder) -> Iterator[tuple[str, Holder]]:
+def _mounted(mount: Mount, container: Container, images: ImageNames, hold: Holder) -> Iterator[tuple[str, Holder]]:
     """Yield the ids of the images that it mounts, or may mount, and how: no engine refuses to remove them.
 
     An engine tells only the name by which an image was mounted. The tag may have moved since, and then any image
     without a tag may be the one; where the name leads nowhere, any image may.
     """
-    for mount in container.mounts:
-        if mount.type == "image":
-            certain, possible = images.meant_by(mount.source or "")
-            for image_id in certain:
-                yield image_id, hold
-            about = HeldBy(
-                relation="may-mount",
-                kind="container",
-                id=container.id,
-                name=container.name,
-                mounted_as=mount.source or "",
-            )
-            perhaps = _holder(hold.place, about, hold.until)
-            for image_id in possible:
-                yield image_id, perhaps
+    certain, possible = images.meant_by(mount.source or "")
+    for image_id in certain:
+        yield image_id, hold
+    about = HeldBy(
+        relation="may-mount",
+        kind="container",
+        id=container.id,
+        name=container.name,
+        mounted_as=mount.source or "",
+    )
+    perhaps = _holder(hold.place, about, hold.until)
+    for image_id in possible:
+        yield image_id, perhaps
 
 
 def volumes_mounted(mounts: Iterable[Mount], mountpoints: Mapping[str, Volume]) -> Iterator[str]:

@@ -50,8 +50,8 @@ class Judge:
         self.now = now = survey.now
         self.rules = RuleSet(survey, policy) if rules is None else rules
         self._size_of = survey.size_of
-        self._going: dict[Kind, set[int]] = {kind: set() for kind in KINDS}
-        """The places of what goes."""
+        self._going = {kind: bytearray(len(survey.listing.of_kind(kind))) for kind in KINDS}
+        """What goes, by place."""
         self._keeps_unseen = survey.inventory.services is None and policy.protections.unseen_services
         self._not_asked_for = Reason(code="not-asked-for", rule="--kind", about=OnlyKinds(kinds=policy.kinds))
         youngest = policy.protections.younger_than
@@ -90,7 +90,7 @@ class Judge:
     def branch(self) -> "Judge":
         """Return a judge that has decided the same so far; what one of the two decides is no longer of the other."""
         other = copy(self)
-        other._going = {kind: set(places) for kind, places in self._going.items()}
+        other._going = {kind: bytearray(gone) for kind, gone in self._going.items()}
         return other
 
     @cached_property
@@ -140,7 +140,7 @@ class Judge:
         for unit in units:
             if ready.remover(case, unit, []) is None:
                 return False
-        self._going[case.kind].add(case.place)
+        self._going[case.kind][case.place] = True
         return True
 
     def decide(self, case: Case) -> Decision:
@@ -207,11 +207,11 @@ class Judge:
         """Return those that stay and those that go, as far as is decided."""
         gone = self._going
         if len(holders) == 1:
-            return ((), holders) if holders[0].place in gone[holders[0].by.kind] else (holders, ())
-        staying = tuple([hold for hold in holders if hold.place not in gone[hold.by.kind]])
+            return ((), holders) if gone[holders[0].by.kind][holders[0].place] else (holders, ())
+        staying = tuple([hold for hold in holders if not gone[hold.by.kind][hold.place]])
         if not staying or len(staying) == len(holders):
             return (staying, ()) if staying else ((), holders)
-        return staying, tuple([hold for hold in holders if hold.place in gone[hold.by.kind]])
+        return staying, tuple([hold for hold in holders if gone[hold.by.kind][hold.place]])
 
     def barring(self, case: Case, tags: Sequence[str] | None = None) -> tuple[Reason, ...]:
         """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep
@@ -224,7 +224,7 @@ class Judge:
         """Return the decision, and remember what goes."""
         item, since = case.item, case.since
         if removes:
-            self._going[case.kind].add(case.place)
+            self._going[case.kind][case.place] = True
         return Decision(
             kind=case.kind,
             id=case.id,

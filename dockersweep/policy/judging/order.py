@@ -32,12 +32,14 @@ def _holders_first(kind: Kind, places: Sequence[int], holders: Sequence[Sequence
     held_by: defaultdict[int, list[int]] = defaultdict(list)
     ready: deque[int] = deque()
     for place in places:
-        waited = {hold.place for hold in holders[place] if hold.by.kind == kind} & there if holders[place] else set()
-        waited.discard(place)
-        for holder in waited:
+        if not holders[place]:
+            ready.append(place)
+            continue
+        own_kind = {hold.place for hold in holders[place] if hold.by.kind == kind and hold.place != place} & there
+        for holder in own_kind:
             held_by[holder].append(place)
-        if waited:
-            waiting_for[place] = len(waited)
+        if own_kind:
+            waiting_for[place] = len(own_kind)
         else:
             ready.append(place)
     while ready:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from dockersweep.model.compose_labels import config_files_in, service_in
+from dockersweep.model.compose_labels import are_any_of_compose, config_files_in, service_in
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Object, Volume
 from dockersweep.model.last_use import KnownProject
 from dockersweep.model.reason import OfProject
@@ -22,10 +22,11 @@ def owner_of(item: Object, known: Mapping[str, KnownProject] = _NONE) -> OfProje
         return None
     if item.project is not None:
         known_files = known[item.project].config_files if item.project in known else ()
-        service = service_in(item.labels) or _service_of_last(item)
-        return _of(
-            item.project, service, config_files_in(item.labels) or known_files, type(item) is Image and not item.tags
-        )
+        is_told = are_any_of_compose(item.labels)
+        service = service_in(item.labels) if is_told else None
+        files = config_files_in(item.labels) if is_told else ()
+        lost_its_tag = type(item) is Image and not item.tags
+        return _of(item.project, service or _service_of_last(item), files or known_files, lost_its_tag)
     if isinstance(item, Container | Image) and item.maybe_project is not None:
         return OfProject(project=item.maybe_project, service=service_in(item.labels), how="doubtful")
     return None
@@ -46,6 +47,6 @@ def last_user_of(item: Object) -> OfProject | None:
 
 def _service_of_last(item: Object) -> str | None:
     """Return the service that used a volume last for its own project: volumes have no label of one."""
-    if not isinstance(item, Volume):
+    if type(item) is not Volume or not item.last_projects:
         return None
     return next((one.service for one in item.last_projects if one.project == item.project), None)

@@ -1,9 +1,9 @@
 """What a policy protects: patterns of names, labels, images, projects and services."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from itertools import compress, groupby
-from operator import attrgetter, itemgetter
+from functools import lru_cache, partial
+from itertools import compress, groupby, repeat
+from operator import attrgetter, itemgetter, or_
 from typing import Any, NamedTuple
 
 from dockersweep.model.image_references import whole_repository_of
@@ -22,7 +22,7 @@ from dockersweep.policy.names.patterns import (
     compile_pairs,
     compile_patterns,
     is_regular_expression,
-    may_hold_pairs,
+    sieve_of_pairs,
 )
 
 # Docker takes as little as one digit; a pattern of letters a to f is more likely a name.
@@ -44,6 +44,7 @@ _PET_LABELS = tuple(
 
 _Test = Callable[[Any], object]
 """What it is given is what was asked for of an object."""
+_Sieve = Callable[[Iterable[Any]], Iterable[object]]
 _Why = Callable[[Any], tuple[Reason, ...]]
 """Given the same, it returns why the object stays; empty where it does not."""
 
@@ -52,8 +53,8 @@ class _Group(NamedTuple):
     """The patterns that ask for the same of one kind of object. Most match none, which is found at once."""
 
     asked_for: Callable[[Any], Any]
-    may_match: _Test
-    """A quick test that all pass which any of the patterns matches."""
+    sieve: _Sieve
+    """A quick test of many, that all pass which any of the patterns matches."""
     each: tuple[tuple[Protection, _Why], ...]
     """Every pattern, and what tells why an object stays for it alone."""
 
@@ -108,7 +109,7 @@ class PolicyProtections:
     def _find(self, group: _Group, listed: Listed, found: dict[int, tuple[Reason, ...]]) -> None:
         """Add what a group protects to what is found."""
         values = list(map(group.asked_for, listed.items))
-        for place in compress(range(len(values)), map(group.may_match, values)):
+        for place in compress(range(len(values)), group.sieve(values)):
             for pattern, why in group.each:
                 reasons = why(values[place])
                 if reasons:
@@ -130,15 +131,16 @@ class _Asking(NamedTuple):
     """Returns what of the object the patterns match."""
     make: Callable[[Sequence[str]], _Test]
     """Returns the test of that for any of some patterns."""
-    may: Callable[[Sequence[str]], _Test] | None = None
-    """Returns a quicker test, that others may pass too."""
+    sieve: Callable[[Sequence[str]], _Sieve] | None = None
+    """Returns a quicker test of many, that others may pass too."""
     why: Callable[[Protection], _Why] | None = None
     """Returns what tells the reasons of one pattern, where these are not the same for all that it matches."""
 
 
 def _group(how: _Asking, patterns: Sequence[tuple[ProtectedBy, Protection]]) -> _Group:
     each = tuple((one, how.why(one) if how.why else _same_for_all(by, one, how)) for by, one in patterns)
-    return _Group(how.asked_for, (how.may or how.make)([one.pattern for _, one in patterns]), each)
+    texts = [one.pattern for _, one in patterns]
+    return _Group(how.asked_for, how.sieve(texts) if how.sieve else partial(map, how.make(texts)), each)
 
 
 def _same_for_all(by: ProtectedBy, pattern: Protection, how: _Asking) -> _Why:
@@ -162,16 +164,21 @@ def _container_test(patterns: Sequence[str]) -> _Test:
     return lambda item: of_name(item.name) or of_id(item.id)
 
 
-def _may_be_container(patterns: Sequence[str]) -> _Test:
+def _sieve_of_containers(patterns: Sequence[str]) -> _Sieve:
     known = _beginnings(patterns)
     if "" in known:
-        return _container_test(patterns)
-    return lambda item: item.name.startswith(known) or item.id.startswith(known)
+        return partial(map, _container_test(patterns))
+    names, ids = attrgetter("name"), attrgetter("id")
+    return lambda items: map(or_, _begin(map(names, items), known), _begin(map(ids, items), known))
 
 
-def _may_be_name(patterns: Sequence[str]) -> _Test:
+def _sieve_of_names(patterns: Sequence[str]) -> _Sieve:
     known = _beginnings(patterns)
-    return _name_test(patterns) if "" in known else lambda name: name.startswith(known)
+    return partial(map, _name_test(patterns)) if "" in known else lambda names: _begin(names, known)
+
+
+def _begin(texts: Iterable[str], known: tuple[str, ...]) -> Iterable[bool]:
+    return map(str.startswith, texts, repeat(known))
 
 
 def _beginnings(patterns: Iterable[str]) -> tuple[str, ...]:
@@ -215,7 +222,7 @@ def _id_test(patterns: Sequence[str]) -> Test:
 
 
 _LABELS: dict[type, _Asking] = dict.fromkeys(
-    (Container, Image, Volume, Network), _Asking(attrgetter("labels"), compile_pairs, may_hold_pairs)
+    (Container, Image, Volume, Network), _Asking(attrgetter("labels"), compile_pairs, sieve_of_pairs)
 )
 _PROJECTS: dict[type, _Asking] = dict.fromkeys(
     (Container, Image, Volume, Network), _Asking(projects_of, any_project_test, why=project_reasons)
@@ -223,7 +230,7 @@ _PROJECTS: dict[type, _Asking] = dict.fromkeys(
 _PETS: dict[type, _Asking] = {Container: _LABELS[Container]}
 _REFERENCES: dict[type, _Asking] = {Image: _Asking(_itself, _image_test)}
 _NAMES: dict[type, _Asking] = {
-    **dict.fromkeys((Volume, Network), _Asking(attrgetter("name"), _name_test, _may_be_name)),
-    Container: _Asking(_itself, _container_test, _may_be_container),
+    **dict.fromkeys((Volume, Network), _Asking(attrgetter("name"), _name_test, _sieve_of_names)),
+    Container: _Asking(_itself, _container_test, _sieve_of_containers),
     Image: _REFERENCES[Image],
 }

@@ -7,6 +7,7 @@ expression.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import translate
+from operator import not_
 
 from dockersweep.errors import UsageError
 
@@ -90,6 +91,15 @@ def may_hold_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], bool]:
     has_none = frozenset(keys).isdisjoint
     # Most labels are no key of any pattern, and one lookup finds that.
     return lambda pairs: not has_none(pairs)
+
+
+def sieve_of_pairs(patterns: Iterable[str]) -> Callable[[Iterable[dict[str, str]]], Iterable[object]]:
+    """Return what tells of each of many labels or options whether any of the patterns may match them."""
+    keys = [pattern.partition("=")[0] for pattern in patterns]
+    if any(map(is_glob, keys)):
+        return lambda pairs: pairs
+    has_none = frozenset(keys).isdisjoint
+    return lambda pairs: map(not_, map(has_none, pairs))
 
 
 def beginnings(patterns: Iterable[str]) -> tuple[str, ...]:
