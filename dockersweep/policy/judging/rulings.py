@@ -1,6 +1,6 @@
 """What the rules of a policy say of one object, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -209,16 +209,21 @@ def released(case: Case, rule: str) -> Sequence[Reason]:
     """Return what else is to be said of an object that goes."""
     item = case.item
     reasons = [Reason(code="released", rule=rule, about=hold.about) for hold in case.going] if case.going else []
-    if type(item) is Image and item.in_registry and not item.tags:
-        # The containerd store forgets by which name an image was pulled when its tag moves on.
-        reasons.append(Reason(code="recoverable", rule=rule, about=_recoverable(item)))
-    if type(item) is Image and item.in_registry is False and item.tags:
-        # What builds leave without a tag is nobody's loss.
-        reasons.append(Reason(code="only-here", rule=rule, about=_ONLY_HERE))
+    if type(item) is Image:
+        reasons += _released_image(item, rule)
     owner = owner_of(item)
     if owner is not None:
         reasons.append(Reason(code="project", rule=rule, about=owner))
     return reasons
+
+
+def _released_image(image: Image, rule: str) -> Iterator[Reason]:
+    if image.in_registry and not image.tags:
+        # The containerd store forgets by which name an image was pulled when its tag moves on.
+        yield Reason(code="recoverable", rule=rule, about=_recoverable(image))
+    if image.in_registry is False and image.tags:
+        # What builds leave without a tag is nobody's loss.
+        yield Reason(code="only-here", rule=rule, about=_ONLY_HERE)
 
 
 def _recoverable(image: Image) -> Recoverable:

@@ -16,7 +16,7 @@ Test = Callable[[str], object]
 long as finding it."""
 
 _GLOB = re.compile(r"[*?\[]")
-_LETTERS = re.compile(r"\^([\w/:-]*)(?![\w/:*?+{-])", re.ASCII)
+_LETTERS = re.compile(r"\^?([\w/:-]*)(?![\w/:*?+{-])", re.ASCII)
 """The letters that an expression begins with, without one that may be repeated or missing."""
 
 
@@ -184,7 +184,8 @@ def _expressions(expressions: Sequence[str]) -> Test:
     # Every match begins with one of these; an expression without a known beginning has the empty text.
     beginnings = tuple(map(_beginning, expressions))
     if "" in beginnings:
-        return lambda text: search(text.encode("utf-8", "surrogatepass"))
+        letters = _letters(expressions[0]) if len(expressions) == 1 else ""
+        return lambda text: letters in text and search(text.encode("utf-8", "surrogatepass"))
     # Search bytes: for str, RE2 maps every offset back to characters, which costs as much as the search.
     return lambda text: text.startswith(beginnings) and search(text.encode("utf-8", "surrogatepass"))
 
@@ -194,5 +195,10 @@ def _beginning(expression: str) -> str:
 
     Most names do not begin so, and startswith is much faster than a search.
     """
+    return _letters(expression) if expression.startswith("^") else ""
+
+
+def _letters(expression: str) -> str:
+    """Return letters that stand in every text that an expression matches: "job-" of "job-[0-9]*7$"."""
     letters = _LETTERS.match(expression)
     return letters[1] if letters is not None and "|" not in expression else ""
