@@ -5,8 +5,9 @@ networks wait for all containers that can go: a list of those that are left is a
 """
 
 import threading
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 
 from dockersweep.model.inventory import Kind, ObjectRef
 from dockersweep.model.plan import Removal
@@ -22,13 +23,14 @@ class Schedule:
     def __init__(self, removals: Sequence[Removal], cache_comes_last: bool) -> None:
         """With `cache_comes_last` build cache is begun when all the rest has an outcome."""
         self._units = list(_units(removals))
-        self._begun: Counter[Kind] = Counter()
+        self._under_way: Counter[Kind] = Counter()
         self._changed = threading.Condition()
         self._to_begin = len(self._units)
         # By their places in the plan, so that none is held by what comes after it.
         self._held_by: list[int] = []
         self._holds: defaultdict[int, list[int]] = defaultdict(list)
-        self._ready: dict[Kind, deque[int]] = {unit[0].kind: deque() for unit in self._units}
+        self._ready: dict[Kind, list[int]] = {unit[0].kind: [] for unit in self._units}
+        """Heaps, as what is held may become free in another order than that of the plan."""
         place_of: dict[ObjectRef, int] = {}
         for place, unit in enumerate(self._units):
             first = unit[0]
@@ -41,7 +43,7 @@ class Schedule:
             self._held_by.append(len(holders))
             place_of[first.ref] = place
             if not holders:
-                self._ready[first.kind].append(place)
+                heappush(self._ready[first.kind], place)
 
     def __len__(self) -> int:
         """How many objects there are."""
@@ -55,8 +57,8 @@ class Schedule:
             if not self._to_begin:
                 return None
             kind = self._next_kind()
-            place = self._ready[kind].popleft()
-            self._begun[kind] += 1
+            place = heappop(self._ready[kind])
+            self._under_way[kind] += 1
             self._to_begin -= 1
             if not self._to_begin:
                 self._changed.notify_all()
@@ -65,17 +67,17 @@ class Schedule:
     def end(self, place: int) -> None:
         """Say that an object has its outcomes: what it held may be begun, unless something else holds that too."""
         with self._changed:
-            self._begun[self._units[place][0].kind] -= 1
+            self._under_way[self._units[place][0].kind] -= 1
             for held in self._holds.pop(place, ()):
                 self._held_by[held] -= 1
                 if not self._held_by[held]:
-                    self._ready[self._units[held][0].kind].append(held)
+                    heappush(self._ready[self._units[held][0].kind], held)
                     self._changed.notify()
 
     def _next_kind(self) -> Kind:
         """Return the kind to begin: the one of which the fewest are under way."""
         ready = [kind for kind, places in self._ready.items() if places]
-        return min(ready, key=lambda kind: ("container" in ready and kind in _AFTER_CONTAINERS, self._begun[kind]))
+        return min(ready, key=lambda kind: ("container" in ready and kind in _AFTER_CONTAINERS, self._under_way[kind]))
 
 
 def _units(removals: Sequence[Removal]) -> Iterator[Unit]:
