@@ -180,13 +180,14 @@ def test_a_containerd_that_somebody_else_uses_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Tree, are_there: bool
 ) -> None:
     """The fix is to remove all of it. The engine's plugins have a namespace of their own, and nothing in it but what
-    runs."""
+    runs; BuildKit has one for the history of builds."""
     engine = engine_of(tmp_path, image_store="overlay2")
     (tmp_path / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/1").mkdir(parents=True)
     database = tmp_path / "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
     database.parent.mkdir()
     database.touch()
-    namespaces = {"moby": {"images": {"app:1": {}}}, "others": others}
+    history = {"content": {"blob": {"sha256:2": {}}}}
+    namespaces = {"moby": {"images": {"app:1": {}}}, "moby_history": history, "others": others}
     monkeypatch.setattr(left_stores, "read_bolt", lambda path: Written({"v1": namespaces}))
     assert bool(told_stores(engine)) is are_there
 

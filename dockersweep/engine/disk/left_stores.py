@@ -83,10 +83,12 @@ def _holds_images(root: Path) -> bool:
 
 def _is_shared(root: Path) -> bool:
     """Return whether somebody else has images or the like in the containerd that the engine started: whoever has its
-    socket may, under a namespace of their own. The engine's plugins only run there. In doubt it is shared."""
+    socket may, under a namespace of their own. BuildKit has one for the history of builds, and the engine's plugins
+    only run in theirs. In doubt it is shared."""
     own = engine_namespace(root).encode()
     try:
-        return any(_has_contents(one) for name, one in _namespaces(root).items() if name != own)
+        others = [one for name, one in _namespaces(root).items() if name not in (own, own + b"_history")]
+        return any(map(_has_contents, others))
     except (BoltError, OSError):
         return True
 
