@@ -12,17 +12,18 @@ from dockersweep.model.naming import objects_of
 class Listed:
     """The objects of one kind. The place of each is its number in the inventory."""
 
-    def __init__(self, kind: Kind, objects: Sequence[Object]) -> None:
-        """Of objects with one id, which no engine has, only the last counts."""
+    def __init__(self, kind: Kind, objects: Sequence[Object], numbers: Sequence[int]) -> None:
+        """Of objects with one id, which no engine has, only the last counts. `numbers` are those from 0 on, as many as
+        there are objects or more."""
         self.kind = kind
         self.items: Sequence[Any] = objects
         self.ids: list[str] = list(map(attrgetter("name" if kind == "volume" else "id"), objects))
-        self.places: Mapping[str, int] = dict(zip(self.ids, range(len(objects)), strict=True))
+        self.places: Mapping[str, int] = dict(zip(self.ids, numbers, strict=False))
         """By id."""
         if len(self.places) < len(objects):
             self.items = tuple(dict(zip(self.ids, objects, strict=True)).values())
             self.ids = list(self.places)
-            self.places = dict(zip(self.ids, range(len(self.ids)), strict=True))
+            self.places = dict(zip(self.ids, numbers, strict=False))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,12 +43,14 @@ class Listing:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self._of_kinds: dict[Kind, Listed] = {}
+        # The kinds share them: a number takes as much memory as its place in a dictionary.
+        self._numbers = list(range(max(len(objects_of(inventory, kind)) for kind in KINDS)))
 
     def of_kind(self, kind: Kind) -> Listed:
         """Return the objects of one kind."""
         listed = self._of_kinds.get(kind)
         if listed is None:
-            listed = self._of_kinds[kind] = Listed(kind, objects_of(self.inventory, kind))
+            listed = self._of_kinds[kind] = Listed(kind, objects_of(self.inventory, kind), self._numbers)
         return listed
 
     def place(self, ref: ObjectRef) -> int | None:
