@@ -186,7 +186,7 @@ def test_a_containerd_that_somebody_else_uses_is_not_left_behind(
     database = tmp_path / "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
     database.parent.mkdir()
     database.touch()
-    history = {"content": {"blob": {"sha256:2": {}}}}
+    history: Tree = {"content": {"blob": {"sha256:2": {}}}}
     namespaces = {"moby": {"images": {"app:1": {}}}, "moby_history": history, "others": others}
     monkeypatch.setattr(left_stores, "read_bolt", lambda path: Written({"v1": namespaces}))
     assert bool(told_stores(engine)) is are_there
