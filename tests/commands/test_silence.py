@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dockersweep.engine.removing.executor import WORKERS
 from tests.commands.test_guard_rails import slow
 from tests.rig.fake_containers import details, with_containers
 from tests.rig.fake_engine import EMPTY, FakeEngine, Handler, Reply, fake_engine, reply, wait_for_request
@@ -85,7 +86,10 @@ def breaks_the_ledger(table: str) -> Prepare:
             database.close()
             return 204, b""
 
-        engine.replies["/containers/a"] = engine.replies["/containers/b"] = remove
+        # More than are sent before the first of them has ended.
+        names = [f"many-{number}" for number in range(WORKERS + 1)]
+        with_containers(engine, *names)
+        engine.replies.update({f"/containers/{name}": remove for name in names})
         return ("--require-ledger",)
 
     return prepare
