@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import KINDS, Inventory, Object
-from dockersweep.model.last_use import Span
+from dockersweep.model.last_use import PastUse, Span
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import EVERYTHING, Keep, Policy, Protections, Remove, Rule
@@ -341,6 +341,18 @@ def test_what_is_kept_as_nobody_watched_can_go_at_the_earliest_if_it_is_watched(
     assert explanation_of(inventory(young), policy, ref_of(young)).forecast.text == (
         'in 24 hours, at 2026-11-25T12:00:00Z, by rule "unused"'
     )
+
+
+def test_what_a_container_frees_today_counts_from_today_though_it_is_too_young_besides() -> None:
+    policy = policy_of(
+        'protect.younger_than = "1h"\n'
+        + rule_text("all", "container", "everything = true", 'remove.stopped_for = "1h"')
+        + rule_text("free", "volume", "everything = true", 'remove.older_than = "2d"', "remove.after_container = true")
+    )
+    by_a_job = PastUse(at=ago(minutes=30), action="unmounted", by="job")
+    used = replace(volume("v"), uses=(by_a_job,))
+    told = explanation_of(inventory(used, container("web", volumes=["v"])), policy, ref_of(used))
+    assert told.forecast.text == ('in 2 days, at 2026-11-26T12:00:00Z, by rule "free", counted from the removal of web')
 
 
 def test_the_pause_image_of_another_registry_never_goes_where_pods_are() -> None:

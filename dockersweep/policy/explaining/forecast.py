@@ -95,6 +95,12 @@ class Future:
             first = next(filter(self._goes, wavering), first)
         return first, self.decide(first)
 
+    def frees(self, ref: ObjectRef, at: datetime) -> bool:
+        """Whether all containers that hold one of them go at an instant."""
+        decisions = self.decide(at)
+        holders = (hold.by for hold in self.holds.get(ref, ()) if hold.by.kind == "container")
+        return all(decisions[by].verdict == "remove" for by in holders)
+
     def _goes(self, at: datetime) -> bool:
         return self.decide(at)[self.ref].verdict == "remove"
 
@@ -116,9 +122,11 @@ def _once_it_is_free(judge: Judge, ref: ObjectRef) -> Forecast | None:
     if not is_held or not any(remove.after_container for remove in removes):
         return None
     future = Future(judge, ref)
-    freed = next((at for at in [future.now, *future.instants()] if waits_for_removal(future.decide(at)[ref])), None)
-    if freed is None:
+    instants = [future.now, *future.instants()]
+    if not any(waits_for_removal(future.decide(at)[ref]) for at in instants):
         return None
+    # That may be before it waits for them, where it is too young besides.
+    freed = next(at for at in instants if future.frees(ref, at))
     survey = without_containers(judge.survey, ref, freed)
     found = _forecast(Judge(survey, judge.policy), survey.objects[ref])
     if found.removable_at is None:
