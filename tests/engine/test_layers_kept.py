@@ -11,16 +11,17 @@ from dockersweep.engine.reading.image_layers import read_layers
 from dockersweep.engine.reading.layer_parts import layer_parts
 from dockersweep.model.inventory import Image
 from dockersweep.model.storage import Part
-from tests.rig.empty_layers import GRAPHDRIVERS, client_of, litter_with_empty_layers
+from tests.rig.empty_layers import GRAPHDRIVERS, litter_with_empty_layers
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
+from tests.rig.own_scan import own_client
 
 
 def everything_told(engine: Engine) -> tuple[tuple[Image, ...], dict[str, ImageLayers]]:
     """The images, and what is told of the layers of all of them."""
-    client = client_of(engine)
-    images = client.images()
-    layers = read_layers(client, [seen.id for seen in images], {}, {})
+    with own_client(engine) as client:
+        images = client.images()
+        layers = read_layers(client, [seen.id for seen in images], {}, {})
     assert set(layers) == {seen.id for seen in images}
     return images, layers
 

@@ -18,13 +18,14 @@ from dockersweep.engine.reading.layer_parts import layer_parts
 from dockersweep.model.inventory import BuildCacheRecord, Image, Inventory
 from dockersweep.model.storage import Part
 from dockersweep.policy.bytes.cache_layers import may_hold
-from tests.rig.empty_layers import DOCKERFILE, GRAPHDRIVERS, client_of, litter_with_empty_layers
+from tests.rig.empty_layers import DOCKERFILE, GRAPHDRIVERS, litter_with_empty_layers
 from tests.rig.engines.archive import ImageSpec, tar
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.examples import examples
 from tests.rig.inventories import ENGINE, image, inventory, record
 from tests.rig.layers import chain_ids, freed_bytes
+from tests.rig.own_scan import own_client
 
 BIG = 100_000
 
@@ -229,10 +230,11 @@ def _chain_of(name: bytes, seen: Bucket, snapshots: Mapping[bytes, Bucket]) -> s
 
 def scanned(engine: Engine) -> tuple[Inventory, dict[str, Part]]:
     """What our client tells, as a scan would have it."""
-    client = client_of(engine)
-    images: tuple[Image, ...] = client.images()
-    cache = client.disk_usage(None, 60).build_cache or ()
-    parts = layer_parts(images, read_layers(client, [seen.id for seen in images], {}, {}), "overlay2", "docker")
+    with own_client(engine) as client:
+        images: tuple[Image, ...] = client.images()
+        cache = client.disk_usage(None, 60).build_cache or ()
+        layers = read_layers(client, [seen.id for seen in images], {}, {})
+    parts = layer_parts(images, layers, "overlay2", "docker")
     return inventory(*images, *cache), {part.id: part for part in parts}
 
 

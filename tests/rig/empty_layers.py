@@ -1,21 +1,11 @@
-"""Images with layers that hold nothing, on a real engine, and our own client to ask it for them."""
+"""Images with layers that hold nothing, on a real engine."""
 
 import random
 
-from dockersweep.engine.api.client import Client
-from dockersweep.engine.api.connection import Connection
-from dockersweep.engine.api.endpoint import resolve_endpoint
 from tests.rig.engines.archive import ImageSpec
-from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 
 GRAPHDRIVERS = ("docker-20.10", "docker-26.1", "docker-28.5")
-
-
-def client_of(engine: Engine) -> Client:
-    """Our own client, as a scan has it."""
-    return Client(Connection(resolve_endpoint(engine.url, None, {}), 60), 0)
-
 
 DOCKERFILE = """FROM shop/base:1
 WORKDIR /srv/app

@@ -1,8 +1,9 @@
-"""A scan of a real engine within this process, so that a test can change how it is done."""
+"""Our own client of a real engine, and a scan by it, within this process, so that a test can change how it is done."""
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from dockersweep.engine.api.client import Client
 from dockersweep.engine.api.connection import Connection
@@ -14,5 +15,12 @@ from tests.rig.engines.engine import Engine
 
 def scanned_by_us(engine: Engine, for_report: bool = False) -> Inventory:
     """Scan an engine, through its recorder."""
+    with own_client(engine) as client:
+        return scan(client, for_report=for_report)[0]
+
+
+@contextmanager
+def own_client(engine: Engine) -> Iterator[Client]:
+    """Our own client, as a scan has it, through the engine's recorder."""
     with closing(Connection(resolve_endpoint(engine.url, None, {}), 60)) as connection:
-        return scan(Client(connection, removal_seconds=0), for_report=for_report)[0]
+        yield Client(connection, removal_seconds=0)

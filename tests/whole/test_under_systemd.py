@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dockersweep.engine.removing.executor import WORKERS
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import everything
 from tests.rig.engines.kinds import CannotDo
@@ -169,8 +170,9 @@ def test_the_policy_of_root_holds_in_the_service(machine: Machine, litter: Litte
 
 
 def test_a_stop_lets_the_removal_in_hand_finish(machine: Machine, engine: Engine, litter: Litter) -> None:
-    fill(litter)
-    litter.container("in-hand", state="created")
+    # More than are in hand at once.
+    for number in range(WORKERS + 1):
+        litter.container(f"in-hand-{number}", state="created")
     machine.run("dockersweep", "plan")
 
     def stop(request: Request) -> None:
@@ -182,11 +184,13 @@ def test_a_stop_lets_the_removal_in_hand_finish(machine: Machine, engine: Engine
         recording.before = stop
         start(machine)
     eventually(lambda: state(machine).startswith("inactive success"))
-    [told, removed] = said(machine, 5)
+    told, *removed = said(machine, 5)
     assert told.startswith("SIGTERM: finishing what is under way")
-    assert removed.startswith("remove container in-hand: removed: ")
+    assert removed
+    assert all(re.match(r"remove container in-hand-\d+: removed: ", line) for line in removed)
     last = journal(machine, "SYSLOG_IDENTIFIER=dockersweep")[-1]["MESSAGE"]
-    assert re.match(rf"1 removed, {VOLUMES} not attempted; .*; exit status 143$", last)
+    left = WORKERS + 1 - len(removed)
+    assert re.match(rf"{len(removed)} removed, {left} not attempted; .*; exit status 143$", last)
     assert UNIT not in machine.run("systemctl", "--failed").stdout
 
 
