@@ -27,17 +27,11 @@ def _printable_character(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def is_narrow(text: str) -> bool:
-    """Whether each character of printable text takes one column for certain: those of ASCII do, and the one that stands
-    for the middle of a name."""
-    return text.isascii() or text.replace("…", "").isascii()
-
-
 def display_width(text: str) -> int:
     """Return how many columns printable text takes on a terminal."""
-    if is_narrow(text):
+    if text.isascii():
         return len(text)
-    # Its tables take longer to load than most output to write, which is narrow.
+    # Its tables take longer to load than most output to write, which is ASCII.
     from wcwidth import wcswidth
 
     return max(0, wcswidth(text))

@@ -25,19 +25,17 @@ MOST = {
 """How many modules each may import for a saved inventory, our own and Python's."""
 MOST_OF_AN_ENGINE = {
     "scan --format json": (187, 35),
-    "plan --older-than 0s": (190, 35),
+    "plan --older-than 0s": (190, 80),
     "plan --older-than 0s --format json": (188, 35),
-    "sweep --dry-run --older-than 0s": (191, 35),
-    "report --policy default": (240, 35),
+    "sweep --dry-run --older-than 0s": (191, 80),
+    "report --policy default": (240, 80),
     "sweep --yes --yes-first-time --older-than 0s": (226, 60),
 }
 """How many modules of our own each may import for an engine on a unix socket, and of Python's beside them."""
-NOT_FOR_AN_ENGINE = (
-    {"docker", "requests", "urllib3", "ssl", "http", "email"}
-    | {"tabulate", "wcwidth", "importlib.metadata"}
-    | {"dataclasses", "inspect"}
-)
+NOT_FOR_AN_ENGINE = {"docker", "requests", "urllib3", "ssl", "http"}
 """What they have all imported once: most of the time of a small plan was spent on it."""
+FOR_TABLES = {"tabulate", "wcwidth", "importlib.metadata", "email", "dataclasses", "inspect"}
+"""What is imported where a table is written."""
 
 
 CALL = "import sys; from dockersweep.cli import main; main(sys.argv[1:])"
@@ -80,6 +78,7 @@ def test_a_verb_imports_no_more_than_it_needs_of_an_engine(line: str) -> None:
     own = {name for name in names if name.partition(".")[0] == "dockersweep"}
     assert "dockersweep.engine.reading.scanner" in own
     assert not names & NOT_FOR_AN_ENGINE
+    assert not names & FOR_TABLES or "json" not in line
     others = {name for name in names - own if name.partition(".")[0] in sys.stdlib_module_names}
     most, most_of_python = MOST_OF_AN_ENGINE[line]
     assert len(own) <= most, sorted(own)

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wcwidth import wcswidth
 
 from dockersweep.report.formats.table import render_table
 from dockersweep.report.layout import Column
@@ -70,28 +69,6 @@ def test_a_table_fits_80_columns_whatever_is_in_it(rows: list[tuple[str, ...]]) 
     lines = render_table(COLUMNS, rows, 80).splitlines()
     assert all(display_width(line) <= 80 for line in lines)
     assert lines[0].split() == ["NAME", "SIZE", "AGE", "WHY"]
-
-
-NARROW = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "Zs", "S")), max_size=120)
-
-
-@given(
-    st.lists(st.tuples(NARROW, st.sampled_from(["1 B", "999 GB"]), st.just(""), NARROW), min_size=1, max_size=6),
-    st.sampled_from([None, 40, 80]),
-    st.booleans(),
-)
-def test_a_table_without_wide_characters_is_as_tabulate_has_it(
-    rows: list[tuple[str, ...]], width: int | None, header: bool
-) -> None:
-    padded = render_table(COLUMNS, rows, width, header)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dockersweep.report.formats.table.is_narrow", lambda text: False)
-        assert render_table(COLUMNS, rows, width, header) == padded
-
-
-@given(NARROW)
-def test_narrow_text_takes_a_column_a_character(text: str) -> None:
-    assert wcswidth(shorten_middle(text, 20)) == len(shorten_middle(text, 20)) <= 20
 
 
 def test_a_wide_terminal_shows_names_whole_and_a_pipe_everything() -> None:

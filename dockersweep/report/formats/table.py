@@ -1,10 +1,9 @@
 """Tables that fit a terminal: one column gives way in the middle of its names, another wraps."""
 
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Sequence
 
 from dockersweep.report.layout import Column
-from dockersweep.report.text import display_width, is_narrow, printable, shorten_middle, wrap
+from dockersweep.report.text import display_width, printable, shorten_middle, wrap
 
 GAP = 2
 SHORTEST_NAME = 12
@@ -17,40 +16,21 @@ def render_table(
 
     Every cell is made printable here.
     """
+    # It loads the metadata of all that is installed, which takes longer than most verbs: only who sees a table waits.
+    from tabulate import tabulate
+
     clean = [[printable(cell) for cell in row] for row in rows]
     if width is not None:
         clean = _fit(columns, clean, width, header)
-    rows_with_headings = [[column.heading for column in columns], *clean] if header else clean
-    is_plain = all(is_narrow(cell) for row in clean for cell in row)
-    lines = _padded(columns, rows_with_headings) if is_plain else _tabulated(columns, rows_with_headings)
-    return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
-def _padded(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines where every character takes one column, as `_tabulated` does."""
-    cells = [[cell.strip().split("\n") for cell in row] for row in rows]
-    widths = [max(len(line) for row in cells for line in row[index]) for index in range(len(columns))]
-    for row in cells:
-        for line in zip_longest(*row, fillvalue=""):
-            parts = zip(columns, line, widths, strict=True)
-            yield (" " * GAP).join(
-                part.rjust(size) if column.right else part.ljust(size) for column, part, size in parts
-            )
-
-
-def _tabulated(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    # With the widths of all characters, and the metadata of all that is installed, it takes as long to load as a plan
-    # of a small engine: only who sees a wide character waits.
-    from tabulate import tabulate
-
     # As headers, tabulate would widen the columns by a padding of its own.
+    rows_with_headings = [[column.heading for column in columns], *clean] if header else clean
     text = tabulate(
-        rows,
+        rows_with_headings,
         tablefmt="plain",
         colalign=["right" if column.right else "left" for column in columns],
         disable_numparse=True,
     )
-    yield from text.splitlines()
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
 def _fit(columns: Sequence[Column], rows: list[list[str]], width: int, header: bool) -> list[list[str]]:
