@@ -16,11 +16,13 @@ from dockersweep.engine.api.endpoint import Endpoint
 from dockersweep.engine.reading.events import EventReading, read_events
 from dockersweep.ledger import FILE_NAME
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.podman_cli import podman
 from tests.rig.next_second import next_second
 from tests.rig.running import dockersweep
 
+pytestmark = pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 ON_DOCKER = pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
 ON_PODMAN = pytest.mark.on_engines("podman-5.8", "podman-6.1")
 SHOP = {"com.docker.compose.project": "shop", "com.docker.compose.service": "job"}

@@ -26,10 +26,12 @@ from dockersweep.parser import parse
 from dockersweep.units import format_instant
 from tests.rig.engines.docker_registry import docker_registry
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import NEWEST, kind
+from tests.rig.engines.kinds import NEWEST, OLDEST_AND_NEWEST, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.running import dockersweep
+
+pytestmark = pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 
 MEGABYTE = 1_000_000
 GRAPHDRIVER = ("docker-20.10", "docker-26.1", "docker-28.5")

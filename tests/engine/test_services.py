@@ -9,6 +9,7 @@ import pytest
 
 from tests.rig.allowed import ALLOWED_CALLS
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_layers import half_empty
 from tests.rig.engines.scenarios_registry import registry
@@ -30,7 +31,7 @@ SWARM_ENGINES = ("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-cont
 EVERYTHING = ("--named-volumes", "--all-images")
 AT_ONCE = ("--older-than", "0s")
 
-pytestmark = pytest.mark.on_engines(*SWARM_ENGINES)
+pytestmark = [pytest.mark.on_engines(*SWARM_ENGINES), pytest.mark.enough_on(*OLDEST_AND_NEWEST)]
 
 
 @pytest.fixture
