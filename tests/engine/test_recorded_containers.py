@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec import to_builtins
 
+from dockersweep.engine.disk.container_records import read_docker_records
 from dockersweep.engine.reading import scanner
 from dockersweep.model.inventory import Inventory
 from tests.rig.engines.engine import Engine
@@ -207,3 +208,10 @@ def test_what_changes_without_a_new_state_is_seen_at_once(litter: Litter) -> Non
     assert asked == set()
     assert (first["restart_policy"], second["restart_policy"]) == ("no", "always")
     assert str(first["finished_at"]) < str(second["finished_at"])
+
+
+def test_an_id_that_no_file_can_have_has_no_record(tmp_path: Path) -> None:
+    (tmp_path / "containers" / "a").mkdir(parents=True)
+    for name in ("config.v2.json", "hostconfig.json"):
+        (tmp_path / "containers" / "a" / name).write_text("{}")
+    assert read_docker_records(tmp_path, ["a", "\0"]).keys() == {"a"}

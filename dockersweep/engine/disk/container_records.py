@@ -28,7 +28,8 @@ def read_docker_records(root: Path, container_ids: Iterable[str]) -> dict[str, C
     records = {}
     with FolderInside(root / "containers") as folder:
         for one in container_ids:
-            with suppress(OSError):
+            # An id is the engine's word, and may be one that no file can have.
+            with suppress(OSError, ValueError):
                 config = folder.read(f"{one}/config.v2.json", _LARGEST_BYTES)
                 records[one] = ContainerRecord(config, folder.read(f"{one}/hostconfig.json", _LARGEST_BYTES))
     return records
