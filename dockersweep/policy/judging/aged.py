@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from dockersweep.model.age_reasons import Aged
 from dockersweep.model.inventory import Image, Network, Object, Volume
 from dockersweep.policy.judging.ages import Since
@@ -24,25 +26,21 @@ def aged(
     is_unused = since.measure in _UNUSED
     made_by_hand = type(item) is Network and item.project is None
     only_copy = only_copy_of(item, ()) if type(item) is Volume and item.anonymous else None
-    if not is_unused and not made_by_hand and only_copy is None and since.use is None:
-        # Of most objects no more is known.
-        return Aged(
-            measure=since.measure,
-            seconds=since.seconds(now),
-            limit=limit,
-            date=date,
-            is_reached=is_reached,
-            setting=setting,
-        )
-    use = since.use or since.before
-    is_watched = is_unused and watch.is_known
-    return Aged(
+    age = Aged(
         measure=since.measure,
         seconds=since.seconds(now),
         limit=limit,
         date=date,
         is_reached=is_reached,
         setting=setting,
+    )
+    if not is_unused and not made_by_hand and only_copy is None and since.use is None:
+        # Of most objects no more is known.
+        return age
+    use = since.use or since.before
+    is_watched = is_unused and watch.is_known
+    return replace(
+        age,
         since_at=since.instant if is_unused else None,
         scans=since.scans,
         watched_seconds=_watched(since.instant, now, watch.of(item)) if is_watched else None,
