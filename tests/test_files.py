@@ -14,10 +14,10 @@ import pytest
 
 import dockersweep
 from dockersweep import cli, files
+from dockersweep.engine.api import concurrent
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores
-from dockersweep.engine.reading import containers, own_folders, storage
 from dockersweep.engine.reading.cache_limit import read_cache_limit
 from dockersweep.engine.reading.container_logs import log_bytes
 from dockersweep.errors import LedgerError
@@ -313,8 +313,7 @@ def test_a_disk_that_never_answers_counts_into_the_time_out(
     monkeypatch.setattr("dockersweep.engine.reading.own_folders.find_stores", found)
     for ask in (*asks, "reading.containers.log_bytes"):
         monkeypatch.setattr(f"dockersweep.engine.{ask}", lambda *_: threading.Event().wait())
-    for module in (storage, own_folders, containers):
-        monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(concurrent, "GRACE_SECONDS", 0.0)
     began = time.monotonic()
     with fake_engine() as engine:
         with_containers(engine, "web")

@@ -77,3 +77,9 @@ class BackgroundCall(Generic[Result]):
         if self._error is not None:
             raise self._error
         return cast(Result, self._result)
+
+
+def call_within(seconds: float, call: Callable[[], Result]) -> Result:
+    """Return what a call returns that keeps to so many seconds by itself; raises what it raises, and TimeoutError where
+    it hangs for GRACE_SECONDS more."""
+    return BackgroundCall(call).result(seconds + GRACE_SECONDS)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress, call_for_each
+from dockersweep.engine.api.concurrent import Progress, call_for_each, call_within
 from dockersweep.engine.reading.container_logs import hidden_log_path, log_bytes
 from dockersweep.engine.reading.engine_reads import EngineReads
 from dockersweep.errors import EngineError
@@ -81,9 +81,8 @@ def _with_log(listed: Container, details: Container, logs: LogSizes) -> Containe
 def _log_sizes(details: Mapping[str, Container | EngineError | None], engine: Engine, seconds: float) -> LogSizes:
     """Return the sizes of logs by the ids of containers; none where the disk that they lie on does not answer."""
     containers = [container for container in details.values() if isinstance(container, Container)]
-    sizes = BackgroundCall(lambda: {container.id: _log_bytes(container, engine) for container in containers})
     try:
-        return sizes.result(seconds + GRACE_SECONDS)
+        return call_within(seconds, lambda: {container.id: _log_bytes(container, engine) for container in containers})
     except TimeoutError:
         return {}
 

@@ -1,12 +1,12 @@
 """What is read of an engine's own folders, each within its time: a disk that is gone may let us wait for ever."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from dockersweep.engine.api.answers import DiskUsage, ListedAt, ListedContainer
-from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
+from dockersweep.engine.api.concurrent import call_within
 from dockersweep.engine.disk.disks import NO_DISKS, DisksReading, read_disks
 from dockersweep.engine.disk.ownership import ListedObjects, folder_of
 from dockersweep.engine.disk.parts import UnreadableStorageError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dockersweep.engine.disk.folder import FolderReading
     from dockersweep.engine.disk.leaks import LeakReading, RunRoot
 
-Reading = TypeVar("Reading")
 StoresOrWhy = Stores | str
 """Where an engine keeps its things; where that cannot be told from here, why."""
 
@@ -29,7 +28,7 @@ StoresOrWhy = Stores | str
 def stores_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> StoresOrWhy:
     """Find out where the engine that listed these objects keeps its things; it is done once for a scan."""
     try:
-        return _in_time(lambda: find_stores(engine, listed), seconds)
+        return call_within(seconds, lambda: find_stores(engine, listed))
     except TimeoutError:
         return f"{engine.root_dir} was not read within {seconds:g} seconds"
     except UnreadableStorageError as error:
@@ -39,7 +38,7 @@ def stores_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> Sto
 def is_beside(engine: Engine) -> bool:
     """Return whether the engine seems to keep its things on this machine: there is such a folder here."""
     try:
-        BackgroundCall(lambda: folder_of(engine)).result(GRACE_SECONDS)
+        call_within(0, lambda: folder_of(engine))
     except (UnreadableStorageError, OSError, TimeoutError):
         return False
     return True
@@ -55,7 +54,7 @@ def recorded_in_time(
     from dockersweep.engine.reading.recorded_containers import read_recorded
 
     try:
-        return _in_time(lambda: read_recorded(stores, wanted, at), seconds)
+        return call_within(seconds, lambda: read_recorded(stores, wanted, at))
     except TimeoutError:
         return {}
 
@@ -68,7 +67,7 @@ def measured_in_time(
 
     try:
         run_root = reads.run_root() if reads.quirks.is_podman else None
-        return _in_time(lambda: measured_sizes(reads.quirks, stores, storage, lengths, run_root, seconds), seconds)
+        return call_within(seconds, lambda: measured_sizes(reads.quirks, stores, storage, lengths, run_root, seconds))
     except (EngineError, TimeoutError):
         return DiskUsage()
 
@@ -76,7 +75,7 @@ def measured_in_time(
 def disks_in_time(stores: StoresOrWhy, seconds: float) -> DisksReading:
     """Return the disks that an engine lies on; none where they cannot be told."""
     try:
-        return NO_DISKS if isinstance(stores, str) else _in_time(lambda: read_disks(stores), seconds)
+        return NO_DISKS if isinstance(stores, str) else call_within(seconds, lambda: read_disks(stores))
     except TimeoutError:
         return NO_DISKS
 
@@ -102,7 +101,7 @@ def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], se
     if isinstance(stores, str):
         return folder_not_read(stores)
     try:
-        return _in_time(lambda: read_folder(stores, seconds, measured), seconds)
+        return call_within(seconds, lambda: read_folder(stores, seconds, measured))
     except TimeoutError:
         return not_in_time(seconds)
 
@@ -114,11 +113,6 @@ def leaks_in_time(stores: StoresOrWhy, storage: Storage, run_root: "RunRoot", se
     if isinstance(stores, str):
         return LeakReading()
     try:
-        return _in_time(lambda: read_leaks(stores, storage, run_root, seconds), seconds)
+        return call_within(seconds, lambda: read_leaks(stores, storage, run_root, seconds))
     except TimeoutError:
         return leaks_not_in_time(seconds)
-
-
-def _in_time(read: Callable[[], Reading], seconds: float) -> Reading:
-    """Raises TimeoutError where it takes much longer than so many seconds."""
-    return BackgroundCall(read).result(seconds + GRACE_SECONDS)

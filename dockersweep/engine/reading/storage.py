@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from dockersweep.engine.api.answers import ImageLayers
-from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall, Progress
+from dockersweep.engine.api.concurrent import Progress, call_within
 from dockersweep.engine.disk.blocks import CACHED, read_storage_from_disk
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
@@ -66,9 +66,8 @@ def read_storage(
 
 def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float) -> StorageReading:
     layers = _decoded(known, CACHED, Part)
-    reading = BackgroundCall(lambda: read_storage_from_disk(stores, layers, walk_seconds))
     try:
-        from_disk = reading.result(walk_seconds + GRACE_SECONDS)
+        from_disk = call_within(walk_seconds, lambda: read_storage_from_disk(stores, layers, walk_seconds))
     except TimeoutError:
         raise UnreadableStorageError(f"{stores.root} was not read within {walk_seconds:g} seconds") from None
     storage, unmeasured = from_disk.storage, from_disk.unmeasured
