@@ -11,7 +11,7 @@ from dockersweep.engine.reading import other_tools
 from dockersweep.engine.reading.other_tools import read_external
 from dockersweep.errors import EngineError
 from dockersweep.model.external import ExternalContainer
-from dockersweep.model.inventory import Engine
+from dockersweep.model.inventory import Engine, ScanWarning
 from tests.rig.inventories import ENGINE
 from tests.rig.privileges import permissions_that_count
 
@@ -38,12 +38,16 @@ class Reads:
         return str(self.runs_in)
 
 
+def external_of(reads: Reads) -> tuple[tuple[ExternalContainer, ...] | None, tuple[ScanWarning, ...]]:
+    return read_external(reads, reads.run_root)
+
+
 def podman_in(folder: Path) -> Engine:
     return replace(ENGINE, flavour="podman", image_store="overlay", root_dir=str(folder))
 
 
 def test_a_run_root_that_is_not_told(tmp_path: Path) -> None:
-    external, [warning] = read_external(Reads(podman_in(tmp_path)))
+    external, [warning] = external_of(Reads(podman_in(tmp_path)))
     assert external == LISTED
     assert (warning.about, "403" in warning.text) == ("mounted images", True)
 
@@ -53,7 +57,7 @@ def test_a_folder_that_may_not_be_searched(tmp_path: Path) -> None:
     root.mkdir(parents=True)
     root.parent.chmod(0)
     with permissions_that_count():
-        external, [warning] = read_external(Reads(podman_in(root), tmp_path))
+        external, [warning] = external_of(Reads(podman_in(root), tmp_path))
     root.parent.chmod(0o700)
     assert external == LISTED
     assert (warning.about, "Permission denied" in warning.text) == ("mounted images", True)
@@ -63,22 +67,22 @@ def test_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     over = threading.Event()
     monkeypatch.setattr(other_tools, "folder_of", lambda engine: over.wait(30))
     monkeypatch.setattr(other_tools, "GRACE_SECONDS", 0.05)
-    external, [warning] = read_external(Reads(podman_in(tmp_path), tmp_path))
+    external, [warning] = external_of(Reads(podman_in(tmp_path), tmp_path))
     over.set()
     assert external == LISTED
     assert (warning.about, "0.05 seconds" in warning.text) == ("mounted images", True)
 
 
 def test_from_another_machine_nothing_is_to_be_said(tmp_path: Path) -> None:
-    assert read_external(Reads(podman_in(tmp_path / "none"), tmp_path)) == (LISTED, ())
+    assert external_of(Reads(podman_in(tmp_path / "none"), tmp_path)) == (LISTED, ())
 
 
 def test_where_nothing_is_mounted_nothing_is_to_be_said(tmp_path: Path) -> None:
     (tmp_path / "overlay-layers").mkdir()
-    assert read_external(Reads(podman_in(tmp_path), tmp_path)) == (LISTED, ())
+    assert external_of(Reads(podman_in(tmp_path), tmp_path)) == (LISTED, ())
 
 
 def test_a_run_root_that_is_not_here_while_the_storage_is(tmp_path: Path) -> None:
-    external, [warning] = read_external(Reads(podman_in(tmp_path), tmp_path / "elsewhere"))
+    external, [warning] = external_of(Reads(podman_in(tmp_path), tmp_path / "elsewhere"))
     assert external == LISTED
     assert warning.about == "mounted images"

@@ -11,12 +11,14 @@ import pytest
 from dockersweep.engine.disk import podman_database
 from dockersweep.engine.disk.container_records import ContainerRecord
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.podman_database import read_podman_records
+from dockersweep.engine.disk.podman_database import read_podman_records, read_run_root
 from dockersweep.files import read_bounded
 
 _TABLES = """
     CREATE TABLE ContainerConfig (ID TEXT PRIMARY KEY NOT NULL, Name TEXT UNIQUE NOT NULL, JSON TEXT NOT NULL);
     CREATE TABLE ContainerState (ID TEXT PRIMARY KEY NOT NULL, State INTEGER NOT NULL, JSON TEXT NOT NULL);
+    CREATE TABLE DBConfig (ID INTEGER PRIMARY KEY NOT NULL, RunRoot TEXT NOT NULL);
+    INSERT INTO DBConfig VALUES (1, '/run/containers/storage');
 """
 
 
@@ -72,6 +74,34 @@ def test_what_changed_while_it_was_read_is_read_again(folder: Path, monkeypatch:
 
     monkeypatch.setattr(podman_database, "read_bounded", read)
     assert set(read_podman_records(folder, ["a", "c", "d"])) == {"a", "c", "d"}
+
+
+def _set_run_root(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "db.sql")) as database, database:
+        database.execute(statement)
+
+
+def test_the_run_root_is_told(folder: Path) -> None:
+    assert read_run_root(folder) == Path("/run/containers/storage")
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM DBConfig", "UPDATE DBConfig SET RunRoot = ''", "UPDATE DBConfig SET RunRoot = 'run'"]
+)
+def test_a_run_root_that_is_none_is_not_told(folder: Path, statement: str) -> None:
+    _set_run_root(folder, statement)
+    with pytest.raises(UnreadableStorageError, match="run root"):
+        read_run_root(folder)
+
+
+def test_a_database_that_a_transient_store_left_behind_tells_no_run_root(folder: Path, tmp_path: Path) -> None:
+    """With --transient-store Podman's database is in its run root, and this is of a time before."""
+    (tmp_path / "run").mkdir()
+    _set_run_root(folder, f"UPDATE DBConfig SET RunRoot = '{tmp_path}/run'")
+    assert read_run_root(folder) == tmp_path / "run"
+    (tmp_path / "run" / "db.sql").touch()
+    with pytest.raises(UnreadableStorageError, match="run root"):
+        read_run_root(folder)
 
 
 def _with_own_log(path: Path) -> None:

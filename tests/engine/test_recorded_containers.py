@@ -98,6 +98,13 @@ def test_both_ways_tell_the_same(litter: Litter, monkeypatch: pytest.MonkeyPatch
     assert not {names[one] for one in asked} & running
 
 
+@pytest.mark.on_engines("podman-5.8", "podman-6.1")
+def test_podman_is_not_asked_for_its_run_root_either(engine: Engine) -> None:
+    with engine.recorder.recording() as recorder:
+        scanned_by_us(engine, True)
+    assert "/libpod/info" not in {request.path for request in recorder.requests}
+
+
 def _config(folder: Path) -> Path:
     return folder / "config.v2.json"
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from functools import cached_property
 
 import msgspec
 
@@ -42,13 +41,9 @@ class Lists(Session):
         return tuple(external_from_list(container) for container in listed if container.state == "storage")
 
     def run_root(self) -> str | None:
-        """Return the folder of what Podman keeps until the next boot; it is asked for once."""
-        store = self._podman_info.store
+        """Return the folder of what Podman keeps until the next boot."""
+        store = self._get("/libpod/info", wire.WirePodmanInfo).store
         return store.run_root or None if store else None
-
-    @cached_property
-    def _podman_info(self) -> wire.WirePodmanInfo:
-        return self._get("/libpod/info", wire.WirePodmanInfo)
 
     def images(self) -> tuple[Image, ...]:
         """Return every image, intermediates as well."""

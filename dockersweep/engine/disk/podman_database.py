@@ -1,4 +1,5 @@
-"""What Podman keeps of its containers: `db.sql` in its graph root, from Podman 4.8 on (libpod/sqlite_state.go).
+"""What Podman keeps of itself and of its containers: `db.sql` in its graph root, from Podman 4.8 on
+(libpod/sqlite_state.go).
 
 The engine has the database open for writing. It is neither locked nor opened here, but copied: a copy is whole where
 no transaction was under way, which has a journal beside the file, and none ended meanwhile, which counts one more in
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from dockersweep.engine.disk.container_records import ContainerRecord
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.files import open_inside, read_bounded, state_of
+from dockersweep.files import is_there, open_inside, read_bounded, state_of
 
 _NAME = "db.sql"
 _LARGEST_BYTES = 1 << 28
@@ -34,18 +35,34 @@ def read_podman_records(root: Path, container_ids: Iterable[str]) -> dict[str, C
     Raises UnreadableStorageError where there is no such database, or none that can be read, and OSError.
     """
     wanted = set(container_ids)
+    return {
+        one: ContainerRecord(config, state)
+        for one, config, state in _answer(root, _RECORDS)
+        if one in wanted and isinstance(config, bytes) and isinstance(state, bytes)
+    }
+
+
+def read_run_root(root: Path) -> Path:
+    """Return the folder of what Podman keeps until the next boot, which it holds to be the one of its database whatever
+    its settings say.
+
+    Raises UnreadableStorageError where the database does not tell it, or is left over: with --transient-store it is in
+    the run root itself (tried on 5.8 and 6.1). Raises OSError.
+    """
+    match _answer(root, "SELECT RunRoot FROM DBConfig"):
+        case [(str(told),)] if told.startswith("/") and not is_there(Path(told, _NAME)):
+            return Path(told)
+    raise UnreadableStorageError(f"{root / _NAME} does not tell the run root")
+
+
+def _answer(root: Path, question: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(":memory:")) as database:
         try:
             database.deserialize(_copied(root / _NAME))
             database.execute("PRAGMA query_only = ON")
-            found = database.execute(_RECORDS).fetchall()
+            return database.execute(question).fetchall()
         except sqlite3.Error as error:
             raise UnreadableStorageError(f"{root / _NAME} cannot be read: {error}") from None
-    return {
-        one: ContainerRecord(config, state)
-        for one, config, state in found
-        if one in wanted and isinstance(config, bytes) and isinstance(state, bytes)
-    }
 
 
 def _copied(path: Path) -> bytes:

@@ -8,7 +8,7 @@ the storage, where these are on this machine.
 
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -22,6 +22,9 @@ from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.storage import Storage
 
+if TYPE_CHECKING:
+    from dockersweep.engine.disk.leaks import RunRoot
+
 External = tuple[ExternalContainer, ...]
 
 
@@ -31,10 +34,9 @@ class ExternalReads(Protocol):
     engine: Engine
 
     def external_containers(self) -> External: ...
-    def run_root(self) -> str | None: ...
 
 
-def read_external(reads: ExternalReads) -> tuple[External | None, tuple[ScanWarning, ...]]:
+def read_external(reads: ExternalReads, run_root: "RunRoot") -> tuple[External | None, tuple[ScanWarning, ...]]:
     """Return what other tools hold in the engine's storage: None where the engine does not tell, with a warning.
 
     A proxy that lets through only the calls of docker clients answers with 403 or 404.
@@ -43,26 +45,25 @@ def read_external(reads: ExternalReads) -> tuple[External | None, tuple[ScanWarn
         return (), ()
     try:
         containers = reads.external_containers()
-        mounted, warnings = _mounted_images(reads)
+        mounted, warnings = _mounted_images(reads.engine, run_root)
         return (*containers, *mounted), warnings
     except EngineError as error:
         text = f"not known, so images that builds or CRI-O use may be planned, and Podman then refuses them: {error}"
         return None, (ScanWarning(about="containers of other tools", text=text),)
 
 
-def _mounted_images(reads: ExternalReads) -> tuple[External, tuple[ScanWarning, ...]]:
+def _mounted_images(engine: Engine, run_root: "RunRoot") -> tuple[External, tuple[ScanWarning, ...]]:
     """A disk that is gone may let us wait for ever, so it is waited for only so long."""
     from dockersweep.engine.disk import podman
     from dockersweep.engine.disk.moved_stores import image_stores
 
-    engine = reads.engine
     try:
         root = BackgroundCall(lambda: folder_of(engine)).result(GRACE_SECONDS)
-        run_root = reads.run_root()
-        if run_root is None:
+        runs_in = run_root()
+        if runs_in is None:
             return (), ()
         stores = chain((root,), image_stores(root))
-        reading = BackgroundCall(lambda: podman.mounted_images(stores, engine.image_store, Path(run_root)))
+        reading = BackgroundCall(lambda: podman.mounted_images(stores, engine.image_store, Path(runs_in)))
         mounted = reading.result(GRACE_SECONDS)
     except UnreadableStorageError:
         # From elsewhere it cannot be seen.

@@ -1,6 +1,7 @@
 """What is read of an engine's own folders, each within its time: a disk that is gone may let us wait for ever."""
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -59,15 +60,37 @@ def recorded_in_time(
         return {}
 
 
+def run_root_once(reads: EngineReads) -> "RunRoot":
+    """Return what tells the folder of what Podman keeps until the next boot, as its database does; where that is not
+    beside us, Podman is asked, which looks at each of its containers for it. It is read when it is first asked for."""
+
+    @cache
+    def read() -> str | None:
+        # Docker has no such database.
+        from dockersweep.engine.disk.podman_database import read_run_root
+
+        try:
+            return str(call_within(0, lambda: read_run_root(folder_of(reads.engine))))
+        except (UnreadableStorageError, OSError, TimeoutError):
+            return reads.run_root()
+
+    return read
+
+
 def measured_in_time(
-    reads: EngineReads, stores: Stores, storage: Storage, lengths: Mapping[str, int], seconds: float
+    reads: EngineReads,
+    run_root: "RunRoot",
+    stores: Stores,
+    storage: Storage,
+    lengths: Mapping[str, int],
+    seconds: float,
 ) -> DiskUsage:
     """Return the sizes that are known from lengths of parts of the storage."""
     from dockersweep.engine.reading.measured_sizes import measured_sizes
 
     try:
-        run_root = reads.run_root() if reads.quirks.is_podman else None
-        return call_within(seconds, lambda: measured_sizes(reads.quirks, stores, storage, lengths, run_root, seconds))
+        runs_in = run_root() if reads.quirks.is_podman else None
+        return call_within(seconds, lambda: measured_sizes(reads.quirks, stores, storage, lengths, runs_in, seconds))
     except (EngineError, TimeoutError):
         return DiskUsage()
 

@@ -8,6 +8,7 @@ a survey.
 
 from collections.abc import Mapping, Set
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -39,6 +40,7 @@ from dockersweep.engine.reading.own_folders import (
     is_beside,
     measured_in_time,
     recorded_in_time,
+    run_root_once,
     stores_in_time,
 )
 from dockersweep.engine.reading.storage import Remembered, StorageReading, read_storage
@@ -56,6 +58,9 @@ from dockersweep.model.inventory import (
     Service,
     Volume,
 )
+
+if TYPE_CHECKING:
+    from dockersweep.engine.disk.leaks import RunRoot
 
 
 class _Lists(msgspec.Struct, frozen=True):
@@ -92,7 +97,8 @@ def scan(
     quirks = reads.quirks
     walks = start_walks(reads, first_walks(quirks, is_beside(reads.engine)) if sizes else (), seconds)
     cache_call = start_build_cache(reads, seconds)
-    lists = _read_lists(reads, warnings)
+    run_root = run_root_once(reads)
+    lists = _read_lists(reads, run_root, warnings)
     stores = stores_in_time(reads.engine, lists.objects, seconds)
     if sizes and isinstance(stores, str):
         walks |= start_walks(reads, set(all_walks(quirks)) - walks.keys(), seconds)
@@ -104,11 +110,11 @@ def scan(
     listed = ListedObjects(containers, images, lists.volumes, build_cache)
     stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress)
     if sizes and not isinstance(stores, str):
-        usage = known_of(_measured(reads, stores, stored, walks.keys(), seconds, warnings), usage)
+        usage = known_of(_measured(reads, run_root, stores, stored, walks.keys(), seconds, warnings), usage)
     disks, on_none = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = (
-        folder_with_leaks(stores, stored.storage, stored.measured, reads.run_root, seconds)
+        folder_with_leaks(stores, stored.storage, stored.measured, run_root, seconds)
         if for_report and sizes
         else (None, ())
     )
@@ -142,6 +148,7 @@ def scan(
 
 def _measured(
     reads: EngineReads,
+    run_root: "RunRoot",
     stores: Stores,
     stored: StorageReading,
     asked: Set[UsagePart | None],
@@ -150,15 +157,15 @@ def _measured(
 ) -> DiskUsage:
     """Return the sizes that were measured on the engine's disk, and, where some were not, those that it tells itself;
     for `asked` it was asked before."""
-    measured = measured_in_time(reads, stores, stored.storage, stored.lengths, seconds)
+    measured = measured_in_time(reads, run_root, stores, stored.storage, stored.lengths, seconds)
     left = set(walks_left(reads.quirks, stores, measured)) - asked
     return known_of(measured, finish_walks(start_walks(reads, left, seconds), warnings))
 
 
-def _read_lists(reads: EngineReads, warnings: list[ScanWarning]) -> _Lists:
+def _read_lists(reads: EngineReads, run_root: "RunRoot", warnings: list[ScanWarning]) -> _Lists:
     images_call, volumes_call = BackgroundCall(reads.images), BackgroundCall(reads.volumes)
     networks_call = BackgroundCall(reads.networks)
-    external_call = BackgroundCall(lambda: read_external(reads))
+    external_call = BackgroundCall(lambda: read_external(reads, run_root))
     images, (volumes, plugin_warnings), networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers and services come last: one that was created meanwhile still shows what it holds of the above.
     services_call = BackgroundCall(reads.services) if reads.swarm_role == "manager" else None
