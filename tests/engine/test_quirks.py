@@ -3,6 +3,7 @@
 import pytest
 
 from dockersweep.engine.api.quirks import Quirks
+from dockersweep.engine.api.versions import podman_of_ping
 
 CLASSIC = Quirks(api=(1, 51), version="28.5.2")
 OLD = Quirks(api=(1, 40), version="19.3.15")
@@ -46,3 +47,28 @@ def test_the_containerd_store_learnt_to_count_shared_blobs() -> None:
 def test_a_registry_is_known_by_what_the_store_keeps() -> None:
     sources = [known.registry_source for known in (CLASSIC, CONTAINERD, PODMAN)]
     assert sources == ["digests", "nothing", "names"]
+
+
+OF_PODMAN = {"api-version": "1.44", "libpod-api-version": "6.1.1", "server": "Libpod/6.1.1 (linux)"}
+
+
+def test_a_podman_tells_its_version_with_a_ping() -> None:
+    told = podman_of_ping(OF_PODMAN)
+    assert told is not None
+    assert (told.version, told.api_version) == ("6.1.1", "1.44")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"api-version": "1.51", "server": "Docker/28.5.2 (linux)"},
+        {"libpod-api-version": "6.1.1"},
+        OF_PODMAN | {"api-version": "1.24"},
+        OF_PODMAN | {"api-version": "1.99"},
+        OF_PODMAN | {"api-version": "new"},
+        OF_PODMAN | {"libpod-api-version": ""},
+    ],
+)
+def test_another_engine_is_asked_for_its_version(headers: dict[str, str]) -> None:
+    assert podman_of_ping(headers) is None

@@ -8,6 +8,7 @@ _ID = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*"
 
 READING_CALLS = (
+    ("GET", r"/_ping"),
     ("GET", r"/version"),
     ("GET", r"/info"),
     ("GET", r"/containers/json"),

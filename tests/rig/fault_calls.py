@@ -17,6 +17,7 @@ When = Literal["scan", "before", "removal", "after"]
 
 _FLAGS = ("--yes", "--yes-first-time", "--no-ledger", "--older-than", "0s", "--all-images", "--format", "json")
 _LOST = re.compile(r"closed|half")
+_NOT_WHOLE = re.compile(r"half|stall|drip|200 MB|gone")
 NO_SIZES = ", --no-sizes"
 
 
@@ -135,6 +136,9 @@ def _in_a_scan(call: Call, fault: str) -> Expected:
         return _is(None, 5)
     if sizes or layers or one_container or other_tools or (fault == "missing key" and call.path == "/info"):
         return _is("removed", 0)
+    if call.path == "/_ping" and not _NOT_WHOLE.match(fault):
+        # Whatever it says instead, the engine is asked for its version.
+        return _is("removed", 0)
     return _is(None, 5)
 
 
@@ -193,6 +197,8 @@ def kinds_with(call: Call) -> tuple[EngineKind, ...]:
             return False
         if call.path.startswith("/libpod/"):
             return not docker
+        if call.path == "/version":
+            return docker
         if call.path.startswith("/containers/{") and call.when == "scan":
             # Its files are beside us; from afar it is asked by the fake engines of tests/whole/test_bad_days.py.
             return False

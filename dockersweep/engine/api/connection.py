@@ -9,6 +9,7 @@ import errno
 import socket
 import struct
 import time
+from collections.abc import Mapping
 from typing import TypedDict
 from urllib.parse import quote, urlencode
 
@@ -36,10 +37,11 @@ _TRY_UNIX = {
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What an engine answered: the HTTP status and the whole body."""
+    """What an engine answered: the HTTP status, the whole body, and the headers by their names in small letters."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def message(self) -> str:
         """Return the error message in the body, whatever form it has; never empty."""
@@ -100,7 +102,7 @@ class Connection:
             answer = self._exchange(method, url, seconds, largest_bytes)
         except (OSError, AnswerTooLargeError) as error:
             raise self._error_of(error, f"{method} {path}", seconds, largest_bytes) from error
-        return Answer(status=answer.status, body=answer.body)
+        return Answer(answer.status, answer.body, answer.headers)
 
     def peer_pid(self) -> int | None:
         """Return the process that listens on a unix socket; None where that is elsewhere, or not to be seen from here.

@@ -20,7 +20,7 @@ class _Received:
         self.parser = httptools.HttpResponseParser(self)
         self.body: list[bytes] = []
         self.status = 0
-        self.has_length = False
+        self.headers: dict[str, str] = {}
         self.is_complete = False
         self.keeps_alive = False
         """Whether the connection can be used again; the parser knows it only till it has told of the end."""
@@ -29,8 +29,13 @@ class _Received:
         # What comes behind the answer belongs to nothing that was asked.
         self.keeps_alive = False
 
+    @property
+    def has_length(self) -> bool:
+        return "content-length" in self.headers or "transfer-encoding" in self.headers
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.has_length |= name.lower() in (b"content-length", b"transfer-encoding")
+        if not self.is_complete:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if not self.is_complete:
@@ -45,16 +50,19 @@ class _Received:
             return
         if self.status // 100 == 1:
             # The answer itself is still to come.
-            self.status, self.has_length = 0, False
+            self.status, self.headers = 0, {}
             return
         self.is_complete = True
         self.keeps_alive = self.parser.should_keep_alive()
 
 
 class Exchanged(Struct, frozen=True):
-    """An answer: the HTTP status, the body, and whether the connection can be used again."""
+    """An answer, and whether the connection can be used again."""
 
     status: int
+    """Of HTTP."""
+    headers: dict[str, str]
+    """By names in small letters."""
     body: bytes
     keeps_alive: bool
 
@@ -92,7 +100,7 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
         data = connected.recv(_CHUNK_BYTES)
         if not data and received.status and not received.has_length:
             # Without a length, as some proxies answer, the end of the connection is the end of the answer.
-            return Exchanged(received.status, b"".join(received.body), keeps_alive=False)
+            return Exchanged(received.status, received.headers, b"".join(received.body), keeps_alive=False)
         if not data and not read_bytes:
             raise NoAnswerError("it ended before it began")
         if not data:
@@ -104,7 +112,7 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
             received.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise BrokenAnswerError(f"it is not HTTP: {error}") from None
-    return Exchanged(received.status, b"".join(received.body), received.keeps_alive)
+    return Exchanged(received.status, received.headers, b"".join(received.body), received.keeps_alive)
 
 
 def _until(deadline: float) -> float:

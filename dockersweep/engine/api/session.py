@@ -19,7 +19,7 @@ from dockersweep.engine.api.registry_access import registry_access_of
 from dockersweep.engine.api.removal_answer import means_gone
 from dockersweep.engine.api.swarm import SwarmRole, role_of
 from dockersweep.engine.api.throw_away import is_throw_away
-from dockersweep.engine.api.versions import choose_api, dotted
+from dockersweep.engine.api.versions import PODMAN, choose_api, dotted, podman_of_ping
 from dockersweep.errors import EngineError, OtherEngineError
 from dockersweep.model.inventory import Engine
 from dockersweep.model.socket_url import socket_url
@@ -44,10 +44,10 @@ class Session:
         self._prefix = ""
         # Until it is known: the engine is asked for its version in none.
         self.quirks = Quirks(api=(0, 0), version="")
-        version = self._get("/version", wire.WireVersion)
+        version = podman_of_ping(self._request("GET", "/_ping").headers) or self._get("/version", wire.WireVersion)
         api = choose_api(version, self._where)
         self._prefix = f"/v{dotted(api)}"
-        is_podman = any(part.name == "Podman Engine" for part in version.components or ())
+        is_podman = any(part.name == PODMAN for part in version.components or ())
         self.quirks = Quirks(api=api, version=version.version, is_podman=is_podman)
         info = self._get("/info", wire.WireInfo)
         driver = info.driver_status or []

@@ -1,6 +1,8 @@
 """Versions of engines and of their API: as pairs of numbers, and which of them both sides know."""
 
-from dockersweep.engine.api.wire import WireVersion
+from collections.abc import Mapping
+
+from dockersweep.engine.api.wire import WireComponent, WireVersion
 from dockersweep.errors import EngineError
 
 ApiVersion = tuple[int, int]
@@ -8,6 +10,18 @@ ApiVersion = tuple[int, int]
 OLDEST_API: ApiVersion = (1, 40)
 # From 1.52 on /system/df has another shape; an engine of 29 still speaks 1.51 (API history, engine-api.md §0.8).
 NEWEST_API: ApiVersion = (1, 51)
+PODMAN = "Podman Engine"
+"""What it calls itself among its components."""
+
+
+def podman_of_ping(headers: Mapping[str, str]) -> WireVersion | None:
+    """Return what a Podman would tell of its version, by the headers of its answer to /_ping: for /version it looks at
+    each of its containers. None where it is no Podman, or is to be asked whether it speaks a version that we know."""
+    version, api = headers.get("libpod-api-version", ""), headers.get("api-version", "")
+    newest = version_pair(api)
+    if not version or newest is None or not OLDEST_API <= newest <= NEWEST_API:
+        return None
+    return WireVersion(version, api, components=[WireComponent(PODMAN)])
 
 
 def choose_api(version: WireVersion, where: str) -> ApiVersion:
