@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from dockersweep.engine.api.wire import WirePodmanContainer
 from dockersweep.engine.reading import other_tools
-from dockersweep.engine.reading.other_tools import read_external
+from dockersweep.engine.reading.other_tools import read_podman_lists
 from dockersweep.errors import EngineError
 from dockersweep.model.external import ExternalContainer
 from dockersweep.model.inventory import Engine, ScanWarning
@@ -29,8 +30,8 @@ class Reads:
     engine: Engine
     runs_in: Path | None = None
 
-    def external_containers(self) -> tuple[ExternalContainer, ...]:
-        return LISTED
+    def podman_containers(self) -> tuple[tuple[WirePodmanContainer, ...], tuple[ExternalContainer, ...]]:
+        return (), LISTED
 
     def run_root(self) -> str:
         if self.runs_in is None:
@@ -39,7 +40,8 @@ class Reads:
 
 
 def external_of(reads: Reads) -> tuple[tuple[ExternalContainer, ...] | None, tuple[ScanWarning, ...]]:
-    return read_external(reads, reads.run_root)
+    told = read_podman_lists(reads, reads.run_root)
+    return told.external, told.warnings
 
 
 def podman_in(folder: Path) -> Engine:

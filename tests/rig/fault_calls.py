@@ -197,7 +197,7 @@ def kinds_with(call: Call) -> tuple[EngineKind, ...]:
             return False
         if call.path.startswith("/libpod/"):
             return not docker
-        if call.path == "/version":
+        if call.path == "/version" or (call.path == "/containers/json" and call.when == "scan"):
             return docker
         if call.path.startswith("/containers/{") and call.when == "scan":
             # Its files are beside us; from afar it is asked by the fake engines of tests/whole/test_bad_days.py.

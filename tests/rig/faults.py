@@ -122,7 +122,10 @@ def _each_object(told: Any, change: Callable[[dict[str, Any], str], None]) -> An
 
 
 def _changed(change: Callable[[dict[str, Any], str], None]) -> Callable[[bytes], bytes]:
-    return lambda body: json.dumps(_each_object(json.loads(body), change)).encode() if body.strip() else b"{}"
+    """What has no objects, as nothing and the answer to a ping, gets one that is no better."""
+    return lambda body: (
+        b"{}" if body.strip() in (b"", b"OK") else json.dumps(_each_object(json.loads(body), change)).encode()
+    )
 
 
 def _without(told: dict[str, Any], key: str) -> None:

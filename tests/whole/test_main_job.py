@@ -19,8 +19,9 @@ LISTS = {
     ("/_ping", ""), ("/version", ""), ("/info", ""), ("/containers/json", ""), ("/images/json", ""), ("/volumes", ""),
     ("/volumes", "filters"), ("/networks", ""), ("/system/df", ""), ("/events", ""),
 }  # fmt: skip
-LISTS_OF_PODMAN = LISTS - {("/version", ""), ("/system/df", "")} | {("/libpod/containers/json", "")}
-"""Its version is told with the answer to a ping, and no size that is not measured here."""
+LISTS_OF_PODMAN = LISTS - {("/version", ""), ("/containers/json", ""), ("/system/df", "")}
+LISTS_OF_PODMAN |= {("/libpod/containers/json", "")}
+"""A ping tells its version, its own list and its database what is asked of docker, and no size is not measured here."""
 
 
 def decisions(plan: Any) -> dict[tuple[str, str], Any]:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from dockersweep.engine.api.status_text import Ended
 from dockersweep.model.inventory import BuildCacheRecord, Container
 from dockersweep.model.quantities import Bytes
 
@@ -32,8 +33,8 @@ class ListedContainer(NamedTuple):
 
     container: Container
     """Without what only an inspect tells."""
-    status: str
-    """What the list says of its state, to be read by people: `status_text.read_ended`."""
+    ended: Ended | None
+    """How and when it ended, where the list tells it."""
 
 
 class ListedAt(NamedTuple):

@@ -8,6 +8,7 @@ import msgspec
 from dockersweep.engine.api import wire
 from dockersweep.engine.api.answers import DiskUsage, ListedContainer, UsagePart
 from dockersweep.engine.api.session import Session
+from dockersweep.engine.api.status_text import read_ended
 from dockersweep.engine.api.swarm import service_from_list
 from dockersweep.engine.api.translate import (
     container_from_list,
@@ -30,15 +31,17 @@ class Lists(Session):
         return tuple(listed.container for listed in self.listed_containers())
 
     def listed_containers(self) -> tuple[ListedContainer, ...]:
-        """Return the same, each with the status that the list has for it."""
+        """Return the same, each with how it ended."""
         listed = self._list("/containers/json", list[wire.WireContainer], params={"all": "1"})
-        return tuple(ListedContainer(container_from_list(one), one.status) for one in listed)
+        return tuple(ListedContainer(container_from_list(one), read_ended(one.status)) for one in listed)
 
-    def external_containers(self) -> tuple[ExternalContainer, ...]:
-        """Return the containers in Podman's storage that are not its own: those of builds, of CRI-O, of volumes."""
+    def podman_containers(self) -> tuple[tuple[wire.WirePodmanContainer, ...], tuple[ExternalContainer, ...]]:
+        """Return Podman's containers as its own list has them, and those in its storage that are not its own: of
+        builds, of CRI-O, of volumes."""
         params = {"all": "true", "external": "true"}
-        listed = self._list("/libpod/containers/json", list[wire.WireExternalContainer], params=params)
-        return tuple(external_from_list(container) for container in listed if container.state == "storage")
+        listed = self._list("/libpod/containers/json", list[wire.WirePodmanContainer], params=params)
+        external = tuple(external_from_list(one) for one in listed if one.state == "storage")
+        return tuple(one for one in listed if one.state != "storage"), external
 
     def run_root(self) -> str | None:
         """Return the folder of what Podman keeps until the next boot."""

@@ -70,6 +70,14 @@ class Quirks(Struct, frozen=True):
         return self.api >= API_WITH_MARKED_VOLUMES and not self.is_podman
 
     @property
+    def lists_network_mode(self) -> bool | None:
+        """Whether Podman's list for docker clients has the mode of a container's network; None where neither was tried.
+        Docker's has it."""
+        if not self.is_podman:
+            return True
+        return {(5, 8): False, (6, 1): True}.get(version_pair(self.version) or (0, 0))
+
+    @property
     def registry_source(self) -> RegistrySource:
         """What of an image tells whether a registry has it."""
         if self.is_podman:

@@ -9,13 +9,13 @@ from dockersweep.engine.api.wire import (
     WireCacheRecord,
     WireContainer,
     WireContainerDetails,
-    WireExternalContainer,
     WireHostConfig,
     WireImage,
     WireLogConfig,
     WireMount,
     WireNetwork,
     WireNetworkSettings,
+    WirePodmanContainer,
     WireRestartPolicy,
     WireVolume,
 )
@@ -141,7 +141,7 @@ def image_from_list(listed: WireImage, has_shared_size: bool, registry_source: R
     )
 
 
-def external_from_list(listed: WireExternalContainer) -> ExternalContainer:
+def external_from_list(listed: WirePodmanContainer) -> ExternalContainer:
     """Translate an entry of Podman's list of external containers."""
     name = _first_name(listed.names, listed.id)
     return ExternalContainer(
@@ -151,6 +151,11 @@ def external_from_list(listed: WireExternalContainer) -> ExternalContainer:
         tool=_tool(name, listed.command or []),
         created_at=parse_instant(listed.created),
     )
+
+
+def container_from_podman(listed: WirePodmanContainer) -> Container:
+    """Translate an entry of Podman's own list; it does not tell what the container holds."""
+    return container_from_list(WireContainer(listed.id, listed.state, listed.image_id, None, None))
 
 
 def _tool(name: str, command: list[str]) -> ExternalTool:

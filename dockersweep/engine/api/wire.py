@@ -4,7 +4,7 @@ A key that is missing is what the default here says; Go leaves out zeros and emp
 answer that does not hold.
 """
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 
 class WireMount(Struct, rename="pascal"):
@@ -57,7 +57,7 @@ class WireContainer(Struct, rename="pascal"):
     host_config: WireHostConfig | None = None
 
 
-class WireExternalContainer(Struct, rename="pascal"):
+class WirePodmanContainer(Struct, rename="pascal"):
     """An entry of GET /libpod/containers/json with external=true, Podman's own API: with the engine's containers come
     those that are only in its storage, in the state "storage"."""
 
@@ -68,6 +68,14 @@ class WireExternalContainer(Struct, rename="pascal"):
     names: list[str] | None = None
     command: list[str] | None = None
     created: str = ""
+    image: str = ""
+    labels: dict[str, str] | None = None
+    mounts: list[str] | UnsetType | None = UNSET
+    """Where something is mounted, and not what."""
+    networks: list[str] | UnsetType | None = UNSET
+    started_at: int = 0
+    exited_at: int = 0
+    exit_code: int = 0
 
 
 class WireStore(Struct, rename="camel"):

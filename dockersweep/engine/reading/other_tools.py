@@ -8,11 +8,12 @@ the storage, where these are on this machine.
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
 from dockersweep.engine.api.concurrent import GRACE_SECONDS, BackgroundCall
+from dockersweep.engine.api.wire import WirePodmanContainer
 from dockersweep.engine.disk.ownership import folder_of
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.errors import EngineError
@@ -33,23 +34,33 @@ class ExternalReads(Protocol):
 
     engine: Engine
 
-    def external_containers(self) -> External: ...
+    def podman_containers(self) -> tuple[tuple[WirePodmanContainer, ...], External]: ...
 
 
-def read_external(reads: ExternalReads, run_root: "RunRoot") -> tuple[External | None, tuple[ScanWarning, ...]]:
-    """Return what other tools hold in the engine's storage: None where the engine does not tell, with a warning.
+class PodmanLists(NamedTuple):
+    """What Podman tells beside what docker clients ask for; empty where the engine is no Podman."""
+
+    external: External | None = ()
+    """What other tools hold in its storage; None where it does not tell."""
+    own: tuple[WirePodmanContainer, ...] | None = None
+    """Its own containers; None where it does not tell."""
+    warnings: tuple[ScanWarning, ...] = ()
+
+
+def read_podman_lists(reads: ExternalReads, run_root: "RunRoot") -> PodmanLists:
+    """Return what Podman tells of its containers and of what other tools have in its storage.
 
     A proxy that lets through only the calls of docker clients answers with 403 or 404.
     """
     if reads.engine.flavour != "podman":
-        return (), ()
+        return PodmanLists()
     try:
-        containers = reads.external_containers()
+        own, external = reads.podman_containers()
         mounted, warnings = _mounted_images(reads.engine, run_root)
-        return (*containers, *mounted), warnings
+        return PodmanLists((*external, *mounted), own, warnings)
     except EngineError as error:
         text = f"not known, so images that builds or CRI-O use may be planned, and Podman then refuses them: {error}"
-        return None, (ScanWarning(about="containers of other tools", text=text),)
+        return PodmanLists(None, None, (ScanWarning(about="containers of other tools", text=text),))
 
 
 def _mounted_images(engine: Engine, run_root: "RunRoot") -> tuple[External, tuple[ScanWarning, ...]]:

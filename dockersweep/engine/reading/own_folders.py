@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from dockersweep.engine.api.answers import DiskUsage, ListedAt, ListedContainer
 from dockersweep.engine.api.concurrent import call_within
+from dockersweep.engine.api.wire import WirePodmanContainer
 from dockersweep.engine.disk.disks import NO_DISKS, DisksReading, read_disks
 from dockersweep.engine.disk.ownership import ListedObjects, folder_of
 from dockersweep.engine.disk.parts import UnreadableStorageError
@@ -15,7 +16,7 @@ from dockersweep.engine.disk.stores import Stores, find_stores
 from dockersweep.engine.disk.walk import MeasuredPlaces
 from dockersweep.engine.reading.engine_reads import EngineReads
 from dockersweep.errors import EngineError
-from dockersweep.model.inventory import Container, Engine
+from dockersweep.model.inventory import Container, Engine, Network
 from dockersweep.model.storage import Storage
 
 if TYPE_CHECKING:
@@ -75,6 +76,28 @@ def run_root_once(reads: EngineReads) -> "RunRoot":
             return reads.run_root()
 
     return read
+
+
+def podman_containers_in_time(
+    reads: EngineReads,
+    stores: StoresOrWhy,
+    listed: Collection[WirePodmanContainer],
+    networks: Collection[Network],
+    at: ListedAt,
+    seconds: float,
+) -> tuple[ListedContainer, ...] | None:
+    """Return the containers of Podman's own list with what they hold; None where that cannot be told from here."""
+    if isinstance(stores, str) or (tells_mode := reads.quirks.lists_network_mode) is None:
+        return None
+    # Docker has no such list.
+    from dockersweep.engine.reading.podman_containers import UncertainError, podman_containers
+
+    try:
+        return call_within(
+            seconds, lambda: podman_containers(stores, listed, networks, tells_mode, at.latest.timestamp())
+        )
+    except (UncertainError, OSError, TimeoutError):
+        return None
 
 
 def measured_in_time(

@@ -13,7 +13,6 @@ from msgspec import Struct, field
 from dockersweep.engine.api import wire
 from dockersweep.engine.api.answers import ListedAt, ListedContainer
 from dockersweep.engine.api.decoding import decode
-from dockersweep.engine.api.status_text import read_ended
 from dockersweep.engine.api.translate import container_from_details, with_mounted_images
 from dockersweep.engine.disk.container_records import ContainerRecord, read_docker_records
 from dockersweep.engine.disk.parts import UnreadableStorageError
@@ -70,7 +69,7 @@ def _agrees(listed: ListedContainer, told: Container, at: ListedAt) -> bool:
         container.created_at,
     ):
         return False
-    ended = read_ended(listed.status)
+    ended = listed.ended
     if ended is None:
         return container.state != "exited"
     if told.finished_at is None:
@@ -159,7 +158,7 @@ class _PodmanState(Struct, rename="camel"):
     restart_count: int = 0
 
 
-_PODMAN_STATES = {
+PODMAN_RECORD_STATES = {
     1: "configured", 2: "initialized", 3: "running", 4: "stopped", 5: "paused", 6: "exited", 7: "removing",
     8: "stopping",
 }  # fmt: skip
@@ -172,7 +171,7 @@ def _of_podman(record: ContainerRecord) -> wire.WireContainerDetails:
         id=config.id,
         name=config.name,
         state=wire.WireState(
-            _PODMAN_STATES.get(state.state, ""), state.exit_code, state.started_time, state.finished_time
+            PODMAN_RECORD_STATES.get(state.state, ""), state.exit_code, state.started_time, state.finished_time
         ),
         created=config.created_time,
         image=config.image,

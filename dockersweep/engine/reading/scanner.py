@@ -15,6 +15,8 @@ import msgspec
 from dockersweep.engine.api.answers import DiskUsage, ListedAt, ListedContainer, UsagePart
 from dockersweep.engine.api.concurrent import BackgroundCall, Progress
 from dockersweep.engine.api.swarm import SwarmRole
+from dockersweep.engine.api.translate import container_from_podman
+from dockersweep.engine.api.wire import WirePodmanContainer
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.containers import read_running, read_stopped
@@ -31,7 +33,7 @@ from dockersweep.engine.reading.disk_usage import (
     with_size,
 )
 from dockersweep.engine.reading.engine_reads import EngineReads
-from dockersweep.engine.reading.other_tools import External, read_external, with_sizes
+from dockersweep.engine.reading.other_tools import PodmanLists, read_podman_lists, with_sizes
 from dockersweep.engine.reading.own_container import own_container_id
 from dockersweep.engine.reading.own_folders import (
     StoresOrWhy,
@@ -39,6 +41,7 @@ from dockersweep.engine.reading.own_folders import (
     folder_with_leaks,
     is_beside,
     measured_in_time,
+    podman_containers_in_time,
     recorded_in_time,
     run_root_once,
     stores_in_time,
@@ -71,7 +74,8 @@ class _Lists(msgspec.Struct, frozen=True):
     images: tuple[Image, ...]
     volumes: tuple[Volume, ...]
     networks: tuple[Network, ...]
-    external: External | None
+    podman: PodmanLists
+    """Where it has Podman's own containers, `containers` are those, without what they hold."""
     services: BackgroundCall[tuple[Service, ...]] | None
 
     @property
@@ -100,6 +104,8 @@ def scan(
     run_root = run_root_once(reads)
     lists = _read_lists(reads, run_root, warnings)
     stores = stores_in_time(reads.engine, lists.objects, seconds)
+    if lists.podman.own is not None:
+        lists, stores = _with_what_they_hold(reads, stores, lists, lists.podman.own, seconds)
     if sizes and isinstance(stores, str):
         walks |= start_walks(reads, set(all_walks(quirks)) - walks.keys(), seconds)
     containers = _in_full(reads, stores, lists, for_report, seconds, warnings, progress)
@@ -140,7 +146,7 @@ def scan(
         on_no_known_disk=on_none,
         folder=folder,
         cache_limit=limit,
-        external=with_sizes(lists.external, stored.storage),
+        external=with_sizes(lists.podman.external, stored.storage),
         services=services,
     )
     return inventory, stored.remembered
@@ -165,17 +171,50 @@ def _measured(
 def _read_lists(reads: EngineReads, run_root: "RunRoot", warnings: list[ScanWarning]) -> _Lists:
     images_call, volumes_call = BackgroundCall(reads.images), BackgroundCall(reads.volumes)
     networks_call = BackgroundCall(reads.networks)
-    external_call = BackgroundCall(lambda: read_external(reads, run_root))
+    has_own_list = reads.quirks.is_podman and reads.quirks.lists_network_mode is not None and is_beside(reads.engine)
+    podman_call = None if has_own_list else BackgroundCall(lambda: read_podman_lists(reads, run_root))
     images, (volumes, plugin_warnings), networks = images_call.result(), volumes_call.result(), networks_call.result()
     # Containers and services come last: one that was created meanwhile still shows what it holds of the above.
     services_call = BackgroundCall(reads.services) if reads.swarm_role == "manager" else None
+    if podman_call is None:
+        containers, listed_at, podman = _list_by_podman(reads, run_root)
+    else:
+        containers, listed_at = _list_containers(reads)
+        podman = podman_call.result()._replace(own=None)
+    warnings += [ScanWarning(about="volumes", text=text) for text in plugin_warnings]
+    warnings += podman.warnings
+    return _Lists(containers, listed_at, images, volumes, networks, podman, services_call)
+
+
+def _list_by_podman(
+    reads: EngineReads, run_root: "RunRoot"
+) -> tuple[tuple[ListedContainer, ...], ListedAt, PodmanLists]:
+    """Return what Podman's own list has in place of the one for docker clients, unless a proxy refuses it."""
+    begun = datetime.now(UTC)
+    podman = read_podman_lists(reads, run_root)
+    at = ListedAt(begun, datetime.now(UTC))
+    if podman.own is None:
+        return (*_list_containers(reads), podman)
+    return tuple(ListedContainer(container_from_podman(one), None) for one in podman.own), at, podman
+
+
+def _list_containers(reads: EngineReads) -> tuple[tuple[ListedContainer, ...], ListedAt]:
     begun = datetime.now(UTC)
     containers = reads.listed_containers()
-    listed_at = ListedAt(begun, datetime.now(UTC))
-    external, external_warnings = external_call.result()
-    warnings += [ScanWarning(about="volumes", text=text) for text in plugin_warnings]
-    warnings += external_warnings
-    return _Lists(containers, listed_at, images, volumes, networks, external, services_call)
+    return containers, ListedAt(begun, datetime.now(UTC))
+
+
+def _with_what_they_hold(
+    reads: EngineReads, stores: StoresOrWhy, lists: _Lists, own: tuple[WirePodmanContainer, ...], seconds: float
+) -> tuple[_Lists, StoresOrWhy]:
+    """Return the lists with what the containers of Podman's own list hold. Where its database does not tell that, it is
+    asked for the list that does."""
+    containers = podman_containers_in_time(reads, stores, own, lists.networks, lists.listed_at, seconds)
+    listed_at = lists.listed_at
+    if containers is None:
+        containers, listed_at = _list_containers(reads)
+    lists = msgspec.structs.replace(lists, containers=containers, listed_at=listed_at)
+    return lists, stores if isinstance(stores, str) else msgspec.structs.replace(stores, listed=lists.objects)
 
 
 def _in_full(
