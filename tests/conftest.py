@@ -108,9 +108,10 @@ def _names(parametrize: pytest.Mark) -> list[str]:
     return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs an engine when asked to be quick, keep the tests of one engine in one process, and begin
-    with what takes longest, so that no process waits for another in the end."""
+    """Leave out what needs an engine when asked to be quick, tell which tests go together, and begin with
+    what takes longest, so that no process waits for another in the end."""
     left_out = _is_slow if config.getoption("--quick") else _is_more_than_enough
     if not config.getoption("--every-engine") or config.getoption("--quick"):
         config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
@@ -119,20 +120,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     sizes = Counter(groups.values())
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(
-        key=lambda item: (
-            *(not _needs_engine(item), not _is_property(item), -sizes[groups[item]]),
-            # One after the other, those that only look need an engine to be filled once.
-            "filled" not in _params(item),
-        )
-    )
+    items.sort(key=lambda item: (not _needs_engine(item), not _is_property(item), -sizes[groups[item]]))
 
 
 def _group(item: pytest.Item) -> str:
-    """Return whose tests run one by one, in one process: those that share an engine. What has an engine of its own or
-    tries many examples goes by itself, and the rest by files: pytest-xdist takes its time over each group."""
-    if any(name in _params(item) for name in _SHARED_ENGINES):
-        return str(_engine_of(item))
+    """Return whose tests run one by one, in one process.
+
+    Those that only look share what an engine is filled with. The others on a shared engine go by engine and file: an
+    engine starts in less than a second, and all that one of them has to do would be as long as the run. What has an
+    engine of its own or tries many examples goes by itself, and the rest by files: pytest-xdist takes its time over
+    each group.
+    """
+    if "filled" in _params(item):
+        return f"{_engine_of(item)} filled"
+    if "engine" in _params(item):
+        return f"{_engine_of(item)} {item.location[0]}"
     return item.nodeid if _needs_engine(item) or _is_property(item) else item.location[0]
 
 
