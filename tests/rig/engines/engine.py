@@ -230,9 +230,10 @@ class Engine:
     ) -> subprocess.CompletedProcess[str]:
         """Run the docker command line against it."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
+        words, program = launch.client(*args)
         done = subprocess.run(
-            ["docker", *args],
-            executable=FORKY_DOCKER.path / "usr/bin/docker",
+            words,
+            executable=program,
             env=self.environment() | dict(variables or {}),
             input=b"" if given is None else given,
             capture_output=True,

@@ -94,6 +94,17 @@ def client_environment(run: Path, url: str) -> dict[str, str]:
     }
 
 
+def client(*arguments: str) -> tuple[list[str], Path]:
+    """The command that does what docker does with these arguments, and the program of it.
+
+    A plugin is its own program: docker would first start all its plugins, to ask them what they are.
+    """
+    if arguments[:1] in (("buildx",), ("compose",)):
+        plugin = f"docker-{arguments[0]}"
+        return [plugin, *arguments[1:]], FORKY_DOCKER.path / PLUGINS / plugin
+    return ["docker", *arguments], FORKY_DOCKER.path / "usr/bin/docker"
+
+
 def run_root(run: Path) -> Path:
     """Where Podman notes what is mounted: in the run directory, to be seen from outside as on a real machine."""
     return run / "runroot"
