@@ -23,6 +23,7 @@ from tests.rig.fault_recording import Key, calls_of, key_of, no_answer_to_remova
 from tests.rig.faults import Fault
 from tests.rig.faulty_proxy import Proxy, Strike, faulty
 from tests.rig.preloaded import Preloaded, Timed
+from tests.rig.running import preloaded
 from tests.rig.traffic import strays
 
 _SLOW = re.compile(r"stall|drip|gone for good")
@@ -76,9 +77,9 @@ def grid_of(engine: Engine) -> Iterator[Grid]:
         for number in range(1 if engine.kind.api_version == "1.41" else _STATIONS):
             # Behind the recorder, which keeps what is never allowed.
             proxy = stack.enter_context(faulty(engine.recorder.path))
-            preloaded = stack.enter_context(Preloaded())
-            preloaded.warm("-H", proxy.url, "plan", "--no-ledger", "--format", "json")
-            stations.append(Station(proxy, preloaded, folder / str(number)))
+            process = preloaded(number)
+            process.warm("-H", proxy.url, "plan", "--no-ledger", "--format", "json")
+            stations.append(Station(proxy, process, folder / str(number)))
         yield Grid(engine, stations)
 
 

@@ -82,7 +82,7 @@ def rows_of(log: Path) -> list[Mapping[str, Any]]:
 def _run(words: Sequence[str], stdin: str, environment: Mapping[str, str]) -> tuple[int, Run]:
     if any(name.startswith(("PYTHON", "LC_", "LANG")) for name in environment):
         return _started(words, stdin, environment)
-    done = _preloaded().run(*words, stdin=stdin, environment=environment)
+    done = preloaded().run(*words, stdin=stdin, environment=environment)
     return done.pid, done
 
 
@@ -107,13 +107,16 @@ def _started(words: Sequence[str], stdin: str, environment: Mapping[str, str]) -
 
 
 @cache
-def _preloaded() -> "Preloaded":
-    """The process that runs dockersweep for all tests of this process; it ends with it."""
+def preloaded(number: int = 0) -> "Preloaded":
+    """The process that runs dockersweep, once at a time, for all tests of this process; it ends with it.
+
+    Each number has another, for runs at the same time.
+    """
     from tests.rig.preloaded import Preloaded
 
-    preloaded = Preloaded().__enter__()
-    atexit.register(preloaded.__exit__, None, None, None)
-    return preloaded
+    process = Preloaded().__enter__()
+    atexit.register(process.__exit__, None, None, None)
+    return process
 
 
 def _judge(recording: Recording, pid: int, verb: str | None, rows: list[Mapping[str, Any]] | None) -> None:
