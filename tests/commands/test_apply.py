@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.fake_containers import with_containers
 from tests.rig.fake_engine import fake_engine, reply
 from tests.rig.next_second import next_second
 from tests.rig.running import Run, dockersweep
 
+# What removes is what sweeps, which meets all engines elsewhere.
+ENOUGH = pytest.mark.enough_on(*NEWEST)
 ALL = ("--older-than", "0s", "--all-images", "--named-volumes")
 
 
@@ -31,6 +34,7 @@ def outcomes(run: Run) -> dict[tuple[str, str], tuple[str, str | None]]:
     return {(one["kind"], one["name"]): (one["status"], one["detail"]) for one in run.json()["outcomes"]}
 
 
+@ENOUGH
 def test_a_saved_plan_removes_what_it_shows_and_nothing_that_came_since(
     engine: Engine, litter: Litter, tmp_path: Path
 ) -> None:
@@ -53,6 +57,7 @@ def test_a_saved_plan_removes_what_it_shows_and_nothing_that_came_since(
     assert engine.docker("ps", "-a", "--format", "{{.Names}}").stdout.split() == ["later"]
 
 
+@ENOUGH
 def test_a_plan_can_be_applied_twice_and_from_standard_input(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     litter.volume("data", size=1000)
     save_plan(engine.url, tmp_path / "plan.json", *ALL, "--kind", "volume")
@@ -63,6 +68,7 @@ def test_a_plan_can_be_applied_twice_and_from_standard_input(engine: Engine, lit
     assert (second.status, outcomes(second)) == (0, {("volume", "data"): ("gone", "gone since, or never there")})
 
 
+@ENOUGH
 @pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
 def test_what_a_job_used_that_came_and_went_since_is_skipped(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     litter.base()
@@ -78,6 +84,7 @@ def test_what_a_job_used_that_came_and_went_since_is_skipped(engine: Engine, lit
     assert str(told["volume", "cache"][1]).endswith(" by nightly (removed)")
 
 
+@ENOUGH
 def test_what_is_used_since_and_what_is_protected_since_is_skipped(
     engine: Engine, litter: Litter, tmp_path: Path
 ) -> None:

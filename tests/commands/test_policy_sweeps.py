@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import EACH_STORE
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
 from tests.rig.running import dockersweep
+
+pytestmark = pytest.mark.enough_on(*EACH_STORE)
 
 TARGET = """
 version = 1

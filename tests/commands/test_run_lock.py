@@ -23,6 +23,7 @@ from dockersweep.commands.running.shared_lock import EngineSocket, open_shared_l
 from dockersweep.errors import RefusedError
 from dockersweep.model.inventory import Engine as EngineSeen
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.inventories import ENGINE
 from tests.rig.recorder import Request
@@ -331,6 +332,7 @@ def test_an_engine_without_a_socket_here_has_the_lock_beside_the_ledger(place: P
 
 
 @as_root
+@pytest.mark.enough_on(*NEWEST)
 def test_root_and_a_member_of_the_group_do_not_sweep_a_real_engine_at_once(
     engine: Engine, litter: Litter, open_folder: Path
 ) -> None:

@@ -17,7 +17,7 @@ from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.model.inventory import Inventory
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import BTRFS, KINDS, EngineKind, kind
+from tests.rig.engines.kinds import BTRFS, EACH_STORE, KINDS, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
 from tests.rig.own_folders import disks_of
@@ -87,6 +87,7 @@ def removed(document: Any) -> list[str]:
     return [one["kind"] for one in document["outcomes"] if one["status"] == "removed" and one["action"] == "remove"]
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 @pytest.mark.parametrize("one", KINDS, ids=str)
 def test_only_what_lies_on_the_disk_that_is_short_goes(one: EngineKind) -> None:
     with volumes_apart(one) as (engine, volumes):

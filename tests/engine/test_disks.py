@@ -18,7 +18,7 @@ from dockersweep.model.inventory import Inventory
 from tests.rig import own_folders
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import BTRFS, KINDS, EngineKind, kind
+from tests.rig.engines.kinds import BTRFS, EACH_STORE, KINDS, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 
@@ -111,6 +111,7 @@ def main_disk(engine: Engine) -> str:
     return Df.of(engine.data_root).target
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 @pytest.mark.parametrize("one", KINDS, ids=str)
 def test_volumes_on_a_disk_of_their_own(one: EngineKind) -> None:
     with Engine(one, disks=(SmallDisk("volumes", "ext4"),)) as engine:
@@ -128,6 +129,7 @@ def test_volumes_on_a_disk_of_their_own(one: EngineKind) -> None:
             assert engine.docker("volume", "ls", "-q").stdout.split() == ["lost+found"]
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 @pytest.mark.parametrize("one", [one for one in KINDS if one.flavour == "docker"], ids=str)
 def test_layers_on_a_disk_of_their_own(one: EngineKind) -> None:
     """Podman itself unmounts what is mounted at its folder of layers: findings/podman-layers-disk.sh."""
@@ -139,6 +141,7 @@ def test_layers_on_a_disk_of_their_own(one: EngineKind) -> None:
         assert (folder.on_disks[0].size_bytes or 0) > _VOLUME
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 @pytest.mark.parametrize("one", KINDS, ids=str)
 def test_all_on_one_disk_and_volumes_on_another(one: EngineKind) -> None:
     with Engine(one, disks=(SmallDisk("", "xfs", 320 * MB), SmallDisk("volumes"))) as engine:
@@ -200,6 +203,7 @@ def test_a_link_to_what_lies_in_the_folder_itself_counts_once() -> None:
         assert near(on_disk.size_bytes, du([str(engine.data_root)]))
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 @pytest.mark.parametrize("one", KINDS, ids=str)
 def test_what_one_volume_has_mounted_stays_a_name(one: EngineKind) -> None:
     """An fstab may have a disk for a single volume, and `device=` mounts one there while the volume is in use."""

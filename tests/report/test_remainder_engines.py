@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import EACH_STORE
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.swarm import swarm
 from tests.rig.running import dockersweep
@@ -25,6 +26,7 @@ def remainder(engine: Engine) -> tuple[int, dict[str, Any]]:
     return row["remainder_bytes"], {one["path"].removeprefix(root): one["size_bytes"] for one in row["remainder_parts"]}
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 def test_a_large_remainder_is_opened(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"data": 6 * MEGABYTE})
     litter.container("job", writes=5 * MEGABYTE)

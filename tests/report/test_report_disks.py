@@ -11,7 +11,7 @@ import pytest
 from tests.report.test_report_engines import MEGABYTE, du, report, size_of
 from tests.rig.engines.disks import SYSTEM_CONTAINERD, SmallDisk
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import KINDS, EngineKind, kind
+from tests.rig.engines.kinds import EACH_STORE, KINDS, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 
@@ -46,6 +46,7 @@ def check(told: Any, *folders: list[str]) -> None:
     assert [one["about"] for one in told["warnings"]] == []
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 @pytest.mark.parametrize("one", KINDS, ids=str)
 def test_volumes_that_fill_a_disk_of_their_own(one: EngineKind) -> None:
     with Engine(one, disks=(SmallDisk("volumes", size=32 * MB),)) as engine:

@@ -17,6 +17,7 @@ from dockersweep.ledger import Ledger
 from tests.commands.test_apply import save_plan
 from tests.commands.test_guard_rails import deletes, removable, sweep
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.fake_engine import fake_engine
 from tests.rig.running import dockersweep
@@ -154,6 +155,7 @@ def test_the_plan_of_a_sweep_is_for_the_engine_that_is_meant_too() -> None:
     assert run.status == 4
 
 
+@pytest.mark.enough_on(*NEWEST)
 def test_two_names_of_one_socket_are_one_engine(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     litter.volume("data")
     other = tmp_path / "other.sock"

@@ -93,6 +93,9 @@ OLDEST_AND_NEWEST = ("docker-20.10", "docker-28.5", "docker-28.5-containerd", "p
 NEWEST = ("docker-28.5-containerd", "podman-6.1")
 """The newest of each flavour: enough for what tries our side, or the tests' own."""
 
+EACH_STORE = ("docker-28.5", *NEWEST)
+"""The newest of each way to keep images: enough for what tells where something lies, and how much."""
+
 DEFAULT_KIND = "docker-28.5"
 """The kind to take where one will do."""
 
