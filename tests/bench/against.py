@@ -10,38 +10,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from dockersweep.model.inventory import Object
 from dockersweep.model.naming import id_of
 from dockersweep.words.documents import write_document
+from tests.bench.installed import HERE, checkout_of
 from tests.bench.measure import Runner, Sample, in_turn, write_row
 from tests.bench.planning import POLICY, objects
 from tests.bench.reporting import COUNT, FORMATS, full_inventory
 from tests.rig.inventories import inventory
 
-HERE = Path(__file__).resolve().parents[2]
 MANY = 100_000
 ROUNDS = 3
 MOST = {"report": 0.5, "explain": 0.5, "planning": 0.6}
 """How many times the processor time of the other commit each may take."""
-
-
-@contextmanager
-def _checkout(commit: str) -> Iterator[Path]:
-    """Another commit, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="dsw-against-") as folder:
-        path = Path(folder, "checkout")
-        subprocess.run(["git", "worktree", "add", "-q", "--detach", path, commit], cwd=HERE, check=True)
-        try:
-            yield path
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", path], cwd=HERE, check=True)
 
 
 def _words(folder: Path) -> Iterator[tuple[str, list[str | Path]]]:
@@ -87,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and print a table; return 1 where a bound is not met."""
     options = _parser().parse_args(arguments)
     is_met = True
-    with _checkout(options.commit) as other, tempfile.TemporaryDirectory(prefix="dsw-bench-") as temporary:
+    with checkout_of(options.commit) as other, tempfile.TemporaryDirectory(prefix="dsw-bench-") as temporary:
         folder = Path(temporary)
         before, now = _runner(other, folder), _runner(HERE, folder)
         jobs = {name: (_job(before, words), _job(now, words)) for name, words in _words(folder)}

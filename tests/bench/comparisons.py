@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench import custodian, layers
+from tests.bench.installed import Installed
 from tests.bench.measure import BenchError, Runner, Sample, in_turn, median, together
 from tests.bench.table import Row
 from tests.rig.engines.engine import Engine
@@ -17,29 +19,47 @@ from tests.rig.engines.litter import Litter
 
 _ALL = ("--older-than", "0s", "--all-images", "--named-volumes")
 _CUSTODIAN = ("--max-container-age", "0s", "--max-image-age", "0s", "--dangling-volumes", "--timeout", "300")
+_USAGE = "docker system df -v"
 _PRUNES = ("container prune -f", "image prune -af", "volume prune -af", "network prune -f")
 _START_ROUNDS = 20
-_SWEEP_ROUNDS = 2
+HEAPS = {"one-base": {"bases": 1, "middles": 0}, "ten-bases": {"bases": 10, "middles": 50}}
+"""On how many layers the images stand, by the names that `--heap` takes."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured, and how often."""
+
+    containers: int
+    images: int
+    volumes: int
+    heap: str
+    rounds: int
+    sweeps: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of what."""
+        return {"containers": self.containers, "images": self.images, "volumes": self.volumes}
 
 
 class Bench:
     """A full engine, and the means to run commands on it."""
 
-    def __init__(self, engine: Engine, containers: int, images: int, volumes: int, rounds: int) -> None:
-        """Fill when it is asked for, that much; run everything that many times."""
-        self.counts = {"containers": containers, "images": images, "volumes": volumes}
-        self.rounds = rounds
+    def __init__(self, engine: Engine, size: Size, dockersweep: Installed, before: Installed | None) -> None:
+        """Fill when it is asked for; `before` is another dockersweep, for its memory."""
+        self.counts, self.rounds, self.sweeps = size.counts, size.rounds, size.sweeps
+        self.dockersweep = dockersweep
+        self.before = before
+        self._heap = HEAPS[size.heap]
         self._engine = engine
         self._full = False
-        environment = {name: value for name, value in engine.environment().items() if not name.startswith("PYTHON")}
-        folder = str(engine.run_directory / "state")
-        environment |= {"DOCKERSWEEP_STATE_DIR": folder, "DOCKERSWEEP_LOCK_DIR": folder}
-        self._runner = Runner(environment, engine.run_directory)
+        self._runner = Runner(engine.environment(), engine.run_directory)
 
     def fill(self) -> None:
         """See to it that the engine is full."""
         if not self._full:
-            made = heap(Litter(self._engine), **self.counts)
+            made = heap(Litter(self._engine), **self.counts, **self._heap)
             self._full = True
             self.check(
                 {name: len(getattr(made, name)) for name in self.counts} == self.counts, "the engine was not filled"
@@ -50,7 +70,7 @@ class Bench:
         self._engine.wipe()
         fill(Litter(self._engine))
         self._full = False
-        return self._engine.run_directory / "state"
+        return self.dockersweep.state
 
     def check_empty(self, who: str) -> None:
         """See to it that nothing was left, by docker's own word."""
@@ -65,44 +85,82 @@ class Bench:
         if not holds:
             raise BenchError(problem)
 
-    def dockersweep(self, *words: str) -> Sample:
-        """Run the dockersweep of this checkout."""
-        return self._runner.run(Path(sys.executable).with_name("dockersweep"), *words)
-
     def docker(self, *words: str) -> Sample:
         """Run docker."""
         return self._runner.run(self._engine.run_directory / "bin" / "docker", *words)
 
-    def python(self, *words: str | Path, interpreter: str | Path = sys.executable) -> Sample:
+    def python(self, *words: str | Path, interpreter: str | Path) -> Sample:
         """Run an interpreter."""
         return self._runner.run(interpreter, *words)
 
 
 def compare_scan(bench: Bench) -> list[Row]:
     """A scan beside `docker system df -v`, which tells the same sizes."""
-    bench.fill()
 
-    def ours() -> Sample:
-        done = bench.dockersweep("scan", "--format", "json")
-        told = json.loads(done.output)
+    def told_all(output: str) -> None:
+        told = json.loads(output)
         bench.check(all(len(told[name]) >= count for name, count in bench.counts.items()), "scan missed something")
-        return done
 
-    def theirs() -> Sample:
-        done = bench.docker("system", "df", "-v")
-        bench.check(done.output.count("\n") > sum(bench.counts.values()), "docker system df -v missed something")
-        return done
-
-    scans, usages = in_turn(bench.rounds, ours, theirs)
-    beside = "docker system df -v"
-    return [
-        _wall("scan --format json", scans, beside, usages, aim=1.5),
-        Row("its processor time", median(scans, _processor), beside, median(usages, _processor)),
-        Row("its peak memory", max(sample.peak for sample in scans), aim=80_000_000, unit="MB"),
-    ]
+    return _beside_usage(bench, "scan --format json", told_all, aim=1.6)
 
 
 def compare_plan(bench: Bench) -> list[Row]:
+    """A plan of everything beside the same."""
+
+    def told_all(output: str) -> None:
+        going = len(json.loads(output)["removals"])
+        bench.check(going >= sum(bench.counts.values()), f"plan removes {going} only")
+
+    return _beside_usage(bench, f"plan --format json {' '.join(_ALL)}", told_all, aim=1.8)
+
+
+def compare_report(bench: Bench) -> list[Row]:
+    """A report beside the same."""
+
+    def told_all(output: str) -> None:
+        for label, name in (("Images", "images"), ("Writable layers", "containers"), ("Volumes", "volumes")):
+            told = re.search(rf"^{label} +(\d+) ", output, re.MULTILINE)
+            bench.check(told is not None and int(told[1]) >= bench.counts[name], f"report missed {name}")
+
+    return _beside_usage(bench, "report", told_all, aim=2.5)
+
+
+def _beside_usage(bench: Bench, words: str, check: Callable[[str], None], aim: float) -> list[Row]:
+    """Rows of a verb beside `docker system df -v`; what it writes is checked each time."""
+    bench.fill()
+
+    def run(dockersweep: Installed) -> Sample:
+        done = dockersweep(*words.split())
+        check(done.output)
+        return done
+
+    def usage() -> Sample:
+        done = bench.docker("system", "df", "-v")
+        bench.check(done.output.count("\n") > sum(bench.counts.values()), f"{_USAGE} missed something")
+        return done
+
+    before = [bench.before] if bench.before else []
+    jobs = [partial(run, one) for one in (bench.dockersweep, *before)]
+    usages, ours, *former = in_turn(bench.rounds, usage, *jobs)
+    return [
+        _wall(words, ours, _USAGE, usages, aim),
+        Row("its processor time", median(ours, _processor), _USAGE, median(usages, _processor)),
+        *_of_itself(ours, former),
+    ]
+
+
+def _of_itself(ours: list[Sample], former: list[list[Sample]]) -> list[Row]:
+    """Its peak memory, beside another dockersweep where that ran too; then also its processor time."""
+    peak = max(sample.peak for sample in ours)
+    if not former:
+        return [Row("its peak memory", peak, unit="MB")]
+    return [
+        Row("its processor time", median(ours, _processor), "before", median(former[0], _processor)),
+        Row("its peak memory", peak, "before", max(sample.peak for sample in former[0]), aim=0.9, unit="MB"),
+    ]
+
+
+def compare_custodian(bench: Bench) -> list[Row]:
     """A plan beside a dry run of docker-custodian, which does not see what its removals would set free."""
     bench.fill()
     interpreter = custodian.python()
@@ -127,9 +185,9 @@ def compare_plan(bench: Bench) -> list[Row]:
 def compare_sweep(bench: Bench) -> list[Row]:
     """A sweep beside the four prunes, on the same objects: the engine is filled again for each."""
 
-    def ours() -> Sample:
+    def run(dockersweep: Installed) -> Sample:
         bench.fill()
-        done = bench.dockersweep("sweep", "--yes", "--yes-first-time", *_ALL)
+        done = dockersweep("sweep", "--yes", "--yes-first-time", *_ALL)
         bench.check_empty("sweep")
         return done
 
@@ -139,11 +197,13 @@ def compare_sweep(bench: Bench) -> list[Row]:
         bench.check_empty("the four prunes")
         return done
 
-    # Two at the most and no warm-up: removing much takes long and varies little.
-    sweeps, prunes = in_turn(min(bench.rounds, _SWEEP_ROUNDS), ours, theirs, warm=False)
+    before = [bench.before] if bench.before else []
+    jobs = [partial(run, one) for one in (bench.dockersweep, *before)]
+    # Without a warm-up: removing much takes long and varies little.
+    prunes, sweeps, *former = in_turn(bench.sweeps, theirs, *jobs, warm=False)
     return [
-        _wall("sweep --yes, everything unused", sweeps, "the four docker prunes", prunes, aim=1.0),
-        Row("its peak memory", max(sample.peak for sample in sweeps), aim=80_000_000, unit="MB"),
+        _wall("sweep --yes, everything unused", sweeps, "the four docker prunes", prunes, aim=0.7),
+        *_of_itself(sweeps, former),
     ]
 
 
@@ -153,10 +213,10 @@ def compare_start(bench: Bench) -> list[Row]:
         _START_ROUNDS,
         lambda: bench.dockersweep("--help"),
         lambda: bench.dockersweep("--version"),
-        lambda: bench.python("-c", "pass"),
+        lambda: bench.python("-c", "pass", interpreter=bench.dockersweep.python),
     )
     return [
-        _wall(what, samples, "python3 -c pass", bare, aim=2.0)
+        _wall(what, samples, "python3 -c pass", bare, aim=1.6)
         for what, samples in (("--help", helps), ("--version", versions))
     ]
 
@@ -182,6 +242,8 @@ COMPARISONS: dict[str, Callable[[Bench], list[Row]]] = {
     "start": compare_start,
     "scan": compare_scan,
     "plan": compare_plan,
+    "report": compare_report,
+    "custodian": compare_custodian,
     "sweep": compare_sweep,
     "layers": compare_layers,
 }

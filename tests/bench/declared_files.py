@@ -1,10 +1,8 @@
-"""What it costs a run to read what compose files declare, in processor time: anew, and unchanged from what was kept.
-
-tests/bench/declared_files [COUNT ...]
-"""
+"""What it costs a run to read what compose files declare, in processor time: anew, and unchanged from what was kept."""
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -96,11 +94,21 @@ def _seconds(folder: Path, told: dict[str, bytes], count: int) -> tuple[float, d
 def main(arguments: Sequence[str]) -> int:
     """Print the table; return 1 where an aim is missed."""
     rows: list[Row] = []
-    for count in map(int, arguments) if arguments else COUNTS:
+    for count in _parser().parse_args(arguments).counts or COUNTS:
         with tempfile.TemporaryDirectory() as folder:
             rows += measure(Path(folder), count)
     sys.stdout.write(f"{markdown(rows)}\n")
     return int(any(row.met is False for row in rows))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/declared_files",
+        description="Read so many compose files, anew and as they were kept. Prints a Markdown table, and fails where "
+        "an aim is missed. Needs no engine.",
+    )
+    parser.add_argument("counts", metavar="COUNT", nargs="*", type=int, help=f"default: {' '.join(map(str, COUNTS))}")
+    return parser
 
 
 if __name__ == "__main__":

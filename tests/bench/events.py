@@ -1,12 +1,11 @@
 """What it costs a scan to read the events of an engine: the same scan with them and without, in turn.
 
-tests/bench/events [ENGINE ...]
-
 First with the one event that the reading before ended with, then with 256 new ones, which is all that Docker keeps.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import time
@@ -23,7 +22,7 @@ from dockersweep.engine.reading.uses import noticed_in
 from dockersweep.model.event_reading import EventPosition
 from tests.bench.table import Row, markdown
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import DEFAULT_KIND, kind
+from tests.rig.engines.kinds import kind, parser_with_engine
 from tests.rig.engines.litter import Litter
 
 ROUNDS = 101
@@ -71,12 +70,18 @@ def _rows(engine: Engine) -> list[Row]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the table; return 1 where an aim is missed."""
-    rows = []
-    for name in arguments or (DEFAULT_KIND,):
-        with Engine(kind(name)) as engine:
-            rows += _rows(engine)
+    with Engine(kind(_parser().parse_args(arguments).engine)) as engine:
+        rows = _rows(engine)
     sys.stdout.write(f"{markdown(rows)}\n")
     return int(any(row.met is False for row in rows))
+
+
+def _parser() -> argparse.ArgumentParser:
+    return parser_with_engine(
+        "tests/bench/events",
+        "Scan an engine with its events and without, in turn. Prints a Markdown table, and fails where an aim is "
+        "missed.",
+    )
 
 
 if __name__ == "__main__":

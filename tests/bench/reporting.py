@@ -1,13 +1,12 @@
 """How long `report` takes beyond the scan, in every format: on 10,000 objects it may be two seconds.
 
-    tests/bench/reporting [COUNT]
-
 The whole verb is run on a saved inventory of an engine whose disk was read, each format in a process of its own; that
 the inventory has to be read counts too.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -77,7 +76,7 @@ def _part(name: str, *needs: str, size: int = 4096) -> Part:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure each format and print a table; return 1 where a bound is not met."""
-    count = int(arguments[0]) if arguments else COUNT
+    count = _parser().parse_args(arguments).count
     is_met = True
     with tempfile.TemporaryDirectory(prefix="dsw-bench-") as folder:
         saved = Path(folder, "inventory.json")
@@ -92,6 +91,16 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(f"| {name} | {seconds:.2f} | {size / 1000:,.0f} kB |\n")
             is_met &= seconds <= MOST_SECONDS and (name != "html" or size <= MOST_HTML_BYTES)
     return 0 if is_met else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/reporting",
+        description="Report on a saved inventory of so many objects, in every format. Prints a Markdown table, and "
+        "fails where an aim is missed. Needs no engine.",
+    )
+    parser.add_argument("count", metavar="COUNT", nargs="?", type=int, default=COUNT, help="default: %(default)s")
+    return parser
 
 
 if __name__ == "__main__":

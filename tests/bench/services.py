@@ -1,10 +1,8 @@
-"""What it costs a scan to ask a manager for the services of its swarm: the same scan with them and without, in turn.
-
-tests/bench/services [COUNT ...]
-"""
+"""What it costs a scan to ask a manager for the services of its swarm: the same scan with them and without, in turn."""
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import time
@@ -48,18 +46,28 @@ def _seconds(client: Client, role: SwarmRole, count: int) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the table; return 1 where an aim is missed."""
-    rows = []
+    rows, counts = [], _parser().parse_args(arguments).counts or COUNTS
     with Engine(kind(DEFAULT_KIND)) as engine:
         Litter(engine).base()
         with swarm(engine):
             made = 0
-            for count in sorted(map(int, arguments)) or COUNTS:
+            for count in sorted(counts):
                 for number in range(made, count):
                     create_service(engine, f"service-{number}", BASE, volumes=(f"data-{number}",))
                 made = count
                 rows.append(measure(engine, count))
     sys.stdout.write(f"{markdown(rows)}\n")
     return int(any(row.met is False for row in rows))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/services",
+        description="Scan a manager of a swarm with so many services, with them and without in turn. Prints a Markdown "
+        "table, and fails where an aim is missed.",
+    )
+    parser.add_argument("counts", metavar="COUNT", nargs="*", type=int, help=f"default: {' '.join(map(str, COUNTS))}")
+    return parser
 
 
 if __name__ == "__main__":

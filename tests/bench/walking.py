@@ -1,13 +1,12 @@
 """How long a report takes that measures 100,000 folders of layers, beside `du -sx` of the same tree.
 
-    tests/bench/walking [FOLDERS]
-
 Warm, with all of it in the kernel's caches, and cold, with none of it; each time the first report of an engine, and
 the next one, which knows the layers from the ledger.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
@@ -95,7 +94,7 @@ def measure(engine: Engine) -> list[Row]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the table, with the load; return 1 where an aim is missed."""
-    count = int(arguments[0]) if arguments else FOLDERS
+    count = _parser().parse_args(arguments).folders
     with Engine(kind(DEFAULT_KIND)) as engine:
         _fill(engine, count)
         rows = measure(engine)
@@ -103,6 +102,16 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write(f"{count:,} folders of layers; load {load:.1f} on {os.cpu_count()} processors.\n\n")
     sys.stdout.write(f"{markdown(rows)}\n")
     return int(any(row.met is False for row in rows))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/walking",
+        description="Run reports of an engine that measure so many folders of layers, in turn with du -sx of the same "
+        "tree, warm and cold. Prints a Markdown table, and fails where an aim is missed.",
+    )
+    parser.add_argument("folders", metavar="FOLDERS", nargs="?", type=int, default=FOLDERS, help="default: %(default)s")
+    return parser
 
 
 if __name__ == "__main__":

@@ -20,18 +20,26 @@ from tests.rig.engines.scenarios import Scenario, Step
 @pytest.mark.engines
 def test_the_benchmark_measures_and_both_sides_do_the_job(checkout: Path) -> None:
     # Without docker-custodian, which would have to be installed first.
-    chosen = ["--only", "scan", "--only", "sweep", "--only", "start"]
-    size = ["--containers", "6", "--images", "10", "--volumes", "8", "--rounds", "1"]
+    chosen = [word for name in ("scan", "plan", "report", "sweep", "start") for word in ("--only", name)]
+    size = ["--containers", "6", "--images", "10", "--volumes", "8", "--rounds", "1", "--sweeps", "1", "--as-is"]
     done = subprocess.run(
         [checkout / "tests" / "bench" / "run", *size, *chosen], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Medians with 6 containers, 10 images, 8 volumes on docker-28.5.\n\n| what |")
+    assert done.stdout.startswith(
+        "Medians of 1 with 6 containers, 10 images (one-base), 8 volumes on docker-28.5; load "
+    )
     rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")][2:]
     assert rows == [
         "--help",
         "--version",
         "scan --format json",
+        "its processor time",
+        "its peak memory",
+        "plan --format json --older-than 0s --all-images --named-volumes",
+        "its processor time",
+        "its peak memory",
+        "report",
         "its processor time",
         "its peak memory",
         "sweep --yes, everything unused",

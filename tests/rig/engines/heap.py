@@ -150,15 +150,24 @@ class Heap:
     containers: tuple[str, ...]
     """Ids; none was ever started, each is of one of the images."""
     images: tuple[str, ...]
-    """Ids; every tenth is dangling. They share fifty layers, and differ in a label."""
+    """Ids; every tenth is dangling. They share layers, and differ in a label."""
     volumes: tuple[str, ...]
     """Names; every second is anonymous, and every fourth is mounted as long as there are containers."""
 
 
-def heap(litter: Litter, *, containers: int = 0, images: int = 0, volumes: int = 0) -> Heap:
-    """Make that many things as fast as the engine can; 1,000 containers take some five seconds."""
+def heap(
+    litter: Litter,
+    *,
+    containers: int = 0,
+    images: int = 0,
+    volumes: int = 0,
+    bases: int = _BASES,
+    middles: int = _MIDDLES,
+) -> Heap:
+    """Make that many things as fast as the engine can; 1,000 containers take some five seconds. The images stand on so
+    many bases in turn, and each, where there are any, on one of so many middles."""
     engine = litter.engine
-    made_images = list(_many_images(litter, images))
+    made_images = list(_many_images(litter, [_heap_image(number, bases, middles) for number in range(images)]))
     with ThreadPoolExecutor(_THREADS) as pool:
         made_volumes = list(pool.map(lambda number: _one_volume(engine, number), range(volumes)))
         mounted = made_volumes[::4]
@@ -174,20 +183,18 @@ def heap(litter: Litter, *, containers: int = 0, images: int = 0, volumes: int =
     return Heap(tuple(made), tuple(made_images), tuple(made_volumes))
 
 
-def _many_images(litter: Litter, count: int) -> Iterable[str]:
-    specs = [_heap_image(number) for number in range(count)]
-    for start in range(0, count, _LOAD_AT_ONCE):
+def _many_images(litter: Litter, specs: list[ImageSpec]) -> Iterable[str]:
+    for start in range(0, len(specs), _LOAD_AT_ONCE):
         yield from litter.images(specs[start : start + _LOAD_AT_ONCE])
 
 
-def _heap_image(number: int) -> ImageSpec:
+def _heap_image(number: int, bases: int, middles: int) -> ImageSpec:
     # New layers cost the engine far more than new images, as each is written through to the disk.
-    base, middle = number % _BASES, number % _MIDDLES
-    return ImageSpec(
-        () if number % 10 == 9 else (f"heap/app-{middle}:{number}",),
-        {f"heap-base-{base}": 100_000, f"heap-middle-{middle}": 10_000},
-        {"number": str(number)},
-    )
+    layers = {f"heap-base-{number % bases}": 100_000}
+    if middles:
+        layers[f"heap-middle-{number % middles}"] = 10_000
+    tags = () if number % 10 == 9 else (f"heap/app-{number % _MIDDLES}:{number}",)
+    return ImageSpec(tags, layers, {"number": str(number)})
 
 
 def _one_volume(engine: Engine, number: int) -> str:
