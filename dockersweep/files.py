@@ -17,7 +17,7 @@ import errno
 import os
 import select
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -159,25 +159,52 @@ class FolderInside:
 
     def read(self, file: str, largest_bytes: int) -> bytes:
         """Return what a plain file in it, or in a folder of it ("folder/file"), holds. Raises as `read_inside` does."""
-        path = f"{self.path}/{file}"
         folder, _, name = file.rpartition("/")
-        if "/" in folder:
-            return read_inside(path, largest_bytes)
+        (told,) = self.read_in(folder, (name,), largest_bytes)
+        if told is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.path}/{file}")
+        return told
+
+    def read_in(self, folder: str, names: Iterable[str], largest_bytes: int) -> list[bytes | None]:
+        """Return what plain files in a folder of it hold, or in itself where that is ""; None for each that is not
+        there. Raises as `read_inside` does for all else."""
+        path = f"{self.path}/{folder}" if folder else self.path
+        if not folder:
+            return [_read_at(self._descriptor, name, f"{path}/{name}", largest_bytes) for name in names]
         try:
-            here = os.open(folder, _TO_PASS, dir_fd=self._descriptor) if folder else os.dup(self._descriptor)
-            try:
-                descriptor = os.open(name, _TO_READ | os.O_NOFOLLOW, dir_fd=here)
-            finally:
-                os.close(here)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(error.errno, error.strerror, path) from None
+            # A link in place of a folder may be followed; what is no folder gets the same words there.
+            here = None if "/" in folder else os.open(folder, _TO_PASS, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return [None for _ in names]
         except OSError:
-            # A link in place of the folder may be followed; all else gets the same words there.
-            return read_inside(path, largest_bytes)
+            here = None
+        if here is None:
+            return [_read_if_there(f"{path}/{name}", largest_bytes) for name in names]
         try:
-            return _read_small(descriptor, path, largest_bytes)
+            return [_read_at(here, name, f"{path}/{name}", largest_bytes) for name in names]
         finally:
-            os.close(descriptor)
+            os.close(here)
+
+
+def _read_if_there(path: str, largest_bytes: int) -> bytes | None:
+    try:
+        return read_inside(path, largest_bytes)
+    except FileNotFoundError:
+        return None
+
+
+def _read_at(folder: int, name: str, path: str, largest_bytes: int) -> bytes | None:
+    """Return what a file in an open folder holds."""
+    try:
+        descriptor = os.open(name, _TO_READ | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _read_if_there(path, largest_bytes)
+    try:
+        return _read_small(descriptor, path, largest_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def _read_small(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:

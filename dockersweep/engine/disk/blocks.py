@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -113,10 +112,10 @@ def _volumes(volumes: tuple[Volume, ...], *, are_unseen: bool) -> Iterator[DiskP
         if volume.options:
             around = state_of(folder, follow_links=False)
             own = around.st_blocks * BLOCK_BYTES if around else 0
-            places: tuple[Path, ...] = (folder / "opts.json",)
+            places = (f"{folder}/opts.json",)
             yield DiskPart(id=f"{VOLUME}{volume.name}", places=places, known_disk_bytes=own, folder=folder)
         else:
-            yield DiskPart(id=f"{VOLUME}{volume.name}", places=(folder,), counted=folder / "_data")
+            yield DiskPart(id=f"{VOLUME}{volume.name}", places=(folder,), counted=f"{folder}/_data")
 
 
 class _Measuring:

@@ -30,6 +30,7 @@ def read_docker_records(root: Path, container_ids: Iterable[str]) -> dict[str, C
         for one in container_ids:
             # An id is the engine's word, and may be one that no file can have.
             with suppress(OSError, ValueError):
-                config = folder.read(f"{one}/config.v2.json", _LARGEST_BYTES)
-                records[one] = ContainerRecord(config, folder.read(f"{one}/hostconfig.json", _LARGEST_BYTES))
+                config, host = folder.read_in(one, ("config.v2.json", "hostconfig.json"), _LARGEST_BYTES)
+                if config is not None and host is not None:
+                    records[one] = ContainerRecord(config, host)
     return records

@@ -92,10 +92,11 @@ def _known(measured: Iterable[MeasuredPlaces], disks: list[list[StorePlace]]) ->
     tops = sorted(((f"{one.path}/", number) for number, disk in enumerate(disks) for one in disk), reverse=True)
     known: dict[str, int] = {}
     for part in measured:
-        if len({next((disk for top, disk in tops if place.startswith(top)), None) for place in part.places}) == 1:
+        places = [os.fspath(place) for place in part.places]
+        if len({next((disk for top, disk in tops if place.startswith(top)), None) for place in places}) == 1:
             # What was measured by itself may be of a part too.
-            for place in part.places:
-                known.setdefault(place, part.size_bytes if place == part.places[0] else 0)
+            for place in places:
+                known.setdefault(place, part.size_bytes if place == places[0] else 0)
     return known
 
 

@@ -68,9 +68,12 @@ class LayerFolders:
         self._folder = str(folder)
         self._links: dict[str, list[str]] = {}
         for link in _entries(f"{folder}/l"):
-            with contextlib.suppress(OSError, IndexError):
+            try:
                 # "../<name>/diff"
-                self._links.setdefault(os.readlink(link).split("/")[1], []).append(link)
+                name = os.readlink(link).split("/")[1]
+            except (OSError, IndexError):
+                continue
+            self._links.setdefault(name, []).append(link)
 
     def places(self, name: str) -> tuple[str, ...]:
         """Return what goes with the folder of that name, itself first."""
@@ -118,24 +121,19 @@ def _named(home: Path, names: Iterable[str], what: str) -> Iterator[_Told]:
     waiting = list(names)
     if not waiting:
         return
+    # What is written to has no size.
+    wanted = (what, "parent", "size") if what == "cache-id" else (what, "parent")
     with FolderInside(home) as files:
         for folder in waiting:
-            name = _text_in(files, f"{folder}/{what}")
+            told = files.read_in(folder, wanted, _LARGEST_NAME_BYTES)
+            name, parent, *sizes = [None if one is None else one.decode() for one in told]
             if name is None:
                 continue
             if not _DRIVER_NAME.fullmatch(name):
                 raise ValueError(f"{home}/{folder}/{what} names no folder")
-            size = _text_in(files, f"{folder}/size") if what == "cache-id" else None
+            size = sizes[0] if sizes else None
             known = int(size) if size and _SIZE.fullmatch(size) else None
-            yield _Told(folder, name, _layer(_text_in(files, f"{folder}/parent")), known)
-
-
-def _text_in(files: FolderInside, file: str) -> str | None:
-    """Return what a file says; None where it is not there."""
-    try:
-        return files.read(file, _LARGEST_NAME_BYTES).decode()
-    except FileNotFoundError:
-        return None
+            yield _Told(folder, name, _layer(parent), known)
 
 
 def _layer(chain: str | None) -> tuple[str, ...]:
@@ -281,7 +279,7 @@ def _blob(digest: str) -> str:
 def _contents(folder: Path, blobs: Iterable[str]) -> Iterator[DiskPart]:
     """BuildKit keeps blobs too: pulled layers, attestations, logs of builds."""
     for digest in blobs:
-        yield DiskPart(id=_blob(digest), places=(folder / "content" / "blobs" / digest.replace(":", "/"),))
+        yield DiskPart(id=_blob(digest), places=(f"{folder}/content/blobs/{digest.replace(':', '/')}",))
 
 
 def _names(fields: Bucket, *path: bytes) -> tuple[str, ...]:

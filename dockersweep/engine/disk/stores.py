@@ -10,7 +10,7 @@ from msgspec import Struct
 from dockersweep.engine.disk.mounts import Mount, as_text, mount_of, read_mounts
 from dockersweep.engine.disk.ownership import ListedObjects, own_folder
 from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.files import is_folder, is_there, what_is_wrong
+from dockersweep.files import AnyPath, is_folder, is_there, what_is_wrong
 from dockersweep.model.inventory import Engine, Kind, Volume
 
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
@@ -108,15 +108,15 @@ def _moved(root: Path, mounts: Mapping[str, Mount]) -> Iterator[Path]:
 
 def _of_volumes_elsewhere(root: Path, volumes: Iterable[Volume]) -> list[Path]:
     """Return the folders of volumes outside of the engine's own: Podman's may be (volume_path in containers.conf)."""
-    folders = {folder.parent for volume in volumes if (folder := volume_folder(volume)) is not None}
-    return sorted(one for one in folders if root not in one.parents and is_seen(one))
+    around = {os.path.dirname(folder) for volume in volumes if (folder := volume_folder(volume)) is not None}
+    return sorted(one for one in map(Path, around) if root not in one.parents and is_seen(one))
 
 
-def volume_folder(volume: Volume) -> Path | None:
+def volume_folder(volume: Volume) -> str | None:
     """Return the folder around the files of a local volume; None of others."""
     place = volume.mountpoint or ""
     is_usual = volume.driver == "local" and place.endswith(f"/{volume.name}/_data")
-    return Path(place.removesuffix("/_data")) if is_usual else None
+    return place.removesuffix("/_data") if is_usual else None
 
 
 def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path) -> Path | None:
@@ -150,14 +150,14 @@ def _are_unseen(volumes: Iterable[Volume]) -> bool:
     """Whether most local volumes lie where they cannot be found, as in a container that has the engine's folder without
     the disk that is mounted in it."""
     folders = [folder for volume in volumes if (folder := volume_folder(volume)) is not None]
-    if any(is_seen(folder / "metadata.db") for folder in {folder.parent for folder in folders}):
+    if any(is_seen(f"{around}/metadata.db") for around in set(map(os.path.dirname, folders))):
         # Docker's, so that what is missing was removed by hand.
         return False
     # What has just gone may be missing.
     return 2 * sum(not is_seen(folder) for folder in folders) > len(folders)
 
 
-def is_seen(path: Path) -> bool:
+def is_seen(path: AnyPath) -> bool:
     """Whether something has this path, and what it lies on answers."""
     try:
         return is_there(path)

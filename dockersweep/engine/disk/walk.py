@@ -44,7 +44,7 @@ class DiskBytes(Struct, frozen=True):
 class MeasuredPlaces(NamedTuple):
     """Files and folders, and what they take together: none has a link to anywhere else."""
 
-    places: tuple[str, ...]
+    places: tuple[AnyPath, ...]
     size_bytes: int
 
 
@@ -68,7 +68,7 @@ class Walker:
     def know(self, places: Sequence[AnyPath], size: DiskBytes) -> None:
         """Keep what places take, where they share nothing with others."""
         if size.low == size.high and size.is_whole and places:
-            self.measured.append(MeasuredPlaces(tuple(os.fspath(place) for place in places), size.low))
+            self.measured.append(MeasuredPlaces(tuple(places), size.low))
 
 
 def measure(
@@ -192,8 +192,10 @@ class _Walk:
     def through(self, places: Iterable[AnyPath]) -> DiskBytes:
         """Count all these places that are there, and return what they take."""
         for place in places:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            try:
                 self._add(os.fspath(place))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
         return self._told()
 
     def _add(self, place: str) -> None:
@@ -214,12 +216,15 @@ class _Walk:
             if folder in self._apart:
                 self._begin(folder)
             self._lengths.enter(folder, len(waiting))
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-                met = self._without_passed_over(folder, entries) if folder in self._around else entries
-                inside = self._folder(met, device, is_snapshot=device != top.st_dev)
-                waiting += inside
-                if folder in self._opened:
-                    self._apart.update(path for path, _ in inside)
+            try:
+                with os.scandir(folder) as entries:
+                    met = self._without_passed_over(folder, entries) if folder in self._around else entries
+                    inside = self._folder(met, device, is_snapshot=device != top.st_dev)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            waiting += inside
+            if folder in self._opened:
+                self._apart.update(path for path, _ in inside)
         self._begin(None)
         self._lengths.is_inside = False
 
