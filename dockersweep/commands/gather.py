@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -178,6 +178,7 @@ def survey_of(
 def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger", for_report: bool) -> Survey:
     from dockersweep.engine.api.concurrent import BackgroundCall
     from dockersweep.engine.reading.events import read_events
+    from dockersweep.engine.reading.own_folders import reading_ahead
     from dockersweep.engine.reading.scanner import scan
     from dockersweep.engine.reading.uses import noticed_in
 
@@ -185,9 +186,12 @@ def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger
     client.set_clock()
     known = ledger.layers(client.engine)
     position = ledger.event_position(client.engine)
-    events = BackgroundCall(lambda: read_events(client, position)) if ledger.is_used else None
-    with show_progress("reading containers", options.shows_progress) as progress:
-        inventory, layers = scan(client, options.reads_sizes, options.size_timeout_seconds, progress, known, for_report)
+    seconds = options.size_timeout_seconds
+    with ExitStack() as stack:
+        ahead = stack.enter_context(reading_ahead(client.engine, known, seconds)) if options.reads_sizes else None
+        events = BackgroundCall(lambda: read_events(client, position)) if ledger.is_used else None
+        progress = stack.enter_context(show_progress("reading containers", options.shows_progress))
+        inventory, layers = scan(client, options.reads_sizes, seconds, progress, known, for_report, ahead)
     survey = _at_its_moment(inventory)
     survey = survey.retold(with_projects(survey))
     if not options.uses_ledger:

@@ -2,42 +2,46 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.ownership import check_contents
-from dockersweep.engine.disk.parts import DiskPart, UnreadableStorageError
+from dockersweep.engine.disk.parts import VOLUME, DiskPart, UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores, is_seen, volume_folder
 from dockersweep.engine.disk.walk import BLOCK_BYTES, DiskBytes, MeasuredPlaces, TooLateError, Walker
 from dockersweep.files import state_of, what_is_wrong
 from dockersweep.model.inventory import Image, Volume
 from dockersweep.model.storage import Part, Storage
 
+if TYPE_CHECKING:
+    from dockersweep.engine.disk.ahead import ReadAhead
+
 CACHED = "layer:"
 """What the ids of parts begin with whose contents never change."""
-VOLUME = "volume:"
-"""What the ids of parts begin with that are volumes."""
 _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
 """What a folder that is damaged, or of a version that is not known, may lead to."""
 
 
-def read_storage_from_disk(stores: Stores, known: Mapping[str, Part], timeout_seconds: float) -> "DiskReading":
+def read_storage_from_disk(
+    stores: Stores, known: Mapping[str, Part], timeout_seconds: float, ahead: "ReadAhead | None" = None
+) -> "DiskReading":
     """Return the storage of an engine in disk blocks, and what else its folders tell.
 
-    `known` are layers from an earlier run by their ids, which are not measured again. What cannot be measured within
+    `known` are layers from an earlier run by their ids, which are not measured again, nor is what was measured in the
+    engine's folder while the objects were listed, `ahead`. What cannot be measured within
     `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the metadata are not
     readable, not understood, or by a closer look not of the engine that listed these objects.
     """
     deadline = time.monotonic() + timeout_seconds
     try:
-        disk_parts = _find(stores)
+        disk_parts = _find(stores, ahead)
         volumes = _volumes(stores.listed.volumes, are_unseen="volume" in stores.unseen)
         parts = {part.id: part for part in (*_elsewhere(stores.listed.images), *disk_parts, *volumes)}
-        measuring = _Measuring(stores, known, deadline)
+        measuring = _Measuring(stores, known, deadline, ahead)
         storage, unmeasured = measuring.storage(parts.values())
         return DiskReading(
             storage=storage,
@@ -74,10 +78,13 @@ def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
     return {part.id.removeprefix("image:"): part.in_registry for part in parts if part.in_registry is not None}
 
 
-def _find(stores: Stores) -> list[DiskPart]:
+def _find(stores: Stores, ahead: "ReadAhead | None") -> Collection[DiskPart]:
     folder, driver, is_certain = stores.root, stores.engine.image_store, stores.tells_its_engine
+    parts: Collection[DiskPart]
     # Each engine keeps its images in one way, and needs none of what reads the others.
-    if stores.engine.flavour == "podman":
+    if ahead is not None and _finds_all(ahead, stores):
+        parts = ahead.parts
+    elif stores.engine.flavour == "podman":
         from dockersweep.engine.disk import podman
 
         parts = podman.find_parts(folder, stores.images_in, driver)
@@ -94,6 +101,13 @@ def _find(stores: Stores) -> list[DiskPart]:
         parts = graphdriver.find_parts(folder, driver, stores.listed.containers)
     check_contents(folder, stores.listed, {part.id for part in parts}, is_certain)
     return parts
+
+
+def _finds_all(ahead: "ReadAhead", stores: Stores) -> bool:
+    """Whether what was found ahead is what would be found now: whose the layers of mounted images are only containers
+    tell."""
+    mounted = any(mount.type == "image" for container in stores.listed.containers for mount in container.mounts)
+    return stores.images_in == stores.root and not mounted and ahead.has_all()
 
 
 def _elsewhere(images: tuple[Image, ...]) -> Iterator[DiskPart]:
@@ -121,9 +135,11 @@ def _volumes(volumes: tuple[Volume, ...], *, are_unseen: bool) -> Iterator[DiskP
 class _Measuring:
     """Measures what was found, as long as there is time."""
 
-    def __init__(self, stores: Stores, known: Mapping[str, Part], deadline: float) -> None:
+    def __init__(self, stores: Stores, known: Mapping[str, Part], deadline: float, ahead: "ReadAhead | None") -> None:
         self._start = f"{stores.root}/"
         self._known = known
+        self._ahead = ahead.sizes if ahead else {}
+        self._measured_at = ahead.places() if ahead else {}
         self._walker = Walker(deadline, stores.mounts)
         self.written: dict[str, datetime] = {}
         """When anything in a volume last changed, by its name, as far as volumes were measured."""
@@ -178,10 +194,33 @@ class _Measuring:
         return measured
 
     def _measured(self, part: DiskPart) -> DiskBytes | None:
+        measured = self._walked(part)
+        if measured is None:
+            return None
+        if part.id.startswith(VOLUME) and measured.changed_at is not None:
+            self.written[part.id.removeprefix(VOLUME)] = datetime.fromtimestamp(int(measured.changed_at), UTC)
+        if measured.lengths is not None:
+            self.lengths[part.id] = measured.lengths
+        known = part.known_disk_bytes
+        if not known:
+            return measured
+        return DiskBytes(
+            measured.low + known,
+            measured.high + known,
+            measured.inodes + 1,
+            is_whole=measured.is_whole,
+        )
+
+    def _walked(self, part: DiskPart) -> DiskBytes | None:
+        """Return what the places of a part take; None where they were not measured."""
+        ahead = self._ahead.get(part.id)
+        if ahead is not None and self._measured_at.get(part.id) == part.places:
+            self._walker.know(part.places, ahead)
+            return ahead
         if part.places and time.monotonic() > self._walker.deadline:
             return None
         try:
-            measured = self._walker.measure(part.places, part.counted)
+            return self._walker.measure(part.places, part.counted)
         except PermissionError:
             if os.geteuid() != 0:
                 # Little would be known of the files of others; then the engine's own figures say more.
@@ -189,17 +228,6 @@ class _Measuring:
             return None
         except (TooLateError, OSError):
             return None
-        if part.id.startswith(VOLUME) and measured.changed_at is not None:
-            self.written[part.id.removeprefix(VOLUME)] = datetime.fromtimestamp(int(measured.changed_at), UTC)
-        if measured.lengths is not None:
-            self.lengths[part.id] = measured.lengths
-        known = part.known_disk_bytes
-        return DiskBytes(
-            measured.low + known,
-            measured.high + known,
-            measured.inodes + (known > 0),
-            is_whole=measured.is_whole,
-        )
 
     def _below(self, part: DiskPart) -> str | None:
         """Return where a part lies, as a path from the root if that is above it."""

@@ -134,7 +134,7 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[DiskPart]:
             with contextlib.suppress(FileNotFoundError):
                 if key in known:
                     size = _blocks(blob.stat(follow_symlinks=False))
-                    yield DiskPart(key, known_disk_bytes=size, folder=Path(blob.path))
+                    yield DiskPart(key, known_disk_bytes=size, folder=blob.path)
     home = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
     told = home / "metadata.db"
     # It is made for the first snapshot.
@@ -155,7 +155,7 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> DiskP
     kind = varint(bytes_of(entry, b"kind"))
     size = entry.get(b"size")
     if kind == _ACTIVE or not (kind == _VIEW or isinstance(size, bytes)):
-        return DiskPart(key, needs, (folder,))
+        return DiskPart(key, needs, (str(folder),))
     try:
         disk_bytes = _around(folder)
         if kind == _VIEW:
@@ -165,7 +165,7 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> DiskP
     if isinstance(size, bytes):
         # BuildKit makes a merged snapshot of links to files of others, which are not freed with it.
         disk_bytes += int(labels[_MERGE_BYTES]) if _MERGE_BYTES in labels else varint(size) >> 1
-    return DiskPart(key, needs, (), disk_bytes, folder=folder)
+    return DiskPart(key, needs, (), disk_bytes, folder=str(folder))
 
 
 def _around(folder: Path) -> int:
@@ -189,7 +189,7 @@ def _assemble(holds: _Holds, pieces: Mapping[str, DiskPart], containers: Mapping
         needs = tuple(sorted(one for one in held if one in pieces or one in holds))
         folder = containers.get(key.removeprefix("container:"))
         if needs or not key.startswith("lease:"):
-            found.append(DiskPart(key, needs, (folder,) if folder else ()))
+            found.append(DiskPart(key, needs, (str(folder),) if folder else ()))
     reached: dict[str, DiskPart] = {}
     waiting = list(found)
     while waiting:

@@ -43,6 +43,19 @@ class _Value(msgspec.Struct):
 _read_config = msgspec.json.Decoder(_ImageConfig).decode
 
 
+def found_in(root: Path, driver: str) -> tuple[str, ...]:
+    """Return the folders and files of which one changes whenever something comes or goes that `find_parts` finds, but
+    for the layers of mounted images."""
+    store, cache = f"{root}/image/{driver}", f"{root}/buildkit"
+    return (
+        f"{store}/layerdb/sha256",
+        f"{store}/layerdb/mounts",
+        f"{store}/imagedb/content/sha256",
+        f"{root}/{FOLDERS.get(driver, driver)}/l",
+        *(f"{cache}/{name}.db" for name in ("metadata_v2", "snapshots", "containerdmeta")),
+    )
+
+
 def find_parts(root: Path, driver: str, listed: Iterable[Container]) -> list[DiskPart]:
     """Return the parts of images, layers, containers and build-cache records below an engine's root. The containers
     that the engine lists tell whose the layers of mounted images are."""

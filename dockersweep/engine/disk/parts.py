@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from dockersweep.files import AnyPath
+VOLUME = "volume:"
+"""What the ids of parts begin with that are volumes."""
 
 
 class DiskPart(Struct, frozen=True):
@@ -10,15 +11,15 @@ class DiskPart(Struct, frozen=True):
 
     id: str
     needs: tuple[str, ...] = ()
-    places: tuple[AnyPath, ...] = ()
+    places: tuple[str, ...] = ()
     """The files and folders that go with it, the one with its contents first; they may have gone by now."""
     known_disk_bytes: int = 0
     """The blocks of what is not among the places, where the metadata tell them, so that it need not be walked."""
     never_changes: bool = False
     """Whether what was measured once holds for as long as the part is there."""
-    folder: AnyPath | None = None
+    folder: str | None = None
     """Where most of it lies, if that is not the first of the places."""
-    counted: AnyPath | None = None
+    counted: str | None = None
     """The folder in it whose files' lengths the engine adds up; None where the engine adds up something else."""
     length: int | None = None
     """What the engine has added up, where the metadata tell it."""

@@ -14,6 +14,7 @@ from dockersweep.files import read_inside
 Shape = TypeVar("Shape")
 _LARGEST_BYTES = 256_000_000
 """Of a list, which has some hundred bytes for each layer."""
+_LISTED = ("layers", "images", "containers")
 
 
 class _Named(msgspec.Struct):
@@ -42,6 +43,12 @@ class _MountPoint(msgspec.Struct):
     count: int = 0
 
 
+def found_in(root: Path) -> tuple[str, ...]:
+    """Return the folders and files of which one changes whenever something comes or goes that `find_parts` finds."""
+    lists = (f"{root}/overlay-{kind}/{kept}{kind}" for kind in _LISTED for kept in ("", "volatile-"))
+    return (f"{root}/overlay/l", *(f"{one}.json" for one in lists))
+
+
 def find_parts(root: Path, images_in: Path, driver: str) -> list[DiskPart]:
     """Return the parts of images, layers and containers below Podman's graph root, and below the folder in which its
     images are, which may be another."""
@@ -61,7 +68,7 @@ def _layers(root: Path, store: Path) -> Iterator[DiskPart]:
             yield DiskPart(
                 id=f"writable-layer:{layer.id}" if layer.id in writable else f"layer:{layer.id}",
                 needs=(f"layer:{layer.parent}",) if layer.parent else (),
-                places=(*own, root / "overlay-layers" / f"{layer.id}.tar-split.gz"),
+                places=(*own, f"{root}/overlay-layers/{layer.id}.tar-split.gz"),
                 never_changes=layer.id not in writable,
                 counted=f"{own[0]}/diff" if layer.id in writable else None,
             )
@@ -70,15 +77,15 @@ def _layers(root: Path, store: Path) -> Iterator[DiskPart]:
 def _images(folder: Path) -> Iterator[DiskPart]:
     for image in _read_list(folder, "images.json", list[_Image]):
         needs = tuple(f"layer:{layer_id}" for layer_id in (image.layer, *image.mapped_layers) if layer_id)
-        yield DiskPart(id=f"image:sha256:{image.id}", needs=needs, places=(folder / image.id,))
+        yield DiskPart(id=f"image:sha256:{image.id}", needs=needs, places=(f"{folder}/{image.id}",))
 
 
 def _containers(folder: Path) -> Iterator[DiskPart]:
     """A container's writable layer is a layer like others, and so keeps those of its image."""
     for container in _stored_containers(folder):
         needs = (f"writable-layer:{container.layer}",) if container.layer else ()
-        own = folder / container.id
-        yield DiskPart(id=f"container:{container.id}", needs=needs, places=(own,), counted=own / "userdata")
+        own = f"{folder}/{container.id}"
+        yield DiskPart(id=f"container:{container.id}", needs=needs, places=(own,), counted=f"{own}/userdata")
 
 
 def named_folders(root: Path, run_root: Path) -> set[Path]:

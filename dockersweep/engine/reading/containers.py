@@ -80,7 +80,7 @@ def _with_log(listed: Container, details: Container, logs: LogSizes) -> Containe
 
 def _log_sizes(details: Mapping[str, Container | EngineError | None], engine: Engine, seconds: float) -> LogSizes:
     """Return the sizes of logs by the ids of containers; none where the disk that they lie on does not answer."""
-    containers = [container for container in details.values() if isinstance(container, Container)]
+    containers = [one for one in details.values() if isinstance(one, Container) and not _never_ran(one)]
     try:
         return call_within(seconds, lambda: {container.id: _log_bytes(container, engine) for container in containers})
     except TimeoutError:
@@ -111,11 +111,14 @@ def _merged(listed: Container, details: Container | None, logs: LogSizes) -> Con
         return msgspec.structs.replace(listed, unread="it disappeared while it was being read")
     networks = tuple(sorted({*listed.networks, *details.networks}))
     mounts = details.mounts + tuple(mount for mount in listed.mounts if mount not in details.mounts)
-    never_ran = details.started_at is None and details.finished_at is None
     return msgspec.structs.replace(
         details,
         networks=networks,
         mounts=mounts,
         image_id=listed.image_id or details.image_id,
-        log_bytes=0 if never_ran else logs.get(details.id),
+        log_bytes=0 if _never_ran(details) else logs.get(details.id),
     )
+
+
+def _never_ran(details: Container) -> bool:
+    return details.started_at is None and details.finished_at is None

@@ -1,6 +1,7 @@
 """What is read of an engine's own folders, each within its time: a disk that is gone may let us wait for ever."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from dockersweep.model.inventory import Container, Engine, Network
 from dockersweep.model.storage import Storage
 
 if TYPE_CHECKING:
+    from dockersweep.engine.disk.ahead import Ahead
     from dockersweep.engine.disk.folder import FolderReading
     from dockersweep.engine.disk.leaks import LeakReading, RunRoot
 
@@ -44,6 +46,27 @@ def is_beside(engine: Engine) -> bool:
     except (UnreadableStorageError, OSError, TimeoutError):
         return False
     return True
+
+
+@contextmanager
+def reading_ahead(engine: Engine, known: Collection[str], seconds: float) -> Iterator["Ahead | None"]:
+    """Read an engine's folder in processes of their own, which end here at the latest; None where there is no such
+    folder on this machine, or too little in it, or it would not be safe. `known` are the ids of what an earlier scan
+    remembered.
+
+    It is to be called before any thread is begun.
+    """
+    if not is_beside(engine):
+        yield None
+        return
+    from dockersweep.engine.disk.ahead import Ahead, is_worth_it
+    from dockersweep.engine.disk.own_process import may_begin
+
+    ahead = None
+    with suppress(OSError, TimeoutError):
+        ahead = Ahead(engine, known, seconds) if may_begin() and call_within(0, lambda: is_worth_it(engine)) else None
+    with ahead or nullcontext():
+        yield ahead
 
 
 def recorded_in_time(

@@ -63,6 +63,7 @@ from dockersweep.model.inventory import (
 )
 
 if TYPE_CHECKING:
+    from dockersweep.engine.disk.ahead import Ahead
     from dockersweep.engine.disk.leaks import RunRoot
 
 
@@ -91,11 +92,13 @@ def scan(
     progress: Progress = lambda done, total: None,
     known: Remembered | None = None,
     for_report: bool = False,
+    ahead: "Ahead | None" = None,
 ) -> tuple[Inventory, Remembered]:
     """Return what the engine holds, and what of it never changes, to be given as `known` to the next scan.
 
     Raises EngineError when a list call fails. `sizes` walks the engine's disk, for so many `seconds`; `for_report` also
-    reads logs and restarts of running containers, the engine's folder, and the limit of its build cache.
+    reads logs and restarts of running containers, the engine's folder, and the limit of its build cache. `ahead` is
+    what reads the disk already, as `reading_ahead` begins it.
     """
     warnings: list[ScanWarning] = []
     quirks = reads.quirks
@@ -114,7 +117,7 @@ def scan(
     build_cache = read_build_cache(reads, cache_call, usage, warnings)
     images = tuple(with_shared_size(image, usage.shared_bytes) for image in lists.images)
     listed = ListedObjects(containers, images, lists.volumes, build_cache)
-    stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress)
+    stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress, ahead)
     if sizes and not isinstance(stores, str):
         usage = known_of(_measured(reads, run_root, stores, stored, walks.keys(), seconds, warnings), usage)
     disks, on_none = disks_in_time(stores, seconds)

@@ -3,22 +3,24 @@
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from dockersweep.engine.api.answers import ImageLayers
 from dockersweep.engine.api.concurrent import Progress, call_within
-from dockersweep.engine.disk.blocks import CACHED, read_storage_from_disk
+from dockersweep.engine.disk.blocks import CACHED, DiskReading, read_storage_from_disk
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.disk.walk import MeasuredPlaces
-from dockersweep.engine.reading.image_layers import LayerReads, memory_keys, read_layers, wanted_images
-from dockersweep.engine.reading.layer_parts import layer_parts
 from dockersweep.engine.reading.own_folders import StoresOrWhy
 from dockersweep.model.inventory import Image, ScanWarning
 from dockersweep.model.storage import Part, Storage
+
+if TYPE_CHECKING:
+    from dockersweep.engine.disk.ahead import Ahead
+    from dockersweep.engine.reading.image_layers import LayerReads
 
 Shape = TypeVar("Shape")
 Remembered = Mapping[str, bytes]
@@ -42,32 +44,38 @@ class StorageReading(msgspec.Struct, frozen=True):
 
 
 def read_storage(
-    reads: LayerReads,
+    reads: "LayerReads",
     stores: StoresOrWhy,
     listed: ListedObjects,
     known: Remembered,
     walk_seconds: float | None,
     progress: Progress,
+    ahead: "Ahead | None" = None,
 ) -> StorageReading:
     """Return the parts that the objects of an engine use.
 
     The engine's disk is read only where `walk_seconds` says for how long; `known` is what an earlier scan gave to be
-    remembered.
+    remembered, and `ahead` what reads the disk already.
     """
     if walk_seconds is None:
         return _in_lengths(reads, listed, known, "its disk was not to be walked", progress)
     if isinstance(stores, str):
         return _in_lengths(reads, listed, known, stores, progress)
     try:
-        return _in_blocks(stores, known, walk_seconds)
+        return _in_blocks(stores, known, walk_seconds, ahead)
     except UnreadableStorageError as error:
         return _in_lengths(reads, listed, known, str(error), progress)
 
 
-def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float) -> StorageReading:
+def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float, ahead: "Ahead | None") -> StorageReading:
     layers = _decoded(known, CACHED, Part)
+
+    def read() -> DiskReading:
+        told = None if ahead is None else ahead.told(walk_seconds)
+        return read_storage_from_disk(stores, layers, walk_seconds, told)
+
     try:
-        from_disk = call_within(walk_seconds, lambda: read_storage_from_disk(stores, layers, walk_seconds))
+        from_disk = call_within(walk_seconds, read)
     except TimeoutError:
         raise UnreadableStorageError(f"{stores.root} was not read within {walk_seconds:g} seconds") from None
     storage, unmeasured = from_disk.storage, from_disk.unmeasured
@@ -86,8 +94,12 @@ def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float) -> Storag
 
 
 def _in_lengths(
-    reads: LayerReads, listed: ListedObjects, known: Remembered, why: str, progress: Progress
+    reads: "LayerReads", listed: ListedObjects, known: Remembered, why: str, progress: Progress
 ) -> StorageReading:
+    # Beside the engine its disk tells it all.
+    from dockersweep.engine.reading.image_layers import memory_keys, read_layers, wanted_images
+    from dockersweep.engine.reading.layer_parts import layer_parts
+
     engine, images = reads.engine, listed.images
     keys = {image: f"image:{key}" for image, key in memory_keys(engine, images).items()}
     wanted = wanted_images(engine, images, listed.build_cache)
