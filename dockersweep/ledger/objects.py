@@ -74,7 +74,7 @@ def update_objects(
         (ref := ref_of(present)): _life(known.get(ref), _names(present), ref in used, now, scan, _has_tag(present))
         for present in objects_of(inventory)
     }
-    _keep_lives(database, engine, {ref: life for ref, life in lives.items() if known.get(ref) != life})
+    _keep_lives(database, engine, {ref: life for ref, life in lives.items() if life is not known.get(ref)})
     _unmark(database, engine, used)
     unread = {"build-cache"} if inventory.build_cache is None else set()
     _bury(database, engine, [ref for ref in known if ref not in lives and ref.kind not in unread])
@@ -157,11 +157,14 @@ def _count_scan(database: sqlite3.Connection, engine: int) -> int:
 
 
 def _life(known: _Life | None, names: str, is_used: bool, now: int, scan: int, has_tag: bool | None) -> _Life:
+    """Return how an object lives from now on: `known` itself where that is as before."""
     if known is None:
         return _Life(names, now, None if is_used else now, has_tag, None if is_used else scan)
     if known.names is not None and known.names != names:
         # An image that lost its tag to a newer one is still asked for by it.
         names = "\n".join(list(dict.fromkeys(f"{names}\n{known.names}".split("\n")))[:MOST_NAMES])
+    if (known.names, known.has_tag, known.first_seen_unused is None) == (names, has_tag, is_used):
+        return known
     if is_used:
         return _Life(names, known.first_seen, None, has_tag, None)
     if known.first_seen_unused is None:

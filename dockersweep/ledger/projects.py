@@ -8,20 +8,9 @@ from msgspec.structs import replace
 
 from dockersweep.ledger.rows import instant, seconds, storable
 from dockersweep.model.changed_objects import with_objects
-from dockersweep.model.inventory import (
-    BuildCacheRecord,
-    Container,
-    Image,
-    Inventory,
-    Network,
-    Object,
-    ObjectRef,
-    Volume,
-)
+from dockersweep.model.inventory import Container, Image, Inventory, Network, Object, ObjectRef, Volume
 from dockersweep.model.last_use import KnownProject, LastProject, PastUse
-from dockersweep.model.naming import objects_of, ref_of
-
-Used = Image | Volume | Network
+from dockersweep.model.naming import ref_of
 
 
 def update_projects(database: sqlite3.Connection, engine: int, inventory: Inventory) -> Inventory:
@@ -83,10 +72,17 @@ def _noticed(known: Mapping[str, LastProject], uses: Sequence[PastUse]) -> Itera
             return
 
 
-def _used(inventory: Inventory) -> Iterator[Used]:
-    for item in objects_of(inventory):
-        if isinstance(item, Image | Volume | Network):
-            yield item
+def _used(inventory: Inventory) -> Iterator[Image | Volume | Network]:
+    """Yield what a project may have used; the kinds one by one, as there may be a million of one."""
+    yield from inventory.images
+    yield from inventory.volumes
+    yield from inventory.networks
+
+
+def _all(inventory: Inventory) -> Iterator[Container | Image | Volume | Network]:
+    """Yield what may be of a project."""
+    yield from inventory.containers
+    yield from _used(inventory)
 
 
 def _last_projects(database: sqlite3.Connection, engine: int) -> dict[ObjectRef, tuple[LastProject, ...]]:
@@ -148,8 +144,8 @@ def _keep_projects(database: sqlite3.Connection, engine: int, projects: Sequence
 def _keep_noticed_projects(database: sqlite3.Connection, engine: int, inventory: Inventory) -> None:
     """Write down when containers of projects were last heard of. One that no scan saw may be of `compose run`."""
     heard: dict[str, int] = {}
-    for item in objects_of(inventory):
-        for use in () if isinstance(item, BuildCacheRecord) else item.uses:
+    for item in _all(inventory):
+        for use in item.uses:
             if use.project is not None:
                 heard[use.project] = max(heard.get(use.project, 0), seconds(use.at))
     database.executemany(
@@ -161,15 +157,14 @@ def _keep_noticed_projects(database: sqlite3.Connection, engine: int, inventory:
 
 def _named(inventory: Inventory) -> Iterator[str]:
     """Yield the projects that objects name: their own, and those that used them."""
-    for item in objects_of(inventory):
-        if isinstance(item, BuildCacheRecord):
-            continue
+    for item in _all(inventory):
         if item.project is not None:
             yield item.project
-        if isinstance(item, Container | Image) and item.maybe_project is not None:
-            yield item.maybe_project
-        if not isinstance(item, Container):
-            yield from (one.project for one in item.last_projects)
+    for used in _used(inventory):
+        for one in used.last_projects:
+            yield one.project
+    yield from (one.maybe_project for one in inventory.containers if one.maybe_project is not None)
+    yield from (one.maybe_project for one in inventory.images if one.maybe_project is not None)
 
 
 def _forget_projects(database: sqlite3.Connection, engine: int, named: Collection[str]) -> None:
