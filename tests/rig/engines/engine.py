@@ -47,12 +47,14 @@ class Engine:
         beside: Engine | None = None,
         disks: tuple[SmallDisk, ...] = (),
         system_containerd: bool = False,
+        without_packages: bool = False,
     ) -> None:
         """Name an engine, with further options for its command line; nothing runs yet.
 
         It has a network of its own, or that of a running engine which it is to talk to; a containerd of its own, or
         one that is a service beside it, with what a containerd.toml in the run directory adds to its settings from the
-        next start on; and some of its folders on disks of their own, see disks.py.
+        next start on; and some of its folders on disks of their own, see disks.py. Without packages nothing tells it of
+        which its programs are, which takes Podman nearly as long to find out as all else of a plan.
         """
         self.kind = kind
         self.options = options
@@ -61,6 +63,7 @@ class Engine:
         self._is_spoiled = False
         self._disks = disks
         self._system_containerd = system_containerd
+        self._without_packages = without_packages
         self._mounted: Mounted | None = None
         self._run: rundir.RunDirectory | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -253,7 +256,12 @@ class Engine:
         containerd = ("--containerd", launch.SYSTEM_CONTAINERD_SOCKET) if self._system_containerd else ()
         options = (*containerd, *self.options)
         engine = launch.command(self.kind, run.path, self.socket, self.data_root, options, network_of)
-        environment = launch.environment(self.kind, run.path, system_containerd=self._system_containerd)
+        environment = launch.environment(
+            self.kind,
+            run.path,
+            system_containerd=self._system_containerd,
+            without_packages=self._without_packages,
+        )
         return keeper.start(run, engine, environment)
 
     def _unmount(self) -> None:

@@ -61,11 +61,15 @@ def command(
     return [*tied, *join, *apart, "--cgroup", *inside, *_podman(run, socket, data, options)]
 
 
-def environment(kind: EngineKind, run: Path, *, system_containerd: bool = False) -> dict[str, str]:
+def environment(
+    kind: EngineKind, run: Path, *, system_containerd: bool = False, without_packages: bool = False
+) -> dict[str, str]:
     """The environment of the engine itself: nothing of ours."""
     clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
     if kind.flavour == "podman":
         clean |= {"OWN_CGROUP": "1", "CONTAINERS_CONF": str(run / "containers.conf")}
+    if without_packages:
+        clean |= {"WITHOUT_PACKAGES": "1"}
     if system_containerd:
         clean |= {"SYSTEM_CONTAINERD": SYSTEM_CONTAINERD}
     return clean

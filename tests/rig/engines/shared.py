@@ -39,7 +39,7 @@ class Engines:
         if wanted in self._started:
             self._started[wanted].wipe()
         else:
-            self._started[wanted] = Engine(wanted).start()
+            self._started[wanted] = Engine(wanted, without_packages=True).start()
         return self._started[wanted]
 
     def forbidden(self) -> list[str]:
