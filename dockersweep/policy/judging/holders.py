@@ -6,6 +6,7 @@ Engines lose count at times (moby#41686, moby#38883), so every reference is coun
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from itertools import chain
 from posixpath import normpath
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import KINDS, STOPPED_STATES, Container, Kind, Mount, Network, ObjectRef, Volume
-from dockersweep.model.listed import Listing
+from dockersweep.model.listed import Listed, Listing
 from dockersweep.model.naming import image_name, short_id
 from dockersweep.model.reason import HeldBy, Reason
 from dockersweep.policy.judging.ages import Since, container_since, stopped_since
@@ -23,17 +24,24 @@ from dockersweep.policy.names.image_names import ImageNames
 class Holder(Struct, frozen=True, gc=False):
     """One object that holds another."""
 
-    by: ObjectRef
     place: int
     """That of the holder among its kind."""
     about: HeldBy
-    """What it does with what it holds, and its state."""
-    reason: Reason
-    """Why what it holds stays as long as it does."""
+    """Which object that is, what it does with what it holds, and its state."""
     until: datetime | None = None
     """When a stopped container last used what it holds; None for other holders and where it is not known."""
     of_project: bool = False
     """Whether it is a container of a compose project."""
+
+    @property
+    def by(self) -> ObjectRef:
+        """The holder."""
+        return ObjectRef(kind=self.about.kind, id=self.about.id)
+
+    @property
+    def reason(self) -> Reason:
+        """Why what it holds stays as long as it does."""
+        return Reason(code="in-use", rule="hard protection", about=self.about)
 
 
 class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
@@ -54,16 +62,16 @@ class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
         places = {kind: self._listing.of_kind(kind).places for kind in KINDS}
         several: dict[tuple[Kind, int], list[Holder]] = {}
         not_listed: defaultdict[ObjectRef, list[Holder]] = defaultdict(list)
-        for kind, own, hold in held:
-            if kind == hold.by.kind:
+        for kind, own, alone in held:
+            if kind == alone[0].about.kind:
                 self.own_kinds.add(kind)
             place, of_kind = places[kind].get(own), self._by_place[kind]
             if place is None:
-                not_listed[ObjectRef(kind=kind, id=own)].append(hold)
+                not_listed[ObjectRef(kind=kind, id=own)] += alone
             elif not of_kind[place]:
-                of_kind[place] = (hold,)
+                of_kind[place] = alone
             else:
-                several.setdefault((kind, place), [*of_kind[place]]).append(hold)
+                several.setdefault((kind, place), [*of_kind[place]]).extend(alone)
         for (kind, place), holders in several.items():
             self._by_place[kind][place] = _each_once(holders)
         self._not_listed.update((ref, _each_once(holders)) for ref, holders in not_listed.items())
@@ -93,8 +101,8 @@ class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
         return sum(1 for _ in self)
 
 
-_Held = tuple[Kind, str, Holder]
-"""The kind and the id of an object, and what holds it."""
+_Held = tuple[Kind, str, tuple[Holder]]
+"""The kind and the id of an object, and what holds it: alone, as most are held by one only, which may hold many."""
 
 
 def find_holders(listing: Listing, now: datetime) -> Holders:
@@ -104,38 +112,57 @@ def find_holders(listing: Listing, now: datetime) -> Holders:
 
 def _each_once(holders: Sequence[Holder]) -> tuple[Holder, ...]:
     """A thousand containers may hold one network, and each may be told twice."""
-    are_several = len({hold.by.id for hold in holders}) == len(holders)
+    are_several = len({hold.about.id for hold in holders}) == len(holders)
     return tuple(holders if are_several else dict.fromkeys(holders))
 
 
 def _held_by_containers(listing: Listing, now: datetime) -> Iterator[_Held]:
     inventory = listing.inventory
-    images = ImageNames(inventory.images)
-    networks = {network.id: [network.id] for network in inventory.networks}
-    for network in inventory.networks:
-        if network.name != network.id:
-            networks.setdefault(network.name, []).append(network.id)
+    names = ImageNames(inventory.images)
+    images, networks = listing.of_kind("image").places, _NetworkNames(listing.of_kind("network"))
     mountpoints = {volume.mountpoint: volume for volume in inventory.volumes if volume.mountpoint}
     for place, container in enumerate(listing.of_kind("container").items):
-        hold = _of_container(place, container, now)
-        for image_id in images.held_by(container):
-            yield "image", image_id, hold
+        alone = (_of_container(place, container, now),)
+        if container.image_id in images:
+            yield "image", container.image_id, alone
+        else:
+            yield from (("image", image_id, alone) for image_id in names.held_by(container))
         for mount in container.mounts:
             if mount.volume:
-                yield "volume", mount.volume, hold
+                yield "volume", mount.volume, alone
             elif mount.type == "image":
-                yield from (("image", image_id, how) for image_id, how in _mounted(mount, container, images, hold))
+                yield from (("image", image_id, how) for image_id, how in _mounted(mount, container, names, alone))
             else:
-                yield from (("volume", name, hold) for name in volumes_mounted((mount,), mountpoints))
+                yield from (("volume", name, alone) for name in volumes_mounted((mount,), mountpoints))
         for named in container.networks:
-            for network_id in networks.get(named, ()):
-                yield "network", network_id, hold
+            yield from (("network", network_id, alone) for network_id in networks.named(named))
+
+
+class _NetworkNames:
+    """Finds the networks that a container names, by their ids or their names."""
+
+    def __init__(self, listed: Listed) -> None:
+        self._ids = listed.places
+        self._networks: Sequence[Network] = listed.items
+
+    def named(self, name: str) -> Sequence[str]:
+        """Return the ids of those that are called so."""
+        by_name = self._by_name.get(name, ())
+        return (name, *by_name) if name in self._ids else by_name
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for network in self._networks:
+            if network.name != network.id:
+                found[network.name] = (*found.get(network.name, ()), network.id)
+        return found
 
 
 def _of_container(place: int, container: Container, now: datetime) -> Holder:
     since = container_since(container)
     until = None if since is None else since.instant
-    return _holder(place, _uses(container, since, now), until, container.project is not None)
+    return Holder(place, _uses(container, since, now), until, container.project is not None)
 
 
 def _uses(container: Container, since: Since | None, now: datetime) -> HeldBy:
@@ -149,30 +176,25 @@ def _uses(container: Container, since: Since | None, now: datetime) -> HeldBy:
     )
 
 
-def _holder(place: int, about: HeldBy, until: datetime | None = None, of_project: bool = False) -> Holder:
-    reason = Reason(code="in-use", rule="hard protection", about=about)
-    return Holder(ObjectRef(kind=about.kind, id=about.id), place, about, reason, until, of_project)
-
-
 def _held_by_own_kind(listing: Listing, now: datetime) -> Iterator[_Held]:
     if any(container.shares_with for container in listing.inventory.containers):
         yield from _joined(listing.of_kind("container").items, now)
     for place, image in enumerate(listing.of_kind("image").items):
         if image.parent_id:
             about = HeldBy(relation="parent", kind="image", id=image.id, name=image_name(image))
-            yield "image", image.parent_id, _holder(place, about)
+            yield "image", image.parent_id, (Holder(place, about),)
     networks: Sequence[Network] = listing.of_kind("network").items
     lenders = {network.name: network.id for network in networks}
     for place, network in enumerate(networks):
         if network.config_from in lenders:
             about = HeldBy(relation="lends-configuration", kind="network", id=network.id, name=network.name)
-            yield "network", lenders[network.config_from], _holder(place, about)
+            yield "network", lenders[network.config_from], (Holder(place, about),)
     for place, record in enumerate(listing.of_kind("build-cache").items):
         if record.parents:
             about = HeldBy(relation="parent", kind="build-cache", id=record.id, name=short_id(record.id))
-            hold = _holder(place, about)
+            alone = (Holder(place, about),)
             for parent in record.parents:
-                yield "build-cache", parent, hold
+                yield "build-cache", parent, alone
 
 
 def _joined(containers: Sequence[Container], now: datetime) -> Iterator[_Held]:
@@ -182,10 +204,12 @@ def _joined(containers: Sequence[Container], now: datetime) -> Iterator[_Held]:
         for named in container.shares_with:
             if named in donors:
                 about = replace(_uses(container, container_since(container), now), relation="joins-namespaces")
-                yield "container", donors[named], _holder(place, about)
+                yield "container", donors[named], (Holder(place, about),)
 
 
-def _mounted(mount: Mount, container: Container, images: ImageNames, hold: Holder) -> Iterator[tuple[str, Holder]]:
+def _mounted(
+    mount: Mount, container: Container, images: ImageNames, alone: tuple[Holder]
+) -> Iterator[tuple[str, tuple[Holder]]]:
     """Yield the ids of the images that it mounts, or may mount, and how: no engine refuses to remove them.
 
     An engine tells only the name by which an image was mounted. The tag may have moved since, and then any image
@@ -193,7 +217,7 @@ def _mounted(mount: Mount, container: Container, images: ImageNames, hold: Holde
     """
     certain, possible = images.meant_by(mount.source or "")
     for image_id in certain:
-        yield image_id, hold
+        yield image_id, alone
     about = HeldBy(
         relation="may-mount",
         kind="container",
@@ -201,7 +225,7 @@ def _mounted(mount: Mount, container: Container, images: ImageNames, hold: Holde
         name=container.name,
         mounted_as=mount.source or "",
     )
-    perhaps = _holder(hold.place, about, hold.until)
+    perhaps = (Holder(alone[0].place, about, alone[0].until),)
     for image_id in possible:
         yield image_id, perhaps
 

@@ -196,7 +196,7 @@ class Judge:
         if not going:
             return Case(item, kind, own, place, staying, going, by_builds, since_of(item, by_builds))
         used_until = tuple([hold.until for hold in going if hold.until is not None])
-        is_known = len(used_until) == len(going) or all(hold.until or hold.by.kind != "container" for hold in going)
+        is_known = len(used_until) == len(going) or all(hold.until or hold.about.kind != "container" for hold in going)
         if kind != "container" and not is_known:
             # Its last use is not known, and may have been a moment ago.
             return Case(item, kind, own, place, staying, going, None, None)
@@ -207,11 +207,11 @@ class Judge:
         """Return those that stay and those that go, as far as is decided."""
         gone = self._going
         if len(holders) == 1:
-            return ((), holders) if gone[holders[0].by.kind][holders[0].place] else (holders, ())
-        staying = tuple([hold for hold in holders if not gone[hold.by.kind][hold.place]])
+            return ((), holders) if gone[holders[0].about.kind][holders[0].place] else (holders, ())
+        staying = tuple([hold for hold in holders if not gone[hold.about.kind][hold.place]])
         if not staying or len(staying) == len(holders):
             return (staying, ()) if staying else ((), holders)
-        return staying, tuple([hold for hold in holders if gone[hold.by.kind][hold.place]])
+        return staying, tuple([hold for hold in holders if gone[hold.about.kind][hold.place]])
 
     def barring(self, case: Case, tags: Sequence[str] | None = None) -> tuple[Reason, ...]:
         """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep

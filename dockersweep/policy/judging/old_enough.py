@@ -77,7 +77,7 @@ class AgeTest:
     def against_from_now(self, item: Object, going: Sequence[Holder]) -> Against | None:
         """Return what speaks against removing an object whose ages count from the removal of the containers among
         those that hold it and go; None where there are none of these, or no age is asked for."""
-        containers = sorted((hold for hold in going if hold.by.kind == "container"), key=lambda hold: hold.by.id)
+        containers = sorted((hold for hold in going if hold.about.kind == "container"), key=lambda hold: hold.about.id)
         late = [asked for asked in self._asked if asked.is_of_use and asked.latest < self._now]
         if not containers or not late:
             return None

@@ -35,7 +35,7 @@ def _holders_first(kind: Kind, places: Sequence[int], holders: Sequence[Sequence
         if not holders[place]:
             ready.append(place)
             continue
-        own_kind = {hold.place for hold in holders[place] if hold.by.kind == kind and hold.place != place} & there
+        own_kind = {hold.place for hold in holders[place] if hold.about.kind == kind and hold.place != place} & there
         for holder in own_kind:
             held_by[holder].append(place)
         if own_kind:
