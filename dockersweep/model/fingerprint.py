@@ -9,8 +9,9 @@ from datetime import UTC
 from msgspec.json import encode
 
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
-from dockersweep.model.plan import Fingerprint
 from dockersweep.model.quantities import Instant
+
+Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 
 
 def _text(instant: Instant | None) -> str | None:

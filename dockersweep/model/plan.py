@@ -4,14 +4,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from dockersweep.model.inventory import Engine, Kind, ObjectRef, OfObject, ScanWarning
+from dockersweep.model.fingerprint import Fingerprint, fingerprint_of
+from dockersweep.model.inventory import Engine, Kind, Object, ObjectRef, OfObject, ScanWarning
 from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import Bounds, Bytes, Instant, known_sum
 from dockersweep.model.reason import Reason
 from dockersweep.model.storage import SizeBase
-
-Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
-"""What an object looked like when it was judged; it is removed only while it still looks like that."""
 
 
 class Decision(OfObject, frozen=True, kw_only=True, gc=False):
@@ -58,13 +56,20 @@ class Removal(OfObject, frozen=True, kw_only=True, gc=False):
 
     name: str
     action: Literal["remove", "untag"]
-    fingerprint: Fingerprint
+    judged: Object | Fingerprint
+    """What it looked like: itself where nothing but this step changes that, else what must not change."""
     reclaim: Interval
     """What it adds to what the removals before it give back: these add up to what the plan gives back."""
     after: tuple[ObjectRef, ...]
     """What holds it now and goes earlier in this plan; where that stays, this stays."""
     reclaim_alone: Interval | None = None
     """What it would give back if everything else stayed."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What it looked like when it was judged; it is removed only while it still looks like that. Made when it is
+        asked for: most plans are only shown."""
+        return self.judged if isinstance(self.judged, dict) else fingerprint_of(self.judged)
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -1,13 +1,16 @@
-"""Documents as they are written: the same as in memory, but that each reason has its sentence beside its values."""
+"""Documents as they are written: the same as in memory, but that each reason has its sentence beside its values, and
+each removal its fingerprint."""
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from dockersweep.model import explanation, history, plan, reason
+from dockersweep.model.fingerprint import Fingerprint
+from dockersweep.model.inventory import ObjectRef, OfObject
 from dockersweep.model.reason import About, InWords, ReasonCode
 
 
@@ -31,10 +34,25 @@ class Decision(plan.Decision, frozen=True, kw_only=True, gc=False):
     reasons: Annotated[tuple[Reason, ...], Meta(min_length=1)]  # type: ignore[assignment]
 
 
+class Removal(OfObject, frozen=True, kw_only=True, gc=False):
+    """One step of a plan: an object that goes, or a tag that goes before its image does."""
+
+    name: str
+    action: Literal["remove", "untag"]
+    fingerprint: Fingerprint
+    reclaim: plan.Interval
+    """What it adds to what the removals before it give back: these add up to what the plan gives back."""
+    after: tuple[ObjectRef, ...]
+    """What holds it now and goes earlier in this plan; where that stays, this stays."""
+    reclaim_alone: plan.Interval | None = None
+    """What it would give back if everything else stayed."""
+
+
 class Plan(plan.Plan, frozen=True, kw_only=True):
     """Every decision, and the removals in the order in which they are carried out: dockersweep.plan/1."""
 
     decisions: tuple[Decision, ...]
+    removals: tuple[Removal, ...]  # type: ignore[assignment]
 
 
 class Explanation(explanation.Explanation, frozen=True, kw_only=True):
@@ -84,7 +102,8 @@ def to_written(document: Document, text_of: Callable[[reason.Reason], str]) -> D
         return replace(holder, reasons=tuple([with_text(one) for one in holder.reasons]))
 
     if isinstance(document, plan.Plan):
-        return replace(document, decisions=tuple([of(one) for one in document.decisions]))
+        removals = tuple([_written_removal(one) for one in document.removals])
+        return replace(document, decisions=tuple([of(one) for one in document.decisions]), removals=removals)
     if isinstance(document, explanation.Explanation):
         return replace(document, decision=of(document.decision))
     if isinstance(document, history.History):
@@ -96,7 +115,8 @@ def from_written(document: Struct) -> Struct:
     """Return a document that was read as it is in memory. What an older version wrote only has its sentences."""
     if isinstance(document, Plan):
         decisions = tuple([_decision(one) for one in document.decisions])
-        return plan.Plan(**{**asdict(document), "decisions": decisions})
+        steps = tuple([_removal(one) for one in document.removals])
+        return plan.Plan(**{**asdict(document), "decisions": decisions, "removals": steps})
     if isinstance(document, Explanation):
         return explanation.Explanation(**{**asdict(document), "decision": _decision(document.decision)})
     if isinstance(document, History):
@@ -105,6 +125,32 @@ def from_written(document: Struct) -> Struct:
         )
         return history.History(**{**asdict(document), "removals": removals})
     return document
+
+
+def _written_removal(one: plan.Removal) -> Any:
+    return Removal(
+        kind=one.kind,
+        id=one.id,
+        name=one.name,
+        action=one.action,
+        fingerprint=one.fingerprint,
+        reclaim=one.reclaim,
+        after=one.after,
+        reclaim_alone=one.reclaim_alone,
+    )
+
+
+def _removal(one: Removal) -> plan.Removal:
+    return plan.Removal(
+        kind=one.kind,
+        id=one.id,
+        name=one.name,
+        action=one.action,
+        judged=one.fingerprint,
+        reclaim=one.reclaim,
+        after=one.after,
+        reclaim_alone=one.reclaim_alone,
+    )
 
 
 def _decision(one: Decision) -> plan.Decision:

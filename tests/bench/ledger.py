@@ -133,7 +133,7 @@ def plan_for(going: Sequence[Object], seen: Inventory, policy: Policy, kept: Seq
         decisions=(*kept, *(_decision(one, reasons) for one in going)),
         removals=tuple(
             Removal(
-                kind=kind_of(one), id=id_of(one), name=name_of(one), action="remove", fingerprint={}, after=(),
+                kind=kind_of(one), id=id_of(one), name=name_of(one), action="remove", judged={}, after=(),
                 reclaim=Interval(low_bytes=size_of(one) or 0, high_bytes=size_of(one)),
             )
             for one in going

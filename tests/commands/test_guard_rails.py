@@ -303,7 +303,7 @@ def test_an_audit_log_on_a_full_disk_is_told_and_the_sweep_goes_on() -> None:
 
 
 REMOVAL = Removal(
-    kind="volume", id="v", name="a\nb", action="remove", fingerprint={}, reclaim=NOTHING, after=()
+    kind="volume", id="v", name="a\nb", action="remove", judged={}, reclaim=NOTHING, after=()
 )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def test_objects_that_a_spoiled_plan_has_in_a_circle_go_in_its_order() -> None:
 def removal(number: int, holders: set[int], kinds: list[Kind]) -> Removal:
     after = tuple(ref(holder, kinds) for holder in sorted(holders))
     own = ref(number, kinds)
-    return Removal(kind=own.kind, id=own.id, name=own.id, action="remove", fingerprint={}, reclaim=NOTHING, after=after)
+    return Removal(kind=own.kind, id=own.id, name=own.id, action="remove", judged={}, reclaim=NOTHING, after=after)
 
 
 def ref(number: int, kinds: list[Kind]) -> ObjectRef:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from msgspec.json import decode, encode
+from msgspec.json import decode
 from msgspec.structs import replace
 
 from dockersweep.model.documents import read_document
@@ -15,6 +15,7 @@ from dockersweep.model.policy import Keep, LimitSettings, Match, Policy, Protect
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.saved_plan import Permitted, in_order_of_plan, what_may_go
 from dockersweep.units import parse_age
+from dockersweep.words.documents import write_document
 from dockersweep.words.reasons import reason_text
 from tests.rig.inventories import NOW, container, image, inventory, network, plan_of, record, volume
 
@@ -30,7 +31,7 @@ NOTHING = Policy(source="another", protections=Protections(), rules=())
 
 def saved(*objects: Object) -> Plan:
     """Return a plan that removes all it can, as it comes out of a file."""
-    return decode(encode(plan_of(inventory(*objects), AGGRESSIVE, NOW)), type=Plan)
+    return read_document(write_document(plan_of(inventory(*objects), AGGRESSIVE, NOW)).encode(), Plan, "plan.json")
 
 
 def permitted(plan: Plan, now: Inventory, policy: Policy = NOTHING) -> Permitted:
@@ -200,7 +201,7 @@ def test_a_removal_that_somebody_wrote_in_without_its_fingerprint_is_skipped() -
 
 def test_an_empty_fingerprint_matches_nothing() -> None:
     plan = saved(*LITTER)
-    made = permitted(edited(plan, [replace(one, fingerprint={}) for one in plan.removals]), inventory(*LITTER))
+    made = permitted(edited(plan, [replace(one, judged={}) for one in plan.removals]), inventory(*LITTER))
     assert goes(made) == []
 
 

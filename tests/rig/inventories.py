@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from msgspec.structs import replace
+
 from dockersweep.model.declared import Declarations
 from dockersweep.model.explanation import Explanation
 from dockersweep.model.inventory import (
@@ -253,6 +255,11 @@ def totals_of(seen: Inventory) -> Totals:
 def plan_of(seen: Inventory, policy: Policy, now: datetime = NOW, declared: Declarations | None = None) -> Plan:
     """The plan for an inventory, where files declare this."""
     return make_plan(Survey(seen, now, declared), policy)
+
+
+def as_read(plan: Plan) -> Plan:
+    """A plan as a file gives it back: of what goes it has the fingerprints."""
+    return replace(plan, removals=tuple(replace(one, judged=one.fingerprint) for one in plan.removals))
 
 
 def write_inventory(folder: Path, seen: Inventory) -> str:

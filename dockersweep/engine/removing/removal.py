@@ -17,11 +17,11 @@ from dockersweep.engine.removing.reconnect import Reconnect
 from dockersweep.engine.removing.shared_call import SharedCall
 from dockersweep.errors import EngineError, EngineLostError
 from dockersweep.model.attempt import outcome_for
-from dockersweep.model.fingerprint import differences, fingerprint_of, image_fingerprint
+from dockersweep.model.fingerprint import Fingerprint, differences, fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Container, Network, ObjectRef, Service, Volume
 from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Outcome, Status
-from dockersweep.model.plan import Fingerprint, Removal
+from dockersweep.model.plan import Removal
 from dockersweep.model.quantities import known_sum
 
 

@@ -66,10 +66,18 @@ class Reclaim:
 
         Objects that the inventory does not have free nothing.
         """
-        nodes, soonest, latest = self._released(removals)
+        return self._in_order([ref.kind for ref in removals], self._graph.nodes_of(removals))
+
+    def of_places(self, removals: Sequence[tuple[Kind, int]]) -> Prediction:
+        """Return the same for removals that are told by the places of the objects among their kinds."""
+        nodes = self._graph.nodes
+        return self._in_order([kind for kind, _ in removals], [nodes[kind][place] for kind, place in removals])
+
+    def _in_order(self, kinds: Sequence[Kind], nodes: Sequence[int | None]) -> Prediction:
+        soonest, latest = self._released(nodes)
         rows = _Rows(self._graph, self._holding(nodes), [self._most(node) for node in nodes])
         rows.count(soonest, latest, range(len(nodes)))
-        freed = self._freed(removals, nodes, soonest, latest)
+        freed = self._freed(kinds, nodes, soonest, latest)
         return Prediction(
             of_kinds=freed.of_kinds,
             total=freed.total,
@@ -81,20 +89,18 @@ class Reclaim:
 
     def together(self, removals: Sequence[ObjectRef]) -> Freed:
         """Return what these removals free together, as `in_order` does, without a row for each."""
-        return self._freed(removals, *self._released(removals))
-
-    def _released(self, removals: Sequence[ObjectRef]) -> tuple[Sequence[int | None], _Places, _Places]:
-        """Return the nodes of removals, and the places of those that free each part at the soonest and the latest."""
         nodes = self._graph.nodes_of(removals)
-        soonest = self._certain.released_by(nodes)
-        return nodes, soonest, soonest if self._possible is self._certain else self._possible.released_by(nodes)
+        return self._freed([ref.kind for ref in removals], nodes, *self._released(nodes))
 
-    def _freed(
-        self, removals: Sequence[ObjectRef], nodes: Sequence[int | None], soonest: _Places, latest: _Places
-    ) -> Freed:
+    def _released(self, nodes: Sequence[int | None]) -> tuple[_Places, _Places]:
+        """Return the places of the removals that free each part at the soonest and at the latest."""
+        soonest = self._certain.released_by(nodes)
+        return soonest, soonest if self._possible is self._certain else self._possible.released_by(nodes)
+
+    def _freed(self, kinds: Sequence[Kind], nodes: Sequence[int | None], soonest: _Places, latest: _Places) -> Freed:
         uncertain = [node for node in soonest if node not in latest]
         return Freed(
-            of_kinds=self._of_kinds([ref.kind for ref in removals], nodes, soonest, latest),
+            of_kinds=self._of_kinds(kinds, nodes, soonest, latest),
             total=self._interval(latest, soonest, self._why_held(uncertain, nodes)),
         )
 

@@ -1,15 +1,14 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import groupby
 from operator import attrgetter
 from typing import TypeVar
 
 from msgspec import Struct
 
-from dockersweep.model.fingerprint import fingerprint_of, image_fingerprint
-from dockersweep.model.inventory import Image, Kind, Object, ObjectRef, ScanWarning
-from dockersweep.model.plan import NOTHING, Decision, Fingerprint, Limits, Plan, Removal, TargetVerdict
+from dockersweep.model.fingerprint import image_fingerprint
+from dockersweep.model.inventory import KINDS, Image, Kind, ObjectRef, ScanWarning
+from dockersweep.model.plan import NOTHING, Decision, Limits, Plan, Removal, TargetVerdict
 from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.bytes.reclaim import Prediction
 from dockersweep.policy.judging.foreseen import Foreseen
@@ -106,11 +105,14 @@ def outline_of(judge: Judge, decisions: tuple[Decision, ...], before: Gone = NOT
     survey = judge.survey
     acting = [one for one in decisions if one.verdict == "remove" or one.untag]
     steps = list(oldest_first(acting, attrgetter("age_seconds"), survey))
-    going = [step.ref for step in steps if step.verdict == "remove"]
-    prediction = survey.reclaim.in_order(going)
+    place_of = {kind: survey.listing.of_kind(kind).places for kind in KINDS}
+    places = [place_of[step.kind][step.id] for step in steps]
+    prediction = survey.reclaim.of_places(
+        [(step.kind, place) for step, place in zip(steps, places, strict=True) if step.verdict == "remove"]
+    )
     return Outline(
         steps=steps,
-        going=going,
+        places=places,
         prediction=prediction,
         limits=Limits(exceeded=exceeded(judge.policy.limits, decisions, prediction.total, before)),
         warnings=warnings_of(judge),
@@ -132,44 +134,50 @@ class Outline(Struct, frozen=True):
 
     steps: list[Decision]
     """Those of what goes, or loses tags, in order."""
-    going: list[ObjectRef]
-    """The objects that go, in order."""
+    places: list[int]
+    """Those of the objects among their kinds, in the same order."""
     prediction: Prediction
     """What each of them frees, and all."""
     limits: Limits
     warnings: tuple[ScanWarning, ...]
 
+    @property
+    def going(self) -> list[ObjectRef]:
+        """The objects that go, in order."""
+        return [step.ref for step in self.steps if step.verdict == "remove"]
+
 
 def _removals(outline: Outline, judge: Judge) -> Iterator[Removal]:
     """Yield the removals of all steps; the prediction is of the objects that go, in the same order."""
-    reclaim = judge.survey.reclaim
+    survey, reclaim = judge.survey, judge.survey.reclaim
+    items = {kind: survey.listing.of_kind(kind).items for kind in KINDS}
+    holders = {kind: survey.holders.of_kind(kind) for kind in KINDS}
     predicted = zip(outline.prediction.rows, outline.prediction.nodes, strict=True)
-    for kind, steps in groupby(outline.steps, attrgetter("kind")):
-        listed, holders = judge.survey.listing.of_kind(kind), judge.survey.holders.of_kind(kind)
-        for step in steps:
-            place = listed.places[step.id]
-            item, after = listed.items[place], _refs(holders[place])
-            if type(item) is Image:
-                # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has
-                # several (engine-api.md §4).
-                yield from _untags(item, step.untag or item.tags[:0:-1], after)
-            if step.verdict == "remove":
-                row, node = next(predicted)
-                yield Removal(
-                    kind=kind,
-                    id=step.id,
-                    name=step.name,
-                    action="remove",
-                    fingerprint=_last_fingerprint(item),
-                    reclaim=row,
-                    after=after,
-                    reclaim_alone=reclaim.node_alone(node, row),
-                )
+    for step, place in zip(outline.steps, outline.places, strict=True):
+        kind = step.kind
+        item, after = items[kind][place], _refs(holders[kind][place])
+        judged = item
+        if type(item) is Image and len(item.tags) > 1:
+            # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has several
+            # (engine-api.md §4).
+            yield from _untags(item, step.untag or item.tags[:0:-1], after)
+            judged = image_fingerprint(item.id, item.tags[:1])
+        if step.verdict == "remove":
+            row, node = next(predicted)
+            yield Removal(
+                kind=kind,
+                id=step.id,
+                name=step.name,
+                action="remove",
+                judged=judged,
+                reclaim=row,
+                after=after,
+                reclaim_alone=reclaim.node_alone(node, row),
+            )
 
 
 def _refs(holders: Sequence[Holder]) -> tuple[ObjectRef, ...]:
-    # Most have one or none.
-    return tuple([hold.by for hold in holders]) if len(holders) > 1 else (holders[0].by,) if holders else ()
+    return tuple([hold.by for hold in holders]) if holders else ()
 
 
 def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) -> Iterator[Removal]:
@@ -180,12 +188,8 @@ def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) ->
             id=image.id,
             name=tag,
             action="untag",
-            fingerprint=image_fingerprint(image.id, tuple(left)),
+            judged=image_fingerprint(image.id, tuple(left)),
             reclaim=NOTHING,
             after=after,
         )
         left.remove(tag)
-
-
-def _last_fingerprint(item: Object) -> Fingerprint:
-    return image_fingerprint(item.id, item.tags[:1]) if type(item) is Image else fingerprint_of(item)
