@@ -142,10 +142,13 @@ class Reclaim:
         if low == high and possible[node] == 1 and not self._graph.needs[node]:
             # Most objects are so, and this is asked for each.
             return row if row is not None and row.low_bytes == low == row.high_bytes else exactly(low)
+        if not self._graph.needs[node] and node not in self._graph.maybe:
+            latest = [node] if possible[node] == 1 else []
+            return self._interval(latest, [node], None if latest else self._why_held([node], ()))
         soonest = Release(self._certain).remove(node)
         if all(counts[one] == possible[one] for one in soonest):
             return self._interval(soonest, soonest, None)
-        latest = set(Release(self._possible, and_maybe=False).remove(node))
+        latest = Release(self._possible, and_maybe=False).remove(node)
         uncertain = [one for one in soonest if one not in latest]
         return self._interval(latest, soonest, self._why_held(uncertain, [node]))
 

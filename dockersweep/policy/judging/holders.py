@@ -112,6 +112,8 @@ def find_holders(listing: Listing, now: datetime) -> Holders:
 
 def _each_once(holders: Sequence[Holder]) -> tuple[Holder, ...]:
     """A thousand containers may hold one network, and each may be told twice."""
+    if len(holders) == 2 and holders[0].about.id != holders[1].about.id:
+        return tuple(holders)
     are_several = len({hold.about.id for hold in holders}) == len(holders)
     return tuple(holders if are_several else dict.fromkeys(holders))
 
@@ -135,7 +137,8 @@ def _held_by_containers(listing: Listing, now: datetime) -> Iterator[_Held]:
             else:
                 yield from (("volume", name, alone) for name in volumes_mounted((mount,), mountpoints))
         for named in container.networks:
-            yield from (("network", network_id, alone) for network_id in networks.named(named))
+            for network_id in networks.named(named):
+                yield "network", network_id, alone
 
 
 class _NetworkNames:

@@ -54,7 +54,8 @@ def held_by_kubelet(inventory: Inventory) -> dict[ObjectRef, Sequence[Reason]]:
 
 def _is_pause(image: Image, pods_are_here: bool) -> bool:
     """Whether it is called like a pause image: by a usual name, or, where pods are, in any registry."""
-    pause = [whole_repository_of(name) for name in (*image.tags, *image.digests) if "pause" in name]
+    names = image.tags + image.digests
+    pause = [whole_repository_of(name) for name in names if "pause" in name] if names else ()
     return any(_PAUSE.fullmatch(one) and (pods_are_here or with_registry(one).startswith(_KNOWN)) for one in pause)
 
 

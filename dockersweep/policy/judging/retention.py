@@ -63,8 +63,10 @@ def kept_by(keep: Keep, matched: Matched, now: datetime) -> dict[Unit, tuple[Why
         groups = _groups(keep.group_by, _dated(matched, now, kept))
         # In order, so that what is in several groups has its reasons in the same order every time.
         for group in sorted(groups, key=lambda name: name or ""):
-            newest_first = sorted(groups[group], key=_NEWEST, reverse=True)
-            counts.keep(newest_first, _group(keep.group_by, group, kind))
+            members = groups[group]
+            if len(members) > 1:
+                members.sort(key=_NEWEST, reverse=True)
+            counts.keep(members, _group(keep.group_by, group, kind))
     if keep.tags:
         _keep_tags(keep.tags, matched, kept)
     if keep.majors is not None or keep.minors is not None:
@@ -89,7 +91,7 @@ def _dated(matched: Matched, now: datetime, kept: _Kept) -> Iterator[tuple[datet
 
 def _groups(
     group_by: str, dated: Iterable[tuple[datetime, Object, tuple[str, ...]]]
-) -> Mapping[str | None, list[_Member]]:
+) -> dict[str | None, list[_Member]]:
     """Return the members of every group by its name; None is the group of those that have no such name."""
     groups: defaultdict[str | None, list[_Member]] = defaultdict(list)
     for instant, item, tags in dated:

@@ -124,8 +124,9 @@ class OfKind(Struct, frozen=True):
     kept: Kept
     """What rules keep, and what the engine refused."""
     rules: Sequence[ReadyRule]
-    silences: dict[tuple[Reason, ...], tuple[Reason, ...]]
-    """Why no rule matches an object: most objects share this with many others."""
+    silences: dict[tuple[int, ...], tuple[Reason, ...]]
+    """Why no rule matches an object, which most share with many others: by the identities of these reasons, as the
+    rules have made each of them once."""
 
     def of_tags(self, case: Case) -> "OfKind":
         """Return the same for one image with several tags, of which there may be thousands: what each rule matches of
@@ -174,8 +175,11 @@ class OfKind(Struct, frozen=True):
         return Ruling(False, tuple(objections) if objections else self._shared(silence))
 
     def _shared(self, silence: Sequence[Reason]) -> tuple[Reason, ...]:
-        reasons = tuple(silence) or (NOT_NAMED,)
-        return self.silences.setdefault(reasons, reasons)
+        known = tuple(map(id, silence))
+        shared = self.silences.get(known)
+        if shared is None:
+            shared = self.silences[known] = tuple(silence) or (NOT_NAMED,)
+        return shared
 
     def ruling(self, case: Case, unit: str | None, removals: dict[str, Ruling]) -> Ruling | None:
         """Return whether a rule removes it, with the reasons of that rule, or of all that keep or do not remove it.
