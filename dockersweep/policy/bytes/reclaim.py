@@ -42,13 +42,13 @@ class Prediction(Freed, frozen=True):
     nodes: Sequence[int | None]
     """The nodes of the removals; None for those that the inventory does not have."""
     graph: LayerGraph
-    places: _Places
-    """Node -> index of the earliest removal that can free it."""
+    references: ReferenceCounts
+    """Those that are certain."""
 
     @property
     def parts(self) -> dict[str, int]:
-        """The same by the ids of the parts."""
-        return {self.graph.parts[node].id: place for node, place in self.places.items()}
+        """The earliest removal that can free each part, by the ids of the parts."""
+        return {self.graph.parts[node].id: place for node, place in self.references.released_by(self.nodes).items()}
 
 
 class Reclaim:
@@ -68,10 +68,10 @@ class Reclaim:
         """
         return self._in_order([ref.kind for ref in removals], self._graph.nodes_of(removals))
 
-    def of_places(self, removals: Sequence[tuple[Kind, int]]) -> Prediction:
+    def of_places(self, kinds: Sequence[Kind], places: Iterable[int]) -> Prediction:
         """Return the same for removals that are told by the places of the objects among their kinds."""
         nodes = self._graph.nodes
-        return self._in_order([kind for kind, _ in removals], [nodes[kind][place] for kind, place in removals])
+        return self._in_order(kinds, [nodes[kind][place] for kind, place in zip(kinds, places, strict=True)])
 
     def _in_order(self, kinds: Sequence[Kind], nodes: Sequence[int | None]) -> Prediction:
         soonest, latest = self._released(nodes)
@@ -84,7 +84,7 @@ class Reclaim:
             rows=tuple(rows.intervals()),
             nodes=nodes,
             graph=self._graph,
-            places=soonest,
+            references=self._certain,
         )
 
     def together(self, removals: Sequence[ObjectRef]) -> Freed:
@@ -297,12 +297,13 @@ class _Rows:
             size, row = highs[node], row_of[place]
             last_place = place if is_certain else latest.get(node)
             last = None if last_place is None else row_of[last_place]
+            # Most rows free one part, and share the number with it.
             if size is None:
                 self._unknown[row] += 1
             else:
-                high[row] += size
+                high[row] = high[row] + size if high[row] else size
             if last == row:
-                low[row] += lows[node]
+                low[row] = low[row] + lows[node] if low[row] else lows[node]
             elif size != 0:
                 end = len(self._may_hold) if last is None else last + 1
                 self._is_held_up[row] = True

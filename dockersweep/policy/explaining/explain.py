@@ -20,7 +20,7 @@ from dockersweep.policy.judging.order import ORDER, holders_first
 from dockersweep.policy.judging.rulings import Ruling
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NO_LIMITS
-from dockersweep.policy.planning.planner import oldest_first, outline_of, warnings_of, with_target
+from dockersweep.policy.planning.planner import by_judge, oldest_first, outline_of, warnings_of, with_target
 from dockersweep.words.reasons import reason_text, untagged_text
 
 
@@ -88,7 +88,7 @@ def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
         by_rules = judge.decide_all()
         before_target = judge.branch()
         all_decisions, _ = with_target(judge, by_rules)
-        outline = outline_of(judge, all_decisions)
+        outline = outline_of(by_judge(judge, all_decisions))
         in_plan = _in_plan(outline.going, outline.prediction, ref)
         return _Judged(_decisions_of(concerned, all_decisions), in_plan, outline.limits, by_rules, before_target)
     decisions = _decided(judge, concerned)

@@ -1,6 +1,7 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import compress
 from operator import attrgetter
 from typing import TypeVar
 
@@ -28,9 +29,7 @@ def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE, asked
     `before` is what the same run has removed already; the limits of the policy are for both. `asked_before` has the
     names of the disks that it removed that for, where the engine lies on several.
     """
-    judge = Judge(survey, policy)
-    decisions, target = with_target(judge, judge.decide_all(), asked_before)
-    return plan_of_decisions(judge, decisions, target, before)
+    return plan_of_decisions(_decide(survey, policy, asked_before), before)
 
 
 def foresee(survey: Survey, policy: Policy) -> Foreseen:
@@ -40,10 +39,31 @@ def foresee(survey: Survey, policy: Policy) -> Foreseen:
         going = [case.ref for case in judge.let_go_all()]
         return Foreseen(going, survey.reclaim.together(going), warnings_of(judge), judge.decide_again)
     # What goes for space is chosen by what the rules decide of all.
-    decisions, _ = with_target(judge, judge.decide_all())
-    outline = outline_of(judge, decisions)
-    told = {one.ref: one for one in decisions}
-    return Foreseen(outline.going, outline.prediction, outline.warnings, told.__getitem__)
+    decided = _decide(survey, policy)
+    outline = outline_of(decided)
+    told = {one.ref: one for one in decided.decisions}
+    return Foreseen(outline.going, outline.prediction, decided.warnings, told.__getitem__)
+
+
+class Decided(Struct, frozen=True):
+    """What becomes of every object under a policy."""
+
+    survey: Survey
+    policy: Policy
+    decisions: tuple[Decision, ...]
+    warnings: tuple[ScanWarning, ...]
+    target: TargetVerdict | None = None
+
+
+def _decide(survey: Survey, policy: Policy, asked_before: Collection[str] = ()) -> Decided:
+    # The judge is left here: what it has found of a million objects takes as much memory as their removals.
+    judge = Judge(survey, policy)
+    return by_judge(judge, *with_target(judge, judge.decide_all(), asked_before))
+
+
+def by_judge(judge: Judge, decisions: tuple[Decision, ...], target: TargetVerdict | None = None) -> Decided:
+    """Return what a judge has decided: one decision for every object."""
+    return Decided(judge.survey, judge.policy, decisions, warnings_of(judge), target)
 
 
 def with_target(
@@ -76,46 +96,43 @@ def oldest_first(steps: Iterable[T], age_of: Callable[[T], int | None], survey: 
             yield from of_one
 
 
-def plan_of_decisions(
-    judge: Judge, decisions: tuple[Decision, ...], target: TargetVerdict | None = None, before: Gone = NOTHING_GONE
-) -> Plan:
-    """Return the plan that carries out decisions, of which the judge has made one for every object."""
-    survey, inventory = judge.survey, judge.survey.inventory
-    outline = outline_of(judge, decisions, before)
+def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
+    """Return the plan that carries out decisions."""
+    survey, inventory = decided.survey, decided.survey.inventory
+    outline = outline_of(decided, before)
     return Plan(
         schema="dockersweep.plan/1",
         engine=inventory.engine,
         taken_at=inventory.taken_at,
         now=survey.now,
-        policy=judge.policy,
-        decisions=decisions,
-        removals=tuple(_removals(outline, judge)),
+        policy=decided.policy,
+        decisions=decided.decisions,
+        removals=tuple(_removals(outline, survey)),
         reclaim=outline.prediction.total,
         limits=outline.limits,
-        warnings=outline.warnings,
+        warnings=decided.warnings,
         size_base=survey.size_base,
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
         reclaim_of_kinds=outline.prediction.of_kinds,
-        target=target,
+        target=decided.target,
     )
 
 
-def outline_of(judge: Judge, decisions: tuple[Decision, ...], before: Gone = NOTHING_GONE) -> "Outline":
+def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
     """Return what carrying out decisions would free, without each removal."""
-    survey = judge.survey
+    survey, decisions = decided.survey, decided.decisions
     acting = [one for one in decisions if one.verdict == "remove" or one.untag]
     steps = list(oldest_first(acting, attrgetter("age_seconds"), survey))
     place_of = {kind: survey.listing.of_kind(kind).places for kind in KINDS}
     places = [place_of[step.kind][step.id] for step in steps]
-    prediction = survey.reclaim.of_places(
-        [(step.kind, place) for step, place in zip(steps, places, strict=True) if step.verdict == "remove"]
-    )
+    goes = [step.verdict == "remove" for step in steps]
+    kinds = [step.kind for step in compress(steps, goes)]
+    prediction = survey.reclaim.of_places(kinds, compress(places, goes))
     return Outline(
         steps=steps,
         places=places,
         prediction=prediction,
-        limits=Limits(exceeded=exceeded(judge.policy.limits, decisions, prediction.total, before)),
-        warnings=warnings_of(judge),
+        limits=Limits(exceeded=exceeded(decided.policy.limits, decisions, prediction.total, before)),
     )
 
 
@@ -139,7 +156,6 @@ class Outline(Struct, frozen=True):
     prediction: Prediction
     """What each of them frees, and all."""
     limits: Limits
-    warnings: tuple[ScanWarning, ...]
 
     @property
     def going(self) -> list[ObjectRef]:
@@ -147,9 +163,9 @@ class Outline(Struct, frozen=True):
         return [step.ref for step in self.steps if step.verdict == "remove"]
 
 
-def _removals(outline: Outline, judge: Judge) -> Iterator[Removal]:
+def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
     """Yield the removals of all steps; the prediction is of the objects that go, in the same order."""
-    survey, reclaim = judge.survey, judge.survey.reclaim
+    reclaim = survey.reclaim
     items = {kind: survey.listing.of_kind(kind).items for kind in KINDS}
     holders = {kind: survey.holders.of_kind(kind) for kind in KINDS}
     predicted = zip(outline.prediction.rows, outline.prediction.nodes, strict=True)

@@ -22,7 +22,7 @@ from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.order import ORDER
 from dockersweep.policy.judging.rulings import Case
 from dockersweep.policy.judging.survey import Survey
-from dockersweep.policy.planning.planner import plan_of_decisions
+from dockersweep.policy.planning.planner import by_judge, plan_of_decisions
 from dockersweep.words.ages import aged_text
 from dockersweep.words.reasons import reason_text, rule_and_text, untagged_text
 
@@ -71,7 +71,7 @@ def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
             ]
     for removals in wanted.values():
         settled += [(removal, _of_what_is_not_listed(removal, survey.inventory)) for removal in removals]
-    plan = plan_of_decisions(check.judge, in_order(decisions))
+    plan = plan_of_decisions(by_judge(check.judge, in_order(decisions)))
     return Permitted(plan=plan, survey=survey, settled=tuple(settled))
 
 
