@@ -97,7 +97,7 @@ def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
         # What it adds to the plan depends on nothing that goes after it. What the judge has let go already goes in the
         # whole plan too.
         cases = judge.let_go_all(ORDER[: ORDER.index(ref.kind) + 1])
-        in_order = oldest_first(cases, lambda case: case.age_seconds(judge.now), judge.survey)
+        in_order = oldest_first(cases, judge.survey)
         before = takewhile(lambda one: one != ref, (case.ref for case in in_order))
         in_plan = judge.survey.reclaim.in_order([*before, ref]).rows[-1]
     return _Judged(decisions, in_plan, Limits(), (), judge)

@@ -8,10 +8,10 @@ from dockersweep.model.inventory import STOPPED_STATES, BuildCacheRecord, Contai
 from dockersweep.model.last_use import Span
 from dockersweep.model.naming import name_of
 from dockersweep.policy.judging.aged import aged
+from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.old_enough import why_unknown
 from dockersweep.policy.judging.owners import last_user_of, owner_of
-from dockersweep.policy.judging.rulings import Case
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.words.ages import age_text
 from dockersweep.words.reasons import unknown_age_text

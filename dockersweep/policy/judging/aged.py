@@ -21,14 +21,18 @@ def aged(
     date: str | None = None,
     is_reached: bool = True,
     setting: str | None = None,
+    seconds: int | None = None,
 ) -> Aged:
-    """Return how old an object is, and what of that is asked for; nothing where neither limit nor date is given."""
+    """Return how old an object is, and what of that is asked for; nothing where neither limit nor date is given.
+
+    `seconds` is its age where that is counted already.
+    """
     is_unused = since.measure in _UNUSED
     made_by_hand = type(item) is Network and item.project is None
     only_copy = only_copy_of(item, ()) if type(item) is Volume and item.anonymous else None
     age = Aged(
         measure=since.measure,
-        seconds=since.seconds(now),
+        seconds=since.seconds(now) if seconds is None else seconds,
         limit=limit,
         date=date,
         is_reached=is_reached,

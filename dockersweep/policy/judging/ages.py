@@ -4,14 +4,16 @@ The build date of an image and the creation of a volume or a network are no ages
 arrived a minute ago (moby#4237), and a volume made a year ago may have been used until an hour ago.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
 from dockersweep.model.age_reasons import Measure
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Kind, Network, Object, Volume
 from dockersweep.model.last_use import PastUse, UseAction
+from dockersweep.model.naming import kind_of
 from dockersweep.units import DAY
 
 _DONE_WHEN_STOPPED: tuple[UseAction, ...] = ("copied files", "committed", "exported")
@@ -71,12 +73,14 @@ def since_of(item: Object, used_until: Sequence[datetime]) -> Since | None:
 
     `used_until` are the last uses by the stopped containers that still hold it and go in the same plan, and by builds.
     """
-    if type(item) is Container:
-        return container_since(item)
-    return _record_since(item) if type(item) is BuildCacheRecord else _latest_use(item, used_until)
+    return SINCE_OF[kind_of(item)](item, used_until)
 
 
-def _record_since(record: BuildCacheRecord) -> Since | None:
+def _container_since(container: Container, used_until: Sequence[datetime]) -> Since | None:
+    return container_since(container)
+
+
+def _record_since(record: BuildCacheRecord, used_until: Sequence[datetime]) -> Since | None:
     if record.last_used_at is not None:
         return last_used(record.last_used_at)
     return None if record.created_at is None else Since(record.created_at, "created", "created")
@@ -144,3 +148,13 @@ def _or_written(item: Volume, latest: Since | None) -> Since | None:
     if latest is not None and item.written_at is not None and item.written_at > latest.instant:
         return Since(item.written_at, "written", "written")
     return latest
+
+
+SINCE_OF: Mapping[Kind, Callable[[Any, Sequence[datetime]], Since | None]] = {
+    "container": _container_since,
+    "image": _latest_use,
+    "volume": _latest_use,
+    "network": _latest_use,
+    "build-cache": _record_since,
+}
+"""`since_of` for the objects of each kind."""

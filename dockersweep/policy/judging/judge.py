@@ -7,6 +7,7 @@ so that what only removed objects hold is released in the same plan.
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
+from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
@@ -16,7 +17,8 @@ from dockersweep.model.naming import id_of, kind_of, name_of
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy, Protection, Remove, Rule
 from dockersweep.model.reason import OnlyKinds, Reason
-from dockersweep.policy.judging.ages import since_of
+from dockersweep.policy.judging.ages import SINCE_OF
+from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.keeping import kept_of_kind
 from dockersweep.policy.judging.marks import mark_test
@@ -25,7 +27,7 @@ from dockersweep.policy.judging.old_enough import AgeTest
 from dockersweep.policy.judging.order import ORDER, holders_first
 from dockersweep.policy.judging.refusals import refused
 from dockersweep.policy.judging.rule_set import RuleSet
-from dockersweep.policy.judging.rulings import Case, OfKind, ReadyRule, Ruling, together
+from dockersweep.policy.judging.rulings import OfKind, ReadyRule, Ruling, together
 from dockersweep.policy.judging.services import for_unseen_services
 from dockersweep.policy.judging.survey import Survey
 
@@ -69,6 +71,7 @@ class Judge:
                 listed=survey.listing.of_kind(kind),
                 holders=survey.holders.of_kind(kind),
                 build_uses=survey.build_uses(kind),
+                since_of=SINCE_OF[kind],
                 never_removed=survey.never_removed(kind),
                 protected=self.rules.protected_of(kind),
                 is_asked_for=kind in self.policy.kinds,
@@ -188,24 +191,23 @@ class Judge:
 
     def _case(self, place: int, ready: OfKind) -> Case:
         listed = ready.listed
-        kind, own, item, holds = listed.kind, listed.ids[place], listed.items[place], ready.holders[place]
-        by_builds = ready.build_uses.get(own, ()) if ready.build_uses else ()
-        if not holds:
-            return Case(item, kind, own, place, (), (), by_builds, since_of(item, by_builds))
-        staying, going = self._parted(holds)
-        if not going:
-            return Case(item, kind, own, place, staying, going, by_builds, since_of(item, by_builds))
-        used_until = tuple([hold.until for hold in going if hold.until is not None])
-        is_known = len(used_until) == len(going) or all(hold.until or hold.about.kind != "container" for hold in going)
-        if kind != "container" and not is_known:
-            # Its last use is not known, and may have been a moment ago.
-            return Case(item, kind, own, place, staying, going, None, None)
-        used_until += by_builds
-        return Case(item, kind, own, place, staying, going, used_until, since_of(item, used_until))
+        kind, own, item = listed.kind, listed.ids[place], listed.items[place]
+        staying, going = self._parted(ready.holders[place])
+        used_until = ready.build_uses.get(own, ()) if ready.build_uses else ()
+        if going:
+            known = _used_until(kind, going)
+            if known is None:
+                return Case(item, kind, own, place, staying, going, None, None, None)
+            used_until = known + used_until
+        since = ready.since_of(item, used_until)
+        age = None if since is None else since.seconds(self.now)
+        return Case(item, kind, own, place, staying, going, used_until, since, age)
 
     def _parted(self, holders: tuple[Holder, ...]) -> tuple[tuple[Holder, ...], tuple[Holder, ...]]:
         """Return those that stay and those that go, as far as is decided."""
         gone = self._going
+        if not holders:
+            return (), ()
         if len(holders) == 1:
             return ((), holders) if gone[holders[0].about.kind][holders[0].place] else (holders, ())
         staying = tuple([hold for hold in holders if not gone[hold.about.kind][hold.place]])
@@ -231,7 +233,7 @@ class Judge:
             name=_name_left(item, untag) if untag else name_of(item),
             verdict="remove" if removes else "keep",
             size_bytes=self._size_of(item),
-            age_seconds=None if since is None else since.seconds(self.now),
+            age_seconds=case.age_seconds,
             age_source=None if since is None else since.source,
             reasons=reasons,
             untag=untag,
@@ -264,10 +266,17 @@ class Judge:
         if youngest is not None and (
             case.since is None or youngest.latest is None or case.since.instant > youngest.latest
         ):
-            against = youngest.against(case.item, case.since, case.used_until)
+            against = youngest.against(case)
             if against is not None:
                 reasons += (Reason(code=against.code, rule="protection", about=against.about),)
         return reasons if ready.is_asked_for else (*reasons, self._not_asked_for)
+
+
+def _used_until(kind: Kind, going: Sequence[Holder]) -> tuple[datetime, ...] | None:
+    """Return when those that go last used an object; None where its last use may have been a moment ago."""
+    known = tuple([hold.until for hold in going if hold.until is not None])
+    is_known = len(known) == len(going) or all(hold.until or hold.about.kind != "container" for hold in going)
+    return known if is_known or kind == "container" else None
 
 
 def _name_left(item: Object, untag: tuple[str, ...]) -> str:

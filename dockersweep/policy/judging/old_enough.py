@@ -12,7 +12,7 @@ from dockersweep.model.policy import Remove
 from dockersweep.model.reason import Fact, ReasonCode
 from dockersweep.policy.judging.aged import aged, only_copy_of
 from dockersweep.policy.judging.ages import Since, built_since, created_since, last_used, unused_since
-from dockersweep.policy.judging.holders import Holder
+from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.watch import Watch, WatchedTime
 from dockersweep.units import Age
 
@@ -61,56 +61,55 @@ class AgeTest:
         self.is_after_container = remove.after_container
         """Whether it counts from the removal of the last container that holds an object."""
 
-    def against(self, item: Object, since: Since | None, used_until: UsedUntil) -> Against | None:
-        """Return what speaks against removing an object; None where it is old enough.
-
-        `since` is what its age counts from, `used_until` when containers that go in the same plan last used it.
-        """
+    def against(self, case: Case) -> Against | None:
+        """Return what speaks against removing an object; None where it is old enough."""
         for asked in self._asked:
-            known = since if asked.since is None else asked.since(item, used_until)
+            known = case.since if asked.since is None else asked.since(case.item, case.used_until)
             if known is None or known.instant > asked.latest:
-                return self._against(item, known, asked)
+                return self._against(case, known, asked)
             if not asked.is_watched:
-                return self._unwatched(item, known, asked)
+                return self._unwatched(case.item, known, asked)
         return None
 
-    def against_from_now(self, item: Object, going: Sequence[Holder]) -> Against | None:
+    def against_from_now(self, case: Case) -> Against | None:
         """Return what speaks against removing an object whose ages count from the removal of the containers among
         those that hold it and go; None where there are none of these, or no age is asked for."""
-        containers = sorted((hold for hold in going if hold.about.kind == "container"), key=lambda hold: hold.about.id)
+        containers = [hold for hold in case.going if hold.about.kind == "container"]
+        containers.sort(key=lambda hold: hold.about.id)
         late = [asked for asked in self._asked if asked.is_of_use and asked.latest < self._now]
         if not containers or not late:
             return None
         by_date = next((asked for asked in late if asked.age is None), None)
         if by_date is not None:
-            return self._against(item, last_used(self._now), by_date)
+            return self._against(case, last_used(self._now), by_date)
         longest = max((asked.age for asked in late if asked.age), key=lambda age: age.after(self._now))
         about = AfterContainer(
             name=containers[0].about.name,
             more=len(containers) - 1,
             limit=longest.text,
             goes_at=longest.after(self._now),
-            only_copy_of=only_copy_of(item, containers),
+            only_copy_of=only_copy_of(case.item, containers),
         )
         return Against("too-young", about)
 
-    def reached(self, item: Object, since: Since | None, used_until: UsedUntil) -> Aged | Fact:
+    def reached(self, case: Case) -> Aged | Fact:
         """Return how old an object is that is old enough, and what is asked for."""
+        item, since = case.item, case.since
         if self.latest is not None and since is not None:
-            return self._aged(item, since, self._asked[0])
+            return self._aged(case, since, self._asked[0])
         ages = [
-            self._aged(item, known, asked)
+            self._aged(case, known, asked)
             for asked in self._asked
-            if (known := since if asked.since is None else asked.since(item, used_until)) is not None
+            if (known := since if asked.since is None else asked.since(item, case.used_until)) is not None
         ]
         if not ages:
             return NO_AGE_ASKED_FOR if since is None else aged(item, since, self._now, self._watch)
         return ages[0] if len(ages) == 1 else replace(ages[0], also=tuple(ages[1:]))
 
-    def _against(self, item: Object, known: Since | None, asked: _Asked) -> Against:
+    def _against(self, case: Case, known: Since | None, asked: _Asked) -> Against:
         if known is not None:
-            return Against("too-young", self._aged(item, known, asked, is_reached=False))
-        about = asked.unknown(item)
+            return Against("too-young", self._aged(case, known, asked, is_reached=False))
+        about = asked.unknown(case.item)
         return Against("age-unknown", replace(about, setting=self._setting) if self._setting else about)
 
     def _unwatched(self, item: Object, known: Since, asked: _Asked) -> Against:
@@ -124,9 +123,11 @@ class AgeTest:
         )
         return Against("unwatched", about)
 
-    def _aged(self, item: Object, since: Since, asked: _Asked, is_reached: bool = True) -> Aged:
+    def _aged(self, case: Case, since: Since, asked: _Asked, is_reached: bool = True) -> Aged:
         limit = None if asked.age is None else asked.age.text
-        return aged(item, since, self._now, self._watch, limit, asked.date, is_reached, self._setting)
+        # A million numbers need not be made, and kept, twice.
+        seconds = case.age_seconds if since is case.since else None
+        return aged(case.item, since, self._now, self._watch, limit, asked.date, is_reached, self._setting, seconds)
 
 
 def _asked(remove: Remove, now: datetime, watched: WatchedTime | None) -> Iterator[_Asked]:

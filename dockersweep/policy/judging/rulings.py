@@ -1,15 +1,17 @@
 """What the rules of a policy say of one object, and why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
+from dockersweep.model.inventory import Image
 from dockersweep.model.listed import Listed
 from dockersweep.model.reason import Fact, Reason, Recoverable
 from dockersweep.policy.judging.ages import Since
+from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.keeping import Kept
 from dockersweep.policy.judging.marks import MarkTest
@@ -21,31 +23,6 @@ from dockersweep.policy.judging.rule_set import Counted
 _ONLY_HERE = Fact(name="only-here")
 _ONLY_KEEPS = Fact(name="only-keeps")
 NOT_NAMED = Reason(code="no-rule", rule="no rule", about=Fact(name="no-rule-matches"))
-
-
-class Case(Struct, frozen=True, gc=False):
-    """One object, and what its age depends on."""
-
-    item: Object
-    kind: Kind
-    id: str
-    place: int
-    """That among its kind."""
-    staying: tuple[Holder, ...]
-    going: tuple[Holder, ...]
-    """Those that hold it and go in the same plan."""
-    used_until: tuple[datetime, ...] | None
-    """When these last used it; None where that is not known of one of them."""
-    since: Since | None
-
-    @property
-    def ref(self) -> ObjectRef:
-        """The object's reference."""
-        return ObjectRef(kind=self.kind, id=self.id)
-
-    def age_seconds(self, now: datetime) -> int | None:
-        """Return its age; None where that is not known."""
-        return None if self.since is None else self.since.seconds(now)
 
 
 class Ruling(Struct, frozen=True, gc=False):
@@ -83,11 +60,11 @@ class ReadyRule(Struct, frozen=True):
         if doubt is not None:
             return Reason(code="no-rule", rule=self.name, about=doubt)
         if case.going and self.age.is_after_container:
-            waits = self.age.against_from_now(case.item, case.going)
+            waits = self.age.against_from_now(case)
             if waits is not None:
                 return Reason(code=waits.code, rule=self.name, about=waits.about)
         if self.age.latest is None or case.since is None or case.since.instant > self.age.latest:
-            against = self.age.against(case.item, case.since, case.used_until)
+            against = self.age.against(case)
             if against is not None:
                 return Reason(code=against.code, rule=self.name, about=against.about)
         if self.marks is None:
@@ -98,7 +75,7 @@ class ReadyRule(Struct, frozen=True):
     def removal(self, case: Case) -> Ruling:
         """Return why it removes an object, where it has no objection."""
         assert self.age is not None
-        age = self.age.reached(case.item, case.since, case.used_until)
+        age = self.age.reached(case)
         old_enough = Reason(code="old-enough", rule=self.name, about=age)
         marked = () if self.marks is None else (self.marks.of(case.ref).reason,)
         return Ruling(True, (old_enough, *marked, *released(case, self.name)))
@@ -116,6 +93,8 @@ class OfKind(Struct, frozen=True):
     holders: Sequence[tuple[Holder, ...]]
     build_uses: Mapping[str, tuple[datetime, ...]]
     """When builds last used them, by id."""
+    since_of: Callable[[Any, Sequence[datetime]], Since | None]
+    """As `ages.since_of`."""
     never_removed: Mapping[int, tuple[Reason, ...]]
     protected: Mapping[int, tuple[Reason, ...]]
     """What the policy protects."""

@@ -1,6 +1,6 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import compress
 from operator import attrgetter
 from typing import TypeVar
@@ -12,11 +12,11 @@ from dockersweep.model.inventory import KINDS, Image, Kind, ObjectRef, ScanWarni
 from dockersweep.model.plan import NOTHING, Decision, Limits, Plan, Removal, TargetVerdict
 from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.bytes.reclaim import Prediction
+from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.foreseen import Foreseen
 from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.order import ORDER, holders_first
-from dockersweep.policy.judging.rulings import Case
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone, exceeded
 
@@ -79,7 +79,7 @@ def with_target(
     return decide_for_target(judge, judge.policy.target, by_rules, again=asked_before)
 
 
-def oldest_first(steps: Iterable[T], age_of: Callable[[T], int | None], survey: Survey) -> Iterator[T]:
+def oldest_first(steps: Iterable[T], survey: Survey) -> Iterator[T]:
     """Yield objects in the order of a plan: one that is cut short has then removed what was of no use for the
     longest."""
     of_kind: dict[Kind, list[T]] = {kind: [] for kind in ORDER}
@@ -87,7 +87,7 @@ def oldest_first(steps: Iterable[T], age_of: Callable[[T], int | None], survey: 
         of_kind[step.kind].append(step)
     for kind, of_one in of_kind.items():
         of_one.sort(key=attrgetter("id"))
-        of_one.sort(key=lambda step: -(age_of(step) or 0))
+        of_one.sort(key=lambda step: -(step.age_seconds or 0))
         if kind in survey.holders.own_kinds:
             places = survey.listing.of_kind(kind).places
             placed = {places[step.id]: step for step in of_one}
@@ -122,7 +122,7 @@ def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
     """Return what carrying out decisions would free, without each removal."""
     survey, decisions = decided.survey, decided.decisions
     acting = [one for one in decisions if one.verdict == "remove" or one.untag]
-    steps = list(oldest_first(acting, attrgetter("age_seconds"), survey))
+    steps = list(oldest_first(acting, survey))
     place_of = {kind: survey.listing.of_kind(kind).places for kind in KINDS}
     places = [place_of[step.kind][step.id] for step in steps]
     goes = [step.verdict == "remove" for step in steps]

@@ -18,9 +18,9 @@ from dockersweep.model.plan import Decision, Plan, Removal
 from dockersweep.model.policy import Policy
 from dockersweep.model.reason import Fact, InWords, Reason, Skipped
 from dockersweep.policy.judging.aged import aged
+from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.order import ORDER
-from dockersweep.policy.judging.rulings import Case
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.planner import by_judge, plan_of_decisions
 from dockersweep.words.ages import aged_text

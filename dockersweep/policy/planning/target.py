@@ -19,10 +19,11 @@ from dockersweep.model.policy import SPACE_TARGET, Remove, Target
 from dockersweep.model.reason import Fact, ForSpace, OnlyByRule, Reason
 from dockersweep.model.restarts import restart_of, restarts_by_itself
 from dockersweep.policy.judging.aged import aged
+from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.old_enough import AgeTest, why_unknown
 from dockersweep.policy.judging.order import in_order_of_removal
-from dockersweep.policy.judging.rulings import Case, released
+from dockersweep.policy.judging.rulings import released
 from dockersweep.policy.planning.asking_disks import Asked, verdict_on, what_is_asked
 
 _Entry = tuple[datetime, str, Case]
@@ -143,7 +144,7 @@ class _Choice:
         if case.since is None:
             about = replace(why_unknown(case.item), asked_for="last-use")
             return Reason(code="age-unknown", rule=SPACE_TARGET, about=about)
-        against = self._age.against(case.item, case.since, case.used_until)
+        against = self._age.against(case)
         return None if against is None else Reason(code=against.code, rule=SPACE_TARGET, about=against.about)
 
     def _let_go(self, case: Case) -> list[ObjectRef]:
