@@ -16,6 +16,8 @@ class Listed:
         """Of objects with one id, which no engine has, only the last counts. `numbers` are those from 0 on, as many as
         there are objects or more."""
         self.kind = kind
+        self.numbers = numbers
+        """The places, and perhaps more numbers: whoever keeps some of them needs no others."""
         self.items: Sequence[Any] = objects
         self.ids: list[str] = list(map(attrgetter("name" if kind == "volume" else "id"), objects))
         self.places: Mapping[str, int] = dict(zip(self.ids, numbers, strict=False))

@@ -38,8 +38,8 @@ def _kept(
     for number, rule in enumerate(policy.rules):
         if rule.keep is not None and kind in rule.kinds:
             counted = rules.counted(number, kind)
-            yield from _in_doubt(rule.name, counted.in_doubt)
-            for unit, why in kept_by(rule.keep, counted.certain, now).items():
+            yield from _in_doubt(rule.name, counted.in_doubt())
+            for unit, why in kept_by(rule.keep, counted.certain(), now).items():
                 yield unit, tuple([Reason(code="kept", rule=rule.name, about=about) for about in why])
     yield from ((unit, (reason,)) for of_kind, unit, reason in refusals if of_kind == kind)
 

@@ -109,7 +109,7 @@ class PolicyProtections:
     def _find(self, group: _Group, listed: Listed, found: dict[int, tuple[Reason, ...]]) -> None:
         """Add what a group protects to what is found."""
         values = list(map(group.asked_for, listed.items))
-        for place in compress(range(len(values)), group.sieve(values)):
+        for place in compress(listed.numbers, group.sieve(values)):
             for pattern, why in group.each:
                 reasons = why(values[place])
                 if reasons:

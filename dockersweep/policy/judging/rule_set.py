@@ -1,7 +1,7 @@
 """The rules of a policy, made ready to be asked of the objects of a survey, what those that keep count there, and what
 the policy protects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -18,14 +18,26 @@ Tags = tuple[str, ...]
 class Counted(NamedTuple):
     """What a rule matches of one kind of object."""
 
-    certain: list[tuple[Object, Tags]]
-    """With the tags that it matches."""
-    in_doubt: list[tuple[Object, Tags, Doubt]]
-    """Where it is not known whether it matches."""
+    items: Sequence[Object]
     units: list[Units]
     """What it matches in each object, by place."""
     why_not: list[Reason | None]
     """Why it does not match one, by place; None where it does."""
+    doubts: Mapping[int, Doubt]
+    """Where it is not known whether it matches, by place."""
+
+    def certain(self) -> list[tuple[Object, Tags]]:
+        """Return what it matches for certain, with the tags that it matches."""
+        doubts = self.doubts
+        found = (place for place, why_not in enumerate(self.why_not) if why_not is None and place not in doubts)
+        return [self._matched(place) for place in found]
+
+    def in_doubt(self) -> Iterator[tuple[Object, Tags, Doubt]]:
+        """Yield what it may match, with the same and why that is not known."""
+        yield from ((*self._matched(place), doubt) for place, doubt in self.doubts.items())
+
+    def _matched(self, place: int) -> tuple[Object, Tags]:
+        return self.items[place], tuple([tag for tag in self.units[place] if tag is not None])
 
 
 class RuleSet:
@@ -56,14 +68,13 @@ class RuleSet:
 
 
 def _count(items: Sequence[Object], test: RuleTest) -> Counted:
-    counted = Counted([], [], [()] * len(items), list(map(test.why_not, items)))
-    for place, (item, why_not) in enumerate(zip(items, counted.why_not, strict=True)):
-        if why_not is None:
-            units = counted.units[place] = test.units_of_match(item)
-            tags = tuple([tag for tag in units if tag is not None])
-            doubt = test.doubt(item) if test.may_doubt else None
-            if doubt is None:
-                counted.certain.append((item, tags))
-            else:
-                counted.in_doubt.append((item, tags, doubt))
-    return counted
+    why_not = list(map(test.why_not, items))
+    matched = [place for place, why in enumerate(why_not) if why is None]
+    units: list[Units] = [()] * len(items)
+    doubts: dict[int, Doubt] = {}
+    for place in matched:
+        units[place] = test.units_of_match(items[place])
+        doubt = test.doubt(items[place]) if test.may_doubt else None
+        if doubt is not None:
+            doubts[place] = doubt
+    return Counted(items, units, why_not, doubts)
