@@ -6,7 +6,7 @@ whatever it may need. What is given back lies between what both say.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -168,7 +168,9 @@ class _Making:
     def graph(self) -> LayerGraph:
         """Return what was made, and what stands for many parts where anything may need that."""
         collectives = self._add_collectives()
-        maybe = {node: self._numbered(held) for node, held in self._maybe.items()}
+        # Most may need the same.
+        numbered = cache(self._numbered)
+        maybe = {node: numbered(held) for node, held in self._maybe.items()}
         return LayerGraph(
             places={kind: self._listing.of_kind(kind).places for kind in KINDS},
             nodes=self._nodes,
@@ -266,9 +268,11 @@ def _mounts_lost_image(container: Container, names: ImageNames) -> bool:
 
 
 def _image(item: Image) -> _Untold:
+    if item.shared_bytes == 0:
+        return _Untold(item.size_bytes or 0, item.size_bytes)
     told = item.size_bytes is not None and item.shared_bytes is not None
     unique = max(0, (item.size_bytes or 0) - (item.shared_bytes or 0)) if told else 0
-    return _Untold(unique, item.size_bytes, (), () if item.shared_bytes == 0 else (ANY_LAYER,))
+    return _Untold(unique, item.size_bytes, (), (ANY_LAYER,))
 
 
 def _container(item: Container, log_is_counted: bool) -> _Untold:
