@@ -4,13 +4,20 @@ Where projects build from the same Dockerfile, each has an image of the same lay
 are a hundred such images, and none of them is the base of another.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
-from dockersweep.model.compose_labels import project_in
+from dockersweep.model.compose_labels import project_in, service_in
 from dockersweep.model.inventory import Image
 from dockersweep.model.storage import LAYER_PREFIXES
 from dockersweep.policy.bytes.layer_graph import LayerGraph
+
+_OfProjects = dict[str | None, dict[str | None, list[Image]]]
+
+
+def has_same_labels(image: Image, base: Image) -> bool:
+    """Whether an image can have its labels from another. Compose gives every service of a project its own."""
+    return project_in(base.labels) == project_in(image.labels) and service_in(base.labels) == service_in(image.labels)
 
 
 class ImageBases:
@@ -20,12 +27,14 @@ class ImageBases:
         """`images` are those of the graph's inventory."""
         self._graph = graph
         self._by_id = {image.id: image for image in images}
-        # By the compose project that their labels name.
-        self._by_top: defaultdict[int, defaultdict[str | None, list[Image]]] = defaultdict(lambda: defaultdict(list))
+        self._by_top: dict[int, _OfProjects] = {}
+        """The images with each top layer, by the compose project and the service that their labels name: a hundred
+        reviews of one repository are not held against each other."""
         self._tops: Mapping[str, tuple[int, ...]] = {image.id: tuple(self._own_layers(image)) for image in images}
         for image in images:
             for top in self._tops[image.id]:
-                self._by_top[top][project_in(image.labels)].append(image)
+                of_project = self._by_top.setdefault(top, {}).setdefault(project_in(image.labels), {})
+                of_project.setdefault(service_in(image.labels), []).append(image)
 
     def _own_layers(self, image: Image) -> Iterator[int]:
         node = self._node_of(image)
@@ -38,26 +47,35 @@ class ImageBases:
     def _node_of(self, image: Image) -> int:
         return self._graph.nodes["image"][self._graph.places["image"][image.id]]
 
-    def twins(self, image: Image) -> Iterator[Image]:
+    def twins(self, image: Image, of_its_service: bool) -> Iterator[Image]:
         """Yield the other images of just the same layers from which an image may have been built: not those of other
-        projects."""
+        projects; and only those whose labels name its own service, or only all others."""
         for top in self._tops[image.id]:
-            yield from (one for one in self._alike(top, image) if one.id != image.id)
+            yield from (one for one in self._alike(top, image, of_its_service) if one.id != image.id)
 
-    def _alike(self, top: int, image: Image) -> Iterator[Image]:
+    def _alike(self, top: int, image: Image, of_its_service: bool) -> Iterator[Image]:
         """Yield the images with this top layer, of other projects only where the image's own has none of them."""
-        by_project: Mapping[str | None, list[Image]] = self._by_top.get(top, {})
-        own = project_in(image.labels)
+        by_project = self._by_top.get(top, {})
+        own, own_service = project_in(image.labels), service_in(image.labels)
+        if of_its_service:
+            yield from by_project.get(own, {}).get(own_service, ())
+            return
         for project in dict.fromkeys((None, own)) if own in by_project else by_project:
-            yield from by_project.get(project, ())
+            for service, images in by_project.get(project, {}).items():
+                if (project, service) != (own, own_service):
+                    yield from images
 
-    def below(self, image: Image) -> Iterator[Image]:
-        """Yield the images whose layers are some of an image's lowest, and those it has as parents."""
-        found = {one.id: one for one in (*self._with_fewer_layers(image), *self._parents(image))}
-        found.pop(image.id, None)
-        yield from found.values()
+    def below(self, image: Image, of_its_service: bool) -> Iterator[Image]:
+        """Yield the images whose layers are some of an image's lowest, and those it has as parents, each once; of these
+        only those whose labels name its own service, or only all others."""
+        seen = {image.id}
+        parents = (one for one in self._parents(image) if has_same_labels(one, image) is of_its_service)
+        for one in chain(self._with_fewer_layers(image, of_its_service), parents):
+            if one.id not in seen:
+                seen.add(one.id)
+                yield one
 
-    def _with_fewer_layers(self, image: Image) -> Iterator[Image]:
+    def _with_fewer_layers(self, image: Image, of_its_service: bool) -> Iterator[Image]:
         tops = self._tops[image.id]
         waiting = list(tops)
         reached = set(tops)
@@ -66,7 +84,7 @@ class ImageBases:
                 if need not in reached:
                     reached.add(need)
                     waiting.append(need)
-                    yield from self._alike(need, image)
+                    yield from self._alike(need, image, of_its_service)
 
     def _parents(self, image: Image) -> Iterator[Image]:
         parent = self._by_id.get(image.parent_id or "")

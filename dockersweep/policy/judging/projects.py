@@ -121,9 +121,9 @@ def _is_built_by_project(image: Image, bases: ImageBases) -> bool:
         return True
     if not bases.are_known(image):
         return False
-    if any(_has_same_labels(image, one) for one in bases.below(image)):
+    if next(bases.below(image, of_its_service=True), None) is not None:
         return False
-    return all(_is_older(image, one) for one in bases.twins(image) if _has_same_labels(image, one))
+    return all(_is_older(image, one) for one in bases.twins(image, of_its_service=True))
 
 
 def _has_name_by_compose(image: Image) -> bool:
@@ -132,11 +132,6 @@ def _has_name_by_compose(image: Image) -> bool:
     project, service = project_in(image.labels), service_in(image.labels)
     names = {f"{project}-{service}", f"{project}_{service}"} if service else set()
     return any(repository_of(tag) in names for tag in image.tags)
-
-
-def _has_same_labels(image: Image, base: Image) -> bool:
-    """Whether an image can have its labels from another. Compose gives every service of a project its own."""
-    return project_in(base.labels) == project_in(image.labels) and service_in(base.labels) == service_in(image.labels)
 
 
 def _is_older(image: Image, other: Image) -> bool:
@@ -168,7 +163,8 @@ def _uses(survey: Survey, images: Sequence[Image], containers: Sequence[Containe
 def _bases_of(image: Image, bases: ImageBases | None) -> Iterator[Image]:
     """Yield the images that one may have been built from, but for those of the same service."""
     if bases is not None:
-        yield from (one for one in (*bases.below(image), *bases.twins(image)) if not _has_same_labels(image, one))
+        yield from bases.below(image, of_its_service=False)
+        yield from bases.twins(image, of_its_service=False)
 
 
 def _use(owner: Container | Image, container: str | None, inventory: Inventory) -> LastProject:
