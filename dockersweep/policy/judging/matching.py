@@ -94,11 +94,13 @@ class RuleTest:
         for row, test in self._excluded:
             if test(item):
                 return self._excluded_by[row.field]
-        return self._why_not_by_name(item) if self.asks_of_tags else None
+        return self._why_not_by_names(item, names_of(item)) if self.asks_of_tags else None
 
-    def _why_not_by_name(self, item: Object) -> Reason | None:
-        names = names_of(item)
-        if len(names) > 1 and self.units(item):
+    def _why_not_by_names(self, item: Object, names: Sequence[str]) -> Reason | None:
+        if len(names) == 1:
+            # Most have one.
+            return self._why_not_by_name(item, names[0])
+        if names and self.units(item):
             return None
         for row, test in self._wanted_names:
             if not any(map(test, names)):
@@ -106,7 +108,16 @@ class RuleTest:
         for row, test in self._excluded_names:
             if any(map(test, names)):
                 return self._excluded_by[row.field]
-        return self._no_single_tag if len(names) > 1 else None
+        return self._no_single_tag if names else None
+
+    def _why_not_by_name(self, item: Object, name: str) -> Reason | None:
+        for row, test in self._wanted_names:
+            if not test(name):
+                return self._lacks(row, item)
+        for row, test in self._excluded_names:
+            if test(name):
+                return self._excluded_by[row.field]
+        return None
 
     def _lacks(self, row: Condition, item: Object) -> Reason:
         has = row.has(item) if row.has else None
