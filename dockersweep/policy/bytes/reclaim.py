@@ -143,8 +143,9 @@ class Reclaim:
             # Most objects are so, and this is asked for each.
             return row if row is not None and row.low_bytes == low == row.high_bytes else exactly(low)
         if not self._graph.needs[node] and node not in self._graph.maybe:
-            latest = [node] if possible[node] == 1 else []
-            return self._interval(latest, [node], None if latest else self._why_held([node], ()))
+            if possible[node] > 1 and high:
+                return Interval(low_bytes=0, high_bytes=high, reason=self._why_all_hold)
+            return self._interval([node] if possible[node] == 1 else (), [node], None)
         soonest = Release(self._certain).remove(node)
         if all(counts[one] == possible[one] for one in soonest):
             return self._interval(soonest, soonest, None)

@@ -192,7 +192,8 @@ class Judge:
     def _case(self, place: int, ready: OfKind) -> Case:
         listed = ready.listed
         kind, own, item = listed.kind, listed.ids[place], listed.items[place]
-        staying, going = self._parted(ready.holders[place])
+        holders = ready.holders[place]
+        staying, going = self._parted(holders) if holders else ((), ())
         used_until = ready.build_uses.get(own, ()) if ready.build_uses else ()
         if going:
             known = _used_until(kind, going)
@@ -206,8 +207,6 @@ class Judge:
     def _parted(self, holders: tuple[Holder, ...]) -> tuple[tuple[Holder, ...], tuple[Holder, ...]]:
         """Return those that stay and those that go, as far as is decided."""
         gone = self._going
-        if not holders:
-            return (), ()
         if len(holders) == 1:
             return ((), holders) if gone[holders[0].about.kind][holders[0].place] else (holders, ())
         staying = tuple([hold for hold in holders if not gone[hold.about.kind][hold.place]])
