@@ -31,7 +31,7 @@ from tests.rig.engines.litter import Litter
 from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.running import dockersweep
 
-pytestmark = pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+pytestmark = pytest.mark.enough_on("docker-28.5", *OLDEST_AND_NEWEST)
 
 MEGABYTE = 1_000_000
 GRAPHDRIVER = ("docker-20.10", "docker-26.1", "docker-28.5")

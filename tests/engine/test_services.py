@@ -209,7 +209,7 @@ def test_a_proxy_that_allows_only_the_old_calls_is_told_and_enough(manager: Engi
         only_what_cannot_be_named_goes(manager, proxy.url, "with 403")
 
 
-@pytest.mark.on_engines("docker-28.5")
+@pytest.mark.on_engines("docker-28.5-containerd")
 def test_an_answer_that_does_not_hold_is_no_word_on_what_services_name(manager: Engine, litter: Litter) -> None:
     """The scan goes on, and keeps in doubt: what a service names it may not be told."""
     litter.volume("data")
