@@ -135,8 +135,13 @@ def _group(item: pytest.Item) -> str:
     if "filled" in _params(item):
         return f"{_engine_of(item)} filled"
     if "engine" in _params(item):
-        return f"{_engine_of(item)} {item.location[0]}"
-    return item.nodeid if _needs_engine(item) or _is_property(item) else item.location[0]
+        return f"{_engine_of(item)} {_file_of(item)}"
+    return item.nodeid if _needs_engine(item) or _is_property(item) else _file_of(item)
+
+
+def _file_of(item: pytest.Item) -> str:
+    # An item's location tells it too, after it has looked into the source for the line.
+    return item.nodeid.partition("::")[0]
 
 
 def _params(item: pytest.Item) -> Mapping[str, object]:

@@ -1,15 +1,16 @@
 """The HTML page: what it answers, and that in a real browser it loads nothing and runs nothing of others."""
 
+from __future__ import annotations
+
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
 
 from dockersweep.errors import UsageError
 from dockersweep.model.inventory import Kind, ScanWarning
@@ -20,6 +21,9 @@ from dockersweep.report.text import printable
 from tests.rig.browser import Scheme, chromium, opened
 from tests.rig.inventories import ENGINE
 from tests.rig.reports import GIGABYTE, busy_report, finding, many_objects, report, reported, with_second_disk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.programs
 
@@ -161,6 +165,8 @@ def test_the_policy_in_the_page_forbids_what_it_does_not_do_itself(
 @pytest.mark.parametrize(("width", "scheme"), WINDOWS)
 def test_a_page_is_accessible(browser: Browser, written: Callable[[Report], Path], width: int, scheme: Scheme) -> None:
     with opened(browser, written(with_second_disk(busy_report(40), 5)), width, scheme=scheme) as watched:
+        from axe_playwright_python.sync_playwright import Axe
+
         found = Axe().run(watched.page)
         assert found.violations_count == 0, found.generate_report()
         assert "color-contrast" in {one["id"] for one in found.response["passes"]}

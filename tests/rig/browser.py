@@ -1,12 +1,15 @@
 """Pages in headless Chromium, watched for everything that a page of ours must not do."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Dialog, Page
 
 CHROMIUM = "/usr/bin/chromium-headless-shell"
 Scheme = Literal["light", "dark"]
@@ -33,6 +36,9 @@ class Watched:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser for several pages."""
+    # Takes as long to import as a twentieth of all tests, in each process that collects them.
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         try:
