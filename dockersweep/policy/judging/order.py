@@ -1,7 +1,7 @@
 """The order in which objects are judged and removed: what holds another comes before what it holds."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.plan import Decision
@@ -26,6 +26,15 @@ def holders_first(kind: Kind, places: Sequence[int], holders: Holders) -> Iterab
     return _holders_first(kind, places, holders.of_kind(kind)) if kind in holders.own_kinds else places
 
 
+def _others(kind: Kind, place: int, holders: Sequence[Holder]) -> Collection[int]:
+    """Return the places of the others of its kind that hold an object, each once."""
+    if len(holders) == 1:
+        # Most are held by one.
+        hold = holders[0]
+        return (hold.place,) if hold.about.kind == kind and hold.place != place else ()
+    return {hold.place for hold in holders if hold.about.kind == kind and hold.place != place}
+
+
 def _holders_first(kind: Kind, places: Sequence[int], holders: Sequence[Sequence[Holder]]) -> Iterator[int]:
     there = frozenset(places)
     waiting_for: dict[int, int] = {}
@@ -35,7 +44,7 @@ def _holders_first(kind: Kind, places: Sequence[int], holders: Sequence[Sequence
         if not holders[place]:
             ready.append(place)
             continue
-        own_kind = {hold.place for hold in holders[place] if hold.about.kind == kind and hold.place != place} & there
+        own_kind = [holder for holder in _others(kind, place, holders[place]) if holder in there]
         for holder in own_kind:
             held_by[holder].append(place)
         if own_kind:

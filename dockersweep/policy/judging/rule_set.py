@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dockersweep.model.inventory import Kind, Object
 from dockersweep.model.policy import Policy
 from dockersweep.model.reason import Doubt, Reason
-from dockersweep.policy.judging.matching import RuleTest, Units
+from dockersweep.policy.judging.matching import WHOLE, RuleTest, Units
 from dockersweep.policy.judging.policy_protections import PolicyProtections
 from dockersweep.policy.judging.survey import Survey
 
@@ -37,7 +37,8 @@ class Counted(NamedTuple):
         yield from ((*self._matched(place), doubt) for place, doubt in self.doubts.items())
 
     def _matched(self, place: int) -> tuple[Object, Tags]:
-        return self.items[place], tuple([tag for tag in self.units[place] if tag is not None])
+        units = self.units[place]
+        return self.items[place], () if units == WHOLE else tuple([tag for tag in units if tag is not None])
 
 
 class RuleSet:
