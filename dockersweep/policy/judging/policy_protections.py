@@ -109,13 +109,16 @@ class PolicyProtections:
     def _find(self, group: _Group, listed: Listed, found: dict[int, tuple[Reason, ...]]) -> None:
         """Add what a group protects to what is found."""
         values = list(map(group.asked_for, listed.items))
+        matching: set[int] = set()
         for place in compress(listed.numbers, group.sieve(values)):
-            for pattern, why in group.each:
+            for number, (_, why) in enumerate(group.each):
                 reasons = why(values[place])
                 if reasons:
-                    self._idle.pop(pattern, None)
+                    matching.add(number)
                     # Most are protected by one pattern, and share what that says.
                     found[place] = found[place] + reasons if place in found else reasons
+        for number in matching:
+            self._idle.pop(group.each[number][0], None)
 
     def idle(self) -> tuple[Protection, ...]:
         """Return the patterns that match nothing there: mostly they are misspelt and protect nothing."""

@@ -47,7 +47,7 @@ def any_project_test(patterns: Sequence[str]) -> Callable[[tuple[NeededBy, ...]]
     return lru_cache(MANY)(lambda projects: any(test(one.project) for one in projects))
 
 
-def project_reasons(protection: Protection) -> Callable[[Sequence[NeededBy]], tuple[Reason, ...]]:
+def project_reasons(protection: Protection) -> Callable[[tuple[NeededBy, ...]], tuple[Reason, ...]]:
     """Return what tells why an object stays for one pattern: a reason for each of its projects that it matches."""
     test: Test = lru_cache(MANY)(compile_patterns([protection.pattern]))
 
@@ -56,4 +56,4 @@ def project_reasons(protection: Protection) -> Callable[[Sequence[NeededBy]], tu
         about = Protected(by="project", pattern=protection.pattern, source=protection.source, project=project, how=how)
         return Reason(code="protected", rule="protection", about=about)
 
-    return lambda projects: tuple(reason(*one) for one in projects if test(one.project))
+    return lru_cache(MANY)(lambda projects: tuple([reason(*one) for one in projects if test(one.project)]))
