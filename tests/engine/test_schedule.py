@@ -1,6 +1,7 @@
 """The order in which a plan is carried out: kinds side by side, and nothing before what holds it has gone."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 
@@ -88,6 +89,21 @@ def test_a_container_that_takes_long_holds_up_only_what_it_holds() -> None:
     engine = StuckEngine(seen)
     assert {one.status for one in carried(seen, engine).outcomes} == {"removed"}
     assert [own_id for _, own_id, _, _ in engine.asked] == ["free", "c", "held"]
+
+
+def test_most_of_what_is_under_way_are_containers_which_others_wait_for() -> None:
+    each: tuple[Kind, ...] = ("container", "volume", "image")
+    kinds = [kind for kind in each for _ in range(20)]
+    schedule = Schedule([removal(number, set(), kinds) for number in range(60)], cache_comes_last=False)
+
+    def begun(count: int) -> Counter[Kind]:
+        places = [begun for _ in range(count) if (begun := schedule.begin())]
+        return Counter(unit[0].kind for _, unit in places)
+
+    assert begun(12) == {"container": 9, "volume": 3}
+    # Nothing ended: images are begun as soon as no container is to be begun.
+    assert begun(15) == {"container": 11, "volume": 4}
+    assert begun(1)["image"] == 1
 
 
 def test_where_usage_is_told_as_a_whole_the_build_cache_comes_last() -> None:

@@ -15,6 +15,9 @@ from dockersweep.model.plan import Removal
 Unit = tuple[Removal, ...]
 """The removals of one object, in order: the tags of an image, then the image; or of all build-cache records."""
 _AFTER_CONTAINERS: frozenset[Kind] = frozenset(("image", "network"))
+_WEIGHT_OF_CONTAINERS = 3
+"""How many containers are under way for each object of another kind: images wait for all of them, and go beside the
+volumes that are left then. With as many of each, images were alone in the end."""
 
 
 class Schedule:
@@ -75,9 +78,14 @@ class Schedule:
                     self._changed.notify()
 
     def _next_kind(self) -> Kind:
-        """Return the kind to begin: the one of which the fewest are under way."""
+        """Return the kind to begin: the one of which the fewest are under way, by their weight."""
         ready = [kind for kind, places in self._ready.items() if places]
-        return min(ready, key=lambda kind: ("container" in ready and kind in _AFTER_CONTAINERS, self._under_way[kind]))
+
+        def rank(kind: Kind) -> tuple[bool, float]:
+            weight = _WEIGHT_OF_CONTAINERS if kind == "container" else 1
+            return "container" in ready and kind in _AFTER_CONTAINERS, self._under_way[kind] / weight
+
+        return min(ready, key=rank)
 
 
 def _units(removals: Sequence[Removal]) -> Iterator[Unit]:
