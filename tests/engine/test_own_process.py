@@ -11,7 +11,7 @@ from pathlib import Path
 from dockersweep.engine.disk.own_process import may_begin
 
 _PROGRAM = """
-import fcntl, os, sys, time
+import fcntl, os, signal, sys, time
 from dockersweep.engine.disk.own_process import OwnProcess, may_begin
 
 held = open(sys.argv[1], "w")
@@ -52,6 +52,10 @@ with OwnProcess(lambda: time.sleep(600) or b"") as slow:
     held.close()
     assert is_free()
 assert gone(slow._number)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+with OwnProcess(lambda: b"unheeded") as unheeded:
+    assert unheeded.result(60) == b"unheeded"
+    assert gone(unheeded._number)
 orphan = OwnProcess(lambda: time.sleep(600) or b"")
 print(orphan._number)
 """

@@ -41,7 +41,6 @@ class OwnProcess:
         if self._number == 0:
             _make(call, writer, parent)
         os.close(writer)
-        self._has_ended = False
 
     def __enter__(self) -> Self:
         """End it at the end, whatever it does."""
@@ -50,10 +49,12 @@ class OwnProcess:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End it."""
         os.close(self._reader)
-        if not self._has_ended:
-            os.kill(self._number, 9)
-            # One that hangs on a disk ends when that answers, and is not waited for.
-            os.waitpid(self._number, os.WNOHANG)
+        # Where whoever started us has ended children ignored, it may have gone without a word, its number with it.
+        with suppress(ChildProcessError, ProcessLookupError):
+            if os.waitpid(self._number, os.WNOHANG) == (0, 0):
+                os.kill(self._number, 9)
+                # One that hangs on a disk ends when that answers, and is not waited for.
+                os.waitpid(self._number, os.WNOHANG)
 
     def result(self, seconds: float) -> bytes:
         """Wait so long for what the call returns; nothing where it raised something, or was ended. Raises TimeoutError
@@ -65,8 +66,6 @@ class OwnProcess:
         while waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
             piece = os.read(self._reader, _CHUNK_BYTES)
             if not piece:
-                os.waitpid(self._number, 0)
-                self._has_ended = True
                 return b"".join(pieces)
             pieces.append(piece)
         raise TimeoutError
