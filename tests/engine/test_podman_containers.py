@@ -77,7 +77,9 @@ def test_both_lists_tell_the_same(litter: Litter, monkeypatch: pytest.MonkeyPatc
     told, is_asked = scanned(litter.engine)
     assert not is_asked
     assert len(told.containers) == 19
-    assert containers(told) == containers(scanned_otherwise(litter.engine, monkeypatch))
+    other = scanned_otherwise(litter.engine, monkeypatch)
+    assert containers(told) == containers(other)
+    assert [one.id for one in told.containers] == [one.id for one in other.containers]
 
 
 @pytest.mark.on_engines(*PODMANS)
@@ -192,3 +194,9 @@ def test_a_list_that_leaves_out_what_is_held_tells_nothing(monkeypatch: pytest.M
     monkeypatch.delitem(LISTED, key)
     with pytest.raises(UncertainError):
         told_of(monkeypatch)
+
+
+def test_a_container_that_has_no_record_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "read_podman_records", lambda *_: {})
+    with pytest.raises(UncertainError):
+        podman_containers(STORES, [convert(LISTED, wire.WirePodmanContainer)], (WIDE,), True, ENDED + 100)

@@ -26,11 +26,14 @@ _TRIES = 5
 _PAUSE_SECONDS = 0.02
 _RECORDS = """
     SELECT ID, CAST(c.JSON AS BLOB), CAST(s.JSON AS BLOB) FROM ContainerConfig AS c JOIN ContainerState AS s USING (ID)
+    ORDER BY c.rowid
 """
+"""In the order in which its list for docker clients has them."""
 
 
 def read_podman_records(root: Path, container_ids: Iterable[str]) -> dict[str, ContainerRecord]:
-    """Return the records of these containers by id, as far as they are there.
+    """Return the records of these containers by id, as far as they are there, in the order in which
+    its list for docker clients has them.
 
     Raises UnreadableStorageError where there is no such database, or none that can be read, and OSError.
     """

@@ -112,9 +112,12 @@ def podman_containers(
     ids = _network_ids(networks)
     try:
         records = read_podman_records(stores.root, [one.id for one in listed])
-        known = {one.id: _known(one, records[one.id]) for one in listed}
+        by_id = {one.id: one for one in listed}
+        known = {one: _known(by_id[one], record) for one, record in records.items()}
     except (KeyError, UnreadableStorageError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UncertainError from error
+    if known.keys() != by_id.keys():
+        raise UncertainError
     return tuple(
         ListedContainer(container_from_list(_as_docker_lists(one, known, ids, tells_mode)), _ended(one, now_seconds))
         for one in known.values()
