@@ -165,7 +165,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_percent(text: str) -> float:
-    """Read a share like `60%` or `12.5 %`; raises UsageError where it is none, or over 100 %."""
+    """Read a share like `60%` or `12.5 %`; raises UsageError where it is none, or over 100%."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text[:LONGEST_TEXT], re.ASCII)
     if found is None or len(text) > LONGEST_TEXT or float(found[1]) > 100:
         raise UsageError(f'"{text[:LONGEST_TEXT]}" is not a share: write a number from 0 to 100 and %, like 60%')

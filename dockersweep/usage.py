@@ -7,12 +7,12 @@ usage: dockersweep [-H URL | -c CONTEXT] [--policy FILE] [--format FORMAT]
 See what a Docker or Podman engine no longer needs, read why, remove just that.
 
 verbs, in the order of use:
-  scan        what lies about unused, sizes, ages  dockersweep scan --sort age
-  plan        what would go, what is kept, why     dockersweep plan --verbose
-  sweep       plan, ask, and remove just that      dockersweep sweep --dry-run
-  apply       carry out a saved plan, only that    dockersweep apply plan.json
-  report      where the disk went                  dockersweep report
-  explain     why one object stays, till when      dockersweep explain app:1
+  scan        list unused objects, sizes, ages     dockersweep scan --sort age
+  plan        what would be removed, kept, why     dockersweep plan --verbose
+  sweep       plan, ask, then remove               dockersweep sweep --dry-run
+  apply       carry out a saved plan               dockersweep apply plan.json
+  report      disk usage, trend, what to fix       dockersweep report
+  explain     why an object is kept, until when    dockersweep explain app:1
   history     what earlier runs did                dockersweep history 12
   policy      write, check, show, test policies    dockersweep policy show
   schema      the JSON Schema of a document        dockersweep schema plan

@@ -47,7 +47,7 @@ class EventLog:
     def begins(self, plan: Plan, verb: str, by: str, run: int | None) -> None:
         """A run has a plan, and has removed nothing yet."""
         reclaim = plan.reclaim
-        planned = f"{plural(len(plan.removals), 'removal')} planned, giving back {format_interval(reclaim)}"
+        planned = f"{plural(len(plan.removals), 'removal')} planned, freeing {format_interval(reclaim)}"
         self._event(
             INFORMATION, "begin", f"{verb} of {engine_words(plan.engine)}: {planned}, by {by}",
             run=run, pid=os.getpid(), verb=verb, engine=plan.engine.name, engine_id=plan.engine.id,

@@ -47,7 +47,7 @@ def _refuse_policy_flags(options: PolicyVerbOptions) -> None:
 def _init(options: PolicyVerbOptions) -> int:
     path = options.output.path
     if path not in (None, "-") and _is_taken(path):
-        raise UsageError(f"{path} is there already, and is not written over: name another file, or move it away first")
+        raise UsageError(f"{path} already exists, not overwritten: name another file, or move it away first")
     write_result(default_policy_text(), path)
     return 0
 

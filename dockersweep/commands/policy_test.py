@@ -46,7 +46,7 @@ def find_cases(directory: str) -> list[Path]:
     """
     try:
         if not is_folder(directory):
-            problem = "is no folder" if is_there(directory) else "does not exist"
+            problem = "is not a directory" if is_there(directory) else "does not exist"
             raise UsageError(f"{directory} {problem}: name the folder that the cases lie in")
     except OSError as error:
         raise UsageError(f"{directory} cannot be read: {error.strerror}") from None

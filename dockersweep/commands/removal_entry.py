@@ -34,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     detail: str | None
     reasons: tuple[str, ...]
-    """Each with its rule: "stopped containers: stopped for 10 days, over 24 hours"."""
+    """Each with its rule: "stopped containers: stopped 10 days ago (limit 24 hours)"."""
     size_bytes: int | None
     freed_bytes: int | None
 
@@ -45,7 +45,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def message(self) -> str:
-        """For people, in one line: "remove container web: removed: stopped containers: stopped for 10 days"."""
+        """For people, in one line: "remove container web: removed: stopped containers: stopped 10 days ago"."""
         why = self.detail or "; ".join(self.reasons)
         return printable(f"{self.action} {self.kind} {self.name}: {self.status}: {why}")
 

@@ -32,7 +32,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     size_bytes: Bytes | None
     """All of it, what it shares with others included; None where it is not known."""
     age_text: str
-    """For a person: "stopped for 10 days", "in use now", or why its age is not known."""
+    """For a person: "stopped 10 days ago", "in use now", or why its age is not known."""
     age_counts_from_at: Instant | None
     """Since when its age counts; None where that is not known, and where it is in use now."""
 

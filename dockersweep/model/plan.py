@@ -95,7 +95,7 @@ class TargetVerdict(Struct, frozen=True, kw_only=True):
     """What the space target asks for, and whether the plan gives it."""
 
     text: str
-    """For a person: "92 % of the disk is used, over 85 %; down to 70 % takes 21.3 GB"."""
+    """For a person: "92% of the disk is used, over 85%; down to 70% takes 21.3 GB"."""
     begins: bool | None
     """Whether space is short; None where what it speaks of cannot be measured."""
     wanted_bytes: Bytes | None = None

@@ -95,7 +95,7 @@ class LimitsTable(_Table, frozen=True, kw_only=True):
     """How much may go at the most: over any of them nothing is removed, and the exit status is 4."""
 
     objects: Annotated[Annotated[int, Meta(ge=0)] | None, _says("The number of objects, of all kinds together.")] = None
-    bytes: Annotated[SizeText | None, _says("The bytes that would come back.")] = None
+    bytes: Annotated[SizeText | None, _says("The bytes that would be freed.")] = None
     share: Annotated[PercentText | None, _says("The share of all objects of a kind.")] = None
 
 
@@ -203,7 +203,7 @@ class TargetTable(_Table, frozen=True, kw_only=True):
     )
     min_free: Annotated[SpaceText | None, _says("What must be free on its disk (BuildKit's minFreeSpace).")] = None
     reserved: Annotated[SpaceText | None, _says("What it may always hold (BuildKit's reservedSpace).")] = None
-    free: Annotated[SizeText | None, _says("So many bytes are to come back now, however much is free.")] = None
+    free: Annotated[SizeText | None, _says("Free so many bytes now, however much is free.")] = None
     order: Annotated[Annotated[list[Kind], _SOME] | None, _says("The kinds that may go, one after the other.")] = None
     spare_registry_less: Annotated[
         bool | Literal["last", "never"],

@@ -138,7 +138,7 @@ class GrowthOfShare(Struct, frozen=True, kw_only=True):
     """None where there are too few points; below 0 where it shrinks."""
     low_bytes_per_day: int | None
     high_bytes_per_day: int | None
-    """Between these lies the slope, with a confidence of about 90 %."""
+    """Between these lies the slope, with a confidence of about 90%."""
     grown_bytes: int | None
     """From the first point to the last."""
 

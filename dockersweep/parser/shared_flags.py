@@ -37,7 +37,7 @@ def add_reading(parser: argparse.ArgumentParser, from_file: bool) -> None:
         parser.set_defaults(inventory=None)
     group.add_argument(
         "--no-sizes", dest="sizes", action="store_false",
-        help="have no disk walked, by the engine or here; sizes of containers and volumes are unknown",
+        help="do not measure disk usage; sizes of containers and volumes are unknown",
     )  # fmt: skip
     group.add_argument(
         "--size-timeout", metavar="AGE", type=timeout, default="15m", help="how long each of the two may take (15m)"
@@ -77,10 +77,10 @@ def add_protections(group: "Group") -> None:
     group.add_argument(
         "--retry-refused", action="store_true", help="also what the engine refused in three runs within the last week"
     )
-    group.add_argument("--max-objects", metavar="N", type=count, help="remove nothing where more objects would go")
-    group.add_argument("--max-bytes", metavar="SIZE", type=size, help="remove nothing where more would come back")
+    group.add_argument("--max-objects", metavar="N", type=count, help="remove nothing if more objects would go")
+    group.add_argument("--max-bytes", metavar="SIZE", type=size, help="remove nothing if more would be freed")
     group.add_argument(
-        "--max-share", metavar="PERCENT", type=percent, help="remove nothing where more of all of a kind would go"
+        "--max-share", metavar="PERCENT", type=percent, help="remove nothing if a larger share of a kind would go"
     )
 
 

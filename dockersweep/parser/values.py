@@ -37,7 +37,7 @@ def percent(text: str) -> float:
 def count(text: str) -> int:
     """Read a number of objects."""
     if not re.fullmatch(r"\d{1,12}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f'"{text}" is no number of objects: write 0 or more, like 500')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of objects: write 0 or more, like 500')
     return int(text)
 
 
@@ -46,7 +46,7 @@ def run_number(text: str) -> "int | str":
     if text == "verify":
         return text
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f'"{text}" is no number of a run, and not verify')
+        raise argparse.ArgumentTypeError(f'"{text}" is neither a run number nor "verify"')
     return int(text)
 
 

@@ -42,9 +42,9 @@ def _add_verb(
 
 
 def _scan(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "scan", "List what is there and unused, with sizes and ages.", PLAIN_FORMATS)
+    parser = _add_verb(verbs, "scan", "List unused objects, with sizes and ages.", PLAIN_FORMATS)
     group = parser.add_argument_group("selection")
-    group.add_argument("-a", "--all", action="store_true", help="what is used too, marked by a *")
+    group.add_argument("-a", "--all", action="store_true", help="include objects in use (marked *)")
     group.add_argument("-v", "--verbose", action="store_true", help="the compose project, service and file of each too")
     group.add_argument("--sort", choices=SORT_KEYS, metavar="KEY", help="size (default), age or name")
     group.add_argument(
@@ -98,9 +98,7 @@ def _apply(verbs: "Verbs") -> None:
 
 
 def _report(verbs: "Verbs") -> None:
-    parser = _add_verb(
-        verbs, "report", "Show where the disk went, whether it gets worse, and what to do.", REPORT_FORMATS
-    )
+    parser = _add_verb(verbs, "report", "Show disk usage, its trend, and what to fix.", REPORT_FORMATS)
     parser.add_argument(
         "--fail-on", metavar="SEVERITY", choices=SEVERITIES,
         help="exit with 10 where a finding is critical, at least a warning, or at least a note",
@@ -111,7 +109,7 @@ def _report(verbs: "Verbs") -> None:
 
 def _explain(verbs: "Verbs") -> None:
     parser = _add_verb(
-        verbs, "explain", "Say what holds an object, which rules speak of it, and when it would go.",
+        verbs, "explain", "Say what holds an object, which rules match it, and when it would be removed.",
         PLAIN_FORMATS, " OBJECT",
     )  # fmt: skip
     parser.add_argument("object", metavar="OBJECT", help="a name, a tag, the beginning of an id, or KIND:NAME")

@@ -28,6 +28,8 @@ _SAYS: dict[RuleSays, str] = {
     "not-yet": "not yet",
     "does-not-remove": "no",
 }
+_HARD = {"hard protection": "protected"}
+"""What stands in documents for what no policy can remove, and what people read."""
 _BEYOND: tuple[ReasonCode, ...] = ("external", "service")
 """The codes of reasons that name a holder which is no object."""
 
@@ -48,9 +50,9 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
     tags = [(one.tag, "goes" if one.goes else "stays", one.why) for one in explanation.tags]
     yield Section(columns=_TAGS, rows=tags, header=False, goes_on=True)
     held_by = [*_beyond_objects(explanation), *_chains(explanation)]
-    yield Section("What holds it", items=held_by) if held_by else Section("Nothing holds it.")
+    yield Section("Held by", items=held_by) if held_by else Section("Nothing holds it.")
     yield Section(
-        "Rules that speak of it, in order, each by itself" if explanation.rules else "No rule speaks of it.",
+        "Matching rules, in order" if explanation.rules else "No rule matches.",
         columns=_RULES,
         rows=[(one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}") for one in explanation.rules],
         header=False,
@@ -114,14 +116,16 @@ def _last_uses(explanation: Explanation) -> Iterator[Section]:
 def _verdict(explanation: Explanation) -> str:
     goes = explanation.decision.verdict == "remove"
     tags = explanation.decision.untag
-    what = "It goes" if goes else f"It stays, and loses {plural(len(tags), 'tag')}" if tags else "It stays"
-    return f"{what}, by {explanation.policy_source}:"
+    what = "Removed" if goes else f"Kept, but loses {plural(len(tags), 'tag')}" if tags else "Kept"
+    return f"{what} by {explanation.policy_source}:"
 
 
 def _reasons(explanation: Explanation) -> list[tuple[str, str]]:
     """Return the reasons of the decision; those that are of single tags stand in the table of tags."""
     reasons = explanation.decision.reasons
-    return [(one.rule, reason_text(one)) for one in reasons if one.tag is None or not explanation.tags]
+    return [
+        (_HARD.get(one.rule, one.rule), reason_text(one)) for one in reasons if one.tag is None or not explanation.tags
+    ]
 
 
 def _beyond_objects(explanation: Explanation) -> list[str]:
@@ -161,14 +165,14 @@ def _of_tags(tags: Sequence[str]) -> str:
 def _forecast(explanation: Explanation) -> str:
     forecast = explanation.forecast
     if forecast.when == "never":
-        return f"It never goes, if nothing changes: {forecast.text}."
-    return f"It can go {forecast.text}."
+        return f"Will not be removed under this policy: {forecast.text}."
+    return f"Can be removed {forecast.text}."
 
 
 def _frees(explanation: Explanation) -> str:
     if explanation.subject.kind == "network":
         return "It takes no space."
-    text = f"Removed alone it gives back {amount_words(explanation.reclaim_alone, _UNKNOWN)}"
+    text = f"Removing only this frees {amount_words(explanation.reclaim_alone, _UNKNOWN)}"
     in_plan = explanation.reclaim_in_plan
     if in_plan is None:
         text += "; the plan does not remove it."

@@ -61,7 +61,7 @@ def _sections(document: OutcomeDocument) -> Iterator[Section]:
 
 def _summary(document: OutcomeDocument) -> str:
     if not document.outcomes:
-        return f"There was nothing to remove{_by(document)}."
+        return f"Nothing to remove{_by(document)}."
     counts = Counter(outcome.status for outcome in document.outcomes)
     removed = [outcome for outcome in document.outcomes if outcome.status == "removed"]
     rest = [f"{counts[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if counts[status]]
@@ -79,10 +79,8 @@ def _freed(document: OutcomeDocument) -> str:
     base = BASE_WORDS[document.size_base]
     if reclaimed.measured_bytes is None:
         proven = sum(outcome.freed_bytes or 0 for outcome in document.outcomes)
-        witness = (
-            f"the engine's answers prove {format_size(proven)}" if proven else "nothing tells what really came back"
-        )
-        text = f"By the prediction that gives back {amount_words(reclaimed)} {base}; {witness}"
+        witness = f"the engine's answers prove {format_size(proven)}" if proven else "how much was freed is not known"
+        text = f"Predicted to free {amount_words(reclaimed)} {base}; {witness}"
     else:
         text = f"Freed {format_size(reclaimed.measured_bytes)} {base} (predicted {amount_words(reclaimed)})"
     if document.predicted is not None and _differ(document.predicted, reclaimed):
@@ -93,9 +91,9 @@ def _freed(document: OutcomeDocument) -> str:
 def target_words(target: TargetOutcome) -> str:
     """Return whether the space target was reached, without a full stop."""
     if target.reached is None:
-        return f"Whether the space target is reached cannot be told: {target.text}"
+        return f"Target: not known whether it was reached: {target.text}"
     freed = f"{format_size(target.wanted_bytes)} wanted, {format_size(target.freed_bytes)} freed"
-    return f"Space target {'' if target.reached else 'not '}reached, {freed}: {target.text}"
+    return f"Target {'' if target.reached else 'not '}reached, {freed}: {target.text}"
 
 
 def _differ(one: Bounds, other: Bounds) -> bool:

@@ -27,7 +27,7 @@ MOST_NAMES = 5
 _GOING = (
     Column("NAME", shortens=True),
     Column("SIZE", right=True),
-    Column("GIVES BACK", right=True),
+    Column("FREES", right=True),
     Column("WHY", wraps=True),
 )
 _UNTAGGED = (Column("TAG", shortens=True), Column("OF IMAGE", shortens=True), Column("WHY", wraps=True))
@@ -39,8 +39,8 @@ _HEADINGS = (
 )  # fmt: skip
 _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "in-use": "in use",
-    "predefined": "made by the engine itself",
-    "swarm": "of a swarm",
+    "predefined": "created by the engine",
+    "swarm": "part of a swarm",
     "unread": "not read in full",
     "external": "used by other tools",
     "read-only": "in a read-only store",
@@ -49,9 +49,9 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "kubelet": "of the kubelet",
     "project-runs": "needed by a running compose project",
     "protected": "protected by the policy",
-    "not-asked-for": "not asked for",
-    "too-young": "too young, or used not long ago",
-    "unwatched": "not watched for long enough",
+    "not-asked-for": "excluded by --kind",
+    "too-young": "under the age limit",
+    "unwatched": "not watched long enough",
     "age-unknown": "of unknown age",
     "kept": "kept by a rule",
     "refused": "refused by the engine",
@@ -80,7 +80,7 @@ def _sections(plan: Plan, verbose: bool) -> Iterator[Section]:
 def _summary(plan: Plan) -> str:
     if not plan.removals:
         return f"Nothing to remove, by {plan.policy.source}."
-    frees = f"giving back {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
+    frees = f"freeing {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
     why = f" Not exact: {plan.reclaim.reason}." if plan.reclaim.reason else ""
     return f"{what_goes(plan)} to remove, {frees}, by {plan.policy.source}.{_only_here_words(plan)}{why}"
 
@@ -113,7 +113,7 @@ def what_goes(plan: Plan) -> str:
 
 
 def question(plan: Plan) -> str:
-    """Return what a person is asked: "Remove 2 containers, 1 image and 1 network (giving back 1.20 GB)?"."""
+    """Return what a person is asked: "Remove 2 containers, 1 image and 1 network (freeing 1.20 GB)?"."""
     counts = Counter(removal.kind for removal in plan.removals if removal.action == "remove")
     parts = kind_counts(counts)
     tags = sum(len(decision.untag) for decision in plan.decisions)
@@ -121,17 +121,17 @@ def question(plan: Plan) -> str:
         parts.append(f"{plural(tags, 'tag')} of images that stay")
     names = _only_here(plan)
     lost = f"{first_of(names, MOST_NAMES)} {_exist(len(names))} only here. " if names else ""
-    return f"{lost}Remove {both(parts)} (giving back {amount_words(plan.reclaim)})?"
+    return f"{lost}Remove {both(parts)} (freeing {amount_words(plan.reclaim)})?"
 
 
 def _target_line(plan: Plan) -> Iterator[str]:
     target = plan.target
     if target is not None:
         ends: dict[bool | None, str] = {
-            True: "; this plan reaches that",
-            False: "; this plan does not reach that, and nothing else may go",
+            True: ". This plan reaches it",
+            False: f". This plan frees {format_interval(plan.reclaim)}; the policy allows no more",
         }
-        yield f"Space target: {target.text}{ends.get(target.reached, '') if target.begins else ''}."
+        yield f"Target: {target.text}{ends.get(target.reached, '') if target.begins else ''}."
 
 
 def _going_section(plan: Plan, kind: Kind) -> Iterator[Section]:
@@ -140,7 +140,7 @@ def _going_section(plan: Plan, kind: Kind) -> Iterator[Section]:
     if not going:
         return
     total = plan.reclaim_of_kinds.get(kind)
-    frees = "" if kind == "network" or total is None else f", giving back {format_interval(total)}"
+    frees = "" if kind == "network" or total is None else f", freeing {format_interval(total)}"
     going.sort(key=lambda decision: (-(decision.size_bytes or 0), decision.name, decision.id))
     tags: defaultdict[str, list[str]] = defaultdict(list)
     for step in plan.removals:
@@ -169,9 +169,7 @@ def _untagged_section(plan: Plan) -> Iterator[Section]:
         for tag in decision.untag
     ]
     if rows:
-        yield Section(
-            f"Tags to remove while their images stay: {len(rows)}, giving back 0 B", columns=_UNTAGGED, rows=rows
-        )
+        yield Section(f"Tags to remove while their images stay: {len(rows)}, freeing 0 B", columns=_UNTAGGED, rows=rows)
 
 
 def _why_tag_goes(decision: Decision, tag: str) -> Iterator[str]:

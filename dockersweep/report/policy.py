@@ -24,17 +24,17 @@ def _sections(policy: Policy) -> Iterator[Section]:
     never = f"Never removed: what is in use by {users}, and what could not be read in full."
     yield from _with_details(never, _kept_whatever(policy))
     for number, rule in enumerate(policy.rules, 1):
-        yield from _with_details(f'Rule {number}, "{rule.name}", speaks of {_matched(rule)}.', _rule(rule))
+        yield from _with_details(f'Rule {number}, "{rule.name}", matches {_matched(rule)}.', _rule(rule))
     if not policy.rules:
         yield Section(sentences=("There are no rules.",))
     if policy.target is not None:
-        wanted = f"Space target: {'; '.join(_space(policy.target))}."
+        wanted = f"Target: {'; '.join(_space(policy.target))}."
         yield from _with_details(wanted, _taken(policy.target), goes_on=not policy.rules)
-    limits = [f"Nothing at all is removed where {text}." for text in _limits(policy.limits)]
+    limits = [f"Nothing is removed if {text}." for text in _limits(policy.limits)]
     silenced = policy.silenced_findings
-    asked = ("Registries are asked whether they still have the images that could go.",)
+    asked = ("Registries are asked whether they still have the images that could be removed.",)
     told = asked if policy.asks_registries else ()
-    ignored = (f"A report does not tell the findings {both(silenced)}.",) if silenced else ()
+    ignored = (f"Reports leave out the findings {both(silenced)}.",) if silenced else ()
     goes_on = not policy.rules and policy.target is None
     yield Section(sentences=[*limits, "Everything else is kept.", *told, *ignored], goes_on=goes_on)
 
@@ -142,36 +142,36 @@ def _limits(limits: LimitSettings) -> Iterator[str]:
     size = None if limits.size_bytes is None else format_size(limits.size_bytes)
     yield from _of_what_is_set(
         ("more than {} objects would go", limits.objects),
-        ("more than {} would come back, or it is not known how much", size),
-        ("more than {:g} % of all objects of a kind would go", limits.share_percent),
+        ("more than {} would be freed, or it is not known how much", size),
+        ("more than {:g}% of all objects of a kind would go", limits.share_percent),
     )
 
 
 def _taken(target: Target) -> Iterator[str]:
     kinds = both(PLURAL_OF[kind] for kind in target.order)
     yield (
-        f"For it go, after what the rules remove, {kinds} that nothing above keeps, in this order, the least "
+        f"For it, after what the rules remove: {kinds} that nothing above keeps, in this order, least "
         f"recently used first, unless younger than {target.older_than.words()}."
     )
     if target.free_bytes is None:
-        yield "Where they lie on several disks, each is looked at by itself, and only what lies there goes for it."
+        yield "Each disk is checked by itself, and only what lies on it is removed for it."
     if target.spare_registry_less != "no":
-        when = "go last" if target.spare_registry_less == "last" else "never go"
+        when = "are removed last" if target.spare_registry_less == "last" else "are never removed"
         yield f"Images that cannot be pulled again {when}."
 
 
 def _space(target: Target) -> Iterator[str]:
     if target.start_above is not None and target.stop_below is not None:
-        of = "of a disk is used" if target.start_above.percent is not None else "is held by the engine"
-        yield f"when {target.start_above.text} {of}, down to {target.stop_below.text}"
+        where = "a disk is over {} full" if target.start_above.percent is not None else "the engine holds over {}"
+        yield f"starts when {where.format(target.start_above.text)}, stops at {target.stop_below.text}"
     if target.inodes_above_percent is not None:
         below = target.inodes_below_percent
-        yield f"when {target.inodes_above_percent:g} % of a disk's inodes are used, down to {below:g} %"
+        yield f"starts when over {target.inodes_above_percent:g}% of a disk's inodes are used, stops at {below:g}%"
     yield from _of_what_is_set(
         ("the engine holds at most {.text}", target.max_used),
         ("{.text} of its disks stay free", target.min_free),
         ("the engine may always hold {.text}", target.reserved),
-        ("{} come back now", None if target.free_bytes is None else format_size(target.free_bytes)),
+        ("free {} now", None if target.free_bytes is None else format_size(target.free_bytes)),
     )
 
 

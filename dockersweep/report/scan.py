@@ -87,7 +87,7 @@ def _section(shown: Shown, kind: Kind) -> Section:
     total = f"{TITLE_OF[kind]}: {_unused(kind, unused, len(of_kind))}"
     frees = shown.freed.get(kind)
     if unused and kind != "network" and frees is not None:
-        total += f", would give back {format_interval(frees)}"
+        total += f", would free {format_interval(frees)}"
     rows = [_row(use, mark_used=shown.with_used) for use in shown.of(kind)]
     return Section(total, columns=_COLUMNS, rows=rows)
 

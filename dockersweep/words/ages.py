@@ -11,7 +11,7 @@ from dockersweep.model.last_use import UseAction
 from dockersweep.units import DAY, HOUR, MINUTE, Age, format_duration
 
 _AGES: Mapping[Measure, str] = {
-    "stopped": "stopped for %s",
+    "stopped": "stopped %s ago",
     "created": "created %s ago",
     "never-started": "created %s ago and never started",
     "last-used": "last used %s ago",
@@ -43,7 +43,7 @@ MOST_DAYS = 100
 
 
 def aged_text(about: Aged) -> str:
-    """Return an age and what is asked for: "last used 26 hours ago by backup-1 (removed), over 24 hours"."""
+    """Return an age and what is asked for: "last used 26 hours ago by backup-1 (removed) (limit 24 hours)"."""
     # What a rule asks for beside that asks for no more: how deep a document nests is not ours to follow.
     return f"{', '.join(map(_one_age, (about, *about.also)))}{_only_copy(about.only_copy_of)}"
 
@@ -59,7 +59,7 @@ def unwatched_age_text(about: Unwatched) -> str:
 
 
 def unwatched_share_text(about: Unwatched) -> str:
-    """Return only how little was watched: "only 2 of the last 7 days were watched, at least half is needed"."""
+    """Return only how little was watched: "watched for only 2 of the last 7 days (half is needed)"."""
     watched = f"only {_share(about.watched_seconds, about.asked_seconds, 'of the last')}"
     if watched.startswith("only 0 "):
         watched = watched.replace("only 0", "none", 1)
@@ -74,13 +74,11 @@ def after_container_text(about: AfterContainer) -> str:
 
 
 def age_text(about: Aged) -> str:
-    """Return an age alone: "stopped for 10 days", "not used since 3 Nov (watched throughout)"."""
-    if about.measure in _UNUSED:
-        return _unused(about)
-    if about.action is not None and about.action in _DONE:
-        return _DONE[about.action] % length_beside(about.seconds, about.limit)
-    text = _AGES[about.measure] % length_beside(about.seconds, about.limit)
-    return f"{text}{by_text(about.by, about.by_is_gone)}"
+    """Return an age alone: "stopped 10 days ago", "not used since 3 Nov (watched throughout)"."""
+    if about.measure not in _UNUSED:
+        return _length_ago(about)
+    text, watched = _unused(about)
+    return f"{text} ({watched})" if watched else text
 
 
 def by_text(name: str | None, is_gone: bool) -> str:
@@ -115,15 +113,31 @@ def setting_text(setting: str | None) -> str:
 
 
 def _one_age(about: Aged) -> str:
-    text = f"{_prefix(about)}{age_text(about)}"
-    if about.since_at is not None and not _tells_share(about) and (about.limit or about.date):
-        # A day alone cannot be compared with what is asked for.
-        text += f": {length_beside(about.seconds, about.limit)}"
+    text, watched = _unused(about) if about.measure in _UNUSED else (_length_ago(about), "")
+    notes = [_length(about), _asked(about), about.setting, watched]
+    noted = ", ".join(note for note in notes if note)
+    return f"{_prefix(about)}{text}{f' ({noted})' if noted else ''}"
+
+
+def _length_ago(about: Aged) -> str:
+    """Return how long ago the last use was, or when it came to be."""
+    length = length_beside(about.seconds, about.limit)
+    if about.action is not None and about.action in _DONE:
+        return _DONE[about.action] % length
+    return f"{_AGES[about.measure] % length}{by_text(about.by, about.by_is_gone)}"
+
+
+def _length(about: Aged) -> str:
+    """Return a length of time where only a day is told, which cannot be compared with a limit."""
+    if about.since_at is None or _tells_share(about) or not (about.limit or about.date):
+        return ""
+    return length_beside(about.seconds, about.limit)
+
+
+def _asked(about: Aged) -> str:
     if about.limit is not None:
-        text += f", {'over' if about.is_reached else 'not yet'} {limit_words(about.limit)}"
-    elif about.date is not None:
-        text += f", {'' if about.is_reached else 'not '}before {about.date}"
-    return text + setting_text(about.setting)
+        return f"limit {limit_words(about.limit)}"
+    return "" if about.date is None else f"{'' if about.is_reached else 'not '}before {about.date}"
 
 
 def _prefix(about: Aged) -> str:
@@ -135,21 +149,21 @@ def _only_copy(container: str | None) -> str:
     return "" if container is None else f"; holds the only copy of what {container} wrote"
 
 
-def _unused(about: Aged) -> str:
-    """Return by whom it was last used, and since when it is not: by each scan, and how much of that was watched."""
+def _unused(about: Aged) -> tuple[str, str]:
+    """Return by whom it was last used and since when it is not, by each scan; and how much of that was watched."""
     if about.since_at is None:
         # An older version wrote it.
-        return f"not in use for {length_beside(about.seconds, about.limit)}"
+        return f"not in use for {length_beside(about.seconds, about.limit)}", ""
     # A document that somebody wrote may have any number of seconds.
     now = Age(months=0, seconds=about.seconds, text="").after(about.since_at)
     since = day_text(about.since_at, now)
     last = "" if about.by is None else f"last used{by_text(about.by, about.by_is_gone)}, "
     watched = about.watched_seconds
     if watched is not None and (short := _watched_but_for(about.seconds, about.seconds - watched)):
-        return f"{last}not used since {since} ({short}{_of_builds(about)})"
+        return f"{last}not used since {since}", f"{short}{_of_builds(about)}"
     scans = "" if about.scans is None or about.scans < 2 else f" in any of {about.scans} scans"
-    share = "" if watched is None else f"; {_share(watched, about.seconds)} were watched{_of_builds(about)}"
-    return f"{last}not in use{scans} since {since}{share}"
+    share = "" if watched is None else f"{_share(watched, about.seconds)} watched{_of_builds(about)}"
+    return f"{last}not in use{scans} since {since}", share
 
 
 def _watched_but_for(seconds: int, unwatched: int) -> str | None:
@@ -166,7 +180,7 @@ def _tells_share(about: Aged) -> bool:
 
 
 def _of_builds(about: Aged | Unwatched) -> str:
-    return "; uses by builds were not seen" if about.builds_unseen else ""
+    return "; uses by builds not seen" if about.builds_unseen else ""
 
 
 def _share(part: int, whole: int, of: str = "of") -> str:

@@ -10,6 +10,12 @@ def plural(count: int, noun: str) -> str:
     return f"{shown} {noun}" if count == 1 else f"{shown} {noun}s"
 
 
+def ordinal(number: int) -> str:
+    """Return "1st", "2nd", "13th"."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def format_interval(interval: Bounds) -> str:
     """Return "21.0 MB", "1.20 MB to 3.40 MB", "at least 5 B" or "unknown"."""
     low, high = format_size(interval.low_bytes), format_size(interval.high_bytes)

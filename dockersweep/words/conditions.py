@@ -29,11 +29,11 @@ def selected(match: Match) -> Iterator[str]:
 
 
 def not_matched_text(about: NotMatched) -> str:
-    """Return why a condition does not hold: "tagged (only --all-images removes such)"."""
+    """Return why a condition does not hold: "tagged (add --all-images to include)"."""
     phrases = _CONDITIONS.get(about.condition)
     # A document of a newer version may have conditions that this one does not know.
     text = _matches_none(about) if phrases is None else phrases.not_matched(about)
-    return text if about.flag is None else f"{text} (only {about.flag} removes such)"
+    return text if about.flag is None else f"{text} (add {about.flag} to include)"
 
 
 def doubt_text(about: Doubt) -> str:

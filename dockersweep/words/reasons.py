@@ -52,12 +52,13 @@ from dockersweep.words.ages import (
     setting_text,
     unwatched_text,
 )
+from dockersweep.words.amounts import ordinal
 from dockersweep.words.conditions import doubt_text, not_matched_text, restart_text
 
 _FACTS: Mapping[FactName, str] = {
-    "no-rule-matches": "no rule speaks of it",
-    "other-tags-only": "it speaks of other tags only",
-    "no-single-tag": "no single tag matches all that is asked",
+    "no-rule-matches": "no rule matches",
+    "other-tags-only": "the rule matches other tags only",
+    "no-single-tag": "no single tag matches all conditions",
     "only-keeps": "the rule only keeps, and does not keep it",
     "engine-counts-a-use": "the engine counts a use of it that no container shows",
     "made-by-engine": "made by the engine for itself",
@@ -71,7 +72,7 @@ _FACTS: Mapping[FactName, str] = {
     "read-only-store": "in a read-only store (additionalimagestores); it cannot be removed here",
     "no-ledger": "nothing remembers since when it is a candidate: the ledger is not in use",
     "no-age-asked-for": "age unknown, and none is asked for",
-    "enough": "enough comes back without it",
+    "enough": "enough is freed without it",
     "not-recoverable": "nothing tells that it can be pulled again, and such images never go for space",
     "not-anonymous-local": ("not an anonymous volume of the driver local without mount options: goes only by a rule"),
     "only-here": "exists only here",
@@ -84,7 +85,7 @@ _PROTECTED: Mapping[ProtectedBy, str] = {
     "label": "has the label",
     "name": "its name matches",
     "image": "its reference matches",
-    "project": "it belongs to the compose project",
+    "project": "the compose project",
     "service": "it is used by the service",
     "pet": "a development container or cluster node, by the label",
 }
@@ -101,12 +102,12 @@ _TOOLS: Mapping[ExternalTool, str] = {
 
 
 def reason_text(reason: Reason) -> str:
-    """Return a reason as a sentence without its rule: "stopped for 10 days, over 24 hours"."""
+    """Return a reason as a sentence without its rule: "stopped 10 days ago (limit 24 hours)"."""
     text = untagged_text(reason)
     if reason.tag is None:
         return text
     if reason.code == "tag-goes":
-        return f"its tag {reason.tag} goes, which gives back 0 bytes: {text}"
+        return f"its tag {reason.tag} goes, which frees 0 bytes: {text}"
     return f"{reason.tag}: {text}"
 
 
@@ -188,9 +189,8 @@ def unknown_age_text(about: AgeUnknown) -> str:
 def _candidate(about: Candidate) -> str:
     limit = limit_words(about.limit)
     if about.seconds is None:
-        return f"a candidate from now on, not yet for {limit}"
-    length = length_beside(about.seconds, about.limit)
-    return f"a candidate for {length}, {'over' if about.is_reached else 'not yet'} {limit}"
+        return f"a candidate from now on (limit {limit})"
+    return f"a candidate for {length_beside(about.seconds, about.limit)} (limit {limit})"
 
 
 def _group(group: Group | None) -> str:
@@ -206,8 +206,12 @@ def _group(group: Group | None) -> str:
 
 
 def _kept(about: Kept) -> str:
-    before = "oldest, " if about.oldest else "as new as the " if about.as_new_as else ""
-    return f"{before}{about.keep} #{about.place}{_group(about.group)}"
+    setting = f"(keep.{about.keep})"
+    group = _group(about.group)
+    if about.keep != "last":
+        return f"{'oldest, ' if about.oldest else ''}{ordinal(about.place)} {about.keep}{group} {setting}"
+    newest = "newest" if about.place == 1 else f"{ordinal(about.place)} newest"
+    return f"{'as new as the ' if about.as_new_as else ''}{newest}{group} {setting}"
 
 
 def _undated(about: Undated) -> str:

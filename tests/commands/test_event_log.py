@@ -137,7 +137,7 @@ def test_the_journal_gets_its_priorities() -> None:
         refuses(engine, "b")
         run = sweep(engine, "--log-format", "journal")
     begin, *removals, end = run.stderr.splitlines()
-    assert begin == "<6>sweep of box: 2 removals planned, giving back unknown, by the default policy, changed by flags"
+    assert begin == "<6>sweep of box: 2 removals planned, freeing unknown, by the default policy, changed by flags"
     assert sorted(line[:21] for line in removals) == ["<4>remove container b", "<5>remove container a"]
     assert end == "<4>1 removed, 1 failed; exit status 3"
 

@@ -13,7 +13,7 @@ from dockersweep.model.reason import About, ForSpace, Group, HeldBy, Kept, NotMa
 from dockersweep.policy.testing.reasons import is_as_expected, missing_reasons, reason_keys
 from tests.commands.test_policy_cases import HEAD, IMAGES, POLICY, passes, told
 
-WHY = 'why = ["last #2", "of app"]'
+WHY = 'why = ["2nd newest (keep.last)", "of app"]'
 PLACE = Kept(keep="last", place=2, group=Group(by="repository", kind="image", name="app"))
 KEPT = Reason(code="kept", rule="two of each", tag="app:2", about=PLACE)
 
@@ -29,8 +29,8 @@ def expecting(why: str) -> str:
     [
         'why = { code = "kept" }',
         'why.code = "kept"\nwhy.rule = "two of each"',
-        'why = [{ code = "kept", text = "last #2" }, { rule = "two of each" }]',
-        'why = ["last #2", { code = "kept" }]',
+        'why = [{ code = "kept", text = "2nd newest (keep.last)" }, { rule = "two of each" }]',
+        'why = ["2nd newest (keep.last)", { code = "kept" }]',
     ],
 )
 def test_a_reason_is_expected_by_what_it_carries(tmp_path: Path, why: str) -> None:
@@ -66,7 +66,7 @@ def test_a_reason_of_an_object_of_a_saved_inventory_is_checked_too(tmp_path: Pat
         {"code": "kept", "rule": "two of each", "tag": "app:2"},
         {"what": "kept", "keep": "last", "place": 2, "oldest": False},
         {"group": {"name": "app"}},
-        {"text": "last #2"},
+        {"text": "2nd newest (keep.last)"},
     ],
 )
 def test_what_is_written_has_to_agree_and_no_more(expected: dict[str, object]) -> None:
@@ -114,7 +114,7 @@ def test_what_came_out_can_be_copied_into_the_case() -> None:
         assert list(missing_reasons([why], reasons)) == []
     assert lines[0] == (
         '  { code = "kept", rule = "two of each", tag = "app:2", what = "kept", keep = "last", place = 2, '
-        'group = { by = "repository", kind = "image", name = "app" } }  # app:2: last #2 of app'
+        'group = { by = "repository", kind = "image", name = "app" } }  # app:2: 2nd newest of app (keep.last)'
     )
 
 

@@ -31,7 +31,7 @@ why = "two of each: first seen"
 tags = "app:2"
 built = 2026-11-22
 expect = "keep"
-why = ["last #2", "of app"]
+why = ["2nd newest (keep.last)", "of app"]
 
 [[image]]
 tags = ["app:3", "app:latest"]
@@ -84,20 +84,23 @@ def test_a_case_that_fails_is_told_with_the_reasons(tmp_path: Path) -> None:
     assert not passed
     assert output == (
         "FAILED  keeps the newest two (case.toml)\n"
-        "        image app:2: expected remove, is kept: two of each: last #2 of app\n"
+        "        image app:2: expected remove, is kept: two of each: 2nd newest of app (keep.last)\n"
         "1 case: 0 passed, 1 failed\n"
     )
 
 
 def test_a_reason_that_is_not_given_is_told(tmp_path: Path) -> None:
-    line = told(tmp_path, (HEAD + POLICY + IMAGES).replace("last #2", "daily #2"))
-    assert line == 'image app:2: expected "daily #2" in the reasons, which are: two of each: last #2 of app'
+    line = told(tmp_path, (HEAD + POLICY + IMAGES).replace("2nd newest (keep.last)", "2nd daily (keep.daily)"))
+    assert (
+        line == 'image app:2: expected "2nd daily (keep.daily)" in the reasons, which are: '
+        "two of each: 2nd newest of app (keep.last)"
+    )
 
 
 def test_a_tag_that_should_go_and_does_not_is_told(tmp_path: Path) -> None:
     text = (HEAD + POLICY + IMAGES).replace('built = 2026-11-23T12:00:00Z\nexpect = "keep"', 'expect = "untag app:3"')
     lines = told(tmp_path, text.replace('built = "3d"', 'built = "40d"'))
-    assert "image app:3: expected untag app:3, is kept: two of each: last #2 of app" in lines
+    assert "image app:3: expected untag app:3, is kept: two of each: 2nd newest of app (keep.last)" in lines
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,7 @@ def test_a_case_takes_the_policy_that_is_given(tmp_path: Path) -> None:
     removing = read_policy(f"version = 1\n{RULE}".encode(), "the policy in x")
     output, passed = run_cases(str(tmp_path), removing)
     assert not passed
-    assert "volume data: expected keep, is removed: all: first seen 30 days ago, over 1 day" in output
+    assert "volume data: expected keep, is removed: all: first seen 30 days ago (limit 1 day)" in output
 
 
 def test_a_case_names_its_policy_by_a_path_seen_from_itself(tmp_path: Path) -> None:

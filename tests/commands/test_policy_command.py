@@ -201,7 +201,7 @@ SHOWN = (
     "with a tag;cannot be pulled again;larger than 1.00 MB;smaller than 9.00 GB;not of those with the label pinned;"
     "each value of the label team;newest 5;30 days older;last 1 hour;last 2 days;last 3 weeks;last 4 months;all years;"
     "tags stable;last 6;last 7;older than 8 days;unused for 9 days;2026-01-01;2026-02-01;built more than 10 days ago;"
-    "exited or dead;0 or 137;do not restart by themselves;stopped for 11 days;driver local;type=nfs;with mount options;"
+    "exited or dead;0 or 137;do not restart by themselves;stopped 11 days ago;driver local;type=nfs;with mount options;"
     "anonymous;older than 12 days;source.local;whatever the age;85%;70%;90%;80%;build-cache records and images;"
     "never go;younger than 2 hours;Everything else is kept."
 )
@@ -228,7 +228,7 @@ def test_show_tells_what_flags_change(call: Caller) -> None:
         "Only volumes",
         "x* (--keep-name)",
         "y (--keep-label)",
-        "5 %",
+        "5%",
     ):
         assert said in shown
 

@@ -77,11 +77,11 @@ def test_the_table_answers_where_whether_and_what_to_do(saved: str) -> None:
     told = report(saved, columns="80")
     lines = told.splitlines()
     assert max(map(len, lines)) <= 80
-    assert "Disk: 91 % of 100 GB are used, 9.00 GB are free; 10 % of its inodes are used." in told
+    assert "Disk: 91% of 100 GB are used, 9.00 GB are free; 10% of its inodes are used." in told
     where, worse, do = (told.index(word) for word in ("WHERE IT WENT", "Is it getting worse", "What to do:"))
     assert where < worse < do
     assert told[:do].count("\n") < 24
-    assert "  warning DS016: the disk fills up: 91 % of its bytes are used" in told
+    assert "  warning DS016: the disk fills up: 91% of its bytes are used" in told
     assert "  warning DS002: 1 container keeps much in its writable layer" in told
     assert "      mend: mount a volume where it writes: docker diff web shows where" in told
     assert "Volumes 2 1 1 10.0 MB 0 B 3.00 MB" in [" ".join(line.split()) for line in lines]
@@ -123,9 +123,9 @@ def test_several_disks_are_a_table_that_fits() -> None:
     table = [" ".join(line.split()) for line in told[told.index("DISK ") :].splitlines()[:4]]
     assert table == [
         "DISK SIZE USED FREE IN USE INODES",
-        "/var/lib/docker 271 GB 33.0 GB 75.0 GB 31 % 10 %",
-        "/var/lib/docker/volumes 30.0 GB 28.0 GB 2.00 GB 94 %",
-        "/mnt/a-disk-with-a…ng-name/containerd 900 GB 800 GB 9.00 GB 99 % 10 %",
+        "/var/lib/docker 271 GB 33.0 GB 75.0 GB 31% 10%",
+        "/var/lib/docker/volumes 30.0 GB 28.0 GB 2.00 GB 94%",
+        "/mnt/a-disk-with-a…ng-name/containerd 900 GB 800 GB 9.00 GB 99% 10%",
     ]
     whole = " ".join(told.split())
     assert (
@@ -143,13 +143,13 @@ def test_one_disk_is_one_line() -> None:
     told = text_of(msgspec.structs.replace(seen, disks=seen.disks[:1]), 80, with_bars=False)
     assert "DISK  " not in told
     assert "/dev/loop1" not in told
-    line = "Disk: 31 % of 271 GB are used, 75.0 GB are free, 163 GB are reserved; 10 % of its inodes are used."
+    line = "Disk: 31% of 271 GB are used, 75.0 GB are free, 163 GB are reserved; 10% of its inodes are used."
     assert line in " ".join(told.split())
 
 
 def test_several_disks_are_a_table_in_markdown() -> None:
     told = formatted(disk_layout(_on_three_disks(), None, with_bars=False), "markdown", None)
-    assert "| /var/lib/docker/volumes | 30.0 GB | 28.0 GB | 2.00 GB | 94 % |  |" in told
+    assert "| /var/lib/docker/volumes | 30.0 GB | 28.0 GB | 2.00 GB | 94% |  |" in told
     assert (
         "- /var/lib/docker/volumes (/dev/loop1) holds 100 MB of the engine's: volumes 7.00 MB and remainder 93.0 MB."
         in told
@@ -227,7 +227,7 @@ def test_markdown_shows_names_as_they_are(saved: str) -> None:
     told = report(saved, "--format", "markdown")
     assert told.startswith("# Disk report of box\n")
     assert "| volume | old\\|\\*pipe\\* | 3.00 MB | 3.00 MB | no | no container mounts it |" in told
-    assert "| warning | DS016 | the disk fills up: 91 % of its bytes are used |" in told
+    assert "| warning | DS016 | the disk fills up: 91% of its bytes are used |" in told
     assert "## Is it getting worse" in told
 
 
@@ -288,7 +288,7 @@ def test_many_findings_are_cut_on_a_terminal_and_told_to_be() -> None:
 
 
 def test_without_a_ledger_it_says_so(saved: str) -> None:
-    assert "Is it getting worse: No ledger tells what there was before." in report(saved)
+    assert "Trend: No ledger tells what there was before." in report(saved)
 
 
 def test_growth_is_told_by_the_day_and_the_week() -> None:

@@ -89,7 +89,7 @@ def test_a_look_is_sent_again_where_no_answer_comes(tmp_path: Path) -> None:
 def test_a_look_is_sent_again_only_once(tmp_path: Path) -> None:
     with speaking(tmp_path / "s", [1, 0]) as (connection, listener):
         connection.request("GET", "/x")
-        with pytest.raises(EngineLostError, match="ended before it began"):
+        with pytest.raises(EngineLostError, match="closed the connection without an answer"):
             connection.request("GET", "/x")
     assert listener.asked == [(1, "GET"), (1, "GET"), (2, "GET")]
 
@@ -210,7 +210,7 @@ def test_tls_that_broke_off_as_it_lay_idle_is_not_a_matter_of_certificates(
 
     with over_tls(tmp_path) as (connection, _):
         monkeypatch.setattr("dockersweep.engine.api.connection.exchange", breaks_off)
-        with pytest.raises(EngineLostError, match="broke off the answer to GET /x"):
+        with pytest.raises(EngineLostError, match="broke off its answer to GET /x"):
             connection.request("GET", "/x")
     assert len(sent) == 2
 

@@ -88,7 +88,7 @@ def test_one_run_is_told_in_full(history: Asked, three_runs: Path) -> None:
     assert f"run 1: sweep by root, process {os.getpid()}, dockersweep 0.1.0" in lines
     assert "asked for by the default policy" in lines
     assert "exit status 3" in lines
-    why = "stopped containers: stopped for 10 days, over 24 hours"
+    why = "stopped containers: stopped 10 days ago (limit 24 hours)"
     assert lines[lines.index("Not removed: 1") + 1 :][:2] == [
         "STATUS KIND NAME WHY", f"failed container c device busy; was to go by {why}"
     ]  # fmt: skip
@@ -176,7 +176,7 @@ def test_a_ledger_without_runs_says_so(history: Asked, tmp_path: Path) -> None:
         (["verify", "--since", "1d"], "history verify speaks of one thing"),
         (["--object", ""], "the name of the object is empty"),
         (["--host", "unix:///x"], "history reads the ledger and asks no engine: leave out --host and --context"),
-        (["one"], '"one" is no number of a run, and not verify'),
+        (["one"], '"one" is neither a run number nor "verify"'),
         (["--since", "soon"], '--since: "soon" is neither an age nor a date'),
         (["--format", "html"], "invalid choice: 'html'"),
     ],

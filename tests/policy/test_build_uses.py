@@ -82,4 +82,4 @@ def test_what_goes_as_unused_says_where_a_build_would_not_have_been_seen(are_see
     seen = built(STEP) if are_seen else replace(built(STEP), storage=None)
     decided = {one.ref: one for one in decisions_of(seen, replace(DEFAULT_POLICY, rules=(rule,)))}
     assert decided[APP].verdict == "remove"
-    assert ("uses by builds were not seen" in reason_text(decided[APP].reasons[0])) is not are_seen
+    assert ("uses by builds not seen" in reason_text(decided[APP].reasons[0])) is not are_seen

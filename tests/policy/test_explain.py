@@ -147,8 +147,8 @@ def test_the_space_target_is_told_like_a_rule(objects: list[Object], free: str, 
 def test_of_an_image_of_which_some_tags_go_each_tag_is_told() -> None:
     told = explained("app:4", [*APPS[:3], built(image("a", "app:4", "keep:4", "app:five"), ago(days=9))], RELEASES)
     assert [(one.tag, one.goes) for one in told.tags] == [("app:4", True), ("keep:4", False), ("app:five", True)]
-    assert told.tags[0].why == 'first seen 10 days ago, over 2 days (rule "old releases")'
-    assert told.tags[1].why == 'it speaks of other tags only (rule "old releases")'
+    assert told.tags[0].why == 'first seen 10 days ago (limit 2 days) (rule "old releases")'
+    assert told.tags[1].why == 'the rule matches other tags only (rule "old releases")'
     assert told.rules[0].tags == ("app:4", "app:five")
     assert told.decision.untag == ("app:4", "app:five")
 
@@ -196,22 +196,22 @@ digests  base@sha256:d1
 size     21.0 MB as the engine counts
 age      first seen 10 days ago (2026-11-14T12:00:00Z)
 
-It stays, by the default policy:
-hard protection  parent of image child
+Kept by the default policy:
+protected  parent of image child
 
-What holds it
+Held by
 image base@4f2a <- image child (without a tag) <- container web (exited 2 hours
   ago)
 
-Rules that speak of it, in order, each by itself
-dangling images  removes  first seen 10 days ago, over 24 hours; can be pulled
+Matching rules, in order
+dangling images  removes  first seen 10 days ago (limit 24 hours); can be pulled
                           again as base@sha256:d1
 "stopped containers", "anonymous volumes", "networks of projects", "networks
   made by hand" and "old build cache" do not: not for images.
 
-It can go in 22 hours, at 2026-11-25T10:00:00Z, by rule "dangling images",
+Can be removed in 22 hours, at 2026-11-25T10:00:00Z, by rule "dangling images",
 together with image child.
-Removed alone it gives back 21.0 MB; the plan does not remove it.
+Removing only this frees 21.0 MB; the plan does not remove it.
 
 Sizes are as the engine counts: lengths, not disk blocks.
 """

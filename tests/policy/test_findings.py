@@ -152,7 +152,7 @@ def test_many_versions() -> None:
 
 def test_restart_loops() -> None:
     loop = changed(container("web", "restarting"), restart_count=212, exit_code=1)
-    assert findings_in(loop)["DS008"].evidence == ("web: restarting, 212 restarts, ended with 1",)
+    assert findings_in(loop)["DS008"].evidence == ("web: restarting, 212 restarts, last exit code 1",)
     again = changed(container("web", "running"), restart_count=7, started_at=ago(minutes=2))
     assert findings_in(again)["DS008"].evidence == ("web: running, 7 restarts",)
     assert "DS008" not in findings_in(changed(again, started_at=ago(days=2)), changed(again, restart_count=1))
@@ -283,13 +283,13 @@ def test_artifacts_that_take_much() -> None:
 
 def test_stopped_containers_that_come_back() -> None:
     assert findings_in(container("web", restart="always"))["DS014"].evidence == (
-        "web: stopped for 10 days, restarts always",
+        "web: stopped 10 days ago, restarts always",
     )
     assert "DS014" not in findings_in(
         container("a", "running", restart="always"), container("b", restart="unless-stopped")
     )
     failed = changed(container("web", restart="on-failure"), exit_code=137, retries_left=True)
-    assert findings_in(failed)["DS014"].evidence == ("web: stopped for 10 days, restarts on-failure (exit code 137)",)
+    assert findings_in(failed)["DS014"].evidence == ("web: stopped 10 days ago, restarts on-failure (exit code 137)",)
     assert "DS014" not in findings_in(changed(failed, exit_code=0), changed(failed, retries_left=False))
 
 
@@ -298,11 +298,11 @@ def test_stopped_containers_that_come_back() -> None:
     [
         (disk(84), None),
         # As df prints it.
-        (disk(84.1), ("DS016", "warning", "the disk fills up: 85 % of its bytes are used")),
-        (disk(85), ("DS016", "warning", "the disk fills up: 85 % of its bytes are used")),
-        (disk(95), ("DS015", "critical", "the disk is nearly full: 95 % of its bytes are used")),
-        (disk(100), ("DS015", "critical", "the disk is nearly full: 100 % of its bytes are used")),
-        (disk(20, inodes_used=97), ("DS015", "critical", "the disk is nearly full: 97 % of its inodes are used")),
+        (disk(84.1), ("DS016", "warning", "the disk fills up: 85% of its bytes are used")),
+        (disk(85), ("DS016", "warning", "the disk fills up: 85% of its bytes are used")),
+        (disk(95), ("DS015", "critical", "the disk is nearly full: 95% of its bytes are used")),
+        (disk(100), ("DS015", "critical", "the disk is nearly full: 100% of its bytes are used")),
+        (disk(20, inodes_used=97), ("DS015", "critical", "the disk is nearly full: 97% of its inodes are used")),
         (msgspec.structs.replace(disk(50), total_inodes=None, free_inodes=None), None),
         (Disk(total_bytes=0, free_bytes=0, total_inodes=0, free_inodes=0), None),
         (None, None),
@@ -331,10 +331,10 @@ def test_each_of_several_disks_is_told_by_its_name() -> None:
     full, filling, fine = mounted(disk(97), "/a"), mounted(disk(90), "/b"), mounted(disk(20), "/c")
     told = findings_in(disk=fine, other_disks=(full, filling))
     assert sorted(told) == ["DS015", "DS016"]
-    assert told["DS015"].title == "the disk is nearly full: /a: 97 % of its bytes are used"
+    assert told["DS015"].title == "the disk is nearly full: /a: 97% of its bytes are used"
     assert told["DS016"].evidence == ("/b: 10.0 GB of 100 GB are free",)
     both = findings_in(disk=full, other_disks=(mounted(disk(99), "/b"), fine))["DS015"]
-    assert both.title == "the disk is nearly full: /b: 99 % of its bytes are used"
+    assert both.title == "the disk is nearly full: /b: 99% of its bytes are used"
     assert [one.partition(":")[0] for one in both.evidence] == ["/b", "/a"]
     assert both.objects == 2
 
@@ -366,13 +366,13 @@ def test_a_disk_other_than_the_main_one_is_full_soon() -> None:
 
 
 def test_what_is_reserved_counts_as_df_counts_it() -> None:
-    """31 % for df, where 72 % of all bytes are not free."""
+    """31% for df, where 72% of all bytes are not free."""
     seen = msgspec.structs.replace(disk(72), used_bytes=13 * GIGA)
     assert findings_in(disk=seen) == {}
     full = msgspec.structs.replace(disk(80), used_bytes=75 * GIGA)
     assert findings_in(disk=full) == {}
     assert findings_in(disk=msgspec.structs.replace(disk(94), used_bytes=90 * GIGA))["DS016"].title == (
-        "the disk fills up: 94 % of its bytes are used"
+        "the disk fills up: 94% of its bytes are used"
     )
     assert "DS015" in findings_in(disk=msgspec.structs.replace(disk(96), used_bytes=90 * GIGA))
 

@@ -82,7 +82,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     ),
     "several hold it": (
         [image("p"), image("b", "b:1", parent="p"), image("c", "c:1", parent="p")], "p", DEFAULT_POLICY,
-        "image b:1 (and 1 more) holds it and stays: no rule removes it: tagged (only --all-images removes such)",
+        "image b:1 (and 1 more) holds it and stays: no rule removes it: tagged (add --all-images to include)",
     ),
     "a volume, with its container": (
         [volume("v"), container("web", volumes=["v"], finished=ago(hours=23))], "volume:v", DEFAULT_POLICY,
@@ -97,7 +97,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
         "container web holds it and stays: no rule removes it: restarts by itself (always)",
     ),
     "a named volume": (
-        [volume("v", anonymous=False)], "v", DEFAULT_POLICY, "no rule removes it: named (only --named-volumes removes",
+        [volume("v", anonymous=False)], "v", DEFAULT_POLICY, "no rule removes it: named (add --named-volumes",
     ),
     "a new network": (
         [network("n", created=ago(hours=3))], "network:n", DEFAULT_POLICY, "in 21 hours, at 2026-11-25T09:00:00Z",
@@ -121,36 +121,43 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     "the later of two ages": (
         [image("a", "app:1")], "app:1", WATCHED, 'in 2 days, at 2026-11-26T12:00:00Z, by rule "unwatched"',
     ),
-    "no rule of its kind": ([container("web")], "web", NO_RULES_FOR_ALL, "no rule speaks of it"),
+    "no rule of its kind": ([container("web")], "web", NO_RULES_FOR_ALL, "no rule matches"),
     "no rule that matches": (
         [volume("v")], "v", NO_RULES_FOR_ALL, "no rule removes it: it has no label scratch",
     ),
     "kept as one of the last": (
-        APPS, "app:3", RELEASES, 'kept by rule "old releases" (last #3 of app): it goes when 1 newer image has come',
+        APPS, "app:3", RELEASES,
+        'kept until 1 newer image exists, by rule "old releases": 3rd newest of app (keep.last)',
     ),
     "kept as the newest": (
-        APPS, "app:1", RELEASES, 'kept by rule "old releases" (last #1 of app): it goes when 3 newer images have come',
+        APPS, "app:1", RELEASES, 'kept until 3 newer images exist, by rule "old releases": newest of app (keep.last)',
     ),
     "pushed out": (APPS, "app:4", RELEASES, 'now, by rule "old releases"'),
     "kept, and no rule removes it otherwise": (
         [replace(APPS[0], tags=("app:1", "other:1"))], "app:1", RELEASES,
-        'kept by rule "old releases" (app:1: last #1 of app), and if it were not: no rule removes its tag other:1',
+        (
+            'kept by rule "old releases": app:1: newest of app (keep.last); '
+            "and without that: no rule removes its tag other:1"
+        ),
     ),
     "kept in several places": (
         [built(image("a", "app:1"), ago(days=3))], "app:1", DAILY,
-        "(last #1 of app, daily #1 of app): it goes when 1 newer image has come and newer ones have taken its place",
+        (
+            'kept until 1 newer image exists and newer ones have taken its place, by rule "days": '
+            "newest of app (keep.last), 1st daily of app (keep.daily)"
+        ),
     ),
     "kept by its tag": (
         [built(image("b", "app:2"), ago(days=1)), built(image("a", "app:v1"), ago(days=1, hours=1))], "app:v1", DAILY,
-        'kept by rule "days" (oldest, daily #2 of app, tag matches v*)',
+        'kept by rule "days": oldest, 2nd daily of app (keep.daily), tag matches v*',
     ),
     "kept as the newest version": (
         [image("a", "app:1.2.3")], "app:1.2.3",
         policy_of('[[rule]]\nname = "minors"\nkind = "image"\nkeep.minors = 3\nremove.older_than = "2d"'),
-        'kept by rule "minors" (newest of version 1.2): it goes when a newer version has come',
+        'kept until a newer version exists, by rule "minors": newest of version 1.2',
     ),
     "kept, for nothing tells its time": (
-        [image("a", "app:1")], "app:1", RELEASES, 'kept by rule "old releases" (nothing tells when it was built)',
+        [image("a", "app:1")], "app:1", RELEASES, 'kept by rule "old releases": nothing tells when it was built',
     ),
     "pushed out by what is dated in the future": (
         [*APPS[:3], built(image("new", "app:new"), NOW + timedelta(days=3))], "app:3", RELEASES,
@@ -162,7 +169,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     ),
     "protected, and kept by a rule too": (
         APPS, "app:1", replace(RELEASES, protections=policy_from_flags(PolicyFlags(keep_names=("app:1",))).protections),
-        'its name matches app:1 (--keep-name); kept by rule "old releases" (last #1 of app)',
+        'its name matches app:1 (--keep-name); kept by rule "old releases": newest of app (keep.last)',
     ),
     "a parent, for a child of which one tag stays": (
         [image("p"), built(image("a", "app:1", "other:1", parent="p"), ago(days=9))], "p",
@@ -176,7 +183,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
         [replace(image("a"), first_seen_at=None, first_seen_unused_at=None)], "a", DEFAULT_POLICY,
         'age unknown: nothing tells it, and rule "dangling images" asks for it',
     ),
-    "not before a date": ([volume("v")], "v", DATED, "first seen 10 days ago, not before 2026-01-01"),
+    "not before a date": ([volume("v")], "v", DATED, "first seen 10 days ago (not before 2026-01-01)"),
     "not before a date, once its holder is gone": (
         [volume("v"), container("c", volumes=["v"], finished=ago(hours=1))], "v",
         replace(DATED, rules=(*DATED.rules, DEFAULT_POLICY.rules[0])),

@@ -39,7 +39,7 @@ def test_a_new_candidate_is_marked_and_stays() -> None:
     decision = decide(with_marks())
     assert decision.verdict == "keep"
     assert [(one.code, reason_text(one)) for one in decision.reasons] == [
-        ("marked", "a candidate from now on, not yet for 48 hours")
+        ("marked", "a candidate from now on (limit 48 hours)")
     ]
     assert list(candidates([decision], POLICY, NOW)) == [mark(NOW)]
 
@@ -48,7 +48,7 @@ def test_a_candidate_that_is_not_marked_for_long_enough_stays() -> None:
     decision = decide(with_marks(mark(ago(hours=47))))
     assert (decision.verdict, reason_text(decision.reasons[0])) == (
         "keep",
-        "a candidate for 47 hours, not yet 48 hours",
+        "a candidate for 47 hours (limit 48 hours)",
     )
 
 
@@ -56,7 +56,7 @@ def test_a_candidate_goes_when_the_time_has_passed() -> None:
     decision = decide(with_marks(mark(ago(hours=48))))
     assert decision.verdict == "remove"
     assert [one.code for one in decision.reasons] == ["old-enough", "marked"]
-    assert reason_text(decision.reasons[1]) == "a candidate for 2 days, over 48 hours"
+    assert reason_text(decision.reasons[1]) == "a candidate for 2 days (limit 48 hours)"
     # It stays marked until it is gone: the removal may fail.
     assert [one.id for one in candidates([decision], POLICY, NOW)] == ["scratch-1"]
 

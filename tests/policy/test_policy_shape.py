@@ -11,7 +11,7 @@ CASES: dict[str, tuple[str, str]] = {
     # name of the case: the file, its only problem
     "syntax: a text without quotes": (
         RULE + "kind = image\n",
-        'line 4, column 8: here must stand a value: a text in "quotes", a number, true, false, a date or a [list]',
+        'line 4, column 8: expected a value: a text in "quotes", a number, true, false, a date or a [list]',
     ),
     "syntax: a text that is not closed": (
         VERSION + '[protect]\nnames = ["a]\n',
@@ -23,11 +23,11 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "syntax: a key without a value": (
         VERSION + "removes_nothing\n",
-        "line 2, column 16: after a key must stand = and a value",
+        "line 2, column 16: expected `=` and a value after the key",
     ),
     "syntax: a list that the file ends in": (
         VERSION + '[protect]\nnames = ["a",',
-        'line 3, column 14: here must stand a value: a text in "quotes", a number, true, false, a date or a [list]',
+        'line 3, column 14: expected a value: a text in "quotes", a number, true, false, a date or a [list]',
     ),
     "syntax: a key twice": (
         VERSION + "  version = 1\n",

@@ -22,23 +22,23 @@ REGISTRY = "registry.example.com:5000/team/app"
 
 CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     # name of the case: keep, objects, what is kept
-    "the newest": (Keep(last=2), TEN, {"app:1": "last #1", "app:2": "last #2"}),
+    "the newest": (Keep(last=2), TEN, {"app:1": "newest (keep.last)", "app:2": "2nd newest (keep.last)"}),
     "more than there are": (
-        Keep(last=9), series("app", 2, 1), {"app:2": "last #1", "app:1": "last #2"},
+        Keep(last=9), series("app", 2, 1), {"app:2": "newest (keep.last)", "app:1": "2nd newest (keep.last)"},
     ),
-    "all": (Keep(last="all"), series("app", 1, 2), {"app:1": "last #1", "app:2": "last #2"}),
+    "all": (Keep(last="all"), series("app", 1, 2), {"app:1": "newest (keep.last)", "app:2": "2nd newest (keep.last)"}),
     "nothing at all to keep": (Keep(last=5, tags=("*",), minors=1), [], {}),
     "nothing is asked for": (Keep(), TEN, {}),
     "each repository by itself": (
         Keep(group_by=BY_REPOSITORY, last=1), [*series("app", 1, 2), *series("other", 8, 9)],
-        {"app:1": "last #1 of app", "other:1": "last #1 of other"},
+        {"app:1": "newest of app (keep.last)", "other:1": "newest of other (keep.last)"},
     ),
     "all in one group": (
-        Keep(last=1), [*series("app", 1, 2), *series("other", 8, 9)], {"app:1": "last #1"},
+        Keep(last=1), [*series("app", 1, 2), *series("other", 8, 9)], {"app:1": "newest (keep.last)"},
     ),
     "the port of a registry is no tag": (
         Keep(group_by=BY_REPOSITORY, last=1), [built("a", f"{REGISTRY}:1", at=ago(days=1))],
-        {f"{REGISTRY}:1": f"last #1 of {REGISTRY}"},
+        {f"{REGISTRY}:1": f"newest of {REGISTRY} (keep.last)"},
     ),
     "a registry that people leave out": (
         Keep(group_by=BY_REPOSITORY, last=1),
@@ -46,36 +46,38 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
             built("a", "docker.io/library/app:1", at=ago(days=1)), built("b", "app:2", at=ago(days=2)),
             built("c", "localhost/app:3", at=ago(days=3)),
         ],
-        {"docker.io/library/app:1": "last #1 of app", "localhost/app:3": "last #1 of localhost/app"},
+        {"docker.io/library/app:1": "newest of app (keep.last)",
+        "localhost/app:3": "newest of localhost/app (keep.last)"},
     ),
     "images are counted, not tags": (
         Keep(group_by=BY_REPOSITORY, last=2),
         [built("a", "app:3", "app:latest", "app:edge", at=ago(days=1)), *series("app", 2, 3)],
         {
-            "app:3": "last #1 of app", "app:latest": "last #1 of app", "app:edge": "last #1 of app",
-            "app:1": "last #2 of app",
+            "app:3": "newest of app (keep.last)", "app:latest": "newest of app (keep.last)",
+            "app:edge": "newest of app (keep.last)",
+            "app:1": "2nd newest of app (keep.last)",
         },
     ),
     "a tag in another repository is counted there": (
         Keep(group_by=BY_REPOSITORY, last=1),
         [built("a", "app:1", "other:1", at=ago(days=5)), built("b", "app:2", at=ago(days=1))],
-        {"app:2": "last #1 of app", "other:1": "last #1 of other"},
+        {"app:2": "newest of app (keep.last)", "other:1": "newest of other (keep.last)"},
     ),
     "without a tag, by the repository of the digest": (
         Keep(group_by=BY_REPOSITORY, last=1),
         [built("a", at=ago(days=1), digests=(f"{REGISTRY}@sha256:1",)), built("b", f"{REGISTRY}:1", at=ago(days=2))],
-        {"sha256:a": f"last #1 of {REGISTRY}"},
+        {"sha256:a": f"newest of {REGISTRY} (keep.last)"},
     ),
     "without a tag, digests in two repositories": (
         Keep(group_by=BY_REPOSITORY, last=1),
         [built("a", at=ago(days=1), digests=("two@sha256:1", "one@sha256:1"))],
-        {"sha256:a": "last #1 of one; last #1 of two"},
+        {"sha256:a": "newest of one (keep.last); newest of two (keep.last)"},
     ),
     "without a tag or a digest": (
         Keep(group_by=BY_REPOSITORY, last=1, within=parse_age("1d")),
         [built("a", at=ago(days=1)), built("b", at=ago(days=1, hours=3)), built("c", at=ago(days=3))],
         {
-            "sha256:a": "last #1 of images without a repository; "
+            "sha256:a": "newest of images without a repository (keep.last); "
             "within 1 day of the newest of images without a repository",
             "sha256:b": "within 1 day of the newest of images without a repository",
         },
@@ -86,7 +88,7 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
             built("a", "app:1", at=ago(days=2), project="shop"), built("b", "web:1", at=ago(days=1), project="shop"),
             built("c", "app:2", at=ago(days=3)), built("d", "app:3", at=ago(days=4)),
         ],
-        {"web:1": "last #1 of project shop", "app:2": "last #1 of images without a project"},
+        {"web:1": "newest of project shop (keep.last)", "app:2": "newest of images without a project (keep.last)"},
     ),
     "by label": (
         Keep(group_by="label:app", last=1),
@@ -96,26 +98,29 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
             volume("c", created=ago(days=3), labels={"app": ""}),
             volume("d", created=ago(days=3), labels={"other": "web"}),
         ],
-        {"b": "last #1 of app=web", "c": "last #1 of app=", "d": "last #1 of volumes without the label app"},
+        {"b": "newest of app=web (keep.last)", "c": "newest of app= (keep.last)",
+        "d": "newest of volumes without the label app (keep.last)"},
     ),
     "what has no labels and no project": (
-        Keep(group_by="project", last=1), [record("a")], {"a": "last #1 of build-cache records without a project"},
+        Keep(group_by="project", last=1), [record("a")],
+        {"a": "newest of build-cache records without a project (keep.last)"},
     ),
     "what has no labels, by one": (
         Keep(group_by="label:app", last=1), [record("a")],
-        {"a": "last #1 of build-cache records without the label app"},
+        {"a": "newest of build-cache records without the label app (keep.last)"},
     ),
     "what has no repository is one group": (
-        Keep(group_by=BY_REPOSITORY, last=1), [network("a"), network("b", created=ago(days=1))], {"net-b": "last #1"},
+        Keep(group_by=BY_REPOSITORY, last=1), [network("a"), network("b", created=ago(days=1))],
+        {"net-b": "newest (keep.last)"},
     ),
     "containers by their creation": (
         Keep(last=1),
         [container("a", created=ago(days=1), finished=ago(hours=9)), container("b", created=ago(days=2))],
-        {"a": "last #1"},
+        {"a": "newest (keep.last)"},
     ),
     "of the same time: which is newer nobody knows": (
         Keep(last=2), [volume("a"), volume("c"), volume("b"), volume("d", created=ago(days=11))],
-        {"c": "last #1", "b": "last #2", "a": "as new as the last #2"},
+        {"c": "newest (keep.last)", "b": "2nd newest (keep.last)", "a": "as new as the 2nd newest (keep.last)"},
     ),
     "within, counted from the newest and not from now": (
         Keep(group_by=BY_REPOSITORY, within=parse_age("30d")), series("app", 100, 130, 130.01),
@@ -131,36 +136,41 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
         Keep(group_by=BY_REPOSITORY, last=1, within=parse_age("1h"), daily=2, tags=("1*", "*.2.3"), majors=1, minors=1),
         [built("a", "app:1.2.3", at=ago(days=1)), built("b", "app:0.1.0", at=ago(days=3))],
         {
-            "app:1.2.3": "last #1 of app; within 1 hour of the newest of app; daily #1 of app; tag matches 1*; "
+            "app:1.2.3": "newest of app (keep.last); within 1 hour of the newest of app; "
+            "1st daily of app (keep.daily); tag matches 1*; "
             "tag matches *.2.3; newest of version 1; newest of version 1.2",
-            "app:0.1.0": "daily #2 of app",
+            "app:0.1.0": "2nd daily of app (keep.daily)",
         },
     ),
     "the newest of each hour": (
-        Keep(hourly=2), series("app", 0.01, 0.02, 0.05, 0.06), {"app:1": "hourly #1", "app:3": "hourly #2"},
+        Keep(hourly=2), series("app", 0.01, 0.02, 0.05, 0.06), {"app:1": "1st hourly (keep.hourly)",
+        "app:3": "2nd hourly (keep.hourly)"},
     ),
     "days without any are not counted": (
-        Keep(daily=2), series("app", 1, 1.1, 7, 8), {"app:1": "daily #1", "app:3": "daily #2"},
+        Keep(daily=2), series("app", 1, 1.1, 7, 8), {"app:1": "1st daily (keep.daily)",
+        "app:3": "2nd daily (keep.daily)"},
     ),
     "weeks begin on Monday, and belong to the year of their Thursday": (
         Keep(weekly=2),
         [volume(name, created=datetime(2021, month, day, tzinfo=UTC) - timedelta(days=back))
          for name, month, day, back in (("Mon", 1, 4, 0), ("Sun", 1, 3, 0), ("Thu", 1, 1, 1), ("older", 1, 1, 9))],
-        {"Mon": "weekly #1", "Sun": "weekly #2"},
+        {"Mon": "1st weekly (keep.weekly)", "Sun": "2nd weekly (keep.weekly)"},
     ),
     "the same week and the same month of another year": (
         Keep(weekly=2, monthly=2),
         [volume(f"{year}", created=datetime(year, 6, 18, tzinfo=UTC)) for year in (2026, 2025, 2024)],
-        {"2026": "weekly #1; monthly #1", "2025": "weekly #2; monthly #2"},
+        {"2026": "1st weekly (keep.weekly); 1st monthly (keep.monthly)",
+        "2025": "2nd weekly (keep.weekly); 2nd monthly (keep.monthly)"},
     ),
     "the oldest, while there is room": (
         Keep(yearly=3, monthly=1), series("app", 1, 2, 3),
-        {"app:1": "monthly #1; yearly #1", "app:3": "oldest, yearly #2"},
+        {"app:1": "1st monthly (keep.monthly); 1st yearly (keep.yearly)", "app:3": "oldest, 2nd yearly (keep.yearly)"},
     ),
-    "the oldest, where there is no room": (Keep(yearly=1), series("app", 1, 2, 3), {"app:1": "yearly #1"}),
+    "the oldest, where there is no room": (Keep(yearly=1), series("app", 1, 2, 3),
+    {"app:1": "1st yearly (keep.yearly)"}),
     "the oldest, where all are kept": (
         Keep(group_by=BY_REPOSITORY, yearly="all"), series("app", 1, 2, 3),
-        {"app:1": "yearly #1 of app", "app:3": "oldest, yearly #2 of app"},
+        {"app:1": "1st yearly of app (keep.yearly)", "app:3": "oldest, 2nd yearly of app (keep.yearly)"},
     ),
     "days are those of UTC": (
         Keep(daily=2),
@@ -169,11 +179,11 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
             volume("b", created=datetime(2026, 11, 2, 9, 0, tzinfo=UTC)),
             volume("c", created=datetime(2026, 11, 1, 9, 0, tzinfo=UTC)),
         ],
-        {"a": "daily #1", "c": "daily #2"},
+        {"a": "1st daily (keep.daily)", "c": "2nd daily (keep.daily)"},
     ),
     "of unknown build": (
         Keep(group_by=BY_REPOSITORY, last=1), [built("a", "app:x"), *series("app", 1, 2)],
-        {"app:x": "nothing tells when it was built", "app:1": "last #1 of app"},
+        {"app:x": "nothing tells when it was built", "app:1": "newest of app (keep.last)"},
     ),
     "of unknown build, in two repositories": (
         Keep(group_by=BY_REPOSITORY, last=1), [built("a", digests=("a@sha256:1", "b@sha256:1"))],
@@ -181,11 +191,11 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     ),
     "of unknown creation": (
         Keep(daily=1), [replace(volume("a"), created_at=None), volume("b"), volume("c", created=ago(days=40))],
-        {"a": "nothing tells when it was created", "b": "daily #1"},
+        {"a": "nothing tells when it was created", "b": "1st daily (keep.daily)"},
     ),
     "built in 1970, as reproducible builds say": (
         Keep(last=1), [built("a", "app:x", at=datetime(1970, 1, 1, tzinfo=UTC)), *series("app", 1)],
-        {"app:x": "nothing tells when it was built", "app:1": "last #1"},
+        {"app:x": "nothing tells when it was built", "app:1": "newest (keep.last)"},
     ),
     "built in 1980, as others say": (
         Keep(last=1), [built("a", "app:x", at=LAST_UNKNOWN_INSTANT)], {"app:x": "nothing tells when it was built"},
@@ -193,11 +203,12 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     "in the future": (
         Keep(last=1, within=parse_age("1d")), series("app", -400, 10, 10.5, 12),
         {
-            "app:1": "dated in the future (2027-12-29T12:00:00Z)", "app:2": "last #1; within 1 day of the newest",
+            "app:1": "dated in the future (2027-12-29T12:00:00Z)",
+            "app:2": "newest (keep.last); within 1 day of the newest",
             "app:3": "within 1 day of the newest",
         },
     ),
-    "now is not the future": (Keep(last=1), series("app", 0), {"app:1": "last #1"}),
+    "now is not the future": (Keep(last=1), series("app", 0), {"app:1": "newest (keep.last)"}),
     "times say nothing where nothing is counted": (
         Keep(tags=("1",)), [built("a", "app:x"), *series("app", -400)], {"app:1": "tag matches 1"},
     ),

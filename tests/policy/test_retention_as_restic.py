@@ -140,8 +140,14 @@ def days_kept(keep: Keep) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for (own, _), reasons in kept_by(keep, snapshots, NOW).items():
         for reason in reasons:
-            found.setdefault(re.split(r" (?:#|\d)", about_text(reason))[0], []).append(created[own])
+            found.setdefault(_beginning(about_text(reason)), []).append(created[own])
     return {word: sorted(days, reverse=True) for word, days in found.items()}
+
+
+def _beginning(text: str) -> str:
+    """Return "last", "oldest, yearly" or "within"."""
+    counted = re.fullmatch(r"(oldest, )?.*\(keep\.(\w+)\)", text)
+    return text.split(" ")[0] if counted is None else f"{counted[1] or ''}{counted[2]}"
 
 
 @pytest.mark.parametrize(("keep", "expected"), RESTIC_ANSWERS, ids=[str(keep) for keep, _ in RESTIC_ANSWERS])

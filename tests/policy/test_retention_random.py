@@ -49,21 +49,30 @@ def oracle_units(spoken: Spoken) -> list[tuple[Object, Unit]]:
     return [(seen, (id_of(seen), tag)) for seen, tags in spoken for tag in (tags or (None,))]
 
 
-def oracle_counted(keep: Keep, newer: list[datetime], own: datetime, older: int) -> set[str]:
+def oracle_place(place: int) -> str:
+    return f"{place}{'th' if place in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')}"
+
+
+def oracle_newest(place: int) -> str:
+    return "newest" if place == 1 else f"{oracle_place(place)} newest"
+
+
+def oracle_counted(keep: Keep, newer: list[datetime], own: datetime, older: int, group: str) -> set[str]:
     """The reasons for something with those before it in its group, in any order, and so many after it."""
     found = set()
     if keep.last is not None and (keep.last == "all" or len(newer) < keep.last):
-        found.add(f"last #{len(newer) + 1}")
+        found.add(f"{oracle_newest(len(newer) + 1)}{group} (keep.last)")
     elif isinstance(keep.last, int) and own == sorted(newer, reverse=True)[keep.last - 1]:
-        found.add(f"as new as the last #{keep.last}")
+        found.add(f"as new as the {oracle_newest(keep.last)}{group} (keep.last)")
     if keep.within is not None and own >= keep.within.before(max([*newer, own])):
-        found.add(f"within {keep.within.words()} of the newest")
+        found.add(f"within {keep.within.words()} of the newest{group}")
     for word, form in FORMS.items():
         most: Count | None = getattr(keep, word)
         before = {f"{instant:{form}}" for instant in newer}
         is_first = f"{own:{form}}" not in before
         if most is not None and (is_first or older == 0) and (most == "all" or len(before) < most):
-            found.add(f"{'' if is_first else 'oldest, '}{word} #{len(before) + 1}")
+            place = oracle_place(len(before) + 1)
+            found.add(f"{'' if is_first else 'oldest, '}{place} {word}{group} (keep.{word})")
     return found
 
 
@@ -83,7 +92,7 @@ def oracle_by_time(keep: Keep, spoken: Spoken, seen: Object, unit: Unit) -> set[
             if (instant := oracle_time(other)) is not None and instant <= NOW
         }
         newer = [instant for name, instant in others.items() if (instant, name) > (own, id_of(seen))]
-        found |= {text + group for text in oracle_counted(keep, newer, own, len(others) - len(newer))}
+        found |= oracle_counted(keep, newer, own, len(others) - len(newer), group)
     return found
 
 

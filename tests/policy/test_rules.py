@@ -45,19 +45,19 @@ def words(decision: Decision) -> str:
 
 CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     # name of the case: objects, flags, id that is judged, verdict, reason
-    "stopped for long": ((container("web"),), DEFAULT, "web", "remove", "stopped for 10 days, over 24 hours"),
+    "stopped for long": ((container("web"),), DEFAULT, "web", "remove", "stopped 10 days ago (limit 24 hours)"),
     "stopped just now": (
-        (container("web", finished=ago(hours=3)),), DEFAULT, "web", "keep", "stopped for 3 hours, not yet 24 hours",
+        (container("web", finished=ago(hours=3)),), DEFAULT, "web", "keep", "stopped 3 hours ago (limit 24 hours)",
     ),
     "stopped a minute ago, created long ago": (
         (container("web", finished=ago(minutes=1), created=ago(days=900)),), DEFAULT, "web", "keep", "60 seconds",
     ),
     "never started": (
         (container("web", "created", created=ago(days=3)),), DEFAULT, "web", "remove",
-        "created 3 days ago and never started, over 24 hours",
+        "created 3 days ago and never started (limit 24 hours)",
     ),
     "created a second ago": (
-        (container("web", "created", created=ago(seconds=1)),), DEFAULT, "web", "keep", "not yet 24 hours",
+        (container("web", "created", created=ago(seconds=1)),), DEFAULT, "web", "keep", "(limit 24 hours)",
     ),
     "running": ((container("web", "running"),), NOW_FLAGS, "web", "keep", "it is running"),
     "paused": ((container("web", "paused"),), NOW_FLAGS, "web", "keep", "it is paused"),
@@ -69,7 +69,9 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     "restarts unless stopped": (
         (container("web", restart="unless-stopped"),), NOW_FLAGS, "web", "keep", "unless-stopped",
     ),
-    "on-failure, did not fail": ((container("web", restart="on-failure"),), DEFAULT, "web", "remove", "stopped for"),
+    "on-failure, did not fail": (
+        (container("web", restart="on-failure"),), DEFAULT, "web", "remove", "stopped 10 days ago",
+    ),
     "on-failure, failed, retries unknown": (
         (replace(container("web", restart="on-failure"), exit_code=1),), NOW_FLAGS, "web", "keep",
         "not known whether it restarts by itself (on-failure)",
@@ -80,7 +82,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     ),
     "on-failure, exit code unknown, no retries": (
         (replace(container("web", restart="on-failure"), exit_code=None, retries_left=False),), DEFAULT, "web",
-        "remove", "stopped for",
+        "remove", "stopped 10 days ago",
     ),
     "restart policy unknown": (
         (container("web", restart=None),), NOW_FLAGS, "web", "keep", "of unknown restart policy",
@@ -89,14 +91,14 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
         (container("web", labels={"com.docker.swarm.task.id": "x"}),), NOW_FLAGS, "web", "keep", "swarm",
     ),
     "not read in full": ((container("web", unread="it hung"),), NOW_FLAGS, "web", "keep", "in full: it hung"),
-    "dangling": ((image("a"),), DEFAULT, "sha256:a", "remove", "first seen 10 days ago, over 24 hours"),
+    "dangling": ((image("a"),), DEFAULT, "sha256:a", "remove", "first seen 10 days ago (limit 24 hours)"),
     "dangling, just seen": (
-        (image("a", first_seen=ago(hours=1)),), DEFAULT, "sha256:a", "keep", "first seen 60 minutes ago, not yet",
+        (image("a", first_seen=ago(hours=1)),), DEFAULT, "sha256:a", "keep", "first seen 60 minutes ago (limit",
     ),
     "dangling, can be pulled again": (
         (image("a", digests=["app@sha256:1"]),), DEFAULT, "sha256:a", "remove", "can be pulled again as app@sha256:1",
     ),
-    "tagged": ((image("a", "app:1"),), DEFAULT, "sha256:a", "keep", "tagged (only --all-images removes such)"),
+    "tagged": ((image("a", "app:1"),), DEFAULT, "sha256:a", "keep", "tagged (add --all-images to include)"),
     "tagged, all images": (
         (image("a", "app:1"),), PolicyFlags(all_images=True), "sha256:a", "remove", "first seen 10 days ago",
     ),
@@ -106,7 +108,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     ),
     "held by a container that goes": (
         (image("a"), container("web", image="sha256:a")), DEFAULT, "sha256:a", "remove",
-        "last used 10 days ago, over 24 hours; used by container web (exited 10 days ago), which goes too",
+        "last used 10 days ago (limit 24 hours); used by container web (exited 10 days ago), which goes too",
     ),
     "named by a container without its id": (
         (image("a", "app:1"), container("web", "running", image="app:1")), PolicyFlags(all_images=True), "sha256:a",
@@ -120,10 +122,10 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     ),
     "just out of use, by the ledger": (
         (image("a", first_seen=ago(days=90), first_unused=ago(hours=2)),), DEFAULT, "sha256:a", "keep",
-        "not used since 24 Nov (watched throughout): 2 hours, not yet 24 hours",
+        "not used since 24 Nov (2 hours, limit 24 hours, watched throughout)",
     ),
-    "anonymous volume": ((volume("v"),), DEFAULT, "v", "remove", "first seen 10 days ago, over 24 hours"),
-    "named volume": ((volume("v", anonymous=False),), DEFAULT, "v", "keep", "only --named-volumes removes"),
+    "anonymous volume": ((volume("v"),), DEFAULT, "v", "remove", "first seen 10 days ago (limit 24 hours)"),
+    "named volume": ((volume("v", anonymous=False),), DEFAULT, "v", "keep", "add --named-volumes to include"),
     "named volume, asked for": (
         (volume("v", anonymous=False),), PolicyFlags(named_volumes=True), "v", "remove", "first seen 10 days ago",
     ),
@@ -153,10 +155,10 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
         (volume("v"), container("web", "running", binds=["/var/lib/docker/volumes/v/_data/sub"])), NOW_FLAGS, "v",
         "keep", "used by container web (running)",
     ),
-    "network": ((network("n"),), DEFAULT, "net-n", "remove", "first seen 10 days ago, over 24 hours"),
+    "network": ((network("n"),), DEFAULT, "net-n", "remove", "first seen 10 days ago (limit 24 hours)"),
     "network made by hand": (
         (network("n", project=None),), DEFAULT, "net-n", "keep",
-        "made by hand, not used since 14 Nov (watched throughout): 10 days, not yet 30 days",
+        "made by hand, not used since 14 Nov (10 days, limit 30 days, watched throughout)",
     ),
     "network that a stopped container names": (
         (network("n"), container("web", networks=["n"], finished=ago(hours=1))), NOW_FLAGS, "net-n", "remove",
@@ -172,8 +174,8 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
         (network("n"), network("m", config_from="n", created=ago(hours=1))), DEFAULT, "net-n", "keep",
         "lends its configuration to network m",
     ),
-    "old cache": ((record("r"),), DEFAULT, "r", "remove", "last used 10 days ago, over 7 days"),
-    "young cache": ((record("r", last_used=ago(days=6)),), DEFAULT, "r", "keep", "6 days ago, not yet 7 days"),
+    "old cache": ((record("r"),), DEFAULT, "r", "remove", "last used 10 days ago (limit 7 days)"),
+    "young cache": ((record("r", last_used=ago(days=6)),), DEFAULT, "r", "keep", "6 days ago (limit 7 days)"),
     "cache in use": ((record("r", in_use=True),), NOW_FLAGS, "r", "keep", "a build uses it"),
     "cache under a record that stays": (
         (record("p"), record("r", "p", last_used=ago(days=1))), DEFAULT, "p", "keep", "parent of build-cache record r",
@@ -211,7 +213,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     ),
     "an age for all kinds": (
         (record("r", last_used=ago(hours=2)),), PolicyFlags(older_than=parse_age("1h")), "r", "remove",
-        "last used 2 hours ago, over 1 hour",
+        "last used 2 hours ago (limit 1 hour)",
     ),
 }  # fmt: skip
 
@@ -294,7 +296,7 @@ def test_the_infra_container_of_a_pod_stays() -> None:
 def test_what_one_rule_speaks_of_is_not_told_by_the_others() -> None:
     young = image("a", "app:1", first_seen=ago(hours=1))
     told = judge(inventory(young), PolicyFlags(all_images=True))["sha256:a"]
-    assert words(told) == "first seen 60 minutes ago, not yet 24 hours"
+    assert words(told) == "first seen 60 minutes ago (limit 24 hours)"
 
 
 @pytest.mark.parametrize(
@@ -345,7 +347,7 @@ def test_an_unknown_age_is_said_and_passes_only_where_no_age_is_asked_for() -> N
 
 def test_a_finish_that_lies_before_the_start_is_left_from_an_earlier_run() -> None:
     again = msgspec.structs.replace(container("web", finished=ago(days=30)), started_at=ago(hours=2))
-    assert words(judge(inventory(again))["web"]) == "stopped for 2 hours, not yet 24 hours"
+    assert words(judge(inventory(again))["web"]) == "stopped 2 hours ago (limit 24 hours)"
 
 
 def test_chains_of_a_legacy_build_are_released_down_to_their_root() -> None:

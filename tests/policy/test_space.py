@@ -56,10 +56,10 @@ def test_the_kubelets_disk_that_cannot_be_measured(seen: Disk | None) -> None:
 
 
 def test_a_share_is_the_one_that_df_prints() -> None:
-    # 5 % are reserved for root: df says 80 %, of all blocks 81 % are not free for others.
+    # 5% are reserved for root: df says 80%, of all blocks 81% are not free for others.
     reserved = Disk(total_bytes=1000, used_bytes=760, free_bytes=190, total_inodes=None, free_inodes=None)
     not_over = space_wanted(target(start_above="81%"), reserved, None)
-    assert (not_over.begins, not_over.text) == (False, "80 % of the disk is used, not over 81 %")
+    assert (not_over.begins, not_over.text) == (False, "80% of the disk is used, not over 81%")
     over = space_wanted(target(start_above="80%", stop_below="70%"), reserved, None)
     assert (over.begins, over.wanted_bytes) == (True, 95)
     full = msgspec.structs.replace(reserved, used_bytes=950, free_bytes=0)
@@ -132,7 +132,7 @@ def test_a_limit_of_nothing_is_not_set() -> None:
 
 
 NO_SIZES = "what the engine holds cannot be measured from here: not all sizes are known"
-NO_INODES_LEFT = "96 % of the inodes of the disk are used, over 90 %; down to 90 % takes 60 inodes"
+NO_INODES_LEFT = "96% of the inodes of the disk are used, over 90%; down to 90% takes 60 inodes"
 TOO_MUCH_HELD = "the engine holds 125 GB, over the 120 GB that it may hold; down to that takes 5.00 GB"
 LARGE = disk(100 * GB, 8 * GB, total_inodes=1000, free_inodes=40)
 
@@ -142,24 +142,24 @@ LARGE = disk(100 * GB, 8 * GB, total_inodes=1000, free_inodes=40)
     [
         (
             {"start_above": "85%", "stop_below": "70%"}, LARGE, None, (True, 22 * GB, None),
-            "92 % of the disk is used, over 85 %; down to 70 % takes 22.0 GB",
+            "92% of the disk is used, over 85%; down to 70% takes 22.0 GB",
         ),
         (
             {"start_above": "92%", "stop_below": "70%"}, LARGE, None, (True, 22 * GB, None),
-            "92 % of the disk is used, which reaches 92 %; down to 70 % takes 22.0 GB",
+            "92% of the disk is used, which reaches 92%; down to 70% takes 22.0 GB",
         ),
         (
             {"start_above": "95%", "stop_below": "70%"}, LARGE, None, (False, 0, None),
-            "92 % of the disk is used, not over 95 %",
+            "92% of the disk is used, not over 95%",
         ),
         (
             # After a round only the rounding up is left over.
             {"start_above": "70%", "stop_below": "70%"}, disk(1000, 305), None, (False, 0, None),
-            "70 % of the disk is used, not over 70 %",
+            "70% of the disk is used, not over 70%",
         ),
         (
             {"start_above": "90.5%", "stop_below": "85.5%"}, LARGE, None, (True, 6_500_000_000, None),
-            "92 % of the disk is used, over 90.5 %; down to 85.5 % takes 6.50 GB",
+            "92% of the disk is used, over 90.5%; down to 85.5% takes 6.50 GB",
         ),
         ({"start_above": "90%"}, LARGE, None, (True, 2 * GB, None), None),
         (
@@ -180,7 +180,7 @@ LARGE = disk(100 * GB, 8 * GB, total_inodes=1000, free_inodes=40)
         ),
         (
             {"inodes_above_percent": 90.0, "inodes_below_percent": 80.0}, LARGE, None, (True, 0, 160),
-            "96 % of the inodes of the disk are used, over 90 %; down to 80 % takes 160 inodes",
+            "96% of the inodes of the disk are used, over 90%; down to 80% takes 160 inodes",
         ),
         ({"inodes_above_percent": 90.0}, LARGE, None, (True, 0, 60), None),
         (
@@ -190,7 +190,7 @@ LARGE = disk(100 * GB, 8 * GB, total_inodes=1000, free_inodes=40)
         ({"inodes_above_percent": 90.0}, None, None, (None, 0, None), None),
         (
             {"start_above": "95%", "inodes_above_percent": 90.0}, LARGE, None, (True, 0, 60),
-            "92 % of the disk is used, not over 95 %; " + NO_INODES_LEFT,
+            "92% of the disk is used, not over 95%; " + NO_INODES_LEFT,
         ),
         ({"start_above": "90%", "inodes_above_percent": 90.0}, disk(100, 1), None, (True, 9, None), None),
         ({"start_above": "90%", "inodes_above_percent": 90.0}, disk(100, 90), None, (None, 0, None), None),
@@ -214,8 +214,8 @@ LARGE = disk(100 * GB, 8 * GB, total_inodes=1000, free_inodes=40)
             "8.00 GB of the disk are free, under 10.0 GB; up to that takes 2.00 GB",
         ),
         ({"min_free": "5GB"}, LARGE, None, (False, 0, None), "8.00 GB of the disk are free, not under 5.00 GB"),
-        ({"free_bytes": 20 * GB}, None, None, (True, 20 * GB, None), "20.0 GB are to come back"),
-        ({"free_bytes": 0}, None, None, (False, 0, None), "nothing more is to come back"),
+        ({"free_bytes": 20 * GB}, None, None, (True, 20 * GB, None), "free 20.0 GB"),
+        ({"free_bytes": 0}, None, None, (False, 0, None), "nothing more to free"),
         ({}, LARGE, 0, (False, 0, None), "the target asks for no space"),
     ],
 )  # fmt: skip

@@ -49,7 +49,7 @@ def test_what_only_a_container_held_that_goes_for_space_is_judged_again() -> Non
     assert gone(made) == {"holder", "held"}
     assert [reason.rule for reason in decided(made)["held"].reasons] == ["old images", "old images", "old images"]
     assert "used by container holder (exited 10 days ago), which goes too" in words(decided(made)["held"])
-    assert "enough comes back without it" in words(decided(made)["other"])
+    assert "enough is freed without it" in words(decided(made)["other"])
 
 
 def test_what_it_released_and_no_rule_removes_waits_for_its_turn() -> None:
@@ -66,7 +66,7 @@ def test_what_stays_is_told_of_as_it_stands_after_the_container_is_gone() -> Non
     made = plan([held, container("holder", image=held.id, size=900)], free=500)
     assert gone(made) == {"holder"}
     assert "used by" not in words(decided(made)["held"])
-    assert "enough comes back without it" in words(decided(made)["held"])
+    assert "enough is freed without it" in words(decided(made)["held"])
 
 
 def test_a_parent_goes_after_its_child_and_by_the_same_turn() -> None:
@@ -199,9 +199,9 @@ def test_each_disk_is_asked_about_by_itself() -> None:
     assert asked(made) == {"/var/lib/docker": (False, 0, True), CONTAINERD: (True, 250, True)}
     assert made.target is not None
     assert (made.target.begins, made.target.wanted_bytes, made.target.reached) == (True, 250, True)
-    assert made.target.text == f"{CONTAINERD}: 95 % of the disk is used, over 80 %; down to 70 % takes 250 B"
+    assert made.target.text == f"{CONTAINERD}: 95% of the disk is used, over 80%; down to 70% takes 250 B"
     assert "it frees nothing on the disk that is short of space" in words(decided(made)["c"])
-    assert "enough comes back without it" in words(decided(made)["b"])
+    assert "enough is freed without it" in words(decided(made)["b"])
 
 
 def test_what_lies_elsewhere_does_not_help_a_disk() -> None:
@@ -217,8 +217,8 @@ def test_where_none_is_short_all_are_told() -> None:
     made = on_two_disks(free_of_root=500, free_of_containerd=400)
     assert gone(made) == set()
     assert made.target is not None
-    of_each = f"/var/lib/docker: 50 % {{0}}; {CONTAINERD}: 60 % {{0}}"
-    assert made.target.text == of_each.format("of the disk is used, not over 80 %")
+    of_each = f"/var/lib/docker: 50% {{0}}; {CONTAINERD}: 60% {{0}}"
+    assert made.target.text == of_each.format("of the disk is used, not over 80%")
 
 
 def test_a_further_round_is_for_the_disks_of_the_first_alone() -> None:

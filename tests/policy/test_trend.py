@@ -101,21 +101,17 @@ def test_a_disk_that_fills_up_is_full_between_two_days() -> None:
 
 
 def test_too_few_points_say_so() -> None:
-    why = "not enough to say what grows and when the disk is full: it takes 5 over a day, so"
-    assert trend_of(points([1]), DISK).text == (
-        f"1 scan is {why} 4 more, an hour or longer apart, the last of them after 2026-11-25T12:00:00Z"
-    )
-    assert trend_of(points([1, 2, 3, 4]), DISK).text == f"4 scans over 3 days are {why} 1 more"
+    why = "needs 5 scans at least an hour apart over a day;"
+    assert trend_of(points([1]), DISK).text == f"{why} 1 so far; known after 2026-11-25T12:00:00Z"
+    assert trend_of(points([1, 2, 3, 4]), DISK).text == f"{why} 4 so far over 3 days"
     assert trend_of(points(range(9), HOUR), DISK).text == (
-        f"9 scans over 8 hours are {why} 1 more after 2026-11-25T04:00:00Z"
+        f"{why} 9 so far over 8 hours; known after 2026-11-25T04:00:00Z"
     )
     far_apart = points([1, 2, 3], 50 * DAY)
-    assert trend_of(far_apart, DISK).text == f"2 scans over 7 weeks are {why} 3 more, an hour or longer apart"
-    nothing = "nothing tells how full the disk was, or is"
-    assert (
-        trend_of([], DISK).text == f"{nothing}; no scan is remembered yet, and it takes 5 over a day to tell what grows"
-    )
-    assert trend_of(points([1]), None).text.startswith(f"{nothing}; 1 scan is not enough")
+    assert trend_of(far_apart, DISK).text == f"{why} 2 so far over 7 weeks"
+    nothing = "not known how full the disk was, or is"
+    assert trend_of([], DISK).text == f"{nothing}; {why} none so far"
+    assert trend_of(points([1]), None).text.startswith(f"{nothing}; needs 5 scans")
     assert trend_of(points(range(9)), None).text == nothing
 
 
@@ -125,9 +121,9 @@ def test_too_few_points_say_so() -> None:
         (None, "(2.00 GB a day)"),
         (0, "(2.00 GB a day, none of that the engine's)"),
         (-1000, "(2.00 GB a day, none of that the engine's)"),
-        (1_000_000, "(2.00 GB a day, of that the engine is under 0.1 %)"),
-        (2_000_000, "(2.00 GB a day, of that the engine is 0.1 %)"),
-        (GIGA, "(2.00 GB a day, of that the engine is 50 %)"),
+        (1_000_000, "(2.00 GB a day, of that the engine is under 0.1%)"),
+        (2_000_000, "(2.00 GB a day, of that the engine is 0.1%)"),
+        (GIGA, "(2.00 GB a day, of that the engine is 50%)"),
         (3 * GIGA, "(2.00 GB a day, all of that the engine's)"),
     ],
 )
@@ -301,5 +297,5 @@ def test_each_disk_fills_up_by_itself() -> None:
     young = report_of(seen, DEFAULT_POLICY, Past(tuple(one for one in days[-2:]))).disks[1].filling
     assert young is not None
     assert young.full_in_days is None
-    assert young.text.startswith("2 scans over 24 hours are not enough")
+    assert young.text.startswith("needs 5 scans")
     assert [row.filling for row in report_of(seen, DEFAULT_POLICY, None).disks] == [None, None]

@@ -58,7 +58,7 @@ def test_a_scan_has_a_row_for_each_object_that_is_listed(saved: str) -> None:
 def test_a_scan_in_markdown_has_headings(saved: str) -> None:
     text = dockersweep("scan", "--inventory", saved, "--format", "markdown").stdout
     assert text.startswith("# What lies on box\n\nDocker 28.5.2 ")
-    assert "\n## Images: 1 of 2 unused, would give back 21.0 MB\n\n| NAME | SIZE | AGE | SINCE | STATE |\n" in text
+    assert "\n## Images: 1 of 2 unused, would free 21.0 MB\n\n| NAME | SIZE | AGE | SINCE | STATE |\n" in text
     run = dockersweep("scan", "--inventory", saved, "--format", "markdown", "--no-header")
     assert (run.status, run.stdout) == (2, "")
 
@@ -83,7 +83,7 @@ def test_a_plan_has_a_row_for_each_decision(saved: str, tmp_path: Path) -> None:
         "kind": "image", "id": "sha256:a", "name": "a", "verdict": "remove", "size_bytes": "21000000",
         "gives_back_low_bytes": "21000000", "gives_back_high_bytes": "21000000", "age_seconds": "864000",
         "age_source": "first seen", "tags_removed": "",
-        "reasons": "dangling images: first seen 10 days ago, over 24 hours",
+        "reasons": "dangling images: first seen 10 days ago (limit 24 hours)",
     }  # fmt: skip
     # What is not known, and what one that stays gives back, are empty.
     assert rows["f" * 64]["gives_back_high_bytes"] == ""
@@ -109,7 +109,7 @@ def test_what_could_not_be_read_is_told_beside_the_rows(tmp_path: Path) -> None:
     file = write_inventory(tmp_path, inventory(container("web", unread="timed out"), cache_read=False))
     for verb in ("scan", "plan"):
         run = dockersweep(verb, "--inventory", file, "--format", "csv", DOCKERSWEEP_NOW="2026-11-25T00:00:00Z")
-        assert "Warning: ages: counted up to 2026-11-25T00:00:00Z" in run.stderr
+        assert "Warning: ages: are as of 2026-11-25T00:00:00Z" in run.stderr
         assert "Warning" not in run.stdout
 
 
@@ -130,7 +130,7 @@ def test_an_explanation_has_a_row_for_each_reason_and_rule(saved: str) -> None:
     assert ("rule", "dangling images", "silent") in told
     text = dockersweep("explain", "shop/web:1", "--inventory", saved, "--format", "markdown").stdout
     assert text.startswith("# Image shop/web:1\n")
-    assert "\n## What holds it\n\n- image shop/web:1 \\<- container db (running)\n" in text
+    assert "\n## Held by\n\n- image shop/web:1 \\<- container db (running)\n" in text
 
 
 def test_a_sweep_has_a_row_for_each_removal() -> None:

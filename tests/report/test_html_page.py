@@ -166,8 +166,8 @@ def test_nothing_can_go_where_nothing_does() -> None:
 @pytest.mark.parametrize(
     ("seen", "short"),
     [
-        (report(), "Nothing tells yet"),
-        (report(trend=msgspec.structs.replace(trend(), growth=())), "180 scans are not enough"),
+        (report(), "Not enough data yet"),
+        (report(trend=msgspec.structs.replace(trend(), growth=())), "Not enough data yet"),
         (report(trend=slower(-1, trend())), "Build cache: 20.0 MB a day"),
         (report(trend=slower(0, trend())), "Nothing"),
         (report(trend=trend()), "Volumes: 310 MB a day"),
@@ -184,7 +184,7 @@ def test_what_grows(seen: Report, short: str) -> None:
         ({}, "In 43 to 96 days"),
         ({"full_in_days_latest": None}, "In 43 days or later"),
         ({"full_in_days": None}, "Not at this rate"),
-        ({"full_in_days": None, "growth": ()}, "180 scans are not enough"),
+        ({"full_in_days": None, "growth": ()}, "Not enough data yet"),
         ({"full_in_days_latest": 400.0}, "In 43 days to 13 months"),
         ({"full_in_days_soonest": 0.1, "full_in_days_latest": 0.4}, "In less than a day"),
         ({"full_in_days_soonest": 0.5, "full_in_days_latest": 9.0}, "In less than a day to 9 days"),
@@ -205,7 +205,7 @@ def test_the_worst_case_is_told_where_the_disk_hardly_grows() -> None:
 def test_what_is_critical_comes_first_and_the_same_command_is_one_step() -> None:
     steps = first_steps(report(many_objects(9), findings=findings()))
     assert [step.why for step in steps[:2]] == [
-        "The disk is nearly full: 91 % are used. Give back 6.71 GB",
+        "The disk is nearly full: 91% are used. Free 6.71 GB",
         "3 container logs grow without a limit",
     ]
     assert steps[2].why.startswith("Look at what is unused and yet kept, 6.62 GB: volume shop_volume_1 (4.82 GB); also")
@@ -242,7 +242,7 @@ def test_the_note_on_what_is_kept_and_the_look_at_it_are_one_step() -> None:
 
 def test_a_disk_that_others_fill_is_told_beside_what_grows() -> None:
     told = answer(report(trend=growing(total=600_000)), "What grows").sentences
-    assert told[0] == "The disk fills at 600 MB a day; of that the engine is 0.1 %."
+    assert told[0] == "The disk fills at 600 MB a day; of that the engine is 0.1%."
     assert told[1].startswith("Of the engine most of all volumes: by 309 MB to 311 MB a day, seen in 180 scans")
     assert "all of that is the engine's" in answer(report(trend=growing(total=GIGABYTE)), "What grows").sentences[-1]
 
@@ -250,8 +250,8 @@ def test_a_disk_that_others_fill_is_told_beside_what_grows() -> None:
 @pytest.mark.parametrize(
     ("goes", "won"),
     [
-        (exactly(22 * MEGABYTE), "Giving back 22.0 MB wins less than an hour."),
-        (exactly(300 * MEGABYTE), "Giving back 300 MB wins 12 hours."),
+        (exactly(22 * MEGABYTE), "Freeing 22.0 MB wins less than an hour."),
+        (exactly(300 * MEGABYTE), "Freeing 300 MB wins 12 hours."),
         (Interval(low_bytes=0, high_bytes=6 * GIGABYTE), "wins at most 10 days."),
         (Interval(low_bytes=6 * GIGABYTE, high_bytes=None), "wins at least 10 days."),
         (Interval(low_bytes=6, high_bytes=None), None),
@@ -272,7 +272,7 @@ def test_the_largest_is_told_with_what_it_alone_gives_back_and_what_it_was() -> 
     one = msgspec.structs.replace(one, goes=True)
     assert answer(report([one]), "What takes").sentences[1] == (
         "The largest single thing is image 7a1f78b71403 (untagged, first seen 5 weeks ago): 7.00 MB with what it "
-        "shares, 2.00 MB for itself, which it alone gives back."
+        "shares, 2.00 MB for itself, which only it would free."
     )
     was = msgspec.structs.replace(one, repository="shop/web")
     assert answer(report([was]), "What can go").sentences[1] == (
@@ -285,14 +285,14 @@ def test_the_largest_is_told_with_what_it_alone_gives_back_and_what_it_was() -> 
 def test_one_scan_says_why_it_is_not_enough() -> None:
     one = msgspec.structs.replace(
         trend(), growth=(msgspec.structs.replace(trend().growth[0], points=1, bytes_per_day=None),),
-        full_in_days=None, text="1 scan is not enough",
+        full_in_days=None, text="needs 5 scans",
     )  # fmt: skip
     for question in ("What grows", "When"):
         told = answer(report(trend=one), question)
-        assert (told.short, told.sentences[0]) == ("One scan is not enough", "1 scan is not enough.")
+        assert (told.short, told.sentences[0]) == ("Not enough data yet", "Needs 5 scans.")
         assert answer(report(), question).sentences[0] == "Earlier scans are not kept: there is no ledger."
     assert answer(report(trend=one, disk=None), "When").sentences == (
-        "How full the engine's disk is cannot be told from here.",
+        "Disk usage is unknown: the engine's disk cannot be seen from here.",
     )
 
 
@@ -332,14 +332,14 @@ def test_a_disk_line_ends_at_the_size_of_the_disk() -> None:
 @pytest.mark.parametrize(
     ("told", "text"),
     [
-        (percent(1, 1000), "under 1 %"),
-        (percent(0, 1000), "0 %"),
-        (percent(999, 1000), "over 99 %"),
-        (percent(1, 0), "0 %"),
+        (percent(1, 1000), "under 1%"),
+        (percent(0, 1000), "0%"),
+        (percent(999, 1000), "over 99%"),
+        (percent(1, 0), "0%"),
         (rate(310 * MEGABYTE), "310 MB a day"),
         (rate(-2 * MEGABYTE), "-2.00 MB a day"),
-        (fine_percent(0.01), "under 0.1 %"),
-        (fine_percent(46.2), "46 %"),
+        (fine_percent(0.01), "under 0.1%"),
+        (fine_percent(46.2), "46%"),
         (days(1.2), "1 day"),
         (days(120), "4 months"),
         (days(900), "2 years"),
@@ -353,29 +353,29 @@ def test_of_several_disks_the_first_that_is_full_is_told() -> None:
     told = answer(with_second_disk(busy_report(40), full_in_days=5), "When")
     assert told.question == "When is a disk full?"
     assert told.short == "In 4 to 6 days"
-    assert told.sentences[1].startswith("/var/lib/docker/volumes: 94 % of 30.0 GB are used, 1.00 GB are free, 14.0 GB")
+    assert told.sentences[1].startswith("/var/lib/docker/volumes: 94% of 30.0 GB used, 1.00 GB free, 14.0 GB")
     later = answer(with_second_disk(busy_report(40), full_in_days=500), "When")
     assert later.short == "In 43 to 96 days"
-    assert later.sentences[1].startswith("/var/lib/docker: 91 % of 360 GB")
+    assert later.sentences[1].startswith("/var/lib/docker: 91% of 360 GB")
 
 
 def test_of_several_disks_that_do_not_grow_the_fullest_is_told() -> None:
     still = msgspec.structs.replace(trend(), full_in_days=None, full_in_days_soonest=None, full_in_days_latest=None)
     told = answer(with_second_disk(msgspec.structs.replace(busy_report(40), trend=still)), "When")
     assert told.short == "Not at this rate"
-    assert told.sentences[0].startswith("/var/lib/docker/volumes: 94 %")
+    assert told.sentences[0].startswith("/var/lib/docker/volumes: 94%")
     without = answer(with_second_disk(msgspec.structs.replace(busy_report(40), trend=None)), "When")
-    assert without.short == "Nothing tells yet"
-    assert without.sentences[1].startswith("/var/lib/docker/volumes: 94 %")
+    assert without.short == "Not enough data yet"
+    assert without.sentences[1].startswith("/var/lib/docker/volumes: 94%")
 
 
 def test_what_a_sweep_wins_is_told_of_each_disk() -> None:
     assert trend_sentences(busy_report(40))[0].endswith("wins 2 weeks.")
     seen = with_second_disk(busy_report(40), full_in_days=5)
-    assert [sentence.partition("Giving")[2] for sentence in trend_sentences(seen)] == [
-        " back 12.3 GB wins 2 weeks.", " back 1.00 GB wins 40 hours.",
+    assert [sentence.partition("Freeing")[2] for sentence in trend_sentences(seen)] == [
+        " 12.3 GB wins 2 weeks.", " 1.00 GB wins 40 hours.",
     ]  # fmt: skip
-    assert answer(seen, "When").sentences[-1] == "Giving back 1.00 GB wins 40 hours."
+    assert answer(seen, "When").sentences[-1] == "Freeing 1.00 GB wins 40 hours."
     assert "wins" not in " ".join(step.why for step in first_steps(seen))
     assert "of that the engine" not in " ".join(answer(seen, "What grows").sentences)
 

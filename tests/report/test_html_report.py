@@ -290,17 +290,17 @@ def test_the_five_answers_are_on_the_first_screen(browser: Browser, written: Cal
         "33 containers, 67 images, 33 build-cache records",
         "What grows? Volumes: 310 MB a day",
         "When is the disk full? In 43 to 96 days",
-        "What to do first? The disk is nearly full: 91 % are used. Give back 23.6 GB, which wins 5 weeks",
+        "What to do first? The disk is nearly full: 91% are used. Free 23.6 GB, which wins 5 weeks",
         "dockersweep sweep; for more",
-        "Giving back 23.6 GB wins 5 weeks.",
+        "Freeing 23.6 GB wins 5 weeks.",
     ):
         assert told in text
 
 
 def test_a_growing_disk_that_nothing_tells_of_is_not_said_to_be_full_never() -> None:
     text = html_report(report(many_objects(8)))
-    assert text.count("Nothing tells yet") == 2
-    assert "No ledger tells what there was before." in text
+    assert text.count("Not enough data yet") == 2
+    assert "No earlier scans recorded." in text
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "pygal", "squarify"])

@@ -44,7 +44,7 @@ def told(reclaimed: dict[str, Any], freed: int | None = None, **document: Any) -
             {"measured_bytes": 5 * MEGABYTE, "low_bytes": 5 * MEGABYTE, "high_bytes": 6 * MEGABYTE},
             "Freed 5.00 MB of disk blocks (predicted 5.00 MB to 6.00 MB); planned was 21.0 MB.",
         ),
-        ({}, "By the prediction that gives back 21.0 MB of disk blocks; nothing tells what really came back."),
+        ({}, "Predicted to free 21.0 MB of disk blocks; how much was freed is not known."),
         (
             {"measured_bytes": MEGABYTE, "surprises": ("still there: layer:\x1b[31m",)},
             "What was measured is not what was predicted; to find out why, look at:\n  still there: layer:\\x1b[31m\n",
@@ -57,4 +57,4 @@ def test_what_was_freed_stands_beside_what_was_predicted(reclaimed: dict[str, An
 
 def test_what_the_answers_prove_is_told_where_not_all_is_measured() -> None:
     text = told({}, freed=20 * MEGABYTE, size_base="lengths")
-    assert "gives back 21.0 MB as the engine counts; the engine's answers prove 20.0 MB." in text
+    assert "free 21.0 MB as the engine counts; the engine's answers prove 20.0 MB." in text

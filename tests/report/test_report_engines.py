@@ -210,7 +210,7 @@ def test_the_trend_is_what_earlier_scans_left(engine: Engine, litter: Litter) ->
     # Of one hour only the last point is kept, but where the two are of different hours.
     assert len(trend["points"]) in (1, 2)
     assert trend["points"][-1]["sizes"]["volume"] == pytest.approx(2 * MEGABYTE, rel=0.05)
-    assert "1 scan is not enough" in trend["text"]
+    assert "needs 5 scans" in trend["text"]
     assert report(engine.url, "--no-ledger")["trend"] is None
 
 

@@ -17,8 +17,8 @@ SRV = Disk(
     [
         (None, "remainder 2.00 MB."),
         (NOTHING, "remainder 2.00 MB."),
-        (exactly(10**6), "remainder 2.00 MB; 1.00 MB of that would go."),
-        (Interval(low_bytes=0, high_bytes=None), "remainder 2.00 MB; an unknown part of that would go."),
+        (exactly(10**6), "remainder 2.00 MB; 1.00 MB of that would be freed."),
+        (Interval(low_bytes=0, high_bytes=None), "remainder 2.00 MB; an unknown part of that would be freed."),
     ],
 )
 def test_what_would_go_is_told_where_anything_may(reclaimable: Interval | None, ending: str) -> None:

@@ -101,7 +101,7 @@ def main_row(made: Report) -> ReportedDisk:
 
 
 def with_second_disk(made: Report, full_in_days: float | None = None) -> Report:
-    """The report with the volumes on a disk of their own, 30 GB large and 94 % full."""
+    """The report with the volumes on a disk of their own, 30 GB large and 94% full."""
     main = main_row(made)
     filling = main.filling and msgspec.structs.replace(
         main.filling, full_in_days=full_in_days, full_in_days_soonest=full_in_days and full_in_days - 1,
@@ -195,7 +195,7 @@ def findings() -> tuple[Finding, ...]:
     return (
         finding(
             "DS015", "dockersweep sweep; for more than the rules give, a policy with [target] start_above",
-            "dockersweep sweep", severity="critical", title="the disk is nearly full: 91 % are used",
+            "dockersweep sweep", severity="critical", title="the disk is nearly full: 91% are used",
             evidence=("/var/lib/docker: 33.0 GB of 360 GB are free",),
         ),
         finding(

@@ -204,7 +204,7 @@ def test_what_is_not_http_is_said(odd: Any) -> None:
     with fake_engine(version=odd) as engine:
         run = dockersweep("scan", host=engine.url)
     assert run.status == 5
-    assert "broke off the answer to GET /version: it is not HTTP" in run.stderr
+    assert "broke off its answer to GET /version: it is not HTTP" in run.stderr
 
 
 def test_volume_plugins_that_do_not_answer_are_told() -> None:

@@ -85,10 +85,10 @@ SENTENCES: tuple[tuple[About, str], ...] = (
         HeldBy(relation="lends-configuration", kind="network", id="n", name="net"),
         "lends its configuration to network net",
     ),
-    (Aged(measure="stopped", seconds=864_000, limit="24h"), "stopped for 10 days, over 24 hours"),
+    (Aged(measure="stopped", seconds=864_000, limit="24h"), "stopped 10 days ago (limit 24 hours)"),
     (
         Aged(measure="created", seconds=3600, limit="24h", is_reached=False, setting="protect.younger_than"),
-        "created 60 minutes ago, not yet 24 hours (protect.younger_than)",
+        "created 60 minutes ago (limit 24 hours, protect.younger_than)",
     ),
     (
         Aged(
@@ -97,23 +97,23 @@ SENTENCES: tuple[tuple[About, str], ...] = (
             limit="1d",
             also=(Aged(measure="built", seconds=9_999_999, date="2026-01-31"),),
         ),
-        "not in use for 10 days, over 1 day, built 3 months ago, before 2026-01-31",
+        "not in use for 10 days (limit 1 day), built 3 months ago (before 2026-01-31)",
     ),
     (
         Aged(measure="last-used", seconds=93_600, by="backup-1", by_is_gone=True, action="exited"),
         "last used 26 hours ago by backup-1 (removed)",
     ),
     (Aged(measure="last-used", seconds=93_600, action="pulled"), "pulled 26 hours ago"),
-    (Aged(measure="last-used", seconds=30 * DAY, limit="30d"), "last used 30 days ago, over 30 days"),
-    (Aged(measure="last-used", seconds=31 * DAY, limit="1mo"), "last used 31 days ago, over 1 month"),
+    (Aged(measure="last-used", seconds=30 * DAY, limit="30d"), "last used 30 days ago (limit 30 days)"),
+    (Aged(measure="last-used", seconds=31 * DAY, limit="1mo"), "last used 31 days ago (limit 1 month)"),
     (
         Aged(measure="last-used", seconds=30 * DAY - 1, limit="30d", is_reached=False),
-        "last used 29 days ago, not yet 30 days",
+        "last used 29 days ago (limit 30 days)",
     ),
-    (Aged(measure="last-used", seconds=101 * DAY, limit="30d"), "last used 3 months ago, over 30 days"),
-    (Aged(measure="last-used", seconds=30 * DAY, limit="24h"), "last used 4 weeks ago, over 24 hours"),
-    (Aged(measure="last-used", seconds=36 * 3600, limit="1d"), "last used 36 hours ago, over 1 day"),
-    (Candidate(seconds=30 * DAY, limit="30d", is_reached=True), "a candidate for 30 days, over 30 days"),
+    (Aged(measure="last-used", seconds=101 * DAY, limit="30d"), "last used 3 months ago (limit 30 days)"),
+    (Aged(measure="last-used", seconds=30 * DAY, limit="24h"), "last used 4 weeks ago (limit 24 hours)"),
+    (Aged(measure="last-used", seconds=36 * 3600, limit="1d"), "last used 36 hours ago (limit 1 day)"),
+    (Candidate(seconds=30 * DAY, limit="30d", is_reached=True), "a candidate for 30 days (limit 30 days)"),
     (Aged(measure="written", seconds=7_200), "written 2 hours ago"),
     (
         Aged(measure="unused", seconds=26 * DAY, since_at=AT - timedelta(days=26), watched_seconds=26 * DAY - 1),
@@ -125,11 +125,11 @@ SENTENCES: tuple[tuple[About, str], ...] = (
     ),
     (
         Aged(measure="unused", seconds=26 * DAY, since_at=AT - timedelta(days=26), watched_seconds=26 * DAY - 121),
-        "not in use since 4 Nov; 25 of 26 days were watched",
+        "not in use since 4 Nov (25 of 26 days watched)",
     ),
     (
         Aged(measure="unused", seconds=28, since_at=AT - timedelta(seconds=28), watched_seconds=4),
-        "not in use since 30 Nov; 4 of 28 seconds were watched",
+        "not in use since 30 Nov (4 of 28 seconds watched)",
     ),
     (
         Aged(
@@ -139,17 +139,17 @@ SENTENCES: tuple[tuple[About, str], ...] = (
             watched_seconds=26 * DAY,
             builds_unseen=True,
         ),
-        "not used since 4 Nov (watched throughout; uses by builds were not seen)",
+        "not used since 4 Nov (watched throughout; uses by builds not seen)",
     ),
     (
         Aged(
             measure="seen-unused", seconds=26 * DAY, since_at=AT - timedelta(days=26), watched_seconds=9 * DAY, scans=14
         ),
-        "not in use in any of 14 scans since 4 Nov; 9 of 26 days were watched",
+        "not in use in any of 14 scans since 4 Nov (9 of 26 days watched)",
     ),
     (
         Aged(measure="seen-unused", seconds=400 * DAY, since_at=AT - timedelta(days=400), scans=1, limit="30d"),
-        "not in use since 26 Oct 2025: 13 months, over 30 days",
+        "not in use since 26 Oct 2025 (13 months, limit 30 days)",
     ),
     (
         Aged(
@@ -163,15 +163,15 @@ SENTENCES: tuple[tuple[About, str], ...] = (
             by_is_gone=True,
             action="exited",
         ),
-        "last used by web-1 (removed), not used since 29 Nov (watched throughout): 20 hours, not yet 24 hours",
+        "last used by web-1 (removed), not used since 29 Nov (20 hours, limit 24 hours, watched throughout)",
     ),
     (
         Aged(measure="first-seen", seconds=3 * DAY, made_by_hand=True, limit="30d", is_reached=False),
-        "made by hand, first seen 3 days ago, not yet 30 days",
+        "made by hand, first seen 3 days ago (limit 30 days)",
     ),
     (
         Aged(measure="written", seconds=3 * DAY, only_copy_of="shop-db-1", limit="24h"),
-        "written 3 days ago, over 24 hours; holds the only copy of what shop-db-1 wrote",
+        "written 3 days ago (limit 24 hours); holds the only copy of what shop-db-1 wrote",
     ),
     (
         Unwatched(
@@ -194,7 +194,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
         ),
         (
             "last used 9 days ago; none of the last 7 days were watched, at least half is needed; "
-            "uses by builds were not seen"
+            "uses by builds not seen"
         ),
     ),
     (
@@ -209,11 +209,11 @@ SENTENCES: tuple[tuple[About, str], ...] = (
         AgeUnknown(asked_for="last-use", built_on="2026-01-31"),
         "its last use is not known: built 2026-01-31, and nothing tells when it came here",
     ),
-    (Candidate(seconds=None, limit="48h", is_reached=False), "a candidate from now on, not yet for 48 hours"),
-    (Candidate(seconds=172_800, limit="48h", is_reached=True), "a candidate for 2 days, over 48 hours"),
-    (Kept(keep="last", place=3, group=APP), "last #3 of team/app"),
-    (Kept(keep="daily", place=2, oldest=True), "oldest, daily #2"),
-    (Kept(keep="last", place=2, as_new_as=True), "as new as the last #2"),
+    (Candidate(seconds=None, limit="48h", is_reached=False), "a candidate from now on (limit 48 hours)"),
+    (Candidate(seconds=172_800, limit="48h", is_reached=True), "a candidate for 2 days (limit 48 hours)"),
+    (Kept(keep="last", place=3, group=APP), "3rd newest of team/app (keep.last)"),
+    (Kept(keep="daily", place=2, oldest=True), "oldest, 2nd daily (keep.daily)"),
+    (Kept(keep="last", place=2, as_new_as=True), "as new as the 2nd newest (keep.last)"),
     (
         KeptWithin(limit="30d", group=Group(by="label:stage", kind="image")),
         "within 30 days of the newest of images without the label stage",
@@ -225,7 +225,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
     (Undated(is_image=True), "nothing tells when it was built"),
     (Doubt(condition="recoverable", keeps=True), "in doubt: nothing tells whether it can be pulled again"),
     (Doubt(condition="exit_code", excludes=True), "it is not known whether not.exit_code excludes it"),
-    (NotMatched(condition="tagged", wanted=False, flag="--all-images"), "tagged (only --all-images removes such)"),
+    (NotMatched(condition="tagged", wanted=False, flag="--all-images"), "tagged (add --all-images to include)"),
     (NotMatched(condition="exit_code", wanted=(1, 2), has=0), "its exit code is 0"),
     (NotMatched(condition="name", wanted=("a*", "b*")), "its name does not match a* or b*"),
     (
@@ -332,7 +332,7 @@ def test_documents_have_the_sentence_too() -> None:
         {
             "code": "tag-goes",
             "rule": "old",
-            "text": "its tag app:1 goes, which gives back 0 bytes: stopped for 10 days, over 24 hours",
+            "text": "its tag app:1 goes, which frees 0 bytes: stopped 10 days ago (limit 24 hours)",
             "tag": "app:1",
             "about": {"what": "age", "measure": "stopped", "seconds": 864_000, "limit": "24h"},
         }
@@ -360,7 +360,7 @@ def test_the_schema_has_text_and_values() -> None:
 
 def test_the_tag_stands_before_the_sentence_or_beside_it() -> None:
     reason = Reason(code="kept", rule="a", tag="app:1", about=Kept(keep="last", place=1))
-    assert (reason_text(reason), untagged_text(reason)) == ("app:1: last #1", "last #1")
+    assert (reason_text(reason), untagged_text(reason)) == ("app:1: newest (keep.last)", "newest (keep.last)")
 
 
 def test_what_is_released_says_so() -> None:
@@ -379,7 +379,7 @@ def test_ages_that_a_document_nests_are_not_followed_down() -> None:
     nested = Aged(measure="created", seconds=3600)
     for _ in range(10_000):
         nested = Aged(measure="stopped", seconds=7200, also=(nested,))
-    assert about_text(nested) == "stopped for 2 hours, stopped for 2 hours"
+    assert about_text(nested) == "stopped 2 hours ago, stopped 2 hours ago"
 
 
 @pytest.mark.parametrize("seconds", [10**15, -(10**15)])

@@ -170,7 +170,7 @@ def test_sentences_are_made_where_they_are_shown() -> None:
     [
         "reason_text(reason).startswith('used by ')",
         "reason_text(reason).removeprefix('its tag ')",
-        "re.match('last #', reason_text(reason))",
+        "re.match('newest', reason_text(reason))",
         "_LAST.match(f'{reason_text(reason)}.')",
         "'used by' in reason_text(reason)",
         "reason_text(reason) == 'no rule matches'",

@@ -80,6 +80,6 @@ def _ask(plan: Plan, verbose: bool, stop: StopRequest) -> None:
         if stop.is_set():
             raise KeyboardInterrupt("interrupted")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise RefusedError("it was not confirmed")
+        raise RefusedError("not confirmed")
     if time.monotonic() - asked > ANSWER_SECONDS:
         raise RefusedError("the yes came over an hour after the question: run it again, and look at the plan of now")

@@ -134,7 +134,11 @@ class Connection:
         if isinstance(error, self._transport.tls_errors) and not isinstance(error, self._closed_meanwhile):
             # With TLS 1.3 the engine's word on our certificate comes only after the connection stands.
             return EngineLostError(f"{self._where}: {self._why_unreachable(error)}")
-        return EngineLostError(f"{self._where} broke off the answer to {request}: {error}")
+        if isinstance(error, NoAnswerError):
+            is_plain_tcp = self.endpoint.socket is None and not self._transport.tls_errors
+            hint = "; does this port need TLS?" if is_plain_tcp else ""
+            return EngineLostError(f"{self._where} closed the connection without an answer to {request}{hint}")
+        return EngineLostError(f"{self._where} broke off its answer to {request}: {error}")
 
     def _exchange(self, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
         """Send a request. What changes something gets a connection of its own; what changes nothing takes one that may

@@ -102,7 +102,7 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
             # Without a length, as some proxies answer, the end of the connection is the end of the answer.
             return Exchanged(received.status, received.headers, b"".join(received.body), keeps_alive=False)
         if not data and not read_bytes:
-            raise NoAnswerError("it ended before it began")
+            raise NoAnswerError("no answer")
         if not data:
             raise BrokenAnswerError(f"it ended after {read_bytes} bytes")
         read_bytes += len(data)

@@ -60,7 +60,7 @@ def restart_loops(facts: FindingFacts) -> Iterator[Evidence]:
         is_often = container.state == "running" and restarts >= MANY_RESTARTS
         if container.state == "restarting" or (is_often and _has_just_started(facts, container)):
             ended = (
-                f", ended with {container.exit_code}"
+                f", last exit code {container.exit_code}"
                 if container.state == "restarting" and container.exit_code is not None
                 else ""
             )
@@ -100,10 +100,10 @@ def stopped_and_restarting(facts: FindingFacts) -> Iterator[Evidence]:
         ):
             continue
         since = facts.seconds_since(container.finished_at)
-        duration = "" if since is None else f" for {format_duration(since)}"
+        ago = "" if since is None else f" {format_duration(since)} ago"
         how = "always" if container.restart_policy == "always" else f"on-failure (exit code {container.exit_code})"
         yield Evidence(
-            f"{container.name}: stopped{duration}, restarts {how}",
+            f"{container.name}: stopped{ago}, restarts {how}",
             facts.container(container).own_bytes,
             name=container.name,
         )
@@ -149,7 +149,7 @@ CONTAINER_FINDINGS = (
         title_of_one="1 container is in a restart loop",
         title_of_many="{} containers are in a restart loop",
         fix=FixTemplate(
-            "read why with {command}, and stop it till that is mended",
+            "read why with {command}, and stop it until that is fixed",
             command="docker logs --tail 50 {name}",
         ),
         find=restart_loops,

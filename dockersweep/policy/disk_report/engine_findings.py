@@ -62,13 +62,13 @@ def left_stores(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def disks_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield what is used of each disk that has less than 5 % of its bytes or inodes free."""
+    """Yield what is used of each disk that has less than 5% of its bytes or inodes free."""
     for one in facts.disks:
         yield from _full(facts, one, NEARLY_FULL_PERCENT, 101)
 
 
 def disks_that_fill_up(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield what is used of each disk that is over 85 % full and not yet nearly full."""
+    """Yield what is used of each disk that is over 85% full and not yet nearly full."""
     for one in facts.disks:
         if not list(_full(facts, one, NEARLY_FULL_PERCENT, 101)):
             yield from _full(facts, one, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
@@ -83,7 +83,7 @@ def _full(facts: FindingFacts, row: ReportedDisk, least: float, below: float) ->
     if least <= percent < below:
         text = f"{which}{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} are free"
         rank = disk.used / disk.usable
-        title = f"{which}{percent} % of its bytes are used"
+        title = f"{which}{percent}% of its bytes are used"
         yield Evidence(text, disk.used, rank=rank, title=title, is_mended=_frees_something(row))
     if not disk.total_inodes or disk.free_inodes is None:
         return
@@ -92,7 +92,7 @@ def _full(facts: FindingFacts, row: ReportedDisk, least: float, below: float) ->
     if least <= percent < below:
         text = f"{which}{disk.free_inodes:,} of {disk.total_inodes:,} inodes are free"
         rank = inodes_used / disk.total_inodes
-        title = f"{which}{percent} % of its inodes are used"
+        title = f"{which}{percent}% of its inodes are used"
         yield Evidence(text, rank=rank, title=title, is_mended=_frees_something(row))
 
 

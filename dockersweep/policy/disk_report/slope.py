@@ -12,7 +12,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 FEWEST = 5
-"""With fewer points no range of 90 % has ends."""
+"""With fewer points no range of 90% has ends."""
 MOST = 120
 """Of more points as many are looked at, evenly over the time: there are pairs of each with each."""
 _DEVIATIONS = 1.6448536269514715
@@ -23,7 +23,7 @@ Point = tuple[float, float]
 
 
 class Slope(Struct, frozen=True):
-    """A slope and the two between which it lies with a confidence of about 90 %."""
+    """A slope and the two between which it lies with a confidence of about 90%."""
 
     middle: float
     low: float

@@ -49,7 +49,7 @@ def filling_of(
     growth = _growth("disk", share, points)
     soonest, middle, latest = days = _days_until_full(growth, disk)
     if growth.points == 0 or disk is None:
-        text = "nothing tells how full the disk was, or is"
+        text = "not known how full the disk was, or is"
     elif growth.bytes_per_day is None:
         text = _too_few([point for point in points if point.sizes.get(share) is not None])
     else:
@@ -124,19 +124,14 @@ def _text(growth: GrowthOfShare, of_that: str, days: tuple[float | None, float |
 def _too_few(points: Sequence[TrendPoint]) -> str:
     """Return how many scans there are, and when they are enough."""
     if not points:
-        return f"no scan is remembered yet, and it takes {FEWEST} over a day to tell what grows"
+        return f"needs {FEWEST} scans at least an hour apart over a day; none so far"
     points = [point for point in points if point.at >= points[-1].at - WINDOW]
     span = points[-1].at - points[0].at
-    over = f" over {format_duration(span.total_seconds())} are" if len(points) > 1 else " is"
-    missing = max(1, FEWEST - len(points))
-    more = "1 more" if missing == 1 else f"{missing} more, an hour or longer apart"
+    over = f" over {format_duration(span.total_seconds())}" if len(points) > 1 else ""
+    known_from = ""
     if span.total_seconds() < LEAST_SPAN_SECONDS:
-        enough = format_instant(points[0].at + timedelta(seconds=LEAST_SPAN_SECONDS))
-        more += f" after {enough}" if missing == 1 else f", the last of them after {enough}"
-    return (
-        f"{_scans(len(points))}{over} not enough to say what grows and when the disk is full: it takes {FEWEST} over "
-        f"a day, so {more}"
-    )
+        known_from = f"; known after {format_instant(points[0].at + timedelta(seconds=LEAST_SPAN_SECONDS))}"
+    return f"needs {FEWEST} scans at least an hour apart over a day; {len(points)} so far{over}{known_from}"
 
 
 def _of_that(total: GrowthOfShare, disk: GrowthOfShare) -> str:
@@ -149,8 +144,8 @@ def _of_that(total: GrowthOfShare, disk: GrowthOfShare) -> str:
     if percent > 100:
         return ", all of that the engine's"
     if percent < SMALLEST_PERCENT:
-        return f", of that the engine is under {SMALLEST_PERCENT} %"
-    return f", of that the engine is {percent:.{1 if percent < WHOLE_PERCENTS else 0}f} %"
+        return f", of that the engine is under {SMALLEST_PERCENT}%"
+    return f", of that the engine is {percent:.{1 if percent < WHOLE_PERCENTS else 0}f}%"
 
 
 def _scans(count: int) -> str:

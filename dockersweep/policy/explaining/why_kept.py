@@ -55,9 +55,9 @@ def _reasons(ref: ObjectRef, decision: Decision, staying: Staying) -> str:
         if reason.code not in ("kept", "no-rule", "tag-goes"):
             told.append(_words(reason, staying.today[ref].reasons))
     if kept:
-        said = " and ".join(_kept_by(kept))
+        by = " and ".join(_by_rules(kept))
         # Where more speaks against it, nothing is to be said of what would end this alone.
-        told.append(said if told else f"{said}{_if_not_kept(ref, kept, staying)}")
+        told.append(f"kept {by}" if told else _kept_until(ref, kept, by, staying))
     elif silent:
         told.append(_silent(silent, staying.tags.get(ref, ())))
     return "; ".join(dict.fromkeys(told))
@@ -84,21 +84,22 @@ def _words(reason: Reason, today: Iterable[Reason]) -> str:
     return next(same, f'it is not from before the date that rule "{reason.rule}" asks for')
 
 
-def _kept_by(kept: Iterable[Reason]) -> Iterator[str]:
+def _by_rules(kept: Iterable[Reason]) -> Iterator[str]:
     by_rule: dict[str, list[str]] = {}
     for reason in kept:
         by_rule.setdefault(reason.rule, []).append(reason_text(reason))
     for rule, texts in by_rule.items():
-        yield f'kept by rule "{rule}" ({", ".join(texts)})'
+        yield f'by rule "{rule}": {", ".join(texts)}'
 
 
-def _if_not_kept(ref: ObjectRef, kept: Sequence[Reason], staying: Staying) -> str:
-    """Return what ends it that rules keep an object, or what keeps it then."""
+def _kept_until(ref: ObjectRef, kept: Sequence[Reason], by: str, staying: Staying) -> str:
+    """Return by what an object is kept, and what ends that or keeps it then: "kept until 1 newer image exists, by rule
+    "releases": 3rd newest of app"."""
     without = staying.without_counts[ref]
     if without.verdict == "keep":
-        return f", and if it were not: {_reasons(ref, without, staying)}"
+        return f"kept {by}; and without that: {_reasons(ref, without, staying)}"
     end = _end(ref, kept, staying)
-    return "" if end is None else f": it goes when {end}"
+    return f"kept {by}" if end is None else f"kept until {end}, {by}"
 
 
 def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None:
@@ -112,13 +113,13 @@ def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None
         if isinstance(about, Kept) and is_last and not about.as_new_as and most is not None:
             needed = max(needed, most - about.place + 1)
         elif isinstance(about, KeptVersion):
-            others["a newer version has come"] = None
+            others["a newer version exists"] = None
         elif isinstance(about, Kept | KeptWithin) and not is_last and not _keeps_all(reason, ref.kind, staying.policy):
             others["newer ones have taken its place"] = None
         else:
             return None
     noun = "build-cache record" if ref.kind == "build-cache" else ref.kind
-    counted = f"{needed} newer {noun} has come" if needed == 1 else f"{needed} newer {noun}s have come"
+    counted = f"{needed} newer {noun} exists" if needed == 1 else f"{needed} newer {noun}s exist"
     return " and ".join((*([counted] if needed else []), *others))
 
 

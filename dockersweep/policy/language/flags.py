@@ -58,7 +58,7 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
     own = policy.protections
     return replace(
         policy,
-        source=policy.source if flags == PolicyFlags() else f"{policy.source}, changed by flags",
+        source=policy.source if flags == PolicyFlags() else f"{policy.source} and command-line flags",
         protections=replace(
             own,
             labels=own.labels + _protections(flags.keep_labels, "--keep-label"),

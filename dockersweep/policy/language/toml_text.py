@@ -10,15 +10,15 @@ BOM = b"\xef\xbb\xbf"
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 # Messages of tomllib that are always the same -> what a person can do about it.
 _PLAIN_WORDS = {
-    "Invalid value": 'here must stand a value: a text in "quotes", a number, true, false, a date or a [list]',
+    "Invalid value": 'expected a value: a text in "quotes", a number, true, false, a date or a [list]',
     "Expected newline or end of document after a statement": (
         'the line must end here: a text stands in "quotes", and each key begins a line'
     ),
-    "Expected '=' after a key in a key/value pair": "after a key must stand = and a value",
+    "Expected '=' after a key in a key/value pair": "expected `=` and a value after the key",
     "Invalid statement": "a line must be KEY = VALUE, a [table] or a # comment",
     "Cannot overwrite a value": "this key has a value already, or is a table: it can be written only once",
-    "Unclosed array": "a list is not closed: between its values must stand a comma, and after the last of them ]",
-    "Unclosed inline table": "a table is not closed: between its keys must stand a comma, and after the last of them }",
+    "Unclosed array": "a list is not closed: expected a comma between its values and ] after the last",
+    "Unclosed inline table": "a table is not closed: expected a comma between its keys and } after the last",
     "Unterminated string": "a text is not closed: its quotes are missing at the end",
     'Expected "\'"': "a text is not closed: its quotes are missing at the end",
     "Expected \"'''\"": "a text is not closed: its quotes are missing at the end",
@@ -26,7 +26,7 @@ _PLAIN_WORDS = {
     "Found invalid character '\\n'": "a text is not closed: its quotes are missing at the end of the line",
     "Invalid date or datetime": "there is no such date in the calendar",
     "Invalid initial character for a key part": (
-        'here must stand a key: letters, digits, _ and -, all others in "quotes"; behind the last no comma is allowed'
+        'expected a key: letters, digits, _ and -, anything else in "quotes"; no comma after the last one'
     ),
     "Unescaped '\\' in a string": "a \\ in a text must be written \\\\, or the text stand in 'single quotes'",
     "Expected ']' at the end of a table declaration": "the name of a table must end with ]",

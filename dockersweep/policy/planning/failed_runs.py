@@ -25,5 +25,5 @@ def _with_runs(outcome: Outcome, before: Mapping[Attempt, tuple[int, datetime]])
     runs += 1
     if runs < TELLING_RUNS or since is None:
         return replace(outcome, failed_runs=runs)
-    detail = f"it has failed in {runs} runs one after the other, since {format_instant(since)}: {outcome.detail}"
+    detail = f"failed in {runs} runs in a row, since {format_instant(since)}: {outcome.detail}"
     return replace(outcome, failed_runs=runs, detail=detail)

@@ -43,16 +43,16 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
         allowed = f"{format_size(limits.size_bytes)} allowed"
         if reclaim.high_bytes is None:
             why = reclaim.reason or "some sizes are not known"
-            told.append(f"it is not known how much would come back at the most ({why}), {allowed}")
+            told.append(f"it is not known how much would be freed at most ({why}), {allowed}")
         elif reclaim.high_bytes + before.size_bytes > limits.size_bytes:
-            told.append(f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would come back, {allowed}")
+            told.append(f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would be freed, {allowed}")
     if limits.share_percent is not None:
         for kind in KINDS:
             if goes[kind] * 100 > limits.share_percent * there[kind]:
                 share = 100 * goes[kind] / there[kind]
                 told.append(
-                    f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} to remove ({share:.3g} %), "
-                    f"{limits.share_percent:g} % allowed"
+                    f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} to remove ({share:.3g}%), "
+                    f"{limits.share_percent:g}% allowed"
                 )
     return tuple(told)
 

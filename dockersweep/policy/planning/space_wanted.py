@@ -45,7 +45,7 @@ def space_wanted(target: Target, disk: Disk | None, held_bytes: int | None) -> W
     """
     if target.free_bytes is not None:
         is_short = target.free_bytes > 0
-        text = f"{format_size(target.free_bytes)} are to come back" if is_short else "nothing more is to come back"
+        text = f"free {format_size(target.free_bytes)}" if is_short else "nothing more to free"
         return Want(is_short, target.free_bytes, None, text)
     if target.max_used or target.min_free or target.reserved:
         shortage = _of_build_kit(target, disk, held_bytes)
@@ -122,16 +122,16 @@ def _of_share(
     total: int, free: int, percents: tuple[float, float], used: str, shown: Callable[[int], str]
 ) -> _Shortage:
     """The kubelet's rule. What is used is rounded up to whole percents, and to be as much as `start` is enough: with
-    85 % it begins when more than 84 % are used. How much is wanted is counted without that rounding."""
+    85% it begins when more than 84% are used. How much is wanted is counted without that rounding."""
     start, stop = percents
     free = min(free, total)
     used_percent = 100 - free * 100 // total
     # As text, a share is the decimal number that was written and not the binary one next to it.
     wanted = int(total * (100 - Fraction(str(stop))) / 100) - free
     if used_percent < start or wanted <= 0:
-        return _Shortage(0, f"{used_percent} % {used}, not over {start:g} %")
+        return _Shortage(0, f"{used_percent}% {used}, not over {start:g}%")
     relation = "over" if used_percent > start else "which reaches"
-    text = f"{used_percent} % {used}, {relation} {start:g} %; down to {stop:g} % takes {shown(wanted)}"
+    text = f"{used_percent}% {used}, {relation} {start:g}%; down to {stop:g}% takes {shown(wanted)}"
     return _Shortage(wanted, text)
 
 

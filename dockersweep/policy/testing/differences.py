@@ -119,7 +119,7 @@ def _of_plan(wanted: PlanCase, plan: Plan, names: "_Names") -> Iterator[str]:
         if (low, high) != (plan.reclaim.low_bytes, plan.reclaim.high_bytes):
             comes = _size_words(plan.reclaim.low_bytes, plan.reclaim.high_bytes)
             why = f" ({plan.reclaim.reason})" if plan.reclaim.reason else ""
-            yield f"expected {_size_words(low, high)} to come back, it is {comes}{why}"
+            yield f"expected {_size_words(low, high)} to be freed, it is {comes}{why}"
     if wanted.target is not None or wanted.target_says is not None:
         yield from _of_target(wanted, plan.target)
     yield from _missing(

@@ -24,30 +24,30 @@ def has_several(report: Report) -> bool:
 def disk_sentence(disk: Disk | None) -> str:
     """Return how full a disk is, as df counts it."""
     if disk is None:
-        return "How full the engine's disk is cannot be told from here."
+        return "Disk usage is unknown: the engine's disk cannot be seen from here."
     reserved, inodes = reserved_words(disk), inodes_used(disk)
     return (
-        f"{space_used(disk)} of {format_size(disk.total_bytes)} are used, {format_size(disk.free_bytes)} are free"
-        f"{f', {reserved}' if reserved else ''}{f'; {inodes} of its inodes are used' if inodes else ''}."
+        f"{space_used(disk)} of {format_size(disk.total_bytes)} used, {format_size(disk.free_bytes)} free"
+        f"{f', {reserved}' if reserved else ''}{f'; inodes {inodes} used' if inodes else ''}."
     )
 
 
 def space_used(disk: Disk) -> str:
-    """Return which part of what is not reserved is used: "31 %"."""
-    return f"{percent_as_df(disk.used, disk.usable)} %"
+    """Return which part of what is not reserved is used: "31%"."""
+    return f"{percent_as_df(disk.used, disk.usable)}%"
 
 
 def inodes_used(disk: Disk) -> str:
-    """Return which part of the inodes is used: "3 %"; empty where the file system does not count them."""
+    """Return which part of the inodes is used: "3%"; empty where the file system does not count them."""
     if not disk.total_inodes or disk.free_inodes is None:
         return ""
-    return f"{percent_as_df(disk.total_inodes - disk.free_inodes, disk.total_inodes)} %"
+    return f"{percent_as_df(disk.total_inodes - disk.free_inodes, disk.total_inodes)}%"
 
 
 def reserved_words(disk: Disk) -> str:
-    """Return what only root can write: "13.6 GB are reserved"; empty where that is next to nothing."""
+    """Return what only root can write: "13.6 GB reserved"; empty where that is next to nothing."""
     is_much = disk.reserved * _SMALL_PART > disk.total_bytes
-    return f"{format_size(disk.reserved)} are reserved" if is_much else ""
+    return f"{format_size(disk.reserved)} reserved" if is_much else ""
 
 
 def disk_rows(report: Report) -> list[tuple[str, ...]]:
@@ -81,7 +81,7 @@ def remainder_sentences(report: Report) -> list[str]:
 
 def contents_sentence(row: ReportedDisk) -> str:
     """Return what of the engine lies on one of several disks: "/srv (/dev/sdb1) holds 1.30 GB of the engine's: volumes
-    1.20 GB and remainder 100 MB; 1.00 GB of that would go"."""
+    1.20 GB and remainder 100 MB; 1.00 GB of that would be freed"."""
     disk = row.disk
     about = [words for words in (disk.device if disk.device != disk.name else "", reserved_words(disk)) if words]
     name = f"{disk.name} ({', '.join(about)})" if about else disk.name
@@ -93,5 +93,5 @@ def contents_sentence(row: ReportedDisk) -> str:
     parts.append(f"remainder {format_size(row.remainder_bytes)}")
     goes = row.reclaimable
     goes_of_it = "" if goes is None or goes.high_bytes == 0 else amount_words(goes, "an unknown part")
-    would_go = f"; {goes_of_it} of that would go" if goes_of_it else ""
+    would_go = f"; {goes_of_it} of that would be freed" if goes_of_it else ""
     return f"{name} holds {folder_words(row)} of the engine's: {both(parts)}{would_go}."

@@ -20,7 +20,7 @@ def _columns(*headings: str, right: Collection[int]) -> tuple[Column, ...]:
 _DISKS = _columns("Disk", "Size", "Used", "Free", "In use", "Inodes", right=range(1, 6))
 _SHARES = _columns("What", "Count", "In use", "Unused", "Size", "Reclaimable", "All unused", right=range(1, 7))
 _GROWTH = _columns("What grows", "A day", "A week", "Between", "Points", right=(1, 2))
-_FINDINGS = _columns("Severity", "Id", "What", "Size", "Seen by", "What mends it", right=(3,))
+_FINDINGS = _columns("Severity", "Id", "What", "Size", "Details", "Fix", right=(3,))
 _LARGEST = _columns("Kind", "Name", "Size", "For itself", "Goes", "State", right=(2, 3))
 _LAYERS = _columns("Under so many images", "Layers", "Size", right=range(3))
 
@@ -32,9 +32,9 @@ def markdown_sections(report: Report) -> Iterator[Section]:
         yield Section(sentences=[contents_sentence(row) for row in report.disks], is_list=True)
     else:
         yield Section(sentences=(f"Disk: {disk_sentence(report.disk)}",))
-    yield Section("Where it went", columns=_SHARES, rows=words.share_rows(report))
+    yield Section("Usage by type", columns=_SHARES, rows=words.share_rows(report))
     yield Section(sentences=(words.sum_sentence(report), *remainder_sentences(report)))
-    yield Section("Is it getting worse", words.trend_sentences(report), _GROWTH, words.growth_rows(report))
+    yield Section("Trend", words.trend_sentences(report), _GROWTH, words.growth_rows(report))
     yield from _findings(report)
     yield _largest(report)
     yield from _groups("Compose projects", "Objects", report.projects)

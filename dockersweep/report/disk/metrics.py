@@ -93,11 +93,11 @@ def _sizes(report: Report, engine: str) -> Iterator[Metric]:
     what = {
         "size": ("What all of a kind take", [(row.share, row.size) for row in report.shares if row.is_known]),
         "reclaimable": (
-            "What the policy in force would give back",
+            "What the policy in force would free",
             [(row.share, row.reclaimable) for row in report.shares if row.is_known],
         ),
         "unused": (
-            "What all that is unused would give back",
+            "What all unused objects would free",
             [(row.share, row.unused) for row in report.shares if row.is_known],
         ),
     }
@@ -170,7 +170,7 @@ def _disks(report: Report, engine: str) -> Iterator[Metric]:
         "folder_bytes": ("What the engine's folders take on a disk, at least.", lambda row: row.folder_bytes),
         "remainder_bytes": ("What of that is no object's.", lambda row: row.remainder_bytes),
         "reclaimable_bytes": (
-            "What the policy in force would give back on a disk, at least.",
+            "What the policy in force would free on a disk, at least.",
             lambda row: None if row.reclaimable is None else _low(row.reclaimable),
         ),
         "full_in_seconds": (

@@ -26,7 +26,7 @@ _DISKS = (
     Column("INODES", right=True),
 )
 _SHARES = (
-    Column("WHERE IT WENT"),
+    Column("USAGE BY TYPE"),
     Column("COUNT", right=True),
     Column("IN USE", right=True),
     Column("UNUSED", right=True),
@@ -123,7 +123,7 @@ def _most(row: ShareOfDisk) -> int:
 def _trend(report: Report) -> Section:
     first, *others = words.trend_sentences(report)
     return Section(
-        sentences=(f"Is it getting worse: {first}", *others),
+        sentences=(f"Trend: {first}", *others),
         columns=_GROWTH,
         rows=words.growth_rows(report, GROWING),
     )
@@ -144,7 +144,7 @@ def _findings(report: Report) -> Iterator[Section]:
 def _finding(finding: Finding) -> Iterator[Section]:
     size = f", {format_size(finding.size_bytes)}" if finding.size_bytes and finding.objects > 1 else ""
     yield Section(sentences=(f"{finding.severity} {finding.id}: {finding.title}{size}",), indent=2, goes_on=True)
-    details = (f"seen by: {words.evidence_text(finding)}", f"mend: {finding.fix.text}")
+    details = (f"details: {words.evidence_text(finding)}", f"fix: {finding.fix.text}")
     yield Section(sentences=details, indent=6, goes_on=True, keeps_words=True)
 
 

@@ -63,7 +63,7 @@ def sum_sentence(report: Report) -> str:
     """Return what goes by the policy, what would if all that is unused went, and what sizes are."""
     return (
         f"Reclaimable is what {report.policy_source} would remove: {format_interval(report.reclaimable)}. "
-        f"All that is unused would give back {format_interval(report.unused)}. "
+        f"All that is unused would free {format_interval(report.unused)}. "
         f"{sizes_sentences(report)}"
     )
 
@@ -91,7 +91,7 @@ def trend_sentences(report: Report) -> list[str]:
 def trend_sentence(report: Report) -> str:
     """Return when the main disk is full, or why that is not known."""
     if report.trend is None:
-        return "No ledger tells what there was before."
+        return "No earlier scans recorded."
     text = report.trend.text
     sentence = f"{text[:1].upper()}{text[1:]}."
     return " ".join([sentence, *won_sentences(report)])
@@ -111,7 +111,7 @@ def won_on(row: ReportedDisk) -> list[str]:
 
 
 def _won_sentence(goes: Interval, won: str | None) -> list[str]:
-    return [] if won is None else [f"Giving back {format_interval(goes)} wins {won}."]
+    return [] if won is None else [f"Freeing {format_interval(goes)} wins {won}."]
 
 
 def won_words(report: Report) -> str | None:

@@ -37,7 +37,7 @@ STEPS = 3
 NAMED, LONGEST_NAME = 3, 45
 HALF, LARGE_PERCENT = 50, 5
 """Of the growth of the disk, and of all that was counted: what takes less than the latter is no step of its own."""
-_NO_TREND = "Nothing tells yet"
+_NO_TREND = "Not enough data yet"
 _NO_LEDGER = "Earlier scans are not kept: there is no ledger."
 _SWEEP = "dockersweep sweep"
 
@@ -86,7 +86,7 @@ def _fix(finding: Finding) -> Step:
 def _removal(report: Report) -> Iterator[Step]:
     if _goes(report):
         won = won_words(report)
-        why = f"Give back {format_interval(report.reclaimable)}{f', which wins {won}' if won else ''}"
+        why = f"Free {format_interval(report.reclaimable)}{f', which wins {won}' if won else ''}"
         yield Step(why, f"{_SWEEP} by the same policy shows all of it, and asks", _SWEEP)
 
 
@@ -155,7 +155,7 @@ def _largest_sentence(largest: ReportedObject) -> str:
     text = f"The largest single thing is {name}: {format_size(largest.size_bytes)}"
     if largest.own_bytes is None or largest.own_bytes == largest.size_bytes:
         return f"{text}."
-    return f"{text} with what it shares, {format_size(largest.own_bytes)} for itself, which it alone gives back."
+    return f"{text} with what it shares, {format_size(largest.own_bytes)} for itself, which only it would free."
 
 
 def _whole_bytes(report: Report) -> int:
@@ -198,7 +198,7 @@ def _grows(report: Report) -> Answer:
         growth for growth in trend.growth if growth.share not in ("total", "disk") and growth.bytes_per_day is not None
     ]
     if not kinds:
-        return Answer(question, _too_few(trend), (f"{capital(trend.text)}.",))
+        return Answer(question, _NO_TREND, (f"{capital(trend.text)}.",))
     growing = sorted((growth for growth in kinds if _slope(growth) > 0), key=_slope, reverse=True)
     # Of several disks nobody knows which of all that grew lies on which.
     others = () if has_several(report) else _of_others(trend)
@@ -217,11 +217,6 @@ def _grows(report: Report) -> Answer:
         sentences[0] = f"Of the engine most of all {_name(first).lower()}: by {by}"
         return Answer(question, "Mostly not the engine", (*others, *sentences))
     return Answer(question, f"{_name(first)}: {rate(_slope(first))}", (*sentences, *others))
-
-
-def _too_few(trend: Trend) -> str:
-    count = max((growth.points for growth in trend.growth), default=len(trend.points))
-    return "One scan is not enough" if count == 1 else f"{count} scans are not enough" if count else _NO_TREND
 
 
 def _of_others(trend: Trend) -> tuple[str, ...]:
@@ -283,7 +278,7 @@ def _full(report: Report) -> Answer:
     if report.disk is None:
         return Answer(question, _NO_TREND, (about,))
     if filling.full_in_days is None and not _is_known(filling):
-        return Answer(question, _too_few(report.trend), (f"{capital(filling.text)}.", about))
+        return Answer(question, _NO_TREND, (f"{capital(filling.text)}.", about))
     short, why = _full_in(filling)
     # What is most likely stands before the rest, what may be after it.
     is_sure = filling.full_in_days is not None and filling.full_in_days_latest is not None

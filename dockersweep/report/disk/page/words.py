@@ -35,18 +35,18 @@ def together(text: str) -> str:
 
 
 def percent(part_bytes: int, whole_bytes: int) -> str:
-    """Return "46 %", and "under 1 %" and "over 99 %" where rounding would say that there is nothing or all."""
+    """Return "46%", and "under 1%" and "over 99%" where rounding would say that there is nothing or all."""
     share = 100 * part_bytes / whole_bytes if whole_bytes else 0.0
     if 0 < share < 1:
-        return "under 1 %"
-    return "over 99 %" if 99 < share < 100 else f"{share:.0f} %"
+        return "under 1%"
+    return "over 99%" if 99 < share < 100 else f"{share:.0f}%"
 
 
 def fine_percent(percents: float) -> str:
-    """Return a share that may be small: "0.1 %", "46 %", "under 0.1 %"."""
+    """Return a share that may be small: "0.1%", "46%", "under 0.1%"."""
     if percents < 0.1:
-        return "under 0.1 %"
-    return f"{percents:.{1 if percents < 9.5 else 0}f} %"
+        return "under 0.1%"
+    return f"{percents:.{1 if percents < 9.5 else 0}f}%"
 
 
 def rate(bytes_per_day: int) -> str:
