@@ -48,7 +48,7 @@ class RefusedError(DockersweepError):
 
     def __init__(self, reason: str) -> None:
         """`reason` is why; the message says in front of it that nothing was removed."""
-        super().__init__(f"nothing was removed: {reason}")
+        super().__init__(f"nothing removed: {reason}")
         self.reason = reason
 
 

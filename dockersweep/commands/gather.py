@@ -235,7 +235,7 @@ def confirm_engine(client: "Client", wanted: str | None) -> None:
 def refuse_chosen_now(client: "Client") -> None:
     """Raise UsageError where DOCKERSWEEP_NOW would shift ages in a real removal, on an engine that people need."""
     if os.environ.get("DOCKERSWEEP_NOW") and not client.is_throw_away:
-        raise UsageError("nothing was removed: DOCKERSWEEP_NOW is set, so no age is right: unset it, or use --dry-run")
+        raise UsageError("nothing removed: DOCKERSWEEP_NOW is set, so no age is right: unset it, or use --dry-run")
 
 
 def read_inventory(path: str) -> Inventory:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dockersweep.model.inventory import Kind
     from dockersweep.model.report import Severity
     from dockersweep.policy.language.flags import PolicyFlags
+    from dockersweep.report.detail import Detail
     from dockersweep.units import Age
 
 T = TypeVar("T", bound=Struct)
@@ -87,7 +88,7 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
     engine: EngineOptions
     policy: PolicyOptions
     output: OutputOptions
-    verbose: bool
+    detail: "Detail"
     quiet: bool
     exit_code: bool
     confirm_engine: str | None
@@ -100,7 +101,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     engine: EngineOptions
     output: OutputOptions
     yes: bool
-    verbose: bool
+    detail: "Detail"
+    """Of the plan that a question shows; with "all" it stands before the outcome too."""
     quiet: bool
     confirm_engine: str | None
     yes_first_time: bool

@@ -47,4 +47,4 @@ def format_plan(plan: Plan, options: PlanOptions) -> str:
     from dockersweep.report.formats import formatted
     from dockersweep.report.plan import plan_layout
 
-    return formatted(plan_layout(plan, options.verbose), options.output.format, terminal_width(options.output.path))
+    return formatted(plan_layout(plan, options.detail), options.output.format, terminal_width(options.output.path))

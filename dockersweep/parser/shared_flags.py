@@ -84,6 +84,17 @@ def add_protections(group: "Group") -> None:
     )
 
 
+def add_detail(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "-v", "--verbose", dest="detail", action="store_const", const="all", default="grouped",
+        help="every object, kept ones too, with every reason",
+    )  # fmt: skip
+    group.add_argument(
+        "--summary", dest="detail", action="store_const", const="totals", help="only how many and how much"
+    )
+
+
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print nothing unless something was removed, or went wrong"

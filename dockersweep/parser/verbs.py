@@ -9,6 +9,7 @@ from dockersweep.parser.shared_flags import (
     KINDS,
     add_carrying_out,
     add_common,
+    add_detail,
     add_policy,
     add_protections,
     add_quiet,
@@ -61,7 +62,7 @@ def _scan(verbs: "Verbs") -> None:
 
 def _plan(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", PLAIN_FORMATS)
-    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    add_detail(parser)
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
     )
@@ -74,7 +75,7 @@ def _sweep(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", PLAIN_FORMATS)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
-    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    add_detail(parser)
     add_quiet(parser)
     parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
     add_policy(parser)
@@ -86,7 +87,7 @@ def _apply(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "apply", "Carry out a saved plan: its removals, none other.", PLAIN_FORMATS, " PLAN")
     parser.add_argument("plan", metavar="PLAN", help="what `plan --format json -o FILE` wrote; - is standard input")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask where there is a terminal to ask on")
-    parser.add_argument("-v", "--verbose", action="store_true", help="every kept object too")
+    add_detail(parser)
     add_quiet(parser)
     parser.add_argument(
         "--max-age", metavar="AGE", type=age, default="24h", help="refuse a plan that is older than this (24h)"

@@ -42,7 +42,7 @@ class Section(Struct, frozen=True):
     keeps_words: bool = False
     """Whether its sentences have paths and commands that are to be copied, and so no word of them is shortened."""
     indent: int = 0
-    """By how many columns a terminal indents its sentences."""
+    """By how many columns a terminal indents its sentences and rows; a title stands at the margin."""
     goes_on: bool = False
     """Whether it stands right below the section before it on a terminal."""
     is_list: bool = False

@@ -55,7 +55,7 @@ def unwatched_text(about: Unwatched) -> str:
 
 def unwatched_age_text(about: Unwatched) -> str:
     """Return only since when it was not seen in use: "not in use since 4 Nov"."""
-    return f"{_prefix(about.age)}{age_text(replace(about.age, watched_seconds=None, limit=about.limit))}"
+    return f"{made_by_hand_text(about.age)}{age_text(replace(about.age, watched_seconds=None, limit=about.limit))}"
 
 
 def unwatched_share_text(about: Unwatched) -> str:
@@ -79,6 +79,18 @@ def age_text(about: Aged) -> str:
         return _length_ago(about)
     text, watched = _unused(about)
     return f"{text} ({watched})" if watched else text
+
+
+def since_phrase(about: Aged) -> str:
+    """Return how an age is said, with %s for its length: "stopped %s ago", "not used for %s"."""
+    if about.measure in _UNUSED:
+        return "not used for %s"
+    return _AGES[about.measure] if about.action is None else _DONE.get(about.action, _AGES[about.measure])
+
+
+def made_by_hand_text(about: Aged) -> str:
+    """Return what else has to be known of what is so old, to stand before it; mostly empty."""
+    return "made by hand, " if about.made_by_hand else ""
 
 
 def by_text(name: str | None, is_gone: bool) -> str:
@@ -116,15 +128,13 @@ def _one_age(about: Aged) -> str:
     text, watched = _unused(about) if about.measure in _UNUSED else (_length_ago(about), "")
     notes = [_length(about), _asked(about), about.setting, watched]
     noted = ", ".join(note for note in notes if note)
-    return f"{_prefix(about)}{text}{f' ({noted})' if noted else ''}"
+    return f"{made_by_hand_text(about)}{text}{f' ({noted})' if noted else ''}"
 
 
 def _length_ago(about: Aged) -> str:
     """Return how long ago the last use was, or when it came to be."""
-    length = length_beside(about.seconds, about.limit)
-    if about.action is not None and about.action in _DONE:
-        return _DONE[about.action] % length
-    return f"{_AGES[about.measure] % length}{by_text(about.by, about.by_is_gone)}"
+    by = "" if about.action in _DONE else by_text(about.by, about.by_is_gone)
+    return f"{since_phrase(about) % length_beside(about.seconds, about.limit)}{by}"
 
 
 def _length(about: Aged) -> str:
@@ -138,11 +148,6 @@ def _asked(about: Aged) -> str:
     if about.limit is not None:
         return f"limit {limit_words(about.limit)}"
     return "" if about.date is None else f"{'' if about.is_reached else 'not '}before {about.date}"
-
-
-def _prefix(about: Aged) -> str:
-    """Return what else has to be known of what is so old."""
-    return "made by hand, " if about.made_by_hand else ""
 
 
 def _only_copy(container: str | None) -> str:

@@ -1,6 +1,9 @@
 """Lists in sentences."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+_DIGITS = re.compile(r"([0-9]+)")
 
 
 def both(words: Iterable[str]) -> str:
@@ -17,6 +20,18 @@ def first_of(words: Sequence[str], most: int) -> str:
     """Return at most so many words, and how many others there are: "a, b and 3 more"."""
     more = len(words) - most
     return f"{', '.join(words[:most])}{f' and {more} more' if more > 0 else ''}"
+
+
+def naturally(words: Iterable[str]) -> list[str]:
+    """Return the words as people sort them: "job-2" before "job-10"."""
+    return sorted(words, key=natural_key)
+
+
+def natural_key(word: str) -> tuple[list[tuple[int, str]], str]:
+    """Return the key by which people sort words: numbers in them count as numbers, of any length."""
+    parts = (part.lstrip("0") if place % 2 else part.casefold() for place, part in enumerate(_DIGITS.split(word)))
+    # Digits stand at each second place: of two numbers the longer one is larger.
+    return [(len(part) if place % 2 else 0, part) for place, part in enumerate(parts)], word
 
 
 def _listed(words: Iterable[str], link: str) -> str:

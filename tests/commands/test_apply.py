@@ -144,7 +144,7 @@ def test_an_old_plan_is_refused_unless_its_age_is_allowed(tmp_path: Path) -> Non
     run = apply_changed(tmp_path, lambda plan, _: earlier(plan, hours=25))
     assert run.status == 4
     assert run.stderr == (
-        f"dockersweep: nothing was removed: {tmp_path}/plan.json is 25 hours old, over 24 hours; make a new plan, or "
+        f"dockersweep: nothing removed: {tmp_path}/plan.json is 25 hours old, over 24 hours; make a new plan, or "
         "raise --max-age\n"
     )
 

@@ -43,7 +43,7 @@ def refuses(engine: FakeEngine, name: str) -> None:
 def test_a_quiet_sweep_says_nothing_where_there_is_nothing_to_do() -> None:
     with fake_engine() as engine:
         assert said_nothing(sweep(engine, "--quiet"))
-        assert "There was nothing to remove" in sweep(engine).stdout
+        assert "Nothing to remove" in sweep(engine).stdout
 
 
 def test_a_quiet_sweep_tells_what_it_removed() -> None:
@@ -73,7 +73,7 @@ def test_a_quiet_sweep_tells_that_it_is_refused() -> None:
         removable(engine, "a")
         run = sweep(engine, "--quiet", "--max-objects", "0")
     assert (run.status, run.stdout) == (4, "")
-    assert run.stderr.startswith("dockersweep: nothing was removed: over a limit")
+    assert run.stderr.startswith("dockersweep: nothing removed: over a limit")
 
 
 def test_a_quiet_sweep_warns_of_a_ledger_that_cannot_be_written(tmp_path: Path) -> None:
@@ -89,14 +89,14 @@ def test_a_quiet_sweep_still_writes_its_file(tmp_path: Path) -> None:
     file = tmp_path / "last.txt"
     with fake_engine() as engine:
         assert said_nothing(sweep(engine, "--quiet", "-o", str(file)))
-    assert "There was nothing to remove" in file.read_text()
+    assert "Nothing to remove" in file.read_text()
 
 
 def test_a_quiet_dry_run_tells_what_would_go() -> None:
     with fake_engine() as engine:
         assert said_nothing(sweep(engine, "--quiet", "--dry-run"))
         removable(engine, "a")
-        assert "Containers to remove: 1" in sweep(engine, "--quiet", "--dry-run").stdout
+        assert "container a, " in sweep(engine, "--quiet", "--dry-run").stdout
 
 
 def test_a_quiet_apply(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_errors_are_events(log_format: str) -> None:
     unreachable = dockersweep("sweep", "--yes", "--log-format", log_format, host="unix:///none")
     assert (unreachable.status, unreachable.stdout) == (5, "")
     if log_format == "journal":
-        assert refused[-1].startswith("<3>nothing was removed: over a limit")
+        assert refused[-1].startswith("<3>nothing removed: over a limit")
         assert unreachable.stderr.startswith("<3>cannot reach the engine")
     else:
         told = [json.loads(refused[-1]), json.loads(unreachable.stderr)]

@@ -50,7 +50,7 @@ def test_an_unattended_first_sweep_does_not_remove_more_than_half() -> None:
         assert deletes(engine) == []
         assert run.status == 4
         assert run.stderr == (
-            "dockersweep: nothing was removed: no run of dockersweep has looked at this engine before, and 2 of 2 "
+            "dockersweep: nothing removed: no run of dockersweep has looked at this engine before, and 2 of 2 "
             "objects of the kind container would go; look with `dockersweep plan`, which makes it known, or give "
             "--yes-first-time\n"
         )
@@ -111,8 +111,7 @@ def test_the_time_of_a_test_is_refused_where_something_would_really_go(tmp_path:
             run = dockersweep(*words, host=engine.url, DOCKERSWEEP_NOW=LATER)
             assert (run.status, run.stdout) == (2, ""), words
             assert run.stderr == (
-                "dockersweep: nothing was removed: DOCKERSWEEP_NOW is set, so no age is right: unset it, "
-                "or use --dry-run\n"
+                "dockersweep: nothing removed: DOCKERSWEEP_NOW is set, so no age is right: unset it, or use --dry-run\n"
             )
         assert deletes(engine) == []
         assert dockersweep("sweep", "--yes", host=engine.url, DOCKERSWEEP_NOW="").status == 0
@@ -161,7 +160,7 @@ def test_a_second_run_is_refused_and_names_the_first() -> None:
         first.communicate(timeout=20)
     assert first.returncode == 0
     assert second.status == 4
-    assert f"nothing was removed: process {first.pid}, which began 20" in second.stderr
+    assert f"nothing removed: process {first.pid}, which began 20" in second.stderr
     assert f"is at work on the engine at {engine.url}; wait for it with --lock-timeout" in second.stderr
 
 
@@ -197,7 +196,7 @@ def test_a_required_ledger_that_cannot_be_written_refuses_the_sweep(tmp_path: Pa
         run = sweep(engine, "--yes-first-time", "--require-ledger", **nowhere)
         assert deletes(engine) == []
         assert run.status == 4
-        assert "nothing was removed: " in run.stderr
+        assert "nothing removed: " in run.stderr
         assert "--require-ledger" in run.stderr
         without = sweep(engine, "--yes-first-time", "--format", "json", **nowhere)
         assert deletes(engine) == ["/containers/a"]
@@ -288,7 +287,7 @@ def test_an_audit_log_that_cannot_be_opened_is_told_before_anything_is_removed(t
         run = audited(engine, tmp_path / "none" / "log")
         assert deletes(engine) == []
     assert run.status == 2
-    assert f"nothing was removed: the audit log {tmp_path}/none/log cannot be written: No such file" in run.stderr
+    assert f"nothing removed: the audit log {tmp_path}/none/log cannot be written: No such file" in run.stderr
 
 
 def test_an_audit_log_on_a_full_disk_is_told_and_the_sweep_goes_on() -> None:

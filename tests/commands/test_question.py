@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from dockersweep.model.inventory import Object
 from dockersweep.model.plan import Interval, Plan
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
-from dockersweep.report.plan import plan_layout, question
+from dockersweep.report.plan import plan_layout
+from dockersweep.report.question import question
 from tests.rig.fake_containers import with_containers
 from tests.rig.fake_engine import fake_engine
 from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, volume
@@ -24,10 +25,11 @@ def asked(plan: Plan, low: int, high: int | None) -> str:
 def test_each_kind_is_counted_and_the_size_is_honest() -> None:
     plan = planned(container("c"), container("d"), image("a"), volume("v"), network("n"))
     what = "Remove 2 containers, 1 image, 1 volume and 1 network"
-    assert asked(plan, 1_200_000_000, 1_200_000_000) == f"{what} (giving back 1.20 GB)?"
-    assert asked(plan, 1_000, 2_000) == f"{what} (giving back 1.00 kB to 2.00 kB)?"
-    assert asked(plan, 5, None) == f"{what} (giving back at least 5 B)?"
-    assert asked(plan, 0, None) == f"{what} (giving back an unknown number of bytes)?"
+    what = f"No undo for volume v. {what}"
+    assert asked(plan, 1_200_000_000, 1_200_000_000) == f"{what} (freeing 1.20 GB)?"
+    assert asked(plan, 1_000, 2_000) == f"{what} (freeing 1.00 kB to 2.00 kB)?"
+    assert asked(plan, 5, None) == f"{what} (freeing at least 5 B)?"
+    assert asked(plan, 0, None) == f"{what} (freeing an unknown number of bytes)?"
 
 
 def local(name: str, in_registry: bool | None = False) -> Object:
@@ -36,27 +38,29 @@ def local(name: str, in_registry: bool | None = False) -> Object:
 
 def test_what_exists_only_here_is_named_before_it_is_asked_for() -> None:
     plan = planned(local("app"), local("pulled", True), local("unknown", None), image("dangling"))
-    assert asked(plan, 5, 5) == "app:1 exists only here. Remove 4 images (giving back 5 B)?"
+    assert asked(plan, 5, 5) == "No undo for image app:1. Remove 4 images (freeing 5 B)?"
     assert any("1 tagged image exists only here." in one for one in shown(plan))
     many = planned(*(local(f"app{number}") for number in range(7)))
-    assert asked(many, 5, 5).startswith("app0:1, app1:1, app2:1, app3:1, app4:1 and 2 more exist only here. Remove 7")
+    assert asked(many, 5, 5).startswith(
+        "No undo for 7 images (app0:1, app1:1, app2:1, app3:1, app4:1 and 2 more). Remove 7"
+    )
     assert any("7 tagged images exist only here." in one for one in shown(many))
     assert not any("only here" in one for one in shown(planned(local("pulled", True))))
 
 
 def shown(plan: Plan) -> list[str]:
-    return [text for section in plan_layout(plan, verbose=False).sections for text in section.sentences]
+    return [text for section in plan_layout(plan, detail="grouped").sections for text in section.sentences]
 
 
 def test_one_kind_is_asked_for_alone() -> None:
-    assert asked(planned(network("n"), network("m")), 0, 0) == "Remove 2 networks (giving back 0 B)?"
+    assert asked(planned(network("n"), network("m")), 0, 0) == "Remove 2 networks (freeing 0 B)?"
 
 
 def test_tags_of_images_that_stay_are_told_apart() -> None:
     plan = planned(volume("v"))
     [decision] = plan.decisions
     plan = replace(plan, decisions=(replace(decision, untag=("app:1", "app:2")),))
-    assert asked(plan, 0, 0) == "Remove 1 volume and 2 tags of images that stay (giving back 0 B)?"
+    assert asked(plan, 0, 0) == "No undo for volume v. Remove 1 volume and 2 tags of images that stay (freeing 0 B)?"
 
 
 def test_without_a_terminal_a_sweep_needs_a_yes() -> None:
@@ -66,7 +70,7 @@ def test_without_a_terminal_a_sweep_needs_a_yes() -> None:
         assert engine.asked == []
     assert run.status == 4
     assert run.stderr == (
-        "dockersweep: nothing was removed: there is no terminal to ask on; give --yes to remove, or --dry-run to look\n"
+        "dockersweep: nothing removed: there is no terminal to ask on; give --yes to remove, or --dry-run to look\n"
     )
 
 
@@ -89,10 +93,10 @@ def test_on_a_terminal_it_shows_the_plan_and_asks(answer: str, status: int, remo
         ended, shown = on_a_terminal(arguments, answer)
         assert (("DELETE", "/containers/web") in engine.asked) == removes
     assert ended == status, shown
-    assert "Containers to remove: 1" in shown
-    assert "Remove 1 container (giving back an unknown number of bytes)? [y/N]" in " ".join(shown.split())
+    assert "container web, " in shown
+    assert "Remove 1 container (freeing an unknown number of bytes)? [y/N]" in " ".join(shown.split())
     assert ("Removed 1 container" in shown) == removes
-    assert removes or "nothing was removed: it was not confirmed" in shown
+    assert removes or "nothing removed: not confirmed" in shown
 
 
 def test_a_question_that_is_interrupted_ends_with_130() -> None:
@@ -108,4 +112,4 @@ def test_with_nothing_to_remove_nothing_is_asked() -> None:
     with fake_engine() as engine:
         ended, shown = on_a_terminal(["-H", engine.url, "sweep", "--no-ledger"], "")
     assert ended == 0
-    assert "There was nothing to remove, by the default policy." in shown
+    assert "Nothing to remove, by the default policy." in shown

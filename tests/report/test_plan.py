@@ -20,7 +20,7 @@ from tests.rig.inventories import NOW, container, image, inventory, plan_of, vol
 
 
 def kept(there: Inventory) -> list[str]:
-    layout = plan_layout(plan_of(there, DEFAULT_POLICY, NOW), verbose=False)
+    layout = plan_layout(plan_of(there, DEFAULT_POLICY, NOW), detail="grouped")
     _, _, summary = formatted(layout, "table", None).partition("Kept (--verbose")
     return [" ".join(line.split()) for line in summary.splitlines()[1:]]
 
@@ -67,7 +67,7 @@ def test_a_plan_that_an_older_version_saved_tells_why_tags_go(name: str) -> None
     plan = plan_of(there, policy, NOW)
     assert plan.decisions[0].untag == ("app:old",)
     of_now, of_then = (
-        formatted(plan_layout(what_may_go(one, Survey(there, NOW), policy).plan, True), "table", None)
+        formatted(plan_layout(what_may_go(one, Survey(there, NOW), policy).plan, "all"), "table", None)
         for one in (plan, _without_values(plan))
     )
     assert of_then == of_now

@@ -212,5 +212,5 @@ def test_a_full_disk_is_said_and_never_half_a_file_left(engine: Engine, litter: 
     flags = (*FLAGS, "--require-ledger")
     required = on_a_full_disk(folder, "-H", engine.url, "sweep", *flags, DOCKERSWEEP_STATE_DIR=str(folder))
     assert required.returncode == 4
-    assert "nothing was removed: " in required.stderr
+    assert "nothing removed: " in required.stderr
     assert len(engine.docker("volume", "ls", "-q").stdout.split()) == 1

@@ -148,4 +148,4 @@ def _opened(target: str) -> Lines:
     except (OSError, ValueError) as error:
         where = f"the journal at {JOURNAL_SOCKET}" if target == JOURNAL else target
         why = getattr(error, "strerror", None) or error
-        raise OutputError(f"nothing was removed: the audit log {where} cannot be written: {why}") from None
+        raise OutputError(f"nothing removed: the audit log {where} cannot be written: {why}") from None

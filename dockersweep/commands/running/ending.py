@@ -21,9 +21,9 @@ def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -
     width = terminal_width(options.output.path)
     outcome = formatted(outcome_layout(document), options.output.format, width)
     # Rows for spreadsheets are of one kind.
-    if not options.verbose or options.output.format == "csv":
+    if options.detail != "all" or options.output.format == "csv":
         return outcome
-    return f"{formatted(plan_layout(plan, True), options.output.format, width)}\n{outcome}"
+    return f"{formatted(plan_layout(plan, 'all'), options.output.format, width)}\n{outcome}"
 
 
 def exit_status(document: OutcomeDocument) -> int:

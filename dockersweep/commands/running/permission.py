@@ -14,6 +14,7 @@ from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planning.limits import Gone, over_half
+from dockersweep.report.detail import Detail
 
 PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 3600.0
@@ -51,7 +52,7 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
         if much:
             raise RefusedError(_first_time(circumstances.has_ledger, "; ".join(much)))
     if is_asked and plan.removals:
-        _ask(plan, options.verbose, circumstances.stop)
+        _ask(plan, options.detail, circumstances.stop)
 
 
 def _first_time(has_ledger: bool, much: str) -> str:
@@ -62,14 +63,15 @@ def _first_time(has_ledger: bool, much: str) -> str:
     return f"{never}, and {much}; look with `dockersweep plan`, which makes it known, or give --yes-first-time"
 
 
-def _ask(plan: Plan, verbose: bool, stop: StopRequest) -> None:
+def _ask(plan: Plan, detail: Detail, stop: StopRequest) -> None:
     """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
     from dockersweep.report.formats import formatted
-    from dockersweep.report.plan import plan_layout, question
+    from dockersweep.report.plan import plan_layout
+    from dockersweep.report.question import question
     from dockersweep.report.text import fold
 
     width = max(40, os.get_terminal_size(sys.stderr.fileno()).columns)
-    sys.stderr.write(formatted(plan_layout(plan, verbose), "table", width))
+    sys.stderr.write(formatted(plan_layout(plan, detail), "table", width))
     # What was typed before the plan was shown is no answer to it.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

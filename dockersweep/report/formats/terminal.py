@@ -20,13 +20,21 @@ def sections_text(sections: Iterable[Section], width: int | None) -> str:
 
 
 def _text(section: Section, width: int | None) -> str:
-    sentences = [section.title, *section.sentences] if section.title else section.sentences
     return (
-        "".join(fold(sentence, width, section.indent, shortens=not section.keeps_words) for sentence in sentences)
-        + (render_table(section.columns, section.rows, width, section.header) if section.rows else "")
+        (fold(section.title, width) if section.title else "")
+        + "".join(
+            fold(sentence, width, section.indent, shortens=not section.keeps_words) for sentence in section.sentences
+        )
+        + (_table(section, width) if section.rows else "")
         + "".join(_fold_hanging(item, width) for item in section.items)
         + "".join(f"{INDENT}{printable(line)}\n" for line in section.lines)
     )
+
+
+def _table(section: Section, width: int | None) -> str:
+    room = None if width is None else width - section.indent
+    lines = render_table(section.columns, section.rows, room, section.header).splitlines(keepends=True)
+    return "".join(f"{' ' * section.indent}{line}" for line in lines)
 
 
 def _fold_hanging(text: str, width: int | None) -> str:

@@ -1,0 +1,75 @@
+"""Every object of a plan with a row and all reasons of its own: what `--verbose` shows."""
+
+from collections.abc import Iterator
+
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.plan import Decision, Plan
+from dockersweep.report.headline import TITLE_OF
+from dockersweep.report.layout import Column, Section
+from dockersweep.report.plan_groups import Row, going_rows
+from dockersweep.units import format_size
+from dockersweep.words.amounts import format_interval
+from dockersweep.words.lists import natural_key
+from dockersweep.words.reasons import reason_text, untagged_text
+
+_GOING = (
+    Column("NAME", shortens=True),
+    Column("SIZE", right=True),
+    Column("FREES", right=True),
+    Column("WHY", wraps=True),
+)
+_UNTAGGED = (Column("TAG", shortens=True), Column("OF IMAGE", shortens=True), Column("WHY", wraps=True))
+_KEPT = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("WHY", wraps=True))
+
+
+def going_sections(plan: Plan) -> Iterator[Section]:
+    """Yield a table of what is removed for each kind."""
+    for kind in KINDS:
+        rows = going_rows(plan, kind)
+        total = plan.reclaim_of_kinds.get(kind)
+        frees = "" if kind == "network" or total is None else f", freeing {format_interval(total)}"
+        if rows:
+            title = f"{TITLE_OF[kind]} to remove: {len(rows)}{frees}"
+            yield Section(title, columns=_GOING, rows=[_going_cells(kind, row) for row in rows])
+
+
+def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:
+    why = "; ".join(map(reason_text, row.reasons))
+    if row.tags:
+        why += f"; also tagged {', '.join(row.tags)}"
+    name = row.decision.name
+    if kind == "network":
+        return name, "", "", why
+    return name, format_size(row.decision.size_bytes), format_interval(row.removal.reclaim), why
+
+
+def untagged_section(plan: Plan) -> Iterator[Section]:
+    """Yield the images that stay and lose tags."""
+    rows = [
+        (tag, decision.name if decision.name != tag else "", "; ".join(_why_tag_goes(decision, tag)))
+        for decision in plan.decisions
+        for tag in decision.untag
+    ]
+    if rows:
+        yield Section(f"Tags to remove while their images stay: {len(rows)}, freeing 0 B", columns=_UNTAGGED, rows=rows)
+
+
+def _why_tag_goes(decision: Decision, tag: str) -> Iterator[str]:
+    for reason in decision.reasons:
+        if reason.code == "tag-goes" and reason.tag == tag:
+            yield untagged_text(reason)
+
+
+def kept_sections(plan: Plan) -> Iterator[Section]:
+    """Yield a table of what is kept for each kind."""
+    for kind in KINDS:
+        kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
+        if kept:
+            kept.sort(key=lambda decision: (natural_key(decision.name), decision.id))
+            rows = [_kept_row(decision) for decision in kept]
+            yield Section(f"{TITLE_OF[kind]} to keep: {len(kept)}", columns=_KEPT, rows=rows)
+
+
+def _kept_row(decision: Decision) -> tuple[str, ...]:
+    size = "" if decision.kind == "network" else format_size(decision.size_bytes)
+    return decision.name, size, "; ".join(map(reason_text, decision.reasons))

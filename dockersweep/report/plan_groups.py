@@ -1,0 +1,150 @@
+"""What a plan removes, for people: equal reasons said once, the largest first, and what is small folded into a line."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.plan import NOTHING, Decision, Interval, Plan, Removal
+from dockersweep.model.reason import Reason
+from dockersweep.report.headline import NOUN_OF
+from dockersweep.report.layout import Column, Section
+from dockersweep.units import format_size
+from dockersweep.words.alike import alike, text_of_alike
+from dockersweep.words.amounts import amount_words, format_interval, plural
+from dockersweep.words.lists import first_of, natural_key, naturally
+
+MOST_ROWS = 5
+"""So many of a group have a row of their own."""
+MOST_NAMES = 5
+"""So many are named that free nothing."""
+_INDENT = 2
+_UNKNOWN = "an unknown amount"
+_TOTALS = (Column("TO REMOVE"), Column("COUNT", right=True), Column("FREES", right=True))
+_ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", shortens=True))
+
+
+class Row(Struct, frozen=True):
+    """One object that goes, with the tags that go before it."""
+
+    decision: Decision
+    removal: Removal
+    tags: Sequence[str] = ()
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """Why it goes. A record says nothing to people by the id of the record that stands on it."""
+        return [one for one in self.decision.reasons if one.code != "released" or self.decision.kind != "build-cache"]
+
+    @property
+    def frees_bytes(self) -> int:
+        """What it frees, as far as that is known."""
+        return self.removal.reclaim.low_bytes or self.removal.reclaim.high_bytes or 0
+
+
+def going_rows(plan: Plan, kind: Kind) -> list[Row]:
+    """Return what goes of a kind, the largest first."""
+    removals = {step.id: step for step in plan.removals if step.kind == kind and step.action == "remove"}
+    tags: defaultdict[str, list[str]] = defaultdict(list)
+    for step in plan.removals:
+        if step.action == "untag" and step.kind == kind:
+            tags[step.id].append(step.name)
+    rows = (
+        Row(decision, removals[decision.id], naturally(tags.get(decision.id, ())))
+        for decision in plan.decisions
+        if decision.kind == kind and decision.id in removals
+    )
+    return sorted(rows, key=lambda row: (-row.frees_bytes, natural_key(row.decision.name), row.decision.id))
+
+
+def group_sections(plan: Plan) -> Iterator[Section]:
+    """Yield a section for each kind and reason, within a kind the largest first."""
+    for kind in KINDS:
+        groups: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
+        for row in going_rows(plan, kind):
+            groups[tuple(dict.fromkeys(map(alike, row.reasons)))].append(row)
+        for rows in sorted(groups.values(), key=lambda rows: -sum(row.frees_bytes for row in rows)):
+            yield _section(kind, rows)
+
+
+def _section(kind: Kind, rows: Sequence[Row]) -> Section:
+    why = _why(row.reasons for row in rows)
+    if len(rows) == 1:
+        [row] = rows
+        note = f" ({_note(row)})" if _note(row) else ""
+        return Section(f"{NOUN_OF[kind]} {row.decision.name}{note}, {why}{_freeing(kind, rows)}")
+    title = f"{len(rows)} {PLURAL_OF[kind]}, {why}{_freeing(kind, rows)}"
+    large = [row for row in rows if row.frees_bytes]
+    if not large:
+        names = naturally(row.decision.name for row in rows)
+        return Section(title, (first_of(names, MOST_NAMES),), indent=_INDENT)
+    shown = large if len(large) == len(rows) <= MOST_ROWS + 1 else large[:MOST_ROWS]
+    return Section(
+        title, columns=_ROWS, rows=[*map(_cells, shown), *_rest(rows[len(shown) :])], header=False, indent=_INDENT
+    )
+
+
+def _why(of_each: Iterable[Iterable[Reason]]) -> str:
+    """Return the reasons of several objects, those that are alike said once."""
+    together: defaultdict[tuple[object, ...], list[Reason]] = defaultdict(list)
+    for reason in chain.from_iterable(of_each):
+        together[alike(reason)].append(reason)
+    return "; ".join(map(text_of_alike, together.values()))
+
+
+def _freeing(kind: Kind, rows: Iterable[Row]) -> str:
+    return "" if kind == "network" else f", freeing {amount_words(_sum(rows), _UNKNOWN)}"
+
+
+def _sum(rows: Iterable[Row]) -> Interval:
+    return sum((row.removal.reclaim for row in rows), NOTHING)
+
+
+def _cells(row: Row) -> tuple[str, str, str]:
+    return format_interval(row.removal.reclaim), row.decision.name, _note(row)
+
+
+def _note(row: Row) -> str:
+    """Return what else has to be known of an object: its size where that is not what it frees, and its other tags."""
+    frees, size = row.removal.reclaim, row.decision.size_bytes
+    is_told = row.decision.kind == "network" or size in (frees.low_bytes, frees.high_bytes)
+    notes = [] if is_told else [f"size {format_size(size)}"]
+    notes += [f"also tagged {first_of(row.tags, MOST_NAMES)}"] if row.tags else []
+    return "; ".join(notes)
+
+
+def _rest(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
+    if rows:
+        yield format_interval(_sum(rows)), f"and {len(rows)} more", ""
+
+
+def untagged_groups(plan: Plan) -> Iterator[Section]:
+    """Yield the tags that go while their images stay, for each reason."""
+    groups: defaultdict[tuple[object, ...], dict[str, list[Reason]]] = defaultdict(dict)
+    for decision in plan.decisions:
+        for tag in decision.untag:
+            reasons = [one for one in decision.reasons if one.code == "tag-goes" and one.tag == tag]
+            groups[tuple(dict.fromkeys(map(alike, reasons)))][tag] = reasons
+    for tags in groups.values():
+        title = f"{plural(len(tags), 'tag')} of images that stay, {_why(tags.values())}"
+        yield Section(title, (first_of(naturally(tags), MOST_NAMES),), indent=_INDENT)
+
+
+def totals(plan: Plan) -> Section:
+    """Return how many of each kind go and what that frees, for the end of a plan."""
+    counts = Counter(step.kind for step in plan.removals if step.action == "remove")
+    tags = sum(len(decision.untag) for decision in plan.decisions)
+    rows = [(PLURAL_OF[kind], str(counts[kind]), _freed_of(plan, kind)) for kind in KINDS if counts[kind]]
+    if tags:
+        rows.append(("tags of images that stay", str(tags), ""))
+    if len(rows) > 1:
+        rows.append(("total", str(counts.total() + tags), format_interval(plan.reclaim)))
+    return Section(columns=_TOTALS, rows=rows)
+
+
+def _freed_of(plan: Plan, kind: Kind) -> str:
+    freed = plan.reclaim_of_kinds.get(kind)
+    return "" if kind == "network" or freed is None else format_interval(freed)

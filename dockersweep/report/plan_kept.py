@@ -1,0 +1,53 @@
+"""What a plan keeps, counted by kind and reason."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from dockersweep.model.inventory import KINDS
+from dockersweep.model.plan import Decision, Plan
+from dockersweep.model.reason import Reason, ReasonCode
+from dockersweep.report.headline import NOUN_OF
+from dockersweep.report.layout import Column, Section
+from dockersweep.words.amounts import plural
+from dockersweep.words.reasons import reason_text
+
+_KEPT_COUNTS = (Column("KIND"), Column("WHY", wraps=True))
+_KEPT_BECAUSE: dict[ReasonCode, str] = {
+    "in-use": "in use",
+    "predefined": "created by the engine",
+    "swarm": "part of a swarm",
+    "unread": "not read in full",
+    "external": "used by other tools",
+    "read-only": "in a read-only store",
+    "service": "used by a service",
+    "unseen-services": "may be used by a service that cannot be seen",
+    "kubelet": "of the kubelet",
+    "project-runs": "needed by a running compose project",
+    "protected": "protected by the policy",
+    "not-asked-for": "excluded by --kind",
+    "too-young": "under the age limit",
+    "unwatched": "not watched long enough",
+    "age-unknown": "of unknown age",
+    "kept": "kept by a rule",
+    "refused": "refused by the engine",
+}
+
+
+def kept_summary(plan: Plan) -> Iterator[Section]:
+    """Yield a line for each kind; nothing where nothing is kept."""
+    rows = []
+    for kind in KINDS:
+        kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
+        if kept:
+            rows.append((plural(len(kept), NOUN_OF[kind]), _why_kept(kept)))
+    if rows:
+        yield Section("Kept (--verbose lists them)", columns=_KEPT_COUNTS, rows=rows, header=False)
+
+
+def _why_kept(kept: list[Decision]) -> str:
+    counts = Counter(_in_a_word(decision.reasons[0]) for decision in kept)
+    return ", ".join(f"{count} {why}" for why, count in counts.most_common())
+
+
+def _in_a_word(reason: Reason) -> str:
+    return _KEPT_BECAUSE.get(reason.code) or reason_text(reason)

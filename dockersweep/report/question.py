@@ -1,0 +1,53 @@
+"""What a person is asked before a plan is carried out."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from dockersweep.model.plan import Decision, Plan
+from dockersweep.report.headline import kind_counts
+from dockersweep.words.amounts import amount_words, plural
+from dockersweep.words.lists import both, first_of, naturally
+
+MOST_NAMES = 5
+"""So many are named of what cannot be recovered, of each kind."""
+_LONG_ID = re.compile(r"[0-9a-f]{64}")
+_SHORT = 12
+
+
+def question(plan: Plan) -> str:
+    """Return what a person is asked: "No undo for volume pg-old. Remove 1 volume and 2 images (freeing 1.20 GB)?"."""
+    counts = Counter(removal.kind for removal in plan.removals if removal.action == "remove")
+    parts = kind_counts(counts)
+    tags = sum(len(decision.untag) for decision in plan.decisions)
+    if tags:
+        parts.append(f"{plural(tags, 'tag')} of images that stay")
+    lost = both(_lost(plan))
+    no_undo = f"No undo for {lost}. " if lost else ""
+    return f"{no_undo}Remove {both(parts)} (freeing {amount_words(plan.reclaim)})?"
+
+
+def only_here(plan: Plan) -> list[str]:
+    """Return the names of the images with tags that go and that no registry has, as people sort them."""
+    return naturally(
+        decision.name for decision in _going(plan) if any(reason.code == "only-here" for reason in decision.reasons)
+    )
+
+
+def _lost(plan: Plan) -> Iterator[str]:
+    """Yield what nothing makes again: volumes, and images that exist only here."""
+    volumes = naturally(decision.name for decision in _going(plan) if decision.kind == "volume")
+    for noun, names in (("volume", volumes), ("image", only_here(plan))):
+        if names:
+            counted = noun if len(names) == 1 else plural(len(names), noun)
+            named = first_of(list(map(_short, names)), MOST_NAMES)
+            yield f"{counted} ({named})" if len(names) > 1 else f"{counted} {named}"
+
+
+def _short(name: str) -> str:
+    """Return a name as docker shortens ids, where it is one, as those of anonymous volumes are."""
+    return name[:_SHORT] if _LONG_ID.fullmatch(name) else name
+
+
+def _going(plan: Plan) -> Iterator[Decision]:
+    return (decision for decision in plan.decisions if decision.verdict == "remove")

@@ -1,0 +1,45 @@
+"""Ages of several objects said once: what they have in common, and from how old to how old they are."""
+
+from collections.abc import Sequence
+
+from dockersweep.model.age_reasons import Aged
+from dockersweep.words.ages import length_beside, limit_words, made_by_hand_text, since_phrase
+
+
+def alike_ages(about: Aged) -> tuple[object, ...]:
+    """Return what an age has in common with those that are said together with it: all but how old and by whom."""
+    return (
+        since_phrase(about),
+        about.limit,
+        about.date,
+        about.is_reached,
+        about.setting,
+        about.made_by_hand,
+        about.only_copy_of is not None,
+        tuple(map(alike_ages, about.also)),
+    )
+
+
+def ages_text(abouts: Sequence[Aged]) -> str:
+    """Return ages that are alike as one: "stopped over 24 hours ago (3 to 4 weeks)"."""
+    rows = zip(*((about, *about.also) for about in abouts), strict=True)
+    is_only_copy = "; the only copy of what containers wrote" if abouts[0].only_copy_of else ""
+    return f"{', '.join(map(_one_row, rows))}{is_only_copy}"
+
+
+def _one_row(abouts: Sequence[Aged]) -> str:
+    about = abouts[0]
+    lengths = _lengths([one.seconds for one in abouts], about.limit)
+    if about.limit is not None:
+        how_long = f"{'over' if about.is_reached else 'under'} {limit_words(about.limit)}"
+        notes = [lengths, about.setting]
+    else:
+        before = f"{'' if about.is_reached else 'not '}before {about.date}" if about.date else None
+        how_long, notes = lengths, [before, about.setting]
+    noted = ", ".join(note for note in notes if note)
+    return f"{made_by_hand_text(about)}{since_phrase(about) % how_long}{f' ({noted})' if noted else ''}"
+
+
+def _lengths(seconds: Sequence[int], limit: str | None) -> str:
+    shortest, longest = length_beside(min(seconds), limit), length_beside(max(seconds), limit)
+    return shortest if shortest == longest else f"{shortest} to {longest}"

@@ -1,0 +1,76 @@
+"""Reasons of several objects said once: which of them are alike, and the sentence of all that are."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dockersweep.model.age_reasons import Aged
+from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.reason import ForSpace, HeldBy, Reason, Recoverable
+from dockersweep.words.ages_together import ages_text, alike_ages
+from dockersweep.words.lists import first_of, naturally
+from dockersweep.words.reasons import reason_text, untagged_text
+
+MOST_HOLDERS = 2
+"""So many are named where there are more than one more."""
+
+
+def alike(reason: Reason) -> tuple[object, ...]:
+    """Return what a reason has in common with those that are said together with it."""
+    about = reason.about
+    if isinstance(about, HeldBy) and reason.code == "released":
+        return HeldBy, about.relation, about.kind
+    what = _IN_COMMON.get(type(about))
+    return (type(about), untagged_text(reason)) if what is None else (type(about), what(about))
+
+
+def text_of_alike(reasons: Sequence[Reason]) -> str:
+    """Return reasons that are alike as one sentence; one alone as it is."""
+    if len(reasons) == 1:
+        return reason_text(reasons[0])
+    about = reasons[0].about
+    if isinstance(about, HeldBy) and reasons[0].code == "released":
+        return _released([one.about for one in reasons if isinstance(one.about, HeldBy)])
+    say = _TOGETHER.get(type(about))
+    return untagged_text(reasons[0]) if say is None else say([one.about for one in reasons])
+
+
+def _released(holders: Sequence[HeldBy]) -> str:
+    """Return by what objects are held that goes too: "used by containers web-1, web-2 and 16 more, which go too"."""
+    first = holders[0]
+    names = naturally({holder.id: holder.name for holder in holders}.values())
+    if len(names) == 1:
+        return f"{_HELD[first.relation]} {first.kind} {names[0]}, which goes too"
+    return f"{_HELD[first.relation]} {PLURAL_OF[first.kind]} {holders_text(names)}, which go too"
+
+
+def holders_text(names: Sequence[str]) -> str:
+    """Return names of holders, at most three words long: "a, b", "a, b and 16 more"."""
+    return first_of(names, MOST_HOLDERS + (len(names) == MOST_HOLDERS + 1))
+
+
+def _for_space(abouts: Sequence[ForSpace]) -> str:
+    ages = [about.age for about in abouts if about.age is not None]
+    return f"{f'{ages_text(ages)}, ' if ages else ''}least recently used, removed to free space"
+
+
+def _age_for_space(about: ForSpace) -> tuple[object, ...]:
+    return () if about.age is None else alike_ages(about.age)
+
+
+_HELD: Mapping[str, str] = {
+    "uses": "used by",
+    "may-mount": "may be mounted by",
+    "joins-namespaces": "lends its namespaces to",
+    "parent": "parent of",
+    "lends-configuration": "lends its configuration to",
+}
+_IN_COMMON: Mapping[type, Callable[[Any], Iterable[object]]] = {
+    Aged: alike_ages,
+    ForSpace: _age_for_space,
+    Recoverable: lambda about: (about.asked_at is None,),
+}
+_TOGETHER: Mapping[type, Callable[[Any], str]] = {
+    Aged: ages_text,
+    ForSpace: _for_space,
+    Recoverable: lambda abouts: "can be pulled again",
+}

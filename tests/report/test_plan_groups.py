@@ -1,0 +1,121 @@
+"""What a plan removes, as people see it: equal reasons once, the largest first, and on two screens."""
+
+import pytest
+from msgspec.structs import replace
+
+from dockersweep.model.inventory import Object
+from dockersweep.model.plan import Plan, exactly
+from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+from dockersweep.report.detail import Detail
+from dockersweep.report.formats import formatted
+from dockersweep.report.plan import plan_layout
+from tests.policy.explained import policy_of
+from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, record, volume
+
+SCREEN_LINES = 40
+
+
+def freeing_all(plan: Plan) -> Plan:
+    """A plan of which each removal frees the whole size of the object."""
+    sizes = {decision.ref: decision.size_bytes or 0 for decision in plan.decisions}
+    steps = tuple(replace(step, reclaim=exactly(sizes[step.ref])) for step in plan.removals)
+    total = exactly(sum(step.reclaim.low_bytes for step in steps))
+    return replace(plan, removals=steps, reclaim=total, reclaim_of_kinds={"container": total})
+
+
+def shown(*objects: Object, detail: Detail = "grouped", width: int | None = 80) -> list[str]:
+    plan = plan_of(inventory(*objects), DEFAULT_POLICY, NOW)
+    return formatted(plan_layout(freeing_all(plan), detail), "table", width).splitlines()
+
+
+def below_head(rows: list[str]) -> list[str]:
+    return rows[rows.index("") + 1 :]
+
+
+def test_equal_reasons_are_said_once_and_the_small_is_folded() -> None:
+    jobs = [container(f"job-{number}", finished=ago(days=2 + number), size=number * 1000) for number in range(1, 11)]
+    assert below_head(shown(*jobs, container("web", "running"))) == [
+        "10 containers, stopped over 24 hours ago (3 days to 12 days), freeing 55.0 kB",
+        "  10.0 kB  job-10",
+        "  9.00 kB  job-9",
+        "  8.00 kB  job-8",
+        "  7.00 kB  job-7",
+        "  6.00 kB  job-6",
+        "  15.0 kB  and 5 more",
+        "",
+        "Kept (--verbose lists them)",
+        "1 container  1 in use",
+        "",
+        "Sizes are as the engine counts: lengths, not disk blocks.",
+        "",
+        "TO REMOVE   COUNT    FREES",
+        "containers     10  55.0 kB",
+    ]
+
+
+def test_one_more_than_has_a_row_is_not_folded() -> None:
+    rows = below_head(shown(*(container(f"job-{number}", size=number * 1000) for number in range(1, 7))))
+    assert rows[1:7] == [f"  {number}.00 kB  job-{number}" for number in range(6, 0, -1)]
+
+
+def test_what_frees_nothing_is_folded_first() -> None:
+    sizes = {f"job-{number}": 0 for number in range(1, 9)} | {"large": 5000}
+    rows = below_head(shown(*(container(name, size=size) for name, size in sizes.items())))
+    assert rows[1:3] == ["  5.00 kB  large", "      0 B  and 8 more"]
+    nothing = below_head(shown(*(network(f"net-{number}") for number in range(12, 0, -1))))
+    assert nothing[:2] == [
+        "12 networks, first seen over 24 hours ago (10 days); project shop",
+        "  net-1, net-2, net-3, net-4, net-5 and 7 more",
+    ]
+
+
+def test_one_alone_is_one_line_with_its_own_age() -> None:
+    assert below_head(shown(container("web", finished=ago(days=3), size=7)))[0] == (
+        "container web, stopped 3 days ago (limit 24 hours), freeing 7 B"
+    )
+
+
+def test_the_size_is_told_where_it_is_not_what_comes_free() -> None:
+    plan = plan_of(inventory(container("a", size=5), container("b", size=6)), DEFAULT_POLICY, NOW)
+    for frees, note in ((1, "  size 5 B"), (5, "")):
+        steps = tuple(replace(step, reclaim=exactly(frees)) for step in plan.removals)
+        rows = formatted(plan_layout(replace(plan, removals=steps), "grouped"), "table", 80).splitlines()
+        assert f"  {frees} B  a{note}" in rows
+
+
+def test_two_thousand_five_hundred_fit_two_screens_of_80_columns() -> None:
+    objects: list[Object] = [container(f"ci-job-{n}", finished=ago(days=2 + n % 9), size=n) for n in range(100)]
+    objects += [image(f"{n:064x}", size=5_000_000 + n) for n in range(200)]
+    objects += [volume(f"{n:064x}", size=n * 100_000) for n in range(200)]
+    objects += [network(f"net-{n}") for n in range(100)]
+    objects += [record(f"r{n}", size=n * 40_000) for n in range(1900)]
+    plan = plan_of(inventory(*objects), DEFAULT_POLICY, NOW)
+    assert len(plan.removals) == 2500
+    rows = shown(*objects)
+    assert len(rows) <= 2 * SCREEN_LINES
+    assert max(map(len, rows)) <= 80
+    assert len(shown(*objects, detail="totals")) <= SCREEN_LINES
+    assert len(shown(*objects, detail="all")) > 2500
+
+
+@pytest.mark.parametrize("detail", ["totals", "grouped"])
+def test_the_totals_stand_at_the_end(detail: Detail) -> None:
+    rows = shown(container("a", size=5), container("b", size=6), network("n"), detail=detail)
+    assert rows[-4:] == [
+        "TO REMOVE   COUNT  FREES",
+        "containers      2   11 B",
+        "networks        1",
+        "total           3   11 B",
+    ]
+    assert "TO REMOVE" not in "".join(shown(container("a", "running"), detail=detail))
+
+
+def test_tags_of_images_that_stay_are_told_by_reason() -> None:
+    policy = policy_of('[[rule]]\nname = "old"\nkind = "image"\nmatch.tag = "old-*"\nremove.older_than = "1d"')
+    tags = [f"app:old-{number}" for number in range(12, 0, -1)]
+    plan = plan_of(inventory(image("a", "app:new", *tags)), policy, NOW)
+    rows = formatted(plan_layout(plan, "grouped"), "table", 80).splitlines()
+    assert rows[rows.index("") + 1 :][:2] == [
+        "12 tags of images that stay, first seen over 1 day ago (10 days)",
+        "  app:old-1, app:old-2, app:old-3, app:old-4, app:old-5 and 7 more",
+    ]

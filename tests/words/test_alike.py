@@ -1,0 +1,97 @@
+"""Equal reasons of several objects are said once, with from how old to how old they are."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from dockersweep.model.age_reasons import Aged
+from dockersweep.model.reason import About, Fact, ForSpace, HeldBy, OfProject, Reason, ReasonCode, Recoverable
+from dockersweep.units import DAY, HOUR
+from dockersweep.words.alike import alike, text_of_alike
+from dockersweep.words.reasons import reason_text
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def reason(about: About, code: ReasonCode = "old-enough") -> Reason:
+    return Reason(code=code, rule="a rule", about=about)
+
+
+def held_by(name: str) -> Reason:
+    return reason(HeldBy(relation="uses", kind="container", id=name, name=name, state="exited"), "released")
+
+
+def aged(seconds: int, limit: str | None = "24h") -> Aged:
+    return Aged(measure="stopped", seconds=seconds, limit=limit)
+
+
+TOGETHER: list[tuple[list[Reason], str]] = [
+    ([reason(aged(2 * DAY)), reason(aged(28 * DAY))], "stopped over 24 hours ago (2 days to 4 weeks)"),
+    ([reason(aged(28 * DAY)), reason(aged(28 * DAY + 5))], "stopped over 24 hours ago (4 weeks)"),
+    ([reason(aged(3 * HOUR, None)), reason(aged(5 * HOUR, None))], "stopped 3 hours to 5 hours ago"),
+    (
+        [reason(replace(aged(hours * HOUR), is_reached=False)) for hours in (3, 5)],
+        "stopped under 24 hours ago (3 hours to 5 hours)",
+    ),
+    (
+        [
+            reason(Aged(measure="built", seconds=90 * DAY, date="2026-01-31")),
+            reason(Aged(measure="built", seconds=95 * DAY, date="2026-01-31")),
+        ],
+        "built 3 months ago (before 2026-01-31)",
+    ),
+    (
+        [
+            reason(Aged(measure="unused", seconds=days * DAY, limit="30d", since_at=AT, made_by_hand=True))
+            for days in (31, 40)
+        ],
+        "made by hand, not used for over 30 days (31 days to 40 days)",
+    ),
+    (
+        [
+            reason(Aged(measure="last-used", seconds=DAY * days, limit="7d", action=action, by="web"))
+            for days, action in ((8, "started"), (9, "exited"))
+        ],
+        "last used over 7 days ago (8 days to 9 days)",
+    ),
+    ([held_by("web-10"), held_by("web-2")], "used by containers web-2, web-10, which go too"),
+    ([held_by("web-1"), held_by("web-1")], "used by container web-1, which goes too"),
+    (
+        [held_by(f"web-{number}") for number in range(1, 19)],
+        "used by containers web-1, web-2 and 16 more, which go too",
+    ),
+    ([held_by(f"web-{number}") for number in (1, 2, 3)], "used by containers web-1, web-2, web-3, which go too"),
+    ([reason(Recoverable(digest="a@1")), reason(Recoverable(digest="b@2"))], "can be pulled again"),
+    (
+        [reason(ForSpace(age=aged(DAY, None))), reason(ForSpace(age=aged(9 * DAY, None)))],
+        "stopped 24 hours to 9 days ago, least recently used, removed to free space",
+    ),
+    ([reason(Fact(name="enough"))] * 2, "enough is freed without it"),
+]
+
+
+@pytest.mark.parametrize(("reasons", "text"), TOGETHER, ids=[text for _, text in TOGETHER])
+def test_alike_reasons_are_one_sentence(reasons: list[Reason], text: str) -> None:
+    assert len(set(map(alike, reasons))) == 1
+    assert text_of_alike(reasons) == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (reason(aged(DAY)), reason(aged(DAY, "48h"))),
+        (reason(aged(DAY)), reason(Aged(measure="created", seconds=DAY, limit="24h"))),
+        (reason(aged(DAY)), reason(replace(aged(DAY), only_copy_of="db"))),
+        (reason(aged(DAY)), reason(replace(aged(DAY), also=(aged(DAY),)))),
+        (held_by("web"), reason(held_by("web").about, "in-use")),
+        (reason(OfProject(project="a", how="certain")), reason(OfProject(project="b", how="certain"))),
+    ],
+)
+def test_what_differs_in_more_is_said_apart(one: Reason, other: Reason) -> None:
+    assert alike(one) != alike(other)
+
+
+def test_one_alone_is_told_as_it_is() -> None:
+    one = reason(aged(2 * DAY))
+    assert text_of_alike([one]) == reason_text(one) == "stopped 2 days ago (limit 24 hours)"
