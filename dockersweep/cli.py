@@ -28,10 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = None
     try:
         _open_closed_streams()
-        if given and given[0] in ("-h", "--help"):
+        first = given[0] if given else "help" if sys.stdout.isatty() else ""
+        # A line of cron that lost its verb must not end well.
+        if first in ("-h", "--help", "help") and len(given) < 2:
             return _say(HELP)
-        if given and given[0] == "--version":
+        if first in ("--version", "version"):
             return _say(f"dockersweep {__version__}\n")
+        if first == "help":
+            given = [*given[1:], "--help"]
         from dockersweep.commands.python_gc import without_collector
 
         # What modules hold stays as long as the process.

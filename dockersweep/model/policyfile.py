@@ -215,7 +215,7 @@ class TargetTable(_Table, frozen=True, kw_only=True):
 class RegistriesTable(_Table, frozen=True, kw_only=True):
     """What is asked of registries: nothing, unless this table says so."""
 
-    ask: Annotated[bool, _says("Ask registries whether they still have the images that could go.")] = False
+    ask: Annotated[bool, _says("Ask registries whether they still have the images that could be removed.")] = False
 
 
 class ReportTable(_Table, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -49,11 +50,19 @@ class VerbParser(argparse.ArgumentParser):
         """Parse; what a verb does not know is told by the verb, whose help is of use then."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{did_you_mean(unknown[0], flags)}")
         return known, unknown
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = None if action.choices is None else list(map(str, action.choices))
+        if choices is not None and value not in choices:
+            hint = did_you_mean(str(value), choices) or f": choose from {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f'there is no "{value}"{hint}')
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+        end = " see" if message.endswith("?") else "; see"
+        raise UsageError(f"{message}{end} `{self.prog} --help`")
 
 
 class TopParser(VerbParser):
@@ -74,6 +83,14 @@ def repeated_flags(arguments: argparse.Namespace) -> list[str]:
         if dest in NAMES_WHAT_IS_READ or arguments.verb in REMOVING_VERBS:
             raise UsageError(f"{_flag(dest)} is given more than once: give it once")
     return [_flag(dest) for dest in repeated]
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return the known word that somebody may have meant, to stand behind what is wrong; empty where there is none."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.partition("=")[0], known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _flag(dest: str) -> str:

@@ -85,14 +85,15 @@ def add_protections(group: "Group") -> None:
 
 
 def add_detail(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(detail="grouped")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "-v", "--verbose", dest="detail", action="store_const", const="all", default="grouped",
-        help="every object, kept ones too, with every reason",
-    )  # fmt: skip
-    group.add_argument(
-        "--summary", dest="detail", action="store_const", const="totals", help="only how many and how much"
-    )
+    for flags, detail, words in (
+        (("-v", "--verbose"), "all", "every object, kept ones too, with every reason"),
+        (("--summary",), "totals", "only how many of each kind, and what they free"),
+    ):
+        group.add_argument(
+            *flags, dest="detail", action="store_const", const=detail, default=argparse.SUPPRESS, help=words
+        )
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

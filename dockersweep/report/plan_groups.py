@@ -22,6 +22,8 @@ MOST_ROWS = 5
 MOST_NAMES = 5
 """So many are named that free nothing."""
 _INDENT = 2
+_LINE = 80
+"""What is alone in its group has a line without a title where that fits."""
 _UNKNOWN = "an unknown amount"
 _TOTALS = (Column("TO REMOVE"), Column("COUNT", right=True), Column("FREES", right=True))
 _ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", shortens=True))
@@ -71,20 +73,23 @@ def group_sections(plan: Plan) -> Iterator[Section]:
 
 
 def _section(kind: Kind, rows: Sequence[Row]) -> Section:
-    why = _why(row.reasons for row in rows)
+    why = f"{_why(row.reasons for row in rows)}{_freeing(kind, rows)}"
     if len(rows) == 1:
-        [row] = rows
-        note = f" ({_note(row)})" if _note(row) else ""
-        return Section(f"{NOUN_OF[kind]} {row.decision.name}{note}, {why}{_freeing(kind, rows)}")
-    title = f"{len(rows)} {PLURAL_OF[kind]}, {why}{_freeing(kind, rows)}"
+        alone = f"{NOUN_OF[kind]} {rows[0].decision.name}{_in_brackets(_note(rows[0]))}, {why}"
+        if len(alone) <= _LINE:
+            return Section(alone)
+    title = f"{plural(len(rows), NOUN_OF[kind])}, {why}"
     large = [row for row in rows if row.frees_bytes]
     if not large:
         names = naturally(row.decision.name for row in rows)
         return Section(title, (first_of(names, MOST_NAMES),), indent=_INDENT)
     shown = large if len(large) == len(rows) <= MOST_ROWS + 1 else large[:MOST_ROWS]
-    return Section(
-        title, columns=_ROWS, rows=[*map(_cells, shown), *_rest(rows[len(shown) :])], header=False, indent=_INDENT
-    )
+    cells = [*map(_cells, shown), *_rest(rows[len(shown) :])]
+    return Section(title, columns=_ROWS, rows=cells, header=False, indent=_INDENT)
+
+
+def _in_brackets(note: str) -> str:
+    return f" ({note})" if note else ""
 
 
 def _why(of_each: Iterable[Iterable[Reason]]) -> str:

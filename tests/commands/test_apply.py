@@ -158,7 +158,9 @@ def test_a_plan_from_the_future_is_refused(tmp_path: Path) -> None:
 def test_a_plan_that_was_over_its_limit_is_refused(tmp_path: Path) -> None:
     run = apply_changed(tmp_path, lambda plan, _: plan | {"limits": {"exceeded": ["2 objects to remove, 1 allowed"]}})
     assert run.status == 4
-    assert "it was over a limit of the default policy, changed by flags: 2 objects to remove, 1 allowed" in run.stderr
+    assert (
+        "it was over a limit of the default policy and command-line flags: 2 objects to remove, 1 allowed" in run.stderr
+    )
 
 
 def test_a_limit_of_now_is_held(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from dockersweep.words.documents import write_document
 from tests.rig.fake_containers import with_containers
 from tests.rig.fake_engine import fake_engine
 from tests.rig.inventories import container, image, inventory, network, record, volume, write_inventory
-from tests.rig.running import dockersweep
+from tests.rig.running import dockersweep, on_a_terminal
 
 SEEN = inventory(
     container("web-with-a-very-long-name-that-nobody-would-type-by-hand-but-compose-does-1", size=4096),
@@ -38,9 +38,21 @@ def saved(tmp_path: Path) -> str:
     return write_inventory(tmp_path, SEEN)
 
 
-def test_version() -> None:
-    run = dockersweep("--version")
+@pytest.mark.parametrize("word", ["--version", "version"])
+def test_version(word: str) -> None:
+    run = dockersweep(word)
     assert (run.status, run.stdout) == (0, f"dockersweep {__version__}\n")
+
+
+def test_help_is_a_verb_too() -> None:
+    assert dockersweep("help").stdout == dockersweep("--help").stdout
+    assert dockersweep("help", "plan").stdout == dockersweep("plan", "--help").stdout
+
+
+def test_no_arguments_are_help_for_a_person_and_wrong_for_cron() -> None:
+    status, shown = on_a_terminal([], "")
+    assert (status, shown.replace("\r\n", "\n")) == (0, dockersweep("--help").stdout)
+    assert dockersweep().status == 2
 
 
 def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None:
@@ -56,9 +68,16 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
     ("arguments", "message"),
     [
         ([], "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "),
-        (["clean"], "argument VERB: invalid choice: 'clean'"),
+        (["wipe"], 'argument VERB: there is no "wipe": choose from scan, plan, sweep'),
+        (["swep"], 'argument VERB: there is no "swep"; did you mean sweep? see `dockersweep --help`'),
+        (["help", "swep"], 'argument VERB: there is no "swep"; did you mean sweep?'),
+        (["sweep", "--dryrun"], "unrecognized arguments: --dryrun; did you mean --dry-run?"),
+        (["scan", "--keep-nam=x"], "unrecognized arguments: --keep-nam=x; see"),
+        (["plan", "--keep-nam=x"], "unrecognized arguments: --keep-nam=x; did you mean --keep-name?"),
+        (["plan", "--kind", "images"], 'argument --kind: there is no "images"; did you mean image?'),
+        (["scan", "--format", "jsn"], 'argument --format: there is no "jsn"; did you mean json?'),
         (["scan", "--colour"], "unrecognized arguments: --colour; see `dockersweep scan --help`"),
-        (["plan", "--kind", "disk"], "argument --kind: invalid choice: 'disk' (choose from 'container', 'image'"),
+        (["plan", "--kind", "disk"], 'argument --kind: there is no "disk": choose from container, image,'),
         (["plan", "--older-than", "7 parsecs"], 'argument --older-than: "7 parsecs" is not an age: there is no unit'),
         (["plan", "--older-than=-3d"], '"-3d" is not an age: it cannot be negative'),
         (["plan", "--older-than", "-3d"], '"-3d" is not an age: it cannot be negative'),
@@ -67,11 +86,11 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         (["plan", "--older-than"], "argument --older-than: expected one argument; see `dockersweep plan --help`"),
         (["scan", "--size-timeout", "0s"], '"0s" is no time-out'),
         (["scan", "--size-timeout", "1mo"], '"1mo" is no time-out'),
-        (["scan", "--sort", "colour"], "argument --sort: invalid choice: 'colour'"),
+        (["scan", "--sort", "colour"], 'argument --sort: there is no "colour": choose from size, age, name'),
         (["scan", "--filter", "colour=red"], 'there is no filter "colour"; there are name, label, project'),
         (["scan", "--filter", "name"], 'the filter "name" has no value: write name=VALUE'),
         (["scan", "--filter", "until=soon"], '"soon" is not an age'),
-        (["scan", "--format", "yaml"], "argument --format: invalid choice: 'yaml'"),
+        (["scan", "--format", "yaml"], 'argument --format: there is no "yaml": choose from table, json'),
         (["--format", "table", "schema", "plan"], "schema has no format table, only json"),
         (["scan", "--format", "json", "--kind", "image"], "--format json writes the whole inventory"),
         (["scan", "--format", "json", "--sort", "age"], "--format json writes the whole inventory"),
@@ -80,7 +99,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         (["scan", "--inventory", "/none.json"], "/none.json cannot be read: No such file or directory"),
         (["scan", "--inventory", "/"], "/ cannot be read: Is a directory"),
         (["sweep", "--yes", "--exit-code"], "--exit-code tells what a plan holds: it goes with --dry-run"),
-        (["schema", "nothing"], "argument NAME: invalid choice: 'nothing'"),
+        (["schema", "nothing"], 'argument NAME: there is no "nothing": choose from inventory'),
     ],
 )
 def test_wrong_usage_is_said_in_one_sentence(arguments: list[str], message: str) -> None:
@@ -221,7 +240,7 @@ def test_the_parser_knows_the_same_kinds_documents_and_orders_as_the_model() -> 
 
 def test_the_clock_of_a_test_is_told_where_it_is_left_set(saved: str) -> None:
     run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="2027-01-01T00:00:00Z")
-    assert "Warning: ages: counted up to 2027-01-01T00:00:00Z, as DOCKERSWEEP_NOW has it" in run.stdout
+    assert "Warning: ages: are as of 2027-01-01T00:00:00Z (DOCKERSWEEP_NOW)" in run.stdout
 
 
 def test_a_bare_environment_is_enough(saved: str) -> None:

@@ -117,7 +117,7 @@ def test_json_has_a_line_for_each_event() -> None:
     begin, warning, *removals, end = events(run.stderr)
     assert begin["event"] == "begin"
     assert (begin["verb"], begin["engine"], begin["removals"], begin["run"]) == ("sweep", "box", 2, 1)
-    assert begin["policy"] == "the default policy, changed by flags"
+    assert begin["policy"] == "the default policy and command-line flags"
     assert (warning["event"], warning["about"]) == ("warning", "--keep-name nothing")
     assert {(one["event"], one["name"], one["status"]) for one in removals} == {
         ("removal", "a", "removed"),
@@ -137,7 +137,7 @@ def test_the_journal_gets_its_priorities() -> None:
         refuses(engine, "b")
         run = sweep(engine, "--log-format", "journal")
     begin, *removals, end = run.stderr.splitlines()
-    assert begin == "<6>sweep of box: 2 removals planned, freeing unknown, by the default policy, changed by flags"
+    assert begin == "<6>sweep of box: 2 removals planned, freeing unknown, by the default policy and command-line flags"
     assert sorted(line[:21] for line in removals) == ["<4>remove container b", "<5>remove container a"]
     assert end == "<4>1 removed, 1 failed; exit status 3"
 

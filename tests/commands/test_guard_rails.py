@@ -253,7 +253,7 @@ def test_what_fails_in_every_run_is_named_from_the_third_on() -> None:
     assert [one["a"][0] for one in told] == [1, 2, 3, 4]
     assert [one["b"][0] for one in told] == [1, None, 1, 2]
     assert told[1]["a"][1] == "device busy"
-    assert told[2]["a"][1].startswith("it has failed in 3 runs one after the other, since 20")
+    assert told[2]["a"][1].startswith("failed in 3 runs in a row, since 20")
     assert told[2]["a"][1].endswith(": device busy")
 
 

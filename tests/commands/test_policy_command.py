@@ -34,7 +34,7 @@ def test_init_writes_a_file_that_does_what_no_file_does(call: Caller, saved: str
         for decision in one["decisions"]:
             # The default policy also says which flag would help.
             for reason in decision["reasons"]:
-                reason["text"] = reason["text"].partition(" (only --")[0]
+                reason["text"] = reason["text"].partition(" (add --")[0]
                 reason.get("about", {}).pop("flag", None)
         for rule in one["policy"]["rules"]:
             rule.pop("flag_for_others", None)
@@ -55,7 +55,7 @@ def test_init_writes_over_nothing(call: Caller) -> None:
     path = call.policy(SCRATCH)
     said = call("policy", "init", "-o", path)
     assert (said.status, said.out) == (2, "")
-    assert said.err.startswith(f"dockersweep: {path} is there already, and is not written over")
+    assert said.err.startswith(f"dockersweep: {path} already exists, not overwritten")
     assert Path(path).read_text() == SCRATCH
     assert call("policy", "init", "-o", str(call.folder)).status == 2
     assert call("policy", "init", "-o", "/none/x").err.endswith("No such file or directory\n")
@@ -201,9 +201,9 @@ SHOWN = (
     "with a tag;cannot be pulled again;larger than 1.00 MB;smaller than 9.00 GB;not of those with the label pinned;"
     "each value of the label team;newest 5;30 days older;last 1 hour;last 2 days;last 3 weeks;last 4 months;all years;"
     "tags stable;last 6;last 7;older than 8 days;unused for 9 days;2026-01-01;2026-02-01;built more than 10 days ago;"
-    "exited or dead;0 or 137;do not restart by themselves;stopped 11 days ago;driver local;type=nfs;with mount options;"
+    "exited or dead;0 or 137;do not restart by themselves;stopped for 11 days;driver local;type=nfs;with mount options;"
     "anonymous;older than 12 days;source.local;whatever the age;85%;70%;90%;80%;build-cache records and images;"
-    "never go;younger than 2 hours;Everything else is kept."
+    "never removed;younger than 2 hours;Everything else is kept."
 )
 
 
@@ -223,7 +223,7 @@ def test_show_tells_what_flags_change(call: Caller) -> None:
     flags = ("--older-than", "9d", "--kind", "volume", "--keep-name", "x*", "--keep-label", "y", "--max-share", "5%")
     shown = call("policy", "show", "--policy", path, *flags).out
     for said in (
-        "changed by flags",
+        "and command-line flags",
         "older than 9 days",
         "Only volumes",
         "x* (--keep-name)",

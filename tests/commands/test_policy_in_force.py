@@ -40,7 +40,7 @@ def test_flags_change_what_a_file_says(call: Caller, saved: str) -> None:
     ("flags", "message"),
     [
         (("--max-objects", "2"), "3 objects to remove, 2 allowed"),
-        (("--max-bytes", "119B"), "up to 120 B would come back, 119 B allowed"),
+        (("--max-bytes", "119B"), "up to 120 B would be freed, 119 B allowed"),
         (("--max-share", "50%"), "2 of 3 objects of the kind volume to remove (66.7%), 50% allowed"),
     ],
 )

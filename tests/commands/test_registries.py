@@ -139,7 +139,7 @@ def test_an_explanation_tells_what_they_answered(policy: Path) -> None:
 
 
 def test_the_policy_in_words_says_that_they_are_asked(policy: Path) -> None:
-    sentence = "Registries are asked whether they still have the images that could go."
+    sentence = "Registries are asked whether they still have the images that could be removed."
     assert sentence in dockersweep("policy", "show", "--policy", str(policy)).stdout
     policy.write_text(f"version = 1\n{RULE}")
     assert sentence not in dockersweep("policy", "show", "--policy", str(policy)).stdout

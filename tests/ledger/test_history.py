@@ -178,7 +178,7 @@ def test_a_ledger_without_runs_says_so(history: Asked, tmp_path: Path) -> None:
         (["--host", "unix:///x"], "history reads the ledger and asks no engine: leave out --host and --context"),
         (["one"], '"one" is neither a run number nor "verify"'),
         (["--since", "soon"], '--since: "soon" is neither an age nor a date'),
-        (["--format", "html"], "invalid choice: 'html'"),
+        (["--format", "html"], 'there is no "html"'),
     ],
 )
 def test_wrong_usage_is_said(history: Asked, arguments: list[str], said: str) -> None:

@@ -90,7 +90,7 @@ def test_an_engine_that_goes_away_leaves_the_rest_not_attempted() -> None:
     assert len(statuses) == 40
     assert set(statuses) == {"failed", "not-attempted"}
     assert statuses.count("failed") <= WORKERS
-    assert "broke off the answer" in run.json()["ended_early"]
+    assert "closed the connection without an answer" in run.json()["ended_early"]
     assert run.json()["ended_early"].endswith("; it did not come back within 1 seconds")
     assert run.json()["ended_by"] == "engine"
 

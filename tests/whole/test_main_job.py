@@ -130,7 +130,7 @@ def test_reasons_name_what_holds(filled: Filled) -> None:
     assert "which goes too" in why("image", heap.stopped_image)
     assert "used by container shop-web-1 (running)" in why("volume", heap.used_volume)
     assert "used by container shop-web-1 (running)" in why("volume", heap.used_anonymous_volume)
-    assert "only --named-volumes removes" in why("volume", heap.unused_volume)
+    assert "add --named-volumes" in why("volume", heap.unused_volume)
     assert "used by container shop-web-1 (running)" in why("network", heap.used_network)
     assert "shop-job-1 (exited" in why("network", heap.stopped_network)
     assert plan["container", heap.stopped_container]["age_source"] == "finished"

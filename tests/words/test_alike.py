@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.age_reasons import Aged
+from dockersweep.model.last_use import UseAction
 from dockersweep.model.reason import About, Fact, ForSpace, HeldBy, OfProject, Reason, ReasonCode, Recoverable
 from dockersweep.units import DAY, HOUR
 from dockersweep.words.alike import alike, text_of_alike
@@ -26,6 +27,7 @@ def aged(seconds: int, limit: str | None = "24h") -> Aged:
     return Aged(measure="stopped", seconds=seconds, limit=limit)
 
 
+USED: list[tuple[int, UseAction]] = [(8, "started"), (9, "exited")]
 TOGETHER: list[tuple[list[Reason], str]] = [
     ([reason(aged(2 * DAY)), reason(aged(28 * DAY))], "stopped over 24 hours ago (2 days to 4 weeks)"),
     ([reason(aged(28 * DAY)), reason(aged(28 * DAY + 5))], "stopped over 24 hours ago (4 weeks)"),
@@ -51,7 +53,7 @@ TOGETHER: list[tuple[list[Reason], str]] = [
     (
         [
             reason(Aged(measure="last-used", seconds=DAY * days, limit="7d", action=action, by="web"))
-            for days, action in ((8, "started"), (9, "exited"))
+            for days, action in USED
         ],
         "last used over 7 days ago (8 days to 9 days)",
     ),
@@ -84,7 +86,7 @@ def test_alike_reasons_are_one_sentence(reasons: list[Reason], text: str) -> Non
         (reason(aged(DAY)), reason(Aged(measure="created", seconds=DAY, limit="24h"))),
         (reason(aged(DAY)), reason(replace(aged(DAY), only_copy_of="db"))),
         (reason(aged(DAY)), reason(replace(aged(DAY), also=(aged(DAY),)))),
-        (held_by("web"), reason(held_by("web").about, "in-use")),
+        (held_by("web"), replace(held_by("web"), code="in-use")),
         (reason(OfProject(project="a", how="certain")), reason(OfProject(project="b", how="certain"))),
     ],
 )

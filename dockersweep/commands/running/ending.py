@@ -16,13 +16,14 @@ def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -
         return write_document(document)
     from dockersweep.report.formats import formatted
     from dockersweep.report.outcome import outcome_layout
-    from dockersweep.report.plan import plan_layout
 
     width = terminal_width(options.output.path)
     outcome = formatted(outcome_layout(document), options.output.format, width)
     # Rows for spreadsheets are of one kind.
     if options.detail != "all" or options.output.format == "csv":
         return outcome
+    from dockersweep.report.plan import plan_layout
+
     return f"{formatted(plan_layout(plan, 'all'), options.output.format, width)}\n{outcome}"
 
 

@@ -6,6 +6,7 @@ import sys
 import termios
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,7 +15,9 @@ from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planning.limits import Gone, over_half
-from dockersweep.report.detail import Detail
+
+if TYPE_CHECKING:
+    from dockersweep.report.detail import Detail
 
 PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 3600.0
@@ -63,7 +66,7 @@ def _first_time(has_ledger: bool, much: str) -> str:
     return f"{never}, and {much}; look with `dockersweep plan`, which makes it known, or give --yes-first-time"
 
 
-def _ask(plan: Plan, detail: Detail, stop: StopRequest) -> None:
+def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
     """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
     from dockersweep.report.formats import formatted
     from dockersweep.report.plan import plan_layout
