@@ -71,8 +71,10 @@ class ScanOptions(Struct, frozen=True, kw_only=True):
     """Each a key and its value."""
     all: bool
     """Whether what is used is listed too."""
-    verbose: bool
-    """Whether the compose project of each is told."""
+    detail: "Detail"
+    """With "all" each has a row, with its compose project."""
+    quiet: bool
+    """Whether only ids are listed."""
     sort: Literal["size", "age", "name"] | None
     header: bool
 

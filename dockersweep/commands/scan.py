@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from dockersweep.report.scan import Shown
 
 
+MOST_ROWS = 10
+"""So many of a kind have a row on a terminal."""
+
+
 def run(options: ScanOptions) -> int:
     """Write the inventory, or what is selected of it; return the exit status."""
+    if options.quiet and options.output.format != "table":
+        raise UsageError(f"--quiet prints ids only: leave it out, or --format {options.output.format}")
     if options.output.format == "json" and options.selects:
         raise UsageError(
             "--format json writes the whole inventory, so that it can be read back with --inventory; "
@@ -25,11 +31,18 @@ def run(options: ScanOptions) -> int:
         raise UsageError("a table in Markdown has headings: leave out --no-header, or take the format table or csv")
     survey = gather_survey(options.engine)
     with without_collector():
-        text = _text(survey, options)
+        text = _ids(survey, options) if options.quiet else _text(survey, options)
     write_result(text, options.output.path)
-    if options.output.format == "csv" or not options.header:
+    if options.output.format == "csv" or options.quiet or not options.header:
         write_aside(warning_lines(survey.inventory.warnings, None))
     return 0
+
+
+def _ids(survey: "Survey", options: ScanOptions) -> str:
+    from dockersweep.report.text import printable
+
+    shown = _shown(survey, options)
+    return "".join(f"{printable(use.id)}\n" for kind in shown.kinds for use in shown.of(kind))
 
 
 def _text(survey: "Survey", options: ScanOptions) -> str:
@@ -45,6 +58,14 @@ def _text(survey: "Survey", options: ScanOptions) -> str:
     return formatted(scan_layout(_shown(survey, options), options.header), options.output.format, width)
 
 
+def _most_rows(options: ScanOptions) -> int | None:
+    """Return how many rows of a kind a person gets; what a pipe or a file gets is whole, as programs search in it."""
+    if options.detail == "totals":
+        return 0
+    is_seen = options.output.format == "table" and terminal_width(options.output.path) is not None
+    return MOST_ROWS if is_seen and options.detail == "grouped" and options.header else None
+
+
 def _shown(survey: "Survey", options: ScanOptions) -> "Shown":
     from dockersweep.policy.judging.selection import Selection, selected
     from dockersweep.policy.judging.use import describe_use, reclaim_of_unused
@@ -52,7 +73,7 @@ def _shown(survey: "Survey", options: ScanOptions) -> "Shown":
 
     selection = Selection(kinds=options.kinds, filters=options.filters)
     chosen = selected(survey, selection)
-    uses = describe_use(survey, with_owners=options.verbose)
+    uses = describe_use(survey, with_owners=options.detail == "all")
     shown = [use for use in uses if use.ref in chosen]
     return Shown(
         inventory=survey.inventory,
@@ -61,4 +82,5 @@ def _shown(survey: "Survey", options: ScanOptions) -> "Shown":
         kinds=all_kinds(options.kinds),
         sort=options.sort or "size",
         with_used=options.all,
+        most=_most_rows(options),
     )

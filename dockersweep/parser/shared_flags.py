@@ -84,12 +84,12 @@ def add_protections(group: "Group") -> None:
     )
 
 
-def add_detail(parser: argparse.ArgumentParser) -> None:
+def add_detail(parser: argparse.ArgumentParser, of_all: str, of_totals: str) -> None:
     parser.set_defaults(detail="grouped")
     group = parser.add_mutually_exclusive_group()
     for flags, detail, words in (
-        (("-v", "--verbose"), "all", "every object, kept ones too, with every reason"),
-        (("--summary",), "totals", "only how many of each kind, and what they free"),
+        (("-v", "--verbose"), "all", of_all),
+        (("--summary",), "totals", of_totals),
     ):
         group.add_argument(
             *flags, dest="detail", action="store_const", const=detail, default=argparse.SUPPRESS, help=words

@@ -27,6 +27,8 @@ SEVERITIES = ("critical", "warning", "note")
 SHELLS = ("bash", "zsh", "fish", "names")
 """The shells that have completion, and what their scripts ask for."""
 POLICY_ACTIONS = ("init", "check", "show", "test")
+OF_A_PLAN = "every object, kept ones too, with every reason", "only how many of each kind, and what they free"
+"""What --verbose and --summary show of one."""
 SORT_KEYS = ("size", "age", "name")
 
 
@@ -46,7 +48,8 @@ def _scan(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "scan", "List unused objects, with sizes and ages.", PLAIN_FORMATS)
     group = parser.add_argument_group("selection")
     group.add_argument("-a", "--all", action="store_true", help="include objects in use (marked *)")
-    group.add_argument("-v", "--verbose", action="store_true", help="the compose project, service and file of each too")
+    add_detail(parser, "every object, with its compose project, service and file", "only how many of each kind")
+    parser.add_argument("-q", "--quiet", action="store_true", help="ids only")
     group.add_argument("--sort", choices=SORT_KEYS, metavar="KEY", help="size (default), age or name")
     group.add_argument(
         "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
@@ -62,7 +65,7 @@ def _scan(verbs: "Verbs") -> None:
 
 def _plan(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", PLAIN_FORMATS)
-    add_detail(parser)
+    add_detail(parser, *OF_A_PLAN)
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
     )
@@ -75,7 +78,7 @@ def _sweep(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", PLAIN_FORMATS)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
-    add_detail(parser)
+    add_detail(parser, *OF_A_PLAN)
     add_quiet(parser)
     parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
     add_policy(parser)
@@ -87,7 +90,7 @@ def _apply(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "apply", "Carry out a saved plan: its removals, none other.", PLAIN_FORMATS, " PLAN")
     parser.add_argument("plan", metavar="PLAN", help="what `plan --format json -o FILE` wrote; - is standard input")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask where there is a terminal to ask on")
-    add_detail(parser)
+    add_detail(parser, *OF_A_PLAN)
     add_quiet(parser)
     parser.add_argument(
         "--max-age", metavar="AGE", type=age, default="24h", help="refuse a plan that is older than this (24h)"

@@ -13,6 +13,7 @@ from dockersweep.report.headline import TITLE_OF, base_sentence, engine_sentence
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, truth
 from dockersweep.units import format_duration, format_size
 from dockersweep.words.amounts import format_interval
+from dockersweep.words.lists import natural_key
 
 SortKey = Literal["size", "age", "name"]
 
@@ -46,6 +47,8 @@ class Shown(Struct, frozen=True):
     kinds: Sequence[Kind]
     sort: SortKey
     with_used: bool
+    most: int | None
+    """How many rows a table has of a kind; None for all. Where one more would be left, it has a row too."""
 
     def of(self, kind: Kind) -> list[Use]:
         """Return what is listed of a kind, in its order."""
@@ -88,8 +91,22 @@ def _section(shown: Shown, kind: Kind) -> Section:
     frees = shown.freed.get(kind)
     if unused and kind != "network" and frees is not None:
         total += f", would free {format_interval(frees)}"
-    rows = [_row(use, mark_used=shown.with_used) for use in shown.of(kind)]
-    return Section(total, columns=_COLUMNS, rows=rows)
+    if shown.most == 0:
+        return Section(total)
+    listed = shown.of(kind)
+    most = len(listed) if shown.most is None or len(listed) <= shown.most + 1 else shown.most
+    rows = [_row(use, mark_used=shown.with_used) for use in listed[:most]]
+    return Section(total, columns=_COLUMNS, rows=rows + _rest(listed[most:]))
+
+
+def _rest(uses: Sequence[Use]) -> list[tuple[str, ...]]:
+    """Return the line that stands for all that have none."""
+    if not uses:
+        return []
+    sizes = [use.size_bytes for use in uses if use.size_bytes is not None]
+    least = "" if len(sizes) == len(uses) else "at least "
+    size = f"{least}{format_size(sum(sizes))}" if sizes else ""
+    return [(f"and {len(uses)} more (--verbose lists them)", size, "", "", "")]
 
 
 def _unused(kind: Kind, unused: int, count: int) -> str:
@@ -114,7 +131,7 @@ def _age(use: Use) -> str:
 
 def _sorted(uses: list[Use], sort: SortKey) -> list[Use]:
     """Largest and oldest first; what is not known comes last."""
-    by_name = sorted(uses, key=lambda use: (use.name, use.id))
+    by_name = sorted(uses, key=lambda use: (natural_key(use.name), use.id))
     if sort == "size":
         return sorted(by_name, key=lambda use: -1 if use.size_bytes is None else use.size_bytes, reverse=True)
     if sort == "age":
