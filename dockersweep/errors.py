@@ -6,6 +6,7 @@
     │   ├── PolicyError         2   a policy file that does not hold
     │   └── DeclaredFileError   2   a compose file or quadlet that a policy names and that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
+    │   └── DeclinedError       0   a person was asked and did not say yes
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
     │   │   └── OtherEngineError 5  another engine answers there now
@@ -50,6 +51,12 @@ class RefusedError(DockersweepError):
         """`reason` is why; the message says in front of it that nothing was removed."""
         super().__init__(f"nothing removed: {reason}")
         self.reason = reason
+
+
+class DeclinedError(RefusedError):
+    """A person was asked and did not say yes: an answer like any other, and nothing that went wrong."""
+
+    exit_status = 0
 
 
 class EngineError(DockersweepError):

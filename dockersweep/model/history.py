@@ -80,7 +80,7 @@ class PastRun(Struct, frozen=True, kw_only=True):
     policy_source: str | None
     policy_sha256: str | None
     note: str | None
-    """Why it was refused; None where it was not."""
+    """Why it was refused, or that it was not confirmed; None where neither."""
     ended_early: str | None
     """Why the rest was not attempted; None where it went through."""
     removed: dict[Kind, int]
@@ -94,6 +94,11 @@ class PastRun(Struct, frozen=True, kw_only=True):
     """What was measured to have come back; None where nothing tells."""
     in_hand: tuple[InHand, ...]
     """What was sent when it broke off, or is under way."""
+
+    @property
+    def was_declined(self) -> bool:
+        """Whether a person who was asked did not say yes."""
+        return self.exit_status == 0 and self.note is not None
 
 
 class PastRemoval(Struct, frozen=True, kw_only=True):

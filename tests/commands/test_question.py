@@ -77,10 +77,10 @@ def test_without_a_terminal_a_sweep_needs_a_yes() -> None:
 @pytest.mark.parametrize(
     ("answer", "status", "removes"),
     [
-        ("\n", 4, False),
-        ("n\n", 4, False),
-        ("\x04", 4, False),
-        ("yep\n", 4, False),
+        ("\n", 0, False),
+        ("n\n", 0, False),
+        ("\x04", 0, False),
+        ("yep\n", 0, False),
         ("y\n", 0, True),
         ("YES\n", 0, True),
     ],

@@ -125,6 +125,12 @@ def test_why_a_run_was_refused_is_told(history: Asked, three_runs: Path) -> None
     assert "why over a limit of the policy" in [" ".join(line.split()) for line in history("2")[1].splitlines()]
 
 
+def test_a_run_that_was_declined_is_told_apart(history: Asked, three_runs: Path) -> None:
+    with Ledger(three_runs) as ledger:
+        ledger.begin(START).finish(0, NOW, None, "nothing removed: not confirmed")
+    assert "nothing; declined" in " ".join(history()[1].split())
+
+
 def test_a_run_that_is_not_there_is_wrong_usage(history: Asked, three_runs: Path) -> None:
     assert history("7") == (2, "", "dockersweep: there is no run 7: the ledger has runs 1, 2 and 3\n")
     with Ledger(three_runs) as ledger:

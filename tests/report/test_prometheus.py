@@ -180,6 +180,7 @@ def test_each_disk_has_series_beside_those_of_the_main_one() -> None:
     [
         ({}, "done"),
         ({"exit_status": 3}, "incomplete"),
+        ({"note": "nothing removed: not confirmed"}, "declined"),
         ({"exit_status": 4}, "refused"),
         ({"exit_status": 5}, "engine-failed"),
         ({"exit_status": 130}, "interrupted"),

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from dockersweep.commands.options import RunOptions
 from dockersweep.engine.removing.stopping import StopRequest
-from dockersweep.errors import RefusedError
+from dockersweep.errors import DeclinedError, RefusedError
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planning.limits import Gone, over_half
 
@@ -67,7 +67,8 @@ def _first_time(has_ledger: bool, much: str) -> str:
 
 
 def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
-    """Show the plan on standard error and ask; raises RefusedError for anything but a yes."""
+    """Show the plan on standard error and ask; raises DeclinedError for anything but a yes, and RefusedError for one
+    that comes too late."""
     from dockersweep.report.formats import formatted
     from dockersweep.report.plan import plan_layout
     from dockersweep.report.question import question
@@ -85,6 +86,6 @@ def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
         if stop.is_set():
             raise KeyboardInterrupt("interrupted")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise RefusedError("not confirmed")
+        raise DeclinedError("not confirmed")
     if time.monotonic() - asked > ANSWER_SECONDS:
         raise RefusedError("the yes came over an hour after the question: run it again, and look at the plan of now")

@@ -21,7 +21,17 @@ from dockersweep.units import DAY
 
 STATES = ("in-use", "unused", "removable")
 """Each object is in one: "unused" is kept by the policy, "removable" would be removed by it."""
-STATUSES = ("done", "incomplete", "refused", "engine-failed", "failed", "interrupted", "did-not-end", "running")
+STATUSES = (
+    "done",
+    "incomplete",
+    "declined",
+    "refused",
+    "engine-failed",
+    "failed",
+    "interrupted",
+    "did-not-end",
+    "running",
+)
 _STATUS_OF_EXIT = {
     0: "done",
     3: "incomplete",
@@ -214,7 +224,7 @@ def _of_runs(report: Report, last_run: PastRun | None, reclaimed_total_bytes: in
 def _status(run: PastRun) -> str:
     if run.state != "ended" or run.exit_status is None:
         return "running" if run.state == "running" else "did-not-end"
-    return _STATUS_OF_EXIT.get(run.exit_status, "failed")
+    return "declined" if run.was_declined else _STATUS_OF_EXIT.get(run.exit_status, "failed")
 
 
 def _engine(report: Report) -> str:

@@ -39,7 +39,7 @@ def _how_it_ended(run: PastRun) -> Iterator[str]:
     elif run.ended_early is not None:
         yield "ended early"
     elif run.note is not None:
-        yield "refused" if run.exit_status == _REFUSED else "broke off"
+        yield "declined" if run.was_declined else "refused" if run.exit_status == _REFUSED else "broke off"
     if run.in_hand:
         yield f"in hand: {in_hand_words(run.in_hand)}"
 
