@@ -1,4 +1,6 @@
-"""`dockersweep explain`: what holds one object, which rules speak of it, and when it would go."""
+"""`dockersweep explain`: why one object is kept or removed, what holds it, and when it would go."""
+
+import shlex
 
 from dockersweep.commands.gather import gather_policy, gather_survey
 from dockersweep.commands.options import ExplainOptions
@@ -46,5 +48,6 @@ def one_object(inventory: Inventory, text: str) -> ObjectRef:
         more = len(found.matches) - len(found.texts)
         others = f" and {more} more" if more else ""
         raise UsageError(f'"{text}" can mean {either(found.texts)}{others}: write one of these')
-    like = f"did you mean {either(found.texts)}" if found.texts else "`dockersweep scan --all` lists what there is"
-    raise UsageError(f'nothing here is called "{text}", and no id begins so: {like}{"?" if found.texts else ""}')
+    like = f"did you mean {either(found.texts)}?" if found.texts else "`dockersweep scan --all` lists what there is."
+    gone = f"If it is gone: `dockersweep history --object {shlex.quote(text)}`"
+    raise UsageError(f'nothing here is called "{text}", and no id begins so: {like} {gone}')

@@ -1,15 +1,17 @@
 """The explanation of one object; for spreadsheets a row for each reason, tag, holder and rule, and the forecast."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject
-from dockersweep.model.naming import short_id
-from dockersweep.model.reason import ReasonCode
+from dockersweep.model.naming import PLURAL_OF, short_id
+from dockersweep.model.reason import Reason, ReasonCode
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.ages import by_text
+from dockersweep.words.alike import alike, text_of_alike
 from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import both
 from dockersweep.words.reasons import about_text, beyond_text, reason_text
@@ -42,24 +44,18 @@ def explanation_layout(explanation: Explanation) -> Layout:
 
 
 def _sections(explanation: Explanation) -> Iterator[Section]:
+    """Yield why in the first line, then only what adds to it."""
     yield Section(sentences=(engine_sentence(explanation.engine, explanation.taken_at),))
-    yield Section(sentences=(_title(explanation.subject),), goes_on=True, only="terminal")
-    yield Section(columns=_FACTS, rows=list(_facts(explanation)), header=False, goes_on=True)
-    yield Section(_verdict(explanation), columns=_REASONS, rows=_reasons(explanation), header=False)
+    yield from _verdict(explanation)
+    yield Section(columns=_FACTS, rows=list(_facts(explanation)), header=False)
     yield from _last_uses(explanation)
     tags = [(one.tag, "goes" if one.goes else "stays", one.why) for one in explanation.tags]
-    yield Section(columns=_TAGS, rows=tags, header=False, goes_on=True)
+    yield Section("Tags" if tags else None, columns=_TAGS, rows=tags, header=False)
     held_by = [*_beyond_objects(explanation), *_chains(explanation)]
-    yield Section("Held by", items=held_by) if held_by else Section("Nothing holds it.")
-    yield Section(
-        "Matching rules, in order" if explanation.rules else "No rule matches.",
-        columns=_RULES,
-        rows=[(one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}") for one in explanation.rules],
-        header=False,
-        items=[_silent(one) for one in explanation.silent],
-    )
+    yield Section("Held by" if held_by else None, items=held_by)
+    yield from _matching_rules(explanation)
     over = (f"The plan is over a limit, so no sweep: {limit}." for limit in explanation.limits.exceeded)
-    yield Section(sentences=(_forecast(explanation), _frees(explanation), *over))
+    yield Section(sentences=(*_forecast(explanation), _frees(explanation), *over))
     if explanation.size_base == "lengths":
         yield Section(sentences=(base_sentence(explanation.size_base, explanation.not_from_disk),))
     yield Section(sentences=warning_sentences(explanation.warnings))
@@ -113,19 +109,30 @@ def _last_uses(explanation: Explanation) -> Iterator[Section]:
         yield Section("Not watched; uses may be missing", items=gaps)
 
 
-def _verdict(explanation: Explanation) -> str:
-    goes = explanation.decision.verdict == "remove"
+def _verdict(explanation: Explanation) -> Iterator[Section]:
+    """Yield what becomes of the object and why: one reason in the sentence, several below it."""
     tags = explanation.decision.untag
-    what = "Removed" if goes else f"Kept, but loses {plural(len(tags), 'tag')}" if tags else "Kept"
-    return f"{what} by {explanation.policy_source}:"
+    goes = explanation.decision.verdict == "remove"
+    what = "will be removed" if goes else f"is kept and loses {plural(len(tags), 'tag')}" if tags else "is kept"
+    head = f"{_title(explanation.subject)} {what} by {explanation.policy_source}"
+    reasons = _reasons(explanation)
+    if len(reasons) == 1:
+        [(rule, text)] = reasons
+        names = {name for one in explanation.silent for name in one.rules} | {one.rule for one in explanation.rules}
+        by = f'rule "{rule}"' if rule in names else rule
+        yield Section(sentences=(f"{head} ({by}): {text}.",))
+    else:
+        yield Section(sentences=(f"{head}{':' if reasons else '.'}",), columns=_REASONS, rows=reasons, header=False)
 
 
 def _reasons(explanation: Explanation) -> list[tuple[str, str]]:
-    """Return the reasons of the decision; those that are of single tags stand in the table of tags."""
-    reasons = explanation.decision.reasons
-    return [
-        (_HARD.get(one.rule, one.rule), reason_text(one)) for one in reasons if one.tag is None or not explanation.tags
-    ]
+    """Return the reasons of the decision with their rules, those that are alike once; what is of single tags stands in
+    the table of tags."""
+    together: defaultdict[tuple[object, ...], list[Reason]] = defaultdict(list)
+    for one in explanation.decision.reasons:
+        if one.tag is None or not explanation.tags:
+            together[one.rule, one.tag, alike(one)].append(one)
+    return [(_HARD.get(same[0].rule, same[0].rule), text_of_alike(same)) for same in together.values()]
 
 
 def _beyond_objects(explanation: Explanation) -> list[str]:
@@ -152,21 +159,37 @@ def _links(chain: Chain) -> Iterator[str]:
         yield f"{link.kind} {link.name}{notes}"
 
 
+def _matching_rules(explanation: Explanation) -> Iterator[Section]:
+    """Yield what rules say that the verdict does not, and which of its kind do not match."""
+    told = _reasons(explanation)
+    rules = [
+        (one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}")
+        for one in explanation.rules
+        if (one.rule, one.text) not in told
+    ]
+    told_why = {f"not for {PLURAL_OF[explanation.subject.kind]}", *(text for _, text in told)}
+    silent = [_silent(one) for one in explanation.silent if one.why not in told_why]
+    yield Section("Rules" if rules or silent else None, columns=_RULES, rows=rules, header=False, items=silent)
+
+
 def _silent(silent: SilentRules) -> str:
     do = "does" if len(silent.rules) == 1 else "do"
     rules = (f'"{rule}"' for rule in silent.rules)
-    return f"{both(rules)} {do} not: {silent.why}."
+    return f"{both(rules)} {do} not match: {silent.why}."
 
 
 def _of_tags(tags: Sequence[str]) -> str:
     return f"of {' and '.join(tags)} only: " if tags else ""
 
 
-def _forecast(explanation: Explanation) -> str:
+def _forecast(explanation: Explanation) -> Iterator[str]:
+    """Yield when it can go, where the verdict does not say so already."""
     forecast = explanation.forecast
-    if forecast.when == "never":
-        return f"Will not be removed under this policy: {forecast.text}."
-    return f"Can be removed {forecast.text}."
+    told = [text for _, text in _reasons(explanation)]
+    if forecast.when == "never" and forecast.text.removeprefix("no rule removes it: ") not in told:
+        yield f"Will not be removed under this policy: {forecast.text}."
+    elif forecast.when == "later" or (forecast.when == "now" and explanation.decision.verdict == "keep"):
+        yield f"Can be removed {forecast.text}."
 
 
 def _frees(explanation: Explanation) -> str:
@@ -174,12 +197,10 @@ def _frees(explanation: Explanation) -> str:
         return "It takes no space."
     text = f"Removing only this frees {amount_words(explanation.reclaim_alone, _UNKNOWN)}"
     in_plan = explanation.reclaim_in_plan
-    if in_plan is None:
-        text += "; the plan does not remove it."
-    else:
-        text += f"; in the plan, after what goes before it, {amount_words(in_plan, _UNKNOWN)}."
+    if in_plan is not None and in_plan != explanation.reclaim_alone:
+        text += f"; in the plan, after what goes before it, {amount_words(in_plan, _UNKNOWN)}"
     why = dict.fromkeys(one.reason for one in (explanation.reclaim_alone, in_plan) if one is not None and one.reason)
-    return f"{text} Not exact: {'; '.join(why)}." if why else text
+    return f"{text}. Not exact: {'; '.join(why)}." if why else f"{text}."
 
 
 def _csv_rows(explanation: Explanation) -> Iterator[tuple[str, str, str, str]]:

@@ -17,8 +17,8 @@ MOST_HOLDERS = 2
 def alike(reason: Reason) -> tuple[object, ...]:
     """Return what a reason has in common with those that are said together with it."""
     about = reason.about
-    if isinstance(about, HeldBy) and reason.code == "released":
-        return HeldBy, about.relation, about.kind
+    if isinstance(about, HeldBy):
+        return HeldBy, about.relation, about.kind, reason.code == "released"
     what = _IN_COMMON.get(type(about))
     return (type(about), untagged_text(reason)) if what is None else (type(about), what(about))
 
@@ -28,24 +28,21 @@ def text_of_alike(reasons: Sequence[Reason]) -> str:
     if len(reasons) == 1:
         return reason_text(reasons[0])
     about = reasons[0].about
-    if isinstance(about, HeldBy) and reasons[0].code == "released":
-        return _released([one.about for one in reasons if isinstance(one.about, HeldBy)])
+    if isinstance(about, HeldBy):
+        holders = [one.about for one in reasons if isinstance(one.about, HeldBy)]
+        return _held(holders, go_too=reasons[0].code == "released")
     say = _TOGETHER.get(type(about))
     return untagged_text(reasons[0]) if say is None else say([one.about for one in reasons])
 
 
-def _released(holders: Sequence[HeldBy]) -> str:
-    """Return by what objects are held that goes too: "used by containers web-1, web-2 and 16 more, which go too"."""
+def _held(holders: Sequence[HeldBy], go_too: bool) -> str:
+    """Return by what objects are held: "used by containers web-1, web-2 and 16 more, which go too"."""
     first = holders[0]
     names = naturally({holder.id: holder.name for holder in holders}.values())
     if len(names) == 1:
-        return f"{_HELD[first.relation]} {first.kind} {names[0]}, which goes too"
-    return f"{_HELD[first.relation]} {PLURAL_OF[first.kind]} {holders_text(names)}, which go too"
-
-
-def holders_text(names: Sequence[str]) -> str:
-    """Return names of holders, at most three words long: "a, b", "a, b and 16 more"."""
-    return first_of(names, MOST_HOLDERS + (len(names) == MOST_HOLDERS + 1))
+        return f"{_HELD[first.relation]} {first.kind} {names[0]}{', which goes too' if go_too else ''}"
+    named = first_of(names, MOST_HOLDERS + (len(names) == MOST_HOLDERS + 1))
+    return f"{_HELD[first.relation]} {PLURAL_OF[first.kind]} {named}{', which go too' if go_too else ''}"
 
 
 def _for_space(abouts: Sequence[ForSpace]) -> str:

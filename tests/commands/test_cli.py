@@ -177,6 +177,7 @@ def test_every_error_class_has_the_status_of_the_table() -> None:
         "DocumentError": 2,
         "PolicyError": 2,
         "DeclaredFileError": 2,
+        "DeclinedError": 0,
         "RefusedError": 4,
         "EngineError": 5,
         "EngineLostError": 5,

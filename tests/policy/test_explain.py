@@ -189,29 +189,27 @@ def test_names_are_made_printable() -> None:
 AT_80 = """\
 Docker 28.5.2 (overlay2) at unix:///run/test.sock, from --host,
 2026-11-24T12:00:00Z
-Image base@4f2a
+
+Image base@4f2a is kept by the default policy (protected): parent of image
+child.
+
 id       4f2a
 tags     none
 digests  base@sha256:d1
 size     21.0 MB as the engine counts
 age      first seen 10 days ago (2026-11-14T12:00:00Z)
 
-Kept by the default policy:
-protected  parent of image child
-
 Held by
 image base@4f2a <- image child (without a tag) <- container web (exited 2 hours
   ago)
 
-Matching rules, in order
+Rules
 dangling images  removes  first seen 10 days ago (limit 24 hours); can be pulled
                           again as base@sha256:d1
-"stopped containers", "anonymous volumes", "networks of projects", "networks
-  made by hand" and "old build cache" do not: not for images.
 
 Can be removed in 22 hours, at 2026-11-25T10:00:00Z, by rule "dangling images",
 together with image child.
-Removing only this frees 21.0 MB; the plan does not remove it.
+Removing only this frees 21.0 MB.
 
 Sizes are as the engine counts: lengths, not disk blocks.
 """
@@ -307,15 +305,21 @@ def test_the_command_line(saved: str, tmp_path: Path) -> None:
     assert (document["schema"], document["subject"]["name"]) == ("dockersweep.explanation/1", "base@4f2a")
     written = tmp_path / "told.txt"
     assert dockersweep("explain", "data", "--inventory", saved, "-o", str(written)).stdout == ""
-    assert "Volume data\n" in written.read_text()
+    assert "Volume data will be removed" in written.read_text()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("web", '"web" can mean container:web or volume:web: write one of these'),
-        ("dta", 'nothing here is called "dta", and no id begins so: did you mean volume:data?'),
-        ("zzz", 'nothing here is called "zzz", and no id begins so: `dockersweep scan --all` lists what there is'),
+        (
+            "dta",
+            'nothing here is called "dta", and no id begins so: did you mean volume:data? If it is gone: `dockersweep history --object dta`',
+        ),
+        (
+            "zzz",
+            'nothing here is called "zzz", and no id begins so: `dockersweep scan --all` lists what there is. If it is gone: `dockersweep history --object zzz`',
+        ),
         ("", "the name of the object is empty: write a name, a tag, the beginning of an id, or KIND:NAME"),
     ],
 )
