@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from msgspec import Struct
 
+from dockersweep.errors import UsageError
+
 if TYPE_CHECKING:
     from dockersweep.model.inventory import Kind
     from dockersweep.model.report import Severity
@@ -242,12 +244,24 @@ def _policy(arguments: argparse.Namespace) -> PolicyOptions:
     flags = _made(
         PolicyFlags,
         arguments,
-        kinds=tuple(arguments.kind),
+        kinds=_kinds(arguments),
         keep_labels=tuple(arguments.keep_label),
         keep_names=tuple(arguments.keep_name),
         keep_images=tuple(arguments.keep_image),
     )
     return PolicyOptions(path=arguments.policy, flags=flags)
+
+
+def _kinds(arguments: argparse.Namespace) -> "tuple[Kind, ...]":
+    """Return the kinds that are asked for; none is all of them. Raises UsageError where none is left."""
+    if not arguments.not_kind:
+        return tuple(arguments.kind)
+    from dockersweep.model.inventory import KINDS
+
+    left = tuple(kind for kind in arguments.kind or KINDS if kind not in arguments.not_kind)
+    if not left:
+        raise UsageError("--not-kind leaves no kind: leave out one of them")
+    return left
 
 
 def _common(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -256,7 +270,7 @@ def _common(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _of_scan(arguments: argparse.Namespace) -> ScanOptions:
-    kinds, filters = tuple(arguments.kind), tuple(arguments.filter)
+    kinds, filters = _kinds(arguments), tuple(arguments.filter)
     reading = {"engine": _engine(arguments), "output": _output(arguments)}
     return _made(ScanOptions, arguments, **reading, kinds=kinds, filters=filters)
 

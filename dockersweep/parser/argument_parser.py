@@ -56,6 +56,8 @@ class VerbParser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = None if action.choices is None else list(map(str, action.choices))
+        if choices is not None and str(value).startswith("{{"):
+            raise argparse.ArgumentError(action, "there are no templates: write --format json, and pipe it to jq")
         if choices is not None and value not in choices:
             hint = did_you_mean(str(value), choices) or f": choose from {', '.join(choices)}"
             raise argparse.ArgumentError(action, f'there is no "{value}"{hint}')

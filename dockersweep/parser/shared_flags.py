@@ -58,11 +58,22 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     add_protections(group)
 
 
-def _add_choice(group: "Group") -> None:
-    group.add_argument("--older-than", metavar="AGE", type=age, help="in place of each rule's own age; 0s means now")
+def add_kinds(group: "Group") -> None:
     group.add_argument(
         "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
         help=f"only this kind, repeatable: {', '.join(KINDS)}",
+    )  # fmt: skip
+    group.add_argument(
+        "--not-kind", action="append", choices=KINDS, metavar="KIND", default=[], help="all but this kind, repeatable"
+    )
+
+
+def _add_choice(group: "Group") -> None:
+    group.add_argument("--older-than", metavar="AGE", type=age, help="in place of each rule's own age; 0s means now")
+    add_kinds(group)
+    group.add_argument(
+        "--free", dest="free_bytes", metavar="SIZE", type=size,
+        help="free so much: beyond what the rules remove, build cache and images, least recently used first",
     )  # fmt: skip
     group.add_argument("--all-images", action="store_true", help="unused images with tags too")
     group.add_argument("--spare-local", action="store_true", help="with --all-images: not those that exist only here")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from dockersweep.parser.argument_parser import VerbParser
 from dockersweep.parser.shared_flags import (
-    KINDS,
     add_carrying_out,
     add_common,
     add_detail,
+    add_kinds,
     add_policy,
     add_protections,
     add_quiet,
@@ -51,10 +51,7 @@ def _scan(verbs: "Verbs") -> None:
     add_detail(parser, "every object, with its compose project, service and file", "only how many of each kind")
     parser.add_argument("-q", "--quiet", action="store_true", help="ids only")
     group.add_argument("--sort", choices=SORT_KEYS, metavar="KEY", help="size (default), age or name")
-    group.add_argument(
-        "--kind", action="append", choices=KINDS, metavar="KIND", default=[],
-        help=f"only this kind, repeatable: {', '.join(KINDS)}",
-    )  # fmt: skip
+    add_kinds(group)
     group.add_argument(
         "--filter", metavar="KEY=VALUE", action="append", type=selection_filter, default=[],
         help="name, label, project, state, driver or until; repeatable",
@@ -98,7 +95,9 @@ def _apply(verbs: "Verbs") -> None:
     add_protections(parser.add_argument_group("policy"))
     add_reading(parser, from_file=False)
     add_carrying_out(parser)
-    parser.set_defaults(older_than=None, kind=[], all_images=False, spare_local=False, named_volumes=False)
+    parser.set_defaults(
+        older_than=None, kind=[], not_kind=[], free_bytes=None, all_images=False, spare_local=False, named_volumes=False
+    )
 
 
 def _report(verbs: "Verbs") -> None:

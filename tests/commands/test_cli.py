@@ -75,6 +75,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         (["scan", "--keep-nam=x"], "unrecognized arguments: --keep-nam=x; see"),
         (["plan", "--keep-nam=x"], "unrecognized arguments: --keep-nam=x; did you mean --keep-name?"),
         (["plan", "--kind", "images"], 'argument --kind: there is no "images"; did you mean image?'),
+        (["scan", "--format", "{{.ID}}"], "argument --format: there are no templates: write --format json"),
         (["scan", "--format", "jsn"], 'argument --format: there is no "jsn"; did you mean json?'),
         (["scan", "--colour"], "unrecognized arguments: --colour; see `dockersweep scan --help`"),
         (["plan", "--kind", "disk"], 'argument --kind: there is no "disk": choose from container, image,'),

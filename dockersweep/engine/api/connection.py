@@ -6,6 +6,7 @@ connections are ours, and TLS is docker-py's (`tls_transport`).
 """
 
 import errno
+import os
 import socket
 import struct
 import time
@@ -181,10 +182,19 @@ class Connection:
         if isinstance(error, self._transport.tls_errors):
             return f"TLS failed: {error}; check its certificates and DOCKER_CERT_PATH"
         if self.endpoint.socket is not None and isinstance(error, OSError) and error.errno in _TRY_UNIX:
-            return _TRY_UNIX[error.errno]
+            return _TRY_UNIX[error.errno] + self._elsewhere()
         if isinstance(error, TimeoutError):
             return f"it did not accept a connection within {CONNECT_SECONDS} seconds"
         return f"{getattr(error, 'strerror', None) or error}; check the address, and that an engine listens there"
+
+    def _elsewhere(self) -> str:
+        """Return how to reach another engine of this user, where nobody said which one is meant."""
+        if not self.endpoint.is_default:
+            return ""
+        from dockersweep.engine.api.other_sockets import other_sockets
+
+        found = other_sockets(os.environ)
+        return f"; there is a socket at {found[0]}: try `dockersweep -H {found[0]} ...`" if found else ""
 
 
 def _transport_of(endpoint: Endpoint) -> Transport:

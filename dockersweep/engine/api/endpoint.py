@@ -14,6 +14,7 @@ from dockersweep.files import is_folder, is_plain_file, is_there, read_configura
 from dockersweep.model.socket_url import socket_path, socket_url
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_BY_DEFAULT = "the default socket"
 _LARGEST_BYTES = 16_000_000
 
 
@@ -35,6 +36,11 @@ class Endpoint(msgspec.Struct, frozen=True):
     tls: TlsFiles | None
     context_flag: str | None = None
     """The context that --context named; None where the endpoint came from elsewhere."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nobody said which engine is meant."""
+        return self.source == _BY_DEFAULT
 
     @property
     def socket(self) -> str | None:
@@ -74,7 +80,7 @@ def resolve_endpoint(host: str | None, context: str | None, environment: Mapping
     current = _current_context(config_dir)
     if current:
         return _from_context(current, str(config_dir / "config.json"), environment, config_dir)
-    return _from_url(DEFAULT_SOCKET, "the default socket", environment, config_dir)
+    return _from_url(DEFAULT_SOCKET, _BY_DEFAULT, environment, config_dir)
 
 
 def _config_dir(environment: Mapping[str, str]) -> Path:
@@ -175,6 +181,8 @@ def _tls_files(folder: Path, verify: bool) -> TlsFiles:
 
 
 def _checked_url(url: str, source: str, encrypted: bool) -> str:
+    if url.startswith("/"):
+        return socket_url(url)
     scheme, separator, rest = url.strip().partition("://")
     if not separator:
         scheme, rest = "tcp", url.strip()

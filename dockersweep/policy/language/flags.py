@@ -17,7 +17,7 @@ from dockersweep.policy.language.default_policy import (
     TAGGED_PULLED_IMAGES,
 )
 from dockersweep.policy.names.patterns import compile_pairs, compile_pattern, is_unicode
-from dockersweep.units import Age
+from dockersweep.units import Age, parse_age
 
 
 class PolicyFlags(Struct, frozen=True, kw_only=True):
@@ -36,6 +36,11 @@ class PolicyFlags(Struct, frozen=True, kw_only=True):
     max_bytes: int | None = None
     max_share: float | None = None
     retry_refused: bool = False
+    free_bytes: int | None = None
+    """So many bytes are to be freed, beyond what the rules remove where that takes more."""
+
+
+_OLD_ENOUGH_FOR_SPACE = parse_age("1h")
 
 
 def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Policy:
@@ -67,7 +72,7 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
         ),
         rules=tuple(rules),
         kinds=tuple(kind for kind in KINDS if kind in flags.kinds) or KINDS,
-        target=_target_of_age(policy.target, flags.older_than),
+        target=_target_of_age(_target(policy.target, flags.free_bytes), flags.older_than),
         retry_refused=policy.retry_refused or flags.retry_refused,
         limits=LimitSettings(
             objects=policy.limits.objects if flags.max_objects is None else flags.max_objects,
@@ -103,6 +108,21 @@ def _of_age(rule: Rule, age: Age) -> Rule:
         return rule
     return replace(
         rule, remove=replace(rule.remove, older_than=age, unused_for=None, stopped_for=None, marked_for=None)
+    )
+
+
+def _target(target: Target | None, free_bytes: int | None) -> Target | None:
+    """Return the target of the policy, in place of which --free asks for bytes. Where the policy has none that says
+    otherwise, what cannot be pulled again never goes for it."""
+    if free_bytes is None:
+        return target
+    if target is None:
+        return Target(free_bytes=free_bytes, spare_registry_less="never", older_than=_OLD_ENOUGH_FOR_SPACE)
+    return Target(
+        free_bytes=free_bytes,
+        order=target.order,
+        spare_registry_less=target.spare_registry_less,
+        older_than=target.older_than,
     )
 
 
