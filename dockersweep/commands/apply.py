@@ -7,16 +7,18 @@ from msgspec.structs import replace
 from dockersweep.commands.gather import LARGEST_DOCUMENT_BYTES, gather_policy, require_build_cache
 from dockersweep.commands.options import ApplyOptions
 from dockersweep.commands.running.opening import open_execution
+from dockersweep.commands.running.permission import can_ask
 from dockersweep.commands.running.rounds import PlannedRun
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.errors import DocumentError, RefusedError
 from dockersweep.model.documents import read_document
-from dockersweep.model.inventory import Engine
+from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.naming import engine_identity
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planning.saved_plan import what_may_go
 from dockersweep.units import Age, format_duration, format_instant
 
+_NEEDS_YES_LATER = "a later version will need --yes where there is no terminal to ask on, as sweep does; give it now"
 CLOCKS_DIFFER = timedelta(minutes=5)
 """A clock may be so far off before a plan counts as one from the future."""
 
@@ -27,6 +29,8 @@ def run(options: ApplyOptions) -> int:
     saved = read_document(read_trusted(options.plan, "plan", LARGEST_DOCUMENT_BYTES, DocumentError), Plan, where)
     policy = gather_policy(options.policy)
     with open_execution(options.run) as execution:
+        if not (options.run.yes or can_ask()):
+            execution.warnings.append(ScanWarning(about="apply", text=_NEEDS_YES_LATER))
         _refuse_another(saved, execution.client.engine, where)
         survey = execution.scan(policy)
         _refuse_old(saved, options.max_age, survey.inventory.taken_at, where)

@@ -173,8 +173,8 @@ class PolicyVerbOptions(Struct, frozen=True, kw_only=True):
     policy: PolicyOptions
     output: OutputOptions
     action: str
-    directory: str | None
-    """The folder with the cases of `policy test`."""
+    path: str | None
+    """The file that is checked or shown, or the folder with the cases that are tested."""
 
 
 class SchemaOptions(Struct, frozen=True, kw_only=True):

@@ -31,9 +31,20 @@ def run(options: PolicyVerbOptions) -> int:
         _refuse_policy_flags(options)
     if options.action == "init" and options.output.format == "json":
         raise UsageError("policy init writes TOML: leave out --format json")
-    if options.directory is not None and options.action != "test":
-        raise UsageError(f"policy {options.action} takes no directory: leave out {options.directory}")
+    if options.path is not None and options.action == "init":
+        raise UsageError(f"policy init takes no operand: write the file with -o {options.path}")
+    if options.action in ("check", "show"):
+        options = _with_file(options)
     return ACTIONS[options.action](options)
+
+
+def _with_file(options: PolicyVerbOptions) -> PolicyVerbOptions:
+    """Return the options with the file of `policy check FILE` as that of --policy."""
+    if options.path is None:
+        return options
+    if options.policy.path is not None:
+        raise UsageError(f"{options.path} and --policy name a policy file each: give one of them")
+    return replace(options, policy=replace(options.policy, path=options.path))
 
 
 def _refuse_policy_flags(options: PolicyVerbOptions) -> None:
@@ -66,7 +77,9 @@ def _check(options: PolicyVerbOptions) -> int:
 
     path = find_policy(options.policy.path, os.environ)
     if path is None:
-        raise UsageError("there is no policy file to check: name one with --policy, or write one with `policy init`")
+        raise UsageError(
+            "there is no policy file to check: name one, `policy check FILE`, or write one with `policy init`"
+        )
     reading = read_policy_at(path)
     notes: list[str] = []
     problems = reading.problems or lint_policy(reading) or _declared_problems(reading, options.engine, notes)
@@ -132,9 +145,9 @@ def _show(options: PolicyVerbOptions) -> int:
 def _test(options: PolicyVerbOptions) -> int:
     from dockersweep.commands.policy_test import run_cases
 
-    if options.directory is None:
+    if options.path is None:
         raise UsageError("policy test needs the folder with the cases: dockersweep policy test DIR")
-    results = run_cases(options.directory, gather_policy(options.policy))
+    results = run_cases(options.path, gather_policy(options.policy))
     if options.output.format == "json":
         text = _json({"cases": results})
     else:

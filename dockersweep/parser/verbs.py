@@ -86,7 +86,9 @@ def _sweep(verbs: "Verbs") -> None:
 def _apply(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "apply", "Carry out a saved plan: its removals, none other.", PLAIN_FORMATS, " PLAN")
     parser.add_argument("plan", metavar="PLAN", help="what `plan --format json -o FILE` wrote; - is standard input")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where there is a terminal to ask on")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="do not ask; a later version needs it where there is no terminal"
+    )
     add_detail(parser, *OF_A_PLAN)
     add_quiet(parser)
     parser.add_argument(
@@ -138,9 +140,13 @@ def _history(verbs: "Verbs") -> None:
 
 
 def _policy(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "policy", "Write, check, show and test policy files.", ("table", "json"), " ACTION [DIR]")
+    parser = _add_verb(
+        verbs, "policy", "Write, check, show and test policy files.", ("table", "json"), " ACTION [PATH]"
+    )
     parser.add_argument("action", choices=POLICY_ACTIONS, metavar="ACTION", help=", ".join(POLICY_ACTIONS))
-    parser.add_argument("directory", metavar="DIR", nargs="?", help="the folder with the cases of `policy test`")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", help="the file to check or show, or the folder with the cases to test"
+    )
     add_policy(parser)
     add_reading(parser, from_file=True)
 

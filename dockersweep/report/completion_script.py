@@ -11,8 +11,7 @@ import shtab
 Shell = Literal["bash", "zsh", "fish"]
 
 _FOLDER = Path(__file__).parent / "completion"
-_FILES = ("FILE", "PLAN")
-_FOLDERS = ("DIR",)
+_FILES = ("FILE", "PLAN", "PATH")
 _ZSH_FLAG_WITH_VALUE = re.compile(r'^(  \S*--[\w-]+)(\}?"?\[.*\]:[A-Z])', re.MULTILINE)
 _NAMES = {
     "bash": "_dockersweep_names",
@@ -28,8 +27,6 @@ def completion_script(parser: argparse.ArgumentParser, shell: Shell) -> str:
             one.complete = _NAMES
         elif one.metavar in _FILES:
             one.complete = shtab.FILE
-        elif one.metavar in _FOLDERS:
-            one.complete = shtab.DIRECTORY
     own = (_FOLDER / f"dockersweep.{shell}").read_text(encoding="utf-8")
     if shell == "bash":
         # It ends with what takes the place of shtab's own entry.

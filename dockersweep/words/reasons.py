@@ -281,7 +281,7 @@ def _recoverable(about: Recoverable) -> str:
 
 
 def _for_space(about: ForSpace) -> str:
-    return f"{'' if about.age is None else f'{aged_text(about.age)}, '}goes for space, as the least recently used"
+    return f"{'' if about.age is None else f'{aged_text(about.age)}, '}least recently used, removed to free space"
 
 
 _WORDS: Mapping[type, Callable[[Any], str]] = {

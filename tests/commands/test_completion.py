@@ -121,7 +121,7 @@ def test_files_and_folders(shell: str, scripts: Path, monkeypatch: pytest.Monkey
 
     assert offered("dockersweep apply pl") == {"plan.json", "planned"}
     assert offered("dockersweep plan --policy pl") == {"plan.json", "planned"}
-    assert offered("dockersweep policy test pl") == {"planned"}
+    assert offered("dockersweep policy check pl") == {"plan.json", "planned"}
 
 
 @every_shell

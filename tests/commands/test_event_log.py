@@ -103,7 +103,17 @@ def test_a_quiet_apply(tmp_path: Path) -> None:
     plan = str(tmp_path / "plan.json")
     with fake_engine() as engine:
         dockersweep("plan", *NOW[1:], "-o", plan, host=engine.url)
-        assert said_nothing(dockersweep("apply", "--quiet", plan, host=engine.url))
+        assert said_nothing(dockersweep("apply", "--quiet", "--yes", plan, host=engine.url))
+
+
+def test_apply_warns_that_it_will_need_a_yes(tmp_path: Path) -> None:
+    plan = str(tmp_path / "plan.json")
+    with fake_engine() as engine:
+        dockersweep("plan", *NOW[1:], "-o", plan, host=engine.url)
+        for flags, is_warned in (([], True), (["--quiet"], True), (["--yes"], False)):
+            run = dockersweep("apply", plan, *flags, host=engine.url)
+            assert run.status == 0
+            assert ("a later version will need --yes" in run.stdout + run.stderr) == is_warned
 
 
 # Events.
@@ -236,6 +246,6 @@ def test_apply_has_events_too(tmp_path: Path) -> None:
     with fake_engine() as engine:
         removable(engine, "a")
         dockersweep("plan", *NOW[1:], "-o", plan, host=engine.url)
-        run = dockersweep("apply", plan, "--log-format", "json", host=engine.url)
+        run = dockersweep("apply", "--yes", plan, "--log-format", "json", host=engine.url)
     assert [one["event"] for one in events(run.stderr)] == ["begin", "removal", "end"]
     assert events(run.stderr)[0]["policy"].startswith(f"the plan in {plan} of ")

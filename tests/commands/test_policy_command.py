@@ -63,7 +63,7 @@ def test_init_writes_over_nothing(call: Caller) -> None:
 
 def test_init_takes_neither_json_nor_a_folder(call: Caller) -> None:
     assert "policy init writes TOML" in call("policy", "init", "--format", "json").err
-    assert "policy init takes no directory" in call("policy", "init", "x").err
+    assert "policy init takes no operand: write the file with -o x" in call("policy", "init", "x").err
 
 
 # policy check
@@ -333,3 +333,13 @@ def test_names_of_files_and_engines_cannot_steer_a_terminal(
 
 def test_a_key_of_a_thousand_parts_is_no_traceback(call: Caller) -> None:
     assert call("policy", "check", "--policy", call.policy(VERSION + ".".join(["a"] * 1000) + " = 1\n")).status == 2
+
+
+def test_a_file_can_be_named_as_the_operand(call: Caller, tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text('version = 1\n[[rule]]\nname = "x"\nkind = "image"\nremove.older_than = "1d"\neverything = true\n')
+    for action in ("check", "show"):
+        assert call("policy", action, str(file)) == call("policy", action, "--policy", str(file))
+        both = call("policy", action, str(file), "--policy", "default")
+        assert (both.status, both.out) == (2, "")
+        assert "name a policy file each: give one of them" in both.err

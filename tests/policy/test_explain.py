@@ -314,13 +314,17 @@ def test_the_command_line(saved: str, tmp_path: Path) -> None:
         ("web", '"web" can mean container:web or volume:web: write one of these'),
         (
             "dta",
-            'nothing here is called "dta", and no id begins so: did you mean volume:data? '
-            "If it is gone: `dockersweep history --object dta`",
+            (
+                'nothing here is called "dta", and no id begins so: did you mean volume:data? '
+                "If it is gone: `dockersweep history --object dta`"
+            ),
         ),
         (
             "zzz",
-            'nothing here is called "zzz", and no id begins so: `dockersweep scan --all` lists what there is. '
-            "If it is gone: `dockersweep history --object zzz`",
+            (
+                'nothing here is called "zzz", and no id begins so: `dockersweep scan --all` lists what there is. '
+                "If it is gone: `dockersweep history --object zzz`"
+            ),
         ),
         ("", "the name of the object is empty: write a name, a tag, the beginning of an id, or KIND:NAME"),
     ],

@@ -22,11 +22,11 @@ REGISTRY = "registry.example.com:5000/team/app"
 
 CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     # name of the case: keep, objects, what is kept
-    "the newest": (Keep(last=2), TEN, {"app:1": "newest (keep.last)", "app:2": "2nd newest"}),
+    "the newest": (Keep(last=2), TEN, {"app:1": "newest (keep.last)", "app:2": "2nd newest (keep.last)"}),
     "more than there are": (
-        Keep(last=9), series("app", 2, 1), {"app:2": "newest (keep.last)", "app:1": "2nd newest"},
+        Keep(last=9), series("app", 2, 1), {"app:2": "newest (keep.last)", "app:1": "2nd newest (keep.last)"},
     ),
-    "all": (Keep(last="all"), series("app", 1, 2), {"app:1": "newest (keep.last)", "app:2": "2nd newest"}),
+    "all": (Keep(last="all"), series("app", 1, 2), {"app:1": "newest (keep.last)", "app:2": "2nd newest (keep.last)"}),
     "nothing at all to keep": (Keep(last=5, tags=("*",), minors=1), [], {}),
     "nothing is asked for": (Keep(), TEN, {}),
     "each repository by itself": (
@@ -120,7 +120,7 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     ),
     "of the same time: which is newer nobody knows": (
         Keep(last=2), [volume("a"), volume("c"), volume("b"), volume("d", created=ago(days=11))],
-        {"c": "newest (keep.last)", "b": "2nd newest", "a": "as new as the 2nd newest (keep.last)"},
+        {"c": "newest (keep.last)", "b": "2nd newest (keep.last)", "a": "as new as the 2nd newest (keep.last)"},
     ),
     "within, counted from the newest and not from now": (
         Keep(group_by=BY_REPOSITORY, within=parse_age("30d")), series("app", 100, 130, 130.01),

@@ -115,7 +115,7 @@ def test_what_nothing_allows_to_go_for_space_says_why() -> None:
         "share": only_anonymous,
         "plugin": only_anonymous,
         "net-lonely": "it takes no space: goes only by a rule",
-        "anonymous": "first seen 10 days ago, goes for space, as the least recently used",
+        "anonymous": "first seen 10 days ago, least recently used, removed to free space",
     }
     assert made.target is not None
     assert made.target.reached is False

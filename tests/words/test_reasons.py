@@ -286,7 +286,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
     (Recoverable(digest="app@sha256:1"), "can be pulled again as app@sha256:1"),
     (
         ForSpace(age=Aged(measure="last-used", seconds=864_000)),
-        "last used 10 days ago, goes for space, as the least recently used",
+        "last used 10 days ago, least recently used, removed to free space",
     ),
     (
         OnlyByRule(restart=Restart(policy="unless-stopped", restarts=True)),
