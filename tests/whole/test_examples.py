@@ -172,7 +172,8 @@ def test_the_service_does_with_what_it_is_left(engine: Engine, litter: Litter, t
     status, printed, said = run(confined, variables | environment(engine, state))
     assert (status, printed) == (0, ""), said
     lines = said.splitlines()
-    assert re.match(r"<6>sweep of \S+: 12 removals planned, freeing [\d.]+ MB, by the default policy, .*", lines[0])
+    planned = r"12 removals planned, freeing [\d.]+ MB, by the default policy and command-line flags"
+    assert re.match(rf"<6>sweep of \S+: {planned}", lines[0])
     assert sum(line.startswith("<5>remove ") for line in lines) == 12
     assert re.match(r"<6>12 removed; freed [\d.]+ MB; exit status 0$", lines[-1])
     # The disk was read, and the ledger written.

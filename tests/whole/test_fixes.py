@@ -154,7 +154,7 @@ def looks_anonymous(stage: Stage) -> None:
 
 def follow_the_rule(*gone: str) -> Any:
     def carry_out(stage: Stage, finding: Any) -> None:
-        assert "Kept" in stage.do(finding["fix"]["command"])
+        assert " is kept by " in stage.do(finding["fix"]["command"])
         assert stage.sweep_by(finding["fix"]["rule"]) == set(gone)
 
     return carry_out
