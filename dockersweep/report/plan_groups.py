@@ -22,8 +22,6 @@ MOST_ROWS = 5
 MOST_NAMES = 5
 """So many are named that free nothing."""
 _INDENT = 2
-_LINE = 80
-"""What is alone in its group has a line without a title where that fits."""
 _UNKNOWN = "an unknown amount"
 _TOTALS = (Column("TO REMOVE"), Column("COUNT", right=True), Column("FREES", right=True))
 _ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", shortens=True))
@@ -73,12 +71,9 @@ def group_sections(plan: Plan) -> Iterator[Section]:
 
 
 def _section(kind: Kind, rows: Sequence[Row]) -> Section:
-    why = f"{_why(row.reasons for row in rows)}{_freeing(kind, rows)}"
-    if len(rows) == 1:
-        alone = f"{NOUN_OF[kind]} {rows[0].decision.name}{_in_brackets(_note(rows[0]))}, {why}"
-        if len(alone) <= _LINE:
-            return Section(alone)
-    title = f"{plural(len(rows), NOUN_OF[kind])}, {why}"
+    """Return what goes for one reason; what is alone tells in its row what it frees."""
+    freeing = "" if len(rows) == 1 else _freeing(kind, rows)
+    title = f"{plural(len(rows), NOUN_OF[kind])}, {_why(row.reasons for row in rows)}{freeing}"
     large = [row for row in rows if row.frees_bytes]
     if not large:
         names = naturally(row.decision.name for row in rows)
@@ -86,10 +81,6 @@ def _section(kind: Kind, rows: Sequence[Row]) -> Section:
     shown = large if len(large) == len(rows) <= MOST_ROWS + 1 else large[:MOST_ROWS]
     cells = [*map(_cells, shown), *_rest(rows[len(shown) :])]
     return Section(title, columns=_ROWS, rows=cells, header=False, indent=_INDENT)
-
-
-def _in_brackets(note: str) -> str:
-    return f" ({note})" if note else ""
 
 
 def _why(of_each: Iterable[Iterable[Reason]]) -> str:

@@ -288,7 +288,7 @@ def test_many_findings_are_cut_on_a_terminal_and_told_to_be() -> None:
 
 
 def test_without_a_ledger_it_says_so(saved: str) -> None:
-    assert "Trend: No earlier scans recorded." in report(saved)
+    assert "Trend: no earlier scans recorded." in report(saved)
 
 
 def test_growth_is_told_by_the_day_and_the_week() -> None:

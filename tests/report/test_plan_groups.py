@@ -69,10 +69,11 @@ def test_what_frees_nothing_is_folded_first() -> None:
     ]
 
 
-def test_one_alone_is_one_line_with_its_own_age() -> None:
-    assert below_head(shown(container("web", finished=ago(days=3), size=7)))[0] == (
-        "container web, stopped 3 days ago (limit 24 hours), freeing 7 B"
-    )
+def test_one_alone_has_its_own_age() -> None:
+    assert below_head(shown(container("web", finished=ago(days=3), size=7)))[:2] == [
+        "1 container, stopped 3 days ago (limit 24 hours)",
+        "  7 B  web",
+    ]
 
 
 def test_the_size_is_told_where_it_is_not_what_comes_free() -> None:

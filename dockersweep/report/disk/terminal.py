@@ -123,7 +123,7 @@ def _most(row: ShareOfDisk) -> int:
 def _trend(report: Report) -> Section:
     first, *others = words.trend_sentences(report)
     return Section(
-        sentences=(f"Trend: {first}", *others),
+        sentences=(f"Trend: {first[:1].lower()}{first[1:]}", *others),
         columns=_GROWTH,
         rows=words.growth_rows(report, GROWING),
     )
