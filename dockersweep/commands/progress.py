@@ -32,18 +32,22 @@ def show_progress(what: str, is_shown: bool = True) -> Iterator[Callable[[int, i
             bar.total = total
             bar.update(done - bar.n)
 
-        ended = threading.Event()
-        clock = threading.Thread(target=_tick, args=(bar, ended), daemon=True)
+        ended, drawn = threading.Event(), threading.Event()
+        clock = threading.Thread(target=_tick, args=(bar, ended, drawn), daemon=True)
         clock.start()
         try:
             yield show
         finally:
             ended.set()
             clock.join()
+            if drawn.is_set():
+                # Closing clears only what an update has drawn.
+                bar.clear()
 
 
-def _tick(bar: "tqdm[None]", ended: "threading.Event") -> None:
+def _tick(bar: "tqdm[None]", ended: "threading.Event", drawn: "threading.Event") -> None:
     while not ended.wait(TICK_SECONDS):
         # Before its delay has passed a bar must not show.
         if bar.total and bar.format_dict["elapsed"] > bar.delay:
             bar.refresh()
+            drawn.set()
