@@ -72,7 +72,7 @@ prepare_venv() {
     fi
     rm -f "$stamp"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --root-user-action=ignore \
-        --editable "$checkout[dev,html,metrics]" </dev/null
+        --editable "$checkout[dev]" </dev/null
     printf '%s\n' "$state" >"$stamp"
 }
 

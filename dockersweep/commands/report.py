@@ -111,15 +111,15 @@ def _json(report: Report, _: _LastRun, options: ReportOptions) -> str:
 
 
 def _html(report: Report, _: _LastRun, options: ReportOptions) -> str:
-    from dockersweep.report.disk.html import html_report
+    from dockersweep.report.disk.page.document import page
 
-    return html_report(report)
+    return page(report)
 
 
 def _prometheus(report: Report, last: _LastRun, options: ReportOptions) -> str:
-    from dockersweep.report.disk.prometheus import prometheus_report
+    from dockersweep.report.disk.metrics import exposition
 
-    return prometheus_report(report, last.run, last.reclaimed_bytes)
+    return exposition(report, last.run, last.reclaimed_bytes)
 
 
 _FORMATS: dict[str, Callable[[Report, _LastRun, ReportOptions], str]] = {

@@ -27,7 +27,7 @@ from dockersweep.policy.disk_report.findings import FINDING_ROWS
 from dockersweep.policy.judging import selection
 from dockersweep.policy.language import default_policy
 from dockersweep.report.disk.metrics import STATUSES
-from dockersweep.report.disk.prometheus import prometheus_report
+from dockersweep.report.disk.metrics import exposition as prometheus_report
 from tests.report.test_prometheus import past_run
 from tests.rig.allowed import ALLOWED_CALLS
 from tests.rig.reports import busy_report

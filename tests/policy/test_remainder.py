@@ -21,8 +21,8 @@ from dockersweep.policy.disk_report import Past
 from dockersweep.policy.disk_report.remainder import is_large
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.report.disk.disks import remainder_sentences
-from dockersweep.report.disk.html import html_report
 from dockersweep.report.disk.layout import disk_layout
+from dockersweep.report.disk.page.document import page as html_report
 from dockersweep.report.formats import formatted
 from tests.rig.inventories import ago, image, inventory, report_of, volume
 

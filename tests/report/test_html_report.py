@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from dockersweep.errors import UsageError
 from dockersweep.model.inventory import Kind, ScanWarning
 from dockersweep.model.report import Group, Report
-from dockersweep.report.disk.html import html_report
+from dockersweep.report.disk.page.document import page as html_report
 from dockersweep.report.disk.page.rows import FIRST_ROWS
 from dockersweep.report.text import printable
 from tests.rig.browser import Scheme, chromium, opened
@@ -301,12 +299,3 @@ def test_a_growing_disk_that_nothing_tells_of_is_not_said_to_be_full_never() -> 
     text = html_report(report(many_objects(8)))
     assert text.count("Not enough data yet") == 2
     assert "No earlier scans recorded." in text
-
-
-@pytest.mark.parametrize("missing", ["jinja2", "pygal", "squarify"])
-def test_a_missing_library_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    for name in [name for name in sys.modules if name.startswith(("dockersweep.report.disk.page", missing))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(UsageError, match=rf"needs {missing}, .*: \S+ -m pip install {missing}$"):
-        html_report(report())

@@ -13,12 +13,11 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dockersweep.errors import UsageError
 from dockersweep.model.history import PastRun
 from dockersweep.model.inventory import Kind
 from dockersweep.model.plan import NOTHING, Interval
 from dockersweep.model.report import Report
-from dockersweep.report.disk.prometheus import prometheus_report
+from dockersweep.report.disk.metrics import exposition as prometheus_report
 from tests.rig.inventories import ENGINE, NOW
 from tests.rig.reports import (
     DAY,
@@ -217,16 +216,6 @@ def test_an_engine_with_a_hostile_name_stays_one_label() -> None:
 def test_two_engines_of_one_machine_are_told_apart() -> None:
     podman = msgspec.structs.replace(ENGINE, endpoint="unix:///run/podman/podman.sock", flavour="podman")
     assert f'engine="{podman.endpoint}"' in prometheus_report(report(engine=podman), None, None)
-
-
-def test_a_missing_library_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [
-        name for name in sys.modules if name.startswith(("dockersweep.report.disk.metrics", "prometheus_client"))
-    ]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    with pytest.raises(UsageError, match=r"needs prometheus-client, .*: \S+ -m pip install prometheus-client$"):
-        prometheus_report(report(), None, None)
 
 
 def test_the_example_rules_hold_and_fire_when_they_should() -> None:

@@ -91,8 +91,7 @@ def installed(version: str) -> Path:
 def _requirements() -> Iterator[str]:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     yield from project["dependencies"]
-    for extra in ("html", "metrics", "dev"):
-        yield from (one for one in project["optional-dependencies"][extra] if not one.startswith(_LINTERS))
+    yield from (one for one in project["optional-dependencies"]["dev"] if not one.startswith(_LINTERS))
 
 
 if __name__ == "__main__":
