@@ -17,6 +17,7 @@ from dockersweep.report.headline import (
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
 from dockersweep.units import format_size
 from dockersweep.words.amounts import amount_words, plural
+from dockersweep.words.lists import first_of, naturally
 
 _LEAST_BYTES_ELSEWHERE = 1_000_000
 _COLUMNS = (
@@ -37,14 +38,17 @@ _CELLS: dict[str, Callable[[Outcome], Cell]] = {
 }
 
 
-def outcome_layout(document: OutcomeDocument) -> Layout:
-    """Return what a sweep did, laid out; for spreadsheets a row for each removal."""
+def outcome_layout(document: OutcomeDocument, names: int = 0) -> Layout:
+    """Return what a sweep did, laid out, with so many names of what went; for spreadsheets a row for each removal."""
     title = f"Sweep of {engine_words(document.engine)}"
-    return Layout(title, _sections(document), rows_of(document.outcomes, _CELLS))
+    return Layout(title, _sections(document, names), rows_of(document.outcomes, _CELLS))
 
 
-def _sections(document: OutcomeDocument) -> Iterator[Section]:
+def _sections(document: OutcomeDocument, names: int) -> Iterator[Section]:
     yield Section(sentences=(engine_sentence(document.engine, document.finished_at), _summary(document)))
+    went = [f"{_kind(one)} {one.name}" for one in document.outcomes if one.status == "removed"]
+    if names and went:
+        yield Section(sentences=(f"Removed objects: {first_of(naturally(went), names)}.",))
     problems = [outcome for status in NOT_REMOVED for outcome in document.outcomes if outcome.status == status]
     yield Section(columns=_COLUMNS, rows=[_row(outcome) for outcome in problems])
     if document.reclaimed.surprises:
@@ -120,5 +124,8 @@ def _by_kind(removed: list[Outcome]) -> str:
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
-    kind = "tag" if outcome.action == "untag" else outcome.kind
-    return STATUS_WORDS[outcome.status], kind, outcome.name, outcome.detail or ""
+    return STATUS_WORDS[outcome.status], _kind(outcome), outcome.name, outcome.detail or ""
+
+
+def _kind(outcome: Outcome) -> str:
+    return "tag" if outcome.action == "untag" else outcome.kind

@@ -52,6 +52,18 @@ def test_a_quiet_sweep_tells_what_it_removed() -> None:
         assert "Removed 1 container" in sweep(engine, "-q").stdout
 
 
+def test_a_quiet_sweep_names_at_most_twenty_of_what_went() -> None:
+    names = [f"job-{number}" for number in range(1, 24)]
+    with fake_engine() as engine:
+        removable(engine, *names)
+        run = sweep(engine, "--quiet", "--yes-first-time")
+    named = ", ".join(f"container {name}" for name in names[:20])
+    assert f"Removed objects: {named} and 3 more.\n" in run.stdout
+    with fake_engine() as engine:
+        removable(engine, "a", "b")
+        assert "Removed objects" not in sweep(engine, "--yes-first-time").stdout
+
+
 def test_a_quiet_sweep_tells_what_failed() -> None:
     with fake_engine() as engine:
         removable(engine, "a")

@@ -8,6 +8,8 @@ from dockersweep.model.plan import Plan
 from dockersweep.words.documents import write_document
 
 SOME_FAILED = 3
+MOST_NAMES = 20
+"""So many of what went are named to who reads nothing else of a run: the mail of cron."""
 
 
 def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -> str:
@@ -18,7 +20,7 @@ def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -
     from dockersweep.report.outcome import outcome_layout
 
     width = terminal_width(options.output.path)
-    outcome = formatted(outcome_layout(document), options.output.format, width)
+    outcome = formatted(outcome_layout(document, MOST_NAMES if options.quiet else 0), options.output.format, width)
     # Rows for spreadsheets are of one kind.
     if options.detail != "all" or options.output.format == "csv":
         return outcome
