@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -57,6 +58,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Know our markers, and how thorough to be."""
     # Before the tests are read, which ask for their share.
     settings.load_profile("quick" if config.getoption("--quick") else "whole")
+    # What people read is in the time of the machine.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     _take_signals()
     _compile_once()
     # Ours is the order in which groups of tests are begun; see pytest_collection_modifyitems.

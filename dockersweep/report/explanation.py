@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 
 from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject
 from dockersweep.model.naming import PLURAL_OF, short_id
+from dockersweep.model.quantities import Instant
 from dockersweep.model.reason import Reason, ReasonCode
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
 from dockersweep.report.layout import Column, Layout, Rows, Section
+from dockersweep.report.local_time import local_time
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.ages import by_text
 from dockersweep.words.alike import alike, text_of_alike
@@ -78,7 +79,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     answer = subject.registry_answer
     if answer is not None:
         what = "does not have it" if answer.reference is None else f"has {answer.reference}"
-        yield "registry", f"{what} (asked at {format_instant(answer.asked_at)})"
+        yield "registry", f"{what} (asked at {local_time(answer.asked_at)})"
     if subject.owner is not None:
         yield "owner", about_text(subject.owner)
     if subject.last_used_by is not None:
@@ -87,24 +88,24 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         counted = "" if subject.size_bytes is None else f" {BASE_WORDS[explanation.size_base]}"
         yield "size", f"{format_size(subject.size_bytes)}{counted}"
     since = subject.age_counts_from_at
-    yield "age", subject.age_text if since is None else f"{subject.age_text} ({format_instant(since)})"
+    yield "age", subject.age_text if since is None else f"{subject.age_text} ({local_time(since)})"
 
 
 def _last_uses(explanation: Explanation) -> Iterator[Section]:
     """Yield by whom it was last used, and when a use would not have been noticed."""
     use = explanation.use
-    rows: list[tuple[str, ...]] = [
-        (format_instant(one.at), one.action, by_text(one.by, one.by_id in use.containers_gone).removeprefix(" by "))
-        for one in use.uses
+    told: list[tuple[Instant, str, str]] = [
+        (one.at, one.action, by_text(one.by, one.by_id in use.containers_gone).removeprefix(" by ")) for one in use.uses
     ]
-    for instant, what in ((use.written_at, "files written"), (use.built_on_at, "used by a build")):
-        if instant is not None:
-            rows.append((format_instant(instant), what, ""))
-    if rows:
-        # Instants are written so that they sort as text; what happened in the same second stays as it came.
-        rows.sort(key=itemgetter(0), reverse=True)
+    told += [
+        (at, what, "") for at, what in ((use.written_at, "files written"), (use.built_on_at, "used by a build")) if at
+    ]
+    if told:
+        # What happened in the same second stays as it came.
+        told.sort(key=lambda one: one[0].replace(microsecond=0), reverse=True)
+        rows = [(local_time(at), what, by) for at, what, by in told]
         yield Section("Last known uses", columns=_USES, rows=rows, header=False)
-    gaps = [f"{format_instant(gap.begins_at)} to {format_instant(gap.ends_at)}" for gap in use.gaps or ()]
+    gaps = [f"{local_time(gap.begins_at)} to {local_time(gap.ends_at)}" for gap in use.gaps or ()]
     if gaps:
         yield Section("Not watched; uses may be missing", items=gaps)
 

@@ -6,8 +6,8 @@ from dockersweep.model.inventory import KINDS, Engine, Kind, ScanWarning
 from dockersweep.model.outcome import Status
 from dockersweep.model.quantities import Instant
 from dockersweep.model.storage import SizeBase
+from dockersweep.report.local_time import local_time
 from dockersweep.report.text import fold
-from dockersweep.units import format_instant
 from dockersweep.words.amounts import plural
 
 TITLE_OF: dict[Kind, str] = {
@@ -54,7 +54,7 @@ def engine_sentence(engine: Engine, at: Instant) -> str:
     flavour = "Podman" if engine.flavour == "podman" else "Docker"
     return (
         f"{flavour} {engine.version} ({engine.image_store}) at {engine.endpoint}, from {engine.endpoint_source}, "
-        f"{format_instant(at)}"
+        f"{local_time(at)}"
     )
 
 

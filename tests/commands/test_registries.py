@@ -135,7 +135,7 @@ def test_an_explanation_tells_what_they_answered(policy: Path) -> None:
     with scripted(there) as server, engine_with_images(server.port, 1) as engine:
         told = dockersweep("explain", "--policy", str(policy), "app:0", host=engine.url).stdout
         name = f"localhost:{server.port}/team/app0@{digest(0)}"
-        assert f"has {name} (asked at 2026-11-24T12:00:00Z)" in " ".join(told.split())
+        assert f"has {name} (asked at 2026-11-24 12:00:00 UTC)" in " ".join(told.split())
 
 
 def test_the_policy_in_words_says_that_they_are_asked(policy: Path) -> None:

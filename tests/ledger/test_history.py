@@ -28,9 +28,9 @@ def test_runs_are_listed_the_newest_first(history: Asked, three_runs: Path) -> N
         "Runs by root on box at unix:///run/test.sock",
         "",
         "RUN WHEN VERB REMOVED FREED EXIT",
-        "3 2026-11-26T12:00:00Z sweep nothing; did not end; in hand: container c 0 B -",
-        "2 2026-11-25T12:00:00Z sweep nothing; refused 0 B 4",
-        f"1 2026-11-24T12:00:00Z sweep {removed}; 1 failed (1.21 kB) 3",
+        "3 2026-11-26 12:00:00 UTC sweep nothing; did not end; in hand: container c 0 B -",
+        "2 2026-11-25 12:00:00 UTC sweep nothing; refused 0 B 4",
+        f"1 2026-11-24 12:00:00 UTC sweep {removed}; 1 failed (1.21 kB) 3",
         "",
         "Sizes in brackets were predicted, not measured.",
     ]
@@ -55,7 +55,7 @@ def test_engines_and_users_have_a_column_only_where_they_differ(
         ["RUN", "WHEN", "VERB", "ENGINE", "REMOVED", "FREED", "EXIT"],
     )
     assert max(map(len, lines)) <= 80
-    far_away, near = [line.split()[3] for line in lines if " sweep " in line]
+    far_away, near = [line.split()[5] for line in lines if " sweep " in line]
     assert (far_away[:6], far_away[-4:], near) == ("build-", ".com", "box")
     # Two engines of one machine have one name, and are told apart by where they are.
     with Ledger(tmp_path) as ledger:
@@ -65,7 +65,7 @@ def test_engines_and_users_have_a_column_only_where_they_differ(
     monkeypatch.delenv("COLUMNS")
     lines = history()[1].splitlines()
     assert lines[0].split() == ["RUN", "WHEN", "VERB", "ENGINE", "REMOVED", "FREED", "EXIT", "WHO"]
-    assert [line.split()[3] for line in lines[1:4]] == ["unix:///p", far.endpoint, "unix:///run/test.sock"]
+    assert [line.split()[5] for line in lines[1:4]] == ["unix:///p", far.endpoint, "unix:///run/test.sock"]
     assert [line.split()[-1] for line in lines[1:4]] == ["ci", "root", "root"]
 
 

@@ -16,7 +16,10 @@ def test_what_a_run_removed_is_gone_before_a_scan_finds_it_out(history: Asked, t
         ledger.update_objects(inventory(volume("a"), volume("v")), (), NOW)
         sweep(ledger, inventory(volume("a"), volume("v")), 0)
     first = history("--object", "v")[1].splitlines()[0]
-    assert first == "Volume v on box: gone, by run 1, first seen 2026-11-24T12:00:00Z, last seen 2026-11-24T12:00:00Z."
+    assert (
+        first
+        == "Volume v on box: gone, by run 1, first seen 2026-11-24 12:00:00 UTC, last seen 2026-11-24 12:00:00 UTC."
+    )
     with Ledger(tmp_path) as ledger:
         ledger.update_objects(inventory(volume("a")), (), datetime.now(UTC))
     assert history("--object", "v")[1].splitlines()[0] == first
@@ -98,10 +101,10 @@ def test_what_became_of_an_object_is_told_over_its_lives(history: Asked, tmp_pat
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert lines[:2] == [
         (
-            "Container web (web) on box: there, first seen 2026-11-27T12:00:00Z, last seen 2026-11-27T12:00:00Z, "
-            "unused since 2026-11-27T12:00:00Z."
+            "Container web (web) on box: there, first seen 2026-11-27 12:00:00 UTC, last seen 2026-11-27 12:00:00 UTC, "
+            "unused since 2026-11-27 12:00:00 UTC."
         ),
-        "Container web (web) on box: gone, first seen 2026-11-24T12:00:00Z, last seen 2026-11-25T12:00:00Z.",
+        "Container web (web) on box: gone, first seen 2026-11-24 12:00:00 UTC, last seen 2026-11-25 12:00:00 UTC.",
     ]
     assert [line.split()[0] for line in lines if "device busy" in line] == ["3", "2", "1"]
     assert "What it was in run 3" in lines

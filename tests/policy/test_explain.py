@@ -187,8 +187,8 @@ def test_names_are_made_printable() -> None:
 
 
 AT_80 = """\
-Docker 28.5.2 (overlay2) at unix:///run/test.sock, from --host,
-2026-11-24T12:00:00Z
+Docker 28.5.2 (overlay2) at unix:///run/test.sock, from --host, 2026-11-24
+12:00:00 UTC
 
 Image base@4f2a is kept by the default policy (protected): parent of image
 child.
@@ -197,7 +197,7 @@ id       4f2a
 tags     none
 digests  base@sha256:d1
 size     21.0 MB as the engine counts
-age      first seen 10 days ago (2026-11-14T12:00:00Z)
+age      first seen 10 days ago (2026-11-14 12:00:00 UTC)
 
 Held by
 image base@4f2a <- image child (without a tag) <- container web (exited 2 hours
@@ -246,14 +246,14 @@ def test_the_evidence_is_told() -> None:
     )
     text = text_of(told, 80)
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert "2026-11-23T10:00:00Z unmounted backup-1 (removed)" in lines
-    assert "2026-11-21T12:00:00Z mounted web" in lines
-    assert "2026-11-23T09:00:00Z files written" in lines
+    assert "2026-11-23 10:00:00 UTC unmounted backup-1 (removed)" in lines
+    assert "2026-11-21 12:00:00 UTC mounted web" in lines
+    assert "2026-11-23 09:00:00 UTC files written" in lines
     first = lines.index("Last known uses") + 1
-    assert [line.split()[0] for line in lines[first : first + 3]] == [
-        "2026-11-23T10:00:00Z", "2026-11-23T09:00:00Z", "2026-11-21T12:00:00Z",
+    assert [" ".join(line.split()[:3]) for line in lines[first : first + 3]] == [
+        "2026-11-23 10:00:00 UTC", "2026-11-23 09:00:00 UTC", "2026-11-21 12:00:00 UTC",
     ]  # fmt: skip
-    assert "2026-11-23T16:00:00Z to 2026-11-24T02:00:00Z" in text
+    assert "2026-11-23 16:00:00 UTC to 2026-11-24 02:00:00 UTC" in text
     rows = formatted(explanation_layout(told), "csv", None).splitlines()
     assert "volume,data,data,use,2026-11-23T10:00:00Z,unmounted,backup-1" in rows
     assert "volume,data,data,gap,2026-11-23T16:00:00Z,not watched,until 2026-11-24T02:00:00Z" in rows

@@ -8,7 +8,7 @@ from dockersweep.model.naming import short_id
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.history.words import UNKNOWN, kind_of, status_of, why
 from dockersweep.report.layout import Column, Section, without
-from dockersweep.units import format_instant
+from dockersweep.report.local_time import local_time
 
 MOST_LIVES = 20
 _KIND, _NAME = Column("KIND"), Column("NAME", shortens=True)
@@ -43,7 +43,7 @@ def _hidden(count: int) -> Iterator[str]:
 
 
 def _row(removal: PastRemoval) -> tuple[str, ...]:
-    when = format_instant(removal.ended_at or removal.started_at)
+    when = local_time(removal.ended_at or removal.started_at)
     return str(removal.run), when, status_of(removal), kind_of(removal), removal.name, why(removal)
 
 
@@ -67,15 +67,15 @@ def _identity(one: Life | PastRemoval) -> tuple[str | None, Kind, str]:
 def _life(life: Life, ended_by: int | None) -> str:
     name = ", ".join(life.names)
     known_as = " ".join(text for text in (name, "" if life.kind == "volume" else f"({short_id(life.id)})") if text)
-    seen = "" if life.last_seen_at is None else f", last seen {format_instant(life.last_seen_at)}"
+    seen = "" if life.last_seen_at is None else f", last seen {local_time(life.last_seen_at)}"
     unused = life.first_seen_unused_at
-    used = ", in use" if unused is None else f", unused since {format_instant(unused)}"
+    used = ", in use" if unused is None else f", unused since {local_time(unused)}"
     is_there = life.is_there and ended_by is None
     state = "there" if is_there else "gone" if ended_by is None else f"gone, by run {ended_by}"
     noun = NOUN_OF[life.kind]
     return (
         f"{noun[0].upper()}{noun[1:]} {known_as or life.id} on {life.engine_name or UNKNOWN}: "
-        f"{state}, first seen {format_instant(life.first_seen_at)}{seen}{used if is_there else ''}."
+        f"{state}, first seen {local_time(life.first_seen_at)}{seen}{used if is_there else ''}."
     )
 
 

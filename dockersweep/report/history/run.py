@@ -19,7 +19,8 @@ from dockersweep.report.history.words import (
     why,
 )
 from dockersweep.report.layout import Column, Section
-from dockersweep.units import format_instant, format_size
+from dockersweep.report.local_time import local_time
+from dockersweep.units import format_size
 
 _FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
 _NAME, _WHY = Column("NAME", shortens=True), Column("WHY", wraps=True, narrowest=24)
@@ -60,8 +61,8 @@ def _removed_section(kind: Kind, removals: Sequence[PastRemoval]) -> Iterator[Se
 def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
     yield "run", f"{run.number}: {run.verb} by {run.user}, process {run.pid}, dockersweep {run.version}"
     yield "engine", engine_of_run(run)
-    yield "started", format_instant(run.started_at)
-    yield "finished", "did not end" if run.finished_at is None else format_instant(run.finished_at)
+    yield "started", local_time(run.started_at)
+    yield "finished", "did not end" if run.finished_at is None else local_time(run.finished_at)
     if run.exit_status is not None:
         yield "exit status", str(run.exit_status)
     if run.policy_source is not None:

@@ -12,7 +12,7 @@ from dockersweep.report.history.words import (
     what_happened,
 )
 from dockersweep.report.layout import Column, Section, without
-from dockersweep.units import format_instant
+from dockersweep.report.local_time import local_time
 
 _ENGINE = Column("ENGINE", shortens=True)
 _USER = Column("WHO")
@@ -49,7 +49,7 @@ def runs_sections(runs: Sequence[PastRun]) -> Iterator[Section]:
 def _row(run: PastRun, has_names: bool) -> tuple[str, ...]:
     return (
         str(run.number),
-        format_instant(run.started_at),
+        local_time(run.started_at),
         run.verb,
         (run.engine_name if has_names else None) or run.endpoint or UNKNOWN,
         what_happened(run),

@@ -33,8 +33,9 @@ from dockersweep.report.disk.words import (
     sizes_sentences,
     trend_sentences,
 )
+from dockersweep.report.local_time import local_time
 from dockersweep.report.text import printable
-from dockersweep.units import format_instant, format_size
+from dockersweep.units import format_size
 from dockersweep.words.amounts import plural
 
 WIDE_MAP, NARROW_MAP = (1120, 620), (380, 640)
@@ -125,7 +126,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters |= {
         "size": format_size,
-        "instant": format_instant,
+        "instant": local_time,
         "capital": capital,
         "together": together,
         "plural": plural,
