@@ -1,8 +1,9 @@
 # Brings a machine and a checkout into the state that tests/run and tests/sandbox need; both source it.
-# It says nothing unless it has work to do or fails.
+# It says nothing unless it has work to do or fails. With need=engine only what starts one is installed.
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$checkout/.venv
+need=${need:-everything}
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 say() { printf '%s\n' "$*" >&2; }
@@ -21,25 +22,26 @@ find_python() {
 }
 
 prepare_machine() {
-    local missing=() command package python
+    local missing=() command package python of
     python=$(find_python) || missing+=(python3)
     "${python:-false}" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-    while read -r command package; do
+    while read -r of command package; do
+        [ "$of" = engine ] || [ "$need" = everything ] || continue
         command -v "$command" >/dev/null || missing+=("$package")
     done <<'COMMANDS'
-mmdebstrap mmdebstrap
-unshare util-linux
-setpriv util-linux
-chattr e2fsprogs
-mkfs.xfs xfsprogs
-mkfs.btrfs btrfs-progs
-groff groff-base
-mandoc mandoc
-git git
-systemd-analyze systemd
-zsh zsh
-fish fish
-chromium-headless-shell chromium-headless-shell
+engine mmdebstrap mmdebstrap
+engine unshare util-linux
+engine setpriv util-linux
+engine chattr e2fsprogs
+tests mkfs.xfs xfsprogs
+tests mkfs.btrfs btrfs-progs
+tests groff groff-base
+tests mandoc mandoc
+tests git git
+tests systemd-analyze systemd
+tests zsh zsh
+tests fish fish
+tests chromium-headless-shell chromium-headless-shell
 COMMANDS
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
@@ -62,9 +64,15 @@ COMMANDS
 
 # The stamp is written last of all, so that an interrupted installation is done again.
 prepare_venv() {
-    local stamp=$venv/.installed-from state
+    local stamp=$venv/.installed-from state extra='' installed
     state="$checkout $(sha256sum <"$checkout/pyproject.toml")"
-    [ "$(cat "$stamp" 2>/dev/null)" != "$state" ] || return 0
+    installed=$(cat "$stamp" 2>/dev/null || true)
+    if [ "$need" = everything ]; then
+        extra='[dev]'
+    elif [ "$installed" = "$state everything" ]; then
+        return 0
+    fi
+    [ "$installed" != "$state $need" ] || return 0
     say "installing the project into $venv"
     if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         rm -rf "$venv"
@@ -72,8 +80,8 @@ prepare_venv() {
     fi
     rm -f "$stamp"
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --root-user-action=ignore \
-        --editable "$checkout[dev]" </dev/null
-    printf '%s\n' "$state" >"$stamp"
+        --editable "$checkout$extra" </dev/null
+    printf '%s\n' "$state $need" >"$stamp"
 }
 
 # Only the one program of a package: the whole of it would start a server.
@@ -101,6 +109,6 @@ prepare_program() {
     flock 9
     prepare_machine
     prepare_venv
-    prepare_program prometheus promtool
-    prepare_program docker-registry docker-registry
+    [ "$need" = engine ] || prepare_program prometheus promtool
+    [ "$need" = engine ] || prepare_program docker-registry docker-registry
 ) 9<"$checkout"
