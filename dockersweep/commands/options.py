@@ -145,6 +145,8 @@ class ReportOptions(Struct, frozen=True, kw_only=True):
     policy: PolicyOptions
     output: OutputOptions
     fail_on: "Severity | None"
+    quiet: bool
+    """Whether nothing is written unless `fail_on` is reached; a file is always written."""
 
 
 class ExplainOptions(Struct, frozen=True, kw_only=True):

@@ -18,9 +18,10 @@ from dockersweep.commands.gather import (
 from dockersweep.commands.options import OutputOptions, ReportOptions
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.errors import UsageError
 from dockersweep.model.history import PastRun
 from dockersweep.model.policy import Policy
-from dockersweep.model.report import SEVERITIES, Report
+from dockersweep.model.report import SEVERITIES, Report, Severity
 from dockersweep.policy.disk_report import Past, make_report
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.planner import foresee
@@ -43,18 +44,24 @@ class _LastRun(Struct, frozen=True):
 
 def run(options: ReportOptions) -> int:
     """Write the report; return the exit status."""
+    if options.quiet and options.fail_on is None:
+        raise UsageError("--quiet prints nothing unless --fail-on is reached: give that as well")
     report, last = _make(options)
-    with without_collector():
-        text = _FORMATS[options.output.format](report, last, options)
-    write_result(text, options.output.path)
-    if options.fail_on is None:
-        return 0
-    worst = SEVERITIES.index(options.fail_on)
-    bad = [one.id for one in report.findings if SEVERITIES.index(one.severity) <= worst]
+    bad = _bad(report, options.fail_on)
+    if bad or not options.quiet or options.output.goes_to_file:
+        with without_collector():
+            text = _FORMATS[options.output.format](report, last, options)
+        write_result(text, options.output.path)
     if not bad:
         return 0
     why = f"{plural(len(bad), 'finding')} of severity {options.fail_on} or worse: {', '.join(bad)}"
     return status_with_reason(FOUND, why, options.output)
+
+
+def _bad(report: Report, fail_on: Severity | None) -> list[str]:
+    """Return the ids of the findings that are as bad as that."""
+    worst = -1 if fail_on is None else SEVERITIES.index(fail_on)
+    return [one.id for one in report.findings if SEVERITIES.index(one.severity) <= worst]
 
 
 def _make(options: ReportOptions) -> tuple[Report, _LastRun]:

@@ -108,6 +108,7 @@ def _report(verbs: "Verbs") -> None:
         "--fail-on", metavar="SEVERITY", choices=SEVERITIES,
         help="exit with 10 where a finding is critical, at least a warning, or at least a note",
     )  # fmt: skip
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing unless --fail-on is reached")
     add_policy(parser)
     add_reading(parser, from_file=True)
 

@@ -386,3 +386,19 @@ def test_a_slash_at_the_end_means_a_folder(saved: str, tmp_path: Path) -> None:
     run = dockersweep("report", "--inventory", saved, "-o", f"{tmp_path}/missing/")
     assert (run.status, run.stderr) == (2, f"dockersweep: {tmp_path}/missing/ cannot be written: Is a directory\n")
     assert list(tmp_path.glob("missing*")) == []
+
+
+def test_a_quiet_report_prints_nothing_unless_something_is_found(saved: str, tmp_path: Path) -> None:
+    found = dockersweep("report", "--inventory", saved, "-q", "--fail-on", "note")
+    loud = dockersweep("report", "--inventory", saved, "--fail-on", "note")
+    assert (found.status, found.stdout) == (loud.status, loud.stdout)
+    assert found.status == 10
+    silent = dockersweep("report", "--inventory", write_inventory(tmp_path, inventory()), "-q", "--fail-on", "note")
+    assert (silent.status, silent.stdout, silent.stderr) == (0, "", "")
+    written = tmp_path / "report.txt"
+    flags = ["-q", "--fail-on", "note", "-o", str(written)]
+    assert dockersweep("report", "--inventory", write_inventory(tmp_path, inventory()), *flags).status == 0
+    assert "USAGE BY TYPE" in written.read_text()
+    alone = dockersweep("report", "--inventory", saved, "-q")
+    assert (alone.status, alone.stdout) == (2, "")
+    assert "give that as well" in alone.stderr
