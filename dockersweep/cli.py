@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _open_closed_streams()
         first = given[0] if given else "help" if sys.stdout.isatty() else ""
         # A line of cron that lost its verb must not end well.
-        if first in ("-h", "--help", "help") and len(given) < 2:
+        if first in ("-h", "--help", "help") and list(given[1:]) in ([], ["help"]):
             return _say(HELP)
         if first in ("--version", "version"):
             return _say(f"dockersweep {__version__}\n")

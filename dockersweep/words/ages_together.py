@@ -42,4 +42,7 @@ def _one_row(abouts: Sequence[Aged]) -> str:
 
 def _lengths(seconds: Sequence[int], limit: str | None) -> str:
     shortest, longest = length_beside(min(seconds), limit), length_beside(max(seconds), limit)
-    return shortest if shortest == longest else f"{shortest} to {longest}"
+    if shortest == longest:
+        return shortest
+    number, _, unit = shortest.partition(" ")
+    return f"{number if longest.endswith(f' {unit}') else shortest} to {longest}"

@@ -45,7 +45,7 @@ def test_version(word: str) -> None:
 
 
 def test_help_is_a_verb_too() -> None:
-    assert dockersweep("help").stdout == dockersweep("--help").stdout
+    assert dockersweep("help").stdout == dockersweep("help", "help").stdout == dockersweep("--help").stdout
     assert dockersweep("help", "plan").stdout == dockersweep("plan", "--help").stdout
 
 

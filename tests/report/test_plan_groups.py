@@ -35,7 +35,7 @@ def below_head(rows: list[str]) -> list[str]:
 def test_equal_reasons_are_said_once_and_the_small_is_folded() -> None:
     jobs = [container(f"job-{number}", finished=ago(days=2 + number), size=number * 1000) for number in range(1, 11)]
     assert below_head(shown(*jobs, container("web", "running"))) == [
-        "10 containers, stopped over 24 hours ago (3 days to 12 days), freeing 55.0 kB",
+        "10 containers, stopped over 24 hours ago (3 to 12 days), freeing 55.0 kB",
         "  10.0 kB  job-10",
         "  9.00 kB  job-9",
         "  8.00 kB  job-8",

@@ -31,10 +31,10 @@ USED: list[tuple[int, UseAction]] = [(8, "started"), (9, "exited")]
 TOGETHER: list[tuple[list[Reason], str]] = [
     ([reason(aged(2 * DAY)), reason(aged(28 * DAY))], "stopped over 24 hours ago (2 days to 4 weeks)"),
     ([reason(aged(28 * DAY)), reason(aged(28 * DAY + 5))], "stopped over 24 hours ago (4 weeks)"),
-    ([reason(aged(3 * HOUR, None)), reason(aged(5 * HOUR, None))], "stopped 3 hours to 5 hours ago"),
+    ([reason(aged(3 * HOUR, None)), reason(aged(5 * HOUR, None))], "stopped 3 to 5 hours ago"),
     (
         [reason(replace(aged(hours * HOUR), is_reached=False)) for hours in (3, 5)],
-        "stopped under 24 hours ago (3 hours to 5 hours)",
+        "stopped under 24 hours ago (3 to 5 hours)",
     ),
     (
         [
@@ -48,14 +48,14 @@ TOGETHER: list[tuple[list[Reason], str]] = [
             reason(Aged(measure="unused", seconds=days * DAY, limit="30d", since_at=AT, made_by_hand=True))
             for days in (31, 40)
         ],
-        "made by hand, not used for over 30 days (31 days to 40 days)",
+        "made by hand, not used for over 30 days (31 to 40 days)",
     ),
     (
         [
             reason(Aged(measure="last-used", seconds=DAY * days, limit="7d", action=action, by="web"))
             for days, action in USED
         ],
-        "last used over 7 days ago (8 days to 9 days)",
+        "last used over 7 days ago (8 to 9 days)",
     ),
     ([held_by("web-10"), held_by("web-2")], "used by containers web-2, web-10, which go too"),
     ([held_by("web-1"), held_by("web-1")], "used by container web-1, which goes too"),
