@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -72,8 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
     config.addinivalue_line(
         "markers",
-        "enough_on(*names, once=False): of those, run on these only, but with --every-engine; with once, "
-        "on the others too until it has passed there with the rig as it is",
+        "enough_on(*names, once=False): of those, run on these only, but with --every-engine; with once, on these "
+        "until it has passed there with the rig as it is, and on the others with the rig's engines as they are",
     )
 
 
@@ -161,14 +163,30 @@ def _engine_of(item: pytest.Item) -> EngineKind | None:
 def _is_more_than_enough(item: pytest.Item) -> bool:
     """Whether a test is run on others, which are enough in every run."""
     marker, engine = item.get_closest_marker("enough_on"), _engine_of(item)
-    if marker is None or engine is None or engine.name in marker.args:
+    if marker is None or engine is None:
         return False
-    return not marker.kwargs.get("once") or tried.has_passed(_id(item))
+    once = marker.kwargs.get("once", False)
+    if engine.name in marker.args:
+        return once and tried.has_passed(_id_with_rig(item))
+    return not once or tried.has_passed(_id(item))
 
 
 def _id(item: pytest.Item) -> str:
     """Return the id of a test as it is without the group that pytest-xdist appends."""
     return item.nodeid.partition("@")[0]
+
+
+def _id_with_rig(item: pytest.Item) -> str:
+    """Return the id of a test that is another where anything of the rig is."""
+    return f"{_id(item)} {_rig()}"
+
+
+@cache
+def _rig() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "rig").rglob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _is_property(item: pytest.Item) -> bool:
@@ -200,6 +218,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     marker = item.get_closest_marker("enough_on")
     if marker and marker.kwargs.get("once") and report.when == "call" and not report.failed:
         tried.note_passed(_id(item))
+        tried.note_passed(_id_with_rig(item))
     return report
 
 
