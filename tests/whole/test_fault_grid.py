@@ -8,7 +8,7 @@ import pytest
 
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import EngineKind
-from tests.rig.fault_calls import Call, expected, falls_to, kinds_with
+from tests.rig.fault_calls import IN_EVERY_RUN, Call, expected, falls_to, kinds_with
 from tests.rig.fault_grid import Grid, grid_of
 from tests.rig.faults import DAMAGED, Fault, answer
 
@@ -22,6 +22,7 @@ def recorded(grid: Grid, engine: Engine) -> list[Call]:
     return _RECORDED[engine.kind]
 
 
+@pytest.mark.on_engines(*IN_EVERY_RUN)
 def test_its_part_of_the_grid_holds(engine: Engine) -> None:
     with grid_of(engine) as grid:
         calls = recorded(grid, engine)
