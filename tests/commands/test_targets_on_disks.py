@@ -107,6 +107,7 @@ def test_only_what_lies_on_the_disk_that_is_short_goes(one: EngineKind) -> None:
 
 
 @pytest.mark.parametrize("one", [kind("docker-28.5"), kind("podman-6.1"), BTRFS], ids=str)
+@pytest.mark.enough_on("docker-28.5", BTRFS.name)
 def test_what_btrfs_frees_later_is_waited_for(one: EngineKind) -> None:
     with Engine(one, disks=(SmallDisk("", "btrfs", 600 * MIB),)) as engine:
         engine.stop()

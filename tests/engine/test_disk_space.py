@@ -16,6 +16,7 @@ from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine as SeenEngine
 from dockersweep.model.quantities import LARGEST
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import EACH_STORE
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
 from tests.rig.inventories import ENGINE, container, image
@@ -182,6 +183,7 @@ def assert_as_by_df(told: Disk | None, root: Path) -> None:
         assert abs((told.free_inodes or 0) - seen.f_favail) < 100_000
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 def test_the_disk_of_each_engine_is_measured_here_and_not_from_afar(engine: Engine, litter: Litter) -> None:
     for disk in told_disks(engine.url):
         assert_as_by_df(disk, engine.data_root)

@@ -168,6 +168,7 @@ def test_the_containerd_of_the_system(disks: tuple[SmallDisk, ...]) -> None:
     [(kind("docker-28.5"), "volumes"), (kind("docker-28.5-containerd"), "containerd"), (kind("podman-6.1"), "volumes")],
     ids=str,
 )
+@pytest.mark.enough_on("docker-28.5", "docker-28.5-containerd")
 def test_a_folder_that_was_moved_to_another_disk_behind_a_link(one: EngineKind, moved: str, at: str) -> None:
     with Engine(one, disks=(SmallDisk(at, "ext4"),)) as engine:
         engine.stop()

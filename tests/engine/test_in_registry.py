@@ -13,7 +13,7 @@ import pytest
 
 from tests.rig.engines.archive import random_bytes, tar
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import OLDEST_AND_NEWEST
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_registry import Registry, registry
 from tests.rig.engines.truth_remote import far_away
@@ -124,7 +124,7 @@ def expected(engine: Engine, where: str) -> Mapping[str, bool | None]:
     return dict.fromkeys(PULLED, True) | dict.fromkeys(PULLED_IN_DOUBT | LOCAL, False)
 
 
-@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_what_is_in_a_registry(engine: Engine, places: dict[str, str], tmp_path: Path) -> None:
     for where, url in places.items():
         known = expected(engine, where)

@@ -1,6 +1,9 @@
 """What belongs to the kubelet of a Kubernetes node stays, on every engine; cri-dockerd is played by its labels."""
 
+import pytest
+
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
 
@@ -10,6 +13,7 @@ SANDBOX = POD | {"io.kubernetes.container.name": "POD", "io.kubernetes.docker.ty
 ALL = ("--all-images", "--named-volumes", "--older-than", "0s")
 
 
+@pytest.mark.enough_on(*NEWEST)
 def test_what_belongs_to_the_kubelet_stays(engine: Engine, litter: Litter) -> None:
     pause = litter.image("registry.k8s.io/pause:3.10", layers={"pause": 1000})
     agent = litter.image("agent:1", layers={"agent": 1000}, labels={"io.kubernetes.role": "agent"})

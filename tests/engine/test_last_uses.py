@@ -16,13 +16,14 @@ from dockersweep.engine.api.endpoint import Endpoint
 from dockersweep.engine.reading.events import EventReading, read_events
 from dockersweep.ledger import FILE_NAME
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import OLDEST_AND_NEWEST
+from tests.rig.engines.kinds import NEWEST, OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.podman_cli import podman
 from tests.rig.next_second import next_second
 from tests.rig.running import dockersweep
 
 pytestmark = pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+OUR_SIDE = pytest.mark.enough_on(*NEWEST)
 ON_DOCKER = pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")
 ON_PODMAN = pytest.mark.on_engines("podman-5.8", "podman-6.1")
 SHOP = {"com.docker.compose.project": "shop", "com.docker.compose.service": "job"}
@@ -78,6 +79,7 @@ def test_a_job_that_is_gone_has_used_its_volumes_and_networks(engine: Engine, li
 
 
 @ON_DOCKER
+@OUR_SIDE
 def test_a_volume_that_was_made_again_at_once_has_none_of_the_uses_of_the_former(
     engine: Engine, litter: Litter
 ) -> None:
@@ -186,6 +188,7 @@ def test_what_is_done_with_an_image_is_a_use_of_it(engine: Engine, litter: Litte
 
 
 @ON_DOCKER
+@OUR_SIDE
 def test_a_name_is_of_the_image_that_had_it_then(engine: Engine, litter: Litter) -> None:
     litter.image("job:latest", layers={"old": 1000}, runnable=True)
     litter.image("job:new", layers={"new": 1000}, runnable=True)
@@ -199,6 +202,7 @@ def test_a_name_is_of_the_image_that_had_it_then(engine: Engine, litter: Litter)
     assert "by-old-name" not in users
 
 
+@OUR_SIDE
 def test_an_engine_that_was_started_anew_has_a_gap_unless_it_kept_its_events(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", layers={"app": 1000}, runnable=True)
     litter.volume("data")
@@ -220,6 +224,7 @@ def test_an_engine_that_was_started_anew_has_a_gap_unless_it_kept_its_events(eng
 
 
 @ON_DOCKER
+@OUR_SIDE
 def test_a_ring_that_overran_leaves_a_gap_and_tells_what_is_still_in_it(engine: Engine, litter: Litter) -> None:
     litter.base()
     litter.volume("early")
@@ -241,6 +246,7 @@ def test_a_ring_that_overran_leaves_a_gap_and_tells_what_is_still_in_it(engine: 
     assert third[""]["watched"][-1]["begins_at"] == spans[-1]["begins_at"]
 
 
+@OUR_SIDE
 def test_what_dockersweep_does_itself_is_no_use(engine: Engine, litter: Litter) -> None:
     litter.image("app:1", tags=["app:2"], layers={"app": 1000}, runnable=True)
     litter.volume("data")
@@ -258,6 +264,7 @@ def test_what_dockersweep_does_itself_is_no_use(engine: Engine, litter: Litter) 
     assert after[""]["watched"][-1]["ends_at"] == after[""]["taken_at"]
 
 
+@OUR_SIDE
 def test_an_instant_that_somebody_chose_is_not_written(
     engine: Engine, litter: Litter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +288,7 @@ def read(url: str) -> EventReading:
 
 
 @ON_DOCKER
+@OUR_SIDE
 def test_an_engine_that_has_nothing_to_tell_is_known_to_have_been_idle_since_it_began(engine: Engine) -> None:
     before = datetime.now(UTC)
     engine.restart()

@@ -48,6 +48,7 @@ def divided(parts: Iterable[Part]) -> Iterator[tuple[Part, list[str]]]:
 
 
 @pytest.mark.on_engines(*GRAPHDRIVERS)
+@pytest.mark.enough_on(GRAPHDRIVERS[0], GRAPHDRIVERS[-1])
 def test_layers_are_as_large_as_the_engine_keeps_them(engine: Engine, litter: Litter) -> None:
     litter_with_empty_layers(litter)
     images, layers = everything_told(engine)

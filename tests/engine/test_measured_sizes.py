@@ -19,6 +19,7 @@ from dockersweep.model.inventory import Inventory
 from tests.rig.engines import archive
 from tests.rig.engines.archive import ImageSpec
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import EACH_STORE
 from tests.rig.engines.litter import Litter
 from tests.rig.own_folders import storage_on_disk
 from tests.rig.own_scan import scanned_by_us
@@ -68,6 +69,7 @@ _LEFT = {"docker-20.10": [""], "docker-28.5-containerd": ["build-cache", "contai
 """What Docker is asked for all the same; of Podman nothing is."""
 
 
+@pytest.mark.enough_on("docker-20.10", *EACH_STORE)
 def test_the_engine_would_tell_the_same(litter: Litter, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = litter.engine
     fill(Path(engine.wire.call("GET", f"/volumes/{litter.volume('filled')}")["Mountpoint"]))

@@ -20,7 +20,7 @@ from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.faulty_proxy import faulty
 from tests.rig.running import dockersweep
 
-pytestmark = pytest.mark.engines
+pytestmark = [pytest.mark.engines, pytest.mark.enough_on("podman-6.1")]
 
 MEGABYTE = 1_000_000
 ALL = ("--all-images", "--named-volumes", "--older-than", "0s")

@@ -5,7 +5,7 @@ import pytest
 from tests.rig.allowed import ALLOWED_CALLS, READING_CALLS, REMOVING_CALLS, allows
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import everything
-from tests.rig.engines.kinds import OLDEST_AND_NEWEST
+from tests.rig.engines.kinds import NEWEST, OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.shared import Filled
 from tests.rig.faulty_proxy import faulty
@@ -16,7 +16,7 @@ GET_AND_DELETE = (*GET_ALONE, ("DELETE", r"/.*"))
 SWEEP = ("sweep", "--yes", "--yes-first-time", "--no-ledger", "--older-than", "0s", "--format", "json")
 
 
-@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_what_looks_works_where_only_looking_is_allowed(filled: Filled) -> None:
     verbs = (("scan",), ("plan", "--verbose"), ("report",), ("explain", "volume:shop_old"), ("scan", "--no-sizes"))
     for allowed in (GET_ALONE, READING_CALLS):
@@ -42,7 +42,7 @@ def test_a_sweep_works_where_just_the_written_out_calls_are_allowed(engine: Engi
     assert {row["status"] for row in rows} == {"removed"}
 
 
-@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_where_nothing_may_be_posted_all_but_the_build_cache_goes(engine: Engine, litter: Litter) -> None:
     heap = everything(litter)
     with faulty(engine.recorder.path, allowed=GET_AND_DELETE) as proxy:
@@ -59,7 +59,7 @@ def test_where_nothing_may_be_posted_all_but_the_build_cache_goes(engine: Engine
         assert dockersweep(*SWEEP, host=engine.url).status == 0
 
 
-@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_where_nothing_may_be_removed_nothing_is_and_each_object_says_why(filled: Filled) -> None:
     with faulty(filled.engine.recorder.path, allowed=GET_ALONE) as proxy:
         run = dockersweep(*SWEEP, "--all-images", host=proxy.url)

@@ -77,6 +77,7 @@ def in_every_state(litter: Litter) -> None:
     litter.container("of-host", state="created", networks=["host"])
 
 
+@pytest.mark.enough_on("docker-20.10", "docker-28.5-containerd", "podman-5.8", "podman-6.1")
 def test_both_ways_tell_the_same(litter: Litter, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = litter.engine
     in_every_state(litter)

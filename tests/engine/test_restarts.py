@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.launch import environment, podman
 from tests.rig.engines.litter import Litter
 from tests.rig.running import dockersweep
@@ -53,6 +54,7 @@ def started_by_the_restart_service(engine: Engine) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_what_the_engine_starts_again_stays(litter: Litter) -> None:
     engine = litter.engine
     stopped(litter, "always", "always")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.rig.allowed import ALLOWED_CALLS
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import OLDEST_AND_NEWEST
+from tests.rig.engines.kinds import NEWEST, OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_layers import half_empty
 from tests.rig.engines.scenarios_registry import registry
@@ -31,7 +31,7 @@ SWARM_ENGINES = ("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-cont
 EVERYTHING = ("--named-volumes", "--all-images")
 AT_ONCE = ("--older-than", "0s")
 
-pytestmark = [pytest.mark.on_engines(*SWARM_ENGINES), pytest.mark.enough_on(*OLDEST_AND_NEWEST)]
+pytestmark = [pytest.mark.on_engines(*SWARM_ENGINES), pytest.mark.enough_on(*NEWEST)]
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def test_a_service_that_is_scaled_to_0_comes_back_with_its_data(manager: Engine,
     assert "shopdb:15" not in manager.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_every_mode_and_what_a_rollback_needs(manager: Engine, litter: Litter) -> None:
     litter.base()
     for name in ("agent:1", "job:1", "web:1", "web:2", "free:1"):

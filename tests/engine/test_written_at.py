@@ -10,6 +10,7 @@ import pytest
 
 from dockersweep.engine.disk.walk import measure
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import OLDEST_AND_NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.next_second import next_second
 from tests.rig.running import dockersweep
@@ -82,6 +83,7 @@ def written(engine: Engine, name: str) -> datetime:
     return datetime.fromisoformat(volumes(engine)[name]["written_at"])
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_a_volume_is_written_when_a_container_writes_and_not_when_it_is_mounted(engine: Engine, litter: Litter) -> None:
     litter.volume("data", size=1000)
     litter.volume("other", size=1000)
@@ -99,6 +101,7 @@ def test_a_volume_is_written_when_a_container_writes_and_not_when_it_is_mounted(
     assert written(engine, "other") == unrelated
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_what_is_written_while_dockersweep_looks_is_not_in_its_future(engine: Engine, litter: Litter) -> None:
     litter.container("busy", volumes={"log": "/l"}, state="running")
     engine.docker("exec", "-d", "busy", "sh", "-c", "while true; do date > /l/now; done")
@@ -107,6 +110,7 @@ def test_what_is_written_while_dockersweep_looks_is_not_in_its_future(engine: En
     assert datetime.fromisoformat(volume["written_at"]) <= datetime.fromisoformat(inventory["taken_at"])
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_a_volume_whose_files_are_not_walked_has_no_such_time(engine: Engine, litter: Litter) -> None:
     litter.volume("data", size=1000)
     litter.volume("share", options={"type": "tmpfs", "device": "tmpfs"})

@@ -255,6 +255,7 @@ def check(engine: Engine) -> dict[str, frozenset[str]]:
 
 
 @pytest.mark.on_engines(*GRAPHDRIVERS)
+@pytest.mark.enough_on(GRAPHDRIVERS[0], GRAPHDRIVERS[-1])
 def test_every_record_holds_one_of_its_layers(engine: Engine, litter: Litter) -> None:
     litter_with_empty_layers(litter)
     found = check(engine)
@@ -266,6 +267,7 @@ def test_every_record_holds_one_of_its_layers(engine: Engine, litter: Litter) ->
 
 
 @pytest.mark.on_engines(*GRAPHDRIVERS)
+@pytest.mark.enough_on(GRAPHDRIVERS[0], GRAPHDRIVERS[-1])
 def test_records_that_were_measured_before_they_were_layers(engine: Engine, litter: Litter) -> None:
     litter.images([ImageSpec(("shop/base:1",), {"base-1": 500_000, "base-2": 200_000}, runnable=True)])
     files = {"payload": random.Random(1).randbytes(1_500_001), "other": random.Random(2).randbytes(700_003)}
@@ -277,6 +279,7 @@ def test_records_that_were_measured_before_they_were_layers(engine: Engine, litt
 
 
 @pytest.mark.on_engines(*GRAPHDRIVERS)
+@pytest.mark.enough_on(GRAPHDRIVERS[0], GRAPHDRIVERS[-1])
 def test_records_that_came_with_an_image(engine: Engine, litter: Litter) -> None:
     litter.images([ImageSpec(("shop/base:1",), {"base-1": 500_000, "base-2": 200_000}, runnable=True)])
     files = {"payload": random.Random(1).randbytes(1_500_001), "other": random.Random(2).randbytes(700_003)}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import kind
+from tests.rig.engines.kinds import EACH_STORE, OLDEST_AND_NEWEST, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
 from tests.rig.running import dockersweep
@@ -81,6 +81,7 @@ def fill(engine: Engine, litter: Litter) -> None:
         litter.build_cache("step", records=2, size=3 * MEGABYTE)
 
 
+@pytest.mark.enough_on("docker-20.10", *EACH_STORE)
 def test_kinds_and_remainder_are_what_du_counts(engine: Engine, litter: Litter) -> None:
     before = report(engine.url)
     fill(engine, litter)
@@ -107,6 +108,7 @@ def test_kinds_and_remainder_are_what_du_counts(engine: Engine, litter: Litter) 
     assert "DS013" not in [one["id"] for one in told["findings"]]
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 def test_only_a_report_reads_more_than_what_may_go(engine: Engine, litter: Litter) -> None:
     """Where what the engine keeps of containers can be read, none is asked for."""
     litter.container("web", state="running")
@@ -134,6 +136,7 @@ def test_from_afar_only_a_report_asks_for_running_containers(engine: Engine, lit
     assert [paths.count(f"/containers/{stopped}/json") for paths in asked] == [1, 1]
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
 def test_logs_without_a_limit_are_found_where_the_engine_tells(engine: Engine, litter: Litter) -> None:
     chatter(engine, litter, "chatter")
     found = {one["id"]: one for one in report(engine.url)["findings"]}

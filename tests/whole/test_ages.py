@@ -148,6 +148,7 @@ def test_a_use_that_the_engine_forgot_with_its_restart_keeps_what_must_be_known_
     assert "by kept-1 (removed)" in explained(engine, policy, "volume:aged-used")
 
 
+@pytest.mark.enough_on("docker-28.5-containerd")
 def test_an_exec_is_a_use_that_plan_and_explain_know(engine: Engine, litter: Litter, policy: str) -> None:
     for name in ("used", "other"):
         litter.image(f"aged/{name}:1", layers={name: 1000}, runnable=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.running import Run, dockersweep
 
@@ -75,6 +76,7 @@ def swept(engine: Engine, policy: str) -> Run:
     return dockersweep("sweep", "--yes", "--policy", policy, "--format", "json", host=engine.url)
 
 
+@pytest.mark.enough_on(*NEWEST)
 def test_what_a_compose_file_declares_stays_and_its_neighbour_goes(
     engine: Engine, litter: Litter, tmp_path: Path
 ) -> None:
@@ -100,6 +102,7 @@ def test_what_a_compose_file_declares_stays_and_its_neighbour_goes(
 
 
 @pytest.mark.on_engines("docker-26.1", "docker-28.5", "docker-28.5-containerd")
+@pytest.mark.enough_on(*NEWEST)
 def test_what_was_up_comes_up_again_after_a_sweep_while_it_was_down(
     engine: Engine, litter: Litter, tmp_path: Path
 ) -> None:

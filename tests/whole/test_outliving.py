@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import OLDEST_AND_NEWEST
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.running import Run, dockersweep
 
@@ -50,7 +50,7 @@ def explanation(engine: Engine, policy: Path, name: str) -> Any:
     return run.json()
 
 
-@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+@pytest.mark.enough_on(*NEWEST)
 def test_its_time_starts_with_the_removal_without_a_scan_in_between(
     engine: Engine, litter: Litter, tmp_path: Path
 ) -> None:
