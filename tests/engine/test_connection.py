@@ -94,13 +94,26 @@ def test_a_look_is_sent_again_only_once(tmp_path: Path) -> None:
     assert listener.asked == [(1, "GET"), (1, "GET"), (2, "GET")]
 
 
-def test_a_removal_has_a_connection_of_its_own_and_is_never_sent_again(tmp_path: Path) -> None:
-    with speaking(tmp_path / "s", [9, 1, 0]) as (connection, listener):
+def test_a_removal_goes_where_the_look_went_and_is_never_sent_again(tmp_path: Path) -> None:
+    with speaking(tmp_path / "s", [2]) as (connection, listener):
         connection.request("GET", "/x")
         connection.request("DELETE", "/x")
         with pytest.raises(EngineLostError):
             connection.request("DELETE", "/x")
-    assert listener.asked == [(1, "GET"), (2, "DELETE"), (3, "DELETE")]
+    assert listener.asked == [(1, "GET"), (1, "DELETE"), (1, "DELETE")]
+
+
+def test_a_removal_is_not_sent_where_the_engine_has_hung_up(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        with closing(Connection(Endpoint(url=f"unix://{path}", source="a test", tls=None), 5)) as connection:
+            for method in ("GET", "DELETE"):
+                answering = threading.Thread(target=answer_once, args=(listening,))
+                answering.start()
+                assert connection.request(method, "/x").body == b"ok"
+                answering.join()
 
 
 def test_who_makes_sure_of_the_engine_first_asks_again_himself(tmp_path: Path) -> None:

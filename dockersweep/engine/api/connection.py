@@ -142,11 +142,13 @@ class Connection:
         return EngineLostError(f"{self._where} broke off its answer to {request}: {error}")
 
     def _exchange(self, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
-        """Send a request. What changes something gets a connection of its own; what changes nothing takes one that may
-        have been closed as it lay idle, and is sent once more where no answer comes."""
+        """Send a request. What changes nothing takes a connection that may have been closed as it lay idle, and is sent
+        once more where no answer comes. What changes something takes one only where that would be seen."""
         begun = time.monotonic()
         idle = self._idle.take()
-        if idle is not None and method != "GET":
+        # Where the other end of a unix socket has closed it, that shows at once: a new one is no surer. And behind one
+        # that is open is still the engine that was asked before.
+        if idle is not None and method != "GET" and self.endpoint.socket is None:
             idle.close()
             idle = None
         try:
