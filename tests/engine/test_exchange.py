@@ -92,11 +92,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @pytest.mark.parametrize("early", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"])
 def test_what_comes_before_the_answer_is_not_the_answer(early: bytes) -> None:
-    assert answered(early + OK) == Exchanged(200, {"content-length": "2"}, b"ok", keeps_alive=True)
+    assert answered(early + OK) == Exchanged(200, {b"content-length": b"2"}, b"ok", keeps_alive=True)
     # Without a length the answer ends with the connection, whatever the other one had.
     assert answered(early + b"HTTP/1.1 200 OK\r\n\r\nok") == Exchanged(200, {}, b"ok", keeps_alive=False)
 
 
 @pytest.mark.parametrize("more", [b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nfoo", b"HTTP/1.1 404 Not"])
 def test_what_comes_behind_the_answer_is_not_the_answer_and_ends_the_connection(more: bytes) -> None:
-    assert answered(OK + more) == Exchanged(200, {"content-length": "2"}, b"ok", keeps_alive=False)
+    assert answered(OK + more) == Exchanged(200, {b"content-length": b"2"}, b"ok", keeps_alive=False)

@@ -50,7 +50,7 @@ def test_a_registry_is_known_by_what_the_store_keeps() -> None:
     assert sources == ["digests", "nothing", "names"]
 
 
-OF_PODMAN = {"api-version": "1.44", "libpod-api-version": "6.1.1", "server": "Libpod/6.1.1 (linux)"}
+OF_PODMAN = {b"api-version": b"1.44", b"libpod-api-version": b"6.1.1", b"server": b"Libpod/6.1.1 (linux)"}
 
 
 def test_a_podman_tells_its_version_with_a_ping() -> None:
@@ -63,13 +63,13 @@ def test_a_podman_tells_its_version_with_a_ping() -> None:
     "headers",
     [
         {},
-        {"api-version": "1.51", "server": "Docker/28.5.2 (linux)"},
-        {"libpod-api-version": "6.1.1"},
-        OF_PODMAN | {"api-version": "1.24"},
-        OF_PODMAN | {"api-version": "1.99"},
-        OF_PODMAN | {"api-version": "new"},
-        OF_PODMAN | {"libpod-api-version": ""},
+        {b"api-version": b"1.51", b"server": b"Docker/28.5.2 (linux)"},
+        {b"libpod-api-version": b"6.1.1"},
+        OF_PODMAN | {b"api-version": b"1.24"},
+        OF_PODMAN | {b"api-version": b"1.99"},
+        OF_PODMAN | {b"api-version": b"new"},
+        OF_PODMAN | {b"libpod-api-version": b""},
     ],
 )
-def test_another_engine_is_asked_for_its_version(headers: dict[str, str]) -> None:
+def test_another_engine_is_asked_for_its_version(headers: dict[bytes, bytes]) -> None:
     assert podman_of_ping(headers) is None

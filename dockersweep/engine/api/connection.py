@@ -7,10 +7,12 @@ connections are ours, and TLS is docker-py's (`tls_transport`).
 
 import errno
 import os
+import re
 import socket
 import struct
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypedDict
 from urllib.parse import quote, urlencode
 
@@ -29,6 +31,7 @@ CONNECTIONS = 16
 LONGEST_MESSAGE = 2000
 LARGEST_OBJECT_BYTES = 16_000_000
 LARGEST_LIST_BYTES = 1 << 30
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/:@-]*")
 _TRY_UNIX = {
     errno.ENOENT: "there is no such socket: is the engine running? Start it, or name another with --host or --context",
     errno.EACCES: "permission denied: run as root, or as a member of the group that owns the socket (mostly docker)",
@@ -42,7 +45,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    headers: Mapping[bytes, bytes] = msgspec.field(default_factory=dict)
 
     def message(self) -> str:
         """Return the error message in the body, whatever form it has; never empty."""
@@ -97,7 +100,7 @@ class Connection:
         Raises EngineTimeoutError when the answer is not whole within `timeout_seconds`, EngineLostError when the engine
         cannot be reached or breaks the answer off, and EngineError when the answer is of more than `largest_bytes`.
         """
-        url = quote(path, safe="/:@") + ("?" + urlencode(params) if params else "")
+        url = _quoted(path, tuple(params.items()) if params else ())
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         try:
             answer = self._exchange(method, url, seconds, largest_bytes)
@@ -197,6 +200,17 @@ class Connection:
 
         found = other_sockets(os.environ)
         return f"; there is a socket at {found[0]}: try `dockersweep -H {found[0]} ...`" if found else ""
+
+
+def _quoted(path: str, params: tuple[tuple[str, str], ...]) -> str:
+    plain = path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/:@")
+    return f"{plain}?{_query(params)}" if params else plain
+
+
+@lru_cache(maxsize=16)
+def _query(params: tuple[tuple[str, str], ...]) -> str:
+    """Return the parameters as they go behind a path: those of removals are always the same."""
+    return urlencode(params)
 
 
 def _transport_of(endpoint: Endpoint) -> Transport:

@@ -20,7 +20,7 @@ class _Received:
         self.parser = httptools.HttpResponseParser(self)
         self.body: list[bytes] = []
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.headers: dict[bytes, bytes] = {}
         self.is_complete = False
         self.keeps_alive = False
         """Whether the connection can be used again; the parser knows it only till it has told of the end."""
@@ -31,11 +31,11 @@ class _Received:
 
     @property
     def has_length(self) -> bool:
-        return "content-length" in self.headers or "transfer-encoding" in self.headers
+        return b"content-length" in self.headers or b"transfer-encoding" in self.headers
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.is_complete:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         if not self.is_complete:
@@ -61,8 +61,8 @@ class Exchanged(Struct, frozen=True):
 
     status: int
     """Of HTTP."""
-    headers: dict[str, str]
-    """By names in small letters."""
+    headers: dict[bytes, bytes]
+    """By names in small letters, as they came: hardly any is ever read."""
     body: bytes
     keeps_alive: bool
 

@@ -14,10 +14,10 @@ PODMAN = "Podman Engine"
 """What it calls itself among its components."""
 
 
-def podman_of_ping(headers: Mapping[str, str]) -> WireVersion | None:
+def podman_of_ping(headers: Mapping[bytes, bytes]) -> WireVersion | None:
     """Return what a Podman would tell of its version, by the headers of its answer to /_ping: for /version it looks at
     each of its containers. None where it is no Podman, or is to be asked whether it speaks a version that we know."""
-    version, api = headers.get("libpod-api-version", ""), headers.get("api-version", "")
+    version, api = (headers.get(name, b"").decode("latin-1") for name in (b"libpod-api-version", b"api-version"))
     newest = version_pair(api)
     if not version or newest is None or not OLDEST_API <= newest <= NEWEST_API:
         return None
