@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import EACH_STORE
+from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
 from tests.rig.running import dockersweep
 
-pytestmark = pytest.mark.enough_on(*EACH_STORE)
+pytestmark = pytest.mark.enough_on(*NEWEST)
 
 TARGET = """
 version = 1

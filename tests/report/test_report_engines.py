@@ -166,6 +166,7 @@ def test_the_local_driver_hides_its_log_and_it_is_found_all_the_same(engine: Eng
     assert "DS001" not in [one["id"] for one in told["findings"]]
 
 
+@pytest.mark.enough_on(*EACH_STORE)
 def test_from_afar_what_cannot_be_read_is_named(engine: Engine, litter: Litter) -> None:
     litter.container("web", state="running")
     with far_away(engine.recorder.path) as url:

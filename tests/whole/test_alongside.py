@@ -3,14 +3,13 @@
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.soaking.alongside import AGGRESSIVE, sweep_beside, work_of
 
 SWEEPS = 2
 
 
-@pytest.mark.enough_on(*NEWEST)
+@pytest.mark.enough_on("docker-28.5-containerd")
 def test_sweeps_beside_loads_builds_and_runs_break_none_of_them(engine: Engine, litter: Litter) -> None:
     beside = sweep_beside(engine, SWEEPS, *AGGRESSIVE)
     assert beside.broken == [], str(beside)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import NEWEST
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_registry import registry
 from tests.rig.engines.village import ALSO_DEPLOYED, RELEASES, village
@@ -146,7 +145,7 @@ def seen(engine: Engine, litter: Litter, tmp_path: Path) -> Path:
 LATER = (datetime.now(UTC) + timedelta(days=40)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@pytest.mark.enough_on(*NEWEST)
+@pytest.mark.enough_on("docker-28.5-containerd")
 def test_the_ten_policies_say_what_they_should(engine: Engine, seen: Path) -> None:
     inventory = json.loads(seen.read_text())
     is_told = engine.kind.flavour == "docker"
