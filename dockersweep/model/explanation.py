@@ -92,7 +92,7 @@ class RuleWord(Struct, frozen=True, kw_only=True):
 
 
 class SilentRules(Struct, frozen=True, kw_only=True):
-    """Rules that do not speak of the object for the same reason."""
+    """Rules that do not match the object for the same reason."""
 
     rules: tuple[str, ...]
     why: str
@@ -121,7 +121,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """What one object is, what becomes of it and why, and what it would give back: dockersweep.explanation/1."""
+    """What one object is, what becomes of it and why, and what it would free: dockersweep.explanation/1."""
 
     schema: Literal["dockersweep.explanation/1"]
     engine: Engine
@@ -139,14 +139,14 @@ class Explanation(Struct, frozen=True, kw_only=True):
     chains: tuple[Chain, ...]
     """A shortest chain to everything that holds it in the end, those that end at what stays first."""
     rules: tuple[RuleWord, ...]
-    """The rules that speak of it, in the order in which they are judged; last, where there is one, the space target."""
+    """The rules that match it, in the order in which they are judged; last, where there is one, the space target."""
     silent: tuple[SilentRules, ...]
     """All other rules."""
     forecast: Forecast
     reclaim_alone: Interval
-    """What it would give back if it alone were removed, and everything else stayed."""
+    """What removing only it would free."""
     reclaim_in_plan: Interval | None
-    """What its removal adds to what those before it in the plan give back; None where the plan does not remove it."""
+    """What its removal adds to what those before it in the plan free; None where the plan does not remove it."""
     limits: Limits
     """Over which limits of the policy the plan is: then a sweep removes nothing."""
     warnings: tuple[ScanWarning, ...]

@@ -91,7 +91,7 @@ class PastRun(Struct, frozen=True, kw_only=True):
     predicted: Interval
     """What was predicted of just those that went."""
     measured_bytes: Bytes | None
-    """What was measured to have come back; None where nothing tells."""
+    """What was measured to have been freed; None where nothing tells."""
     in_hand: tuple[InHand, ...]
     """What was sent when it broke off, or is under way."""
 
@@ -116,7 +116,7 @@ class PastRemoval(Struct, frozen=True, kw_only=True):
     size_bytes: Bytes | None
     """All of it, what it shared included; None where it is not known, and for a tag."""
     predicted: Interval
-    """What it was to give back beside those before it."""
+    """What it was to free beside those before it."""
     recognition: Recognition
     sent_at: Instant | None
     """When the request was sent; None where it was not."""
@@ -127,7 +127,7 @@ class PastRemoval(Struct, frozen=True, kw_only=True):
     detail: str | None
     """Why, in words; None where it was simply removed."""
     freed_bytes: Bytes | None
-    """What the engine's answer proves to have come back."""
+    """What the engine's answer proves to have been freed."""
 
 
 class Life(Struct, frozen=True, kw_only=True):

@@ -60,7 +60,7 @@ class FreedOnDisk(Struct, frozen=True, kw_only=True):
 
 
 class Reclaimed(Bounds, frozen=True, kw_only=True):
-    """What the removals that went through give back; the bounds are what was predicted of just those."""
+    """What the removals that went through free; the bounds are what was predicted of just those."""
 
     measured_bytes: Bytes | None
     """From the engine's answers or the disk; None where neither can tell."""

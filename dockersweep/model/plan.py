@@ -25,7 +25,7 @@ class Decision(OfObject, frozen=True, kw_only=True, gc=False):
     reasons: Annotated[tuple[Reason, ...], Meta(min_length=1)]
     """At least one."""
     untag: tuple[str, ...] = ()
-    """The tags of an image that go while the image stays; this gives back nothing."""
+    """The tags of an image that go while the image stays; this frees nothing."""
 
 
 class Interval(Bounds, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -59,11 +59,11 @@ class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     judged: Object | Fingerprint
     """What it looked like: itself where nothing but this step changes that, else what must not change."""
     reclaim: Interval
-    """What it adds to what the removals before it give back: these add up to what the plan gives back."""
+    """What it adds to what the removals before it free: these add up to what the plan frees."""
     after: tuple[ObjectRef, ...]
     """What holds it now and goes earlier in this plan; where that stays, this stays."""
     reclaim_alone: Interval | None = None
-    """What it would give back if everything else stayed."""
+    """What it would free if everything else stayed."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -97,13 +97,13 @@ class TargetVerdict(Struct, frozen=True, kw_only=True):
     text: str
     """For a person: "92% of the disk is used, over 85%; down to 70% takes 21.3 GB"."""
     begins: bool | None
-    """Whether space is short; None where what it speaks of cannot be measured."""
+    """Whether space is short; None where what it names cannot be measured."""
     wanted_bytes: Bytes | None = None
-    """What has to come back, what the rules remove included; 0 where space is not short, None where not measured."""
+    """What has to be freed, what the rules remove included; 0 where space is not short, None where not measured."""
     wanted_inodes: int | None = None
-    """The same for inodes; None where the target does not speak of them."""
+    """The same for inodes; None where the target does not name them."""
     reached: bool | None = None
-    """Whether the plan gives back as much; None where that is only seen when it is carried out."""
+    """Whether the plan frees as much; None where that is only seen when it is carried out."""
     disks: tuple[DiskVerdict, ...] = ()
     """Each disk by itself that the kinds in `order` lie on, where the engine lies on several and the target speaks of
     them. It begins where any does, and is reached where all are; what is wanted is added up."""
@@ -121,7 +121,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
     removals: tuple[Removal, ...]
     reclaim: Interval
-    """What the whole plan gives back."""
+    """What the whole plan frees."""
     limits: Limits
     warnings: tuple[ScanWarning, ...]
     size_base: SizeBase = "lengths"

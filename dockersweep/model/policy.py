@@ -209,7 +209,7 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reserved: Space | None = None
     """What the engine may always hold, whatever the other two say."""
     free_bytes: int | None = None
-    """So many bytes are to come back now."""
+    """So many bytes are to be freed now."""
     order: tuple[Kind, ...] = ("build-cache", "image")
     """The kinds that may go, one after the other."""
     spare_registry_less: SpareRegistryLess = "no"

@@ -262,7 +262,7 @@ class PlanCase(_Table, frozen=True, kw_only=True):
     others: Literal["keep", "remove"] | None = None
     """What becomes of all objects of which the case does not speak."""
     gives_back: Texts | None = None
-    """How many bytes come back: a size, or the least and the most."""
+    """How many bytes are freed: a size, or the least and the most."""
     limits: Texts | None = None
     """What must stand in what is told of limits that are exceeded: "objects to remove"."""
     target: Literal["reached", "not reached", "not begun", "unknown"] | None = None

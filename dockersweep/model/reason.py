@@ -324,7 +324,7 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """For machines; "released", "recoverable", "project" and "only-here" stand beside "old-enough" and tell
     more of it. "kept" is by a keep
     rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, "enough" would
-    have gone for it if less had come back before, and "marked" is a candidate of a rule with remove.marked_for, which
+    have gone for it if less had been freed before, and "marked" is a candidate of a rule with remove.marked_for, which
     stays for it until the time has passed; then it stands beside "old-enough". "refused" is kept for a week after the
     engine has refused it in three runs. "service" is named by a service of the swarm, "unseen-services" may be by one
     that cannot be seen, "kubelet" belongs to Kubernetes, "project-runs" is a container that its

@@ -1,9 +1,9 @@
 """What objects stand on: the pieces of an engine's storage, each of which is there once however many hold it.
 
 The part of an object has the id `KIND:ID` of that object, like "image:sha256:..." or "volume:shop_data"; what lies
-below has ids like "layer:<chain id>", "blob:<digest>" or "snapshot:<key>". A part is given back once its object is
+below has ids like "layer:<chain id>", "blob:<digest>" or "snapshot:<key>". A part is freed once its object is
 removed and no other part needs it any more: engines count references in just this way. A part that is no object's
-and that nothing needs ("lease:<id>") stands for something that no list of the engine shows, and is never given back.
+and that nothing needs ("lease:<id>") stands for something that no list of the engine shows, and is never freed.
 """
 
 from typing import Annotated, Literal

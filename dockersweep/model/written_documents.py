@@ -41,11 +41,11 @@ class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     action: Literal["remove", "untag"]
     fingerprint: Fingerprint
     reclaim: plan.Interval
-    """What it adds to what the removals before it give back: these add up to what the plan gives back."""
+    """What it adds to what the removals before it free: these add up to what the plan frees."""
     after: tuple[ObjectRef, ...]
     """What holds it now and goes earlier in this plan; where that stays, this stays."""
     reclaim_alone: plan.Interval | None = None
-    """What it would give back if everything else stayed."""
+    """What it would free if everything else stayed."""
 
 
 class Plan(plan.Plan, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class Plan(plan.Plan, frozen=True, kw_only=True):
 
 
 class Explanation(explanation.Explanation, frozen=True, kw_only=True):
-    """What one object is, what becomes of it and why, and what it would give back: dockersweep.explanation/1."""
+    """What one object is, what becomes of it and why, and what it would free: dockersweep.explanation/1."""
 
     decision: Decision
 

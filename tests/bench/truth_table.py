@@ -210,7 +210,7 @@ def _megabytes(size: int) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tests/bench/truth",
-        description="Litter throw-away engines, predict with dockersweep what a sweep gives back, sweep, and measure. "
+        description="Litter throw-away engines, predict with dockersweep what a sweep frees, sweep, and measure. "
         "Prints a Markdown table, each row as it is known, with what `docker system df` calls reclaimable beside it. "
         "`disk` is told by one who can read the engine's disk, and held against its blocks; `lengths` by one who has "
         "the engine's word only, and held against its own metadata. An engine that fails is told in a row, and the "

@@ -1,4 +1,4 @@
-"""What is said of one object: what holds it, which rules speak of it, what it gives back."""
+"""What is said of one object: what holds it, which rules match it, what it frees."""
 
 from pathlib import Path
 

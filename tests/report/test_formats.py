@@ -85,7 +85,7 @@ def test_a_plan_has_a_row_for_each_decision(saved: str, tmp_path: Path) -> None:
         "age_source": "first seen", "tags_removed": "",
         "reasons": "dangling images: first seen 10 days ago (limit 24 hours)",
     }  # fmt: skip
-    # What is not known, and what one that stays gives back, are empty.
+    # What is not known, and what one that stays frees, are empty.
     assert rows["f" * 64]["gives_back_high_bytes"] == ""
     assert rows["data"]["gives_back_low_bytes"] == ""
     assert rows["data"]["verdict"] == "keep"

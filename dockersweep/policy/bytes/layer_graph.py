@@ -2,7 +2,7 @@
 included, and what else may be held where the engine does not say.
 
 Two graphs are kept in one. In the certain one an object needs what it is known to need; with `maybe` it also needs
-whatever it may need. What is given back lies between what both say.
+whatever it may need. What is freed lies between what both say.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

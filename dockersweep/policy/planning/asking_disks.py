@@ -18,7 +18,7 @@ class Asked(Struct, frozen=True):
     want: Want
     disk: int | None = None
     """Its place among the inventory's; None where it does not matter on which disk something is freed: there is one
-    only, or none can be seen, or the target asks for what is to come back wherever it was."""
+    only, or none can be seen, or the target asks for what is to be freed wherever it is."""
     name: str = ""
 
     def freed(self, steps: Steps) -> FreedSoFar:

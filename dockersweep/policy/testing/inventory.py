@@ -121,7 +121,7 @@ def _with(start: Inventory, objects: Iterable[Object]) -> Inventory:
 
 def _storage(case: CaseFile, made: Inventory) -> Storage | None:
     """Return the layers that images name, and the containers of which the case does not say what they were made of:
-    of a container whose image is gone nobody knows what it gives back, and that is not meant."""
+    of a container whose image is gone nobody knows what it frees, and that is not meant."""
     parts: dict[str, Part] = {}
     for written, image in zip(case.image, made.images, strict=True):
         if written.layers:

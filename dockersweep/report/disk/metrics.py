@@ -214,7 +214,7 @@ def _of_runs(report: Report, last_run: PastRun | None, reclaimed_total_bytes: in
         )  # fmt: skip
     if reclaimed_total_bytes is not None:
         counter = CounterMetricFamily(
-            "dockersweep_reclaimed_bytes", "What all runs ever gave back, as far as it was measured.",
+            "dockersweep_reclaimed_bytes", "What all runs ever freed, as far as it was measured.",
             labels=("engine",),
         )  # fmt: skip
         counter.add_metric((engine,), reclaimed_total_bytes)
