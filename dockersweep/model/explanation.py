@@ -88,7 +88,7 @@ class RuleWord(Struct, frozen=True, kw_only=True):
     text: str
     """Why, for a person."""
     tags: tuple[str, ...] = ()
-    """The tags of an image that it speaks of, where these are not all that the image has."""
+    """The tags of an image that it matches, where these are not all that the image has."""
 
 
 class SilentRules(Struct, frozen=True, kw_only=True):

@@ -60,8 +60,8 @@ class Protections(Struct, frozen=True, kw_only=True):
 
 
 class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a rule speaks of. A field that is None asks nothing; of the values of one field any may hold, and all
-    fields that are set must. For an image, `name`, `repository` and `tag` speak of each of its tags by itself."""
+    """What a rule matches. A field that is None asks nothing; of the values of one field any may hold, and all
+    fields that are set must. For an image, `name`, `repository` and `tag` match each of its tags by itself."""
 
     name: tuple[str, ...] | None = None
     """Patterns for the name; for an image the whole tag, or its reference by digest where it has none."""
@@ -107,7 +107,7 @@ EVERYTHING = Match()
 
 
 class Keep(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which of what a rule speaks of it keeps, counted in each group from the newest on. Any one of these is enough.
+    """Which of what a rule matches it keeps, counted in each group from the newest on. Any one of these is enough.
 
     Newest is: images by the date of their build, all others by that of their creation.
     """
@@ -131,7 +131,7 @@ class Keep(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Remove(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """When a rule removes what it speaks of and does not keep: all that are set must hold."""
+    """When a rule removes what it matches and does not keep: all that are set must hold."""
 
     older_than: Age | None = None
     """By the age of the object, as tables show it; zero asks for no age at all."""
@@ -154,7 +154,7 @@ class Remove(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Keeps some of what it speaks of, and removes the rest when it is old enough; without `remove` it only keeps."""
+    """Keeps some of what it matches, and removes the rest when it is old enough; without `remove` it only keeps."""
 
     name: str
     kinds: tuple[Kind, ...]

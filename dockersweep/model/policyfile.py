@@ -100,7 +100,7 @@ class LimitsTable(_Table, frozen=True, kw_only=True):
 
 
 class MatchTable(_Table, frozen=True, kw_only=True):
-    """What a rule speaks of: of the values of one key any may hold, and all keys must."""
+    """What a rule matches: of the values of one key any may hold, and all keys must."""
 
     name: Annotated[Patterns | None, _says("The name; of an image each of its tags.")] = None
     repository: Annotated[Patterns | None, _says("The repository of an image, without its tag.")] = None
@@ -153,7 +153,7 @@ class KeepTable(_Table, frozen=True, kw_only=True):
 
 
 class RemoveTable(_Table, frozen=True, kw_only=True):
-    """When the rule removes what it speaks of and does not keep: all of these must hold."""
+    """When the rule removes what it matches and does not keep: all of these must hold."""
 
     older_than: Annotated[AgeText | None, _says("The age that tables show; 0s asks for none.")] = None
     unused_for: Annotated[
@@ -171,18 +171,18 @@ class RemoveTable(_Table, frozen=True, kw_only=True):
 
 
 class RuleTable(_Table, frozen=True, kw_only=True):
-    """A rule: what it speaks of, what of it it keeps, and when it removes the rest."""
+    """A rule: what it matches, what of it it keeps, and when it removes the rest."""
 
     name: Annotated[str, Meta(min_length=1), _says("What the output calls the rule.")]
-    kind: Annotated[Kind | Annotated[list[Kind], _SOME], _says("The kind of object it speaks of, or several.")]
-    match: Annotated[MatchTable | None, _says("What it speaks of: all keys must hold.")] = None
-    not_: Annotated[MatchTable | None, _says("What it does not speak of: any one key is enough.")] = field(
+    kind: Annotated[Kind | Annotated[list[Kind], _SOME], _says("The kind of object it matches, or several.")]
+    match: Annotated[MatchTable | None, _says("What it matches: all keys must hold.")] = None
+    not_: Annotated[MatchTable | None, _says("What it does not match: any one key is enough.")] = field(
         default=None, name="not"
     )
     keep: Annotated[KeepTable | None, _says("What it keeps, whatever other rules say.")] = None
     remove: Annotated[RemoveTable | None, _says("When it removes the rest. Without it the rule only keeps.")] = None
     everything: Annotated[
-        bool, _says("Says that the rule is meant to speak of everything of its kind and to keep nothing of it.")
+        bool, _says("Says that the rule is meant to match everything of its kind and to keep nothing of it.")
     ] = False
 
 

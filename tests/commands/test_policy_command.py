@@ -104,7 +104,7 @@ def test_check_notes_what_rules_find_and_protections_protect(call: Caller, saved
     path = call.policy(text.replace("scratch-*", "tmp-*"))
     said = call("policy", "check", "--policy", path, "--inventory", saved)
     assert said.out.splitlines() == [
-        'note: the rule "scratch volumes" speaks of none of the 3 objects of the kind volume',
+        'note: the rule "scratch volumes" matches none of the 3 objects of the kind volume',
         "note: protect.names prod-* protects nothing that is there",
     ]
     assert (said.status, said.err) == (0, f"{path}: no problems found\n")

@@ -20,7 +20,7 @@ def built(name: str, *tags: str, at: datetime | None = None, project: str | None
 
 
 def matched(objects: Iterable[Object]) -> Spoken:
-    """What a rule without conditions for tags speaks of."""
+    """What a rule without conditions for tags matches."""
     return [(seen, seen.tags if isinstance(seen, Image) else ()) for seen in objects]
 
 

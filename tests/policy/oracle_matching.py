@@ -1,4 +1,4 @@
-"""The slow evaluator: what a pattern, a match and a protection speak of, from the words of the specification."""
+"""The slow evaluator: what a pattern, a match and a protection match, from the words of the specification."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +47,7 @@ def comes_back(seen: Container) -> bool | None:
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Whether a glob speaks of the whole text, or a regular expression of a part of it."""
+    """Whether a glob matches the whole text, or a regular expression of a part of it."""
     if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
         return re.search(pattern[1:-1], text) is not None
     return fnmatchcase(text, pattern)
@@ -76,9 +76,9 @@ def whole(repository: str) -> str:
 
 
 def named(pattern: str, reference: str, and_whole: bool = False) -> bool:
-    """Whether a pattern speaks of a reference or a repository, as an engine tells it.
+    """Whether a pattern matches a reference or a repository, as an engine tells it.
 
-    A registry that people leave out may be left out in either. A glob that begins with one speaks of just that
+    A registry that people leave out may be left out in either. A glob that begins with one matches just that
     registry: of Docker's own where an image has none, and that has two spellings of its library.
     """
     if not re.match(r"(localhost|docker\.io|library)/.*[*?[]", pattern):
@@ -130,7 +130,7 @@ def projects_of(seen: Object) -> Iterator[str]:
 
 
 def matches(rule: Rule, seen: Object, unit: str | None, services: Sequence[str] | None) -> bool:
-    """Whether a rule speaks of an object, of an image of this tag of it."""
+    """Whether a rule matches an object, of an image of this tag of it."""
     own = unit or name_of(seen)
     names = seen.digests if isinstance(seen, Image) and unit is None else (own,)
     wanted, excluded = conditions(rule.match), conditions(rule.excludes)

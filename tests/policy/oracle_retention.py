@@ -28,7 +28,7 @@ class _Member(NamedTuple):
 
 
 def retained(keep: Keep, units: Sequence[tuple[Object, str | None]], now: datetime) -> set[tuple[str, str | None]]:
-    """Return what a keep table keeps of what its rule speaks of."""
+    """Return what a keep table keeps of what its rule matches."""
     kept: set[tuple[str, str | None]] = {
         (id_of(seen), unit) for seen, unit in units if unit and any(fits(one, parts(unit)[1]) for one in keep.tags)
     }

@@ -94,21 +94,21 @@ CASES: dict[str, tuple[str, str]] = {
     "all images": (
         IMAGE + 'remove.older_than = "90d"\n',
         (
-            "line 2, column 1: this rule speaks of all images and keeps none of them: narrow it with match, "
+            "line 2, column 1: this rule matches all images and keeps none of them: narrow it with match, "
             "not or keep, or write everything = true in it if that is meant"
         ),
     ),
     "all images by a name": (
         IMAGE + 'match.name = "*"\nremove.older_than = "90d"\n',
         (
-            "line 2, column 1: this rule speaks of all images and keeps none of them: narrow it with match, "
+            "line 2, column 1: this rule matches all images and keeps none of them: narrow it with match, "
             "not or keep, or write everything = true in it if that is meant"
         ),
     ),
     "all networks at once": (
         RULE + 'kind = "network"\nremove.older_than = "0s"\n',
         (
-            "line 2, column 1: this rule speaks of all networks and keeps none of them: narrow it with "
+            "line 2, column 1: this rule matches all networks and keeps none of them: narrow it with "
             "match, not or keep, or write everything = true in it if that is meant"
         ),
     ),

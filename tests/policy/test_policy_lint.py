@@ -95,60 +95,60 @@ FINDINGS: dict[str, tuple[str, str]] = {
     ),
     "a protected project": (
         '[protect]\nprojects = ["bill*"]\n' + rule(VOLUME + 'match.project = "billing"'),
-        "line 8, column 7: this rule can never remove: protect.projects keeps all that it speaks of (line 3)",
+        "line 8, column 7: this rule can never remove: protect.projects keeps all that it matches (line 3)",
     ),
     "a protected label": (
         '[protect]\nlabels = "team"\n' + rule(IMAGE + 'match.labels = "team=a"'),
-        "line 8, column 7: this rule can never remove: protect.labels keeps all that it speaks of (line 3)",
+        "line 8, column 7: this rule can never remove: protect.labels keeps all that it matches (line 3)",
     ),
     "a protected name": (
         '[protect]\nnames = "db-*"\n' + rule(VOLUME + 'match.name = ["db-1", "db-*"]'),
-        "line 8, column 7: this rule can never remove: protect.names keeps all that it speaks of (line 3)",
+        "line 8, column 7: this rule can never remove: protect.names keeps all that it matches (line 3)",
     ),
     "a rule that keeps all": (
         rule(VOLUME + 'keep.last = "all"'),
-        "line 5, column 1: this rule can never remove: its own keep keeps all that it speaks of (line 6)",
+        "line 5, column 1: this rule can never remove: its own keep keeps all that it matches (line 6)",
     ),
     "a rule that keeps all tags": (
         rule(IMAGE + 'match.tagged = true\nkeep.tags = "*"'),
-        "line 5, column 1: this rule can never remove: its own keep keeps all that it speaks of (line 7)",
+        "line 5, column 1: this rule can never remove: its own keep keeps all that it matches (line 7)",
     ),
     "a rule that keeps the tags that it asks for": (
         rule(IMAGE + 'match.tag = "v1.0"\nkeep.tags = "v*"'),
-        "line 5, column 1: this rule can never remove: its own keep keeps all that it speaks of (line 7)",
+        "line 5, column 1: this rule can never remove: its own keep keeps all that it matches (line 7)",
     ),
     "a rule of which another keeps all": (
         rule(VOLUME + 'match.name = "web-1"')
         + rule('kind = ["volume", "network"]\nmatch.name = "web-*"\nkeep.last = "all"', "b"),
-        'line 5, column 1: this rule can never remove: the keep of rule "b" keeps all that it speaks of (line 11)',
+        'line 5, column 1: this rule can never remove: the keep of rule "b" keeps all that it matches (line 11)',
     ),
     "a shadow": (
         rule(VOLUME + 'match.name = "web-*"')
         + rule('kind = "volume"\nmatch.name = "web-1"\nremove.older_than = "30d"', "b"),
-        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "a shadow of a rule that keeps some": (
         rule(IMAGE + 'match.repository = "docker.io/library/app"\nkeep.last = 5')
         + rule('kind = "image"\nmatch.repository = "app"\nremove.older_than = "1y"', "b"),
-        'line 8, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 8, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "a shadow that keeps the same": (
         rule(IMAGE + "match.tagged = true\nkeep.last = 5")
         + rule('kind = "image"\nmatch.tagged = true\nkeep.last = 5\nremove.older_than = "8d"', "b"),
-        'line 8, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 8, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "a shadow of a rule for all networks": (
         rule('kind = "network"\nremove.older_than = "24h"')
         + rule('kind = "network"\nmatch.project = "ci"\nremove.older_than = "1d"\nremove.before = 2026-01-01', "b"),
-        'line 6, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 6, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "a shadow of a rule for whatever name": (
         rule('kind = "network"\nmatch.name = "*"\n' + OLD) + rule('kind = "network"\n' + OLD, "b"),
-        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "a shadow by what is not excluded": (
         rule(VOLUME + "match.anonymous = true") + rule(VOLUME + "not.anonymous = false", "b"),
-        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "small sizes that are excluded": (
         rule(VOLUME + 'match.size_under = "1GB"\nnot.size_under = "2GB"'),
@@ -160,11 +160,11 @@ FINDINGS: dict[str, tuple[str, str]] = {
     "a shadow by excludes": (
         rule(VOLUME + 'not.anonymous = true\nnot.labels = "keep=yes"')
         + rule(VOLUME + 'match.anonymous = false\nnot.labels = "keep"', "b"),
-        'line 8, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 8, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "a shadow by the states that can go at all": (
         rule(CONTAINER + 'match.state = ["created", "exited", "dead"]') + rule(CONTAINER + 'match.name = "ci-*"', "b"),
-        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it speaks of (line 2)',
+        'line 7, column 1: this rule decides nothing: rule "a" before it already decides all it matches (line 2)',
     ),
     "only keeps": (
         rule('kind = "volume"\nkeep.last = 3'),

@@ -1,4 +1,4 @@
-"""What a rule keeps of what it speaks of: a table of cases."""
+"""What a rule keeps of what it matches: a table of cases."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone

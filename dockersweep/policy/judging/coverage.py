@@ -1,4 +1,4 @@
-"""How much of an inventory each rule of a policy speaks of: a rule that speaks of nothing may be misspelt."""
+"""How much of an inventory each rule of a policy matches: a rule that matches nothing may be misspelt."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Coverage(NamedTuple):
 
 
 def coverage(survey: Survey, policy: Policy) -> Iterator[Coverage]:
-    """Yield what each rule speaks of, in order."""
+    """Yield what each rule matches, in order."""
     for rule in policy.rules:
         test = RuleTest(rule, survey.facts)
         objects = [item for kind in rule.kinds for item in objects_of(survey.inventory, kind)]
@@ -27,13 +27,13 @@ def coverage(survey: Survey, policy: Policy) -> Iterator[Coverage]:
 
 
 def findings(survey: Survey, policy: Policy) -> Iterator[str]:
-    """Yield a sentence for each rule that speaks of nothing or of everything, and each protection that is idle."""
+    """Yield a sentence for each rule that matches nothing or of everything, and each protection that is idle."""
     rules = {rule.name: rule for rule in policy.rules}
     for found in coverage(survey, policy):
         kinds = " or ".join(rules[found.rule].kinds)
         if not found.matched:
-            yield f'the rule "{found.rule}" speaks of none of the {found.there} objects of the kind {kinds}'
+            yield f'the rule "{found.rule}" matches none of the {found.there} objects of the kind {kinds}'
         elif found.matched == found.there and rules[found.rule].match != EVERYTHING:
-            yield f'the rule "{found.rule}" speaks of all {found.there} objects of the kind {kinds}'
+            yield f'the rule "{found.rule}" matches all {found.there} objects of the kind {kinds}'
     for idle in PolicyProtections(policy.protections, survey.hard.services, survey.listing).idle():
         yield f"{idle.source} {idle.pattern} protects nothing that is there"

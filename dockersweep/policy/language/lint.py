@@ -140,18 +140,18 @@ def _never_removes(policy: Policy, index: int) -> Iterator[KeyProblem]:
             continue
         is_protected = pairs_cover if name == "labels" else patterns_cover
         if protected and wanted is not None and is_protected(protected, wanted):
-            text = f"this rule can never remove: protect.{name} keeps all that it speaks of"
+            text = f"this rule can never remove: protect.{name} keeps all that it matches"
             yield KeyProblem((*path, "match", key), text, other=("protect", name))
             return
     for number, other in enumerate(policy.rules):
         if _keeps_all(other, rule) and covers_rule(other, rule):
             whose = "its own keep" if other is rule else f"the keep of rule {quoted(other.name)}"
-            text = f"this rule can never remove: {whose} keeps all that it speaks of"
+            text = f"this rule can never remove: {whose} keeps all that it matches"
             yield KeyProblem((*path, "remove"), text, other=("rule", number, "keep"))
             return
     for number, earlier in enumerate(policy.rules[:index]):
         if _shadows(earlier, rule):
-            text = f"this rule decides nothing: rule {quoted(earlier.name)} before it already decides all it speaks of"
+            text = f"this rule decides nothing: rule {quoted(earlier.name)} before it already decides all it matches"
             yield KeyProblem(path, text, other=("rule", number))
             return
 

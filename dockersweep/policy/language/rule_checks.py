@@ -141,7 +141,7 @@ def _of_everything(rule: RuleTable, path: Path) -> Iterator[KeyProblem]:
 def _refusal(kinds: Sequence[Kind]) -> str:
     which = both(_PLURAL[kind] for kind in kinds)
     return (
-        f"this rule speaks of all {which} and keeps none of them: narrow it with match, not or keep, "
+        f"this rule matches all {which} and keeps none of them: narrow it with match, not or keep, "
         f"or write everything = true in it if that is meant"
     )
 
