@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dockersweep.commands.options import EngineOptions, PlanOptions, PolicyOptions
+from dockersweep.commands.policy_source import policy_in_force
 from dockersweep.commands.progress import show_progress
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.errors import DocumentError, EngineError, RefusedError, UsageError
 from dockersweep.files import OddFileError, read_named
 from dockersweep.model.inventory import ALL_SIZES, Inventory, ScanWarning
 from dockersweep.model.plan import Plan
+from dockersweep.model.policy import Policy
+from dockersweep.policy.bytes.totals import sizes_now
+from dockersweep.policy.judging.marks import candidates, marking_rules
+from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.judging.unmarked_volumes import unmarked_warnings
+from dockersweep.policy.judging.unremembered import unremembered_warnings
+from dockersweep.policy.language.flags import policy_from_flags
+from dockersweep.policy.language.kinds_removed import may_remove
+from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_instant
 
 if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
     from dockersweep.engine.api.concurrent import BackgroundCall
     from dockersweep.ledger import Ledger
-    from dockersweep.model.policy import Policy
-    from dockersweep.policy.judging.survey import Survey
 
 
 # A verb that only reads removes nothing, so nothing of it can take so long.
@@ -30,7 +39,7 @@ NO_REMOVALS_SECONDS = 0.0
 LARGEST_DOCUMENT_BYTES = 4_000_000_000
 
 
-def gather_survey(options: EngineOptions, policy: "Policy | None" = None) -> "Survey":
+def gather_survey(options: EngineOptions, policy: Policy | None = None) -> Survey:
     """Read the inventory from --inventory, else from the engine that the flags and the environment name; with a policy
     as in `survey_of`."""
     if options.inventory is not None:
@@ -43,8 +52,6 @@ def gather_survey(options: EngineOptions, policy: "Policy | None" = None) -> "Su
 
 def gather_plan(options: PlanOptions) -> Plan:
     """Return the plan for what `gather_survey` reads, and mark its candidates in the ledger."""
-    from dockersweep.policy.language.kinds_removed import may_remove
-
     policy, engine = gather_policy(options.policy), options.engine
     if engine.inventory is not None:
         return _plan(_saved_survey(engine, policy), policy)
@@ -56,10 +63,8 @@ def gather_plan(options: PlanOptions) -> Plan:
         return judge(survey, policy, ledger)
 
 
-def judge(survey: "Survey", policy: "Policy", ledger: "Ledger") -> Plan:
+def judge(survey: Survey, policy: Policy, ledger: "Ledger") -> Plan:
     """Return the plan, and mark in the ledger what is a candidate of rules with `marked_for`."""
-    from dockersweep.policy.judging.marks import candidates, marking_rules
-
     plan = _plan(survey, policy)
     if survey.is_of_now:
         marks = tuple(candidates(plan.decisions, policy, survey.now))
@@ -67,18 +72,14 @@ def judge(survey: "Survey", policy: "Policy", ledger: "Ledger") -> Plan:
     return plan
 
 
-def _plan(survey: "Survey", policy: "Policy") -> Plan:
-    from dockersweep.policy.judging.unmarked_volumes import unmarked_warnings
-    from dockersweep.policy.judging.unremembered import unremembered_warnings
-    from dockersweep.policy.planning.planner import make_plan
-
+def _plan(survey: Survey, policy: Policy) -> Plan:
     with without_collector():
         plan = make_plan(survey, policy)
     own = (*unmarked_warnings(survey.inventory, plan), *unremembered_warnings(survey.inventory, plan))
     return msgspec.structs.replace(plan, warnings=(*plan.warnings, *own))
 
 
-def require_build_cache(survey: "Survey", is_wanted: bool, options: EngineOptions) -> None:
+def require_build_cache(survey: Survey, is_wanted: bool, options: EngineOptions) -> None:
     """Raise EngineError where the build cache was to be read, something of it may have to go, and it was not told:
     Docker before 23.0 tells it only in /system/df as a whole, whose failure elsewhere only leaves sizes unknown."""
     if is_wanted and options.reads_sizes and survey.inventory.build_cache is None:
@@ -97,14 +98,12 @@ def open_ledger(options: EngineOptions, required: bool = False) -> "Ledger":
     return Ledger(state_folder(os.environ, os.geteuid()) if options.uses_ledger else None, required)
 
 
-def _saved_survey(options: EngineOptions, policy: "Policy | None") -> "Survey":
+def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
     """Of another machine's inventory, the declared files are still those of this one."""
-    from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
-
     if options.names_engine:
         raise UsageError("--inventory reads a file instead of an engine: leave out --host and --context")
 
-    def read() -> "Survey":
+    def read() -> Survey:
         survey = _at_its_moment(read_inventory(options.inventory or ""))
         return survey.retold(with_volumes_of_projects(with_projects(survey)))
 
@@ -112,8 +111,8 @@ def _saved_survey(options: EngineOptions, policy: "Policy | None") -> "Survey":
 
 
 def _with_declared(
-    policy: "Policy | None", ledger: "Ledger | None", options: EngineOptions, take: Callable[[], "Survey"]
-) -> "Survey":
+    policy: Policy | None, ledger: "Ledger | None", options: EngineOptions, take: Callable[[], Survey]
+) -> Survey:
     """Return the survey that is taken, with what files of the policy declare; these are read before."""
     if policy is None or not policy.protections.name_files:
         return take()
@@ -161,13 +160,13 @@ def survey_of(
     client: "Client",
     options: EngineOptions,
     ledger: "Ledger",
-    policy: "Policy | None" = None,
+    policy: Policy | None = None,
     for_report: bool = False,
-) -> "Survey":
+) -> Survey:
     """Scan the engine, and add to the inventory what the ledger remembers of its objects; with a policy also what its
     files declare, and what registries say where it has them asked. `for_report` is as in
     `engine.reading.scanner.scan`."""
-    remembered = partial(_remembered_survey, client, options, ledger, for_report, plans=policy is not None)
+    remembered = partial(_remembered_survey, client, options, ledger, for_report)
     survey = _with_declared(policy, ledger, options, remembered)
     if policy is None or not policy.asks_registries:
         return survey
@@ -176,9 +175,7 @@ def survey_of(
     return with_registry_answers(survey, policy, client.registry_access, ledger, options.shows_progress)
 
 
-def _remembered_survey(
-    client: "Client", options: EngineOptions, ledger: "Ledger", for_report: bool, *, plans: bool
-) -> "Survey":
+def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger", for_report: bool) -> Survey:
     from dockersweep.engine.api.concurrent import BackgroundCall
     from dockersweep.engine.reading.events import read_events
     from dockersweep.engine.reading.own_folders import reading_ahead
@@ -194,12 +191,7 @@ def _remembered_survey(
         ahead = stack.enter_context(reading_ahead(client.engine, known, seconds)) if options.reads_sizes else None
         events = BackgroundCall(lambda: read_events(client, position)) if ledger.is_used else None
         progress = stack.enter_context(show_progress("reading containers", options.shows_progress))
-        importing = BackgroundCall(lambda: _import_what_judges(plans))
         inventory, layers = scan(client, options.reads_sizes, seconds, progress, known, for_report, ahead)
-    importing.result()
-    from dockersweep.policy.bytes.totals import sizes_now
-    from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
-
     survey = _at_its_moment(inventory)
     survey = survey.retold(with_projects(survey))
     if not options.uses_ledger:
@@ -212,15 +204,6 @@ def _remembered_survey(
     survey = survey.retold(with_volumes_of_projects(inventory))
     ledger.keep_sizes(sizes_now(survey.totals), inventory.engine, inventory.taken_at)
     return survey
-
-
-def _import_what_judges(plans: bool) -> None:
-    """While the engine lists what it has, there is time for it."""
-    import dockersweep.policy.bytes.totals
-    import dockersweep.policy.judging.projects
-
-    if plans:
-        import dockersweep.policy.planning.planner  # noqa: F401
 
 
 def confirm_engine(client: "Client", wanted: str | None) -> None:
@@ -252,19 +235,14 @@ def read_inventory(path: str) -> Inventory:
         return read_document(data, Inventory, path)
 
 
-def gather_policy(options: PolicyOptions) -> "Policy":
+def gather_policy(options: PolicyOptions) -> Policy:
     """Return the policy that is in force, as the flags change it."""
-    from dockersweep.commands.policy_source import policy_in_force
-    from dockersweep.policy.language.flags import policy_from_flags
-
     return policy_from_flags(options.flags, policy_in_force(options.path, os.environ))
 
 
-def _at_its_moment(inventory: Inventory) -> "Survey":
+def _at_its_moment(inventory: Inventory) -> Survey:
     """Ages count up to the scan. Tests and the sandbox choose another instant, because no engine makes old volumes;
     where one is left set by mistake, every output says so."""
-    from dockersweep.policy.judging.survey import Survey
-
     text = os.environ.get("DOCKERSWEEP_NOW")
     if not text:
         return Survey(inventory, inventory.taken_at)
