@@ -1,18 +1,17 @@
 """The explanation of one object; for spreadsheets a row for each reason, tag, holder and rule, and the forecast."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject
 from dockersweep.model.naming import PLURAL_OF, short_id
 from dockersweep.model.quantities import Instant
-from dockersweep.model.reason import Reason, ReasonCode
+from dockersweep.model.reason import ReasonCode
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.report.local_time import local_time
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.ages import by_text
-from dockersweep.words.alike import alike, text_of_alike
+from dockersweep.words.alike import text_of_alike, together
 from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import both
 from dockersweep.words.reasons import about_text, beyond_text, reason_text
@@ -47,16 +46,17 @@ def explanation_layout(explanation: Explanation) -> Layout:
 def _sections(explanation: Explanation) -> Iterator[Section]:
     """Yield why in the first line, then only what adds to it."""
     yield Section(sentences=(engine_sentence(explanation.engine, explanation.taken_at),))
-    yield from _verdict(explanation)
+    reasons = _reasons(explanation)
+    yield from _verdict(explanation, reasons)
     yield Section(columns=_FACTS, rows=list(_facts(explanation)), header=False)
     yield from _last_uses(explanation)
     tags = [(one.tag, "goes" if one.goes else "stays", one.why) for one in explanation.tags]
     yield Section("Tags" if tags else None, columns=_TAGS, rows=tags, header=False)
     held_by = [*_beyond_objects(explanation), *_chains(explanation)]
     yield Section("Held by" if held_by else None, items=held_by)
-    yield from _matching_rules(explanation)
+    yield from _matching_rules(explanation, reasons)
     over = (f"The plan is over a limit, so no sweep: {limit}." for limit in explanation.limits.exceeded)
-    yield Section(sentences=(*_forecast(explanation), _frees(explanation), *over))
+    yield Section(sentences=(*_forecast(explanation, reasons), _frees(explanation), *over))
     if explanation.size_base == "lengths":
         yield Section(sentences=(base_sentence(explanation.size_base, explanation.not_from_disk),))
     yield Section(sentences=warning_sentences(explanation.warnings))
@@ -110,13 +110,12 @@ def _last_uses(explanation: Explanation) -> Iterator[Section]:
         yield Section("Not watched; uses may be missing", items=gaps)
 
 
-def _verdict(explanation: Explanation) -> Iterator[Section]:
+def _verdict(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> Iterator[Section]:
     """Yield what becomes of the object and why: one reason in the sentence, several below it."""
     tags = explanation.decision.untag
     goes = explanation.decision.verdict == "remove"
     what = "will be removed" if goes else f"is kept and loses {plural(len(tags), 'tag')}" if tags else "is kept"
     head = f"{_title(explanation.subject)} {what} by {explanation.policy_source}"
-    reasons = _reasons(explanation)
     if len(reasons) == 1:
         [(rule, text)] = reasons
         names = {name for one in explanation.silent for name in one.rules} | {one.rule for one in explanation.rules}
@@ -129,11 +128,9 @@ def _verdict(explanation: Explanation) -> Iterator[Section]:
 def _reasons(explanation: Explanation) -> list[tuple[str, str]]:
     """Return the reasons of the decision with their rules, those that are alike once; what is of single tags stands in
     the table of tags."""
-    together: defaultdict[tuple[object, ...], list[Reason]] = defaultdict(list)
-    for one in explanation.decision.reasons:
-        if one.tag is None or not explanation.tags:
-            together[one.rule, one.tag, alike(one)].append(one)
-    return [(_HARD.get(same[0].rule, same[0].rule), text_of_alike(same)) for same in together.values()]
+    told = (one for one in explanation.decision.reasons if one.tag is None or not explanation.tags)
+    alike = together(told, apart=lambda one: (one.rule, one.tag))
+    return [(_HARD.get(same[0].rule, same[0].rule), text_of_alike(same)) for same in alike]
 
 
 def _beyond_objects(explanation: Explanation) -> list[str]:
@@ -160,9 +157,8 @@ def _links(chain: Chain) -> Iterator[str]:
         yield f"{link.kind} {link.name}{notes}"
 
 
-def _matching_rules(explanation: Explanation) -> Iterator[Section]:
+def _matching_rules(explanation: Explanation, told: Sequence[tuple[str, str]]) -> Iterator[Section]:
     """Yield what rules say that the verdict does not, and which of its kind do not match."""
-    told = _reasons(explanation)
     rules = [
         (one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}")
         for one in explanation.rules
@@ -183,10 +179,10 @@ def _of_tags(tags: Sequence[str]) -> str:
     return f"of {' and '.join(tags)} only: " if tags else ""
 
 
-def _forecast(explanation: Explanation) -> Iterator[str]:
+def _forecast(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Yield when it can go, where the verdict does not say so already."""
     forecast = explanation.forecast
-    told = [text for _, text in _reasons(explanation)]
+    told = [text for _, text in reasons]
     if forecast.when == "never" and forecast.text.removeprefix("no rule removes it: ") not in told:
         yield f"Will not be removed under this policy: {forecast.text}."
     elif forecast.when == "later" or (forecast.when == "now" and explanation.decision.verdict == "keep"):

@@ -1,6 +1,8 @@
 """What every output begins and ends with: which engine this was, and what could not be read."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dockersweep.model.inventory import KINDS, Engine, Kind, ScanWarning
 from dockersweep.model.outcome import Status
@@ -9,6 +11,9 @@ from dockersweep.model.storage import SizeBase
 from dockersweep.report.local_time import local_time
 from dockersweep.report.text import fold
 from dockersweep.words.amounts import plural
+
+if TYPE_CHECKING:
+    from dockersweep.model.plan import Plan
 
 TITLE_OF: dict[Kind, str] = {
     "container": "Containers",
@@ -61,6 +66,12 @@ def engine_sentence(engine: Engine, at: Instant) -> str:
 def kind_counts(counts: Mapping[Kind, int]) -> list[str]:
     """Return how many of each kind, in the order of the kinds: "2 images", "1 volume"."""
     return [plural(counts[kind], NOUN_OF[kind]) for kind in KINDS if counts.get(kind)]
+
+
+def going_counts(plan: "Plan") -> tuple[Counter[Kind], int]:
+    """Return how many objects of each kind a plan removes, and how many tags of images that stay."""
+    counts = Counter(step.kind for step in plan.removals if step.action == "remove")
+    return counts, sum(len(decision.untag) for decision in plan.decisions)
 
 
 def engine_words(engine: Engine) -> str:

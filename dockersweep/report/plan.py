@@ -9,6 +9,7 @@ from dockersweep.report.headline import (
     base_sentence,
     engine_sentence,
     engine_words,
+    going_counts,
     warning_sentences,
 )
 from dockersweep.report.layout import Cell, Layout, Rows, Section
@@ -59,7 +60,7 @@ def _summary(plan: Plan) -> str:
         return f"Nothing to remove, by {plan.policy.source}."
     frees = f"freeing {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
     why = f" Not exact: {plan.reclaim.reason}." if plan.reclaim.reason else ""
-    return f"{what_goes(plan)} to remove, {frees}, by {plan.policy.source}.{_only_here_words(plan)}{why}"
+    return f"{_what_goes(plan)} to remove, {frees}, by {plan.policy.source}.{_only_here_words(plan)}{why}"
 
 
 def _only_here_words(plan: Plan) -> str:
@@ -67,10 +68,10 @@ def _only_here_words(plan: Plan) -> str:
     return "" if not count else f" {plural(count, 'tagged image')} {'exists' if count == 1 else 'exist'} only here."
 
 
-def what_goes(plan: Plan) -> str:
+def _what_goes(plan: Plan) -> str:
     """Return "3 objects", or "3 objects and 2 tags" where images lose tags and stay."""
-    count = sum(removal.action == "remove" for removal in plan.removals)
-    tags = sum(len(decision.untag) for decision in plan.decisions)
+    counts, tags = going_counts(plan)
+    count = counts.total()
     if not tags:
         return plural(count, "object")
     return f"{plural(count, 'object')} and {plural(tags, 'tag')}" if count else plural(tags, "tag")

@@ -6,7 +6,7 @@ from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Decision, Plan
 from dockersweep.report.headline import TITLE_OF
 from dockersweep.report.layout import Column, Section
-from dockersweep.report.plan_groups import Row, going_rows
+from dockersweep.report.plan_groups import Row, freed_of_kind, going_rows
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval
 from dockersweep.words.lists import natural_key
@@ -24,13 +24,10 @@ _KEPT = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("WHY"
 
 def going_sections(plan: Plan) -> Iterator[Section]:
     """Yield a table of what is removed for each kind."""
-    for kind in KINDS:
-        rows = going_rows(plan, kind)
-        total = plan.reclaim_of_kinds.get(kind)
-        frees = "" if kind == "network" or total is None else f", freeing {format_interval(total)}"
-        if rows:
-            title = f"{TITLE_OF[kind]} to remove: {len(rows)}{frees}"
-            yield Section(title, columns=_GOING, rows=[_going_cells(kind, row) for row in rows])
+    for kind, rows in going_rows(plan).items():
+        freed = freed_of_kind(plan, kind)
+        title = f"{TITLE_OF[kind]} to remove: {len(rows)}{f', freeing {freed}' if freed else ''}"
+        yield Section(title, columns=_GOING, rows=[_going_cells(kind, row) for row in rows])
 
 
 def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:

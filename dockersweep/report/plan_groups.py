@@ -1,6 +1,6 @@
 """What a plan removes, for people: equal reasons said once, the largest first, and what is small folded into a line."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -10,10 +10,10 @@ from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import NOTHING, Decision, Interval, Plan, Removal
 from dockersweep.model.reason import Reason
-from dockersweep.report.headline import NOUN_OF
+from dockersweep.report.headline import NOUN_OF, going_counts
 from dockersweep.report.layout import Column, Section
 from dockersweep.units import format_size
-from dockersweep.words.alike import alike, text_of_alike
+from dockersweep.words.alike import alike, text_of_alike, together
 from dockersweep.words.amounts import amount_words, format_interval, plural
 from dockersweep.words.lists import first_of, natural_key, naturally
 
@@ -45,26 +45,30 @@ class Row(Struct, frozen=True):
         return self.removal.reclaim.low_bytes or self.removal.reclaim.high_bytes or 0
 
 
-def going_rows(plan: Plan, kind: Kind) -> list[Row]:
-    """Return what goes of a kind, the largest first."""
-    removals = {step.id: step for step in plan.removals if step.kind == kind and step.action == "remove"}
-    tags: defaultdict[str, list[str]] = defaultdict(list)
+def going_rows(plan: Plan) -> dict[Kind, list[Row]]:
+    """Return what goes of each kind of which anything does, the largest first."""
+    removals: dict[tuple[Kind, str], Removal] = {}
+    tags: defaultdict[tuple[Kind, str], list[str]] = defaultdict(list)
     for step in plan.removals:
-        if step.action == "untag" and step.kind == kind:
-            tags[step.id].append(step.name)
-    rows = (
-        Row(decision, removals[decision.id], naturally(tags.get(decision.id, ())))
-        for decision in plan.decisions
-        if decision.kind == kind and decision.id in removals
-    )
-    return sorted(rows, key=lambda row: (-row.frees_bytes, natural_key(row.decision.name), row.decision.id))
+        if step.action == "remove":
+            removals[step.kind, step.id] = step
+        else:
+            tags[step.kind, step.id].append(step.name)
+    rows: dict[Kind, list[Row]] = {kind: [] for kind in KINDS}
+    for decision in plan.decisions:
+        key = decision.kind, decision.id
+        if key in removals:
+            rows[decision.kind].append(Row(decision, removals[key], naturally(tags.get(key, ()))))
+    for of_kind in rows.values():
+        of_kind.sort(key=lambda row: (-row.frees_bytes, natural_key(row.decision.name), row.decision.id))
+    return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
 
 
 def group_sections(plan: Plan) -> Iterator[Section]:
     """Yield a section for each kind and reason, within a kind the largest first."""
-    for kind in KINDS:
+    for kind, of_kind in going_rows(plan).items():
         groups: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
-        for row in going_rows(plan, kind):
+        for row in of_kind:
             groups[tuple(dict.fromkeys(map(alike, row.reasons)))].append(row)
         for rows in sorted(groups.values(), key=lambda rows: -sum(row.frees_bytes for row in rows)):
             yield _section(kind, rows)
@@ -85,10 +89,7 @@ def _section(kind: Kind, rows: Sequence[Row]) -> Section:
 
 def _why(of_each: Iterable[Iterable[Reason]]) -> str:
     """Return the reasons of several objects, those that are alike said once."""
-    together: defaultdict[tuple[object, ...], list[Reason]] = defaultdict(list)
-    for reason in chain.from_iterable(of_each):
-        together[alike(reason)].append(reason)
-    return "; ".join(map(text_of_alike, together.values()))
+    return "; ".join(map(text_of_alike, together(chain.from_iterable(of_each))))
 
 
 def _freeing(kind: Kind, rows: Iterable[Row]) -> str:
@@ -131,9 +132,8 @@ def untagged_groups(plan: Plan) -> Iterator[Section]:
 
 def totals(plan: Plan) -> Section:
     """Return how many of each kind go and what that frees, for the end of a plan."""
-    counts = Counter(step.kind for step in plan.removals if step.action == "remove")
-    tags = sum(len(decision.untag) for decision in plan.decisions)
-    rows = [(PLURAL_OF[kind], str(counts[kind]), _freed_of(plan, kind)) for kind in KINDS if counts[kind]]
+    counts, tags = going_counts(plan)
+    rows = [(PLURAL_OF[kind], str(counts[kind]), freed_of_kind(plan, kind)) for kind in KINDS if counts[kind]]
     if tags:
         rows.append(("tags of images that stay", str(tags), ""))
     if len(rows) > 1:
@@ -141,6 +141,7 @@ def totals(plan: Plan) -> Section:
     return Section(columns=_TOTALS, rows=rows)
 
 
-def _freed_of(plan: Plan, kind: Kind) -> str:
+def freed_of_kind(plan: Plan, kind: Kind) -> str:
+    """Return what all that goes of a kind frees; empty where it takes no space, or that is not known."""
     freed = plan.reclaim_of_kinds.get(kind)
     return "" if kind == "network" or freed is None else format_interval(freed)

@@ -1,11 +1,10 @@
 """What a person is asked before a plan is carried out."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 from dockersweep.model.plan import Decision, Plan
-from dockersweep.report.headline import kind_counts
+from dockersweep.report.headline import going_counts, kind_counts
 from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import both, first_of, naturally
 
@@ -17,9 +16,8 @@ _SHORT = 12
 
 def question(plan: Plan) -> str:
     """Return what a person is asked: "No undo for volume pg-old. Remove 1 volume and 2 images (freeing 1.20 GB)?"."""
-    counts = Counter(removal.kind for removal in plan.removals if removal.action == "remove")
+    counts, tags = going_counts(plan)
     parts = kind_counts(counts)
-    tags = sum(len(decision.untag) for decision in plan.decisions)
     if tags:
         parts.append(f"{plural(tags, 'tag')} of images that stay")
     lost = both(_lost(plan))

@@ -59,7 +59,7 @@ def unwatched_age_text(about: Unwatched) -> str:
 
 
 def unwatched_share_text(about: Unwatched) -> str:
-    """Return only how little was watched: "watched for only 2 of the last 7 days (half is needed)"."""
+    """Return only how little was watched: "only 2 of the last 7 days were watched, at least half is needed"."""
     watched = f"only {_share(about.watched_seconds, about.asked_seconds, 'of the last')}"
     if watched.startswith("only 0 "):
         watched = watched.replace("only 0", "none", 1)

@@ -1,5 +1,6 @@
 """Reasons of several objects said once: which of them are alike, and the sentence of all that are."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,15 @@ def alike(reason: Reason) -> tuple[object, ...]:
         return HeldBy, about.relation, about.kind, reason.code == "released"
     what = _IN_COMMON.get(type(about))
     return (type(about), untagged_text(reason)) if what is None else (type(about), what(about))
+
+
+def together(reasons: Iterable[Reason], apart: Callable[[Reason], object] = lambda reason: None) -> list[list[Reason]]:
+    """Return reasons with those that are alike together, in order of the first of each. What differs in what `apart`
+    returns stays apart."""
+    found: defaultdict[object, list[Reason]] = defaultdict(list)
+    for reason in reasons:
+        found[apart(reason), alike(reason)].append(reason)
+    return list(found.values())
 
 
 def text_of_alike(reasons: Sequence[Reason]) -> str:
