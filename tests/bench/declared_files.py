@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.declared.reader import DeclaredReader, Kept, Reading
-from tests.bench.table import Row, markdown
+from tests.bench.table import Row, write_table
 
 COUNTS = (200,)
 ROUNDS = 11
@@ -97,8 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     for count in _parser().parse_args(arguments).counts or COUNTS:
         with tempfile.TemporaryDirectory() as folder:
             rows += measure(Path(folder), count)
-    sys.stdout.write(f"{markdown(rows)}\n")
-    return int(any(row.met is False for row in rows))
+    return write_table(rows)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,7 +20,7 @@ from dockersweep.engine.reading.events import DOCKER_RING, read_events
 from dockersweep.engine.reading.scanner import scan
 from dockersweep.engine.reading.uses import noticed_in
 from dockersweep.model.event_reading import EventPosition
-from tests.bench.table import Row, markdown
+from tests.bench.table import Row, write_table
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import kind, parser_with_engine
 from tests.rig.engines.litter import Litter
@@ -72,8 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print the table; return 1 where an aim is missed."""
     with Engine(kind(_parser().parse_args(arguments).engine)) as engine:
         rows = _rows(engine)
-    sys.stdout.write(f"{markdown(rows)}\n")
-    return int(any(row.met is False for row in rows))
+    return write_table(rows)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.installed import HERE, Installed
 from tests.bench.measure import BenchError, Sample, in_turn, median
-from tests.bench.table import Row, markdown
+from tests.bench.table import Row, write_table
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import KINDS, kind
 from tests.rig.engines.litter import Litter
@@ -66,8 +66,7 @@ def main(arguments: Sequence[str]) -> int:
                 made.result()
         rows = measure(engine, options.containers, options.rounds)
     sys.stdout.write(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, {options.engine}.\n\n")
-    sys.stdout.write(markdown(rows))
-    return int(any(row.met is False for row in rows))
+    return write_table(rows)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from dockersweep.engine.api.connection import Connection
 from dockersweep.engine.api.endpoint import Endpoint
 from dockersweep.engine.api.swarm import SwarmRole
 from dockersweep.engine.reading.scanner import scan
-from tests.bench.table import Row, markdown
+from tests.bench.table import Row, write_table
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import DEFAULT_KIND, kind
 from tests.rig.engines.litter import BASE, Litter
@@ -56,8 +56,7 @@ def main(arguments: Sequence[str]) -> int:
                     create_service(engine, f"service-{number}", BASE, volumes=(f"data-{number}",))
                 made = count
                 rows.append(measure(engine, count))
-    sys.stdout.write(f"{markdown(rows)}\n")
-    return int(any(row.met is False for row in rows))
+    return write_table(rows)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -49,6 +50,12 @@ def markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table with a closing newline."""
     lines = [_HEADINGS, ("---", "---:", "---", "---:", "---:", "---:", "---"), *(row.cells() for row in rows)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def write_table(rows: Sequence[Row]) -> int:
+    """Write the rows to standard output; return 1 where an aim is missed, as the exit status."""
+    sys.stdout.write(f"{markdown(rows)}\n")
+    return int(any(row.met is False for row in rows))
 
 
 def _yes_or_no(met: bool | None) -> str:

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from tests.bench.measure import Runner, Sample, in_turn, median
-from tests.bench.table import Row, markdown
+from tests.bench.table import Row, write_table
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import DEFAULT_KIND, kind
 from tests.rig.engines.litter import Litter
@@ -100,8 +100,7 @@ def main(arguments: Sequence[str]) -> int:
         rows = measure(engine)
     load = os.getloadavg()[0]
     sys.stdout.write(f"{count:,} folders of layers; load {load:.1f} on {os.cpu_count()} processors.\n\n")
-    sys.stdout.write(f"{markdown(rows)}\n")
-    return int(any(row.met is False for row in rows))
+    return write_table(rows)
 
 
 def _parser() -> argparse.ArgumentParser:
