@@ -128,29 +128,24 @@ def from_written(document: Struct) -> Struct:
 
 
 def _written_removal(one: plan.Removal) -> Any:
-    return Removal(
-        kind=one.kind,
-        id=one.id,
-        name=one.name,
-        action=one.action,
-        fingerprint=one.fingerprint,
-        reclaim=one.reclaim,
-        after=one.after,
-        reclaim_alone=one.reclaim_alone,
-    )
+    return Removal(fingerprint=one.fingerprint, **_in_both(one))
 
 
 def _removal(one: Removal) -> plan.Removal:
-    return plan.Removal(
-        kind=one.kind,
-        id=one.id,
-        name=one.name,
-        action=one.action,
-        judged=one.fingerprint,
-        reclaim=one.reclaim,
-        after=one.after,
-        reclaim_alone=one.reclaim_alone,
-    )
+    return plan.Removal(judged=one.fingerprint, **_in_both(one))
+
+
+def _in_both(one: plan.Removal | Removal) -> dict[str, Any]:
+    """Return what a removal tells alike in memory and in a document: all but what it looked like."""
+    return {
+        "kind": one.kind,
+        "id": one.id,
+        "name": one.name,
+        "action": one.action,
+        "reclaim": one.reclaim,
+        "after": one.after,
+        "reclaim_alone": one.reclaim_alone,
+    }
 
 
 def _decision(one: Decision) -> plan.Decision:
