@@ -1,5 +1,7 @@
 """What the page says and draws, without a browser."""
 
+import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockersweep.model.disk import Disk
-from dockersweep.model.inventory import KINDS
+from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import Report, ReportedObject, Trend, TrendPoint
 from dockersweep.report.disk.page.answers import Answer, answers, first_steps
@@ -18,6 +20,7 @@ from dockersweep.report.disk.page.treemap import Box, Leaf, Map, tree, treemap
 from dockersweep.report.disk.page.trend_lines import disk_lines, kind_lines
 from dockersweep.report.disk.page.words import days, fine_percent, percent, rate
 from dockersweep.report.disk.words import state_words, trend_sentence, trend_sentences
+from dockersweep.report.headline import NOUN_OF
 from tests.rig.inventories import NOW
 from tests.rig.reports import (
     GIGABYTE,
@@ -120,11 +123,38 @@ def test_small_objects_are_drawn_together_and_counted() -> None:
 
 def tiles_stand_for(drawn: Map) -> list[int]:
     """How many objects each tile stands for."""
-    return [
-        int(tile.description.split()[0]) if " smaller ones" in tile.description else 1
-        for tile in drawn.tiles
-        if tile.standing is not None
-    ]
+    nouns = "|".join(f"{noun}s" for noun in (*NOUN_OF.values(), "object"))
+    found = [re.match(rf"(\d+) (?:{nouns})\b", tile.description) for tile in drawn.tiles if tile.standing is not None]
+    return [int(one[1]) if one else 1 for one in found]
+
+
+def small(number: int, **fields: Any) -> ReportedObject:
+    """A volume of which hundreds are drawn as one tile."""
+    return reported("volume", f"data-{number}", 1000, **fields)
+
+
+def described(objects: Sequence[ReportedObject]) -> list[tuple[str, str]]:
+    """The labels of what is drawn of them beside a large volume, and all that is said of each."""
+    drawn = treemap(tree(report([reported("volume", "large", 2 * MEGABYTE), *objects])), 1120, 620)
+    return [(" ".join(tile.lines), tile.description) for tile in drawn.tiles if tile.level == 3][1:]
+
+
+def test_small_objects_are_named_by_what_they_share() -> None:
+    of_shop = [small(number, project="shop") for number in range(500)]
+    assert described(of_shop) == [("500 volumes", "500 volumes of shop: 500 kB, unused, kept")]
+    of_many = [small(number, project=f"project-{number}") for number in range(500)]
+    told = "500 volumes of 500 projects"
+    assert described(of_many) == [(told, f"{told}: 500 kB, unused, kept")]
+    assert described([small(number) for number in range(500)]) == [("500 volumes", "500 volumes: 500 kB, unused, kept")]
+    versions = [reported("image", f"app{number}:1", 1000, repository=f"app{number}") for number in range(500)]
+    assert ("500 images of 500 repositories: 500 kB, unused, kept") in [told for _, told in described(versions)]
+
+
+def test_small_objects_of_several_kinds_are_one_tile_without_a_frame() -> None:
+    kinds: list[Kind] = ["volume", "image"]
+    few = [reported(kind, "small", 70, goes=True) for kind in kinds]
+    drawn = treemap(tree(report([reported("container", "large", 20_000), *few])), 1000, 100)
+    assert [tile.description for tile in drawn.tiles if tile.standing == "goes"] == ["2 objects: 140 B, reclaimable"]
 
 
 def test_what_several_share_is_drawn_as_what_becomes_of_it() -> None:
@@ -138,29 +168,33 @@ def test_what_several_share_is_drawn_as_what_becomes_of_it() -> None:
     (images,) = tree(msgspec.structs.replace(seen, shares=shares))
     assert images.size_bytes == 8 * GIGABYTE
     assert images.parts[1:] == (
-        Leaf("shared", "", 2 * GIGABYTE, "kept", is_shared=True),
-        Leaf("shared", "", GIGABYTE, "in-use", is_shared=True),
+        Leaf("shared", "image", 2 * GIGABYTE, "kept", is_shared=True),
+        Leaf("shared", "image", GIGABYTE, "in-use", is_shared=True),
     )
     drawn = treemap((images,), 600, 300)
-    assert [tile.label for tile in drawn.tiles if tile.description.startswith("shared by several: ")] == [
+    assert [
+        " ".join(tile.lines) for tile in drawn.tiles if tile.description.startswith("shared by several images: ")
+    ] == [
         "shared",
         "shared",
     ]
     assert not any(
-        "…" in tile.label for tile in treemap((images,), 90, 300).tiles if tile.description.startswith("shared")
+        "…" in " ".join(tile.lines)
+        for tile in treemap((images,), 90, 300).tiles
+        if tile.description.startswith("shared")
     )
 
 
 def test_what_takes_most_says_what_was_not_read() -> None:
     seen = unread(report(many_objects(40)), "container-log", "volume")
-    assert "Not read, and so not counted: container logs, volumes." in answer(seen, "What takes").sentences
-    assert answer(unread(report(), "image"), "What takes").short == "Nothing that could be read"
+    assert "Not read, so not counted: container logs, volumes." in answer(seen, "What uses").sentences
+    assert answer(unread(report(), "image"), "What uses").short == "Unknown"
 
 
 def test_nothing_can_go_where_nothing_does() -> None:
     seen = report([reported("volume", "data", GIGABYTE)])
-    assert answer(seen, "What can go").short == "Nothing"
-    assert answer(seen, "What can go").sentences[-1] == "All that is unused takes 1.00 GB."
+    assert answer(seen, "What can").short == "Nothing"
+    assert answer(seen, "What can").sentences[-1] == "Everything unused would free 1.00 GB."
 
 
 @pytest.mark.parametrize(
@@ -198,7 +232,7 @@ def test_the_worst_case_is_told_where_the_disk_hardly_grows() -> None:
     told = answer(with_trend(full_in_days=None, full_in_days_latest=None), "When")
     assert (told.short, told.sentences[-1]) == (
         "Not at this rate",
-        "It hardly grows; at worst it is full in 43 days.",
+        "Usage hardly grows; at worst, full in 43 days.",
     )
 
 
@@ -208,7 +242,7 @@ def test_what_is_critical_comes_first_and_the_same_command_is_one_step() -> None
         "The disk is nearly full: 91% are used. Free 6.71 GB",
         "3 container logs grow without a limit",
     ]
-    assert steps[2].why.startswith("Look at what is unused and yet kept, 6.62 GB: volume shop_volume_1 (4.82 GB); also")
+    assert steps[2].why.startswith("Check what is unused but kept, 6.62 GB: volume shop_volume_1 (4.82 GB); also")
     assert steps[0].how.startswith("dockersweep sweep; for more than the rules give")
 
 
@@ -228,7 +262,7 @@ def test_where_there_are_only_notes_the_largest_is_a_step() -> None:
 )
 def test_what_is_large_unused_and_kept_is_pointed_at(kept: ReportedObject, command: str) -> None:
     (step,) = first_steps(report([kept]))
-    assert step.how == f"{command} tells which rule keeps it"
+    assert step.how == f"{command} shows why it is kept"
     assert first_steps(report([kept, reported("image", "app:1", 100 * GIGABYTE, in_use=True)])) == ()
 
 
@@ -236,46 +270,46 @@ def test_the_note_on_what_is_kept_and_the_look_at_it_are_one_step() -> None:
     look = "dockersweep explain volume:data"
     note = finding("DS003", f"look with {look}; a [[rule]] removes such", look, title="1 volume is old")
     (step,) = first_steps(report([reported("volume", "data", GIGABYTE)], findings=(note,)))
-    assert step.why == "1 volume is old. Look at what is unused and yet kept, 1.00 GB: volume data (1.00 GB)"
+    assert step.why == "1 volume is old. Check what is unused but kept, 1.00 GB: volume data (1.00 GB)"
     assert step.how == note.fix.text
 
 
 def test_a_disk_that_others_fill_is_told_beside_what_grows() -> None:
     told = answer(report(trend=growing(total=600_000)), "What grows").sentences
-    assert told[0] == "The disk fills at 600 MB a day; of that the engine is 0.1%."
-    assert told[1].startswith("Of the engine most of all volumes: by 309 MB to 311 MB a day, seen in 180 scans")
-    assert "all of that is the engine's" in answer(report(trend=growing(total=GIGABYTE)), "What grows").sentences[-1]
+    assert told[0] == "The disk fills at 600 MB a day; the engine is 0.1% of that."
+    assert told[1].startswith("Within the engine, volumes grow most: 309 MB to 311 MB a day, from 180 scans")
+    assert "all of that is the engine" in answer(report(trend=growing(total=GIGABYTE)), "What grows").sentences[-1]
 
 
 @pytest.mark.parametrize(
     ("goes", "won"),
     [
-        (exactly(22 * MEGABYTE), "Freeing 22.0 MB wins less than an hour."),
-        (exactly(300 * MEGABYTE), "Freeing 300 MB wins 12 hours."),
-        (Interval(low_bytes=0, high_bytes=6 * GIGABYTE), "wins at most 10 days."),
-        (Interval(low_bytes=6 * GIGABYTE, high_bytes=None), "wins at least 10 days."),
+        (exactly(22 * MEGABYTE), "Freeing 22.0 MB delays that by less than an hour."),
+        (exactly(300 * MEGABYTE), "Freeing 300 MB delays that by 12 hours."),
+        (Interval(low_bytes=0, high_bytes=6 * GIGABYTE), "delays that by at most 10 days."),
+        (Interval(low_bytes=6 * GIGABYTE, high_bytes=None), "delays that by at least 10 days."),
         (Interval(low_bytes=6, high_bytes=None), None),
         (exactly(0), None),
     ],
 )
-def test_what_can_go_is_told_with_the_time_that_it_wins(goes: Interval, won: str | None) -> None:
+def test_what_can_be_removed_is_told_with_the_delay_that_it_brings(goes: Interval, won: str | None) -> None:
     seen = report(trend=trend(), reclaimable=goes)
     told = answer(seen, "When").sentences[-1]
-    assert told.endswith(won) if won else "wins" not in told
-    assert trend_sentence(seen).endswith(won) if won else "wins" not in trend_sentence(seen)
-    assert "wins" not in trend_sentence(report(reclaimable=goes))
+    assert told.endswith(won) if won else "delays" not in told
+    assert trend_sentence(seen).endswith(won) if won else "delays" not in trend_sentence(seen)
+    assert "delays" not in trend_sentence(report(reclaimable=goes))
 
 
 def test_the_largest_is_told_with_what_it_alone_gives_back_and_what_it_was() -> None:
     digest = "sha256:7a1f78b7140300"
     one = reported("image", "7a1f78b71403", 7 * MEGABYTE, id=digest, own_bytes=2 * MEGABYTE, age_source="first seen")
     one = msgspec.structs.replace(one, goes=True)
-    assert answer(report([one]), "What takes").sentences[1] == (
-        "The largest single thing is image 7a1f78b71403 (untagged, first seen 5 weeks ago): 7.00 MB with what it "
-        "shares, 2.00 MB for itself, which only it would free."
+    assert answer(report([one]), "What uses").sentences[1] == (
+        "The largest object is image 7a1f78b71403 (untagged, first seen 5 weeks ago): 7.00 MB, of which removing "
+        "only this frees 2.00 MB."
     )
     was = msgspec.structs.replace(one, repository="shop/web")
-    assert answer(report([was]), "What can go").sentences[1] == (
+    assert answer(report([was]), "What can").sentences[1] == (
         "The largest: image 7a1f78b71403 (untagged, of shop/web, 2.00 MB)."
     )
     unknown = msgspec.structs.replace(one, age_seconds=None)
@@ -292,7 +326,7 @@ def test_one_scan_says_why_it_is_not_enough() -> None:
         assert (told.short, told.sentences[0]) == ("Not enough data yet", "Needs 5 scans.")
         assert answer(report(), question).sentences[0] == "Earlier scans are not kept: there is no ledger."
     assert answer(report(trend=one, disk=None), "When").sentences == (
-        "Disk usage is unknown: the engine's disk cannot be seen from here.",
+        "Usage unknown, the engine's disk cannot be seen from here.",
     )
 
 
@@ -304,7 +338,7 @@ def test_lines_break_where_a_size_was_not_known() -> None:
     lines = kind_lines(with_trend(points=points))
     assert [line.name for line in lines] == ["Images"]
     assert drawing(lines, 600, 200, 3, "images").count("<path") > 0
-    assert list(disk_lines(with_trend(points=points))) == [("What was used of the disk, by whomever", ())]
+    assert list(disk_lines(with_trend(points=points))) == [("Disk usage over time, all files", ())]
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -351,7 +385,7 @@ def test_words(told: str, text: str) -> None:
 
 def test_of_several_disks_the_first_that_is_full_is_told() -> None:
     told = answer(with_second_disk(busy_report(40), full_in_days=5), "When")
-    assert told.question == "When is a disk full?"
+    assert told.question == "When will a disk be full?"
     assert told.short == "In 4 to 6 days"
     assert told.sentences[1].startswith("/var/lib/docker/volumes: 94% of 30.0 GB used, 1.00 GB free, 14.0 GB")
     later = answer(with_second_disk(busy_report(40), full_in_days=500), "When")
@@ -369,14 +403,14 @@ def test_of_several_disks_that_do_not_grow_the_fullest_is_told() -> None:
     assert without.sentences[1].startswith("/var/lib/docker/volumes: 94%")
 
 
-def test_what_a_sweep_wins_is_told_of_each_disk() -> None:
-    assert trend_sentences(busy_report(40))[0].endswith("wins 2 weeks.")
+def test_what_a_sweep_delays_is_told_of_each_disk() -> None:
+    assert trend_sentences(busy_report(40))[0].endswith("delays that by 2 weeks.")
     seen = with_second_disk(busy_report(40), full_in_days=5)
     assert [sentence.partition("Freeing")[2] for sentence in trend_sentences(seen)] == [
-        " 12.3 GB wins 2 weeks.", " 1.00 GB wins 40 hours.",
+        " 12.3 GB delays that by 2 weeks.", " 1.00 GB delays that by 40 hours.",
     ]  # fmt: skip
-    assert answer(seen, "When").sentences[-1] == "Freeing 1.00 GB wins 40 hours."
-    assert "wins" not in " ".join(step.why for step in first_steps(seen))
+    assert answer(seen, "When").sentences[-1] == "Freeing 1.00 GB delays that by 40 hours."
+    assert "delays" not in " ".join(step.why for step in first_steps(seen))
     assert "of that the engine" not in " ".join(answer(seen, "What grows").sentences)
 
 
@@ -392,6 +426,6 @@ def test_each_disk_has_a_drawing() -> None:
     assert [line.last_bytes for line in second] == [15 * GIGABYTE, 16 * GIGABYTE]
     assert [line.last_bytes for line in main] == [trend().points[-1].sizes["disk"], 360 * GIGABYTE]
     assert list(drawn) == [
-        "What was used of /var/lib/docker, by whomever", "What was used of /var/lib/docker/volumes, by whomever",
+        "Usage of /var/lib/docker over time, all files", "Usage of /var/lib/docker/volumes over time, all files",
     ]  # fmt: skip
     assert [lines for _, lines in disk_lines(seen)][1] == ()

@@ -24,7 +24,7 @@ def has_several(report: Report) -> bool:
 def disk_sentence(disk: Disk | None) -> str:
     """Return how full a disk is, as df counts it."""
     if disk is None:
-        return "Disk usage is unknown: the engine's disk cannot be seen from here."
+        return "usage unknown, the engine's disk cannot be seen from here."
     reserved, inodes = reserved_words(disk), inodes_used(disk)
     return (
         f"{space_used(disk)} of {format_size(disk.total_bytes)} used, {format_size(disk.free_bytes)} free"

@@ -21,7 +21,7 @@ _DISKS = _columns("Disk", "Size", "Used", "Free", "In use", "Inodes", right=rang
 _SHARES = _columns("What", "Count", "In use", "Unused", "Size", "Reclaimable", "All unused", right=range(1, 7))
 _GROWTH = _columns("What grows", "A day", "A week", "Between", "Points", right=(1, 2))
 _FINDINGS = _columns("Severity", "Id", "What", "Size", "Details", "Fix", right=(3,))
-_LARGEST = _columns("Kind", "Name", "Size", "For itself", "Goes", "State", right=(2, 3))
+_LARGEST = _columns("Kind", "Name", "Size", "Unique size", "Goes", "State", right=(2, 3))
 _LAYERS = _columns("Under so many images", "Layers", "Size", right=range(3))
 
 

@@ -43,7 +43,7 @@ _GROWTH = (
 )
 _LARGEST = (
     Column("LARGEST", right=True),
-    Column("FOR ITSELF", right=True),
+    Column("UNIQUE SIZE", right=True),
     Column("KIND"),
     Column("NAME", shortens=True),
     Column("STATE", wraps=True),
@@ -130,7 +130,7 @@ def _trend(report: Report) -> Section:
 
 
 def _findings(report: Report) -> Iterator[Section]:
-    nothing = "" if report.findings else " nothing was found that should be looked at."
+    nothing = "" if report.findings else " nothing."
     yield Section(sentences=(f"What to do:{nothing}",))
     for finding in report.findings[:MOST_FINDINGS]:
         yield from _finding(finding)

@@ -111,12 +111,12 @@ def won_on(row: ReportedDisk) -> list[str]:
 
 
 def _won_sentence(goes: Interval, won: str | None) -> list[str]:
-    return [] if won is None else [f"Freeing {format_interval(goes)} wins {won}."]
+    return [] if won is None else [f"Freeing {format_interval(goes)} delays that by {won}."]
 
 
 def won_words(report: Report) -> str | None:
     """Return how much later the only disk is full after a sweep: "less than an hour", "at most 3 days"; None where
-    there are several, of which each wins something else."""
+    there are several, for each of which it differs."""
     if has_several(report) or report.trend is None or report.trend.full_in_days is None:
         return None
     return _won_words(report.reclaimable, rate_of_disk(report.trend))

@@ -60,7 +60,7 @@ class Step(Struct, frozen=True):
 
 
 def answers(report: Report) -> tuple[Answer, ...]:
-    """Return what takes most, what can go, what grows, and when the disk is full."""
+    """Return what uses the most space, what can be removed, what grows, and when the disk is full."""
     return (_takes_most(report), _can_go(report), _grows(report), _full(report))
 
 
@@ -86,8 +86,8 @@ def _fix(finding: Finding) -> Step:
 def _removal(report: Report) -> Iterator[Step]:
     if _goes(report):
         won = won_words(report)
-        why = f"Free {format_interval(report.reclaimable)}{f', which wins {won}' if won else ''}"
-        yield Step(why, f"{_SWEEP} by the same policy shows all of it, and asks", _SWEEP)
+        why = f"Free {format_interval(report.reclaimable)}{f', {won} of growth' if won else ''}"
+        yield Step(why, f"{_SWEEP} with the same policy shows the plan and asks", _SWEEP)
 
 
 def _kept(report: Report) -> Iterator[Step]:
@@ -101,9 +101,9 @@ def _kept(report: Report) -> Iterator[Step]:
     all_kept = unused.low_bytes - goes.low_bytes
     is_exact = goes.is_exact and unused.is_exact and all_kept > 0
     size = f", {format_size(all_kept)}" if is_exact else ""
-    why = f"Look at what is unused and yet kept{size}: {_named(largest)}"
+    why = f"Check what is unused but kept{size}: {_named(largest)}"
     also = f"; also {', '.join(map(_named, others))}" if others else ""
-    yield Step(f"{why}{also}", f"{command} tells which rule keeps it", command)
+    yield Step(f"{why}{also}", f"{command} shows why it is kept", command)
 
 
 def _once(steps: Iterable[Step]) -> list[Step]:
@@ -135,10 +135,10 @@ def _named(item: ReportedObject) -> str:
 
 
 def _takes_most(report: Report) -> Answer:
-    question = "What takes most?"
+    question = "What uses the most space?"
     known = [share for share in report.shares if share.is_known]
     if not any(share.size.low_bytes for share in known):
-        return Answer(question, "Nothing that could be read", tuple(_not_read(report)))
+        return Answer(question, "Unknown", tuple(_not_read(report)))
     most = max(known, key=lambda share: share.size.low_bytes)
     total = _whole_bytes(report)
     part, size = percent(most.size.low_bytes, total), capital(format_interval(most.size))
@@ -152,10 +152,10 @@ def _largest_sentence(largest: ReportedObject) -> str:
     former = former_words(largest)
     shown = shorten_middle(largest.name, LONGEST_NAME)
     name = f"{NOUN_OF[largest.kind]} {shown}{f' ({former})' if former else ''}"
-    text = f"The largest single thing is {name}: {format_size(largest.size_bytes)}"
+    text = f"The largest object is {name}: {format_size(largest.size_bytes)}"
     if largest.own_bytes is None or largest.own_bytes == largest.size_bytes:
         return f"{text}."
-    return f"{text} with what it shares, {format_size(largest.own_bytes)} for itself, which only it would free."
+    return f"{text}, of which removing only this frees {format_size(largest.own_bytes)}."
 
 
 def _whole_bytes(report: Report) -> int:
@@ -163,23 +163,23 @@ def _whole_bytes(report: Report) -> int:
 
 
 def _whole(report: Report) -> str:
-    return "that the engine's folder takes" if report.folder_bytes else "that could be counted"
+    return "in the engine's folder" if report.folder_bytes else "that could be counted"
 
 
 def _not_read(report: Report) -> Iterator[str]:
     unknown = [TITLE_OF_SHARE[share.share].lower() for share in report.shares if not share.is_known]
     if unknown:
-        yield f"Not read, and so not counted: {', '.join(unknown)}."
+        yield f"Not read, so not counted: {', '.join(unknown)}."
 
 
 def _can_go(report: Report) -> Answer:
-    question = "What can go?"
-    unused = f"All that is unused takes {format_interval(report.unused)}."
+    question = "What can be removed?"
+    unused = f"Everything unused would free {format_interval(report.unused)}."
     counts = Counter(item.kind for item in report.objects if item.goes)
     if not counts:
-        return Answer(question, "Nothing", (f"By {report.policy_source} nothing that is here goes.", unused))
+        return Answer(question, "Nothing", (f"{capital(report.policy_source)} removes nothing now.", unused))
     what = ", ".join(plural(counts[kind], NOUN_OF[kind]) for kind in KINDS if counts[kind])
-    sentences = [f"That is what {report.policy_source} would remove now: {what}."]
+    sentences = [f"{capital(report.policy_source)} would remove {what}."]
     largest = _largest(item for item in report.objects if item.goes)[:NAMED]
     if largest:
         sentences.append(f"The largest: {', '.join(map(_named, largest))}.")
@@ -203,18 +203,18 @@ def _grows(report: Report) -> Answer:
     # Of several disks nobody knows which of all that grew lies on which.
     others = () if has_several(report) else _of_others(trend)
     if not growing:
-        watched = f"In the last {span(kinds[0].span_seconds)} nothing of the engine has grown."
+        watched = f"Nothing of the engine has grown in the last {span(kinds[0].span_seconds)}."
         return Answer(question, "Not the engine" if others else "Nothing", (*others, watched))
     first, *next_ones = growing
-    by = f"{_between(first)}, seen in {plural(first.points, 'scan')} over {span(first.span_seconds)}."
-    sentences = [f"By {by}"]
+    by = f"{_between(first)}, from {plural(first.points, 'scan')} over {span(first.span_seconds)}."
+    sentences = [capital(by)]
     if _may_be_chance(first):
-        sentences.append("It may be chance: over so few scans nothing grows for certain.")
+        sentences.append("With so few scans this may be chance.")
     if next_ones:
         also = ", ".join(f"{_name(growth).lower()} ({rate(_slope(growth))})" for growth in next_ones[:2])
-        sentences.append(f"Then {also}.")
+        sentences.append(f"Next: {also}.")
     if others and _engine_percent(trend) < HALF:
-        sentences[0] = f"Of the engine most of all {_name(first).lower()}: by {by}"
+        sentences[0] = f"Within the engine, {_name(first).lower()} grow most: {by}"
         return Answer(question, "Mostly not the engine", (*others, *sentences))
     return Answer(question, f"{_name(first)}: {rate(_slope(first))}", (*sentences, *others))
 
@@ -229,9 +229,9 @@ def _of_others(trend: Trend) -> tuple[str, ...]:
         return ()
     part = _engine_percent(trend)
     part_words = (
-        "nothing of that is the engine's" if part <= 0
-        else "all of that is the engine's" if part > 100
-        else f"of that the engine is {fine_percent(part)}"
+        "none of that is the engine" if part <= 0
+        else "all of that is the engine" if part > 100
+        else f"the engine is {fine_percent(part)} of that"
     )  # fmt: skip
     return (f"The disk fills at {rate(grows)}; {part_words}.",)
 
@@ -269,10 +269,14 @@ def _full(report: Report) -> Answer:
     filling: Trend | Filling | None = report.trend
     if has_several(report):
         row = min(report.disks, key=_until_full)
-        question, filling, about = "When is a disk full?", row.filling, f"{row.disk.name}: {disk_sentence(row.disk)}"
+        question, filling, about = (
+            "When will a disk be full?",
+            row.filling,
+            f"{row.disk.name}: {disk_sentence(row.disk)}",
+        )
         won = won_on(row)
     else:
-        question, about, won = "When is the disk full?", disk_sentence(report.disk), won_sentences(report)
+        question, about, won = "When will the disk be full?", capital(disk_sentence(report.disk)), won_sentences(report)
     if report.trend is None or filling is None:
         return Answer(question, _NO_TREND, (_NO_LEDGER, about))
     if report.disk is None:
@@ -303,10 +307,12 @@ def _full_in(filling: Trend | Filling) -> tuple[str, str]:
     """Return when a disk is full, in short and as a sentence."""
     soonest, latest = filling.full_in_days_soonest, filling.full_in_days_latest
     if filling.full_in_days is None:
-        grows = "It does not grow." if soonest is None else f"It hardly grows; at worst it is full in {days(soonest)}."
+        grows = (
+            "Usage is not growing." if soonest is None else f"Usage hardly grows; at worst, full in {days(soonest)}."
+        )
         return "Not at this rate", grows
     soonest = soonest or filling.full_in_days
     if latest is None:
-        return f"In {days(soonest)} or later", "At this rate perhaps never."
-    likely = f"Most likely in {days(filling.full_in_days)}, if it goes on like this."
+        return f"In {days(soonest)} or later", "It may never be full at this rate."
+    likely = f"Most likely in {days(filling.full_in_days)}, at the current rate."
     return f"In {days_between(soonest, latest)}", likely

@@ -21,7 +21,7 @@ from dockersweep.report.disk.disks import (
 )
 from dockersweep.report.disk.page import rows, trend_lines
 from dockersweep.report.disk.page.answers import answers, first_steps
-from dockersweep.report.disk.page.treemap import tree, treemap
+from dockersweep.report.disk.page.treemap import LINE, tree, treemap
 from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDING, capital, together
 from dockersweep.report.disk.words import (
     ARTIFACTS,
@@ -108,7 +108,7 @@ def _trends(report: Report) -> Iterator[DrawnTrend]:
     # Its library takes long to load, and a report of a saved inventory has no trend.
     from dockersweep.report.disk.page.line_drawing import drawing
 
-    drawn = [("What the engine's things took", trend_lines.kind_lines(report)), *trend_lines.disk_lines(report)]
+    drawn = [("Usage by type over time", trend_lines.kind_lines(report)), *trend_lines.disk_lines(report)]
     for title, lines in drawn:
         description = f"{title}: " + ", ".join(f"{line.name} {format_size(line.last_bytes)}" for line in lines)
         wide, narrow = (drawing(lines, *size, description) for size in (WIDE_LINES, NARROW_LINES))
@@ -133,7 +133,7 @@ def _environment() -> Environment:
     }
     environment.filters["growth"] = signed_size
     environment.globals |= {
-        "FIRST_ROWS": rows.FIRST_ROWS, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
+        "FIRST_ROWS": rows.FIRST_ROWS, "LINE": LINE, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
         "NAME_OF_STANDING": NAME_OF_STANDING,
         "ARTIFACTS": ARTIFACTS, "REMAINDER": REMAINDER, "FOLDER": FOLDER,
     }  # fmt: skip

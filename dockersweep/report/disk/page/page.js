@@ -69,7 +69,7 @@
     search.textContent = "Search ";
     this.input = document.createElement("input");
     this.input.type = "search";
-    this.input.placeholder = "volume can go billing";
+    this.input.placeholder = "volume reclaimable shop";
     search.appendChild(this.input);
     sort.textContent = "Sort by ";
     sort.className = "sort";

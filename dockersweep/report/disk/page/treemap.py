@@ -5,6 +5,7 @@ The layout is squarify's; it is laid out for each width anew, so that its words 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import NamedTuple
 
 import squarify
@@ -16,13 +17,17 @@ from dockersweep.report.disk.page.words import NAME_OF_STANDING, STANDINGS, Stan
 from dockersweep.report.headline import NOUN_OF, TITLE_OF
 from dockersweep.report.text import printable, shorten_middle
 from dockersweep.units import format_size
+from dockersweep.words.amounts import plural
 
-SMALLEST_TILE = 400
-"""Square units of the map: what is smaller is drawn together with its like."""
-HEADER = 18
+SMALLEST_TILE, SMALLEST_FRAME = 400, 1800
+"""Square units of the map: smaller objects are drawn together with their like, and those of a smaller kind or group
+without a frame, which would have no room for its name."""
+HEADER, LINE = 18, 15
 GAP = 2
 LETTER = 7.2
 """How wide a letter is drawn in the widest of the page's typefaces."""
+LEAST_NAME = 12
+"""To how few letters a name is shortened so that its size has room too."""
 _JOINTS = "-_/."
 SHARED = "shared"
 """What several objects of a kind have together, and none for itself."""
@@ -44,8 +49,8 @@ class Tile(Struct, frozen=True):
     level: int
     """1 is a kind, 2 a project or repository, 3 an object."""
     standing: Standing | None
-    label: str
-    """As much of the name as there is room for; "" where there is none."""
+    lines: tuple[str, ...]
+    """As much of the name as there is room for; empty where there is none."""
     size: str
     description: str
     """All of it, shown where the pointer is: "volume shop_data: 4.10 GB, in use"."""
@@ -63,10 +68,12 @@ class Leaf(NamedTuple):
     """An object, several small ones that stand alike, or what several of a kind share."""
 
     name: str
-    """Of an object, or what is written for all that is shared."""
+    """Of an object, or what is written for all that is shared; "" for several."""
     noun: str
     size_bytes: int
     standing: Standing
+    group: str = ""
+    """The project or repository, or how many several objects are of: "12 projects"; "" for none."""
     objects: int = 1
     is_shared: bool = False
 
@@ -101,12 +108,12 @@ def _kind(report: Report, kind: Kind, objects: Iterable[ReportedObject]) -> Bran
     groups: dict[str, list[Leaf]] = {}
     noun = NOUN_OF[kind]
     for item in objects:
-        leaf = Leaf(item.name, noun, item.own_bytes or 0, standing_of(item))
-        groups.setdefault(_group_of(item), []).append(leaf)
+        leaf = Leaf(item.name, noun, item.own_bytes or 0, standing_of(item), _group_of(item))
+        groups.setdefault(leaf.group, []).append(leaf)
     parts: list[Branch | Leaf] = [_branch(name, leaves) for name, leaves in groups.items() if name]
     parts += groups.get("", [])
     leaves = [leaf for group in groups.values() for leaf in group]
-    parts += [part for share in report.shares if share.share == kind for part in _shared(share, leaves)]
+    parts += [part for share in report.shares if share.share == kind for part in _shared(share, leaves, noun)]
     return _branch(TITLE_OF[kind], parts)
 
 
@@ -119,7 +126,7 @@ def _branch(name: str, parts: Iterable[Branch | Leaf]) -> Branch:
     return Branch(name, sum(part.size_bytes for part in ordered), ordered)
 
 
-def _shared(share: ShareOfDisk, leaves: Sequence[Leaf]) -> Iterator[Leaf]:
+def _shared(share: ShareOfDisk, leaves: Sequence[Leaf], noun: str) -> Iterator[Leaf]:
     """Yield what no object of the kind has for itself, by what becomes of it: layers that several of them hold."""
     own: Counter[Standing] = Counter()
     for leaf in leaves:
@@ -130,7 +137,7 @@ def _shared(share: ShareOfDisk, leaves: Sequence[Leaf]) -> Iterator[Leaf]:
     for standing, size in sizes:
         part = max(0, min(rest, size - own[standing]))
         if part:
-            yield Leaf(SHARED, "", part, standing, is_shared=True)
+            yield Leaf(SHARED, noun, part, standing, is_shared=True)
         rest -= part
 
 
@@ -140,7 +147,7 @@ def _tiles(parts: Sequence[Branch | Leaf], box: Box, level: int, inside: str) ->
     if not whole or box.width <= 0 or box.height <= 0:
         return
     # Tiles under one unit are invisible, and squarify may divide by their width.
-    drawn = [part for part in _drawn(parts, SMALLEST_TILE * whole / area) if part.size_bytes * area >= whole]
+    drawn = [part for part in _drawn(parts, whole / area) if part.size_bytes * area >= whole]
     drawn_bytes = sum(part.size_bytes for part in drawn)
     sizes = [part.size_bytes * area / drawn_bytes for part in drawn]
     for part, place in zip(drawn, squarify.squarify(sizes, box.x, box.y, box.width, box.height), strict=True):
@@ -161,33 +168,48 @@ def _tile(part: Branch | Leaf, box: Box, level: int, inside: str) -> Iterator[Ti
 
 
 def _leaf_tile(leaf: Leaf, box: Box, inside: str) -> Tile:
-    size = format_size(leaf.size_bytes)
-    if leaf.is_shared:
-        short, named = SHARED, "shared by several"
-    elif leaf.objects > 1:
-        short, named = f"+{leaf.objects}", f"{leaf.objects} smaller ones{f' of {inside}' if inside else ''}"
-    else:
-        short, named = _without(leaf.name, inside), f"{leaf.noun} {leaf.name}".strip()
+    size, letters = format_size(leaf.size_bytes), _letters(box)
+    named, *labels = _names(leaf, inside, letters)
     description = f"{named}: {size}, {NAME_OF_STANDING[leaf.standing]}"
-    letters, least = _letters(box), len(SHARED) if leaf.is_shared else min(4, len(short))
-    if box.height <= 14 or letters < least:
-        return Tile(box, 3, leaf.standing, "", "", description)
-    fits_size = box.height > 32 and letters >= len(size)
-    return Tile(
-        box, 3, leaf.standing, shorten_middle(printable(short), letters), size if fits_size else "", description
-    )
+    lines = next((lines for label in labels if (lines := _lines(label, box))), ())
+    fits_size = lines and box.height > LINE * (len(lines) + 1) + 2 and letters >= len(size)
+    return Tile(box, 3, leaf.standing, lines, size if fits_size else "", description)
+
+
+def _names(leaf: Leaf, inside: str, letters: int) -> Iterator[str]:
+    """Yield all that is said of it, and then what may be written in its tile, the best first."""
+    if leaf.is_shared:
+        yield from (f"shared by several {leaf.noun}s", SHARED)
+    elif leaf.objects == 1:
+        short = printable(_without(leaf.name, inside))
+        yield f"{leaf.noun} {leaf.name}".strip()
+        if letters >= min(4, len(short)):
+            yield shorten_middle(short, letters)
+    else:
+        count = plural(leaf.objects, leaf.noun)
+        named = f"{count} of {leaf.group}" if leaf.group else count
+        # The group of all that is in a frame is told there.
+        yield from (named, count) if leaf.group == inside else (named, printable(named), count)
+
+
+def _lines(label: str, box: Box) -> tuple[str, ...]:
+    """Return a label in as many lines as it takes; empty where it does not fit, or is empty."""
+    letters = _letters(box)
+    lines = wrap(label, letters, break_long_words=False, break_on_hyphens=False) if letters else []
+    fits = box.height > LINE * len(lines) and max(map(len, lines), default=0) <= letters
+    return tuple(lines) if fits else ()
 
 
 def _frame_tile(branch: Branch, box: Box, level: int, has_header: bool) -> Tile:
     size, name, letters = format_size(branch.size_bytes), printable(branch.name), _letters(box)
     description = f"{branch.name}: {size}"
     if not has_header or letters < 4:
-        return Tile(box, level, None, "", "", description)
-    # The name and the size have one line.
+        return Tile(box, level, None, (), "", description)
+    # The name and the size have one line, and the name comes first.
     beside = letters - len(size) - 2
-    if beside < min(6, len(name)):
-        return Tile(box, level, None, shorten_middle(name, letters), "", description)
-    return Tile(box, level, None, shorten_middle(name, beside), size, description)
+    if beside < min(LEAST_NAME, len(name)) or beside < len(name) <= letters:
+        return Tile(box, level, None, (shorten_middle(name, letters),), "", description)
+    return Tile(box, level, None, (shorten_middle(name, beside),), size, description)
 
 
 def _letters(box: Box) -> int:
@@ -202,17 +224,32 @@ def _without(name: str, inside: str) -> str:
     return rest.lstrip(_JOINTS) or name
 
 
-def _drawn(parts: Sequence[Branch | Leaf], smallest_bytes: float) -> list[Branch | Leaf]:
+def _drawn(parts: Sequence[Branch | Leaf], bytes_of_unit: float) -> list[Branch | Leaf]:
     """Return the parts with the small ones put together, those that stand alike in one."""
-    large = [part for part in parts if part.size_bytes >= smallest_bytes]
-    small = [leaf for part in parts if part.size_bytes < smallest_bytes for leaf in _leaves(part)]
-    together: list[Branch | Leaf] = [*large]
+    framed = [part for part in parts if isinstance(part, Branch) and part.size_bytes >= SMALLEST_FRAME * bytes_of_unit]
+    bare = [part for part in parts if isinstance(part, Leaf) or part.size_bytes < SMALLEST_FRAME * bytes_of_unit]
+    leaves = [leaf for part in bare for leaf in _leaves(part)]
+    small = [leaf for leaf in leaves if leaf.size_bytes < SMALLEST_TILE * bytes_of_unit]
+    drawn: list[Branch | Leaf] = [
+        *framed,
+        *(leaf for leaf in leaves if leaf.size_bytes >= SMALLEST_TILE * bytes_of_unit),
+    ]
     for standing in STANDINGS:
         alike = [leaf for leaf in small if leaf.standing == standing]
         if alike:
-            size, count = sum(leaf.size_bytes for leaf in alike), sum(leaf.objects for leaf in alike)
-            together.append(alike[0] if count == 1 else Leaf("", "", size, standing, count))
-    return sorted(together, key=lambda part: -part.size_bytes)
+            drawn.append(alike[0] if len(alike) == 1 else _together(alike))
+    return sorted(drawn, key=lambda part: -part.size_bytes)
+
+
+def _together(alike: Sequence[Leaf]) -> Leaf:
+    """Return these as one, named by what they share: "50 volumes of shop", "90 images of 12 repositories"."""
+    nouns, groups = {leaf.noun for leaf in alike}, {leaf.group for leaf in alike}
+    noun = alike[0].noun if len(nouns) == 1 else "object"
+    group = alike[0].group
+    if len(groups) > 1:
+        sort = "repositories" if noun == NOUN_OF["image"] else "projects"
+        group = "" if "" in groups or len(nouns) > 1 else f"{len(groups)} {sort}"
+    return Leaf("", noun, sum(leaf.size_bytes for leaf in alike), alike[0].standing, group, len(alike))
 
 
 def _leaves(part: Branch | Leaf) -> Iterator[Leaf]:

@@ -34,10 +34,10 @@ def disk_lines(report: Report) -> Iterator[tuple[str, tuple[Line, ...]]]:
     """Yield for each disk a title, and what was used of it and how large it is, a line each, where that is known."""
     points = _thinned(report)
     if not has_several(report):
-        yield "What was used of the disk, by whomever", _disk_line(report.disk, "disk", points)
+        yield "Disk usage over time, all files", _disk_line(report.disk, "disk", points)
         return
     for row in report.disks:
-        yield f"What was used of {row.disk.name}, by whomever", _disk_line(row.disk, row.share, points)
+        yield f"Usage of {row.disk.name} over time, all files", _disk_line(row.disk, row.share, points)
 
 
 def _disk_line(disk: Disk | None, share: str, points: Sequence[TrendPoint]) -> tuple[Line, ...]:

@@ -12,7 +12,7 @@ Standing = Literal["in-use", "kept", "goes"]
 
 STANDINGS: tuple[Standing, ...] = ("in-use", "kept", "goes")
 
-NAME_OF_STANDING: dict[Standing, str] = {"in-use": "in use", "kept": "unused, kept", "goes": "can go"}
+NAME_OF_STANDING: dict[Standing, str] = {"in-use": "in use", "kept": "unused, kept", "goes": "reclaimable"}
 
 NAME_OF_SEVERITY: dict[Severity, str] = {"critical": "Critical", "warning": "Warning", "note": "Note"}
 
