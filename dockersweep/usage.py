@@ -17,6 +17,7 @@ verbs, in the order of use:
   policy      write, check, show, test policies    dockersweep policy show
   schema      the JSON Schema of a document        dockersweep schema plan
   completion  for bash, zsh and fish               dockersweep completion bash
+  man         the manual; of policies as well      dockersweep man
 
 flags of every verb:
   -H URL, --host URL   the engine: unix:///PATH or tcp://HOST:PORT
@@ -31,6 +32,6 @@ flags of every verb:
   --version            show the version
 
 Nothing is removed but by `sweep`, after a yes or with --yes, and by `apply`.
-`dockersweep VERB --help` tells the flags of a verb, dockersweep(1) the rest,
-dockersweep.toml(5) how a policy is written.
+`dockersweep VERB --help` shows the flags of a verb, `dockersweep man` the rest,
+`dockersweep man dockersweep.toml` how to write a policy.
 """

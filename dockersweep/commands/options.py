@@ -197,6 +197,13 @@ class CompletionOptions(Struct, frozen=True, kw_only=True):
     """What the script is made of: verbs do not import the parser."""
 
 
+class ManOptions(Struct, frozen=True, kw_only=True):
+    """The options of `man`."""
+
+    output: OutputOptions
+    page: str
+
+
 Options = (
     ScanOptions
     | PlanOptions
@@ -208,6 +215,7 @@ Options = (
     | PolicyVerbOptions
     | SchemaOptions
     | CompletionOptions
+    | ManOptions
 )
 
 
@@ -327,6 +335,10 @@ def _of_schema(arguments: argparse.Namespace) -> SchemaOptions:
     return SchemaOptions(output=_output(arguments), name=arguments.name)
 
 
+def _of_man(arguments: argparse.Namespace) -> ManOptions:
+    return ManOptions(output=_output(arguments), page=arguments.page)
+
+
 def _of_completion(arguments: argparse.Namespace) -> CompletionOptions:
     return CompletionOptions(
         host=arguments.host,
@@ -348,4 +360,5 @@ _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "policy": _of_policy,
     "schema": _of_schema,
     "completion": _of_completion,
+    "man": _of_man,
 }

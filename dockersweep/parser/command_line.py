@@ -38,7 +38,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     arguments = build_parser(argv).parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema, completion or man; "
             "see `dockersweep --help`"
         )
     arguments.repeated = repeated_flags(arguments)

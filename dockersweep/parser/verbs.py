@@ -26,6 +26,8 @@ REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 SEVERITIES = ("critical", "warning", "note")
 SHELLS = ("bash", "zsh", "fish", "names")
 """The shells that have completion, and what their scripts ask for."""
+PAGES = ("dockersweep", "dockersweep.toml")
+"""The pages of the manual."""
 POLICY_ACTIONS = ("init", "check", "show", "test")
 OF_A_PLAN = "every object, kept ones too, with every reason", "only how many of each kind, and what they free"
 """What --verbose and --summary show of one."""
@@ -162,6 +164,18 @@ def _completion(verbs: "Verbs") -> None:
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
 
 
+def _man(verbs: "Verbs") -> None:
+    parser = _add_verb(verbs, "man", "Show the manual.", ("table",), " [PAGE]")
+    parser.add_argument(
+        "page",
+        choices=PAGES,
+        metavar="PAGE",
+        nargs="?",
+        default=PAGES[0],
+        help=f"{' or '.join(PAGES)}; default: the first",
+    )
+
+
 ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "scan": _scan,
     "plan": _plan,
@@ -173,5 +187,6 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "policy": _policy,
     "schema": _schema,
     "completion": _completion,
+    "man": _man,
 }
 """What adds the parser of each verb."""

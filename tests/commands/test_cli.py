@@ -59,7 +59,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
     run = dockersweep("--help")
     assert run.status == 0
     lines = [line for line in run.stdout.splitlines() if line.startswith("  ") and " dockersweep " in line]
-    verbs = ["scan", "plan", "sweep", "apply", "report", "explain", "history", "policy", "schema", "completion"]
+    verbs = ["scan", "plan", "sweep", "apply", "report", "explain", "history", "policy", "schema", "completion", "man"]
     assert [line.split()[0] for line in lines] == verbs
     assert all(len(line) <= 80 for line in run.stdout.splitlines())
 
@@ -67,7 +67,10 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema or completion; "),
+        (
+            [],
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema, completion or man",
+        ),
         (["wipe"], 'argument VERB: there is no "wipe": choose from scan, plan, sweep'),
         (["swep"], 'argument VERB: there is no "swep"; did you mean sweep? see `dockersweep --help`'),
         (["help", "swep"], 'argument VERB: there is no "swep"; did you mean sweep?'),

@@ -130,7 +130,7 @@ def test_page_names_no_flag_that_the_parser_has_not() -> None:
 def test_page_has_the_defaults_and_choices_of_a_verb(verb: str) -> None:
     entries = entries_of(verb)
     for action in actions(PARSERS[verb]):
-        words = re.findall(r"[\w-]+", entries[tag_of(action)].text)
+        words = re.findall(r"[\w-]+(?:\.\w+)*", entries[tag_of(action)].text)
         if isinstance(action.default, str) and action.default != argparse.SUPPRESS:
             assert "default" in words, f"{tag_of(action)} has a default"
             assert action.default in words

@@ -108,5 +108,5 @@ def complaints(command: list[str], page: Path) -> str:
 
 def lines_in_80_columns(page: Path) -> list[str]:
     """Return the lines of a page as a terminal of 80 columns shows them."""
-    command = ["groff", "-man", "-Tutf8", "-P-cbou", "-rLL=80n", str(page)]
+    command = ["groff", "-man", "-Tutf8", "-P-cbou", "-rLL=80n", "-rHY=0", str(page)]
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout.splitlines()

@@ -1,0 +1,62 @@
+"""`dockersweep man`: a page of the manual, shown by man where there is one."""
+
+import _signal  # type: ignore[import-not-found]
+import os
+import sys
+
+import dockersweep
+from dockersweep.commands.options import ManOptions
+from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.errors import UsageError
+from dockersweep.files import is_plain_file
+
+FILE_OF_PAGE = {"dockersweep": "dockersweep.1", "dockersweep.toml": "dockersweep.toml.5"}
+WIDTH = 80
+"""Longer lines are hard to read."""
+
+
+def run(options: ManOptions) -> int:
+    """Show the page and return the exit status; on a terminal that has man the process becomes that.
+
+    Raises UsageError where the page is not installed.
+    """
+    path = _path_of(FILE_OF_PAGE[options.page])
+    if not options.output.goes_to_file and sys.stdout.isatty():
+        _become_man(path)
+    from dockersweep.report.manual import page_text
+
+    with open(path, encoding="utf-8") as file:
+        source = file.read()
+    width = min(WIDTH, terminal_width(options.output.path) or WIDTH)
+    write_result(page_text(source, width), options.output.path)
+    return 0
+
+
+def _path_of(name: str) -> str:
+    """Return where the page lies: in the checkout, or where the installation says that it was put."""
+    checkout = os.path.dirname(os.path.dirname(os.path.abspath(dockersweep.__file__)))
+    path = os.path.join(checkout, "man", name)
+    if is_plain_file(path):
+        return path
+    from importlib.metadata import PackageNotFoundError, files
+
+    try:
+        recorded = [str(file.locate()) for file in files("dockersweep") or () if file.name == name]
+    except PackageNotFoundError:
+        recorded = []
+    installed = [path for path in recorded if is_plain_file(path)]
+    if not installed:
+        raise UsageError(
+            f"the page {name} is not installed here; install dockersweep with pip, or try `man {name[:-2]}`"
+        )
+    return os.path.realpath(installed[0])
+
+
+def _become_man(path: str) -> None:
+    """Run man in place of this process; return where there is none."""
+    # Python ignores what tells a program that its reader has gone, and what it starts would too.
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    try:
+        os.execvp("man", ["man", path])
+    except OSError:
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
