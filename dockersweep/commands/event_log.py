@@ -17,7 +17,7 @@ from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING, Ent
 from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.outcome import OutcomeDocument, Status
 from dockersweep.model.plan import Plan
-from dockersweep.report.headline import engine_words, warning_sentences
+from dockersweep.report.headline import engine_words
 from dockersweep.report.text import printable
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, plural
@@ -60,12 +60,6 @@ class EventLog:
         for warning in warnings:
             text = f"{warning.about}: {warning.text}"
             self._event(WARNING, "warning", text, about=warning.about, text=warning.text)
-
-    def warnings_beside_rows(self, warnings: Sequence[ScanWarning]) -> None:
-        """Write warnings that the result has no place for; where every event is written they were written before."""
-        if not self.is_on:
-            for sentence in warning_sentences(warnings):
-                self._write(printable(sentence))
 
     def removal(self, entry: Entry) -> None:
         """This became of a removal."""

@@ -5,13 +5,13 @@ import shlex
 from dockersweep.commands.gather import gather_policy, gather_survey
 from dockersweep.commands.options import ExplainOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import terminal_width, write_aside, write_result
+from dockersweep.commands.write import terminal_width, write_problems, write_result
 from dockersweep.errors import UsageError
 from dockersweep.model.explanation import Explanation
 from dockersweep.model.inventory import Inventory, ObjectRef
 from dockersweep.model.lookup import find_objects
 from dockersweep.policy.explaining.explain import explain
-from dockersweep.report.headline import warning_lines
+from dockersweep.report.headline import warning_sentences
 from dockersweep.words.documents import write_document
 from dockersweep.words.lists import either
 
@@ -23,8 +23,7 @@ def run(options: ExplainOptions) -> int:
     with without_collector():
         explanation = explain(survey, policy, one_object(survey.inventory, options.object))
     write_result(_text(explanation, options), options.output.path)
-    if options.output.format == "csv":
-        write_aside(warning_lines(explanation.warnings, None))
+    write_problems(warning_sentences(explanation.warnings), options.output)
     return 0
 
 

@@ -4,9 +4,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dockersweep.commands.exit_status import status_with_reason
 from dockersweep.commands.options import HistoryOptions
-from dockersweep.commands.write import terminal_width, write_aside, write_result
+from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import LedgerError, UsageError
 from dockersweep.files import is_there
 from dockersweep.ledger import FILE_NAME, state_folder
@@ -16,7 +15,6 @@ from dockersweep.model.history import History
 from dockersweep.report.formats import formatted
 from dockersweep.report.history.layout import Asks, history_layout
 from dockersweep.units import AGE_HELP, format_instant, parse_age, parse_instant
-from dockersweep.words.amounts import plural
 from dockersweep.words.documents import write_document
 
 
@@ -82,11 +80,8 @@ def _verify(folder: Path, options: HistoryOptions) -> int:
         if options.output.format == "table":
             return 0
     write_result(_text(history, options), options.output.path)
-    if not problems:
-        return 0
-    return status_with_reason(
-        LedgerError.exit_status, f"{history.path}: {plural(len(problems), 'problem')}", options.output
-    )
+    write_problems([f"dockersweep: {history.path}: {problem}" for problem in history.problems or ()], options.output)
+    return LedgerError.exit_status if problems else 0
 
 
 def _asks(options: HistoryOptions) -> Asks:

@@ -32,7 +32,7 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     """How long any other answer may take, and how long a sweep waits for an engine that went away."""
     uses_ledger: bool
     shows_progress: bool
-    """Whether a terminal may get a progress bar: not between events that are for programs."""
+    """Whether a terminal may get a progress bar: not between events for programs, nor where only problems are told."""
 
     @property
     def names_engine(self) -> bool:
@@ -94,6 +94,8 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
     output: OutputOptions
     detail: "Detail"
     quiet: bool
+    only_problems: bool
+    """Whether nothing else is printed; a file is always written."""
     exit_code: bool
     confirm_engine: str | None
 
@@ -108,6 +110,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     detail: "Detail"
     """Of the plan that a question shows; with "all" it stands before the outcome too."""
     quiet: bool
+    only_problems: bool
     confirm_engine: str | None
     yes_first_time: bool
     lock_timeout_seconds: float
@@ -147,6 +150,7 @@ class ReportOptions(Struct, frozen=True, kw_only=True):
     fail_on: "Severity | None"
     quiet: bool
     """Whether nothing is written unless `fail_on` is reached; a file is always written."""
+    only_problems: bool
 
 
 class ExplainOptions(Struct, frozen=True, kw_only=True):
@@ -239,7 +243,7 @@ def _engine(arguments: argparse.Namespace) -> EngineOptions:
         size_timeout_seconds=arguments.size_timeout.seconds,
         engine_timeout_seconds=arguments.engine_timeout.seconds,
         uses_ledger=arguments.ledger,
-        shows_progress=arguments.log_format == "text",
+        shows_progress=arguments.log_format == "text" and not arguments.only_problems,
     )
 
 

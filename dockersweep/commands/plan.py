@@ -1,14 +1,18 @@
 """`dockersweep plan`: what would go, and why."""
 
-from dockersweep.commands.exit_status import status_with_reason
+from typing import TYPE_CHECKING
+
 from dockersweep.commands.gather import gather_plan
 from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import terminal_width, write_aside, write_result
+from dockersweep.commands.write import terminal_width, write_problems, write_result
 from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
-from dockersweep.report.headline import warning_lines
+from dockersweep.report.headline import warning_sentences
 from dockersweep.words.amounts import amount_words, plural
+
+if TYPE_CHECKING:
+    from dockersweep.commands.event_log import EventLog
 
 SOMETHING_TO_REMOVE = 10
 
@@ -16,26 +20,41 @@ SOMETHING_TO_REMOVE = 10
 def run(options: PlanOptions) -> int:
     """Write the plan; return the exit status."""
     plan = gather_plan(options)
-    if _is_told(plan, options):
+    has_news = bool(plan.removals) or not options.quiet
+    is_written = options.output.goes_to_file or (has_news and not options.only_problems)
+    if is_written:
         with without_collector():
             text = format_plan(plan, options)
         write_result(text, options.output.path)
-        if options.output.format == "csv":
-            write_aside(warning_lines(plan.warnings, None))
+    if has_news:
+        _tell_problems(plan, options, is_written)
     if not options.exit_code:
         return 0
     if plan.limits.exceeded:
-        why = f"a sweep would be refused: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}"
-        return status_with_reason(RefusedError.exit_status, why, options.output)
-    if not plan.removals:
-        return 0
-    why = f"{plural(len(plan.removals), 'removal')} planned, freeing {amount_words(plan.reclaim)}"
-    return status_with_reason(SOMETHING_TO_REMOVE, why, options.output)
+        return RefusedError.exit_status
+    if plan.removals and options.output.goes_to_file and not options.only_problems:
+        # Of what nobody sees, cron would mail nothing.
+        why = f"{plural(len(plan.removals), 'removal')} planned, freeing {amount_words(plan.reclaim)}"
+        _events(options).error(why, SOMETHING_TO_REMOVE)
+    return SOMETHING_TO_REMOVE if plan.removals else 0
 
 
-def _is_told(plan: Plan, options: PlanOptions) -> bool:
-    """Whether there is something to say, which `sweep --dry-run --quiet` asks for; a file is always written."""
-    return not options.quiet or bool(plan.removals) or options.output.goes_to_file
+def _tell_problems(plan: Plan, options: PlanOptions, is_in_result: bool) -> None:
+    over = f"a sweep would be refused: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}"
+    if options.output.log_format == "text":
+        refused = [f"dockersweep: {over}"] if plan.limits.exceeded else []
+        write_problems([*warning_sentences(plan.warnings), *refused], options.output, is_in_result=is_in_result)
+        return
+    _events(options).warnings(plan.warnings)
+    if plan.limits.exceeded:
+        _events(options).error(over, RefusedError.exit_status)
+
+
+def _events(options: PlanOptions) -> "EventLog":
+    # Most plans need neither its texts nor its sentences.
+    from dockersweep.commands.event_log import EventLog
+
+    return EventLog(options.output.log_format)
 
 
 def format_plan(plan: Plan, options: PlanOptions) -> str:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from dockersweep.commands.exit_status import status_with_reason
 from dockersweep.commands.gather import gather_policy, gather_survey, open_ledger
 from dockersweep.commands.options import EngineOptions, PolicyVerbOptions
 from dockersweep.commands.policy_source import default_policy_text, find_policy, read_policy_at, readable
-from dockersweep.commands.write import terminal_width, write_aside, write_result
+from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import DeclaredFileError, OutputError, PolicyError, UsageError
 from dockersweep.files import is_plain_file
 from dockersweep.model.policy import Protections
 from dockersweep.policy.language.flags import PolicyFlags
-from dockersweep.words.amounts import plural
 
 if TYPE_CHECKING:
     from dockersweep.policy.language.problems import Problem
@@ -87,20 +85,21 @@ def _check(options: PolicyVerbOptions) -> int:
     if asks_engine and not problems:
         policy = reading.valid_policy()
         notes += findings(gather_survey(options.engine, policy), policy)
+    found = [_problem_line(path, problem) for problem in problems]
     if options.output.format == "json":
         listed = [{"line": problem.line, "column": problem.column, "text": problem.text} for problem in problems]
         text = _json({"policy": readable(path), "problems": listed, "notes": notes})
     else:
         from dockersweep.report.text import printable
 
-        lines = [_problem_line(path, problem) for problem in problems]
-        lines += [f"note: {note}" for note in notes]
+        lines = [*found, *(f"note: {note}" for note in notes)]
         text = "".join(f"{printable(line)}\n" for line in lines)
     write_result(text, options.output.path)
     if not problems:
         write_aside(f"{path}: no problems found\n")
         return 0
-    return status_with_reason(DOES_NOT_HOLD, f"{path}: {plural(len(problems), 'problem')}", options.output)
+    write_problems([f"dockersweep: {line}" for line in found], options.output)
+    return DOES_NOT_HOLD
 
 
 def _declared_problems(reading: "PolicyReading", options: EngineOptions, notes: list[str]) -> "tuple[Problem, ...]":
@@ -156,9 +155,10 @@ def _test(options: PolicyVerbOptions) -> int:
         text = cases_text(results)
     write_result(text, options.output.path)
     bad = sum(result.result != "passed" for result in results)
-    return (
-        status_with_reason(DOES_NOT_HOLD, f"{bad} of {len(results)} cases did not pass", options.output) if bad else 0
-    )
+    if not bad:
+        return 0
+    write_problems([f"dockersweep: {bad} of {len(results)} cases did not pass"], options.output)
+    return DOES_NOT_HOLD
 
 
 def _json(document: object) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from dockersweep.commands.exit_status import status_with_reason
 from dockersweep.commands.gather import (
     gather_policy,
     gather_survey,
@@ -17,15 +16,14 @@ from dockersweep.commands.gather import (
 )
 from dockersweep.commands.options import OutputOptions, ReportOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import terminal_width, write_result
+from dockersweep.commands.write import terminal_width, write_problems, write_result
 from dockersweep.errors import UsageError
 from dockersweep.model.history import PastRun
 from dockersweep.model.policy import Policy
-from dockersweep.model.report import SEVERITIES, Report, Severity
+from dockersweep.model.report import SEVERITIES, Finding, Report, Severity
 from dockersweep.policy.disk_report import Past, make_report
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.planner import foresee
-from dockersweep.words.amounts import plural
 
 if TYPE_CHECKING:
     from dockersweep.ledger import Ledger
@@ -47,21 +45,25 @@ def run(options: ReportOptions) -> int:
     if options.quiet and options.fail_on is None:
         raise UsageError("--quiet prints nothing unless --fail-on is reached: give that as well")
     report, last = _make(options)
-    bad = _bad(report, options.fail_on)
-    if bad or not options.quiet or options.output.goes_to_file:
+    bad = _as_bad_as(options.fail_on or "critical", report)
+    is_found = bool(bad) and options.fail_on is not None
+    has_news = is_found or not options.quiet
+    is_written = options.output.goes_to_file or (has_news and not options.only_problems)
+    if is_written:
         with without_collector():
             text = _FORMATS[options.output.format](report, last, options)
         write_result(text, options.output.path)
-    if not bad:
-        return 0
-    why = f"{plural(len(bad), 'finding')} of severity {options.fail_on} or worse: {', '.join(bad)}"
-    return status_with_reason(FOUND, why, options.output)
+    if has_news and (bad or report.warnings):
+        from dockersweep.report.headline import warning_sentences
+
+        found = [f"{one.severity.capitalize()}: {one.title} ({one.id})" for one in bad]
+        write_problems([*warning_sentences(report.warnings), *found], options.output, is_in_result=is_written)
+    return FOUND if is_found else 0
 
 
-def _bad(report: Report, fail_on: Severity | None) -> list[str]:
-    """Return the ids of the findings that are as bad as that."""
-    worst = -1 if fail_on is None else SEVERITIES.index(fail_on)
-    return [one.id for one in report.findings if SEVERITIES.index(one.severity) <= worst]
+def _as_bad_as(severity: Severity, report: Report) -> list[Finding]:
+    worst = SEVERITIES.index(severity)
+    return [one for one in report.findings if SEVERITIES.index(one.severity) <= worst]
 
 
 def _make(options: ReportOptions) -> tuple[Report, _LastRun]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from dockersweep.commands.gather import gather_survey
 from dockersweep.commands.options import ScanOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import terminal_width, write_aside, write_result
+from dockersweep.commands.write import terminal_width, write_problems, write_result
 from dockersweep.errors import UsageError
-from dockersweep.report.headline import warning_lines
+from dockersweep.report.headline import warning_sentences
 
 if TYPE_CHECKING:
     from dockersweep.policy.judging.survey import Survey
@@ -33,8 +33,8 @@ def run(options: ScanOptions) -> int:
     with without_collector():
         text = _ids(survey, options) if options.quiet else _text(survey, options)
     write_result(text, options.output.path)
-    if options.output.format == "csv" or options.quiet or not options.header:
-        write_aside(warning_lines(survey.inventory.warnings, None))
+    has_sentences = options.header and not options.quiet
+    write_problems(warning_sentences(survey.inventory.warnings), options.output, is_in_result=has_sentences)
     return 0
 
 

@@ -9,7 +9,9 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Sequence
 
+from dockersweep.commands.options import OutputOptions
 from dockersweep.errors import OutputError
 from dockersweep.files import is_folder, state_of
 
@@ -98,6 +100,28 @@ def write_aside(text: str) -> None:
     """Write to standard error what the result has no place for; nothing depends on whether somebody takes it."""
     with contextlib.suppress(OSError):
         sys.stderr.write(text)
+
+
+def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_result: bool = True) -> None:
+    """Write what needs a person to standard error, a line each, so that `>/dev/null` leaves just that.
+
+    Where both streams are one, as on a terminal, what `is_in_result` there is not said twice. CSV has rows only, and so
+    no place for it.
+    """
+    is_read_there = is_in_result and output.format != "csv" and not output.goes_to_file
+    if not sentences or (is_read_there and _streams_are_one()):
+        return
+    from dockersweep.report.text import printable
+
+    write_aside("".join(f"{printable(sentence)}\n" for sentence in sentences))
+
+
+def _streams_are_one() -> bool:
+    """Whether standard output and standard error are the same terminal, pipe or file, as for the mail of cron."""
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 def _open_device(path: str) -> int:

@@ -107,10 +107,16 @@ def add_detail(parser: argparse.ArgumentParser, of_all: str, of_totals: str) -> 
         )
 
 
-def add_quiet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="print nothing unless something was removed, or went wrong"
-    )
+def add_quiet(
+    parser: argparse.ArgumentParser, words: str = "print nothing unless something was removed, or went wrong"
+) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-q", "--quiet", action="store_true", help=words)
+    add_only_problems(group)
+
+
+def add_only_problems(parser: "argparse.ArgumentParser | argparse._MutuallyExclusiveGroup") -> None:
+    parser.add_argument("--only-problems", action="store_true", help="print what needs a person, and nothing else")
 
 
 def add_carrying_out(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from dockersweep.parser.shared_flags import (
     add_common,
     add_detail,
     add_kinds,
+    add_only_problems,
     add_policy,
     add_protections,
     add_quiet,
@@ -42,7 +43,7 @@ def _add_verb(
         usage=f"dockersweep {name} [FLAG ...]{operand}",
     )  # fmt: skip
     add_common(parser, argparse.SUPPRESS, formats)
-    parser.set_defaults(formats=formats, quiet=False, log_format="text")
+    parser.set_defaults(formats=formats, quiet=False, only_problems=False, log_format="text")
     return parser
 
 
@@ -68,6 +69,7 @@ def _plan(verbs: "Verbs") -> None:
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
     )
+    add_only_problems(parser)
     add_policy(parser)
     add_reading(parser, from_file=True)
     parser.set_defaults(confirm_engine=None)
@@ -110,7 +112,7 @@ def _report(verbs: "Verbs") -> None:
         "--fail-on", metavar="SEVERITY", choices=SEVERITIES,
         help="exit with 10 where a finding is critical, at least a warning, or at least a note",
     )  # fmt: skip
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing unless --fail-on is reached")
+    add_quiet(parser, "print nothing unless --fail-on is reached")
     add_policy(parser)
     add_reading(parser, from_file=True)
 

@@ -72,8 +72,8 @@ def test_init_takes_neither_json_nor_a_folder(call: Caller) -> None:
 def test_check_tells_each_problem_with_its_place(call: Caller) -> None:
     path = call.policy(BROKEN)
     said = call("policy", "check", "--policy", path)
-    assert (said.status, said.err) == (2, "")
     lines = said.out.splitlines()
+    assert (said.status, said.err) == (2, "".join(f"dockersweep: {line}\n" for line in lines))
     assert lines[0].startswith(f"{path}:4:8: kind ")
     assert 'did you mean "volume"?' in lines[0]
     assert lines[1].startswith(f"{path}:5:7: ")

@@ -108,7 +108,7 @@ def loses_its_file(engine: FakeEngine, folder: Path) -> tuple[str, ...]:
 
 ENDS: dict[str, tuple[Prepare, int, str]] = {
     "one removal fails": (fails, 3, "1 removal failed: container a: device\\nbusy"),
-    "all fail": (all_fail, 3, "2 removals failed, the first is container "),
+    "all fail": (all_fail, 3, "dockersweep: 2 removals failed"),
     "the engine goes away": (goes_away, 5, "the sweep ended early: "),
     "the engine does something else": (does_something_else, 3, "the sweep ended early: image "),
     "over a limit": (over_a_limit, 4, "nothing removed: over a limit of the default policy"),
@@ -120,8 +120,8 @@ ENDS: dict[str, tuple[Prepare, int, str]] = {
 
 
 def sentences(run: Run) -> list[str]:
-    """Return what it said on standard error, without the warnings of a scan, which a table of rows has no place for."""
-    return [line for line in run.stderr.splitlines() if not line.startswith("Warning: ")]
+    """Return what it said on standard error, without the problems that have a line each."""
+    return [line for line in run.stderr.splitlines() if not line.startswith(("Warning: ", "Failed: "))]
 
 
 def sweep(engine: FakeEngine, folder: Path, *flags: str) -> Run:
@@ -207,14 +207,14 @@ def test_a_verdict_that_goes_to_a_file_is_told(tmp_path: Path) -> None:
             "a sweep would be refused: over a limit of ": (
                 4, dockersweep(*plan, "--max-objects", "0", *out, host=engine.url)
             ),
-            "/bad.toml: 1 problem\n": (2, dockersweep("policy", "check", "--policy", str(bad), *out)),
+            '/bad.toml:2:1: there is no key "nonsense"': (2, dockersweep("policy", "check", "--policy", str(bad), *out)),
             "1 of 1 cases did not pass\n": (2, dockersweep("policy", "test", str(tmp_path / "cases"), *out)),
         }  # fmt: skip
         assert dockersweep(*plan, host=engine.url).stderr == ""
         always = details("a") | {"HostConfig": {"RestartPolicy": {"Name": "always"}}}
         engine.replies["/containers/a/json"] = reply(always)
         report = ("report", "--no-ledger", "--fail-on", "note", *out)
-        runs["1 finding of severity note or worse: DS014\n"] = (10, dockersweep(*report, host=engine.url))
+        runs["(DS014)\n"] = (10, dockersweep(*report, host=engine.url))
     for told, (status, run) in runs.items():
         assert (run.status, run.stdout) == (status, ""), (told, run)
         assert told in run.stderr

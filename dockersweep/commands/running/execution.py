@@ -19,11 +19,11 @@ from dockersweep.commands.options import RunOptions
 from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.running.audit_log import AuditLog
 from dockersweep.commands.running.ending import SOME_FAILED, exit_status, format_outcome
-from dockersweep.commands.running.permission import Circumstances, permit
+from dockersweep.commands.running.permission import Circumstances, asks, permit
 from dockersweep.commands.running.records import FailedBefore, Records
 from dockersweep.commands.running.rounds import PlannedRun, RunContext, carry_out_rounds
 from dockersweep.commands.running.signals import Stopped, stop_on_signals
-from dockersweep.commands.write import Destination, write_result
+from dockersweep.commands.write import Destination, write_problems, write_result
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DockersweepError, LedgerError, OutputError
 from dockersweep.ledger import Ledger, RunRecord
@@ -35,6 +35,8 @@ from dockersweep.model.policy import Policy
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone
 from dockersweep.policy.planning.unfinished_runs import settled, unfinished_warnings
+from dockersweep.report.headline import warning_sentences
+from dockersweep.report.outcome_ending import failure_lines
 
 if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
@@ -127,7 +129,12 @@ class Execution(Struct):
         status = status or (SOME_FAILED if unrecorded else 0)
         document = self._with_problems(document, record.number)
         self.events.warnings([warning for warning in document.warnings if warning not in plan.warnings])
-        self.events.ends(document, status, (*unrecorded, *self._write(document, plan, status)))
+        has_news = self._has_news(document, status)
+        is_written = self.options.output.goes_to_file or (has_news and not self.options.only_problems)
+        problems = self._write(document, plan, status) if is_written else ()
+        if has_news:
+            self._tell_problems(document, plan, is_written)
+        self.events.ends(document, status, (*unrecorded, *problems))
         return status
 
     def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> tuple[str, ...]:
@@ -148,9 +155,6 @@ class Execution(Struct):
     def _write(self, document: OutcomeDocument, plan: Plan, status: int) -> tuple[str, ...]:
         """Write what was done; where its file cannot be written after all, to standard output. Return why it could
         not; raises OutputError where nothing else is wrong."""
-        if not self._has_something_to_say(document, status):
-            return ()
-        problems: tuple[str, ...] = ()
         text = format_outcome(document, plan, self.options)
         try:
             self.destination.write(text)
@@ -159,17 +163,21 @@ class Execution(Struct):
                 write_result(text, None)
             if not status:
                 raise
-            problems = (str(error),)
-        if self.options.output.format == "csv":
-            self.events.warnings_beside_rows(document.warnings)
-        return problems
+            return (str(error),)
+        return ()
 
-    def _has_something_to_say(self, document: OutcomeDocument, status: int) -> bool:
-        """Whether --quiet leaves something to write; a file is always written.
+    def _tell_problems(self, document: OutcomeDocument, plan: Plan, is_in_result: bool) -> None:
+        """Write what needs a person to standard error, unless an event or the question told it there."""
+        if self.events.is_on:
+            return
+        shown = plan.warnings if plan.removals and asks(self.options) else ()
+        warnings = [warning for warning in document.warnings if warning not in shown]
+        lines = [*warning_sentences(warnings), *failure_lines(document)]
+        write_problems(lines, self.options.output, is_in_result=is_in_result)
 
-        What a scan could not read is the same every night, and so nothing that --quiet lets through.
-        """
-        if not self.options.quiet or self.options.output.goes_to_file:
+    def _has_news(self, document: OutcomeDocument, status: int) -> bool:
+        """Whether --quiet leaves something to say; what a scan could not read is the same every night, and is not."""
+        if not self.options.quiet:
             return True
         removed = any(outcome.status == "removed" for outcome in document.outcomes)
         problems = self.warnings or self.ledger.problem or self.audit_log.problem or document.reclaimed.surprises

@@ -41,6 +41,11 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def asks(options: RunOptions) -> bool:
+    """Whether a person is shown the plan and asked."""
+    return not options.yes and can_ask()
+
+
 def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> None:
     """Raise RefusedError where a plan is over a limit, is the first on an engine and removes much with nobody looking
     on, or where a person, asked on the terminal, says no; KeyboardInterrupt where a signal ends the question."""
@@ -49,7 +54,7 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
             f"over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
             "look at the plan, and raise the limit with --max-objects, --max-bytes or --max-share if it is right"
         )
-    is_asked = not options.yes and can_ask()
+    is_asked = asks(options)
     if not (is_asked or circumstances.is_known_engine or options.yes_first_time):
         much = over_half(plan.decisions, circumstances.before)
         if much:
