@@ -27,6 +27,9 @@ def run(options: ApplyOptions) -> int:
     """Compare the plan with what is there now, carry out what may go, and write the outcome of every removal."""
     where = "standard input" if options.plan == "-" else options.plan
     saved = read_document(read_trusted(options.plan, "plan", LARGEST_DOCUMENT_BYTES, DocumentError), Plan, where)
+    if saved.foreseen_at is not None:
+        when = format_instant(saved.foreseen_at)
+        raise RefusedError(f"{where} is a plan as of {when}, only to look at; make one without --at")
     policy = gather_policy(options.policy)
     with open_execution(options.run) as execution:
         if not (options.run.yes or can_ask()):

@@ -54,13 +54,28 @@ def gather_plan(options: PlanOptions) -> Plan:
     """Return the plan for what `gather_survey` reads, and mark its candidates in the ledger."""
     policy, engine = gather_policy(options.policy), options.engine
     if engine.inventory is not None:
-        return _plan(_saved_survey(engine, policy), policy)
+        return _judge_when(options, _saved_survey(engine, policy), policy)
     with open_to_read(engine) as (client, ledger):
         confirm_engine(client, options.confirm_engine)
         survey = survey_of(client, engine, ledger, policy)
         require_build_cache(survey, may_remove(policy, "build-cache"), engine)
         ledger.looked_at(client.engine, survey.inventory.taken_at)
-        return judge(survey, policy, ledger)
+        return _judge_when(options, survey, policy, ledger)
+
+
+def _judge_when(options: PlanOptions, survey: Survey, policy: Policy, ledger: "Ledger | None" = None) -> Plan:
+    """Return the plan of now, or of when it is asked for."""
+    if options.at is not None:
+        from dockersweep.commands.foresight import survey_at
+
+        later = survey_at(survey, options.at)
+        return msgspec.structs.replace(_plan(later, policy), foreseen_at=later.now)
+    plan = _plan(survey, policy) if ledger is None else judge(survey, policy, ledger)
+    if options.within is None:
+        return plan
+    from dockersweep.commands.foresight import with_upcoming
+
+    return with_upcoming(plan, survey, policy, options.within)
 
 
 def judge(survey: Survey, policy: Policy, ledger: "Ledger") -> Plan:

@@ -9,6 +9,8 @@ from msgspec import Struct
 from dockersweep.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dockersweep.model.inventory import Kind
     from dockersweep.model.report import Severity
     from dockersweep.policy.language.flags import PolicyFlags
@@ -98,6 +100,10 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
     """Whether nothing else is printed; a file is always written."""
     exit_code: bool
     confirm_engine: str | None
+    at: "Age | datetime | None"
+    """As of when the plan is, an age from the scan on; None for now."""
+    within: "Age | None"
+    """For how long what would go later is told as well; None for not at all."""
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):

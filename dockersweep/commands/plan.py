@@ -13,6 +13,7 @@ from dockersweep.words.amounts import amount_words, plural
 
 if TYPE_CHECKING:
     from dockersweep.commands.event_log import EventLog
+    from dockersweep.report.layout import Layout
 
 SOMETHING_TO_REMOVE = 10
 
@@ -32,11 +33,13 @@ def run(options: PlanOptions) -> int:
         return 0
     if plan.limits.exceeded:
         return RefusedError.exit_status
-    if plan.removals and options.output.goes_to_file and not options.only_problems:
+    if not (plan.removals or plan.upcoming):
+        return 0
+    if options.output.goes_to_file and not options.only_problems:
         # Of what nobody sees, cron would mail nothing.
         why = f"{plural(len(plan.removals), 'removal')} planned, freeing {amount_words(plan.reclaim)}"
         _events(options).error(why, SOMETHING_TO_REMOVE)
-    return SOMETHING_TO_REMOVE if plan.removals else 0
+    return SOMETHING_TO_REMOVE
 
 
 def _tell_problems(plan: Plan, options: PlanOptions, is_in_result: bool) -> None:
@@ -64,6 +67,15 @@ def format_plan(plan: Plan, options: PlanOptions) -> str:
 
         return write_document(plan)
     from dockersweep.report.formats import formatted
+
+    return formatted(_layout(plan, options), options.output.format, terminal_width(options.output.path))
+
+
+def _layout(plan: Plan, options: PlanOptions) -> "Layout":
+    if plan.upcoming is not None:
+        from dockersweep.report.plan_upcoming import upcoming_layout
+
+        return upcoming_layout(plan, plan.upcoming, options.detail)
     from dockersweep.report.plan import plan_layout
 
-    return formatted(plan_layout(plan, options.detail), options.output.format, terminal_width(options.output.path))
+    return plan_layout(plan, options.detail)

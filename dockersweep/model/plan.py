@@ -109,6 +109,27 @@ class TargetVerdict(Struct, frozen=True, kw_only=True):
     them. It begins where any does, and is reached where all are; what is wanted is added up."""
 
 
+class UpcomingRemoval(OfObject, frozen=True, kw_only=True, gc=False):
+    """An object that a plan of a later day removes, and one of the days before does not."""
+
+    name: str
+    size_bytes: Bytes | None
+    rules: tuple[str, ...]
+    """Which remove it."""
+
+
+class UpcomingDay(Struct, frozen=True, kw_only=True):
+    """What would go on a day that is to come, if nothing changes until then."""
+
+    until_at: Instant
+    """When the day ends in the time zone of who asked, or the time that was asked about does."""
+    added: tuple[UpcomingRemoval, ...]
+    objects: int
+    """How many a plan of then removes, those of the days before included."""
+    reclaim: Interval
+    """What a plan of then frees."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Every decision, and the removals in the order in which they are carried out: dockersweep.plan/1."""
 
@@ -132,3 +153,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What the removals of each kind add to those of the kinds before it."""
     target: TargetVerdict | None = None
     """None where the policy has no space target."""
+    foreseen_at: Instant | None = None
+    """The later instant that it is a plan of, if nothing changes until then: it cannot be applied. None for one of
+    now."""
+    upcoming: tuple[UpcomingDay, ...] | None = None
+    """The days that add something to what goes now; None where nobody asked."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from dockersweep.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dockersweep.units import Age
 
 Value = TypeVar("Value")
@@ -64,6 +66,21 @@ def wait(text: str) -> "Age":
     if duration.months:
         raise argparse.ArgumentTypeError(f'"{text}" is long to wait: write seconds, minutes, hours or days, like 10m')
     return duration
+
+
+def later(text: str) -> "Age | datetime":
+    """Read a time to come: an age behind a plus, or a date or time, in UTC where it names no other zone."""
+    from datetime import UTC, datetime
+
+    if text.startswith("+"):
+        return age(text[1:])
+    try:
+        date = datetime.fromisoformat(text)
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is neither an age with a plus, like +7d, nor a date, like 2026-12-24 or 2026-12-24T18:30'
+        ) from None
 
 
 def selection_filter(text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from dockersweep.parser.shared_flags import (
     add_quiet,
     add_reading,
 )
-from dockersweep.parser.values import age, run_number, selection_filter
+from dockersweep.parser.values import age, later, run_number, selection_filter
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
@@ -70,6 +70,13 @@ def _plan(verbs: "Verbs") -> None:
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
     )
     add_only_problems(parser)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--at", metavar="TIME", type=later, help="the plan as of then, if nothing changes: like +7d, or 2026-12-24"
+    )
+    group.add_argument(
+        "--next", dest="within", metavar="AGE", type=age, help="what would go within so long, by day, like 7d"
+    )
     add_policy(parser)
     add_reading(parser, from_file=True)
     parser.set_defaults(confirm_engine=None)
@@ -85,6 +92,7 @@ def _sweep(verbs: "Verbs") -> None:
     add_policy(parser)
     add_reading(parser, from_file=False)
     add_carrying_out(parser)
+    parser.set_defaults(at=None, within=None)
 
 
 def _apply(verbs: "Verbs") -> None:

@@ -13,10 +13,12 @@ from dockersweep.report.headline import (
     warning_sentences,
 )
 from dockersweep.report.layout import Cell, Layout, Rows, Section
+from dockersweep.report.local_time import local_time
 from dockersweep.report.plan_details import going_sections, kept_sections, untagged_section
 from dockersweep.report.plan_groups import group_sections, totals, untagged_groups
 from dockersweep.report.plan_kept import kept_summary
 from dockersweep.report.question import only_here
+from dockersweep.units import format_duration
 from dockersweep.words.amounts import format_interval, plural
 from dockersweep.words.reasons import rule_and_text
 
@@ -38,7 +40,8 @@ def plan_layout(plan: Plan, detail: Detail) -> Layout:
 
 def _sections(plan: Plan, detail: Detail) -> Iterator[Section]:
     over = (f"Over a limit, so no sweep: {limit}." for limit in plan.limits.exceeded)
-    yield Section(sentences=(engine_sentence(plan.engine, plan.taken_at), _summary(plan), *_target_line(plan), *over))
+    about = engine_sentence(plan.engine, plan.taken_at), *_when(plan)
+    yield Section(sentences=(*about, _summary(plan), *_target_line(plan), *over))
     if detail == "all":
         yield from going_sections(plan)
         yield from untagged_section(plan)
@@ -53,6 +56,12 @@ def _sections(plan: Plan, detail: Detail) -> Iterator[Section]:
     yield Section(sentences=warning_sentences(plan.warnings))
     if plan.removals:
         yield totals(plan)
+
+
+def _when(plan: Plan) -> Iterator[str]:
+    if plan.foreseen_at is not None:
+        wait = format_duration((plan.foreseen_at - plan.taken_at).total_seconds())
+        yield f"This is the plan as of {local_time(plan.foreseen_at)}, {wait} after the scan, if nothing changes."
 
 
 def _summary(plan: Plan) -> str:

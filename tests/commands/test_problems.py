@@ -182,9 +182,8 @@ def test_a_ledger_that_is_damaged(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     (state / "ledger.sqlite3").write_bytes(b"no database" * 100)
-    environment = {"DOCKERSWEEP_STATE_DIR": str(state)}
     for form in FORMATS:
-        run = dockersweep("history", "verify", "--format", form, **environment)
+        run = dockersweep("history", "verify", "--format", form, DOCKERSWEEP_STATE_DIR=str(state))
         assert run.status == 2
         assert run.stderr.startswith(f"dockersweep: {state}/ledger.sqlite3")
 

@@ -207,7 +207,7 @@ def test_a_verdict_that_goes_to_a_file_is_told(tmp_path: Path) -> None:
             "a sweep would be refused: over a limit of ": (
                 4, dockersweep(*plan, "--max-objects", "0", *out, host=engine.url)
             ),
-            '/bad.toml:2:1: there is no key "nonsense"': (2, dockersweep("policy", "check", "--policy", str(bad), *out)),
+            '/bad.toml:2:1: there is no key "nonsense"': (2, dockersweep("policy", "check", str(bad), *out)),
             "1 of 1 cases did not pass\n": (2, dockersweep("policy", "test", str(tmp_path / "cases"), *out)),
         }  # fmt: skip
         assert dockersweep(*plan, host=engine.url).stderr == ""

@@ -1,0 +1,79 @@
+"""What would go within some days, for people and for spreadsheets: a line for each day, and what it adds."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+from dockersweep.model.inventory import KINDS
+from dockersweep.model.plan import Plan, UpcomingDay, UpcomingRemoval
+from dockersweep.report.detail import Detail
+from dockersweep.report.headline import (
+    engine_sentence,
+    engine_words,
+    going_counts,
+    kind_counts,
+    warning_sentences,
+)
+from dockersweep.report.layout import Column, Layout, Rows, Section
+from dockersweep.units import format_instant, format_size
+from dockersweep.words.amounts import format_interval, plural
+from dockersweep.words.lists import natural_key
+
+MOST_ROWS = 5
+"""So many of a day have a row of their own."""
+_DAYS = (Column("DAY"), Column("NEW", wraps=True), Column("TOTAL", right=True), Column("FREES", right=True))
+_ADDED = (Column("SIZE", right=True), Column("KIND"), Column("NAME", shortens=True), Column("RULE", shortens=True))
+_HEADINGS = ("until_at", "kind", "id", "name", "size_bytes", "rules")
+
+
+def upcoming_layout(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Layout:
+    """Return the plan of now in a line, and what each day adds; its objects in full only with "all"."""
+    rows = (
+        (format_instant(day.until_at), one.kind, one.id, one.name, one.size_bytes, "; ".join(one.rules))
+        for day in days
+        for one in day.added
+    )
+    title = f"What would go from {engine_words(plan.engine)}"
+    return Layout(title, _sections(plan, days, detail), Rows(_HEADINGS, rows))
+
+
+def _sections(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Iterator[Section]:
+    counts, _ = going_counts(plan)
+    now = f"{plural(counts.total(), 'object')} to remove now" if counts else "Nothing to remove now"
+    later = sum(len(day.added) for day in days)
+    sentence = f"{now}, {later or 'nothing'} more later if nothing changes, by {plan.policy.source}."
+    yield Section(sentences=(engine_sentence(plan.engine, plan.taken_at), sentence))
+    if detail != "totals":
+        for day in days:
+            yield _added(day, None if detail == "all" else MOST_ROWS)
+    yield Section(sentences=warning_sentences(plan.warnings))
+    if days:
+        of_now = ("now", ", ".join(kind_counts(counts)), str(counts.total()), format_interval(plan.reclaim))
+        yield Section(columns=_DAYS, rows=[of_now, *map(_day_row, days)])
+
+
+def _day_row(day: UpcomingDay) -> tuple[str, ...]:
+    return _day(day), _new(day), str(day.objects), format_interval(day.reclaim)
+
+
+def _new(day: UpcomingDay) -> str:
+    return ", ".join(kind_counts(Counter(one.kind for one in day.added)))
+
+
+def _day(day: UpcomingDay) -> str:
+    """Return the day in this time zone: it ends at midnight, which is the next day already."""
+    return (day.until_at - timedelta(microseconds=1)).astimezone().strftime("%a %Y-%m-%d")
+
+
+def _added(day: UpcomingDay, most: int | None) -> Section:
+    listed = sorted(day.added, key=lambda one: (-(one.size_bytes or 0), KINDS.index(one.kind), natural_key(one.name)))
+    shown = listed if most is None or len(listed) <= most + 1 else listed[:most]
+    rows = [_row(one) for one in shown]
+    if len(shown) < len(listed):
+        rows.append(("", "", f"and {len(listed) - len(shown)} more (--verbose lists them)", ""))
+    return Section(f"{_day(day)}: {_new(day)}", columns=_ADDED, rows=rows, header=False, indent=2)
+
+
+def _row(one: UpcomingRemoval) -> tuple[str, ...]:
+    size = "" if one.kind == "network" else format_size(one.size_bytes)
+    return size, one.kind, one.name, ", ".join(one.rules)
