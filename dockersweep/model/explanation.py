@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import Engine, Kind, ScanWarning
 from dockersweep.model.last_use import PastUse, Span
-from dockersweep.model.plan import Decision, Interval, Limits
+from dockersweep.model.plan import Decision, Interval, LayersHeld, Limits
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.reason import OfProject
 from dockersweep.model.registry import RegistryAnswer
@@ -147,6 +147,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """What removing only it would free."""
     reclaim_in_plan: Interval | None
     """What its removal adds to what those before it in the plan free; None where the plan does not remove it."""
+    layers_held: LayersHeld | None = None
+    """Who holds layers of an image, or that of a build-cache record, where removing only it frees far less than its
+    size."""
     limits: Limits
     """Over which limits of the policy the plan is: then a sweep removes nothing."""
     warnings: tuple[ScanWarning, ...]

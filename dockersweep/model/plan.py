@@ -51,6 +51,17 @@ def exactly(amount_bytes: int) -> Interval:
 NOTHING = exactly(0)
 
 
+class LayersHeld(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Who else holds layers, so that what goes frees far less than its size."""
+
+    by: Kind
+    """"build-cache" where nothing else holds them, or "image"."""
+    count: int | None
+    """How many objects of that kind hold them and stay; None where they are more than a hundred."""
+    with_them: Interval | None = None
+    """What would be freed if these went too; None of images."""
+
+
 class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     """One step of a plan: an object that goes, or a tag that goes before its image does."""
 
@@ -64,6 +75,9 @@ class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     """What holds it now and goes earlier in this plan; where that stays, this stays."""
     reclaim_alone: Interval | None = None
     """What it would free if everything else stayed."""
+    layers_held: LayersHeld | None = None
+    """Who holds layers of an image, or that of a build-cache record, that frees far less than its size; None where it
+    does not."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -158,3 +172,5 @@ class Plan(Struct, frozen=True, kw_only=True):
     now."""
     upcoming: tuple[UpcomingDay, ...] | None = None
     """The days that add something to what goes now; None where nobody asked."""
+    layers_held: LayersHeld | None = None
+    """The build-cache records that hold layers of the images that go, where the plan frees far less for it."""

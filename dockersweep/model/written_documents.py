@@ -46,6 +46,9 @@ class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     """What holds it now and goes earlier in this plan; where that stays, this stays."""
     reclaim_alone: plan.Interval | None = None
     """What it would free if everything else stayed."""
+    layers_held: plan.LayersHeld | None = None
+    """Who holds layers of an image, or that of a build-cache record, that frees far less than its size; None where it
+    does not."""
 
 
 class Plan(plan.Plan, frozen=True, kw_only=True):
@@ -145,6 +148,7 @@ def _in_both(one: plan.Removal | Removal) -> dict[str, Any]:
         "reclaim": one.reclaim,
         "after": one.after,
         "reclaim_alone": one.reclaim_alone,
+        "layers_held": one.layers_held,
     }
 
 

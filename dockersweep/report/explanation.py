@@ -12,7 +12,7 @@ from dockersweep.report.local_time import local_time
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.ages import by_text
 from dockersweep.words.alike import text_of_alike, together
-from dockersweep.words.amounts import amount_words, plural
+from dockersweep.words.amounts import amount_words, layers_text, plural
 from dockersweep.words.lists import both
 from dockersweep.words.reasons import about_text, beyond_text, reason_text
 
@@ -197,7 +197,16 @@ def _frees(explanation: Explanation) -> str:
     if in_plan is not None and in_plan != explanation.reclaim_alone:
         text += f"; in the plan, after what goes before it, {amount_words(in_plan, _UNKNOWN)}"
     why = dict.fromkeys(one.reason for one in (explanation.reclaim_alone, in_plan) if one is not None and one.reason)
-    return f"{text}. Not exact: {'; '.join(why)}." if why else f"{text}."
+    held = _layers_held(explanation)
+    return f"{text}.{held} Not exact: {'; '.join(why)}." if why else f"{text}.{held}"
+
+
+def _layers_held(explanation: Explanation) -> str:
+    held = explanation.layers_held
+    if held is None:
+        return ""
+    text = layers_text(held, explanation.subject.kind)
+    return f" {text[0].upper()}{text[1:]}."
 
 
 def _csv_rows(explanation: Explanation) -> Iterator[tuple[str, str, str, str]]:

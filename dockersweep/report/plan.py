@@ -19,7 +19,7 @@ from dockersweep.report.plan_groups import group_sections, totals, untagged_grou
 from dockersweep.report.plan_kept import kept_summary
 from dockersweep.report.question import only_here
 from dockersweep.units import format_duration
-from dockersweep.words.amounts import format_interval, plural
+from dockersweep.words.amounts import format_interval, hold, holders_words, plural
 from dockersweep.words.reasons import rule_and_text
 
 _HEADINGS = (
@@ -69,12 +69,23 @@ def _summary(plan: Plan) -> str:
         return f"Nothing to remove, by {plan.policy.source}."
     frees = f"freeing {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
     why = f" Not exact: {plan.reclaim.reason}." if plan.reclaim.reason else ""
-    return f"{_what_goes(plan)} to remove, {frees}, by {plan.policy.source}.{_only_here_words(plan)}{why}"
+    goes = f"{_what_goes(plan)} to remove, {frees}, by {plan.policy.source}."
+    return f"{goes}{_only_here_words(plan)}{_layers_held(plan)}{why}"
 
 
 def _only_here_words(plan: Plan) -> str:
     count = len(only_here(plan))
     return "" if not count else f" {plural(count, 'tagged image')} {'exists' if count == 1 else 'exist'} only here."
+
+
+def _layers_held(plan: Plan) -> str:
+    """Return what the plan would free with the build-cache records that hold layers of its images."""
+    held = plan.layers_held
+    if held is None or held.with_them is None:
+        return ""
+    holders, amount = holders_words(held), format_interval(held.with_them)
+    told = f"{holders[0].upper()}{holders[1:]} {hold(held)} layers of these images"
+    return f" {told}; with {'it' if held.count == 1 else 'them'}, {amount} would be freed."
 
 
 def _what_goes(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from dockersweep.report.headline import TITLE_OF
 from dockersweep.report.layout import Column, Section
 from dockersweep.report.plan_groups import Row, freed_of_kind, going_rows
 from dockersweep.units import format_size
-from dockersweep.words.amounts import format_interval
+from dockersweep.words.amounts import format_interval, layers_text
 from dockersweep.words.lists import natural_key
 from dockersweep.words.reasons import reason_text, untagged_text
 
@@ -34,6 +34,8 @@ def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:
     why = "; ".join(map(reason_text, row.reasons))
     if row.tags:
         why += f"; also tagged {', '.join(row.tags)}"
+    if row.removal.layers_held is not None:
+        why += f"; {layers_text(row.removal.layers_held, kind)}"
     name = row.decision.name
     if kind == "network":
         return name, "", "", why

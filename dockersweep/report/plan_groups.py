@@ -14,7 +14,7 @@ from dockersweep.report.headline import NOUN_OF, going_counts
 from dockersweep.report.layout import Column, Section
 from dockersweep.units import format_size
 from dockersweep.words.alike import alike, text_of_alike, together
-from dockersweep.words.amounts import amount_words, format_interval, plural
+from dockersweep.words.amounts import amount_words, format_interval, held_words, plural
 from dockersweep.words.lists import first_of, natural_key, naturally
 
 MOST_ROWS = 5
@@ -44,6 +44,11 @@ class Row(Struct, frozen=True):
         """What it frees, as far as that is known."""
         return self.removal.reclaim.low_bytes or self.removal.reclaim.high_bytes or 0
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it may have a row of its own: it frees something, or it is to be said why it does not."""
+        return self.frees_bytes > 0 or self.removal.layers_held is not None
+
 
 def going_rows(plan: Plan) -> dict[Kind, list[Row]]:
     """Return what goes of each kind of which anything does, the largest first."""
@@ -60,8 +65,12 @@ def going_rows(plan: Plan) -> dict[Kind, list[Row]]:
         if key in removals:
             rows[decision.kind].append(Row(decision, removals[key], naturally(tags.get(key, ()))))
     for of_kind in rows.values():
-        of_kind.sort(key=lambda row: (-row.frees_bytes, natural_key(row.decision.name), row.decision.id))
+        of_kind.sort(key=_place)
     return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    return -row.frees_bytes, not row.is_told, natural_key(row.decision.name), row.decision.id
 
 
 def group_sections(plan: Plan) -> Iterator[Section]:
@@ -78,7 +87,7 @@ def _section(kind: Kind, rows: Sequence[Row]) -> Section:
     """Return what goes for one reason; what is alone tells in its row what it frees."""
     freeing = "" if len(rows) == 1 else _freeing(kind, rows)
     title = f"{plural(len(rows), NOUN_OF[kind])}, {_why(row.reasons for row in rows)}{freeing}"
-    large = [row for row in rows if row.frees_bytes]
+    large = [row for row in rows if row.is_told]
     if not large:
         names = naturally(row.decision.name for row in rows)
         return Section(title, (first_of(names, MOST_NAMES),), indent=_INDENT)
@@ -109,6 +118,8 @@ def _note(row: Row) -> str:
     frees, size = row.removal.reclaim, row.decision.size_bytes
     is_told = row.decision.kind == "network" or size in (frees.low_bytes, frees.high_bytes)
     notes = [] if is_told else [f"size {format_size(size)}"]
+    held = row.removal.layers_held
+    notes = [f"{notes[0]}, {held_words(held)}"] if notes and held is not None else notes
     notes += [f"also tagged {first_of(row.tags, MOST_NAMES)}"] if row.tags else []
     return "; ".join(notes)
 

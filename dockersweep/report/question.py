@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from dockersweep.model.plan import Decision, Plan
 from dockersweep.report.headline import going_counts, kind_counts
-from dockersweep.words.amounts import amount_words, plural
+from dockersweep.words.amounts import amount_words, format_interval, hold, holders_words, plural
 from dockersweep.words.lists import both, first_of, naturally
 
 MOST_NAMES = 5
@@ -22,7 +22,15 @@ def question(plan: Plan) -> str:
         parts.append(f"{plural(tags, 'tag')} of images that stay")
     lost = both(_lost(plan))
     no_undo = f"No undo for {lost}. " if lost else ""
-    return f"{no_undo}Remove {both(parts)} (freeing {amount_words(plan.reclaim)})?"
+    return f"{no_undo}Remove {both(parts)} (freeing {amount_words(plan.reclaim)}{_with_cache(plan)})?"
+
+
+def _with_cache(plan: Plan) -> str:
+    """Return what would be freed with the build-cache records that hold layers of the images that go."""
+    held = plan.layers_held
+    if held is None or held.with_them is None:
+        return ""
+    return f"; {format_interval(held.with_them)} with {holders_words(held)} that {hold(held)} their layers"
 
 
 def only_here(plan: Plan) -> list[str]:

@@ -1,5 +1,8 @@
 """Numbers in sentences: how many, how many bytes where they are known only within bounds, and which part of a whole."""
 
+from dockersweep.model.inventory import Kind
+from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.plan import LayersHeld
 from dockersweep.model.quantities import Bounds
 from dockersweep.units import format_size
 
@@ -30,6 +33,34 @@ def amount_words(interval: Bounds, unknown: str = "an unknown number of bytes") 
     """Return the same where it stands in a sentence; `unknown` is what is said where nothing is known."""
     amount = format_interval(interval)
     return unknown if amount == "unknown" else amount
+
+
+def layers_text(held: LayersHeld, kind: Kind) -> str:
+    """Return why an object of a kind frees far less than its size: "its layers are held by 7 build-cache records; with
+    them it would free 38.0 MB", "its layers are shared with 3 images"."""
+    layers = "its layer is" if kind == "build-cache" else "its layers are"
+    text = f"{layers} {held_words(held)}"
+    if held.with_them is None:
+        return text
+    together = "removing both" if held.count == 1 else "with them it"
+    return f"{text}; {together} would free {format_interval(held.with_them)}"
+
+
+def held_words(held: LayersHeld) -> str:
+    """Return the same in short, to be said of its size: "held by 7 build-cache records", "shared with 3 images"."""
+    return f"{'shared with' if held.with_them is None else 'held by'} {holders_words(held)}"
+
+
+def hold(held: LayersHeld) -> str:
+    """Return what those who hold layers do: "hold", and of one "holds"."""
+    return "holds" if held.count == 1 else "hold"
+
+
+def holders_words(held: LayersHeld) -> str:
+    """Return how many hold layers: "7 build-cache records", "over 100 images"."""
+    if held.count is None:
+        return f"over 100 {PLURAL_OF[held.by]}"
+    return plural(held.count, PLURAL_OF[held.by].removesuffix("s"))
 
 
 def percent_as_df(used: int, whole: int) -> int:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Object
-from dockersweep.model.plan import Interval, Plan
+from dockersweep.model.plan import Interval, LayersHeld, Plan, exactly
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.report.plan import plan_layout
 from dockersweep.report.question import question
@@ -113,3 +113,17 @@ def test_with_nothing_to_remove_nothing_is_asked() -> None:
         ended, shown = on_a_terminal(["-H", engine.url, "sweep", "--no-ledger"], "")
     assert ended == 0
     assert "Nothing to remove, by the default policy." in shown
+
+
+def test_it_says_what_would_be_freed_with_the_records_that_hold_layers() -> None:
+    seven = LayersHeld(by="build-cache", count=7, with_them=exactly(38_000_000))
+    plan = replace(planned(image("a"), image("b")), layers_held=seven)
+    assert asked(plan, 5, 5) == (
+        "Remove 2 images (freeing 5 B; 38.0 MB with 7 build-cache records that hold their layers)?"
+    )
+    sentence = " 7 build-cache records hold layers of these images; with them, 38.0 MB would be freed."
+    assert any(one.endswith(sentence) for one in shown(plan))
+    one = replace(plan, layers_held=replace(seven, count=1))
+    assert "1 build-cache record that holds their layers" in asked(one, 5, 5)
+    many = replace(plan, layers_held=replace(seven, count=None))
+    assert any(" Over 100 build-cache records hold layers" in text for text in shown(many))

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Object
-from dockersweep.model.plan import Plan, exactly
+from dockersweep.model.plan import LayersHeld, Plan, exactly
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.report.detail import Detail
 from dockersweep.report.formats import formatted
@@ -120,3 +120,22 @@ def test_tags_of_images_that_stay_are_told_by_reason() -> None:
         "12 tags of images that stay, first seen over 1 day ago (10 days)",
         "  app:old-1, app:old-2, app:old-3, app:old-4, app:old-5 and 7 more",
     ]
+
+
+def test_a_row_says_who_holds_the_layers_of_an_image() -> None:
+    plan = plan_of(inventory(image("a", size=38_000_000), image("b", size=5_000_000)), DEFAULT_POLICY, NOW)
+    held = {
+        "sha256:a": LayersHeld(by="build-cache", count=7, with_them=exactly(38_000_000)),
+        "sha256:b": LayersHeld(by="image", count=3),
+    }
+    frees = {"sha256:a": exactly(12_000), "sha256:b": exactly(0)}
+    steps = tuple(replace(one, layers_held=held[one.id], reclaim=frees[one.id]) for one in plan.removals)
+    plan = replace(plan, removals=steps)
+    rows = below_head(formatted(plan_layout(plan, "grouped"), "table", 80).splitlines())
+    assert rows[1:3] == [
+        "  12.0 kB  a  size 38.0 MB, held by 7 build-cache records",
+        "      0 B  b  size 5.00 MB, shared with 3 images",
+    ]
+    every = formatted(plan_layout(plan, "all"), "table", None)
+    assert "; its layers are held by 7 build-cache records; with them it would free 38.0 MB\n" in every
+    assert "; its layers are shared with 3 images\n" in every

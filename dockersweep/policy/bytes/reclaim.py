@@ -42,13 +42,13 @@ class Prediction(Freed, frozen=True):
     nodes: Sequence[int | None]
     """The nodes of the removals; None for those that the inventory does not have."""
     graph: LayerGraph
-    references: ReferenceCounts
-    """Those that are certain."""
+    freed: _Places
+    """The nodes that can be freed, with the earliest removal that can free each."""
 
     @property
     def parts(self) -> dict[str, int]:
         """The earliest removal that can free each part, by the ids of the parts."""
-        return {self.graph.parts[node].id: place for node, place in self.references.released_by(self.nodes).items()}
+        return {self.graph.parts[node].id: place for node, place in self.freed.items()}
 
 
 class Reclaim:
@@ -84,7 +84,7 @@ class Reclaim:
             rows=tuple(rows.intervals()),
             nodes=nodes,
             graph=self._graph,
-            references=self._certain,
+            freed=soonest,
         )
 
     def together(self, removals: Sequence[ObjectRef]) -> Freed:

@@ -23,6 +23,17 @@ COUNTED: tuple[Kind, ...] = ("image", "build-cache", "container", "volume")
 was removed by force keeps its layers."""
 
 
+LEAST_SURPRISE_BYTES = 1_000_000
+
+
+def is_far_less(frees: Interval, size: int | None) -> bool:
+    """Return whether what an object frees surprises beside its size: two thirds of it at the most, and a megabyte
+    less."""
+    if size is None or frees.high_bytes is None:
+        return False
+    return size - frees.high_bytes >= max(frees.high_bytes // 2, LEAST_SURPRISE_BYTES)
+
+
 class Sizes:
     """The sizes of one inventory's objects, those that they share with others included."""
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from dockersweep.model.explanation import Explanation, Forecast, RuleSays, RuleWord, SilentRules, TagWord
 from dockersweep.model.inventory import Image, Kind, Object, ObjectRef
 from dockersweep.model.naming import PLURAL_OF, kind_of
-from dockersweep.model.plan import Decision, Interval, Limits
+from dockersweep.model.plan import Decision, Interval, LayersHeld, Limits
 from dockersweep.model.policy import SPACE_TARGET, Policy, Target
 from dockersweep.model.reason import Reason
 from dockersweep.policy.bytes.reclaim import Prediction
+from dockersweep.policy.bytes.sizes import is_far_less
 from dockersweep.policy.explaining.chains import all_holders, find_chains
 from dockersweep.policy.explaining.forecast import forecast
 from dockersweep.policy.explaining.last_uses import subject_of, use_evidence
@@ -56,6 +57,7 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
         forecast=_forecast(judge, item, decisions[ref]),
         reclaim_alone=survey.reclaim.alone(ref),
         reclaim_in_plan=judged.in_plan,
+        layers_held=_layers_held(survey, ref, decisions[ref].size_bytes),
         limits=judged.limits,
         warnings=warnings_of(judge),
         size_base=survey.size_base,
@@ -140,6 +142,18 @@ def _tags(item: Object, decision: Decision) -> Iterator[TagWord]:
             if (one.code == "tag-goes") == goes and one.tag == tag
         ]
         yield TagWord(tag=tag, goes=goes, why="; ".join(told))
+
+
+def _layers_held(survey: Survey, ref: ObjectRef, size: int | None) -> LayersHeld | None:
+    """Return who holds the layers of an object that is removed alone; None where it could not be, or frees them."""
+    alone = survey.reclaim.in_order([ref])
+    frees, [node] = alone.total, alone.nodes
+    if node is None or node not in alone.freed or not is_far_less(frees, size):
+        return None
+    # Few objects are so.
+    from dockersweep.policy.bytes.layer_holders import LayerHolders
+
+    return LayerHolders(alone.graph, alone.freed).of(ref.kind, node, frees)
 
 
 def _words(subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]) -> Iterator[RuleWord]:

@@ -1,17 +1,19 @@
 """Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import compress
 from operator import attrgetter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
 from dockersweep.model.fingerprint import image_fingerprint
 from dockersweep.model.inventory import KINDS, Image, Kind, ObjectRef, ScanWarning
-from dockersweep.model.plan import NOTHING, Decision, Limits, Plan, Removal, TargetVerdict
+from dockersweep.model.plan import NOTHING, Decision, Interval, LayersHeld, Limits, Plan, Removal, TargetVerdict
 from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.bytes.reclaim import Prediction
+from dockersweep.policy.bytes.sizes import is_far_less
 from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.foreseen import Foreseen
 from dockersweep.policy.judging.holders import Holder
@@ -19,6 +21,9 @@ from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.order import ORDER, holders_first
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone, exceeded
+
+if TYPE_CHECKING:
+    from dockersweep.policy.bytes.layer_holders import LayerHolders
 
 T = TypeVar("T", Case, Decision)
 
@@ -100,6 +105,7 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
     """Return the plan that carries out decisions."""
     survey, inventory = decided.survey, decided.survey.inventory
     outline = outline_of(decided, before)
+    removals = tuple(_removals(outline, survey))
     return Plan(
         schema="dockersweep.plan/1",
         engine=inventory.engine,
@@ -107,7 +113,7 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
         now=survey.now,
         policy=decided.policy,
         decisions=decided.decisions,
-        removals=tuple(_removals(outline, survey)),
+        removals=removals,
         reclaim=outline.prediction.total,
         limits=outline.limits,
         warnings=decided.warnings,
@@ -115,6 +121,7 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
         reclaim_of_kinds=outline.prediction.of_kinds,
         target=decided.target,
+        layers_held=_layers_held(outline, removals),
     )
 
 
@@ -146,7 +153,7 @@ def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
         yield ScanWarning(about=f"{pattern.source} {pattern.pattern}", text="matches nothing here")
 
 
-class Outline(Struct, frozen=True):
+class Outline(Struct, frozen=True, dict=True):
     """What a plan comes to."""
 
     steps: list[Decision]
@@ -161,6 +168,14 @@ class Outline(Struct, frozen=True):
     def going(self) -> list[ObjectRef]:
         """The objects that go, in order."""
         return [step.ref for step in self.steps if step.verdict == "remove"]
+
+    @cached_property
+    def layer_holders(self) -> "LayerHolders":
+        """Who holds the layers that stay."""
+        # Most plans free what their objects take.
+        from dockersweep.policy.bytes.layer_holders import LayerHolders
+
+        return LayerHolders(self.prediction.graph, self.prediction.freed)
 
 
 def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
@@ -189,7 +204,23 @@ def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
                 reclaim=row,
                 after=after,
                 reclaim_alone=reclaim.node_alone(node, row),
+                layers_held=_layers_of(step, node, row, outline),
             )
+
+
+def _layers_of(step: Decision, node: int | None, frees: Interval, outline: Outline) -> LayersHeld | None:
+    if node is None or not is_far_less(frees, step.size_bytes):
+        return None
+    return outline.layer_holders.of(step.kind, node, frees)
+
+
+def _layers_held(outline: Outline, removals: Iterable[Removal]) -> LayersHeld | None:
+    """Return the records that hold layers of the images that go, where that is told of one of them."""
+    if not any(one.layers_held is not None and one.layers_held.by == "build-cache" for one in removals):
+        return None
+    predicted = zip(outline.going, outline.prediction.nodes, strict=True)
+    images = [node for ref, node in predicted if ref.kind == "image" and node is not None]
+    return outline.layer_holders.of_images(images, outline.prediction.total)
 
 
 def _refs(holders: Sequence[Holder]) -> tuple[ObjectRef, ...]:

@@ -1,0 +1,157 @@
+"""Who holds the layers that stay when an object goes, so that it frees far less than its size."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+
+from dockersweep.model.inventory import Kind
+from dockersweep.model.plan import Interval, LayersHeld
+from dockersweep.policy.bytes.layer_graph import LayerGraph
+from dockersweep.policy.bytes.sizes import is_far_less
+
+MOST_COUNTED = 100
+"""Where more objects hold a layer, how many they are is not worth the time it takes."""
+
+
+class LayerHolders:
+    """Looks below objects that go for the layers that stay; for a layer that may be held, nobody is named."""
+
+    def __init__(self, graph: LayerGraph, freed: Collection[int]) -> None:
+        """`freed` are the nodes that the removals free for certain or perhaps. Nothing is looked for yet."""
+        self._graph = graph
+        self._freed = freed
+        self._kinds: dict[Kind, frozenset[int]] = {}
+        self._counts: dict[tuple[Kind, tuple[int, ...]], int | None] = {}
+
+    def of(self, kind: Kind, node: int, frees: Interval) -> LayersHeld | None:
+        """Return who holds layers of an object, where it frees `frees` and that is clearly less than they take."""
+        if kind == "image":
+            return self._of_image(node, frees)
+        return self._of_record(node) if kind == "build-cache" else None
+
+    def _of_image(self, node: int, frees: Interval) -> LayersHeld | None:
+        """Only layers that nothing but build-cache records hold are freed with those; of others it is told by how many
+        images they are shared. What is freed together with something else that goes surprises nobody."""
+        freed, left = self._split(self._below([node]))
+        by_cache = [one for one in left if one not in self._held_by_others]
+        if self._is_clear(by_cache, freed):
+            return self._held(by_cache, "build-cache", frees + self._size(by_cache))
+        others = [one for one in left if one in self._held_by_others]
+        return self._held(others, "image") if self._is_clear(others, freed) else None
+
+    def of_images(self, nodes: Iterable[int], frees: Interval) -> LayersHeld | None:
+        """Return the same of what several images leave to build-cache records; `frees` is what the plan frees."""
+        freed, left = self._split(self._below(nodes))
+        by_cache = [one for one in left if one not in self._held_by_others]
+        if not self._is_clear(by_cache, freed):
+            return None
+        return self._held(by_cache, "build-cache", frees + self._size(by_cache))
+
+    def _of_record(self, node: int) -> LayersHeld | None:
+        """What a record was built on are other records' layers."""
+        freed, left = self._split([node, *self._own_parts(node)])
+        others = [one for one in left if one in self._held_by_others]
+        return self._held(others, "image") if self._is_clear(others, freed) else None
+
+    def _split(self, nodes: Iterable[int]) -> tuple[list[int], list[int]]:
+        """Return which of these are freed, and which stay."""
+        freed: list[int] = []
+        left: list[int] = []
+        for node in nodes:
+            (freed if node in self._freed else left).append(node)
+        return freed, left
+
+    def _is_clear(self, left: Sequence[int], freed: Sequence[int]) -> bool:
+        """Whether it surprises that these stay while those are freed."""
+        frees = self._size(freed)
+        return is_far_less(frees, (frees.high_bytes or 0) + self._size(left).low_bytes)
+
+    def _size(self, nodes: Sequence[int]) -> Interval:
+        highs = [self._graph.high[node] for node in nodes]
+        high = None if None in highs else sum(size or 0 for size in highs)
+        return Interval(low_bytes=sum([self._graph.low[node] for node in nodes]), high_bytes=high)
+
+    def _below(self, starts: Iterable[int]) -> list[int]:
+        """Return objects and all that they stand on."""
+        needs = self._graph.needs
+        waiting = list(starts)
+        seen = set(waiting)
+        # The list grows while it is gone through.
+        for node in waiting:
+            for one in needs[node]:
+                if one not in seen:
+                    seen.add(one)
+                    waiting.append(one)
+        return waiting
+
+    def _of_kind(self, kind: Kind) -> frozenset[int]:
+        """Return the nodes of the objects of a kind."""
+        if kind not in self._kinds:
+            self._kinds[kind] = frozenset(self._graph.nodes[kind])
+        return self._kinds[kind]
+
+    def _own_parts(self, record: int) -> list[int]:
+        """Return the parts right below a record, through those that only point at another."""
+        needs, high, records = self._graph.needs, self._graph.high, self._of_kind("build-cache")
+        found = [one for one in needs[record] if one not in records]
+        # The list grows while it is gone through.
+        for node in found:
+            if high[node] == 0:
+                found += [one for one in needs[node] if one not in found]
+        return found
+
+    @cached_property
+    def _holders(self) -> dict[int, list[int]]:
+        """What holds each node that stays, of that which stays."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for node, needs in enumerate(self._graph.needs):
+            if needs and node not in self._freed:
+                for one in needs:
+                    found[one].append(node)
+        return found
+
+    @cached_property
+    def _held_by_others(self) -> set[int]:
+        """What anything but build-cache records holds."""
+        records = self._of_kind("build-cache")
+        objects = set(self._graph.of_objects())
+        starts = [
+            node
+            for node in range(len(self._graph.needs))
+            # What is no object's and is held by nothing stands for a holder that no list shows.
+            if node not in records and node not in self._freed and (node in objects or node not in self._holders)
+        ]
+        reached = set(starts)
+        for node in starts:
+            for one in self._graph.needs[node]:
+                if one not in reached:
+                    reached.add(one)
+                    starts.append(one)
+        return reached
+
+    def _held(self, nodes: Sequence[int], by: Kind, with_them: Interval | None = None) -> LayersHeld | None:
+        """Return how many objects of a kind hold these nodes; None where none does."""
+        among = set(nodes)
+        # What holds a layer holds those below it too.
+        lowest = tuple(sorted(node for node in nodes if among.isdisjoint(self._graph.needs[node])))
+        if (by, lowest) not in self._counts:
+            # Most images stand on what many do.
+            self._counts[by, lowest] = self._count(by, lowest)
+        count = self._counts[by, lowest]
+        return None if count == 0 else LayersHeld(by=by, count=count, with_them=with_them)
+
+    def _count(self, by: Kind, nodes: Iterable[int]) -> int | None:
+        counted = self._of_kind(by)
+        waiting = list(nodes)
+        seen = set(waiting)
+        count = 0
+        for node in waiting:
+            if node in counted:
+                count += 1
+                if count > MOST_COUNTED:
+                    return None
+            for one in self._holders.get(node, ()):
+                if one not in seen:
+                    seen.add(one)
+                    waiting.append(one)
+        return count
