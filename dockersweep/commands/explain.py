@@ -1,13 +1,15 @@
-"""`dockersweep explain`: why one object is kept or removed, what holds it, and when it would go."""
+"""`dockersweep explain`: why an object is kept or removed, what holds it, and when it would go; or why each object of
+a compose project, of a repository, or of a name that several have, is."""
 
 import shlex
+from typing import TYPE_CHECKING
 
 from dockersweep.commands.gather import gather_policy, gather_survey
 from dockersweep.commands.options import ExplainOptions
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import terminal_width, write_problems, write_result
 from dockersweep.errors import UsageError
-from dockersweep.model.explanation import Explanation
+from dockersweep.model.explanation import Explanation, Group, GroupExplanation
 from dockersweep.model.inventory import Inventory, ObjectRef
 from dockersweep.model.lookup import find_objects
 from dockersweep.policy.explaining.explain import explain
@@ -15,33 +17,69 @@ from dockersweep.report.headline import warning_sentences
 from dockersweep.words.documents import write_document
 from dockersweep.words.lists import either
 
+if TYPE_CHECKING:
+    from dockersweep.report.layout import Layout
+
 
 def run(options: ExplainOptions) -> int:
-    """Write the explanation of the object that is asked for; return the exit status."""
+    """Write the explanation of what is asked for; return the exit status."""
     policy = gather_policy(options.policy)
     survey = gather_survey(options.engine, policy)
     with without_collector():
-        explanation = explain(survey, policy, one_object(survey.inventory, options.object))
+        what = meant_by(survey.inventory, options.object)
+        if isinstance(what, ObjectRef):
+            explanation: Explanation | GroupExplanation = explain(survey, policy, what)
+        else:
+            from dockersweep.policy.explaining.groups import explain_group
+
+            explanation = explain_group(survey, policy, what)
     write_result(_text(explanation, options), options.output.path)
     write_problems(warning_sentences(explanation.warnings), options.output)
     return 0
 
 
-def _text(explanation: Explanation, options: ExplainOptions) -> str:
+def _text(explanation: Explanation | GroupExplanation, options: ExplainOptions) -> str:
     if options.output.format == "json":
         return write_document(explanation)
-    from dockersweep.report.explanation import explanation_layout
     from dockersweep.report.formats import formatted
 
-    return formatted(explanation_layout(explanation), options.output.format, terminal_width(options.output.path))
+    return formatted(_layout(explanation), options.output.format, terminal_width(options.output.path))
 
 
-def one_object(inventory: Inventory, text: str) -> ObjectRef:
-    """Return the object that a text means; raises UsageError, which says what it could be, where that is not clear."""
+def _layout(explanation: Explanation | GroupExplanation) -> "Layout":
+    if isinstance(explanation, Explanation):
+        from dockersweep.report.explanation import explanation_layout
+
+        return explanation_layout(explanation)
+    from dockersweep.report.group import group_layout
+
+    return group_layout(explanation)
+
+
+def meant_by(inventory: Inventory, text: str) -> ObjectRef | Group:
+    """Return the object, or the objects that belong together, that a text means.
+
+    A whole name of one object comes first, then that of a compose project or a repository. Raises UsageError, which
+    says what it could be, where that is not clear.
+    """
     if not text:
         raise UsageError("the name of the object is empty: write a name, a tag, the beginning of an id, or KIND:NAME")
     found = find_objects(inventory, text)
-    if len(found.matches) == 1:
+    is_one = len(found.matches) == 1
+    if is_one and found.are_called_so:
+        return found.matches[0]
+    # Most are asked for by a name of their own.
+    from dockersweep.policy.explaining.groups import find_groups
+
+    groups = find_groups(inventory, text)
+    if found.are_called_so:
+        return Group(sort="name", name=text, refs=found.matches)
+    if len(groups) == 1:
+        return groups[0]
+    if groups:
+        texts = [f"{one.sort}:{one.name}" for one in groups]
+        raise UsageError(f'"{text}" can mean {either(texts)}: write one of these')
+    if is_one:
         return found.matches[0]
     if found.matches:
         more = len(found.matches) - len(found.texts)

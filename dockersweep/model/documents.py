@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dockersweep.errors import DocumentError
-from dockersweep.model.explanation import Explanation
+from dockersweep.model.explanation import Explanation, GroupExplanation
 from dockersweep.model.history import History
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
@@ -24,6 +24,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "plan": Plan,
     "outcome": OutcomeDocument,
     "explanation": Explanation,
+    "group": GroupExplanation,
     "history": History,
     "report": Report,
 }
@@ -31,7 +32,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
 
 _BY_CONTEXT_FLAG = re.compile(r"context (?P<name>.*) \(--context\)", re.DOTALL)
 
-Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation, History, Report)
+Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation, GroupExplanation, History, Report)
 
 
 class _Header(msgspec.Struct):

@@ -1,10 +1,11 @@
-"""What is to be said of one object: the document dockersweep.explanation/1."""
+"""What is to be said of one object, or of several that belong together: the documents dockersweep.explanation/1 and
+dockersweep.group/1."""
 
 from typing import Literal
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.inventory import Engine, Kind, ObjectRef, ScanWarning
 from dockersweep.model.last_use import PastUse, Span
 from dockersweep.model.plan import Decision, Interval, LayersHeld, Limits
 from dockersweep.model.quantities import Bytes, Instant
@@ -150,6 +151,58 @@ class Explanation(Struct, frozen=True, kw_only=True):
     layers_held: LayersHeld | None = None
     """Who holds layers of an image, or that of a build-cache record, where removing only it frees far less than its
     size."""
+    limits: Limits
+    """Over which limits of the policy the plan is: then a sweep removes nothing."""
+    warnings: tuple[ScanWarning, ...]
+    size_base: SizeBase
+    """What sizes are counted in."""
+    not_from_disk: str | None
+    """Why they are lengths; None where they are disk blocks."""
+
+
+GroupSort = Literal["project", "repository", "name"]
+"""A compose project, a repository, or objects of different kinds that have the same name."""
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """Objects that belong together."""
+
+    sort: GroupSort
+    name: str
+    refs: tuple[ObjectRef, ...]
+
+
+class GroupedKind(Struct, frozen=True, kw_only=True):
+    """What there is of one kind in a group."""
+
+    kind: Kind
+    objects: int
+    goes: int
+    """How many of them the plan removes."""
+    frees: Interval
+    """What removing these would free, after those of the kinds before it."""
+
+
+class GroupExplanation(Struct, frozen=True, kw_only=True):
+    """What becomes of each object of a group and why, and what they free together: dockersweep.group/1."""
+
+    schema: Literal["dockersweep.group/1"]
+    engine: Engine
+    taken_at: Instant
+    now: Instant
+    """The instant up to which ages were counted."""
+    policy_source: str
+    """Which policy is in force, for people."""
+    sort: GroupSort
+    name: str
+    decisions: tuple[Decision, ...]
+    """What the plan does with each of them, and why."""
+    kinds: tuple[GroupedKind, ...]
+    """The kinds of which there is any."""
+    reclaim: Interval
+    """What removing those that the plan removes would free, all else staying."""
+    reclaim_of_all: Interval
+    """What removing all of them would free, all else staying."""
     limits: Limits
     """Over which limits of the policy the plan is: then a sweep removes nothing."""
     warnings: tuple[ScanWarning, ...]

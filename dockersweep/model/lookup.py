@@ -36,20 +36,26 @@ _Test = Callable[[Named[T]], bool]
 
 def meant_by(text: str, known: Sequence[Named[T]]) -> list[Named[T]]:
     """Return those that a text may mean: all with that whole name or id, else all with an id that begins so."""
-    for test_for in (_is_called, _begins_with):
-        meant: dict[int, Named[T]] = {}
-        # A text like `image:1` may be a kind with a name, or an image called image.
-        for kind, name in _meanings(text):
-            test: _Test[T] = test_for(name)
-            if name:
-                meant |= {
-                    place: named
-                    for place, named in enumerate(known)
-                    if (kind is None or named.kind == kind) and test(named)
-                }
-        if meant:
-            return [meant[place] for place in sorted(meant)]
-    return []
+    return called(text, known) or _that_pass(_begins_with, text, known)
+
+
+def called(text: str, known: Sequence[Named[T]]) -> list[Named[T]]:
+    """Return those that have a text as a whole name or id."""
+    return _that_pass(_is_called, text, known)
+
+
+def _that_pass(test_for: "Callable[[str], _Test[T]]", text: str, known: Sequence[Named[T]]) -> list[Named[T]]:
+    meant: dict[int, Named[T]] = {}
+    # A text like `image:1` may be a kind with a name, or an image called image.
+    for kind, name in _meanings(text):
+        test = test_for(name)
+        if name:
+            meant |= {
+                place: named
+                for place, named in enumerate(known)
+                if (kind is None or named.kind == kind) and test(named)
+            }
+    return [meant[place] for place in sorted(meant)]
 
 
 def _meanings(text: str) -> Iterator[tuple[Kind | None, str]]:
@@ -102,6 +108,11 @@ class Found(Struct, frozen=True, dict=True):  # The dictionary is for what is co
     text: str
     known: Sequence[Named[Object]]
     meant: Sequence[Object]
+
+    @cached_property
+    def are_called_so(self) -> bool:
+        """Whether the text is the whole name or id of what it may mean, and not the beginning of an id."""
+        return bool(called(self.text, self.known))
 
     @cached_property
     def matches(self) -> tuple[ObjectRef, ...]:

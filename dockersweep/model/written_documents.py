@@ -64,6 +64,12 @@ class Explanation(explanation.Explanation, frozen=True, kw_only=True):
     decision: Decision
 
 
+class GroupExplanation(explanation.GroupExplanation, frozen=True, kw_only=True):
+    """What becomes of each object of a group and why, and what they free together: dockersweep.group/1."""
+
+    decisions: tuple[Decision, ...]
+
+
 class PastRemoval(history.PastRemoval, frozen=True, kw_only=True):
     """One removal of one run."""
 
@@ -85,6 +91,7 @@ _Holder = TypeVar("_Holder", plan.Decision, history.PastRemoval)
 WRITTEN: dict[type[Struct], type[Struct]] = {
     plan.Plan: Plan,
     explanation.Explanation: Explanation,
+    explanation.GroupExplanation: GroupExplanation,
     history.History: History,
 }
 """The type of each document that has reasons as it is written."""
@@ -109,6 +116,8 @@ def to_written(document: Document, text_of: Callable[[reason.Reason], str]) -> D
         return replace(document, decisions=tuple([of(one) for one in document.decisions]), removals=removals)
     if isinstance(document, explanation.Explanation):
         return replace(document, decision=of(document.decision))
+    if isinstance(document, explanation.GroupExplanation):
+        return replace(document, decisions=tuple([of(one) for one in document.decisions]))
     if isinstance(document, history.History):
         return replace(document, removals=tuple([of(one) for one in document.removals]))
     return document
@@ -122,6 +131,9 @@ def from_written(document: Struct) -> Struct:
         return plan.Plan(**{**asdict(document), "decisions": decisions, "removals": steps})
     if isinstance(document, Explanation):
         return explanation.Explanation(**{**asdict(document), "decision": _decision(document.decision)})
+    if isinstance(document, GroupExplanation):
+        decisions = tuple([_decision(one) for one in document.decisions])
+        return explanation.GroupExplanation(**{**asdict(document), "decisions": decisions})
     if isinstance(document, History):
         removals = tuple(
             history.PastRemoval(**{**asdict(one), "reasons": _reasons(one.reasons)}) for one in document.removals

@@ -21,7 +21,7 @@ from dockersweep.parser.values import age, later, run_number, selection_filter
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
 
-DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "history", "report", "policy")
+DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "group", "history", "report", "policy")
 PLAIN_FORMATS = ("table", "json", "csv", "markdown")
 REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 SEVERITIES = ("critical", "warning", "note")
@@ -130,7 +130,11 @@ def _explain(verbs: "Verbs") -> None:
         verbs, "explain", "Say what holds an object, which rules match it, and when it would be removed.",
         PLAIN_FORMATS, " OBJECT",
     )  # fmt: skip
-    parser.add_argument("object", metavar="OBJECT", help="a name, a tag, the beginning of an id, or KIND:NAME")
+    parser.add_argument(
+        "object",
+        metavar="OBJECT",
+        help="a name, a tag, the beginning of an id, KIND:NAME, a compose project, or a repository",
+    )
     add_policy(parser)
     add_reading(parser, from_file=True)
 

@@ -311,7 +311,6 @@ def test_the_command_line(saved: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("web", '"web" can mean container:web or volume:web: write one of these'),
         (
             "dta",
             (

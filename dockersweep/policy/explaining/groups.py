@@ -1,0 +1,88 @@
+"""Explains several objects at once: a compose project, a repository, or all that have the same name."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from dockersweep.model.explanation import Group, GroupedKind, GroupExplanation, GroupSort
+from dockersweep.model.image_references import repository_of, without_registry
+from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, Object, ObjectRef
+from dockersweep.model.naming import objects_of, ref_of
+from dockersweep.model.plan import NOTHING, Decision
+from dockersweep.model.policy import Policy
+from dockersweep.policy.judging.order import ORDER
+from dockersweep.policy.judging.owners import owner_of
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.planner import make_plan
+
+_SORTS: tuple[GroupSort, ...] = ("project", "repository")
+
+
+def find_groups(inventory: Inventory, text: str) -> list[Group]:
+    """Return the compose project and the repository that a text means, by its name or as `project:NAME` or
+    `repository:NAME`."""
+    return [
+        group
+        for sort in _SORTS
+        for name in dict.fromkeys((text, text.removeprefix(f"{sort}:")))
+        if (group := _group(inventory, sort, name)).refs
+    ]
+
+
+def _group(inventory: Inventory, sort: GroupSort, name: str) -> Group:
+    find = _of_project if sort == "project" else _of_repository
+    refs = tuple(map(ref_of, find(inventory, name)))
+    return Group(sort=sort, name=name, refs=refs)
+
+
+def _of_project(inventory: Inventory, name: str) -> Iterator[Object]:
+    for kind in KINDS:
+        for item in objects_of(inventory, kind):
+            owner = owner_of(item)
+            if owner is not None and owner.project == name:
+                yield item
+
+
+def _of_repository(inventory: Inventory, name: str) -> Iterator[Image]:
+    short = without_registry(name)
+    for image in inventory.images:
+        if any(repository_of(reference) == short for reference in (*image.tags, *image.digests)):
+            yield image
+
+
+def explain_group(survey: Survey, policy: Policy, group: Group) -> GroupExplanation:
+    """Return what becomes of each object of a group under a policy, and what they free together."""
+    plan = make_plan(survey, policy)
+    wanted = {(ref.kind, ref.id) for ref in group.refs}
+    decisions = tuple(one for one in plan.decisions if (one.kind, one.id) in wanted)
+    going = [one for one in decisions if one.verdict == "remove"]
+    frees = survey.reclaim.together(_in_order(going))
+    counts, gone = Counter(one.kind for one in decisions), Counter(one.kind for one in going)
+    return GroupExplanation(
+        schema="dockersweep.group/1",
+        engine=plan.engine,
+        taken_at=plan.taken_at,
+        now=plan.now,
+        policy_source=policy.source,
+        sort=group.sort,
+        name=group.name,
+        decisions=decisions,
+        kinds=tuple(
+            GroupedKind(kind=kind, objects=counts[kind], goes=gone[kind], frees=frees.of_kinds.get(kind, NOTHING))
+            for kind in KINDS
+            if counts[kind]
+        ),
+        reclaim=frees.total,
+        reclaim_of_all=survey.reclaim.together(_in_order(decisions)).total,
+        limits=plan.limits,
+        warnings=plan.warnings,
+        size_base=plan.size_base,
+        not_from_disk=plan.not_from_disk,
+    )
+
+
+def _in_order(decisions: Iterable[Decision]) -> list[ObjectRef]:
+    """Return what is removed together, kind by kind as a plan has them."""
+    of_kind: dict[Kind, list[ObjectRef]] = {kind: [] for kind in ORDER}
+    for one in decisions:
+        of_kind[one.kind].append(one.ref)
+    return [ref for refs in of_kind.values() for ref in refs]

@@ -1,0 +1,87 @@
+"""The explanation of several objects: by kind each with why in a line, then totals; for spreadsheets a row for each."""
+
+from collections.abc import Callable, Iterator
+
+from dockersweep.model.explanation import GroupedKind, GroupExplanation, GroupSort
+from dockersweep.model.inventory import Kind
+from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.plan import Decision
+from dockersweep.report.headline import NOUN_OF, TITLE_OF, base_sentence, engine_sentence, warning_sentences
+from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
+from dockersweep.units import format_size
+from dockersweep.words.amounts import amount_words, format_interval, plural
+from dockersweep.words.lists import natural_key
+from dockersweep.words.reasons import reason_text
+
+_ROWS = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("VERDICT"), Column("WHY", wraps=True))
+_TOTALS = (Column("KIND"), Column("COUNT", right=True), Column("TO REMOVE", right=True), Column("FREES", right=True))
+_UNKNOWN = "an unknown amount"
+_WHAT: dict[GroupSort, str] = {"project": "Compose project", "repository": "Repository", "name": "Objects called"}
+_CELLS: dict[str, Callable[[Decision], Cell]] = {
+    "kind": lambda one: one.kind,
+    "id": lambda one: one.id,
+    "name": lambda one: one.name,
+    "verdict": lambda one: one.verdict,
+    "size_bytes": lambda one: one.size_bytes,
+    "tags_removed": lambda one: " ".join(one.untag),
+    "reasons": lambda one: "; ".join(map(reason_text, one.reasons)),
+}
+
+
+def group_layout(group: GroupExplanation) -> Layout:
+    """Return the explanation of a group laid out."""
+    return Layout(f"{_WHAT[group.sort]} {group.name}", _sections(group), rows_of(group.decisions, _CELLS))
+
+
+def _sections(group: GroupExplanation) -> Iterator[Section]:
+    one = [f"KIND:{group.name} names one of them."] if group.sort == "name" else []
+    yield Section(sentences=(engine_sentence(group.engine, group.taken_at), _summary(group), *one))
+    for kind in (one.kind for one in group.kinds):
+        rows = [one for one in group.decisions if one.kind == kind]
+        rows.sort(key=lambda one: (one.verdict == "keep", natural_key(one.name), one.id))
+        yield Section(TITLE_OF[kind], columns=_ROWS, rows=list(map(_row, rows)))
+    over = [f"The plan is over a limit, so no sweep: {limit}." for limit in group.limits.exceeded]
+    base = [base_sentence(group.size_base, group.not_from_disk)] if group.size_base == "lengths" else []
+    yield Section(sentences=(*over, *base))
+    yield Section(sentences=warning_sentences(group.warnings))
+    rows_of_kinds = [_total(one) for one in group.kinds]
+    if len(rows_of_kinds) > 1:
+        rows_of_kinds.append(("total", str(len(group.decisions)), str(_going(group)), format_interval(group.reclaim)))
+    yield Section(columns=_TOTALS, rows=rows_of_kinds)
+
+
+def _summary(group: GroupExplanation) -> str:
+    """Return how many there are, how many go and what that frees, and what all of them would."""
+    count = plural(len(group.decisions), _noun(group))
+    counted = f"{count} called {group.name}" if group.sort == "name" else f"{_WHAT[group.sort]} {group.name}: {count}"
+    going = _going(group)
+    goes = f"{going} to remove by {group.policy_source}" if going else f"none to remove by {group.policy_source}"
+    frees = f", freeing {amount_words(group.reclaim, _UNKNOWN)}" if going else ""
+    every = f" Removing all of them would free {amount_words(group.reclaim_of_all, _UNKNOWN)}."
+    return f"{counted}, {goes}{frees}.{every if going < len(group.decisions) else ''}"
+
+
+def _noun(group: GroupExplanation) -> str:
+    return NOUN_OF[group.kinds[0].kind] if len(group.kinds) == 1 else "object"
+
+
+def _going(group: GroupExplanation) -> int:
+    return sum(one.goes for one in group.kinds)
+
+
+def _total(one: GroupedKind) -> tuple[str, ...]:
+    frees = "" if one.kind == "network" else format_interval(one.frees)
+    return PLURAL_OF[one.kind], str(one.objects), str(one.goes), frees
+
+
+def _row(one: Decision) -> tuple[str, ...]:
+    verdict = "remove" if one.verdict == "remove" else "lose tags" if one.untag else "keep"
+    return one.name, _size(one.kind, one.size_bytes), verdict, _why(one)
+
+
+def _size(kind: Kind, size_bytes: int | None) -> str:
+    return "" if kind == "network" else format_size(size_bytes)
+
+
+def _why(one: Decision) -> str:
+    return "; ".join(map(reason_text, one.reasons))
