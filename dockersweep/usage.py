@@ -23,6 +23,8 @@ flags of every verb:
   -H URL, --host URL   the engine: unix:///PATH or tcp://HOST:PORT
   -c CONTEXT, --context CONTEXT
                        the engine of a docker context, in place of -H
+  --tlsverify, --tlscacert FILE, --tlscert FILE, --tlskey FILE
+                       speak TLS on tcp://, with these files, as docker does
   --policy FILE        the policy file; - is standard input, default is no file
   --format FORMAT      table, json, csv, markdown, html or prometheus, as far as
                        the verb has it

@@ -36,7 +36,8 @@ def _names(options: CompletionOptions) -> list[str]:
     with suppress(DockersweepError, _OutOfTimeError), _in_time():
         from dockersweep.engine.api.object_names import names_at
 
-        names.extend(names_at(resolve_endpoint(options.host, options.context, os.environ), ANSWER_SECONDS))
+        endpoint = resolve_endpoint(options.host, options.context, os.environ, options.tls)
+        names.extend(names_at(endpoint, ANSWER_SECONDS))
     return list(dict.fromkeys(names))
 
 

@@ -116,7 +116,7 @@ def open_ledger(options: EngineOptions, required: bool = False) -> "Ledger":
 def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
     """Of another machine's inventory, the declared files are still those of this one."""
     if options.names_engine:
-        raise UsageError("--inventory reads a file instead of an engine: leave out --host and --context")
+        raise UsageError("--inventory reads a file instead of an engine: leave out --host, --context and --tlsverify")
 
     def read() -> Survey:
         survey = _at_its_moment(read_inventory(options.inventory or ""))
@@ -159,7 +159,7 @@ def _connecting(options: EngineOptions, removal_seconds: float) -> Iterator["Bac
     from dockersweep.engine.api.connection import Connection
     from dockersweep.engine.api.endpoint import resolve_endpoint
 
-    endpoint = resolve_endpoint(options.host, options.context, os.environ)
+    endpoint = resolve_endpoint(options.host, options.context, os.environ, options.tls)
     connection = Connection(endpoint, options.engine_timeout_seconds)
     try:
         connecting = BackgroundCall(lambda: Client(connection, removal_seconds))

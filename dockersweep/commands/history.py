@@ -41,7 +41,7 @@ def run(options: HistoryOptions) -> int:
 
 def _check(options: HistoryOptions) -> None:
     if options.names_engine:
-        raise UsageError("history reads the ledger and asks no engine: leave out --host and --context")
+        raise UsageError("history reads the ledger and asks no engine: leave out --host, --context and --tlsverify")
     what = "history verify" if options.run == "verify" else "history RUN"
     if options.run is not None and (options.object is not None or options.since is not None):
         raise UsageError(f"{what} speaks of one thing: leave out --object and --since")

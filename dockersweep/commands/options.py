@@ -11,6 +11,7 @@ from dockersweep.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dockersweep.engine.api.endpoint import TlsFlags
     from dockersweep.model.inventory import Kind
     from dockersweep.model.report import Severity
     from dockersweep.policy.language.flags import PolicyFlags
@@ -26,6 +27,8 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
 
     host: str | None
     context: str | None
+    tls: "TlsFlags | None"
+    """None where no flag speaks of TLS."""
     inventory: str | None
     """The path of a saved inventory."""
     reads_sizes: bool
@@ -39,7 +42,7 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     @property
     def names_engine(self) -> bool:
         """Whether an engine is asked for by a flag."""
-        return self.host is not None or self.context is not None
+        return self.host is not None or self.context is not None or self.tls is not None
 
 
 class OutputOptions(Struct, frozen=True, kw_only=True):
@@ -201,6 +204,7 @@ class CompletionOptions(Struct, frozen=True, kw_only=True):
 
     host: str | None
     context: str | None
+    tls: "TlsFlags | None"
     output: OutputOptions
     shell: Literal["bash", "zsh", "fish", "names"]
     build_parser: Callable[[], argparse.ArgumentParser]
@@ -244,6 +248,7 @@ def _engine(arguments: argparse.Namespace) -> EngineOptions:
     return EngineOptions(
         host=arguments.host,
         context=arguments.context,
+        tls=_tls(arguments),
         inventory=arguments.inventory,
         reads_sizes=arguments.sizes,
         size_timeout_seconds=arguments.size_timeout.seconds,
@@ -251,6 +256,21 @@ def _engine(arguments: argparse.Namespace) -> EngineOptions:
         uses_ledger=arguments.ledger,
         shows_progress=arguments.log_format == "text" and not arguments.only_problems,
     )
+
+
+def _tls(arguments: argparse.Namespace) -> "TlsFlags | None":
+    given = {
+        "verify": arguments.tlsverify,
+        "ca": arguments.tlscacert,
+        "cert": arguments.tlscert,
+        "key": arguments.tlskey,
+    }
+    if not any(value is not None for value in given.values()):
+        return None
+    # Few speak TLS, and fewer by flags.
+    from dockersweep.engine.api.endpoint import TlsFlags
+
+    return TlsFlags(**{name: value for name, value in given.items() if value is not None})
 
 
 def _output(arguments: argparse.Namespace) -> OutputOptions:
@@ -329,7 +349,7 @@ def _of_explain(arguments: argparse.Namespace) -> ExplainOptions:
 
 def _of_history(arguments: argparse.Namespace) -> HistoryOptions:
     return HistoryOptions(
-        names_engine=arguments.host is not None or arguments.context is not None,
+        names_engine=arguments.host is not None or arguments.context is not None or _tls(arguments) is not None,
         output=_output(arguments),
         run=arguments.run,
         object=arguments.object,
@@ -353,6 +373,7 @@ def _of_completion(arguments: argparse.Namespace) -> CompletionOptions:
     return CompletionOptions(
         host=arguments.host,
         context=arguments.context,
+        tls=_tls(arguments),
         output=_output(arguments),
         shell=arguments.shell,
         build_parser=arguments.build_parser,

@@ -1,7 +1,7 @@
 """The whole command line: what stands before the verb, the verbs, and the format of the result."""
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from dockersweep import __version__
 from dockersweep.errors import UsageError
@@ -22,7 +22,7 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(
         dest="verb", metavar="VERB", prog="dockersweep", parser_class=VerbParser, title="verbs", help="what to do"
     )
-    verb = _verb_of(argv, parser._option_string_actions)
+    verb = _verb_of(argv, {flag: one.nargs != 0 for flag, one in parser._option_string_actions.items()})
     for add_verb in ADD_VERBS.values() if verb is None else [ADD_VERBS[verb]]:
         add_verb(verbs)
     # For `completion`, which writes down what the parser takes: verbs do not import it.
@@ -49,13 +49,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _verb_of(argv: Sequence[str], flags: Collection[str]) -> str | None:
-    """Return the verb of a command line, before which these flags may stand with their values; None where what stands
-    there is none."""
+def _verb_of(argv: Sequence[str], flags: Mapping[str, bool]) -> str | None:
+    """Return the verb of a command line, before which these flags may stand, each with whether it takes a value; None
+    where what stands there is none."""
     waiting = iter(argv)
     for word in waiting:
         if word in flags:
-            next(waiting, None)
+            if flags[word]:
+                next(waiting, None)
         elif word.partition("=")[0] not in flags and word[:2] not in flags:
             return word if word in ADD_VERBS else None
     return None

@@ -23,6 +23,15 @@ def add_common(parser: argparse.ArgumentParser, default: object, formats: Sequen
         "-c", "--context", metavar="CONTEXT", default=default, help="the engine of a docker context, in place of -H"
     )
     group.add_argument(
+        "--tlsverify", action="store_const", const=True, default=default, help="speak TLS, and check the certificate"
+    )
+    for flag, file, what in (
+        ("--tlscacert", "ca.pem", "trust only this authority"),
+        ("--tlscert", "cert.pem", "client certificate"),
+        ("--tlskey", "key.pem", "its key"),
+    ):
+        group.add_argument(flag, metavar="FILE", default=default, help=f"{what} ({file} in DOCKER_CERT_PATH)")
+    group.add_argument(
         "--policy", metavar="FILE", default=default, help="the policy file; - is standard input, default is no file"
     )
     group.add_argument("--format", metavar="FORMAT", choices=formats, default=default, help=f"{' or '.join(formats)}")

@@ -99,7 +99,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         (["scan", "--format", "json", "--kind", "image"], "--format json writes the whole inventory"),
         (["scan", "--format", "json", "--sort", "age"], "--format json writes the whole inventory"),
         (["-H", "unix:///a", "-c", "b", "scan"], "--host and --context name an engine each: give one of them"),
-        (["-H", "unix:///a", "scan", "--inventory", "x"], "leave out --host and --context"),
+        (["-H", "unix:///a", "scan", "--inventory", "x"], "leave out --host, --context and --tlsverify"),
         (["scan", "--inventory", "/none.json"], "/none.json cannot be read: No such file or directory"),
         (["scan", "--inventory", "/"], "/ cannot be read: Is a directory"),
         (["sweep", "--yes", "--exit-code"], "--exit-code tells what a plan holds: it goes with --dry-run"),

@@ -91,7 +91,14 @@ def test_what_is_answered_without_the_parser_imports_hardly_anything() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["report", "-H plan report", "-Hplan report", "--host=plan report", "-o sweep --format json report --host x plan"],
+    [
+        "report",
+        "--tlsverify report",
+        "-H plan report",
+        "-Hplan report",
+        "--host=plan report",
+        "-o sweep --format json report --host x plan",
+    ],
 )
 def test_only_the_flags_of_the_verb_of_a_line_are_made(line: str) -> None:
     assert verbs_of(build_parser(line.split())) == ["report"]

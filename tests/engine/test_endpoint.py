@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dockersweep.engine.api.endpoint import resolve_endpoint
+from dockersweep.engine.api.endpoint import TlsFiles, TlsFlags, resolve_endpoint
 from dockersweep.errors import UsageError
 
 
@@ -86,6 +86,57 @@ def test_tls_comes_from_docker_s_variables(tmp_path: Path) -> None:
     assert resolve_endpoint("unix:///run/x.sock", None, environment).tls is None
 
 
+def test_tls_comes_from_docker_s_flags(tmp_path: Path) -> None:
+    """A file that is named comes before that of the folder, and needs none."""
+    for name in ("ca.pem", "cert.pem", "key.pem", "other.pem"):
+        (tmp_path / name).write_text("x")
+    environment = {"DOCKER_CERT_PATH": str(tmp_path)}
+    endpoint = resolve_endpoint("tcp://far", None, environment, TlsFlags(verify=True))
+    assert (endpoint.url, endpoint.tls) == (
+        "tcp://far:2376",
+        TlsFiles(ca=tmp_path / "ca.pem", cert=tmp_path / "cert.pem", key=tmp_path / "key.pem", verify=True),
+    )
+    named = TlsFlags(verify=True, ca=str(tmp_path / "other.pem"))
+    for path in (tmp_path, tmp_path / "none"):
+        tls = resolve_endpoint("tcp://far", None, {"DOCKER_CERT_PATH": str(path)}, named).tls
+        assert tls is not None
+        assert (tls.ca, tls.cert is None) == (tmp_path / "other.pem", path != tmp_path)
+    unchecked = environment | {"DOCKER_TLS": "1"}
+    tls = resolve_endpoint("tcp://far", None, unchecked, TlsFlags(cert=str(tmp_path / "other.pem"))).tls
+    assert tls is not None
+    assert (tls.verify, tls.cert) == (False, tmp_path / "other.pem")
+
+
+@pytest.mark.parametrize(
+    ("host", "flags", "message"),
+    [
+        (
+            "unix:///run/x.sock",
+            TlsFlags(verify=True),
+            "is a unix socket, which has no TLS; name the engine with --host",
+        ),
+        (None, TlsFlags(verify=True), "is a unix socket"),
+        ("tcp://far", TlsFlags(ca="ca.pem"), "encrypt nothing by themselves: give --tlsverify as well"),
+        ("tcp://far", TlsFlags(verify=True, ca="/none/ca.pem"), "--tlscacert: /none/ca.pem does not exist"),
+        ("tcp://far", TlsFlags(verify=True, ca="/"), "/ is not a file"),
+        ("tcp://far", TlsFlags(verify=True, ca="/dev/null"), "/dev/null is not a file"),
+    ],
+)
+def test_flags_of_tls_that_lead_nowhere(tmp_path: Path, host: str | None, flags: TlsFlags, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_endpoint(host, None, {"DOCKER_CONFIG": str(tmp_path)}, flags)
+    assert message in str(caught.value)
+
+
+def test_a_context_has_its_own_certificates(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'context "far" \(from --context\) has its own certificates: leave out --tls'):
+        resolve_endpoint(None, "far", {"DOCKER_CONFIG": str(config)}, TlsFlags(verify=True))
+    (tmp_path / "c.pem").write_text("x")
+    flags = TlsFlags(verify=True, cert=str(tmp_path / "c.pem"))
+    with pytest.raises(UsageError, match="needs both --tlscert and --tlskey"):
+        resolve_endpoint("tcp://far", None, {"DOCKER_CONFIG": str(tmp_path)}, flags)
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [
@@ -112,7 +163,7 @@ def test_urls_are_read_as_docker_reads_them(host: str, url: str) -> None:
         ("tcp://%zz:1", "is not an engine"),
         ("tcp://a..b:1", "is not an engine"),
         ("tcp://box:99999", "has no such port: 99999"),
-        ("https://box:2376", "write tcp://box:2376, and set DOCKER_TLS_VERIFY=1 to encrypt"),
+        ("https://box:2376", "write tcp://box:2376, and give --tlsverify to encrypt"),
         ("", "is not an engine"),
         ("ssh://box", "is an ssh endpoint, which dockersweep does not speak; forward the socket with"),
     ],

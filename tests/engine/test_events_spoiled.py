@@ -32,6 +32,7 @@ def engine_options(url: str) -> EngineOptions:
     return EngineOptions(
         host=url,
         context=None,
+        tls=None,
         inventory=None,
         reads_sizes=False,
         size_timeout_seconds=10,

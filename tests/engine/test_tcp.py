@@ -119,6 +119,24 @@ def test_tls_by_docker_s_variables(engine: Engine, authority: trustme.CA, certif
 
 
 @on_one_engine
+def test_tls_by_docker_s_flags(engine: Engine, authority: trustme.CA, certificates: Path, tmp_path: Path) -> None:
+    """Before the verb and after it, with the folder of the variable and with files of any name."""
+    elsewhere = {"--tlscacert": "ca.pem", "--tlscert": "cert.pem", "--tlskey": "key.pem"}
+    files = [word for flag, name in elsewhere.items() for word in (flag, str(certificates / name))]
+    with forwarded(engine.socket, server_context(authority)) as port:
+        url = f"tcp://127.0.0.1:{port}"
+        by_folder = dockersweep("--tlsverify", "scan", host=url, DOCKER_CERT_PATH=str(certificates))
+        by_files = dockersweep("scan", "--tlsverify", *files, host=url, DOCKER_CONFIG=str(tmp_path / "none"))
+        plain = dockersweep("scan", host=url)
+        of_others = dockersweep("scan", "--tlsverify", host=url, DOCKER_CONFIG=str(tmp_path / "none"))
+    assert (by_folder.status, by_files.status) == (0, 0), (by_folder.stderr, by_files.stderr)
+    assert f"at {url}, from --host" in by_files.stdout
+    assert plain.status == 5
+    assert of_others.status == 2
+    assert "--tlsverify is given, but its certificates are not there" in of_others.stderr
+
+
+@on_one_engine
 def test_tls_by_the_files_of_a_context(
     engine: Engine, authority: trustme.CA, certificates: Path, tmp_path: Path
 ) -> None:
@@ -140,7 +158,7 @@ def test_a_certificate_of_somebody_else_is_refused(engine: Engine, certificates:
         run = dockersweep("scan", DOCKER_HOST=url, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(certificates))
     assert (run.status, run.stdout) == (5, "")
     assert "TLS failed" in run.stderr
-    assert "check its certificates and DOCKER_CERT_PATH" in run.stderr
+    assert "check its certificates, and DOCKER_CERT_PATH or --tlscacert" in run.stderr
 
 
 @on_one_engine

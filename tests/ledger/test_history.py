@@ -181,7 +181,10 @@ def test_a_ledger_without_runs_says_so(history: Asked, tmp_path: Path) -> None:
         (["1", "--since", "1d"], "history RUN speaks of one thing"),
         (["verify", "--since", "1d"], "history verify speaks of one thing"),
         (["--object", ""], "the name of the object is empty"),
-        (["--host", "unix:///x"], "history reads the ledger and asks no engine: leave out --host and --context"),
+        (
+            ["--host", "unix:///x"],
+            "reads the ledger and asks no engine: leave out --host, --context and --tlsverify",
+        ),
         (["one"], '"one" is neither a run number nor "verify"'),
         (["--since", "soon"], '--since: "soon" is neither an age nor a date'),
         (["--format", "html"], 'there is no "html"'),

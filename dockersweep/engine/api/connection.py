@@ -140,7 +140,7 @@ class Connection:
             return EngineLostError(f"{self._where}: {self._why_unreachable(error)}")
         if isinstance(error, NoAnswerError):
             is_plain_tcp = self.endpoint.socket is None and not self._transport.tls_errors
-            hint = "; does this port need TLS?" if is_plain_tcp else ""
+            hint = "; does this port need TLS? Then give --tlsverify" if is_plain_tcp else ""
             return EngineLostError(f"{self._where} closed the connection without an answer to {request}{hint}")
         return EngineLostError(f"{self._where} broke off its answer to {request}: {error}")
 
@@ -185,7 +185,7 @@ class Connection:
 
     def _why_unreachable(self, error: OSError | UnicodeError) -> str:
         if isinstance(error, self._transport.tls_errors):
-            return f"TLS failed: {error}; check its certificates and DOCKER_CERT_PATH"
+            return f"TLS failed: {error}; check its certificates, and DOCKER_CERT_PATH or --tlscacert"
         if self.endpoint.socket is not None and isinstance(error, OSError) and error.errno in _TRY_UNIX:
             return _TRY_UNIX[error.errno] + self._elsewhere()
         if isinstance(error, TimeoutError):

@@ -28,6 +28,17 @@ class TlsFiles(msgspec.Struct, frozen=True):
     """Whether the engine's certificate is checked."""
 
 
+class TlsFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """What flags say of TLS, as docker's do: they come before its variables."""
+
+    verify: bool = False
+    """Speak TLS and check the engine's certificate."""
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    """The files in place of ca.pem, cert.pem and key.pem in the folder of certificates."""
+
+
 class Endpoint(msgspec.Struct, frozen=True):
     """Where an engine listens: a unix:// or tcp:// URL, who said so, and how to encrypt."""
 
@@ -61,26 +72,38 @@ class _DockerConfig(msgspec.Struct):
     current_context: str = msgspec.field(default="", name="currentContext")
 
 
-def resolve_endpoint(host: str | None, context: str | None, environment: Mapping[str, str]) -> Endpoint:
+class _Settings(msgspec.Struct, frozen=True):
+    """What else says how to reach an engine."""
+
+    environment: Mapping[str, str]
+    config_dir: Path
+    tls: TlsFlags | None
+
+
+def resolve_endpoint(
+    host: str | None, context: str | None, environment: Mapping[str, str], tls: TlsFlags | None = None
+) -> Endpoint:
     """Return the endpoint that the flags and the environment name.
 
-    Raises UsageError for flags that contradict each other, a URL that is none, or a context that is not there.
+    Raises UsageError for flags that contradict each other, a URL that is none, or a context or a file for TLS that is
+    not there.
     """
     if host is not None and context is not None:
         raise UsageError("--host and --context name an engine each: give one of them")
     config_dir = _config_dir(environment)
+    settings = _Settings(environment, config_dir, tls)
     if host is not None:
-        return _from_url(host, "--host", environment, config_dir)
+        return _from_url(host, "--host", settings)
     if context is not None:
-        return _from_context(context, "--context", environment, config_dir)
+        return _from_context(context, "--context", settings)
     if environment.get("DOCKER_HOST"):
-        return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", environment, config_dir)
+        return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", settings)
     if environment.get("DOCKER_CONTEXT"):
-        return _from_context(environment["DOCKER_CONTEXT"], "DOCKER_CONTEXT", environment, config_dir)
+        return _from_context(environment["DOCKER_CONTEXT"], "DOCKER_CONTEXT", settings)
     current = _current_context(config_dir)
     if current:
-        return _from_context(current, str(config_dir / "config.json"), environment, config_dir)
-    return _from_url(DEFAULT_SOCKET, _BY_DEFAULT, environment, config_dir)
+        return _from_context(current, str(config_dir / "config.json"), settings)
+    return _from_url(DEFAULT_SOCKET, _BY_DEFAULT, settings)
 
 
 def _config_dir(environment: Mapping[str, str]) -> Path:
@@ -100,11 +123,17 @@ def _current_context(config_dir: Path) -> str:
         raise UsageError(f"{file} cannot be read: {_why(error)}; fix it, or name the engine with --host") from None
 
 
-def _from_context(name: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
+def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
+    environment, config_dir = settings.environment, settings.config_dir
     if name == "default":
         if environment.get("DOCKER_HOST"):
-            return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", environment, config_dir)
-        return _from_url(DEFAULT_SOCKET, "the default context", environment, config_dir)
+            return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", settings)
+        return _from_url(DEFAULT_SOCKET, "the default context", settings)
+    if settings.tls is not None:
+        raise UsageError(
+            f'context "{name}" (from {source}) has its own certificates: leave out --tlsverify, --tlscacert, --tlscert '
+            "and --tlskey, or name the engine with --host"
+        )
     # It loads all of OpenSSL.
     import hashlib
 
@@ -128,7 +157,7 @@ def _from_context(name: str, source: str, environment: Mapping[str, str], config
         return Endpoint(url=url, source=source, tls=None, context_flag=context_flag)
     files = config_dir / "contexts" / "tls" / folder / "docker"
     has_files = _has_tls_entry(files, name)
-    tls = _tls_files(files, verify=not docker.skip_tls_verify) if has_files or docker.skip_tls_verify else None
+    tls = _tls_files(files, not docker.skip_tls_verify, TlsFlags()) if has_files or docker.skip_tls_verify else None
     url = _checked_url(docker.host, source, encrypted=has_files)
     return Endpoint(url=url, source=source, tls=tls, context_flag=context_flag)
 
@@ -150,32 +179,56 @@ def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _from_url(url: str, source: str, environment: Mapping[str, str], config_dir: Path) -> Endpoint:
-    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+def _from_url(url: str, source: str, settings: _Settings) -> Endpoint:
+    environment, flags = settings.environment, settings.tls or TlsFlags()
+    verify = flags.verify or bool(environment.get("DOCKER_TLS_VERIFY"))
     encrypted = verify or bool(environment.get("DOCKER_TLS"))
+    if settings.tls is not None and not encrypted:
+        raise UsageError("--tlscacert, --tlscert and --tlskey encrypt nothing by themselves: give --tlsverify as well")
     checked = _checked_url(url, source, encrypted)
-    if not encrypted or socket_path(checked) is not None:
+    if socket_path(checked) is not None:
+        if flags.verify:
+            raise UsageError(
+                f"--tlsverify: {checked} (from {source}) is a unix socket, which has no TLS; name the engine with "
+                "--host tcp://HOST:PORT"
+            )
         return Endpoint(url=checked, source=source, tls=None)
-    folder = Path(environment["DOCKER_CERT_PATH"]) if environment.get("DOCKER_CERT_PATH") else config_dir
+    if not encrypted:
+        return Endpoint(url=checked, source=source, tls=None)
+    folder = Path(environment["DOCKER_CERT_PATH"]) if environment.get("DOCKER_CERT_PATH") else settings.config_dir
     try:
-        if not is_folder(folder):
-            raise UsageError(f"DOCKER_TLS_VERIFY is set, but its certificates are not there: {folder} is not a folder")
+        if flags.ca is None and not is_folder(folder):
+            by = "--tlsverify is given" if flags.verify else "DOCKER_TLS_VERIFY is set"
+            raise UsageError(f"{by}, but its certificates are not there: {folder} is not a folder")
     except OSError as error:
         raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
-    return Endpoint(url=checked, source=source, tls=_tls_files(folder, verify=verify))
+    return Endpoint(url=checked, source=source, tls=_tls_files(folder, verify, flags))
 
 
-def _tls_files(folder: Path, verify: bool) -> TlsFiles:
-    def there(name: str) -> Path | None:
-        if is_there(folder / name) and not is_plain_file(folder / name):
-            raise UsageError(f"{folder / name} is not a file; a certificate or key is expected there")
-        return folder / name if is_plain_file(folder / name) else None
+def _tls_files(folder: Path, verify: bool, flags: TlsFlags) -> TlsFiles:
+    """Return the files that flags name, else those in the folder that are there."""
+
+    def there(name: str, flag: str, given: str | None) -> Path | None:
+        path = Path(given) if given is not None else folder / name
+        is_file = is_plain_file(path)
+        if given is not None and not is_there(path):
+            raise UsageError(f"{flag}: {path} does not exist; a certificate or key is expected there")
+        if is_there(path) and not is_file:
+            raise UsageError(f"{path} is not a file; a certificate or key is expected there")
+        return path if is_file else None
 
     try:
-        files = TlsFiles(ca=there("ca.pem"), cert=there("cert.pem"), key=there("key.pem"), verify=verify)
+        files = TlsFiles(
+            ca=there("ca.pem", "--tlscacert", flags.ca),
+            cert=there("cert.pem", "--tlscert", flags.cert),
+            key=there("key.pem", "--tlskey", flags.key),
+            verify=verify,
+        )
     except OSError as error:
-        raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
     if (files.cert is None) != (files.key is None):
+        if flags.cert is not None or flags.key is not None:
+            raise UsageError("a client certificate needs both --tlscert and --tlskey")
         raise UsageError(f"{folder} holds only one of cert.pem and key.pem; a client certificate needs both")
     return files
 
@@ -205,7 +258,7 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
             "`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST` and use unix:///tmp/engine.sock"
         )
     if scheme == "https":
-        raise UsageError(f'"{shown}" (from {source}): write tcp://{rest_shown}, and set DOCKER_TLS_VERIFY=1 to encrypt')
+        raise UsageError(f'"{shown}" (from {source}): write tcp://{rest_shown}, and give --tlsverify to encrypt')
     raise UsageError(f'"{shown}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')
 
 
