@@ -140,19 +140,19 @@ def _with_declared(
 @contextmanager
 def open_to_read(options: EngineOptions) -> Iterator[tuple["Client", "Ledger"]]:
     """Connect to the engine, and open the ledger while it says who it is."""
-    with _connecting(options, NO_REMOVALS_SECONDS) as connecting, open_ledger(options) as ledger:
+    with _connecting(options, NO_REMOVALS_SECONDS, will_list=True) as connecting, open_ledger(options) as ledger:
         yield connecting.result(), ledger
 
 
 @contextmanager
 def open_engine(options: EngineOptions, removal_seconds: float) -> Iterator["Client"]:
     """Connect to the engine that the flags and the environment name; a removal may take so long."""
-    with _connecting(options, removal_seconds) as connecting:
+    with _connecting(options, removal_seconds, will_list=False) as connecting:
         yield connecting.result()
 
 
 @contextmanager
-def _connecting(options: EngineOptions, removal_seconds: float) -> Iterator["BackgroundCall[Client]"]:
+def _connecting(options: EngineOptions, removal_seconds: float, will_list: bool) -> Iterator["BackgroundCall[Client]"]:
     # A saved inventory needs none of it.
     from dockersweep.engine.api.client import Client
     from dockersweep.engine.api.concurrent import BackgroundCall
@@ -162,7 +162,7 @@ def _connecting(options: EngineOptions, removal_seconds: float) -> Iterator["Bac
     endpoint = resolve_endpoint(options.host, options.context, os.environ, options.tls)
     connection = Connection(endpoint, options.engine_timeout_seconds)
     try:
-        connecting = BackgroundCall(lambda: Client(connection, removal_seconds))
+        connecting = BackgroundCall(lambda: Client(connection, removal_seconds, will_list))
         # Docker runs other programs to say who it is: meanwhile what reads it is imported.
         import dockersweep.engine.reading.scanner  # noqa: F401
 

@@ -5,13 +5,15 @@ import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
 from urllib3.connection import HTTPSConnection
 
+from dockersweep.engine.api import asked_ahead
 from dockersweep.engine.api.connection import Connection
 from dockersweep.engine.api.endpoint import Endpoint, TlsFiles
 from dockersweep.engine.api.idle_sockets import IdleSockets
@@ -244,3 +246,104 @@ def test_an_authority_that_is_none_is_said_before_anything_is_asked(tmp_path: Pa
     files = TlsFiles(ca=tmp_path / "none.pem", cert=None, key=None, verify=True)
     with pytest.raises(EngineError, match=r"the TLS files for tcp://127\.0\.0\.1:1 cannot be used"):
         Connection(Endpoint(url="tcp://127.0.0.1:1", source="a test", tls=files), 5)
+
+
+class Held:
+    """Answers to each path when that is let go, with its name."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked: list[str] = []
+        self.may_answer: dict[str, threading.Event] = {name: threading.Event() for name in ("/a", "/b", "/info")}
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._socket.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with suppress(OSError), client:
+            while asked := client.recv(10_000):
+                name = asked.split()[1].decode()
+                self.asked.append(name)
+                self.may_answer[name].wait(10)
+                client.sendall(OK[:-2] + name[1:].encode().ljust(2))
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._socket.close()
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[tuple[Connection, Held]]:
+    endpoint = Endpoint(f"unix://{tmp_path}/socket", "a test", None)
+    with closing(Held(tmp_path / "socket")) as listener, closing(Connection(endpoint, 5)) as connection:
+        yield connection, listener
+
+
+def test_what_was_asked_ahead_is_asked_once(held: tuple[Connection, Held]) -> None:
+    connection, listener = held
+    before = datetime.now(UTC)
+    assert connection.ask_ahead("/a", {}) == "/a"
+    assert before <= connection.asked_since() <= datetime.now(UTC)
+    listener.may_answer["/a"].set()
+    assert connection.request("GET", "/a").body == b"a "
+    after = datetime.now(UTC)
+    assert connection.asked_since() >= after
+    # The next one is of its own time, over the same connection.
+    assert connection.request("GET", "/a").body == b"a "
+    assert listener.asked == ["/a", "/a"]
+
+
+def test_what_was_asked_too_long_ago_is_asked_again(
+    held: tuple[Connection, Held], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, listener = held
+    monkeypatch.setattr(asked_ahead, "LONGEST_SECONDS", 0.0)
+    listener.may_answer["/a"].set()
+    connection.ask_ahead("/a", {})
+    assert connection.request("GET", "/a").body == b"a "
+    assert listener.asked == ["/a", "/a"]
+
+
+def test_what_changes_something_takes_no_answer_that_was_asked_ahead(held: tuple[Connection, Held]) -> None:
+    connection, listener = held
+    listener.may_answer["/a"].set()
+    connection.ask_ahead("/a", {})
+    connection.request("DELETE", "/a")
+    assert listener.asked == ["/a", "/a"]
+
+
+@pytest.mark.parametrize(
+    ("answered", "all_of_them"), [(("/a", "/b"), True), (("/a", "/info"), False), (("/a",), False)]
+)
+def test_all_are_answered_before_one(
+    held: tuple[Connection, Held], answered: tuple[str, ...], all_of_them: bool
+) -> None:
+    connection, listener = held
+    connection.timeout_seconds = 0.5
+    info, *urls = (connection.ask_ahead(path, {}) for path in ("/info", "/a", "/b"))
+    for name in answered:
+        listener.may_answer[name].set()
+    assert connection.answers_all(urls, before=info) == all_of_them
+
+
+def test_what_could_not_be_asked_ahead_is_asked_when_it_is_wanted(tmp_path: Path) -> None:
+    with closing(Connection(Endpoint(f"unix://{tmp_path}/socket", "a test", None), 5)) as connection:
+        assert connection.ask_ahead("/a", {}) == "/a"
+        assert not connection.answers_all(["/a"], before="/info")
+        with pytest.raises(EngineLostError, match="no such socket"):
+            connection.request("GET", "/a")
+
+
+def test_an_answer_asked_ahead_that_breaks_off_is_asked_for_once_more(tmp_path: Path) -> None:
+    with speaking(tmp_path / "socket", [0, 1]) as (connection, listener):
+        connection.ask_ahead("/a", {})
+        assert connection.request("GET", "/a").body == b"ok"
+        connection.close()
+        listener.join()
+    assert listener.asked == [(1, "GET"), (2, "GET")]

@@ -11,16 +11,19 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypedDict
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from dockersweep.engine.api.asked_ahead import AskedAhead
 from dockersweep.engine.api.decoding import decode
 from dockersweep.engine.api.endpoint import Endpoint
-from dockersweep.engine.api.exchange import AnswerTooLargeError, Exchanged, NoAnswerError, exchange
+from dockersweep.engine.api.exchange import AnswerTooLargeError, Exchanged, NoAnswerError, exchange, receive, send
 from dockersweep.engine.api.idle_sockets import IdleSockets
 from dockersweep.engine.api.transport import Transport, tcp_transport, unix_transport
 from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError, EngineTooMuchError
@@ -82,10 +85,38 @@ class Connection:
         self._transport = _transport_of(endpoint)
         self._closed_meanwhile: tuple[type[OSError], ...] = (NoAnswerError, *self._transport.closing_errors)
         self._idle = IdleSockets(CONNECTIONS)
+        self._ahead = AskedAhead()
 
     def close(self) -> None:
         """Close every connection that is not in use by another thread, and those when they have been."""
+        self._ahead.close()
         self._idle.close()
+
+    def ask_ahead(self, path: str, params: Mapping[str, str]) -> str:
+        """Send a GET whose answer is read by the next `request` for the same, within `asked_ahead.LONGEST_SECONDS`, and
+        return what `answers_all` knows it by. What does not go well is left to that request. Elsewhere than over a unix
+        socket connections cost more than this wins, and nothing is sent."""
+        url = _quoted(path, tuple(params.items()))
+        if self.endpoint.socket is None:
+            return url
+        with suppress(OSError, EngineError):
+            connected = self._connect()
+            try:
+                send(connected, "GET", url, self.timeout_seconds)
+            except BaseException:
+                connected.close()
+                raise
+            self._ahead.put(url, connected)
+        return url
+
+    def answers_all(self, urls: Collection[str], before: str) -> bool:
+        """Wait till all of these that were asked ahead are being answered; False where `before` is sooner, or it takes
+        longer than a request may."""
+        return self._ahead.answer_all(urls, before, self.timeout_seconds)
+
+    def asked_since(self) -> datetime:
+        """Return the earliest moment to which the answers to the next requests belong, on the clock of this machine."""
+        return self._ahead.earliest() or datetime.now(UTC)
 
     def request(
         self,
@@ -147,27 +178,36 @@ class Connection:
     def _exchange(self, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
         """Send a request. What changes nothing takes a connection that may have been closed as it lay idle, and is sent
         once more where no answer comes. What changes something takes one only where that would be seen."""
-        begun = time.monotonic()
+        deadline = time.monotonic() + seconds
+
+        def once(connected: socket.socket) -> Exchanged:
+            left = deadline - time.monotonic()
+            return self._kept(connected, lambda: exchange(connected, method, url, left, largest_bytes))
+
+        try:
+            asked = self._ahead.take(url) if method == "GET" else None
+            if asked is not None:
+                return self._kept(asked, lambda: receive(asked, seconds, largest_bytes))
+            return once(self._idle_for(method) or self._connect())
+        except self._closed_meanwhile:
+            if method != "GET" or time.monotonic() >= deadline or not self.asks_again:
+                raise
+        return once(self._connect())
+
+    def _idle_for(self, method: str) -> socket.socket | None:
         idle = self._idle.take()
         # Where the other end of a unix socket has closed it, that shows at once: a new one is no surer. And behind one
         # that is open is still the engine that was asked before.
         if idle is not None and method != "GET" and self.endpoint.socket is None:
             idle.close()
-            idle = None
-        try:
-            return self._exchange_once(idle or self._connect(), method, url, seconds, largest_bytes)
-        except self._closed_meanwhile:
-            left = seconds - (time.monotonic() - begun)
-            if method != "GET" or left <= 0 or not self.asks_again:
-                raise
-        return self._exchange_once(self._connect(), method, url, left, largest_bytes)
+            return None
+        return idle
 
-    def _exchange_once(
-        self, connected: socket.socket, method: str, url: str, seconds: float, largest_bytes: int
-    ) -> Exchanged:
+    def _kept(self, connected: socket.socket, exchanged: Callable[[], Exchanged]) -> Exchanged:
+        """Return what is exchanged over a connection, and keep that for the next request where it is good for one."""
         keeps_alive = False
         try:
-            answer = exchange(connected, method, url, seconds, largest_bytes)
+            answer = exchanged()
             keeps_alive = answer.keeps_alive
             return answer
         finally:

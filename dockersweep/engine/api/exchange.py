@@ -86,17 +86,27 @@ def exchange(connected: socket.socket, method: str, url: str, seconds: float, la
     no whole answer came within `seconds`, and AnswerTooLargeError where it is of more than `largest_bytes`, headers
     included; the connection cannot be used again then.
     """
-    # An answer that comes byte by byte would never let a time-out of the socket pass: it is the whole that has one.
     deadline = time.monotonic() + seconds
+    send(connected, method, url, seconds)
+    return receive(connected, _until(deadline), largest_bytes)
+
+
+def send(connected: socket.socket, method: str, url: str, seconds: float) -> None:
+    """Send a request as `exchange` does; raises OSError."""
     connected.settimeout(seconds)
     length = "Content-Length: 0\r\n" if method == "POST" else ""
     request = f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{length}\r\n"
     connected.sendall(request.encode("ascii"))
+
+
+def receive(connected: socket.socket, seconds: float, largest_bytes: int) -> Exchanged:
+    """Read the answer to a request that was sent, as `exchange` does."""
+    # An answer that comes byte by byte would never let a time-out of the socket pass: it is the whole that has one.
+    deadline = time.monotonic() + seconds
     received = _Received()
     read_bytes = 0
     while not received.is_complete:
-        if read_bytes:
-            connected.settimeout(_until(deadline))
+        connected.settimeout(_until(deadline))
         data = connected.recv(_CHUNK_BYTES)
         if not data and received.status and not received.has_length:
             # Without a length, as some proxies answer, the end of the connection is the end of the answer.

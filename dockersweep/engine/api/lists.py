@@ -2,12 +2,21 @@
 
 import re
 from collections.abc import Iterable
-
-import msgspec
+from datetime import datetime
 
 from dockersweep.engine.api import wire
 from dockersweep.engine.api.answers import DiskUsage, ListedContainer, UsagePart
-from dockersweep.engine.api.session import Session
+from dockersweep.engine.api.list_requests import (
+    CONTAINERS,
+    FREE_VOLUMES,
+    NETWORKS,
+    PODMAN_CONTAINERS,
+    VOLUMES,
+    ListRequest,
+    all_images,
+    volumes_that,
+)
+from dockersweep.engine.api.session import Session, Shape
 from dockersweep.engine.api.status_text import read_ended
 from dockersweep.engine.api.swarm import service_from_list
 from dockersweep.engine.api.translate import (
@@ -32,14 +41,13 @@ class Lists(Session):
 
     def listed_containers(self) -> tuple[ListedContainer, ...]:
         """Return the same, each with how it ended."""
-        listed = self._list("/containers/json", list[wire.WireContainer], params={"all": "1"})
+        listed = self._listed(CONTAINERS, list[wire.WireContainer])
         return tuple(ListedContainer(container_from_list(one), read_ended(one.status)) for one in listed)
 
     def podman_containers(self) -> tuple[tuple[wire.WirePodmanContainer, ...], tuple[ExternalContainer, ...]]:
         """Return Podman's containers as its own list has them, and those in its storage that are not its own: of
         builds, of CRI-O, of volumes."""
-        params = {"all": "true", "external": "true"}
-        listed = self._list("/libpod/containers/json", list[wire.WirePodmanContainer], params=params)
+        listed = self._listed(PODMAN_CONTAINERS, list[wire.WirePodmanContainer])
         external = tuple(external_from_list(one) for one in listed if one.state == "storage")
         return tuple(one for one in listed if one.state != "storage"), external
 
@@ -50,10 +58,7 @@ class Lists(Session):
 
     def images(self) -> tuple[Image, ...]:
         """Return every image, intermediates as well."""
-        params = {"all": "1", "shared-size": "1"}
-        if self.quirks.tells_manifests:
-            params["manifests"] = "1"
-        listed = self._list("/images/json", list[wire.WireImage], params=params)
+        listed = self._listed(all_images(self.quirks), list[wire.WireImage])
         has_shared_size, source = self.quirks.tells_true_shared_size, self.quirks.registry_source
         images = (image_from_list(image, has_shared_size, source) for image in listed)
         return _of_all_stores(images) if self.quirks.lists_images_per_store else tuple(images)
@@ -66,25 +71,20 @@ class Lists(Session):
     def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]:
         """Return every volume, with the engine's own word on whether it is in use; and the engine's warnings, which
         tell of plugins that did not answer."""
-        answer = self._list("/volumes", wire.WireVolumes)
-        free = {volume.name for volume in self._volumes_that("dangling", "true")}
+        answer = self._listed(VOLUMES, wire.WireVolumes)
+        free = {volume.name for volume in self._listed(FREE_VOLUMES, wire.WireVolumes).volumes or ()}
         marks_anonymous = self.quirks.marks_anonymous_volumes
         volumes = (volume_from_list(volume, volume.name in free, marks_anonymous) for volume in answer.volumes or ())
         return tuple(volumes), tuple(answer.warnings or ())
 
     def volume_names(self, beginning: str) -> tuple[str, ...]:
         """Return the names of the volumes whose names begin so."""
-        listed = self._volumes_that("name", "^" + re.escape(beginning))
-        return tuple(volume.name for volume in listed if volume.name.startswith(beginning))
-
-    def _volumes_that(self, key: str, value: str) -> Iterable[wire.WireVolume]:
-        """Return the volumes that a filter of the engine lets through."""
-        filters = msgspec.json.encode({key: [value]}).decode()
-        return self._list("/volumes", wire.WireVolumes, params={"filters": filters}).volumes or ()
+        listed = self._listed(volumes_that("name", "^" + re.escape(beginning)), wire.WireVolumes).volumes
+        return tuple(volume.name for volume in listed or () if volume.name.startswith(beginning))
 
     def networks(self) -> tuple[Network, ...]:
         """Return every network."""
-        return tuple(map(network_from_list, self._list("/networks", list[wire.WireNetwork])))
+        return tuple(map(network_from_list, self._listed(NETWORKS, list[wire.WireNetwork])))
 
     def services(self) -> tuple[Service, ...]:
         """Return every service of the swarm, by name; only a manager tells them, others answer 503."""
@@ -104,6 +104,13 @@ class Lists(Session):
             build_cache=_records(usage) if part in (None, "build-cache") and self.quirks.has_build_cache else None,
             layers_bytes=size_or_unknown(usage.layers_size) if has_layers else None,
         )
+
+    def _listed(self, request: ListRequest, shape: type[Shape]) -> Shape:
+        return self._list(request.path, shape, params=dict(request.params))
+
+    def listing_since(self) -> datetime:
+        """Return the earliest moment of which the next lists tell, on the clock of this machine."""
+        return self._connection.asked_since()
 
 
 def _writable_bytes(usage: wire.WireDiskUsage) -> dict[str, int | None]:

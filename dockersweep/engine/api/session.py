@@ -14,6 +14,7 @@ from dockersweep.engine.api import wire
 from dockersweep.engine.api.connection import LARGEST_LIST_BYTES, LARGEST_OBJECT_BYTES, Answer, Asking, Connection
 from dockersweep.engine.api.decoding import decode
 from dockersweep.engine.api.endpoint import Endpoint
+from dockersweep.engine.api.list_requests import ask_ahead, ask_ahead_of_info
 from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.api.registry_access import registry_access_of
 from dockersweep.engine.api.removal_answer import means_gone
@@ -35,9 +36,10 @@ class Session:
     """One engine, spoken to in one version of its API: who it is, and the requests. Safe to be used by several
     threads."""
 
-    def __init__(self, connection: Connection, removal_seconds: float) -> None:
+    def __init__(self, connection: Connection, removal_seconds: float, will_list: bool = False) -> None:
         """`removal_seconds` is how long a removal may take: files by the million take their time to go, and a look
-        before they are would find the object still there."""
+        before they are would find the object still there. `will_list` is whether all is listed next, which is asked for
+        at once."""
         self._connection = connection
         self.removal_seconds = removal_seconds
         self._where = f"the engine at {connection.endpoint.url}"
@@ -49,11 +51,15 @@ class Session:
         self._prefix = f"/v{dotted(api)}"
         is_podman = any(part.name == PODMAN for part in version.components or ())
         self.quirks = Quirks(api=api, version=version.version, is_podman=is_podman)
+        if will_list and is_podman:
+            ask_ahead_of_info(connection, self._prefix, self.quirks)
         info = self._get("/info", wire.WireInfo)
         driver = info.driver_status or []
         has_containerd_store = ["driver-type", "io.containerd.snapshotter.v1"] in driver
         has_native_diff = ["Native Overlay Diff", "true"] in driver
         self.quirks = Quirks(api, version.version, is_podman, has_containerd_store, has_native_diff)
+        if will_list and not is_podman:
+            ask_ahead(connection, self._prefix, self.quirks)
         self.clock = parse_instant(info.system_time)
         """The time on the engine's clock when it was first spoken to, or `set_clock` was called; None where it does not
         tell."""

@@ -193,7 +193,7 @@ def _list_by_podman(
     reads: EngineReads, run_root: "RunRoot"
 ) -> tuple[tuple[ListedContainer, ...], ListedAt, PodmanLists]:
     """Return what Podman's own list has in place of the one for docker clients, unless a proxy refuses it."""
-    begun = datetime.now(UTC)
+    begun = reads.listing_since()
     podman = read_podman_lists(reads, run_root)
     at = ListedAt(begun, datetime.now(UTC))
     if podman.own is None:
@@ -202,7 +202,7 @@ def _list_by_podman(
 
 
 def _list_containers(reads: EngineReads) -> tuple[tuple[ListedContainer, ...], ListedAt]:
-    begun = datetime.now(UTC)
+    begun = reads.listing_since()
     containers = reads.listed_containers()
     return containers, ListedAt(begun, datetime.now(UTC))
 

@@ -1,0 +1,59 @@
+"""The requests for an engine's lists, and those that are sent before somebody waits for their answers."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from dockersweep.engine.api.connection import Connection
+from dockersweep.engine.api.quirks import Quirks
+
+
+class ListRequest(NamedTuple):
+    """A GET: its path without the version, and its parameters."""
+
+    path: str
+    params: Mapping[str, str] = {}
+
+
+CONTAINERS = ListRequest("/containers/json", {"all": "1"})
+PODMAN_CONTAINERS = ListRequest("/libpod/containers/json", {"all": "true", "external": "true"})
+NETWORKS = ListRequest("/networks")
+VOLUMES = ListRequest("/volumes")
+
+
+def volumes_that(key: str, value: str) -> ListRequest:
+    """Return the one for the volumes that a filter of the engine lets through."""
+    return ListRequest("/volumes", {"filters": msgspec.json.encode({key: [value]}).decode()})
+
+
+FREE_VOLUMES = volumes_that("dangling", "true")
+
+
+def all_images(quirks: Quirks) -> ListRequest:
+    """Return the one for every image, intermediates as well."""
+    params = {"all": "1", "shared-size": "1"}
+    if quirks.tells_manifests:
+        params["manifests"] = "1"
+    return ListRequest("/images/json", params)
+
+
+def ask_ahead(connection: Connection, prefix: str, quirks: Quirks) -> None:
+    """Send the requests for all lists but that of containers, which comes last, as in a scan: one that was created
+    meanwhile still shows what it holds."""
+    for request in _first(quirks):
+        connection.ask_ahead(prefix + request.path, request.params)
+
+
+def ask_ahead_of_info(connection: Connection, prefix: str, quirks: Quirks) -> None:
+    """Send the requests for all lists of a Podman together with the one for /info, for which it runs eight programs:
+    that for the containers once the others are answered."""
+    info = connection.ask_ahead(f"{prefix}/info", {})
+    urls = [connection.ask_ahead(prefix + request.path, request.params) for request in _first(quirks)]
+    if connection.answers_all(urls, before=info):
+        last = CONTAINERS if quirks.lists_network_mode is None else PODMAN_CONTAINERS
+        connection.ask_ahead(prefix + last.path, last.params)
+
+
+def _first(quirks: Quirks) -> tuple[ListRequest, ...]:
+    return all_images(quirks), VOLUMES, FREE_VOLUMES, NETWORKS
