@@ -39,9 +39,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_asked_for_is_read_and_nothing_is_written(folder: Path) -> None:
-    before = (folder / "db.sql").stat(), sorted(os.listdir(folder))
+    def as_it_is() -> tuple[int, int, bytes, list[str]]:
+        state = (folder / "db.sql").stat()
+        return state.st_ino, state.st_mtime_ns, (folder / "db.sql").read_bytes(), sorted(os.listdir(folder))
+
+    before = as_it_is()
     assert read_podman_records(folder, ["a", "c"]) == {"a": ContainerRecord(b'{"id":"a"}', b'{"state":6}')}
-    assert ((folder / "db.sql").stat(), sorted(os.listdir(folder))) == before
+    assert as_it_is() == before
 
 
 def test_a_lock_of_the_engine_is_not_waited_for(folder: Path) -> None:
