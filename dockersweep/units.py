@@ -193,9 +193,9 @@ def parse_instant(text: str | None) -> datetime | None:
     """
     if not text:
         return None
-    cut = re.sub(r"(\.\d{6})\d+", r"\1", text)
     try:
-        instant = datetime.fromisoformat(cut)
+        # Of a second it reads six digits, and passes over the others.
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return None
     if instant.tzinfo is None:
