@@ -133,7 +133,7 @@ def told_of(
     record = ContainerRecord(json.encode(CONFIG | (config or {})), json.encode(STATE | (state or {})))
     monkeypatch.setattr(module, "read_podman_records", lambda *_: {"one": record})
     own = convert(LISTED | (listed or {}), wire.WirePodmanContainer)
-    return podman_containers(STORES, [own], networks, True, ENDED + 100)
+    return podman_containers(STORES, [own], networks, True, ENDED + 100)[0]
 
 
 def test_what_a_container_holds(monkeypatch: pytest.MonkeyPatch) -> None:

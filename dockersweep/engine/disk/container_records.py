@@ -4,7 +4,7 @@ It writes such a file beside the old one and then puts it in its place, at each 
 shows in a list (container/container.go of moby: CheckpointTo), so that it says what an inspect does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,10 @@ class ContainerRecord(NamedTuple):
     config: bytes
     other: bytes
     """Docker's configuration of the host, or Podman's state."""
+
+
+Records = Mapping[str, ContainerRecord]
+"""Those of containers, by id."""
 
 
 def read_docker_records(root: Path, container_ids: Iterable[str]) -> dict[str, ContainerRecord]:

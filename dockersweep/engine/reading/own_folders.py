@@ -22,6 +22,7 @@ from dockersweep.model.storage import Storage
 
 if TYPE_CHECKING:
     from dockersweep.engine.disk.ahead import Ahead
+    from dockersweep.engine.disk.container_records import Records
     from dockersweep.engine.disk.folder import FolderReading
     from dockersweep.engine.disk.leaks import LeakReading, RunRoot
 
@@ -70,16 +71,16 @@ def reading_ahead(engine: Engine, known: Collection[str], seconds: float) -> Ite
 
 
 def recorded_in_time(
-    stores: StoresOrWhy, wanted: Collection[ListedContainer], at: ListedAt, seconds: float
+    stores: StoresOrWhy, wanted: Collection[ListedContainer], at: ListedAt, known: "Records | None", seconds: float
 ) -> Mapping[str, Container]:
-    """Return what the engine's files tell of containers, by id."""
+    """Return what the engine's files tell of containers, by id; what is known of these is not read again."""
     if isinstance(stores, str):
         return {}
     # From afar there are no such files.
     from dockersweep.engine.reading.recorded_containers import read_recorded
 
     try:
-        return call_within(seconds, lambda: read_recorded(stores, wanted, at))
+        return call_within(seconds, lambda: read_recorded(stores, wanted, at, known))
     except TimeoutError:
         return {}
 
@@ -108,8 +109,9 @@ def podman_containers_in_time(
     networks: Collection[Network],
     at: ListedAt,
     seconds: float,
-) -> tuple[ListedContainer, ...] | None:
-    """Return the containers of Podman's own list with what they hold; None where that cannot be told from here."""
+) -> tuple[tuple[ListedContainer, ...], "Records"] | None:
+    """Return the containers of Podman's own list with what they hold, and their records; None where that cannot be
+    told from here."""
     if isinstance(stores, str) or (tells_mode := reads.quirks.lists_network_mode) is None:
         return None
     # Docker has no such list.

@@ -18,7 +18,7 @@ from dockersweep.engine.api.answers import ListedContainer
 from dockersweep.engine.api.decoding import decode
 from dockersweep.engine.api.status_text import Ended
 from dockersweep.engine.api.translate import container_from_list
-from dockersweep.engine.disk.container_records import ContainerRecord
+from dockersweep.engine.disk.container_records import ContainerRecord, Records
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.podman_database import read_podman_records
 from dockersweep.engine.disk.stores import Stores
@@ -103,8 +103,8 @@ def podman_containers(
     networks: Collection[Network],
     tells_mode: bool,
     now_seconds: float,
-) -> tuple[ListedContainer, ...]:
-    """Return the containers that Podman's own list named.
+) -> tuple[tuple[ListedContainer, ...], Records]:
+    """Return the containers that Podman's own list named, and their records.
 
     `tells_mode` is whether its list for docker clients has the mode of the network, and `now_seconds` is when they were
     listed, since 1970. Raises UncertainError, and OSError where the database cannot be read.
@@ -118,10 +118,11 @@ def podman_containers(
         raise UncertainError from error
     if known.keys() != by_id.keys():
         raise UncertainError
-    return tuple(
+    containers = tuple(
         ListedContainer(container_from_list(_as_docker_lists(one, known, ids, tells_mode)), _ended(one, now_seconds))
         for one in known.values()
     )
+    return containers, records
 
 
 def _known(listed: wire.WirePodmanContainer, record: ContainerRecord) -> _Known:

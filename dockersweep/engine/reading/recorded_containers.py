@@ -5,7 +5,7 @@ A record is believed where the folder is the engine's own (`engine.disk.ownershi
 says of the container, how long ago it ended included. All others are to be inspected.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 from msgspec import Struct, field
@@ -14,7 +14,7 @@ from dockersweep.engine.api import wire
 from dockersweep.engine.api.answers import ListedAt, ListedContainer
 from dockersweep.engine.api.decoding import decode
 from dockersweep.engine.api.translate import container_from_details, with_mounted_images
-from dockersweep.engine.disk.container_records import ContainerRecord, read_docker_records
+from dockersweep.engine.disk.container_records import ContainerRecord, Records, read_docker_records
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.engine.disk.stores import Stores
 from dockersweep.model.inventory import Container
@@ -24,15 +24,19 @@ _SLACK_SECONDS = 1.0
 """How far from ours the clock may be by which the list counts: both are of this machine."""
 
 
-def read_recorded(stores: Stores, wanted: Collection[ListedContainer], at: ListedAt) -> dict[str, Container]:
-    """Return what inspects of the wanted containers would tell, by id, as far as records tell it for certain."""
+def read_recorded(
+    stores: Stores, wanted: Collection[ListedContainer], at: ListedAt, known: Records | None
+) -> dict[str, Container]:
+    """Return what inspects of the wanted containers would tell, by id, as far as records tell it for certain; where
+    these are known, they are not read again."""
     ids = [one.container.id for one in wanted]
     try:
         if stores.engine.flavour == "podman":
             # Docker has no such database.
             from dockersweep.engine.disk.podman_database import read_podman_records
 
-            return dict(_agreeing(wanted, read_podman_records(stores.root, ids), _of_podman, at))
+            records = read_podman_records(stores.root, ids) if known is None else known
+            return dict(_agreeing(wanted, records, _of_podman, at))
         return dict(_agreeing(wanted, read_docker_records(stores.root, ids), _of_docker, at))
     except (UnreadableStorageError, OSError):
         return {}
@@ -40,7 +44,7 @@ def read_recorded(stores: Stores, wanted: Collection[ListedContainer], at: Liste
 
 def _agreeing(
     wanted: Collection[ListedContainer],
-    records: Mapping[str, ContainerRecord],
+    records: Records,
     read: Callable[[ContainerRecord], wire.WireContainerDetails],
     at: ListedAt,
 ) -> Iterator[tuple[str, Container]]:

@@ -64,6 +64,7 @@ from dockersweep.model.inventory import (
 
 if TYPE_CHECKING:
     from dockersweep.engine.disk.ahead import Ahead
+    from dockersweep.engine.disk.container_records import Records
     from dockersweep.engine.disk.leaks import RunRoot
 
 
@@ -78,6 +79,8 @@ class _Lists(msgspec.Struct, frozen=True):
     podman: PodmanLists
     """Where it has Podman's own containers, `containers` are those, without what they hold."""
     services: BackgroundCall[tuple[Service, ...]] | None
+    records: "Records | None" = None
+    """What is kept of these containers, where it had to be read to list them."""
 
     @property
     def objects(self) -> ListedObjects:
@@ -212,11 +215,12 @@ def _with_what_they_hold(
 ) -> tuple[_Lists, StoresOrWhy]:
     """Return the lists with what the containers of Podman's own list hold. Where its database does not tell that, it is
     asked for the list that does."""
-    containers = podman_containers_in_time(reads, stores, own, lists.networks, lists.listed_at, seconds)
-    listed_at = lists.listed_at
-    if containers is None:
+    held = podman_containers_in_time(reads, stores, own, lists.networks, lists.listed_at, seconds)
+    if held is not None:
+        lists = msgspec.structs.replace(lists, containers=held[0], records=held[1])
+    else:
         containers, listed_at = _list_containers(reads)
-    lists = msgspec.structs.replace(lists, containers=containers, listed_at=listed_at)
+        lists = msgspec.structs.replace(lists, containers=containers, listed_at=listed_at)
     return lists, stores if isinstance(stores, str) else msgspec.structs.replace(stores, listed=lists.objects)
 
 
@@ -231,7 +235,7 @@ def _in_full(
 ) -> tuple[Container, ...]:
     """Return the containers with what the list does not tell of those that are stopped, and for a report of all."""
     wanted = [one for one in lists.containers if for_report or one.container.state in STOPPED_STATES]
-    recorded = recorded_in_time(stores, wanted, lists.listed_at, seconds)
+    recorded = recorded_in_time(stores, wanted, lists.listed_at, lists.records, seconds)
     listed = tuple(one.container for one in lists.containers)
     containers = tuple(read_stopped(reads, listed, recorded, seconds, warnings, progress))
     return tuple(read_running(reads, containers, recorded, seconds, warnings, progress)) if for_report else containers
