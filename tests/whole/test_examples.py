@@ -24,6 +24,7 @@ pytestmark = pytest.mark.programs
 EXAMPLES = Path(__file__).parents[2] / "share" / "examples"
 SERVICE = EXAMPLES / "systemd" / "dockersweep.service"
 TIMER = EXAMPLES / "systemd" / "dockersweep.timer"
+FAILED = EXAMPLES / "systemd" / "dockersweep-failed@.service"
 CRONTABS = sorted((EXAMPLES / "cron.d").iterdir())
 README = Path(__file__).parents[2] / "README.md"
 INSTALLED = "/usr/local/bin/dockersweep"
@@ -63,9 +64,9 @@ def systemd_analyze(*arguments: str) -> str:
 
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    for unit in (SERVICE, TIMER):
+    for unit in (SERVICE, TIMER, FAILED):
         (tmp_path / unit.name).write_text(unit.read_text().replace(INSTALLED, PROGRAM))
-    assert systemd_analyze("verify", "--man=no", str(tmp_path / SERVICE.name), str(tmp_path / TIMER.name)) == ""
+    assert systemd_analyze("verify", "--man=no", *map(str, tmp_path.iterdir())) == ""
 
 
 def test_the_service_is_confined() -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from email import message_from_string
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from tests.rig.engines.kinds import CannotDo
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.machine import Machine
 from tests.rig.recorder import Request
-from tests.whole.test_examples import EXAMPLES, IN_A_MONTH, SERVICE, TIMER
+from tests.whole.test_examples import EXAMPLES, FAILED, IN_A_MONTH, SERVICE, TIMER
 
 pytestmark = [pytest.mark.programs, pytest.mark.on_engines("docker-28.5")]
 
 UNIT = SERVICE.name
+TELLS = f"dockersweep-failed@{UNIT}.service"
 UNITS = "/etc/systemd/system"
 VOLUMES = 3
 DOCKER_GROUP, MEMBER = 64242, 65001
@@ -54,7 +55,7 @@ def machine(engine: Engine) -> Iterator[Machine]:
     except CannotDo as reason:
         pytest.skip(str(reason))
     with started as machine:
-        for unit in (SERVICE, TIMER):
+        for unit in (SERVICE, TIMER, FAILED):
             machine.path(f"{UNITS}/{unit.name}").write_text(unit.read_text())
         # The data of an engine of the tests lie where PrivateTmp= hides them.
         drop_in(
@@ -245,7 +246,7 @@ def cron(machine: Machine, crontab: str) -> list[str]:
     run = machine.run("systemctl", "show", "cron", "-p", "InvocationID", "--value").stdout.strip()
     eventually(lambda: is_done(journal(machine, f"_SYSTEMD_INVOCATION_ID={run}")))
     machine.run("systemctl", "stop", "cron")
-    return [" ".join(taken(mail).split()) for mail in sorted(machine.path("/var/mail").glob("got.*"))]
+    return mails(machine)
 
 
 def is_done(entries: list[Any]) -> bool:
@@ -256,7 +257,7 @@ def is_done(entries: list[Any]) -> bool:
 
 def taken(mail: Path) -> str:
     """Return what a mail says, and remove it."""
-    message = message_from_string(mail.read_text())
+    message = message_from_bytes(mail.read_bytes())
     mail.unlink()
     assert message["To"] == "root"
     body = message.get_payload(decode=True)
@@ -264,10 +265,45 @@ def taken(mail: Path) -> str:
     return body.decode()
 
 
-def test_cron_mails_only_what_is_worth_it(machine: Machine, litter: Litter) -> None:
+def with_sendmail(machine: Machine) -> None:
     sendmail = machine.path("/usr/sbin/sendmail")
     sendmail.write_text(SENDMAIL)
     sendmail.chmod(0o755)
+
+
+def mails(machine: Machine) -> list[str]:
+    """The mails to root since this was asked last, each in one line."""
+    return [" ".join(taken(mail).split()) for mail in sorted(machine.path("/var/mail").glob("got.*"))]
+
+
+def has_told(machine: Machine) -> bool:
+    """Whether what tells of a failure has done so."""
+    messages = [entry["MESSAGE"] for entry in journal(machine, f"UNIT={TELLS}")]
+    assert not any("Failed" in message for message in messages)
+    return any(message.startswith("Finished") for message in messages)
+
+
+def test_a_failure_is_mailed_and_nothing_else(machine: Machine, litter: Litter) -> None:
+    with_sendmail(machine)
+    machine.run("dockersweep", "plan")
+    assert start(machine) == "inactive success 0"
+    machine.disconnect()
+    assert start(machine) == "failed exit-code 5"
+    eventually(lambda: has_told(machine))
+    [mail] = mails(machine)
+    assert f"{UNIT} - Remove what the container engine no longer needs" in mail
+    assert AWAY in mail
+
+
+def test_without_mail_a_failure_is_told_to_those_who_are_logged_in(machine: Machine) -> None:
+    machine.disconnect()
+    assert start(machine) == "failed exit-code 5"
+    eventually(lambda: has_told(machine))
+    assert mails(machine) == []
+
+
+def test_cron_mails_only_what_is_worth_it(machine: Machine, litter: Litter) -> None:
+    with_sendmail(machine)
     fill(litter)
     # Volumes that nobody saw are not old, whatever the time.
     litter.container("left", state="created")
