@@ -189,7 +189,8 @@ class PolicyVerbOptions(Struct, frozen=True, kw_only=True):
     output: OutputOptions
     action: str
     path: str | None
-    """The file that is checked or shown, or the folder with the cases that are tested."""
+    """The file that is checked or shown; of a test the folder with the cases, one case, or the policy that lies
+    beside its cases."""
 
 
 class SchemaOptions(Struct, frozen=True, kw_only=True):

@@ -142,11 +142,17 @@ def _show(options: PolicyVerbOptions) -> int:
 
 
 def _test(options: PolicyVerbOptions) -> int:
-    from dockersweep.commands.policy_test import run_cases
+    from dockersweep.commands.policy_test import is_policy_file, run_cases
 
-    if options.path is None:
-        raise UsageError("policy test needs the folder with the cases: dockersweep policy test DIR")
-    results = run_cases(options.path, gather_policy(options.policy))
+    path = options.path
+    if path is None:
+        raise UsageError(
+            "policy test needs a folder with cases, one case, or a policy file beside its cases: "
+            "dockersweep policy test PATH"
+        )
+    if is_policy_file(path):
+        options = _with_file(options)
+    results = run_cases(path, gather_policy(options.policy))
     if options.output.format == "json":
         text = _json({"cases": results})
     else:

@@ -1,4 +1,4 @@
-"""`dockersweep policy test DIR`: whether a policy says of written cases what its people expect."""
+"""`dockersweep policy test PATH`: whether a policy says of written cases what its people expect."""
 
 import os
 from collections.abc import Callable
@@ -16,13 +16,27 @@ from dockersweep.policy.language.reading import read_policy
 from dockersweep.policy.testing.cases import Case, CaseRun, is_case, read_case, run_case
 
 
-def run_cases(directory: str, policy: Policy | None) -> tuple[CaseResult, ...]:
-    """Run every case below a folder and return what came of each.
+def is_policy_file(path: str) -> bool:
+    """Whether this is a policy, whose cases lie beside it, and not a folder of cases or a case."""
+    return _is_file(path) and not _is_meant_as_case(Path(path))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return is_there(path) and not is_folder(path)
+    except OSError:
+        # Who looks for cases there says why.
+        return False
+
+
+def run_cases(path: str, policy: Policy | None) -> tuple[CaseResult, ...]:
+    """Run every case below a folder, or the one in a file, and return what came of each.
 
     `policy` is for the cases that name none. A case that does not hold is told in its place and the others run all
     the same. Raises UsageError where there is no folder or no case in it.
     """
-    paths = find_cases(directory)
+    directory = os.path.dirname(path) or "." if _is_file(path) else path
+    paths = [Path(path)] if _is_file(path) and not is_policy_file(path) else find_cases(directory)
     if not paths:
         raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
     read_named = cache(_named_policy)
@@ -47,7 +61,9 @@ def find_cases(directory: str) -> list[Path]:
     try:
         if not is_folder(directory):
             problem = "is not a directory" if is_there(directory) else "does not exist"
-            raise UsageError(f"{directory} {problem}: name the folder that the cases lie in")
+            raise UsageError(
+                f"{directory} {problem}: name a folder with cases, one case, or a policy file beside its cases"
+            )
     except OSError as error:
         raise UsageError(f"{directory} cannot be read: {error.strerror}") from None
     found: list[Path] = []

@@ -162,7 +162,7 @@ def _policy(verbs: "Verbs") -> None:
     )
     parser.add_argument("action", choices=POLICY_ACTIONS, metavar="ACTION", help=", ".join(POLICY_ACTIONS))
     parser.add_argument(
-        "path", metavar="PATH", nargs="?", help="the file to check or show, or the folder with the cases to test"
+        "path", metavar="PATH", nargs="?", help="the file to check, show or test, or a folder with cases to test"
     )
     add_policy(parser)
     add_reading(parser, from_file=True)

@@ -10,6 +10,7 @@ from dockersweep.model.policy import Policy
 from dockersweep.policy.language.reading import read_policy
 from dockersweep.report.policy_cases import cases_text
 from dockersweep.words.documents import write_document
+from tests.commands.calling import Caller
 from tests.rig.inventories import container, inventory
 
 POLICY = """
@@ -307,10 +308,38 @@ def test_a_folder_without_cases_is_an_error(tmp_path: Path) -> None:
         run_cases(str(tmp_path), None)
 
 
-def test_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "case.toml").write_text(HEAD)
-    with pytest.raises(UsageError, match=r"case\.toml is not a directory"):
-        run_cases(str(tmp_path / "case.toml"), None)
+def test_one_case_is_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text(HEAD + POLICY + IMAGES)
+    (tmp_path / "other.toml").write_text("nonsense")
+    output, passed = run_cases(str(tmp_path / "case.toml"), None)
+    assert (output, passed) == ("ok      keeps the newest two (case.toml)\n1 case: 1 passed, 0 failed\n", True)
+    output, passed = run_cases(str(tmp_path / "other.toml"), None)
+    assert (output.startswith("BROKEN  other.toml\n"), passed) == (True, False)
+
+
+def test_a_policy_is_tested_by_the_cases_beside_it(call: Caller) -> None:
+    case = HEAD + VOLUME.replace("keep", "remove")
+    (call.folder / "cases").mkdir()
+    (call.folder / "cases" / "case.toml").write_text(case)
+    policy = call.policy(f"version = 1\n{RULE}", call.folder / "dockersweep.toml")
+    said = call("policy", "test", policy)
+    assert (said.status, said.err) == (0, ""), said
+    assert said.out.endswith("1 case: 1 passed, 0 failed\n")
+    # The default policy keeps what has a name.
+    assert call("policy", "test", str(call.folder), "--policy", "default").status == 2
+    said = call("policy", "test", policy, "--policy", "default")
+    assert (said.status, said.out) == (2, "")
+    assert "name a policy file each" in said.err
+
+
+def test_a_policy_without_cases_is_an_error(call: Caller) -> None:
+    policy = call.policy(f"version = 1\n{RULE}", call.folder / "alone" / "dockersweep.toml")
+    said = call("policy", "test", policy)
+    assert (said.status, said.out) == (2, "")
+    assert f"there is no case in {call.folder}/alone: write one as NAME.toml" in said.err
+
+
+def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="missing does not exist"):
         run_cases(str(tmp_path / "missing"), None)
 

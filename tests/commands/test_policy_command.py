@@ -271,7 +271,7 @@ def test_policy_test_has_its_exit_status(call: Caller) -> None:
 
 
 def test_policy_test_needs_a_folder_with_cases(call: Caller) -> None:
-    assert "policy test needs the folder" in call("policy", "test").err
+    assert "policy test needs a folder with cases" in call("policy", "test").err
     assert call("policy", "test", str(call.folder / "none")).status == 2
     (call.folder / "empty").mkdir()
     assert "there is no case in" in call("policy", "test", str(call.folder / "empty")).err
