@@ -1,12 +1,14 @@
-"""A scan for people and for spreadsheets: per kind what is unused, or all, with a line of totals."""
+"""A scan for people and for spreadsheets: per kind what is unused, or all, and the totals at the foot."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from dockersweep.model.inventory import KINDS, Inventory, Kind
-from dockersweep.model.plan import Interval
+from dockersweep.model.naming import PLURAL_OF
+from dockersweep.model.plan import NOTHING, Interval
 from dockersweep.model.storage import Storage
 from dockersweep.model.use import Use
 from dockersweep.report.headline import TITLE_OF, base_sentence, engine_sentence, engine_words, warning_sentences
@@ -24,6 +26,8 @@ _COLUMNS = (
     Column("SINCE"),
     Column("STATE", wraps=True),
 )
+_TOTALS = (Column("KIND"), Column("UNUSED", right=True), Column("ALL", right=True), Column("WOULD FREE", right=True))
+_UNKNOWN = Interval(low_bytes=0, high_bytes=None)
 _CELLS: dict[str, Callable[[Use], Cell]] = {
     "kind": lambda use: use.kind,
     "id": lambda use: use.id,
@@ -48,7 +52,8 @@ class Shown(Struct, frozen=True):
     sort: SortKey
     with_used: bool
     most: int | None
-    """How many rows a table has of a kind; None for all. Where one more would be left, it has a row too."""
+    """How many rows a table has of a kind; None for all, 0 for totals only. Where one more would be left, it has a row
+    too."""
 
     def of(self, kind: Kind) -> list[Use]:
         """Return what is listed of a kind, in its order."""
@@ -70,29 +75,47 @@ def _rows_alone(shown: Shown) -> Iterator[Section]:
 def _sections(shown: Shown) -> Iterator[Section]:
     inventory = shown.inventory
     yield Section(sentences=(engine_sentence(inventory.engine, inventory.taken_at),))
-    for kind in shown.kinds:
-        if _was_read(inventory, kind):
-            yield _section(shown, kind)
-        else:
-            yield Section(f"{TITLE_OF[kind]}: not read")
+    if shown.most != 0:
+        yield from (_section(shown, kind) for kind in shown.kinds)
     storage = inventory.storage or Storage(base="lengths")
     yield Section(sentences=(base_sentence(storage.base, storage.not_from_disk),))
     yield Section(sentences=warning_sentences(inventory.warnings))
+    if len(shown.kinds) > 1 or shown.most == 0:
+        yield _totals(shown)
 
 
 def _was_read(inventory: Inventory, kind: Kind) -> bool:
     return kind != "build-cache" or inventory.build_cache is not None
 
 
+def _totals(shown: Shown) -> Section:
+    """Return what there is of each kind, where the eye is at the end."""
+    counts = Counter((use.kind, use.in_use) for use in shown.uses)
+    rows, unused, freed = [], 0, NOTHING
+    for kind in shown.kinds:
+        if not _was_read(shown.inventory, kind):
+            rows.append((PLURAL_OF[kind], "not read", "", ""))
+            continue
+        of_kind = counts[kind, False]
+        # What is not there frees nothing.
+        frees = shown.freed.get(kind, _UNKNOWN) if of_kind else NOTHING
+        size = "" if kind == "network" else format_interval(frees)
+        rows.append((PLURAL_OF[kind], str(of_kind), str(of_kind + counts[kind, True]), size))
+        unused, freed = unused + of_kind, freed + frees
+    if len(rows) > 1:
+        rows.append(("total", str(unused), str(counts.total()), format_interval(freed)))
+    return Section(columns=_TOTALS, rows=rows)
+
+
 def _section(shown: Shown, kind: Kind) -> Section:
+    if not _was_read(shown.inventory, kind):
+        return Section(f"{TITLE_OF[kind]}: not read")
     of_kind = [use for use in shown.uses if use.kind == kind]
     unused = sum(not use.in_use for use in of_kind)
     total = f"{TITLE_OF[kind]}: {_unused(kind, unused, len(of_kind))}"
     frees = shown.freed.get(kind)
     if unused and kind != "network" and frees is not None:
         total += f", would free {format_interval(frees)}"
-    if shown.most == 0:
-        return Section(total)
     listed = shown.of(kind)
     most = len(listed) if shown.most is None or len(listed) <= shown.most + 1 else shown.most
     rows = [_row(use, mark_used=shown.with_used) for use in listed[:most]]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,29 @@ def test_a_pipe_gets_all(saved: str) -> None:
 
 def test_the_summary_has_no_rows(saved: str) -> None:
     text = dockersweep("scan", "--inventory", saved, "--summary").stdout
-    assert "Containers: 14 of 15 stopped" in text
+    assert re.search(r"^containers +14 +15 ", text, re.MULTILINE)
+    assert "Containers: " not in text
     assert "job-" not in text
+
+
+def test_the_totals_stand_at_the_foot(saved: str) -> None:
+    for flags in ((), ("--all",), ("--summary",)):
+        lines = dockersweep("scan", "--inventory", saved, *flags).stdout.splitlines()
+        assert lines[-7].split() == ["KIND", "UNUSED", "ALL", "WOULD", "FREE"]
+        assert [line.split()[0] for line in lines[-6:]] == [
+            "containers", "images", "volumes", "networks", "build-cache", "total"
+        ]  # fmt: skip
+        counts = [[int(word) for word in line.split() if word.isdigit()][:2] for line in lines[-6:]]
+        assert counts[-1] == [sum(column) for column in zip(*counts[:-1], strict=True)]
+    # One kind has its totals right above.
+    assert "WOULD FREE" not in dockersweep("scan", "--inventory", saved, "--kind", "volume").stdout
+    assert "WOULD FREE" not in dockersweep("scan", "--inventory", saved, "--no-header").stdout
+
+
+def test_what_was_not_read_has_no_total(tmp_path: Path) -> None:
+    seen = write_inventory(tmp_path, inventory(container("a"), cache_read=False))
+    lines = dockersweep("scan", "--inventory", seen, "--summary").stdout.splitlines()
+    assert "build-cache records  not read" in " ".join(lines)
 
 
 def test_quiet_prints_ids_only(saved: str) -> None:
