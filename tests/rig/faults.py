@@ -97,6 +97,11 @@ def _large(true: Answer) -> Parts:
         left -= len(_PADDING)
 
 
+def _cut_off(body: bytes) -> bytes:
+    """Return a half of it, that is no whole JSON even where an event ends just there."""
+    return body[: len(body) // 2].rstrip(b"}\n") or b'{"a'
+
+
 def with_status(status: int, body: bytes, kind: str = "application/json") -> Callable[[Answer], Parts]:
     return lambda _: (answer(status, body, kind),)
 
@@ -165,7 +170,7 @@ TELLING = (
 """Faults by which somebody says that nothing was done."""
 DAMAGED = (
     Fault("garbage", _with_body(lambda body: b"\x00\xff\xfe{"), ends=False),
-    Fault("cut-off JSON", _with_body(lambda body: body[: len(body) // 2] or b'{"a'), ends=False),
+    Fault("cut-off JSON", _with_body(_cut_off), ends=False),
     Fault("missing key", _with_body(_changed(_without)), ends=False),
     Fault("null", _with_body(lambda body: b"null"), ends=False),
     Fault("a text", _with_body(lambda body: b'"text"'), ends=False),
