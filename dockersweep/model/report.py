@@ -10,9 +10,12 @@ from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.storage import SizeBase
 
-Share = Literal["image", "writable-layer", "container-log", "volume", "network", "build-cache"]
-"""What takes space: a container has two of these."""
-SHARES: tuple[Share, ...] = ("image", "writable-layer", "container-log", "volume", "network", "build-cache")
+Share = Literal["image", "writable-layer", "container-log", "volume", "network", "build-cache", "shared"]
+"""What takes space: a container has two of these. "shared" is what images and the build cache have in common, which is
+freed once neither holds it."""
+SHARES: tuple[Share, ...] = (
+    "image", "writable-layer", "container-log", "volume", "network", "build-cache", "shared",
+)  # fmt: skip
 
 GrownShare = Share | Literal["total", "disk"]
 """What has a growth of its own."""
@@ -31,20 +34,21 @@ FindingId = Literal[
 
 
 class ShareOfDisk(Struct, frozen=True, kw_only=True):
-    """What all of one sort take; layers that images and the build cache share are counted with the images."""
+    """What all of one sort take; what images and the build cache share is a sort of its own."""
 
     share: Share
     is_known: bool
     """False where it was not read; all else is then 0 or unknown."""
     count: int
+    """How many objects there are; of what is shared, layers."""
     in_use: int
     """How many stay in use: what the policy in force would remove is not among them."""
     size: Interval
     """Unknown upwards where what one takes could not be read."""
     reclaimable: Interval
-    """What the policy in force would free."""
+    """What the policy in force would free; never more than `unused`."""
     unused: Interval
-    """What removing all that is unused would free."""
+    """What would be freed if all that is unused went, and what the policy would remove; never more than `size`."""
     external: int = 0
     """How many of the count are containers of other tools in Podman's storage, which no policy removes."""
     external_bytes: Bytes = 0
@@ -63,7 +67,7 @@ class ReportedObject(OfObject, frozen=True, kw_only=True, gc=False):
     """All of it, what it shares included, and of a container its log, where that was read; None where it is not
     known."""
     own_bytes: Bytes | None
-    """What it has for itself: the tiles of the map add up; None where it is not known."""
+    """What it has for itself, which nothing else holds: the tiles of the map add up; None where it is not known."""
     in_use: bool
     goes: bool
     """Whether the policy in force would remove it."""
@@ -130,7 +134,8 @@ class GrowthOfShare(Struct, frozen=True, kw_only=True):
     """How one sort grows: the slope is the median of those between all pairs of points (Theil and Sen)."""
 
     share: GrownShare
-    """"total" is all of them, "disk" what is used of the disk, by whomever."""
+    """"image" is with what images share with the build cache, "total" is all of them, "disk" what is used of the disk,
+    by whomever."""
     points: int
     span_seconds: int
     """Between the first and the last of the points."""
@@ -178,7 +183,7 @@ class Filling(Struct, frozen=True, kw_only=True):
 
 
 class KindOnDisk(Struct, frozen=True, kw_only=True):
-    """What all of one kind take on one disk; what several kinds share counts as in the shares of the report."""
+    """What all of one kind take on one disk; what images and the build cache share counts with the images."""
 
     kind: Kind
     size: Interval
@@ -240,7 +245,7 @@ class Report(Struct, frozen=True, kw_only=True):
     reclaimable: Interval
     """What the policy in force would free."""
     unused: Interval
-    """What removing all that is unused would free."""
+    """What would be freed if all that is unused went, and what the policy would remove."""
     objects: tuple[ReportedObject, ...]
     """All of them, the largest first."""
     projects: tuple[Group, ...]

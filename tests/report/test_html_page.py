@@ -168,8 +168,8 @@ def test_what_several_share_is_drawn_as_what_becomes_of_it() -> None:
     (images,) = tree(msgspec.structs.replace(seen, shares=shares))
     assert images.size_bytes == 8 * GIGABYTE
     assert images.parts[1:] == (
-        Leaf("shared", "image", 2 * GIGABYTE, "kept", is_shared=True),
-        Leaf("shared", "image", GIGABYTE, "in-use", is_shared=True),
+        Leaf("shared by several images", "image", 2 * GIGABYTE, "kept", is_shared=True),
+        Leaf("shared by several images", "image", GIGABYTE, "in-use", is_shared=True),
     )
     drawn = treemap((images,), 600, 300)
     assert [
@@ -429,3 +429,17 @@ def test_each_disk_has_a_drawing() -> None:
         "Usage of /var/lib/docker over time, all files", "Usage of /var/lib/docker/volumes over time, all files",
     ]  # fmt: skip
     assert [lines for _, lines in disk_lines(seen)][1] == ()
+
+
+def test_what_images_and_build_cache_share_has_a_place_of_its_own() -> None:
+    seen = report([reported("image", "app:1", 5 * GIGABYTE, repository="app")])
+    size = {"size": exactly(3 * GIGABYTE), "unused": exactly(2 * GIGABYTE), "reclaimable": exactly(GIGABYTE)}
+    shares = tuple(msgspec.structs.replace(one, **size) if one.share == "shared" else one for one in seen.shares)
+    _, shared = tree(msgspec.structs.replace(seen, shares=shares))
+    assert (shared.name, shared.size_bytes) == ("Shared by images and build cache", 3 * GIGABYTE)
+    assert [tile.description for tile in treemap((shared,), 600, 300).tiles] == [
+        "Shared by images and build cache: 3.00 GB",
+        "shared by images and build cache: 1.00 GB, reclaimable",
+        "shared by images and build cache: 1.00 GB, unused, kept",
+        "shared by images and build cache: 1.00 GB, in use",
+    ]

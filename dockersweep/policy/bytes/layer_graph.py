@@ -8,7 +8,7 @@ whatever it may need. What is freed lies between what both say.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -38,6 +38,12 @@ ANY_RECORD = "any record"
 UNREAD_CACHE = "build-cache"
 """Stands for records that were not read."""
 _SHARED_PREFIXES = ("layer:", "blob:", "snapshot:")
+COUNTED: tuple[Kind, ...] = ("image", "build-cache", "container", "volume")
+"""The kinds that take something. What several have in common is counted with the first of them; a container whose image
+was removed by force keeps its layers."""
+
+Row = Kind | Literal["shared"]
+"""What a part is counted with: the first kind that reaches it, or what images and build cache share."""
 
 
 class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what is computed once.
@@ -81,6 +87,51 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
     def parts(self) -> tuple[Part, ...]:
         """What each node is. A plan without a space target asks for none of them, so they are made for who does."""
         return (*self.told, *map(self._part, self.others, range(len(self.told), len(self.low))))
+
+    @cached_property
+    def counted(self) -> dict[Kind, list[int]]:
+        """The nodes that the objects of each kind reach, those that were not listed included, without those that one
+        before it does."""
+        starts: dict[str, list[int]] = {kind: [] for kind in COUNTED}
+        for node, part in enumerate(self.told):
+            kind_of_part = part.id.partition(":")[0]
+            if kind_of_part in starts:
+                starts[kind_of_part].append(node)
+        seen = set[int]()
+        found: dict[Kind, list[int]] = {}
+        for kind in COUNTED:
+            others = (node for node in self.nodes[kind] if node >= len(self.told))
+            found[kind] = self._reached((*starts[kind], *others), seen)
+        return found
+
+    @cached_property
+    def of_images_and_cache(self) -> frozenset[int]:
+        """The nodes counted with the images that build-cache records certainly reach too."""
+        needs, of_images = self.needs, set(self.counted["image"])
+        first = {one for node in self.counted["build-cache"] for one in needs[node] if one in of_images}
+        return frozenset(self._reached(first, set()))
+
+    def rows(self) -> list[Row | None]:
+        """Return what each node is counted with; None of what no object reaches."""
+        row_of: list[Row | None] = [None] * len(self.low)
+        for kind, nodes in self.counted.items():
+            for node in nodes:
+                row_of[node] = kind
+        for node in self.of_images_and_cache:
+            row_of[node] = "shared"
+        return row_of
+
+    def _reached(self, starts: Iterable[int], seen: set[int]) -> list[int]:
+        """Return nodes and all that they need but what is `seen`, to which they are added."""
+        reached = [node for node in dict.fromkeys(starts) if node not in seen]
+        seen.update(reached)
+        # The list grows while it is gone through.
+        for node in reached:
+            for one in self.needs[node]:
+                if one not in seen:
+                    seen.add(one)
+                    reached.append(one)
+        return reached
 
     def _part(self, other: Object | str, node: int) -> Part:
         folder = other.mountpoint if type(other) is Volume and other.driver == "local" else None

@@ -6,7 +6,7 @@ and with what may be needed as well; what is freed lies between the two.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import Kind, ObjectRef
 from dockersweep.model.plan import NOTHING, Interval, exactly
-from dockersweep.policy.bytes.layer_graph import LayerGraph
+from dockersweep.policy.bytes.layer_graph import LayerGraph, Row
 from dockersweep.policy.bytes.reference_counts import ReferenceCounts, Release
 
 _Places = Mapping[int, int]
@@ -32,6 +32,16 @@ class Freed(Struct, frozen=True):
     of_kinds: dict[Kind, Interval]
     """What those of each kind add to those of the kinds before it; empty where the kinds come in turns."""
     total: Interval
+
+
+class FreedByRow(Struct, frozen=True):
+    """What removals free together, each part in the row that it is counted in."""
+
+    of_rows: dict[Row | None, Interval]
+    """Of a row that frees nothing there is none; None is what is counted in no row."""
+    total: Interval
+    nodes: Collection[int]
+    """Those that are freed, or may be."""
 
 
 class Prediction(Freed, frozen=True):
@@ -91,6 +101,24 @@ class Reclaim:
         """Return what these removals free together, as `in_order` does, without a row for each."""
         nodes = self._graph.nodes_of(removals)
         return self._freed([ref.kind for ref in removals], nodes, *self._released(nodes))
+
+    def by_row(self, removals: Sequence[ObjectRef], row_of: Sequence[Row | None]) -> FreedByRow:
+        """Return what these removals free together, by the row that each node is counted in."""
+        nodes = self._graph.nodes_of(removals)
+        soonest, latest = self._released(nodes)
+        uncertain = [node for node in soonest if node not in latest]
+        of_rows: defaultdict[Row | None, list[int]] = defaultdict(list)
+        for node in soonest:
+            of_rows[row_of[node]].append(node)
+        why = self._why_held(uncertain, nodes)
+        return FreedByRow(
+            of_rows={
+                row: self._interval([node for node in freed if node in latest], freed, why)
+                for row, freed in of_rows.items()
+            },
+            total=self._interval(latest, soonest, why),
+            nodes=soonest,
+        )
 
     def _released(self, nodes: Sequence[int | None]) -> tuple[_Places, _Places]:
         """Return the places of the removals that free each part at the soonest and at the latest."""

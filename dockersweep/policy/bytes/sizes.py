@@ -10,17 +10,12 @@ from dockersweep.model.naming import ref_of, size_of
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.storage import Part, SizeBase
-from dockersweep.policy.bytes.layer_graph import EMPTY_GRAPH, LayerGraph
+from dockersweep.policy.bytes.layer_graph import COUNTED, EMPTY_GRAPH, LayerGraph
 
 
 def size_base(inventory: Inventory) -> SizeBase:
     """Return what sizes are counted in."""
     return inventory.storage.base if inventory.storage else "lengths"
-
-
-COUNTED: tuple[Kind, ...] = ("image", "build-cache", "container", "volume")
-"""The kinds that take something. What several have in common is counted with the first of them; a container whose image
-was removed by force keeps its layers."""
 
 
 LEAST_SURPRISE_BYTES = 1_000_000
@@ -67,7 +62,7 @@ class Sizes:
     def everything(self, kind: Kind) -> Interval:
         """Return what all objects of a kind take on disk, what they share counted once, and what is counted with a
         kind before it left out; of what is not known nothing is in the lower bound, and there is no upper one."""
-        sizes = [self._graph.high[node] for node in self._of_kinds[kind]]
+        sizes = [self._graph.high[node] for node in self._graph.counted[kind]]
         known = [size for size in sizes if size is not None]
         low = sum(known)
         return Interval(low_bytes=low, high_bytes=low if len(known) == len(sizes) else None)
@@ -77,7 +72,7 @@ class Sizes:
         part, None for what lies in none of them."""
         low = [dict.fromkeys(COUNTED, 0) for _ in range(count)]
         unknown = [set[Kind]() for _ in range(count)]
-        for kind, nodes in self._of_kinds.items():
+        for kind, nodes in self._graph.counted.items():
             for node in nodes:
                 region, size = regions[node], self._graph.high[node]
                 if region is None:
@@ -96,29 +91,6 @@ class Sizes:
     def parts(self) -> tuple[Part, ...]:
         """The parts, in the order in which `lying_in` is told their regions."""
         return self._graph.parts
-
-    @cached_property
-    def _of_kinds(self) -> dict[Kind, list[int]]:
-        """The nodes that the objects of each kind reach, those that were not listed included, without those that one
-        before it does."""
-        starts: dict[str, list[int]] = {kind: [] for kind in COUNTED}
-        for node, part in enumerate(self._graph.parts):
-            kind_of_part = part.id.partition(":")[0]
-            if kind_of_part in starts:
-                starts[kind_of_part].append(node)
-        needs, seen = self._graph.needs, set[int]()
-        found: dict[Kind, list[int]] = {}
-        for kind in COUNTED:
-            reached = [node for node in starts[kind] if node not in seen]
-            seen.update(reached)
-            # The list grows while it is gone through.
-            for node in reached:
-                for one in needs[node]:
-                    if one not in seen:
-                        seen.add(one)
-                        reached.append(one)
-            found[kind] = reached
-        return found
 
     def _is_its_own(self, node: int) -> bool:
         """Whether a part below a container is its writable layer, and not of its image."""

@@ -11,7 +11,8 @@ from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import NOTHING, Interval, exactly
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import Share
-from dockersweep.policy.bytes.sizes import COUNTED, Sizes, size_base
+from dockersweep.policy.bytes.layer_graph import COUNTED
+from dockersweep.policy.bytes.sizes import Sizes, size_base
 
 if TYPE_CHECKING:
     from dockersweep.policy.bytes.on_disks import OnDisks

@@ -1,8 +1,8 @@
 """What each object has for itself and what it shares, so that what is counted for all of them is counted once.
 
 A part belongs to the first of the kinds that reach it: images, then build cache, containers, volumes; within its kind
-it is one object's own, or shared by several. A build-cache record reaches what it was built on too, but that is the own
-of the records that have it.
+it is one object's own, or shared by several. What images share with the build cache is nobody's own. A build-cache
+record reaches what it was built on too, but that is the own of the records that have it.
 """
 
 from collections import Counter
@@ -11,8 +11,7 @@ from itertools import chain
 
 from dockersweep.model.inventory import BuildCacheRecord, Image, Kind, Object
 from dockersweep.model.quantities import known_sum
-from dockersweep.policy.bytes.layer_graph import LayerGraph
-from dockersweep.policy.bytes.sizes import COUNTED
+from dockersweep.policy.bytes.layer_graph import COUNTED, LayerGraph
 from dockersweep.policy.judging.survey import Survey
 
 
@@ -29,6 +28,7 @@ class Footprint:
         self._needs = graph.needs
         self._objects = set(graph.of_objects())
         self._bytes = graph.high
+        self._shared = graph.of_images_and_cache
         self._parts: dict[int, tuple[int, ...]] = dict.fromkeys(nodes["network"], ())
         """What is counted of each object by its parts."""
         self._told: dict[int, int | None] = {}
@@ -53,12 +53,14 @@ class Footprint:
         needs = self._needs
         reached = {node: self._reached(node, taken) if needs[node] else (node,) for node in nodes}
         own = {node: self._at_hand(node, taken) for node in nodes} if kind == "build-cache" else reached
-        own_bytes, sizes = self.own_bytes, self._bytes
+        own_bytes, sizes, shared = self.own_bytes, self._bytes, self._shared
         holders = Counter(chain.from_iterable(own.values()))
         for node, parts in own.items():
             # Most have one part only, which nothing else has.
-            several = len(parts) > 1
-            own_bytes[node] = known_sum([sizes[one] for one in parts if holders[one] == 1]) if several else sizes[node]
+            own_bytes[node] = sizes[node]
+            if len(parts) > 1:
+                alone = [one for one in parts if holders[one] == 1 and one not in shared]
+                own_bytes[node] = known_sum([sizes[one] for one in alone])
         self._parts.update(reached)
         taken.update(chain.from_iterable(reached.values()))
         return holders
@@ -142,5 +144,5 @@ def _told(item: Object, size: int | None) -> int | None:
     """Return what an object has for itself by what the engine tells of it."""
     if type(item) is Image:
         return None if size is None or item.shared_bytes is None else max(0, size - item.shared_bytes)
-    # What a record shares is counted with the images.
+    # What a record shares is not its own.
     return 0 if type(item) is BuildCacheRecord and item.shared else size

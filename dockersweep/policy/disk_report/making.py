@@ -23,7 +23,6 @@ from dockersweep.policy.judging.foreseen import Foreseen
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unmarked_volumes import unmarked_volumes
 from dockersweep.policy.judging.unwatched import unwatched_objects
-from dockersweep.policy.judging.use import reclaim_of_unused
 
 
 class Past(Struct, frozen=True):
@@ -39,7 +38,10 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
     """Return the report on an inventory, and on what a policy would do; `past` is None where there is no ledger."""
     inventory = survey.inventory
     going = frozenset(foreseen.going)
-    if_unused_went = reclaim_of_unused(survey, [ref for ref in survey.objects if ref in survey.unused])
+    rows = survey.layer_graph.rows()
+    reclaimable = survey.reclaim.by_row(foreseen.going, rows)
+    # What only something unused holds may go with that.
+    unused = survey.reclaim.by_row([ref for ref in survey.objects if ref in survey.unused or ref in going], rows)
     sizes = whole_sizes(survey)
     footprint = Footprint(survey, sizes)
     objects = reported_objects(survey, sizes, going, footprint)
@@ -57,15 +59,15 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
         policy_source=policy.source,
         size_base=survey.size_base,
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
-        shares=shares_of_disk(survey, going, foreseen.freed.of_kinds, if_unused_went.of_kinds),
+        shares=shares_of_disk(survey, going, reclaimable, unused),
         folder_bytes=known_sum([one.folder_bytes for one in stored]) if stored else None,
         folder_is_whole=all(one.folder_is_whole for one in stored),
         remainder_bytes=known_sum([one.remainder_bytes for one in stored]) if stored else None,
         artifacts_bytes=sum(one.artifacts_bytes for one in stored),
         disk=inventory.disk,
         disks=disks,
-        reclaimable=foreseen.freed.total,
-        unused=if_unused_went.total,
+        reclaimable=reclaimable.total,
+        unused=unused.total,
         objects=largest_first(objects.values()),
         projects=projects(objects, footprint),
         repositories=of_repositories,

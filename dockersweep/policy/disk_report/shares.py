@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from dockersweep.model.inventory import Container, Kind, ObjectRef
 from dockersweep.model.naming import objects_of
-from dockersweep.model.plan import NOTHING, Interval
+from dockersweep.model.plan import NOTHING, Interval, exactly
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import SHARES, Share, ShareOfDisk
+from dockersweep.policy.bytes.layer_graph import Row
+from dockersweep.policy.bytes.reclaim import FreedByRow
 from dockersweep.policy.bytes.totals import log_size, measured_bytes
 from dockersweep.policy.judging.survey import Survey
 
@@ -21,28 +23,34 @@ KIND_OF: dict[Share, Kind] = {
 
 
 def shares_of_disk(
-    survey: Survey, going: Collection[ObjectRef], reclaimable: Mapping[Kind, Interval], unused: Mapping[Kind, Interval]
+    survey: Survey, going: Collection[ObjectRef], reclaimable: FreedByRow, unused: FreedByRow
 ) -> tuple[ShareOfDisk, ...]:
-    """Return a row for each sort; `going` are the objects that the policy would remove, and so do not stay in use."""
-    inventory, sizes, idle = survey.inventory, survey.totals.shares, survey.unused
-    leaving = idle.union(going)
+    """Return a row for each sort; `going` are the objects that the policy would remove, and so do not stay in use.
+    `unused` is of these and of all that is unused."""
+    inventory, sizes = survey.inventory, _sizes(survey)
+    leaving = survey.unused.union(going)
     are_apart = survey.size_base == "lengths" and inventory.engine.flavour == "docker"
-    back = _of_shares(reclaimable, [one for one in inventory.containers if _ref(one) in going], are_apart)
-    if_unused_went = _of_shares(unused, [one for one in inventory.containers if _ref(one) in idle], are_apart)
+    logs = {_ref(one): _log(survey, one) for one in inventory.containers}
+    back = _of_shares(reclaimable.of_rows, [log for ref, log in logs.items() if ref in going], are_apart)
+    most = _of_shares(unused.of_rows, [log for ref, log in logs.items() if ref in leaving], are_apart)
     rows = []
     for share in SHARES:
         is_known = share != "build-cache" or inventory.build_cache is not None
-        count, in_use = _counts(survey, share, leaving)
+        count, in_use = _counts(survey, share, leaving, unused.nodes)
         external = measured_bytes(inventory) if share == "writable-layer" else ()
+        size = sizes[share] if is_known else Interval(low_bytes=0, high_bytes=None)
+        # Lengths are told of objects and of layers, and need not agree; nor do bounds of which one is wider.
+        if_policy = _at_most(back[share], size)
+        if_unused = _at_most(_at_least(most[share], if_policy), size)
         rows.append(
             ShareOfDisk(
                 share=share,
                 is_known=is_known,
                 count=count + len(external),
                 in_use=in_use + len(external),
-                size=sizes[share] if is_known else Interval(low_bytes=0, high_bytes=None),
-                reclaimable=back[share],
-                unused=if_unused_went[share],
+                size=_at_least(size, exactly(if_unused.low_bytes)),
+                reclaimable=if_policy,
+                unused=if_unused,
                 external=len(external),
                 external_bytes=sum(external),
             )
@@ -50,12 +58,59 @@ def shares_of_disk(
     return tuple(rows)
 
 
+def _sizes(survey: Survey) -> dict[Share, Interval]:
+    """Return what each sort takes, what images and build cache share apart from the images that it is counted with."""
+    graph, sizes = survey.layer_graph, survey.totals.shares
+    on_disk = survey.size_base == "disk"
+    highs = [graph.high[node] for node in graph.of_images_and_cache]
+    lows = highs if on_disk else [graph.low[node] for node in graph.of_images_and_cache]
+    shared = Interval(low_bytes=sum(low or 0 for low in lows), high_bytes=known_sum(highs))
+    images = sizes["image"]
+    taken = shared.low_bytes if on_disk else images.low_bytes if shared.high_bytes is None else shared.high_bytes
+    others = Interval(
+        low_bytes=max(0, images.low_bytes - taken),
+        high_bytes=None if images.high_bytes is None else max(0, images.high_bytes - shared.low_bytes),
+    )
+    return {**sizes, "image": others, "shared": shared}
+
+
+def _at_most(interval: Interval, most: Interval) -> Interval:
+    """Return what is known of a number that is part of another."""
+    if most.high_bytes is None or (interval.high_bytes is not None and interval.high_bytes <= most.high_bytes):
+        return interval
+    low = min(interval.low_bytes, most.high_bytes)
+    reason = None if low == most.high_bytes else interval.reason
+    return Interval(low_bytes=low, high_bytes=most.high_bytes, reason=reason)
+
+
+def _at_least(interval: Interval, least: Interval) -> Interval:
+    """Return what is known of a number that another is part of."""
+    ends = (interval.high_bytes, least.high_bytes)
+    high = None if None in ends else max(end or 0 for end in ends)
+    low = max(interval.low_bytes, least.low_bytes)
+    if (low, high) == (interval.low_bytes, interval.high_bytes):
+        return interval
+    return Interval(low_bytes=low, high_bytes=high, reason=None if low == high else interval.reason or least.reason)
+
+
+def _log(survey: Survey, container: Container) -> Interval:
+    """Return what the log of a container takes: of a disk no more than all that the container has there."""
+    log = log_size(container)
+    own = survey.sizes.of(container) if survey.size_base == "disk" else None
+    return log if own is None else _at_most(log, exactly(own))
+
+
 def _ref(container: Container) -> ObjectRef:
     return ObjectRef(kind="container", id=container.id)
 
 
-def _counts(survey: Survey, share: Share, leaving: Collection[ObjectRef]) -> tuple[int, int]:
-    """Return how many there are, and how many stay in use: what is used only by what goes may go with it."""
+def _counts(survey: Survey, share: Share, leaving: Collection[ObjectRef], freed: Collection[int]) -> tuple[int, int]:
+    """Return how many there are, and how many stay in use: what is used only by what goes may go with it. `freed` are
+    the parts of which nothing is left then."""
+    if share == "shared":
+        graph = survey.layer_graph
+        layers = [node for node in graph.of_images_and_cache if graph.high[node] != 0]
+        return len(layers), sum(node not in freed for node in layers)
     if share == "container-log":
         # A log of 0 bytes is none, or lies elsewhere.
         logs = [one for one in survey.inventory.containers if one.log_bytes != 0]
@@ -66,14 +121,15 @@ def _counts(survey: Survey, share: Share, leaving: Collection[ObjectRef]) -> tup
 
 
 def _of_shares(
-    of_kinds: Mapping[Kind, Interval], containers: Sequence[Container], are_apart: bool
+    of_rows: Mapping[Row | None, Interval], logs: Sequence[Interval], are_apart: bool
 ) -> dict[Share, Interval]:
     """Tell apart what containers free, a log as long as it is and the rest.
 
     A log that was not read is in what its container frees, unless lengths are told and logs are apart from them.
     """
-    found: dict[Share, Interval] = {share: of_kinds.get(kind, NOTHING) for share, kind in KIND_OF.items()}
-    both, logs = found["writable-layer"], [log_size(one) for one in containers]
+    found: dict[Share, Interval] = {share: of_rows.get(kind, NOTHING) for share, kind in KIND_OF.items()}
+    found["shared"] = of_rows.get("shared", NOTHING)
+    both = found["writable-layer"]
     low, high = sum(one.low_bytes for one in logs), [one.high_bytes for one in logs]
     if both.high_bytes is not None:
         # Nothing frees more than all of it.

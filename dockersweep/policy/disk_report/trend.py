@@ -23,7 +23,7 @@ def trend_of(points: Sequence[TrendPoint], disk: Disk | None, is_only_disk: bool
     Only where there is no other is it told what of its growth is the engine's: nobody knows which of all that grew lies
     there.
     """
-    of_shares = [_growth(share, share, points) for share in SHARES if share != "network"]
+    of_shares = [_growth(share, share, points) for share in SHARES if share not in ("network", "shared")]
     of_shares.sort(key=lambda growth: -(growth.bytes_per_day or 0))
     total = _growth("total", "total", points)
     filling = filling_of(points, disk, "disk", total if is_only_disk else None)

@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import ObjectRef, ScanWarning
 from dockersweep.model.plan import Decision
-from dockersweep.policy.bytes.reclaim import Freed
 
 
 class Foreseen(Struct, frozen=True):
@@ -14,8 +13,6 @@ class Foreseen(Struct, frozen=True):
 
     going: list[ObjectRef]
     """The objects that go, kind by kind as they are removed, but in no order within a kind."""
-    freed: Freed
-    """What they free together."""
     warnings: tuple[ScanWarning, ...]
     decision_of: Callable[[ObjectRef], Decision]
     """Returns the decision of an object that nothing of its own kind holds, with its reasons."""

@@ -42,12 +42,12 @@ def foresee(survey: Survey, policy: Policy) -> Foreseen:
     judge = Judge(survey, policy)
     if policy.target is None:
         going = [case.ref for case in judge.let_go_all()]
-        return Foreseen(going, survey.reclaim.together(going), warnings_of(judge), judge.decide_again)
+        return Foreseen(going, warnings_of(judge), judge.decide_again)
     # What goes for space is chosen by what the rules decide of all.
     decided = _decide(survey, policy)
     outline = outline_of(decided)
     told = {one.ref: one for one in decided.decisions}
-    return Foreseen(outline.going, outline.prediction, decided.warnings, told.__getitem__)
+    return Foreseen(outline.going, decided.warnings, told.__getitem__)
 
 
 class Decided(Struct, frozen=True):

@@ -26,7 +26,7 @@ _DISKS = (
     Column("INODES", right=True),
 )
 _SHARES = (
-    Column("USAGE BY TYPE"),
+    Column("USAGE BY TYPE", wraps=True, narrowest=17),
     Column("COUNT", right=True),
     Column("IN USE", right=True),
     Column("UNUSED", right=True),
@@ -100,7 +100,8 @@ def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequenc
     bar_width = NARROWEST_BAR + max(0, min(room, WIDEST_BAR - NARROWEST_BAR))
     whole = report.folder_bytes or sum(map(_most, report.shares))
     drawn = [
-        bar(whole, max(0, _most(row) - row.unused.low_bytes), row.unused.low_bytes, bar_width) for row in report.shares
+        bar(whole, max(0, _most(row) - row.unused.low_bytes), row.unused.low_bytes, bar_width)
+        for row in words.shown_shares(report)
     ]
     drawn += [""] * (len(rows) - len(drawn))
     with_bar = [(*row[:-2], drawing, *row[-2:]) for row, drawing in zip(rows, drawn, strict=True)]

@@ -29,6 +29,7 @@ TITLE_OF_SHARE: dict[GrownShare, str] = {
     "volume": "Volumes",
     "network": "Networks",
     "build-cache": "Build cache",
+    "shared": "Shared by images and build cache",
     "total": "All of these",
     "disk": "The disk, in use",
 }
@@ -38,6 +39,11 @@ FOLDER = "Engine's folder"
 WEEK_DAYS = 7
 NO_SPACE: tuple[Share, ...] = ("network",)
 SHOWN_EVIDENCE = 3
+
+
+def shown_shares(report: Report) -> list[ShareOfDisk]:
+    """Return the shares that have a row: most engines have nothing that images and build cache share."""
+    return [row for row in report.shares if row.share != "shared" or row.count]
 
 
 def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
@@ -52,7 +58,7 @@ def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
 
 def share_rows(report: Report) -> list[tuple[str, ...]]:
     """Return a row for each share; below, what else is in the engine's folder, and all of that."""
-    rows: list[tuple[str, ...]] = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in report.shares]
+    rows: list[tuple[str, ...]] = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in shown_shares(report)]
     others = [(ARTIFACTS, format_size(report.artifacts_bytes))] if report.artifacts_bytes else []
     if report.folder_bytes is not None:
         others += [(REMAINDER, format_size(report.remainder_bytes)), (FOLDER, folder_words(report))]

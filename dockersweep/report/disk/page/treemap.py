@@ -14,6 +14,7 @@ from msgspec import Struct
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.report import Report, ReportedObject, ShareOfDisk
 from dockersweep.report.disk.page.words import NAME_OF_STANDING, STANDINGS, Standing, standing_of
+from dockersweep.report.disk.words import TITLE_OF_SHARE
 from dockersweep.report.headline import NOUN_OF, TITLE_OF
 from dockersweep.report.text import printable, shorten_middle
 from dockersweep.units import format_size
@@ -68,7 +69,7 @@ class Leaf(NamedTuple):
     """An object, several small ones that stand alike, or what several of a kind share."""
 
     name: str
-    """Of an object, or what is written for all that is shared; "" for several."""
+    """Of an object, or what is said of all that is shared; "" for several."""
     noun: str
     size_bytes: int
     standing: Standing
@@ -93,6 +94,7 @@ def tree(report: Report) -> tuple[Branch, ...]:
         if item.own_bytes:
             of_kinds[item.kind].append(item)
     branches = [_kind(report, kind, objects) for kind, objects in of_kinds.items()]
+    branches += [_of_images_and_cache(share) for share in report.shares if share.share == "shared"]
     return tuple(
         sorted((branch for branch in branches if branch.size_bytes > 0), key=lambda branch: -branch.size_bytes)
     )
@@ -113,8 +115,15 @@ def _kind(report: Report, kind: Kind, objects: Iterable[ReportedObject]) -> Bran
     parts: list[Branch | Leaf] = [_branch(name, leaves) for name, leaves in groups.items() if name]
     parts += groups.get("", [])
     leaves = [leaf for group in groups.values() for leaf in group]
-    parts += [part for share in report.shares if share.share == kind for part in _shared(share, leaves, noun)]
+    for share in report.shares:
+        if share.share == kind:
+            parts += _shared(share, leaves, noun, f"shared by several {noun}s")
     return _branch(TITLE_OF[kind], parts)
+
+
+def _of_images_and_cache(share: ShareOfDisk) -> Branch:
+    title = TITLE_OF_SHARE[share.share]
+    return _branch(title, _shared(share, (), "layer", f"{title[0].lower()}{title[1:]}"))
 
 
 def _group_of(item: ReportedObject) -> str:
@@ -126,7 +135,7 @@ def _branch(name: str, parts: Iterable[Branch | Leaf]) -> Branch:
     return Branch(name, sum(part.size_bytes for part in ordered), ordered)
 
 
-def _shared(share: ShareOfDisk, leaves: Sequence[Leaf], noun: str) -> Iterator[Leaf]:
+def _shared(share: ShareOfDisk, leaves: Sequence[Leaf], noun: str, name: str) -> Iterator[Leaf]:
     """Yield what no object of the kind has for itself, by what becomes of it: layers that several of them hold."""
     own: Counter[Standing] = Counter()
     for leaf in leaves:
@@ -137,7 +146,7 @@ def _shared(share: ShareOfDisk, leaves: Sequence[Leaf], noun: str) -> Iterator[L
     for standing, size in sizes:
         part = max(0, min(rest, size - own[standing]))
         if part:
-            yield Leaf(SHARED, noun, part, standing, is_shared=True)
+            yield Leaf(name, noun, part, standing, is_shared=True)
         rest -= part
 
 
@@ -179,7 +188,7 @@ def _leaf_tile(leaf: Leaf, box: Box, inside: str) -> Tile:
 def _names(leaf: Leaf, inside: str, letters: int) -> Iterator[str]:
     """Yield all that is said of it, and then what may be written in its tile, the best first."""
     if leaf.is_shared:
-        yield from (f"shared by several {leaf.noun}s", SHARED)
+        yield from (leaf.name, SHARED)
     elif leaf.objects == 1:
         short = printable(_without(leaf.name, inside))
         yield f"{leaf.noun} {leaf.name}".strip()
