@@ -45,8 +45,10 @@ def run(options: PlanOptions) -> int:
 def _tell_problems(plan: Plan, options: PlanOptions, is_in_result: bool) -> None:
     over = f"a sweep would be refused: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}"
     if options.output.log_format == "text":
+        # --quiet lets through no warnings of a scan, which are the same every night.
+        warnings = () if options.quiet else warning_sentences(plan.warnings)
         refused = [f"dockersweep: {over}"] if plan.limits.exceeded else []
-        write_problems([*warning_sentences(plan.warnings), *refused], options.output, is_in_result=is_in_result)
+        write_problems([*warnings, *refused], options.output, is_in_result=is_in_result)
         return
     _events(options).warnings(plan.warnings)
     if plan.limits.exceeded:

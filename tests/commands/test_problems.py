@@ -176,6 +176,13 @@ def test_quiet_lets_no_warning_of_a_scan_through(tmp_path: Path) -> None:
         for more in ((), ("-o", str(tmp_path / "result.csv"))):
             run = dockersweep("sweep", "--yes", "--quiet", *more, host=engine.url)
             assert (run.status, run.stdout, run.stderr) == (0, "", "")
+        # Nor where something else is told, and the result has it anyhow.
+        removable(engine, "a")
+        run = dockersweep("sweep", "--yes", "--quiet", "--older-than", "0s", host=engine.url)
+        assert (run.status, run.stderr) == (0, "")
+        assert "Removed 1 container" in run.stdout
+        dry = dockersweep("sweep", "--dry-run", "--quiet", "--older-than", "0s", host=engine.url)
+        assert (dry.status, dry.stderr, "1 object to remove" in dry.stdout) == (0, "", True)
 
 
 def test_a_ledger_that_is_damaged(tmp_path: Path) -> None:

@@ -167,16 +167,19 @@ class Execution(Struct):
         return ()
 
     def _tell_problems(self, document: OutcomeDocument, plan: Plan, is_in_result: bool) -> None:
-        """Write what needs a person to standard error, unless an event or the question told it there."""
+        """Write what needs a person to standard error, unless an event or the question told it there. What a scan could
+        not read is the same every night, and so nothing that --quiet lets through."""
         if self.events.is_on:
             return
         shown = plan.warnings if plan.removals and asks(self.options) else ()
+        if self.options.quiet:
+            shown = tuple(warning for warning in plan.warnings if warning not in self.warnings)
         warnings = [warning for warning in document.warnings if warning not in shown]
         lines = [*warning_sentences(warnings), *failure_lines(document)]
         write_problems(lines, self.options.output, is_in_result=is_in_result)
 
     def _has_news(self, document: OutcomeDocument, status: int) -> bool:
-        """Whether --quiet leaves something to say; what a scan could not read is the same every night, and is not."""
+        """Whether --quiet leaves something to say."""
         if not self.options.quiet:
             return True
         removed = any(outcome.status == "removed" for outcome in document.outcomes)
