@@ -43,6 +43,17 @@ def test_the_files_that_it_names_are_there(checkout: Path) -> None:
         assert (checkout / name).exists()
 
 
+def test_it_is_read_in_one_go() -> None:
+    # What is longer goes into the manual.
+    assert len(README.read_text().splitlines()) <= 250
+
+
+def test_its_pictures_are_there_and_small(checkout: Path) -> None:
+    pictures = [checkout / name for name in re.findall(r"!\[[^]]+\]\((share/pictures/[^)]+)\)", README.read_text())]
+    assert {picture.suffix for picture in pictures} == {".svg", ".png"}
+    assert all(picture.stat().st_size < 150_000 for picture in pictures)
+
+
 def test_its_calls_are_those_that_are_made() -> None:
     rows = re.findall(r"^\| .* \| (GET|DELETE|POST) \| (.*) \|$", README.read_text(), re.MULTILINE)
     told = {(method, path) for method, paths in rows for path in re.findall(r"`(\S+)`", paths)}
