@@ -17,7 +17,7 @@ verbs, in the order of use:
   policy      write, check, show, test policies    dockersweep policy show
   schema      the JSON Schema of a document        dockersweep schema plan
   completion  for bash, zsh and fish               dockersweep completion bash
-  man         the manual; of policies as well      dockersweep man
+  man         show the manual                      dockersweep man
 
 flags of every verb:
   -H URL, --host URL   the engine: unix:///PATH or tcp://HOST:PORT
