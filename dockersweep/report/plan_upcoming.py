@@ -40,8 +40,8 @@ def upcoming_layout(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -
 def _sections(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Iterator[Section]:
     counts, _ = going_counts(plan)
     now = f"{plural(counts.total(), 'object')} to remove now" if counts else "Nothing to remove now"
-    later = sum(len(day.added) for day in days)
-    sentence = f"{now}, {later or 'nothing'} more later if nothing changes, by {plan.policy.source}."
+    later = f"{sum(len(day.added) for day in days) or 'nothing'}{' more' if counts else ''} later"
+    sentence = f"{now}, {later} if nothing changes, by {plan.policy.source}."
     yield Section(sentences=(engine_sentence(plan.engine, plan.taken_at), sentence))
     if detail != "totals":
         for day in days:

@@ -91,6 +91,12 @@ def test_nothing_more_is_said_so(call: Caller, ageing: str) -> None:
     assert "1 object to remove now, nothing more later if nothing changes" in plan(call, ageing, "--next", "1h").out
 
 
+def test_nothing_yet_is_said_so(call: Caller, tmp_path: Path) -> None:
+    saved = write_inventory(tmp_path, inventory(container("evening", finished=ago(hours=20))))
+    assert "Nothing to remove now, 1 later if nothing changes" in plan(call, saved, "--next", "1d").out
+    assert "Nothing to remove now, nothing later if nothing changes" in plan(call, saved, "--next", "1h").out
+
+
 def test_the_exit_status_is_of_the_time_that_is_asked_about(call: Caller, tmp_path: Path) -> None:
     saved = write_inventory(tmp_path, inventory(container("evening", finished=ago(hours=20))))
     for flags, status in (((), 0), (("--next", "1h"), 0), (("--next", "1d"), 10), (("--at", "+1d"), 10)):
