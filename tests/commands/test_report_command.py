@@ -81,8 +81,8 @@ def test_the_table_answers_where_whether_and_what_to_do(saved: str) -> None:
     where, worse, do = (told.index(word) for word in ("USAGE BY TYPE", "Trend", "What to do:"))
     assert where < worse < do
     assert told[:do].count("\n") < 24
-    assert "  warning DS016: the disk fills up: 91% of its bytes are used" in told
-    assert "  warning DS002: 1 container keeps much in its writable layer" in told
+    assert "  warning DS016: the disk fills up: 91% of its bytes used" in told
+    assert "  warning DS002: 1 container has a large writable layer" in told
     assert "      fix: mount a volume where it writes: docker diff web shows where" in told
     assert "Volumes 2 1 1 10.0 MB 0 B 3.00 MB" in [" ".join(line.split()) for line in lines]
     assert not set(told) & set("█▒▓")
@@ -227,7 +227,7 @@ def test_markdown_shows_names_as_they_are(saved: str) -> None:
     told = report(saved, "--format", "markdown")
     assert told.startswith("# Disk report of box\n")
     assert "| volume | old\\|\\*pipe\\* | 3.00 MB | 3.00 MB | no | no container mounts it |" in told
-    assert "| warning | DS016 | the disk fills up: 91% of its bytes are used |" in told
+    assert "| warning | DS016 | the disk fills up: 91% of its bytes used |" in told
     assert "## Trend" in told
 
 

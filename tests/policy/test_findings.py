@@ -160,7 +160,7 @@ def test_restart_loops() -> None:
 
 def test_containers_that_are_stuck() -> None:
     finding = findings_in(container("a", "dead"), container("b", "removing", created=ago(days=2)))["DS009"]
-    assert finding.title == "2 containers are dead or in removal for long"
+    assert finding.title == "2 containers are stuck, dead or being removed"
     assert finding.evidence == ("a: dead for up to 10 days", "b: removing for up to 2 days")
     assert "DS009" not in findings_in(container("a", "dead", finished=ago(minutes=5)), container("b"))
 
@@ -175,7 +175,7 @@ def life(day: int, *names: str, id: str = "sha256:x") -> Life:
 def test_dangling_images_that_return_every_day() -> None:
     daily = Past((), tuple(life(day, "0123456789ab", "app:latest") for day in range(6)))
     finding = findings_in(past=daily)["DS010"]
-    assert finding.title == "dangling images return every day: 6 came on 6 of the last 7 days"
+    assert finding.title == "builds leave dangling images every day: 6 came on 6 of the last 7 days"
     assert finding.evidence == ("app:latest: 6 lost this tag to a newer build",)
     untagged = Past((), tuple(life(day, "0123456789ab") for day in range(5)))
     assert findings_in(past=untagged)["DS010"].evidence == ("none of them ever had a tag",)
@@ -298,11 +298,11 @@ def test_stopped_containers_that_come_back() -> None:
     [
         (disk(84), None),
         # As df prints it.
-        (disk(84.1), ("DS016", "warning", "the disk fills up: 85% of its bytes are used")),
-        (disk(85), ("DS016", "warning", "the disk fills up: 85% of its bytes are used")),
-        (disk(95), ("DS015", "critical", "the disk is nearly full: 95% of its bytes are used")),
-        (disk(100), ("DS015", "critical", "the disk is nearly full: 100% of its bytes are used")),
-        (disk(20, inodes_used=97), ("DS015", "critical", "the disk is nearly full: 97% of its inodes are used")),
+        (disk(84.1), ("DS016", "warning", "the disk fills up: 85% of its bytes used")),
+        (disk(85), ("DS016", "warning", "the disk fills up: 85% of its bytes used")),
+        (disk(95), ("DS015", "critical", "the disk is nearly full: 95% of its bytes used")),
+        (disk(100), ("DS015", "critical", "the disk is nearly full: 100% of its bytes used")),
+        (disk(20, inodes_used=97), ("DS015", "critical", "the disk is nearly full: 97% of its inodes used")),
         (msgspec.structs.replace(disk(50), total_inodes=None, free_inodes=None), None),
         (Disk(total_bytes=0, free_bytes=0, total_inodes=0, free_inodes=0), None),
         (None, None),
@@ -331,10 +331,10 @@ def test_each_of_several_disks_is_told_by_its_name() -> None:
     full, filling, fine = mounted(disk(97), "/a"), mounted(disk(90), "/b"), mounted(disk(20), "/c")
     told = findings_in(disk=fine, other_disks=(full, filling))
     assert sorted(told) == ["DS015", "DS016"]
-    assert told["DS015"].title == "the disk is nearly full: /a: 97% of its bytes are used"
-    assert told["DS016"].evidence == ("/b: 10.0 GB of 100 GB are free",)
+    assert told["DS015"].title == "the disk is nearly full: /a: 97% of its bytes used"
+    assert told["DS016"].evidence == ("/b: 10.0 GB of 100 GB free",)
     both = findings_in(disk=full, other_disks=(mounted(disk(99), "/b"), fine))["DS015"]
-    assert both.title == "the disk is nearly full: /b: 99% of its bytes are used"
+    assert both.title == "the disk is nearly full: /b: 99% of its bytes used"
     assert [one.partition(":")[0] for one in both.evidence] == ["/b", "/a"]
     assert both.objects == 2
 
@@ -372,7 +372,7 @@ def test_what_is_reserved_counts_as_df_counts_it() -> None:
     full = msgspec.structs.replace(disk(80), used_bytes=75 * GIGA)
     assert findings_in(disk=full) == {}
     assert findings_in(disk=msgspec.structs.replace(disk(94), used_bytes=90 * GIGA))["DS016"].title == (
-        "the disk fills up: 94% of its bytes are used"
+        "the disk fills up: 94% of its bytes used"
     )
     assert "DS015" in findings_in(disk=msgspec.structs.replace(disk(96), used_bytes=90 * GIGA))
 

@@ -239,7 +239,7 @@ def test_the_worst_case_is_told_where_the_disk_hardly_grows() -> None:
 def test_what_is_critical_comes_first_and_the_same_command_is_one_step() -> None:
     steps = first_steps(report(many_objects(9), findings=findings()))
     assert [step.why for step in steps[:2]] == [
-        "The disk is nearly full: 91% are used. Free 6.71 GB",
+        "The disk is nearly full: 91% of its bytes used. Free 6.71 GB",
         "3 container logs grow without a limit",
     ]
     assert steps[2].why.startswith("Check what is unused but kept, 6.62 GB: volume shop_volume_1 (4.82 GB); also")
@@ -248,7 +248,7 @@ def test_what_is_critical_comes_first_and_the_same_command_is_one_step() -> None
 
 def test_where_there_are_only_notes_the_largest_is_a_step() -> None:
     (step,) = first_steps(report(findings=findings()[2:]))
-    assert step.why == "1 repository has many versions here"
+    assert step.why == "1 repository has many versions"
     assert first_steps(report()) == ()
 
 

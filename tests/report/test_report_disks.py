@@ -68,9 +68,7 @@ def test_volumes_that_fill_a_disk_of_their_own(one: EngineKind) -> None:
         assert abs(size_of(told, "volume") - 28 * MB) < ROUNDING
         assert kinds(main)["image"] > 6 * MEGABYTE
         found = {one["id"]: one for one in told["findings"]}
-        assert re.fullmatch(
-            rf"the disk fills up: {volumes}: (8[89]|90)% of its bytes are used", found["DS016"]["title"]
-        )
+        assert re.fullmatch(rf"the disk fills up: {volumes}: (8[89]|90)% of its bytes used", found["DS016"]["title"])
         assert told["trend"]["points"][-1]["sizes"][f"disk:{volumes}"] == second["disk"]["used_bytes"]
         assert second["filling"]["text"].startswith("needs 5 scans")
         text = " ".join(dockersweep("report", host=engine.url, COLUMNS="200").stdout.split())
@@ -90,7 +88,7 @@ def test_images_that_the_containerd_of_the_system_keeps(disks: tuple[SmallDisk, 
         assert kinds(told["disks"][-1])["image"] > 44 * MEGABYTE
         findings = [one["title"] for one in told["findings"] if one["id"] in ("DS015", "DS016")]
         assert [re.sub(r"\d+%", "N%", one) for one in findings] == [
-            f"the disk fills up: {SYSTEM_CONTAINERD}: N% of its bytes are used" for _ in disks
+            f"the disk fills up: {SYSTEM_CONTAINERD}: N% of its bytes used" for _ in disks
         ]
         if disks:
             disk = told["disks"][1]["disk"]

@@ -195,7 +195,7 @@ def findings() -> tuple[Finding, ...]:
     return (
         finding(
             "DS015", "dockersweep sweep; for more than the rules give, a policy with [target] start_above",
-            "dockersweep sweep", severity="critical", title="the disk is nearly full: 91% are used",
+            "dockersweep sweep", severity="critical", title="the disk is nearly full: 91% of its bytes used",
             evidence=("/var/lib/docker: 33.0 GB of 360 GB are free",),
         ),
         finding(
@@ -207,7 +207,7 @@ def findings() -> tuple[Finding, ...]:
         ),
         finding(
             "DS007", 'a [[rule]] with kind = "image" and keep.last = 5 keeps the newest',
-            title="1 repository has many versions here", objects=14, size_bytes=9 * GIGABYTE,
+            title="1 repository has many versions", objects=14, size_bytes=9 * GIGABYTE,
             evidence=("registry.example.com/shop/web: 14 versions, 9.00 GB",),
         ),
     )  # fmt: skip

@@ -135,8 +135,8 @@ CONTAINER_FINDINGS = (
     FindingRow(
         "DS002",
         "warning",
-        title_of_one="1 container keeps much in its writable layer",
-        title_of_many="{} containers keep much in their writable layers",
+        title_of_one="1 container has a large writable layer",
+        title_of_many="{} containers have large writable layers",
         fix=FixTemplate(
             "mount a volume where it writes: {command} shows where",
             command="docker diff {name}",
@@ -157,10 +157,10 @@ CONTAINER_FINDINGS = (
     FindingRow(
         "DS009",
         "warning",
-        title_of_one="1 container is dead or in removal for long",
-        title_of_many="{} containers are dead or in removal for long",
+        title_of_one="1 container is stuck, dead or being removed",
+        title_of_many="{} containers are stuck, dead or being removed",
         fix=FixTemplate(
-            "{command}; where that fails, what holds its folder is in the engine's log",
+            "{command}; if that fails, the engine's log says what holds its folder",
             command="docker rm {name}",
         ),
         find=stuck,
@@ -171,7 +171,7 @@ CONTAINER_FINDINGS = (
         title_of_one="1 stopped container would start again with the engine",
         title_of_many="{} stopped containers would start again with the engine",
         fix=FixTemplate(
-            "{command} where it is not meant to come back; then sweep removes it in its time",
+            "{command} if it should stay stopped; sweep then removes it when it is old enough",
             command="docker update --restart=no {name}",
         ),
         find=stopped_and_restarting,

@@ -20,8 +20,8 @@ SOON_DAYS = 30
 LARGE_CACHE_BYTES = 1_000_000_000
 LARGE_ARTIFACTS_BYTES = 100_000_000
 _NOTHING_GOES_THERE = FixTemplate(
-    "the rules free nothing there; a policy with [target] start_above takes more of what is unused, where some of that "
-    "lies there, and du -x tells what else fills the disk",
+    "the rules free nothing there; a policy with [target] start_above removes more of what is unused, if any of it is "
+    "there, and du -x shows what else fills the disk",
 )
 
 
@@ -81,18 +81,18 @@ def _full(facts: FindingFacts, row: ReportedDisk, least: float, below: float) ->
         return
     which, percent = _which(facts, disk), percent_as_df(disk.used, disk.usable)
     if least <= percent < below:
-        text = f"{which}{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} are free"
+        text = f"{which}{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} free"
         rank = disk.used / disk.usable
-        title = f"{which}{percent}% of its bytes are used"
+        title = f"{which}{percent}% of its bytes used"
         yield Evidence(text, disk.used, rank=rank, title=title, is_mended=_frees_something(row))
     if not disk.total_inodes or disk.free_inodes is None:
         return
     inodes_used = disk.total_inodes - disk.free_inodes
     percent = percent_as_df(inodes_used, disk.total_inodes)
     if least <= percent < below:
-        text = f"{which}{disk.free_inodes:,} of {disk.total_inodes:,} inodes are free"
+        text = f"{which}{disk.free_inodes:,} of {disk.total_inodes:,} inodes free"
         rank = inodes_used / disk.total_inodes
-        title = f"{which}{percent}% of its inodes are used"
+        title = f"{which}{percent}% of its inodes used"
         yield Evidence(text, rank=rank, title=title, is_mended=_frees_something(row))
 
 
@@ -139,7 +139,7 @@ ENGINE_FINDINGS = (
         title_of_one="the build cache is over the engine's own limit: {}",
         title_of_many="the build cache is over the engine's own limit: {}",
         fix=FixTemplate(
-            "{command}; where it stays so, builds that need all of it at once need a higher limit",
+            "{command}; if it stays over the limit, builds need all of it at once: raise the limit",
             command="dockersweep sweep --kind build-cache",
         ),
         find=cache_over_limit,
@@ -151,15 +151,15 @@ ENGINE_FINDINGS = (
         title_of_many="nothing limits the build cache: {}",
         fix=FixTemplate(
             'write "builder": {{"gc": {{"enabled": true, "defaultKeepStorage": "20GB"}}}} into '
-            "/etc/docker/daemon.json, or let dockersweep sweep --yes run daily",
+            "/etc/docker/daemon.json, or run dockersweep sweep --yes daily",
         ),
         find=cache_without_limit,
     ),
     FindingRow(
         "DS013",
         "warning",
-        title_of_one="1 image store is left behind from before a switch of store",
-        title_of_many="{} image stores are left behind from before a switch of store",
+        title_of_one="1 image store was left behind when the engine switched to another",
+        title_of_many="{} image stores were left behind when the engine switched to another",
         fix=FixTemplate(
             "set the engine back to the former store to see and remove what is in it; or, when nothing of it is "
             "wanted, stop the engine and all containers, and remove {places}: all of these, as the engine fails with "
@@ -173,7 +173,7 @@ ENGINE_FINDINGS = (
         title_of_one="the disk is nearly full: {}",
         title_of_many="the disk is nearly full: {}",
         fix=FixTemplate(
-            "{command}; for more than the rules give, a policy with [target] start_above",
+            "{command}; to free more than the rules do, use a policy with [target] start_above",
             command="dockersweep sweep",
         ),
         find=disks_nearly_full,
@@ -185,7 +185,7 @@ ENGINE_FINDINGS = (
         title_of_one="the disk fills up: {}",
         title_of_many="the disk fills up: {}",
         fix=FixTemplate(
-            '{command}, and a policy with [target] start_above = "85%" and stop_below = "70%" for the days to come',
+            '{command}, and a policy with [target] start_above = "85%" and stop_below = "70%" from now on',
             command="dockersweep sweep",
         ),
         find=disks_that_fill_up,
@@ -197,8 +197,7 @@ ENGINE_FINDINGS = (
         title_of_one="the disk is full soon: {}",
         title_of_many="the disk is full soon: {}",
         fix=FixTemplate(
-            "where it is the engine that grows, let dockersweep sweep --yes run daily; what else fills this disk, "
-            "du -x tells",
+            "if the engine is what grows, run dockersweep sweep --yes daily; du -x shows what else fills the disk",
         ),
         find=disks_full_soon,
     ),
@@ -208,9 +207,9 @@ ENGINE_FINDINGS = (
         title_of_one="not watched for long enough, so kept: {}",
         title_of_many="not watched for long enough, so kept: {}",
         fix=FixTemplate(
-            "let dockersweep scan run every few minutes, with the ledger that sweep has: Docker forgets events, and "
+            "run dockersweep scan every few minutes, with the ledger that sweep has: Docker forgets events, and "
             "those of Podman do not name the volumes and networks of a container that is gone; or use "
-            "remove.older_than, which needs no watched time; {command} tells when nobody was watching",
+            "remove.older_than, which needs no watched time; {command} shows when nobody was watching",
             command="dockersweep explain {name}",
         ),
         find=hardly_watched,
@@ -218,10 +217,10 @@ ENGINE_FINDINGS = (
     FindingRow(
         "DS026",
         "note",
-        title_of_one="1 artifact takes much, and no prune removes it",
-        title_of_many="{} artifacts take much, and no prune removes them",
+        title_of_one="1 artifact is large, and no prune removes it",
+        title_of_many="{} artifacts are large, and no prune removes them",
         fix=FixTemplate(
-            "look at all with podman artifact ls, and {command} where it is of no use, and no container mounts it",
+            "look at all with podman artifact ls, and {command} if it is no longer needed and no container mounts it",
             command="podman artifact rm {name}",
         ),
         find=large_artifacts,

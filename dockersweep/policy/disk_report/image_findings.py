@@ -66,11 +66,11 @@ IMAGE_FINDINGS = (
     FindingRow(
         "DS006",
         "note",
-        title_of_one="1 image is kept only by an old stopped container",
-        title_of_many="{} images are kept only by old stopped containers",
+        title_of_one="1 image is only held by an old stopped container",
+        title_of_many="{} images are only held by old stopped containers",
         fix=FixTemplate(
-            "{command} where the container is of no use; then dockersweep sweep --all-images, which shows all unused "
-            "images that would go, and asks, takes the image once it was unused for a day",
+            "{command} if the container is no longer needed; once the image has been unused for a day, dockersweep "
+            "sweep --all-images removes it (it lists all unused images and asks)",
             command="docker rm {name}",
         ),
         find=kept_by_one_old_container,
@@ -78,8 +78,8 @@ IMAGE_FINDINGS = (
     FindingRow(
         "DS007",
         "note",
-        title_of_one="1 repository has many versions here",
-        title_of_many="{} repositories have many versions here",
+        title_of_one="1 repository has many versions",
+        title_of_many="{} repositories have many versions",
         fix=FixTemplate(
             "{rule} keeps the newest and removes the rest",
             rule=('kind = "image"', "match.repository = {pattern}", "keep.last = 5", 'remove.unused_for = "14d"'),
@@ -89,11 +89,10 @@ IMAGE_FINDINGS = (
     FindingRow(
         "DS010",
         "note",
-        title_of_one="dangling images return every day: {}",
-        title_of_many="dangling images return every day: {}",
+        title_of_one="builds leave dangling images every day: {}",
+        title_of_many="builds leave dangling images every day: {}",
         fix=FixTemplate(
-            "give what the build makes a tag of its own (docker build -t NAME:VERSION), and let dockersweep sweep "
-            "--yes run daily",
+            "tag each build with a version (docker build -t NAME:VERSION), and run dockersweep sweep --yes daily",
         ),
         find=dangling_every_day,
     ),

@@ -90,7 +90,7 @@ def _evidence(facts: FindingFacts, volume: Volume, why: str, matched_by: str = "
 
 def _rule_for_unused(what: str, condition: str) -> FixTemplate:
     return FixTemplate(
-        f"look with {{command}}; {{rule}} removes {what} seen unused for so long",
+        f"look with {{command}}; {{rule}} removes {what} once unused for that long",
         command="dockersweep explain volume:{name}",
         rule=('kind = "volume"', condition, 'remove.unused_for = "30d"'),
     )
@@ -100,26 +100,26 @@ VOLUME_FINDINGS = (
     FindingRow(
         "DS003",
         "note",
-        title_of_one="1 volume has been of no use for long",
-        title_of_many="{} volumes have been of no use for long",
-        fix=_rule_for_unused("it once it was", "match.name = {pattern}"),
+        title_of_one="1 volume has not been used for a long time",
+        title_of_many="{} volumes have not been used for a long time",
+        fix=_rule_for_unused("it", "match.name = {pattern}"),
         find=unused_for_long,
     ),
     FindingRow(
         "DS004",
         "note",
-        title_of_one="1 volume is of a compose project that has no container here",
-        title_of_many="{} volumes are of compose projects that have no container here",
-        fix=_rule_for_unused("those of the projects that it names once they were", "match.project = {patterns}"),
+        title_of_one="1 volume belongs to a compose project without containers",
+        title_of_many="{} volumes belong to compose projects without containers",
+        fix=_rule_for_unused("the volumes of these projects", "match.project = {patterns}"),
         find=of_gone_projects,
     ),
     FindingRow(
         "DS005",
         "note",
-        title_of_one="1 volume is the state of a buildx builder that is gone",
-        title_of_many="{} volumes are the state of buildx builders that are gone",
+        title_of_one="1 volume holds the cache of a deleted buildx builder",
+        title_of_many="{} volumes hold the cache of deleted buildx builders",
         fix=FixTemplate(
-            "{command}: it is cache only, which builds make anew",
+            "{command}; builds fill the cache again",
             command="docker volume rm {name}",
         ),
         find=of_gone_builders,
