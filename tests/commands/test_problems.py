@@ -30,13 +30,13 @@ def warned(tmp_path: Path) -> str:
     return write_inventory(tmp_path, inventory(container("web"), warnings=warnings))
 
 
-def under_cron(line: str, *, mail: bool) -> str:
+def under_cron(line: str, *, mail: bool, **environment: str) -> str:
     """Run a line as cron does, with an environment that has hardly anything and no terminal; return what is mailed of
     it, all or what `>/dev/null` leaves."""
+    variables = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "PYTHONPATH": os.getcwd(), **environment}
     done = subprocess.run(
-        ["/usr/bin/env", "-i", "HOME=/nonexistent", "PATH=/usr/bin:/bin", f"PYTHONPATH={os.getcwd()}",
-         "/bin/sh", "-c", f"{sys.executable} -m dockersweep {line} {'2>&1' if mail else '2>&1 >/dev/null'}"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False,
+        ["/bin/sh", "-c", f"{sys.executable} -m dockersweep {line} {'2>&1' if mail else '2>&1 >/dev/null'}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False, env=variables,
     )  # fmt: skip
     return done.stdout
 
@@ -140,13 +140,18 @@ def test_at_most_twenty_are(tmp_path: Path) -> None:
     assert lines[20:] == ["Failed: 3 more", "dockersweep: 23 removals failed"]
 
 
-def test_a_table_in_the_same_mail_lists_them_already() -> None:
+@pytest.mark.parametrize("verb", ["sweep", "apply"])
+def test_a_table_in_the_same_mail_lists_them_already(verb: str, tmp_path: Path) -> None:
     with fake_engine() as engine:
         failing(engine, 2)
-        line = f"-H {engine.url} sweep --yes --yes-first-time --older-than 0s --no-ledger"
+        plan = tmp_path / "plan.json"
+        assert dockersweep("plan", "--older-than", "0s", "-o", str(plan), host=engine.url).status == 0
+        words = "sweep --older-than 0s" if verb == "sweep" else f"apply {plan}"
+        line = f"-H {engine.url} {words} --yes --yes-first-time --no-ledger"
         told = under_cron(line, mail=True)
         assert told.count("device\\nbusy") == 2
         assert told.endswith("\ndockersweep: 2 removals failed\n")
+        assert under_cron(line, mail=False).count("Failed: container ") == 2
         assert under_cron(f"{line} --only-problems", mail=True).count("Failed: container ") == 2
 
 
@@ -193,6 +198,10 @@ def test_a_ledger_that_is_damaged(tmp_path: Path) -> None:
         run = dockersweep("history", "verify", "--format", form, DOCKERSWEEP_STATE_DIR=str(state))
         assert run.status == 2
         assert run.stderr.startswith(f"dockersweep: {state}/ledger.sqlite3")
+    for mail in (True, False):
+        told = under_cron("history verify", mail=mail, DOCKERSWEEP_STATE_DIR=str(state))
+        assert told.count("ledger.sqlite3: ") == 1
+        assert told.startswith("dockersweep: ") is not mail
 
 
 def test_events_have_each_problem_once() -> None:
