@@ -38,7 +38,9 @@ def test_an_image_says_what_it_would_free_with_the_records_that_hold_its_layers(
     records = {one["id"] for one in plan["decisions"] if one["kind"] == "build-cache"}
     assert 3 <= held["count"] <= len(records)
     of_all = plan["layers_held"]["with_them"]["low_bytes"]
-    assert of_all == held["with_them"]["low_bytes"] + lone["reclaim"]["low_bytes"]
+    # The records may have more for themselves, and there are others, which hold no layer of these.
+    everything = told(engine, "plan", "--older-than", "0s", "--all-images", "--keep-image", "busybox")
+    assert held["with_them"]["low_bytes"] + lone["reclaim"]["low_bytes"] <= of_all <= everything["reclaim"]["low_bytes"]
 
     said = dockersweep("plan", *IMAGES, host=engine.url).stdout
     assert f"held by {held['count']} build-cache records" in said

@@ -152,3 +152,17 @@ def test_what_is_freed_by_records_that_go_too_is_no_surprise_either() -> None:
     # The image adds 7 bytes itself, the records after it its layer; the base is a tenth of it.
     assert held_by_row(plan)["old:1"] is None
     assert plan.reclaim == exactly(36 * MEGA + 7)
+
+
+def test_the_whole_plan_with_the_records_is_all_that_both_free() -> None:
+    """A record that holds a layer of an image may be what another build goes on from."""
+    built = record("built", "low")
+    parts = (
+        *LAYERS, OF_OLD, *OF_CACHE, part("snapshot:built", "layer:base", size=9 * MEGA),
+        part("build-cache:built", "build-cache:low", "snapshot:built"),
+    )  # fmt: skip
+    seen = stored(OLD, RECORD, CHILD, built, parts=parts)
+    plan = plan_of(seen, IMAGES)
+    assert held_by_row(plan) == {"old:1": LayersHeld(by="build-cache", count=3, with_them=exactly(40 * MEGA + 7))}
+    assert plan.layers_held == LayersHeld(by="build-cache", count=3, with_them=plan_of(seen, BOTH).reclaim)
+    assert plan.layers_held.with_them == exactly(49 * MEGA + 7)

@@ -1,7 +1,7 @@
 """Who holds the layers that stay when an object goes, so that it frees far less than its size."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from dockersweep.model.inventory import Kind
@@ -40,12 +40,18 @@ class LayerHolders:
         return self._held(others, "image") if self._is_clear(others, freed) else None
 
     def of_images(self, nodes: Iterable[int], frees: Interval) -> LayersHeld | None:
-        """Return the same of what several images leave to build-cache records; `frees` is what the plan frees."""
+        """Return which build-cache records hold layers of several images, and what all frees with them; `frees` is what
+        the plan frees."""
         freed, left = self._split(self._below(nodes))
         by_cache = [one for one in left if one not in self._held_by_others]
         if not self._is_clear(by_cache, freed):
             return None
-        return self._held(by_cache, "build-cache", frees + self._size(by_cache))
+        records = self._of_kind("build-cache").intersection(self._above(by_cache))
+        _, left = self._split(self._below(records))
+        others = self._held_by(self._of_kind("build-cache") - records)
+        with_them = frees + self._size([one for one in left if one not in self._held_by_others and one not in others])
+        count = len(records)
+        return LayersHeld(by="build-cache", count=count if count <= MOST_COUNTED else None, with_them=with_them)
 
     def _of_record(self, node: int) -> LayersHeld | None:
         """What a record was built on are other records' layers."""
@@ -115,19 +121,16 @@ class LayerHolders:
         """What anything but build-cache records holds."""
         records = self._of_kind("build-cache")
         objects = set(self._graph.of_objects())
-        starts = [
+        # What is no object's and is held by nothing stands for a holder that no list shows.
+        return self._held_by(
             node
             for node in range(len(self._graph.needs))
-            # What is no object's and is held by nothing stands for a holder that no list shows.
-            if node not in records and node not in self._freed and (node in objects or node not in self._holders)
-        ]
-        reached = set(starts)
-        for node in starts:
-            for one in self._graph.needs[node]:
-                if one not in reached:
-                    reached.add(one)
-                    starts.append(one)
-        return reached
+            if node not in records and (node in objects or node not in self._holders)
+        )
+
+    def _held_by(self, nodes: Iterable[int]) -> set[int]:
+        """Return those of these nodes that stay, and all that they hold."""
+        return set(self._below([node for node in nodes if node not in self._freed]))
 
     def _held(self, nodes: Sequence[int], by: Kind, with_them: Interval | None = None) -> LayersHeld | None:
         """Return how many objects of a kind hold these nodes; None where none does."""
@@ -141,17 +144,21 @@ class LayerHolders:
         return None if count == 0 else LayersHeld(by=by, count=count, with_them=with_them)
 
     def _count(self, by: Kind, nodes: Iterable[int]) -> int | None:
-        counted = self._of_kind(by)
+        counted, count = self._of_kind(by), 0
+        for node in self._above(nodes):
+            count += node in counted
+            if count > MOST_COUNTED:
+                return None
+        return count
+
+    def _above(self, nodes: Iterable[int]) -> Iterator[int]:
+        """Yield these nodes and all that stays and holds them."""
         waiting = list(nodes)
         seen = set(waiting)
-        count = 0
+        # The list grows while it is gone through.
         for node in waiting:
-            if node in counted:
-                count += 1
-                if count > MOST_COUNTED:
-                    return None
+            yield node
             for one in self._holders.get(node, ()):
                 if one not in seen:
                     seen.add(one)
                     waiting.append(one)
-        return count
