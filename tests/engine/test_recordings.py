@@ -36,7 +36,7 @@ def on(*names: str) -> pytest.MarkDecorator:
 
 def told(engine: FakeEngine, *arguments: str) -> Any:
     run = dockersweep(*arguments, "--format", "json", "--no-ledger", host=engine.url)
-    assert (run.status, run.stderr) == (0, "")
+    assert (run.status, run.beside_warnings) == (0, "")
     return run.json()
 
 

@@ -38,6 +38,11 @@ class Run:
     stdout: str
     stderr: str
 
+    @property
+    def beside_warnings(self) -> str:
+        """What it said on standard error but for the warnings of a scan."""
+        return "".join(line for line in self.stderr.splitlines(keepends=True) if not line.startswith("Warning: "))
+
     def json(self) -> Any:
         """Return what it wrote to standard output, as JSON."""
         return json.loads(self.stdout)
