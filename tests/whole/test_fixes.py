@@ -196,7 +196,7 @@ def remove_the_holder(stage: Stage, finding: Any) -> None:
     sweep = command_in(finding["fix"], "dockersweep sweep")
     stage.set_clock_back()
     stage.do(sweep, "--yes")
-    assert "once it was unused for a day" in finding["fix"]["text"]
+    assert "once the image has been unused for a day" in finding["fix"]["text"]
     stage.wait(days=1)
     stage.do(sweep, "--yes")
     assert tags(stage) == {"used:1"}

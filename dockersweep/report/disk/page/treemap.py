@@ -25,8 +25,8 @@ SMALLEST_TILE, SMALLEST_FRAME = 400, 1800
 without a frame, which would have no room for its name."""
 HEADER, LINE = 18, 15
 GAP = 2
-LETTER = 7.2
-"""How wide a letter is drawn in the widest of the page's typefaces."""
+LETTER, BOLD = 7.7, 9.2
+"""How wide a letter is drawn in the widest of the page's typefaces; kinds are bold and larger."""
 LEAST_NAME = 12
 """To how few letters a name is shortened so that its size has room too."""
 _JOINTS = "-_/."
@@ -210,7 +210,8 @@ def _lines(label: str, box: Box) -> tuple[str, ...]:
 
 
 def _frame_tile(branch: Branch, box: Box, level: int, has_header: bool) -> Tile:
-    size, name, letters = format_size(branch.size_bytes), printable(branch.name), _letters(box)
+    size, name = format_size(branch.size_bytes), printable(branch.name)
+    letters = _letters(box, BOLD if level == 1 else LETTER)
     description = f"{branch.name}: {size}"
     if not has_header or letters < 4:
         return Tile(box, level, None, (), "", description)
@@ -221,8 +222,8 @@ def _frame_tile(branch: Branch, box: Box, level: int, has_header: bool) -> Tile:
     return Tile(box, level, None, (shorten_middle(name, beside),), size, description)
 
 
-def _letters(box: Box) -> int:
-    return max(0, int((box.width - 8) / LETTER))
+def _letters(box: Box, letter: float = LETTER) -> int:
+    return max(0, int((box.width - 8) / letter))
 
 
 def _without(name: str, inside: str) -> str:
