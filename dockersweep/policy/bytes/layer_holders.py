@@ -7,7 +7,7 @@ from functools import cached_property
 from dockersweep.model.inventory import Kind
 from dockersweep.model.plan import Interval, LayersHeld
 from dockersweep.policy.bytes.layer_graph import LayerGraph
-from dockersweep.policy.bytes.sizes import is_far_less
+from dockersweep.policy.bytes.sizes import LEAST_SURPRISE_BYTES, is_far_less
 
 MOST_COUNTED = 100
 """Where more objects hold a layer, how many they are is not worth the time it takes."""
@@ -20,6 +20,7 @@ class LayerHolders:
         """`freed` are the nodes that the removals free for certain or perhaps. Nothing is looked for yet."""
         self._graph = graph
         self._freed = freed
+        self._left: dict[int, int] = {}
         self._kinds: dict[Kind, frozenset[int]] = {}
         self._counts: dict[tuple[Kind, tuple[int, ...]], int | None] = {}
 
@@ -32,50 +33,69 @@ class LayerHolders:
     def _of_image(self, node: int, frees: Interval) -> LayersHeld | None:
         """Only layers that nothing but build-cache records hold are freed with those; of others it is told by how many
         images they are shared. What is freed together with something else that goes surprises nobody."""
-        freed, left = self._split(self._below([node]))
-        by_cache = [one for one in left if one not in self._held_by_others]
-        if self._is_clear(by_cache, freed):
+        if self._left_bytes(node) < LEAST_SURPRISE_BYTES:
+            return None
+        frees_in_all, by_cache, others = self._sorted(self._below([node]))
+        if self._is_clear(by_cache, frees_in_all):
             return self._held(by_cache, "build-cache", frees + self._size(by_cache))
-        others = [one for one in left if one in self._held_by_others]
-        return self._held(others, "image") if self._is_clear(others, freed) else None
+        return self._held(others, "image") if self._is_clear(others, frees_in_all) else None
 
     def of_images(self, nodes: Iterable[int], frees: Interval) -> LayersHeld | None:
         """Return which build-cache records hold layers of several images, and what all frees with them; `frees` is what
         the plan frees."""
-        freed, left = self._split(self._below(nodes))
-        by_cache = [one for one in left if one not in self._held_by_others]
-        if not self._is_clear(by_cache, freed):
+        frees_in_all, by_cache, _ = self._sorted(self._below(nodes))
+        if not self._is_clear(by_cache, frees_in_all):
             return None
         records = self._of_kind("build-cache").intersection(self._above(by_cache))
-        _, left = self._split(self._below(records))
-        others = self._held_by(self._of_kind("build-cache") - records)
-        with_them = frees + self._size([one for one in left if one not in self._held_by_others and one not in others])
+        _, with_records, _ = self._sorted(self._below(records))
+        staying = self._held_by(self._of_kind("build-cache") - records)
+        with_them = frees + self._size([one for one in with_records if one not in staying])
         count = len(records)
         return LayersHeld(by="build-cache", count=count if count <= MOST_COUNTED else None, with_them=with_them)
 
     def _of_record(self, node: int) -> LayersHeld | None:
         """What a record was built on are other records' layers."""
-        freed, left = self._split([node, *self._own_parts(node)])
-        others = [one for one in left if one in self._held_by_others]
-        return self._held(others, "image") if self._is_clear(others, freed) else None
+        frees, _, others = self._sorted([node, *self._own_parts(node)])
+        return self._held(others, "image") if self._is_clear(others, frees) else None
 
-    def _split(self, nodes: Iterable[int]) -> tuple[list[int], list[int]]:
-        """Return which of these are freed, and which stay."""
+    def _sorted(self, nodes: Iterable[int]) -> tuple[Interval, list[int], list[int]]:
+        """Return what those of these nodes take that are freed, which only build-cache records hold, and the others."""
         freed: list[int] = []
-        left: list[int] = []
+        by_cache: list[int] = []
+        others: list[int] = []
         for node in nodes:
-            (freed if node in self._freed else left).append(node)
-        return freed, left
+            if node in self._freed:
+                freed.append(node)
+            elif node in self._held_by_others:
+                others.append(node)
+            else:
+                by_cache.append(node)
+        return self._size(freed), by_cache, others
 
-    def _is_clear(self, left: Sequence[int], freed: Sequence[int]) -> bool:
-        """Whether it surprises that these stay while those are freed."""
-        frees = self._size(freed)
-        return is_far_less(frees, (frees.high_bytes or 0) + self._size(left).low_bytes)
+    def _is_clear(self, left: Sequence[int], frees: Interval) -> bool:
+        """Whether it surprises that these nodes stay."""
+        return bool(left) and is_far_less(frees, (frees.high_bytes or 0) + self._size(left).low_bytes)
 
     def _size(self, nodes: Sequence[int]) -> Interval:
         highs = [self._graph.high[node] for node in nodes]
         high = None if None in highs else sum(size or 0 for size in highs)
         return Interval(low_bytes=sum([self._graph.low[node] for node in nodes]), high_bytes=high)
+
+    def _left_bytes(self, top: int) -> int:
+        """Return how much of a node and all below it stays, at the least. Of a chain, in which each needs one other,
+        it is added up only once: that of most images ends in one that others have too."""
+        needs, low, freed, known = self._graph.needs, self._graph.low, self._freed, self._left
+        passed: dict[int, None] = {}
+        node = top
+        while node not in known and node not in passed and len(needs[node]) == 1:
+            passed[node] = None
+            node = needs[node][0]
+        if node not in known:
+            known[node] = sum([low[one] for one in self._below([node]) if one not in freed])
+        total = known[node]
+        for node in reversed(passed):
+            known[node] = total = total + (0 if node in freed else low[node])
+        return total
 
     def _below(self, starts: Iterable[int]) -> list[int]:
         """Return objects and all that they stand on."""
