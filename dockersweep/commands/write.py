@@ -111,9 +111,10 @@ def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_res
     is_read_there = is_in_result and output.format != "csv" and not output.goes_to_file
     if not sentences or (is_read_there and _streams_are_one()):
         return
+    from dockersweep.report.local_time import in_local_time
     from dockersweep.report.text import printable
 
-    write_aside("".join(f"{printable(sentence)}\n" for sentence in sentences))
+    write_aside("".join(f"{printable(in_local_time(sentence))}\n" for sentence in sentences))
 
 
 def _streams_are_one() -> bool:

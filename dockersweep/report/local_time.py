@@ -1,8 +1,11 @@
 """Instants as people read them; documents and spreadsheets have UTC."""
 
+import re
 from datetime import datetime
 
-from dockersweep.units import format_instant
+from dockersweep.units import format_instant, parse_instant
+
+_INSTANT = re.compile(r"\b[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 
 
 def local_time(instant: datetime) -> str:
@@ -12,3 +15,14 @@ def local_time(instant: datetime) -> str:
     except (OverflowError, ValueError, OSError):
         # Further away than the calendar of the system goes.
         return format_instant(instant)
+
+
+def in_local_time(sentence: str) -> str:
+    """Return a sentence of a document with the instants in it as `local_time` has them."""
+    # Hardly any has one.
+    return _INSTANT.sub(_localized, sentence) if "Z" in sentence else sentence
+
+
+def _localized(found: re.Match[str]) -> str:
+    instant = parse_instant(found[0])
+    return found[0] if instant is None else local_time(instant)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
-from dockersweep.report.layout import Layout
+from msgspec.structs import replace
+
+from dockersweep.report.layout import Layout, Section
+from dockersweep.report.local_time import in_local_time
 
 
 def formatted(layout: Layout, name: str, width: int | None) -> str:
@@ -13,13 +16,26 @@ def formatted(layout: Layout, name: str, width: int | None) -> str:
 def _table(layout: Layout, width: int | None) -> str:
     from dockersweep.report.formats.terminal import sections_text
 
-    return sections_text(layout.sections, width)
+    return sections_text(map(_as_people_read, layout.sections), width)
 
 
 def _markdown(layout: Layout, _: int | None) -> str:
     from dockersweep.report.formats.markdown import sections_markdown
 
-    return sections_markdown(layout.title, layout.sections)
+    return sections_markdown(layout.title, map(_as_people_read, layout.sections))
+
+
+def _as_people_read(section: Section) -> Section:
+    """Return a section with local times; what is to be copied stays as it is."""
+    if section.keeps_words:
+        return section
+    return replace(
+        section,
+        title=section.title and in_local_time(section.title),
+        sentences=[in_local_time(sentence) for sentence in section.sentences],
+        rows=[[in_local_time(cell) for cell in row] for row in section.rows],
+        items=[in_local_time(item) for item in section.items],
+    )
 
 
 def _csv(layout: Layout, _: int | None) -> str:

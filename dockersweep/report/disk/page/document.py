@@ -33,7 +33,7 @@ from dockersweep.report.disk.words import (
     sizes_sentences,
     trend_sentences,
 )
-from dockersweep.report.local_time import local_time
+from dockersweep.report.local_time import in_local_time, local_time
 from dockersweep.report.text import printable
 from dockersweep.units import format_size
 from dockersweep.words.amounts import plural
@@ -141,8 +141,8 @@ def _environment() -> Environment:
 
 
 def _finalize(value: object) -> object:
-    """Make all that is text printable before it is escaped."""
-    return printable(value) if type(value) is str else value
+    """Make all that is text printable, with local times, before it is escaped."""
+    return printable(in_local_time(value)) if type(value) is str else value
 
 
 def _part(name: str) -> str:
