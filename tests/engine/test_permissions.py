@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from dockersweep import cli, files
-from dockersweep.engine.api.endpoint import resolve_endpoint
+from dockersweep.engine.api.endpoint import TlsFlags, resolve_endpoint
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.errors import LedgerError, UsageError
@@ -72,6 +72,15 @@ def test_a_context_whose_tls_cannot_be_seen_never_goes_in_plain_text(closed: Pat
             assert resolve_endpoint(None, "plain", environment).tls is None
     folder.chmod(0o700)
     assert resolve_endpoint(None, "far", environment).tls is not None
+
+
+def test_a_certificate_of_a_flag_that_cannot_be_seen_is_named(closed: Path, tmp_path: Path) -> None:
+    (closed / "ca.pem").touch()
+    close(closed)
+    flags = TlsFlags(verify=True, ca=str(closed / "ca.pem"))
+    with permissions_that_count(), pytest.raises(UsageError) as raised:
+        resolve_endpoint("tcp://far", None, {"DOCKER_CONFIG": str(tmp_path)}, flags)
+    assert str(raised.value) == f"{closed}/ca.pem cannot be read: Permission denied"
 
 
 @pytest.mark.parametrize("level", ["tls", "entry", "docker"])

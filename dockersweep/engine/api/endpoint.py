@@ -225,7 +225,9 @@ def _tls_files(folder: Path, verify: bool, flags: TlsFlags) -> TlsFiles:
             verify=verify,
         )
     except OSError as error:
-        raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
+        is_named = str(error.filename) in (flags.ca, flags.cert, flags.key)
+        what = error.filename if is_named else f"the certificates in {folder}"
+        raise UsageError(f"{what} cannot be read: {error.strerror}") from None
     if (files.cert is None) != (files.key is None):
         if flags.cert is not None or flags.key is not None:
             raise UsageError("a client certificate needs both --tlscert and --tlskey")
