@@ -33,6 +33,9 @@ class StoreOnce(argparse._StoreAction):
 class VerbParser(argparse.ArgumentParser):
     """Reports wrong usage as our own error: one sentence, and where the help is."""
 
+    takes_any_order = True
+    """Whether flags may stand between what is no flag: `policy check -o FILE PATH`."""
+
     def __init__(self, **options: Any) -> None:
         # argparse makes one with each argument, to see that it can; without a width it asks how wide the terminal is,
         # which takes longer to import than all is parsed.
@@ -41,6 +44,7 @@ class VerbParser(argparse.ArgumentParser):
         self.register("action", None, StoreOnce)
         # "-3d" behind a flag is an age that is wrong, and not a flag that nobody knows.
         self._negative_number_matcher = re.compile(r"-\d")
+        self._is_parsing = False
 
     def format_help(self) -> str:
         self.formatter_class = argparse.HelpFormatter
@@ -48,10 +52,18 @@ class VerbParser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; what a verb does not know is told by the verb, whose help is of use then."""
-        known, unknown = super().parse_known_args(args, namespace)
+        if self._is_parsing:
+            # Older Pythons come back here twice: for the flags alone, then for what these left.
+            return super().parse_known_args(args, namespace)
+        self._is_parsing = True
+        parse = super().parse_known_intermixed_args if self.takes_any_order else super().parse_known_args
+        try:
+            known, unknown = parse(args, namespace)
+        finally:
+            self._is_parsing = False
         if unknown:
             flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{did_you_mean(unknown[0], flags)}")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{did_you_mean(_first_flag(unknown), flags)}")
         return known, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -70,8 +82,18 @@ class VerbParser(argparse.ArgumentParser):
 class TopParser(VerbParser):
     """The parser of what stands before the verb."""
 
+    # What stands behind the verb is the verb's.
+    takes_any_order = False
+
     def format_help(self) -> str:
         return HELP
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        from dockersweep.parser.verbs import POLICY_ACTIONS
+
+        if action.dest == "verb" and value in POLICY_ACTIONS:
+            raise argparse.ArgumentError(action, f'there is no "{value}"; did you mean policy {value}?')
+        super()._check_value(action, value)
 
 
 def repeated_flags(arguments: argparse.Namespace) -> list[str]:
@@ -93,6 +115,11 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
     near = get_close_matches(word.partition("=")[0], known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _first_flag(unknown: Sequence[str]) -> str:
+    """Return what was meant as a flag: what stands beside it may only be too much because of it."""
+    return next((word for word in unknown if word.startswith("-")), unknown[0])
 
 
 def _flag(dest: str) -> str:

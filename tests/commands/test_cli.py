@@ -73,6 +73,8 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
         ),
         (["wipe"], 'argument VERB: there is no "wipe": choose from scan, plan, sweep'),
         (["swep"], 'argument VERB: there is no "swep"; did you mean sweep? see `dockersweep --help`'),
+        (["check", "one.toml"], 'argument VERB: there is no "check"; did you mean policy check? see'),
+        (["sweep", "web-1", "--dryrun"], "unrecognized arguments: web-1 --dryrun; did you mean --dry-run?"),
         (["help", "swep"], 'argument VERB: there is no "swep"; did you mean sweep?'),
         (["sweep", "--dryrun"], "unrecognized arguments: --dryrun; did you mean --dry-run?"),
         (["scan", "--keep-nam=x"], "unrecognized arguments: --keep-nam=x; see"),

@@ -35,6 +35,19 @@ def test_each_verb_has_options_of_its_own(verb: str) -> None:
     assert type(options).__name__ in (f"{verb.capitalize()}Options", "PolicyVerbOptions")
 
 
+@pytest.mark.parametrize("verb", ["apply", "explain", "history", "schema", "completion", "man", "policy"])
+def test_flags_may_stand_anywhere_among_operands(verb: str) -> None:
+    operands = ["check", "one.toml"] if verb == "policy" else OPERANDS.get(verb, [])
+    operands = {"history": ["7"], "man": ["dockersweep.toml"]}.get(verb, operands)
+    flag = ["-o", "-"]
+    orders = [[*operands[:place], *flag, *operands[place:]] for place in range(len(operands) + 1)]
+    parsed = [vars(parse([verb, *order])) for order in (*orders, [*flag, "--", *operands])]
+    for one in parsed:
+        del one["build_parser"]
+    assert len(orders) > 1
+    assert all(one == parsed[0] for one in parsed)
+
+
 def test_durations_are_seconds() -> None:
     options = options_of(parse(["sweep", "--size-timeout", "2m", "--lock-timeout", "1h", "--removal-timeout", "3s"]))
     assert isinstance(options, SweepOptions)
