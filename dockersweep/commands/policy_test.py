@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from dockersweep.commands.gather import read_inventory
 from dockersweep.commands.policy_source import LARGEST_BYTES, NO_FILE, readable, source_of
@@ -30,27 +31,54 @@ def _is_file(path: str) -> bool:
 
 
 def run_cases(path: str, policy: Policy | None) -> tuple[CaseResult, ...]:
-    """Run every case below a folder, or the one in a file, and return what came of each.
+    """Run every case below a folder, or the one in a file, and return what came of each; beside a policy file only
+    those that test it.
 
     `policy` is for the cases that name none. A case that does not hold is told in its place and the others run all
     the same. Raises UsageError where there is no folder or no case in it.
     """
     directory = os.path.dirname(path) or "." if _is_file(path) else path
-    paths = [Path(path)] if _is_file(path) and not is_policy_file(path) else find_cases(directory)
+    tested = Path(path) if is_policy_file(path) else None
+    paths = [Path(path)] if _is_file(path) and tested is None else find_cases(directory)
     if not paths:
         raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
     read_named = cache(_named_policy)
-    return tuple(_result_of(path, os.path.relpath(path, directory), policy, read_named) for path in paths)
+    results = [_result_of(one, os.path.relpath(one, directory), policy, read_named, tested) for one in paths]
+    told = tuple(result for result in results if result is not None)
+    if not told:
+        raise UsageError(
+            f"no case in {directory} tests {path}: each has another policy. Write policy = "
+            f'"{os.path.basename(path)}" in one, or run them all with `policy test {directory}`'
+        )
+    return told
 
 
-def _result_of(path: Path, shown: str, policy: Policy | None, read_named: Callable[[Path], Policy]) -> CaseResult:
+def _result_of(
+    path: Path, shown: str, policy: Policy | None, read_named: Callable[[Path], Policy], tested: Path | None
+) -> CaseResult | None:
+    """Return what came of a case; None where it tests another policy than the file `tested`."""
+    shows = source = None
     try:
-        shows, run = run_file(path, policy, read_named)
+        case = _read_case(path)
+        if tested is not None and not _tests(case, path, tested):
+            return None
+        shows = case.file.shows
+        of_case = _policy_of(case, path, policy, read_named)
+        source = "its own policy" if case.own_policy is not None else of_case.source
+        run = _run(case, path, of_case)
     except UsageError as error:
-        return CaseResult(file=readable(shown), shows=None, result="broken", told=tuple(str(error).split("\n")))
-    return CaseResult(
-        file=readable(shown), shows=shows, result="failed" if run.differences else "passed", told=run.differences
-    )
+        told = tuple(str(error).split("\n"))
+        return CaseResult(file=readable(shown), shows=shows, policy=source, result="broken", told=told)
+    result: Literal["passed", "failed"] = "failed" if run.differences else "passed"
+    return CaseResult(file=readable(shown), shows=shows, policy=source, result=result, told=run.differences)
+
+
+def _tests(case: Case, path: Path, tested: Path) -> bool:
+    """Whether a case has the policy of a file: it names that, or none."""
+    named = case.file.policy
+    if named is None:
+        return True
+    return isinstance(named, str) and named != NO_FILE and (path.parent / named).resolve() == tested.resolve()
 
 
 def find_cases(directory: str) -> list[Path]:
@@ -77,16 +105,22 @@ def _named_policy(path: Path) -> Policy:
     return read_policy(_read(path), source_of(str(path)))
 
 
-def run_file(
-    path: Path, policy: Policy | None, read_named: Callable[[Path], Policy] = _named_policy
-) -> tuple[str, CaseRun]:
-    """Run one case; return what it shows and what came of it. `read_named` reads the policy file that it names.
+def run_file(path: Path, policy: Policy | None) -> tuple[str, CaseRun]:
+    """Run one case; return what it shows and what came of it.
 
     Raises UsageError for a case that does not hold, or names a file that does not.
     """
-    case = read_case(_read(path), str(path))
+    case = _read_case(path)
+    return case.file.shows, _run(case, path, _policy_of(case, path, policy, _named_policy))
+
+
+def _read_case(path: Path) -> Case:
+    return read_case(_read(path), str(path))
+
+
+def _run(case: Case, path: Path, policy: Policy) -> CaseRun:
     saved = None if case.file.inventory is None else read_inventory(str(path.parent / case.file.inventory))
-    return case.file.shows, run_case(case.file, _policy_of(case, path, policy, read_named), saved)
+    return run_case(case.file, policy, saved)
 
 
 def _policy_of(case: Case, path: Path, given: Policy | None, read_named: Callable[[Path], Policy]) -> Policy:

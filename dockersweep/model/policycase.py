@@ -313,6 +313,8 @@ class CaseResult(Struct, frozen=True, kw_only=True):
     """Its path below the folder that was asked for."""
     shows: str | None
     """None where the case could not be read."""
+    policy: str | None
+    """What outputs call the policy that it tests, flags left out; None where that could not be read."""
     result: Literal["passed", "failed", "broken"]
     told: tuple[str, ...]
     """What differs, or what is wrong with the case itself; empty where it passed."""

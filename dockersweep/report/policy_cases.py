@@ -20,8 +20,10 @@ def cases_text(results: Sequence[CaseResult]) -> str:
 
 
 def _lines(results: Sequence[CaseResult]) -> Iterator[str]:
+    is_one = len({one.policy for one in results if one.policy is not None}) <= 1
     for one in results:
         name = one.file if one.shows is None else f"{one.shows} ({one.file})"
-        yield printable(f"{_WORDS[one.result]}  {name}")
+        by = "" if is_one or one.policy is None else f", by {one.policy}"
+        yield printable(f"{_WORDS[one.result]}  {name}{by}")
         for line in one.told:
             yield f"{_INDENT}{printable(line)}"

@@ -332,6 +332,36 @@ def test_a_policy_is_tested_by_the_cases_beside_it(call: Caller) -> None:
     assert "name a policy file each" in said.err
 
 
+def test_a_policy_is_tested_only_by_cases_that_name_it_or_none(call: Caller) -> None:
+    policy = call.policy(f"version = 1\n{RULE}", call.folder / "one.toml")
+    call.policy(f"version = 1\n{RULE}", call.folder / "good.toml")
+    (call.folder / "other.toml").write_text(f"{HEAD}policy = 'good.toml'\n{VOLUME.replace('keep', 'remove')}")
+    (call.folder / "default.toml").write_text(f"{HEAD}policy = 'default'\n{VOLUME}")
+    (call.folder / "own.toml").write_text(HEAD + POLICY + IMAGES)
+    said = call("policy", "test", policy)
+    assert (said.status, said.out) == (2, "")
+    assert f'no case in {call.folder} tests {policy}: each has another policy. Write policy = "one.toml" in' in said.err
+    (call.folder / "named.toml").write_text(f"{HEAD}policy = './one.toml'\n{VOLUME.replace('keep', 'remove')}")
+    said = call("policy", "test", policy)
+    assert (said.status, said.out) == (0, "ok      keeps the newest two (named.toml)\n1 case: 1 passed, 0 failed\n")
+    said = call("policy", "test", str(call.folder))
+    assert said.out.splitlines()[:4] == [
+        "ok      keeps the newest two (default.toml), by the default policy",
+        f"ok      keeps the newest two (named.toml), by the policy in {call.folder}/one.toml",
+        f"ok      keeps the newest two (other.toml), by the policy in {call.folder}/good.toml",
+        "ok      keeps the newest two (own.toml), by its own policy",
+    ]
+
+
+def test_a_policy_without_a_version_is_told_as_a_policy(call: Caller) -> None:
+    policy = call.policy(RULE, call.folder / "one.toml")
+    said = call("policy", "test", policy)
+    assert (said.status, said.out) == (2, "")
+    assert "version is missing" in said.err
+    said = call("policy", "test", str(call.folder))
+    assert f"there is no case in {call.folder}" in said.err
+
+
 def test_a_policy_without_cases_is_an_error(call: Caller) -> None:
     policy = call.policy(f"version = 1\n{RULE}", call.folder / "alone" / "dockersweep.toml")
     said = call("policy", "test", policy)

@@ -3,6 +3,7 @@
 import re
 
 from msgspec import Struct, convert
+from msgspec.structs import fields
 
 from dockersweep.errors import PolicyError
 from dockersweep.model.declared import Declarations, Declared
@@ -10,6 +11,7 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
 from dockersweep.model.policycase import CaseFile, FlagsCase
+from dockersweep.model.policyfile import PolicyFile
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.language.problems import Problem, placed
@@ -26,6 +28,8 @@ from dockersweep.units import parse_age, parse_percent, parse_size
 
 _POLICY_HEADER = re.compile(r"\s*(\[\[?)\s*policy\s*(?:\.\s*(.*)|\].*)")
 _HEADER = re.compile(r"\s*\[\[?[\w.\"' -]+\]\]?\s*(#.*)?")
+
+_KEYS_OF_POLICIES = {field.encode_name for field in fields(PolicyFile)}
 
 
 class Case(Struct, frozen=True):
@@ -46,9 +50,9 @@ class CaseRun(Struct, frozen=True):
 
 
 def is_case(data: bytes) -> bool:
-    """Whether a TOML file is meant as a case: a policy file, which says its version, may lie beside its cases."""
+    """Whether a TOML file is meant as a case: policy files may lie beside their cases."""
     read = read_toml(data)
-    return isinstance(read, Problem) or "shows" in read.tables or "version" not in read.tables
+    return isinstance(read, Problem) or "shows" in read.tables or not read.tables.keys() & _KEYS_OF_POLICIES
 
 
 def read_case(data: bytes, source: str) -> Case:
