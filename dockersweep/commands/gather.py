@@ -1,7 +1,8 @@
 """From flags and environment to an inventory, a policy and the instant up to which ages count."""
 
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from dockersweep.commands.progress import show_progress
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.errors import DocumentError, EngineError, RefusedError, UsageError
 from dockersweep.files import OddFileError, read_named
-from dockersweep.model.inventory import ALL_SIZES, Inventory, ScanWarning
+from dockersweep.model.inventory import ALL_SIZES, Engine, Inventory, ScanWarning
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
 from dockersweep.policy.bytes.totals import sizes_now
@@ -25,6 +26,7 @@ from dockersweep.policy.judging.unmarked_volumes import unmarked_warnings
 from dockersweep.policy.judging.unremembered import unremembered_warnings
 from dockersweep.policy.language.flags import policy_from_flags
 from dockersweep.policy.language.kinds_removed import may_remove
+from dockersweep.policy.planning.limits import over_half
 from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_instant
 
@@ -46,7 +48,7 @@ def gather_survey(options: EngineOptions, policy: Policy | None = None) -> Surve
         return _saved_survey(options, policy)
     with open_to_read(options) as (client, ledger):
         survey = survey_of(client, options, ledger, policy)
-        ledger.looked_at(client.engine, survey.inventory.taken_at)
+        note_look(ledger, survey.inventory)
         return survey
 
 
@@ -59,7 +61,7 @@ def gather_plan(options: PlanOptions) -> Plan:
         confirm_engine(client, options.confirm_engine)
         survey = survey_of(client, engine, ledger, policy)
         require_build_cache(survey, may_remove(policy, "build-cache"), engine)
-        ledger.looked_at(client.engine, survey.inventory.taken_at)
+        note_look(ledger, survey.inventory)
         return _judge_when(options, survey, policy, ledger)
 
 
@@ -70,7 +72,11 @@ def _judge_when(options: PlanOptions, survey: Survey, policy: Policy, ledger: "L
 
         later = survey_at(survey, options.at)
         return msgspec.structs.replace(_plan(later, policy), foreseen_at=later.now)
-    plan = _plan(survey, policy) if ledger is None else judge(survey, policy, ledger)
+    if ledger is None:
+        plan = _plan(survey, policy)
+    else:
+        plan = judge(survey, policy, ledger)
+        plan = _with_warnings(plan, _unseen_warnings(plan, ledger))
     if options.within is None:
         return plan
     from dockersweep.commands.foresight import with_upcoming
@@ -91,7 +97,35 @@ def _plan(survey: Survey, policy: Policy) -> Plan:
     with without_collector():
         plan = make_plan(survey, policy)
     own = (*unmarked_warnings(survey.inventory, plan), *unremembered_warnings(survey.inventory, plan))
-    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *own))
+    return _with_warnings(plan, own)
+
+
+def _with_warnings(plan: Plan, more: Sequence[ScanWarning]) -> Plan:
+    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *more))
+
+
+def note_look(ledger: "Ledger", inventory: Inventory) -> None:
+    """Write down that somebody has looked at an engine, where a person can have: at a terminal, wherever the result
+    goes."""
+    if any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        ledger.looked_at(inventory.engine, inventory.taken_at)
+
+
+def unseen(engine: Engine, much: Sequence[str]) -> str:
+    """Return why a sweep that nobody watches is refused on an engine that nobody has looked at, of which `much` would
+    go."""
+    return (
+        f"nobody has looked at the engine at {engine.endpoint} from a terminal yet, and {'; '.join(much)}; "
+        "look with `dockersweep plan` from a terminal, as this user, or give --yes-first-time"
+    )
+
+
+def _unseen_warnings(plan: Plan, ledger: "Ledger") -> tuple[ScanWarning, ...]:
+    """Without a ledger nothing tells whether the sweep will know the engine."""
+    much = over_half(plan.decisions)
+    if not much or not ledger.is_used or ledger.is_known(plan.engine):
+        return ()
+    return (ScanWarning(about="sweep", text=f"with --yes it would be refused: {unseen(plan.engine, much)}"),)
 
 
 def require_build_cache(survey: Survey, is_wanted: bool, options: EngineOptions) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from dockersweep.commands.gather import (
     gather_policy,
     gather_survey,
+    note_look,
     open_to_read,
     survey_of,
 )
@@ -82,7 +83,7 @@ def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None
 
     with open_to_read(options.engine) as (client, ledger):
         survey = survey_of(client, options.engine, ledger, policy, for_report=True)
-        ledger.looked_at(client.engine, survey.inventory.taken_at)
+        note_look(ledger, survey.inventory)
         survey = survey.retold(with_missing_files(survey.inventory))
         return survey, _past(ledger, survey), _LastRun(*ledger.last_run(client.engine))
 

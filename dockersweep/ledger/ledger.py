@@ -75,7 +75,7 @@ class Ledger:
         self.close()
 
     def is_known(self, engine: Engine) -> bool:
-        """Return whether somebody has looked at this engine before."""
+        """Return whether a person has looked at this engine before."""
 
         def ask(database: sqlite3.Connection) -> bool:
             number = objects.known_engine(database, engine)
@@ -85,7 +85,7 @@ class Ledger:
         return self._do(ask, False)
 
     def looked_at(self, engine: Engine, now: datetime) -> None:
-        """Write down that somebody has looked at the engine, which makes it known."""
+        """Write down that a person has looked at the engine, which makes it known."""
 
         def write(database: sqlite3.Connection) -> None:
             number = objects.engine_number(database, engine)

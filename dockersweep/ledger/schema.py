@@ -10,7 +10,7 @@ FIRST_WITH_RUNS = 3
 """The version from which on runs are written down, in tables that have lost nothing since."""
 
 OF_THIRD = {
-    # looked_at is NULL until a scan or a permitted sweep has shown the engine to somebody; seen_at and cache_seen_at
+    # looked_at is NULL until a person can have looked at the engine at a terminal; seen_at and cache_seen_at
     # tell when its objects, and its build cache, were last read.
     "engines": """
 CREATE TABLE engines (

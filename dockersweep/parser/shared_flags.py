@@ -133,7 +133,7 @@ def add_carrying_out(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--confirm-engine", metavar="NAME", help="refuse where the engine has another name or id")
     group.add_argument(
         "--yes-first-time", action="store_true",
-        help="let an unattended run that is the first on an engine remove more than half of a kind",
+        help="let it remove more than half of a kind unattended where nobody has looked at the engine yet",
     )  # fmt: skip
     group.add_argument(
         "--lock-timeout", metavar="AGE", type=wait, default="0s",

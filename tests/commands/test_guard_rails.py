@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pty
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from dockersweep.model.plan import NOTHING, Removal
 from tests.rig.fake_containers import stopped, with_containers
 from tests.rig.fake_engine import EMPTY, FakeEngine, Handler, Reply, fake_engine, reply, wait_for_request
 from tests.rig.inventories import ENGINE
-from tests.rig.running import Run, dockersweep, start
+from tests.rig.running import Run, dockersweep, on_a_terminal, start
 
 
 def sweep(engine: FakeEngine, *flags: str, **environment: str) -> Run:
@@ -50,15 +51,70 @@ def test_an_unattended_first_sweep_does_not_remove_more_than_half() -> None:
         assert deletes(engine) == []
         assert run.status == 4
         assert run.stderr == (
-            "dockersweep: nothing removed: no run of dockersweep has looked at this engine before, and 2 of 2 "
-            "objects of the kind container would go; look with `dockersweep plan`, which makes it known, or give "
-            "--yes-first-time\n"
+            f"dockersweep: nothing removed: nobody has looked at the engine at {engine.url} from a terminal yet, and "
+            "2 of 2 objects of the kind container would go; look with `dockersweep plan` from a terminal, as this "
+            "user, or give --yes-first-time\n"
         )
         # A refused run has shown nobody anything.
         assert sweep(engine).status == 4
-        assert dockersweep("plan", host=engine.url).status == 0
+        assert on_a_terminal(["-H", engine.url, "plan"], "")[0] == 0
         assert sweep(engine).status == 0
         assert len(deletes(engine)) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("scan",), ("plan",), ("report", "-o", "ds.prom"), ("explain", "a"), ("sweep", "--dry-run")],
+    ids=lambda words: words[0],
+)
+def test_what_nobody_can_have_seen_is_no_look(words: tuple[str, ...], tmp_path: Path) -> None:
+    words = tuple(str(tmp_path / word) if word.endswith(".prom") else word for word in words)
+    with fake_engine() as engine:
+        removable(engine, "a")
+        assert dockersweep(*words, host=engine.url).status == 0
+        assert sweep(engine).status == 4
+        assert on_a_terminal(["-H", engine.url, *words], "")[0] == 0
+        assert sweep(engine).status == 0
+
+
+def test_a_night_on_which_little_went_is_no_look() -> None:
+    with fake_engine() as engine:
+        assert sweep(engine).status == 0
+        removable(engine, "a")
+        assert sweep(engine).status == 4
+        assert sweep(engine, "--yes-first-time").status == 0
+        assert sweep(engine).status == 0
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_a_plan_that_is_piped_is_seen_all_the_same(stream: str) -> None:
+    own, other = pty.openpty()
+    with fake_engine() as engine, open(own, "rb"), open(other, "rb+", buffering=0) as terminal:
+        removable(engine, "a")
+        stdin, stdout, stderr = (
+            terminal.fileno() if one == stream else subprocess.DEVNULL for one in ("stdin", "stdout", "stderr")
+        )
+        command = [sys.executable, "-m", "dockersweep", "-H", engine.url, "plan"]
+        subprocess.run(command, stdin=stdin, stdout=stdout, stderr=stderr, check=True, timeout=30)
+        assert sweep(engine).status == 0
+
+
+def test_a_plan_that_nobody_sees_says_that_a_sweep_would_be_refused(tmp_path: Path) -> None:
+    with fake_engine() as engine:
+        removable(engine, "a")
+        why = (
+            f"Warning: sweep: with --yes it would be refused: nobody has looked at the engine at {engine.url} from "
+            "a terminal yet, and 1 of 1 object of the kind container would go; look with `dockersweep plan` from a "
+            "terminal, as this user, or give --yes-first-time\n"
+        )
+        for words in (("plan",), ("sweep", "--dry-run")):
+            run = dockersweep(*words, "--older-than", "0s", host=engine.url)
+            assert (run.status, why in run.stdout, run.stderr) == (0, True, why), words
+        little = dockersweep("plan", "--kind", "volume", host=engine.url)
+        assert "refused" not in little.stdout + little.stderr
+        status, shown = on_a_terminal(["-H", engine.url, "plan"], "")
+        assert (status, "refused" in shown) == (0, False)
+        assert "refused" not in dockersweep("plan", host=engine.url).stdout
 
 
 def test_a_first_sweep_goes_ahead_where_it_is_said_so_or_where_it_removes_little() -> None:

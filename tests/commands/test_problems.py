@@ -160,6 +160,8 @@ def test_a_run_without_problems_says_nothing(verb: str, tmp_path: Path) -> None:
     plan = str(tmp_path / "plan.json")
     with fake_engine() as engine:
         removable(engine, "a")
+        # Else the plan would warn that nobody has looked at the engine yet.
+        on_a_terminal(["-H", engine.url, "scan"], "")
         made = dockersweep("plan", "--older-than", "0s", "-o", plan, host=engine.url)
         assert made.status == 0
         words = ("sweep", "--older-than", "0s") if verb == "sweep" else ("apply", plan)

@@ -65,7 +65,8 @@ def test_every_verb_that_judges_asks_once(words: tuple[str, ...], policy: Path) 
     with scripted(there) as server, engine_with_images(server.port, 3) as engine:
         flags = ("--policy", str(policy), "--no-sizes")
         run = dockersweep(*words, *flags, host=engine.url)
-        assert (run.status, run.stderr.replace(f"{policy}: no problems found\n", "")) == (0, "")
+        # Nobody has looked at this engine yet, which a plan warns of.
+        assert (run.status, run.beside_warnings.replace(f"{policy}: no problems found\n", "")) == (0, "")
         heads = sorted(path for path in server.paths if path.startswith("HEAD"))
         assert heads == [f"HEAD /v2/team/app{one}/manifests/{digest(one)}" for one in range(3)]
         dockersweep(*words, *flags, host=engine.url)

@@ -28,7 +28,7 @@ UNITS = "/etc/systemd/system"
 VOLUMES = 3
 DOCKER_GROUP, MEMBER = 64242, 65001
 ALL_VOLUMES = f"Removed {VOLUMES} volumes"
-LOOKED_FOR = "no run of dockersweep has looked at this engine before"
+LOOKED_FOR = "nobody has looked at the engine at unix:///var/run/docker.sock from a terminal yet"
 AWAY = "cannot reach the engine at unix:///var/run/docker.sock"
 # What it gets as a mail, in place of a real one.
 SENDMAIL = """\
@@ -76,6 +76,11 @@ def drop_in(machine: Machine, unit: str, text: str) -> None:
     machine.run("systemctl", "daemon-reload")
 
 
+def look(machine: Machine) -> None:
+    """Look at the engine as a person does, at a terminal."""
+    machine.run("script", "--quiet", "--return", "--command", "dockersweep plan", "/dev/null")
+
+
 def start(machine: Machine) -> str:
     """Start the service, wait for its end, and return how that was."""
     machine.run("systemctl", "start", UNIT, check=False)
@@ -120,7 +125,7 @@ def eventually(condition: Callable[[], object]) -> None:
 
 def test_the_timer_starts_the_service_which_sweeps_and_tells_the_journal(machine: Machine, litter: Litter) -> None:
     everything(litter)
-    machine.run("dockersweep", "plan")
+    look(machine)
     drop_in(machine, TIMER.name, "[Timer]\nOnCalendar=*:*:*\nRandomizedDelaySec=0\nAccuracySec=1ms")
     machine.run("systemctl", "enable", "--now", TIMER.name)
     eventually(lambda: any("exit status" in line for line in said(machine, 6)))
@@ -152,7 +157,7 @@ def test_what_it_cannot_do_is_a_failure_that_says_what_to_do(machine: Machine, l
     machine.connect()
     litter.engine.docker("rm", "left")
     fill(litter)
-    machine.run("dockersweep", "plan")
+    look(machine)
     assert start(machine) == "inactive success 0"
     assert ALL_VOLUMES in last_result(machine)
 
@@ -163,7 +168,7 @@ def test_the_policy_of_root_holds_in_the_service(machine: Machine, litter: Litte
     folder = machine.path("/root/.config/dockersweep")
     folder.mkdir(parents=True)
     (folder / "dockersweep.toml").write_text(POLICY)
-    machine.run("dockersweep", "plan")
+    look(machine)
     assert start(machine) == "inactive success 0"
     assert "by the policy in /root/.config/dockersweep/dockersweep.toml" in said(machine, 6)[0]
     [removed] = said(machine, 5)
@@ -174,7 +179,7 @@ def test_a_stop_lets_the_removal_in_hand_finish(machine: Machine, engine: Engine
     # More than are in hand at once.
     for number in range(WORKERS + 1):
         litter.container(f"in-hand-{number}", state="created")
-    machine.run("dockersweep", "plan")
+    look(machine)
 
     def stop(request: Request) -> None:
         if request.method == "DELETE":
@@ -214,7 +219,7 @@ def test_it_and_a_member_of_the_group_of_the_socket_see_each_other(
 
     litter.anonymous_volume(1000)
     # What nobody saw is not old.
-    machine.run("dockersweep", "plan")
+    look(machine)
     with engine.recorder.recording() as recording:
         recording.before = member_too
         assert start(machine) == "inactive success 0"
@@ -285,7 +290,7 @@ def has_told(machine: Machine) -> bool:
 
 def test_a_failure_is_mailed_and_nothing_else(machine: Machine, litter: Litter) -> None:
     with_sendmail(machine)
-    machine.run("dockersweep", "plan")
+    look(machine)
     assert start(machine) == "inactive success 0"
     machine.disconnect()
     assert start(machine) == "failed exit-code 5"
@@ -310,7 +315,7 @@ def test_cron_mails_only_what_is_worth_it(machine: Machine, litter: Litter) -> N
     [mail] = cron(machine, "dockersweep")
     assert LOOKED_FOR in mail
     litter.engine.docker("rm", "left")
-    machine.run("dockersweep", "plan")
+    look(machine)
     [mail] = cron(machine, "dockersweep")
     assert ALL_VOLUMES in mail
     assert cron(machine, "dockersweep") == []
@@ -323,7 +328,7 @@ def test_cron_mails_only_what_is_worth_it(machine: Machine, litter: Litter) -> N
     assert [AWAY in line for line in said(machine, 3)] == [True]
     machine.connect()
     fill(litter)
-    machine.run("dockersweep", "plan")
+    look(machine)
     assert cron(machine, "dockersweep-without-mail") == []
     assert len(said(machine, 5)) == VOLUMES
     assert ALL_VOLUMES in last_result(machine)

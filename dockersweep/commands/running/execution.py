@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from dockersweep import __version__
 from dockersweep.commands.event_log import EventLog
-from dockersweep.commands.gather import survey_of
+from dockersweep.commands.gather import note_look, survey_of
 from dockersweep.commands.options import RunOptions
 from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.running.audit_log import AuditLog
@@ -111,7 +111,11 @@ class Execution(Struct):
         self.events.warnings(planned.plan.warnings)
         permit_now = partial(self._permit, self.ledger.is_known(self.client.engine), stopped.request)
         permit_now(planned.plan, NOTHING_GONE)
-        self.ledger.looked_at(self.client.engine, planned.survey.inventory.taken_at)
+        inventory = planned.survey.inventory
+        if self.options.yes_first_time:
+            self.ledger.looked_at(inventory.engine, inventory.taken_at)
+        else:
+            note_look(self.ledger, inventory)
         return RunContext(
             client=self.client,
             options=self.options,

@@ -5,14 +5,17 @@ import select
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from dockersweep.commands.gather import unseen
 from dockersweep.commands.options import RunOptions
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DeclinedError, RefusedError
+from dockersweep.model.inventory import Engine
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planning.limits import Gone, over_half
 
@@ -47,8 +50,9 @@ def asks(options: RunOptions) -> bool:
 
 
 def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> None:
-    """Raise RefusedError where a plan is over a limit, is the first on an engine and removes much with nobody looking
-    on, or where a person, asked on the terminal, says no; KeyboardInterrupt where a signal ends the question."""
+    """Raise RefusedError where a plan is over a limit, where it removes much from an engine that nobody has looked at
+    and nobody looks on, or where a person, asked on the terminal, says no; KeyboardInterrupt where a signal ends the
+    question."""
     if plan.limits.exceeded:
         raise RefusedError(
             f"over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
@@ -58,17 +62,16 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
     if not (is_asked or circumstances.is_known_engine or options.yes_first_time):
         much = over_half(plan.decisions, circumstances.before)
         if much:
-            raise RefusedError(_first_time(circumstances.has_ledger, "; ".join(much)))
+            raise RefusedError(_first_time(circumstances.has_ledger, plan.engine, much))
     if is_asked and plan.removals:
         _ask(plan, options.detail, circumstances.stop)
 
 
-def _first_time(has_ledger: bool, much: str) -> str:
+def _first_time(has_ledger: bool, engine: Engine, much: Sequence[str]) -> str:
     if not has_ledger:
-        unknown = "without the ledger nothing tells whether a run of dockersweep has looked at this engine before"
-        return f"{unknown}, and {much}; give --yes-first-time if it is right"
-    never = "no run of dockersweep has looked at this engine before"
-    return f"{never}, and {much}; look with `dockersweep plan`, which makes it known, or give --yes-first-time"
+        unknown = f"without the ledger nothing tells whether anybody has looked at the engine at {engine.endpoint} yet"
+        return f"{unknown}, and {'; '.join(much)}; give --yes-first-time if it is right"
+    return unseen(engine, much)
 
 
 def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:

@@ -63,10 +63,19 @@ def _environment(engine: Engine, *, young: bool) -> dict[str, str]:
     if not young:
         moment = (datetime.now(UTC) + _AHEAD).strftime("%Y-%m-%dT%H:%M:%SZ")
         # The memory of a first look now is what makes images old then: no engine tells when one arrived.
-        subprocess.run([installed, "scan"], env=environment, stdout=subprocess.DEVNULL, timeout=120, check=False)
+        _scan(installed, environment)
         environment.setdefault(_CLOCK, moment)
         _tell(f"for dockersweep it is {environment[_CLOCK]}, so that the litter is old ({_CLOCK}; not with --young)")
     return environment
+
+
+def _scan(program: Path, environment: Mapping[str, str]) -> None:
+    """No person looks at it, so it has no terminal."""
+    done = subprocess.run(
+        [program, "scan"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    sys.stderr.write(done.stderr)
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> int:
