@@ -57,6 +57,11 @@ class Ledger:
         """Whether the file is open; else nothing is known and nothing written."""
         return self._database is not None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a run of this process is written down."""
+        return bool(self._own_runs)
+
     def close(self) -> None:
         """Close the file; nothing is known and nothing written from now on."""
         with self._lock:

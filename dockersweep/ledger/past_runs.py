@@ -31,7 +31,8 @@ def runs_between(database: sqlite3.Connection, first: int, last: int, since: dat
         since_then = "SELECT min(number) FROM runs WHERE started_at >= ?"
         first = max(first, database.execute(since_then, (seconds(since),)).fetchone()[0] or first)
     counts = _counts(database, first, last)
-    latest = dict(database.execute("SELECT engine, max(number) FROM runs GROUP BY engine"))
+    # What was refused while another one was at work says nothing of that.
+    latest = dict(database.execute("SELECT engine, max(number) FROM runs WHERE note IS NULL GROUP BY engine"))
     rows = database.execute(
         "SELECT runs.number, engine, state, low_bytes, high_bytes, verb, name, endpoint, started_at, finished_at, "
         "exit_status, user, pid, version, policy_source, policy_sha256, note, ended_early, measured_bytes "

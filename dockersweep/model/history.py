@@ -62,7 +62,7 @@ class UnfinishedRun(Struct, frozen=True, kw_only=True):
 
 
 class PastRun(Struct, frozen=True, kw_only=True):
-    """A run that was allowed to remove something."""
+    """A run that was to remove something."""
 
     number: int
     verb: str
@@ -80,7 +80,7 @@ class PastRun(Struct, frozen=True, kw_only=True):
     policy_source: str | None
     policy_sha256: str | None
     note: str | None
-    """Why it was refused, or that it was not confirmed; None where neither."""
+    """Why it was refused or ended before it removed anything, or that it was not confirmed; None where neither."""
     ended_early: str | None
     """Why the rest was not attempted; None where it went through."""
     removed: dict[Kind, int]

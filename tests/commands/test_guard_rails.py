@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -218,6 +219,32 @@ def test_a_second_run_is_refused_and_names_the_first() -> None:
     assert second.status == 4
     assert f"nothing removed: process {first.pid}, which began 20" in second.stderr
     assert f"is at work on the engine at {engine.url}; wait for it with --lock-timeout" in second.stderr
+
+
+def test_a_run_that_the_lock_refused_is_in_the_history() -> None:
+    with sweep_held_up() as (engine, first):
+        assert sweep(engine).status == 4
+        refused, running = dockersweep("history", "--format", "json").json()["runs"]
+        metrics = dockersweep("report", "--format", "prometheus", host=engine.url).stdout
+        engine.release.set()
+        first.communicate(timeout=20)
+    assert (refused["exit_status"], refused["verb"], refused["state"]) == (4, "sweep", "ended")
+    assert f"process {first.pid}" in refused["note"]
+    assert running["state"] == "running"
+    assert re.search(r'^dockersweep_last_run_status{.*status="refused"} 1.0$', metrics, re.MULTILINE)
+    assert [one["exit_status"] for one in dockersweep("history", "--format", "json").json()["runs"]] == [4, 0]
+    assert "is at work on the engine" in dockersweep("history", str(refused["number"])).stdout
+
+
+def test_a_run_that_cannot_read_the_engine_is_in_the_history() -> None:
+    with fake_engine() as engine:
+        engine.replies["/containers/json"] = (500, b'{"message": "out of order"}')
+        assert sweep(engine).status == 5
+        [run] = dockersweep("history", "--format", "json").json()["runs"]
+        engine.replies["/containers/json"] = EMPTY["/containers/json"]
+        metrics = dockersweep("report", "--format", "prometheus", host=engine.url).stdout
+    assert (run["exit_status"], "out of order" in run["note"]) == (5, True)
+    assert re.search(r'^dockersweep_last_run_status{.*status="engine-failed"} 1.0$', metrics, re.MULTILINE)
 
 
 def test_a_second_run_waits_when_asked_to() -> None:

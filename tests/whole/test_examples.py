@@ -117,8 +117,11 @@ def environment(engine: Engine, state: Path) -> dict[str, str]:
 
 
 def look(engine: Engine, state: Path) -> None:
-    """Look once, as the examples say."""
-    assert dockersweep("plan", host=engine.url, DOCKERSWEEP_STATE_DIR=str(state)).status == 0
+    """Look once, as the examples say: from a terminal."""
+    command = shlex.join([PROGRAM, "-H", engine.url, "plan"])
+    variables = os.environ | {"DOCKERSWEEP_STATE_DIR": str(state)}
+    on_a_terminal = ["script", "--quiet", "--return", "--command", command, "/dev/null"]
+    subprocess.run(on_a_terminal, env=variables, stdout=subprocess.DEVNULL, check=True, timeout=60)
 
 
 def run(command: Sequence[str], variables: dict[str, str]) -> tuple[int, str, str]:

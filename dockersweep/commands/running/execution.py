@@ -28,7 +28,7 @@ from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DockersweepError, LedgerError, OutputError
 from dockersweep.ledger import Ledger, RunRecord
 from dockersweep.model.history import RunStart
-from dockersweep.model.inventory import ScanWarning
+from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
@@ -76,7 +76,7 @@ class Execution(Struct):
             return self._carry_out(planned, stopped)
 
     def _carry_out(self, planned: PlannedRun, stopped: Stopped) -> int:
-        record = self.ledger.begin(self._start(planned))
+        record = self.ledger.begin(run_start(self.client.engine, self.options, planned))
         # A run that ends before its first removal is written down as well.
         status, document = 1, None
         note: str | None = "it ended with an error of its own"
@@ -190,18 +190,6 @@ class Execution(Struct):
         problems = self.warnings or self.ledger.problem or self.audit_log.problem or document.reclaimed.surprises
         return bool(status or removed or problems)
 
-    def _start(self, planned: PlannedRun) -> RunStart:
-        return RunStart(
-            engine=self.client.engine,
-            verb=self.options.verb,
-            started_at=datetime.now(UTC),
-            user=_user(),
-            pid=os.getpid(),
-            version=__version__,
-            policy_source=planned.by,
-            policy_sha256=sha256(encode(replace(planned.policy, source=""))).hexdigest(),
-        )
-
     def _with_warnings(self, planned: PlannedRun) -> PlannedRun:
         plan = replace(planned.plan, warnings=(*planned.plan.warnings, *self.warnings))
         return replace(planned, plan=plan)
@@ -213,6 +201,21 @@ class Execution(Struct):
         known = {warning.about for warning in document.warnings}
         warnings = (*document.warnings, *(warning for warning in new if warning.about not in known))
         return replace(document, warnings=warnings, run=run)
+
+
+def run_start(engine: Engine, options: RunOptions, planned: PlannedRun | None) -> RunStart:
+    """Return what the ledger has of a run from its start; None is one that ended before it had a plan."""
+    policy = None if planned is None else encode(replace(planned.policy, source=""))
+    return RunStart(
+        engine=engine,
+        verb=options.verb,
+        started_at=datetime.now(UTC),
+        user=_user(),
+        pid=os.getpid(),
+        version=__version__,
+        policy_source=None if planned is None else planned.by,
+        policy_sha256=None if policy is None else sha256(policy).hexdigest(),
+    )
 
 
 def _user() -> str:

@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 
 from dockersweep.commands.event_log import EventLog
 from dockersweep.commands.gather import confirm_engine, open_engine, open_ledger, refuse_chosen_now
 from dockersweep.commands.options import RunOptions
 from dockersweep.commands.running.audit_log import JOURNAL, AuditLog
-from dockersweep.commands.running.execution import Execution
+from dockersweep.commands.running.execution import Execution, run_start
 from dockersweep.commands.running.run_lock import LockFolders, run_lock
 from dockersweep.commands.running.shared_lock import lock_folder
 from dockersweep.commands.write import Destination
-from dockersweep.errors import LedgerError, RefusedError, UsageError
-from dockersweep.ledger import state_folder
-from dockersweep.model.inventory import ScanWarning
+from dockersweep.errors import DockersweepError, LedgerError, RefusedError, UsageError
+from dockersweep.ledger import Ledger, state_folder
+from dockersweep.model.inventory import Engine, ScanWarning
 
 
 @contextmanager
@@ -35,6 +36,7 @@ def open_execution(options: RunOptions) -> Iterator[Execution]:
         refuse_chosen_now(client)
         folders = LockFolders(state_folder(os.environ, os.geteuid()), lock_folder(os.environ))
         with (
+            _recorded_failure(client.engine, options, ledger),
             closing(AuditLog(options.audit_log)) as audit_log,
             run_lock(client.engine, folders, options.lock_timeout_seconds) as lock,
         ):
@@ -50,6 +52,20 @@ def open_execution(options: RunOptions) -> Iterator[Execution]:
                 warnings=warnings,
                 is_alone=lock.is_alone,
             )
+
+
+@contextmanager
+def _recorded_failure(engine: Engine, options: RunOptions, ledger: Ledger) -> Iterator[None]:
+    """Write a run to the ledger that ends before it has a plan, as while another one holds the lock: else its history
+    and the metrics would not have that night."""
+    try:
+        yield
+    except DockersweepError as error:
+        if not ledger.has_begun:
+            with suppress(LedgerError):
+                record = ledger.begin(run_start(engine, options, None))
+                record.finish(error.exit_status, datetime.now(UTC), None, str(error))
+        raise
 
 
 def _refuse_one_file_for_two(options: RunOptions) -> None:
