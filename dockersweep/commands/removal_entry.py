@@ -7,7 +7,7 @@ import msgspec
 
 from dockersweep.model.inventory import Engine, ObjectRef
 from dockersweep.model.outcome import Outcome
-from dockersweep.model.plan import Decision, Plan, Removal
+from dockersweep.model.plan import Decision, Plan, Removal, RemovalReasons
 from dockersweep.report.text import printable
 from dockersweep.words.reasons import rule_and_text
 
@@ -58,10 +58,12 @@ class Entries:
         self._engine = engine
         self._run = run
         self._decisions: dict[ObjectRef, Decision] = {}
+        self._reasons = RemovalReasons()
 
     def plan(self, plan: Plan) -> None:
         """Take the reasons from a plan that is about to be carried out."""
         self._decisions |= {decision.ref: decision for decision in plan.decisions}
+        self._reasons = RemovalReasons()
 
     def of(self, removal: Removal, outcome: Outcome) -> Entry:
         """Return the entry of a removal with its outcome."""
@@ -79,7 +81,7 @@ class Entries:
             action=removal.action,
             status=outcome.status,
             detail=outcome.detail,
-            reasons=tuple(map(rule_and_text, decision.reasons)) if decision else (),
+            reasons=tuple(map(rule_and_text, self._reasons.of(removal, decision))) if decision else (),
             size_bytes=decision.size_bytes if decision else None,
             freed_bytes=outcome.freed_bytes,
         )

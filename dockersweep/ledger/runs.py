@@ -20,7 +20,7 @@ from dockersweep.model.history import InHand, RunStart, UnfinishedRun
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome, OutcomeDocument
-from dockersweep.model.plan import Decision, Plan, Removal
+from dockersweep.model.plan import Decision, Plan, Removal, RemovalReasons
 from dockersweep.model.reason import Reason
 from dockersweep.words.reasons import reason_text
 
@@ -128,6 +128,7 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
         for ref, item in ((ref_of(item), item) for item in objects_of(inventory))
         if (ref.kind, ref.id) in wanted
     }
+    reasons = RemovalReasons()
     last_of = {(removal.kind, removal.id): position for position, removal in enumerate(plan.removals, first)}
     for position, removal in enumerate(plan.removals, first):
         place = removal.kind, removal.id
@@ -141,7 +142,7 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             storable(removal.id),
             storable(removal.name),
             removal.action,
-            _json([(reason.code, reason.rule, reason_text(reason)) for reason in _reasons(removal, decision)]),
+            _json([(one.code, one.rule, reason_text(one)) for one in _reasons(removal, decision, reasons)]),
             _size(removal, decision),
             removal.reclaim.low_bytes,
             removal.reclaim.high_bytes,
@@ -149,11 +150,10 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
         )
 
 
-def _reasons(removal: Removal, decision: Decision | None) -> Sequence[Reason]:
-    """Return why an object goes; of a tag the first of its image's reasons, which may be as many as it has tags."""
-    if decision is None:
-        return ()
-    return decision.reasons if removal.action == "remove" else decision.reasons[:1]
+def _reasons(removal: Removal, decision: Decision | None, reasons: RemovalReasons) -> Sequence[Reason]:
+    """Return why an object goes; of a tag the first reason, as the containers that go too may be very many."""
+    of_removal = () if decision is None else reasons.of(removal, decision)
+    return of_removal if removal.action == "remove" else of_removal[:1]
 
 
 def _size(removal: Removal, decision: Decision | None) -> int | None:

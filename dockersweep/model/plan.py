@@ -1,8 +1,11 @@
 """Decisions and the plan made of them."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from dockersweep.model.fingerprint import Fingerprint, fingerprint_of
 from dockersweep.model.inventory import Engine, Kind, Object, ObjectRef, OfObject, ScanWarning
@@ -174,3 +177,30 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The days that add something to what goes now; None where nobody asked."""
     layers_held: LayersHeld | None = None
     """The build-cache records that hold layers of the images that go, where the plan frees far less for it."""
+
+
+class RemovalReasons:
+    """Why each removal is planned: of a tag what is said of that one, not of the other tags of its image.
+
+    An image may have thousands of tags: its reasons are parted by them once.
+    """
+
+    def __init__(self) -> None:
+        self._of_tags: dict[ObjectRef, Mapping[str | None, tuple[Reason, ...]]] = {}
+
+    def of(self, removal: Removal, decision: Decision) -> tuple[Reason, ...]:
+        """Return why an object goes, or its tag, by the decision on the object."""
+        if removal.action == "remove":
+            return decision.reasons
+        if removal.ref not in self._of_tags:
+            self._of_tags[removal.ref] = _by_tag(decision.reasons)
+        own = self._of_tags[removal.ref]
+        return own.get(removal.name) or own.get(None, ())
+
+
+def _by_tag(reasons: tuple[Reason, ...]) -> Mapping[str | None, tuple[Reason, ...]]:
+    """Return the reasons of each tag, as of that alone; those of all tags by None."""
+    found: defaultdict[str | None, list[Reason]] = defaultdict(list)
+    for reason in reasons:
+        found[reason.tag].append(reason if reason.tag is None else replace(reason, tag=None))
+    return {tag: tuple(own) for tag, own in found.items()}

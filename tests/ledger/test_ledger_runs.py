@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
+from dockersweep.commands.removal_entry import Entries
 from dockersweep.ledger import FILE_NAME, Ledger, RunRecord
 from dockersweep.ledger.check import find_problems
 from dockersweep.ledger.reading import read_run, read_runs
@@ -18,6 +19,7 @@ from dockersweep.model.history import InHand
 from dockersweep.model.outcome import Reclaimed
 from dockersweep.model.plan import Removal
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.language.reading import read_policy
 from dockersweep.words.reasons import reason_text
 from tests.bench.ledger import main
 from tests.ledger.past_runs import (
@@ -32,7 +34,7 @@ from tests.ledger.past_runs import (
     run_at_once,
     run_until_killed,
 )
-from tests.rig.inventories import ENGINE, NOW, inventory, plan_of, volume
+from tests.rig.inventories import ENGINE, NOW, image, inventory, plan_of, volume
 
 T = TypeVar("T")
 
@@ -72,6 +74,26 @@ def test_a_run_is_told_as_it_was(ledger: Ledger, tmp_path: Path) -> None:
         assert (row.status, row.freed_bytes) == ("removed", 3)
         assert row.sent_at is not None
         assert row.ended_at is not None
+
+
+def test_a_tag_has_its_own_reason(tmp_path: Path) -> None:
+    of_tags = "[[rule]]\nname = 'old'\nkind = 'image'\nmatch.repository = 'svc'\nremove.built_over = '1d'\n"
+    kept = "[[rule]]\nname = 'newest'\nkind = 'image'\nmatch.repository = 'other'\nkeep.last = 1\n"
+    policy = read_policy(f"version = 1\n{of_tags}{kept}".encode(), "the policy in x")
+    seen = inventory(replace(image("t", "svc:5", "other:1"), built_at=NOW - 30 * DAY))
+    plan = plan_of(seen, policy, NOW)
+    [removal] = plan.removals
+    assert (removal.action, removal.name, plan.decisions[0].reasons[0].tag) == ("untag", "svc:5", "other:1")
+    with Ledger(tmp_path) as ledger:
+        run = ledger.begin(START)
+        run.plan(plan, seen)
+        run.finish(0, NOW, None, None)
+    assert run.number is not None
+    [[reason]] = [one.reasons for one in read_run(tmp_path, run.number).removals]
+    assert (reason.code, reason.rule, reason_text(reason)) == ("tag-goes", "old", "built 30 days ago (limit 1 day)")
+    entries = Entries(ENGINE, run.number)
+    entries.plan(plan)
+    assert entries.of(removal, outcome(removal)).reasons == ("old: built 30 days ago (limit 1 day)",)
 
 
 def test_what_is_needed_to_know_an_object_again_is_written_down(ledger: Ledger, tmp_path: Path) -> None:
