@@ -151,9 +151,9 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
 
 
 def _reasons(removal: Removal, decision: Decision | None, reasons: RemovalReasons) -> Sequence[Reason]:
-    """Return why an object goes; of a tag the first reason, as the containers that go too may be very many."""
+    """Return why an object goes; of a tag without the containers that go too, which may be very many."""
     of_removal = () if decision is None else reasons.of(removal, decision)
-    return of_removal if removal.action == "remove" else of_removal[:1]
+    return [one for one in of_removal if removal.action == "remove" or one.code != "released"]
 
 
 def _size(removal: Removal, decision: Decision | None) -> int | None:

@@ -14,7 +14,7 @@ ReasonCode = Literal[
     "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
     "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough", "marked", "external", "read-only",
     "refused", "service", "unseen-services", "kubelet", "project-runs", "project", "only-here",
-    "unwatched",
+    "unwatched", "beyond",
 ]  # fmt: skip
 
 Relation = Literal["uses", "may-mount", "joins-namespaces", "parent", "lends-configuration"]
@@ -81,6 +81,17 @@ class Kept(Details, frozen=True, tag="kept"):
     """Whether it is kept as the oldest of all, while there is room."""
     as_new_as: bool = False
     """Whether it is beyond the count, and as new as the one in this place."""
+
+
+class Beyond(Details, frozen=True, tag="beyond"):
+    """Its place behind those that the rule that removes it keeps, counted from the newest on."""
+
+    place: Number
+    """From 1 on."""
+    count: Number
+    """How many the rule keeps: keep.last."""
+    group: Group | None = None
+    """None where all that the rule matches is one group."""
 
 
 class KeptWithin(Details, frozen=True, tag="kept-within"):
@@ -310,7 +321,7 @@ class InWords(Details, frozen=True, tag="in-words"):
 
 
 About = (
-    Fact | HeldBy | Aged | Unwatched | AfterContainer | AgeUnknown | Candidate | Kept | KeptWithin | KeptTag
+    Fact | HeldBy | Aged | Unwatched | AfterContainer | AgeUnknown | Candidate | Kept | Beyond | KeptWithin | KeptTag
     | KeptVersion | Undated | Doubt | NotMatched | Excluded | Protected | DeclaredBy | OnlyKinds | State | Scope
     | Unread | NameBegins | ServiceUses | OfPod | OfKubelet | ToolUses | Refused | Recoverable | ForSpace
     | OnlyByRule | OfProject | OfRunningProject | Skipped
@@ -321,8 +332,8 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Why an object is kept or removed."""
 
     code: ReasonCode
-    """For machines; "released", "recoverable", "project" and "only-here" stand beside "old-enough" and tell
-    more of it. "kept" is by a keep
+    """For machines; "released", "recoverable", "project", "only-here" and "beyond" stand beside "old-enough" and tell
+    more of it, "beyond" its place among those of which the rule keeps the newest. "kept" is by a keep
     rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, "enough" would
     have gone for it if less had been freed before, and "marked" is a candidate of a rule with remove.marked_for, which
     stays for it until the time has passed; then it stands beside "old-enough". "refused" is kept for a week after the

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF
@@ -37,7 +38,8 @@ class Row(Struct, frozen=True):
     @property
     def reasons(self) -> list[Reason]:
         """Why it goes. A record says nothing to people by the id of the record that stands on it."""
-        return [one for one in self.decision.reasons if one.code != "released" or self.decision.kind != "build-cache"]
+        untold = ("only-here", "released") if self.decision.kind == "build-cache" else ("only-here",)
+        return [one for one in self.decision.reasons if one.code not in untold]
 
     @property
     def frees_bytes(self) -> int:
@@ -86,7 +88,7 @@ def group_sections(plan: Plan) -> Iterator[Section]:
 def _section(kind: Kind, rows: Sequence[Row]) -> Section:
     """Return what goes for one reason; what is alone tells in its row what it frees."""
     freeing = "" if len(rows) == 1 else _freeing(kind, rows)
-    title = f"{plural(len(rows), NOUN_OF[kind])}, {_why(row.reasons for row in rows)}{freeing}"
+    title = f"{_what(kind, rows)}, {_why(row.reasons for row in rows)}{freeing}"
     large = [row for row in rows if row.is_told]
     if not large:
         names = naturally(row.decision.name for row in rows)
@@ -94,6 +96,13 @@ def _section(kind: Kind, rows: Sequence[Row]) -> Section:
     shown = large if len(large) == len(rows) <= MOST_ROWS + 1 else large[:MOST_ROWS]
     cells = [*map(_cells, shown), *_rest(rows[len(shown) :])]
     return Section(title, columns=_ROWS, rows=cells, header=False, indent=_INDENT)
+
+
+def _what(kind: Kind, rows: Sequence[Row]) -> str:
+    """Return how many go; that they exist only here is no reason, but what people have to know of them."""
+    counted = plural(len(rows), NOUN_OF[kind])
+    is_only_here = any(one.code == "only-here" for one in rows[0].decision.reasons)
+    return f"{counted} that exist{'s' if len(rows) == 1 else ''} only here" if is_only_here else counted
 
 
 def _why(of_each: Iterable[Iterable[Reason]]) -> str:
@@ -134,10 +143,12 @@ def untagged_groups(plan: Plan) -> Iterator[Section]:
     groups: defaultdict[tuple[object, ...], dict[str, list[Reason]]] = defaultdict(dict)
     for decision in plan.decisions:
         for tag in decision.untag:
-            reasons = [one for one in decision.reasons if one.code == "tag-goes" and one.tag == tag]
+            own = (one for one in decision.reasons if one.code == "tag-goes" and one.tag == tag)
+            reasons = [replace(one, tag=None) for one in own]
             groups[tuple(dict.fromkeys(map(alike, reasons)))][tag] = reasons
     for tags in groups.values():
-        title = f"{plural(len(tags), 'tag')} of images that stay, {_why(tags.values())}"
+        goes = "1 tag goes, its image stays" if len(tags) == 1 else f"{len(tags)} tags go, their images stay"
+        title = f"{goes} (frees 0 B), {_why(tags.values())}"
         yield Section(title, (first_of(naturally(tags), MOST_NAMES),), indent=_INDENT)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from dockersweep.model.age_reasons import Aged
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.model.reason import ForSpace, HeldBy, Reason, Recoverable
+from dockersweep.model.reason import Beyond, ForSpace, HeldBy, Reason, Recoverable
 from dockersweep.words.ages_together import ages_text, alike_ages
 from dockersweep.words.lists import first_of, naturally
-from dockersweep.words.reasons import reason_text, untagged_text
+from dockersweep.words.reasons import beyond_places_text, reason_text, untagged_text
 
 MOST_HOLDERS = 2
 """So many are named where there are more than one more."""
@@ -73,11 +73,13 @@ _HELD: Mapping[str, str] = {
 }
 _IN_COMMON: Mapping[type, Callable[[Any], Iterable[object]]] = {
     Aged: alike_ages,
+    Beyond: lambda about: (about.count, None if about.group is None else (about.group.by, about.group.kind)),
     ForSpace: _age_for_space,
     Recoverable: lambda about: (about.asked_at is None,),
 }
 _TOGETHER: Mapping[type, Callable[[Any], str]] = {
     Aged: ages_text,
+    Beyond: beyond_places_text,
     ForSpace: _for_space,
     Recoverable: lambda abouts: "can be pulled again",
 }

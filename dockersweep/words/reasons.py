@@ -1,6 +1,6 @@
 """Reasons as sentences. Nothing reads a sentence back: what something else needs of a reason is a field of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from dockersweep.model.age_reasons import AfterContainer, Aged, AgeUnknown, Candidate, Unwatched
@@ -9,6 +9,7 @@ from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.reason import (
     About,
     Belonging,
+    Beyond,
     DeclaredBy,
     Doubt,
     Excluded,
@@ -107,7 +108,7 @@ def reason_text(reason: Reason) -> str:
     if reason.tag is None:
         return text
     if reason.code == "tag-goes":
-        return f"its tag {reason.tag} goes, which frees 0 bytes: {text}"
+        return f"tag {reason.tag} goes (frees 0 B): {text}"
     return f"{reason.tag}: {text}"
 
 
@@ -214,6 +215,16 @@ def _kept(about: Kept) -> str:
     return f"{'as new as the ' if about.as_new_as else ''}{newest}{group} {setting}"
 
 
+def beyond_places_text(abouts: Sequence[Beyond]) -> str:
+    """Return places beyond the same keep.last: "4th to 24th newest of app (keep.last = 3)"."""
+    first = abouts[0]
+    least, most = min(about.place for about in abouts), max(about.place for about in abouts)
+    places = ordinal(least) if least == most else f"{ordinal(least)} to {ordinal(most)}"
+    groups = {about.group for about in abouts}
+    group = _group(first.group) if len(groups) == 1 or first.group is None else f" of each {first.group.by}"
+    return f"{places} newest{group} (keep.last = {first.count})"
+
+
 def _undated(about: Undated) -> str:
     if about.dated_at is not None:
         return f"dated in the future ({format_instant(about.dated_at)})"
@@ -293,6 +304,7 @@ _WORDS: Mapping[type, Callable[[Any], str]] = {
     AgeUnknown: _age_unknown,
     Candidate: _candidate,
     Kept: _kept,
+    Beyond: lambda about: beyond_places_text([about]),
     KeptWithin: lambda about: f"within {limit_words(about.limit)} of the newest{_group(about.group)}",
     KeptTag: lambda about: f"tag matches {about.pattern}",
     KeptVersion: lambda about: f"newest {'pre-release ' if about.pre_release else ''}of version {about.version}",

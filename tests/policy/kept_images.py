@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dockersweep.model.inventory import Image, Object
 from dockersweep.model.policy import Keep
-from dockersweep.policy.judging.retention import kept_by
+from dockersweep.policy.judging.retention import retain
 from dockersweep.words.reasons import about_text
 from tests.rig.inventories import NOW, ago, image
 
@@ -26,7 +26,7 @@ def matched(objects: Iterable[Object]) -> Spoken:
 
 def said(keep: Keep, *objects: Object) -> dict[str, str]:
     """What is kept, by its tag or otherwise by its id, with all reasons."""
-    kept = kept_by(keep, matched(objects), NOW)
+    kept = retain(keep, matched(objects), NOW).kept
     return {tag or own: "; ".join(map(about_text, reasons)) for (own, tag), reasons in kept.items()}
 
 

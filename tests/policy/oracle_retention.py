@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dockersweep.model.inventory import Image, Object
 from dockersweep.model.naming import id_of
 from dockersweep.model.policy import Count, Keep
-from dockersweep.policy.judging.retention import kept_by
+from dockersweep.policy.judging.retention import retain
 from tests.policy.oracle_matching import fits, parts, whole
 
 PERIODS: dict[str, Callable[[datetime], Hashable]] = {
@@ -34,7 +34,7 @@ def retained(keep: Keep, units: Sequence[tuple[Object, str | None]], now: dateti
     }
     if keep.majors is not None or keep.minors is not None:
         matched = [(seen, (unit,)) for seen, unit in units if unit is not None]
-        kept |= set(kept_by(Keep(majors=keep.majors, minors=keep.minors), matched, now))
+        kept |= set(retain(Keep(majors=keep.majors, minors=keep.minors), matched, now).kept)
     counts: dict[str, Count] = {word: count for word in PERIODS if (count := getattr(keep, word)) is not None}
     if keep.last is None and keep.within is None and not counts:
         return kept

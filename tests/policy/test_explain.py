@@ -147,7 +147,8 @@ def test_the_space_target_is_told_like_a_rule(objects: list[Object], free: str, 
 def test_of_an_image_of_which_some_tags_go_each_tag_is_told() -> None:
     told = explained("app:4", [*APPS[:3], built(image("a", "app:4", "keep:4", "app:five"), ago(days=9))], RELEASES)
     assert [(one.tag, one.goes) for one in told.tags] == [("app:4", True), ("keep:4", False), ("app:five", True)]
-    assert told.tags[0].why == 'first seen 10 days ago (limit 2 days) (rule "old releases")'
+    place = "4th newest of app (keep.last = 3)"
+    assert told.tags[0].why == f'first seen 10 days ago (limit 2 days); {place} (rule "old releases")'
     assert told.tags[1].why == 'the rule matches other tags only (rule "old releases")'
     assert told.rules[0].tags == ("app:4", "app:five")
     assert told.decision.untag == ("app:4", "app:five")

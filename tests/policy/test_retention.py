@@ -10,7 +10,7 @@ from dockersweep.errors import UsageError
 from dockersweep.model.inventory import Object
 from dockersweep.model.policy import Keep
 from dockersweep.model.reason import Group, Kept
-from dockersweep.policy.judging.retention import kept_by
+from dockersweep.policy.judging.retention import retain
 from dockersweep.policy.names.versions import version_of
 from dockersweep.units import LAST_UNKNOWN_INSTANT, parse_age
 from tests.policy.kept_images import built, matched, said, series, versions
@@ -274,12 +274,12 @@ def test_only_the_tags_that_a_rule_speaks_of_are_kept() -> None:
     one = built("a", "app:1", "app:2", "other:1", at=ago(days=1))
     keep = Keep(group_by="repository", last=5, tags=("1",), majors=1)
     first = Kept(keep="last", place=1, group=Group(by="repository", kind="image", name="app"))
-    assert kept_by(keep, [(one, ("app:2",))], NOW) == {(one.id, "app:2"): (first,)}
+    assert retain(keep, [(one, ("app:2",))], NOW).kept == {(one.id, "app:2"): (first,)}
 
 
 def test_a_pattern_that_does_not_hold() -> None:
     with pytest.raises(UsageError, match="no regular expression"):
-        kept_by(Keep(tags=("/(/",)), matched(TEN), NOW)
+        retain(Keep(tags=("/(/",)), matched(TEN), NOW)
 
 
 def test_versions_of_tags() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dockersweep.model.naming import id_of
 from dockersweep.model.policy import Keep
-from dockersweep.policy.judging.retention import kept_by
+from dockersweep.policy.judging.retention import retain
 from dockersweep.units import parse_age
 from dockersweep.words.reasons import about_text
 from tests.policy.kept_images import Spoken, matched
@@ -138,7 +138,7 @@ def days_kept(keep: Keep) -> dict[str, list[str]]:
     snapshots = restic_snapshots()
     created = {id_of(seen): f"{getattr(seen, 'created_at', None):%Y-%m-%d}" for seen, _ in snapshots}
     found: dict[str, list[str]] = {}
-    for (own, _), reasons in kept_by(keep, snapshots, NOW).items():
+    for (own, _), reasons in retain(keep, snapshots, NOW).kept.items():
         for reason in reasons:
             found.setdefault(_beginning(about_text(reason)), []).append(created[own])
     return {word: sorted(days, reverse=True) for word, days in found.items()}
@@ -157,5 +157,5 @@ def test_keeps_what_restic_keeps(keep: Keep, expected: Mapping[str, str]) -> Non
 
 @pytest.mark.parametrize(("keep", "count", "oldest"), RESTIC_NUMBERS, ids=[str(keep) for keep, *_ in RESTIC_NUMBERS])
 def test_keeps_as_much_as_restic_keeps(keep: Keep, count: int, oldest: str) -> None:
-    assert len(kept_by(keep, restic_snapshots(), NOW)) == count
+    assert len(retain(keep, restic_snapshots(), NOW).kept) == count
     assert min(chain.from_iterable(days_kept(keep).values())) == oldest

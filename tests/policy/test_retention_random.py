@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 from dockersweep.model.inventory import Image, Object
 from dockersweep.model.naming import id_of
 from dockersweep.model.policy import Count, Keep
-from dockersweep.policy.judging.retention import Unit, kept_by
+from dockersweep.policy.judging.retention import Unit, retain
 from dockersweep.units import Age, parse_age
 from dockersweep.words.reasons import about_text
 from tests.rig.inventories import NOW, ago, image, volume
@@ -212,7 +212,7 @@ IMAGE_KEEPS = keeps("repository", "project", "none")
 
 
 def check_with_oracle(keep: Keep, spoken: Spoken) -> None:
-    kept = kept_by(keep, spoken, NOW)
+    kept = retain(keep, spoken, NOW).kept
     assert {unit: set(map(about_text, reasons)) for unit, reasons in kept.items()} == oracle(keep, spoken)
     assert all(len(set(reasons)) == len(reasons) for reasons in kept.values()), "a reason is told once"
 
@@ -230,7 +230,7 @@ def test_volumes_as_the_oracle_says(keep: Keep, spoken: Spoken) -> None:
 @given(IMAGE_KEEPS, images(), st.randoms(use_true_random=False))
 def test_the_order_of_what_comes_in_says_nothing(keep: Keep, spoken: Spoken, random: Random) -> None:
     shuffled = random.sample(spoken, len(spoken))
-    assert kept_by(keep, shuffled, NOW) == kept_by(keep, spoken, NOW)
+    assert retain(keep, shuffled, NOW).kept == retain(keep, spoken, NOW).kept
 
 
 def more_of(less: object, other: object) -> object:
@@ -247,4 +247,4 @@ def more_of(less: object, other: object) -> object:
 @given(IMAGE_KEEPS, IMAGE_KEEPS, images())
 def test_to_ask_for_more_never_keeps_less(keep: Keep, other: Keep, spoken: Spoken) -> None:
     asked = {field: more_of(less, asdict(other)[field]) for field, less in asdict(keep).items() if field != "group_by"}
-    assert kept_by(keep, spoken, NOW).keys() <= kept_by(replace(keep, **asked), spoken, NOW).keys()
+    assert retain(keep, spoken, NOW).kept.keys() <= retain(replace(keep, **asked), spoken, NOW).kept.keys()

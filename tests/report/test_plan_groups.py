@@ -117,7 +117,7 @@ def test_tags_of_images_that_stay_are_told_by_reason() -> None:
     plan = plan_of(inventory(image("a", "app:new", *tags)), policy, NOW)
     rows = formatted(plan_layout(plan, "grouped"), "table", 80).splitlines()
     assert rows[rows.index("") + 1 :][:2] == [
-        "12 tags of images that stay, first seen over 1 day ago (10 days)",
+        "12 tags go, their images stay (frees 0 B), first seen over 1 day ago (10 days)",
         "  app:old-1, app:old-2, app:old-3, app:old-4, app:old-5 and 7 more",
     ]
 

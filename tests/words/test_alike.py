@@ -7,11 +7,23 @@ from msgspec.structs import replace
 
 from dockersweep.model.age_reasons import Aged
 from dockersweep.model.last_use import UseAction
-from dockersweep.model.reason import About, Fact, ForSpace, HeldBy, OfProject, Reason, ReasonCode, Recoverable
+from dockersweep.model.reason import (
+    About,
+    Beyond,
+    Fact,
+    ForSpace,
+    Group,
+    HeldBy,
+    OfProject,
+    Reason,
+    ReasonCode,
+    Recoverable,
+)
 from dockersweep.units import DAY, HOUR
 from dockersweep.words.alike import alike, text_of_alike
 from dockersweep.words.reasons import reason_text
 
+APP = Group(by="repository", kind="image", name="app")
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -68,6 +80,15 @@ TOGETHER: list[tuple[list[Reason], str]] = [
     (
         [reason(ForSpace(age=aged(DAY, None))), reason(ForSpace(age=aged(9 * DAY, None)))],
         "stopped 24 hours to 9 days ago, least recently used, removed to free space",
+    ),
+    ([reason(Beyond(place=4, count=3)), reason(Beyond(place=24, count=3))], "4th to 24th newest (keep.last = 3)"),
+    (
+        [reason(Beyond(place=2, count=1, group=group)) for group in (APP, APP)],
+        "2nd newest of app (keep.last = 1)",
+    ),
+    (
+        [reason(Beyond(place=place, count=3, group=replace(APP, name=str(place)))) for place in (5, 4)],
+        "4th to 5th newest of each repository (keep.last = 3)",
     ),
     ([reason(Fact(name="enough"))] * 2, "enough is freed without it"),
 ]

@@ -11,6 +11,7 @@ from dockersweep.model.documents import json_schema, read_document
 from dockersweep.model.plan import Plan
 from dockersweep.model.reason import (
     About,
+    Beyond,
     DeclaredBy,
     Doubt,
     Excluded,
@@ -212,6 +213,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
     (Candidate(seconds=None, limit="48h", is_reached=False), "a candidate from now on (limit 48 hours)"),
     (Candidate(seconds=172_800, limit="48h", is_reached=True), "a candidate for 2 days (limit 48 hours)"),
     (Kept(keep="last", place=3, group=APP), "3rd newest of team/app (keep.last)"),
+    (Beyond(place=4, count=3, group=APP), "4th newest of team/app (keep.last = 3)"),
     (Kept(keep="daily", place=2, oldest=True), "oldest, 2nd daily (keep.daily)"),
     (Kept(keep="last", place=2, as_new_as=True), "as new as the 2nd newest (keep.last)"),
     (
@@ -332,7 +334,7 @@ def test_documents_have_the_sentence_too() -> None:
         {
             "code": "tag-goes",
             "rule": "old",
-            "text": "its tag app:1 goes, which frees 0 bytes: stopped 10 days ago (limit 24 hours)",
+            "text": "tag app:1 goes (frees 0 B): stopped 10 days ago (limit 24 hours)",
             "tag": "app:1",
             "about": {"what": "age", "measure": "stopped", "seconds": 864_000, "limit": "24h"},
         }

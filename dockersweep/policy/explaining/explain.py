@@ -1,5 +1,6 @@
 """Explains one object: what it is, what becomes of it and why, what holds it, when it would go, what it frees."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
@@ -136,11 +137,11 @@ def _tags(item: Object, decision: Decision) -> Iterator[TagWord]:
         return
     for tag in item.tags:
         goes = tag in decision.untag
-        told = [
-            f'{untagged_text(one)} (rule "{one.rule}")'
-            for one in decision.reasons
-            if (one.code == "tag-goes") == goes and one.tag == tag
-        ]
+        by_rule: defaultdict[str, list[str]] = defaultdict(list)
+        for one in decision.reasons:
+            if (one.code == "tag-goes") == goes and one.tag == tag:
+                by_rule[one.rule].append(untagged_text(one))
+        told = [f'{"; ".join(texts)} (rule "{rule}")' for rule, texts in by_rule.items()]
         yield TagWord(tag=tag, goes=goes, why="; ".join(told))
 
 

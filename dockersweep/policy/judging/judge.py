@@ -20,7 +20,7 @@ from dockersweep.model.reason import OnlyKinds, Reason
 from dockersweep.policy.judging.ages import SINCE_OF
 from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.holders import Holder
-from dockersweep.policy.judging.keeping import kept_of_kind
+from dockersweep.policy.judging.keeping import Places, kept_of_kind
 from dockersweep.policy.judging.marks import mark_test
 from dockersweep.policy.judging.matching import WHOLE, RuleTest
 from dockersweep.policy.judging.old_enough import AgeTest
@@ -66,29 +66,34 @@ class Judge:
         ready = self._of_kind.get(kind)
         if ready is None:
             survey = self.survey
-            rules = [self._ready_rule(place, rule, kind) for place, rule in enumerate(self.policy.rules)]
+            listed = survey.listing.of_kind(kind)
+            keeping = kept_of_kind(listed, self.policy, self.rules, self._refused, self.now)
+            rules = [
+                self._ready_rule(place, rule, kind, keeping.beyond.get(place, {}))
+                for place, rule in enumerate(self.policy.rules)
+            ]
             ready = self._of_kind[kind] = OfKind(
-                listed=survey.listing.of_kind(kind),
+                listed=listed,
                 holders=survey.holders.of_kind(kind),
                 build_uses=survey.build_uses(kind),
                 since_of=SINCE_OF[kind],
                 never_removed=survey.never_removed(kind),
                 protected=self.rules.protected_of(kind),
                 is_asked_for=kind in self.policy.kinds,
-                kept=kept_of_kind(survey.listing.of_kind(kind), self.policy, self.rules, self._refused, self.now),
+                kept=keeping.kept,
                 rules=[rule for rule in rules if rule is not None],
                 silences={},
             )
         return ready
 
-    def _ready_rule(self, place: int, rule: Rule, kind: Kind) -> ReadyRule | None:
+    def _ready_rule(self, place: int, rule: Rule, kind: Kind, beyond: Places) -> ReadyRule | None:
         if kind not in rule.kinds:
             return None
         age = None if rule.remove is None else AgeTest(rule.remove, self.now, self.survey.watch, kind=kind)
         marks = mark_test(rule, self.survey.inventory, self.now)
         test = self.rules.tests[place]
         counted = None if rule.keep is None else self.rules.counted(place, kind)
-        return ReadyRule(rule.name, test, age, marks, counted)
+        return ReadyRule(rule.name, test, age, marks, counted, beyond)
 
     def branch(self) -> "Judge":
         """Return a judge that has decided the same so far; what one of the two decides is no longer of the other."""

@@ -2,45 +2,66 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from dockersweep.model.inventory import Kind, Object
 from dockersweep.model.listed import Listed
 from dockersweep.model.naming import id_of
 from dockersweep.model.policy import Policy
-from dockersweep.model.reason import Doubt, Reason
-from dockersweep.policy.judging.retention import Unit, kept_by
+from dockersweep.model.reason import Beyond, Doubt, Reason
+from dockersweep.policy.judging.retention import Retained, Unit, retain
 from dockersweep.policy.judging.rule_set import RuleSet
 
 Kept = Mapping[int, Mapping[str | None, tuple[Reason, ...]]]
 """Why objects of one kind are kept whatever rules remove, by their places: for single tags of an image, or None."""
 
 
+Places = Mapping[str, tuple[Beyond, ...]]
+"""The places of objects beyond those that a rule keeps, by their ids."""
+
+
+class Keeping(NamedTuple):
+    """What the rules of a policy keep of one kind, and what their counts leave."""
+
+    kept: Kept
+    beyond: Mapping[int, Places]
+    """By the place of the rule."""
+
+
 def kept_of_kind(
     listed: Listed, policy: Policy, rules: RuleSet, refusals: Iterable[tuple[Kind, Unit, Reason]], now: datetime
-) -> Kept:
+) -> Keeping:
     """Return what rules keep of one kind, and what the engine refused; `refusals` are those of `refused`.
 
     What is in use takes its place in a count like all others. Where it is not known whether a rule matches, the object
     is kept in doubt, and takes no place.
     """
     kept: dict[int, dict[str | None, tuple[Reason, ...]]] = {}
-    for (own, tag), reasons in _kept(listed.kind, policy, rules, refusals, now):
+    by_rules = {
+        number: retain(rule.keep, rules.counted(number, listed.kind).certain(), now)
+        for number, rule in enumerate(policy.rules)
+        if rule.keep is not None and listed.kind in rule.kinds
+    }
+    for (own, tag), reasons in _kept(listed.kind, policy, rules, refusals, by_rules):
         place = listed.places.get(own)
         if place is not None:
             of_object = kept.setdefault(place, {})
             of_object[tag] = of_object[tag] + reasons if tag in of_object else reasons
-    return kept
+    return Keeping(kept, {number: by_rule.beyond for number, by_rule in by_rules.items()})
 
 
 def _kept(
-    kind: Kind, policy: Policy, rules: RuleSet, refusals: Iterable[tuple[Kind, Unit, Reason]], now: datetime
+    kind: Kind,
+    policy: Policy,
+    rules: RuleSet,
+    refusals: Iterable[tuple[Kind, Unit, Reason]],
+    by_rules: Mapping[int, Retained],
 ) -> Iterator[tuple[Unit, tuple[Reason, ...]]]:
-    for number, rule in enumerate(policy.rules):
-        if rule.keep is not None and kind in rule.kinds:
-            counted = rules.counted(number, kind)
-            yield from _in_doubt(rule.name, counted.in_doubt())
-            for unit, why in kept_by(rule.keep, counted.certain(), now).items():
-                yield unit, tuple([Reason(code="kept", rule=rule.name, about=about) for about in why])
+    for number, by_rule in by_rules.items():
+        name = policy.rules[number].name
+        yield from _in_doubt(name, rules.counted(number, kind).in_doubt())
+        for unit, why in by_rule.kept.items():
+            yield unit, tuple([Reason(code="kept", rule=name, about=about) for about in why])
     yield from ((unit, (reason,)) for of_kind, unit, reason in refusals if of_kind == kind)
 
 

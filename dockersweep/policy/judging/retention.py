@@ -12,7 +12,7 @@ from dockersweep.model.image_references import tag_of, whole_repository_of, with
 from dockersweep.model.inventory import Image, Kind, Object
 from dockersweep.model.naming import id_of, kind_of
 from dockersweep.model.policy import Count, Keep
-from dockersweep.model.reason import Group, Kept, KeptTag, KeptVersion, KeptWithin, PeriodName, Undated
+from dockersweep.model.reason import Beyond, Group, Kept, KeptTag, KeptVersion, KeptWithin, PeriodName, Undated
 from dockersweep.policy.names.patterns import compile_pattern
 from dockersweep.policy.names.versions import newest_of_majors, newest_of_minors, version_of
 from dockersweep.units import LAST_UNKNOWN_INSTANT
@@ -47,8 +47,17 @@ class _Period(NamedTuple):
     key: Callable[[datetime], Any]
 
 
-def kept_by(keep: Keep, matched: Matched, now: datetime) -> dict[Unit, tuple[WhyKept, ...]]:
-    """Return everything that is kept, each with all that held: its place among the last, of the days and so on.
+class Retained(NamedTuple):
+    """What a rule keeps, and what is beyond its keep.last."""
+
+    kept: dict[Unit, tuple[WhyKept, ...]]
+    """All that held: its place among the last, of the days and so on."""
+    beyond: dict[str, tuple[Beyond, ...]]
+    """The places of an object beyond those that are kept, by its id; an image may be in several groups."""
+
+
+def retain(keep: Keep, matched: Matched, now: datetime) -> Retained:
+    """Return everything that is kept, and the places of what keep.last does not keep.
 
     An image is one member of its group however many tags it has in it, and takes all of them with it; grouped by
     repository it may be in several groups. What nothing tells the time of and what is dated after `now` is kept as
@@ -71,7 +80,7 @@ def kept_by(keep: Keep, matched: Matched, now: datetime) -> dict[Unit, tuple[Why
         _keep_tags(keep.tags, matched, kept)
     if keep.majors is not None or keep.minors is not None:
         _keep_versions(keep, matched, kept)
-    return dict(kept)
+    return Retained(dict(kept), counts.beyond)
 
 
 def _dated(matched: Matched, now: datetime, kept: _Kept) -> Iterator[tuple[datetime, Object, tuple[str, ...]]]:
@@ -143,6 +152,7 @@ class _Counts:
 
     def __init__(self, keep: Keep, kept: _Kept) -> None:
         self._kept = kept
+        self.beyond: dict[str, tuple[Beyond, ...]] = {}
         self._last = keep.last
         self._within = keep.within
         self._periods = tuple(_periods(keep))
@@ -162,7 +172,8 @@ class _Counts:
                     # Which of those of the same instant is newer nobody knows.
                     self._add(member, Kept(keep="last", place=count, group=group, as_new_as=True))
                 else:
-                    break
+                    place = Beyond(place=number, count=count, group=group)
+                    self.beyond[member[1]] = (*self.beyond.get(member[1], ()), place)
         if self._within is not None:
             newest, oldest = newest_first[0][0], newest_first[-1][0]
             # The calendar is slow to ask.

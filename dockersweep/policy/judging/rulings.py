@@ -13,7 +13,7 @@ from dockersweep.model.reason import Fact, Reason, Recoverable
 from dockersweep.policy.judging.ages import Since
 from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.holders import Holder
-from dockersweep.policy.judging.keeping import Kept
+from dockersweep.policy.judging.keeping import Kept, Places
 from dockersweep.policy.judging.marks import MarkTest
 from dockersweep.policy.judging.matching import RuleTest, Units
 from dockersweep.policy.judging.old_enough import AgeTest
@@ -43,6 +43,8 @@ class ReadyRule(Struct, frozen=True):
     """None where it asks for no marks."""
     counted: Counted | None
     """What it matches, where it has counted that for what it keeps."""
+    beyond: Places
+    """The places of what it does not keep, where it counts."""
     of_tags: Units | None = None
     """What it matches of an image with several tags, where that is known."""
 
@@ -77,8 +79,10 @@ class ReadyRule(Struct, frozen=True):
         assert self.age is not None
         age = self.age.reached(case)
         old_enough = Reason(code="old-enough", rule=self.name, about=age)
+        places = self.beyond.get(case.id, ()) if self.beyond else ()
+        beyond = [Reason(code="beyond", rule=self.name, about=place) for place in places]
         marked = () if self.marks is None else (self.marks.of(case.ref).reason,)
-        return Ruling(True, (old_enough, *marked, *released(case, self.name)))
+        return Ruling(True, (old_enough, *beyond, *marked, *released(case, self.name)))
 
     def ruling(self, case: Case) -> Ruling:
         """Return what it by itself says of an object that it matches and does not keep."""
@@ -225,6 +229,11 @@ def together(rulings: Sequence[tuple[str | None, Ruling]], removes: bool) -> tup
         return tuple(replace(one, tag=tag) for tag, ruling in rulings for one in ruling.reasons), ()
     # What keeps it stands first.
     keeping = [replace(one, tag=tag) for tag, ruling in rulings if not ruling.removes for one in ruling.reasons]
-    going = [(tag, ruling.reasons[0]) for tag, ruling in rulings if tag is not None and ruling.removes]
-    reasons = [Reason(code="tag-goes", rule=one.rule, tag=tag, about=one.about) for tag, one in going]
+    going = [(tag, ruling.reasons) for tag, ruling in rulings if tag is not None and ruling.removes]
+    reasons = [
+        Reason(code="tag-goes", rule=one.rule, tag=tag, about=one.about)
+        for tag, of_tag in going
+        for one in of_tag
+        if one.code in ("old-enough", "beyond")
+    ]
     return (*keeping, *reasons), tuple(tag for tag, _ in going)
