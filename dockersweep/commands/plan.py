@@ -37,9 +37,18 @@ def run(options: PlanOptions) -> int:
         return 0
     if options.output.goes_to_file and not options.only_problems:
         # Of what nobody sees, cron would mail nothing.
-        why = f"{plural(len(plan.removals), 'removal')} planned, freeing {amount_words(plan.reclaim)}"
-        _events(options).error(why, SOMETHING_TO_REMOVE)
+        _events(options).error(_what_is_planned(plan), SOMETHING_TO_REMOVE)
     return SOMETHING_TO_REMOVE
+
+
+def _what_is_planned(plan: Plan) -> str:
+    """Return "3 removals planned, freeing 1.20 GB"; with days to come "3 removals planned: none now, 3 later, ...."""
+    count, when, frees = len(plan.removals), "", plan.reclaim
+    if plan.upcoming:
+        later = sum(len(day.added) for day in plan.upcoming)
+        when, frees = f": {count or 'none'} now, {later} later", plan.upcoming[-1].reclaim
+        count += later
+    return f"{plural(count, 'removal')} planned{when}, freeing {amount_words(frees)}"
 
 
 def _tell_problems(plan: Plan, options: PlanOptions, is_in_result: bool) -> None:

@@ -15,6 +15,7 @@ from dockersweep.commands.options import OutputOptions
 from dockersweep.errors import OutputError
 from dockersweep.files import is_folder, state_of
 
+_WITHOUT_SENTENCES = ("csv", "prometheus")
 LONGEST_PREFIX = 48
 """In letters, of which each takes up to four bytes in a name."""
 
@@ -105,10 +106,10 @@ def write_aside(text: str) -> None:
 def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_result: bool = True) -> None:
     """Write what needs a person to standard error, a line each, so that `>/dev/null` leaves just that.
 
-    Where both streams are one, as on a terminal, what `is_in_result` there is not said twice. CSV has rows only, and so
-    no place for it.
+    Where both streams are one, as on a terminal, what `is_in_result` there is not said twice. CSV and metrics have no
+    place for sentences, and so never have it.
     """
-    is_read_there = is_in_result and output.format != "csv" and not output.goes_to_file
+    is_read_there = is_in_result and output.format not in _WITHOUT_SENTENCES and not output.goes_to_file
     if not sentences or (is_read_there and _streams_are_one()):
         return
     from dockersweep.report.local_time import in_local_time

@@ -13,7 +13,7 @@ from dockersweep.report.text import fold
 from dockersweep.words.amounts import plural
 
 if TYPE_CHECKING:
-    from dockersweep.model.plan import Plan
+    from dockersweep.model.plan import Limits, Plan
 
 TITLE_OF: dict[Kind, str] = {
     "container": "Containers",
@@ -72,6 +72,11 @@ def going_counts(plan: "Plan") -> tuple[Counter[Kind], int]:
     """Return how many objects of each kind a plan removes, and how many tags of images that stay."""
     counts = Counter(step.kind for step in plan.removals if step.action == "remove")
     return counts, sum(len(decision.untag) for decision in plan.decisions)
+
+
+def over_limit_sentences(limits: "Limits") -> tuple[str, ...]:
+    """Return over which limits of the policy a plan is, a sentence each."""
+    return tuple(f"Over a limit, so no sweep: {limit}." for limit in limits.exceeded)
 
 
 def engine_words(engine: Engine) -> str:

@@ -10,6 +10,7 @@ from dockersweep.report.headline import (
     engine_sentence,
     engine_words,
     going_counts,
+    over_limit_sentences,
     warning_sentences,
 )
 from dockersweep.report.layout import Cell, Layout, Rows, Section
@@ -39,9 +40,8 @@ def plan_layout(plan: Plan, detail: Detail) -> Layout:
 
 
 def _sections(plan: Plan, detail: Detail) -> Iterator[Section]:
-    over = (f"Over a limit, so no sweep: {limit}." for limit in plan.limits.exceeded)
     about = engine_sentence(plan.engine, plan.taken_at), *_when(plan)
-    yield Section(sentences=(*about, _summary(plan), *_target_line(plan), *over))
+    yield Section(sentences=(*about, _summary(plan), *_target_line(plan), *over_limit_sentences(plan.limits)))
     if detail == "all":
         yield from going_sections(plan)
         yield from untagged_section(plan)

@@ -12,6 +12,7 @@ from dockersweep.report.headline import (
     engine_words,
     going_counts,
     kind_counts,
+    over_limit_sentences,
     warning_sentences,
 )
 from dockersweep.report.layout import Column, Layout, Rows, Section
@@ -42,7 +43,7 @@ def _sections(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Iter
     now = f"{plural(counts.total(), 'object')} to remove now" if counts else "Nothing to remove now"
     later = f"{sum(len(day.added) for day in days) or 'nothing'}{' more' if counts else ''} later"
     sentence = f"{now}, {later} if nothing changes, by {plan.policy.source}."
-    yield Section(sentences=(engine_sentence(plan.engine, plan.taken_at), sentence))
+    yield Section(sentences=(engine_sentence(plan.engine, plan.taken_at), sentence, *over_limit_sentences(plan.limits)))
     if detail != "totals":
         for day in days:
             yield _added(day, None if detail == "all" else MOST_ROWS)

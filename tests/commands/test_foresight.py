@@ -106,6 +106,30 @@ def test_the_exit_status_is_of_the_time_that_is_asked_about(call: Caller, tmp_pa
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
+        (("--older-than", "0s"), "1 removal planned, freeing at least 5 B"),
+        (("--next", "1h", "--older-than", "0s"), "1 removal planned, freeing at least 5 B"),
+        (("--next", "1d"), "1 removal planned: none now, 1 later, freeing at least 5 B"),
+    ],
+)
+def test_a_mail_beside_a_file_counts_what_is_to_come(
+    call: Caller, tmp_path: Path, flags: tuple[str, ...], told: str
+) -> None:
+    saved = write_inventory(tmp_path, inventory(container("evening", finished=ago(hours=20), size=5)))
+    said = plan(call, saved, "--exit-code", "-o", str(tmp_path / "plan.json"), *flags)
+    assert (said.status, said.out, said.err) == (10, "", f"dockersweep: {told}\n")
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_the_days_name_a_limit_that_the_plan_is_over(call: Caller, ageing: str, form: str) -> None:
+    over = "Over a limit, so no sweep: 1 object to remove, 0 allowed."
+    flags = ("--next", "7d", "--format", form)
+    assert over in plan(call, ageing, *flags, "--max-objects", "0").out
+    assert "Over a limit" not in plan(call, ageing, *flags, "--max-objects", "1").out
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
         (("--at", "7d"), '"7d" is neither an age with a plus, like +7d, nor a date'),
         (("--at", "+7"), "it has no unit"),
         (("--at", "+0s"), "is not after the scan of 2026-11-24T12:00:00Z"),

@@ -63,6 +63,13 @@ def test_both_streams_in_one_pipe_say_it_once(verb: str, warned: str) -> None:
         assert under_cron(line, mail=False) == WARNING
 
 
+@pytest.mark.parametrize("form", ["csv", "prometheus"])
+def test_what_has_no_sentences_is_told_beside_them(form: str, warned: str) -> None:
+    told = under_cron(f"report --inventory {warned} --format {form}", mail=True)
+    assert told.count("sizes cannot be read") == 1
+    assert WARNING in told
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_terminal_is_told_once(verb: str, warned: str) -> None:
     status, shown = on_a_terminal([*verb.split(), "--inventory", warned], "")
