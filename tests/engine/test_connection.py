@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -249,10 +250,11 @@ def test_an_authority_that_is_none_is_said_before_anything_is_asked(tmp_path: Pa
 
 
 class Held:
-    """Answers to each path when that is let go, with its name."""
+    """Answers to each path when that is let go, with its name, or else with 500."""
 
     def __init__(self, path: Path) -> None:
         self.asked: list[str] = []
+        self.fails: set[str] = set()
         self.may_answer: dict[str, threading.Event] = {name: threading.Event() for name in ("/a", "/b", "/info")}
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
@@ -271,7 +273,15 @@ class Held:
                 name = asked.split()[1].decode()
                 self.asked.append(name)
                 self.may_answer[name].wait(10)
-                client.sendall(OK[:-2] + name[1:].encode().ljust(2))
+                answer = OK.replace(b"200 OK", b"500 No") if name in self.fails else OK
+                client.sendall(answer[:-2] + name[1:].encode().ljust(2))
+
+    def has_been_asked(self, *paths: str) -> bool:
+        """Wait till it has been asked for all of these, in whatever order its threads ran."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and len(self.asked) < len(paths):
+            time.sleep(0.01)
+        return sorted(self.asked) == sorted(paths)
 
     def close(self) -> None:
         """Take no more connections."""
@@ -296,7 +306,7 @@ def test_what_was_asked_ahead_is_asked_once(held: tuple[Connection, Held]) -> No
     assert connection.asked_since() >= after
     # The next one is of its own time, over the same connection.
     assert connection.request("GET", "/a").body == b"a "
-    assert listener.asked == ["/a", "/a"]
+    assert listener.has_been_asked("/a", "/a")
 
 
 def test_what_was_asked_too_long_ago_is_asked_again(
@@ -307,7 +317,7 @@ def test_what_was_asked_too_long_ago_is_asked_again(
     listener.may_answer["/a"].set()
     connection.ask_ahead("/a", {})
     assert connection.request("GET", "/a").body == b"a "
-    assert listener.asked == ["/a", "/a"]
+    assert listener.has_been_asked("/a", "/a")
 
 
 def test_what_changes_something_takes_no_answer_that_was_asked_ahead(held: tuple[Connection, Held]) -> None:
@@ -315,7 +325,41 @@ def test_what_changes_something_takes_no_answer_that_was_asked_ahead(held: tuple
     listener.may_answer["/a"].set()
     connection.ask_ahead("/a", {})
     connection.request("DELETE", "/a")
-    assert listener.asked == ["/a", "/a"]
+    assert listener.has_been_asked("/a", "/a")
+
+
+def test_what_was_asked_behind_one_that_fails_is_asked_again(held: tuple[Connection, Held]) -> None:
+    connection, listener = held
+    for name in ("/a", "/b"):
+        listener.may_answer[name].set()
+        connection.ask_ahead(name, {})
+    listener.fails = {"/a"}
+    assert connection.request("GET", "/a").status == 500
+    assert connection.request("GET", "/b").body == b"b "
+    assert listener.has_been_asked("/a", "/b", "/b")
+
+
+def test_what_was_asked_behind_one_that_is_too_old_is_asked_again(
+    held: tuple[Connection, Held], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, listener = held
+    for name in ("/a", "/b"):
+        listener.may_answer[name].set()
+        connection.ask_ahead(name, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(asked_ahead, "LONGEST_SECONDS", 0.0)
+        connection.request("GET", "/a")
+    connection.request("GET", "/b")
+    assert listener.has_been_asked("/a", "/a", "/b", "/b")
+
+
+def test_nothing_is_asked_ahead_over_what_is_closed(held: tuple[Connection, Held]) -> None:
+    connection, listener = held
+    listener.may_answer["/a"].set()
+    connection.close()
+    connection.ask_ahead("/a", {})
+    assert connection.request("GET", "/a").body == b"a "
+    assert listener.has_been_asked("/a", "/a")
 
 
 @pytest.mark.parametrize(

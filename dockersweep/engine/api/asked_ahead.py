@@ -19,16 +19,25 @@ class _Sent(NamedTuple):
 
 
 class AskedAhead:
-    """Sockets over which a request was sent, by its URL. Safe to be used by several threads."""
+    """Sockets over which a request was sent, by its URL. Safe to be used by several threads.
+
+    Who has to ask for one of them again drops the others, as they were asked in an order that counts.
+    """
 
     def __init__(self) -> None:
         self._sent: dict[str, _Sent] = {}
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def put(self, url: str, connected: socket.socket) -> None:
-        """Keep a socket over which this has just been asked."""
+        """Keep a socket over which this has just been asked; it is closed where that was asked
+        already, or `close` was called."""
         with self._lock:
-            self._sent[url] = _Sent(connected, datetime.now(UTC), time.monotonic())
+            if not self._is_closed:
+                self._sent.setdefault(url, _Sent(connected, datetime.now(UTC), time.monotonic()))
+            is_kept = url in self._sent and self._sent[url].connected is connected
+        if not is_kept:
+            connected.close()
 
     def take(self, url: str) -> socket.socket | None:
         """Return the socket over which the answer to it comes; None where it was not asked, or too long ago."""
@@ -39,6 +48,7 @@ class AskedAhead:
         if time.monotonic() - sent.monotonic < LONGEST_SECONDS:
             return sent.connected
         sent.connected.close()
+        self.drop()
         return None
 
     def earliest(self) -> datetime | None:
@@ -67,9 +77,15 @@ class AskedAhead:
             numbers -= begun
         return True
 
-    def close(self) -> None:
-        """Close all that still wait."""
+    def drop(self) -> None:
+        """Close all that still wait: they are to be asked again."""
         with self._lock:
             sent, self._sent = self._sent, {}
         for one in sent.values():
             one.connected.close()
+
+    def close(self) -> None:
+        """Close all that still wait, and what is put here from now on."""
+        with self._lock:
+            self._is_closed = True
+        self.drop()

@@ -30,6 +30,7 @@ from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError,
 from dockersweep.units import format_size
 
 CONNECT_SECONDS = 10
+_OK = 200
 CONNECTIONS = 16
 LONGEST_MESSAGE = 2000
 LARGEST_OBJECT_BYTES = 16_000_000
@@ -182,14 +183,19 @@ class Connection:
 
         def once(connected: socket.socket) -> Exchanged:
             left = deadline - time.monotonic()
-            return self._kept(connected, lambda: exchange(connected, method, url, left, largest_bytes))
+            return self._exchanged(connected, lambda: exchange(connected, method, url, left, largest_bytes))
 
         try:
             asked = self._ahead.take(url) if method == "GET" else None
             if asked is not None:
-                return self._kept(asked, lambda: receive(asked, seconds, largest_bytes))
+                answer = self._exchanged(asked, lambda: receive(asked, seconds, largest_bytes))
+                if answer.status != _OK:
+                    # It will be asked again, and is then later than what was asked behind it.
+                    self._ahead.drop()
+                return answer
             return once(self._idle_for(method) or self._connect())
         except self._closed_meanwhile:
+            self._ahead.drop()
             if method != "GET" or time.monotonic() >= deadline or not self.asks_again:
                 raise
         return once(self._connect())
@@ -203,7 +209,7 @@ class Connection:
             return None
         return idle
 
-    def _kept(self, connected: socket.socket, exchanged: Callable[[], Exchanged]) -> Exchanged:
+    def _exchanged(self, connected: socket.socket, exchanged: Callable[[], Exchanged]) -> Exchanged:
         """Return what is exchanged over a connection, and keep that for the next request where it is good for one."""
         keeps_alive = False
         try:
