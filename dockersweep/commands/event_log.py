@@ -110,9 +110,11 @@ class EventLog:
         if self.is_on:
             self._event(ERROR, "error", text, text=text, exit_status=status)
             return
+        from dockersweep.report.local_time import in_local_time
+
         # A terminal that was hung up takes no message any more; the exit status still says it.
         with suppress(OSError):
-            sys.stderr.write(f"dockersweep: {printable(text)}\n")
+            sys.stderr.write(f"dockersweep: {printable(in_local_time(text))}\n")
 
     def bug(self, error: Exception) -> None:
         """An unexpected error in a worker ends the run: its traceback, which a report of the bug needs."""

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from dockersweep.units import format_instant, parse_instant
 
-_INSTANT = re.compile(r"\b[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
+_INSTANT = re.compile(r"(?<![^\s(])[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z(?![^\s),;.:])")
+"""One that is a word of its own: in a name it is a part of that."""
 
 
 def local_time(instant: datetime) -> str:
@@ -18,9 +19,10 @@ def local_time(instant: datetime) -> str:
 
 
 def in_local_time(sentence: str) -> str:
-    """Return a sentence of a document with the instants in it as `local_time` has them."""
+    """Return a sentence of a document with the instants in it as `local_time` has them; what is only an instant is no
+    sentence, and mostly a name."""
     # Hardly any has one.
-    return _INSTANT.sub(_localized, sentence) if "Z" in sentence else sentence
+    return _INSTANT.sub(_localized, sentence) if "Z" in sentence and " " in sentence else sentence
 
 
 def _localized(found: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from dockersweep.commands.event_log import EventLog
 from dockersweep.report.formats import formatted
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.report.local_time import in_local_time, local_time
@@ -42,7 +43,10 @@ def test_an_instant_is_told_with_its_zone(in_berlin: None, instant: datetime, te
         ("since 2026-11-24T23:61:00Z", "since 2026-11-24T23:61:00Z"),
         ("2026-11-24T23:30:00+01:00", "2026-11-24T23:30:00+01:00"),
         ("2026-11-24T23:30:00.5Z", "2026-11-24T23:30:00.5Z"),
-        ("x2026-11-24T23:30:00Z", "x2026-11-24T23:30:00Z"),
+        ("(the registry had it at 2026-11-24T23:30:00Z).", "(the registry had it at 2026-11-25 00:30:00 CET)."),
+        ("network net-2026-11-24T23:30:00Z", "network net-2026-11-24T23:30:00Z"),
+        ("ARG BUILD_DATE=2026-11-24T23:30:00Z in it", "ARG BUILD_DATE=2026-11-24T23:30:00Z in it"),
+        ("2026-11-24T23:30:00Z", "2026-11-24T23:30:00Z"),
     ],
 )
 def test_so_are_instants_in_sentences(in_berlin: None, sentence: str, read: str) -> None:
@@ -65,3 +69,8 @@ def test_what_is_to_be_copied_stays_as_it_is(in_berlin: None) -> None:
     line = "dockersweep plan --at 2026-11-24T23:30:00Z"
     sections = [Section(lines=[line]), Section(sentences=[line], keeps_words=True)]
     assert formatted(Layout(None, sections), "table", None).count(line) == 2
+
+
+def test_an_error_has_them_too(in_berlin: None, capsys: pytest.CaptureFixture[str]) -> None:
+    EventLog("text").error("it was made at 2026-11-24T23:30:00Z", 2)
+    assert capsys.readouterr().err == "dockersweep: it was made at 2026-11-25 00:30:00 CET\n"
