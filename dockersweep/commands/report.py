@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FOUND = 10
 """The exit status where something is as bad as --fail-on says."""
+METRICS_MODE = 0o644
+"""Another user collects them. They name no object."""
 DAYS_OF_ARRIVALS = timedelta(days=7)
 
 
@@ -53,7 +55,7 @@ def run(options: ReportOptions) -> int:
     if is_written:
         with without_collector():
             text = _FORMATS[options.output.format](report, last, options)
-        write_result(text, options.output.path)
+        write_result(text, options.output.path, METRICS_MODE if options.output.format == "prometheus" else None)
     if has_news and (bad or report.warnings):
         from dockersweep.report.headline import warning_sentences
 

@@ -61,11 +61,11 @@ class Destination:
         except (OSError, RuntimeError, ValueError) as error:
             raise _unwritable(path, error) from None
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, mode: int | None = None) -> None:
         """Write the result, once.
 
-        A file is replaced in one step, so that a reader finds the old or the new, never a half. Raises OutputError
-        where it cannot be written.
+        A file is replaced in one step, so that a reader finds the old or the new, never a half. It gets the mode; None
+        is that of the file it replaces, else what the umask leaves. Raises OutputError where it cannot be written.
         """
         path = self._path
         if path is None:
@@ -79,7 +79,7 @@ class Destination:
             elif _is_no_plain_file(path):
                 self._write_device(path, text)
             else:
-                _replace_file(path, text)
+                _replace_file(path, text, mode)
         except (OSError, RuntimeError, ValueError) as error:
             raise _unwritable(path, error) from None
 
@@ -92,9 +92,10 @@ class Destination:
             file.write(text)
 
 
-def write_result(text: str, path: str | None) -> None:
-    """Write a result to a path, or to standard output; raises OutputError where it cannot be written."""
-    Destination(path).write(text)
+def write_result(text: str, path: str | None, mode: int | None = None) -> None:
+    """Write a result to a path, with a mode as in `Destination.write`, or to standard output; raises OutputError where
+    it cannot be written."""
+    Destination(path).write(text, mode)
 
 
 def write_aside(text: str) -> None:
@@ -170,7 +171,7 @@ def _is_no_plain_file(path: str) -> bool:
     return state is not None and not stat.S_ISREG(state.st_mode)
 
 
-def _replace_file(named: str, text: str) -> None:
+def _replace_file(named: str, text: str, mode: int | None) -> None:
     import tempfile
     from pathlib import Path
 
@@ -183,6 +184,8 @@ def _replace_file(named: str, text: str) -> None:
             file.write(text)
             file.flush()
             _take_place_of(former, file.fileno())
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:

@@ -27,6 +27,18 @@ def test_the_output_file_is_replaced_in_one_step_and_keeps_its_mode(saved: str, 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["inventory.json", "link", "out.txt"]
 
 
+@pytest.mark.parametrize(("form", "mode"), [("prometheus", 0o644), ("json", 0o600), ("html", 0o600)])
+def test_metrics_can_be_read_by_who_collects_them(form: str, mode: int, saved: str, tmp_path: Path) -> None:
+    target = tmp_path / "result"
+    command = [sys.executable, "-m", "dockersweep", "report", "--inventory", saved, "--format", form, "-o", str(target)]
+    subprocess.run(command, umask=0o077, check=True, timeout=60)
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+    # As an earlier version left it.
+    target.chmod(0o600)
+    subprocess.run(command, umask=0o077, check=True, timeout=60)
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
 def test_a_file_that_cannot_be_written_is_said_before_anything_is_removed() -> None:
     with fake_engine() as engine:
         with_containers(engine, "web")
