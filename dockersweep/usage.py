@@ -25,7 +25,8 @@ flags of every verb:
                        the engine of a docker context, in place of -H
   --tlsverify, --tlscacert FILE, --tlscert FILE, --tlskey FILE
                        speak TLS on tcp://, with these files, as docker does
-  --policy FILE        the policy file; - is standard input, default is no file
+  --policy FILE        the policy file; - is standard input, the word `default`
+                       the default policy, whatever files there are
   --format FORMAT      table, json, csv, markdown, html or prometheus, as far as
                        the verb has it
   -o FILE, --output FILE

@@ -14,7 +14,8 @@ from dockersweep.ledger.reading import read_object, read_run, read_runs
 from dockersweep.model.history import History
 from dockersweep.report.formats import formatted
 from dockersweep.report.history.layout import Asks, history_layout
-from dockersweep.units import AGE_HELP, format_instant, parse_age, parse_instant
+from dockersweep.report.local_time import local_time
+from dockersweep.units import AGE_HELP, parse_age
 from dockersweep.words.documents import write_document
 
 
@@ -24,7 +25,7 @@ def run(options: HistoryOptions) -> int:
     folder = state_folder(os.environ, os.geteuid())
     if options.run == "verify":
         return _verify(folder, options)
-    since = None if options.since is None else since_instant(options.since, _now())
+    since = None if options.since is None else since_instant(options.since, datetime.now(UTC))
     if options.run is not None:
         history = read_run(folder, options.run)
     elif options.object is not None:
@@ -32,9 +33,9 @@ def run(options: HistoryOptions) -> int:
     else:
         history = read_runs(folder, since)
     if not (history.runs or history.lives):
-        what = "no runs yet" if since is None else f"no runs since {format_instant(since)}"
-        where = "in" if is_there(folder / FILE_NAME) else "there is no ledger at"
-        write_aside(f"{what}: {where} {history.path}\n")
+        what = "no runs yet" if since is None else f"no runs since {local_time(since)}"
+        where = " in" if is_there(folder / FILE_NAME) else ": there is no ledger at"
+        write_aside(f"{what}{where} {history.path}\n")
     write_result(_text(history, options), options.output.path)
     return 0
 
@@ -65,10 +66,6 @@ def since_instant(text: str, now: datetime) -> datetime:
         raise UsageError(
             f'--since: "{text}" is neither an age nor a date: write {AGE_HELP}, or like 2026-11-01 or 2026-11-01T18:30'
         ) from None
-
-
-def _now() -> datetime:
-    return parse_instant(os.environ.get("DOCKERSWEEP_NOW")) or datetime.now(UTC)
 
 
 def _verify(folder: Path, options: HistoryOptions) -> int:

@@ -1,6 +1,7 @@
 """Which policy file is in force, and whether it can be trusted."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def policy_in_force(named: str | None, environment: Mapping[str, str]) -> Policy
     path = find_policy(named, environment)
     if path is None:
         return DEFAULT_POLICY
-    return read_policy_at(path).valid_policy()
+    return read_policy_at(path).valid_policy(f"dockersweep policy check {shlex.quote(readable(path))}")
 
 
 def default_policy_text() -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 KINDS = ("container", "image", "volume", "network", "build-cache")
 LOG_FORMATS = ("text", "json", "journal")
+ONLY_PROBLEMS = "print what needs a person, and nothing else"
 
 
 def add_common(parser: argparse.ArgumentParser, default: object, formats: Sequence[str]) -> None:
@@ -32,7 +33,10 @@ def add_common(parser: argparse.ArgumentParser, default: object, formats: Sequen
     ):
         group.add_argument(flag, metavar="FILE", default=default, help=f"{what} ({file} in DOCKER_CERT_PATH)")
     group.add_argument(
-        "--policy", metavar="FILE", default=default, help="the policy file; - is standard input, default is no file"
+        "--policy",
+        metavar="FILE",
+        default=default,
+        help="the policy file; - is standard input, the word `default` the default policy, whatever files there are",
     )
     group.add_argument("--format", metavar="FORMAT", choices=formats, default=default, help=f"{' or '.join(formats)}")
     group.add_argument("-o", "--output", metavar="FILE", default=default, help="write to FILE, replaced in one step")
@@ -116,16 +120,23 @@ def add_detail(parser: argparse.ArgumentParser, of_all: str, of_totals: str) -> 
         )
 
 
-def add_quiet(
-    parser: argparse.ArgumentParser, words: str = "print nothing unless something was removed, or went wrong"
-) -> None:
+def add_quiet_run(parser: argparse.ArgumentParser) -> None:
+    add_quiet(
+        parser, "for cron, which mails it: print what was removed, and what went wrong; else nothing",
+        "for cron, too: print what needs a person, and not what was removed",
+    )  # fmt: skip
+
+
+def add_quiet(parser: argparse.ArgumentParser, words: str, only_problems: str = ONLY_PROBLEMS) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("-q", "--quiet", action="store_true", help=words)
-    add_only_problems(group)
+    add_only_problems(group, only_problems)
 
 
-def add_only_problems(parser: "argparse.ArgumentParser | argparse._MutuallyExclusiveGroup") -> None:
-    parser.add_argument("--only-problems", action="store_true", help="print what needs a person, and nothing else")
+def add_only_problems(
+    parser: "argparse.ArgumentParser | argparse._MutuallyExclusiveGroup", words: str = ONLY_PROBLEMS
+) -> None:
+    parser.add_argument("--only-problems", action="store_true", help=words)
 
 
 def add_carrying_out(parser: argparse.ArgumentParser) -> None:

@@ -30,10 +30,10 @@ def size(text: str) -> int:
 
 
 def percent(text: str) -> float:
-    """Read a share, like 50%."""
+    """Read a share, like 50%; of what can only be one, a number alone is too."""
     from dockersweep.units import parse_percent
 
-    return _read(parse_percent, text)
+    return _read(parse_percent, f"{text}%" if re.fullmatch(r"[0-9.]+", text) else text)
 
 
 def count(text: str) -> int:

@@ -14,6 +14,7 @@ from dockersweep.parser.shared_flags import (
     add_policy,
     add_protections,
     add_quiet,
+    add_quiet_run,
     add_reading,
 )
 from dockersweep.parser.values import age, later, run_number, selection_filter
@@ -87,7 +88,7 @@ def _sweep(verbs: "Verbs") -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
     add_detail(parser, *OF_A_PLAN)
-    add_quiet(parser)
+    add_quiet_run(parser)
     parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
     add_policy(parser)
     add_reading(parser, from_file=False)
@@ -102,7 +103,7 @@ def _apply(verbs: "Verbs") -> None:
         "-y", "--yes", action="store_true", help="do not ask; a later version needs it where there is no terminal"
     )
     add_detail(parser, *OF_A_PLAN)
-    add_quiet(parser)
+    add_quiet_run(parser)
     parser.add_argument(
         "--max-age", metavar="AGE", type=age, default="24h", help="refuse a plan that is older than this (24h)"
     )

@@ -1,11 +1,14 @@
 """Why a run did not end well, for standard error: a result in a file or in JSON is read by nobody."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 
+from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Outcome, OutcomeDocument
 from dockersweep.report.outcome import target_words
 from dockersweep.words.amounts import plural
 
+_ID = re.compile(r"\b[0-9a-f]{64}\b")
 MOST_FAILURES = 20
 """So many removals that failed have a line."""
 
@@ -16,22 +19,26 @@ def ending_sentence(document: OutcomeDocument, problems: tuple[str, ...]) -> str
 
 
 def failure_lines(document: OutcomeDocument) -> list[str]:
-    """Return a line for each removal that failed, unless `ending_sentence` names it."""
+    """Return a line for each removal that failed."""
     failed = [one for one in document.outcomes if one.status == "failed"]
-    if _is_named(failed, document):
-        return []
     lines = [f"Failed: {_words(one)}" for one in failed[:MOST_FAILURES]]
     more = len(failed) - len(lines)
     return [*lines, f"Failed: {more} more"] if more else lines
 
 
-def _is_named(failed: Sequence[Outcome], document: OutcomeDocument) -> bool:
-    return len(failed) == 1 and document.ended_early is None
-
-
 def _words(outcome: Outcome) -> str:
     kind = "tag" if outcome.action == "untag" else outcome.kind
-    return f"{kind} {outcome.name}: {outcome.detail}"
+    return _ID.sub(_shortened, f"{kind} {outcome.name}: {_cause_first(outcome.detail or '')}")
+
+
+def _cause_first(detail: str) -> str:
+    """An engine says what it was at before what went wrong, and names the object by its whole id each time."""
+    around, _, cause = detail.rpartition(": ")
+    return f"{cause} ({around})" if _ID.search(around) else detail
+
+
+def _shortened(found: re.Match[str]) -> str:
+    return short_id(found[0])
 
 
 def _reasons(document: OutcomeDocument) -> Iterator[str]:
@@ -39,8 +46,7 @@ def _reasons(document: OutcomeDocument) -> Iterator[str]:
     if document.ended_early is not None:
         yield f"the sweep ended early: {document.ended_early}"
     if failed:
-        named = f": {_words(failed[0])}" if _is_named(failed, document) else ""
-        yield f"{plural(len(failed), 'removal')} failed{named}"
+        yield f"{plural(len(failed), 'removal')} failed"
     left = sum(one.status == "not-attempted" for one in document.outcomes)
     if left:
         yield f"{left} not attempted"

@@ -42,6 +42,7 @@ def test_flags_change_what_a_file_says(call: Caller, saved: str) -> None:
         (("--max-objects", "2"), "3 objects to remove, 2 allowed"),
         (("--max-bytes", "119B"), "up to 120 B would be freed, 119 B allowed"),
         (("--max-share", "50%"), "2 of 3 objects of the kind volume to remove (66.7%), 50% allowed"),
+        (("--max-share", "50"), "2 of 3 objects of the kind volume to remove (66.7%), 50% allowed"),
     ],
 )
 def test_limits_are_told_and_are_an_exit_status(call: Caller, saved: str, flags: tuple[str, str], message: str) -> None:
@@ -66,7 +67,15 @@ def test_a_flag_replaces_the_limit_of_the_file(call: Caller, saved: str) -> None
 
 
 @pytest.mark.parametrize(
-    "flags", [("--max-objects", "-1"), ("--max-objects", "1e3"), ("--max-bytes", "5"), ("--max-share", "101%")]
+    "flags",
+    [
+        ("--max-objects", "-1"),
+        ("--max-objects", "1e3"),
+        ("--max-bytes", "5"),
+        ("--max-share", "101%"),
+        ("--max-share", "101"),
+        ("--max-share", "1.2.3"),
+    ],
 )
 def test_a_limit_that_is_none_is_wrong_usage(call: Caller, saved: str, flags: tuple[str, str]) -> None:
     said = call("plan", "--inventory", saved, *flags)

@@ -1,6 +1,8 @@
 """Where a policy is found, whether it can be read and is trusted, and that every output names it."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -308,3 +310,12 @@ def test_a_pipe_of_another_user_is_refused_before_it_is_waited_for(call: Caller)
     os.chown(pipe, 1234, 1234)
     said = call("policy", "show", "--policy", str(pipe))
     assert (said.status, "belongs to the user 1234" in said.err) == (2, True)
+
+
+def test_a_policy_with_several_problems_names_the_command_that_tells_them(saved: str, tmp_path: Path) -> None:
+    file = tmp_path / "my policy.toml"
+    file.write_text("version = 2\nlables = 1\n")
+    run = dockersweep("plan", "--inventory", saved, "--policy", str(file))
+    assert run.status == 2
+    [command] = re.findall(r"\(and 1 more problem: see `dockersweep ([^`]*)`\)", run.stderr)
+    assert dockersweep(*shlex.split(command)).stderr.count("dockersweep: ") == 2

@@ -138,6 +138,31 @@ def test_removals_that_fail_are_listed(form: str) -> None:
     assert "c01" in run.stdout
 
 
+def test_one_has_a_line_as_several_have() -> None:
+    with fake_engine() as engine:
+        failing(engine, 1)
+        run = dockersweep("sweep", "--yes", "--older-than", "0s", host=engine.url)
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("Warning: ")]
+    assert lines == ["Failed: container c00: device\\nbusy", "dockersweep: 1 removal failed"]
+
+
+def test_the_cause_comes_first_and_an_id_is_short() -> None:
+    volume = "0123456789abcdef" * 4
+    folder = f"/var/lib/docker/volumes/{volume}"
+    said = f"remove {volume}: error while removing volume {volume}: unlinkat {folder}/_data: device or resource busy"
+    with fake_engine() as engine:
+        with_containers(engine, volume)
+        engine.replies[f"/containers/{volume}"] = reply({"message": said}, 500)
+        run = dockersweep("sweep", "--yes", "--older-than", "0s", "--format", "json", host=engine.url)
+    short = "0123456789ab"
+    line = (
+        f"Failed: container {short}: device or resource busy (remove {short}: error while removing volume {short}: "
+        f"unlinkat /var/lib/docker/volumes/{short}/_data)"
+    )
+    assert line in run.stderr.splitlines()
+    assert run.json()["outcomes"][0]["detail"] == said
+
+
 def test_at_most_twenty_are(tmp_path: Path) -> None:
     with fake_engine() as engine:
         failing(engine, 23)

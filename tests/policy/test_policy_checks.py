@@ -255,5 +255,5 @@ def test_reading_tells_the_first_and_counts_the_others() -> None:
         'the policy in /x, line 3, column 1: there is no key "lables" in protect; did you mean "labels"? '
         "(and 10 more problems: see `dockersweep policy check`)"
     )
-    with pytest.raises(PolicyError, match=r"\(and 1 more problem: see `dockersweep policy check`\)"):
+    with pytest.raises(PolicyError, match=r"\(and 1 more problem: see `dockersweep policy check`\)$"):
         read_policy(b"", "the policy in /x")

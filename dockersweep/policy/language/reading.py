@@ -40,15 +40,16 @@ class PolicyReading(Struct, frozen=True):
     policy: Policy | None
     """None where there are problems."""
 
-    def valid_policy(self) -> Policy:
-        """Return the policy; raises PolicyError with the place of the first problem, and how many more there are."""
+    def valid_policy(self, check: str = "dockersweep policy check") -> Policy:
+        """Return the policy; raises PolicyError with the place of the first problem, how many more there are, and the
+        command that tells them."""
         if self.policy is not None:
             return self.policy
         first, *others = self.problems
         where = f"{self.source}: {first.text}" if first.line is None else f"{self.source}, {first.words()}"
         if others:
             number = "1 more problem" if len(others) == 1 else f"{len(others)} more problems"
-            where = f"{where} (and {number}: see `dockersweep policy check`)"
+            where = f"{where} (and {number}: see `{check}`)"
         raise PolicyError(where)
 
 
