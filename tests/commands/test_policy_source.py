@@ -314,7 +314,7 @@ def test_a_pipe_of_another_user_is_refused_before_it_is_waited_for(call: Caller)
 
 def test_a_policy_with_several_problems_names_the_command_that_tells_them(saved: str, tmp_path: Path) -> None:
     file = tmp_path / "my policy.toml"
-    file.write_text("version = 2\nlables = 1\n")
+    file.write_text("version = 1\nlables = 1\nlimts = 2\n")
     run = dockersweep("plan", "--inventory", saved, "--policy", str(file))
     assert run.status == 2
     [command] = re.findall(r"\(and 1 more problem: see `dockersweep ([^`]*)`\)", run.stderr)
