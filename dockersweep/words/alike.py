@@ -9,7 +9,7 @@ from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.reason import Beyond, ForSpace, HeldBy, Reason, Recoverable
 from dockersweep.words.ages_together import ages_text, alike_ages
 from dockersweep.words.lists import first_of, naturally
-from dockersweep.words.reasons import beyond_places_text, reason_text, untagged_text
+from dockersweep.words.reasons import beyond_places_text, reason_text, untagged_text, with_tag
 
 MOST_HOLDERS = 2
 """So many are named where there are more than one more."""
@@ -34,9 +34,14 @@ def together(reasons: Iterable[Reason], apart: Callable[[Reason], object] = lamb
 
 
 def text_of_alike(reasons: Sequence[Reason]) -> str:
-    """Return reasons that are alike as one sentence; one alone as it is."""
+    """Return reasons that are alike as one sentence; one alone as it is. A tag is named where all are about it."""
     if len(reasons) == 1:
         return reason_text(reasons[0])
+    text = _text_of_several(reasons)
+    return with_tag(reasons[0], text) if len({one.tag for one in reasons}) == 1 else text
+
+
+def _text_of_several(reasons: Sequence[Reason]) -> str:
     about = reasons[0].about
     if isinstance(about, HeldBy):
         holders = [one.about for one in reasons if isinstance(one.about, HeldBy)]

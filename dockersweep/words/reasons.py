@@ -104,7 +104,11 @@ _TOOLS: Mapping[ExternalTool, str] = {
 
 def reason_text(reason: Reason) -> str:
     """Return a reason as a sentence without its rule: "stopped 10 days ago (limit 24 hours)"."""
-    text = untagged_text(reason)
+    return with_tag(reason, untagged_text(reason))
+
+
+def with_tag(reason: Reason, text: str) -> str:
+    """Return the text of a reason, or of several that are about the same tag, with that tag."""
     if reason.tag is None:
         return text
     if reason.code == "tag-goes":
