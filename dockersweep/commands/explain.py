@@ -69,15 +69,15 @@ def meant_by(inventory: Inventory, text: str) -> ObjectRef | Group:
     if is_one and found.are_called_so:
         return found.matches[0]
     # Most are asked for by a name of their own.
-    from dockersweep.policy.explaining.groups import find_groups
+    from dockersweep.policy.explaining.groups import PREFIXES, find_groups
 
     groups = find_groups(inventory, text)
     if found.are_called_so:
-        return Group(sort="name", name=text, refs=found.matches)
+        return Group(grouped_by="name", name=text, refs=found.matches)
     if len(groups) == 1:
         return groups[0]
     if groups:
-        texts = [f"{one.sort}:{one.name}" for one in groups]
+        texts = [f"{one.grouped_by}:{one.name}" for one in groups]
         raise UsageError(f'"{text}" can mean {either(texts)}: write one of these')
     if is_one:
         return found.matches[0]
@@ -85,6 +85,23 @@ def meant_by(inventory: Inventory, text: str) -> ObjectRef | Group:
         more = len(found.matches) - len(found.texts)
         others = f" and {more} more" if more else ""
         raise UsageError(f'"{text}" can mean {either(found.texts)}{others}: write one of these')
+    if text.startswith(tuple(f"{by}:" for by in PREFIXES)):
+        raise UsageError(_no_group(inventory, text))
     like = f"did you mean {either(found.texts)}?" if found.texts else "`dockersweep scan --all` lists what there is."
     gone = f"If it is gone: `dockersweep history --object {shlex.quote(text)}`"
     raise UsageError(f'nothing here is called "{text}", and no id begins so: {like} {gone}')
+
+
+def _no_group(inventory: Inventory, text: str) -> str:
+    """Return that there is no such compose project or repository, and which is called alike. Past runs are found by the
+    names of objects only."""
+    from difflib import get_close_matches
+
+    from dockersweep.policy.explaining.groups import group_names
+
+    by, _, name = text.partition(":")
+    known = group_names(inventory, "project" if by == "project" else "repository")
+    near = [f"{by}:{one}" for one in get_close_matches(name, known)]
+    what, flags = ("compose project", "--verbose") if by == "project" else ("repository", "--kind image")
+    like = f"did you mean {either(near)}?" if near else f"`dockersweep scan --all {flags}` lists what there is"
+    return f'nothing here is of a {what} called "{name}": {like}'

@@ -42,7 +42,7 @@ def run(options: PlanOptions) -> int:
 
 
 def _what_is_planned(plan: Plan) -> str:
-    """Return "3 removals planned, freeing 1.20 GB"; with days to come "3 removals planned: none now, 3 later, ...."""
+    """Return "3 removals planned, freeing 1.20 GB"; with days to come ": none now, 3 later" in it."""
     count, when, frees = len(plan.removals), "", plan.reclaim
     if plan.upcoming:
         later = sum(len(day.added) for day in plan.upcoming)

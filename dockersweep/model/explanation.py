@@ -160,14 +160,14 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """Why they are lengths; None where they are disk blocks."""
 
 
-GroupSort = Literal["project", "repository", "name"]
+GroupedBy = Literal["project", "repository", "name"]
 """A compose project, a repository, or objects of different kinds that have the same name."""
 
 
 class Group(Struct, frozen=True, kw_only=True):
     """Objects that belong together."""
 
-    sort: GroupSort
+    grouped_by: GroupedBy
     name: str
     refs: tuple[ObjectRef, ...]
 
@@ -193,7 +193,7 @@ class GroupExplanation(Struct, frozen=True, kw_only=True):
     """The instant up to which ages were counted."""
     policy_source: str
     """Which policy is in force, for people."""
-    sort: GroupSort
+    grouped_by: GroupedBy
     name: str
     decisions: tuple[Decision, ...]
     """What the plan does with each of them, and why."""

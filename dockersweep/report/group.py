@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
-from dockersweep.model.explanation import GroupedKind, GroupExplanation, GroupSort
+from dockersweep.model.explanation import GroupedBy, GroupedKind, GroupExplanation
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision
 from dockersweep.report.headline import NOUN_OF, TITLE_OF, base_sentence, engine_sentence, warning_sentences
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
 from dockersweep.units import format_size
+from dockersweep.words.alike import text_of_alike, together
 from dockersweep.words.amounts import amount_words, format_interval, plural
 from dockersweep.words.lists import natural_key
 from dockersweep.words.reasons import reason_text
@@ -16,7 +17,7 @@ from dockersweep.words.reasons import reason_text
 _ROWS = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("VERDICT"), Column("WHY", wraps=True))
 _TOTALS = (Column("KIND"), Column("COUNT", right=True), Column("TO REMOVE", right=True), Column("FREES", right=True))
 _UNKNOWN = "an unknown amount"
-_WHAT: dict[GroupSort, str] = {"project": "Compose project", "repository": "Repository", "name": "Objects called"}
+_WHAT: dict[GroupedBy, str] = {"project": "Compose project", "repository": "Repository", "name": "Objects called"}
 _CELLS: dict[str, Callable[[Decision], Cell]] = {
     "kind": lambda one: one.kind,
     "id": lambda one: one.id,
@@ -30,11 +31,11 @@ _CELLS: dict[str, Callable[[Decision], Cell]] = {
 
 def group_layout(group: GroupExplanation) -> Layout:
     """Return the explanation of a group laid out."""
-    return Layout(f"{_WHAT[group.sort]} {group.name}", _sections(group), rows_of(group.decisions, _CELLS))
+    return Layout(f"{_WHAT[group.grouped_by]} {group.name}", _sections(group), rows_of(group.decisions, _CELLS))
 
 
 def _sections(group: GroupExplanation) -> Iterator[Section]:
-    one = [f"KIND:{group.name} names one of them."] if group.sort == "name" else []
+    one = [f"KIND:{group.name} names one of them."] if group.grouped_by == "name" else []
     yield Section(sentences=(engine_sentence(group.engine, group.taken_at), _summary(group), *one))
     for kind in (one.kind for one in group.kinds):
         rows = [one for one in group.decisions if one.kind == kind]
@@ -53,7 +54,8 @@ def _sections(group: GroupExplanation) -> Iterator[Section]:
 def _summary(group: GroupExplanation) -> str:
     """Return how many there are, how many go and what that frees, and what all of them would."""
     count = plural(len(group.decisions), _noun(group))
-    counted = f"{count} called {group.name}" if group.sort == "name" else f"{_WHAT[group.sort]} {group.name}: {count}"
+    by = group.grouped_by
+    counted = f"{count} called {group.name}" if by == "name" else f"{_WHAT[by]} {group.name}: {count}"
     going = _going(group)
     goes = f"{going} to remove by {group.policy_source}" if going else f"none to remove by {group.policy_source}"
     frees = f", freeing {amount_words(group.reclaim, _UNKNOWN)}" if going else ""
@@ -84,4 +86,5 @@ def _size(kind: Kind, size_bytes: int | None) -> str:
 
 
 def _why(one: Decision) -> str:
-    return "; ".join(map(reason_text, one.reasons))
+    """Return the reasons, those that are alike once, so that no row lists all of many holders."""
+    return "; ".join(map(text_of_alike, together(one.reasons, apart=lambda reason: reason.tag)))

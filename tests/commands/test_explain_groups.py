@@ -40,7 +40,7 @@ def explain(call: Caller, saved: str, text: str, *flags: str) -> Said:
 
 
 @pytest.mark.parametrize(
-    ("text", "sort", "names"),
+    ("text", "by", "names"),
     [
         ("shop", "project", ["shop-job-1", "shop-web-1", "data", "shop_default"]),
         ("project:shop", "project", ["shop-job-1", "shop-web-1", "data", "shop_default"]),
@@ -52,10 +52,10 @@ def explain(call: Caller, saved: str, text: str, *flags: str) -> Said:
         ("web", "name", ["web", "web"]),
     ],
 )
-def test_all_of_it_is_told(call: Caller, saved: str, text: str, sort: str, names: list[str]) -> None:
+def test_all_of_it_is_told(call: Caller, saved: str, text: str, by: str, names: list[str]) -> None:
     said = explain(call, saved, text, "--format", "json")
     told = said.json()
-    assert (said.status, told["schema"], told["sort"]) == (0, "dockersweep.group/1", sort)
+    assert (said.status, told["schema"], told["grouped_by"]) == (0, "dockersweep.group/1", by)
     assert [one["name"] for one in told["decisions"]] == names
     assert sum(one["objects"] for one in told["kinds"]) == len(names)
 
@@ -77,7 +77,10 @@ def test_a_project_comes_before_the_beginnings_of_ids(call: Caller, tmp_path: Pa
     [
         ("blog", '"blog" can mean project:blog or repository:blog: write one of these'),
         ("cafe", '"cafe" can mean image:milk:latest or image:milk:2: write one of these'),
-        ("project:", "nothing here is called"),
+        ("project:", 'of a compose project called "": `dockersweep scan --all --verbose` lists what there is'),
+        ("project:shp", 'nothing here is of a compose project called "shp": did you mean project:shop?'),
+        ("repository:ap", 'nothing here is of a repository called "ap": did you mean repository:app?'),
+        ("repository:zzz", "`dockersweep scan --all --kind image` lists what there is"),
         ("gone", "If it is gone: `dockersweep history --object gone`"),
     ],
 )
@@ -85,6 +88,7 @@ def test_what_is_not_clear(call: Caller, saved: str, text: str, message: str) ->
     said = explain(call, saved, text)
     assert (said.status, said.out) == (2, "")
     assert message in said.err
+    assert ("history --object" in said.err) is (text == "gone")
 
 
 def test_it_says_what_the_plan_says(call: Caller, saved: str) -> None:
@@ -133,4 +137,19 @@ def test_the_document_reads_back(call: Caller, saved: str) -> None:
 def test_names_are_made_printable(call: Caller, tmp_path: Path) -> None:
     odd = replace(network("net"), project="\x1b[31mred")
     seen = write_inventory(tmp_path, inventory(odd))
-    assert "\x1b" not in explain(call, seen, "\x1b[31mred").out
+    said = explain(call, seen, "\x1b[31mred")
+    assert said.status == 0
+    assert "\nCompose project \\x1b[31mred: 1 network, " in said.out
+    assert "\x1b" not in said.out
+    assert "\x1b" not in explain(call, seen, "project:\x1b[31mre").err
+
+
+def test_a_cell_names_at_most_three_holders(call: Caller, tmp_path: Path) -> None:
+    mounts = [["data", "less"][: 1 + (number < 4)] for number in range(1, 19)]
+    holders = [container(f"web-{number}", "running", volumes=names) for number, names in enumerate(mounts, 1)]
+    volumes = [replace(volume(name, anonymous=False, free=False), project="shop") for name in ("data", "less")]
+    seen = write_inventory(tmp_path, inventory(*holders, *volumes))
+    told = explain(call, seen, "shop").out
+    assert "used by containers web-1, web-2 and 16 more" in told
+    assert "used by containers web-1, web-2, web-3\n" in told
+    assert "web-17" in explain(call, seen, "shop", "--format", "csv").out

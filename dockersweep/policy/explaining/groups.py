@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dockersweep.model.explanation import Group, GroupedKind, GroupExplanation, GroupSort
+from dockersweep.model.explanation import Group, GroupedBy, GroupedKind, GroupExplanation
 from dockersweep.model.image_references import repository_of, without_registry
 from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, Object, ObjectRef
 from dockersweep.model.naming import objects_of, ref_of
@@ -14,7 +14,8 @@ from dockersweep.policy.judging.owners import owner_of
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.planner import make_plan
 
-_SORTS: tuple[GroupSort, ...] = ("project", "repository")
+PREFIXES: tuple[GroupedBy, ...] = ("project", "repository")
+"""What may stand before a colon and the name of a group."""
 
 
 def find_groups(inventory: Inventory, text: str) -> list[Group]:
@@ -22,16 +23,16 @@ def find_groups(inventory: Inventory, text: str) -> list[Group]:
     `repository:NAME`."""
     return [
         group
-        for sort in _SORTS
-        for name in dict.fromkeys((text, text.removeprefix(f"{sort}:")))
-        if (group := _group(inventory, sort, name)).refs
+        for by in PREFIXES
+        for name in dict.fromkeys((text, text.removeprefix(f"{by}:")))
+        if (group := _group(inventory, by, name)).refs
     ]
 
 
-def _group(inventory: Inventory, sort: GroupSort, name: str) -> Group:
-    find = _of_project if sort == "project" else _of_repository
+def _group(inventory: Inventory, by: GroupedBy, name: str) -> Group:
+    find = _of_project if by == "project" else _of_repository
     refs = tuple(map(ref_of, find(inventory, name)))
-    return Group(sort=sort, name=name, refs=refs)
+    return Group(grouped_by=by, name=name, refs=refs)
 
 
 def _of_project(inventory: Inventory, name: str) -> Iterator[Object]:
@@ -49,6 +50,14 @@ def _of_repository(inventory: Inventory, name: str) -> Iterator[Image]:
             yield image
 
 
+def group_names(inventory: Inventory, by: GroupedBy) -> set[str]:
+    """Return the names of all compose projects, or of all repositories."""
+    if by == "repository":
+        return {repository_of(name) for image in inventory.images for name in (*image.tags, *image.digests)}
+    owners = (owner_of(item) for kind in KINDS for item in objects_of(inventory, kind))
+    return {owner.project for owner in owners if owner is not None}
+
+
 def explain_group(survey: Survey, policy: Policy, group: Group) -> GroupExplanation:
     """Return what becomes of each object of a group under a policy, and what they free together."""
     plan = make_plan(survey, policy)
@@ -63,7 +72,7 @@ def explain_group(survey: Survey, policy: Policy, group: Group) -> GroupExplanat
         taken_at=plan.taken_at,
         now=plan.now,
         policy_source=policy.source,
-        sort=group.sort,
+        grouped_by=group.grouped_by,
         name=group.name,
         decisions=decisions,
         kinds=tuple(
