@@ -17,13 +17,13 @@ MINUTE, HOUR, DAY, WEEK = 60, 3_600, 86_400, 604_800
 SECONDS_OF_UNIT = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 MONTHS_OF_UNIT = {"mo": 1, "y": 12}
 _UNITS_OF_DURATION = (
-    (365 * DAY, "years"),
-    (30 * DAY, "months"),
-    (WEEK, "weeks"),
-    (DAY, "days"),
-    (HOUR, "hours"),
-    (MINUTE, "minutes"),
+    (365 * DAY, 2 * 365 * DAY, "years"),
+    (30 * DAY, 101 * DAY, "months"),
+    (DAY, 2 * DAY, "days"),
+    (HOUR, 2 * HOUR, "hours"),
+    (MINUTE, 2 * MINUTE, "minutes"),
 )
+"""How long each is, and from which length on it is the unit: limits are in days, so an age beside one is up to 100."""
 NAME_OF_UNIT = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 AGE_HELP = "a number and a unit, s, m, h, d, w, mo or y, like 24h, 7d, 2w, 3mo or 1d12h"
 
@@ -122,14 +122,14 @@ def parse_age(text: str) -> Age:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a length of time as docker words it: "5 seconds", "about an hour" is "60 minutes" here, "3 weeks".
+    """Return a length of time in the one unit in which people read it everywhere: "5 seconds", "36 hours", "30 days".
 
-    The unit is the largest of which there are at least two, so "36 hours" and not "1 day": an age beside a limit
-    of the same size then still tells them apart.
+    There are at least two of the unit, so "36 hours" and not "1 day", and up to 100 days are days, not weeks or months:
+    an age beside a limit of the same size then still tells them apart.
     """
     seconds = max(0, int(seconds))
-    for size, names in _UNITS_OF_DURATION:
-        if seconds >= 2 * size:
+    for size, least, names in _UNITS_OF_DURATION:
+        if seconds >= least:
             return f"{seconds // size} {names}"
     return "1 second" if seconds == 1 else f"{seconds} seconds"
 

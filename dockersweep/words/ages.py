@@ -38,8 +38,6 @@ _SHORT_GAP_SECONDS = 2 * MINUTE
 _ROUNDING_SECONDS = 2
 """The ledger has whole seconds."""
 _UNITS = ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes"))
-MOST_DAYS = 100
-"""As many days people count beside a limit; longer ages are told in months."""
 
 
 def aged_text(about: Aged) -> str:
@@ -110,13 +108,11 @@ def limit_words(limit: str) -> str:
     return Age(months=0, seconds=0, text=limit).words()
 
 
-def length_beside(seconds: float, limit: str | None) -> str:
-    """Return a length of time as it stands beside a limit like "30d" or "1mo": in days, as "4 weeks" of 30 days would
-    not be over these."""
-    days = int(seconds // DAY)
-    if limit is not None and ("d" in limit or "mo" in limit) and 2 <= days <= MOST_DAYS:
-        return f"{days} days"
-    return format_duration(seconds)
+def asked_text(about: Aged) -> str:
+    """Return what is asked for of an age: "limit 24 hours", "not before 2026-11-01"; empty where nothing is."""
+    if about.limit is not None:
+        return f"limit {limit_words(about.limit)}"
+    return "" if about.date is None else f"{'' if about.is_reached else 'not '}before {about.date}"
 
 
 def setting_text(setting: str | None) -> str:
@@ -126,7 +122,7 @@ def setting_text(setting: str | None) -> str:
 
 def _one_age(about: Aged) -> str:
     text, watched = _unused(about) if about.measure in _UNUSED else (_length_ago(about), "")
-    notes = [_length(about), _asked(about), about.setting, watched]
+    notes = [_length(about), asked_text(about), about.setting, watched]
     noted = ", ".join(note for note in notes if note)
     return f"{made_by_hand_text(about)}{text}{f' ({noted})' if noted else ''}"
 
@@ -134,20 +130,14 @@ def _one_age(about: Aged) -> str:
 def _length_ago(about: Aged) -> str:
     """Return how long ago the last use was, or when it came to be."""
     by = "" if about.action in _DONE else by_text(about.by, about.by_is_gone)
-    return f"{since_phrase(about) % length_beside(about.seconds, about.limit)}{by}"
+    return f"{since_phrase(about) % format_duration(about.seconds)}{by}"
 
 
 def _length(about: Aged) -> str:
     """Return a length of time where only a day is told, which cannot be compared with a limit."""
     if about.since_at is None or _tells_share(about) or not (about.limit or about.date):
         return ""
-    return length_beside(about.seconds, about.limit)
-
-
-def _asked(about: Aged) -> str:
-    if about.limit is not None:
-        return f"limit {limit_words(about.limit)}"
-    return "" if about.date is None else f"{'' if about.is_reached else 'not '}before {about.date}"
+    return format_duration(about.seconds)
 
 
 def _only_copy(container: str | None) -> str:
@@ -158,7 +148,7 @@ def _unused(about: Aged) -> tuple[str, str]:
     """Return by whom it was last used and since when it is not, by each scan; and how much of that was watched."""
     if about.since_at is None:
         # An older version wrote it.
-        return f"not in use for {length_beside(about.seconds, about.limit)}", ""
+        return f"not in use for {format_duration(about.seconds)}", ""
     # A document that somebody wrote may have any number of seconds.
     now = Age(months=0, seconds=about.seconds, text="").after(about.since_at)
     since = day_text(about.since_at, now)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from dockersweep.model.age_reasons import Aged
-from dockersweep.words.ages import length_beside, limit_words, made_by_hand_text, since_phrase
+from dockersweep.units import format_duration
+from dockersweep.words.ages import asked_text, made_by_hand_text, since_phrase
 
 
 def alike_ages(about: Aged) -> tuple[object, ...]:
@@ -21,7 +22,7 @@ def alike_ages(about: Aged) -> tuple[object, ...]:
 
 
 def ages_text(abouts: Sequence[Aged]) -> str:
-    """Return ages that are alike as one: "stopped over 24 hours ago (3 to 4 weeks)"."""
+    """Return ages that are alike as one: "stopped 3 to 30 days ago (limit 24 hours)"."""
     rows = zip(*((about, *about.also) for about in abouts), strict=True)
     is_only_copy = "; the only copy of what containers wrote" if abouts[0].only_copy_of else ""
     return f"{', '.join(map(_one_row, rows))}{is_only_copy}"
@@ -29,19 +30,13 @@ def ages_text(abouts: Sequence[Aged]) -> str:
 
 def _one_row(abouts: Sequence[Aged]) -> str:
     about = abouts[0]
-    lengths = _lengths([one.seconds for one in abouts], about.limit)
-    if about.limit is not None:
-        how_long = f"{'over' if about.is_reached else 'under'} {limit_words(about.limit)}"
-        notes = [lengths, about.setting]
-    else:
-        before = f"{'' if about.is_reached else 'not '}before {about.date}" if about.date else None
-        how_long, notes = lengths, [before, about.setting]
-    noted = ", ".join(note for note in notes if note)
-    return f"{made_by_hand_text(about)}{since_phrase(about) % how_long}{f' ({noted})' if noted else ''}"
+    lengths = _lengths([one.seconds for one in abouts])
+    noted = ", ".join(note for note in (asked_text(about), about.setting) if note)
+    return f"{made_by_hand_text(about)}{since_phrase(about) % lengths}{f' ({noted})' if noted else ''}"
 
 
-def _lengths(seconds: Sequence[int], limit: str | None) -> str:
-    shortest, longest = length_beside(min(seconds), limit), length_beside(max(seconds), limit)
+def _lengths(seconds: Sequence[int]) -> str:
+    shortest, longest = format_duration(min(seconds)), format_duration(max(seconds))
     if shortest == longest:
         return shortest
     number, _, unit = shortest.partition(" ")

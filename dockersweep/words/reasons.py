@@ -48,7 +48,6 @@ from dockersweep.units import format_duration, format_instant
 from dockersweep.words.ages import (
     after_container_text,
     aged_text,
-    length_beside,
     limit_words,
     setting_text,
     unwatched_text,
@@ -195,7 +194,7 @@ def _candidate(about: Candidate) -> str:
     limit = limit_words(about.limit)
     if about.seconds is None:
         return f"a candidate from now on (limit {limit})"
-    return f"a candidate for {length_beside(about.seconds, about.limit)} (limit {limit})"
+    return f"a candidate for {format_duration(about.seconds)} (limit {limit})"
 
 
 def _group(group: Group | None) -> str:

@@ -112,7 +112,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     "a cache record in use": ([record("r1", in_use=True)], "r1", DEFAULT_POLICY, "a build uses it"),
     "calendar months": (
         [volume("v", created=datetime(2026, 9, 30, 18, 0, tzinfo=UTC))], "v", MONTHS,
-        'in 5 weeks, at 2026-12-30T18:00:00Z, by rule "old volumes"',
+        'in 36 days, at 2026-12-30T18:00:00Z, by rule "old volumes"',
     ),
     "a month without such a day": (
         [volume("v", created=datetime(2026, 11, 30, 9, 0, tzinfo=UTC) - timedelta(days=6))], "v",

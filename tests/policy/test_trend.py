@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_is_full_between_two_days() -> None:
     assert told.full_in_days_latest is not None
     assert told.full_in_days_soonest < 50 < told.full_in_days_latest
     assert told.text.startswith("at this rate (2.0")
-    assert told.text.endswith("(from 31 scans over 4 weeks)")
+    assert told.text.endswith("(from 31 scans over 30 days)")
 
 
 def test_too_few_points_say_so() -> None:
@@ -108,7 +108,7 @@ def test_too_few_points_say_so() -> None:
         f"{why} 9 so far over 8 hours; known after 2026-11-25T04:00:00Z"
     )
     far_apart = points([1, 2, 3], 50 * DAY)
-    assert trend_of(far_apart, DISK).text == f"{why} 2 so far over 7 weeks"
+    assert trend_of(far_apart, DISK).text == f"{why} 2 so far over 50 days"
     nothing = "not known how full the disk was, or is"
     assert trend_of([], DISK).text == f"{nothing}; {why} none so far"
     assert trend_of(points([1]), None).text.startswith(f"{nothing}; needs 5 scans")

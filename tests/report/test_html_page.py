@@ -305,7 +305,7 @@ def test_the_largest_is_told_with_what_it_alone_gives_back_and_what_it_was() -> 
     one = reported("image", "7a1f78b71403", 7 * MEGABYTE, id=digest, own_bytes=2 * MEGABYTE, age_source="first seen")
     one = msgspec.structs.replace(one, goes=True)
     assert answer(report([one]), "What uses").sentences[1] == (
-        "The largest object is image 7a1f78b71403 (untagged, first seen 5 weeks ago): 7.00 MB, of which removing "
+        "The largest object is image 7a1f78b71403 (untagged, first seen 40 days ago): 7.00 MB, of which removing "
         "only this frees 2.00 MB."
     )
     was = msgspec.structs.replace(one, repository="shop/web")
@@ -387,7 +387,7 @@ def test_of_several_disks_the_first_that_is_full_is_told() -> None:
     told = answer(with_second_disk(busy_report(40), full_in_days=5), "When")
     assert told.question == "When will a disk be full?"
     assert told.short == "In 4 to 6 days"
-    assert told.sentences[1].startswith("/var/lib/docker/volumes: 94% of 30.0 GB used, 1.00 GB free, 14.0 GB")
+    assert told.sentences[1].startswith("/var/lib/docker/volumes: 15.0 GB (94%) used, 1.00 GB free, 14.0 GB")
     later = answer(with_second_disk(busy_report(40), full_in_days=500), "When")
     assert later.short == "In 43 to 96 days"
     assert later.sentences[1].startswith("/var/lib/docker: 91% of 360 GB")
@@ -397,17 +397,17 @@ def test_of_several_disks_that_do_not_grow_the_fullest_is_told() -> None:
     still = msgspec.structs.replace(trend(), full_in_days=None, full_in_days_soonest=None, full_in_days_latest=None)
     told = answer(with_second_disk(msgspec.structs.replace(busy_report(40), trend=still)), "When")
     assert told.short == "Not at this rate"
-    assert told.sentences[0].startswith("/var/lib/docker/volumes: 94%")
+    assert told.sentences[0].startswith("/var/lib/docker/volumes: 15.0 GB (94%)")
     without = answer(with_second_disk(msgspec.structs.replace(busy_report(40), trend=None)), "When")
     assert without.short == "Not enough data yet"
-    assert without.sentences[1].startswith("/var/lib/docker/volumes: 94%")
+    assert without.sentences[1].startswith("/var/lib/docker/volumes: 15.0 GB (94%)")
 
 
 def test_what_a_sweep_delays_is_told_of_each_disk() -> None:
-    assert trend_sentences(busy_report(40))[0].endswith("delays that by 2 weeks.")
+    assert trend_sentences(busy_report(40))[0].endswith("delays that by 20 days.")
     seen = with_second_disk(busy_report(40), full_in_days=5)
     assert [sentence.partition("Freeing")[2] for sentence in trend_sentences(seen)] == [
-        " 12.3 GB delays that by 2 weeks.", " 1.00 GB delays that by 40 hours.",
+        " 12.3 GB delays that by 20 days.", " 1.00 GB delays that by 40 hours.",
     ]  # fmt: skip
     assert answer(seen, "When").sentences[-1] == "Freeing 1.00 GB delays that by 40 hours."
     assert "delays" not in " ".join(step.why for step in first_steps(seen))

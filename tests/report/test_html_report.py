@@ -289,9 +289,9 @@ def test_the_five_answers_are_on_the_first_screen(browser: Browser, written: Cal
         "33 containers, 67 images, 33 build-cache records",
         "What grows? Volumes: 310 MB a day",
         "When will the disk be full? In 43 to 96 days",
-        "What to do first? The disk is nearly full: 91% of its bytes used. Free 23.6 GB, 5 weeks of growth",
+        "What to do first? The disk is nearly full: 91% of its bytes used. Free 23.6 GB, 39 days of growth",
         "dockersweep sweep; for more",
-        "Freeing 23.6 GB delays that by 5 weeks.",
+        "Freeing 23.6 GB delays that by 39 days.",
     ):
         assert told in text
 

@@ -41,33 +41,33 @@ def aged(seconds: int, limit: str | None = "24h") -> Aged:
 
 USED: list[tuple[int, UseAction]] = [(8, "started"), (9, "exited")]
 TOGETHER: list[tuple[list[Reason], str]] = [
-    ([reason(aged(2 * DAY)), reason(aged(28 * DAY))], "stopped over 24 hours ago (2 days to 4 weeks)"),
-    ([reason(aged(28 * DAY)), reason(aged(28 * DAY + 5))], "stopped over 24 hours ago (4 weeks)"),
+    ([reason(aged(2 * DAY)), reason(aged(28 * DAY))], "stopped 2 to 28 days ago (limit 24 hours)"),
+    ([reason(aged(28 * DAY)), reason(aged(28 * DAY + 5))], "stopped 28 days ago (limit 24 hours)"),
     ([reason(aged(3 * HOUR, None)), reason(aged(5 * HOUR, None))], "stopped 3 to 5 hours ago"),
     (
         [reason(replace(aged(hours * HOUR), is_reached=False)) for hours in (3, 5)],
-        "stopped under 24 hours ago (3 to 5 hours)",
+        "stopped 3 to 5 hours ago (limit 24 hours)",
     ),
     (
         [
             reason(Aged(measure="built", seconds=90 * DAY, date="2026-01-31")),
             reason(Aged(measure="built", seconds=95 * DAY, date="2026-01-31")),
         ],
-        "built 3 months ago (before 2026-01-31)",
+        "built 90 to 95 days ago (before 2026-01-31)",
     ),
     (
         [
             reason(Aged(measure="unused", seconds=days * DAY, limit="30d", since_at=AT, made_by_hand=True))
             for days in (31, 40)
         ],
-        "made by hand, not used for over 30 days (31 to 40 days)",
+        "made by hand, not used for 31 to 40 days (limit 30 days)",
     ),
     (
         [
             reason(Aged(measure="last-used", seconds=DAY * days, limit="7d", action=action, by="web"))
             for days, action in USED
         ],
-        "last used over 7 days ago (8 to 9 days)",
+        "last used 8 to 9 days ago (limit 7 days)",
     ),
     ([held_by("web-10"), held_by("web-2")], "used by containers web-2, web-10, which go too"),
     ([held_by("web-1"), held_by("web-1")], "used by container web-1, which goes too"),

@@ -112,7 +112,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
         "last used 29 days ago (limit 30 days)",
     ),
     (Aged(measure="last-used", seconds=101 * DAY, limit="30d"), "last used 3 months ago (limit 30 days)"),
-    (Aged(measure="last-used", seconds=30 * DAY, limit="24h"), "last used 4 weeks ago (limit 24 hours)"),
+    (Aged(measure="last-used", seconds=30 * DAY, limit="24h"), "last used 30 days ago (limit 24 hours)"),
     (Aged(measure="last-used", seconds=36 * 3600, limit="1d"), "last used 36 hours ago (limit 1 day)"),
     (Candidate(seconds=30 * DAY, limit="30d", is_reached=True), "a candidate for 30 days (limit 30 days)"),
     (Aged(measure="written", seconds=7_200), "written 2 hours ago"),
