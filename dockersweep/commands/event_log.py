@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from dockersweep.commands.options import LogFormat
 from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING, Entry
@@ -68,8 +69,11 @@ class EventLog:
             with self._lock:
                 self._event(entry.priority, "removal", entry.message, **fields)
 
-    def ends(self, document: OutcomeDocument, status: int, problems: tuple[str, ...] = ()) -> None:
-        """The run is over. `problems` are what of it could not be written.
+    def ends(
+        self, document: OutcomeDocument, status: int, problems: tuple[str, ...] = (), *, is_target_told: bool = False
+    ) -> None:
+        """The run is over. `problems` are what of it could not be written; `is_target_told` where the result just above
+        says what became of the space target.
 
         As text, one sentence says why the status is not 0, wherever the result goes: cron mails standard error.
         """
@@ -77,7 +81,9 @@ class EventLog:
             if status:
                 from dockersweep.report.outcome_ending import ending_sentence
 
-                self.error(ending_sentence(document, problems), status)
+                shown = replace(document, target=None) if is_target_told else document
+                if sentence := ending_sentence(shown, problems):
+                    self.error(sentence, status)
             return
         for problem in problems:
             self.error(problem, status)

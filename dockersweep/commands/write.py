@@ -110,8 +110,7 @@ def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_res
     Where both streams are one, as on a terminal, what `is_in_result` there is not said twice. CSV and metrics have no
     place for sentences, and so never have it.
     """
-    is_read_there = is_in_result and output.format not in _WITHOUT_SENTENCES and not output.goes_to_file
-    if not sentences or (is_read_there and _streams_are_one()):
+    if not sentences or (is_in_result and is_read_in_result(output)):
         return
     from dockersweep.report.local_time import in_local_time
     from dockersweep.report.text import printable
@@ -119,7 +118,12 @@ def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_res
     write_aside("".join(f"{printable(in_local_time(sentence))}\n" for sentence in sentences))
 
 
-def _streams_are_one() -> bool:
+def is_read_in_result(output: OutputOptions) -> bool:
+    """Whether who reads standard error has read the result just before."""
+    return output.format not in _WITHOUT_SENTENCES and not output.goes_to_file and streams_are_one()
+
+
+def streams_are_one() -> bool:
     """Whether standard output and standard error are the same terminal, pipe or file, as for the mail of cron."""
     try:
         return os.path.samestat(os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno()))

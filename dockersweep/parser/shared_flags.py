@@ -86,7 +86,8 @@ def _add_choice(group: "Group") -> None:
     add_kinds(group)
     group.add_argument(
         "--free", dest="free_bytes", metavar="SIZE", type=size,
-        help="free so much: beyond what the rules remove, build cache and images, least recently used first",
+        help="free so much in all: what the rules remove, then build cache and images, least recently used first; "
+        "images that cannot be pulled again go only by a rule (--all-images)",
     )  # fmt: skip
     group.add_argument("--all-images", action="store_true", help="unused images with tags too")
     group.add_argument("--spare-local", action="store_true", help="with --all-images: not those that exist only here")

@@ -49,6 +49,8 @@ def _sections(document: OutcomeDocument, names: int) -> Iterator[Section]:
     went = [f"{_kind(one)} {one.name}" for one in document.outcomes if one.status == "removed"]
     if names and went:
         yield Section(sentences=(f"Removed objects: {first_of(naturally(went), names)}.",))
+    elif went and document.run is not None:
+        yield Section(sentences=(f"`dockersweep history {document.run}` lists them.",), goes_on=True)
     problems = [outcome for status in NOT_REMOVED for outcome in document.outcomes if outcome.status == status]
     yield Section(columns=_COLUMNS, rows=[_row(outcome) for outcome in problems])
     if document.reclaimed.surprises:
@@ -96,8 +98,9 @@ def target_words(target: TargetOutcome) -> str:
     """Return whether the space target was reached, without a full stop."""
     if target.reached is None:
         return f"Target: not known whether it was reached: {target.text}"
-    freed = f"{format_size(target.wanted_bytes)} wanted, {format_size(target.freed_bytes)} freed"
-    return f"Target {'' if target.reached else 'not '}reached, {freed}: {target.text}"
+    freed, wanted = format_size(target.freed_bytes), format_size(target.wanted_bytes)
+    ended = f"reached: freed {freed}, {wanted} wanted" if target.reached else f"missed: freed {freed} of {wanted}"
+    return f"Target {ended}{f'; {target.text}' if target.text else ''}"
 
 
 def _differ(one: Bounds, other: Bounds) -> bool:

@@ -22,6 +22,7 @@ from dockersweep.report.question import only_here
 from dockersweep.units import format_duration
 from dockersweep.words.amounts import format_interval, hold, holders_words, plural
 from dockersweep.words.reasons import rule_and_text
+from dockersweep.words.targets import no_more_words
 
 _HEADINGS = (
     "kind", "id", "name", "verdict", "size_bytes", "gives_back_low_bytes", "gives_back_high_bytes", "age_seconds",
@@ -75,7 +76,7 @@ def _summary(plan: Plan) -> str:
 
 def _only_here_words(plan: Plan) -> str:
     count = len(only_here(plan))
-    return "" if not count else f" {plural(count, 'tagged image')} {'exists' if count == 1 else 'exist'} only here."
+    return "" if not count else f" {plural(count, 'image')} {'exists' if count == 1 else 'exist'} only here."
 
 
 def _layers_held(plan: Plan) -> str:
@@ -102,7 +103,7 @@ def _target_line(plan: Plan) -> Iterator[str]:
     if target is not None:
         ends: dict[bool | None, str] = {
             True: ". This plan reaches it",
-            False: f". This plan frees {format_interval(plan.reclaim)}; the policy allows no more",
+            False: f". This plan frees {format_interval(plan.reclaim)}; {no_more_words(plan)}",
         }
         yield f"Target: {target.text}{ends.get(target.reached, '') if target.begins else ''}."
 

@@ -67,7 +67,7 @@ def test_a_target_that_cannot_be_reached_is_told(engine: Engine, litter: Litter)
     assert status == 3
     assert len(removed(document)) == 4
     assert document["target"]["reached"] is False
-    assert "nothing else may go for it" in document["target"]["text"]
+    assert "nothing else may be removed" in document["target"]["text"]
     assert tags(engine) == {"kept:1"}
 
 

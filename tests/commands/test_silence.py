@@ -113,7 +113,7 @@ ENDS: dict[str, tuple[Prepare, int, str]] = {
     "the engine does something else": (does_something_else, 3, "the sweep ended early: image "),
     "over a limit": (over_a_limit, 4, "nothing removed: over a limit of the default policy"),
     "another engine": (is_another, 4, "nothing removed: the engine at "),
-    "the target is missed": (misses_its_target, 3, "Target not reached"),
+    "the target is missed": (misses_its_target, 3, "Target missed"),
     "the ledger breaks": (breaks_the_ledger("outcomes"), 3, "the sweep ended early: "),
     "the ledger breaks at the end": (breaks_the_ledger("runs"), 3, "ledger.sqlite3 "),
 }

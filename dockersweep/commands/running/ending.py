@@ -1,7 +1,10 @@
 """How a run ends: its exit status, and what is written of its outcome."""
 
+from msgspec.structs import replace
+
 from dockersweep.commands.options import RunOptions
-from dockersweep.commands.write import terminal_width
+from dockersweep.commands.running.permission import asks
+from dockersweep.commands.write import streams_are_one, terminal_width
 from dockersweep.errors import EngineError
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
@@ -19,6 +22,9 @@ def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -
     from dockersweep.report.formats import formatted
     from dockersweep.report.outcome import outcome_layout
 
+    if plan.removals and asks(options) and streams_are_one():
+        # They stand in the plan above the question.
+        document = replace(document, warnings=tuple(one for one in document.warnings if one not in plan.warnings))
     width = terminal_width(options.output.path)
     outcome = formatted(outcome_layout(document, MOST_NAMES if options.quiet else 0), options.output.format, width)
     # Rows for spreadsheets are of one kind.

@@ -23,7 +23,7 @@ from dockersweep.commands.running.permission import Circumstances, asks, permit
 from dockersweep.commands.running.records import FailedBefore, Records
 from dockersweep.commands.running.rounds import PlannedRun, RunContext, carry_out_rounds
 from dockersweep.commands.running.signals import Stopped, stop_on_signals
-from dockersweep.commands.write import Destination, write_problems, write_result
+from dockersweep.commands.write import Destination, is_read_in_result, write_problems, write_result
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DockersweepError, LedgerError, OutputError
 from dockersweep.ledger import Ledger, RunRecord
@@ -138,7 +138,8 @@ class Execution(Struct):
         problems = self._write(document, plan, status) if is_written else ()
         if has_news:
             self._tell_problems(document, plan, is_written)
-        self.events.ends(document, status, (*unrecorded, *problems))
+        is_told = has_news and is_written and is_read_in_result(self.options.output)
+        self.events.ends(document, status, (*unrecorded, *problems), is_target_told=is_told)
         return status
 
     def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> tuple[str, ...]:

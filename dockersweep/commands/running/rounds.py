@@ -98,7 +98,7 @@ def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
             return together(rounds, target_outcome(plan, plan, done, f"it went no further: {reason}"))
         if not rounds[-1].ended_early and not any(outcome.status == "removed" for outcome in rounds[-1].outcomes):
             done = together(rounds, None)
-            return together(rounds, target_outcome(plan, measured.plan, done, "what may go for it does not go"))
+            return together(rounds, target_outcome(plan, measured.plan, done, "what may go for it was not removed"))
 
 
 def _record_settled(run: PlannedRun, context: RunContext) -> None:
@@ -136,10 +136,13 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunCon
     """
     if first.target is None or first.target.begins is False:
         return None
+    # Most runs have no target.
+    from dockersweep.words.targets import nothing_else_words
+
     if done.ended_early:
         return target_outcome(first, first, done, f"the sweep ended early: {done.ended_early}")
     if first.target.begins is None or not done.outcomes:
-        return target_outcome(first, first, done, "nothing may go for it")
+        return target_outcome(first, first, done, nothing_else_words(first, is_first=True))
     if not can_go_on(policy, done):
         return target_outcome(first, first, done, "how much was freed is not known", is_told=False)
     survey = survey_of(context.client, context.options.engine, context.ledger, policy)
@@ -149,7 +152,7 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunCon
     if is_satisfied(plan):
         return target_outcome(first, plan, done, "")
     if not goes_for_space(plan):
-        return target_outcome(first, plan, done, "nothing else may go for it")
+        return target_outcome(first, plan, done, nothing_else_words(plan, is_first=False))
     context.permit(plan, gone_in(done))
     return _Next(plan, survey)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from dockersweep.model.outcome import FreedOnDisk, OutcomeDocument, Reclaimed, TargetOutcome
-from dockersweep.model.plan import Interval, Plan
+from dockersweep.model.plan import Interval, Plan, TargetVerdict
 from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import known_sum
 from dockersweep.policy.planning.limits import Gone
@@ -64,8 +64,14 @@ def target_outcome(
         wanted_bytes=first.target.wanted_bytes,
         freed_bytes=_freed_for(first, done.reclaimed),
         reached=reached,
-        text=last.target.text if reached else f"{last.target.text}; {why_no_more}",
+        text="; ".join(_measured(first, last.target) if reached else (*_measured(first, last.target), why_no_more)),
     )
+
+
+def _measured(first: Plan, last: TargetVerdict) -> tuple[str, ...]:
+    """Return what was measured last; a number of bytes to free is told by how many were freed of it."""
+    target = first.policy.target
+    return () if target is not None and target.free_bytes is not None else (last.text,)
 
 
 def _freed_for(first: Plan, reclaimed: Reclaimed) -> int | None:

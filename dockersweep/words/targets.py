@@ -1,0 +1,28 @@
+"""What a space target has left: nothing more, or what a flag lets go."""
+
+from dockersweep.model.plan import Plan
+from dockersweep.model.reason import NotMatched
+from dockersweep.words.lists import either
+
+
+def no_more_words(plan: Plan) -> str:
+    """Return why a plan frees no more: "the policy allows no more without --all-images"."""
+    return f"the policy allows no more{_without(plan)}"
+
+
+def nothing_else_words(plan: Plan, is_first: bool) -> str:
+    """Return the same of a sweep that has ended: "nothing else may be removed without --all-images"; `is_first` where
+    it removed nothing."""
+    return f"nothing {'' if is_first else 'else '}may be removed{_without(plan)}"
+
+
+def _without(plan: Plan) -> str:
+    """Return the flags that let more go of what takes space."""
+    flags = {
+        reason.about.flag: None
+        for decision in plan.decisions
+        if decision.verdict == "keep" and decision.size_bytes != 0
+        for reason in decision.reasons
+        if isinstance(reason.about, NotMatched) and reason.about.flag is not None
+    }
+    return f" without {either(sorted(flags))}" if flags else ""
