@@ -15,7 +15,8 @@ _SHORT = 12
 
 
 def question(plan: Plan) -> str:
-    """Return what a person is asked: "No undo for volume pg-old. Remove 1 volume and 2 images (freeing 1.20 GB)?"."""
+    """Return what a person is asked: "No undo for volume pg-old and files in container job. Remove
+    1 container and 1 volume (freeing 1.20 GB)?"."""
     counts, tags = going_counts(plan)
     parts = kind_counts(counts)
     if tags:
@@ -34,20 +35,27 @@ def _with_cache(plan: Plan) -> str:
 
 
 def only_here(plan: Plan) -> list[str]:
-    """Return the names of the images with tags that go and that no registry has, as people sort them."""
+    """Return the names of the images that go and exist nowhere else, as people sort them."""
     return naturally(
         decision.name for decision in _going(plan) if any(reason.code == "only-here" for reason in decision.reasons)
     )
 
 
 def _lost(plan: Plan) -> Iterator[str]:
-    """Yield what nothing makes again: volumes, and images that exist only here."""
-    volumes = naturally(decision.name for decision in _going(plan) if decision.kind == "volume")
-    for noun, names in (("volume", volumes), ("image", only_here(plan))):
+    """Yield what nothing makes again: volumes, images that exist only here, and what containers wrote."""
+    going = list(_going(plan))
+    volumes = naturally(decision.name for decision in going if decision.kind == "volume")
+    # Nothing was ever written to a layer of 0 bytes; one of unknown size may hold anything.
+    layers = naturally(one.name for one in going if one.kind == "container" and one.size_bytes != 0)
+    for of, noun, names in (
+        ("", "volume", volumes),
+        ("", "image", only_here(plan)),
+        ("files in ", "container", layers),
+    ):
         if names:
             counted = noun if len(names) == 1 else plural(len(names), noun)
             named = first_of(list(map(_short, names)), MOST_NAMES)
-            yield f"{counted} ({named})" if len(names) > 1 else f"{counted} {named}"
+            yield f"{of}{counted} ({named})" if len(names) > 1 else f"{of}{counted} {named}"
 
 
 def _short(name: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Object
+from dockersweep.model.last_use import PastUse
 from dockersweep.model.plan import Interval, LayersHeld, Plan, exactly
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.report.plan import plan_layout
@@ -32,6 +33,20 @@ def test_each_kind_is_counted_and_the_size_is_honest() -> None:
     assert asked(plan, 0, None) == f"{what} (freeing an unknown number of bytes)?"
 
 
+def test_what_containers_wrote_is_named_unless_that_is_nothing() -> None:
+    wrote, unknown = container("wrote", size=7), container("unknown", size=None)
+    plan = planned(container("empty", size=0), wrote, volume("v"))
+    assert asked(plan, 5, 5).startswith("No undo for volume v and files in container wrote. Remove 2 containers")
+    assert asked(planned(wrote, unknown), 5, 5).startswith("No undo for files in 2 containers (unknown, wrote). Remove")
+
+
+def test_an_untagged_image_that_was_loaded_cannot_be_had_again() -> None:
+    use = PastUse(at=ago(days=10), action="loaded")
+    loaded = replace(image("a", first_unused=ago(days=10)), in_registry=False, uses=(use,))
+    built = replace(image("b", first_unused=ago(days=10)), in_registry=False)
+    assert asked(planned(loaded, built), 5, 5).startswith("No undo for image a. Remove 2 images")
+
+
 def local(name: str, in_registry: bool | None = False) -> Object:
     return replace(image(name, f"{name}:1", first_unused=ago(days=10)), in_registry=in_registry)
 
@@ -39,12 +54,12 @@ def local(name: str, in_registry: bool | None = False) -> Object:
 def test_what_exists_only_here_is_named_before_it_is_asked_for() -> None:
     plan = planned(local("app"), local("pulled", True), local("unknown", None), image("dangling"))
     assert asked(plan, 5, 5) == "No undo for image app:1. Remove 4 images (freeing 5 B)?"
-    assert any("1 tagged image exists only here." in one for one in shown(plan))
+    assert any("1 image exists only here." in one for one in shown(plan))
     many = planned(*(local(f"app{number}") for number in range(7)))
     assert asked(many, 5, 5).startswith(
         "No undo for 7 images (app0:1, app1:1, app2:1, app3:1, app4:1 and 2 more). Remove 7"
     )
-    assert any("7 tagged images exist only here." in one for one in shown(many))
+    assert any("7 images exist only here." in one for one in shown(many))
     assert not any("only here" in one for one in shown(planned(local("pulled", True))))
 
 

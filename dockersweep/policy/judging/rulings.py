@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Image
+from dockersweep.model.last_use import UseAction
 from dockersweep.model.listed import Listed
 from dockersweep.model.reason import Fact, Reason, Recoverable
 from dockersweep.policy.judging.ages import Since
@@ -21,6 +22,8 @@ from dockersweep.policy.judging.owners import owner_of
 from dockersweep.policy.judging.rule_set import Counted
 
 _ONLY_HERE = Fact(name="only-here")
+_FROM_FILES: tuple[UseAction, ...] = ("loaded", "imported")
+"""How images come here that no build makes again."""
 _ONLY_KEEPS = Fact(name="only-keeps")
 NOT_NAMED = Reason(code="no-rule", rule="no rule", about=Fact(name="no-rule-matches"))
 
@@ -208,7 +211,7 @@ def _released_image(image: Image, rule: str) -> Iterator[Reason]:
     if image.in_registry and not image.tags:
         # The containerd store forgets by which name an image was pulled when its tag moves on.
         yield Reason(code="recoverable", rule=rule, about=_recoverable(image))
-    if image.in_registry is False and image.tags:
+    if image.in_registry is False and (image.tags or any(use.action in _FROM_FILES for use in image.uses)):
         # What builds leave without a tag is nobody's loss.
         yield Reason(code="only-here", rule=rule, about=_ONLY_HERE)
 
