@@ -129,11 +129,11 @@ def test_several_disks_are_a_table_that_fits() -> None:
     ]
     whole = " ".join(told.split())
     assert (
-        "/var/lib/docker (/dev/loop1, 163 GB reserved) holds 100 MB of the engine's: images 90.0 MB and remainder "
-        "10.0 MB. /var/lib/docker/volumes (/dev/loop1) holds 100 MB of the engine's: volumes 7.00 MB and remainder "
-        "93.0 MB."
+        "/var/lib/docker (/dev/loop1, 163 GB of 271 GB reserved) holds 100 MB of the engine's: images 90.0 MB and "
+        "remainder 10.0 MB. /var/lib/docker/volumes (/dev/loop1) holds 100 MB of the engine's: volumes 7.00 MB and "
+        "remainder 93.0 MB."
     ) in whole
-    assert "(/dev/loop1, 91.0 GB reserved) holds at least 100 MB of the engine's: remainder unknown." in whole
+    assert "(/dev/loop1, 91.0 GB of 900 GB reserved) holds at least 100 MB of the engine's: remainder unknown." in whole
     assert "Engine's folder at least 300 MB" in whole
     assert "Disk: " not in told
 
@@ -143,7 +143,7 @@ def test_one_disk_is_one_line() -> None:
     told = text_of(msgspec.structs.replace(seen, disks=seen.disks[:1]), 80, with_bars=False)
     assert "DISK  " not in told
     assert "/dev/loop1" not in told
-    line = "Disk: 31% of 271 GB used, 75.0 GB free, 163 GB reserved; inodes 10% used."
+    line = "Disk: 33.0 GB (31%) used, 75.0 GB free, 163 GB of 271 GB reserved; inodes 10% used."
     assert line in " ".join(told.split())
 
 

@@ -100,15 +100,14 @@ def test_each_part_is_counted_once_and_what_images_and_cache_share_apart() -> No
     ]  # fmt: skip
 
 
-def test_what_goes_is_not_in_use_though_something_that_goes_too_uses_it() -> None:
+def test_what_a_stopped_container_names_is_in_use_as_in_a_scan_also_where_both_go() -> None:
     gone = container("gone", created=ago(days=40), networks=["back"])
     stays = container("stays", "running", networks=["front"])
     told = report(inventory(gone, stays, network("back"), network("front"), network("idle")))
     going = sum(one.kind == "network" and one.goes for one in told.objects)
     (row,) = (row for row in told.shares if row.share == "network")
-    assert (row.count, row.in_use, going) == (3, 1, 2)
-    staying = sum(one.in_use and not one.goes for one in told.objects if one.kind == "network")
-    assert staying == row.in_use
+    assert (row.count, row.in_use, going) == (3, 2, 2)
+    assert sum(one.in_use for one in told.objects if one.kind == "network") == row.in_use
 
 
 def test_a_regular_record_is_a_step() -> None:

@@ -21,7 +21,7 @@ from tests.rig.engines.archive import ImageSpec, random_bytes
 from tests.rig.engines.disks import SmallDisk
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import kind
-from tests.rig.engines.litter import BASE
+from tests.rig.engines.litter import BASE, State
 from tests.rig.engines.podman_cli import killed_build, podman
 from tests.rig.fixes import Row, Stage, command_in, settings_in
 
@@ -182,13 +182,25 @@ def tags(stage: Stage) -> set[str]:
     return {tag.removeprefix("localhost/") for one in listed for tag in one["RepoTags"] or ()} - {"<none>:<none>"}
 
 
-def is_held(stage: Stage) -> None:
+def is_held(stage: Stage, state: State = "exited", restart: str = "no") -> None:
     stage.litter.image("app:1", layers={"app": 1000}, runnable=True)
     stage.litter.image("used:1", layers={"used": 1000}, runnable=True)
-    stage.litter.container("job", image="app:1")
+    stage.litter.container("job", image="app:1", state=state, restart=restart)
     stage.litter.container("web", image="used:1", state="running")
     stage.run("scan")
     stage.wait(days=31)
+
+
+def is_held_by_what_restarts(stage: Stage) -> None:
+    # The default policy leaves alone what the engine may start by itself.
+    is_held(stage, state="created", restart="always")
+
+
+def sweep_the_holder(stage: Stage, finding: Any) -> None:
+    assert finding["fix"]["text"].startswith("the next sweep removes job; ")
+    stage.do(finding["fix"]["command"], "--yes")
+    assert tags(stage) == {"used:1"}
+    stage.set_clock_back()
 
 
 def remove_the_holder(stage: Stage, finding: Any) -> None:
@@ -424,7 +436,8 @@ ROWS = (
     Row("DS003", THREE, lies_about, follow_the_rule("old")),
     Row("DS004", ("docker-20.10", "docker-28.5", "podman-6.1"), loses_its_project, follow_the_rule("shop-data")),
     Row("DS005", THREE, loses_its_builder, remove_the_state),
-    Row("DS006", THREE, is_held, remove_the_holder),
+    Row("DS006", THREE, is_held, sweep_the_holder, "by the next sweep"),
+    Row("DS006", THREE, is_held_by_what_restarts, remove_the_holder, "by hand"),
     Row("DS007", THREE, piles_up, keep_the_newest),
     Row("DS008", DOCKER, loops, stop_the_loop),
     Row("DS009", DOCKER, dies, removes_it),

@@ -58,7 +58,7 @@ class FindingFacts(Struct, frozen=True, dict=True):
     def idle_volumes(self) -> tuple[Volume, ...]:
         """The volumes that nothing uses and that the policy does not remove anyway: no fix does more for those."""
         unused = self.survey.unused
-        return tuple([one for one in self.inventory.volumes if (ref := ref_of(one)) in unused and not self._goes(ref)])
+        return tuple([one for one in self.inventory.volumes if (ref := ref_of(one)) in unused and not self.goes(ref)])
 
     @cached_property
     def idle_projects(self) -> Mapping[str, KnownProject]:
@@ -77,7 +77,8 @@ class FindingFacts(Struct, frozen=True, dict=True):
         since = self.seconds_since(project.container_at)
         return since is not None and since >= DAY
 
-    def _goes(self, ref: ObjectRef) -> bool:
+    def goes(self, ref: ObjectRef) -> bool:
+        """Whether the policy removes an object now."""
         return self.decision_of(ref).verdict == "remove"
 
     def is_protected(self, ref: ObjectRef) -> bool:

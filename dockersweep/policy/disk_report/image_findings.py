@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dockersweep.model.inventory import STOPPED_STATES, ObjectRef
-from dockersweep.model.naming import image_name
+from dockersweep.model.naming import image_name, ref_of
 from dockersweep.policy.disk_report.evidence import Evidence
 from dockersweep.policy.disk_report.finding_facts import FindingFacts
 from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
@@ -30,7 +30,8 @@ def kept_by_one_old_container(facts: FindingFacts) -> Iterator[Evidence]:
         if since is not None and since >= OLD_SECONDS:
             size = facts.objects[ObjectRef(kind="image", id=image.id)].own_bytes
             text = f"{image_name(image)}: {format_size(size)}, {holder.name} stopped {format_duration(since)} ago"
-            yield Evidence(text, size, name=holder.name)
+            goes = facts.goes(ref_of(holder))
+            yield Evidence(text, size, rank=0 if goes else 1, name=holder.name, is_mended=not goes)
 
 
 def many_versions(facts: FindingFacts) -> Iterator[Evidence]:
@@ -74,6 +75,10 @@ IMAGE_FINDINGS = (
             command="docker rm {name}",
         ),
         find=kept_by_one_old_container,
+        fix_of_the_rest=FixTemplate(
+            "the next sweep removes {name}; {command} removes the image with it (it lists all unused images and asks)",
+            command="dockersweep sweep --all-images",
+        ),
     ),
     FindingRow(
         "DS007",

@@ -25,7 +25,7 @@ KIND_OF: dict[Share, Kind] = {
 def shares_of_disk(
     survey: Survey, going: Collection[ObjectRef], reclaimable: FreedByRow, unused: FreedByRow
 ) -> tuple[ShareOfDisk, ...]:
-    """Return a row for each sort; `going` are the objects that the policy would remove, and so do not stay in use.
+    """Return a row for each sort; `going` are the objects that the policy would remove.
     `unused` is of these and of all that is unused."""
     inventory, sizes = survey.inventory, _sizes(survey)
     leaving = survey.unused.union(going)
@@ -36,7 +36,7 @@ def shares_of_disk(
     rows = []
     for share in SHARES:
         is_known = share != "build-cache" or inventory.build_cache is not None
-        count, in_use = _counts(survey, share, leaving, unused.nodes)
+        count, in_use = _counts(survey, share, unused.nodes)
         external = measured_bytes(inventory) if share == "writable-layer" else ()
         size = sizes[share] if is_known else Interval(low_bytes=0, high_bytes=None)
         # Lengths are told of objects and of layers, and need not agree; nor do bounds of which one is wider.
@@ -104,9 +104,9 @@ def _ref(container: Container) -> ObjectRef:
     return ObjectRef(kind="container", id=container.id)
 
 
-def _counts(survey: Survey, share: Share, leaving: Collection[ObjectRef], freed: Collection[int]) -> tuple[int, int]:
-    """Return how many there are, and how many stay in use: what is used only by what goes may go with it. `freed` are
-    the parts of which nothing is left then."""
+def _counts(survey: Survey, share: Share, freed: Collection[int]) -> tuple[int, int]:
+    """Return how many there are, and how many are in use, as a scan counts it: a stopped container uses what it names.
+    `freed` are the parts of which nothing is left once all that is unused is gone."""
     if share == "shared":
         graph = survey.layer_graph
         layers = [node for node in graph.of_images_and_cache if graph.high[node] != 0]
@@ -114,10 +114,10 @@ def _counts(survey: Survey, share: Share, leaving: Collection[ObjectRef], freed:
     if share == "container-log":
         # A log of 0 bytes is none, or lies elsewhere.
         logs = [one for one in survey.inventory.containers if one.log_bytes != 0]
-        return len(logs), sum(_ref(one) not in leaving for one in logs)
+        return len(logs), sum(_ref(one) not in survey.unused for one in logs)
     kind = KIND_OF[share]
     count = sum(1 for _ in objects_of(survey.inventory, kind))
-    return count, count - sum([ref.kind == kind for ref in leaving])
+    return count, count - sum([ref.kind == kind for ref in survey.unused])
 
 
 def _of_shares(

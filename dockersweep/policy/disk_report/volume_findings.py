@@ -25,6 +25,9 @@ def unused_for_long(facts: FindingFacts) -> Iterator[Evidence]:
     for volume in _not_named_by_unseen_services(facts):
         if _builder_of(volume) or volume.project in facts.idle_projects or volume.name in unmarked:
             continue
+        if volume.options:
+            # What it takes here says nothing of its data, which may be elsewhere.
+            continue
         survey = facts.survey
         since = survey.since(ref_of(volume), volume)
         if since is not None and since.seconds(survey.now) >= LONG_SECONDS:

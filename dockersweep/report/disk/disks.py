@@ -26,10 +26,14 @@ def disk_sentence(disk: Disk | None) -> str:
     if disk is None:
         return "usage unknown, the engine's disk cannot be seen from here."
     reserved, inodes = reserved_words(disk), inodes_used(disk)
-    return (
-        f"{space_used(disk)} of {format_size(disk.total_bytes)} used, {format_size(disk.free_bytes)} free"
-        f"{f', {reserved}' if reserved else ''}{f'; inodes {inodes} used' if inodes else ''}."
+    used, free = space_used(disk), f"{format_size(disk.free_bytes)} free"
+    # The share is not one of the whole disk then, and the sizes have to add up.
+    space = (
+        f"{format_size(disk.used)} ({used}) used, {free}, {reserved}"
+        if reserved
+        else f"{used} of {format_size(disk.total_bytes)} used, {free}"
     )
+    return f"{space}{f'; inodes {inodes} used' if inodes else ''}."
 
 
 def space_used(disk: Disk) -> str:
@@ -45,9 +49,9 @@ def inodes_used(disk: Disk) -> str:
 
 
 def reserved_words(disk: Disk) -> str:
-    """Return what only root can write: "13.6 GB reserved"; empty where that is next to nothing."""
+    """Return what only root can write: "13.6 GB of 271 GB reserved"; empty where that is next to nothing."""
     is_much = disk.reserved * _SMALL_PART > disk.total_bytes
-    return f"{format_size(disk.reserved)} reserved" if is_much else ""
+    return f"{format_size(disk.reserved)} of {format_size(disk.total_bytes)} reserved" if is_much else ""
 
 
 def disk_rows(report: Report) -> list[tuple[str, ...]]:

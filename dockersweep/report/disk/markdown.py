@@ -40,6 +40,7 @@ def markdown_sections(report: Report) -> Iterator[Section]:
     yield from _groups("Compose projects", "Objects", report.projects)
     yield from _groups("Repositories", "Versions", report.repositories)
     yield from _groups("Ages", "Objects", report.ages)
+    yield Section(sentences=(words.COUNTED_IN_EACH,))
     if report.sharing:
         rows = [
             (str(layers.images), str(layers.layers), format_size(layers.size_bytes))

@@ -61,7 +61,8 @@ def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Ite
     yield _largest(report)
     yield from _groups("BY COMPOSE PROJECT", report.projects)
     yield from _groups("BY REPOSITORY", report.repositories)
-    yield Section(sentences=(f"By age: {words.ages_sentence(report)}.", f"Layers: {words.sharing_sentence(report)}."))
+    ages, layers = f"By age: {words.ages_sentence(report)}.", f"Layers: {words.sharing_sentence(report)}."
+    yield Section(sentences=(ages, layers, words.COUNTED_IN_EACH))
 
 
 def _disks(report: Report, bar_width: int | None) -> Iterator[Section]:

@@ -69,9 +69,15 @@ def sum_sentence(report: Report) -> str:
     """Return what goes by the policy, what would if all that is unused went, and what sizes are."""
     return (
         f"Reclaimable is what {report.policy_source} would remove: {format_interval(report.reclaimable)}. "
-        f"All that is unused would free {format_interval(report.unused)}. "
+        f"All that is unused{_and_what_goes(report)} would free {format_interval(report.unused)}. "
         f"{sizes_sentences(report)}"
     )
+
+
+def _and_what_goes(report: Report) -> str:
+    """Return what else is counted as free: what the policy removes along with the container that uses it."""
+    takes_space = (one for one in report.objects if one.kind not in NO_SPACE)
+    return ", with what goes with it," if any(one.goes and one.in_use for one in takes_space) else ""
 
 
 def sizes_sentences(report: Report) -> str:
@@ -209,6 +215,12 @@ def ages_sentence(report: Report) -> str:
     """Return what is of which age, without the bands in which nothing is."""
     bands = [f"{group.name} {format_size(group.size_bytes)}" for group in report.ages if group.objects]
     return ", ".join(bands) or "there is nothing"
+
+
+COUNTED_IN_EACH = (
+    "Layers that several projects, repositories or ages share count in each of them: these sizes may add up to more "
+    "than the whole."
+)
 
 
 def sharing_sentence(report: Report) -> str:

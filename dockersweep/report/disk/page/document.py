@@ -25,6 +25,7 @@ from dockersweep.report.disk.page.treemap import LINE, tree, treemap
 from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDING, capital, together
 from dockersweep.report.disk.words import (
     ARTIFACTS,
+    COUNTED_IN_EACH,
     FOLDER,
     REMAINDER,
     address_sentence,
@@ -135,6 +136,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "FIRST_ROWS": rows.FIRST_ROWS, "LINE": LINE, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
         "NAME_OF_STANDING": NAME_OF_STANDING,
+        "COUNTED_IN_EACH": COUNTED_IN_EACH,
         "ARTIFACTS": ARTIFACTS, "REMAINDER": REMAINDER, "FOLDER": FOLDER,
     }  # fmt: skip
     return environment
