@@ -298,6 +298,6 @@ def _at_its_moment(inventory: Inventory) -> Survey:
     instant = parse_instant(text)
     if instant is None:
         raise UsageError(f'DOCKERSWEEP_NOW is "{text}", which is no instant: write it like 2026-11-23T22:36:25Z')
-    warning = ScanWarning(about="ages", text=f"are as of {text} (DOCKERSWEEP_NOW)")
+    warning = ScanWarning(about="ages", text=f"as of {text} (DOCKERSWEEP_NOW)")
     known = tuple(one for one in inventory.warnings if one != warning)
     return Survey(msgspec.structs.replace(inventory, warnings=(*known, warning)), instant)

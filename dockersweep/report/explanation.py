@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject
 from dockersweep.model.naming import PLURAL_OF, short_id
 from dockersweep.model.quantities import Instant
-from dockersweep.model.reason import ReasonCode
+from dockersweep.model.reason import NotMatched, ReasonCode
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.report.local_time import local_time
@@ -116,12 +116,15 @@ def _verdict(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> It
     goes = explanation.decision.verdict == "remove"
     what = "will be removed" if goes else f"is kept and loses {plural(len(tags), 'tag')}" if tags else "is kept"
     head = f"{_title(explanation.subject)} {what} by {explanation.policy_source}"
+    silent = {one.rule for one in explanation.decision.reasons if isinstance(one.about, NotMatched)}
     if len(reasons) == 1:
         [(rule, text)] = reasons
         names = {name for one in explanation.silent for name in one.rules} | {one.rule for one in explanation.rules}
         by = f'rule "{rule}"' if rule in names else rule
-        yield Section(sentences=(f"{head} ({by}): {text}.",))
+        why = f"{head}: {by} does not match it: {text}." if rule in silent else f"{head} ({by}): {text}."
+        yield Section(sentences=(why,))
     else:
+        reasons = [(rule, f"does not match: {text}" if rule in silent else text) for rule, text in reasons]
         yield Section(sentences=(f"{head}{':' if reasons else '.'}",), columns=_REASONS, rows=reasons, header=False)
 
 

@@ -59,7 +59,7 @@ def _summary(group: GroupExplanation) -> str:
     going = _going(group)
     goes = f"{going} to remove by {group.policy_source}" if going else f"none to remove by {group.policy_source}"
     frees = f", freeing {amount_words(group.reclaim, _UNKNOWN)}" if going else ""
-    every = f" Removing all of them would free {amount_words(group.reclaim_of_all, _UNKNOWN)}."
+    every = f" All of them, those in use too, would free {amount_words(group.reclaim_of_all, _UNKNOWN)}."
     return f"{counted}, {goes}{frees}.{every if going < len(group.decisions) else ''}"
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dockersweep.model.inventory import KINDS
+from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision, Plan
-from dockersweep.model.reason import Reason, ReasonCode
+from dockersweep.model.reason import HeldBy, ReasonCode, State
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Column, Section
 from dockersweep.words.amounts import plural
@@ -13,7 +14,6 @@ from dockersweep.words.reasons import reason_text
 
 _KEPT_COUNTS = (Column("KIND"), Column("WHY", wraps=True))
 _KEPT_BECAUSE: dict[ReasonCode, str] = {
-    "in-use": "in use",
     "predefined": "created by the engine",
     "swarm": "part of a swarm",
     "unread": "not read in full",
@@ -36,18 +36,30 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
 def kept_summary(plan: Plan) -> Iterator[Section]:
     """Yield a line for each kind; nothing where nothing is kept."""
     rows = []
+    # What a report counts as used by a container that goes is not among these.
+    in_use = "still in use" if any(step.kind == "container" for step in plan.removals) else "in use"
     for kind in KINDS:
         kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
         if kept:
-            rows.append((plural(len(kept), NOUN_OF[kind]), _why_kept(kept)))
+            rows.append((plural(len(kept), NOUN_OF[kind]), _why_kept(kept, in_use)))
     if rows:
         yield Section("Kept (--verbose lists them)", columns=_KEPT_COUNTS, rows=rows, header=False)
 
 
-def _why_kept(kept: list[Decision]) -> str:
-    counts = Counter(_in_a_word(decision.reasons[0]) for decision in kept)
+def _why_kept(kept: list[Decision], in_use: str) -> str:
+    counts = Counter(_in_a_word(decision, in_use) for decision in kept)
     return ", ".join(f"{count} {why}" for why, count in counts.most_common())
 
 
-def _in_a_word(reason: Reason) -> str:
-    return _KEPT_BECAUSE.get(reason.code) or reason_text(reason)
+def _in_a_word(decision: Decision, in_use: str) -> str:
+    """Return the first reason; what only holds up another object is not in use itself."""
+    first = decision.reasons[0]
+    if first.code != "in-use":
+        return _KEPT_BECAUSE.get(first.code) or reason_text(first)
+    if isinstance(first.about, State):
+        return first.about.state or in_use
+    holds = [one.about for one in decision.reasons if isinstance(one.about, HeldBy)]
+    relations = {about.relation for about in holds}
+    if relations == {"parent"}:
+        return f"parents of {PLURAL_OF[decision.kind]} that stay"
+    return "configuring networks that stay" if relations == {"lends-configuration"} else in_use

@@ -247,7 +247,7 @@ def test_the_parser_knows_the_same_kinds_documents_and_orders_as_the_model() -> 
 
 def test_the_clock_of_a_test_is_told_where_it_is_left_set(saved: str) -> None:
     run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="2027-01-01T00:00:00Z")
-    assert "Warning: ages: are as of 2027-01-01 00:00:00 UTC (DOCKERSWEEP_NOW)" in run.stdout
+    assert "Warning: ages: as of 2027-01-01 00:00:00 UTC (DOCKERSWEEP_NOW)" in run.stdout
 
 
 def test_a_bare_environment_is_enough(saved: str) -> None:

@@ -111,7 +111,7 @@ def test_what_could_not_be_read_is_told_beside_the_rows(tmp_path: Path) -> None:
     file = write_inventory(tmp_path, inventory(container("web", unread="timed out"), cache_read=False))
     for verb in ("scan", "plan"):
         run = dockersweep(verb, "--inventory", file, "--format", "csv", DOCKERSWEEP_NOW="2026-11-25T00:00:00Z")
-        assert "Warning: ages: are as of 2026-11-25 00:00:00 UTC" in run.stderr
+        assert "Warning: ages: as of 2026-11-25 00:00:00 UTC" in run.stderr
         assert "Warning" not in run.stdout
 
 

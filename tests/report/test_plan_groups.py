@@ -35,7 +35,7 @@ def below_head(rows: list[str]) -> list[str]:
 def test_equal_reasons_are_said_once_and_the_small_is_folded() -> None:
     jobs = [container(f"job-{number}", finished=ago(days=2 + number), size=number * 1000) for number in range(1, 11)]
     assert below_head(shown(*jobs, container("web", "running"))) == [
-        "10 containers, stopped over 24 hours ago (3 to 12 days), freeing 55.0 kB",
+        "10 containers, stopped 3 to 12 days ago (limit 24 hours), freeing 55.0 kB",
         "  10.0 kB  job-10",
         "  9.00 kB  job-9",
         "  8.00 kB  job-8",
@@ -44,7 +44,7 @@ def test_equal_reasons_are_said_once_and_the_small_is_folded() -> None:
         "  15.0 kB  and 5 more",
         "",
         "Kept (--verbose lists them)",
-        "1 container  1 in use",
+        "1 container  1 running",
         "",
         "Sizes are as the engine counts: lengths, not disk blocks.",
         "",
@@ -64,7 +64,7 @@ def test_what_frees_nothing_is_folded_first() -> None:
     assert rows[1:3] == ["  5.00 kB  large", "      0 B  and 8 more"]
     nothing = below_head(shown(*(network(f"net-{number}") for number in range(12, 0, -1))))
     assert nothing[:2] == [
-        "12 networks, first seen over 24 hours ago (10 days); project shop",
+        "12 networks, first seen 10 days ago (limit 24 hours); project shop",
         "  net-1, net-2, net-3, net-4, net-5 and 7 more",
     ]
 
@@ -117,7 +117,7 @@ def test_tags_of_images_that_stay_are_told_by_reason() -> None:
     plan = plan_of(inventory(image("a", "app:new", *tags)), policy, NOW)
     rows = formatted(plan_layout(plan, "grouped"), "table", 80).splitlines()
     assert rows[rows.index("") + 1 :][:2] == [
-        "12 tags go, their images stay (frees 0 B), first seen over 1 day ago (10 days)",
+        "12 tags go, their images stay (frees 0 B), first seen 10 days ago (limit 1 day)",
         "  app:old-1, app:old-2, app:old-3, app:old-4, app:old-5 and 7 more",
     ]
 

@@ -2,7 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from dockersweep.model.inventory import KINDS, BuildCacheRecord, Container, Image, Kind, Object, ObjectRef, Volume
+from dockersweep.model.inventory import (
+    KINDS,
+    STOPPED_STATES,
+    BuildCacheRecord,
+    Container,
+    Image,
+    Kind,
+    Object,
+    ObjectRef,
+    Volume,
+)
 from dockersweep.model.last_use import KnownProject
 from dockersweep.model.naming import name_of
 from dockersweep.model.use import Use
@@ -62,7 +72,9 @@ def _use_of(ref: ObjectRef, item: Object, survey: Survey, known: Mapping[str, Kn
 
 
 def _in_short(holders: Sequence[Holder]) -> list[str]:
-    return [first_of([about_text(holder.about) for holder in holders], 1)] if holders else []
+    """Return the first holder and how many more there are: what runs says more than what is stopped."""
+    ordered = sorted(holders, key=lambda holder: holder.about.state in STOPPED_STATES)
+    return [first_of([about_text(holder.about) for holder in ordered], 1)] if holders else []
 
 
 def _why_unused(item: Object, holders: Sequence[Holder]) -> str:
