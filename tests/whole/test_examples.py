@@ -145,6 +145,18 @@ def test_the_crontab_mails_only_what_is_worth_it(engine: Engine, litter: Litter,
 
 
 @pytest.mark.on_engines("docker-28.5")
+def test_readme_keeps_metrics_and_the_exit_status(engine: Engine, litter: Litter, tmp_path: Path) -> None:
+    litter.container("left", state="created")
+    [end] = re.findall(r"`(; s=[^`]*)`", README.read_text())
+    line = f"{cron_command(EXAMPLES / 'cron.d' / 'dockersweep')}{end}".replace("DIR", str(tmp_path))
+    for status, ended in ((4, "refused"), (0, "done")):
+        done = run(["sh", "-c", line.replace(INSTALLED, PROGRAM)], BARE | environment(engine, tmp_path))
+        assert done[0] == status, done
+        assert f'status="{ended}"}} 1.0' in (tmp_path / "dockersweep.prom").read_text()
+        look(engine, tmp_path)
+
+
+@pytest.mark.on_engines("docker-28.5")
 def test_the_crontab_without_mail_tells_the_journal(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     everything(litter)
     look(engine, tmp_path)

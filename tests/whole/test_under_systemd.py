@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
@@ -160,6 +161,26 @@ def test_what_it_cannot_do_is_a_failure_that_says_what_to_do(machine: Machine, l
     look(machine)
     assert start(machine) == "inactive success 0"
     assert ALL_VOLUMES in last_result(machine)
+
+
+@pytest.mark.parametrize("owner", [0, MEMBER])
+def test_metrics_are_written_after_each_run(machine: Machine, litter: Litter, owner: int) -> None:
+    unit = machine.path(f"{UNITS}/{UNIT}")
+    text = re.sub("^#(?=ExecStopPost=|ReadWritePaths=)", "", unit.read_text(), flags=re.MULTILINE)
+    more = " CAP_DAC_OVERRIDE" if owner else ""
+    unit.write_text(re.sub("^CapabilityBoundingSet=.*", rf"\g<0>{more}", text, flags=re.MULTILINE))
+    folder = machine.path("/var/lib/prometheus/node-exporter")
+    folder.mkdir(parents=True)
+    os.chown(folder, owner, owner)
+    machine.run("systemctl", "daemon-reload")
+    litter.container("left", state="created")
+    assert start(machine) == "failed exit-code 4"
+    metrics = folder / "dockersweep.prom"
+    assert stat.S_IMODE(metrics.stat().st_mode) == 0o644
+    assert 'status="refused"} 1.0' in metrics.read_text()
+    look(machine)
+    assert start(machine) == "inactive success 0"
+    assert 'status="done"} 1.0' in metrics.read_text()
 
 
 def test_the_policy_of_root_holds_in_the_service(machine: Machine, litter: Litter) -> None:
