@@ -51,8 +51,9 @@ def test_every_command_does_what_it_says(engine: Engine, litter: Litter, tmp_pat
     folder.mkdir()
     environment = engine.environment() | {"DOCKERSWEEP_STATE_DIR": state, "DOCKERSWEEP_LOCK_DIR": state}
     environment["HOME"] = str(tmp_path)
-    # A first look is what makes images old a month later.
-    subprocess.run([PROGRAM, "scan"], env=environment, stdout=subprocess.DEVNULL, check=True, timeout=120)
+    # A first look is what makes images old a month later, and, from a terminal, what lets a sweep go unattended.
+    look = ["script", "--quiet", "--return", "--command", f"{PROGRAM} scan", "/dev/null"]
+    subprocess.run(look, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=120)
     environment["DOCKERSWEEP_NOW"] = IN_A_MONTH
     commands = AT_A_PROMPT.findall(README.read_text())
     assert len(commands) > 20
