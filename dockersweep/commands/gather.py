@@ -111,11 +111,11 @@ def note_look(ledger: "Ledger", inventory: Inventory) -> None:
         ledger.looked_at(inventory.engine, inventory.taken_at)
 
 
-def unseen(engine: Engine, much: Sequence[str]) -> str:
-    """Return why a sweep that nobody watches is refused on an engine that nobody has looked at, of which `much` would
-    go."""
+def unseen(engine: Engine, much: str) -> str:
+    """Return why a sweep that nobody watches is refused on an engine that nobody has looked at; `much` says what of
+    it would go."""
     return (
-        f"nobody has looked at the engine at {engine.endpoint} from a terminal yet, and {'; '.join(much)}; "
+        f"nobody has looked at the engine at {engine.endpoint} from a terminal yet, and {much}; "
         "look with `dockersweep plan` from a terminal, as this user, or give --yes-first-time"
     )
 

@@ -53,7 +53,7 @@ def test_an_unattended_first_sweep_does_not_remove_more_than_half() -> None:
         assert run.status == 4
         assert run.stderr == (
             f"dockersweep: nothing removed: nobody has looked at the engine at {engine.url} from a terminal yet, and "
-            "2 of 2 objects of the kind container would go; look with `dockersweep plan` from a terminal, as this "
+            "2 of 2 containers would go; look with `dockersweep plan` from a terminal, as this "
             "user, or give --yes-first-time\n"
         )
         # A refused run has shown nobody anything.
@@ -105,7 +105,7 @@ def test_a_plan_that_nobody_sees_says_that_a_sweep_would_be_refused(tmp_path: Pa
         removable(engine, "a")
         why = (
             f"Warning: sweep: with --yes it would be refused: nobody has looked at the engine at {engine.url} from "
-            "a terminal yet, and 1 of 1 object of the kind container would go; look with `dockersweep plan` from a "
+            "a terminal yet, and 1 of 1 containers would go; look with `dockersweep plan` from a "
             "terminal, as this user, or give --yes-first-time\n"
         )
         for words in (("plan",), ("sweep", "--dry-run")):

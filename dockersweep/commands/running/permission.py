@@ -5,7 +5,6 @@ import select
 import sys
 import termios
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -67,10 +66,10 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
         _ask(plan, options.detail, circumstances.stop)
 
 
-def _first_time(has_ledger: bool, engine: Engine, much: Sequence[str]) -> str:
+def _first_time(has_ledger: bool, engine: Engine, much: str) -> str:
     if not has_ledger:
         unknown = f"without the ledger nothing tells whether anybody has looked at the engine at {engine.endpoint} yet"
-        return f"{unknown}, and {'; '.join(much)}; give --yes-first-time if it is right"
+        return f"{unknown}, and {much}; give --yes-first-time if it is right"
     return unseen(engine, much)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, field
 
 from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision, Interval
 from dockersweep.model.policy import LimitSettings
 from dockersweep.units import format_size
+from dockersweep.words.lists import both
 
 
 class Gone(Struct, frozen=True):
@@ -57,12 +59,14 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
     return tuple(told)
 
 
-def over_half(decisions: Sequence[Decision], before: Gone = NOTHING_GONE) -> tuple[str, ...]:
-    """Return a sentence for each kind of which a plan, with what went before it, removes more than half."""
+def over_half(decisions: Sequence[Decision], before: Gone = NOTHING_GONE) -> str | None:
+    """Say of which kinds a plan, with what went before it, removes more than half: "2 of 3 containers and 6 of 6
+    build-cache records would go"; None where of no kind."""
     goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove") + Counter(before.of_kind)
     there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
     much = [kind for kind in KINDS if goes[kind] * 2 > there[kind]]
-    return tuple(f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} would go" for kind in much)
+    told = both(f"{goes[kind]} of {there[kind]} {PLURAL_OF[kind]}" for kind in much)
+    return f"{told} would go" if much else None
 
 
 def _objects(count: int) -> str:
