@@ -121,6 +121,17 @@ class Forecast(Struct, frozen=True, kw_only=True):
     """The rules that remove it then: several for an image of whose tags different rules speak."""
 
 
+class Unless(Struct, frozen=True, kw_only=True):
+    """The least that would let an object go that otherwise never goes."""
+
+    flag: str | None
+    """The flag to add; None for none."""
+    containers: tuple[str, ...]
+    """The names of the containers that would have to be removed, all that hold it; none where they may stay."""
+    forecast: Forecast
+    """When it can be removed if that is done now."""
+
+
 class Explanation(Struct, frozen=True, kw_only=True):
     """What one object is, what becomes of it and why, and what it would free: dockersweep.explanation/1."""
 
@@ -144,6 +155,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     silent: tuple[SilentRules, ...]
     """All other rules."""
     forecast: Forecast
+    unless: Unless | None = None
+    """What would let it go where the forecast is "never"; None where nothing is known that would."""
     reclaim_alone: Interval
     """What removing only it would free."""
     reclaim_in_plan: Interval | None

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject
+from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject, Unless
 from dockersweep.model.naming import PLURAL_OF, short_id
 from dockersweep.model.quantities import Instant
-from dockersweep.model.reason import NotMatched, ReasonCode
+from dockersweep.model.reason import NotMatched, ReasonCode, State
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.report.local_time import local_time
@@ -13,10 +13,11 @@ from dockersweep.units import format_instant, format_size
 from dockersweep.words.ages import by_text
 from dockersweep.words.alike import text_of_alike, together
 from dockersweep.words.amounts import amount_words, layers_text, plural
-from dockersweep.words.lists import both
+from dockersweep.words.lists import both, first_of
 from dockersweep.words.reasons import about_text, beyond_text, reason_text
 
 MOST_CHAINS = 10
+MOST_NAMES = 3
 _FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
 _REASONS = (Column("RULE", shortens=True), Column("TEXT", wraps=True))
 _USES = (Column("AT"), Column("WHAT"), Column("BY", shortens=True))
@@ -183,13 +184,30 @@ def _of_tags(tags: Sequence[str]) -> str:
 
 
 def _forecast(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield when it can go, where the verdict does not say so already."""
+    """Yield when it can go, and what would let it go where it never does; why only where the verdict does not say."""
     forecast = explanation.forecast
     told = [text for _, text in reasons]
-    if forecast.when == "never" and forecast.text.removeprefix("no rule removes it: ") not in told:
-        yield f"Will not be removed under this policy: {forecast.text}."
+    if forecast.when == "never":
+        is_told = forecast.text.removeprefix("no rule removes it: ") in told
+        about = explanation.decision.reasons[0].about
+        state = f" while it is {about.state}" if isinstance(about, State) and about.state else ""
+        yield f"Will not be removed under this policy{state if is_told else f': {forecast.text}'}."
+        if explanation.unless is not None:
+            yield _unless(explanation.unless)
     elif forecast.when == "later" or (forecast.when == "now" and explanation.decision.verdict == "keep"):
         yield f"Can be removed {forecast.text}."
+
+
+def _unless(unless: Unless) -> str:
+    """Return what would let it go, and when: "With --named-volumes, it can be removed now, by rule "unused named
+    volumes"."."""
+    be = "is" if len(unless.containers) == 1 else "are"
+    noun = "container" if len(unless.containers) == 1 else "containers"
+    steps = [] if unless.flag is None else [f"with {unless.flag}"]
+    if unless.containers:
+        steps.append(f"if {noun} {first_of(unless.containers, MOST_NAMES)} {be} removed now")
+    text = f"{' and '.join(steps)}, it can be removed {unless.forecast.text}."
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _frees(explanation: Explanation) -> str:

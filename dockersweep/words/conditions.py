@@ -141,7 +141,7 @@ _CONDITIONS: Mapping[str, _Phrases] = {
     "anonymous": _Phrases(_whether("that are anonymous", "that have a name"), _opposite("anonymous", "named")),
     "has_options": _Phrases(
         _whether("with mount options", "without mount options"),
-        _opposite("with mount options: its data may be elsewhere", "without mount options"),
+        _opposite("with mount options (its data may be elsewhere)", "without mount options"),
     ),
     "tagged": _Phrases(_whether("with a tag", "without a tag"), _opposite("tagged", "without a tag")),
     "recoverable": _Phrases(

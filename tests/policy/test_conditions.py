@@ -73,7 +73,7 @@ SHOWN: dict[str, Shown] = {
         False,
         volume("a"),
         volume("b", options={"device": "/srv"}),
-        "with mount options: its data may be elsewhere",
+        "with mount options (its data may be elsewhere)",
         "without mount options",
     ),
     "options": Shown(

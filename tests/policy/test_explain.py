@@ -208,8 +208,8 @@ Rules
 dangling images  removes  first seen 10 days ago (limit 24 hours); can be pulled
                           again as base@sha256:d1
 
-Can be removed in 22 hours, at 2026-11-25T10:00:00Z, by rule "dangling images",
-together with image child.
+Can be removed in 22 hours, at 2026-11-25 10:00:00 UTC, by rule "dangling
+images", together with image child.
 Removing only this frees 21.0 MB.
 
 Sizes are as the engine counts: lengths, not disk blocks.
@@ -277,6 +277,33 @@ def test_what_a_running_container_holds_is_in_use_now() -> None:
     assert (told.subject.age_text, told.subject.age_counts_from_at) == ("in use now", None)
     stopped = explained("volume:data", [used, container("web", volumes=["data"], finished=ago(hours=1))])
     assert stopped.subject.age_text == "last used 3 days ago by web"
+
+
+def ending(told: Explanation) -> str:
+    text = " ".join(text_of(told, None).split())
+    return text[text.index("Will not be removed") : text.index(" Removing only")]
+
+
+def test_what_would_let_go_of_what_is_kept_is_told() -> None:
+    kept = volume("kept", anonymous=False)
+    with_flag = 'With --named-volumes, it can be removed now, by rule "unused named volumes".'
+    assert ending(explained("kept", [kept])) == f"Will not be removed under this policy. {with_flag}"
+    at = "in 24 hours, at 2026-11-25 12:00:00 UTC, by rule"
+    why = "Will not be removed under this policy: container web holds it and stays: it is running."
+    web = container("web", "running", volumes=["data", "kept"])
+    told = explained("volume:data", [volume("data"), web])
+    assert ending(told) == f'{why} If container web is removed now, it can be removed {at} "anonymous volumes".'
+    assert (told.unless and told.unless.containers, told.forecast.when) == (("web",), "never")
+    both = "With --named-volumes and if container web is removed now, it can be removed"
+    assert ending(explained("kept", [kept, web])) == f'{why} {both} {at} "unused named volumes".'
+    assert ending(explained("web", [web])) == "Will not be removed under this policy while it is running."
+    named = policy_from_flags(PolicyFlags(named_volumes=True, kinds=("image",)))
+    assert explained("kept", [kept], named).unless is None
+
+
+def test_containers_that_hold_each_other_let_nothing_go() -> None:
+    joined = container("a", "running", shares_with=["b"]), container("b", "running", shares_with=["a"])
+    assert explained("a", list(joined)).unless is None
 
 
 def test_very_many_chains_are_summed_up() -> None:

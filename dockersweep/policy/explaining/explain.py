@@ -16,6 +16,7 @@ from dockersweep.policy.bytes.sizes import is_far_less
 from dockersweep.policy.explaining.chains import all_holders, find_chains
 from dockersweep.policy.explaining.forecast import forecast
 from dockersweep.policy.explaining.last_uses import subject_of, use_evidence
+from dockersweep.policy.explaining.unless import what_lets_it_go
 from dockersweep.policy.judging.judge import Judge
 from dockersweep.policy.judging.matching import RuleTest
 from dockersweep.policy.judging.order import ORDER, holders_first
@@ -38,6 +39,7 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
     decisions = judged.decisions
     case = judge.case(item)
     by_rules = list(judge.rulings(case))
+    expected = _forecast(judge, item, decisions[ref])
     inventory = survey.inventory
     return Explanation(
         schema="dockersweep.explanation/1",
@@ -55,7 +57,8 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
             *_target_word(judged, decisions[ref]),
         ),
         silent=tuple(_silent(policy, item, by_rules)),
-        forecast=_forecast(judge, item, decisions[ref]),
+        forecast=expected,
+        unless=what_lets_it_go(judge, item) if expected.when == "never" else None,
         reclaim_alone=survey.reclaim.alone(ref),
         reclaim_in_plan=judged.in_plan,
         layers_held=_layers_held(survey, ref, decisions[ref].size_bytes),

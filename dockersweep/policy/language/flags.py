@@ -40,6 +40,7 @@ class PolicyFlags(Struct, frozen=True, kw_only=True):
     """So many bytes are to be freed, beyond what the rules remove where that takes more."""
 
 
+_RULE_OF_FLAG = {"--all-images": TAGGED_IMAGES, "--named-volumes": NAMED_VOLUMES}
 _OLD_ENOUGH_FOR_SPACE = parse_age("1h")
 
 
@@ -80,6 +81,19 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
             share_percent=policy.limits.share_percent if flags.max_share is None else flags.max_share,
         ),
     )
+
+
+def with_flag_of_kind(policy: Policy, kind: Kind) -> tuple[str, Policy] | None:
+    """Return the flag that lets more of a kind go than a policy does, and the policy with it; None where there is none.
+
+    The rule that it adds asks for the same age as the one beside it, which another flag may have changed.
+    """
+    for rule in policy.rules:
+        if rule.flag_for_others is not None and kind in rule.kinds:
+            rules = list(policy.rules)
+            _add(rules, rule, replace(_RULE_OF_FLAG[rule.flag_for_others], remove=rule.remove))
+            return rule.flag_for_others, replace(policy, rules=tuple(rules))
+    return None
 
 
 def _refuse_default_rules(flags: PolicyFlags, policy: Policy) -> None:

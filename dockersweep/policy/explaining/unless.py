@@ -1,0 +1,40 @@
+"""What would let an object go that the policy never removes: a flag, or the removal of the containers that hold it."""
+
+from collections.abc import Iterator, Sequence
+
+from dockersweep.model.explanation import Unless
+from dockersweep.model.inventory import Object
+from dockersweep.model.naming import ref_of
+from dockersweep.model.policy import Policy
+from dockersweep.policy.explaining.forecast import forecast
+from dockersweep.policy.explaining.freed import without_containers
+from dockersweep.policy.judging.judge import Judge
+from dockersweep.policy.language.flags import with_flag_of_kind
+from dockersweep.words.lists import naturally
+
+
+def what_lets_it_go(judge: Judge, item: Object) -> Unless | None:
+    """Return the least that lets an object go, and when it goes then if that is done now; None where it stays all the
+    same."""
+    survey, ref = judge.survey, ref_of(item)
+    # Containers that join each other's namespaces may do so in a circle.
+    holds = () if ref.kind == "container" else survey.holders.get(ref, ())
+    holders = naturally({hold.about.name for hold in holds if hold.by.kind == "container"})
+    for flag, policy, containers in _ways(judge.policy, with_flag_of_kind(judge.policy, ref.kind), holders):
+        then = without_containers(survey, ref, survey.now) if containers else survey
+        found = forecast(Judge(then, policy), then.objects[ref])
+        if found.when != "never":
+            return Unless(flag=flag, containers=tuple(containers), forecast=found)
+    return None
+
+
+def _ways(
+    policy: Policy, flagged: tuple[str, Policy] | None, holders: Sequence[str]
+) -> Iterator[tuple[str | None, Policy, Sequence[str]]]:
+    """Yield the flag and the policy with it, the containers, and both."""
+    if flagged is not None:
+        yield *flagged, ()
+    if holders:
+        yield None, policy, holders
+        if flagged is not None:
+            yield *flagged, holders
