@@ -97,22 +97,27 @@ class _Counts:
 
 
 def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int, _Counts]:
+    # An image is one, however many tags it has: its own outcome says what became of it.
     rows = database.execute(
-        "SELECT run, kind, action, status, count(*), sum(low_bytes), sum(high_bytes), count(high_bytes) "
-        "FROM outcomes JOIN removals USING (run, position) WHERE run BETWEEN ? AND ? AND status IS NOT NULL "
-        "GROUP BY run, kind, action, status",
+        "WITH wholes AS (SELECT run, id, status FROM removals JOIN outcomes USING (run, position) "
+        "WHERE run BETWEEN ?1 AND ?2 AND kind = 'image' AND action = 'remove') "
+        "SELECT run, kind, action, status, count(*), sum(low_bytes), sum(high_bytes), count(high_bytes), "
+        "action = 'untag' AND (run, id) IN (SELECT run, id FROM wholes) AS is_of_whole, "
+        "action = 'untag' AND (run, id) IN (SELECT run, id FROM wholes WHERE status = 'removed') AS is_of_removed "
+        "FROM outcomes JOIN removals USING (run, position) WHERE run BETWEEN ?1 AND ?2 AND status IS NOT NULL "
+        "GROUP BY run, kind, action, status, is_of_whole, is_of_removed",
         (first, last),
     )
     counts_of: defaultdict[int, _Counts] = defaultdict(_Counts)
-    for run, kind, action, status, count, low, high, known in rows:
+    for run, kind, action, status, count, low, high, known, is_of_whole, is_of_removed in rows:
         counts = counts_of[run]
         if status != "removed":
-            counts.others[status] += count
+            counts.others[status] += 0 if is_of_whole else count
             continue
-        if action == "untag":
-            counts.tags += count
-        else:
+        if action == "remove":
             counts.removed[kind] += count
+        elif not is_of_removed:
+            counts.tags += count
         counts.predicted += Interval(low_bytes=low, high_bytes=high if known == count else None)
     return counts_of
 

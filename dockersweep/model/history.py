@@ -86,8 +86,9 @@ class PastRun(Struct, frozen=True, kw_only=True):
     removed: dict[Kind, int]
     """How many objects of each kind it removed."""
     tags_removed: int
+    """How many tags of images that stayed."""
     not_removed: dict[Status, int]
-    """How many removals ended in each other way."""
+    """How many objects, and tags of images that were to stay, ended in each other way."""
     predicted: Interval
     """What was predicted of just those that went."""
     measured_bytes: Bytes | None

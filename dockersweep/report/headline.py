@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dockersweep.model.inventory import KINDS, Engine, Kind, ScanWarning
-from dockersweep.model.outcome import Status
+from dockersweep.model.outcome import Outcome, Status
 from dockersweep.model.quantities import Instant
 from dockersweep.model.storage import SizeBase
 from dockersweep.report.local_time import local_time
@@ -77,6 +77,29 @@ def going_counts(plan: "Plan") -> tuple[Counter[Kind], int]:
 def over_limit_sentences(limits: "Limits") -> tuple[str, ...]:
     """Return over which limits of the policy a plan is, a sentence each."""
     return tuple(f"Over a limit, so no sweep: {limit}." for limit in limits.exceeded)
+
+
+def going_words(plan: "Plan") -> str:
+    """Return "3 objects", or "3 objects and 2 tags" where images lose tags and stay."""
+    counts, tags = going_counts(plan)
+    count = counts.total()
+    if not tags:
+        return plural(count, "object")
+    return f"{plural(count, 'object')} and {plural(tags, 'tag')}" if count else plural(tags, "tag")
+
+
+def done_counts(outcomes: Sequence[Outcome]) -> tuple[Counter[Kind], int, Counter[Status]]:
+    """Return how many objects of each kind were removed, how many tags of images that stayed, and how many of both
+    ended in each other way: counted as plans count, in which an image is one however many tags it has."""
+    of_objects = {one.ref: one for one in outcomes if one.action == "remove"}
+    removed = Counter(ref.kind for ref, one in of_objects.items() if one.status == "removed")
+    of_tags = [one for one in outcomes if one.action == "untag"]
+    tags = sum(
+        one.status == "removed" and (one.ref not in of_objects or of_objects[one.ref].status != "removed")
+        for one in of_tags
+    )
+    others = [*of_objects.values(), *(one for one in of_tags if one.ref not in of_objects)]
+    return removed, tags, Counter(one.status for one in others if one.status != "removed")
 
 
 def engine_words(engine: Engine) -> str:

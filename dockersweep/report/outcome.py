@@ -1,6 +1,5 @@
 """What a sweep did, for people (totals, and each removal that did not go through) and for spreadsheets."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, TargetOutcome
@@ -9,6 +8,7 @@ from dockersweep.report.headline import (
     BASE_WORDS,
     NOT_REMOVED,
     STATUS_WORDS,
+    done_counts,
     engine_sentence,
     engine_words,
     kind_counts,
@@ -68,11 +68,13 @@ def _sections(document: OutcomeDocument, names: int) -> Iterator[Section]:
 def _summary(document: OutcomeDocument) -> str:
     if not document.outcomes:
         return f"Nothing to remove{_by(document)}."
-    counts = Counter(outcome.status for outcome in document.outcomes)
-    removed = [outcome for outcome in document.outcomes if outcome.status == "removed"]
-    rest = [f"{counts[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if counts[status]]
-    text = f"Removed {_by_kind(removed)}{'; ' + ', '.join(rest) if rest else ''}{_by(document)}."
-    return f"{text} {_freed(document)}" if removed else text
+    removed, tags, others = done_counts(document.outcomes)
+    went = kind_counts(removed)
+    if tags:
+        went.append(plural(tags, "tag"))
+    rest = [f"{others[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if others[status]]
+    text = f"Removed {', '.join(went) or 'nothing'}{'; ' + ', '.join(rest) if rest else ''}{_by(document)}."
+    return f"{text} {_freed(document)}" if went else text
 
 
 def _by(document: OutcomeDocument) -> str:
@@ -116,14 +118,6 @@ def _elsewhere(reclaimed: Reclaimed) -> str:
         return ""
     what = "something else freed" if other > 0 else "something else took"
     return f" Meanwhile {what} {format_size(abs(other))} of the same disk."
-
-
-def _by_kind(removed: list[Outcome]) -> str:
-    parts = kind_counts(Counter(outcome.kind for outcome in removed if outcome.action == "remove"))
-    tags = sum(outcome.action == "untag" for outcome in removed)
-    if tags:
-        parts.append(plural(tags, "further tag"))
-    return ", ".join(parts) or "nothing"
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:

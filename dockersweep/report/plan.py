@@ -9,7 +9,7 @@ from dockersweep.report.headline import (
     base_sentence,
     engine_sentence,
     engine_words,
-    going_counts,
+    going_words,
     over_limit_sentences,
     warning_sentences,
 )
@@ -70,7 +70,7 @@ def _summary(plan: Plan) -> str:
         return f"Nothing to remove, by {plan.policy.source}."
     frees = f"freeing {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
     why = f" Not exact: {plan.reclaim.reason}." if plan.reclaim.reason else ""
-    goes = f"{_what_goes(plan)} to remove, {frees}, by {plan.policy.source}."
+    goes = f"{going_words(plan)} to remove, {frees}, by {plan.policy.source}."
     return f"{goes}{_only_here_words(plan)}{_layers_held(plan)}{why}"
 
 
@@ -87,15 +87,6 @@ def _layers_held(plan: Plan) -> str:
     holders, amount = holders_words(held), format_interval(held.with_them)
     told = f"{holders[0].upper()}{holders[1:]} {hold(held)} layers of these images"
     return f" {told}; with {'it' if held.count == 1 else 'them'}, {amount} would be freed."
-
-
-def _what_goes(plan: Plan) -> str:
-    """Return "3 objects", or "3 objects and 2 tags" where images lose tags and stay."""
-    counts, tags = going_counts(plan)
-    count = counts.total()
-    if not tags:
-        return plural(count, "object")
-    return f"{plural(count, 'object')} and {plural(tags, 'tag')}" if count else plural(tags, "tag")
 
 
 def _target_line(plan: Plan) -> Iterator[str]:

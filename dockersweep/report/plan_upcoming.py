@@ -11,6 +11,7 @@ from dockersweep.report.headline import (
     engine_sentence,
     engine_words,
     going_counts,
+    going_words,
     kind_counts,
     over_limit_sentences,
     warning_sentences,
@@ -39,9 +40,9 @@ def upcoming_layout(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -
 
 
 def _sections(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Iterator[Section]:
-    counts, _ = going_counts(plan)
-    now = f"{plural(counts.total(), 'object')} to remove now" if counts else "Nothing to remove now"
-    later = f"{sum(len(day.added) for day in days) or 'nothing'}{' more' if counts else ''} later"
+    counts, tags = going_counts(plan)
+    now = f"{going_words(plan)} to remove now" if plan.removals else "Nothing to remove now"
+    later = f"{sum(len(day.added) for day in days) or 'nothing'}{' more' if plan.removals else ''} later"
     sentence = f"{now}, {later} if nothing changes, by {plan.policy.source}."
     yield Section(sentences=(engine_sentence(plan.engine, plan.taken_at), sentence, *over_limit_sentences(plan.limits)))
     if detail != "totals":
@@ -49,7 +50,8 @@ def _sections(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Iter
             yield _added(day, None if detail == "all" else MOST_ROWS)
     yield Section(sentences=warning_sentences(plan.warnings))
     if days:
-        of_now = ("now", ", ".join(kind_counts(counts)), str(counts.total()), format_interval(plan.reclaim))
+        going = [*kind_counts(counts), *([plural(tags, "tag")] if tags else [])]
+        of_now = ("now", ", ".join(going), str(counts.total()), format_interval(plan.reclaim))
         yield Section(columns=_DAYS, rows=[of_now, *map(_day_row, days)])
 
 

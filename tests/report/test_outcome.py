@@ -55,6 +55,19 @@ def test_what_was_freed_stands_beside_what_was_predicted(reclaimed: dict[str, An
     assert text in told(reclaimed)
 
 
+def step(name: str, action: Any, status: Any = "removed", tag: str = "t:1") -> Outcome:
+    return Outcome(kind="image", id=name, name=tag, action=action, status=status, detail=None, freed_bytes=None)
+
+
+def test_it_counts_as_the_plan_did() -> None:
+    whole = [step("a", "untag"), step("a", "untag", tag="t:2"), step("a", "remove")]
+    half = [step("b", "untag"), step("b", "remove", "skipped")]
+    none = [step("c", "untag", "skipped"), step("c", "remove", "skipped")]
+    stays = [step("d", "untag"), step("d", "untag", "skipped", tag="t:2")]
+    text = told({}, outcomes=(*whole, *half, *none, *stays))
+    assert "Removed 1 image, 2 tags; 3 skipped." in text
+
+
 def test_what_the_answers_prove_is_told_where_not_all_is_measured() -> None:
     text = told({}, freed=20 * MEGABYTE, size_base="lengths")
     assert "free 21.0 MB as the engine counts; the engine's answers prove 20.0 MB." in text

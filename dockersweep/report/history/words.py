@@ -22,7 +22,7 @@ def what_happened(run: PastRun) -> str:
     """Return what a run removed, what it did not, and how it ended: "2 images, 1 volume; 1 failed; ended early"."""
     counts = kind_counts(run.removed)
     if run.tags_removed:
-        counts.append(plural(run.tags_removed, "further tag"))
+        counts.append(plural(run.tags_removed, "tag"))
     others = [
         f"{run.not_removed[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if run.not_removed.get(status)
     ]
