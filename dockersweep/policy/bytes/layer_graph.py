@@ -101,7 +101,7 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
         found: dict[Kind, list[int]] = {}
         for kind in COUNTED:
             others = (node for node in self.nodes[kind] if node >= len(self.told))
-            found[kind] = self._reached((*starts[kind], *others), seen)
+            found[kind] = reached((*starts[kind], *others), self.needs.__getitem__, seen)
         return found
 
     @cached_property
@@ -109,7 +109,7 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
         """The nodes counted with the images that build-cache records certainly reach too."""
         needs, of_images = self.needs, set(self.counted["image"])
         first = {one for node in self.counted["build-cache"] for one in needs[node] if one in of_images}
-        return frozenset(self._reached(first, set()))
+        return frozenset(reached(first, needs.__getitem__))
 
     def rows(self) -> list[Row | None]:
         """Return what each node is counted with; None of what no object reaches."""
@@ -121,18 +121,6 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
             row_of[node] = "shared"
         return row_of
 
-    def _reached(self, starts: Iterable[int], seen: set[int]) -> list[int]:
-        """Return nodes and all that they need but what is `seen`, to which they are added."""
-        reached = [node for node in dict.fromkeys(starts) if node not in seen]
-        seen.update(reached)
-        # The list grows while it is gone through.
-        for node in reached:
-            for one in self.needs[node]:
-                if one not in seen:
-                    seen.add(one)
-                    reached.append(one)
-        return reached
-
     def _part(self, other: Object | str, node: int) -> Part:
         folder = other.mountpoint if type(other) is Volume and other.driver == "local" else None
         if self.on_disk:
@@ -141,6 +129,23 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
 
 
 EMPTY_GRAPH = LayerGraph({kind: {} for kind in KINDS}, dict.fromkeys(KINDS, ()), (), (), False, (), (), (), {})
+
+
+def reached(
+    starts: Iterable[int], following: Callable[[int], Iterable[int]], seen: set[int] | None = None
+) -> list[int]:
+    """Return nodes and all that follows them, each once and the nearest first; but what is `seen`, to which they are
+    added."""
+    seen = set() if seen is None else seen
+    found = [node for node in dict.fromkeys(starts) if node not in seen]
+    seen.update(found)
+    # The list grows while it is gone through.
+    for node in found:
+        for one in following(node):
+            if one not in seen:
+                seen.add(one)
+                found.append(one)
+    return found
 
 
 class _Untold(NamedTuple):

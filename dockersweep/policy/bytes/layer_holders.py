@@ -6,7 +6,7 @@ from functools import cached_property
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.plan import Interval, LayersHeld
-from dockersweep.policy.bytes.layer_graph import LayerGraph
+from dockersweep.policy.bytes.layer_graph import LayerGraph, reached
 from dockersweep.policy.bytes.sizes import LEAST_SURPRISE_BYTES, is_far_less
 
 MOST_COUNTED = 100
@@ -98,17 +98,8 @@ class LayerHolders:
         return total
 
     def _below(self, starts: Iterable[int]) -> list[int]:
-        """Return objects and all that they stand on."""
-        needs = self._graph.needs
-        waiting = list(starts)
-        seen = set(waiting)
-        # The list grows while it is gone through.
-        for node in waiting:
-            for one in needs[node]:
-                if one not in seen:
-                    seen.add(one)
-                    waiting.append(one)
-        return waiting
+        """Return objects and all that they hold."""
+        return reached(starts, self._graph.needs.__getitem__)
 
     def _of_kind(self, kind: Kind) -> frozenset[int]:
         """Return the nodes of the objects of a kind."""
@@ -158,7 +149,7 @@ class LayerHolders:
         # What holds a layer holds those below it too.
         lowest = tuple(sorted(node for node in nodes if among.isdisjoint(self._graph.needs[node])))
         if (by, lowest) not in self._counts:
-            # Most images stand on what many do.
+            # Most images hold layers that many do.
             self._counts[by, lowest] = self._count(by, lowest)
         count = self._counts[by, lowest]
         return None if count == 0 else LayersHeld(by=by, count=count, with_them=with_them)

@@ -7,7 +7,7 @@ from dockersweep.model.disk import longest_place
 from dockersweep.model.inventory import Inventory, Kind, ObjectRef
 from dockersweep.model.storage import Part
 from dockersweep.policy.bytes.disks import regions_of, regions_of_parts
-from dockersweep.policy.bytes.layer_graph import LayerGraph
+from dockersweep.policy.bytes.layer_graph import LayerGraph, reached
 
 
 class OnDisks:
@@ -45,13 +45,8 @@ class OnDisks:
         """Return the parts on a disk that hold anything, and all that stands on them."""
         if disk not in self._standing:
             holders = self._holders = self._holders or _holders(self._graph)
-            waiting = [node for node, of in enumerate(self.of_nodes) if of == disk and self._says_where(node)]
-            standing = self._standing[disk] = set(waiting)
-            # The list grows while it is gone through.
-            for node in waiting:
-                above = [one for one in holders.get(node, ()) if one not in standing]
-                standing.update(above)
-                waiting += above
+            lie_there = [node for node, of in enumerate(self.of_nodes) if of == disk and self._says_where(node)]
+            self._standing[disk] = set(reached(lie_there, lambda node: holders.get(node, ())))
         return self._standing[disk]
 
     def _says_where(self, node: int) -> bool:

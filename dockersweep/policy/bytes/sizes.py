@@ -10,7 +10,7 @@ from dockersweep.model.naming import ref_of, size_of
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.storage import Part, SizeBase
-from dockersweep.policy.bytes.layer_graph import COUNTED, EMPTY_GRAPH, LayerGraph
+from dockersweep.policy.bytes.layer_graph import COUNTED, EMPTY_GRAPH, LayerGraph, reached
 
 
 def size_base(inventory: Inventory) -> SizeBase:
@@ -134,11 +134,5 @@ class Sizes:
 
     def _spread(self, top: int) -> int | None:
         """Add up where the ways part and may meet again: each part once."""
-        seen = {top}
-        waiting = [top]
-        while waiting:
-            for one in self._graph.needs[waiting.pop()]:
-                if one not in seen:
-                    seen.add(one)
-                    waiting.append(one)
-        return known_sum([self._graph.high[node] for node in seen])
+        nodes = reached([top], self._graph.needs.__getitem__)
+        return known_sum([self._graph.high[node] for node in nodes])

@@ -11,7 +11,7 @@ from itertools import chain
 
 from dockersweep.model.inventory import BuildCacheRecord, Image, Kind, Object
 from dockersweep.model.quantities import known_sum
-from dockersweep.policy.bytes.layer_graph import COUNTED, LayerGraph
+from dockersweep.policy.bytes.layer_graph import COUNTED, LayerGraph, reached
 from dockersweep.policy.judging.survey import Survey
 
 
@@ -46,13 +46,13 @@ class Footprint:
             self._count_as_told(survey, sizes)
         unused = survey.unused
         referenced = zip(survey.objects, graph.of_objects(), strict=True)
-        self._used = self._all_reached([node for ref, node in referenced if ref not in unused])
+        self._used = set(reached([node for ref, node in referenced if ref not in unused], self._needs.__getitem__))
 
     def _count(self, kind: Kind, nodes: Iterable[int], taken: set[int]) -> Counter[int]:
         """Count what objects of one kind have, and take it; return how many have each part."""
         needs = self._needs
-        reached = {node: self._reached(node, taken) if needs[node] else (node,) for node in nodes}
-        own = {node: self._at_hand(node, taken) for node in nodes} if kind == "build-cache" else reached
+        below = {node: self._reached(node, taken) if needs[node] else (node,) for node in nodes}
+        own = {node: self._at_hand(node, taken) for node in nodes} if kind == "build-cache" else below
         own_bytes, sizes, shared = self.own_bytes, self._bytes, self._shared
         holders = Counter(chain.from_iterable(own.values()))
         for node, parts in own.items():
@@ -61,8 +61,8 @@ class Footprint:
             if len(parts) > 1:
                 alone = [one for one in parts if holders[one] == 1 and one not in shared]
                 own_bytes[node] = known_sum([sizes[one] for one in alone])
-        self._parts.update(reached)
-        taken.update(chain.from_iterable(reached.values()))
+        self._parts.update(below)
+        taken.update(chain.from_iterable(below.values()))
         return holders
 
     def _count_as_told(self, survey: Survey, sizes: Mapping[int, int | None]) -> None:
@@ -123,16 +123,6 @@ class Footprint:
                     if self._bytes[node] == 0:
                         waiting.append(node)
         return tuple(seen)
-
-    def _all_reached(self, starts: list[int]) -> set[int]:
-        seen = set(starts)
-        # The list grows while it is gone through.
-        for start in starts:
-            for node in self._needs[start]:
-                if node not in seen:
-                    seen.add(node)
-                    starts.append(node)
-        return seen
 
 
 def _exact_bytes(graph: LayerGraph) -> Iterator[int | None]:
