@@ -62,7 +62,8 @@ class LayersHeld(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True
     count: int | None
     """How many objects of that kind hold them and stay; None where they are more than a hundred."""
     with_them: Interval | None = None
-    """What would be freed if these went too: by the object, or by the whole plan; None of images."""
+    """What would be freed if these went too: by the object, or by the whole plan; None of images, and where a build
+    uses one of the records."""
 
 
 class Removal(OfObject, frozen=True, kw_only=True, gc=False):

@@ -48,7 +48,7 @@ def layers_text(held: LayersHeld, kind: Kind) -> str:
 
 def held_words(held: LayersHeld) -> str:
     """Return the same in short, to be said of its size: "held by 7 build-cache records", "shared with 3 images"."""
-    return f"{'shared with' if held.with_them is None else 'held by'} {holders_words(held)}"
+    return f"{'shared with' if held.by == 'image' else 'held by'} {holders_words(held)}"
 
 
 def hold(held: LayersHeld) -> str:

@@ -166,3 +166,16 @@ def test_the_whole_plan_with_the_records_is_all_that_both_free() -> None:
     assert held_by_row(plan) == {"old:1": LayersHeld(by="build-cache", count=3, with_them=exactly(40 * MEGA + 7))}
     assert plan.layers_held == LayersHeld(by="build-cache", count=3, with_them=plan_of(seen, BOTH).reclaim)
     assert plan.layers_held.with_them == exactly(49 * MEGA + 7)
+
+
+@pytest.mark.parametrize(("in_use", "count"), [("low", 2), ("high", 2), ("beside", 2)])
+def test_what_a_build_uses_cannot_be_freed_with_the_records(in_use: str, count: int) -> None:
+    seen = stored(
+        OLD, record("low", in_use=in_use == "low"), record("high", "low", in_use=in_use == "high"),
+        record("beside", in_use=in_use == "beside"), parts=(*LAYERS, OF_OLD, *OF_CACHE),
+    )  # fmt: skip
+    with_them = HELD.with_them if in_use == "beside" else None
+    held = LayersHeld(by="build-cache", count=count, with_them=with_them)
+    plan = plan_of(seen, IMAGES)
+    assert (held_by_row(plan), plan.layers_held) == ({"old:1": held}, held)
+    assert explanation_of(seen, IMAGES, ref_of(OLD)).layers_held == held

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
-from dockersweep.model.inventory import Kind
+from dockersweep.model.inventory import Inventory, Kind
+from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import Interval, LayersHeld
 from dockersweep.policy.bytes.layer_graph import LayerGraph, reached
 from dockersweep.policy.bytes.sizes import LEAST_SURPRISE_BYTES, is_far_less
@@ -16,10 +17,11 @@ MOST_COUNTED = 100
 class LayerHolders:
     """Looks below objects that go for the layers that stay; for a layer that may be held, nobody is named."""
 
-    def __init__(self, graph: LayerGraph, freed: Collection[int]) -> None:
+    def __init__(self, graph: LayerGraph, freed: Collection[int], inventory: Inventory) -> None:
         """`freed` are the nodes that the removals free for certain or perhaps. Nothing is looked for yet."""
         self._graph = graph
         self._freed = freed
+        self._inventory = inventory
         self._left: dict[int, int] = {}
         self._kinds: dict[Kind, frozenset[int]] = {}
         self._counts: dict[tuple[Kind, tuple[int, ...]], int | None] = {}
@@ -37,7 +39,8 @@ class LayerHolders:
             return None
         frees_in_all, by_cache, others = self._sorted(self._below([node]))
         if self._is_clear(by_cache, frees_in_all):
-            return self._held(by_cache, "build-cache", frees + self._size(by_cache))
+            with_them = frees + self._size(by_cache) if self._held_by_builds.isdisjoint(by_cache) else None
+            return self._held(by_cache, "build-cache", with_them)
         return self._held(others, "image") if self._is_clear(others, frees_in_all) else None
 
     def of_images(self, nodes: Iterable[int], frees: Interval) -> LayersHeld | None:
@@ -49,7 +52,8 @@ class LayerHolders:
         records = self._of_kind("build-cache").intersection(self._above(by_cache))
         _, with_records, _ = self._sorted(self._below(records))
         staying = self._held_by(self._of_kind("build-cache") - records)
-        with_them = frees + self._size([one for one in with_records if one not in staying])
+        can_go = self._held_by_builds.isdisjoint(records)
+        with_them = frees + self._size([one for one in with_records if one not in staying]) if can_go else None
         count = len(records)
         return LayersHeld(by="build-cache", count=count if count <= MOST_COUNTED else None, with_them=with_them)
 
@@ -138,6 +142,12 @@ class LayerHolders:
             for node in range(len(self._graph.needs))
             if node not in records and (node in objects or node not in self._holders)
         )
+
+    @cached_property
+    def _held_by_builds(self) -> set[int]:
+        """What records hold that a build uses, and so cannot be removed."""
+        in_use = [ref_of(record) for record in self._inventory.build_cache or () if record.in_use]
+        return self._held_by(node for node in self._graph.nodes_of(in_use) if node is not None)
 
     def _held_by(self, nodes: Iterable[int]) -> set[int]:
         """Return those of these nodes that stay, and all that they hold."""

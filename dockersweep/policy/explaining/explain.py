@@ -157,7 +157,7 @@ def _layers_held(survey: Survey, ref: ObjectRef, size: int | None) -> LayersHeld
     # Few objects are so.
     from dockersweep.policy.bytes.layer_holders import LayerHolders
 
-    return LayerHolders(alone.graph, alone.freed).of(ref.kind, node, frees)
+    return LayerHolders(alone.graph, alone.freed, survey.inventory).of(ref.kind, node, frees)
 
 
 def _words(subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]) -> Iterator[RuleWord]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from dockersweep.model.fingerprint import image_fingerprint
-from dockersweep.model.inventory import KINDS, Image, Kind, ObjectRef, ScanWarning
+from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, ObjectRef, ScanWarning
 from dockersweep.model.plan import NOTHING, Decision, Interval, LayersHeld, Limits, Plan, Removal, TargetVerdict
 from dockersweep.model.policy import Policy, Protection
 from dockersweep.policy.bytes.reclaim import Prediction
@@ -140,6 +140,7 @@ def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
         places=places,
         prediction=prediction,
         limits=Limits(exceeded=exceeded(decided.policy.limits, decisions, prediction.total, before)),
+        inventory=survey.inventory,
     )
 
 
@@ -163,6 +164,7 @@ class Outline(Struct, frozen=True, dict=True):
     prediction: Prediction
     """What each of them frees, and all."""
     limits: Limits
+    inventory: Inventory
 
     @property
     def going(self) -> list[ObjectRef]:
@@ -175,7 +177,7 @@ class Outline(Struct, frozen=True, dict=True):
         # Most plans free what their objects take.
         from dockersweep.policy.bytes.layer_holders import LayerHolders
 
-        return LayerHolders(self.prediction.graph, self.prediction.freed)
+        return LayerHolders(self.prediction.graph, self.prediction.freed, self.inventory)
 
 
 def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
