@@ -145,6 +145,24 @@ def test_explain_offers_what_the_engine_has(
 
 
 @every_shell
+def test_the_engine_is_asked_with_all_flags_that_reach_it(
+    shell: str, scripts: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A program in the place of dockersweep prints what the shell calls it with."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    called = programs / "dockersweep"
+    called.write_text('#!/bin/sh\nshift 2\nfor word; do echo "x$word"; done\n')
+    called.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    flags = ["-H", "tcp://h", "--tlsverify", "--tlscacert", "a.pem", "--tlscert=b.pem", "--tlskey", "c.pem"]
+    offered = completed(shell, scripts, f"dockersweep {' '.join(flags)} explain x", monkeypatch)
+    words = {word for flag in flags for word in (flag.split("=") if shell == "bash" else [flag])}
+    # bash replaces what stands behind the last colon.
+    assert {one.rpartition("x")[2] for one in offered} == words
+
+
+@every_shell
 def test_without_an_engine_nothing_is_said(shell: str, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert completed(shell, scripts, "dockersweep -H unix:///none explain x", monkeypatch) == set()
 

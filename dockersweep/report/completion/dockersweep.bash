@@ -5,7 +5,10 @@ _dockersweep_names() {
   local index name
   for ((index = 1; index < COMP_CWORD; index++)); do
     case ${COMP_WORDS[index]} in
-      -H | --host | -c | --context) engine=("${COMP_WORDS[index]}" "${COMP_WORDS[index + 1]}") ;;
+      -H | --host | -c | --context | --tlscacert | --tlscert | --tlskey)
+        engine+=("${COMP_WORDS[index]}" "${COMP_WORDS[index + 1]}")
+        ;;
+      --tlsverify) engine+=(--tlsverify) ;;
     esac
   done
   while IFS= read -r name; do

@@ -4,11 +4,11 @@ function _dockersweep_names
   set -l engine
   for index in (seq (count $given))
     switch $given[$index]
-      case -H --host -c --context
+      case -H --host -c --context --tlscacert --tlscert --tlskey
         set -l next (math $index + 1)
-        set engine $given[$index..$next]
-      case '--host=*' '--context=*'
-        set engine $given[$index]
+        set -a engine $given[$index..$next]
+      case --tlsverify '--host=*' '--context=*' '--tlscacert=*' '--tlscert=*' '--tlskey=*'
+        set -a engine $given[$index]
     end
   end
   dockersweep completion names $engine 2>/dev/null </dev/null

@@ -5,8 +5,8 @@ _dockersweep_names() {
   given=("${(@Q)${(z)LBUFFER}}")
   for ((index = 1; index < $#given; index++)); do
     case $given[index] in
-      (-H|--host|-c|--context) engine=("$given[index]" "$given[index + 1]") ;;
-      (--host=*|--context=*) engine=("$given[index]") ;;
+      (-H|--host|-c|--context|--tlscacert|--tlscert|--tlskey) engine+=("$given[index]" "$given[index + 1]") ;;
+      (--tlsverify|--host=*|--context=*|--tlscacert=*|--tlscert=*|--tlskey=*) engine+=("$given[index]") ;;
     esac
   done
   names=(${(f)"$(dockersweep completion names $engine 2>/dev/null </dev/null)"})
