@@ -60,6 +60,8 @@ class Engine(Struct, frozen=True, kw_only=True):
     """Where the URL came from: "--host", "DOCKER_HOST", "context prod", "the default socket"."""
     context_flag: str | None = None
     """The context that --context named, whose endpoint this is; None where the endpoint came from elsewhere."""
+    tls_flags: tuple[str, ...] = ()
+    """The flags that said how to encrypt, a word each: "--tlsverify", "--tlscacert", "ca.pem"."""
     id: str | None
     """The engine's own id; None on Podman, which makes one up for each call."""
     name: str | None

@@ -325,8 +325,22 @@ def test_commands_are_told_with_the_flag_that_named_the_engine(
     engine = msgspec.structs.replace(ENGINE, endpoint_source=source, context_flag=context)
     file = write_inventory(tmp_path, msgspec.structs.replace(FULL, engine=engine))
     told = html.unescape(report(file, "--format", words)).replace("\\", "")
-    assert (f"which every command here needs too: {flag}." in told) == (flag is not None)
-    assert ("every command here" in told) == (flag is not None)
+    assert (f"Every command here needs the flags that reach this engine: {flag}." in told) == (flag is not None)
+    assert ("Every command here" in told) == (flag is not None)
+
+
+@pytest.mark.parametrize(
+    ("source", "flags"),
+    [
+        ("--host", "-H unix:///run/test.sock --tlsverify --tlscacert 'my ca.pem'"),
+        ("DOCKER_HOST", "--tlsverify --tlscacert 'my ca.pem'"),
+    ],
+)
+def test_commands_are_told_with_the_flags_that_encrypted(tmp_path: Path, source: str, flags: str) -> None:
+    tls = ("--tlsverify", "--tlscacert", "my ca.pem")
+    engine = msgspec.structs.replace(ENGINE, endpoint_source=source, tls_flags=tls)
+    file = write_inventory(tmp_path, msgspec.structs.replace(FULL, engine=engine))
+    assert f"Every command here needs the flags that reach this engine: {flags}." in report(file)
 
 
 @pytest.mark.parametrize("verb", ["scan", "plan", "report"])

@@ -96,7 +96,9 @@ def test_tls_comes_from_docker_s_flags(tmp_path: Path) -> None:
         "tcp://far:2376",
         TlsFiles(ca=tmp_path / "ca.pem", cert=tmp_path / "cert.pem", key=tmp_path / "key.pem", verify=True),
     )
+    assert endpoint.tls_flags == ("--tlsverify",)
     named = TlsFlags(verify=True, ca=str(tmp_path / "other.pem"))
+    assert named.written() == ("--tlsverify", "--tlscacert", str(tmp_path / "other.pem"))
     for path in (tmp_path, tmp_path / "none"):
         tls = resolve_endpoint("tcp://far", None, {"DOCKER_CERT_PATH": str(path)}, named).tls
         assert tls is not None

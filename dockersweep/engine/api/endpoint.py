@@ -38,6 +38,12 @@ class TlsFlags(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     """The files in place of ca.pem, cert.pem and key.pem in the folder of certificates."""
 
+    def written(self) -> tuple[str, ...]:
+        """Return them as a command line has them, a word each."""
+        files = (("--tlscacert", self.ca), ("--tlscert", self.cert), ("--tlskey", self.key))
+        words = [word for flag, path in files if path is not None for word in (flag, path)]
+        return (*(["--tlsverify"] if self.verify else []), *words)
+
 
 class Endpoint(msgspec.Struct, frozen=True):
     """Where an engine listens: a unix:// or tcp:// URL, who said so, and how to encrypt."""
@@ -47,6 +53,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     tls: TlsFiles | None
     context_flag: str | None = None
     """The context that --context named; None where the endpoint came from elsewhere."""
+    tls_flags: tuple[str, ...] = ()
+    """The flags that say how to encrypt, as they were given."""
 
     @property
     def is_default(self) -> bool:
@@ -199,10 +207,11 @@ def _from_url(url: str, source: str, settings: _Settings) -> Endpoint:
     try:
         if flags.ca is None and not is_folder(folder):
             by = "--tlsverify is given" if flags.verify else "DOCKER_TLS_VERIFY is set"
-            raise UsageError(f"{by}, but its certificates are not there: {folder} is not a folder")
+            raise UsageError(f"{by}, but its certificates are not there: {folder} is not a directory")
     except OSError as error:
         raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
-    return Endpoint(url=checked, source=source, tls=_tls_files(folder, verify, flags))
+    files = _tls_files(folder, verify, flags)
+    return Endpoint(url=checked, source=source, tls=files, tls_flags=flags.written())
 
 
 def _tls_files(folder: Path, verify: bool, flags: TlsFlags) -> TlsFiles:

@@ -162,6 +162,7 @@ def _engine_of(info: wire.WireInfo, quirks: Quirks, endpoint: Endpoint) -> Engin
         endpoint=url,
         endpoint_source=endpoint.source,
         context_flag=endpoint.context_flag,
+        tls_flags=endpoint.tls_flags,
         id=engine_id,
         name=info.name or None,
         version=quirks.version,

@@ -239,15 +239,16 @@ def sharing_sentence(report: Report) -> str:
 
 
 def address_sentence(engine: Engine) -> str | None:
-    """Return with which flag commands reach the engine, where only flags named it: without, docker and dockersweep
+    """Return with which flags commands reach the engine, where only flags named it: without, docker and dockersweep
     would mean another engine, and remove what is called the same there. None where they find it by themselves."""
+    words: list[str] = []
     if engine.endpoint_source == "--host":
-        flag = f"-H {shlex.quote(engine.endpoint)}"
+        words = ["-H", engine.endpoint]
     elif engine.context_flag is not None:
-        flag = f"--context {shlex.quote(engine.context_flag)}"
-    else:
+        words = ["--context", engine.context_flag]
+    if not (words or engine.tls_flags):
         return None
-    return f"This engine was named by a flag, which every command here needs too: {flag}."
+    return f"Every command here needs the flags that reach this engine: {shlex.join([*words, *engine.tls_flags])}."
 
 
 def silenced_sentence(report: Report) -> str | None:
