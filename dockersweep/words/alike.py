@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from dockersweep.model.age_reasons import Aged
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.model.reason import Beyond, ForSpace, HeldBy, Reason, Recoverable
+from dockersweep.model.reason import Belonging, Beyond, ForSpace, HeldBy, OfProject, Reason, Recoverable
 from dockersweep.words.ages_together import ages_text, alike_ages
 from dockersweep.words.lists import first_of, naturally
-from dockersweep.words.reasons import beyond_places_text, reason_text, untagged_text, with_tag
+from dockersweep.words.reasons import beyond_places_text, project_text, reason_text, untagged_text, with_tag
 
 MOST_HOLDERS = 2
 """So many are named where there are more than one more."""
@@ -60,6 +62,17 @@ def _held(holders: Sequence[HeldBy], go_too: bool) -> str:
     return f"{_HELD[first.relation]} {PLURAL_OF[first.kind]} {named}{', which go too' if go_too else ''}"
 
 
+def _projects(abouts: Sequence[OfProject]) -> str:
+    """Return of which projects objects are: their services are of no matter where they are of several."""
+    if len(set(abouts)) == 1:
+        return project_text(abouts[0])
+    names = naturally({about.project for about in abouts})
+    if len(names) == 1:
+        return project_text(replace(abouts[0], service=None, files=(), lost_its_tag=False))
+    named = first_of(names, MOST_HOLDERS + (len(names) == MOST_HOLDERS + 1))
+    return _OF_PROJECTS[abouts[0].how].format(f"projects {named}")
+
+
 def _for_space(abouts: Sequence[ForSpace]) -> str:
     ages = [about.age for about in abouts if about.age is not None]
     return f"{f'{ages_text(ages)}, ' if ages else ''}least recently used, removed to free space"
@@ -76,15 +89,22 @@ _HELD: Mapping[str, str] = {
     "parent": "parent of",
     "lends-configuration": "lends its configuration to",
 }
+_OF_PROJECTS: Mapping[Belonging, str] = {
+    "certain": "{}",
+    "doubtful": "perhaps of {}: their labels may be inherited from images",
+    "used-last": "last used by {}",
+}
 _IN_COMMON: Mapping[type, Callable[[Any], Iterable[object]]] = {
     Aged: alike_ages,
     Beyond: lambda about: (about.count, None if about.group is None else (about.group.by, about.group.kind)),
     ForSpace: _age_for_space,
+    OfProject: lambda about: (about.how,),
     Recoverable: lambda about: (about.asked_at is None,),
 }
 _TOGETHER: Mapping[type, Callable[[Any], str]] = {
     Aged: ages_text,
     Beyond: beyond_places_text,
     ForSpace: _for_space,
+    OfProject: _projects,
     Recoverable: lambda abouts: "can be pulled again",
 }

@@ -270,7 +270,8 @@ def _protected(about: Protected) -> str:
     return f"{said} {about.pattern} ({about.source})"
 
 
-def _of_project(about: OfProject) -> str:
+def project_text(about: OfProject) -> str:
+    """Return of which project and service an object is."""
     if about.lost_its_tag and about.service is not None:
         return f"formerly {about.project}/{about.service}"
     said = f"project {about.project}" + (f", service {about.service}" if about.service else "")
@@ -316,7 +317,7 @@ _WORDS: Mapping[type, Callable[[Any], str]] = {
     NotMatched: not_matched_text,
     Excluded: lambda about: f"excluded by not.{about.condition}",
     Protected: _protected,
-    OfProject: _of_project,
+    OfProject: project_text,
     OfRunningProject: lambda about: (
         f"the compose project {about.project} runs ({about.running}) and needs it to start again "
         "(protect.init_containers)"

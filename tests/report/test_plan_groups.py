@@ -99,6 +99,13 @@ def test_two_thousand_five_hundred_fit_two_screens_of_80_columns() -> None:
     assert len(shown(*objects, detail="all")) > 2500
 
 
+def test_many_projects_do_not_make_it_longer() -> None:
+    made = [replace(container(f"job-{n}", finished=ago(days=2)), project=f"test-{n % 50}") for n in range(2500)]
+    rows = shown(*made)
+    assert "2500 containers, stopped 2 days ago (limit 24 hours); projects test-0, test-1 and 48 more," in rows
+    assert len(rows) < SCREEN_LINES
+
+
 @pytest.mark.parametrize("detail", ["totals", "grouped"])
 def test_the_totals_stand_at_the_end(detail: Detail) -> None:
     rows = shown(container("a", size=5), container("b", size=6), network("n"), detail=detail)

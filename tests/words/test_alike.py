@@ -9,6 +9,7 @@ from dockersweep.model.age_reasons import Aged
 from dockersweep.model.last_use import UseAction
 from dockersweep.model.reason import (
     About,
+    Belonging,
     Beyond,
     Fact,
     ForSpace,
@@ -33,6 +34,10 @@ def reason(about: About, code: ReasonCode = "old-enough") -> Reason:
 
 def held_by(name: str) -> Reason:
     return reason(HeldBy(relation="uses", kind="container", id=name, name=name, state="exited"), "released")
+
+
+def of_project(name: str, service: str | None = None, how: Belonging = "certain") -> Reason:
+    return reason(OfProject(project=name, service=service, how=how))
 
 
 def aged(seconds: int, limit: str | None = "24h") -> Aged:
@@ -90,6 +95,15 @@ TOGETHER: list[tuple[list[Reason], str]] = [
         [reason(Beyond(place=place, count=3, group=replace(APP, name=str(place)))) for place in (5, 4)],
         "4th to 5th newest of each repository (keep.last = 3)",
     ),
+    ([of_project("shop", "web"), of_project("shop", "web")], "project shop, service web"),
+    ([of_project("shop", "web"), of_project("shop", "db")], "project shop"),
+    ([of_project(name) for name in ("c-10", "c-2", "shop")], "projects c-2, c-10, shop"),
+    ([of_project(f"c-{number}") for number in range(50)], "projects c-0, c-1 and 48 more"),
+    (
+        [of_project(name, how="doubtful") for name in ("a", "b")],
+        "perhaps of projects a, b: their labels may be inherited from images",
+    ),
+    ([of_project(name, how="used-last") for name in ("a", "b")], "last used by projects a, b"),
     ([reason(Fact(name="enough"))] * 2, "enough is freed without it"),
 ]
 
@@ -108,7 +122,7 @@ def test_alike_reasons_are_one_sentence(reasons: list[Reason], text: str) -> Non
         (reason(aged(DAY)), reason(replace(aged(DAY), only_copy_of="db"))),
         (reason(aged(DAY)), reason(replace(aged(DAY), also=(aged(DAY),)))),
         (held_by("web"), replace(held_by("web"), code="in-use")),
-        (reason(OfProject(project="a", how="certain")), reason(OfProject(project="b", how="certain"))),
+        (reason(OfProject(project="a", how="certain")), reason(OfProject(project="a", how="doubtful"))),
     ],
 )
 def test_what_differs_in_more_is_said_apart(one: Reason, other: Reason) -> None:
