@@ -102,7 +102,7 @@ def test_two_thousand_five_hundred_fit_two_screens_of_80_columns() -> None:
 def test_many_projects_do_not_make_it_longer() -> None:
     made = [replace(container(f"job-{n}", finished=ago(days=2)), project=f"test-{n % 50}") for n in range(2500)]
     rows = shown(*made)
-    assert "2500 containers, stopped 2 days ago (limit 24 hours); projects test-0, test-1 and 48 more," in rows
+    assert "projects test-0, test-1 and 48 more, freeing 0 B" in " ".join(rows)
     assert len(rows) < SCREEN_LINES
 
 
