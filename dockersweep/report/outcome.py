@@ -121,7 +121,16 @@ def _elsewhere(reclaimed: Reclaimed) -> str:
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
-    return STATUS_WORDS[outcome.status], _kind(outcome), outcome.name, outcome.detail or ""
+    return STATUS_WORDS[outcome.status], _kind(outcome), outcome.name, _why(outcome)
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.status != "failed":
+        return outcome.detail or ""
+    # In most runs nothing fails.
+    from dockersweep.words.failures import cause_first
+
+    return cause_first(outcome.detail or "")
 
 
 def _kind(outcome: Outcome) -> str:

@@ -1,14 +1,11 @@
 """Why a run did not end well, for standard error: a result in a file or in JSON is read by nobody."""
 
-import re
 from collections.abc import Iterator
 
-from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Outcome, OutcomeDocument
 from dockersweep.report.outcome import target_words
 from dockersweep.words.amounts import plural
 
-_ID = re.compile(r"\b[0-9a-f]{64}\b")
 MOST_FAILURES = 20
 """So many removals that failed have a line."""
 
@@ -27,18 +24,11 @@ def failure_lines(document: OutcomeDocument) -> list[str]:
 
 
 def _words(outcome: Outcome) -> str:
+    # In most runs nothing fails.
+    from dockersweep.words.failures import cause_first, with_short_ids
+
     kind = "tag" if outcome.action == "untag" else outcome.kind
-    return _ID.sub(_shortened, f"{kind} {outcome.name}: {_cause_first(outcome.detail or '')}")
-
-
-def _cause_first(detail: str) -> str:
-    """An engine says what it was at before what went wrong, and names the object by its whole id each time."""
-    around, _, cause = detail.rpartition(": ")
-    return f"{cause} ({around})" if _ID.search(around) else detail
-
-
-def _shortened(found: re.Match[str]) -> str:
-    return short_id(found[0])
+    return f"{kind} {with_short_ids(outcome.name)}: {cause_first(outcome.detail or '')}"
 
 
 def _reasons(document: OutcomeDocument) -> Iterator[str]:

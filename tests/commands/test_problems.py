@@ -153,6 +153,7 @@ def test_the_cause_comes_first_and_an_id_is_short() -> None:
     with fake_engine() as engine:
         with_containers(engine, volume)
         engine.replies[f"/containers/{volume}"] = reply({"message": said}, 500)
+        table = dockersweep("sweep", "--yes", "--older-than", "0s", host=engine.url)
         run = dockersweep("sweep", "--yes", "--older-than", "0s", "--format", "json", host=engine.url)
     short = "0123456789ab"
     line = (
@@ -160,6 +161,7 @@ def test_the_cause_comes_first_and_an_id_is_short() -> None:
         f"unlinkat /var/lib/docker/volumes/{short}/_data)"
     )
     assert line in run.stderr.splitlines()
+    assert line.split(": ", 2)[2] in table.stdout
     assert run.json()["outcomes"][0]["detail"] == said
 
 
