@@ -165,7 +165,7 @@ def test_a_tag_that_should_go_and_does_not_is_told(tmp_path: Path) -> None:
         ),
         ("", "the case expects nothing: write objects like [[image]] with their expect"),
         ("[[policy.rule]]\nname = 'x'\nkind = 'image'\nmatch.nme = 'x'", "line 14, column 7: there is no key"),
-        ("now = 3", "line 10, column 1: this key has a value already"),
+        ("now = 3", "line 10, column 1: now has a value already (line 2): it can be"),
     ],
 )
 def test_a_case_that_does_not_hold_is_broken(tmp_path: Path, wrong: str, says: str) -> None:

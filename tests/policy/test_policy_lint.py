@@ -56,6 +56,26 @@ FINDINGS: dict[str, tuple[str, str]] = {
         rule(VOLUME + 'match.labels = "a=1"\nnot.labels = "a"'),
         "line 7, column 5: this rule can never match: not.labels excludes all that match.labels asks for (line 6)",
     ),
+    "a repository with a tag": (
+        rule(IMAGE + 'match.repository = ["shop/web:*", "host:5000/app"]'),
+        'line 6, column 20: a repository has no tag: write "shop/web", or match.name = "shop/web:*"',
+    ),
+    "a repository with a digest that is excluded": (
+        rule(IMAGE + 'match.tag = "v*"\nnot.repository = "shop/web@sha256:ab"'),
+        'line 7, column 18: a repository has no digest: write "shop/web", or match.digest',
+    ),
+    "a tag with its repository": (
+        rule(IMAGE + 'match.tag = "web:1.*"'),
+        'line 6, column 13: "web:1.*" is no tag: write what stands behind the colon, or match.name',
+    ),
+    "a digest without its algorithm": (
+        rule(IMAGE + 'match.digest = "0123"'),
+        'line 6, column 16: a digest has its algorithm before it: write "sha256:0123"',
+    ),
+    "a container with a slash": (
+        rule(CONTAINER + 'match.name = "/web-1"'),
+        'line 6, column 14: the name of a container has no /, : or @: "/web-1" matches nothing',
+    ),
     "anonymous and not": (
         rule(VOLUME + "match.anonymous = true\nnot.anonymous = true"),
         (

@@ -31,7 +31,7 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "syntax: a key twice": (
         VERSION + "  version = 1\n",
-        "line 2, column 3: this key has a value already, or is a table: it can be written only once",
+        "line 2, column 3: version has a value already (line 1): it can be written only once",
     ),
     "syntax: a table twice": (
         VERSION + "[protect]\n[limits]\n[protect]\n",
@@ -264,11 +264,58 @@ CASES: dict[str, tuple[str, str]] = {
             'the text "lst"; did you mean "last"?'
         ),
     ),
+    "a number for what a rule keeps": (
+        RULE + 'kind = "image"\n' + "keep = 3\n",
+        "line 5, column 8: keep must be a table, not the number 3: write keep.last = 3",
+    ),
+    "all for what a rule keeps": (
+        RULE + 'kind = "image"\n' + 'keep = "all"\n',
+        'line 5, column 8: keep must be a table, not the text "all": write keep.last = "all"',
+    ),
+    "an age for when a rule removes": (
+        RULE + 'kind = "image"\n' + 'remove = "14d"\n',
+        'line 5, column 10: remove must be a table, not the text "14d": write remove.older_than = "14d"',
+    ),
+    "a yes for when a rule removes": (
+        RULE + 'kind = "image"\n' + "remove = true\n",
+        'line 5, column 10: remove must be a table, not true: write when, say remove.older_than = "7d"',
+    ),
+    "a name for what a rule matches": (
+        RULE + 'kind = "image"\n' + 'match = "web-*"\n',
+        'line 5, column 9: match must be a table, not the text "web-*": write match.name = "web-*"',
+    ),
+    "an age without a unit": (
+        RULE + 'kind = "image"\n' + "remove.older_than = 14\n",
+        (
+            'line 5, column 21: remove.older_than must be an age like "24h" or "7d", not the number 14; '
+            'did you mean "14d"?'
+        ),
+    ),
     "a single table for the rules": (
-        VERSION + '[rule]\nname = "a"\n',
-        "line 2, column 2: rule must be tables that each begin with [[rule]], not a table",
+        VERSION + '[rule]\nname = "a"\nkind = "image"\n',
+        "line 2, column 2: rule must be tables that each begin with [[rule]], not a table: write [[rule]]",
     ),
 }
+
+SEVERAL = {
+    "below one table": (
+        VERSION + '[rule]\nname = "a"\nkind = "imag"\nkeep.lst = 3\n',
+        [(2, "write [[rule]]"), (4, 'did you mean "image"?'), (5, 'did you mean "last"?')],
+    ),
+    "below a misspelled name": (
+        VERSION + '[[rules]]\nname = "a"\nkind = "imag"\nkeep.lst = 3\n',
+        [(2, 'did you mean "rule"?'), (4, 'did you mean "image"?'), (5, 'did you mean "last"?')],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_problems_below_a_wrong_header_are_told_in_the_same_round(case: str) -> None:
+    text, expected = SEVERAL[case]
+    found = read_policy_file(text.encode(), "x").problems
+    assert [(one.line, one.text.endswith(end)) for one, (_, end) in zip(found, expected, strict=True)] == [
+        (line, True) for line, _ in expected
+    ]
 
 
 @pytest.mark.parametrize("case", CASES)

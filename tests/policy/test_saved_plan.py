@@ -82,7 +82,7 @@ def test_a_protection_of_what_the_plan_does_not_name_is_not_told_to_match_nothin
     names = tuple(Protection(pattern=pattern, source="--keep-name") for pattern in ("kept*", "gone*"))
     policy = replace(NOTHING, protections=Protections(names=names))
     made = permitted(saved(*LITTER), inventory(*LITTER, container("kept", "running")), policy)
-    assert [(one.about, one.text) for one in made.plan.warnings] == [("--keep-name gone*", "matches nothing here")]
+    assert [(one.about, one.text) for one in made.plan.warnings] == [("--keep-name", "gone* matches nothing here")]
 
 
 def test_tags_go_in_the_planned_order_in_whatever_order_the_engine_tells_them() -> None:

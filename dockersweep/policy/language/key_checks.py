@@ -64,6 +64,9 @@ def problems_of_keys(
             yield from of_value(value, types[key], (*path, key))
         else:
             yield KeyProblem((*path, key), unknown(key, types, path))
+            if key == "rules" and "rule" in types and isinstance(value, list):
+                # What is wrong below a misspelled [[rules]] is told in the same round.
+                yield from of_value(value, types["rule"], (*path, key))
 
 
 def _of_table(written: Mapping[str, Any], fields: Mapping[str, inspect.Field], path: Path) -> Iterator[KeyProblem]:
@@ -88,8 +91,13 @@ def _of_value(value: object, wanted: inspect.Type, path: Path) -> Iterator[KeyPr
             yield from _of_option(value, option, path)
             return
     subject = f"every value of {label(path)}" if isinstance(path[-1], int) else label(path)
-    text = f"{subject} must be {_wanted_words(options)}, not {written_words(value)}{_hint(value, options)}"
-    yield KeyProblem(path, text, at="value")
+    hint = _hint(value, options) or _meant(value, options, path)
+    yield KeyProblem(path, f"{subject} must be {_wanted_words(options)}, not {written_words(value)}{hint}", at="value")
+    if isinstance(value, dict):
+        # What stands in a single [rule] is told in the same round.
+        for option in options:
+            if isinstance(option.type, inspect.ListType):
+                yield from _of_table(value, _inner(option.type.item_type), path)
 
 
 def _options(wanted: inspect.Type, reads: str | None = None) -> Iterator[_Option]:
@@ -276,6 +284,36 @@ def _hint(value: object, options: Sequence[_Option]) -> str:
     return ""
 
 
+def _meant(value: object, options: Sequence[_Option], path: Path) -> str:
+    """Return what a value without its key, its unit or its second brackets was meant as, or an empty text."""
+    if path == ("rule",) and isinstance(value, dict):
+        return ": write [[rule]]"
+    is_age = any(option.reads == "age" for option in options)
+    if is_age and isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return f'; did you mean "{written_number(value)}d"?'
+    if not any(isinstance(option.type, inspect.StructType) for option in options):
+        return ""
+    if path[-1] == "keep" and value == "all":
+        return ': write keep.last = "all"'
+    if path[-1] == "keep" and isinstance(value, int) and not isinstance(value, bool):
+        return f": write keep.last = {written_number(value)}"
+    if path[-1] == "remove" and isinstance(value, str) and _is_age(value):
+        return f': write remove.older_than = "{value}"'
+    if path[-1] == "remove" and value is True:
+        return ': write when, say remove.older_than = "7d"'
+    if path[-1] in ("match", "not") and isinstance(value, str):
+        return f": write {path[-1]}.name = {quoted(value)}"
+    return ""
+
+
+def _is_age(text: str) -> bool:
+    try:
+        parse_age(text)
+    except UsageError:
+        return False
+    return True
+
+
 def _words_of(wanted: inspect.Type) -> list[str]:
     values = wanted.values if isinstance(wanted, inspect.LiteralType) else ()
     return [value for value in values if isinstance(value, str)]
@@ -291,7 +329,8 @@ def _is_date(text: str) -> bool:
 
 def _unknown(key: str, fields: Collection[str], path: Path) -> str:
     """Return the text for a key that a table does not have, with a suggestion."""
-    place = "in a rule" if path[:1] == ("rule",) and len(path) == 2 else f"in {label(path)}" if path else "at the top"
+    is_rule = path[:1] in (("rule",), ("rules",)) and not isinstance(path[-1], str)
+    place = "in a rule" if is_rule or path == ("rule",) else f"in {label(path)}" if path else "at the top"
     problem = f"there is no key {quoted(key)} {place}"
     near = get_close_matches(key.lower(), fields, n=1)
     meant = near[0] if near else _elsewhere(key, path)

@@ -3,11 +3,11 @@
 Only what is certain from the file alone; whether a rule matches anything today depends on an inventory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dockersweep.model.inventory import STOPPED_STATES
-from dockersweep.model.policy import Policy, Rule
+from dockersweep.model.inventory import STOPPED_STATES, Kind
+from dockersweep.model.policy import Match, Policy, Rule
 from dockersweep.policy.language.conditions import CONDITIONS
 from dockersweep.policy.language.covering import (
     covers,
@@ -21,7 +21,7 @@ from dockersweep.policy.language.kinds_removed import may_remove
 from dockersweep.policy.language.problems import KeyProblem, Problem, placed, quoted
 from dockersweep.policy.language.reading import PolicyReading
 from dockersweep.policy.language.toml_positions import Path
-from dockersweep.policy.names.patterns import compile_patterns
+from dockersweep.policy.names.patterns import compile_patterns, is_regular_expression
 from dockersweep.units import LAST_UNKNOWN_INSTANT, Age
 from dockersweep.words.lists import both, either
 
@@ -106,6 +106,9 @@ def _never_matches(rule: Rule, path: Path) -> Iterator[KeyProblem]:
         if wanted is not None and excluded is not None and covers(row, excluded, wanted):
             text = f"this rule can never match: not.{row.key} excludes all that match.{row.key} asks for"
             yield KeyProblem((*path, "not", row.key), text, other=(*path, "match", row.key))
+    for table, patterns in (("match", match), ("not", excludes)):
+        for key, text in _impossible_names(rule.kinds, patterns):
+            yield KeyProblem((*path, table, key), text, at="value")
     for asked, reason in _void_combinations(rule):
         yield KeyProblem((*path, "match", asked), f"this rule can never match: {reason}")
     if rule.remove is not None and match.state is not None and not set(match.state) & set(STOPPED_STATES):
@@ -117,6 +120,36 @@ def _never_matches(rule: Rule, path: Path) -> Iterator[KeyProblem]:
     if rule.remove is not None and excludes.state is not None and set(excludes.state) >= set(STOPPED_STATES):
         text = f"this rule can never remove: only containers that are {either(STOPPED_STATES)} can be removed"
         yield KeyProblem((*path, "not", "state"), text, at="value")
+
+
+def _impossible_names(kinds: Sequence[Kind], match: Match) -> Iterator[tuple[str, str]]:
+    """Yield the keys with patterns that nothing can match, and what to write."""
+    for pattern in filter(_is_plain, match.repository or ()):
+        name, digest, _ = pattern.partition("@")
+        repository, colon, _ = name.rpartition(":")
+        if digest:
+            yield "repository", f"a repository has no digest: write {quoted(name)}, or match.digest"
+        elif colon and "/" not in name[len(repository) :]:
+            yield (
+                "repository",
+                f"a repository has no tag: write {quoted(repository)}, or match.name = {quoted(pattern)}",
+            )
+    for pattern in filter(_is_plain, match.tag or ()):
+        if set("/:@") & set(pattern):
+            yield "tag", f"{quoted(pattern)} is no tag: write what stands behind the colon, or match.name"
+    for pattern in filter(_is_plain, match.digest or ()):
+        if ":" not in pattern and not pattern.endswith("*"):
+            yield "digest", f'a digest has its algorithm before it: write "sha256:{pattern}"'
+    if set(kinds) <= {"container", "volume"}:
+        for pattern in filter(_is_plain, match.name or ()):
+            if set("/:@") & set(pattern):
+                which = " or ".join(kinds)
+                yield "name", f"the name of a {which} has no /, : or @: {quoted(pattern)} matches nothing"
+
+
+def _is_plain(pattern: str) -> bool:
+    """Whether a pattern is a name or a glob without a [set], of which each sign must stand in what it matches."""
+    return not is_regular_expression(pattern) and "[" not in pattern
 
 
 def _void_combinations(rule: Rule) -> Iterator[tuple[str, str]]:

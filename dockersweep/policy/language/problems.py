@@ -64,7 +64,8 @@ def quoted(text: str) -> str:
 
 def label(path: Path) -> str:
     """Return how the text of a problem calls a key: "protect.names", "match.labels"."""
-    return ".".join(part for part in path[path[:1] == ("rule",) and len(path) > 2 :] if isinstance(part, str))
+    is_of_rule = path[:1] in (("rule",), ("rules",)) and len(path) > 2
+    return ".".join(part for part in path[is_of_rule:] if isinstance(part, str))
 
 
 def written_number(number: float) -> str:

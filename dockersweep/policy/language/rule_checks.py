@@ -116,11 +116,16 @@ def _of_what_lacks(rule: RuleTable, path: Path) -> Iterator[KeyProblem]:
     counts = set(set_keys(rule.keep)) - {"group_by", "tags"} if rule.keep is not None else set()
     kinds = kinds_of(rule)
     if counts and "image" in kinds and len(set(kinds)) > 1 and rule.keep is not None and rule.keep.group_by is None:
-        text = 'what keep counts by must be said where image is one of several kinds: write keep.group_by = "none"'
-        yield KeyProblem((*path, "keep"), f"{text}, or a rule for images alone")
+        text = "keep counts images by repository, and other kinds all together: write a rule for each of the kinds"
+        all_together = f'or keep.group_by = "none" to keep {_newest_of_all(rule.keep)} of each kind on the whole engine'
+        yield KeyProblem((*path, "keep"), f"{text}, {all_together}")
     if rule.remove is not None and not set(set_keys(rule.remove)) - {"after_container"}:
         text = 'remove does not say when: write, say, remove.older_than = "7d", or "0s" for whatever its age'
         yield KeyProblem((*path, "remove"), text)
+
+
+def _newest_of_all(keep: KeepTable) -> str:
+    return f"the newest {keep.last}" if isinstance(keep.last, int) else "the newest"
 
 
 def _of_everything(rule: RuleTable, path: Path) -> Iterator[KeyProblem]:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dockersweep.policy.language.problems import Problem, one_line
@@ -73,7 +74,25 @@ def _problem(message: str, text: str) -> Problem:
         if written.lstrip().startswith("[") and "twice" not in placed[1]:
             text = f"{written.strip()} is there already as something else: [x] is one table, [[x]] one of several"
             return Problem(line, column, one_line(text))
+        if placed[1] == "Cannot overwrite a value":
+            return Problem(line, column, one_line(_written_twice(text.split("\n"), line)))
     return Problem(line, column, one_line(_in_plain_words(placed[1])))
+
+
+def _written_twice(lines: Sequence[str], number: int) -> str:
+    """Return which key a line writes once more, and where it was written first, as far as the lines show that."""
+    key = _key_of(lines[number - 1])
+    for earlier in range(number - 1, 0, -1):
+        if lines[earlier - 1].lstrip().startswith("["):
+            break
+        if key and _key_of(lines[earlier - 1]) == key:
+            return f"{key} has a value already (line {earlier}): it can be written only once"
+    return _PLAIN_WORDS["Cannot overwrite a value"]
+
+
+def _key_of(line: str) -> str:
+    """Return the key that a line begins with; empty where it has none."""
+    return "".join(line.partition("=")[0].split()) if "=" in line else ""
 
 
 def _in_plain_words(message: str) -> str:

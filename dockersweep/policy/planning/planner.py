@@ -151,7 +151,7 @@ def warnings_of(judge: Judge) -> tuple[ScanWarning, ...]:
 
 def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
     for pattern in patterns:
-        yield ScanWarning(about=f"{pattern.source} {pattern.pattern}", text="matches nothing here")
+        yield ScanWarning(about=pattern.source, text=f"{pattern.pattern} matches nothing here")
 
 
 class Outline(Struct, frozen=True, dict=True):
