@@ -185,6 +185,17 @@ def test_what_several_share_is_drawn_as_what_becomes_of_it() -> None:
     )
 
 
+def test_what_several_share_is_not_counted_as_an_object() -> None:
+    seen = report([reported("image", f"app:{number}", MEGABYTE) for number in range(5)])
+    size = exactly(6 * MEGABYTE)
+    shares = [msgspec.structs.replace(one, size=size, unused=size) for one in seen.shares if one.share == "image"]
+    data = reported("volume", "data", 400 * MEGABYTE)
+    (volumes, images) = tree(msgspec.structs.replace(seen, objects=(*seen.objects, data), shares=tuple(shares)))
+    drawn = treemap((volumes, images), 1000, 100)
+    told = {tile.description for tile in drawn.tiles if "image" in tile.description}
+    assert told == {"5 images: 5.00 MB, unused, kept", "shared by several images: 1.00 MB, unused, kept"}
+
+
 def test_what_takes_most_says_what_was_not_read() -> None:
     seen = unread(report(many_objects(40)), "container-log", "volume")
     assert "Not read, so not counted: container logs, volumes." in answer(seen, "What uses").sentences

@@ -235,14 +235,15 @@ def _without(name: str, inside: str) -> str:
 
 
 def _drawn(parts: Sequence[Branch | Leaf], bytes_of_unit: float) -> list[Branch | Leaf]:
-    """Return the parts with the small ones put together, those that stand alike in one."""
+    """Return the parts with the small objects put together, those that stand alike in one."""
     framed = [part for part in parts if isinstance(part, Branch) and part.size_bytes >= SMALLEST_FRAME * bytes_of_unit]
     bare = [part for part in parts if isinstance(part, Leaf) or part.size_bytes < SMALLEST_FRAME * bytes_of_unit]
     leaves = [leaf for part in bare for leaf in _leaves(part)]
-    small = [leaf for leaf in leaves if leaf.size_bytes < SMALLEST_TILE * bytes_of_unit]
+    # What several share is no object, which would be counted among them.
+    small = [leaf for leaf in leaves if leaf.size_bytes < SMALLEST_TILE * bytes_of_unit and not leaf.is_shared]
     drawn: list[Branch | Leaf] = [
         *framed,
-        *(leaf for leaf in leaves if leaf.size_bytes >= SMALLEST_TILE * bytes_of_unit),
+        *(leaf for leaf in leaves if leaf.is_shared or leaf.size_bytes >= SMALLEST_TILE * bytes_of_unit),
     ]
     for standing in STANDINGS:
         alike = [leaf for leaf in small if leaf.standing == standing]
