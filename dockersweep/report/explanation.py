@@ -9,6 +9,7 @@ from dockersweep.model.reason import NotMatched, ReasonCode, State
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.report.local_time import local_time
+from dockersweep.report.text import capital
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.ages import by_text
 from dockersweep.words.alike import text_of_alike, together
@@ -64,8 +65,7 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
 
 
 def _title(subject: Subject) -> str:
-    noun = NOUN_OF[subject.kind]
-    return f"{noun[0].upper()}{noun[1:]} {subject.name}"
+    return f"{capital(NOUN_OF[subject.kind])} {subject.name}"
 
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
@@ -207,7 +207,7 @@ def _unless(unless: Unless) -> str:
     if unless.containers:
         steps.append(f"if {noun} {first_of(unless.containers, MOST_NAMES)} {be} removed now")
     text = f"{' and '.join(steps)}, it can be removed {unless.forecast.text}."
-    return f"{text[0].upper()}{text[1:]}"
+    return capital(text)
 
 
 def _frees(explanation: Explanation) -> str:
@@ -227,7 +227,7 @@ def _layers_held(explanation: Explanation) -> str:
     if held is None:
         return ""
     text = layers_text(held, explanation.subject.kind)
-    return f" {text[0].upper()}{text[1:]}."
+    return f" {capital(text)}."
 
 
 def _csv_rows(explanation: Explanation) -> Iterator[tuple[str, str, str, str]]:

@@ -27,6 +27,11 @@ def _printable_character(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def capital(text: str) -> str:
+    """Return the text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def display_width(text: str) -> int:
     """Return how many columns printable text takes on a terminal."""
     if text.isascii():

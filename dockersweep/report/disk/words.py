@@ -19,6 +19,7 @@ from dockersweep.model.report import (
 )
 from dockersweep.report.disk.disks import folder_words, has_several
 from dockersweep.report.headline import base_sentence
+from dockersweep.report.text import capital
 from dockersweep.units import DAY, HOUR, format_duration, format_size
 from dockersweep.words.amounts import format_interval, plural
 
@@ -105,7 +106,7 @@ def trend_sentence(report: Report) -> str:
     if report.trend is None:
         return "No earlier scans recorded."
     text = report.trend.text
-    sentence = f"{text[:1].upper()}{text[1:]}."
+    sentence = f"{capital(text)}."
     return " ".join([sentence, *won_sentences(report)])
 
 

@@ -9,6 +9,7 @@ from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.history.words import UNKNOWN, kind_of, status_of, why
 from dockersweep.report.layout import Column, Section, without
 from dockersweep.report.local_time import local_time
+from dockersweep.report.text import capital
 
 MOST_LIVES = 20
 _KIND, _NAME = Column("KIND"), Column("NAME", shortens=True)
@@ -74,7 +75,7 @@ def _life(life: Life, ended_by: int | None) -> str:
     state = "there" if is_there else "gone" if ended_by is None else f"gone, by run {ended_by}"
     noun = NOUN_OF[life.kind]
     return (
-        f"{noun[0].upper()}{noun[1:]} {known_as or life.id} on {life.engine_name or UNKNOWN}: "
+        f"{capital(noun)} {known_as or life.id} on {life.engine_name or UNKNOWN}: "
         f"{state}, first seen {local_time(life.first_seen_at)}{seen}{used if is_there else ''}."
     )
 

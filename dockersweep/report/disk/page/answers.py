@@ -11,7 +11,6 @@ from dockersweep.model.naming import typed_name
 from dockersweep.model.report import Filling, Finding, GrowthOfShare, Report, ReportedDisk, ReportedObject, Trend
 from dockersweep.report.disk.disks import disk_sentence, has_several
 from dockersweep.report.disk.page.words import (
-    capital,
     days,
     days_between,
     fine_percent,
@@ -29,7 +28,7 @@ from dockersweep.report.disk.words import (
     won_words,
 )
 from dockersweep.report.headline import NOUN_OF
-from dockersweep.report.text import shorten_middle
+from dockersweep.report.text import capital, shorten_middle
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, plural
 

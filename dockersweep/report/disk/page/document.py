@@ -22,7 +22,7 @@ from dockersweep.report.disk.disks import (
 from dockersweep.report.disk.page import rows, trend_lines
 from dockersweep.report.disk.page.answers import answers, first_steps
 from dockersweep.report.disk.page.treemap import LINE, tree, treemap
-from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDING, capital, together
+from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDING, together
 from dockersweep.report.disk.words import (
     ARTIFACTS,
     COUNTED_IN_EACH,
@@ -35,7 +35,7 @@ from dockersweep.report.disk.words import (
     trend_sentences,
 )
 from dockersweep.report.local_time import in_local_time, local_time
-from dockersweep.report.text import printable
+from dockersweep.report.text import capital, printable
 from dockersweep.units import format_size
 from dockersweep.words.amounts import plural
 

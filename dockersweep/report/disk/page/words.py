@@ -24,11 +24,6 @@ def standing_of(item: ReportedObject) -> Standing:
     return "in-use" if item.in_use else "kept"
 
 
-def capital(text: str) -> str:
-    """Return the text as the beginning of a sentence."""
-    return text[:1].upper() + text[1:]
-
-
 def together(text: str) -> str:
     """Return the text with numbers that no line end parts from their units."""
     return re.sub(r"(?<=\d) (?=[kMGTPE]?B\b|%)", "\u00a0", text)
