@@ -18,7 +18,8 @@ from dockersweep.report.local_time import local_time
 from dockersweep.report.plan_details import going_sections, kept_sections, untagged_section
 from dockersweep.report.plan_groups import group_sections, totals, untagged_groups
 from dockersweep.report.plan_kept import kept_summary
-from dockersweep.report.question import only_here
+from dockersweep.report.question import layers_of_images, only_here
+from dockersweep.report.text import capital
 from dockersweep.units import format_duration
 from dockersweep.words.amounts import format_interval, hold, holders_words, plural
 from dockersweep.words.reasons import rule_and_text
@@ -84,9 +85,8 @@ def _layers_held(plan: Plan) -> str:
     held = plan.layers_held
     if held is None or held.with_them is None:
         return ""
-    holders, amount = holders_words(held), format_interval(held.with_them)
-    told = f"{holders[0].upper()}{holders[1:]} {hold(held)} layers of these images"
-    return f" {told}; with {'it' if held.count == 1 else 'them'}, {amount} would be freed."
+    told = f"{capital(holders_words(held))} {hold(held)} {layers_of_images(plan)}"
+    return f" {told}; with {'it' if held.count == 1 else 'them'}, {format_interval(held.with_them)} would be freed."
 
 
 def _target_line(plan: Plan) -> Iterator[str]:

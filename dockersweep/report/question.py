@@ -31,7 +31,13 @@ def _with_cache(plan: Plan) -> str:
     held = plan.layers_held
     if held is None or held.with_them is None:
         return ""
-    return f"; {format_interval(held.with_them)} with {holders_words(held)} that {hold(held)} their layers"
+    return f"; {format_interval(held.with_them)} with {holders_words(held)} that {hold(held)} {layers_of_images(plan)}"
+
+
+def layers_of_images(plan: Plan) -> str:
+    """Return what is held of the images that go: "layers of these images"."""
+    counts, _ = going_counts(plan)
+    return f"layers of {'this image' if counts['image'] == 1 else 'these images'}"
 
 
 def only_here(plan: Plan) -> list[str]:

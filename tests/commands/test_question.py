@@ -134,11 +134,14 @@ def test_it_says_what_would_be_freed_with_the_records_that_hold_layers() -> None
     seven = LayersHeld(by="build-cache", count=7, with_them=exactly(38_000_000))
     plan = replace(planned(image("a"), image("b")), layers_held=seven)
     assert asked(plan, 5, 5) == (
-        "Remove 2 images (freeing 5 B; 38.0 MB with 7 build-cache records that hold their layers)?"
+        "Remove 2 images (freeing 5 B; 38.0 MB with 7 build-cache records that hold layers of these images)?"
     )
     sentence = " 7 build-cache records hold layers of these images; with them, 38.0 MB would be freed."
     assert any(one.endswith(sentence) for one in shown(plan))
     one = replace(plan, layers_held=replace(seven, count=1))
-    assert "1 build-cache record that holds their layers" in asked(one, 5, 5)
+    assert "1 build-cache record that holds layers of these images" in asked(one, 5, 5)
+    lone = replace(planned(image("a")), layers_held=seven)
+    assert asked(lone, 5, 5).endswith("with 7 build-cache records that hold layers of this image)?")
+    assert any("7 build-cache records hold layers of this image; with them" in text for text in shown(lone))
     many = replace(plan, layers_held=replace(seven, count=None))
     assert any(" Over 100 build-cache records hold layers" in text for text in shown(many))
