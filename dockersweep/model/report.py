@@ -135,7 +135,7 @@ class GrowthOfShare(Struct, frozen=True, kw_only=True):
 
     share: GrownShare
     """"image" is with what images share with the build cache, "total" is all of them, "disk" what is used of the disk,
-    by whomever."""
+    by anything."""
     points: int
     span_seconds: int
     """Between the first and the last of the points."""

@@ -42,7 +42,7 @@ COUNTED: tuple[Kind, ...] = ("image", "build-cache", "container", "volume")
 """The kinds that take something. What several have in common is counted with the first of them; a container whose image
 was removed by force keeps its layers."""
 
-Row = Kind | Literal["shared"]
+CountedWith = Kind | Literal["shared"]
 """What a part is counted with: the first kind that reaches it, or what images and build cache share."""
 
 
@@ -111,9 +111,9 @@ class LayerGraph(Struct, frozen=True, dict=True):  # The dictionary is for what 
         first = {one for node in self.counted["build-cache"] for one in needs[node] if one in of_images}
         return frozenset(reached(first, needs.__getitem__))
 
-    def rows(self) -> list[Row | None]:
+    def rows(self) -> list[CountedWith | None]:
         """Return what each node is counted with; None of what no object reaches."""
-        row_of: list[Row | None] = [None] * len(self.low)
+        row_of: list[CountedWith | None] = [None] * len(self.low)
         for kind, nodes in self.counted.items():
             for node in nodes:
                 row_of[node] = kind

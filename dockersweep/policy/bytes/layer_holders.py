@@ -136,7 +136,7 @@ class LayerHolders:
         """What anything but build-cache records holds."""
         records = self._of_kind("build-cache")
         objects = set(self._graph.of_objects())
-        # What is no object's and is held by nothing stands for a holder that no list shows.
+        # What is no object's and is held by nothing is there for a holder that no list shows.
         return self._held_by(
             node
             for node in range(len(self._graph.needs))

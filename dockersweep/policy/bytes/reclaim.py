@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import Kind, ObjectRef
 from dockersweep.model.plan import NOTHING, Interval, exactly
-from dockersweep.policy.bytes.layer_graph import LayerGraph, Row
+from dockersweep.policy.bytes.layer_graph import CountedWith, LayerGraph
 from dockersweep.policy.bytes.reference_counts import ReferenceCounts, Release
 
 _Places = Mapping[int, int]
@@ -37,7 +37,7 @@ class Freed(Struct, frozen=True):
 class FreedByRow(Struct, frozen=True):
     """What removals free together, each part in the row that it is counted in."""
 
-    of_rows: dict[Row | None, Interval]
+    of_rows: dict[CountedWith | None, Interval]
     """Of a row that frees nothing there is none; None is what is counted in no row."""
     total: Interval
     nodes: Collection[int]
@@ -102,12 +102,12 @@ class Reclaim:
         nodes = self._graph.nodes_of(removals)
         return self._freed([ref.kind for ref in removals], nodes, *self._released(nodes))
 
-    def by_row(self, removals: Sequence[ObjectRef], row_of: Sequence[Row | None]) -> FreedByRow:
+    def by_row(self, removals: Sequence[ObjectRef], row_of: Sequence[CountedWith | None]) -> FreedByRow:
         """Return what these removals free together, by the row that each node is counted in."""
         nodes = self._graph.nodes_of(removals)
         soonest, latest = self._released(nodes)
         uncertain = [node for node in soonest if node not in latest]
-        of_rows: defaultdict[Row | None, list[int]] = defaultdict(list)
+        of_rows: defaultdict[CountedWith | None, list[int]] = defaultdict(list)
         for node in soonest:
             of_rows[row_of[node]].append(node)
         why = self._why_held(uncertain, nodes)

@@ -7,7 +7,7 @@ from dockersweep.model.naming import objects_of
 from dockersweep.model.plan import NOTHING, Interval, exactly
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import SHARES, Share, ShareOfDisk
-from dockersweep.policy.bytes.layer_graph import Row
+from dockersweep.policy.bytes.layer_graph import CountedWith
 from dockersweep.policy.bytes.reclaim import FreedByRow
 from dockersweep.policy.bytes.totals import log_size, measured_bytes
 from dockersweep.policy.judging.survey import Survey
@@ -31,8 +31,8 @@ def shares_of_disk(
     leaving = survey.unused.union(going)
     are_apart = survey.size_base == "lengths" and inventory.engine.flavour == "docker"
     logs = {_ref(one): _log(survey, one) for one in inventory.containers}
-    back = _of_shares(reclaimable.of_rows, [log for ref, log in logs.items() if ref in going], are_apart)
-    most = _of_shares(unused.of_rows, [log for ref, log in logs.items() if ref in leaving], are_apart)
+    of_reclaimable = _of_shares(reclaimable.of_rows, [log for ref, log in logs.items() if ref in going], are_apart)
+    of_unused = _of_shares(unused.of_rows, [log for ref, log in logs.items() if ref in leaving], are_apart)
     rows = []
     for share in SHARES:
         is_known = share != "build-cache" or inventory.build_cache is not None
@@ -40,8 +40,8 @@ def shares_of_disk(
         external = measured_bytes(inventory) if share == "writable-layer" else ()
         size = sizes[share] if is_known else Interval(low_bytes=0, high_bytes=None)
         # Lengths are told of objects and of layers, and need not agree; nor do bounds of which one is wider.
-        if_policy = _at_most(back[share], size)
-        if_unused = _at_most(_at_least(most[share], if_policy), size)
+        if_policy = _at_most(of_reclaimable[share], size)
+        if_unused = _at_most(_at_least(of_unused[share], if_policy), size)
         rows.append(
             ShareOfDisk(
                 share=share,
@@ -121,7 +121,7 @@ def _counts(survey: Survey, share: Share, freed: Collection[int]) -> tuple[int, 
 
 
 def _of_shares(
-    of_rows: Mapping[Row | None, Interval], logs: Sequence[Interval], are_apart: bool
+    of_rows: Mapping[CountedWith | None, Interval], logs: Sequence[Interval], are_apart: bool
 ) -> dict[Share, Interval]:
     """Tell apart what containers free, a log as long as it is and the rest.
 
