@@ -60,6 +60,5 @@ def _in_a_word(decision: Decision, in_use: str) -> str:
         return first.about.state or in_use
     holds = [one.about for one in decision.reasons if isinstance(one.about, HeldBy)]
     relations = {about.relation for about in holds}
-    if relations == {"parent"}:
-        return f"parents of {PLURAL_OF[decision.kind]} that stay"
-    return "configuring networks that stay" if relations == {"lends-configuration"} else in_use
+    is_below = relations in ({"parent"}, {"lends-configuration"})
+    return f"needed by {PLURAL_OF[decision.kind]} that stay" if is_below else in_use

@@ -146,6 +146,16 @@ def test_one_has_a_line_as_several_have() -> None:
     assert lines == ["Failed: container c00: device\\nbusy", "dockersweep: 1 removal failed"]
 
 
+def test_a_target_that_is_missed_is_told_once_where_both_streams_are_one() -> None:
+    with fake_engine() as engine:
+        with_containers(engine, "web")
+        line = f"-H {engine.url} sweep --yes --free 5GB --no-ledger --yes-first-time"
+        mail = under_cron(line, mail=True)
+        assert mail.count("Target missed: ") == 1
+        assert "dockersweep: Target" not in mail
+        assert "dockersweep: Target missed: " in under_cron(line, mail=False)
+
+
 def test_the_cause_comes_first_and_an_id_is_short() -> None:
     volume = "0123456789abcdef" * 4
     folder = f"/var/lib/docker/volumes/{volume}"

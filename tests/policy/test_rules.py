@@ -268,6 +268,13 @@ def test_what_other_tools_hold_stays_with_its_parents_and_nothing_else_does(hold
     assert in_use == {"sha256:a", "sha256:p"}
 
 
+def test_of_several_holders_the_running_one_is_told_first() -> None:
+    made = container("a-made", "created", image="sha256:a", created=ago(days=1))
+    seen = inventory(image("a", "app:1"), made, container("b-runs", "running", image="sha256:a"))
+    [why] = [use.why for use in describe_use(Survey(seen, NOW)) if use.kind == "image"]
+    assert why == "used by container b-runs (running) and 1 more"
+
+
 def test_what_lies_in_a_read_only_store_stays() -> None:
     told = judge(inventory(image("a", read_only=True), image("b"), engine=PODMAN), NOW_FLAGS)
     assert (told["sha256:a"].reasons[0].code, told["sha256:a"].reasons[0].rule) == ("read-only", "protected")

@@ -69,6 +69,16 @@ def test_what_frees_nothing_is_folded_first() -> None:
     ]
 
 
+def test_what_stays_for_another_image_is_not_in_use() -> None:
+    objects = [image("base"), image("app", "app:1", parent="base"), image("used", "used:1")]
+    running = container("web", "running", image="sha256:used")
+    kept = " ".join(" ".join(shown(*objects, running)).split())
+    assert "3 images 1 tagged (add --all-images to include), 1 needed by images that stay, 1 in use" in kept
+    # What a container that goes has used may be kept for another reason, so that this is less than a scan counts.
+    kept = " ".join(" ".join(shown(*objects, running, container("job", image="sha256:app"))).split())
+    assert "1 still in use" in kept
+
+
 def test_one_alone_has_its_own_age() -> None:
     assert below_head(shown(container("web", finished=ago(days=3), size=7)))[:2] == [
         "1 container, stopped 3 days ago (limit 24 hours)",
