@@ -102,6 +102,10 @@ def _no_group(inventory: Inventory, text: str) -> str:
     by, _, name = text.partition(":")
     known = group_names(inventory, "project" if by == "project" else "repository")
     near = [f"{by}:{one}" for one in get_close_matches(name, known)]
-    what, flags = ("compose project", "--verbose") if by == "project" else ("repository", "--kind image")
+    what, flags = (
+        ("nothing here belongs to a compose project", "--verbose")
+        if by == "project"
+        else ("no image here is of a repository", "--kind image")
+    )
     like = f"did you mean {either(near)}?" if near else f"`dockersweep scan --all {flags}` lists what there is"
-    return f'nothing here is of a {what} called "{name}": {like}'
+    return f'{what} called "{name}": {like}'

@@ -77,9 +77,9 @@ def test_a_project_comes_before_the_beginnings_of_ids(call: Caller, tmp_path: Pa
     [
         ("blog", '"blog" can mean project:blog or repository:blog: write one of these'),
         ("cafe", '"cafe" can mean image:milk:latest or image:milk:2: write one of these'),
-        ("project:", 'of a compose project called "": `dockersweep scan --all --verbose` lists what there is'),
-        ("project:shp", 'nothing here is of a compose project called "shp": did you mean project:shop?'),
-        ("repository:ap", 'nothing here is of a repository called "ap": did you mean repository:app?'),
+        ("project:", 'to a compose project called "": `dockersweep scan --all --verbose` lists what there is'),
+        ("project:shp", 'nothing here belongs to a compose project called "shp": did you mean project:shop?'),
+        ("repository:ap", 'no image here is of a repository called "ap": did you mean repository:app?'),
         ("repository:zzz", "`dockersweep scan --all --kind image` lists what there is"),
         ("gone", "If it is gone: `dockersweep history --object gone`"),
     ],
