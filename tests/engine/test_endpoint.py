@@ -63,8 +63,11 @@ def test_an_empty_variable_counts_as_not_set(config: Path) -> None:
 
 def test_the_default_context_is_the_environment_or_the_default_socket(config: Path) -> None:
     environment = {"DOCKER_CONFIG": str(config)}
-    assert resolve_endpoint(None, "default", environment).url == "unix:///var/run/docker.sock"
+    named = resolve_endpoint(None, "default", environment)
+    # Without the flag it would be the current context.
+    assert (named.url, named.context_flag) == ("unix:///var/run/docker.sock", "default")
     assert resolve_endpoint(None, "default", environment | {"DOCKER_HOST": "tcp://h:1"}).url == "tcp://h:1"
+    assert resolve_endpoint(None, None, environment | {"DOCKER_CONTEXT": "default"}).context_flag is None
 
 
 def test_tls_comes_from_the_files_of_the_context(config: Path) -> None:

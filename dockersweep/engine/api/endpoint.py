@@ -133,10 +133,11 @@ def _current_context(config_dir: Path) -> str:
 
 def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
     environment, config_dir = settings.environment, settings.config_dir
+    context_flag = name if source == "--context" else None
     if name == "default":
-        if environment.get("DOCKER_HOST"):
-            return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", settings)
-        return _from_url(DEFAULT_SOCKET, "the default context", settings)
+        host = environment.get("DOCKER_HOST")
+        url, source = (host, "DOCKER_HOST") if host else (DEFAULT_SOCKET, "the default context")
+        return msgspec.structs.replace(_from_url(url, source, settings), context_flag=context_flag)
     if settings.tls is not None:
         raise UsageError(
             f'context "{name}" (from {source}) has its own certificates: leave out --tlsverify, --tlscacert, --tlscert '
@@ -158,7 +159,6 @@ def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
         raise UsageError(f'context "{name}" cannot be read from {meta}: {_why(error)}') from None
     if docker is None or not docker.host:
         raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
-    context_flag = name if source == "--context" else None
     source = f"context {name} ({source})"
     url = _checked_url(docker.host, source, encrypted=False)
     if socket_path(url) is not None:

@@ -141,7 +141,7 @@ def _last_of(item: Image | Volume | Network) -> PastUse | None:
 
 
 def _or_written(item: Volume, latest: Since | None) -> Since | None:
-    """Return when files of a volume were last written, where that is later: it is a use, by whomever.
+    """Return when files of a volume were last written, where that is later: it is a use, whoever wrote them.
 
     It bounds the last use only from below, so that alone it is no age.
     """
