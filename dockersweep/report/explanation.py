@@ -123,6 +123,9 @@ def _verdict(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> It
         names = {name for one in explanation.silent for name in one.rules} | {one.rule for one in explanation.rules}
         by = f'rule "{rule}"' if rule in names else rule
         why = f"{head}: {by} does not match it: {text}." if rule in silent else f"{head} ({by}): {text}."
+        if explanation.decision.reasons[0].rule in _HARD:
+            # Whatever the policy says.
+            why = f"{_title(explanation.subject)} {what}: {text}."
         yield Section(sentences=(why,))
     else:
         reasons = [(rule, f"does not match: {text}" if rule in silent else text) for rule, text in reasons]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision, Plan
-from dockersweep.model.reason import HeldBy, ReasonCode, State
+from dockersweep.model.reason import HeldBy, Kept, ReasonCode, State
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Column, Section
 from dockersweep.words.amounts import plural
@@ -24,7 +24,7 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "kubelet": "of the kubelet",
     "project-runs": "needed by a running compose project",
     "protected": "protected by the policy",
-    "not-asked-for": "excluded by --kind",
+    "not-asked-for": "not asked for",
     "too-young": "under the age limit",
     "unwatched": "not watched long enough",
     "age-unknown": "of unknown age",
@@ -54,6 +54,8 @@ def _why_kept(kept: list[Decision], in_use: str) -> str:
 def _in_a_word(decision: Decision, in_use: str) -> str:
     """Return the first reason; what only holds up another object is not in use itself."""
     first = decision.reasons[0]
+    if isinstance(first.about, Kept) and first.about.as_new_as:
+        return "kept by a rule in a tie"
     if first.code != "in-use":
         return _KEPT_BECAUSE.get(first.code) or reason_text(first)
     if isinstance(first.about, State):

@@ -1,10 +1,11 @@
 """A policy in words: what it protects, what each rule matches, keeps and removes, its limits and its target."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from dockersweep.model.inventory import KINDS
+from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.policy import Keep, LimitSettings, Policy, Protections, Remove, Rule, Target
+from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Layout, Section
 from dockersweep.units import format_size
 from dockersweep.words.conditions import selected
@@ -82,11 +83,11 @@ def _matched(rule: Rule) -> str:
     wanted = list(selected(rule.match))
     excluded = list(selected(rule.excludes))
     text = " ".join([kinds if wanted else f"all {kinds}", *wanted])
-    return f"{text}, but not of those {', nor of those '.join(excluded)}" if excluded else text
+    return f"{text}, except those {' and those '.join(excluded)}" if excluded else text
 
 
 def _rule(rule: Rule) -> Iterator[str]:
-    kept = [] if rule.keep is None else list(_kept(rule.keep))
+    kept = [] if rule.keep is None else list(_kept(rule.keep, rule.kinds))
     if kept:
         yield f"It keeps {'; '.join(kept)}."
     if rule.remove is None:
@@ -99,13 +100,12 @@ def _rule(rule: Rule) -> Iterator[str]:
         yield "The age counts from the removal of the last container that holds one, which it outlives."
 
 
-def _kept(keep: Keep) -> Iterator[str]:
+def _kept(keep: Keep, kinds: Sequence[Kind]) -> Iterator[str]:
     group = {"none": "", "repository": " of each repository", "project": " of each compose project"}.get(
         keep.group_by, f" of each value of the label {keep.group_by.partition(':')[2]}"
     )
     if keep.last is not None:
-        newest = "the newest" if keep.last == 1 else f"the newest {keep.last}"
-        yield f"all{group}" if keep.last == "all" else f"{newest}{group}"
+        yield f"all{group}" if keep.last == "all" else f"{_newest(keep.last, kinds)}{group}{_counted_by(kinds)}"
     if keep.within is not None:
         yield f"those that are at most {keep.within.words()} older than the newest{group}"
     for field, periods in _BUCKETS.items():
@@ -119,6 +119,20 @@ def _kept(keep: Keep) -> Iterator[str]:
         count = getattr(keep, field)
         if count is not None:
             yield what if count == "all" else f"{what}, of the last {count}"
+
+
+def _newest(count: int, kinds: Sequence[Kind]) -> str:
+    """Return what keep.last counts: "the newest 3 images"; of several kinds it counts each by itself."""
+    each = "" if len(kinds) == 1 else " of each kind,"
+    what = (NOUN_OF[kinds[0]] if count == 1 else PLURAL_OF[kinds[0]]) if len(kinds) == 1 else ""
+    return f"the newest{'' if count == 1 else f' {count}'}{f' {what}' if what else each}"
+
+
+def _counted_by(kinds: Sequence[Kind]) -> str:
+    if tuple(kinds) == ("image",):
+        return " by build date, whatever their tags (ties stay)"
+    dates = "creation date, images by build date" if "image" in kinds else "creation date"
+    return f" by {dates} (ties stay)"
 
 
 def _ages(remove: Remove) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from dockersweep.model.age_reasons import AfterContainer, Aged, AgeUnknown, Candidate, Unwatched
 from dockersweep.model.external import ExternalTool
+from dockersweep.model.inventory import KINDS
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.reason import (
     About,
@@ -295,6 +296,13 @@ def _recoverable(about: Recoverable) -> str:
     return f"can be pulled again{as_what}{asked}"
 
 
+def _not_asked_for(about: OnlyKinds) -> str:
+    """Return with which flags the object would be left out, the shorter way to say it."""
+    others = [kind for kind in KINDS if kind not in about.kinds]
+    flag, kinds = ("--kind", about.kinds) if len(about.kinds) <= len(others) else ("--not-kind", others)
+    return f"not asked for ({' '.join(f'{flag} {kind}' for kind in kinds)})"
+
+
 def _for_space(about: ForSpace) -> str:
     return f"{'' if about.age is None else f'{aged_text(about.age)}, '}least recently used, removed to free space"
 
@@ -323,7 +331,7 @@ _WORDS: Mapping[type, Callable[[Any], str]] = {
         "(protect.init_containers)"
     ),
     DeclaredBy: _declared,
-    OnlyKinds: lambda about: f"only {' and '.join(about.kinds)} is asked for",
+    OnlyKinds: _not_asked_for,
     State: lambda about: f"it is {about.state or 'in an unknown state'}",
     Scope: lambda about: f"its scope is {about.scope or 'unknown'}: other nodes may use it",
     Unread: lambda about: f"it could not be read in full: {about.problem}",

@@ -191,8 +191,7 @@ AT_80 = """\
 Docker 28.5.2 (overlay2) at unix:///run/test.sock, from --host, 2026-11-24
 12:00:00 UTC
 
-Image base@4f2a is kept by the default policy (protected): parent of image
-child.
+Image base@4f2a is kept: parent of image child.
 
 id       4f2a
 tags     none

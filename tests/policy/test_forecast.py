@@ -177,7 +177,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
         "image other:1 holds it and stays: no rule removes its tag other:1",
     ),
     "not asked for": (
-        [container("web")], "web", policy_from_flags(PolicyFlags(kinds=("image",))), "only image is asked for",
+        [container("web")], "web", policy_from_flags(PolicyFlags(kinds=("image",))), "not asked for (--kind image)",
     ),
     "of unknown age": (
         [replace(image("a"), first_seen_at=None, first_seen_unused_at=None)], "a", DEFAULT_POLICY,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from dockersweep.errors import UsageError
 from dockersweep.model.external import ExternalContainer, ExternalTool
 from dockersweep.model.inventory import Inventory, Object
-from dockersweep.model.plan import Decision
+from dockersweep.model.plan import Decision, Plan
 from dockersweep.model.policy import Policy, Protection, Protections
 from dockersweep.policy.judging.coverage import findings
 from dockersweep.policy.judging.survey import Survey
@@ -209,7 +209,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
         "keep", "matches host:5000/app",
     ),
     "a kind that is not asked for": (
-        (container("web"),), PolicyFlags(kinds=("image",)), "web", "keep", "only image is asked for",
+        (container("web"),), PolicyFlags(kinds=("image",)), "web", "keep", "not asked for (--kind image)",
     ),
     "an age for all kinds": (
         (record("r", last_used=ago(hours=2)),), PolicyFlags(older_than=parse_age("1h")), "r", "remove",
@@ -319,10 +319,15 @@ def test_the_ways_in_which_people_write_an_image(pattern: str) -> None:
     assert judge(inventory(nginx), flags)[nginx.id].verdict == "keep"
 
 
+def idle_of(plan: Plan) -> list[str]:
+    """Return the patterns of which a plan warns that they match nothing."""
+    return [f"{one.about}: {one.text.removesuffix(' matches nothing here')}" for one in plan.warnings]
+
+
 def test_a_pattern_that_matches_nothing_is_told_and_an_empty_one_refused() -> None:
     flags = PolicyFlags(keep_names=("web", "wbe"), keep_labels=("nope",))
     plan = plan_of(inventory(container("web")), policy_from_flags(flags), NOW)
-    assert [one.about for one in plan.warnings] == ["--keep-label nope", "--keep-name wbe"]
+    assert idle_of(plan) == ["--keep-label: nope", "--keep-name: wbe"]
     with pytest.raises(UsageError, match="--keep-name is empty and would protect nothing"):
         policy_from_flags(PolicyFlags(keep_names=("",)))
 
@@ -375,9 +380,11 @@ def test_a_protection_of_services_is_not_called_idle_where_services_cannot_be_se
     )
     policy = replace(DEFAULT_POLICY, protections=protections)
     seen = inventory(volume("db-data", anonymous=False))
-    for services, idle in (((), ["protect.names pord-*", "protect.services db-*"]), (None, ["protect.names pord-*"])):
+    for services, idle in (
+        ((), ["protect.names: pord-*", "protect.services: db-*"]),
+        (None, ["protect.names: pord-*"]),
+    ):
         there = replace(seen, services=services)
-        assert [one.about for one in plan_of(there, policy, NOW).warnings] == idle
-        assert [one.removesuffix(" protects nothing that is there") for one in findings(Survey(there, NOW), policy)][
-            -len(idle) :
-        ] == idle
+        assert idle_of(plan_of(there, policy, NOW)) == idle
+        found = [one.removesuffix(" protects nothing that is there") for one in findings(Survey(there, NOW), policy)]
+        assert found[-len(idle) :] == [one.replace(": ", " ") for one in idle]

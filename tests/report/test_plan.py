@@ -1,6 +1,7 @@
 """What a plan shows: the summary of what it keeps, and why tags go."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Keep, Match, Policy, Protections, Remove, Rule
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+from dockersweep.policy.language.reading import read_policy
 from dockersweep.policy.planning.saved_plan import LONGEST_TEXT, what_may_go
 from dockersweep.report.formats import formatted
 from dockersweep.report.plan import plan_layout
@@ -45,6 +47,15 @@ def test_what_holds_an_object_has_no_name_in_the_summary() -> None:
     unseen = replace(inventory(image("a", "a:1"), volume("v", anonymous=False)), services=None)
     words = "may be used by a service that cannot be seen"
     assert kept(unseen)[:2] == [f"1 image 1 {words}", f"1 volume 1 {words}"]
+
+
+def test_a_tie_keeps_more_than_the_number_and_says_so() -> None:
+    text = '[[rule]]\nname = "two"\nkind = "image"\nmatch.tagged = true\nkeep.last = 2\nremove.older_than = "1d"\n'
+    policy = read_policy(f"version = 1\n{text}".encode(), "the policy in x")
+    built = {"a": NOW - timedelta(days=1), "b": NOW - timedelta(days=2), "c": NOW - timedelta(days=2)}
+    there = inventory(*(replace(image(name, f"app:{name}"), built_at=at) for name, at in built.items()))
+    formatted_plan = formatted(plan_layout(plan_of(there, policy, NOW), "grouped"), "table", None)
+    assert "3 images  2 kept by a rule, 1 kept by a rule in a tie\n" in formatted_plan
 
 
 def _without_values(plan: Plan) -> Plan:

@@ -268,7 +268,11 @@ SENTENCES: tuple[tuple[About, str], ...] = (
         "the compose project shop runs (shop-web-1) and needs it to start again (protect.init_containers)",
     ),
     (Protected(by="label", pattern="keep", source="protect.labels"), "has the label keep (protect.labels)"),
-    (OnlyKinds(kinds=("image", "volume")), "only image and volume is asked for"),
+    (OnlyKinds(kinds=("image", "volume")), "not asked for (--kind image --kind volume)"),
+    (
+        OnlyKinds(kinds=("container", "image", "network", "build-cache")),
+        "not asked for (--not-kind volume)",
+    ),
     (State(state="running"), "it is running"),
     (Scope(scope="swarm"), "its scope is swarm: other nodes may use it"),
     (Unread(problem="timed out"), "it could not be read in full: timed out"),

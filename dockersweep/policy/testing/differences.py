@@ -10,12 +10,13 @@ from dockersweep.model.lookup import find_objects
 from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import Decision, Plan, Removal, TargetVerdict
 from dockersweep.model.policycase import CaseFile, PlanCase, ReasonTable, Texts, Why
+from dockersweep.model.reason import Excluded, NotMatched, Reason
 from dockersweep.policy.language.problems import quoted
 from dockersweep.policy.testing.objects import UNKNOWN, CaseObjects, case_name, texts
 from dockersweep.policy.testing.reasons import missing_reasons, whys
 from dockersweep.units import format_size, parse_size
 from dockersweep.words.lists import either
-from dockersweep.words.reasons import rule_and_text
+from dockersweep.words.reasons import reason_text, rule_and_text
 
 UNTAG = "untag "
 
@@ -96,7 +97,14 @@ def _comes(decision: Decision) -> str:
         comes = f"is kept and loses {' and '.join(decision.untag)}"
     else:
         comes = "is kept"
-    return f"{comes}: {'; '.join(map(rule_and_text, decision.reasons))}"
+    return f"{comes}: {'; '.join(map(_reason, decision.reasons))}"
+
+
+def _reason(reason: Reason) -> str:
+    """Return a reason with its rule; of one that does not match, that it does not."""
+    if isinstance(reason.about, NotMatched | Excluded):
+        return f'rule "{reason.rule}" does not match: {reason_text(reason)}'
+    return rule_and_text(reason)
 
 
 def _of_limits(wanted: tuple[str, ...], exceeded: tuple[str, ...]) -> Iterator[str]:
