@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
 
 INTERRUPTED = 130
+NOT_INSTALLED = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_status, arguments)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED, arguments)
+    except ModuleNotFoundError as error:
+        return _miss(error)
     finally:
         _drop_what_is_left()
 
@@ -55,6 +58,17 @@ def _interrupt(number: int, frame: "FrameType | None") -> None:
     """Break off what a verb does. Once more ends the process, whatever it is still saying."""
     _signal.signal(number, _signal.SIG_DFL)
     raise KeyboardInterrupt
+
+
+def _miss(error: ModuleNotFoundError) -> int:
+    """Say how to install what is missing, as in a checkout that was not installed; nothing of ours can say it then."""
+    if error.name is None or error.name.partition(".")[0] == "dockersweep":
+        raise error
+    sys.stderr.write(
+        f"dockersweep: the Python package {error.name} is not installed: install dockersweep with all that it needs, "
+        "by `pip install .` in its checkout\n"
+    )
+    return NOT_INSTALLED
 
 
 def _open_closed_streams() -> None:

@@ -1,11 +1,13 @@
 """`dockersweep plan`: what would go, and why."""
 
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from dockersweep.commands.gather import gather_plan
 from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import terminal_width, write_problems, write_result
+from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
 from dockersweep.report.headline import warning_sentences
@@ -27,6 +29,7 @@ def run(options: PlanOptions) -> int:
         with without_collector():
             text = format_plan(plan, options)
         write_result(text, options.output.path)
+        _tell_what_is_saved(plan, options)
     if has_news:
         _tell_problems(plan, options, is_written)
     if not options.exit_code:
@@ -39,6 +42,20 @@ def run(options: PlanOptions) -> int:
         # Of what nobody sees, cron would mail nothing.
         _events(options).error(_what_is_planned(plan), SOMETHING_TO_REMOVE)
     return SOMETHING_TO_REMOVE
+
+
+def _tell_what_is_saved(plan: Plan, options: PlanOptions) -> None:
+    """Say to a person what a plan that nobody sees holds, and what to do with it."""
+    path = options.output.path
+    if path in (None, "-") or options.quiet or not sys.stderr.isatty():
+        return
+    from dockersweep.report.headline import going_words
+    from dockersweep.report.text import printable
+
+    saved = f"{going_words(plan)} to remove" if plan.removals else "nothing to remove"
+    can_apply = options.output.format == "json" and plan.removals and not plan.foreseen_at and plan.upcoming is None
+    then = f": carry it out with dockersweep apply {shlex.quote(path)}" if can_apply else ""
+    write_aside(f"{printable(f'Saved in {path}, {saved}{then}')}\n")
 
 
 def _what_is_planned(plan: Plan) -> str:

@@ -1,6 +1,7 @@
 """The command line as its users meet it: help, wrong usage, files, terminals."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ SEEN = inventory(
     record("r"),
 )
 
+VERBS = {
+    "scan": [], "plan": [], "sweep": ["--yes"], "apply": ["plan.json"], "report": [], "explain": ["app"], "history": [],
+    "policy": ["show"], "schema": ["plan"], "completion": ["bash"], "man": [],
+}  # fmt: skip
+"""Each verb, with what it cannot be called without."""
+
 
 @pytest.fixture
 def saved(tmp_path: Path) -> str:
@@ -47,6 +54,35 @@ def test_version(word: str) -> None:
 def test_help_is_a_verb_too() -> None:
     assert dockersweep("help").stdout == dockersweep("help", "help").stdout == dockersweep("--help").stdout
     assert dockersweep("help", "plan").stdout == dockersweep("plan", "--help").stdout
+
+
+def test_all_verbs_are_here() -> None:
+    assert list(VERBS) == list(verbs.ADD_VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_without_the_packages_it_needs_it_says_how_to_install(verb: str) -> None:
+    command = [sys.executable, "-S", "-m", "dockersweep", verb, *VERBS[verb]]
+    checkout = Path(__file__).parents[2]
+    done = subprocess.run(
+        command, cwd=checkout, capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("dockersweep: the Python package ")
+    assert done.stderr.endswith("by `pip install .` in its checkout\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_plan_in_a_file_is_told_on_a_terminal(saved: str, tmp_path: Path) -> None:
+    asked = ["plan", "--inventory", saved, "--older-than", "0s"]
+    path = str(tmp_path / "a plan.json")
+    status, shown = on_a_terminal([*asked, "-o", path], "")
+    went = f"Saved in {path}, 5 objects to remove: carry it out with dockersweep apply '{path}'"
+    assert (status, went in shown) == (0, True), shown
+    assert "carry it out" not in on_a_terminal([*asked, "--at", "+400d", "-o", path], "")[1]
+    kept = [*asked, "--keep-name", "*", "--kind", "volume", "-o", f"{path}.csv", "--format", "csv"]
+    assert f"Saved in {path}.csv, nothing to remove\r\n" in on_a_terminal(kept, "")[1]
+    assert "Saved" not in dockersweep(*asked, "-o", path).stderr
 
 
 def test_no_arguments_are_help_for_a_person_and_wrong_for_cron() -> None:
