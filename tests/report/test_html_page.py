@@ -316,8 +316,7 @@ def test_the_largest_is_told_with_what_it_alone_gives_back_and_what_it_was() -> 
     one = reported("image", "7a1f78b71403", 7 * MEGABYTE, id=digest, own_bytes=2 * MEGABYTE, age_source="first seen")
     one = msgspec.structs.replace(one, goes=True)
     assert answer(report([one]), "What uses").sentences[1] == (
-        "The largest object is image 7a1f78b71403 (untagged, first seen 40 days ago): 7.00 MB, of which removing "
-        "only this frees 2.00 MB."
+        "The largest object is image 7a1f78b71403 (untagged, first seen 40 days ago): 7.00 MB, 2.00 MB of it unique."
     )
     was = msgspec.structs.replace(one, repository="shop/web")
     assert answer(report([was]), "What can").sentences[1] == (

@@ -154,7 +154,7 @@ def _largest_sentence(largest: ReportedObject) -> str:
     text = f"The largest object is {name}: {format_size(largest.size_bytes)}"
     if largest.own_bytes is None or largest.own_bytes == largest.size_bytes:
         return f"{text}."
-    return f"{text}, of which removing only this frees {format_size(largest.own_bytes)}."
+    return f"{text}, {format_size(largest.own_bytes)} of it unique."
 
 
 def _whole_bytes(report: Report) -> int:
