@@ -28,7 +28,7 @@ from dockersweep.policy.judging.services import ServiceHolds
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.units import Age
 from tests.policy.oracle_matching import fits, is_doubtful, is_protected, matches
-from tests.policy.oracle_retention import retained
+from tests.policy.oracle_retention import retained, time_of
 from tests.rig.inventories import NOW
 
 Key = tuple[Kind, str]
@@ -166,6 +166,8 @@ class _Oracle:
         return False, frozenset(why_not)
 
     def also_told(self, seen: Object, rule: Rule) -> Iterator[Pair]:
+        if rule.keep is not None and isinstance(rule.keep.last, int) and time_of(seen) is not None:
+            yield pair("beyond", rule.name)
         if self.holds.get(ref_of(seen)):
             yield pair("released", rule.name)
         if isinstance(seen, Image) and seen.in_registry and not seen.tags:
