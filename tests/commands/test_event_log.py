@@ -140,7 +140,7 @@ def test_json_has_a_line_for_each_event() -> None:
     assert begin["event"] == "begin"
     assert (begin["verb"], begin["engine"], begin["removals"], begin["run"]) == ("sweep", "box", 2, 1)
     assert begin["policy"] == "the default policy and command-line flags"
-    assert (warning["event"], warning["about"]) == ("warning", "--keep-name nothing")
+    assert (warning["event"], warning["about"]) == ("warning", "--keep-name")
     assert {(one["event"], one["name"], one["status"]) for one in removals} == {
         ("removal", "a", "removed"),
         ("removal", "b", "failed"),
