@@ -253,9 +253,13 @@ def tag_each_build(stage: Stage, finding: Any) -> None:
 
 
 def builds_much(stage: Stage) -> None:
-    # The engine must not collect it before we look: it does once it has been up for a minute.
     stage.set({"builder": {"gc": {"enabled": True, "defaultKeepStorage": "2MB"}}})
-    stage.litter.build_cache("much", records=3, size=2 * MEGABYTE)
+    for attempt in range(3):
+        stage.litter.build_cache(f"much-{attempt}", records=3, size=2 * MEGABYTE)
+        # On a busy machine the engine may have collected it: it does once it has been up for a minute, and then not for
+        # a while.
+        if len(stage.litter.cache_ids()) > 2:
+            return
 
 
 def sweep_the_cache(stage: Stage, finding: Any) -> None:
