@@ -254,12 +254,7 @@ def tag_each_build(stage: Stage, finding: Any) -> None:
 
 def builds_much(stage: Stage) -> None:
     stage.set({"builder": {"gc": {"enabled": True, "defaultKeepStorage": "2MB"}}})
-    for attempt in range(3):
-        stage.litter.build_cache(f"much-{attempt}", records=3, size=2 * MEGABYTE)
-        # On a busy machine the engine may have collected it: it does once it has been up for a minute, and then not for
-        # a while.
-        if len(stage.litter.cache_ids()) > 2:
-            return
+    stage.litter.build_cache("much", records=3, size=2 * MEGABYTE)
 
 
 def sweep_the_cache(stage: Stage, finding: Any) -> None:
@@ -499,7 +494,12 @@ def test_a_fix_does_what_it_says(engine: Engine, row: Row, tmp_path: Path) -> No
             engine = stack.enter_context(Engine(engine.kind, disks=disks))
         stage = stack.enter_context(closing(Stage(engine, tmp_path)))
         row.comes_about(stage)
-        row.carry_out(stage, stage.findings()[row.id])
+        found = stage.findings()
+        if row.id == "DS011" and row.id not in found:
+            # On a busy machine the engine collected its build cache just then; it does so once a minute at most.
+            row.comes_about(stage)
+            found = stage.findings()
+        row.carry_out(stage, found[row.id])
         # Nothing but its settings and stores could keep it from building.
         stage.runs_what_it_should(builds=row.own_engine)
         assert row.id not in stage.findings()
