@@ -30,7 +30,6 @@ from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError,
 from dockersweep.units import format_size
 
 CONNECT_SECONDS = 10
-_OK = 200
 CONNECTIONS = 16
 LONGEST_MESSAGE = 2000
 LARGEST_OBJECT_BYTES = 16_000_000
@@ -189,7 +188,7 @@ class Connection:
             asked = self._ahead.take(url) if method == "GET" else None
             if asked is not None:
                 answer = self._exchanged(asked, lambda: receive(asked, seconds, largest_bytes))
-                if answer.status != _OK:
+                if answer.status != 200:
                     # It will be asked again, and is then later than what was asked behind it.
                     self._ahead.drop()
                 return answer

@@ -38,22 +38,17 @@ def all_images(quirks: Quirks) -> ListRequest:
     return ListRequest("/images/json", params)
 
 
-def ask_ahead(connection: Connection, prefix: str, quirks: Quirks) -> None:
+def ask_ahead(connection: Connection, prefix: str, quirks: Quirks) -> list[str]:
     """Send the requests for all lists but that of containers, which comes last, as in a scan: one that was created
-    meanwhile still shows what it holds."""
-    for request in _first(quirks):
-        connection.ask_ahead(prefix + request.path, request.params)
+    meanwhile still shows what it holds. Return what the connection knows them by."""
+    requests = (all_images(quirks), VOLUMES, FREE_VOLUMES, NETWORKS)
+    return [connection.ask_ahead(prefix + request.path, request.params) for request in requests]
 
 
 def ask_ahead_of_info(connection: Connection, prefix: str, quirks: Quirks) -> None:
     """Send the requests for all lists of a Podman together with the one for /info, for which it runs eight programs:
     that for the containers once the others are answered."""
     info = connection.ask_ahead(f"{prefix}/info", {})
-    urls = [connection.ask_ahead(prefix + request.path, request.params) for request in _first(quirks)]
-    if connection.answers_all(urls, before=info):
+    if connection.answers_all(ask_ahead(connection, prefix, quirks), before=info):
         last = CONTAINERS if quirks.lists_network_mode is None else PODMAN_CONTAINERS
         connection.ask_ahead(prefix + last.path, last.params)
-
-
-def _first(quirks: Quirks) -> tuple[ListRequest, ...]:
-    return all_images(quirks), VOLUMES, FREE_VOLUMES, NETWORKS
