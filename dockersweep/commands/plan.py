@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dockersweep.commands.gather import gather_plan
 from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
+from dockersweep.commands.write import is_written, terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
 from dockersweep.report.headline import warning_sentences
@@ -24,14 +24,14 @@ def run(options: PlanOptions) -> int:
     """Write the plan; return the exit status."""
     plan = gather_plan(options)
     has_news = bool(plan.removals) or not options.quiet
-    is_written = options.output.goes_to_file or (has_news and not options.only_problems)
-    if is_written:
+    has_result = is_written(options.output, has_news=has_news, only_problems=options.only_problems)
+    if has_result:
         with without_collector():
             text = format_plan(plan, options)
         write_result(text, options.output.path)
         _tell_what_is_saved(plan, options)
     if has_news:
-        _tell_problems(plan, options, is_written)
+        _tell_problems(plan, options, has_result)
     if not options.exit_code:
         return 0
     if plan.limits.exceeded:

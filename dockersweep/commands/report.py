@@ -17,7 +17,7 @@ from dockersweep.commands.gather import (
 )
 from dockersweep.commands.options import OutputOptions, ReportOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import terminal_width, write_problems, write_result
+from dockersweep.commands.write import is_written, terminal_width, write_problems, write_result
 from dockersweep.errors import UsageError
 from dockersweep.model.history import PastRun
 from dockersweep.model.policy import Policy
@@ -51,8 +51,8 @@ def run(options: ReportOptions) -> int:
     bad = _as_bad_as(options.fail_on or "critical", report)
     is_found = bool(bad) and options.fail_on is not None
     has_news = is_found or not options.quiet
-    is_written = options.output.goes_to_file or (has_news and not options.only_problems)
-    if is_written:
+    has_result = is_written(options.output, has_news=has_news, only_problems=options.only_problems)
+    if has_result:
         with without_collector():
             text = _FORMATS[options.output.format](report, last, options)
         write_result(text, options.output.path, METRICS_MODE if options.output.format == "prometheus" else None)
@@ -60,7 +60,7 @@ def run(options: ReportOptions) -> int:
         from dockersweep.report.headline import warning_sentences
 
         found = [f"{one.severity.capitalize()}: {one.title} ({one.id})" for one in bad]
-        write_problems([*warning_sentences(report.warnings), *found], options.output, is_in_result=is_written)
+        write_problems([*warning_sentences(report.warnings), *found], options.output, is_in_result=has_result)
     return FOUND if is_found else 0
 
 

@@ -118,6 +118,11 @@ def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_res
     write_aside("".join(f"{printable(in_local_time(sentence))}\n" for sentence in sentences))
 
 
+def is_written(output: OutputOptions, *, has_news: bool, only_problems: bool) -> bool:
+    """Whether there is a result to write: a file always gets it."""
+    return output.goes_to_file or (has_news and not only_problems)
+
+
 def is_read_in_result(output: OutputOptions) -> bool:
     """Whether who reads standard error has read the result just before."""
     return output.format not in _WITHOUT_SENTENCES and not output.goes_to_file and streams_are_one()

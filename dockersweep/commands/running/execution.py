@@ -23,7 +23,7 @@ from dockersweep.commands.running.permission import Circumstances, asks, permit
 from dockersweep.commands.running.records import FailedBefore, Records
 from dockersweep.commands.running.rounds import PlannedRun, RunContext, carry_out_rounds
 from dockersweep.commands.running.signals import Stopped, stop_on_signals
-from dockersweep.commands.write import Destination, is_read_in_result, write_problems, write_result
+from dockersweep.commands.write import Destination, is_read_in_result, is_written, write_problems, write_result
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DockersweepError, LedgerError, OutputError
 from dockersweep.ledger import Ledger, RunRecord
@@ -134,11 +134,11 @@ class Execution(Struct):
         document = self._with_problems(document, record.number)
         self.events.warnings([warning for warning in document.warnings if warning not in plan.warnings])
         has_news = self._has_news(document, status)
-        is_written = self.options.output.goes_to_file or (has_news and not self.options.only_problems)
-        problems = self._write(document, plan, status) if is_written else ()
+        has_result = is_written(self.options.output, has_news=has_news, only_problems=self.options.only_problems)
+        problems = self._write(document, plan, status) if has_result else ()
         if has_news:
-            self._tell_problems(document, plan, is_written)
-        is_told = has_news and is_written and is_read_in_result(self.options.output)
+            self._tell_problems(document, plan, has_result)
+        is_told = has_news and has_result and is_read_in_result(self.options.output)
         self.events.ends(document, status, (*unrecorded, *problems), is_target_told=is_told)
         return status
 
