@@ -6,7 +6,14 @@ from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRu
 from dockersweep.model.naming import PLURAL_OF, short_id
 from dockersweep.model.quantities import Instant
 from dockersweep.model.reason import NotMatched, ReasonCode, State
-from dockersweep.report.headline import BASE_WORDS, NOUN_OF, base_sentence, engine_sentence, warning_sentences
+from dockersweep.report.headline import (
+    BASE_WORDS,
+    NOUN_OF,
+    base_sentence,
+    engine_sentence,
+    over_limit_sentences,
+    warning_sentences,
+)
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.report.local_time import local_time
 from dockersweep.report.text import capital
@@ -57,7 +64,7 @@ def _sections(explanation: Explanation) -> Iterator[Section]:
     held_by = [*_beyond_objects(explanation), *_chains(explanation)]
     yield Section("Held by" if held_by else None, items=held_by)
     yield from _matching_rules(explanation, reasons)
-    over = (f"The plan is over a limit, so no sweep: {limit}." for limit in explanation.limits.exceeded)
+    over = over_limit_sentences(explanation.limits, "The plan is over")
     yield Section(sentences=(*_forecast(explanation, reasons), _frees(explanation), *over))
     if explanation.size_base == "lengths":
         yield Section(sentences=(base_sentence(explanation.size_base, explanation.not_from_disk),))

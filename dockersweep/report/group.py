@@ -6,7 +6,14 @@ from dockersweep.model.explanation import GroupedBy, GroupedKind, GroupExplanati
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision
-from dockersweep.report.headline import NOUN_OF, TITLE_OF, base_sentence, engine_sentence, warning_sentences
+from dockersweep.report.headline import (
+    NOUN_OF,
+    TITLE_OF,
+    base_sentence,
+    engine_sentence,
+    over_limit_sentences,
+    warning_sentences,
+)
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
 from dockersweep.units import format_size
 from dockersweep.words.alike import text_of_alike, together
@@ -41,7 +48,7 @@ def _sections(group: GroupExplanation) -> Iterator[Section]:
         rows = [one for one in group.decisions if one.kind == kind]
         rows.sort(key=lambda one: (one.verdict == "keep", natural_key(one.name), one.id))
         yield Section(TITLE_OF[kind], columns=_ROWS, rows=list(map(_row, rows)))
-    over = [f"The plan is over a limit, so no sweep: {limit}." for limit in group.limits.exceeded]
+    over = over_limit_sentences(group.limits, "The plan is over")
     base = [base_sentence(group.size_base, group.not_from_disk)] if group.size_base == "lengths" else []
     yield Section(sentences=(*over, *base))
     yield Section(sentences=warning_sentences(group.warnings))

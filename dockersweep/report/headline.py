@@ -74,9 +74,9 @@ def going_counts(plan: "Plan") -> tuple[Counter[Kind], int]:
     return counts, sum(len(decision.untag) for decision in plan.decisions)
 
 
-def over_limit_sentences(limits: "Limits") -> tuple[str, ...]:
-    """Return over which limits of the policy a plan is, a sentence each."""
-    return tuple(f"Over a limit, so no sweep: {limit}." for limit in limits.exceeded)
+def over_limit_sentences(limits: "Limits", what: str = "Over") -> tuple[str, ...]:
+    """Return over which limits of the policy a plan is, a sentence each, which begins with `what`."""
+    return tuple(f"{what} a limit, so no sweep: {limit}." for limit in limits.exceeded)
 
 
 def going_words(plan: "Plan") -> str:
