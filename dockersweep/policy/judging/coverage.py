@@ -27,7 +27,7 @@ def coverage(survey: Survey, policy: Policy) -> Iterator[Coverage]:
 
 
 def findings(survey: Survey, policy: Policy) -> Iterator[str]:
-    """Yield a sentence for each rule that matches nothing or of everything, and each protection that is idle."""
+    """Yield a sentence for each rule that matches nothing or everything, and each protection that is idle."""
     rules = {rule.name: rule for rule in policy.rules}
     for found in coverage(survey, policy):
         kinds = " or ".join(rules[found.rule].kinds)
