@@ -1,4 +1,4 @@
-"""What every test stands on: an environment of its own, and real engines."""
+"""What every test depends on: an environment of its own, and real engines."""
 
 from __future__ import annotations
 

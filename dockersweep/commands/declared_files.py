@@ -57,7 +57,7 @@ def declaring(survey: Survey, declarations: Declarations) -> Survey:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Files are read alike by whomever and from wherever: cron and a shell must not come to different plans."""
+    """Cron and a shell must come to the same plan, so no other variable of the environment counts."""
     folders = {
         "HOME": environment.get("HOME"),
         "XDG_CONFIG_HOME": environment.get("XDG_CONFIG_HOME"),

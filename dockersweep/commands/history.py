@@ -45,7 +45,7 @@ def _check(options: HistoryOptions) -> None:
         raise UsageError("history reads the ledger and asks no engine: leave out --host, --context and --tlsverify")
     what = "history verify" if options.run == "verify" else "history RUN"
     if options.run is not None and (options.object is not None or options.since is not None):
-        raise UsageError(f"{what} speaks of one thing: leave out --object and --since")
+        raise UsageError(f"{what} shows one thing: leave out --object and --since")
     if options.object == "":
         raise UsageError("the name of the object is empty: write a name, a tag, the beginning of an id, or KIND:NAME")
 

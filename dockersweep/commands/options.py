@@ -28,7 +28,7 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     host: str | None
     context: str | None
     tls: "TlsFlags | None"
-    """None where no flag speaks of TLS."""
+    """None where no flag is about TLS."""
     inventory: str | None
     """The path of a saved inventory."""
     reads_sizes: bool

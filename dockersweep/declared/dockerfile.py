@@ -1,4 +1,4 @@
-"""The images that a Dockerfile stands on: of its FROM lines, and what it copies or mounts from."""
+"""The images that a Dockerfile depends on: of its FROM lines, and what it copies or mounts from."""
 
 import re
 from collections import ChainMap

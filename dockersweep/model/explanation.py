@@ -48,7 +48,7 @@ class UseEvidence(Struct, frozen=True, kw_only=True):
     written_at: Instant | None
     """The newest time of a file or folder in a volume."""
     built_on_at: Instant | None
-    """When a build last used a step that stands on an image."""
+    """When a build last used a step that depends on an image."""
     first_seen_at: Instant | None
     unused_since_at: Instant | None
     """Since when every scan saw it unused; None where it is used, or nothing remembers it."""

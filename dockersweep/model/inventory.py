@@ -367,7 +367,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     """What all images take together, each shared layer counted once; None where it was not asked for or not told."""
     warnings: tuple[ScanWarning, ...]
     storage: Storage | None = None
-    """What the objects stand on; None where it was not read."""
+    """What the objects depend on; None where it was not read."""
     disk: Disk | None = None
     """The one that the engine's own folder lies on; None where the engine is not on this machine or its folder cannot
     be seen."""

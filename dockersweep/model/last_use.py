@@ -47,7 +47,7 @@ class LastProject(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     project: str
     service: str | None = None
     container: str | None = None
-    """The name of the container; None of an image that an image of the project stands on, and where it is not known."""
+    """The name of the container; None for the base of an image of the project, and where unknown."""
     at: Instant
     is_certain: bool = True
     """Whether the container was the project's for certain, and had not its label from its image."""

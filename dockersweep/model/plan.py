@@ -123,7 +123,7 @@ class TargetVerdict(Struct, frozen=True, kw_only=True):
     reached: bool | None = None
     """Whether the plan frees as much; None where that is only seen when it is carried out."""
     disks: tuple[DiskVerdict, ...] = ()
-    """Each disk by itself that the kinds in `order` lie on, where the engine lies on several and the target speaks of
+    """Each disk by itself that the kinds in `order` lie on, where the engine lies on several and the target names
     them. It begins where any does, and is reached where all are; what is wanted is added up."""
 
 

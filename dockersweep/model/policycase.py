@@ -106,7 +106,7 @@ class ContainerCase(_ObjectTable, frozen=True, kw_only=True):
 
 
 class ImageCase(_ObjectTable, frozen=True, kw_only=True):
-    """An image; without tags it needs a name, by which the case can speak of it."""
+    """An image; without tags it needs a name, by which the case can name it."""
 
     name: str | None = None
     id: str | None = None

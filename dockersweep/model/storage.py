@@ -1,4 +1,4 @@
-"""What objects stand on: the pieces of an engine's storage, each of which is there once however many hold it.
+"""What objects depend on: the pieces of an engine's storage, each of which is there once however many hold it.
 
 The part of an object has the id `KIND:ID` of that object, like "image:sha256:..." or "volume:shop_data"; what lies
 below has ids like "layer:<chain id>", "blob:<digest>" or "snapshot:<key>". A part is freed once its object is
@@ -24,7 +24,7 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     id: str
     needs: tuple[str, ...] = ()
-    """The ids of the parts that it stands on, and keeps."""
+    """The ids of the parts that it depends on, and keeps."""
     low_bytes: Bytes = 0
     high_bytes: Bytes | None
     """Its own size, without what it needs, lies between the two; `high_bytes` is None where it is not known."""

@@ -37,7 +37,7 @@ class Row(Struct, frozen=True):
 
     @property
     def reasons(self) -> list[Reason]:
-        """Why it goes. A record says nothing to people by the id of the record that stands on it."""
+        """Why it goes. A record says nothing to people by the id of the record that depends on it."""
         untold = ("only-here", "released") if self.decision.kind == "build-cache" else ("only-here",)
         return [one for one in self.decision.reasons if one.code not in untold]
 

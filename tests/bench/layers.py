@@ -21,7 +21,7 @@ _SECONDS_OVER, _SECONDS_OF_PLAN = 0.5, 3.0
 
 
 def fill(litter: Litter) -> None:
-    """Load the images, of which some stand on layers of others."""
+    """Load the images, of which some depend on layers of others."""
     specs = [_image(number) for number in range(IMAGES)]
     for start in range(0, IMAGES, _AT_ONCE):
         litter.images(specs[start : start + _AT_ONCE])

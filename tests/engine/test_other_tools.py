@@ -61,7 +61,7 @@ def held(request: pytest.FixtureRequest) -> Iterator[Held]:
 
 def _held(engine: Engine, options: tuple[str, ...], ids: dict[str, str]) -> Held:
     litter = Litter(engine)
-    # Which the images of pod and build stand on.
+    # Which the images of pod and build depend on.
     ids["parent"] = litter.base()
     ids["pod"] = litter.image("pod:1", layers={"pod": 1000}, runnable=True)
     litter.container(POD, image=ids["pod"], state="created")

@@ -189,9 +189,9 @@ def test_a_ledger_without_runs_says_so(history: Asked, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["1", "--object", "x"], "history RUN speaks of one thing: leave out --object and --since"),
-        (["1", "--since", "1d"], "history RUN speaks of one thing"),
-        (["verify", "--since", "1d"], "history verify speaks of one thing"),
+        (["1", "--object", "x"], "history RUN shows one thing: leave out --object and --since"),
+        (["1", "--since", "1d"], "history RUN shows one thing"),
+        (["verify", "--since", "1d"], "history verify shows one thing"),
         (["--object", ""], "the name of the object is empty"),
         (
             ["--host", "unix:///x"],

@@ -169,7 +169,7 @@ def test_what_comes_back_beside_a_cache_lies_within_the_bounds(build: Build, dat
     parts = {part.id: part for part in build.parts}
     found = may_hold(build.seen, parts)
     going = data.draw(st.sets(st.sampled_from(sorted(build.chain_of))))
-    # The engine keeps a record as long as one stands on it.
+    # The engine keeps a record as long as one depends on it.
     for one in reversed(build.seen.build_cache or ()):
         if one.id not in going:
             going -= set(one.parents)

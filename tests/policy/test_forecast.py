@@ -105,7 +105,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     "a network of the engine": (
         [network("bridge", predefined=True)], "bridge", DEFAULT_POLICY, "made by the engine for itself",
     ),
-    "a cache record that another stands on": (
+    "a cache record that another depends on": (
         [record("r1"), record("r2", "r1", last_used=ago(days=2))], "r1", DEFAULT_POLICY,
         'in 5 days, at 2026-11-29T12:00:00Z, by rule "old build cache"',
     ),

@@ -1,4 +1,4 @@
-"""Which disks objects lie on: those of all that they stand on, and no others."""
+"""Which disks objects lie on: those of all that they depend on, and no others."""
 
 from collections.abc import Sequence
 

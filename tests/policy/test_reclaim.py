@@ -187,7 +187,7 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn, uncertain: bool) -> World:
-    """Layers that stand on others, images and containers on them, and records that may hold any of some."""
+    """Layers that depend on others, images and containers on them, and records that may hold any of some."""
     truth: dict[str, frozenset[str]] = {}
     for number, layer in enumerate(LAYERS):
         truth[layer] = frozenset(draw(st.sets(st.sampled_from(LAYERS[:number]), max_size=2))) if number else frozenset()

@@ -22,7 +22,7 @@ LAYERS = [f"layer:{number}" for number in range(8)]
 
 @st.composite
 def stored(draw: st.DrawFn) -> Inventory:
-    """Images, containers and records on layers that stand on others, on a disk that was read, or not."""
+    """Images, containers and records on layers that depend on others, on a disk that was read, or not."""
     below = st.sets(st.sampled_from(LAYERS), max_size=2)
     needs: dict[str, set[str]] = {
         layer: draw(st.sets(st.sampled_from(LAYERS[:number]), max_size=2)) if number else set()
@@ -49,7 +49,7 @@ def stored(draw: st.DrawFn) -> Inventory:
 
 
 def reached(seen: Inventory, starts: Iterable[str]) -> set[str]:
-    """What these parts stand on, and they themselves."""
+    """What these parts depend on, and they themselves."""
     assert seen.storage is not None
     needs = {part.id: part.needs for part in seen.storage.parts}
     found: set[str] = set()

@@ -1,4 +1,4 @@
-"""The engines that the other tests stand on are real, are as described, and leave nothing behind."""
+"""The engines that the other tests depend on are real, are as described, and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images that a service's `build` names: its tags, and what its Dockerfile stands on."""
+"""The images that a service's `build` names: its tags, and what its Dockerfile depends on."""
 
 import os
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class BuildImage(NamedTuple):
 
 
 def images_of_build(build: Mapping, followed: Followed, notes: list[str]) -> Iterator[BuildImage]:
-    """Yield the images that a build makes or stands on. Raises DeclaredFileError."""
+    """Yield the images that a build makes or depends on. Raises DeclaredFileError."""
     tags = child(build, "tags")
     for tag in tags.items if isinstance(tags, Sequence) else ():
         if isinstance(tag, Scalar):

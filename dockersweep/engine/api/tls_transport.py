@@ -1,4 +1,4 @@
-"""TLS from an endpoint's files, by docker-py and what it stands on; the only place that imports them.
+"""TLS from an endpoint's files, by docker-py and what it depends on; the only place that imports them.
 
 They take longer to import than a small engine takes to answer, so only who encrypts imports this.
 """

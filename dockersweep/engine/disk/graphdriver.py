@@ -123,7 +123,7 @@ class _Told(NamedTuple):
     place: str
     """The name of a folder of the driver."""
     needs: tuple[str, ...]
-    """The layer that it stands on."""
+    """The layer that it depends on."""
     size: int | None
     """The lengths of its files, as the engine added them up when it was made; what is written to has none."""
 
@@ -257,7 +257,7 @@ class _Snapshots:
         if name not in self._found:
             place = fields.get(b"committed", key.encode())
             parent = (self._told[place].values() if place in self._told else fields).get(b"parent", b"")
-            # First without its parent: a damaged database may have a snapshot stand on itself.
+            # First without its parent: a damaged database may have a snapshot depend on itself.
             self._found[name] = DiskPart(id=name)
             places = self._layers.places(place.decode())
             self._found[name] = DiskPart(id=name, needs=self.needed(parent.decode()), places=places)

@@ -24,7 +24,7 @@ class DiskPart(Struct, frozen=True):
     length: int | None = None
     """What the engine has added up, where the metadata tell it."""
     lower: "DiskPart | None" = None
-    """A layer that only this part stands on and that goes with it, so that it counts as a piece of it."""
+    """A layer that only this part depends on and that goes with it, so that it counts as a piece of it."""
     in_registry: bool | None = None
     """Of an image, whether it was pulled or pushed; None where these metadata do not tell."""
 

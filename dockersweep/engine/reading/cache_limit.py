@@ -1,7 +1,7 @@
 """Up to which size an engine lets its build cache grow: no engine tells, so its settings and its defaults must.
 
 Docker reads its settings from /etc/docker/daemon.json unless it is told another file, and that only root sees on the
-command line of its process: what is found there is believed only where it speaks of the engine's own folder.
+command line of its process: what is found there counts only where it names the engine's own folder.
 """
 
 import re
@@ -107,7 +107,7 @@ def _as_told(engine: Engine, disk: Disk, limits: _Collection, place: str) -> Cac
     if not (version >= _COLLECTS_BY_ITSELF if limits.enabled is None else limits.enabled):
         return CacheLimit(size_bytes=None, source=place)
     if limits.policy is not None:
-        # A rule with a filter speaks of a part of the cache only.
+        # A rule with a filter covers only a part of the cache.
         sizes = [_size(rule.max_used_space or rule.keep_storage) for rule in limits.policy if not rule.filter]
         known = [size for size in sizes if size]
         return CacheLimit(size_bytes=max(known) if known else None, source=place)

@@ -73,7 +73,7 @@ def _kept_back(removal: Removal, now: BuildCacheRecord | None, stayed: set[str])
         return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
     children = [ref.id for ref in removal.after if ref.id in stayed]
     if children:
-        return outcome_of(removal, "skipped", f"build-cache record {children[0]}, which stands on it, stayed")
+        return outcome_of(removal, "skipped", f"build-cache record {children[0]}, which depends on it, stayed")
     return None
 
 
@@ -125,7 +125,7 @@ def _left_over(removal: Removal, is_there: bool, error: EngineError | None, deta
         return outcome_of(removal, "removed", f"it is gone, though no answer came: {error}" if error else None)
     if error is not None or detail is not None:
         return outcome_of(removal, "failed", str(error or detail))
-    return outcome_of(removal, "skipped", "in use: the engine kept it, for a build or for a record that stands on it")
+    return outcome_of(removal, "skipped", "in use: the engine kept it, for a build or for a record that depends on it")
 
 
 def _records(context: RemovalContext) -> dict[str, BuildCacheRecord]:

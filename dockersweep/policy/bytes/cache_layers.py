@@ -136,7 +136,7 @@ class _Layers:
 
 
 class _Member(Struct, frozen=True):
-    """A record, with its place among those that stand on each other."""
+    """A record, with its place among those that depend on each other."""
 
     record: BuildCacheRecord
     parent: int
@@ -147,7 +147,7 @@ class _Member(Struct, frozen=True):
 
 def _families(records: Sequence[BuildCacheRecord]) -> Iterator[list[_Member]]:
     """Yield the trees of shared records, parents first. What has several parents, or one that is not told or not
-    shared, is left out with all that stands on it: its depth is not known."""
+    shared, is left out with all that depends on it: its depth is not known."""
     children: dict[str | None, list[BuildCacheRecord]] = {}
     for record in records:
         if record.shared and len(record.parents) <= 1:

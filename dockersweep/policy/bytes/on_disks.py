@@ -11,10 +11,10 @@ from dockersweep.policy.bytes.layer_graph import LayerGraph, reached
 
 
 class OnDisks:
-    """On which disks the objects of one inventory lie: each wherever anything does that it stands on, shared or not."""
+    """On which disks the objects of an inventory lie: each wherever anything it depends on lies, shared or not."""
 
     def __init__(self, inventory: Inventory, graph: LayerGraph) -> None:
-        """Find the disk of each part; what stands on a disk is found when it is first asked for."""
+        """Find the disk of each part; what depends on a disk is found when it is first asked for."""
         self.disks = inventory.disks
         self.regions = regions_of(inventory)
         """Those of the disks come first, in their order."""
@@ -42,7 +42,7 @@ class OnDisks:
         return tuple(disk for disk in range(len(self.disks)) if not self._standing_on(disk).isdisjoint(nodes)) or (0,)
 
     def _standing_on(self, disk: int) -> set[int]:
-        """Return the parts on a disk that hold anything, and all that stands on them."""
+        """Return the parts on a disk that hold anything, and all that depends on them."""
         if disk not in self._standing:
             holders = self._holders = self._holders or _holders(self._graph)
             lie_there = [node for node, of in enumerate(self.of_nodes) if of == disk and self._says_where(node)]

@@ -1,7 +1,7 @@
 """Which bytes removals free: the references are counted as the engine does, and a part is freed with its last.
 
 A removal of an object takes the reference that its own part has for being an object's; a part that nothing needs any
-more goes, and takes its references to what it stands on with it. This is done twice, with what is certainly needed
+more goes, and takes its references to what it depends on with it. This is done twice, with what is certainly needed
 and with what may be needed as well; what is freed lies between the two.
 """
 

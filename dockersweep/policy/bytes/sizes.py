@@ -119,7 +119,7 @@ class Sizes:
         return found
 
     def _with_all_below(self, top: int) -> int | None:
-        """Add up a part and all that it stands on. A chain, in which each needs one other, is added up only once."""
+        """Add up a part and all that it depends on. A chain, in which each needs one other, is added up only once."""
         needs, below = self._graph.needs, self._below
         passed: dict[int, None] = {}
         node = top

@@ -98,7 +98,7 @@ class Footprint:
         """Return a node and all below it, but for what is taken, as the nodes of objects are."""
         needs, node = self._needs, start
         seen = {start: None}
-        # Most layers stand on one other.
+        # Most layers depend on one other.
         while len(needs[node]) == 1:
             [node] = needs[node]
             if node in taken or node in seen:

@@ -11,7 +11,7 @@ from dockersweep.model.storage import LAYER_PREFIXES
 
 
 def build_uses(inventory: Inventory) -> dict[str, datetime]:
-    """Return by the ids of images when a step that stands on all of their layers was last used.
+    """Return by the ids of images when a step that depends on all of their layers was last used.
 
     Only where the storage tells which layers are those of records and of images.
     """

@@ -1,4 +1,4 @@
-"""Which images stand on the layers of which: what was built `FROM` them, as far as layers and parents tell.
+"""Which images depend on the layers of which: what was built `FROM` them, as far as layers and parents tell.
 
 Where projects build from the same Dockerfile, each has an image of the same layers: a hundred reviews of one repository
 are a hundred such images, and none of them is the base of another.

@@ -8,7 +8,7 @@ from dockersweep.model.plan import Decision
 from dockersweep.policy.judging.holders import Holder, Holders
 
 # What holds goes before what is held: containers hold all that follows. The build cache comes last, because images
-# may stand on its layers, and a record that became unshared is then gone in one run.
+# may depend on its layers, and a record that became unshared is then gone in one run.
 ORDER: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
 
 

@@ -93,7 +93,7 @@ def _is_composes_own(container: Container, images: Sequence[Image]) -> bool:
 
 
 def _bases_where_labeled(survey: Survey) -> ImageBases | None:
-    """Return what stands on what, where any image has a label of a project."""
+    """Return what depends on what, where any image has a label of a project."""
     images = survey.inventory.images
     if all(project_in(one.labels) is None for one in images):
         return None
@@ -112,7 +112,7 @@ def _labeled_images(images: Sequence[Image], bases: ImageBases) -> list[Image]:
 def _is_built_by_project(image: Image, bases: ImageBases) -> bool:
     """Whether compose itself built an image, and not somebody `FROM` one that it built, or a commit of a container.
 
-    What compose builds anew for a service, with a step more at its end, stands on what it built before, too: there the
+    What compose builds anew for a service, with a step more at its end, depends on what it built before, too: there the
     name tells that compose gives what has no other.
     """
     if are_of_container(image.labels):

@@ -98,7 +98,7 @@ class Survey(Struct, frozen=True, dict=True):
 
     @cached_property
     def layer_graph(self) -> LayerGraph:
-        """What stands on what."""
+        """What depends on what."""
         return find_layer_graph(self.listing)
 
     @cached_property

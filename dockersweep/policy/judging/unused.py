@@ -12,7 +12,7 @@ from dockersweep.policy.judging.order import holders_first
 def find_unused(listing: Listing, holders: Holders, hard: HardProtections) -> frozenset[ObjectRef]:
     """Return what is of no use; what a stopped container names is used.
 
-    A parent is used where something used stands on it, so what holds comes before what is held.
+    A parent is used where something used depends on it, so what holds comes before what is held.
     """
     unused: set[ObjectRef] = set()
     for kind in KINDS:

@@ -171,7 +171,7 @@ class _Choice:
     def _is_still_held(self, ref: ObjectRef, gone: ObjectRef) -> bool:
         """Whether another than the one that is gone now holds an object, and so keeps it.
 
-        To judge it anew with each would be quadratic: thousands of records may stand on one. It is when the last has
+        To judge it anew with each would be quadratic: thousands of records may depend on one. It is when the last has
         gone, and in the end where some are left, so that its reasons name just these.
         """
         left = self._holders_left.get(ref)

@@ -108,7 +108,7 @@ def _reason(reason: Reason) -> str:
 
 
 def _of_limits(wanted: tuple[str, ...], exceeded: tuple[str, ...]) -> Iterator[str]:
-    """Over a limit nothing is removed at all, so that a case that does not speak of one expects none."""
+    """Over a limit nothing is removed at all, so that a case that does not name one expects none."""
     if exceeded and not wanted:
         yield f"expected no limit to be exceeded, but: {'; '.join(exceeded)}"
     yield from _missing("what is told of limits", wanted, exceeded)

@@ -77,7 +77,7 @@ class CaseObjects:
     def _name_images(self) -> None:
         for image in self._case.image:
             if not case_name(image):
-                raise PolicyError("an image without tags needs a name, by which the case can speak of it")
+                raise PolicyError("an image without tags needs a name, by which the case can name it")
             for name in dict.fromkeys((case_name(image), *texts(image.tags), self.id_of(image))):
                 if name in self._image_ids:
                     raise PolicyError(f"two images of the case are called {name}: a tag is that of one image only")

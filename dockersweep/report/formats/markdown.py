@@ -9,7 +9,7 @@ from dockersweep.report.text import printable
 # What would end the cell, begin a tag or a character reference, be taken for markup, or make an address a link. A dot
 # or a dash inside a word is none of these, so that names stay readable in the source.
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~#$]|(?:(?<=http)|(?<=https)|(?<=ftp)):(?=//)|(?<=www)\.", re.IGNORECASE)
-# Where Markdown is for a merge request, this tells somebody, or all of a project, that they are spoken of. A backslash
+# Where Markdown is for a merge request, this notifies somebody, or all of a project, of being mentioned. A backslash
 # does not keep it from that everywhere, and a comment shows nothing.
 _MENTION = re.compile(r"(?<!\w)@(?=\w|\\_)")
 

@@ -96,7 +96,7 @@ def why(removal: PastRemoval) -> str:
 
 def _reasons_by_rule(removal: PastRemoval) -> Iterator[str]:
     """Yield the reasons, a rule named before the first of its own alone. Nobody knows a record by the id of the one
-    that stands on it, so that this is no reason to people."""
+    that depends on it, so that this is no reason to people."""
     reasons = [one for one in removal.reasons if removal.kind != "build-cache" or one.code != "released"]
     rule = None
     for reason in reasons or removal.reasons:

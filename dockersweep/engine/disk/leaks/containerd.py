@@ -115,7 +115,7 @@ def kept_in(namespace: Namespace, without: Set[str] = frozenset()) -> set[str]:
 
 
 def with_parents(namespace: Namespace, parts: Set[str]) -> set[str]:
-    """Return the same with what snapshots among them stand on."""
+    """Return the same with what snapshots among them depend on."""
     found = set(parts)
     waiting = list(parts)
     while waiting:
