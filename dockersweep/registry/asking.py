@@ -16,20 +16,20 @@ from dockersweep.registry.transport import Transport
 from dockersweep.registry.unknown import NotKnownError
 
 SECONDS = 30.0
-"""So long all questions together may take."""
+"""The limit for all questions together."""
 THREADS = 16
 AT_ONCE = 4
-"""About so many images one registry is asked about at the same time."""
+"""How many images each registry is asked about at the same time. A question counts under its first registry only."""
 Progress = Callable[[int, int], None]
 
 
 class Answers(Struct, frozen=True):
-    """What became of the questions, by the ids of the images."""
+    """The answers, by image id."""
 
     known: Mapping[str, str | None]
-    """The name by which a registry has it; None where none has it."""
+    """The name under which a registry has the image; None where none has it."""
     unknown: Mapping[str, str]
-    """Why it is not known, with the host, for a person."""
+    """Why no answer is known, with the host, for a person."""
 
 
 def ask_registries(
@@ -39,7 +39,7 @@ def ask_registries(
     progress: Progress = lambda done, total: None,
     seconds: float = SECONDS,
 ) -> Answers:
-    """Return what registries answer within so many seconds; what they do not is not known."""
+    """Return what registries answer within `seconds`; the rest is not known."""
     transport = Transport(time.monotonic() + seconds)
     registries = Registries(access, transport, CredentialFiles(environment, access.flavour))
     try:
@@ -82,11 +82,11 @@ class _Asking:
         return Answers(known, unknown)
 
     def _take(self) -> tuple[str, RegistryQuestion] | None:
-        """Return the next question of the registry that has the fewest under way; wait while all have as many as may
-        be. None where there are no more."""
+        """Return the next question of the registry with the fewest requests under way, and wait while all of them are
+        at their limit. None when there are no more."""
         with self._changed:
             while any(self._waiting.values()):
-                free = [one for one, waiting in self._waiting.items() if waiting and self._under_way[one] < AT_ONCE]
+                free = [host for host, waiting in self._waiting.items() if waiting and self._under_way[host] < AT_ONCE]
                 if free:
                     registry = min(free, key=self._under_way.__getitem__)
                     self._under_way[registry] += 1
@@ -108,16 +108,16 @@ class _Asking:
     def _answer_all(self) -> None:
         while (taken := self._take()) is not None:
             registry, question = taken
-            found: str | None = None
+            name: str | None = None
             problem: str | None = None
             try:
-                found = _answer(question, self._registries)
+                name = _answer(question, self._registries)
             except NotKnownError as error:
                 problem = str(error)
             with self._changed:
                 self._under_way[registry] -= 1
                 if problem is None:
-                    self._known[question.image_id] = found
+                    self._known[question.image_id] = name
                 else:
                     self._unknown[question.image_id] = problem
                 self._progress(len(self._known) + len(self._unknown), len(self._questions))
@@ -125,8 +125,8 @@ class _Asking:
 
 
 def _answer(question: RegistryQuestion, registries: Registries) -> str | None:
-    """Return the name by which a registry has an image, None where none has it; raises NotKnownError where one that
-    does not answer may have it."""
+    """Return the name under which a registry has an image, None where none has it. Raises NotKnownError where a
+    registry that does not answer may have it."""
     problem: NotKnownError | None = None
     for reference in (*question.digests, *question.tags):
         try:
@@ -145,8 +145,8 @@ def _answer(question: RegistryQuestion, registries: Registries) -> str | None:
 
 
 def _has_digest(name: Name, question: RegistryQuestion, registries: Registries) -> bool:
-    """The manifests that an index names are deleted apart from it, and without its own the platform that lies here
-    cannot be pulled."""
+    """Whether both the digest and this platform's own manifest are there. A registry deletes the manifests of an index
+    separately, and without this one the image cannot be pulled."""
     manifest = question.manifest
     if not registries.have(name):
         return False

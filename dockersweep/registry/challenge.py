@@ -1,4 +1,4 @@
-"""What a registry asks of who wants in: the header WWW-Authenticate (RFC 9110), and the token services it names."""
+"""How a registry asks for a login: the header WWW-Authenticate (RFC 9110), and the token services it names."""
 
 import re
 from itertools import zip_longest
@@ -15,13 +15,13 @@ from dockersweep.registry.unknown import NotKnownError
 
 CLIENT = "dockersweep"
 _LONGEST = 4096
-"""What a longer header asks for is not read: to look for pairs takes a time that grows with its square."""
+"""Longer headers are cut: the search for pairs takes time quadratic in the length."""
 _SCHEME = re.compile(r"(?:^|,)\s*(Basic|Bearer)\s+(?=[\w-]+\s*=)", re.IGNORECASE)
 _PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
 class Challenge(Struct, frozen=True):
-    """How a registry wants to be convinced."""
+    """The authentication that a registry asks for."""
 
     scheme: Literal["basic", "bearer"]
     realm: str = ""
@@ -34,7 +34,7 @@ class Origin(Struct, frozen=True):
     url: str
     """`https://HOST` or `http://HOST`."""
     is_verified: bool
-    """Whether nobody between can have written it: TLS with a certificate that was checked, or this very machine."""
+    """Whether nobody in between can have forged it: TLS with a checked certificate, or this very machine."""
 
 
 class _Token(Struct):
@@ -43,17 +43,17 @@ class _Token(Struct):
 
 
 def challenge_of(reply: Reply) -> Challenge | None:
-    """Return what an answer 401 asks for, a token rather than a password; None where it asks nothing we know."""
+    """Return what a 401 answer asks for, a token if it accepts one; None where it is no scheme that we know."""
     text = reply.headers.get("WWW-Authenticate", "")[:_LONGEST]
-    found = {}
+    parameters = {}
     marks = list(_SCHEME.finditer(text))
     for mark, following in zip_longest(marks, marks[1:]):
         own = text[mark.end() : len(text) if following is None else following.start()]
         pairs = {key.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare for key, quoted, bare in _PARAMETER.findall(own)}
-        found[mark[1].lower()] = pairs
-    if "bearer" in found:
-        return Challenge("bearer", found["bearer"].get("realm", ""), found["bearer"].get("service", ""))
-    return Challenge("basic") if "basic" in found else None
+        parameters[mark[1].lower()] = pairs
+    if "bearer" in parameters:
+        return Challenge("bearer", parameters["bearer"].get("realm", ""), parameters["bearer"].get("service", ""))
+    return Challenge("basic") if "basic" in parameters else None
 
 
 def fetch_token(
@@ -61,36 +61,36 @@ def fetch_token(
 ) -> str:
     """Return the token with which a repository can be read; raises NotKnownError where none is given.
 
-    Credentials go to the host that asks for them, and to another only over TLS where it is sure who named that. What is
-    not sure is asked as anybody, and over plain HTTP only a registry that is spoken to so.
+    Credentials go to the host that asks for them, and to another host only over TLS and if the origin is verified;
+    otherwise the request is anonymous. Plain HTTP is used only with a registry that is itself on plain HTTP.
     """
     realm = _realm(challenge.realm, origin)
     if not _may_know(realm, origin):
         known = None
     scope = f"repository:{repository}:pull"
-    asked = {"service": challenge.service, "scope": scope} if challenge.service else {"scope": scope}
-    # The host that we speak to with any certificate has the same one here.
+    query = {"service": challenge.service, "scope": scope} if challenge.service else {"scope": scope}
+    # A registry whose certificate is not checked has the same certificate here.
     verifies = origin.is_verified or not _is_same_host(realm, origin)
     try:
-        return _token_in(_sent(transport, realm, asked, known, verifies))
+        return _token_in(_sent(transport, realm, query, known, verifies))
     except UnreachableError as error:
         raise UnreachableError(f"its token service: {error}") from None
 
 
-def _sent(transport: Transport, realm: str, asked: dict[str, str], known: Credentials | None, verifies: bool) -> Reply:
-    """Ask a token service, as docker does: for an identity token with a form, else with a name and a password or as
-    anybody."""
+def _sent(transport: Transport, realm: str, query: dict[str, str], known: Credentials | None, verifies: bool) -> Reply:
+    """Ask a token service as docker does: an identity token is posted in a form, a name and password go in a header,
+    and without either the request is anonymous."""
     if known is not None and known.identity_token:
-        form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": known.identity_token, **asked}
+        form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": known.identity_token, **query}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return transport.send("POST", realm, headers, urlencode(form).encode(), verifies=verifies)
     basic = None if known is None else known.basic
-    url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(asked)}"
+    url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(query)}"
     return transport.send("GET", url, {} if basic is None else {"Authorization": basic}, verifies=verifies)
 
 
 def _realm(realm: str, origin: Origin) -> str:
-    """Return the URL of the token service; raises NotKnownError for one that is not to be spoken to."""
+    """Return the URL of the token service; raises NotKnownError for an invalid or unsafe one."""
     try:
         parts = urlsplit(realm)
         is_url = bool(parts.hostname) and parts.username is None and not parts.fragment and parts.port != 0
@@ -108,18 +108,18 @@ def _may_know(realm: str, origin: Origin) -> bool:
 
 
 def _is_same_host(realm: str, origin: Origin) -> bool:
-    one, other = hostname_of(urlsplit(realm).netloc), hostname_of(urlsplit(origin.url).netloc)
-    return one == other or (is_loopback(one) and is_loopback(other))
+    host, asker = hostname_of(urlsplit(realm).netloc), hostname_of(urlsplit(origin.url).netloc)
+    return host == asker or (is_loopback(host) and is_loopback(asker))
 
 
 def _token_in(reply: Reply) -> str:
     if reply.status != 200:
         raise NotKnownError(f"its token service answered {reply.status}")
     try:
-        told = msgspec.json.decode(reply.body, type=_Token)
+        answer = msgspec.json.decode(reply.body, type=_Token)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotKnownError("its token service gave no token") from None
-    token = told.token or told.access_token
+    token = answer.token or answer.access_token
     if re.fullmatch(r"[\x21-\x7e]+", token) is None:
         raise NotKnownError("its token service gave no token")
     return token

@@ -1,7 +1,7 @@
-"""Who we are at a registry: what `docker login` and `podman login` left, and the programs that they keep it with.
+"""The user's registry credentials: what `docker login` and `podman login` saved, in files or credential helpers.
 
-As docker's command line reads config.json (cli/config/configfile) and containers/image reads auth.json: a program of
-`credHelpers` first, then that of `credsStore`, then `auths`. Nothing here is ever shown.
+Read as docker's command line reads config.json (cli/config/configfile) and containers/image reads auth.json:
+`credHelpers` first, then `credsStore`, then `auths`. Nothing here is ever shown.
 """
 
 import base64
@@ -28,7 +28,7 @@ _HUB_KEY = "https://index.docker.io/v1/"
 _OF_HUB = (HUB, "index.docker.io", "registry-1.docker.io")
 _TOKEN_USER = "<token>"
 _NONE_KEPT = "credentials not found"
-"""What a program writes that keeps none for a registry (docker-credential-helpers/credentials/error.go)."""
+"""What a helper writes if it has none for a registry (docker-credential-helpers/credentials/error.go)."""
 
 
 class Credentials(Struct, frozen=True):
@@ -37,9 +37,9 @@ class Credentials(Struct, frozen=True):
     username: str = ""
     password: str = ""
     identity_token: str = ""
-    """For which the registry's token service gives tokens."""
+    """The registry's token service exchanges it for access tokens."""
     registry_token: str = ""
-    """For the registry itself."""
+    """Sent to the registry itself."""
 
     @property
     def basic(self) -> str | None:
@@ -64,7 +64,7 @@ class _File(Struct):
 
 
 class _Kept(Struct):
-    """What a program answers."""
+    """What a credential helper answers."""
 
     username: str = field(default="", name="Username")
     secret: str = field(default="", name="Secret")
@@ -79,25 +79,25 @@ class CredentialFiles:
         flavour: Literal["docker", "podman"],
         seconds: float = PROGRAM_SECONDS,
     ) -> None:
-        """A program may take so many seconds."""
+        """`seconds` is how long a credential helper may take."""
         self._environment = environment
         self._paths = tuple(_paths(environment, flavour))
         self._seconds = seconds
         self._files: list[_File] | None = None
         self._kept: dict[tuple[str, str], Credentials | NotKnownError | None] = {}
-        """What programs answered, or why they did not: each is asked once."""
+        """What helpers answered, or why they did not: each is asked once per server."""
         self._lock = threading.Lock()
 
     def of(self, registry: str, repository: str) -> Credentials | None:
         """Return the credentials for a repository of a registry, None where there are none. Raises NotKnownError where
-        a file cannot be read or a program fails."""
+        a file cannot be read or a helper fails."""
         with self._lock:
             if self._files is None:
                 self._files = [_read(path) for path in self._paths if _is_there(path)]
             for file in self._files:
-                found = self._in(file, registry, repository)
-                if found is not None:
-                    return found
+                credentials = self._in(file, registry, repository)
+                if credentials is not None:
+                    return credentials
         return None
 
     def _in(self, file: _File, registry: str, repository: str) -> Credentials | None:
@@ -148,19 +148,19 @@ def _read(path: Path) -> _File:
     except OSError as error:
         raise NotKnownError(f"the credentials cannot be read: {what_is_wrong(error)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # What the decoder says may have a piece of the file in it.
+        # The decoder's message may quote the file, secrets included.
         raise NotKnownError(f"the credentials in {path} cannot be read: it is no such JSON") from None
 
 
 def _plain(key: str) -> str:
-    """Return a key as others write it: docker has whole URLs too."""
+    """Return the host (and path) of a key; docker also writes whole URLs."""
     scheme, separator, rest = key.partition("://")
     return (rest.partition("/")[0] if separator else scheme.removesuffix("/")).lower()
 
 
 def _keys(registry: str, repository: str) -> Iterator[str]:
-    """Yield what credentials for a repository may stand under, the narrowest first: Podman has parts of repositories
-    too."""
+    """Yield the keys that may hold credentials for a repository, narrowest first: Podman also uses parts of
+    repository names."""
     parts = repository.split("/")
     for host in _OF_HUB if registry == HUB else (registry.lower(),):
         for length in range(len(parts), -1, -1):
@@ -174,8 +174,8 @@ def _of_entry(entry: _Entry) -> Credentials | None:
             username, _, password = base64.b64decode(entry.auth, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             raise NotKnownError("the credentials are no base64 text") from None
-    found = Credentials(username, password.rstrip("\0"), entry.identity_token, entry.registry_token)
-    return None if found == Credentials() else found
+    credentials = Credentials(username, password.rstrip("\0"), entry.identity_token, entry.registry_token)
+    return None if credentials == Credentials() else credentials
 
 
 def _ask_program(program: str, server: str, environment: Mapping[str, str], seconds: float) -> Credentials | None:
@@ -194,18 +194,18 @@ def _ask_program(program: str, server: str, environment: Mapping[str, str], seco
             start_new_session=True,
         ) as running:
             try:
-                told, _ = running.communicate(server.encode(), seconds)
+                output, _ = running.communicate(server.encode(), seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(running.pid, signal.SIGKILL)
                 raise NotKnownError(f"{name} did not answer within {seconds:g} seconds") from None
     except OSError as error:
         raise NotKnownError(f"{name} cannot be run: {error.strerror}") from None
     if running.returncode != 0:
-        if _NONE_KEPT in told.decode(errors="replace"):
+        if _NONE_KEPT in output.decode(errors="replace"):
             return None
         raise NotKnownError(f"{name} failed with exit status {running.returncode}")
     try:
-        kept = msgspec.json.decode(told, type=_Kept)
+        kept = msgspec.json.decode(output, type=_Kept)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotKnownError(f"{name} answered something else than credentials") from None
     if kept.username == _TOKEN_USER:

@@ -22,7 +22,7 @@ Scheme = Literal["http", "https"]
 
 
 class Name(Struct, frozen=True):
-    """One image at one registry."""
+    """One image in one registry."""
 
     registry: str
     """HOST or HOST:PORT as it stands in names of images; "docker.io" for Docker Hub."""
@@ -71,10 +71,10 @@ def is_in(address: str, networks: tuple[str, ...]) -> bool:
 
 
 def _networks(texts: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
-    found: list[IPv4Network | IPv6Network] = []
+    networks: list[IPv4Network | IPv6Network] = []
     for text in texts:
         try:
-            found.append(ip_network(text, strict=False))
+            networks.append(ip_network(text, strict=False))
         except ValueError:
             continue
-    return found
+    return networks

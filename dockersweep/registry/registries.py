@@ -1,4 +1,4 @@
-"""All registries of a run, each with its URLs and whether its certificate is checked: as the engine reaches it."""
+"""All registries of a run, reached as the engine would reach them: the same URLs, mirrors and certificate checks."""
 
 import socket
 import threading
@@ -24,8 +24,8 @@ class Registries:
         self._lock = threading.Lock()
 
     def have(self, name: Name) -> bool:
-        """Return whether a registry has a manifest by its digest; raises NotKnownError where nothing tells. A mirror is
-        only asked whether it has it: what it has not may still be where it gets it from."""
+        """Return whether a registry has a manifest by its digest; raises NotKnownError where that stays open. Only the
+        "yes" of a mirror counts: what it lacks may still be at its source."""
         for mirror in self._mirrors(name):
             try:
                 if mirror.has(name):
@@ -35,8 +35,8 @@ class Registries:
         return self._of(name).has(name)
 
     def have_config(self, name: Name, config: str) -> bool:
-        """Return whether a tag names the image whose configuration has this digest; raises NotKnownError where nothing
-        tells."""
+        """Return whether a tag names the image whose configuration has this digest; raises NotKnownError where that
+        stays open."""
         return self._of(name).has_config(name, config)
 
     def _mirrors(self, name: Name) -> Iterator[Registry]:
@@ -68,16 +68,18 @@ class Registries:
         return not self._access.has_our_loopback and is_loopback(host)
 
     def _is_insecure(self, host: str) -> bool:
-        """As moby decides it (registry/config.go: isSecureIndex), with addresses of names only where a network is
-        named beyond the loopback interface."""
+        """Decide as moby does (registry/config.go: isSecureIndex), but resolve the name only if the engine lists a
+        network other than loopback."""
         if is_loopback(host) or host in self._access.insecure_hosts:
             return True
-        networks = tuple(one for one in self._access.insecure_networks if not is_loopback(one.partition("/")[0]))
+        networks = tuple(
+            network for network in self._access.insecure_networks if not is_loopback(network.partition("/")[0])
+        )
         return bool(networks) and any(is_in(address, networks) for address in _addresses(hostname_of(host)))
 
 
 def _addresses(name: str) -> tuple[str, ...]:
     try:
-        return tuple(str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
+        return tuple(str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError):
         return ()

@@ -30,7 +30,7 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 )
 _NOT_THERE = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
-"""The codes of errors that say that a manifest or its repository is not there; Harbor has the last one."""
+"""Error codes that say that a manifest or its repository is not there; the last one is Harbor's."""
 _WORDS = {
     401: "it wants a login: run docker login",
     403: "access is denied",
@@ -60,8 +60,8 @@ class Registry:
     def __init__(
         self, urls: Sequence[str], verifies: bool, transport: Transport, credentials: CredentialFiles | None
     ) -> None:
-        """`urls` are tried in turn until something answers (`https://HOST`, `http://HOST`); without `verifies` any
-        certificate will do, without credentials it is asked as anybody."""
+        """`urls` are tried in turn until something answers (`https://HOST`, `http://HOST`). Without `verifies` any
+        certificate will do; without credentials requests are anonymous."""
         self._urls = tuple(urls)
         self._verifies = verifies
         self._transport = transport
@@ -74,18 +74,18 @@ class Registry:
         self._lock = threading.Lock()
 
     def has(self, name: Name) -> bool:
-        """Return whether it has a manifest by its digest; raises NotKnownError where nothing tells."""
+        """Return whether it has a manifest by its digest; raises NotKnownError where that stays open."""
         reply = self._ask("HEAD", name)
         if reply.status == 404:
-            # Without its body nothing tells an answer of a registry from one of whatever stands in front of it.
+            # Only the body shows whether the registry answered, or a proxy in front of it.
             reply = self._ask("GET", name)
         if reply.status == 200:
             return _proved(reply, name.reference)
         return _denied(reply)
 
     def has_config(self, name: Name, config: str) -> bool:
-        """Return whether a tag is there and names the image whose configuration has this digest, which is the very same
-        image; raises NotKnownError where nothing tells."""
+        """Return whether a tag is there and names the image whose configuration has this digest: the same image.
+        Raises NotKnownError where that stays open."""
         reply = self._ask("GET", name)
         if reply.status != 200:
             return _denied(reply)
@@ -95,7 +95,8 @@ class Registry:
             raise NotKnownError("it answered something else than a manifest") from None
 
     def _ask(self, method: Literal["GET", "HEAD"], name: Name) -> Reply:
-        """Ask, with credentials once they are asked for; raises NotKnownError where that cannot be done."""
+        """Send a request, with credentials once the registry has asked for them; raises NotKnownError where that
+        fails."""
         if self._trouble is not None:
             raise NotKnownError(self._trouble)
         try:
@@ -137,8 +138,8 @@ class Registry:
         raise last
 
     def _authorization(self, name: Name) -> Mapping[str, str]:
-        """Return the header with which a repository is asked for; none until something asks for one, and where there is
-        nothing to show."""
+        """Return the Authorization header for a repository; empty until the registry asks for one, and where there are
+        no credentials."""
         challenge = self._challenge
         if challenge is None:
             return {}
@@ -159,7 +160,7 @@ class Registry:
         return Origin(url, is_loopback(urlsplit(url).netloc) or (url.startswith("https:") and self._verifies))
 
     def _follow(self, method: str, url: str, authorization: Mapping[str, str]) -> Reply:
-        """Ask, and go where it is sent, without credentials to another host and never from TLS to plain HTTP."""
+        """Send a request and follow redirects: no credentials to another host, and never from TLS to plain HTTP."""
         accept = {"Accept": ", ".join(MANIFESTS)}
         start = urlsplit(url)
         for _ in range(_MOST_REDIRECTS + 1):
@@ -169,7 +170,7 @@ class Registry:
             reply = self._transport.send(method, url, sent, verifies=self._verifies or not is_home)
             if reply.status not in _REDIRECTS:
                 if reply.status == 401 and not is_home:
-                    # Its challenge is another host's, which is not whom our credentials are for.
+                    # The challenge is another host's, and our credentials are not for that host.
                     raise NotKnownError("it sends on to where a login is wanted")
                 return reply
             url = _next(url, reply.headers.get("Location", ""))
@@ -190,11 +191,11 @@ def _next(url: str, location: str) -> str:
 
 
 def _proved(reply: Reply, digest: str) -> bool:
-    """Whether an answer 200 is that of a registry about this digest; raises NotKnownError where it may be a page of
+    """Whether a 200 answer is a registry's, about this digest; raises NotKnownError where it may be a page of
     something in front of it."""
-    told = reply.headers.get("Docker-Content-Digest")
+    named = reply.headers.get("Docker-Content-Digest")
     media_type = reply.headers.get("Content-Type", "").partition(";")[0].strip()
-    if told == digest or (told is None and media_type in MANIFESTS):
+    if named == digest or (named is None and media_type in MANIFESTS):
         return True
     raise NotKnownError("what answered is no registry")
 
@@ -210,10 +211,10 @@ def _denied(reply: Reply) -> Literal[False]:
 
 def _codes(reply: Reply) -> Iterator[str]:
     try:
-        told = msgspec.json.decode(reply.body, type=_Errors)
+        answer = msgspec.json.decode(reply.body, type=_Errors)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
-    yield from (error.code for error in told.errors or ())
+    yield from (error.code for error in answer.errors or ())
 
 
 def _words(status: int) -> str:

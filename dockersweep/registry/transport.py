@@ -1,7 +1,7 @@
 """One HTTP request and its whole answer, within bounds; the only place here that knows urllib3.
 
-Certificates are checked against the system's, and those of docker's and Podman's `certs.d`, which also have what we
-show in return. Proxies are those of the environment. A redirect is an answer like any other.
+Server certificates are checked against the system's roots and those in docker's and Podman's `certs.d`, which also hold
+client certificates. Proxies come from the environment. A redirect is returned as an answer, not followed.
 """
 
 import http.client
@@ -31,15 +31,15 @@ _PIECE_BYTES = 1 << 16
 
 
 class UnreachableError(NotKnownError):
-    """Nothing answers there, or not as HTTP does."""
+    """Nothing answers there, or not in HTTP."""
 
 
 class Reply(Struct, frozen=True):
-    """What was answered."""
+    """A whole answer."""
 
     status: int
     headers: Mapping[str, str]
-    """Of several with one name, all, with commas between; names in any case find them."""
+    """Names are case-insensitive; repeated headers are joined with commas."""
     body: bytes
 
 
@@ -49,7 +49,7 @@ class Transport:
     def __init__(self, deadline: float) -> None:
         """`deadline` is an instant of `time.monotonic`, after which nothing is sent."""
         self._deadline = deadline
-        # Where a certificate is not checked, that is meant.
+        # Certificates go unchecked only where the user asked for that.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._managers: dict[tuple[str, str, bool], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ class Transport:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, verifies: bool = True
     ) -> Reply:
         """Send a request; without `verifies` any certificate will do. Raises UnreachableError, and NotKnownError for
-        an answer that is larger than any has to be."""
+        an answer of more than LARGEST_BYTES or when no time is left."""
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
             raise NotKnownError("no time left")
@@ -76,7 +76,7 @@ class Transport:
             try:
                 return _exchange(manager, method, url, sent, body, timeout)
             except urllib3.exceptions.ProtocolError:
-                # A connection that lay idle may be closed just as it is used again.
+                # The server may close an idle connection just as it is used again.
                 if body is not None:
                     raise
                 return _exchange(manager, method, url, sent, body, timeout)
@@ -84,7 +84,7 @@ class Transport:
             raise UnreachableError(_why(error)) from None
 
     def _manager(self, url: str, verifies: bool) -> urllib3.PoolManager:
-        """Each host has its own, as each may have certificates of its own."""
+        """Return the pool of a host: each host may have certificates of its own."""
         parts = urlsplit(url)
         key = (parts.scheme, parts.netloc, verifies)
         with self._lock:
@@ -123,7 +123,7 @@ def proxy_of(scheme: str, host: str) -> str | None:
 
 
 def _add_certificates(context: ssl.SSLContext, folder: Path) -> None:
-    """Take what lies there as docker does: *.crt are roots, *.cert with its *.key is what we show."""
+    """Load a folder as docker does: *.crt are roots, *.cert with its *.key are client certificates."""
     try:
         files = sorted(folder.iterdir()) if is_there(folder) else []
         for file in files:
@@ -153,7 +153,7 @@ def _exchange(
 def _read(answer: urllib3.BaseHTTPResponse) -> Reply:
     is_whole, body = False, b""
     try:
-        # Only where nothing more comes does it tell that something is missing.
+        # urllib3 reports a truncated body only on the read that returns nothing.
         while piece := answer.read(_PIECE_BYTES):
             body += piece
             if len(body) > LARGEST_BYTES:

@@ -1,5 +1,5 @@
-"""What it means that an answer is not known."""
+"""The error for an answer that is not known."""
 
 
 class NotKnownError(Exception):
-    """Nothing tells whether a registry has something; the message is the reason, for a person and without secrets."""
+    """Whether a registry has something is not known. The message is the reason, for a person and without secrets."""
