@@ -4,7 +4,7 @@ No engine tells when an image that was pulled or loaded arrived (engine-api.md Â
 image would never become old. It lies in `$DOCKERSWEEP_STATE_DIR`, else /var/lib/dockersweep for root, else
 `$XDG_STATE_HOME/dockersweep`; folder 0700, file 0600.
 
-Here is what every run needs. `check` and `reading` are for `history` alone.
+This module exports what every run needs. `check` and `reading` are for `history` alone.
 """
 
 from dockersweep.ledger.folder import FILE_NAME, state_folder

@@ -1,4 +1,4 @@
-"""Which images have come to an engine lately and have, or last had, no tag."""
+"""Which images arrived on an engine lately and have, or last had, no tag."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ WHERE engine = ? AND kind = 'image' AND has_tag = 0 AND last_seen >= ? AND first
 
 
 def dangling_since(database: sqlite3.Connection, engine: int, since: int) -> Iterator[Life]:
-    """Yield the lives, begun since then, of images that have no tag, or had none when they were last seen."""
+    """Yield the lives, begun at or after `since`, of images that have no tag, or had none when last seen."""
     for image_id, names, first_seen, unused, last_seen, is_there in database.execute(
         _IMAGES, (engine, since, engine, since, since)
     ).fetchall():

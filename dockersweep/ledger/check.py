@@ -1,4 +1,4 @@
-"""Whether the file of the ledger is whole, and its rows do not contradict each other."""
+"""Checks that the ledger file is intact and its rows do not contradict each other."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ MOST_OF_A_KIND = 10
 _STATUSES = ", ".join(f"'{status}'" for status in get_args(Status))
 _KINDS = ", ".join(f"'{kind}'" for kind in KINDS)
 
-# By what to say of each row that the question finds.
+# Message, formatted with each row that the query returns -> query.
 _CONTRADICTIONS = {
     "run {} ended, and its removal {} has no outcome": """
         SELECT run, position FROM removals JOIN runs ON number = run LEFT JOIN outcomes USING (run, position)
@@ -45,9 +45,9 @@ _CONTRADICTIONS = {
 
 
 def find_problems(folder: Path) -> tuple[str, ...] | None:
-    """Return what is wrong with the file, each in a sentence; None where there is no ledger.
+    """Return what is wrong with the file, a sentence each; None where there is no ledger.
 
-    Raises LedgerError where it cannot be read, which says nothing about what is in it.
+    Raises LedgerError where it cannot be read at all.
     """
     try:
         database = open_to_read(folder)

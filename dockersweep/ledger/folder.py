@@ -1,4 +1,4 @@
-"""Where the ledger lies."""
+"""Where the ledger file is."""
 
 from collections.abc import Mapping
 from pathlib import Path

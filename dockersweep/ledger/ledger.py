@@ -33,14 +33,14 @@ Value = TypeVar("Value")
 class Ledger:
     """One connection to the ledger. Safe for several threads.
 
-    Where the file cannot be used, or not any more, `problem` says so, every answer is that nothing is known, and
-    nothing is written; where it is required, LedgerError is raised instead, then and at every later call.
+    If the file cannot be used, or no longer, `problem` says so, reads return that nothing is known, and writes do
+    nothing. A required ledger raises LedgerError instead, then and at every later call.
     """
 
     def __init__(self, folder: Path | None, required: bool = False) -> None:
-        """Open the ledger in a folder, which is made where it is not there; None is to use no ledger at all."""
+        """Open the ledger in a folder, creating both where missing; None is to use no ledger at all."""
         self.problem: str | None = None
-        """One sentence why it cannot be used, with its path; None while all is well."""
+        """Why it cannot be used, one sentence with its path; None while all is well."""
         self._file = None if folder is None else LedgerFile(folder)
         self._required = required
         self._lock = threading.RLock()
@@ -54,7 +54,7 @@ class Ledger:
 
     @property
     def is_used(self) -> bool:
-        """Whether the file is open; else nothing is known and nothing written."""
+        """Whether the file is open; if not, nothing is known and nothing is written."""
         return self._database is not None
 
     @property
@@ -63,7 +63,7 @@ class Ledger:
         return bool(self._own_runs)
 
     def close(self) -> None:
-        """Close the file; nothing is known and nothing written from now on."""
+        """Close the file; from now on nothing is known and nothing is written."""
         with self._lock:
             database, self._database = self._database, None
             if database is not None:
@@ -90,7 +90,7 @@ class Ledger:
         return self._do(ask, False)
 
     def looked_at(self, engine: Engine, now: datetime) -> None:
-        """Write down that a person has looked at the engine, which makes it known."""
+        """Record that a person has looked at the engine, which makes it known."""
 
         def write(database: sqlite3.Connection) -> None:
             number = objects.engine_number(database, engine)
@@ -103,12 +103,12 @@ class Ledger:
         return self._do(lambda database: objects.layers_of(database, objects.known_engine(database, engine) or 0), {})
 
     def keep_layers(self, engine: Engine, layers: Mapping[str, bytes]) -> None:
-        """Keep what never changes of an engine's layers, in place of what was kept of ids with the same prefix (up to
+        """Keep what never changes about an engine's layers. Replaces what is kept under ids with the same prefix (up to
         the first colon): a scan yields layers or images, not both."""
         self._write(lambda database: objects.update_layers(database, objects.engine_number(database, engine), layers))
 
     def event_position(self, engine: Engine) -> EventPosition | None:
-        """Return where the events of an engine were last read to; None where they never were."""
+        """Return how far the events of an engine were last read; None where they never were."""
         return self._do(lambda database: uses.position_of(database, objects.known_engine(database, engine) or 0), None)
 
     def update_objects(
@@ -119,12 +119,12 @@ class Ledger:
         writes: bool = True,
         noticed: NoticedUses | None = None,
     ) -> Inventory:
-        """Write down which objects are there, and return the inventory with what the ledger has of them.
+        """Record which objects are there, and return the inventory with what the ledger knows about them.
 
-        `used` are the objects that something holds, `noticed` is what events told since `event_position`. Without
-        `writes` the file stays as it is: an instant that somebody chose must not be written. An object that is gone is
-        young again when it comes back. Where the ledger cannot be used the inventory gets a warning. The engine does
-        not become known by this.
+        `used` are the objects that something holds, `noticed` the uses that events reported since `event_position`.
+        Without `writes` the file stays as it is: a `now` that somebody chose must not be written. An object that was
+        gone starts a new life when it comes back. If the ledger cannot be used, the inventory gets a warning. This does
+        not make the engine known.
         """
 
         def update(database: sqlite3.Connection) -> Inventory:
@@ -142,9 +142,9 @@ class Ledger:
         return replace(inventory, warnings=(*inventory.warnings, warning))
 
     def freed(self, engine: Engine, refs: Collection[ObjectRef], now: datetime) -> None:
-        """Write down that objects are not used any more, as what held them has been removed.
+        """Record that objects became unused because their holders were removed.
 
-        Their ages then count from that, and not from the next scan.
+        Their ages then count from `now`, not from the next scan.
         """
 
         def write(database: sqlite3.Connection) -> None:
@@ -160,9 +160,10 @@ class Ledger:
         now: datetime,
         kinds: Collection[Kind] = KINDS,
     ) -> None:
-        """Leave exactly these candidates marked, of the rules with their terms that the policy has with marked_for.
+        """Leave exactly these candidates marked for the given rules and kinds.
 
-        One that is marked already keeps its earlier instant; the marks of all other rules, terms and kinds stay.
+        `terms` are the policy's rules with `marked_for`, as (rule, terms). A candidate that is marked already keeps its
+        earlier instant; marks for other rules, terms and kinds stay.
         """
         self._write(
             lambda database: objects.update_marks(
@@ -171,13 +172,13 @@ class Ledger:
         )
 
     def keep_sizes(self, shares: Collection[ShareSize], engine: Engine, at: datetime) -> None:
-        """Write down the size of each sort of object, and thin out earlier sizes."""
+        """Record the size of each share at an instant, and thin out earlier sizes."""
         self._write(
             lambda database: sizes.keep_sizes(database, objects.engine_number(database, engine), shares, seconds(at))
         )
 
     def sizes(self, engine: Engine, base: SizeBase) -> tuple[TrendPoint, ...]:
-        """Return the sizes at earlier scans that counted in one base, the oldest first."""
+        """Return the sizes that earlier scans counted in this base, the oldest first."""
         return self._do(
             lambda database: sizes.points_of(database, objects.known_engine(database, engine) or 0, base), ()
         )
@@ -185,7 +186,7 @@ class Ledger:
     def registry_answers(
         self, engine: Engine, questions: Collection[RegistryQuestion], now: datetime
     ) -> Mapping[str, RegistryAnswer]:
-        """Return what registries answered to these very questions so lately that it still holds, by image."""
+        """Return the registries' answers to exactly these questions that are recent enough to count, by image."""
         return self._do(
             lambda database: registry_answers.answers_to(
                 database, objects.known_engine(database, engine) or 0, questions, seconds(now)
@@ -194,7 +195,7 @@ class Ledger:
         )
 
     def former_tags(self, engine: Engine) -> Mapping[str, tuple[str, ...]]:
-        """Return the tags that images had which have none now, by image."""
+        """Return the former tags of images that have none now, by image."""
         return self._do(
             lambda database: registry_answers.former_tags(database, objects.known_engine(database, engine) or 0), {}
         )
@@ -202,7 +203,7 @@ class Ledger:
     def keep_registry_answers(
         self, engine: Engine, answers: Mapping[RegistryQuestion, RegistryAnswer], now: datetime
     ) -> None:
-        """Keep what registries answered, and forget what holds no longer."""
+        """Keep the registries' answers, and delete those too old to count."""
         self._write(
             lambda database: registry_answers.keep_answers(
                 database, objects.engine_number(database, engine), answers, seconds(now)
@@ -210,7 +211,7 @@ class Ledger:
         )
 
     def dangling_since(self, engine: Engine, since: datetime) -> tuple[Life, ...]:
-        """Return the lives, begun since then, of images that have no tag, or had none when they were last seen."""
+        """Return the lives, begun at or after `since`, of images that have no tag, or had none when last seen."""
         return self._do(
             lambda database: tuple(
                 arrivals.dangling_since(database, objects.known_engine(database, engine) or 0, seconds(since))
@@ -219,7 +220,7 @@ class Ledger:
         )
 
     def last_run(self, engine: Engine) -> tuple[PastRun | None, int | None]:
-        """Return the latest run of an engine, and the bytes that all its runs freed; None where that is not known."""
+        """Return the latest run of an engine, and the bytes that all its runs freed; None where unknown."""
         nothing: tuple[PastRun | None, int | None] = (None, None)
         return self._do(
             lambda database: past_runs.last_run(database, objects.known_engine(database, engine) or 0), nothing
@@ -228,43 +229,43 @@ class Ledger:
     def unfinished(self, engine: Engine) -> tuple[UnfinishedRun, ...]:
         """Return the runs of an engine that have a start and no end, without those of this process.
 
-        Call it only with the engine's lock held: else a run that is still at work would be among them.
+        Hold the engine's lock: otherwise a run still in progress would be among them.
         """
         return self._do(
             lambda database: runs.unfinished(database, objects.known_engine(database, engine) or 0, self._own_runs), ()
         )
 
     def settle(self, run: int, outcomes: Collection[Outcome]) -> None:
-        """Close a run as one that did not end, with the outcomes of the removals it had sent."""
+        """Mark a run as "did not end", with the outcomes of the removals it had sent."""
         self._do(lambda database: runs.settle(database, run, outcomes), None)
 
     def failed_before(self, engine: Engine, removals: Sequence[Removal]) -> Mapping[Attempt, tuple[int, datetime]]:
-        """Return in how many runs in a row, up to the latest that tried it, each removal failed, and since when.
+        """Return in how many runs in a row each removal has failed, and since when.
 
-        By kind, id, action and name; a removal that did not fail in the last run that tried it is left out.
+        By kind, id, action and name. Left out: removals that did not fail in the last run that tried them.
         """
         return self._do(
             lambda database: runs.failed_before(database, objects.known_engine(database, engine) or 0, removals), {}
         )
 
     def begin(self, start: RunStart) -> RunRecord:
-        """Write down that a run begins; return its record, which does nothing where the ledger is not used."""
+        """Record that a run begins; return its record, which does nothing if the ledger is not used."""
         number = self._do(lambda database: runs.begin(database, start), None)
         if number is not None:
             self._own_runs.add(number)
         return RunRecord(number, self._do)
 
     def declared_files(self) -> Mapping[str, bytes]:
-        """Return what `keep_declared_files` kept, by what was read."""
+        """Return the readings that `keep_declared_files` kept, by place."""
         return self._do(declared_files.declared_files, {})
 
-    def keep_declared_files(self, told: Mapping[str, bytes], now: datetime) -> None:
-        """Keep what was read of declared files."""
-        self._write(lambda database: declared_files.keep_declared_files(database, told, seconds(now)))
+    def keep_declared_files(self, readings: Mapping[str, bytes], now: datetime) -> None:
+        """Keep the readings of declared files, by place."""
+        self._write(lambda database: declared_files.keep_declared_files(database, readings, seconds(now)))
 
     def forget_before(self, instant: datetime) -> None:
-        """Forget runs that began, sizes that were counted, and objects that were last seen before an instant; what
-        those runs freed together is kept."""
+        """Delete runs that began, sizes that were counted, and objects that were last seen before an instant; the sum
+        of what those runs freed is kept."""
         self._do(lambda database: runs.forget_before(database, instant), None)
 
     def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
@@ -283,12 +284,13 @@ class Ledger:
             try:
                 return work(self._database)
             except FAULTS as error:
-                # Its frames hold cursors, and a database with a cursor is not closed but only later, by its name.
+                # The traceback's frames hold cursors. With one open, SQLite closes the database only later, and then
+                # finds the -wal beside it by name, which may be another ledger's.
                 self._fail(error.with_traceback(None))
                 return otherwise
 
     def _fail(self, error: Exception) -> None:
-        """Go on without, and set the file aside where it is damaged; raise LedgerError where it is required."""
+        """Go on without the ledger, setting a damaged file aside; raise LedgerError if it is required."""
         assert self._file is not None
         self.close()
         aside = ""

@@ -26,7 +26,7 @@ CREATE TABLE layers (
 ) WITHOUT ROWID
 """
 
-# The moment of the last scan was not kept before, so the youngest object has to stand for it.
+# Older versions did not keep the time of the last scan; the youngest object stands in for it.
 _FROM_SECOND = (
     "INSERT INTO engines (identity) SELECT engine FROM seen UNION SELECT engine FROM old_layers ORDER BY 1",
     "UPDATE engines SET looked_at = (SELECT max(first_seen) FROM seen WHERE engine = identity)",
@@ -40,7 +40,7 @@ _FROM_SECOND = (
 
 _TWELVE_DIGITS = "[0-9a-f]" * 12
 _FIRST_NAME = "substr(names, 1, instr(names || char(10), char(10)) - 1)"
-# What an image without a tag is called by: a short id, or a repository with one. Older versions kept no more.
+# The name of an untagged image: a short id, or a repository with one. Older versions kept only the name.
 _HAS_TAG = (
     f"CASE WHEN kind = 'image' THEN {_FIRST_NAME} NOT GLOB '{_TWELVE_DIGITS}' "
     f"AND {_FIRST_NAME} NOT GLOB '*@{_TWELVE_DIGITS}' END"
@@ -76,20 +76,20 @@ MIGRATIONS: dict[int, Iterable[str]] = {
     1: (_FIRST,),
     2: (_SECOND,),
     3: ("ALTER TABLE layers RENAME TO old_layers", *OF_THIRD.values(), *_FROM_SECOND),
-    # The sizes of before do not tell what they were counted in, so that no two of them can be compared.
+    # Earlier sizes do not say which base they were counted in, so they cannot be compared.
     4: ("DROP TABLE sizes", TABLES["sizes"]),
     5: (TABLES["forgotten"],),
     6: (TABLES["refusals"],),
     7: _FROM_SIXTH,
     8: _FROM_SEVENTH,
 }
-"""What leads to each version from the one before it; 0 is an empty file."""
+"""Version -> the statements that lead to it from the version before; version 0 is an empty file."""
 
 
 def migrate(database: sqlite3.Connection) -> None:
-    """Bring the tables to the present version in one transaction: a process that is killed leaves the older version."""
+    """Bring the tables to the current version in one transaction: a process that is killed leaves the older version."""
     with transaction(database):
-        # Another process may have done it since the version was read.
+        # Another process may have migrated it since the version was read.
         for version in range(version_of(database) + 1, VERSION + 1):
             for statement in MIGRATIONS[version]:
                 database.execute(statement)

@@ -1,4 +1,4 @@
-"""What the ledger knows of engines and of their objects: since when they are there, unused, or marked."""
+"""What the ledger knows about engines and their objects: since when they are there, unused, or marked."""
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
@@ -22,7 +22,7 @@ MOST_NAMES = 10
 
 
 def engine_number(database: sqlite3.Connection, engine: Engine) -> int:
-    """Return the number of an engine, with a row of its own from now on; it does not make the engine known."""
+    """Return the number of an engine, adding a row for it if needed; this does not make the engine known."""
     identity = storable(engine_identity(engine))
     name, endpoint = None if engine.name is None else storable(engine.name), storable(engine.endpoint)
     row = database.execute("SELECT number, name, endpoint FROM engines WHERE identity = ?", (identity,)).fetchone()
@@ -36,9 +36,9 @@ def engine_number(database: sqlite3.Connection, engine: Engine) -> int:
 
 
 def known_engine(database: sqlite3.Connection, engine: Engine) -> int | None:
-    """Return the number of an engine that has a row."""
-    found = database.execute("SELECT number FROM engines WHERE identity = ?", (storable(engine_identity(engine)),))
-    row = found.fetchone()
+    """Return the number of an engine; None where it has no row."""
+    rows = database.execute("SELECT number FROM engines WHERE identity = ?", (storable(engine_identity(engine)),))
+    row = rows.fetchone()
     return None if row is None else row[0]
 
 
@@ -47,9 +47,9 @@ class _Life(Struct, frozen=True):
     first_seen: int
     first_seen_unused: int | None
     has_tag: bool | None
-    """Of an image, whether it has one now; None of all others, and where an older version wrote it."""
+    """Of an image, whether it has a tag now; None for other kinds, and in rows of older versions."""
     unused_scan: int | None
-    """The number of the scan that first saw it unused; None where it is used, and where scans were not counted yet."""
+    """The number of the scan that first saw it unused; None while it is used, and if scans were not counted then."""
 
 
 def update_objects(
@@ -60,10 +60,11 @@ def update_objects(
     now: int,
     noticed: NoticedUses | None,
 ) -> Inventory:
-    """Write down what is there, what is gone and what was noticed of uses; return the inventory with what was known of
-    it before.
+    """Record which objects are there, which are gone, and which uses were noticed; return the inventory with what was
+    known about its objects before.
 
-    What is gone takes its marks and uses with it, and is young again when it comes back; what is used is no candidate.
+    Objects that are gone lose their marks and uses, and start a new life when they come back. Used objects lose their
+    marks.
     """
     known = dict(_lives(database, engine))
     others = _made_again(known, inventory.volumes, now)
@@ -95,25 +96,34 @@ def _keep_lives(database: sqlite3.Connection, engine: int, lives: Mapping[Object
     database.executemany(
         "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (engine, ref.kind, ref.id, one.names, one.first_seen, one.first_seen_unused, one.has_tag, one.unused_scan)
-            for ref, one in lives.items()
+            (
+                engine,
+                ref.kind,
+                ref.id,
+                life.names,
+                life.first_seen,
+                life.first_seen_unused,
+                life.has_tag,
+                life.unused_scan,
+            )
+            for ref, life in lives.items()
         ],
     )
 
 
 def _made_again(known: Mapping[ObjectRef, _Life], volumes: Collection[Volume], now: int) -> set[ObjectRef]:
-    """Return the volumes that were made since one of their name was first seen: that was another."""
+    """Return the volumes created after their name was first seen: the earlier life was another volume's."""
     return {
         ref
-        for one in volumes
-        if one.created_at is not None
-        and (life := known.get(ref := ref_of(one))) is not None
-        and life.first_seen < seconds(one.created_at) <= now
+        for volume in volumes
+        if volume.created_at is not None
+        and (life := known.get(ref := ref_of(volume))) is not None
+        and life.first_seen < seconds(volume.created_at) <= now
     }
 
 
 def _watched(database: sqlite3.Connection, engine: int, noticed: NoticedUses | None, now: int) -> tuple[Span, ...]:
-    """Write down for which time uses were noticed, and return all such time."""
+    """Record the span in which uses were noticed, and return all spans."""
     cut_spans(database, engine, now)
     if noticed is not None:
         keep_position(database, engine, noticed.position)
@@ -123,12 +133,12 @@ def _watched(database: sqlite3.Connection, engine: int, noticed: NoticedUses | N
     end = None if noticed is None or noticed.watched is None else noticed.watched.ends_at
     if end is None or not spans or spans[-1].ends_at != end.replace(microsecond=0):
         return spans
-    # Rows are of whole seconds, and what is left of this one was watched too.
+    # Rows have whole seconds; the rest of the last second was watched too.
     return *spans[:-1], replace(spans[-1], ends_at=end)
 
 
 def freed(database: sqlite3.Connection, engine: int, refs: Collection[ObjectRef], now: int) -> None:
-    """Write down that objects which were used are not from now on; the next scan is the first that sees it."""
+    """Record that used objects are unused from now on; the next scan is the first to see them so."""
     database.executemany(
         "UPDATE objects SET first_seen_unused = max(first_seen, ?), "
         "unused_scan = (SELECT scans + 1 FROM engines WHERE number = engine) "
@@ -157,11 +167,11 @@ def _count_scan(database: sqlite3.Connection, engine: int) -> int:
 
 
 def _life(known: _Life | None, names: str, is_used: bool, now: int, scan: int, has_tag: bool | None) -> _Life:
-    """Return how an object lives from now on: `known` itself where that is as before."""
+    """Return the life of an object as of this scan: `known` itself if nothing changed."""
     if known is None:
         return _Life(names, now, None if is_used else now, has_tag, None if is_used else scan)
     if known.names is not None and known.names != names:
-        # An image that lost its tag to a newer one is still asked for by it.
+        # People still ask for an image by the tag that it lost to a newer one.
         names = "\n".join(list(dict.fromkeys(f"{names}\n{known.names}".split("\n")))[:MOST_NAMES])
     if (known.names, known.has_tag, known.first_seen_unused is None) == (names, has_tag, is_used):
         return known
@@ -177,7 +187,7 @@ def _has_tag(present: Object) -> bool | None:
 
 
 def _names(present: Object) -> str:
-    """Return what it can be asked for by, a name a line, the one that people are told first."""
+    """Return the names that find the object, one a line, the displayed one first."""
     if type(present) is Image and present.tags:
         return storable("\n".join(present.tags))
     return storable(name_of(present).replace("\n", " "))
@@ -215,7 +225,7 @@ def _with_lives(
     uses: Mapping[ObjectRef, tuple[PastUse, ...]],
     scan: int,
 ) -> Inventory:
-    # Most were seen together, and a million of them may be here.
+    # Most objects share a few instants, and there may be a million objects.
     instants: dict[int, datetime] = {}
 
     def at(value: int) -> datetime:
@@ -228,8 +238,8 @@ def _with_lives(
         life = lives[ref]
         unused = None if life.first_seen_unused is None else at(life.first_seen_unused)
         scans = None if life.unused_scan is None else scan - life.unused_scan + 1
-        seen = replace(present, first_seen_at=at(life.first_seen), first_seen_unused_at=unused, scans_unused=scans)
-        return replace(seen, uses=uses[ref]) if ref in uses else seen
+        recalled = replace(present, first_seen_at=at(life.first_seen), first_seen_unused_at=unused, scans_unused=scans)
+        return replace(recalled, uses=uses[ref]) if ref in uses else recalled
 
     return replace(
         inventory,
@@ -249,7 +259,7 @@ def update_marks(
     kinds: Collection[Kind],
     now: int,
 ) -> None:
-    """Leave exactly these candidates of these kinds marked for these rules with their terms, each since it was first
+    """Leave exactly these candidates marked for the given kinds and `terms` (rule, terms), each since it was first
     marked."""
     wanted = {(mark.kind, mark.id, storable(mark.rule), storable(mark.terms)) for mark in candidates}
     matched = {(storable(rule), storable(text)) for rule, text in terms}
@@ -268,13 +278,14 @@ def update_marks(
 
 
 def layers_of(database: sqlite3.Connection, engine: int) -> dict[str, bytes]:
-    """Return what was kept of the layers of an engine."""
+    """Return what is kept about the layers of an engine, by id."""
     rows = database.execute("SELECT id, told FROM layers WHERE engine = ?", (engine,))
     return {key: data for key, data in rows if isinstance(key, str) and isinstance(data, bytes)}
 
 
 def update_layers(database: sqlite3.Connection, engine: int, layers: Mapping[str, bytes]) -> None:
-    """Keep what never changes of layers in place of what was kept of ids that begin alike, up to the first colon."""
+    """Keep what never changes about layers, replacing what is kept under ids with the same prefix (up to the first
+    colon)."""
     known = layers_of(database, engine)
     changed = [(engine, key, data) for key, data in layers.items() if known.get(key) != data]
     prefixes = {key.partition(":")[0] for key in layers}

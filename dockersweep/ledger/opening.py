@@ -1,10 +1,9 @@
-"""Opens the file of the ledger, and sets aside one that is damaged. One of a newer version is left where it is: the
-dockersweep that wrote it goes on with it.
+"""Opens the ledger file, and sets a damaged one aside. One of a newer version is left alone: the dockersweep that wrote
+it goes on using it.
 
-Two processes may do that at once, and a third may be opening. SQLite finds the files beside its own (-wal, -shm) by
-their names, so renaming them under a process that has them open would have it write into another's ledger, or delete
-it: whoever opens holds the folder shared for that moment, whoever renames holds it alone, and what another process
-still has open stays where it is.
+Two processes may set it aside at once while a third opens it. SQLite finds the files beside its own (-wal, -shm) by
+name, so after a rename a process that has them open would write into, or delete, another ledger. So opening takes a
+shared lock on the folder, renaming an exclusive one, and a file that another process has open is not renamed.
 """
 
 import contextlib
@@ -36,34 +35,34 @@ _DAMAGED = {
 
 
 class UnusableError(Exception):
-    """The file is not a ledger that this version can use: damaged, or newer. Its message goes behind "the file ..."."""
+    """The file is damaged, or newer than this version. The message continues "the file ..."."""
 
 
 class NewerError(UnusableError):
-    """The file is whole, and of a later version."""
+    """The file is intact, and of a later version."""
 
 
-# The last three are what a row makes that no version of this wrote.
+# The last three come from rows that no version of dockersweep wrote.
 FAULTS = (OSError, sqlite3.Error, UnusableError, ValueError, TypeError, OverflowError)
 
 
 class LedgerFile:
-    """The file in its folder, and which file that was when it was opened."""
+    """The file in its folder, and its identity (device, inode) when it was opened."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the file in this folder; neither need be there."""
+        """Name the file in this folder; neither needs to exist."""
         self.path = folder / FILE_NAME
         self._opened: tuple[int, int] | None = None
 
     def open(self) -> sqlite3.Connection:
-        """Return the ledger, made or brought to the present version where that is needed.
+        """Return the ledger, created or migrated to the current version if needed.
 
         Raises OSError, sqlite3.Error, or UnusableError.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _held(self.path.parent, shared=True):
-            # SQLite would create it readable for all. One that is there is not opened: closing it again would take away
-            # the locks of another connection of this process.
+            # SQLite would create it readable for all. An existing file is not opened here: closing it again would drop
+            # the POSIX locks of other connections of this process.
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
             _refuse_untrusted(self.path)
@@ -78,9 +77,9 @@ class LedgerFile:
         return database
 
     def set_aside(self) -> str:
-        """Give the file that was opened, and is closed again, another name; return what became of it, in words.
+        """Rename the file, which was opened and is closed again; return what became of it, in words.
 
-        It is never deleted, and no other file is replaced by it.
+        It is never deleted, and never replaces another file.
         """
         try:
             with _held(self.path.parent, shared=False):
@@ -100,8 +99,8 @@ class LedgerFile:
 
 
 def _refuse_untrusted(path: Path) -> None:
-    """Raise PermissionError where root would believe what others can write: since when things are unused, and what
-    earlier runs did."""
+    """Raise PermissionError where root would trust a ledger that others can write: it says since when objects are
+    unused, and what earlier runs did."""
     if os.geteuid() != 0:
         return
     for place in (path.parent, path):
@@ -111,7 +110,7 @@ def _refuse_untrusted(path: Path) -> None:
 
 
 def _refuse_odd(path: Path) -> None:
-    """Raise OSError where one of the files is none: SQLite would wait for somebody to write to a pipe."""
+    """Raise OSError for anything but a plain file: on a pipe SQLite would wait for a writer."""
     for file in (path, *(Path(f"{path}{ending}") for ending in _BESIDE)):
         if is_there(file) and not is_plain_file(file):
             raise OSError(errno.EINVAL, f"{file.name} is not a plain file")
@@ -123,7 +122,7 @@ def _prepare(database: sqlite3.Connection) -> None:
     if version == 0 and database.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
         raise UnusableError("holds tables that are not dockersweep's")
     if database.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        # While another process uses it this cannot be; it works without, and the next run tries again.
+        # Fails while another process uses the ledger; it works without, and the next run tries again.
         with contextlib.suppress(sqlite3.OperationalError):
             database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
@@ -133,7 +132,7 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 
 def check_version(version: int) -> None:
-    """Raise UnusableError for a version that is newer, or none at all."""
+    """Raise UnusableError for a newer or impossible version."""
     if version > VERSION:
         raise NewerError(f"was written by a newer dockersweep (version {version})")
     if version < 0:
@@ -141,14 +140,14 @@ def check_version(version: int) -> None:
 
 
 def check_tables(database: sqlite3.Connection) -> None:
-    """Raise UnusableError where the tables are not those of the present version."""
+    """Raise UnusableError where the tables are not those of the current version."""
     different = what_differs(database)
     if different:
         raise UnusableError(f"is damaged (it has {different})")
 
 
 def open_to_read(folder: Path) -> sqlite3.Connection | None:
-    """Return the ledger for reading, in one view of it that does not change; None where there is none yet.
+    """Return the ledger for reading, inside a transaction so that the view does not change; None where there is none.
 
     Writes nothing where that can be avoided. Raises OSError, sqlite3.Error, or UnusableError.
     """
@@ -162,12 +161,12 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
             is_unwritable = code_of(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
             if not is_unwritable or is_there(f"{path}-wal"):
                 raise
-            # Nothing can be written beside it, so that nobody writes it now either.
+            # Nobody can write beside it, so nobody is writing to it now either.
             return _begin_reading(path, "mode=ro&immutable=1")
 
 
 def _is_readable(path: Path) -> bool:
-    """Return whether there is a ledger. Raises OSError: SQLite says no more than that it is unable to open it."""
+    """Return whether there is a ledger. Raises OSError with the cause, where SQLite only says "unable to open"."""
     if not is_there(path):
         return False
     _refuse_odd(path)
@@ -190,23 +189,23 @@ def _begin_reading(path: Path, how: str) -> sqlite3.Connection:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether this says that the file itself is damaged, and not that it is newer, busy, full or out of reach."""
+    """Whether an error means that the file itself is damaged, not that it is newer, busy, full or out of reach."""
     if isinstance(error, sqlite3.Error):
         code = code_of(error)
-        # Text that is not UTF-8 has no code.
+        # The error for text that is not UTF-8 has no code.
         return code in _DAMAGED or (code is None and "decode" in str(error))
-    # Where the schema is damaged, SQLite's own words may be no text, and Python fails to tell them.
+    # With a damaged schema SQLite's own message may not be UTF-8, and Python fails to decode it.
     return isinstance(error, UnusableError | UnicodeDecodeError) and not isinstance(error, NewerError)
 
 
 def code_of(error: sqlite3.Error) -> int | None:
-    """Return SQLite's primary code of an error; None where Python made it."""
+    """Return SQLite's primary error code; None for an error that Python raised itself."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
 
 def words_of(error: BaseException) -> str:
-    """Return what is wrong with the file, to go behind its name: "is damaged (...)", "cannot be used: ..."."""
+    """Return what is wrong with the file, to follow its name: "is damaged (...)", "cannot be used: ..."."""
     if isinstance(error, UnusableError):
         return str(error)
     if is_damage(error):
@@ -223,7 +222,7 @@ def _rename(path: Path) -> Path:
     for ending in _BESIDE:
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{ending}", f"{aside}{ending}")
-    # Last: while it still has its name, nobody makes a new one in between.
+    # Last: while it still has its name, nobody creates a new one.
     os.rename(path, aside)
     return aside
 
@@ -242,7 +241,7 @@ def _is_in_use(path: Path) -> bool:
 
 @contextmanager
 def _held(folder: Path, shared: bool) -> Iterator[None]:
-    """Hold the folder, shared or alone; raises TimeoutError where another process does not let go of it."""
+    """Hold a lock on the folder, shared or exclusive; raises TimeoutError if another process keeps it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         lock_within(descriptor, BUSY_SECONDS, shared)

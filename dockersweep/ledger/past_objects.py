@@ -1,4 +1,4 @@
-"""What the ledger knows of the objects that a person asks for, whether they are there or gone."""
+"""What the ledger knows about objects that a person asks for, present or gone."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ _GONE = (
 def find_past(
     database: sqlite3.Connection, text: str, since: datetime | None
 ) -> tuple[tuple[Life, ...], list[Spot]] | None:
-    """Return the lives of the objects that a text names, the latest first, and where their removals are; None where it
-    names none. `since` leaves out lives that had ended by then."""
+    """Return the lives of the objects that a text names, the latest first, and the spots of their removals; None where
+    it names none. `since` leaves out lives that had ended by then."""
     lives = list(_lives(database))
     removals = database.execute("SELECT run, position, engine, kind, id, name FROM removals JOIN runs ON number = run")
     spots = [

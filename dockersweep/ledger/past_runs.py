@@ -25,13 +25,13 @@ Spot = tuple[int, int]
 
 
 def runs_between(database: sqlite3.Connection, first: int, last: int, since: datetime | None) -> tuple[PastRun, ...]:
-    """Return the runs with these numbers that began since then, the newest first."""
+    """Return the runs numbered `first` to `last` that began at or after `since`, the newest first."""
     if since is not None:
-        # Counting is what takes its time.
+        # Counting is the slow part, so fewer runs are counted.
         since_then = "SELECT min(number) FROM runs WHERE started_at >= ?"
         first = max(first, database.execute(since_then, (seconds(since),)).fetchone()[0] or first)
     counts = _counts(database, first, last)
-    # What was refused while another one was at work says nothing of that.
+    # A run with a note was refused, maybe because another was in progress: it does not end that one.
     latest = dict(database.execute("SELECT engine, max(number) FROM runs WHERE note IS NULL GROUP BY engine"))
     rows = database.execute(
         "SELECT runs.number, engine, state, low_bytes, high_bytes, verb, name, endpoint, started_at, finished_at, "
@@ -46,7 +46,7 @@ def runs_between(database: sqlite3.Connection, first: int, last: int, since: dat
 def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None, int | None]:
     """Return the latest run of an engine, and the bytes that all its runs freed, as far as measured, including runs
     that are forgotten."""
-    # In one statement, so that no run is counted twice, or not at all, that another process forgets meanwhile.
+    # One statement, so that a run that another process forgets meanwhile counts exactly once.
     number, total = database.execute(
         "SELECT max(number), coalesce(sum(measured_bytes), 0) "
         "+ coalesce((SELECT measured_bytes FROM forgotten WHERE engine = ?1), 0) FROM runs WHERE engine = ?1",
@@ -78,7 +78,7 @@ def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", 
         "removed": dict(counts.removed),
         "tags_removed": counts.tags,
         "not_removed": dict(counts.others),
-        # Only a run that ended knows what its removals freed together.
+        # Only a run that ended recorded the total of its removals.
         "predicted": counts.predicted if low is None else Interval(low_bytes=low, high_bytes=high),
         "measured_bytes": measured_bytes,
         "in_hand": () if state == "ended" else tuple(in_hand(database, number)),
@@ -97,7 +97,7 @@ class _Counts:
 
 
 def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int, _Counts]:
-    # An image is one, however many tags it has: its own outcome says what became of it.
+    # An image counts once, however many tags it has: by the outcome of its own removal, if that was planned.
     rows = database.execute(
         "WITH wholes AS (SELECT run, id, status FROM removals JOIN outcomes USING (run, position) "
         "WHERE run BETWEEN ?1 AND ?2 AND kind = 'image' AND action = 'remove') "
@@ -123,7 +123,7 @@ def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int,
 
 
 def _state(state: str, is_latest: bool, pid: int) -> Literal["ended", "running", "did-not-end"]:
-    """Only one run of an engine goes on at a time: one with a later run behind it has broken off."""
+    """Return the state of a run. An engine has one run at a time, so an open run that a later one follows broke off."""
     if state == "ended":
         return "ended"
     return "running" if state == "open" and is_latest and _is_alive(pid) else "did-not-end"
@@ -148,7 +148,7 @@ def removals_of(database: sqlite3.Connection, run: int) -> tuple[PastRemoval, ..
 
 
 def removals_at(database: sqlite3.Connection, spots: Iterable[Spot], since: datetime | None) -> tuple[PastRemoval, ...]:
-    """Return these removals, the newest run first, of runs that began since then."""
+    """Return these removals of runs that began at or after `since`, the newest run first."""
     ordered = sorted(spots, key=lambda spot: (-spot[0], spot[1]))
     return tuple(removal for removal in _removals_at(database, ordered) if since is None or removal.started_at >= since)
 
@@ -177,7 +177,7 @@ def _removal(row: tuple[Any, ...]) -> PastRemoval:
         "id": object_id,
         "name": name,
         "action": action,
-        "reasons": tuple(_reason(*one) for one in _REASONS.decode(reasons)),
+        "reasons": tuple(_reason(*reason) for reason in _REASONS.decode(reasons)),
         "size_bytes": size_bytes,
         "predicted": Interval(low_bytes=low, high_bytes=high),
         "recognition": _RECOGNITION.decode(recognition),
@@ -191,5 +191,5 @@ def _removal(row: tuple[Any, ...]) -> PastRemoval:
 
 
 def _reason(code: ReasonCode, rule: str, text: str) -> Reason:
-    """Return a reason as the ledger has it: it keeps the sentence that was shown then."""
+    """Return a reason from the ledger, which keeps the sentence that was shown then."""
     return Reason(code=code, rule=rule, about=InWords(text=text))

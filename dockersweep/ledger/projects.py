@@ -1,4 +1,4 @@
-"""What the ledger knows of compose projects: which used an object last, and where their files were."""
+"""What the ledger knows about compose projects: which of them used an object last, and where their files were."""
 
 import sqlite3
 from collections import defaultdict
@@ -14,10 +14,10 @@ from dockersweep.model.naming import ref_of
 
 
 def update_projects(database: sqlite3.Connection, engine: int, inventory: Inventory) -> Inventory:
-    """Write down which projects use what now, and return the inventory with those that did before where none does.
+    """Record which projects use each object now; return the inventory with the last users of objects that none uses.
 
-    Uses that were noticed between two scans count too. An image that was once seen to have its label from another has
-    it from there for good, also when that is gone.
+    Uses that were noticed between two scans count too. An image once seen to inherit its label from another image
+    counts as inheriting it for good, even when the other one is gone.
     """
     known = _last_projects(database, engine)
     inherited = _inherited(database, engine)
@@ -26,7 +26,7 @@ def update_projects(database: sqlite3.Connection, engine: int, inventory: Invent
     for item in _used(inventory):
         ref = ref_of(item)
         before = known.get(ref, ())
-        # Of most of a million objects nobody knows anything.
+        # There may be a million objects, and most have no known user.
         last = _last(before, item.last_projects, item.uses) if item.last_projects or item.uses else before
         if last != before:
             users[ref] = last
@@ -35,7 +35,7 @@ def update_projects(database: sqlite3.Connection, engine: int, inventory: Invent
         if isinstance(item, Image) and (item.maybe_project is not None or ref in inherited):
             changed[ref] = replace(item, project=None, maybe_project=item.maybe_project or item.project)
     _keep_users(database, engine, users)
-    doubtful = [ref for ref, one in changed.items() if isinstance(one, Image) and one.maybe_project is not None]
+    doubtful = [ref for ref, item in changed.items() if isinstance(item, Image) and item.maybe_project is not None]
     database.executemany(
         "INSERT OR IGNORE INTO inherited_labels VALUES (?, ?, ?)", [(engine, ref.kind, ref.id) for ref in doubtful]
     )
@@ -49,22 +49,22 @@ def update_projects(database: sqlite3.Connection, engine: int, inventory: Invent
 def _last(
     before: Sequence[LastProject], now: Sequence[LastProject], uses: Sequence[PastUse]
 ) -> tuple[LastProject, ...]:
-    """Return who used an object last: those who do now, or did when a use was noticed since. Who used it with all of
-    these before still counts: no other has come since."""
-    known = {one.project: one for one in before}
-    latest = {one.project: one for one in now or _noticed(known, uses)}
+    """Return the projects that used an object last: those that use it now, or did in a use noticed since. Earlier users
+    stay in the list unless a project has come that is not among them."""
+    known = {last.project: last for last in before}
+    latest = {last.project: last for last in now or _noticed(known, uses)}
     merged = latest if latest.keys() - known.keys() else known | latest
     return tuple(merged[project] for project in sorted(merged))
 
 
 def _noticed(known: Mapping[str, LastProject], uses: Sequence[PastUse]) -> Iterator[LastProject]:
-    """Yield the last use by a project that was noticed, where it is later than all that is known.
+    """Yield the last noticed use by a project, if it is later than all known ones.
 
-    The container is gone, and nothing tells whether it had its label from its image.
+    The container is gone, so whether it inherited its label from its image stays open.
     """
     for use in uses:
         if use.project is not None:
-            if all(one.at < use.at for one in known.values()):
+            if all(last.at < use.at for last in known.values()):
                 before = known.get(use.project)
                 is_certain = before is not None and before.is_certain
                 project, at = use.project, use.at
@@ -73,20 +73,20 @@ def _noticed(known: Mapping[str, LastProject], uses: Sequence[PastUse]) -> Itera
 
 
 def _used(inventory: Inventory) -> Iterator[Image | Volume | Network]:
-    """Yield what a project may have used; the kinds one by one, as there may be a million of one."""
+    """Yield what a project may have used, without copying: there may be a million objects of a kind."""
     yield from inventory.images
     yield from inventory.volumes
     yield from inventory.networks
 
 
 def _all(inventory: Inventory) -> Iterator[Container | Image | Volume | Network]:
-    """Yield what may be of a project."""
+    """Yield what may belong to a project."""
     yield from inventory.containers
     yield from _used(inventory)
 
 
 def _last_projects(database: sqlite3.Connection, engine: int) -> dict[ObjectRef, tuple[LastProject, ...]]:
-    found: defaultdict[ObjectRef, list[LastProject]] = defaultdict(list)
+    last_uses: defaultdict[ObjectRef, list[LastProject]] = defaultdict(list)
     rows = database.execute(
         "SELECT kind, id, project, service, container, at, certain FROM last_projects WHERE engine = ? "
         "ORDER BY kind, id, project",
@@ -96,8 +96,8 @@ def _last_projects(database: sqlite3.Connection, engine: int) -> dict[ObjectRef,
         use = LastProject(
             project=project, service=service, container=container, at=instant(at), is_certain=bool(certain)
         )
-        found[ObjectRef(kind=kind, id=object_id)].append(use)
-    return {ref: tuple(uses) for ref, uses in found.items()}
+        last_uses[ObjectRef(kind=kind, id=object_id)].append(use)
+    return {ref: tuple(uses) for ref, uses in last_uses.items()}
 
 
 def _keep_users(database: sqlite3.Connection, engine: int, users: Mapping[ObjectRef, Sequence[LastProject]]) -> None:
@@ -109,11 +109,11 @@ def _keep_users(database: sqlite3.Connection, engine: int, users: Mapping[Object
         "INSERT OR REPLACE INTO last_projects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(engine, ref.kind, ref.id, storable(one.project), _text(one.service), _text(one.container)),
-                *(seconds(one.at), one.is_certain),
+                *(engine, ref.kind, ref.id, storable(use.project), _text(use.service), _text(use.container)),
+                *(seconds(use.at), use.is_certain),
             )
             for ref, uses in users.items()
-            for one in uses
+            for use in uses
         ],
     )
 
@@ -124,7 +124,7 @@ def _inherited(database: sqlite3.Connection, engine: int) -> set[ObjectRef]:
 
 
 def _keep_projects(database: sqlite3.Connection, engine: int, projects: Sequence[KnownProject]) -> None:
-    """Write down projects that have a container now. What did only `compose run` before may have services now."""
+    """Record projects that have a container now. One that had only `compose run` containers may have services now."""
     database.executemany(
         "INSERT INTO projects VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (engine, project) DO UPDATE SET "
         "working_dir = coalesce(excluded.working_dir, working_dir), "
@@ -133,16 +133,21 @@ def _keep_projects(database: sqlite3.Connection, engine: int, projects: Sequence
         "has_services = max(excluded.has_services, has_services)",
         [
             (
-                *(engine, storable(one.project), _text(one.working_dir), _text("\n".join(one.config_files))),
-                *(seconds(one.container_at), one.has_services),
+                *(
+                    engine,
+                    storable(project.project),
+                    _text(project.working_dir),
+                    _text("\n".join(project.config_files)),
+                ),
+                *(seconds(project.container_at), project.has_services),
             )
-            for one in projects
+            for project in projects
         ],
     )
 
 
 def _keep_noticed_projects(database: sqlite3.Connection, engine: int, inventory: Inventory) -> None:
-    """Write down when containers of projects were last heard of. One that no scan saw may be of `compose run`."""
+    """Record when containers of projects were last noticed. One that no scan saw may come from `compose run`."""
     heard: dict[str, int] = {}
     for item in _all(inventory):
         for use in item.uses:
@@ -156,19 +161,19 @@ def _keep_noticed_projects(database: sqlite3.Connection, engine: int, inventory:
 
 
 def _named(inventory: Inventory) -> Iterator[str]:
-    """Yield the projects that objects name: their own, and those that used them."""
+    """Yield the projects that objects refer to: their own, and those that used them."""
     for item in _all(inventory):
         if item.project is not None:
             yield item.project
     for used in _used(inventory):
-        for one in used.last_projects:
-            yield one.project
-    yield from (one.maybe_project for one in inventory.containers if one.maybe_project is not None)
-    yield from (one.maybe_project for one in inventory.images if one.maybe_project is not None)
+        for last in used.last_projects:
+            yield last.project
+    yield from (container.maybe_project for container in inventory.containers if container.maybe_project is not None)
+    yield from (image.maybe_project for image in inventory.images if image.maybe_project is not None)
 
 
 def _forget_projects(database: sqlite3.Connection, engine: int, named: Collection[str]) -> None:
-    """Forget projects of which nothing is left: reviews come and go, each under a name of its own."""
+    """Delete projects that nothing refers to: review apps come and go, each under its own name."""
     kept = set(map(storable, named))
     known = database.execute("SELECT project FROM projects WHERE engine = ?", (engine,)).fetchall()
     gone = [(engine, project) for (project,) in known if project not in kept]

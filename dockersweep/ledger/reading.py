@@ -1,4 +1,4 @@
-"""Reads the past out of the ledger for `history`. Nothing here writes, and no ledger is made where there is none."""
+"""Reads the ledger for `history`. Nothing here writes, and no ledger is created where there is none."""
 
 import sqlite3
 from collections.abc import Callable
@@ -26,15 +26,15 @@ Value = TypeVar("Value")
 
 
 def read_runs(folder: Path, since: datetime | None) -> History:
-    """Return all runs that began since then, without their removals; raises LedgerError."""
+    """Return all runs that began at or after `since`, without their removals; raises LedgerError."""
     runs = _read(folder, lambda database: runs_between(database, 0, LAST_NUMBER, since))
     return replace(_empty(folder), runs=runs or ())
 
 
 def read_run(folder: Path, number: int) -> History:
-    """Return one run with all its removals; none where there is no ledger.
+    """Return one run with all its removals; an empty history where there is no ledger.
 
-    Raises UsageError, which says which runs there are, where there is not this one; and LedgerError.
+    Raises UsageError where there is no such run, saying which runs there are; and LedgerError.
     """
 
     def read(database: sqlite3.Connection) -> History:
@@ -47,7 +47,7 @@ def read_run(folder: Path, number: int) -> History:
 
 
 def read_object(folder: Path, text: str, since: datetime | None) -> History:
-    """Return what became of the objects that a text names, since then; nothing where there is no ledger.
+    """Return what became of the objects that a text names, since `since`; an empty history where there is no ledger.
 
     Raises UsageError where it names none; and LedgerError.
     """
@@ -71,7 +71,7 @@ def _empty(folder: Path) -> History:
 
 
 def _read(folder: Path, read: Callable[[sqlite3.Connection], Value]) -> Value | None:
-    """Return what is read of a ledger; None where there is none, or none that has runs."""
+    """Return what `read` returns; None where there is no ledger, or only one too old to have runs."""
     try:
         database = open_to_read(folder)
         if database is None:
@@ -81,7 +81,7 @@ def _read(folder: Path, read: Callable[[sqlite3.Connection], Value]) -> Value | 
             check_version(version)
             if version < FIRST_WITH_RUNS:
                 return None
-            # Only a run brings an older file to this version; the tables that are read here have not changed since.
+            # Only a run migrates an older file; the tables that are read here have not changed since.
             if version == VERSION:
                 check_tables(database)
             return read(database)

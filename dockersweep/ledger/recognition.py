@@ -1,4 +1,4 @@
-"""What is written down of an object before it is removed, so that it can be known again or made anew."""
+"""What is recorded about an object before its removal, to recognize or recreate it."""
 
 import re
 
@@ -8,7 +8,7 @@ from dockersweep.model.inventory import Container, Image, Network, Object, Volum
 
 
 def recognition_of(item: Object) -> Recognition:
-    """Return what an object was, beside its kind, id and name."""
+    """Return what identifies an object besides its kind, id and name."""
     if type(item) is Container:
         return {
             "image": item.image,

@@ -1,4 +1,4 @@
-"""What an engine refused to remove, in how many runs in a row, and in which words."""
+"""What an engine refused to remove, in how many runs in a row, and with which message."""
 
 import re
 import sqlite3
@@ -12,18 +12,18 @@ from dockersweep.model.outcome import Outcome
 
 LONGEST_TEXT = 500
 _CHANGES = re.compile(r"[0-9a-f]{12,}|[0-9]+")
-"""Ids and numbers: the container that uses an image may be another one each night, and it is the same refusal."""
+"""Ids and numbers: another container may use the image each night, and it is still the same refusal."""
 
 
 def gist_of(text: str) -> str:
-    """Return the words of a refusal without what may differ from run to run."""
+    """Return the message of a refusal without what may differ from run to run."""
     return _CHANGES.sub("#", text.lower())
 
 
 def write_refusal(database: sqlite3.Connection, run: int, outcome: Outcome) -> None:
-    """Count a refusal of a run, once for the run; other words than before begin anew, any other outcome forgets it.
+    """Count a refusal, once per run; a different message restarts the count, any other outcome deletes it.
 
-    What was skipped was not asked for, and says nothing of what the engine would do.
+    A skipped removal was not requested, so it says nothing about what the engine would do.
     """
     if outcome.refusal is None and outcome.status == "skipped":
         return
@@ -44,7 +44,7 @@ def write_refusal(database: sqlite3.Connection, run: int, outcome: Outcome) -> N
 
 
 def refusals_of(database: sqlite3.Connection, engine: int) -> Iterator[Refusal]:
-    """Yield what the engine refused in the last run that tried it."""
+    """Yield the removals that the engine refused in the last run that tried them."""
     rows = database.execute(
         "SELECT kind, id, action, name, text, runs, refused_at FROM refusals WHERE engine = ?", (engine,)
     ).fetchall()

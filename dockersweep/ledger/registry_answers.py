@@ -1,4 +1,4 @@
-"""What registries answered: kept for as long as it is believed without asking again."""
+"""What registries answered, kept as long as it counts without asking again."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -10,15 +10,15 @@ from dockersweep.model.registry import RegistryAnswer, RegistryQuestion
 
 YES_SECONDS = int(timedelta(days=1).total_seconds())
 NO_SECONDS = int(timedelta(hours=1).total_seconds())
-"""Shorter: who is told that nothing has an image pushes it, and looks again."""
+"""Shorter: people push an image that no registry has, and then look again."""
 
 
 def answers_to(
     database: sqlite3.Connection, engine: int, questions: Iterable[RegistryQuestion], now: int
 ) -> dict[str, RegistryAnswer]:
-    """Return the answers that still hold, by image; none to a question that was another then, and none from what
-    would be the future."""
-    asked = {storable(one.image_id): (one.image_id, text_of(one)) for one in questions}
+    """Return the answers that still count, by image. An answer to a different question, or from the future, does
+    not."""
+    asked = {storable(question.image_id): (question.image_id, text_of(question)) for question in questions}
     answers = {}
     for image, question, reference, asked_at in database.execute(
         "SELECT image, question, reference, asked_at FROM registry_answers WHERE engine = ?", (engine,)
@@ -35,7 +35,7 @@ def keep_answers(
     answers: Mapping[RegistryQuestion, RegistryAnswer],
     now: int,
 ) -> None:
-    """Keep new answers, and forget those that hold no longer."""
+    """Keep new answers, and delete those too old to count."""
     rows = [
         (
             engine,
@@ -51,12 +51,12 @@ def keep_answers(
 
 
 def former_tags(database: sqlite3.Connection, engine: int) -> dict[str, tuple[str, ...]]:
-    """Return the tags that images had which have none now, by image."""
+    """Return the former tags of images that have none now, by image."""
     rows = database.execute(
         "SELECT id, names FROM objects WHERE engine = ? AND kind = 'image' AND has_tag = 0 AND names LIKE ?",
         (engine, "%\n%"),
     ).fetchall()
-    # The first is what it is called now.
+    # The first name is the current one.
     return {image: tuple(name for name in names.split("\n")[1:] if tag_of(name)) for image, names in rows}
 
 

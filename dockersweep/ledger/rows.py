@@ -1,4 +1,4 @@
-"""Values on their way into rows, and out of them again."""
+"""Converts values to and from database rows."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ LONGEST_LABEL = 1_000
 
 
 def seconds(instant: datetime) -> int:
-    """Return an instant as a row has it."""
+    """Return an instant as rows store it: whole seconds since 1970."""
     return int(instant.timestamp())
 
 
@@ -24,19 +24,19 @@ def instant(value: object) -> datetime:
 
 
 def instant_or_none(value: object) -> datetime | None:
-    """Return the instant in a row where there is one."""
+    """Return the instant in a row; None for NULL."""
     return None if value is None else instant(value)
 
 
 def bytes_or_none(value: object) -> int | None:
-    """Return the size in a row where there is one; raises UnusableError where it is none."""
+    """Return the size in a row, None for NULL; raises UnusableError where it is not a size."""
     if value is None or (isinstance(value, int) and value >= 0):
         return value
     raise UnusableError(f"is damaged (there is no size {value!r:.40})")
 
 
 def storable(text: str) -> str:
-    """Return the text without what SQLite cannot keep: halves of pairs, which stand for bytes that are no text."""
+    """Return the text with lone surrogates escaped: they stand for bytes that are no UTF-8, and SQLite rejects them."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -45,5 +45,5 @@ def storable(text: str) -> str:
 
 
 def storable_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return labels with the longest values cut: a label may hold a file, and the ledger keeps it for a year."""
+    """Return labels with long values cut: a label may hold a whole file, and the ledger keeps it for a year."""
     return {key: value if len(value) <= LONGEST_LABEL else f"{value[:LONGEST_LABEL]}…" for key, value in labels.items()}

@@ -1,5 +1,4 @@
-"""Runs: what each was to remove, written before the first request, that each is sent, written before it is, and what
-became of it."""
+"""Runs. The planned removals are written before the first request, each removal before it is sent, then its outcome."""
 
 import sqlite3
 import time
@@ -33,13 +32,13 @@ UNSEEN_SECONDS = 400 * 24 * 3600
 
 
 class Using(Protocol):
-    """Does something with the database; the second is the answer where there is none, or none any more."""
+    """Calls `work` with the database; returns `otherwise` if the ledger is not, or no longer, usable."""
 
     def __call__(self, work: "Callable[[sqlite3.Connection], Value]", otherwise: Value) -> Value: ...
 
 
 class RunRecord:
-    """One run in the ledger. Where that is not used it does nothing. Safe for several threads."""
+    """One run in the ledger; does nothing if the ledger is not used. Safe for several threads."""
 
     def __init__(self, number: int | None, using: Using) -> None:
         """Use `Ledger.begin` instead."""
@@ -49,11 +48,11 @@ class RunRecord:
         self._positions: dict[Attempt, int] = {}
         self._sent: set[int] = set()
         self._unwritten: deque[tuple[int, Outcome | None, int]] = deque()
-        """Positions of removals that were sent or, with an outcome, ended; and when."""
+        """(position, outcome, seconds since 1970) of removals that were sent or, with an outcome, ended."""
         self._planned = 0
 
     def plan(self, plan: Plan, inventory: Inventory) -> None:
-        """Write down all that is to be removed; a sweep for a space target calls this once a round."""
+        """Record the planned removals; a sweep for a space target calls this once per round."""
         first = self._planned
         self._planned += len(plan.removals)
         self._positions.update((attempt_of(removal), first + n) for n, removal in enumerate(plan.removals))
@@ -63,13 +62,13 @@ class RunRecord:
 
         def write(database: sqlite3.Connection) -> None:
             with transaction(database):
-                # One by one, because a signal is heeded between them only.
+                # A generator, because signals are handled only between rows.
                 database.executemany(f"INSERT INTO removals VALUES ({', '.join('?' * 11)})", (row for row in rows))
 
         self._using(write, None)
 
     def sending(self, removal: Removal) -> None:
-        """Write down that a removal is about to be sent; it is in the file when this returns."""
+        """Record that a removal is about to be sent; it is in the file when this returns."""
         position = self._positions.get(attempt_of(removal))
         if self.number is None or position is None:
             return
@@ -78,11 +77,11 @@ class RunRecord:
         self._write()
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
-        """Write down what became of a removal, sent or not.
+        """Record the outcome of a removal, sent or not.
 
-        It is in the file when this returns; but for one that removed something, which is there before the next is sent:
-        until then what is there tells the same. What was not attempted `finish` writes down, all at once: after a
-        signal it may be all of a huge plan.
+        It is in the file when this returns. Two exceptions: the outcome of a removal that succeeded is in the file
+        before the next one is sent (until then the file says "sent"), and `finish` writes all that was not attempted
+        at once (after a signal that may be most of a huge plan).
         """
         position = self._positions.get(attempt_of(removal))
         if self.number is None or position is None:
@@ -94,8 +93,7 @@ class RunRecord:
             self._write()
 
     def _write(self) -> None:
-        """Write down what is unwritten, all of it in one transaction. Several threads may wait to do so, and most of
-        them then find that it is in the file."""
+        """Write all pending rows in one transaction. Of several waiting threads most find their rows written."""
         self._using(self._write_all, None)
 
     def _write_all(self, database: sqlite3.Connection) -> None:
@@ -107,10 +105,10 @@ class RunRecord:
     def finish(
         self, exit_status: int, finished_at: datetime, document: OutcomeDocument | None, note: str | None
     ) -> None:
-        """Write down how the run ended. What was planned and never sent was not attempted.
+        """Record how the run ended. Planned removals that were never sent become "not-attempted".
 
-        `document` is None, and `note` says why, where it was refused. A removal that is still in hand leaves the run
-        without an end: the next one has to look.
+        If the run was refused, `document` is None and `note` says why. A removal that was sent and has no outcome
+        leaves the run open: the next run has to look.
         """
         if self.number is not None:
             run = self.number
@@ -133,7 +131,7 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
     for position, removal in enumerate(plan.removals, first):
         place = removal.kind, removal.id
         decision = decisions.get(place)
-        # An image may have tags by the hundred: what it was stands in its last row.
+        # An image may have hundreds of tags: only its last row holds the recognition.
         item = objects.get(place) if last_of[place] == position else None
         yield (
             run,
@@ -142,7 +140,7 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             storable(removal.id),
             storable(removal.name),
             removal.action,
-            _json([(one.code, one.rule, reason_text(one)) for one in _reasons(removal, decision, reasons)]),
+            _json([(reason.code, reason.rule, reason_text(reason)) for reason in _reasons(removal, decision, reasons)]),
             _size(removal, decision),
             removal.reclaim.low_bytes,
             removal.reclaim.high_bytes,
@@ -151,9 +149,9 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
 
 
 def _reasons(removal: Removal, decision: Decision | None, reasons: RemovalReasons) -> Sequence[Reason]:
-    """Return why an object goes; of a tag without the containers that go too, which may be very many."""
+    """Return why an object is removed; for a tag without the removed holders, which may be very many."""
     of_removal = () if decision is None else reasons.of(removal, decision)
-    return [one for one in of_removal if removal.action == "remove" or one.code != "released"]
+    return [reason for reason in of_removal if removal.action == "remove" or reason.code != "released"]
 
 
 def _size(removal: Removal, decision: Decision | None) -> int | None:
@@ -165,7 +163,7 @@ def _json(value: object) -> str:
 
 
 def _write_rows(database: sqlite3.Connection, run: int, rows: Iterable[tuple[int, Outcome | None, int]]) -> None:
-    """Write that removals were sent or, with an outcome, ended."""
+    """Record that removals were sent or, with an outcome, ended."""
     counts_any = _counts_any(database)
     for position, outcome, at in rows:
         if outcome is None:
@@ -199,7 +197,7 @@ def _write_outcome(
 
 
 def _count(database: sqlite3.Connection, run: int, outcome: Outcome) -> None:
-    """Count failures and refusals in runs in a row; any other outcome of what was attempted resets the count."""
+    """Count failures and refusals in a row; any other outcome of an attempt resets the count."""
     if outcome.status == "not-attempted":
         return
     write_refusal(database, run, outcome)
@@ -256,7 +254,7 @@ def _finish(
 
 
 def _give_up(database: sqlite3.Connection, run: int, why: str | None) -> None:
-    """Write that what was planned and never sent was not attempted."""
+    """Record planned removals that were never sent as "not-attempted"."""
     database.execute(
         "INSERT INTO outcomes (run, position, status, detail) SELECT run, position, 'not-attempted', ? FROM removals "
         "WHERE run = ? AND position NOT IN (SELECT position FROM outcomes WHERE run = ?)",
@@ -265,7 +263,7 @@ def _give_up(database: sqlite3.Connection, run: int, why: str | None) -> None:
 
 
 def begin(database: sqlite3.Connection, start: RunStart) -> int:
-    """Write down that a run begins; return its number."""
+    """Record that a run begins; return its number."""
     policy = None if start.policy_source is None else storable(start.policy_source)
     with transaction(database):
         engine = engine_number(database, start.engine)
@@ -311,7 +309,7 @@ def in_hand(database: sqlite3.Connection, run: int) -> Iterator[InHand]:
 
 
 def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) -> None:
-    """Close a run that did not end, with the outcomes of the removals it had sent."""
+    """Mark a run as "did not end", with the outcomes of the removals it had sent."""
     positions = {
         (kind, object_id, action, name): position
         for position, kind, object_id, action, name in database.execute(
@@ -333,7 +331,7 @@ def settle(database: sqlite3.Connection, run: int, outcomes: Iterable[Outcome]) 
 def failed_before(
     database: sqlite3.Connection, engine: int, removals: Sequence[Removal]
 ) -> Mapping[Attempt, tuple[int, datetime]]:
-    """Return in how many runs in a row, up to the latest, each of these removals failed, and since when."""
+    """Return in how many runs in a row each of these removals has failed, up to the latest, and since when."""
     rows = database.execute(
         "SELECT kind, id, action, name, runs, since FROM failures WHERE engine = ?", (engine,)
     ).fetchall()
@@ -344,8 +342,8 @@ def failed_before(
 
 
 def forget_before(database: sqlite3.Connection, before: datetime) -> None:
-    """Forget runs that began, sizes that were counted, and objects and whole engines that were last seen before an
-    instant; what those runs freed together is kept."""
+    """Delete runs that began, sizes that were counted, and objects and whole engines that were last seen before an
+    instant; the sum of what those runs freed is kept."""
     limit = (seconds(before),)
     with transaction(database):
         database.execute(
@@ -359,12 +357,12 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
             database.executemany(f"DELETE FROM {table} WHERE run = ?", old)
         database.executemany("DELETE FROM runs WHERE number = ?", old)
         database.execute("DELETE FROM former_objects WHERE last_seen < ?", limit)
-        # Engine by engine, so that the key of the table finds them.
+        # Engine by engine, so that the primary key is used.
         database.executemany(
             "DELETE FROM sizes WHERE engine = ? AND at < ?",
             [(*engine, *limit) for engine in database.execute("SELECT number FROM engines").fetchall()],
         )
-        # However short the history is that is kept, what is there must not become young.
+        # However short the history, the ages of present objects must survive.
         unseen = (min(*limit, int(time.time()) - UNSEEN_SECONDS),)
         lost = database.execute("SELECT number FROM engines WHERE seen_at < ?", unseen).fetchall()
         for table in (

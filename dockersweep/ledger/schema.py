@@ -7,11 +7,11 @@ import sqlite3
 
 VERSION = 8
 FIRST_WITH_RUNS = 3
-"""The version from which on runs are written down, in tables that have lost nothing since."""
+"""The first version that records runs; its tables have only gained since."""
 
 OF_THIRD = {
-    # looked_at is NULL until a person can have looked at the engine at a terminal; seen_at and cache_seen_at
-    # tell when its objects, and its build cache, were last read.
+    # looked_at is NULL until a person may have looked at the engine on a terminal; seen_at and cache_seen_at say when
+    # its objects, and its build cache, were last read.
     "engines": """
 CREATE TABLE engines (
     number INTEGER PRIMARY KEY,
@@ -22,7 +22,7 @@ CREATE TABLE engines (
     seen_at INTEGER,
     cache_seen_at INTEGER
 )""",
-    # What is there. names holds one name a line: the present ones first, then those that it had before.
+    # Present objects. names holds one name a line: the current ones first, then former ones.
     "objects": """
 CREATE TABLE objects (
     engine INTEGER NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE objects (
     first_seen_unused INTEGER,
     PRIMARY KEY (engine, kind, id)
 ) WITHOUT ROWID""",
-    # What was there. An object that comes back begins a new life and leaves the former one here.
+    # Former objects. One that comes back begins a new life and leaves the former one here.
     "former_objects": """
 CREATE TABLE former_objects (
     engine INTEGER NOT NULL,
@@ -61,7 +61,7 @@ CREATE TABLE marks (
     marked_at INTEGER NOT NULL,
     PRIMARY KEY (engine, kind, id, rule, terms)
 ) WITHOUT ROWID""",
-    # base is what the size was counted in: 'disk' or 'lengths'.
+    # base is how the size was counted: 'disk' or 'lengths'.
     "sizes": """
 CREATE TABLE sizes (
     engine INTEGER NOT NULL,
@@ -72,7 +72,7 @@ CREATE TABLE sizes (
     size_bytes INTEGER NOT NULL,
     PRIMARY KEY (engine, share, base, at)
 ) WITHOUT ROWID""",
-    # state is 'open', 'ended' or 'did not end'. Numbers are never used again, so that they can be written down.
+    # state is 'open', 'ended' or 'did not end'. Numbers are never reused, so people can refer to them.
     "runs": """
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -95,7 +95,7 @@ CREATE TABLE runs (
 )""",
     "runs_by_age": "CREATE INDEX runs_by_age ON runs (started_at)",
     "open_runs": "CREATE INDEX open_runs ON runs (engine) WHERE state = 'open'",
-    # What was to be removed: written once, before the first request. reasons and recognition are JSON.
+    # Planned removals, written once, before the first request. reasons and recognition are JSON.
     "removals": """
 CREATE TABLE removals (
     run INTEGER NOT NULL,
@@ -111,8 +111,8 @@ CREATE TABLE removals (
     recognition TEXT NOT NULL,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID""",
-    # What became of it, apart so that a write before and one after each request touch one small page. A row without a
-    # status was sent and is in hand; one without ended_at got its status when a later run looked again.
+    # Their outcomes, in a table of their own so that the writes before and after each request touch one small page. A
+    # row without a status was sent and has no answer yet; one without ended_at got its status from a later run.
     "outcomes": """
 CREATE TABLE outcomes (
     run INTEGER NOT NULL,
@@ -140,7 +140,7 @@ CREATE TABLE failures (
 }
 
 OF_SEVENTH = {
-    # has_tag is of an image whether it had a tag when it was last seen; NULL of all others.
+    # has_tag says whether an image had a tag when it was last seen; NULL for other kinds.
     "objects": """
 CREATE TABLE objects (
     engine INTEGER NOT NULL,
@@ -167,7 +167,7 @@ CREATE TABLE former_objects (
 TABLES = {
     **OF_THIRD,
     **OF_SEVENTH,
-    # scans counts the scans that were written down.
+    # scans counts the recorded scans.
     "engines": """
 CREATE TABLE engines (
     number INTEGER PRIMARY KEY,
@@ -179,7 +179,7 @@ CREATE TABLE engines (
     cache_seen_at INTEGER,
     scans INTEGER NOT NULL DEFAULT 0
 )""",
-    # unused_scan is the number of the scan that first saw it unused; NULL where that was before scans were counted.
+    # unused_scan is the number of the scan that first saw the object unused; NULL if scans were not counted then.
     "objects": """
 CREATE TABLE objects (
     engine INTEGER NOT NULL,
@@ -192,7 +192,7 @@ CREATE TABLE objects (
     unused_scan INTEGER,
     PRIMARY KEY (engine, kind, id)
 ) WITHOUT ROWID""",
-    # The last uses of what is there: a few of each object, the latest first, as a JSON list.
+    # The last few uses of each present object, the latest first, as a JSON list.
     "uses": """
 CREATE TABLE uses (
     engine INTEGER NOT NULL,
@@ -201,8 +201,7 @@ CREATE TABLE uses (
     told BLOB NOT NULL,
     PRIMARY KEY (engine, kind, id)
 ) WITHOUT ROWID""",
-    # The compose projects whose containers were the last of any project's to hold what is there; certain is whether
-    # they were theirs beyond doubt.
+    # The compose projects whose containers held an object last; certain says whether the containers were surely theirs.
     "last_projects": """
 CREATE TABLE last_projects (
     engine INTEGER NOT NULL,
@@ -215,7 +214,7 @@ CREATE TABLE last_projects (
     certain INTEGER NOT NULL,
     PRIMARY KEY (engine, kind, id, project)
 ) WITHOUT ROWID""",
-    # Images that were seen to have their label of a project from another image.
+    # Images that were seen to inherit their project label from another image.
     "inherited_labels": """
 CREATE TABLE inherited_labels (
     engine INTEGER NOT NULL,
@@ -223,8 +222,8 @@ CREATE TABLE inherited_labels (
     id TEXT NOT NULL,
     PRIMARY KEY (engine, kind, id)
 ) WITHOUT ROWID""",
-    # Compose projects that had a container; config_files is a path a line. has_services is false where all of them
-    # were of `compose run`.
+    # Compose projects that had a container; config_files is one path a line. has_services is false if all containers
+    # came from `compose run`.
     "projects": """
 CREATE TABLE projects (
     engine INTEGER NOT NULL,
@@ -235,7 +234,7 @@ CREATE TABLE projects (
     has_services INTEGER NOT NULL,
     PRIMARY KEY (engine, project)
 ) WITHOUT ROWID""",
-    # Spans of time in which a use would have been noticed; of_held is 1 where also one of volumes and networks.
+    # Spans in which a use would have been noticed; of_held is 1 if that includes uses of volumes and networks.
     "watched": """
 CREATE TABLE watched (
     engine INTEGER NOT NULL,
@@ -244,21 +243,21 @@ CREATE TABLE watched (
     of_held INTEGER NOT NULL,
     PRIMARY KEY (engine, begins)
 ) WITHOUT ROWID""",
-    # Where the events of an engine were last read to: a JSON document.
+    # How far the events of an engine were last read: a JSON document.
     "event_readings": """
 CREATE TABLE event_readings (
     engine INTEGER PRIMARY KEY,
     position TEXT NOT NULL
 )""",
-    # What declared files said, with what all that was followed looked like then, in JSON.
+    # Readings of compose files and quadlets, with the state of every file that was followed, as JSON.
     "declared_files": """
 CREATE TABLE declared_files (
     place TEXT PRIMARY KEY,
     told BLOB NOT NULL,
     read_at INTEGER NOT NULL
 ) WITHOUT ROWID""",
-    # What registries answered when they were asked for an image: question is all names that were asked for, one a line,
-    # reference the one under which it is there, NULL where none has it.
+    # What registries answered about an image: question is all names that were asked for, one a line, reference the one
+    # under which a registry has it, NULL if none has it.
     "registry_answers": """
 CREATE TABLE registry_answers (
     engine INTEGER NOT NULL,
@@ -268,14 +267,14 @@ CREATE TABLE registry_answers (
     asked_at INTEGER NOT NULL,
     PRIMARY KEY (engine, image)
 ) WITHOUT ROWID""",
-    # What the runs that are forgotten had freed: a counter of what all runs freed must never fall.
+    # What forgotten runs had freed: the metric for what all runs freed is a counter and must never fall.
     "forgotten": """
 CREATE TABLE forgotten (
     engine INTEGER PRIMARY KEY,
     measured_bytes INTEGER NOT NULL
 )""",
-    # Removals that the engine refused in every run that tried them, up to the last. gist is text without ids and
-    # numbers: runs counts how often in a row it was the same.
+    # Removals that the engine refused in every run that tried them, up to the last. gist is the text without ids and
+    # numbers; runs counts how often in a row it was the same.
     "refusals": """
 CREATE TABLE refusals (
     engine INTEGER NOT NULL,
@@ -291,7 +290,7 @@ CREATE TABLE refusals (
     PRIMARY KEY (engine, kind, id, action, name)
 ) WITHOUT ROWID""",
 }
-"""The statements that made what a ledger of this version holds, by the name of the table or index."""
+"""The statements that create a ledger of this version, by the name of the table or index."""
 
 
 def version_of(database: sqlite3.Connection) -> int:
@@ -301,7 +300,7 @@ def version_of(database: sqlite3.Connection) -> int:
 
 
 def what_differs(database: sqlite3.Connection) -> str | None:
-    """Return what is not as the present version says, like "no table runs"; None where all is."""
+    """Return the first difference from the current version, like "no table runs"; None where there is none."""
     statements = dict(database.execute("SELECT name, sql FROM sqlite_master"))
     for name, statement in TABLES.items():
         what = "index" if statement.startswith("CREATE INDEX") else "table"

@@ -1,4 +1,4 @@
-"""The size of each sort of object at earlier scans: a point an hour for a week, then one a day for a year."""
+"""The size of each share at earlier scans: one point an hour for a week, then one a day for a year."""
 
 import sqlite3
 from collections.abc import Collection
@@ -14,7 +14,7 @@ _PLACE = "engine = ? AND share = ? AND base = ?"
 
 
 def keep_sizes(database: sqlite3.Connection, engine: int, sizes: Collection[ShareSize], at: int) -> None:
-    """Write down one point, the last of its hour, and thin out what is older."""
+    """Record one point, replacing earlier ones of its hour, and thin out older ones."""
     hour = at - at % HOUR
     for size in sizes:
         place = (engine, size.share, size.base)
@@ -27,7 +27,7 @@ def keep_sizes(database: sqlite3.Connection, engine: int, sizes: Collection[Shar
 
 
 def points_of(database: sqlite3.Connection, engine: int, base: SizeBase) -> tuple[TrendPoint, ...]:
-    """Return the sizes of an engine that were counted in one base, and those of its disks, the oldest first."""
+    """Return the sizes of an engine that were counted in this base, and those of its disks, the oldest first."""
     rows = database.execute(
         "SELECT at, share, size_bytes FROM sizes "
         "WHERE engine = ? AND (base = ? OR share = 'disk' OR share GLOB 'disk:*')",

@@ -1,4 +1,4 @@
-"""Transactions of a connection that has none of its own accord."""
+"""Explicit transactions for connections in autocommit mode."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def transaction(database: sqlite3.Connection, keeps: bool = True) -> Iterator[None]:
-    """Do all of it or nothing; without `keeps` nothing, once it is done."""
+    """Commit at the end, roll back on an error; without `keeps` always roll back."""
     try:
-        # A signal that broke off just as the last one began has left that open.
+        # A signal right after an earlier BEGIN leaves its transaction open.
         _end_what_is_open(database)
         database.execute("BEGIN IMMEDIATE")
         yield
@@ -21,6 +21,6 @@ def transaction(database: sqlite3.Connection, keeps: bool = True) -> Iterator[No
 
 
 def _end_what_is_open(database: sqlite3.Connection) -> None:
-    """Some errors, a full disk among them, have ended it already."""
+    """Roll back an open transaction; some errors, such as a full disk, have ended it already."""
     if database.in_transaction:
         database.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""The last uses of what is there, and where the events that told of them were read to."""
+"""The last uses of present objects, and how far the events that reported them were read."""
 
 import sqlite3
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ from dockersweep.model.last_use import PastUse, last_of
 
 
 def position_of(database: sqlite3.Connection, engine: int) -> EventPosition | None:
-    """Return where the events of an engine were last read to; None where they never were."""
+    """Return how far the events of an engine were last read; None where they never were."""
     row = database.execute("SELECT position FROM event_readings WHERE engine = ?", (engine,)).fetchone()
     if row is None:
         return None
@@ -23,7 +23,7 @@ def position_of(database: sqlite3.Connection, engine: int) -> EventPosition | No
 
 
 def keep_position(database: sqlite3.Connection, engine: int, position: EventPosition) -> None:
-    """Write down where the events of an engine were read to."""
+    """Record how far the events of an engine were read."""
     text = msgspec.json.encode(position).decode()
     database.execute("INSERT OR REPLACE INTO event_readings VALUES (?, ?)", (engine, text))
 
@@ -33,7 +33,7 @@ def uses_of(database: sqlite3.Connection, engine: int) -> dict[ObjectRef, tuple[
     rows = database.execute("SELECT kind, id, told FROM uses WHERE engine = ?", (engine,)).fetchall()
     decode = msgspec.json.Decoder(tuple[PastUse, ...]).decode
     try:
-        return {ObjectRef(kind=kind, id=object_id): decode(told) for kind, object_id, told in rows}
+        return {ObjectRef(kind=kind, id=object_id): decode(uses) for kind, object_id, uses in rows}
     except msgspec.MsgspecError as error:
         raise UnusableError(f"is damaged (it does not tell what was used: {error})") from None
 
@@ -44,8 +44,7 @@ def update_uses(
     noticed: Mapping[ObjectRef, tuple[PastUse, ...]],
     there: Collection[ObjectRef],
 ) -> dict[ObjectRef, tuple[PastUse, ...]]:
-    """Add the uses that were noticed of what is there, keep the last few of each object, and return all that are
-    kept."""
+    """Add the noticed uses of present objects, keep the last few of each object, and return all that are kept."""
     known = uses_of(database, engine)
     changed = {}
     for ref, uses in noticed.items():

@@ -1,4 +1,4 @@
-"""The spans of time in which a use would have been noticed: together where they meet, and not too many of them."""
+"""The spans of time in which a use would have been noticed, merged where they meet and limited in number."""
 
 import sqlite3
 from collections import Counter
@@ -9,10 +9,10 @@ from dockersweep.ledger.rows import instant, seconds
 from dockersweep.model.last_use import Span
 
 MOST_SPANS = 1_000
-"""A reading every five minutes on an engine that forgets within one makes so many in four days."""
+"""A reading every five minutes, from an engine that keeps events for less than that, makes this many in four days."""
 
 _Row = tuple[int, int, bool]
-"""Begin and end of a span, in seconds since 1970, and whether it is also of volumes and networks."""
+"""Begin and end of a span, in seconds since 1970, and whether it covers volumes and networks too."""
 
 
 def spans_of(database: sqlite3.Connection, engine: int) -> tuple[Span, ...]:
@@ -34,20 +34,20 @@ def add_span(database: sqlite3.Connection, engine: int, span: Span) -> None:
 
 
 def cut_spans(database: sqlite3.Connection, engine: int, now: int) -> None:
-    """Let no span of an engine last longer than until now: where its clock was ahead and is set back, all time until
-    then would count as watched. (What was seen or used then stays as it is: which clock was wrong is not known, and
-    what counted from a clock that is behind would be old when that is set right.)"""
+    """Cut all spans of an engine at `now`. Otherwise, after its clock ran ahead and was set back, the time until it
+    catches up would count as watched. (Ages and uses from then stay: which clock was wrong is not known, and ages that
+    count from a slow clock would be too old once it is set right.)"""
     database.execute("DELETE FROM watched WHERE engine = ? AND begins >= ?", (engine, now))
     database.execute("UPDATE watched SET ends = ? WHERE engine = ? AND ends > ?", (now, engine, now))
 
 
 def _rows(database: sqlite3.Connection, engine: int) -> list[_Row]:
-    found = database.execute("SELECT begins, ends, of_held FROM watched WHERE engine = ? ORDER BY begins", (engine,))
-    return [(begin, end, bool(of_held)) for begin, end, of_held in found.fetchall()]
+    rows = database.execute("SELECT begins, ends, of_held FROM watched WHERE engine = ? ORDER BY begins", (engine,))
+    return [(begin, end, bool(of_held)) for begin, end, of_held in rows.fetchall()]
 
 
 def _joined(rows: Iterable[_Row]) -> list[_Row]:
-    """Join what meets and is alike; of time that is in two, more is known from the one that is of all."""
+    """Merge adjoining spans of one sort; where two overlap, the one that covers volumes and networks wins."""
     joined: list[_Row] = []
     steps = Counter[tuple[int, bool]]()
     for begin, end, of_held in rows:
@@ -66,7 +66,7 @@ def _joined(rows: Iterable[_Row]) -> list[_Row]:
 
 
 def _fewer(rows: list[_Row]) -> list[_Row]:
-    """Leave out the shortest where there are too many: what was not watched only keeps things longer."""
+    """Drop the shortest spans over the limit: less watched time only keeps objects longer."""
     if len(rows) <= MOST_SPANS:
         return rows
     longest = sorted(rows, key=lambda row: row[1] - row[0])[len(rows) - MOST_SPANS :]
