@@ -50,7 +50,7 @@ def run(options: ApplyOptions) -> int:
         permitted = what_may_go(saved, survey, policy)
         by = f"the plan in {where} of {format_instant(saved.taken_at)}"
         # The ledger keeps tags in the order in which the engine tells them.
-        survey = permitted.survey.retold(survey.inventory)
+        survey = permitted.survey.with_inventory(survey.inventory)
         return execution.carry_out(PlannedRun(permitted.plan, policy, survey, by, saved, permitted.settled))
 
 

@@ -53,7 +53,7 @@ def declaring(survey: Survey, declarations: Declarations) -> Survey:
         notes = (*notes, f"and {len(declarations.notes) - MOST_NOTES} more like these")
     warnings = tuple(ScanWarning(about=ABOUT, text=note) for note in notes)
     inventory = msgspec.structs.replace(survey.inventory, warnings=(*survey.inventory.warnings, *warnings))
-    return survey.retold(inventory).declaring(declarations)
+    return survey.with_inventory(inventory).declaring(declarations)
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -154,7 +154,7 @@ def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
 
     def read() -> Survey:
         survey = _at_its_moment(read_inventory(options.inventory or ""))
-        return survey.retold(with_volumes_of_projects(with_projects(survey)))
+        return survey.with_inventory(with_volumes_of_projects(with_projects(survey)))
 
     return _with_declared(policy, None, options, read)
 
@@ -242,15 +242,15 @@ def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger
         progress = stack.enter_context(show_progress("reading containers", options.shows_progress))
         inventory, layers = scan(client, options.reads_sizes, seconds, progress, known, for_report, ahead)
     survey = _at_its_moment(inventory)
-    survey = survey.retold(with_projects(survey))
+    survey = survey.with_inventory(with_projects(survey))
     if not options.uses_ledger:
-        return survey.retold(with_volumes_of_projects(survey.inventory))
+        return survey.with_inventory(with_volumes_of_projects(survey.inventory))
     ledger.keep_layers(client.engine, layers)
     inventory, noticed = survey.inventory, None
     if events is not None:
         inventory, noticed = noticed_in(events.result(), inventory)
     inventory = ledger.update_objects(inventory, survey.in_use, survey.now, survey.is_of_now, noticed)
-    survey = survey.retold(with_volumes_of_projects(inventory))
+    survey = survey.with_inventory(with_volumes_of_projects(inventory))
     ledger.keep_sizes(sizes_now(survey.totals), inventory.engine, inventory.taken_at)
     return survey
 

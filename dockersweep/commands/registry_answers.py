@@ -44,7 +44,7 @@ def with_registry_answers(
         ledger.keep_registry_answers(inventory.engine, new, inventory.taken_at)
         known |= {question.image_id: answer for question, answer in new.items()}
         warnings = tuple(_warnings(answers.unknown, questions))
-    return survey.retold(_with_answers(inventory, known, warnings))
+    return survey.with_inventory(_with_answers(inventory, known, warnings))
 
 
 def _with_answers(

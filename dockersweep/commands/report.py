@@ -86,7 +86,7 @@ def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None
     with open_to_read(options.engine) as (client, ledger):
         survey = survey_of(client, options.engine, ledger, policy, for_report=True)
         note_look(ledger, survey.inventory)
-        survey = survey.retold(with_missing_files(survey.inventory))
+        survey = survey.with_inventory(with_missing_files(survey.inventory))
         return survey, _past(ledger, survey), _LastRun(*ledger.last_run(client.engine))
 
 

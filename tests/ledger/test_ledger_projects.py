@@ -36,7 +36,7 @@ def _scan(
     ledger: Ledger, seen: Inventory, at: datetime, writes: bool = True, noticed: NoticedUses | None = None
 ) -> Inventory:
     survey = Survey(replace(seen, taken_at=at), at)
-    survey = survey.retold(with_projects(survey))
+    survey = survey.with_inventory(with_projects(survey))
     return with_volumes_of_projects(ledger.update_objects(survey.inventory, survey.in_use, at, writes, noticed))
 
 

@@ -63,7 +63,7 @@ def test_verdicts_alone_are_those_of_the_decisions(seen: Inventory, policy: Poli
         assert foreseen.decision_of(one) == decisions[one]
     if policy.target is None:
         ordered = [one.ref for one in plan.removals if one.action == "remove"]
-        cases = Judge(survey, policy).let_go_all()
+        cases = Judge(survey, policy).decide_removals()
         in_order = oldest_first(cases, survey)
         assert [case.ref for case in in_order] == ordered
 

@@ -102,7 +102,7 @@ def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
     if decisions[ref].verdict == "remove":
         # What it adds to the plan depends on nothing that goes after it. What the judge has let go already goes in the
         # whole plan too.
-        cases = judge.let_go_all(ORDER[: ORDER.index(ref.kind) + 1])
+        cases = judge.decide_removals(ORDER[: ORDER.index(ref.kind) + 1])
         in_order = oldest_first(cases, judge.survey)
         before = takewhile(lambda one: one != ref, (case.ref for case in in_order))
         in_plan = judge.survey.reclaim.in_order([*before, ref]).rows[-1]

@@ -23,9 +23,9 @@ def aged(
     setting: str | None = None,
     seconds: int | None = None,
 ) -> Aged:
-    """Return how old an object is, and what of that is asked for; nothing where neither limit nor date is given.
+    """Return how old an object is, beside the limit or the date that a rule asks for, if any.
 
-    `seconds` is its age where that is counted already.
+    `seconds` is its age where that is known already.
     """
     is_unused = since.measure in _UNUSED
     made_by_hand = type(item) is Network and item.project is None
@@ -39,7 +39,7 @@ def aged(
         setting=setting,
     )
     if not is_unused and not made_by_hand and only_copy is None and since.use is None:
-        # Of most objects no more is known.
+        # True of most objects.
         return age
     use = since.use or since.before
     is_watched = is_unused and watch.is_known
@@ -67,7 +67,7 @@ def _watched(since: datetime, now: datetime, watched: WatchedTime) -> int:
 def only_copy_of(item: Object, holders: Iterable[Holder]) -> str | None:
     """Return the container of a compose project that wrote to an anonymous volume; None for all else.
 
-    Nothing but such a container knows the volume, so that a new one of the same service begins with an empty one.
+    Only that container references the volume: a new one of the same service starts with an empty one.
     """
     if type(item) is not Volume or not item.anonymous:
         return None

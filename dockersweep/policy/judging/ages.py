@@ -1,6 +1,6 @@
-"""Since when an object is of no use to anybody, and where that is known from.
+"""Since when an object is unused, and how that is known.
 
-The build date of an image and the creation of a volume or a network are no ages: an image built in 2019 may have
+Neither the build date of an image nor the creation of a volume or a network says so: an image built in 2019 may have
 arrived a minute ago (moby#4237), and a volume made a year ago may have been used until an hour ago.
 """
 
@@ -26,31 +26,31 @@ class Since(Struct, frozen=True, gc=False):
     source: str
     """"finished", "created", "last used", "written", "seen unused" or "first seen"."""
     measure: Measure
-    """The same, as finely as sentences tell it apart."""
+    """The same, as detailed as the sentences need it."""
     use: PastUse | None = None
-    """The use that it was, where it is known which."""
+    """The use at that instant, where it is known."""
     scans: int | None = None
-    """How many scans in a row have seen it unused, where it counts from the first of them."""
+    """How many scans in a row saw it unused, where the age counts from the first of them."""
     before: PastUse | None = None
-    """The last known use, where it counts from a scan after that."""
+    """The last known use, where the age counts from a later scan."""
 
     def seconds(self, now: datetime) -> int:
-        """Return the age in whole seconds; negative where it lies after `now`."""
+        """Return the age in whole seconds; negative where the instant is after `now`."""
         age = now - self.instant
         seconds = age.days * DAY + age.seconds
-        # Days are rounded down, and so is what is negative.
+        # A timedelta rounds its days down, so a negative age comes out a second too large.
         return seconds + 1 if seconds < 0 and age.microseconds else seconds
 
 
 def last_used(instant: datetime, use: PastUse | None = None) -> Since:
-    """Return that an object was last used at an instant."""
+    """Return an age that counts from a use."""
     return Since(instant, "last used", "last-used", use)
 
 
 def stopped_since(container: Container) -> Since | None:
-    """Return since when a container is stopped; since it was created where it never ran."""
+    """Return when a container stopped, or was created where it never ran; None where it runs or neither is known."""
     if container.finished_at is not None:
-        # Docker 26.1 can tell a finish that lies before the start: it is left from an earlier run.
+        # Docker 26.1 can report a finish before the start: it is left from an earlier run.
         finished = max(container.finished_at, container.started_at or container.finished_at)
         return Since(finished, "finished", "stopped")
     if container.started_at is None and container.created_at is not None and container.state == "created":
@@ -59,19 +59,19 @@ def stopped_since(container: Container) -> Since | None:
 
 
 def container_since(container: Container) -> Since | None:
-    """Return since when a container is of no use: since it stopped, or since something was done with it after."""
+    """Return since when a container is unused: since it stopped, or since it was last copied from after that."""
     stopped = stopped_since(container)
     if stopped is None or not container.uses:
         return stopped
-    # All else that is done with one that is stopped starts it, or is how it stopped.
+    # Every other action on a stopped container starts it, or is how it stopped.
     after = next((use for use in container.uses if use.action in _DONE_WHEN_STOPPED), None)
     return last_used(after.at, after) if after is not None and after.at > stopped.instant else stopped
 
 
 def since_of(item: Object, used_until: Sequence[datetime]) -> Since | None:
-    """Return since when an object is of no use, None where nothing tells.
+    """Return since when an object is unused, None where that is not known.
 
-    `used_until` are the last uses by the stopped containers that still hold it and go in the same plan, and by builds.
+    `used_until` are its last uses by builds and by the stopped containers that the same plan removes.
     """
     return SINCE_OF[kind_of(item)](item, used_until)
 
@@ -87,9 +87,9 @@ def _record_since(record: BuildCacheRecord, used_until: Sequence[datetime]) -> S
 
 
 def unused_since(item: Object, used_until: Sequence[datetime]) -> Since | None:
-    """Return since when an object is known to be unused, by scans or by the engine; None where nothing tells.
+    """Return since when an object is known to be unused, from scans or from the engine; None where that is not known.
 
-    As with the kubelet, what nobody looked at has not been unused for long.
+    As the kubelet does, time before the first scan does not count.
     """
     if type(item) is Container or type(item) is BuildCacheRecord:
         return since_of(item, ())
@@ -114,20 +114,20 @@ def created_since(item: Object) -> Since | None:
 
 
 def _latest_use(item: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
-    # Of most objects no use is known, and this is asked of each.
+    # Runs for every object, and of most no use is known.
     latest = _known_use(item, used_until) if used_until or item.uses else None
     first, unused = item.first_seen_at, item.first_seen_unused_at
-    # Where it was seen in use before, its last use lies shortly before this: counting from here is never too old.
+    # A scan before this one saw it in use, so its last use is not later than this: the age is never too high.
     if first is not None and unused is not None and unused > first and (latest is None or unused > latest.instant):
         latest = Since(unused, "seen unused", "unused", scans=item.scans_unused, before=_last_of(item))
     if latest is None and first is not None:
-        # What was never watched counts from the first sight of it.
+        # Never seen in use: count from the first scan that listed it.
         latest = Since(first, "first seen", "first-seen")
     return _or_written(item, latest) if type(item) is Volume else latest
 
 
 def _known_use(item: Image | Volume | Network, used_until: Sequence[datetime]) -> Since | None:
-    """Return the latest use that events, containers or builds tell."""
+    """Return the latest use known from events, containers or builds."""
     latest = last_used(max(used_until)) if used_until else None
     if item.uses:
         use = item.uses[0]
@@ -141,9 +141,9 @@ def _last_of(item: Image | Volume | Network) -> PastUse | None:
 
 
 def _or_written(item: Volume, latest: Since | None) -> Since | None:
-    """Return when files of a volume were last written, where that is later: it is a use, whoever wrote them.
+    """Return when files of a volume were last written, where that is later: whoever wrote them used the volume.
 
-    It bounds the last use only from below, so that alone it is no age.
+    The volume may have been read since, so a write alone gives no age.
     """
     if latest is not None and item.written_at is not None and item.written_at > latest.instant:
         return Since(item.written_at, "written", "written")

@@ -1,4 +1,4 @@
-"""One object as it is judged: with what holds it, and since when it is of no use."""
+"""One object as it is judged: with its holders, and since when it is unused."""
 
 from datetime import datetime
 
@@ -10,18 +10,18 @@ from dockersweep.policy.judging.holders import Holder
 
 
 class Case(Struct, frozen=True, gc=False):
-    """One object, and what its age depends on."""
+    """One object, its holders and its age."""
 
     item: Object
     kind: Kind
     id: str
     place: int
-    """That among its kind."""
+    """Its index among the objects of its kind."""
     staying: tuple[Holder, ...]
     going: tuple[Holder, ...]
-    """Those that hold it and go in the same plan."""
+    """The holders that the same plan removes."""
     used_until: tuple[datetime, ...] | None
-    """When these last used it; None where that is not known of one of them."""
+    """When builds and these last used it; None where that is not known of one of them."""
     since: Since | None
     age_seconds: int | None
     """Its age; None where that is not known."""

@@ -11,11 +11,11 @@ from dockersweep.policy.judging.survey import Survey
 
 
 class Coverage(NamedTuple):
-    """Of how many objects of its kinds a rule speaks."""
+    """How many objects of its kinds a rule matches."""
 
     rule: str
     matched: int
-    there: int
+    total: int
 
 
 def coverage(survey: Survey, policy: Policy) -> Iterator[Coverage]:
@@ -29,11 +29,11 @@ def coverage(survey: Survey, policy: Policy) -> Iterator[Coverage]:
 def findings(survey: Survey, policy: Policy) -> Iterator[str]:
     """Yield a sentence for each rule that matches nothing or everything, and each protection that is idle."""
     rules = {rule.name: rule for rule in policy.rules}
-    for found in coverage(survey, policy):
-        kinds = " or ".join(rules[found.rule].kinds)
-        if not found.matched:
-            yield f'the rule "{found.rule}" matches none of the {found.there} objects of the kind {kinds}'
-        elif found.matched == found.there and rules[found.rule].match != EVERYTHING:
-            yield f'the rule "{found.rule}" matches all {found.there} objects of the kind {kinds}'
+    for row in coverage(survey, policy):
+        kinds = " or ".join(rules[row.rule].kinds)
+        if not row.matched:
+            yield f'the rule "{row.rule}" matches none of the {row.total} objects of the kind {kinds}'
+        elif row.matched == row.total and rules[row.rule].match != EVERYTHING:
+            yield f'the rule "{row.rule}" matches all {row.total} objects of the kind {kinds}'
     for idle in PolicyProtections(policy.protections, survey.hard.services, survey.listing).idle():
         yield f"{idle.source} {idle.pattern} protects nothing that is there"

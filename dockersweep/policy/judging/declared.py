@@ -16,7 +16,7 @@ T = TypeVar("T", Image, Volume, Network)
 
 
 class DeclaredObjects:
-    """What of an inventory is declared."""
+    """The objects of an inventory that files declare."""
 
     def __init__(self, declared: Sequence[Declared], inventory: Inventory) -> None:
         is_podman = inventory.engine.flavour == "podman"
@@ -25,35 +25,35 @@ class DeclaredObjects:
             **_reasons(inventory.volumes, _Names(_of_kind(declared, "volume")).of),
             **_reasons(inventory.networks, _Names(_of_kind(declared, "network")).of),
         }
-        """Why each that is declared stays."""
+        """Why each declared object is kept."""
 
 
 def _of_kind(declared: Iterable[Declared], kind: DeclaredKind) -> list[Declared]:
-    return [one for one in declared if one.kind == kind]
+    return [declaration for declaration in declared if declaration.kind == kind]
 
 
 def _reasons(items: Iterable[T], of: Callable[[T], Iterator[Declared]]) -> dict[ObjectRef, Reason]:
-    return {ref_of(item): _reason(found) for item in items if (found := list(of(item)))}
+    return {ref_of(item): _reason(declarations) for item in items if (declarations := list(of(item)))}
 
 
-def _reason(found: Sequence[Declared]) -> Reason:
-    first = found[0]
-    others = len({(one.path, one.by) for one in found}) - 1
+def _reason(declarations: Sequence[Declared]) -> Reason:
+    first = declarations[0]
+    others = len({(declared.path, declared.by) for declared in declarations}) - 1
     about = DeclaredBy(path=first.path, line=first.line, by=first.by, project=first.project, others=others)
     return Reason(code="protected", rule="protection", about=about)
 
 
 class _Patterns:
-    """Globs of files whose variables have no value. Most names match none, which is found at once."""
+    """Globs made from names with variables that have no value. One combined test rules out most names at once."""
 
     def __init__(self, globs: Sequence[tuple[str, Declared]]) -> None:
         self._any = compile_patterns(dict.fromkeys(glob for glob, _ in globs)) if globs else None
-        self._each = [(compile_pattern(glob), one) for glob, one in globs]
+        self._each = [(compile_pattern(glob), declared) for glob, declared in globs]
 
     def of(self, spellings: Collection[str]) -> Iterator[Declared]:
-        """Yield what declares that which is spelled in these ways."""
+        """Yield what declares any of these spellings."""
         if self._any is not None and any(map(self._any, spellings)):
-            yield from (one for test, one in self._each if any(map(test, spellings)))
+            yield from (declared for test, declared in self._each if any(map(test, spellings)))
 
 
 class _Names:
@@ -62,11 +62,11 @@ class _Names:
     def __init__(self, declared: Iterable[Declared]) -> None:
         self._exact: dict[str, list[Declared]] = {}
         globs: list[tuple[str, Declared]] = []
-        for one in declared:
-            if one.is_pattern:
-                globs.append((one.name, one))
+        for declaration in declared:
+            if declaration.is_pattern:
+                globs.append((declaration.name, declaration))
             else:
-                self._exact.setdefault(one.name, []).append(one)
+                self._exact.setdefault(declaration.name, []).append(declaration)
         self._patterns = _Patterns(globs)
 
     def of(self, item: Volume | Network) -> Iterator[Declared]:
@@ -83,22 +83,27 @@ class _Images:
         self._exact: dict[str, list[Declared]] = {}
         self._digests: dict[str, list[Declared]] = {}
         self._ids: list[tuple[str, Declared]] = []
-        # A variable may stand for the tag as well, or for what is before a name that has none.
+        # A variable may contain the tag too, or end a name that has no tag.
         declared = tuple(declared)
-        globs = [(glob, one) for one in declared if one.is_pattern for glob in (one.name, f"{one.name}:latest")]
+        globs = [
+            (glob, declaration)
+            for declaration in declared
+            if declaration.is_pattern
+            for glob in (declaration.name, f"{declaration.name}:latest")
+        ]
         self._patterns = _Patterns(globs)
-        for one in declared:
-            if not one.is_pattern:
-                self._add(one)
+        for declaration in declared:
+            if not declaration.is_pattern:
+                self._add(declaration)
 
-    def _add(self, one: Declared) -> None:
-        name, at, digest = one.name.partition("@")
+    def _add(self, declaration: Declared) -> None:
+        name, at, digest = declaration.name.partition("@")
         if at:
-            self._digests.setdefault(digest, []).append(one)
+            self._digests.setdefault(digest, []).append(declaration)
         else:
             if (digits := _ID.fullmatch(name)) is not None:
-                self._ids.append((digits[1], one))
-            self._exact.setdefault(with_registry(with_tag(name)), []).append(one)
+                self._ids.append((digits[1], declaration))
+            self._exact.setdefault(with_registry(with_tag(name)), []).append(declaration)
 
     def of(self, image: Image) -> Iterator[Declared]:
         """Yield what declares an image."""
@@ -107,13 +112,14 @@ class _Images:
                 yield from self._exact.get(spelling, ())
             yield from self._patterns.of({tag, without_registry(tag), with_registry(tag)})
         if self._digests:
-            for digest in {image.id, *(one.partition("@")[2] for one in image.digests)}:
+            for digest in {image.id, *(name.partition("@")[2] for name in image.digests)}:
                 yield from self._digests.get(digest, ())
-        yield from (one for digits, one in self._ids if image.id.removeprefix("sha256:").startswith(digits))
+        own_digits = image.id.removeprefix("sha256:")
+        yield from (declaration for digits, declaration in self._ids if own_digits.startswith(digits))
 
     def _spellings(self, tag: str) -> Iterator[str]:
-        """Yield the references that mean what has this tag: Podman takes a name without a registry from any that it is
-        told to search, and names what it builds localhost/."""
+        """Yield the references that name an image with this tag: Podman searches its configured registries for a name
+        without one, and puts localhost/ before what it builds."""
         yield with_registry(tag)
         repository = whole_repository_of(tag)
         registry, slash, rest = repository.partition("/")

@@ -1,4 +1,4 @@
-"""What a plan comes to, where nobody asks why."""
+"""What a plan removes, without the reasons."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,10 @@ from dockersweep.model.plan import Decision
 
 
 class Foreseen(Struct, frozen=True):
-    """What a plan comes to, where nobody asks why."""
+    """What a plan removes, without the reasons."""
 
     going: list[ObjectRef]
-    """The objects that go, kind by kind as they are removed, but in no order within a kind."""
+    """The objects to remove, kind by kind in the order of removal; unordered within a kind."""
     warnings: tuple[ScanWarning, ...]
     decision_of: Callable[[ObjectRef], Decision]
-    """Returns the decision of an object that nothing of its own kind holds, with its reasons."""
+    """Returns the decision on an object, with its reasons; only for objects that nothing of their own kind holds."""

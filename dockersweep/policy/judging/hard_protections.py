@@ -36,7 +36,7 @@ _LOST_AND_FOUND = (_hard("predefined", "made-by-file-system"),)
 
 
 def is_cleaned_up_by_others(container: Container) -> bool:
-    """Return whether the swarm or the kubelet made a container, and removes it in its time."""
+    """Return whether the swarm or the kubelet made a container: they remove it themselves."""
     return SWARM_TASK in container.labels or is_of_kubelet(container.labels)
 
 
@@ -53,22 +53,22 @@ class HardProtections:
         self._listing = listing
         self.services = ServiceHolds(inventory)
         self.by_others = _by_others(inventory, self.services)
-        """Why objects stay that no container, image or record of the engine holds: for services, Kubernetes, tools."""
+        """Why objects are kept for holders outside the engine's lists: services, Kubernetes, other tools."""
         self._own_container = inventory.own_container_id
         self._is_podman = inventory.engine.flavour == "podman"
         self._volume_names = sorted(volume.name for volume in inventory.volumes) if self._is_podman else []
         self._of_kinds: dict[Kind, Mapping[int, tuple[Reason, ...]]] = {}
 
     def of(self, ref: ObjectRef, item: Object, is_held: bool) -> Sequence[Reason]:
-        """Return the reasons that no policy overrides, other than the objects that hold it.
+        """Return the reasons that no policy overrides, its holders aside.
 
-        `is_held` is whether any container holds it, one that goes as well.
+        `is_held` is whether any container holds it, even one that the plan removes.
         """
         return (*self.by_others.get(ref, ()), *self._of_itself(ref.kind)(item, is_held))
 
     def of_kind(self, kind: Kind, holders: Sequence[Collection[Holder]]) -> Mapping[int, tuple[Reason, ...]]:
-        """Return the same of all objects of a kind that have any such reason, by their places; `holders` has what holds
-        each of them."""
+        """Return place -> these reasons, for the objects of a kind that have any; `holders` has the holders of each,
+        by place."""
         known = self._of_kinds.get(kind)
         if known is None:
             known = self._of_kinds[kind] = dict(self._find(kind, holders))
@@ -77,13 +77,13 @@ class HardProtections:
     def _find(self, kind: Kind, holders: Sequence[Collection[Holder]]) -> Iterator[tuple[int, tuple[Reason, ...]]]:
         of_itself = self._of_itself(kind)
         by_others = {self._listing.place(ref): reasons for ref, reasons in self.by_others.items() if ref.kind == kind}
-        # A function in a row a million times is called fastest so.
+        # The fastest way to call a function a million times.
         for place, reasons in enumerate(map(of_itself, self._listing.of_kind(kind).items, map(bool, holders))):
             if reasons or place in by_others:
                 yield place, (*by_others.get(place, ()), *reasons)
 
     def _of_itself(self, kind: Kind) -> Callable[[Any, bool], Sequence[Reason]]:
-        """Return what tells the reasons that an object of a kind has itself, by whether anything holds it."""
+        """Return the function that finds the reasons in an object itself, given whether anything holds it."""
         if kind == "container":
             return self._of_container
         if kind == "volume":
@@ -111,15 +111,15 @@ class HardProtections:
             return _COUNTED
         if self._is_podman:
             return tuple(self._of_podman_volume(volume))
-        # Docker takes each folder for a volume, where an ext4 disk is mounted for them (tried on 20.10 to 28.5); nobody
-        # can give one this name.
+        # Docker lists every folder as a volume, this one too where volumes have an ext4 disk of their own (tried on
+        # 20.10 to 28.5); nobody can create a volume of this name.
         return _LOST_AND_FOUND if (volume.driver, volume.name) == ("local", "lost+found") else ()
 
     def _of_podman_volume(self, volume: Volume) -> Iterator[Reason]:
-        # In order, the first name after its own is one that begins with it, if any does.
+        # The names are sorted: if any begins with this one, the next does.
         after = bisect_right(self._volume_names, volume.name)
         if after < len(self._volume_names) and self._volume_names[after].startswith(volume.name):
-            # It takes the beginning of a name for the name, where the name itself is just gone.
+            # Podman accepts the beginning of a name: were this volume just gone, it would remove that one.
             yield _hard("predefined", NameBegins(volume=self._volume_names[after]))
 
 
@@ -134,7 +134,7 @@ def _of_network(network: Network, is_held: bool) -> Sequence[Reason]:
 
 
 def _by_others(inventory: Inventory, services: ServiceHolds) -> Mapping[ObjectRef, Sequence[Reason]]:
-    """Put together what services, Kubernetes and other tools hold, in this order."""
+    """Merge what services, Kubernetes and other tools hold, in this order."""
     table: dict[ObjectRef, Sequence[Reason]] = dict(services.reasons)
     for held in (held_by_kubelet(inventory), held_by_other_tools(inventory)):
         for ref, reasons in held.items():

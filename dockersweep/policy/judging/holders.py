@@ -1,6 +1,6 @@
 """Who holds what: containers hold images, volumes and networks; images, networks and cache records hold their own kind.
 
-Engines lose count at times (moby#41686, moby#38883), so every reference is counted here as well.
+Engines lose count at times (moby#41686, moby#38883), so references are counted here too.
 """
 
 from collections import defaultdict
@@ -25,11 +25,11 @@ class Holder(Struct, frozen=True, gc=False):
     """One object that holds another."""
 
     place: int
-    """That of the holder among its kind."""
+    """The index of the holder among its kind."""
     about: HeldBy
-    """Which object that is, what it does with what it holds, and its state."""
+    """Which object it is, how it uses the held object, and its state."""
     until: datetime | None = None
-    """When a stopped container last used what it holds; None for other holders and where it is not known."""
+    """When a stopped container last used the held object; None for other holders and where that is not known."""
     of_project: bool = False
     """Whether it is a container of a compose project."""
 
@@ -40,22 +40,22 @@ class Holder(Struct, frozen=True, gc=False):
 
     @property
     def reason(self) -> Reason:
-        """Why what it holds stays as long as it does."""
+        """Why the held object is kept as long as this holder is."""
         return Reason(code="in-use", rule="hard protection", about=self.about)
 
 
 class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
-    """For every object that something holds, all its holders."""
+    """Held object -> all its holders."""
 
     def __init__(self, listing: Listing, held: Iterable["_Held"]) -> None:
-        """`held` has what is held, in the order in which it has its holders."""
+        """`held` is one pair after the other; an object has its holders in that order."""
         self._listing = listing
         self._by_place: dict[Kind, list[tuple[Holder, ...]]] = {
             kind: [()] * len(listing.of_kind(kind)) for kind in KINDS
         }
         self._not_listed: dict[ObjectRef, tuple[Holder, ...]] = {}
         self.own_kinds: set[Kind] = set()
-        """The kinds of which any object holds another of them."""
+        """The kinds that have an object held by another of the same kind."""
         self._add_all(held)
 
     def _add_all(self, held: Iterable["_Held"]) -> None:
@@ -77,11 +77,11 @@ class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
         self._not_listed.update((ref, _each_once(holders)) for ref, holders in not_listed.items())
 
     def of_kind(self, kind: Kind) -> Sequence[tuple[Holder, ...]]:
-        """Return the holders of the objects of one kind, by the places of these; empty where nothing holds one."""
+        """Return the holders of each object of one kind, by its place; empty where nothing holds it."""
         return self._by_place[kind]
 
     def of(self, ref: ObjectRef) -> tuple[Holder, ...]:
-        """Return what holds an object; empty where nothing does."""
+        """Return the holders of an object; empty where nothing holds it."""
         place = self._listing.place(ref)
         return self._not_listed.get(ref, ()) if place is None else self._by_place[ref.kind][place]
 
@@ -102,16 +102,16 @@ class Holders(Mapping[ObjectRef, tuple[Holder, ...]]):
 
 
 _Held = tuple[Kind, str, tuple[Holder]]
-"""The kind and the id of an object, and what holds it: alone, as most are held by one only, which may hold many."""
+"""The kind and the id of an object, and one holder in a tuple: most have one only, and all that it holds share it."""
 
 
 def find_holders(listing: Listing, now: datetime) -> Holders:
-    """Return what holds each object."""
+    """Return the holders of every object."""
     return Holders(listing, chain(_held_by_containers(listing, now), _held_by_own_kind(listing, now)))
 
 
 def _each_once(holders: Sequence[Holder]) -> tuple[Holder, ...]:
-    """A thousand containers may hold one network, and each may be told twice."""
+    """Drop duplicates; a thousand containers may hold one network, and each may come twice."""
     if len(holders) == 2 and holders[0].about.id != holders[1].about.id:
         return tuple(holders)
     are_several = len({hold.about.id for hold in holders}) == len(holders)
@@ -142,24 +142,24 @@ def _held_by_containers(listing: Listing, now: datetime) -> Iterator[_Held]:
 
 
 class _NetworkNames:
-    """Finds the networks that a container names, by their ids or their names."""
+    """Finds networks by id or name, as containers refer to them."""
 
     def __init__(self, listed: Listed) -> None:
         self._ids = listed.places
         self._networks: Sequence[Network] = listed.items
 
     def named(self, name: str) -> Sequence[str]:
-        """Return the ids of those that are called so."""
+        """Return the ids of the networks with this id or name."""
         by_name = self._by_name.get(name, ())
         return (name, *by_name) if name in self._ids else by_name
 
     @cached_property
     def _by_name(self) -> Mapping[str, Sequence[str]]:
-        found: dict[str, tuple[str, ...]] = {}
+        ids_of: dict[str, tuple[str, ...]] = {}
         for network in self._networks:
             if network.name != network.id:
-                found[network.name] = (*found.get(network.name, ()), network.id)
-        return found
+                ids_of[network.name] = (*ids_of.get(network.name, ()), network.id)
+        return ids_of
 
 
 def _of_container(place: int, container: Container, now: datetime) -> Holder:
@@ -201,7 +201,7 @@ def _held_by_own_kind(listing: Listing, now: datetime) -> Iterator[_Held]:
 
 
 def _joined(containers: Sequence[Container], now: datetime) -> Iterator[_Held]:
-    """Yield the containers whose namespaces others join."""
+    """Yield the containers whose namespaces others join, each with the one that joins."""
     donors = {name: container.id for container in containers for name in (container.name, container.id)}
     for place, container in enumerate(containers):
         for named in container.shares_with:
@@ -215,8 +215,8 @@ def _mounted(
 ) -> Iterator[tuple[str, tuple[Holder]]]:
     """Yield the ids of the images that it mounts, or may mount, and how: no engine refuses to remove them.
 
-    An engine tells only the name by which an image was mounted. The tag may have moved since, and then any image
-    without a tag may be the one; where the name leads nowhere, any image may.
+    An engine reports only the name by which an image was mounted. The tag may have moved since, and then it may be any
+    image without a tag; where nothing has the name, any image.
     """
     certain, possible = images.meant_by(mount.source or "")
     for image_id in certain:
@@ -234,7 +234,7 @@ def _mounted(
 
 
 def volumes_mounted(mounts: Iterable[Mount], mountpoints: Mapping[str, Volume]) -> Iterator[str]:
-    """Yield the names of the volumes that mounts use; `mountpoints` are those of all volumes."""
+    """Yield the names of the volumes that mounts use; `mountpoints` is mountpoint -> volume, of all volumes."""
     for mount in mounts:
         if mount.volume:
             yield mount.volume

@@ -1,8 +1,8 @@
 """Judges every object of an inventory: exactly one decision each, with its reasons.
 
 Who wins: hard protections, then the policy's protections, then what any rule keeps, then the first rule that removes;
-what no rule removes is kept. Containers are judged first, and within a kind what holds another before what it holds,
-so that what only removed objects hold is released in the same plan.
+what no rule removes is kept. Containers are judged first, and within a kind each holder before what it holds, so that
+an object that only removed objects hold can go in the same plan.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,17 +43,17 @@ def in_order(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
 
 
 class Judge:
-    """Decides object by object and remembers what goes."""
+    """Decides object by object, and remembers which it removes."""
 
     def __init__(self, survey: Survey, policy: Policy, rules: RuleSet | None = None) -> None:
-        """`rules` are those of the policy where they are made ready already, for another instant."""
+        """`rules` may be the rule set of the same policy and objects, made for another instant."""
         self.survey = survey
         self.policy = policy
         self.now = now = survey.now
         self.rules = RuleSet(survey, policy) if rules is None else rules
         self._size_of = survey.size_of
         self._going = {kind: bytearray(len(survey.listing.of_kind(kind))) for kind in KINDS}
-        """What goes, by place."""
+        """Which objects are removed, by place."""
         self._keeps_unseen = survey.inventory.services is None and policy.protections.unseen_services
         self._not_asked_for = Reason(code="not-asked-for", rule="--kind", about=OnlyKinds(kinds=policy.kinds))
         youngest = policy.protections.younger_than
@@ -62,7 +62,7 @@ class Judge:
         self._of_kind: dict[Kind, OfKind] = {}
 
     def _ready(self, kind: Kind) -> OfKind:
-        """Return what is asked of a kind; that is counted when the first object of the kind is judged."""
+        """Return what judging a kind needs, computed with its first object."""
         ready = self._of_kind.get(kind)
         if ready is None:
             survey = self.survey
@@ -96,7 +96,7 @@ class Judge:
         return ReadyRule(rule.name, test, age, marks, counted, beyond)
 
     def branch(self) -> "Judge":
-        """Return a judge that has decided the same so far; what one of the two decides is no longer of the other."""
+        """Return a judge with the same decisions so far; later decisions of one do not change the other."""
         other = copy(self)
         other._going = {kind: bytearray(gone) for kind, gone in self._going.items()}
         return other
@@ -110,36 +110,33 @@ class Judge:
         return held_by
 
     def idle_protections(self) -> tuple[Protection, ...]:
-        """Return the patterns that protect nothing that is there."""
+        """Return the patterns that match no object."""
         return self.rules.protected.idle()
 
     def cases(self, kind: Kind) -> Iterator[Case]:
-        """Yield the objects of one kind in the order in which they have to be decided, each by what is decided then."""
+        """Yield the objects of one kind in the order of decisions; each case reflects the decisions made before it."""
         ready = self._ready(kind)
         for place in holders_first(kind, range(len(ready.listed)), self.survey.holders):
             yield self._case(place, ready)
 
     def decide_all(self) -> list[Decision]:
-        """Decide every object, in the order in which they have to be."""
+        """Decide every object, holders first."""
         decisions: list[Decision] = []
         for kind in ORDER:
             ready = self._ready(kind)
             decisions += [self._decide(case, ready) for case in self.cases(kind)]
         return decisions
 
-    def let_go_all(self, kinds: Sequence[Kind] = ORDER) -> list[Case]:
-        """Judge every object as `decide_all` does, or those of the first kinds of its order; return those that go.
-
-        No reasons are made.
-        """
+    def decide_removals(self, kinds: Sequence[Kind] = ORDER) -> list[Case]:
+        """Return the objects to remove, decided as by `decide_all`; `kinds` are the first of `ORDER`."""
         going: list[Case] = []
         for kind in kinds:
             ready = self._ready(kind)
-            going += [case for case in self.cases(kind) if self._lets_go(case, ready)]
+            going += [case for case in self.cases(kind) if self._decide_removal(case, ready)]
         return going
 
-    def _lets_go(self, case: Case, ready: OfKind) -> bool:
-        """Judge an object as `_decide` does, by the same questions."""
+    def _decide_removal(self, case: Case, ready: OfKind) -> bool:
+        """Decide an object as `_decide` does, without reasons."""
         if self._barring(case, ready):
             return False
         units = _units(case.item)
@@ -152,7 +149,7 @@ class Judge:
         return True
 
     def decide(self, case: Case) -> Decision:
-        """Decide; everything of the same kind that holds it, and every container, must have been decided."""
+        """Decide one object; its holders of the same kind and all containers must have been decided."""
         return self._decide(case, self._ready(case.kind))
 
     def _decide(self, case: Case, ready: OfKind) -> Decision:
@@ -173,16 +170,16 @@ class Judge:
         removals: dict[str, Ruling] = {}
         silence: Ruling | None = None
         for tag in tags:
-            said = ready.ruling(case, tag, removals)
-            if said is None:
-                said = silence = silence or ready.silence(case)
-            rulings.append((tag, said))
-        removes = all(ruling.removes for _, ruling in rulings)
+            ruling = ready.ruling(case, tag, removals)
+            if ruling is None:
+                ruling = silence = silence or ready.silence(case)
+            rulings.append((tag, ruling))
+        removes = all(of_tag.removes for _, of_tag in rulings)
         reasons, untag = together(rulings, removes)
         return self.decision(case, removes, reasons, untag)
 
     def decide_again(self, ref: ObjectRef) -> Decision:
-        """Return the decision of an object when all are judged."""
+        """Return the decision of an object once all are decided."""
         return self.decide(self.case(self.survey.objects[ref]))
 
     def held_by(self, ref: ObjectRef) -> Sequence[ObjectRef]:
@@ -190,7 +187,7 @@ class Judge:
         return self._held_by.get(ref, ())
 
     def case(self, item: Object) -> Case:
-        """Return an object with what holds it, as far as is decided."""
+        """Return an object with its holders, by the decisions so far."""
         ready = self._ready(kind_of(item))
         return self._case(ready.listed.places[id_of(item)], ready)
 
@@ -210,7 +207,7 @@ class Judge:
         return Case(item, kind, own, place, staying, going, used_until, since, age)
 
     def _parted(self, holders: tuple[Holder, ...]) -> tuple[tuple[Holder, ...], tuple[Holder, ...]]:
-        """Return those that stay and those that go, as far as is decided."""
+        """Return the holders that stay and those that are removed, by the decisions so far."""
         gone = self._going
         if len(holders) == 1:
             return ((), holders) if gone[holders[0].about.kind][holders[0].place] else (holders, ())
@@ -220,14 +217,14 @@ class Judge:
         return staying, tuple([hold for hold in holders if gone[hold.about.kind][hold.place]])
 
     def barring(self, case: Case, tags: Sequence[str] | None = None) -> tuple[Reason, ...]:
-        """Return all that forbids the removal of an object whatever a rule or a target asks for, what rules keep
-        included; or that of some tags of an image, which stays."""
+        """Return every reason against removing an object that no rule and no target overrides, those of `keep`
+        included; with `tags`, against removing these tags of an image that stays."""
         ready = self._ready(case.kind)
         units = _units(case.item) if tags is None else tags
         return (*self._barring(case, ready), *ready.kept_reasons(case, units))
 
     def decision(self, case: Case, removes: bool, reasons: tuple[Reason, ...], untag: tuple[str, ...] = ()) -> Decision:
-        """Return the decision, and remember what goes."""
+        """Return the decision, and remember a removal."""
         item, since = case.item, case.since
         if removes:
             self._going[case.kind][case.place] = True
@@ -244,9 +241,9 @@ class Judge:
         )
 
     def rulings(self, case: Case) -> Iterator[tuple[RuleTest, Ruling | None]]:
-        """Yield what each rule of its kind by itself says of an object, in order: None where it does not match it.
+        """Yield how each rule alone decides an object, in order: None where it does not match it.
 
-        Of a rule that keeps a part of it, one tag of an image, that is what it says.
+        A rule that keeps one tag of an image keeps the image.
         """
         ready = self._ready(case.kind)
         for rule in ready.rules:
@@ -258,7 +255,7 @@ class Judge:
             yield rule.test, Ruling(False, kept) if kept else rule.ruling(case)
 
     def _barring(self, case: Case, ready: OfKind) -> tuple[Reason, ...]:
-        # One after the other: of most objects nothing is to be said, of most others one thing.
+        # Appended one by one: most objects have no reason, most others one.
         reasons = ready.never_removed.get(case.place, ())
         if case.staying:
             reasons += tuple([hold.reason for hold in case.staying])
@@ -270,26 +267,26 @@ class Judge:
         if youngest is not None and (
             case.since is None or youngest.latest is None or case.since.instant > youngest.latest
         ):
-            against = youngest.against(case)
-            if against is not None:
-                reasons += (Reason(code=against.code, rule="protection", about=against.about),)
+            objection = youngest.objection(case)
+            if objection is not None:
+                reasons += (Reason(code=objection.code, rule="protection", about=objection.about),)
         return reasons if ready.is_asked_for else (*reasons, self._not_asked_for)
 
 
 def _used_until(kind: Kind, going: Sequence[Holder]) -> tuple[datetime, ...] | None:
-    """Return when those that go last used an object; None where its last use may have been a moment ago."""
+    """Return when the removed holders last used an object; None where one may have used it a moment ago."""
     known = tuple([hold.until for hold in going if hold.until is not None])
     is_known = len(known) == len(going) or all(hold.until or hold.about.kind != "container" for hold in going)
     return known if is_known or kind == "container" else None
 
 
 def _name_left(item: Object, untag: tuple[str, ...]) -> str:
-    """Return the name that an object has after the plan."""
+    """Return the name of an object after the plan: one of the tags that stay."""
     if untag and isinstance(item, Image):
         return next(tag for tag in item.tags if tag not in untag)
     return name_of(item)
 
 
 def _units(item: Object) -> Sequence[str | None]:
-    """Return what is judged by itself: each tag of an image that has any, otherwise the whole."""
+    """Return what is judged one by one: the tags of an image that has any, otherwise the whole object."""
     return item.tags if type(item) is Image and item.tags else WHOLE

@@ -1,4 +1,4 @@
-"""What rules keep by counting, and what the engine refused: found once, then asked for object by object."""
+"""What rules keep by counting, and what the engine refused: computed once for all objects of a kind."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -13,19 +13,19 @@ from dockersweep.policy.judging.retention import Retained, Unit, retain
 from dockersweep.policy.judging.rule_set import RuleSet
 
 Kept = Mapping[int, Mapping[str | None, tuple[Reason, ...]]]
-"""Why objects of one kind are kept whatever rules remove, by their places: for single tags of an image, or None."""
+"""Object's place -> tag, None for the whole object -> why it is kept, whatever rules remove."""
 
 
 Places = Mapping[str, tuple[Beyond, ...]]
-"""The places of objects beyond those that a rule keeps, by their ids."""
+"""Object id -> its positions beyond those that a rule keeps."""
 
 
 class Keeping(NamedTuple):
-    """What the rules of a policy keep of one kind, and what their counts leave."""
+    """What the rules of a policy keep of one kind, and what they counted and did not keep."""
 
     kept: Kept
     beyond: Mapping[int, Places]
-    """By the place of the rule."""
+    """By the index of the rule."""
 
 
 def kept_of_kind(
@@ -33,8 +33,8 @@ def kept_of_kind(
 ) -> Keeping:
     """Return what rules keep of one kind, and what the engine refused; `refusals` are those of `refused`.
 
-    What is in use takes its place in a count like all others. Where it is not known whether a rule matches, the object
-    is kept in doubt, and takes no place.
+    Objects in use are counted too. Where it is not known whether a rule matches an object, the object is kept and not
+    counted.
     """
     kept: dict[int, dict[str | None, tuple[Reason, ...]]] = {}
     by_rules = {

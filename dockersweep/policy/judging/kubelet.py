@@ -1,4 +1,4 @@
-"""What belongs to the kubelet of a Kubernetes node, which has it made by cri-dockerd and cleans it up itself.
+"""Containers and images of a Kubernetes node: its kubelet creates them through cri-dockerd, and removes them itself.
 
 cri-dockerd labels each container with its pod, and the one that holds the namespaces of a pod, which runs the pause
 image, as "podsandbox" (core/sandbox_helpers.go of Mirantis/cri-dockerd). It labels no volume and no network.
@@ -15,7 +15,7 @@ from dockersweep.model.reason import Fact, OfKubelet, OfPod, Reason
 PREFIX = "io.kubernetes."
 _POD = "io.kubernetes.pod.name"
 _NAMESPACE = "io.kubernetes.pod.namespace"
-# The defaults of cri-dockerd, kubeadm and the distributions, now and formerly.
+# Past and present defaults of cri-dockerd, kubeadm and the distributions.
 _KNOWN = (
     "registry.k8s.io/",
     "k8s.gcr.io/",
@@ -29,7 +29,7 @@ _PAUSE = re.compile(r"(?:.*/)?(?:mirrored-)?pause(?:-(?:amd64|arm|arm64|ppc64le|
 
 
 def is_of_kubelet(labels: Labels) -> bool:
-    """Return whether these are labels of what belongs to the kubelet."""
+    """Return whether an object with these labels belongs to the kubelet."""
     for label in labels:  # noqa: SIM110 - asked of every object, and most have no labels
         if label.startswith(PREFIX):
             return True
@@ -37,7 +37,7 @@ def is_of_kubelet(labels: Labels) -> bool:
 
 
 def held_by_kubelet(inventory: Inventory) -> dict[ObjectRef, Sequence[Reason]]:
-    """Return why containers and images stay that belong to the kubelet."""
+    """Return the containers and images that belong to the kubelet, with the reasons to keep them."""
     held = {
         ref_of(container): _of_container(container.labels)
         for container in inventory.containers
@@ -53,10 +53,13 @@ def held_by_kubelet(inventory: Inventory) -> dict[ObjectRef, Sequence[Reason]]:
 
 
 def _is_pause(image: Image, pods_are_here: bool) -> bool:
-    """Whether it is called like a pause image: by a usual name, or, where pods are, in any registry."""
+    """Whether it is named like a pause image of a known registry, or of any registry on a host with pods."""
     names = image.tags + image.digests
-    pause = [whole_repository_of(name) for name in names if "pause" in name] if names else ()
-    return any(_PAUSE.fullmatch(one) and (pods_are_here or with_registry(one).startswith(_KNOWN)) for one in pause)
+    repositories = [whole_repository_of(name) for name in names if "pause" in name] if names else ()
+    return any(
+        _PAUSE.fullmatch(repository) and (pods_are_here or with_registry(repository).startswith(_KNOWN))
+        for repository in repositories
+    )
 
 
 def _of_container(labels: Labels) -> Sequence[Reason]:

@@ -1,4 +1,4 @@
-"""Marks: since when an object is a candidate of a rule that wants to see it as one for a while (remove.marked_for)."""
+"""Marks: since when an object has been a candidate for removal by a rule with remove.marked_for."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -16,9 +16,9 @@ from dockersweep.units import Age
 
 
 def terms_of(rule: Rule) -> str:
-    """Return what a rule says, in short, but for how long it wants to see a candidate: other terms mark anew."""
+    """Return a hash of a rule without its marked_for: when anything else of it changes, its marks start over."""
     without = replace(rule, remove=None if rule.remove is None else replace(rule.remove, marked_for=None))
-    # Few policies ask for marks, and it takes long to import.
+    # Slow to import, and few policies use marks.
     from hashlib import sha256
 
     return sha256(encode(without)).hexdigest()[:16]
@@ -32,7 +32,7 @@ def marking_rules(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def candidates(decisions: Iterable[Decision], policy: Policy, now: datetime) -> Iterator[Mark]:
-    """Yield a mark for each object that is a candidate now; what is marked already has an earlier one."""
+    """Yield a mark for each candidate of now; the ledger keeps the earlier mark of one that has been marked before."""
     terms = dict(marking_rules(policy))
     if not terms:
         return
@@ -42,13 +42,13 @@ def candidates(decisions: Iterable[Decision], policy: Policy, now: datetime) -> 
 
 
 def _asked(rule: Rule) -> Age | None:
-    """Return for how long a rule wants to see a candidate; None where it does not ask."""
+    """Return how long an object has to be a candidate of a rule; None where the rule does not ask."""
     age = None if rule.remove is None else rule.remove.marked_for
     return None if age is None or age.is_zero else age
 
 
 class Marked(Struct, frozen=True):
-    """What the marks say of a candidate of a rule."""
+    """Whether a candidate has been marked for long enough, and the reason either way."""
 
     is_long_enough: bool
     reason: Reason
@@ -61,8 +61,8 @@ class MarkTest:
         self._rule, self._age, self._now = rule.name, age, now
         self._since: Mapping[ObjectRef, datetime] | None = None
         if inventory.marks is not None:
-            of_rule = (one for one in inventory.marks if (one.rule, one.terms) == (rule.name, terms_of(rule)))
-            self._since = {one.ref: one.marked_at for one in of_rule}
+            of_rule = (mark for mark in inventory.marks if (mark.rule, mark.terms) == (rule.name, terms_of(rule)))
+            self._since = {mark.ref: mark.marked_at for mark in of_rule}
 
     def of(self, ref: ObjectRef) -> Marked:
         """Return whether a candidate has been one for long enough, with the reason."""
@@ -82,7 +82,7 @@ def mark_test(rule: Rule, inventory: Inventory, now: datetime) -> MarkTest | Non
 
 
 def marked_until(policy: Policy, inventory: Inventory, ref: ObjectRef) -> Iterator[datetime]:
-    """Yield the instants at which an object has been a candidate for long enough for a rule."""
+    """Yield the instants from which an object is marked for long enough, one for each rule."""
     ages = {(rule.name, terms_of(rule)): age for rule in policy.rules if (age := _asked(rule)) is not None}
     for mark in inventory.marks or ():
         age = ages.get((mark.rule, mark.terms))

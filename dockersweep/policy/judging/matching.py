@@ -1,7 +1,7 @@
-"""Whether a rule matches an object, and if not, why not: the conditions of `language.conditions`, made ready.
+"""Whether a rule matches an object, and if not, why not: the conditions of `language.conditions`, compiled.
 
-Three of them test single tags of an image, so that of an image with tags in two repositories a rule can match one;
-all others test an object as a whole.
+Three conditions test each tag of an image by itself, so a rule can match only one of two tags; all others test the
+object as a whole.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from dockersweep.model.reason import About, Doubt, Excluded, Fact, NotMatched, R
 from dockersweep.policy.language.conditions import CONDITIONS, Condition, ConditionFacts, ObjectTest
 
 Units = tuple[str | None, ...]
-"""What is judged by itself: tags of an image, or None for the whole object."""
+"""What is judged one by one: tags of an image, or None for the whole object."""
 WHOLE: Units = (None,)
 
 
 class RuleTest:
-    """One rule, made ready to be asked of many objects of its kinds."""
+    """The conditions of one rule, compiled to test many objects of its kinds."""
 
     def __init__(self, rule: Rule, facts: ConditionFacts) -> None:
         self.rule = rule
@@ -36,13 +36,13 @@ class RuleTest:
         self._name_must = [test for _, test in self._wanted_names]
         self._name_must_not = [test for _, test in self._excluded_names]
         self._allows = _all_of(self._name_must, self._name_must_not)
-        """Whether the conditions for names and tags allow one."""
+        """Whether a name or tag meets the conditions for names and tags."""
         self._excluded_by = {row.field: self._no_match(Excluded(condition=row.key)) for row, _ in excluded}
         self._no_single_tag = self._no_match(Fact(name="no-single-tag"))
         self.other_tags_only = self._no_match(Fact(name="other-tags-only"))
-        """Why it says nothing of a tag of an image that it matches for another tag."""
+        """Why it does not match a tag of an image of which it matches another tag."""
         self._not_matched: dict[tuple[str, str | int | Restart | None], Reason] = {}
-        """Made once for each value: most objects have the same."""
+        """Each reason is made once: most objects have one of a few values."""
         self.asks_of_tags = bool(self._name_must or self._name_must_not)
 
     def matches(self, item: Object) -> bool:
@@ -50,8 +50,8 @@ class RuleTest:
         return bool(self.units(item))
 
     def units(self, item: Object) -> Units:
-        """Return what it matches in an object: of an image with tags these, of all others None; empty where it does
-        not match."""
+        """Return what it matches of an object: the tags of an image that has any, otherwise the whole object; empty
+        where it does not match."""
         if not self._holds(item):
             return ()
         if type(item) is not Image:
@@ -61,22 +61,22 @@ class RuleTest:
         return WHOLE if not self.asks_of_tags or self._matches_digests(item) else ()
 
     def units_of_match(self, item: Object) -> Units:
-        """Return the same of an object that it matches."""
+        """Return the same of an object that is known to match."""
         if type(item) is not Image or not item.tags:
             return WHOLE
         return tuple(filter(self._allows, item.tags)) if self.asks_of_tags and len(item.tags) > 1 else item.tags
 
     def _matches_digests(self, item: Image) -> bool:
-        # One without a tag is not taken apart by its digests: any of them that is excluded excludes it.
+        # An image without tags is judged as a whole: one excluded digest excludes it.
         names = item.digests
         if any(test(name) for test in self._name_must_not for name in names):
             return False
         return not self._name_must or any(all(test(name) for test in self._name_must) for name in names)
 
     def doubt(self, item: Object) -> Doubt | None:
-        """Return why it is not known whether it matches an object that it seems to match; None where that is known.
+        """Return why it is not known whether it matches an object, where its tests say that it does; otherwise None.
 
-        In doubt the rule may keep such an object, and does not remove it.
+        In doubt the rule may keep the object, and does not remove it.
         """
         for row, is_unknown in self._wanted_unknown:
             if is_unknown(item):
@@ -87,7 +87,7 @@ class RuleTest:
         return None
 
     def why_not(self, item: Object) -> Reason | None:
-        """Return why it does not match an object; None where it does, an image where it matches any of its tags."""
+        """Return why it does not match an object; None where it matches, if only one tag of an image."""
         for row, test in self._wanted:
             if not test(item):
                 return self._lacks(row, item)
@@ -138,7 +138,7 @@ class RuleTest:
 
 
 def names_of(item: Object) -> Sequence[str]:
-    """Return the names that patterns match: an image's tags, of one without a tag its digests or nothing."""
+    """Return the names to match with patterns: the tags of an image, without tags its digests, or an object's name."""
     if type(item) is Image:
         return item.tags or item.digests
     return (name_of(item),)
@@ -150,16 +150,16 @@ def _tests(match: Match, facts: ConditionFacts) -> list[tuple[Condition, ObjectT
 
 
 def _all_of(must: Sequence[ObjectTest], must_not: Sequence[ObjectTest]) -> ObjectTest:
-    """Return the test whether all of some hold and none of others; called millions of times."""
+    """Return one test: all of `must` hold and none of `must_not`. It runs millions of times."""
     if not must_not and len(must) < 2:
-        return must[0] if must else lambda one: True
-    excluded = must_not[0] if len(must_not) == 1 else lambda one: any(test(one) for test in must_not)
+        return must[0] if must else lambda subject: True
+    excluded = must_not[0] if len(must_not) == 1 else lambda subject: any(test(subject) for test in must_not)
 
-    def holds(one: Any) -> bool:
+    def holds(subject: Any) -> bool:
         for test in must:
-            if not test(one):
+            if not test(subject):
                 return False
-        return not must_not or not excluded(one)
+        return not must_not or not excluded(subject)
 
     return holds
 
@@ -170,6 +170,6 @@ def _unknown(match: Match, facts: ConditionFacts) -> list[tuple[Condition, Objec
 
 
 def _or_unknown(row: Condition, test: ObjectTest, unknown: Sequence[tuple[Condition, ObjectTest]]) -> ObjectTest:
-    """Where it is not known, what may be lost for ever matches a rule that keeps it; see RuleTest.doubt."""
-    is_unknown = next((unknown_test for one, unknown_test in unknown if one is row), None)
+    """Return a test that also passes where the answer is unknown: a rule keeps in doubt; see RuleTest.doubt."""
+    is_unknown = next((unknown_test for condition, unknown_test in unknown if condition is row), None)
     return test if is_unknown is None else lambda item: is_unknown(item) or test(item)

@@ -17,13 +17,13 @@ from dockersweep.policy.judging.watch import Watch, WatchedTime
 from dockersweep.units import Age
 
 UsedUntil = Sequence[datetime] | None
-"""When what holds an object and goes in the same plan last used it, and builds did; None where that is not known."""
+"""When builds, and the holders that the same plan removes, last used an object; None where that is not known."""
 
 _TELLS_ITS_USE: tuple[Kind, ...] = ("container", "build-cache")
-"""The kinds of which the engine itself tells since when they are unused."""
+"""The kinds for which the engine itself tells since when an object is unused."""
 
 
-class Against(Struct, frozen=True, gc=False):
+class Objection(Struct, frozen=True, gc=False):
     """Why an object is not old enough."""
 
     code: ReasonCode
@@ -32,16 +32,16 @@ class Against(Struct, frozen=True, gc=False):
 
 class _Asked(Struct, frozen=True):
     since: Callable[[Object, UsedUntil], Since | None] | None
-    """What the age counts from; None for the age that tables show."""
+    """Finds what the age counts from; None for the age that tables show."""
     latest: datetime
-    """It is old enough where its age counts from this instant or from earlier."""
+    """An object is old enough where its age counts from this instant or earlier."""
     age: Age | None
     date: str | None
     unknown: Callable[[Object], AgeUnknown]
     is_of_use: bool = True
-    """Whether it counts from the last use, and from no other date."""
+    """Whether it counts from the last use."""
     is_watched: bool = True
-    """Whether uses would have been noticed for at least half of the time, where that matters."""
+    """Whether uses would have been noticed for at least half of the time; True where that does not matter."""
 
 
 class AgeTest:
@@ -50,30 +50,30 @@ class AgeTest:
     def __init__(
         self, remove: Remove, now: datetime, watch: Watch, setting: str | None = None, kind: Kind | None = None
     ) -> None:
-        """`setting` is what asks for it, where that is no rule; `kind` is that of the objects, where it is one."""
+        """`setting` names the policy key that asks, where no rule does; `kind` is None for objects of several kinds."""
         self._now = now
         self._watch = watch
         self._setting = setting
         watched = None if kind in _TELLS_ITS_USE else watch.of_images if kind == "image" else watch.of_held
         self._asked = tuple(_asked(remove, now, watched))
         self.latest = self._asked[0].latest if len(self._asked) == 1 and self._asked[0].since is None else None
-        """What tables show as counting from here or from earlier is old enough; None where that is not all it asks."""
+        """An object whose age in tables counts from here or earlier is old enough; None where more is asked."""
         self.is_after_container = remove.after_container
-        """Whether it counts from the removal of the last container that holds an object."""
+        """Whether ages count from the removal of the last container that holds an object."""
 
-    def against(self, case: Case) -> Against | None:
-        """Return what speaks against removing an object; None where it is old enough."""
+    def objection(self, case: Case) -> Objection | None:
+        """Return why an object is not old enough; None where it is."""
         for asked in self._asked:
             known = case.since if asked.since is None else asked.since(case.item, case.used_until)
             if known is None or known.instant > asked.latest:
-                return self._against(case, known, asked)
+                return self._objection(case, known, asked)
             if not asked.is_watched:
                 return self._unwatched(case.item, known, asked)
         return None
 
-    def against_from_now(self, case: Case) -> Against | None:
-        """Return what speaks against removing an object whose ages count from the removal of the containers among
-        those that hold it and go; None where there are none of these, or no age is asked for."""
+    def objection_after_containers(self, case: Case) -> Objection | None:
+        """Return why an object is not old enough whose age counts from the removal of the containers that hold it; None
+        where the plan removes none of these, or no age is asked for."""
         containers = [hold for hold in case.going if hold.about.kind == "container"]
         containers.sort(key=lambda hold: hold.about.id)
         late = [asked for asked in self._asked if asked.is_of_use and asked.latest < self._now]
@@ -81,7 +81,7 @@ class AgeTest:
             return None
         by_date = next((asked for asked in late if asked.age is None), None)
         if by_date is not None:
-            return self._against(case, last_used(self._now), by_date)
+            return self._objection(case, last_used(self._now), by_date)
         longest = max((asked.age for asked in late if asked.age), key=lambda age: age.after(self._now))
         about = AfterContainer(
             name=containers[0].about.name,
@@ -90,10 +90,10 @@ class AgeTest:
             goes_at=longest.after(self._now),
             only_copy_of=only_copy_of(case.item, containers),
         )
-        return Against("too-young", about)
+        return Objection("too-young", about)
 
     def reached(self, case: Case) -> Aged | Fact:
-        """Return how old an object is that is old enough, and what is asked for."""
+        """Return the age of an object that is old enough, and the limits that it reached."""
         item, since = case.item, case.since
         if self.latest is not None and since is not None:
             return self._aged(case, since, self._asked[0])
@@ -106,13 +106,13 @@ class AgeTest:
             return NO_AGE_ASKED_FOR if since is None else aged(item, since, self._now, self._watch)
         return ages[0] if len(ages) == 1 else replace(ages[0], also=tuple(ages[1:]))
 
-    def _against(self, case: Case, known: Since | None, asked: _Asked) -> Against:
+    def _objection(self, case: Case, known: Since | None, asked: _Asked) -> Objection:
         if known is not None:
-            return Against("too-young", self._aged(case, known, asked, is_reached=False))
+            return Objection("too-young", self._aged(case, known, asked, is_reached=False))
         about = asked.unknown(case.item)
-        return Against("age-unknown", replace(about, setting=self._setting) if self._setting else about)
+        return Objection("age-unknown", replace(about, setting=self._setting) if self._setting else about)
 
-    def _unwatched(self, item: Object, known: Since, asked: _Asked) -> Against:
+    def _unwatched(self, item: Object, known: Since, asked: _Asked) -> Objection:
         assert asked.age is not None
         about = Unwatched(
             age=aged(item, known, self._now, self._watch),
@@ -121,11 +121,11 @@ class AgeTest:
             limit=asked.age.text,
             builds_unseen=type(item) is Image and not self._watch.sees_builds,
         )
-        return Against("unwatched", about)
+        return Objection("unwatched", about)
 
     def _aged(self, case: Case, since: Since, asked: _Asked, is_reached: bool = True) -> Aged:
         limit = None if asked.age is None else asked.age.text
-        # A million numbers need not be made, and kept, twice.
+        # Reuse the number: there may be a million of them.
         seconds = case.age_seconds if since is case.since else None
         return aged(case.item, since, self._now, self._watch, limit, asked.date, is_reached, self._setting, seconds)
 
@@ -146,12 +146,12 @@ def _asked(remove: Remove, now: datetime, watched: WatchedTime | None) -> Iterat
     dates = ((remove.before, None, why_unknown), (remove.built_before, _built, lambda item: _NO_BUILD))
     for date, since, unknown in dates:
         if date is not None:
-            # What is just of that instant is not before it.
+            # An object of exactly that instant is not before it.
             yield _Asked(since, _just_before(date), None, str(date.date()), unknown, since in _OF_USE)
 
 
 def _just_before(date: datetime) -> datetime:
-    # Nothing lies before the first day of the calendar.
+    # datetime has nothing before the year 1.
     return date if date.year == 1 else date - timedelta.resolution
 
 

@@ -1,4 +1,4 @@
-"""The order in which objects are judged and removed: what holds another comes before what it holds."""
+"""The order in which objects are judged and removed: a holder comes before what it holds."""
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -7,27 +7,27 @@ from dockersweep.model.inventory import Kind
 from dockersweep.model.plan import Decision
 from dockersweep.policy.judging.holders import Holder, Holders
 
-# What holds goes before what is held: containers hold all that follows. The build cache comes last, because images
-# may depend on its layers, and a record that became unshared is then gone in one run.
+# Holders go first: containers hold all that follows. The build cache comes last, because images may depend on its
+# layers, and a record that is no longer shared then goes in the same run.
 ORDER: tuple[Kind, ...] = ("container", "image", "volume", "network", "build-cache")
 
 
 def in_order_of_removal(decisions: Iterable[Decision]) -> list[Decision]:
-    """Return decisions kind by kind as removals go."""
+    """Return decisions kind by kind in the order of removal."""
     return sorted(decisions, key=lambda decision: ORDER.index(decision.kind))
 
 
 def holders_first(kind: Kind, places: Sequence[int], holders: Holders) -> Iterable[int]:
-    """Return the places of objects of one kind as they are ordered, but each after all of its kind that hold it:
-    children first.
+    """Return places of objects of one kind in their given order, but each after its holders of the same kind: children
+    first.
 
-    What hangs in a circle, which no engine should tell, comes last.
+    Objects that hold each other in a circle, which no engine should report, come last.
     """
     return _holders_first(kind, places, holders.of_kind(kind)) if kind in holders.own_kinds else places
 
 
 def _others(kind: Kind, place: int, holders: Sequence[Holder]) -> Collection[int]:
-    """Return the places of the others of its kind that hold an object, each once."""
+    """Return the places of an object's holders of its own kind, each once."""
     if len(holders) == 1:
         # Most are held by one.
         hold = holders[0]

@@ -1,4 +1,4 @@
-"""What other tools hold in Podman's storage. No policy overrides it: only those tools, or a person, let go of it."""
+"""Images that other tools hold in Podman's storage. No policy overrides that: only these tools can release them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,8 @@ _READ_ONLY = Reason(code="read-only", rule=RULE, about=Fact(name="read-only-stor
 
 
 def held_by_other_tools(inventory: Inventory) -> dict[ObjectRef, tuple[Reason, ...]]:
-    """Return why images stay that no container of the engine uses."""
-    # Dictionaries for their order, as one mount may be told of an image twice.
+    """Return the images that other tools or a read-only store hold, with the reasons to keep them."""
+    # Dictionaries as ordered sets: one mount may be listed twice.
     reasons: defaultdict[str, dict[Reason, None]] = defaultdict(dict)
     for image in inventory.images:
         if image.read_only:
@@ -27,15 +27,15 @@ def held_by_other_tools(inventory: Inventory) -> dict[ObjectRef, tuple[Reason, .
 
 
 def _held(external: Iterable[ExternalContainer]) -> Iterator[tuple[str, ToolUses]]:
-    for one in external:
-        if one.image_id is not None:
-            name = one.name.removesuffix(VOLUME_CONTAINER) if one.tool == "volume" else one.name
-            yield one.image_id, ToolUses(tool=one.tool, name=name)
+    for container in external:
+        if container.image_id is not None:
+            name = container.name.removesuffix(VOLUME_CONTAINER) if container.tool == "volume" else container.name
+            yield container.image_id, ToolUses(tool=container.tool, name=name)
 
 
 def _named_by_volumes(inventory: Inventory) -> Iterator[tuple[str, ToolUses]]:
-    """Where the containers of volumes are not told, their options name the image as it was called then; its tag may
-    have moved since, and then any image without a tag may be the one, or any at all where the name leads nowhere."""
+    """Where the containers behind image volumes are not listed, the options of a volume name its image. The tag may
+    have moved since: then it may be any image without a tag, or any image at all where nothing has the name."""
     names = ImageNames(inventory.images)
     for volume in inventory.volumes:
         if volume.driver == _VOLUME_DRIVER:

@@ -28,7 +28,7 @@ from dockersweep.policy.names.patterns import (
 # Docker takes as little as one digit; a pattern of letters a to f is more likely a name.
 SHORTEST_ID = 6
 MANY = 10_000
-"""For how many repositories answers are remembered."""
+"""How many repositories are cached."""
 
 _PET_LABELS = tuple(
     Protection(pattern=label, source="protect.pets")
@@ -40,33 +40,33 @@ _PET_LABELS = tuple(
         "devcontainer.local_folder",
     )
 )
-"""The labels of development containers and cluster nodes: stopped, they wait for somebody to come back to them."""
+"""The labels of development containers and cluster nodes: people come back to them when they are stopped."""
 
 _Test = Callable[[Any], object]
-"""What it is given is what was asked for of an object."""
+"""Called with what `subject_of` returns for an object."""
 _Sieve = Callable[[Iterable[Any]], Iterable[object]]
 _Why = Callable[[Any], tuple[Reason, ...]]
-"""Given the same, it returns why the object stays; empty where it does not."""
+"""Called with the same; returns why the object is kept, empty where it is not."""
 
 
 class _Group(NamedTuple):
-    """The patterns that ask for the same of one kind of object. Most match none, which is found at once."""
+    """The patterns that test the same property of one kind. One quick test rules out the objects that none matches."""
 
-    asked_for: Callable[[Any], Any]
+    subject_of: Callable[[Any], Any]
     sieve: _Sieve
-    """A quick test of many, that all pass which any of the patterns matches."""
+    """A quick test of many objects: passes all that any pattern matches, and maybe others."""
     each: tuple[tuple[Protection, _Why], ...]
-    """Every pattern, and what tells why an object stays for it alone."""
+    """Every pattern, with the function that finds the reasons of this pattern alone."""
 
 
 class PolicyProtections:
-    """What a policy protects of an inventory. It is found for all objects of a kind when the first is asked for."""
+    """The objects that a policy protects, computed for all of a kind at once, when first needed."""
 
     def __init__(self, protections: Protections, holds: ServiceHolds, listing: Listing) -> None:
-        """`holds` are those of the services of the swarm."""
+        """`holds` has what the swarm's services hold."""
         self._listing = listing
         self._keeps_init_containers = protections.init_containers
-        self._found: dict[Kind, dict[int, tuple[Reason, ...]]] = {}
+        self._protected: dict[Kind, dict[int, tuple[Reason, ...]]] = {}
         services: dict[type, _Asking] = dict.fromkeys(
             (Container, Image, Volume, Network), _Asking(holds.names, _service_test)
         )
@@ -77,7 +77,7 @@ class PolicyProtections:
             ("project", _PROJECTS, protections.projects),
             ("service", services, protections.services),
         )
-        # Of services that cannot be seen it says nothing that a pattern matches none.
+        # Where services cannot be seen, a pattern that matches none may well be right.
         telling = of_key if holds.are_seen else of_key[:-1]
         self._idle = dict.fromkeys(pattern for _, _, patterns in telling for pattern in patterns)
         self._groups: dict[Kind, list[_Group]] = {}
@@ -85,65 +85,70 @@ class PolicyProtections:
             of_key = (*of_key, ("pet", _PETS, _PET_LABELS))
         for type_, kind in KIND_OF.items():
             asked = [
-                (by_type[type_], by, one) for by, by_type, patterns in of_key if type_ in by_type for one in patterns
+                (by_type[type_], by, pattern)
+                for by, by_type, patterns in of_key
+                if type_ in by_type
+                for pattern in patterns
             ]
-            # Names and references of images stand one after the other, and ask for the same.
+            # protect.names and protect.images follow each other, and test the same property of images.
             self._groups[kind] = [
-                _group(how, [(by, one) for _, by, one in of_one]) for how, of_one in groupby(asked, itemgetter(0))
+                _group(how, [(by, pattern) for _, by, pattern in alike]) for how, alike in groupby(asked, itemgetter(0))
             ]
 
     def of_kind(self, kind: Kind) -> Mapping[int, tuple[Reason, ...]]:
         """Return the protected objects of a kind, by place, each with a reason for every pattern that matches it."""
-        found = self._found.get(kind)
-        if found is None:
+        protected = self._protected.get(kind)
+        if protected is None:
             listed = self._listing.of_kind(kind)
-            found = self._found[kind] = self._init_containers(listed) if kind == "container" else {}
+            protected = self._protected[kind] = self._init_containers(listed) if kind == "container" else {}
             for group in self._groups[kind]:
-                self._find(group, listed, found)
-        return found
+                self._add_protected(group, listed, protected)
+        return protected
 
     def _init_containers(self, listed: Listed) -> dict[int, tuple[Reason, ...]]:
         needed = needed_to_start(listed.items) if self._keeps_init_containers else {}
         return {listed.places[own]: reasons for own, reasons in needed.items()}
 
-    def _find(self, group: _Group, listed: Listed, found: dict[int, tuple[Reason, ...]]) -> None:
-        """Add what a group protects to what is found."""
-        values = list(map(group.asked_for, listed.items))
+    def _add_protected(self, group: _Group, listed: Listed, protected: dict[int, tuple[Reason, ...]]) -> None:
+        """Add the objects that a group protects to `protected`."""
+        values = list(map(group.subject_of, listed.items))
         matching: set[int] = set()
         for place in compress(listed.numbers, group.sieve(values)):
             for number, (_, why) in enumerate(group.each):
                 reasons = why(values[place])
                 if reasons:
                     matching.add(number)
-                    # Most are protected by one pattern, and share what that says.
-                    found[place] = found[place] + reasons if place in found else reasons
+                    # Most are protected by one pattern, and share its reasons.
+                    protected[place] = protected[place] + reasons if place in protected else reasons
         for number in matching:
             self._idle.pop(group.each[number][0], None)
 
     def idle(self) -> tuple[Protection, ...]:
-        """Return the patterns that match nothing there: mostly they are misspelt and protect nothing."""
+        """Return the patterns that match no object: most of them are misspelt."""
         for kind in KINDS:
             self.of_kind(kind)
         return tuple(self._idle)
 
 
 class _Asking(NamedTuple):
-    """How the patterns of a key are asked of one kind of object."""
+    """How the patterns of one policy key are tested on one kind of object."""
 
-    asked_for: Callable[[Any], Any]
-    """Returns what of the object the patterns match."""
+    subject_of: Callable[[Any], Any]
+    """Returns the property of an object that the patterns match."""
     make: Callable[[Sequence[str]], _Test]
-    """Returns the test of that for any of some patterns."""
+    """Returns the test for any of some patterns."""
     sieve: Callable[[Sequence[str]], _Sieve] | None = None
-    """Returns a quicker test of many, that others may pass too."""
+    """Returns a quicker test of many objects, which others may pass too."""
     why: Callable[[Protection], _Why] | None = None
-    """Returns what tells the reasons of one pattern, where these are not the same for all that it matches."""
+    """Returns the function that finds the reasons of one pattern, where they differ between objects."""
 
 
 def _group(how: _Asking, patterns: Sequence[tuple[ProtectedBy, Protection]]) -> _Group:
-    each = tuple((one, how.why(one) if how.why else _same_for_all(by, one, how)) for by, one in patterns)
-    texts = [one.pattern for _, one in patterns]
-    return _Group(how.asked_for, how.sieve(texts) if how.sieve else partial(map, how.make(texts)), each)
+    each = tuple(
+        (pattern, how.why(pattern) if how.why else _same_for_all(by, pattern, how)) for by, pattern in patterns
+    )
+    texts = [pattern.pattern for _, pattern in patterns]
+    return _Group(how.subject_of, how.sieve(texts) if how.sieve else partial(map, how.make(texts)), each)
 
 
 def _same_for_all(by: ProtectedBy, pattern: Protection, how: _Asking) -> _Why:
@@ -159,7 +164,9 @@ def _service_test(patterns: Sequence[str]) -> _Test:
 
 
 def _name_test(patterns: Sequence[str]) -> Test:
-    return compile_patterns(one if is_regular_expression(one) else one.removeprefix("/") for one in patterns)
+    return compile_patterns(
+        pattern if is_regular_expression(pattern) else pattern.removeprefix("/") for pattern in patterns
+    )
 
 
 def _container_test(patterns: Sequence[str]) -> _Test:
@@ -185,7 +192,7 @@ def _begin(texts: Iterable[str], known: tuple[str, ...]) -> Iterable[bool]:
 
 
 def _beginnings(patterns: Iterable[str]) -> tuple[str, ...]:
-    return beginnings(one if is_regular_expression(one) else one.removeprefix("/") for one in patterns)
+    return beginnings(pattern if is_regular_expression(pattern) else pattern.removeprefix("/") for pattern in patterns)
 
 
 def _itself(item: Any) -> Any:
@@ -193,7 +200,7 @@ def _itself(item: Any) -> Any:
 
 
 def _image_test(patterns: Sequence[str]) -> _Test:
-    of_id = _id_test([one.removeprefix("sha256:") for one in patterns])
+    of_id = _id_test([pattern.removeprefix("sha256:") for pattern in patterns])
     of_reference = compile_names(patterns, and_whole=True)
 
     # Images share their repositories.
@@ -212,10 +219,10 @@ def _image_test(patterns: Sequence[str]) -> _Test:
 
 
 def _id_test(patterns: Sequence[str]) -> Test:
-    """Return the test for ids, which patterns match as a whole, or as their beginnings."""
-    globs = [one for one in patterns if not is_regular_expression(one)]
+    """Return the test for ids: a pattern matches the whole id, or is a prefix of at least `SHORTEST_ID` digits."""
+    globs = [pattern for pattern in patterns if not is_regular_expression(pattern)]
     of_digits = compile_patterns(globs)
-    beginnings = tuple(one for one in globs if len(one) >= SHORTEST_ID)
+    beginnings = tuple(pattern for pattern in globs if len(pattern) >= SHORTEST_ID)
 
     def matches(full_id: str) -> object:
         digits = full_id.removeprefix("sha256:")

@@ -1,4 +1,4 @@
-"""Why an object stays for a compose project that the policy protects, with all that is theirs."""
+"""Why an object is kept for a compose project that the policy protects, with everything that belongs to it."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -10,11 +10,11 @@ from dockersweep.model.reason import Belonging, Protected, Reason
 from dockersweep.policy.names.patterns import Test, compile_patterns
 
 MANY = 10_000
-"""For how many projects answers are remembered: objects share theirs."""
+"""How many projects are cached: objects of one project share the answer."""
 
 
 class NeededBy(NamedTuple):
-    """A project that an object may be needed by."""
+    """A project that may need an object."""
 
     project: str
     how: Belonging
@@ -22,7 +22,7 @@ class NeededBy(NamedTuple):
 
 def projects_of(item: Container | Image | Volume | Network) -> tuple[NeededBy, ...]:
     """Return the projects that an object belongs to, may belong to, and that used it last."""
-    # Asked of every object, and most are of one project that has many others, or of none.
+    # Runs for every object: most share one project with many others, or have none.
     if item.project is not None:
         own = _sole(item.project, "certain")
     elif isinstance(item, Container | Image) and item.maybe_project is not None:
@@ -31,9 +31,9 @@ def projects_of(item: Container | Image | Volume | Network) -> tuple[NeededBy, .
         own = ()
     if type(item) is Container or not item.last_projects:
         return own
-    found = {use.project: NeededBy(use.project, "used-last") for use in item.last_projects}
-    found.update((one.project, one) for one in own)
-    return tuple(found.values())
+    needed_by = {use.project: NeededBy(use.project, "used-last") for use in item.last_projects}
+    needed_by.update((need.project, need) for need in own)
+    return tuple(needed_by.values())
 
 
 @lru_cache(MANY)
@@ -42,13 +42,13 @@ def _sole(project: str, how: Belonging) -> tuple[NeededBy, ...]:
 
 
 def any_project_test(patterns: Sequence[str]) -> Callable[[tuple[NeededBy, ...]], bool]:
-    """Return the test whether any of an object's projects matches any of some patterns."""
+    """Return the test whether any project of an object matches any of the patterns."""
     test = compile_patterns(patterns)
-    return lru_cache(MANY)(lambda projects: any(test(one.project) for one in projects))
+    return lru_cache(MANY)(lambda projects: any(test(need.project) for need in projects))
 
 
 def project_reasons(protection: Protection) -> Callable[[tuple[NeededBy, ...]], tuple[Reason, ...]]:
-    """Return what tells why an object stays for one pattern: a reason for each of its projects that it matches."""
+    """Return the function that finds the reasons of one pattern: one for each project that it matches."""
     test: Test = lru_cache(MANY)(compile_patterns([protection.pattern]))
 
     @lru_cache(MANY)
@@ -56,4 +56,4 @@ def project_reasons(protection: Protection) -> Callable[[tuple[NeededBy, ...]], 
         about = Protected(by="project", pattern=protection.pattern, source=protection.source, project=project, how=how)
         return Reason(code="protected", rule="protection", about=about)
 
-    return lru_cache(MANY)(lambda projects: tuple([reason(*one) for one in projects if test(one.project)]))
+    return lru_cache(MANY)(lambda projects: tuple([reason(*need) for need in projects if test(need.project)]))

@@ -1,4 +1,4 @@
-"""What the engine refused in several runs in a row is kept for a while: it would be offered for ever, and never go."""
+"""Keeps for a while what the engine refused to remove in several runs in a row, instead of planning it every time."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,33 +15,37 @@ RETRIED_AFTER = parse_age("7d")
 
 
 def refused(inventory: Inventory, policy: Policy, now: datetime) -> Iterator[tuple[Kind, Unit, Reason]]:
-    """Yield what is kept for it, with the reason: of an image the tag that could not be taken off, or all of it."""
-    standing = [one for one in inventory.refusals or () if _stands(one, now)] if not policy.retry_refused else []
-    if not standing:
+    """Yield what is kept, with the reason: the tag that could not be removed from an image, or the whole object."""
+    recent = [refusal for refusal in inventory.refusals or () if _is_recent(refusal, now)]
+    if policy.retry_refused or not recent:
         return
-    wanted = {(one.kind, one.id) for one in standing}
+    wanted = {(refusal.kind, refusal.id) for refusal in recent}
     tags = {
         place: item.tags if isinstance(item, Image) else ()
         for item in objects_of(inventory)
         if (place := (kind_of(item), id_of(item))) in wanted
     }
-    for one in standing:
-        names = (one.name,) if one.action == "untag" else tags.get((one.kind, one.id)) or (None,)
+    for refusal in recent:
+        names = (refusal.name,) if refusal.action == "untag" else tags.get((refusal.kind, refusal.id)) or (None,)
         for name in names:
-            yield one.kind, (one.id, name), _reason(one)
+            yield refusal.kind, (refusal.id, name), _reason(refusal)
 
 
-def _stands(one: Refusal, now: datetime) -> bool:
-    return one.runs >= REFUSED_RUNS and RETRIED_AFTER.after(one.refused_at) > now
+def _is_recent(refusal: Refusal, now: datetime) -> bool:
+    return refusal.runs >= REFUSED_RUNS and RETRIED_AFTER.after(refusal.refused_at) > now
 
 
-def _reason(one: Refusal) -> Reason:
-    about = Refused(runs=one.runs, answer=one.text, retried_at=RETRIED_AFTER.after(one.refused_at))
+def _reason(refusal: Refusal) -> Reason:
+    about = Refused(runs=refusal.runs, answer=refusal.text, retried_at=RETRIED_AFTER.after(refusal.refused_at))
     return Reason(code="refused", rule="protected", about=about)
 
 
 def tried_again(policy: Policy, inventory: Inventory, ref: ObjectRef) -> Iterator[datetime]:
-    """Yield the instants from which what the engine refused of an object is planned again."""
-    for one in inventory.refusals or ():
-        if (one.kind, one.id) == (ref.kind, ref.id) and one.runs >= REFUSED_RUNS and not policy.retry_refused:
-            yield RETRIED_AFTER.after(one.refused_at)
+    """Yield the instants from which refused removals of an object are planned again."""
+    for refusal in inventory.refusals or ():
+        if (
+            (refusal.kind, refusal.id) == (ref.kind, ref.id)
+            and refusal.runs >= REFUSED_RUNS
+            and not policy.retry_refused
+        ):
+            yield RETRIED_AFTER.after(refusal.refused_at)

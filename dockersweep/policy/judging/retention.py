@@ -1,4 +1,4 @@
-"""What a rule keeps of what it matches: counted in groups from the newest on, by tags and by versions of tags."""
+"""What a rule keeps of its matches: the newest of each group, and by tags and versions."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ Unit = tuple[str, str | None]
 """The id of an object and one of its tags, whole ("team/app:1.2"); None where it has none or is no image."""
 
 Matched = Sequence[tuple[Object, tuple[str, ...]]]
-"""Objects of one kind, each with those of its tags that a rule matches; none where it has no tags."""
+"""Objects of one kind, each with the tags that a rule matches; empty where it has no tags."""
 
 _UNTAGGED = (None,)
 
@@ -30,17 +30,17 @@ WhyKept = Kept | KeptWithin | KeptTag | KeptVersion | Undated
 _Kept = defaultdict[Unit, tuple[WhyKept, ...]]
 
 _Member = tuple[datetime, str, Sequence[str | None]]
-"""One object in a group: its time, its id, and those of its tags that are in the group, or None alone.
+"""One object in a group: its time, its id, and its tags in the group, or only None.
 
-There may be millions of them, and only bare tuples of what refers to nothing cost the garbage collector no time.
+There may be millions of them, and the garbage collector skips plain tuples of strings and dates.
 """
 
 _NEWEST = itemgetter(0, 1)
-"""Orders members by their time, and by their ids where that is the same: never by the order in which they come in."""
+"""Orders members by time, then by id, so that the order of the inventory does not matter."""
 
 
 class _Period(NamedTuple):
-    """A kind of bucket: what falls into the same one has the same key."""
+    """A kind of time bucket: instants in the same bucket have the same key."""
 
     name: PeriodName
     most: Count
@@ -48,29 +48,29 @@ class _Period(NamedTuple):
 
 
 class Retained(NamedTuple):
-    """What a rule keeps, and what is beyond its keep.last."""
+    """What a rule keeps, and what exceeds its keep.last."""
 
     kept: dict[Unit, tuple[WhyKept, ...]]
-    """All that held: its place among the last, of the days and so on."""
+    """Unit -> every reason that keeps it: its place among the last, among the days and so on."""
     beyond: dict[str, tuple[Beyond, ...]]
-    """The places of an object beyond those that are kept, by its id; an image may be in several groups."""
+    """Object id -> its positions beyond keep.last, one for each group that it is in."""
 
 
 def retain(keep: Keep, matched: Matched, now: datetime) -> Retained:
-    """Return everything that is kept, and the places of what keep.last does not keep.
+    """Return everything that is kept, and the positions of what keep.last does not keep.
 
-    An image is one member of its group however many tags it has in it, and takes all of them with it; grouped by
-    repository it may be in several groups. What nothing tells the time of and what is dated after `now` is kept as
-    soon as anything is counted, and takes no place in any count.
+    An image counts once in a group, however many tags it has there, and all of them are kept with it; grouped by
+    repository, it may be in several groups. An object without a date, or dated after `now`, is kept wherever a rule
+    counts, and is not counted itself.
 
-    Raises UsageError for a pattern that does not hold.
+    Raises UsageError for an invalid pattern.
     """
     kept: _Kept = defaultdict(tuple)
     counts = _Counts(keep, kept)
     if matched and counts:
         kind = kind_of(matched[0][0])
         groups = _groups(keep.group_by, _dated(matched, now, kept))
-        # In order, so that what is in several groups has its reasons in the same order every time.
+        # Sorted, so that an image in several groups always has its reasons in the same order.
         for group in sorted(groups, key=lambda name: name or ""):
             members = groups[group]
             if len(members) > 1:
@@ -84,7 +84,7 @@ def retain(keep: Keep, matched: Matched, now: datetime) -> Retained:
 
 
 def _dated(matched: Matched, now: datetime, kept: _Kept) -> Iterator[tuple[datetime, Object, tuple[str, ...]]]:
-    """Yield what has a time at which it was built or created, in UTC; all others are kept in doubt."""
+    """Yield the objects with a known time of build or creation, in UTC; keep all others in doubt."""
     for item, tags in matched:
         instant = item.built_at if type(item) is Image else item.created_at
         if instant is not None and LAST_UNKNOWN_INSTANT < instant <= now:
@@ -101,7 +101,7 @@ def _dated(matched: Matched, now: datetime, kept: _Kept) -> Iterator[tuple[datet
 def _groups(
     group_by: str, dated: Iterable[tuple[datetime, Object, tuple[str, ...]]]
 ) -> dict[str | None, list[_Member]]:
-    """Return the members of every group by its name; None is the group of those that have no such name."""
+    """Return group name -> its members; None is the group of objects without such a name."""
     groups: defaultdict[str | None, list[_Member]] = defaultdict(list)
     for instant, item, tags in dated:
         if group_by == "repository" and type(item) is Image:
@@ -113,7 +113,7 @@ def _groups(
 
 
 def _by_repository(image: Image, tags: tuple[str, ...]) -> Mapping[str | None, Sequence[str | None]]:
-    """Return the tags of an image by their repositories; where it has none, its digests may name some."""
+    """Return repository -> tags of an image; the repositories of its digests where it has no tags."""
     if not tags:
         return dict.fromkeys(map(_whole, image.digests), _UNTAGGED) or {None: _UNTAGGED}
     if len(tags) == 1:
@@ -125,7 +125,7 @@ def _by_repository(image: Image, tags: tuple[str, ...]) -> Mapping[str | None, S
 
 
 def _whole(reference: str) -> str:
-    """Return the repository with its registry: localhost/app is another one than docker.io/library/app."""
+    """Return the repository with its registry: localhost/app is not docker.io/library/app."""
     return with_registry(whole_repository_of(reference))
 
 
@@ -133,14 +133,14 @@ def _group_of(group_by: str, item: Object) -> str | None:
     if group_by == "project":
         return getattr(item, "project", None)
     if group_by.startswith("label:"):
-        # Records of the build cache have neither labels nor a project.
+        # Build cache records have no labels.
         labels: Mapping[str, str] = getattr(item, "labels", {})
         return labels.get(group_by.removeprefix("label:"))
     return None
 
 
 def _group(group_by: str, group: str | None, kind: Kind) -> Group | None:
-    """Return the group in which something was counted; None where all is one group."""
+    """Return the group in which an object was counted; None where there is only one group."""
     if group_by == "none" or (group_by == "repository" and kind != "image"):
         return None
     name = without_docker(group) if group is not None and group_by == "repository" else group
@@ -148,7 +148,7 @@ def _group(group_by: str, group: str | None, kind: Kind) -> Group | None:
 
 
 class _Counts:
-    """What a rule counts, made ready to be asked of many groups: most of them may have but one member."""
+    """Counts group after group for one rule; it is fast for many groups with one member each."""
 
     def __init__(self, keep: Keep, kept: _Kept) -> None:
         self._kept = kept
@@ -162,21 +162,21 @@ class _Counts:
         return self._last is not None or self._within is not None or bool(self._periods)
 
     def keep(self, newest_first: Sequence[_Member], group: Group | None) -> None:
-        """Keep of one group, its members given newest first, what is counted from the newest on."""
+        """Keep members of one group, given newest first."""
         if self._last is not None:
             count = len(newest_first) if self._last == "all" else self._last
             for number, member in enumerate(newest_first, 1):
                 if number <= count:
                     self._add(member, Kept(keep="last", place=number, group=group))
                 elif member[0] == newest_first[count - 1][0]:
-                    # Which of those of the same instant is newer nobody knows.
+                    # As new as the last one that is kept, so it is kept too.
                     self._add(member, Kept(keep="last", place=count, group=group, as_new_as=True))
                 else:
                     place = Beyond(place=number, count=count, group=group)
                     self.beyond[member[1]] = (*self.beyond.get(member[1], ()), place)
         if self._within is not None:
             newest, oldest = newest_first[0][0], newest_first[-1][0]
-            # The calendar is slow to ask.
+            # Calendar arithmetic is slow.
             earliest = newest if newest == oldest else self._within.before(newest)
             why = KeptWithin(limit=self._within.text, group=group)
             for member in takewhile(lambda member: member[0] >= earliest, newest_first):
@@ -185,15 +185,15 @@ class _Counts:
             self._fill(period, newest_first, group)
 
     def _fill(self, period: _Period, newest_first: Sequence[_Member], group: Group | None) -> None:
-        """Keep the newest of each of the newest hours, days, weeks from Monday on, months or years that have any.
+        """Keep the newest member of each of the newest hours, days, weeks (from Monday), months or years that have any.
 
-        While there is room the oldest of all is kept as well, so that what is kept reaches back as far as it can. This
-        is what restic does (ApplyPolicy in its internal/data/snapshot_policy.go), here in UTC.
+        While the count is not reached, the oldest member of all is kept too, so that kept members reach back as far as
+        possible. restic does the same (ApplyPolicy in its internal/data/snapshot_policy.go); here in UTC.
         """
         taken = 0
         last_key = None
         for member in newest_first:
-            # "all" is equal to no number.
+            # "all" equals no number, so it never stops here.
             if taken == period.most:
                 return
             key = period.key(member[0])
@@ -234,7 +234,7 @@ def _keep_tags(patterns: Iterable[str], matched: Matched, kept: _Kept) -> None:
 
 def _keep_versions(keep: Keep, matched: Matched, kept: _Kept) -> None:
     """Keep the newest versions of every repository, however the rest is grouped."""
-    # The same versions are found in many repositories, and reading one takes long.
+    # Many repositories have the same versions, and parsing is slow.
     read = cache(version_of)
     repositories = defaultdict(list)
     for item, tags in matched:

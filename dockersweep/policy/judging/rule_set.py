@@ -1,5 +1,4 @@
-"""The rules of a policy, made ready to be asked of the objects of a survey, what those that keep count there, and what
-the policy protects."""
+"""The rules and protections of a policy, compiled for the objects of one survey, and what its counting rules match."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -20,20 +19,20 @@ class Counted(NamedTuple):
 
     items: Sequence[Object]
     units: list[Units]
-    """What it matches in each object, by place."""
+    """What it matches of each object, by place."""
     why_not: list[Reason | None]
-    """Why it does not match one, by place; None where it does."""
+    """Why it does not match each object, by place; None where it does."""
     doubts: Mapping[int, Doubt]
-    """Where it is not known whether it matches, by place."""
+    """Place -> why it is not known whether the rule matches, where it is not."""
 
     def certain(self) -> list[tuple[Object, Tags]]:
-        """Return what it matches for certain, with the tags that it matches."""
+        """Return the objects that it certainly matches, each with the matching tags."""
         doubts = self.doubts
-        found = (place for place, why_not in enumerate(self.why_not) if why_not is None and place not in doubts)
-        return [self._matched(place) for place in found]
+        places = (place for place, why_not in enumerate(self.why_not) if why_not is None and place not in doubts)
+        return [self._matched(place) for place in places]
 
     def in_doubt(self) -> Iterator[tuple[Object, Tags, Doubt]]:
-        """Yield what it may match, with the same and why that is not known."""
+        """Yield the objects that it may match, each with the matching tags and the reason for the doubt."""
         yield from ((*self._matched(place), doubt) for place, doubt in self.doubts.items())
 
     def _matched(self, place: int) -> tuple[Object, Tags]:
@@ -42,7 +41,7 @@ class Counted(NamedTuple):
 
 
 class RuleSet:
-    """A policy for one survey. What its patterns match does not depend on the time, so it serves any instant."""
+    """A policy compiled for one survey. It serves any instant: what patterns match does not depend on the time."""
 
     def __init__(self, survey: Survey, policy: Policy) -> None:
         self._listing = survey.listing
@@ -52,7 +51,7 @@ class RuleSet:
         self._counted: dict[tuple[int, Kind], Counted] = {}
 
     def protected_of(self, kind: Kind) -> Mapping[int, tuple[Reason, ...]]:
-        """Return the objects of a kind that patterns of the policy or files protect, by place, with the reasons."""
+        """Return place -> why the policy's patterns or declaring files protect an object of a kind."""
         by_pattern = self.protected.of_kind(kind)
         if self._declared is None:
             return by_pattern
@@ -61,7 +60,7 @@ class RuleSet:
         return {**by_pattern, **{place: (*by_pattern.get(place, ()), reason) for place, reason in by_file.items()}}
 
     def counted(self, rule: int, kind: Kind) -> Counted:
-        """Return what the rule at this place of the policy matches of one kind."""
+        """Return what the rule with this index matches of one kind."""
         counted = self._counted.get((rule, kind))
         if counted is None:
             counted = self._counted[rule, kind] = _count(self._listing.of_kind(kind).items, self.tests[rule])

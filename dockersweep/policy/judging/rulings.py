@@ -1,4 +1,4 @@
-"""What the rules of a policy say of one object, and why."""
+"""How the rules of a policy decide one object, and why."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -23,20 +23,20 @@ from dockersweep.policy.judging.rule_set import Counted
 
 _ONLY_HERE = Fact(name="only-here")
 _FROM_FILES: tuple[UseAction, ...] = ("loaded", "imported")
-"""How images come here that no build makes again."""
+"""How images arrive that no build can make again."""
 _ONLY_KEEPS = Fact(name="only-keeps")
 NOT_NAMED = Reason(code="no-rule", rule="no rule", about=Fact(name="no-rule-matches"))
 
 
 class Ruling(Struct, frozen=True, gc=False):
-    """What the rules say of one object, or of one tag of an image."""
+    """How the rules decide one object, or one tag of an image."""
 
     removes: bool
     reasons: tuple[Reason, ...]
 
 
 class ReadyRule(Struct, frozen=True):
-    """A rule, made ready for the objects of one kind."""
+    """A rule compiled for the objects of one kind."""
 
     name: str
     test: RuleTest
@@ -45,14 +45,14 @@ class ReadyRule(Struct, frozen=True):
     marks: MarkTest | None
     """None where it asks for no marks."""
     counted: Counted | None
-    """What it matches, where it has counted that for what it keeps."""
+    """What it matches, where it has a `keep` and so was computed already."""
     beyond: Places
-    """The places of what it does not keep, where it counts."""
+    """The positions of what it counted and did not keep."""
     of_tags: Units | None = None
-    """What it matches of an image with several tags, where that is known."""
+    """What it matches of the image at hand, where that has several tags."""
 
     def units(self, case: Case) -> Units:
-        """Return what it matches in an object."""
+        """Return what it matches of an object."""
         if self.of_tags is not None:
             return self.of_tags
         return self.test.units(case.item) if self.counted is None else self.counted.units[case.place]
@@ -65,41 +65,41 @@ class ReadyRule(Struct, frozen=True):
         if doubt is not None:
             return Reason(code="no-rule", rule=self.name, about=doubt)
         if case.going and self.age.is_after_container:
-            waits = self.age.against_from_now(case)
-            if waits is not None:
-                return Reason(code=waits.code, rule=self.name, about=waits.about)
+            objection = self.age.objection_after_containers(case)
+            if objection is not None:
+                return Reason(code=objection.code, rule=self.name, about=objection.about)
         if self.age.latest is None or case.since is None or case.since.instant > self.age.latest:
-            against = self.age.against(case)
-            if against is not None:
-                return Reason(code=against.code, rule=self.name, about=against.about)
+            objection = self.age.objection(case)
+            if objection is not None:
+                return Reason(code=objection.code, rule=self.name, about=objection.about)
         if self.marks is None:
             return None
         marked = self.marks.of(case.ref)
         return None if marked.is_long_enough else marked.reason
 
     def removal(self, case: Case) -> Ruling:
-        """Return why it removes an object, where it has no objection."""
+        """Return the ruling that removes an object; only where it has no objection."""
         assert self.age is not None
         age = self.age.reached(case)
         old_enough = Reason(code="old-enough", rule=self.name, about=age)
         places = self.beyond.get(case.id, ()) if self.beyond else ()
         beyond = [Reason(code="beyond", rule=self.name, about=place) for place in places]
         marked = () if self.marks is None else (self.marks.of(case.ref).reason,)
-        return Ruling(True, (old_enough, *beyond, *marked, *released(case, self.name)))
+        return Ruling(True, (old_enough, *beyond, *marked, *removal_notes(case, self.name)))
 
     def ruling(self, case: Case) -> Ruling:
-        """Return what it by itself says of an object that it matches and does not keep."""
+        """Return how it alone decides an object that it matches and does not keep."""
         objection = self.objection(case)
         return self.removal(case) if objection is None else Ruling(False, (objection,))
 
 
 class OfKind(Struct, frozen=True):
-    """What is asked of the objects of one kind, made ready. What is known of each goes by its place."""
+    """What judging the objects of one kind needs; mappings and sequences are by place unless they say otherwise."""
 
     listed: Listed
     holders: Sequence[tuple[Holder, ...]]
     build_uses: Mapping[str, tuple[datetime, ...]]
-    """When builds last used them, by id."""
+    """Id -> when builds last used the object."""
     since_of: Callable[[Any, Sequence[datetime]], Since | None]
     """As `ages.since_of`."""
     never_removed: Mapping[int, tuple[Reason, ...]]
@@ -111,18 +111,17 @@ class OfKind(Struct, frozen=True):
     """What rules keep, and what the engine refused."""
     rules: Sequence[ReadyRule]
     silences: dict[tuple[int, ...], tuple[Reason, ...]]
-    """Why no rule matches an object, which most share with many others: by the identities of these reasons, as the
-    rules have made each of them once."""
+    """Cache of the reasons why no rule matches an object, shared by many objects. Keyed by the identities of the single
+    reasons, each of which exists once."""
 
     def of_tags(self, case: Case) -> "OfKind":
-        """Return the same for one image with several tags, of which there may be thousands: what each rule matches of
-        them is found once."""
+        """Return the same for one image with several tags, maybe thousands: what each rule matches is computed once."""
         return replace(self, rules=[replace(rule, of_tags=rule.units(case)) for rule in self.rules])
 
     def remover(self, case: Case, unit: str | None, objections: list[Reason]) -> ReadyRule | None:
-        """Return the first rule that removes a tag, or what has none; None where it stays.
+        """Return the first rule that removes a tag, or an object without tags; None where it is kept.
 
-        What the rules before it have against that is added to `objections`.
+        Adds the objections of the rules before it to `objections`.
         """
         if self._kept(case, unit):
             return None
@@ -138,9 +137,9 @@ class OfKind(Struct, frozen=True):
         return self.kept[case.place].get(unit, ()) if case.place in self.kept else ()
 
     def of_whole(self, case: Case, unit: str | None) -> Ruling:
-        """Return what the rules say of an object that is judged as a whole: of all but images with several tags.
+        """Return how the rules decide an object that is judged as a whole: all but images with several tags.
 
-        `unit` is its one tag, or None.
+        `unit` is its only tag, or None.
         """
         kept = self._kept(case, unit)
         if kept:
@@ -157,7 +156,7 @@ class OfKind(Struct, frozen=True):
             if objection is None:
                 return rule.removal(case)
             objections.append(objection)
-        # Where one rule matches it, what others match says nothing.
+        # Once a rule matches, the mismatches of others are no reasons.
         return Ruling(False, tuple(objections) if objections else self._shared(silence))
 
     def _shared(self, silence: Sequence[Reason]) -> tuple[Reason, ...]:
@@ -168,10 +167,10 @@ class OfKind(Struct, frozen=True):
         return shared
 
     def ruling(self, case: Case, unit: str | None, removals: dict[str, Ruling]) -> Ruling | None:
-        """Return whether a rule removes it, with the reasons of that rule, or of all that keep or do not remove it.
+        """Return the ruling on one tag: the removal by a rule, or the reasons of all rules that keep or spare it.
 
-        None where no rule says anything of it. `removals` are those of other tags by the names of their rules, and get
-        this one: they tell of all that holds the image, and a thousand tags share one.
+        None where no rule matches it. `removals` maps rule name -> ruling for the image's other tags, and gets this
+        one: it lists every holder of the image, so a thousand tags share it.
         """
         objections: list[Reason] = []
         rule = self.remover(case, unit, objections)
@@ -179,40 +178,40 @@ class OfKind(Struct, frozen=True):
             if rule.name not in removals:
                 removals[rule.name] = rule.removal(case)
             return removals[rule.name]
-        # Where one rule matches it, what others match says nothing.
-        against = tuple(objections) or self._kept(case, unit)
-        return Ruling(False, against) if against else None
+        # Once a rule matches, the mismatches of others are no reasons.
+        reasons = tuple(objections) or self._kept(case, unit)
+        return Ruling(False, reasons) if reasons else None
 
     def silence(self, case: Case) -> Ruling:
-        """Return why no rule says anything of some tags of an image."""
+        """Return the ruling on tags of an image that no rule matches."""
         item = case.item
         reasons = [rule.test.why_not(item) or rule.test.other_tags_only for rule in self.rules]
         return Ruling(False, tuple(reasons) or (NOT_NAMED,))
 
     def kept_reasons(self, case: Case, units: Sequence[str | None]) -> tuple[Reason, ...]:
-        """Return why an object is kept by any of these tags, or as one without any."""
+        """Return every reason to keep any of these tags, or None for an object without tags."""
         kept = self.kept.get(case.place)
         return () if kept is None else tuple([reason for unit in units for reason in kept.get(unit, ())])
 
 
-def released(case: Case, rule: str) -> Sequence[Reason]:
-    """Return what else is to be said of an object that goes."""
+def removal_notes(case: Case, rule: str) -> Sequence[Reason]:
+    """Return further reasons to show for a removal: holders that go too, how to get it back, its project."""
     item = case.item
     reasons = [Reason(code="released", rule=rule, about=hold.about) for hold in case.going] if case.going else []
     if type(item) is Image:
-        reasons += _released_image(item, rule)
+        reasons += _image_notes(item, rule)
     owner = owner_of(item)
     if owner is not None:
         reasons.append(Reason(code="project", rule=rule, about=owner))
     return reasons
 
 
-def _released_image(image: Image, rule: str) -> Iterator[Reason]:
+def _image_notes(image: Image, rule: str) -> Iterator[Reason]:
     if image.in_registry and not image.tags:
-        # The containerd store forgets by which name an image was pulled when its tag moves on.
+        # The containerd store forgets the name by which an image was pulled when the tag moves on.
         yield Reason(code="recoverable", rule=rule, about=_recoverable(image))
     if image.in_registry is False and (image.tags or any(use.action in _FROM_FILES for use in image.uses)):
-        # What builds leave without a tag is nobody's loss.
+        # Nobody misses what builds leave without a tag.
         yield Reason(code="only-here", rule=rule, about=_ONLY_HERE)
 
 
@@ -224,19 +223,19 @@ def _recoverable(image: Image) -> Recoverable:
 
 
 def together(rulings: Sequence[tuple[str | None, Ruling]], removes: bool) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
-    """Return the reasons of all tags of an image, and the tags that go while it stays."""
+    """Return the reasons of all tags of an image, and the tags to remove where the image stays."""
     first = rulings[0][1]
     if all(ruling is first or ruling == first for _, ruling in rulings):
         return first.reasons, ()
     if removes:
-        return tuple(replace(one, tag=tag) for tag, ruling in rulings for one in ruling.reasons), ()
-    # What keeps it stands first.
-    keeping = [replace(one, tag=tag) for tag, ruling in rulings if not ruling.removes for one in ruling.reasons]
+        return tuple(replace(reason, tag=tag) for tag, ruling in rulings for reason in ruling.reasons), ()
+    # Reasons to keep come first.
+    keeping = [replace(reason, tag=tag) for tag, ruling in rulings if not ruling.removes for reason in ruling.reasons]
     going = [(tag, ruling.reasons) for tag, ruling in rulings if tag is not None and ruling.removes]
     reasons = [
-        Reason(code="tag-goes", rule=one.rule, tag=tag, about=one.about)
+        Reason(code="tag-goes", rule=reason.rule, tag=tag, about=reason.about)
         for tag, of_tag in going
-        for one in of_tag
-        if one.code in ("old-enough", "beyond")
+        for reason in of_tag
+        if reason.code in ("old-enough", "beyond")
     ]
     return (*keeping, *reasons), tuple(tag for tag, _ in going)

@@ -1,4 +1,4 @@
-"""Which objects a scan shows: kinds, and filters in the words of docker's own `--filter`."""
+"""Which objects a scan shows: kinds, and filters with the syntax of docker's `--filter`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,7 @@
-"""What the services of a swarm name, running or not: the swarm starts tasks of them at any time, on any node.
+"""What the services of a swarm name, running or not: the swarm may start their tasks at any time, on any node.
 
-A service at 0 replicas, a global one whose constraint no node meets and a job that is done need what they name as much
-as one that runs, and a rollback needs what the specification before named (moby#36295, moby#38733).
+A service at 0 replicas, a global one whose constraint no node meets and a completed job need what they name as much as
+a running one, and a rollback needs what the previous specification named (moby#36295, moby#38733).
 """
 
 import re
@@ -37,15 +37,15 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}")
 
 
 class ServiceHolds:
-    """What the services of an inventory hold. Where they cannot be seen, that is nothing."""
+    """What the services of an inventory hold; nothing where the services cannot be seen."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.are_seen = inventory.services is not None
         self._holds = _holds_of(inventory.services, _Names(inventory)) if inventory.services else {}
 
     def names(self, item: Object) -> tuple[str, ...] | None:
-        """Return the names of the services that hold an object, or whose task a container is; None where it may be
-        one that cannot be seen."""
+        """Return the names of the services that hold an object, or whose task a container is; None where a service that
+        cannot be seen may hold it."""
         if type(item) is Container:
             return (item.labels[SERVICE_NAME],) if SERVICE_NAME in item.labels else ()
         if not self.are_seen:
@@ -54,13 +54,13 @@ class ServiceHolds:
 
     @property
     def reasons(self) -> Mapping[ObjectRef, tuple[Reason, ...]]:
-        """Why no policy can remove what services hold."""
+        """Held object -> why no policy can remove it."""
         return {ref: tuple(of_services.values()) for ref, of_services in self._holds.items()}
 
 
 def may_be_named(item: Object) -> bool:
-    """Return whether a service that cannot be seen may need this very object. What can be pulled again is pulled anew
-    by the node that needs it, and without a name no service names a volume."""
+    """Return whether a service that cannot be seen may need this very object. A node pulls an image again if it can,
+    and no service names an anonymous volume."""
     return (
         (type(item) is Volume and not item.anonymous)
         or (type(item) is Network and (item.driver == "overlay" or item.config_only))
@@ -69,19 +69,19 @@ def may_be_named(item: Object) -> bool:
 
 
 def for_unseen_services(item: Object) -> tuple[Reason, ...]:
-    """Return why an object stays where the services of the swarm cannot be seen."""
+    """Return why an object is kept where the services of the swarm cannot be seen."""
     return (_UNSEEN,) if may_be_named(item) else ()
 
 
 class ServicesNow:
-    """Which service names an object of an inventory, by services that are read anew. Safe for several threads."""
+    """Finds the service that names an object, in a list of services newer than the inventory. Thread-safe."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._names = _Names(inventory)
         self._last: tuple[Sequence[Service], _Holds] = ((), {})
 
     def holder(self, services: tuple[Service, ...], ref: ObjectRef) -> str | None:
-        """Return why an object may not go, for a person; None where no service names it."""
+        """Return a phrase that says why an object may not be removed; None where no service names it."""
         known, holds = self._last
         if known != services:
             holds = _holds_of(services, self._names)
@@ -90,7 +90,7 @@ class ServicesNow:
 
 
 _Holds = Mapping[ObjectRef, Mapping[str, Reason]]
-"""Of each object that services hold: their names, and why it stays for each."""
+"""Held object -> service name -> why it is kept."""
 _UNSEEN = Reason(code="unseen-services", rule="protection", about=Fact(name="unseen-services"))
 
 
@@ -106,7 +106,7 @@ def _holds_of(services: Iterable[Service], names: "_Names") -> _Holds:
 
 
 def uses_of(service: Service) -> ServiceUses:
-    """Return why an object stays that a service names."""
+    """Return how a service uses the objects that it names."""
     return ServiceUses(
         service=service.name,
         mode=service.mode,
@@ -117,7 +117,7 @@ def uses_of(service: Service) -> ServiceUses:
 
 
 class _Names:
-    """Finds the objects of an inventory by what a service calls them."""
+    """Finds the objects of an inventory by the names that services use."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._by_id = ImageNames(inventory.images)
@@ -147,15 +147,15 @@ class _Names:
                 yield ObjectRef(kind="network", id=network_id)
 
     def _images_named(self, reference: str) -> set[str]:
-        """Return the images by a tag and by a digest: a reference can have both. A digest may be that of an index, of
-        a manifest or of a configuration, and no repository need be known to have it here."""
+        """Return the images with the tag or the digest of a reference, which can have both. The digest may be that of
+        an index, a manifest or a configuration, and it counts in whatever repository."""
         name, _, digest = reference.partition("@")
-        found = set(self._by_digest.get(digest, ()))
+        image_ids = set(self._by_digest.get(digest, ()))
         if not digest or tag_of(name):
-            found |= self._by_tag.get(with_tag(with_registry(name)), set())
-        if not found and not digest and _DIGITS.fullmatch(name):
+            image_ids |= self._by_tag.get(with_tag(with_registry(name)), set())
+        if not image_ids and not digest and _DIGITS.fullmatch(name):
             return set(self._by_id.beginning_with(name.removeprefix("sha256:")))
-        return found
+        return image_ids
 
     def _volumes_of(self, mounts: Sequence[Mount]) -> Iterator[str]:
         for mount in mounts:
@@ -165,7 +165,7 @@ class _Names:
             yield from self._volumes_that_fit(_TEMPLATE.sub("*", name)) if "{{" in name else (name,)
 
     def _volumes_that_fit(self, pattern: str) -> Sequence[str]:
-        """What each task makes of a template is not known here, so every name that fits may be one."""
+        """Each task expands a template in its own way, so every volume whose name fits may be used."""
         if pattern not in self._fitting:
             fits = compile_patterns([pattern])
             self._fitting[pattern] = [volume for volume in self._volumes if fits(volume)]
@@ -180,8 +180,8 @@ class _Names:
 
 
 def _networks_by_name(networks: Iterable[Network]) -> Mapping[str, list[str]]:
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    ids: defaultdict[str, list[str]] = defaultdict(list)
     for network in networks:
         for name in {network.id, network.name}:
-            found[name].append(network.id)
-    return found
+            ids[name].append(network.id)
+    return ids

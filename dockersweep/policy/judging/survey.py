@@ -1,4 +1,4 @@
-"""One inventory at one instant, and all that follows from it alone, whatever a policy says."""
+"""One inventory at one instant, and everything that follows from it without a policy."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -31,25 +31,24 @@ if TYPE_CHECKING:
 
 
 class Survey(Struct, frozen=True, dict=True):
-    """An inventory, and the instant up to which its ages count.
+    """An inventory, and the instant at which its ages are taken.
 
-    A verb makes one of each inventory and hands it down, so that each property is computed once, and only where
-    something asks for it.
+    A verb makes one for each inventory and passes it on, so that each property is computed once, when first needed.
     """
 
     inventory: Inventory
     now: datetime
     declarations: "Declarations | None" = None
-    """What files declare; None where no file was read."""
+    """What files declare; None where none was read."""
 
     @property
     def is_of_now(self) -> bool:
-        """Whether ages count up to the scan: only then may the ledger keep what they come to."""
+        """Whether ages are as of the scan: only then may the ledger record what follows from them."""
         return self.now == self.inventory.taken_at
 
     @property
     def size_base(self) -> SizeBase:
-        """What sizes are counted in."""
+        """Whether sizes are lengths or disk blocks."""
         return size_base(self.inventory)
 
     @cached_property
@@ -64,7 +63,7 @@ class Survey(Struct, frozen=True, dict=True):
 
     @cached_property
     def holders(self) -> Holders:
-        """What holds each object that something holds."""
+        """Held object -> its holders."""
         return find_holders(self.listing, self.now)
 
     @cached_property
@@ -74,7 +73,7 @@ class Survey(Struct, frozen=True, dict=True):
 
     @cached_property
     def declared(self) -> "DeclaredObjects | None":
-        """What of the inventory files declare; None where no file was read."""
+        """The objects that files declare; None where no file was read."""
         if self.declarations is None:
             return None
         # Few policies name files.
@@ -98,7 +97,7 @@ class Survey(Struct, frozen=True, dict=True):
 
     @cached_property
     def layer_graph(self) -> LayerGraph:
-        """What depends on what."""
+        """Which objects need which parts of the storage."""
         return find_layer_graph(self.listing)
 
     @cached_property
@@ -109,28 +108,28 @@ class Survey(Struct, frozen=True, dict=True):
     @cached_property
     def on_disks(self) -> "OnDisks":
         """Which disks the objects lie on."""
-        # Only a target asks, and what a sweep has freed.
+        # Needed only for a space target and for what a sweep freed.
         from dockersweep.policy.bytes.on_disks import OnDisks
 
         return OnDisks(self.inventory, self.layer_graph)
 
     @cached_property
     def totals(self) -> Totals:
-        """What all objects of each sort take together."""
+        """How much space all objects of each type use together."""
         return Totals(self.inventory, self.sizes)
 
     @cached_property
     def unused(self) -> frozenset[ObjectRef]:
-        """What is of no use; what a stopped container names is used."""
+        """The unused objects; what a stopped container holds is in use."""
         return find_unused(self.listing, self.holders, self.hard)
 
     @cached_property
     def watch(self) -> Watch:
-        """For which time uses would have been noticed."""
+        """When uses of objects would have been noticed."""
         return Watch(self.inventory)
 
     def never_removed(self, kind: Kind) -> Mapping[int, tuple[Reason, ...]]:
-        """Return why objects of a kind stay whatever a policy says, by their places; not for what holds them."""
+        """Return place -> why an object of a kind is kept whatever a policy says, its holders aside."""
         return self.hard.of_kind(kind, self.holders.of_kind(kind))
 
     @cached_property
@@ -138,42 +137,41 @@ class Survey(Struct, frozen=True, dict=True):
         return {image: (instant,) for image, instant in build_uses(self.inventory).items()}
 
     def build_uses(self, kind: Kind) -> Mapping[str, tuple[datetime, ...]]:
-        """Return when builds last used objects of a kind, by id and where that is known: only images are."""
+        """Return id -> when builds last used an object of a kind, where that is known; only images have such uses."""
         return self._build_uses if kind == "image" else {}
 
     def since(self, ref: ObjectRef, item: Object) -> Since | None:
-        """Return since when an object that nothing holds is of no use; None where nothing tells."""
+        """Return since when an object without holders is unused; None where that is not known."""
         return since_of(item, self.build_uses(ref.kind).get(ref.id, ()))
 
     @property
     def in_use(self) -> frozenset[ObjectRef]:
-        """All that is not unused."""
+        """Every object that is not unused."""
         return frozenset(self.objects).difference(self.unused)
 
     @property
     def facts(self) -> ConditionFacts:
-        """What conditions of rules ask for that no object tells by itself."""
+        """What rule conditions need beyond the object itself."""
         return ConditionFacts(self.size_of, self.hard.services.names, self.is_declared)
 
-    def retold(self, inventory: Inventory) -> "Survey":
-        """Return the survey of the same objects, with what the ledger remembers of them or their tags in another order.
+    def with_inventory(self, inventory: Inventory) -> "Survey":
+        """Return the survey of an inventory with the same objects, but with more from the ledger, or other tag orders.
 
-        That changes ages, but neither sizes nor by what names anything holds them: what is computed already holds for
-        it too.
+        That changes ages, but neither sizes nor holders, so what is computed already is taken over.
         """
         survey = Survey(inventory, self.now, self.declarations)
         vars(survey).update({name: vars(self)[name] for name in _OF_NAMES_AND_SIZES if name in vars(self)})
         return survey
 
     def declaring(self, declarations: "Declarations | None") -> "Survey":
-        """Return the same where files declare this."""
+        """Return the same survey with other declarations."""
         survey = Survey(self.inventory, self.now, declarations)
         own = {name: value for name, value in vars(self).items() if name != "declared"}
         vars(survey).update(own | {"declarations": declarations})
         return survey
 
     def at(self, now: datetime) -> "Survey":
-        """Return the same at another instant, with holders as they are described at this one."""
+        """Return the same survey at another instant; descriptions of holders stay those of this one."""
         survey = Survey(self.inventory, now, self.declarations)
         vars(survey).update(vars(self) | {"now": now})
         return survey

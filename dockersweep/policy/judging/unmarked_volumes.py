@@ -1,8 +1,8 @@
 """Volumes that look anonymous and are not marked so.
 
-Docker before 23.0 knows no label, and 26.1 leaves it out for `--mount type=volume,target=`; 28.5 does not. Who named
-such a volume is not known, so a rule for anonymous ones keeps it, and a host that has many would stop shrinking without
-a word.
+Docker before 23.0 has no label for it, and 26.1 omits the label for `--mount type=volume,target=`; 28.5 does not.
+Somebody may have named such a volume, so a rule for anonymous volumes keeps it; without this warning the disk of a host
+with many would fill up silently.
 """
 
 from collections.abc import Callable
@@ -20,18 +20,18 @@ FINDING: FindingId = "DS019"
 def unmarked_volumes(
     inventory: Inventory, policy: Policy, decision_of: Callable[[ObjectRef], Decision]
 ) -> tuple[Volume, ...]:
-    """Return those that stay only because no rule matches them, where one removes anonymous volumes."""
+    """Return the volumes kept only because no rule matches them, under a policy that removes anonymous volumes."""
     if not _removes_anonymous(policy):
         return ()
     candidates = [volume for volume in inventory.volumes if _looks_anonymous(volume)]
-    return tuple(one for one in candidates if _codes(decision_of(ref_of(one))) == {"no-rule"})
+    return tuple(volume for volume in candidates if _codes(decision_of(ref_of(volume))) == {"no-rule"})
 
 
 def unmarked_warnings(inventory: Inventory, plan: Plan) -> tuple[ScanWarning, ...]:
-    """Return what a plan has to say of them, in one sentence; nothing where the policy silences the finding."""
+    """Return one warning about them for a plan; none where the policy silences the finding."""
     if FINDING in plan.policy.silenced_findings:
         return ()
-    decisions = {one.ref: one for one in plan.decisions if one.kind == "volume"}
+    decisions = {decision.ref: decision for decision in plan.decisions if decision.kind == "volume"}
     count = len(unmarked_volumes(inventory, plan.policy, decisions.__getitem__))
     if not count:
         return ()

@@ -1,4 +1,4 @@
-"""What a plan keeps only because nothing remembers when it came: without a ledger that is so in every run."""
+"""What a plan keeps only because its age is unknown: without a ledger that repeats in every run."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,18 +14,20 @@ _NEEDS_NO_LEDGER: Mapping[Kind, str] = {
     "volume": "remove.created_over",
     "network": "remove.created_over",
 }
-"""The key of a rule that goes by what the engine tells."""
+"""The key of a rule that needs only dates from the engine."""
 
 
 def unremembered_warnings(inventory: Inventory, plan: Plan) -> tuple[ScanWarning, ...]:
-    """Return in one sentence how many objects no rule with an age ever removes without a ledger; nothing where there is
-    a ledger, or nothing stays for that alone."""
+    """Return one warning with the number of objects that rules with an age never remove without a ledger; none where
+    there is a ledger, or no object is kept for that alone."""
     if inventory.marks is not None:
         return ()
     counts = Counter(
-        one.kind
-        for one in plan.decisions
-        if one.kind in _REMEMBERED and one.verdict == "keep" and {why.code for why in one.reasons} == {"age-unknown"}
+        decision.kind
+        for decision in plan.decisions
+        if decision.kind in _REMEMBERED
+        and decision.verdict == "keep"
+        and {reason.code for reason in decision.reasons} == {"age-unknown"}
     )
     if not counts:
         return ()

@@ -1,4 +1,4 @@
-"""Which objects nothing uses, whatever a policy would do with them."""
+"""Which objects nothing uses, whatever a policy says."""
 
 from collections.abc import Collection
 
@@ -10,9 +10,9 @@ from dockersweep.policy.judging.order import holders_first
 
 
 def find_unused(listing: Listing, holders: Holders, hard: HardProtections) -> frozenset[ObjectRef]:
-    """Return what is of no use; what a stopped container names is used.
+    """Return the unused objects; what a stopped container holds is in use.
 
-    A parent is used where something used depends on it, so what holds comes before what is held.
+    A parent is in use where a child in use depends on it, so holders are looked at first.
     """
     unused: set[ObjectRef] = set()
     for kind in KINDS:
@@ -25,12 +25,12 @@ def find_unused(listing: Listing, holders: Holders, hard: HardProtections) -> fr
 
 
 def freed_by(removed: Collection[ObjectRef], holders: Holders) -> list[ObjectRef]:
-    """Return what is left and was held by nothing but what has been removed."""
+    """Return the remaining objects whose holders have all been removed."""
     return [
         held for held, holds in holders.items() if held not in removed and all(hold.by in removed for hold in holds)
     ]
 
 
 def uses(holder: ObjectRef, unused: set[ObjectRef] | frozenset[ObjectRef]) -> bool:
-    """Whether what a holder holds is used by that: a container uses it in any state."""
+    """Whether being held by this holder is a use: by a container in any state, or by anything in use."""
     return holder.kind == "container" or holder not in unused

@@ -1,4 +1,4 @@
-"""What rules with `unused_for` keep only because uses would not have been noticed for long enough."""
+"""What rules with `unused_for` keep only because uses have not been watched for long enough."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ _WATCHED: tuple[Kind, ...] = ("image", "volume", "network")
 
 
 class UnwatchedObject(Struct, frozen=True):
-    """One object that stays for that, and the first rule that says so."""
+    """One object kept for that, and the first rule that does."""
 
     decision: Decision
     rule: str
@@ -34,7 +34,7 @@ def unwatched_objects(
 
 
 def _is_unwatched(rule: Rule, kind: Kind, survey: Survey) -> bool:
-    """Whether a rule asks for more time than was watched: most do not, and then no object need be judged."""
+    """Whether a rule asks for more time than was watched. If none does, no object has to be judged."""
     if kind not in rule.kinds or rule.remove is None or rule.remove.unused_for is None:
         return False
     watched = survey.watch.of_images if kind == "image" else survey.watch.of_held

@@ -1,4 +1,4 @@
-"""Which objects are used and which lie about, whatever a policy would do with them."""
+"""Which objects are in use and which are unused, whatever a policy says."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -27,9 +27,8 @@ from dockersweep.words.reasons import about_text, reason_text
 
 
 def describe_use(survey: Survey, with_owners: bool = False) -> tuple[Use, ...]:
-    """Return the use of every object, by kind, and what holds before what is held; `with_owners` tells of each the
-    compose project that it is of."""
-    known = {one.project: one for one in survey.inventory.projects or ()} if with_owners else None
+    """Return the use of every object, by kind, holders first; `with_owners` adds the compose project of each."""
+    known = {project.project: project for project in survey.inventory.projects or ()} if with_owners else None
     return tuple(
         _use_of(listed.ref(place), listed.items[place], survey, known)
         for listed in map(survey.listing.of_kind, KINDS)
@@ -38,7 +37,7 @@ def describe_use(survey: Survey, with_owners: bool = False) -> tuple[Use, ...]:
 
 
 def reclaim_of_unused(survey: Survey, unused: Iterable[ObjectRef]) -> Freed:
-    """Return what those that are unused would free if they all went, in the order of a plan."""
+    """Return what removing all these unused objects frees, in the order of a plan."""
     of_kinds: dict[Kind, list[ObjectRef]] = {kind: [] for kind in ORDER}
     for ref in unused:
         of_kinds[ref.kind].append(ref)
@@ -46,7 +45,7 @@ def reclaim_of_unused(survey: Survey, unused: Iterable[ObjectRef]) -> Freed:
 
 
 def why_so(ref: ObjectRef, item: Object, survey: Survey) -> str:
-    """Return why an object is in use, or what it is that lies about."""
+    """Return a phrase that says why an object is in use, or what kind of unused object it is."""
     place = survey.listing.of_kind(ref.kind).places[ref.id]
     holders = survey.holders.of_kind(ref.kind)[place]
     if ref in survey.unused:
@@ -72,7 +71,7 @@ def _use_of(ref: ObjectRef, item: Object, survey: Survey, known: Mapping[str, Kn
 
 
 def _in_short(holders: Sequence[Holder]) -> list[str]:
-    """Return the first holder and how many more there are: what runs says more than what is stopped."""
+    """Return the first holder, a running one if there is any, and how many more there are."""
     ordered = sorted(holders, key=lambda holder: holder.about.state in STOPPED_STATES)
     return [first_of([about_text(holder.about) for holder in ordered], 1)] if holders else []
 

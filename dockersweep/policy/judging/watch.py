@@ -1,4 +1,4 @@
-"""For which time uses would have been noticed, and whether that is enough to call an object unused."""
+"""When uses would have been noticed, and whether that is enough to call an object unused."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -14,17 +14,16 @@ _NEVER = timedelta()
 class WatchedTime:
     """The time in which uses of some kinds of objects would have been noticed.
 
-    What comes after the inventory was taken counts as watched: an instant of then is only asked about as if all went on
-    as it does now.
+    Time after the inventory was taken counts as watched: a forecast assumes that everything goes on as it does now.
     """
 
     def __init__(self, spans: Iterable[Span], taken_at: datetime) -> None:
-        """`spans` may overlap, and come in any order: an inventory, or a case, may be written by hand."""
+        """`spans` may overlap and be unsorted: an inventory or a test case may be written by hand."""
         self._taken_at = taken_at
         self._begins: list[datetime] = []
         self._ends: list[datetime] = []
         self._before = [_NEVER]
-        """How much was watched before each span, and in all."""
+        """How much time was watched before each span; the last element is the total."""
         for span in sorted(spans, key=lambda span: span.begins_at):
             begins_at = max(span.begins_at, self._ends[-1]) if self._ends else span.begins_at
             if begins_at < span.ends_at:
@@ -34,7 +33,7 @@ class WatchedTime:
         self._known: dict[tuple[datetime, datetime], timedelta] = {}
 
     def between(self, begin: datetime, end: datetime) -> timedelta:
-        """Return how much of a time was watched; most objects ask for the same."""
+        """Return how much of a time was watched; cached, as most objects ask for the same."""
         known = self._known.get((begin, end))
         if known is None:
             later = max(_NEVER, end - max(begin, self._taken_at))
@@ -47,7 +46,7 @@ class WatchedTime:
         return 2 * self.between(begin, end) >= end - begin
 
     def gaps(self, begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-        """Return the parts of a time in which uses would not have been noticed, the earliest first."""
+        """Return the parts of a time that were not watched, the earliest first."""
         end = min(end, self._taken_at)
         gaps = []
         for place in range(bisect_right(self._ends, begin), len(self._begins)):
@@ -66,14 +65,14 @@ class WatchedTime:
 
 
 class Watch:
-    """What would have been noticed of the uses of the objects of one inventory, and who is there to have used them."""
+    """Which uses of an inventory's objects would have been noticed, and which containers exist."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
 
     @property
     def is_known(self) -> bool:
-        """Whether anything remembers when uses would have been noticed."""
+        """Whether there is a record of when uses would have been noticed."""
         return self._inventory.watched is not None
 
     def of(self, item: Object) -> WatchedTime:
@@ -93,14 +92,14 @@ class Watch:
 
     @cached_property
     def containers(self) -> frozenset[str]:
-        """The ids of the containers that are there."""
+        """The ids of the existing containers."""
         return frozenset(container.id for container in self._inventory.containers)
 
     @cached_property
     def sees_builds(self) -> bool:
-        """Whether records of the build cache tell when a build last used an image.
+        """Whether build cache records show when a build last used an image.
 
-        A build makes no event of the images that it begins from, and Podman keeps no such records.
+        A build causes no event for its base images, and Podman keeps no such records.
         """
         inventory = self._inventory
         if inventory.engine.flavour != "docker" or inventory.build_cache is None:

@@ -41,7 +41,7 @@ def foresee(survey: Survey, policy: Policy) -> Foreseen:
     """Return what `make_plan` comes to, without a decision and a removal for each object."""
     judge = Judge(survey, policy)
     if policy.target is None:
-        going = [case.ref for case in judge.let_go_all()]
+        going = [case.ref for case in judge.decide_removals()]
         return Foreseen(going, warnings_of(judge), judge.decide_again)
     # What goes for space is chosen by what the rules decide of all.
     decided = _decide(survey, policy)

@@ -51,7 +51,7 @@ def _may_go(survey: Survey, policy: Policy) -> Iterator[str]:
     )
     judge = Judge(survey, lax)
     if lax.target is None:
-        yield from (case.id for case in judge.let_go_all() if case.kind == "image")
+        yield from (case.id for case in judge.decide_removals() if case.kind == "image")
     else:
         decisions, _ = decide_for_target(judge, lax.target, judge.decide_all(), is_endless=True)
         yield from (one.id for one in decisions if one.kind == "image" and one.verdict == "remove")

@@ -94,7 +94,11 @@ def _in_order_of(wanted: dict[ObjectRef, tuple[Removal, ...]], survey: Survey) -
         return survey
     told = replace(survey.inventory, images=images)
     # An image whose parent stays for it is named there by its first tag.
-    return Survey(told, survey.now, survey.declarations) if "image" in survey.holders.own_kinds else survey.retold(told)
+    return (
+        Survey(told, survey.now, survey.declarations)
+        if "image" in survey.holders.own_kinds
+        else survey.with_inventory(told)
+    )
 
 
 def _as_planned(image: Image, wanted: dict[ObjectRef, tuple[Removal, ...]]) -> Image:

@@ -23,7 +23,7 @@ from dockersweep.policy.judging.case import Case
 from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.old_enough import AgeTest, why_unknown
 from dockersweep.policy.judging.order import in_order_of_removal
-from dockersweep.policy.judging.rulings import released
+from dockersweep.policy.judging.rulings import removal_notes
 from dockersweep.policy.planning.asking_disks import Asked, verdict_on, what_is_asked
 
 _Entry = tuple[datetime, str, Case]
@@ -144,15 +144,15 @@ class _Choice:
         if case.since is None:
             about = replace(why_unknown(case.item), asked_for="last-use")
             return Reason(code="age-unknown", rule=SPACE_TARGET, about=about)
-        against = self._age.against(case)
-        return None if against is None else Reason(code=against.code, rule=SPACE_TARGET, about=against.about)
+        objection = self._age.objection(case)
+        return None if objection is None else Reason(code=objection.code, rule=SPACE_TARGET, about=objection.about)
 
     def _let_go(self, case: Case) -> list[ObjectRef]:
         """Let an object go, and what the rules remove now that it does not hold it; return what stays of that."""
         watch = self._judge.survey.watch
         age = None if case.since is None else aged(case.item, case.since, self._judge.now, watch)
         reason = Reason(code="space", rule=SPACE_TARGET, about=ForSpace(age=age))
-        self.decisions[case.ref] = self._judge.decision(case, True, (reason, *released(case, SPACE_TARGET)))
+        self.decisions[case.ref] = self._judge.decision(case, True, (reason, *removal_notes(case, SPACE_TARGET)))
         self._steps.add(case.ref)
         staying: list[ObjectRef] = []
         waiting = [(ref, case.ref) for ref in self._judge.held_by(case.ref)]
