@@ -1,1 +1,1 @@
-"""What compose files and quadlets declare. The only wing that reads them; it knows neither engines nor policies."""
+"""What compose files and quadlets declare. Only this package reads them; it knows neither engines nor policies."""

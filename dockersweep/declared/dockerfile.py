@@ -1,4 +1,4 @@
-"""The images that a Dockerfile depends on: of its FROM lines, and what it copies or mounts from."""
+"""The images that a Dockerfile depends on: in FROM lines, and those it copies or mounts from."""
 
 import re
 from collections import ChainMap
@@ -9,11 +9,11 @@ from dockersweep.declared.interpolation import UNKNOWN, TemplateError, interpola
 
 MOST_LINES = 100_000
 LONGEST_VALUE = 1000
-"""No name of an image is longer, and each of the lines may have one."""
+"""No image name is longer, and each line may have one."""
 _DIRECTIVE = re.compile(r"#\s*escape\s*=\s*(\S)", re.IGNORECASE)
 _FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _ARGUMENT = re.compile(r"ARG\s+(.+)", re.IGNORECASE)
-_ONE = re.compile(r"([A-Za-z_]\w*)(?:(=)(?:\"([^\"]*)\"|'([^']*)'|(\S*)))?")
+_DEFAULT = re.compile(r"([A-Za-z_]\w*)(?:(=)(?:\"([^\"]*)\"|'([^']*)'|(\S*)))?")
 _COPY = re.compile(r"(?:COPY|ADD)\s+(?:--\S+\s+)*?--from=(\S+)", re.IGNORECASE)
 _RUN = re.compile(r"RUN\s+(.*)", re.IGNORECASE | re.DOTALL)
 _MOUNTED = re.compile(r"--mount=(\S+)")
@@ -24,15 +24,15 @@ class BaseImage(NamedTuple):
     """An image that a Dockerfile names."""
 
     name: str
-    """With `interpolation.UNKNOWN` where a variable has no value."""
+    """With `interpolation.UNKNOWN` for each variable without a value."""
     line: int
     written: str
     """The name as it stands in the Dockerfile."""
 
 
 def images_of_dockerfile(text: str, arguments: Mapping[str, str]) -> Iterator[BaseImage]:
-    """Yield the images that a Dockerfile names; `arguments` are those of its build. What it does not understand it
-    passes over: a build would fail there."""
+    """Yield the images that a Dockerfile names; `arguments` are its build arguments. Invalid lines are skipped: a build
+    would fail there."""
     stages: set[str] = set()
     # Arguments before the first FROM count in all FROM lines, and only there.
     variables: dict[str, str] = {}
@@ -66,13 +66,13 @@ def _taken_from(instruction: str) -> Iterator[str]:
 
 
 def _defaults(text: str, variables: dict[str, str], arguments: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, equals, *values in _ONE.findall(text):
+    defaults: dict[str, str] = {}
+    for name, equals, *values in _DEFAULT.findall(text):
         if name in arguments:
-            found[name] = arguments[name]
+            defaults[name] = arguments[name]
         elif equals:
-            found[name] = _valued("".join(values), ChainMap(found, variables))
-    return found
+            defaults[name] = _valued("".join(values), ChainMap(defaults, variables))
+    return defaults
 
 
 def _valued(text: str, variables: Mapping[str, str]) -> str:

@@ -1,5 +1,4 @@
-"""The files that were looked at on the way, and what they looked like: as long as none has changed, what was read of
-them still holds."""
+"""The files that a reading looked at, with their stamps: the reading stays valid until one of them changes."""
 
 import os
 import stat
@@ -10,25 +9,25 @@ from dockersweep.files import is_writable_by_others, read_configuration, state_o
 
 LARGEST_FILE_BYTES = 2_000_000
 MOST_FILES = 1000
-"""So many files one project may lead to, and so often one may be read: those that are included twice are."""
+"""The most files that one project may refer to, and the most reads (a file that is included twice is read twice)."""
 MOST_QUADLET_FILES = 50_000
-"""So many may be looked for for all quadlets: each has drop-ins in several places."""
+"""The most files that all quadlets together may refer to: each has drop-ins in several places."""
 MOST_BYTES = 16_000_000
-"""So many bytes they may have together."""
+"""The most bytes that the files of one project may have together."""
 
 Stamp = tuple[int, ...] | None
 """Inode, times and size of a file; None where there is none."""
 
 
 def stamp_of(state: os.stat_result | None) -> Stamp:
-    """Return what changes when a file does. A folder counts for its entries, so its size and links do not matter."""
+    """Return the stamp of a file, which changes when the file does; None where there is no file."""
     if state is None:
         return None
     return (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_mode)
 
 
 def stamps_of(paths: Iterable[str]) -> dict[str, Stamp] | None:
-    """Return what files look like now; None where that cannot be known of one."""
+    """Return the present stamps of files; None where one of them cannot be looked at."""
     try:
         return {path: stamp_of(state_of(path)) for path in paths}
     except OSError:
@@ -36,14 +35,14 @@ def stamps_of(paths: Iterable[str]) -> dict[str, Stamp] | None:
 
 
 class Followed:
-    """Reads files, and remembers each that was looked for, those that are not there as well."""
+    """Reads files, and records the stamp of each that was looked for, missing ones too."""
 
     def __init__(self, most_files: int = MOST_FILES) -> None:
-        """So many files may be looked for, and read."""
+        """`most_files` limits how many files may be looked for, and how many reads there may be."""
         self._most_files = most_files
         self.stamps: dict[str, Stamp] = {}
         self.is_settled = True
-        """Whether the same is read again of the same files; False where something else had a hand in it."""
+        """Whether the same files give the same reading again; False if something else influenced it."""
         self._bytes = 0
         self._reads = 0
 
@@ -58,7 +57,8 @@ class Followed:
         return state is not None and stat.S_ISDIR(state.st_mode)
 
     def read(self, path: str) -> bytes:
-        """Return what a plain file holds. Raises DeclaredFileError where it cannot be read, is odd, or is too much."""
+        """Return the contents of a plain file. Raises DeclaredFileError where it cannot be read, is not plain, or
+        is too large."""
         self._state(path)
         self._reads += 1
         if self._reads > self._most_files:
@@ -71,7 +71,7 @@ class Followed:
         return data
 
     def count(self, path: str, size: int, line: int | None = None) -> None:
-        """Count so many bytes as read. Raises DeclaredFileError where they become too many."""
+        """Count `size` bytes as read. Raises DeclaredFileError when the total exceeds MOST_BYTES."""
         self._bytes += size
         if self._bytes > MOST_BYTES:
             limit = f"{MOST_BYTES // 1_000_000} MB"
@@ -86,14 +86,14 @@ class Followed:
 
     def _state(self, path: str) -> os.stat_result | None:
         try:
-            # What is told of it goes into documents.
+            # Paths go into JSON documents.
             path.encode()
             state = state_of(path)
         except UnicodeEncodeError:
             raise fault(path, None, "its path is not UTF-8") from None
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from None
-        # What it looked like first: a file that changes while it is read is read again.
+        # The first stamp counts: a file that changes while it is read is read again next time.
         self.stamps.setdefault(path, stamp_of(state))
         if len(self.stamps) > self._most_files:
             raise self._too_many(path)
@@ -121,5 +121,5 @@ def _is_roots(path: str) -> bool:
         state = state_of(path)
     except OSError:
         return False
-    # A folder that is not there is nobody's.
+    # A missing folder belongs to nobody.
     return state is None or (state.st_uid == 0 and not is_writable_by_others(state))

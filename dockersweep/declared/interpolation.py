@@ -1,17 +1,17 @@
 """Variables in texts: `$NAME`, `${NAME:-default}` and the like, as compose and Dockerfiles have them.
 
-Where a variable has no value, both put nothing in its place. Then only a part of a name is known: `UNKNOWN` stands
-there, and `as_names` makes of it the name as compose writes it, and a pattern that takes any value.
+Both replace a variable without a value by nothing. Then only part of a name is known: `UNKNOWN` marks the gap, and
+`as_names` returns the name as compose writes it, and a pattern that matches any value in its place.
 """
 
 import re
 from collections.abc import Callable, Mapping
 
 UNKNOWN = "\ufdd0"
-"""A character that no text has: Unicode gives it to nobody."""
+"""A character that no text contains: a Unicode noncharacter."""
 DEEPEST = 20
 LONGEST = 100_000
-"""A text may become so long."""
+"""The most characters of a text after interpolation."""
 LONGEST_SHOWN = 200
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -20,15 +20,14 @@ _GLOB = re.compile(r"[*?\[\]]")
 
 
 class TemplateError(Exception):
-    """A text that is no template, or a variable that must have a value and has none. It does not quote the text, which
-    may hold a secret."""
+    """An invalid template, or a required variable without a value. It does not quote the text, which may hold a
+    secret."""
 
 
 def interpolate(text: str, variables: Mapping[str, str], doubled: bool = True) -> str:
-    """Return a text with the values of its variables; those of unset ones are `UNKNOWN`.
+    """Return a text with its variables replaced; unset ones become `UNKNOWN`.
 
-    A dollar that begins no variable stays. Where dollars may be `doubled`, `$$` is one that begins none. Raises
-    TemplateError.
+    A dollar that begins no variable stays. With `doubled`, `$$` is an escaped dollar. Raises TemplateError.
     """
     if "$" not in text:
         return text
@@ -36,7 +35,7 @@ def interpolate(text: str, variables: Mapping[str, str], doubled: bool = True) -
 
 
 def as_names(text: str) -> tuple[str, str | None]:
-    """Return a name with nothing in the place of what is not known, and the pattern of all that it may be."""
+    """Return a name without its unknown parts, and the pattern of all that it may be (None if all of it is known)."""
     if UNKNOWN not in text:
         return text, None
     parts = (_GLOB.sub("?", part) for part in text.split(UNKNOWN))
@@ -44,13 +43,13 @@ def as_names(text: str) -> tuple[str, str | None]:
 
 
 def unknown_part(place: str, written: str, why: str = "has a variable without a value") -> str:
-    """Return the note for a name, as it is written at a place, of which only a part is known."""
+    """Return the note for a name that is only partly known, quoting it as `written` at `place`."""
     shown = written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}..."
     return f'{place}: "{shown}" {why}: every name that fits is kept'
 
 
 def known(text: str) -> str:
-    """Return a text with nothing in the place of what is not known."""
+    """Return a text without its unknown parts."""
     return text.replace(UNKNOWN, "")
 
 
@@ -82,7 +81,7 @@ def _interpolate(text: str, variables: Mapping[str, str], doubled: bool, depth: 
 
 
 def _closing(text: str, begin: int) -> int:
-    """Return where the brace closes, past those of variables inside."""
+    """Return the index of the closing brace, skipping nested variables."""
     depth, at = 1, begin
     while at < len(text):
         if text[at] == "}":
@@ -103,7 +102,7 @@ def _braced(inside: str, variables: Mapping[str, str], doubled: bool, depth: int
     value, rest = variables.get(name[0]), inside[name.end() :]
     if not rest:
         return UNKNOWN if value is None else value
-    operator = next((one for one in _OPERATORS if rest.startswith(one)), None)
+    operator = next((candidate for candidate in _OPERATORS if rest.startswith(candidate)), None)
     if operator is None:
         raise TemplateError(f"what follows {name[0]} in ${{}} is no default and no condition")
     is_set = bool(value) if operator.startswith(":") else value is not None

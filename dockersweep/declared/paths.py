@@ -1,4 +1,4 @@
-"""The files that a policy means: paths in which `*` and its like stand for a part of a name, between two slashes."""
+"""The files that a policy names: paths in which `*`, `?` and `[...]` match within one path component."""
 
 import os
 import re
@@ -14,14 +14,14 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 def is_pattern(path: str) -> bool:
-    """Return whether a path may mean several files."""
+    """Return whether a path may match several files."""
     return _GLOB.search(path) is not None
 
 
 def matching(pattern: str) -> list[str]:
-    """Return what there is of a path or pattern, in order. A path without a pattern must be there.
+    """Return the existing paths that a path or pattern matches, in order. A plain path must exist.
 
-    Raises DeclaredFileError for one that is not, and where a folder on the way cannot be read.
+    Raises DeclaredFileError where it does not, and where a folder on the way cannot be read.
     """
     path = os.path.expanduser(pattern)
     if not os.path.isabs(path):
@@ -30,12 +30,12 @@ def matching(pattern: str) -> list[str]:
         if _state(path) is None:
             raise fault(path, None, "does not exist, but the policy names it")
         return [os.path.normpath(path)]
-    found: list[str] = []
-    for one in _below("/", [part for part in path.split("/") if part]):
-        found.append(one)
-        if len(found) > MOST_PATHS:
+    paths: list[str] = []
+    for match in _below("/", [part for part in path.split("/") if part]):
+        paths.append(match)
+        if len(paths) > MOST_PATHS:
             raise DeclaredFileError(f"{pattern}: it matches more than {MOST_PATHS} files")
-    return found
+    return paths
 
 
 def _below(folder: str, parts: list[str]) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _below(folder: str, parts: list[str]) -> Iterator[str]:
             yield from _below(path, rest)
         return
     for name in _names(folder):
-        # As in a shell, what begins with a dot is meant only where the pattern says so.
+        # As in a shell, a hidden name matches only a pattern that begins with a dot.
         if fnmatchcase(name, first) and (first.startswith(".") or not name.startswith(".")):
             yield from _below(os.path.join(folder, name), rest)
 

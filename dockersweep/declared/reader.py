@@ -1,4 +1,4 @@
-"""All that the files of a policy declare, read anew where anything that was followed has changed."""
+"""Reads what the files named by a policy declare; readings are kept until a file that they looked at changes."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,28 +24,28 @@ from dockersweep.errors import DeclaredFileError
 from dockersweep.model.declared import Declarations, Declared, DeclaredProject
 
 VERSION = 1
-"""Of what is read: with another one, nothing that was kept holds."""
+"""The version of the reading; kept readings of another version are not used."""
 TOGETHER = ":"
-"""Stands between files that belong together, as in COMPOSE_FILE."""
+"""Separates the files of one project, as in COMPOSE_FILE."""
 
 
 class Reading(Struct, frozen=True):
-    """What files declare, and what all that was followed looked like."""
+    """What files declare, and the stamps of every file that was looked at."""
 
     stamps: dict[str, Stamp]
     declarations: Declarations
 
 
 class Kept(Struct):
-    """Readings by what was read: those of earlier runs, and the new ones of this."""
+    """Readings by key: those of earlier runs, and this run's new ones."""
 
     earlier: Mapping[str, Reading]
     new: dict[str, Reading]
     matched: dict[str, Reading] = {}
-    """The patterns that match files in this run, to be kept for longer whenever anything is."""
+    """The patterns that match files in this run; they are renewed whenever something new is kept."""
 
     def get(self, key: str, read: Callable[[Followed], Declarations], most_files: int = MOST_FILES) -> Declarations:
-        """Return what was read of unchanged files, else read them; these may be so many."""
+        """Return the kept reading if its files are unchanged, else call `read`, which may follow `most_files` files."""
         known = self.earlier.get(key)
         if known is not None and stamps_of(known.stamps) == known.stamps:
             return known.declarations
@@ -56,26 +56,26 @@ class Kept(Struct):
         return declarations
 
     def matching(self, pattern: str) -> list[str]:
-        """Return the files that a pattern means. Raises DeclaredFileError where it has matched some before and now
-        matches none: a file system that is not mounted must not take its protections away."""
-        key, found = f"matched {pattern}", matching(pattern)
-        if found and is_pattern(pattern):
+        """Return the files that a pattern matches. Raises DeclaredFileError where it matched some before and none now:
+        a file system that is not mounted must not take its protections away."""
+        key, files = f"matched {pattern}", matching(pattern)
+        if files and is_pattern(pattern):
             self.matched[key] = Reading({}, Declarations())
             if key not in self.earlier:
                 self.new[key] = self.matched[key]
-        if not found and key in self.earlier:
+        if not files and key in self.earlier:
             raise DeclaredFileError(
                 f"{pattern}: matches no file, but did in an earlier run: mount what is missing, or remove it from the "
                 "policy"
             )
-        return found
+        return files
 
 
 class DeclaredReader:
-    """Reads what a policy names, with docker's compose plugin where that may run."""
+    """Reads the files that a policy names, with docker's compose plugin where that may run."""
 
     def __init__(self, variables: Mapping[str, str], plugin: Plugin | None, kept: Kept) -> None:
-        """`variables` are what files are read with besides their own variables."""
+        """`variables` are the environment with which files are read."""
         self._variables = variables
         self._plugin = plugin
         self._kept = kept
@@ -83,34 +83,38 @@ class DeclaredReader:
         self._salt = f"{VERSION} {plugin and plugin.stamp} {own}"
 
     def compose(self, patterns: Sequence[str], on_read: Callable[[int, int], None]) -> Declarations:
-        """Return what compose files declare; `on_read` is called with how many are read, of how
-        many. Raises DeclaredFileError."""
+        """Return what compose files declare; `on_read` is called with (projects read, projects in all). Raises
+        DeclaredFileError."""
         notes: list[str] = []
-        found: list[Declarations] = []
+        readings: list[Declarations] = []
         covered: set[str] = set()
         groups = [group for pattern in patterns for group in self._groups(pattern, notes)]
-        # Those with compose's own names first: what they lead to stands for nothing by itself.
+        # Files with compose's own names first: files that these refer to are not projects of their own.
         for count, group in enumerate(sorted(groups, key=lambda group: not _is_usual(group)), 1):
             if len(group) == 1 and group[0] in covered:
                 continue
             key = f"compose {self._salt} {TOGETHER.join(group)}"
             declarations = self._kept.get(key, partial(self._read, group))
             covered.update(chain.from_iterable(project.files for project in declarations.projects))
-            found.append(declarations)
+            readings.append(declarations)
             on_read(count, len(groups))
-        return together((*found, Declarations(notes=tuple(notes))))
+        return together((*readings, Declarations(notes=tuple(notes))))
 
     def quadlets(self, patterns: Sequence[str] | bool, is_root: bool) -> Declarations:
-        """Return what quadlets declare, in the standard folders or of these files and folders. Raises
+        """Return what quadlets declare: those in the standard folders (True), or in these files and folders. Raises
         DeclaredFileError."""
         if patterns is False:
             return Declarations()
         folders = standard_folders(self._variables, is_root)
         notes: list[str] = []
-        named = [] if patterns is True else list(chain.from_iterable(self._matching(one, notes) for one in patterns))
+        named = (
+            []
+            if patterns is True
+            else list(chain.from_iterable(self._matching(pattern, notes) for pattern in patterns))
+        )
 
         def read(followed: Followed) -> Declarations:
-            told = list(notes)
+            all_notes = list(notes)
             paths: list[str] = []
             for path in folders if patterns is True else named:
                 if followed.has_folder(path):
@@ -119,25 +123,25 @@ class DeclaredReader:
                     # Few machines have all standard folders.
                     paths.append(path)
             units = [path for path in paths if path.endswith(SUFFIXES)]
-            told += [f"{path}: not a quadlet" for path in paths if path not in units]
-            objects = read_quadlets(units, folders, followed, told)
-            return Declarations(objects=tuple(objects), notes=tuple(dict.fromkeys(told)))
+            all_notes += [f"{path}: not a quadlet" for path in paths if path not in units]
+            objects = read_quadlets(units, folders, followed, all_notes)
+            return Declarations(objects=tuple(objects), notes=tuple(dict.fromkeys(all_notes)))
 
         key = f"quadlets {self._salt} {' '.join(folders if patterns is True else named)}"
         return self._kept.get(key, read, MOST_QUADLET_FILES)
 
     def _groups(self, pattern: str, notes: list[str]) -> list[tuple[str, ...]]:
-        """Return the files that are read together: each that a pattern matches by itself, or several named so."""
+        """Return the files of each project: each match of a pattern is one, unless TOGETHER joins several."""
         parts = pattern.split(TOGETHER)
         if len(parts) == 1:
             return [(path,) for path in self._matching(pattern, notes)]
-        return [tuple(chain.from_iterable(self._matching(one, notes) for one in parts if one))]
+        return [tuple(chain.from_iterable(self._matching(part, notes) for part in parts if part))]
 
     def _matching(self, pattern: str, notes: list[str]) -> list[str]:
-        found = self._kept.matching(pattern)
-        if not found:
+        files = self._kept.matching(pattern)
+        if not files:
             notes.append(f"{pattern} matches no file")
-        return found
+        return files
 
     def _read(self, files: tuple[str, ...], followed: Followed) -> Declarations:
         projects = [self._project(chosen, followed) for chosen in self._chosen(files, followed)]
@@ -151,7 +155,7 @@ class DeclaredReader:
         assert usual is not None
         yield usual
         if files[0] not in usual.files:
-            # Its .env names other files; the policy names this one.
+            # The folder's .env names other files; the policy names this one.
             yield chosen_files(files, self._variables, followed)
 
     def _project(self, chosen: Chosen, followed: Followed) -> Declarations:
@@ -162,7 +166,7 @@ class DeclaredReader:
             try:
                 objects += _further(ask_plugin(self._plugin, project, self._variables), project.objects)
             except PluginError as error:
-                # It may read more than we follow, or have been too slow.
+                # It may have read files that we do not follow, or may have been too slow.
                 followed.is_settled = False
                 if isinstance(error, PluginTimeoutError):
                     # Hundreds of projects must not each wait for it.
@@ -170,23 +174,23 @@ class DeclaredReader:
                 notes.append(
                     f"{project.files[0]}: docker compose failed, so dockersweep's own reading is used: {error}"
                 )
-        told = DeclaredProject(project=known(project.name), files=project.files)
-        return Declarations(objects=tuple(objects), projects=(told,), notes=tuple(notes))
+        declared = DeclaredProject(project=known(project.name), files=project.files)
+        return Declarations(objects=tuple(objects), projects=(declared,), notes=tuple(notes))
 
 
-def _further(told: Iterable[Declared], ours: Iterable[Declared]) -> list[Declared]:
-    """Return what the plugin tells and we do not: we know the lines."""
-    own = {(one.kind, one.name) for one in ours}
-    return [one for one in told if (one.kind, one.name) not in own]
+def _further(theirs: Iterable[Declared], ours: Iterable[Declared]) -> list[Declared]:
+    """Return what only the plugin declares: for the rest our own reading has the lines."""
+    own = {(declared.kind, declared.name) for declared in ours}
+    return [declared for declared in theirs if (declared.kind, declared.name) not in own]
 
 
-def together(found: Iterable[Declarations]) -> Declarations:
-    """Return several as one."""
-    found = tuple(found)
+def together(declarations: Iterable[Declarations]) -> Declarations:
+    """Merge several declarations into one."""
+    declarations = tuple(declarations)
     return Declarations(
-        objects=tuple(chain.from_iterable(one.objects for one in found)),
-        projects=tuple(chain.from_iterable(one.projects for one in found)),
-        notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in found))),
+        objects=tuple(chain.from_iterable(part.objects for part in declarations)),
+        projects=tuple(chain.from_iterable(part.projects for part in declarations)),
+        notes=tuple(dict.fromkeys(chain.from_iterable(part.notes for part in declarations))),
     )
 
 

@@ -1,7 +1,7 @@
 """YAML as a tree that knows its lines, bounded in depth and size.
 
-Scalars stay the text that they are: `no`, `1.10` and `007` are names as well. Anchors are shared and never copied, so
-that aliases of aliases cost nothing; merge keys (`<<`) are resolved as YAML 1.1 says.
+Scalars stay text: `no`, `1.10` and `007` may be names. Anchors are shared and never copied, so that aliases of aliases
+cost nothing; merge keys (`<<`) are resolved as in YAML 1.1.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 class Source(Struct, frozen=True, gc=False):
-    """A file, and the folder from which its relative paths count."""
+    """A file, and the folder that its relative paths start from."""
 
     path: str
     folder: str
@@ -34,13 +34,13 @@ class Scalar(Struct, frozen=True, gc=False):
     line: int
     tag: str | None = None
     is_plain: bool = True
-    """Whether it stands without quotes."""
+    """Whether it is written without quotes."""
     written: str | None = None
-    """The text before its variables were replaced, where one of them has no value."""
+    """The text before its variables were replaced; None if all of them have a value."""
 
     @property
     def is_null(self) -> bool:
-        """Whether it is no text but nothing."""
+        """Whether it is YAML's null."""
         return self.is_plain and self.text in _NULLS
 
 
@@ -66,7 +66,7 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 
 def read_yaml(data: bytes, source: Source) -> list[Node]:
-    """Return the documents of a file. Raises DeclaredFileError with the line where it is no YAML, or too much."""
+    """Return the documents of a file. Raises DeclaredFileError, with the line, for invalid YAML or too much of it."""
     try:
         return list(_Reading(source, yaml.parse(data, Loader=_LOADER)).documents())
     except yaml.MarkedYAMLError as error:
@@ -81,7 +81,7 @@ def read_yaml(data: bytes, source: Source) -> list[Node]:
 
 
 class _Reading:
-    """One file, event by event: the depth is counted, where a parser that calls itself would run out of stack."""
+    """Reads one file event by event and limits the depth, so that recursion does not exhaust the stack."""
 
     def __init__(self, source: Source, events: Iterator[Any]) -> None:
         self._source = source
@@ -96,7 +96,7 @@ class _Reading:
                 yield self._node(next(self._events), 0)[0]
 
     def _node(self, event: Any, depth: int) -> tuple[Node, int]:
-        """Return a node, and how deep it is nested in itself: aliases of aliases nest without standing so."""
+        """Return a node and its height. Aliases of aliases add to the height although the text is not nested."""
         line = event.start_mark.line + 1
         self._count(line)
         if type(event) is yaml.AliasEvent:
@@ -155,10 +155,10 @@ class _Reading:
         return Mapping(items, self._source, line, event.tag), height + 1
 
     def _merge(self, items: dict[str, Node], value: Node) -> None:
-        """Add what a merge key brings: what stands there itself wins, then what comes first."""
-        for one in value.items if isinstance(value, Sequence) else (value,):
-            if not isinstance(one, Mapping):
-                raise fault(self._source.path, one.line, "a merge key takes mappings only")
-            self._count(one.line, len(one.items))
-            for key, node in one.items.items():
+        """Add the items of a merge key: the table's own items win, then the earlier ones."""
+        for table in value.items if isinstance(value, Sequence) else (value,):
+            if not isinstance(table, Mapping):
+                raise fault(self._source.path, table.line, "a merge key takes mappings only")
+            self._count(table.line, len(table.items))
+            for key, node in table.items.items():
                 items.setdefault(key, node)

@@ -235,12 +235,12 @@ def _finish(
     early = document.ended_early if document else None
     with transaction(database):
         _give_up(database, run, early or note)
-        in_hand = database.execute("SELECT 1 FROM outcomes WHERE run = ? AND status IS NULL", (run,)).fetchone()
+        unanswered = database.execute("SELECT 1 FROM outcomes WHERE run = ? AND status IS NULL", (run,)).fetchone()
         database.execute(
             "UPDATE runs SET state = ?, finished_at = ?, exit_status = ?, note = ?, ended_early = ?, low_bytes = ?, "
             "high_bytes = ?, measured_bytes = ? WHERE number = ?",
             (
-                "open" if in_hand else "ended",
+                "open" if unanswered else "ended",
                 seconds(finished_at),
                 exit_status,
                 None if note is None else storable(note),

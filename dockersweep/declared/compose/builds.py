@@ -16,15 +16,15 @@ _DOCKERFILES = ("Dockerfile", "dockerfile")
 
 
 class BuildImage(NamedTuple):
-    """An image that a build names, and where."""
+    """An image that a build names, and the place where it does."""
 
     name: str
     path: str
     line: int | None
     what: str | None
-    """The part of the build that names it, where that is not the compose file."""
+    """The part of the build that names it; None for the compose file itself."""
     written: str | None
-    """The name as it stands there, where a variable of it may have no value."""
+    """The name before variables were replaced; None if all of them have a value."""
 
 
 def images_of_build(build: Mapping, followed: Followed, notes: list[str]) -> Iterator[BuildImage]:
@@ -60,7 +60,7 @@ def _of_dockerfile(build: Mapping, followed: Followed, notes: list[str]) -> Iter
 
 
 def _dockerfile(build: Mapping, followed: Followed, notes: list[str]) -> str | None:
-    """Return where the Dockerfile is; None, with a note, where it is not on this machine, or not there."""
+    """Return the path of the Dockerfile; None, with a note, where it is missing or not on this machine."""
     context, name = text_of(build, "context"), text_of(build, "dockerfile")
     where = "." if context is None else known(context.text)
     if "://" in where or where.startswith(("git@", "github.com/", "service:")) or where.endswith(".git"):
@@ -68,13 +68,13 @@ def _dockerfile(build: Mapping, followed: Followed, notes: list[str]) -> str | N
         notes.append(f"{place.source.path}:{place.line}: the Dockerfile in {where} is not fetched")
         return None
     here = f"{build.source.path}:{build.line}"
-    is_known = not any(UNKNOWN in one.text for one in (context, name) if one is not None)
+    is_known = not any(UNKNOWN in node.text for node in (context, name) if node is not None)
     if not is_known:
         notes.append(f"{here}: which Dockerfile it builds depends on a variable without a value")
     folder = resolved(where, build.source.folder if context is None else context.source.folder)
     names = _DOCKERFILES if name is None else (known(name.text),)
-    paths = [os.path.join(folder, one) for one in names]
-    found = next((path for path in paths if followed.has_file(path)), None)
-    if found is None and is_known:
+    paths = [os.path.join(folder, file) for file in names]
+    dockerfile = next((path for path in paths if followed.has_file(path)), None)
+    if dockerfile is None and is_known:
         notes.append(f"{here}: there is no {paths[0]}: the images it builds on are not protected")
-    return found
+    return dockerfile

@@ -1,4 +1,4 @@
-"""The one form in which parts of compose files are merged: what may be written in several ways, in one of them.
+"""The canonical form in which compose files are merged: one of the several ways in which each part may be written.
 
 Only what names images, volumes and networks is kept.
 """
@@ -12,7 +12,7 @@ from dockersweep.declared.yaml_tree import Mapping, Node, Scalar, Sequence
 RESET = "!reset"
 OVERRIDE = "!override"
 MOST_ENTRIES = 1000
-"""So many entries a list or table may have: as aliases many services may share one."""
+"""The most entries of a list or table: with aliases, many services may share one."""
 SECTIONS = ("services", "volumes", "networks")
 _OF_SERVICE = ("image", "build", "volumes", "networks", "network_mode", "extends")
 _OF_BUILD = (
@@ -22,8 +22,8 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def child(table: Mapping, key: str) -> Node | None:
-    """Return the value of a key; None where there is none, or it is nothing. Raises DeclaredFileError for a list or
-    table that is too long."""
+    """Return the value of a key; None where it is missing, null or reset. Raises DeclaredFileError for a list or table
+    that is too long."""
     node = table.items.get(key)
     if node is None or node.tag == RESET:
         return None
@@ -35,7 +35,7 @@ def child(table: Mapping, key: str) -> Node | None:
 
 
 def text_of(table: Mapping, key: str) -> Scalar | None:
-    """Return the text of a key. Raises DeclaredFileError where it is none."""
+    """Return the text of a key, None where it is missing. Raises DeclaredFileError where it is not a string."""
     node = child(table, key)
     if node is not None and not isinstance(node, Scalar):
         raise fault(node.source.path, node.line, f"{key} must be a string")
@@ -43,7 +43,7 @@ def text_of(table: Mapping, key: str) -> Scalar | None:
 
 
 def table_of(table: Mapping, key: str) -> Mapping:
-    """Return the table of a key, an empty one where there is none. Raises DeclaredFileError where it is none."""
+    """Return the table of a key, an empty one where it is missing. Raises DeclaredFileError where it is not a table."""
     node = child(table, key)
     if node is None:
         return Mapping({}, table.source, table.line)
@@ -53,7 +53,7 @@ def table_of(table: Mapping, key: str) -> Mapping:
 
 
 def canonical_section(name: str, section: Mapping, variables: Variables[str, str]) -> Mapping:
-    """Return services, volumes or networks in the one form; arguments of builds may be given by variables."""
+    """Return services, volumes or networks in canonical form; build arguments may take their values from variables."""
     items: dict[str, Node] = {}
     for key, node in section.items.items():
         if node.tag == RESET:
@@ -95,7 +95,7 @@ def _build(node: Node, variables: Variables[str, str]) -> Mapping:
 
 
 def _with_variables(arguments: Mapping, variables: Variables[str, str]) -> Mapping:
-    """Return arguments of a build, where one without a value has that of the variable, or takes back an earlier one."""
+    """Return the arguments of a build; one without a value takes the variable's, or resets an earlier argument."""
 
     def valued(key: str, node: Node) -> Node:
         if not isinstance(node, Scalar) or not node.is_null:
@@ -115,29 +115,29 @@ def _keyed(node: Node) -> Mapping:
     if isinstance(node, Scalar):
         raise fault(node.source.path, node.line, "expected a list or a mapping")
     items: dict[str, Node] = {}
-    for one in node.items:
-        if not isinstance(one, Scalar):
-            raise fault(one.source.path, one.line, "expected a list of strings")
-        key, equals, value = one.text.partition("=")
-        items[key] = Scalar(value, one.source, one.line, is_plain=not equals)
+    for entry in node.items:
+        if not isinstance(entry, Scalar):
+            raise fault(entry.source.path, entry.line, "expected a list of strings")
+        key, equals, value = entry.text.partition("=")
+        items[key] = Scalar(value, entry.source, entry.line, is_plain=not equals)
     return Mapping(items, node.source, node.line, node.tag)
 
 
 def _by_target(node: Node) -> Mapping:
-    """Return mounts by where they are mounted: of two files, the later one's mount at one place counts."""
+    """Return mounts by their targets: of two files that mount at the same place, the later one wins."""
     if isinstance(node, Mapping):
         return node
     if isinstance(node, Scalar):
         raise fault(node.source.path, node.line, "volumes must be a list")
     items: dict[str, Node] = {}
-    for place, one in enumerate(node.items):
-        if isinstance(one, Scalar):
-            items[short_mount(one.text)[1]] = one
-        elif isinstance(one, Mapping):
-            target = text_of(one, "target")
-            items[target.text if target is not None else f"\0{place}"] = one
+    for position, mount in enumerate(node.items):
+        if isinstance(mount, Scalar):
+            items[short_mount(mount.text)[1]] = mount
+        elif isinstance(mount, Mapping):
+            target = text_of(mount, "target")
+            items[target.text if target is not None else f"\0{position}"] = mount
         else:
-            raise fault(one.source.path, one.line, "a mount must be a string or a mapping")
+            raise fault(mount.source.path, mount.line, "a mount must be a string or a mapping")
     return Mapping(items, node.source, node.line, node.tag)
 
 
@@ -152,12 +152,12 @@ def short_mount(text: str) -> tuple[str | None, str]:
 
 
 def is_path(source: str) -> bool:
-    """Return whether the source of a short mount is a path on the machine, and no name of a volume."""
+    """Return whether the source of a short mount is a path on the machine, not the name of a volume."""
     return source.startswith(("/", ".", "~", "\\")) or _DRIVE.match(source) is not None
 
 
 def merged(base: Node, over: Node) -> Node:
-    """Return two nodes of the one form, of which the second wins: tables merge, lists follow, all else is replaced."""
+    """Merge two nodes in canonical form, the second winning: tables merge, lists append, all else is replaced."""
     if over.tag in (RESET, OVERRIDE):
         return over
     if isinstance(base, Mapping) and isinstance(over, Mapping):
@@ -176,6 +176,6 @@ def merged(base: Node, over: Node) -> Node:
 
 
 def merged_tables(base: Mapping, over: Mapping) -> Mapping:
-    """Return two tables merged."""
+    """Merge two tables as `merged` does."""
     both = merged(base, over)
     return both if isinstance(both, Mapping) else over

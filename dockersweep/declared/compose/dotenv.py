@@ -1,4 +1,4 @@
-"""`.env` files, as compose reads them: values may be quoted, span lines, and name variables from before."""
+"""`.env` files, as compose reads them: values may be quoted, span lines, and use earlier variables."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 def read_dotenv(path: str, outside: Mapping[str, str], followed: Followed) -> dict[str, str]:
-    """Return the variables of a file; those `outside` win in what it interpolates. Raises DeclaredFileError."""
+    """Return the variables of a file; in its interpolations those `outside` win. Raises DeclaredFileError."""
     try:
         text = followed.read(path).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
@@ -32,10 +32,10 @@ def read_dotenv(path: str, outside: Mapping[str, str], followed: Followed) -> di
             continue
         key = _KEY.match(text, at)
         if key is None:
-            # What stands there instead may be a secret.
+            # The line may hold a secret: the error does not quote it.
             raise fault(path, text.count("\n", 0, at) + 1, "expected KEY=VALUE")
         if "=" not in key[0] and ":" not in key[0]:
-            # Without a value it is that of the environment.
+            # A bare name takes its value from the environment.
             values.update({key[1]: outside[key[1]]} if key[1] in outside else {})
             at = end
             continue
@@ -56,7 +56,7 @@ def _end_of_line(text: str, at: int) -> int:
 
 
 def _value(text: str, at: int, variables: Mapping[str, str]) -> tuple[str, int]:
-    """Return a value, and where what follows begins."""
+    """Return a value, and the index after it."""
     quote = text[at : at + 1]
     if quote in ("'", '"') and quote:
         close = at + 1
@@ -74,5 +74,5 @@ def _value(text: str, at: int, variables: Mapping[str, str]) -> tuple[str, int]:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    # A dollar that is escaped begins no variable: it is doubled for what looks for these next.
+    # An escaped dollar begins no variable: it is doubled for the interpolation that comes next.
     return "$$" if match[1] == "$" else _ESCAPES.get(match[1], match[0])

@@ -1,4 +1,4 @@
-"""Compose files together: parsed, with variables, `extends` and `include` resolved, and merged."""
+"""Compose files combined: parsed, with variables, `extends` and `include` resolved, and merged."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from dockersweep.declared.yaml_tree import Mapping, Node, Scalar, Sequence, Sour
 Documents = list[Mapping]
 """The documents of one file."""
 MOST_CHAINED = 30
-"""So many services may extend one another, or files include one another."""
+"""The longest chain of services that extend one another, or of files that include one another."""
 _REMOTE = ("oci://", "git://", "git@", "http://", "https://", "ssh://", "github.com/")
 
 
@@ -29,16 +29,16 @@ class Model:
     """The services, volumes and networks of one project, from all its files."""
 
     def __init__(self, variables: Variables[str, str], followed: Followed, notes: list[str]) -> None:
-        """`notes` gets what cannot be told from the files."""
+        """`notes` receives what cannot be learned from the files."""
         self.variables = variables
         self.is_whole = True
-        """Whether all could be read; False where something lies elsewhere."""
+        """Whether everything could be read; False if some of it is on another machine."""
         self._followed = followed
         self._notes = notes
         self._services: dict[tuple[str, str], Mapping] = {}
 
     def load(self, files: Variables[str, Documents], chain: tuple[str, ...] = ()) -> dict[str, Mapping]:
-        """Return the sections of files that belong together, by their paths. Raises DeclaredFileError."""
+        """Merge the documents of a project (path -> documents); return its sections. Raises DeclaredFileError."""
         sections: dict[str, Mapping] = {}
         for path, documents in files.items():
             for document in documents:
@@ -59,10 +59,10 @@ class Model:
         includes = child(document, "include")
         if includes is None:
             return sections
-        for one in includes.items if isinstance(includes, Sequence) else (includes,):
-            for name, section in self._included(one, chain).items():
+        for include in includes.items if isinstance(includes, Sequence) else (includes,):
+            for name, section in self._included(include, chain).items():
                 own = sections[name]
-                # What the file has itself wins.
+                # The including file wins.
                 sections[name] = Mapping({**section.items, **own.items}, own.source, own.line, own.tag)
         return sections
 
@@ -81,7 +81,7 @@ class Model:
             raise fault(extends.source.path, extends.line, "extends names no service")
         if file is not None:
             if _is_remote(file.text):
-                self._tell_remote(file, f"the service {name} extends")
+                self._note_remote(file, f"the service {name} extends")
                 return service
             beside = self._services_of(_path(file), file)
         base = beside.items.get(of.text)
@@ -95,7 +95,7 @@ class Model:
         )
 
     def _services_of(self, path: str, by: Scalar) -> Mapping:
-        """Return the services of another file, as it has them."""
+        """Return the services of another file, their own `extends` not yet resolved."""
         key = (path, by.source.folder)
         if key not in self._services:
             if not self._followed.has_file(path):
@@ -116,10 +116,10 @@ class Model:
             folder, variables = text_of(node, "project_directory"), child(node, "env_file")
         else:
             raise fault(node.source.path, node.line, "an include must be a path or a mapping")
-        remote = [one for one in paths if _is_remote(one.text)]
-        for one in remote:
-            self._tell_remote(one, "it includes")
-        files = [_path(one) for one in paths if one not in remote]
+        remote = [path for path in paths if _is_remote(path.text)]
+        for path in remote:
+            self._note_remote(path, "it includes")
+        files = [_path(path) for path in paths if path not in remote]
         if not files:
             return {}
         for file in files:
@@ -130,22 +130,22 @@ class Model:
         if len(chain) > MOST_CHAINED:
             raise fault(node.source.path, node.line, f"files include one another more than {MOST_CHAINED} deep")
         home = os.path.dirname(files[0]) if folder is None else _path(folder)
-        env_files = [os.path.join(home, ".env")] if variables is None else [_path(one) for one in _texts(variables)]
+        env_files = [os.path.join(home, ".env")] if variables is None else [_path(file) for file in _texts(variables)]
         inner = Model(self._with_files(env_files, variables), self._followed, self._notes)
         sections = inner.load({file: documents_of(file, home, self._followed) for file in files}, chain)
         self.is_whole = self.is_whole and inner.is_whole
         return sections
 
     def _with_files(self, paths: list[str], asked_for: Node | None) -> Variables[str, str]:
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for path in paths:
             if self._followed.has_file(path):
-                found |= read_dotenv(path, self.variables, self._followed)
+                values |= read_dotenv(path, self.variables, self._followed)
             elif asked_for is not None and path != os.devnull:
                 raise fault(asked_for.source.path, asked_for.line, f"there is no file {path}")
-        return found | dict(self.variables)
+        return values | dict(self.variables)
 
-    def _tell_remote(self, node: Scalar, what: str) -> None:
+    def _note_remote(self, node: Scalar, what: str) -> None:
         self.is_whole = False
         self._notes.append(f"{node.source.path}:{node.line}: {what} {node.text}, which is not fetched")
 
@@ -176,7 +176,7 @@ def with_values(document: Mapping, variables: Variables[str, str], followed: Fol
             followed.count(node.source.path, len(text), node.line)
             written = node.text if UNKNOWN in text else None
             return Scalar(text, node.source, node.line, node.tag, is_plain=False, written=written)
-        # Anchors are shared, and their aliases may be more than could be walked one by one.
+        # Aliases share nodes; walking every alias could take forever.
         new = done.get(id(node))
         if new is None:
             new = done[id(node)] = _rebuilt(node, valued)
@@ -190,7 +190,7 @@ def with_values(document: Mapping, variables: Variables[str, str], followed: Fol
 def _rebuilt(node: Sequence | Mapping, valued: Callable[[Node], Node]) -> Node:
     if isinstance(node, Sequence):
         items = tuple(map(valued, node.items))
-        same = all(one is other for one, other in zip(items, node.items, strict=True))
+        same = all(new is old for new, old in zip(items, node.items, strict=True))
         return node if same else Sequence(items, node.source, node.line, node.tag)
     table = {key: valued(value) for key, value in node.items.items()}
     same = all(table[key] is value for key, value in node.items.items())
@@ -199,10 +199,10 @@ def _rebuilt(node: Sequence | Mapping, valued: Callable[[Node], Node]) -> Node:
 
 def _texts(node: Node | None) -> list[Scalar]:
     items = () if node is None else node.items if isinstance(node, Sequence) else (node,)
-    if isinstance(node, Mapping) or not all(isinstance(one, Scalar) for one in items):
+    if isinstance(node, Mapping) or not all(isinstance(item, Scalar) for item in items):
         assert node is not None
         raise fault(node.source.path, node.line, "expected a path or a list of paths")
-    return [one for one in items if isinstance(one, Scalar)]
+    return [item for item in items if isinstance(item, Scalar)]
 
 
 def _path(node: Scalar) -> str:
@@ -210,7 +210,7 @@ def _path(node: Scalar) -> str:
 
 
 def resolved(path: str, folder: str) -> str:
-    """Return a path as a file means it, which lies in a folder."""
+    """Return a path as a file in `folder` means it."""
     return os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
 
 

@@ -20,8 +20,8 @@ DEFAULT = "default"
 def declared_by(
     sections: Mapping[str, Table], project: str, path: str, model: Model, followed: Followed, notes: list[str]
 ) -> tuple[Declared, ...]:
-    """Return what a project declares. `project` may have UNKNOWN in it; `path` is its first file. Raises
-    DeclaredFileError where a service names a volume or network that nothing declares, as compose does."""
+    """Return what a project declares. `project` is its name, maybe with UNKNOWN; `path` is its first file. Raises
+    DeclaredFileError, as compose does, where a service names a volume or network that nothing declares."""
     naming = _Naming(project, notes)
     services = sections.get("services")
     users: dict[tuple[str, str], str] = {}
@@ -43,15 +43,15 @@ def declared_by(
         joined: tuple[tuple[DeclaredKind, str], ...] = (("volume", "_"), ("network", "_"), ("image", "-"))
         for kind, joint in joined:
             naming.add(kind, f"{project}{joint}{UNKNOWN}", path, None)
-    return tuple(dict.fromkeys(naming.found))
+    return tuple(dict.fromkeys(naming.declared))
 
 
 class _Naming:
-    """Collects names."""
+    """Collects the declared names of one project."""
 
     def __init__(self, project: str, notes: list[str]) -> None:
         self.project = project
-        self.found: list[Declared] = []
+        self.declared: list[Declared] = []
         self.by: str | None = None
         self.notes = notes
 
@@ -64,29 +64,30 @@ class _Naming:
         by: str | None = None,
         written: str | None = None,
     ) -> None:
-        """Add a name; where a variable of it has no value also all that it may be, with a note of how it is written."""
+        """Add a name. If one of its variables has no value, also add the pattern of all that it may be, and a note
+        that quotes it as `written`."""
         name, pattern = as_names(text)
         if pattern is not None and written is not None:
             self.notes.append(unknown_part(path if line is None else f"{path}:{line}", written))
-        for one in (name, pattern):
-            if one:
-                found = Declared(
+        for form in (name, pattern):
+            if form:
+                declared = Declared(
                     kind=kind,
-                    name=one,
-                    is_pattern=one is pattern,
+                    name=form,
+                    is_pattern=form is pattern,
                     path=path,
                     line=line,
                     project=known(self.project),
                     by=by or self.by,
                 )
-                self.found.append(found)
+                self.declared.append(declared)
 
     def add_text(self, kind: DeclaredKind, text: Scalar, by: str | None = None) -> None:
-        """Add a name that stands in a file."""
+        """Add a name from a file."""
         self.add(kind, text.text, text.source.path, text.line, by, text.written)
 
     def resource(self, kind: DeclaredKind, key: str, node: Table) -> None:
-        """Add a volume or network of the top level."""
+        """Add a volume or network from the top level of the file."""
         name, external = text_of(node, "name"), child(node, "external")
         if isinstance(external, Table):
             name = text_of(external, "name") or name
@@ -112,7 +113,7 @@ def _service(
     if image is not None and image.text:
         naming.add_text("image", image)
     elif build.items:
-        # podman-compose, and docker compose with COMPOSE_COMPATIBILITY, write the second.
+        # podman-compose, and docker compose with COMPOSE_COMPATIBILITY, use the underscore.
         for joint in ("-", "_"):
             naming.add("image", f"{naming.project}{joint}{name}", build.source.path, build.line)
     if build.items:

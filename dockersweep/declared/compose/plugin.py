@@ -1,7 +1,7 @@
-"""What docker's own compose plugin says of a project, where it is installed and may be run.
+"""What docker's own compose plugin says a project declares, where it is installed and may be run.
 
-It runs without network, so that it fetches nothing, and only for files that root alone can change: it parses all that
-they lead to with our rights.
+It runs without network, so that it fetches nothing, and only on files that root alone can change: it reads everything
+they refer to with our privileges.
 """
 
 import os
@@ -23,33 +23,33 @@ PLUGIN_FOLDERS = (
     "/usr/lib/docker/cli-plugins",
     "/usr/libexec/docker/cli-plugins",
 )
-"""Where docker's client looks for plugins of all users."""
+"""Where docker's client looks for system-wide plugins."""
 _UNSHARE = "/usr/bin/unshare"
 TIMEOUT_SECONDS = 20.0
 LONGEST_ANSWER = 300
 
 
 class PluginError(Exception):
-    """It does not answer, or refuses the project; the text says why."""
+    """The plugin does not answer, or refuses the project; the text says why."""
 
 
 class PluginTimeoutError(PluginError):
-    """It does not answer in time."""
+    """The plugin does not answer in time."""
 
 
 class Plugin(Struct, frozen=True):
-    """The plugin, and what it looks like."""
+    """The plugin's path and the stamp of its file."""
 
     path: str
     stamp: tuple[int, ...]
 
 
 def find_plugin(folders: tuple[str, ...] = PLUGIN_FOLDERS) -> Plugin | None:
-    """Return the plugin; None where there is none that root alone can change, or nothing keeps it off the network."""
+    """Return the plugin; None if there is none that only root can change, or no `unshare` to cut its network."""
     if not _is_roots(_UNSHARE):
         return None
     for folder in folders:
-        # A link could be another one by the time that it is run.
+        # The real path: a link could point elsewhere by the time it is run.
         path = os.path.realpath(os.path.join(folder, "docker-compose"))
         if _is_roots(folder) and _is_roots(path) and os.access(path, os.X_OK):
             stamp = stamp_of(state_of(path))
@@ -58,8 +58,8 @@ def find_plugin(folders: tuple[str, ...] = PLUGIN_FOLDERS) -> Plugin | None:
 
 
 def ask_plugin(plugin: Plugin, project: ComposeProject, environment: Mapping[str, str]) -> tuple[Declared, ...]:
-    """Return what it says that a project declares; of volumes and networks, only those that a service uses. Nothing
-    where it cannot be kept off the network. Raises PluginError."""
+    """Return what the plugin says a project declares; of volumes and networks, only those that a service uses. Empty
+    where it cannot be cut off the network. Raises PluginError."""
     without_network = [_UNSHARE, "--net", *(() if os.geteuid() == 0 else ("--map-root-user",)), "--"]
     flags = [f"--file={path}" for path in project.files]
     flags += [f"--env-file={path}" for path in project.env_files]
@@ -79,16 +79,16 @@ def ask_plugin(plugin: Plugin, project: ComposeProject, environment: Mapping[str
     except OSError as error:
         raise PluginError(f"it does not run: {error.strerror}") from None
     if done.returncode != 0 and done.stderr.startswith(b"unshare: "):
-        # Here nothing may be kept off the network, as in a unit of systemd with RestrictNamespaces.
+        # Namespaces are not allowed here, as in a systemd unit with RestrictNamespaces.
         return ()
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
         raise PluginError(lines[-1][:LONGEST_ANSWER])
     try:
-        told = msgspec.json.decode(done.stdout, type=_Told)
+        config = msgspec.json.decode(done.stdout, type=_Config)
     except msgspec.DecodeError as error:
         raise PluginError(f"its answer is not understood: {error}") from None
-    return tuple(dict.fromkeys(_declared(told, project)))
+    return tuple(dict.fromkeys(_declared(config, project)))
 
 
 class _Build(Struct, frozen=True):
@@ -105,34 +105,34 @@ class _Resource(Struct, frozen=True):
     name: str | None = None
 
 
-class _Told(Struct, frozen=True):
+class _Config(Struct, frozen=True):
     name: str
     services: dict[str, _Service] | None = None
     volumes: dict[str, _Resource] | None = None
     networks: dict[str, _Resource] | None = None
 
 
-def _declared(told: _Told, project: ComposeProject) -> Iterator[Declared]:
+def _declared(config: _Config, project: ComposeProject) -> Iterator[Declared]:
     def of(kind: DeclaredKind, name: str, by: str | None = None) -> Declared:
-        # It writes dollars so that compose reads them again.
+        # The plugin escapes dollars, so that compose can read its output again.
         plain = name.replace("$$", "$")
-        return Declared(kind=kind, name=plain, path=project.files[0], project=told.name, by=by)
+        return Declared(kind=kind, name=plain, path=project.files[0], project=config.name, by=by)
 
-    for name, service in (told.services or {}).items():
+    for name, service in (config.services or {}).items():
         by = f"service {name}"
         if service.image:
             yield of("image", service.image, by)
         elif service.build is not None:
-            yield of("image", f"{told.name}-{name}", by)
+            yield of("image", f"{config.name}-{name}", by)
         for tag in (service.build and service.build.tags) or ():
             yield of("image", tag, by)
         for mount in service.volumes or ():
             if mount.get("type") == "image" and isinstance(mount.get("source"), str):
                 yield of("image", mount["source"], by)
-    for resource in (told.volumes or {}).values():
+    for resource in (config.volumes or {}).values():
         if resource.name:
             yield of("volume", resource.name)
-    for resource in (told.networks or {}).values():
+    for resource in (config.networks or {}).values():
         if resource.name:
             yield of("network", resource.name)
 

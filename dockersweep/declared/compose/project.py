@@ -1,4 +1,4 @@
-"""A compose project: which files it has, with which variables, and what it is called."""
+"""A compose project: its files, its variables and its name."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from dockersweep.declared.yaml_tree import Scalar
 from dockersweep.model.declared import Declared
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-"""Compose takes the first of these that is there."""
+"""Compose takes the first of these that exists."""
 _OVERRIDES = {
     "compose": ("compose.override.yml", "compose.override.yaml"),
     "docker-compose": ("docker-compose.override.yml", "docker-compose.override.yaml"),
@@ -32,7 +32,7 @@ class ComposeProject(Struct, frozen=True, kw_only=True):
     """What one project declares."""
 
     name: str
-    """With `interpolation.UNKNOWN` where a variable of it has no value."""
+    """With `interpolation.UNKNOWN` for each variable without a value."""
     files: tuple[str, ...]
     folder: str
     """The project's directory."""
@@ -42,7 +42,7 @@ class ComposeProject(Struct, frozen=True, kw_only=True):
 
 
 class Chosen(Struct, frozen=True, kw_only=True):
-    """The files of a project, and the variables they are read with."""
+    """The files of a project, and the variables with which they are read."""
 
     files: tuple[str, ...]
     folder: str
@@ -51,7 +51,7 @@ class Chosen(Struct, frozen=True, kw_only=True):
 
 
 def read_project(chosen: Chosen, followed: Followed, name: str | None = None) -> ComposeProject:
-    """Return what the files declare, as a project of this name where one is given. Raises DeclaredFileError."""
+    """Return what the files declare. `name` overrides the project's own name. Raises DeclaredFileError."""
     variables = dict(chosen.variables)
     documents = {path: documents_of(path, chosen.folder, followed) for path in chosen.files}
     notes: list[str] = []
@@ -73,14 +73,14 @@ def read_project(chosen: Chosen, followed: Followed, name: str | None = None) ->
 def chosen_in_folder(
     folder: str, environment: Mapping[str, str], followed: Followed, fallback: str | None = None
 ) -> Chosen | None:
-    """Return what `docker compose` takes in a folder: of `.env` or the environment, else the first of its file names
-    with its override; None where there is none. `fallback` is the file that stands for the first of its names."""
+    """Return what `docker compose` chooses in a folder: COMPOSE_FILE of `.env` or the environment, else the first of
+    FILE_NAMES with its override; None where there is neither. `fallback` replaces the first of FILE_NAMES."""
     env_file = os.path.join(folder, ".env")
     variables, env_files = with_env_files((env_file,), environment, followed)
     listed = variables.get("COMPOSE_FILE")
     if listed:
         separator = variables.get("COMPOSE_PATH_SEPARATOR") or ":"
-        files = tuple(resolved(one, folder) for one in listed.split(separator) if one)
+        files = tuple(resolved(file, folder) for file in listed.split(separator) if file)
         if not files:
             raise fault(env_file, None, f'COMPOSE_FILE is "{listed}", which names no file')
         return Chosen(files=files, folder=os.path.dirname(files[0]), env_files=env_files, variables=variables)
@@ -104,24 +104,24 @@ def chosen_files(
     folder: str | None = None,
     env_files: Sequence[str] | None = None,
 ) -> Chosen:
-    """Return what `docker compose -f FILE ...` takes: the folder of the first file is the project's, whose `.env`
-    counts, unless others are given."""
+    """Return what `docker compose -f FILE ...` chooses: the project's folder is the first file's, and its `.env`
+    counts, unless given otherwise."""
     home = os.path.dirname(files[0]) if folder is None else folder
     wanted = (os.path.join(home, ".env"),) if env_files is None else tuple(env_files)
-    variables, found = with_env_files(wanted, environment, followed)
-    return Chosen(files=tuple(files), folder=home, env_files=found, variables=variables)
+    variables, present = with_env_files(wanted, environment, followed)
+    return Chosen(files=tuple(files), folder=home, env_files=present, variables=variables)
 
 
 def with_env_files(
     paths: Sequence[str], environment: Mapping[str, str], followed: Followed
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the variables of the files that are there, of which later ones win, and of the environment, which wins
-    over them; and these files."""
-    found: dict[str, str] = {}
-    there = tuple(path for path in paths if followed.has_file(path))
-    for path in there:
-        found |= read_dotenv(path, found | dict(environment), followed)
-    return found | dict(environment), there
+    """Return the variables of the env files that exist (later files win, the environment wins over all), and the paths
+    of these files."""
+    values: dict[str, str] = {}
+    present = tuple(path for path in paths if followed.has_file(path))
+    for path in present:
+        values |= read_dotenv(path, values | dict(environment), followed)
+    return values | dict(environment), present
 
 
 def _project_name(chosen: Chosen, documents: Mapping[str, Documents], notes: list[str]) -> str:
@@ -150,7 +150,7 @@ def _project_name(chosen: Chosen, documents: Mapping[str, Documents], notes: lis
 
 
 def _valid(name: str, path: str) -> str:
-    """Return a name that was given, which compose takes as it is: one in a file or of a folder it puts right."""
+    """Return COMPOSE_PROJECT_NAME if it is valid: compose normalizes only names from a file or a folder."""
     if _NAME.fullmatch(name) is None:
         raise fault(path, None, f'COMPOSE_PROJECT_NAME is "{name}", and a project name {_TAKES}')
     return name

@@ -1,1 +1,1 @@
-"""Quadlets: units of Podman, as podman-systemd.unit(5) has them."""
+"""Quadlets: Podman's units, see podman-systemd.unit(5)."""

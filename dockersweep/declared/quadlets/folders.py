@@ -1,4 +1,4 @@
-"""Where quadlets lie, and which files belong to one: the unit and its drop-ins."""
+"""The folders of quadlets, and the files of one quadlet: the unit and its drop-ins."""
 
 import os
 import stat
@@ -10,13 +10,13 @@ from dockersweep.files import state_of, what_is_wrong
 
 SUFFIXES = (".container", ".volume", ".network", ".image", ".build", ".pod", ".kube")
 SYSTEM_FOLDERS = ("/run/containers/systemd", "/etc/containers/systemd", "/usr/share/containers/systemd")
-"""Those of podman-systemd.unit(5) for the system; units of users lie in users/ below two of them."""
+"""The system's, from podman-systemd.unit(5); units of users are in users/ below the last two."""
 _DROP_INS = ".d"
 _DEEPEST = 30
 
 
 def standard_folders(environment: Mapping[str, str], is_root: bool) -> tuple[str, ...]:
-    """Return the folders of the system, or those of a user whom root's units do not concern."""
+    """Return root's folders, or those of the current user."""
     if is_root:
         return SYSTEM_FOLDERS
     home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME") or "/nonexistent", ".config")
@@ -47,13 +47,13 @@ def _below(folder: str, followed: Followed, above: frozenset[str]) -> Iterator[s
 
 
 def _is_of_another(folder: str, name: str) -> bool:
-    """Return whether a folder has the units of one user, another than the one who reads."""
+    """Return whether a folder holds the units of another user."""
     is_of_one = name.isdecimal() and os.path.basename(folder) == "users"
     return is_of_one and os.geteuid() != 0 and int(name) != os.geteuid()
 
 
 def drop_ins(path: str, folders: Iterable[str], followed: Followed) -> Iterator[str]:
-    """Yield the drop-ins of a unit, in the order in which they count: of its type, of its template, and its own."""
+    """Yield the drop-ins of a unit in the order in which they apply: its type's, its template's, its own."""
     stem, suffix = os.path.splitext(os.path.basename(path))
     names = [f"{suffix[1:]}.d"]
     prefix, at, _ = stem.partition("@")
@@ -65,7 +65,7 @@ def drop_ins(path: str, folders: Iterable[str], followed: Followed) -> Iterator[
         for folder in dict.fromkeys((*folders, os.path.dirname(path))):
             here = os.path.join(folder, name)
             if followed.has_folder(here):
-                yield from (os.path.join(here, one) for one in entries_of(here) if one.endswith(".conf"))
+                yield from (os.path.join(here, name) for name in entries_of(here) if name.endswith(".conf"))
 
 
 def entries_of(folder: str) -> list[str]:

@@ -12,7 +12,7 @@ _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
 def declared_by_kube(data: bytes, path: str, notes: list[str]) -> Iterator[Declared]:
-    """Yield what the documents of a file declare; what is of another kind gets a note. Raises DeclaredFileError."""
+    """Yield what the documents of a file declare; documents of other kinds get a note. Raises DeclaredFileError."""
     for document in read_yaml(data, Source(path, os.path.dirname(path))):
         if not isinstance(document, Mapping):
             continue
@@ -27,15 +27,15 @@ def declared_by_kube(data: bytes, path: str, notes: list[str]) -> Iterator[Decla
             notes.append(f"{path}:{document.line}: a document of kind {kind or 'unknown'} is skipped")
 
 
-def _pods(node: Node, seen: set[int]) -> Iterator[Declared]:
-    """Yield what the specifications of pods in a document name: they may lie in templates in it."""
-    if not isinstance(node, Mapping) or id(node) in seen:
+def _pods(node: Node, visited: set[int]) -> Iterator[Declared]:
+    """Yield what the pod specifications in a document name, in its templates too."""
+    if not isinstance(node, Mapping) or id(node) in visited:
         return
-    # Aliases may be more than could be walked one by one.
-    seen.add(id(node))
+    # Aliases share nodes; walking every alias could take forever.
+    visited.add(id(node))
     for key, inner in node.items.items():
         if key in ("spec", "template", "jobTemplate"):
-            yield from _pods(inner, seen)
+            yield from _pods(inner, visited)
         elif key in _CONTAINERS and isinstance(inner, Sequence):
             for container in inner.items:
                 if isinstance(container, Mapping):

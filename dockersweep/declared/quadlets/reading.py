@@ -1,4 +1,4 @@
-"""What quadlets declare, by what podman-systemd.unit(5) says of each type of unit."""
+"""What quadlets declare, by the keys that podman-systemd.unit(5) lists for each type of unit."""
 
 import os
 import re
@@ -24,19 +24,21 @@ _MASKED = "/dev/null"
 
 
 def read_quadlets(paths: Iterable[str], folders: Iterable[str], followed: Followed, notes: list[str]) -> list[Declared]:
-    """Return what units declare; drop-ins lie in `folders` as well as beside a unit. `notes` gets what is not
-    understood. Raises DeclaredFileError where a file cannot be read or is no unit."""
+    """Return what units declare; drop-ins are in `folders` and beside each unit. `notes` receives what is not
+    understood. Raises DeclaredFileError where a file cannot be read or is not a unit."""
     folders = tuple(folders)
     units: list[_Quadlet] = []
     for path in dict.fromkeys(paths):
         # A link to /dev/null masks a unit.
         if os.path.realpath(path) != _MASKED:
             parts = [path, *drop_ins(path, folders, followed)]
-            units.append(_Quadlet(path, together(read_unit(followed.read(one), one) for one in parts)))
+            units.append(_Quadlet(path, together(read_unit(followed.read(part), part) for part in parts)))
     by_name: dict[str, _Quadlet] = {}
     for unit in units:
         by_name.setdefault(unit.name, unit)
-    return list(dict.fromkeys(chain.from_iterable(_Reading(one, by_name, followed, notes).declared() for one in units)))
+    return list(
+        dict.fromkeys(chain.from_iterable(_Reading(unit, by_name, followed, notes).declared() for unit in units))
+    )
 
 
 class _Quadlet:
@@ -48,33 +50,33 @@ class _Quadlet:
         self.stem, self.suffix = os.path.splitext(self.name)
         self._unit = unit
         self.written = {(path, line): value for entries in unit.values() for value, line, path in entries}
-        """The value that stands in a line of a file."""
+        """(file, line) -> the value as written there."""
         self._section = _SECTIONS[self.suffix]
 
     def all(self, key: str) -> Iterator[Entry]:
-        """Yield the values of a key, with their specifiers and variables as far as they are known."""
+        """Yield the values of a key, with specifiers and variables replaced; unknown ones become `UNKNOWN`."""
         for value, line, path in self._unit.get((self._section, key), ()):
             yield self.valued(value), line, path
 
     def last(self, key: str) -> Entry | None:
-        """Return the value of a key that counts."""
+        """Return the last value of a key, which is the one that counts."""
         values = list(self.all(key))
         return values[-1] if values else None
 
     def own_name(self, key: str) -> Entry:
-        """Return how the volume or network of this unit is called, with its specifiers: a unit that uses it has other
-        values for them."""
+        """Return the name of this unit's volume or network, specifiers not yet replaced: a unit that uses it has its
+        own values for them."""
         values = self._unit.get((self._section, key))
         if values:
             return values[-1]
         prefix, at, instance = self.stem.partition("@")
         if not at:
             return f"systemd-{self.stem}", 0, self.path
-        # So the generator of Podman 5 and 6 writes them.
+        # As the generator of Podman 5 and 6 names them.
         return f"systemd-{prefix}{'@' if instance else ''}-%i", 0, self.path
 
     def valued(self, text: str) -> str:
-        """Return a text with its specifiers and variables as far as they are known."""
+        """Return a text with specifiers and variables replaced; unknown ones become `UNKNOWN`."""
         prefix, at, instance = self.stem.partition("@")
         ending = "" if self.suffix in (".container", ".kube") else f"-{self.suffix[1:]}"
         name = f"{self.stem if instance or not at else self.stem + UNKNOWN}{ending}"
@@ -118,7 +120,7 @@ class _Reading:
         if unit.suffix == ".kube":
             yield from self._kube()
 
-    def _one(
+    def _declare(
         self, kind: DeclaredKind, entry: Entry, by: str | None = None, written: str | None = None
     ) -> Iterator[Declared]:
         text, line, path = entry
@@ -126,19 +128,19 @@ class _Reading:
         if pattern is not None:
             shown = written or self._unit.written.get((path, line), name)
             self._notes.append(unknown_part(f"{path}:{line or 1}", shown, "is not fully known"))
-        for one in (name, pattern):
-            if one:
-                yield Declared(kind=kind, name=one, is_pattern=one is pattern, path=path, line=line or None, by=by)
+        for form in (name, pattern):
+            if form:
+                yield Declared(kind=kind, name=form, is_pattern=form is pattern, path=path, line=line or None, by=by)
 
     def _own(self, kind: DeclaredKind, key: str) -> Iterator[Declared]:
         text, line, path = self._unit.own_name(key)
-        yield from self._one(kind, (self._unit.valued(text), line, path), written=text)
+        yield from self._declare(kind, (self._unit.valued(text), line, path), written=text)
 
     def _images(self, entries: Iterable[Entry]) -> Iterator[Declared]:
         for text, line, path in entries:
             name = known(text)
             if not name.endswith((".image", ".build")):
-                yield from self._one("image", (text, line, path))
+                yield from self._declare("image", (text, line, path))
                 continue
             other = self._units.get(name)
             if other is None:
@@ -146,7 +148,7 @@ class _Reading:
                 continue
             for key in ("Image", "ImageTag") if other.suffix == ".image" else ("ImageTag",):
                 for tag in other.all(key):
-                    yield from self._one("image", (tag[0], line, path))
+                    yield from self._declare("image", (tag[0], line, path))
 
     def _volume(self, entry: Entry) -> Iterator[Declared]:
         text, line, path = entry
@@ -156,13 +158,13 @@ class _Reading:
 
     def _named_volume(self, entry: Entry) -> Iterator[Declared]:
         source, line, path = entry
-        # A specifier stands for a path at the beginning of a source: %h, %t, %S.
+        # A specifier at the beginning of a source is a path: %h, %t, %S.
         if source.startswith(("/", ".", "~", UNKNOWN)) or not source:
             return
         if source.endswith(".volume"):
-            yield from self._one("volume", (self._name_of(entry, "VolumeName"), line, path))
+            yield from self._declare("volume", (self._name_of(entry, "VolumeName"), line, path))
         else:
-            yield from self._one("volume", entry)
+            yield from self._declare("volume", entry)
 
     def _mount(self, entry: Entry) -> Iterator[Declared]:
         text, line, path = entry
@@ -177,12 +179,12 @@ class _Reading:
         text, line, path = entry
         name = text.partition(":")[0]
         if name.endswith(".network"):
-            yield from self._one("network", (self._name_of((name, line, path), "NetworkName"), line, path))
+            yield from self._declare("network", (self._name_of((name, line, path), "NetworkName"), line, path))
         elif name and name not in _MODES and not name.endswith(".container"):
-            yield from self._one("network", (name, line, path))
+            yield from self._declare("network", (name, line, path))
 
     def _name_of(self, entry: Entry, key: str) -> str:
-        """Return what another unit calls its volume or network."""
+        """Return the name that another unit gives its volume or network."""
         text, line, path = entry
         name = known(text)
         other = self._units.get(name)
@@ -202,20 +204,20 @@ class _Reading:
             return
         names = ("Containerfile", "Dockerfile") if file is None else (known(file[0]),)
         paths = [os.path.join(folder, name) for name in names]
-        path = next((one for one in paths if self._followed.has_file(one)), None)
+        path = next((candidate for candidate in paths if self._followed.has_file(candidate)), None)
         if path is None:
             self._notes.append(f"{unit.path}: there is no {paths[0]}: the images it builds on are not protected")
             return
         text = self._followed.read(path).decode("utf-8", "replace")
-        arguments = dict(one[0].partition("=")[::2] for one in unit.all("BuildArg"))
+        arguments = dict(argument[0].partition("=")[::2] for argument in unit.all("BuildArg"))
         by = f"the Containerfile of {unit.name}"
         for image in images_of_dockerfile(text, arguments):
-            yield from self._one("image", (image.name, image.line, path), by, image.written)
+            yield from self._declare("image", (image.name, image.line, path), by, image.written)
 
     def _kube(self) -> Iterator[Declared]:
         unit = self._unit
         if not any(True for _ in unit.all("Network")):
-            yield from self._one("network", (_KUBE_NETWORK, 0, unit.path))
+            yield from self._declare("network", (_KUBE_NETWORK, 0, unit.path))
         for text, line, path in unit.all("Yaml"):
             file = os.path.normpath(os.path.join(os.path.dirname(unit.path), known(text)))
             if "://" in text or UNKNOWN in text:

@@ -1,22 +1,22 @@
-"""Unit files of systemd, as quadlets are written in them: sections with keys that may stand several times."""
+"""systemd unit files: sections with keys that may appear several times."""
 
 from collections.abc import Iterable
 
 from dockersweep.declared.faults import fault
 
 Entry = tuple[str, int, str]
-"""A value, the line it stands in, and the file."""
+"""A value, its line, and its file."""
 Unit = dict[tuple[str, str], list[Entry]]
-"""Section and key -> values, the later ones last; an empty value takes back those before it."""
+"""(section, key) -> values in order; an empty value removes those before it."""
 
 
 def read_unit(data: bytes, path: str) -> list[tuple[str, str, Entry]]:
-    """Return section, key and value of each assignment. Raises DeclaredFileError with the line where there is none."""
+    """Return section, key and value of each assignment. Raises DeclaredFileError, with the line, for anything else."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise fault(path, None, "not UTF-8") from None
-    found: list[tuple[str, str, Entry]] = []
+    assignments: list[tuple[str, str, Entry]] = []
     section = ""
     pending, begin = "", 0
     for number, raw in enumerate(text.splitlines(), 1):
@@ -40,12 +40,12 @@ def read_unit(data: bytes, path: str) -> list[tuple[str, str, Entry]]:
         key, equals, value = whole.partition("=")
         if not equals or not section:
             raise fault(path, at, "expected KEY=VALUE in a section")
-        found.append((section, key.strip(), (value.strip(), at, path)))
-    return found
+        assignments.append((section, key.strip(), (value.strip(), at, path)))
+    return assignments
 
 
 def together(parts: Iterable[list[tuple[str, str, Entry]]]) -> Unit:
-    """Return a unit with its drop-ins, in the order in which they count."""
+    """Merge a unit with its drop-ins, given in the order in which they apply."""
     unit: Unit = {}
     for part in parts:
         for section, key, entry in part:
