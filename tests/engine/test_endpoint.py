@@ -56,6 +56,38 @@ def test_without_anything_it_is_the_default_socket(tmp_path: Path) -> None:
     assert (endpoint.url, endpoint.source) == ("unix:///var/run/docker.sock", "the default socket")
 
 
+@pytest.mark.parametrize(
+    ("name", "host", "more"),
+    [
+        # With what Docker Desktop itself keeps there.
+        ("desktop-linux", "unix:///Users/ann/.docker/run/docker.sock", {"Metadata": {"otel": {"x": "unix:///o"}}}),
+        ("orbstack", "unix:///Users/ann/.orbstack/run/docker.sock", {"Metadata": {"Description": "OrbStack"}}),
+        ("colima-work", "unix:///Users/ann/.colima/work/docker.sock", {"TLSMaterial": {}, "Storage": {}}),
+        # Rancher Desktop adds its Kubernetes.
+        (
+            "rancher-desktop",
+            "unix:///Users/ann/.rd/docker.sock",
+            {"kubernetes": {"Host": "https://127.0.0.1:6443", "SkipTLSVerify": True, "DefaultNamespace": ""}},
+        ),
+    ],
+)
+def test_contexts_of_engines_for_laptops(config: Path, name: str, host: str, more: dict[str, object]) -> None:
+    """As these products write them: pkg/rancher-desktop/utils/dockerDirManager.ts, `docker context inspect` of the
+    others."""
+    write_context(config, name, host)
+    [meta] = [file for file in config.rglob("meta.json") if json.loads(file.read_text())["Name"] == name]
+    document = json.loads(meta.read_text())
+    document["Endpoints"].update({"kubernetes": more.pop("kubernetes")} if "kubernetes" in more else {})
+    meta.write_text(json.dumps(document | more))
+    assert resolve_endpoint(None, name, {"DOCKER_CONFIG": str(config)}).url == host
+
+
+def test_a_context_of_windows_is_refused_with_the_way_out(config: Path) -> None:
+    write_context(config, "desktop-linux", "npipe:////./pipe/dockerDesktopLinuxEngine")
+    with pytest.raises(UsageError, match=r"\(from context desktop-linux \(--context\)\) is a named pipe.*WSL2"):
+        resolve_endpoint(None, "desktop-linux", {"DOCKER_CONFIG": str(config)})
+
+
 def test_an_empty_variable_counts_as_not_set(config: Path) -> None:
     environment = {"DOCKER_CONFIG": str(config), "DOCKER_HOST": "", "DOCKER_CONTEXT": ""}
     assert resolve_endpoint(None, None, environment).source.startswith("context prod (")
@@ -170,6 +202,9 @@ def test_urls_are_read_as_docker_reads_them(host: str, url: str) -> None:
         ("tcp://box:99999", "has no such port: 99999"),
         ("https://box:2376", "write tcp://box:2376, and give --tlsverify to encrypt"),
         ("", "is not an engine"),
+        ("npipe:////./pipe/docker_engine", '"npipe:////./pipe/docker_engine" (from --host) is a named pipe of Windows'),
+        ("//./pipe/dockerDesktopLinuxEngine", "run it inside WSL2, where Docker Desktop has the engine's socket at"),
+        (r"\\.\pipe\docker_engine", "is a named pipe of Windows"),
         ("ssh://box", "is an ssh endpoint, which dockersweep does not speak; forward the socket with"),
     ],
 )

@@ -1,6 +1,10 @@
-"""Who has no default socket is told of another one that is there."""
+"""Who has no default socket is told of another one that is there, or gets the only one of an engine for laptops."""
 
 import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +13,9 @@ import pytest
 from dockersweep.engine.api.connection import Connection
 from dockersweep.engine.api.endpoint import Endpoint, resolve_endpoint
 from dockersweep.engine.api.other_sockets import other_sockets
-from dockersweep.errors import EngineLostError
+from dockersweep.errors import EngineLostError, UsageError
+from tests.engine.test_endpoint import write_context
+from tests.rig.fake_engine import fake_engine
 from tests.rig.running import dockersweep
 
 
@@ -45,3 +51,87 @@ def test_a_path_is_a_socket(tmp_path: Path) -> None:
     run = dockersweep("scan", "-H", str(tmp_path / "none.sock"))
     assert run.status == 5
     assert f"unix://{tmp_path}/none.sock" in run.stderr
+
+
+@pytest.fixture
+def default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the default socket would be; it is not there."""
+    path = tmp_path / "docker.sock"
+    monkeypatch.setattr("dockersweep.engine.api.endpoint.DEFAULT_SOCKET", f"unix://{path}")
+    return path
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home folder whose path leaves room for those of sockets, with what the shell makes something else of."""
+    with tempfile.TemporaryDirectory(prefix="dsw [x] ") as folder:
+        monkeypatch.setenv("HOME", folder)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".docker/run/docker.sock",
+        ".orbstack/run/docker.sock",
+        ".colima/default/docker.sock",
+        ".colima/work/docker.sock",
+        ".rd/docker.sock",
+    ],
+)
+def test_the_only_engine_of_a_laptop_is_used(home: Path, default: Path, path: str) -> None:
+    environment = {"HOME": str(home)}
+    with listening(home / path):
+        endpoint = resolve_endpoint(None, None, environment)
+        assert (endpoint.url, endpoint.source) == (f"unix://{home / path}", f"the only socket found in {home}")
+        # Whoever names the default one means it.
+        assert resolve_endpoint(None, "default", environment).url == f"unix://{default}"
+        # Docker Desktop leaves a link to nowhere where it was uninstalled; what is there is used, whatever it is.
+        default.symlink_to(home / "gone")
+        assert resolve_endpoint(None, None, environment).url == endpoint.url
+        default.unlink()
+        default.write_text("")
+        assert resolve_endpoint(None, None, environment).is_default
+    default.unlink()
+    (home / path).unlink()
+    (home / path).write_text("no socket")
+    assert resolve_endpoint(None, None, environment).is_default
+
+
+def test_a_context_comes_before_what_is_found(home: Path, default: Path) -> None:
+    write_context(home / ".docker", "work", "unix:///run/work.sock")
+    with listening(home / ".orbstack/run/docker.sock"):
+        assert (
+            resolve_endpoint(None, None, {"HOME": str(home), "DOCKER_CONTEXT": "work"}).url == "unix:///run/work.sock"
+        )
+        (home / ".docker/config.json").write_text('{"currentContext": "work"}')
+        assert resolve_endpoint(None, None, {"HOME": str(home)}).url == "unix:///run/work.sock"
+
+
+def test_of_several_engines_none_is_guessed(home: Path, default: Path) -> None:
+    one, other = home / ".orbstack/run/docker.sock", home / ".colima/default/docker.sock"
+    with listening(one), listening(other), pytest.raises(UsageError) as caught:
+        resolve_endpoint(None, None, {"HOME": str(home)})
+    assert str(caught.value) == (
+        f"nothing names an engine, {default} does not exist, and {home} has 2 others: choose with "
+        f"`dockersweep -H '{one}' ...` or `dockersweep -H '{other}' ...`"
+    )
+
+
+def test_two_paths_of_one_socket_are_one_engine(home: Path, default: Path) -> None:
+    with listening(home / ".orbstack/run/docker.sock") as server:
+        (home / ".docker/run").mkdir(parents=True)
+        (home / ".docker/run/docker.sock").symlink_to(server.getsockname())
+        assert resolve_endpoint(None, None, {"HOME": str(home)}).url == f"unix://{home}/.docker/run/docker.sock"
+
+
+def test_outputs_say_which_it_was(home: Path, default: Path) -> None:
+    path = home / ".rd/docker.sock"
+    path.parent.mkdir()
+    with fake_engine() as engine:
+        path.symlink_to(engine.url.removeprefix("unix://"))
+        command = f"from dockersweep.engine.api import endpoint; endpoint.DEFAULT_SOCKET = 'unix://{default}'; "
+        code = f"{command}from dockersweep.cli import main; raise SystemExit(main(['scan', '--no-ledger']))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"at unix://{path}, from the only socket found in {home}" in " ".join(done.stdout.split())

@@ -1,6 +1,7 @@
 """Which engine: found once, in docker's own order, and then passed on explicitly.
 
---host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context of the docker configuration, the default socket.
+--host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context of the docker configuration, the default socket;
+where that is not there, the only socket of an engine for laptops in the home folder.
 """
 
 import re
@@ -10,12 +11,13 @@ from pathlib import Path
 import msgspec
 
 from dockersweep.errors import UsageError
-from dockersweep.files import is_folder, is_plain_file, is_there, read_configuration
+from dockersweep.files import is_folder, is_plain_file, is_there, read_configuration, state_of
 from dockersweep.model.socket_url import socket_path, socket_url
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _BY_DEFAULT = "the default socket"
 _LARGEST_BYTES = 16_000_000
+_NAMED_PIPE = re.compile(r"npipe:|[/\\]{2}[.?][/\\]pipe[/\\]", re.IGNORECASE)
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
@@ -91,10 +93,10 @@ class _Settings(msgspec.Struct, frozen=True):
 def resolve_endpoint(
     host: str | None, context: str | None, environment: Mapping[str, str], tls: TlsFlags | None = None
 ) -> Endpoint:
-    """Return the endpoint that the flags and the environment name.
+    """Return the endpoint that the flags and the environment name, else the default one.
 
-    Raises UsageError for flags that contradict each other, a URL that is none, or a context or a file for TLS that is
-    not there.
+    Raises UsageError for flags that contradict each other, a URL that is none, a context or a file for TLS that is
+    not there, and where nothing tells which of several engines is meant.
     """
     if host is not None and context is not None:
         raise UsageError("--host and --context name an engine each: give one of them")
@@ -111,7 +113,37 @@ def resolve_endpoint(
     current = _current_context(config_dir)
     if current:
         return _from_context(current, str(config_dir / "config.json"), settings)
-    return _from_url(DEFAULT_SOCKET, _BY_DEFAULT, settings)
+    path, source = _default_socket(environment)
+    return _from_url(socket_url(path), source, settings)
+
+
+def _default_socket(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the socket of who names no engine, and what to call it. Of several in the home folder none is taken, not
+    even the only one that answers: a sweep at night must not go to another engine because the usual one is stopped."""
+    path, home = DEFAULT_SOCKET.removeprefix("unix://"), environment.get("HOME")
+    if not home or _may_be_there(path):
+        return path, _BY_DEFAULT
+    # Few machines are without the default socket.
+    from dockersweep.engine.api.other_sockets import sockets_in_home
+
+    sockets = sockets_in_home(home)
+    if len(sockets) > 1:
+        from shlex import quote
+
+        commands = " or ".join(f"`dockersweep -H {quote(socket)} ...`" for socket in sockets)
+        raise UsageError(
+            f"nothing names an engine, {path} does not exist, and {home} has {len(sockets)} others: choose with "
+            f"{commands}"
+        )
+    return (sockets[0], f"the only socket found in {home}") if sockets else (path, _BY_DEFAULT)
+
+
+def _may_be_there(path: str) -> bool:
+    """Return whether something has this path: not a link to nowhere, such as Docker Desktop leaves behind."""
+    try:
+        return state_of(path) is not None
+    except OSError:
+        return True
 
 
 def _config_dir(environment: Mapping[str, str]) -> Path:
@@ -245,6 +277,12 @@ def _tls_files(folder: Path, verify: bool, flags: TlsFlags) -> TlsFiles:
 
 
 def _checked_url(url: str, source: str, encrypted: bool) -> str:
+    if _NAMED_PIPE.match(url.strip()):
+        raise UsageError(
+            f'"{_without_password(url)}" (from {source}) is a named pipe of Windows, which dockersweep does not speak: '
+            "run it inside WSL2, where Docker Desktop has the engine's socket at /var/run/docker.sock (Settings > "
+            "Resources > WSL integration)"
+        )
     if url.startswith("/"):
         return socket_url(url)
     scheme, separator, rest = url.strip().partition("://")

@@ -3,9 +3,13 @@
 import os
 import stat
 from collections.abc import Mapping
+from glob import escape, glob
 
 _OF_USER = ("docker.sock", "podman/podman.sock")
 _OF_SYSTEM = "/run/podman/podman.sock"
+_IN_HOME = (".docker/run/docker.sock", ".orbstack/run/docker.sock", ".colima/*/docker.sock", ".rd/docker.sock")
+"""Of Docker Desktop on a Mac, of OrbStack, of each profile of Colima (abiosoft/colima, docs/FAQ.md) and of Rancher
+Desktop."""
 
 
 def other_sockets(environment: Mapping[str, str]) -> list[str]:
@@ -13,6 +17,17 @@ def other_sockets(environment: Mapping[str, str]) -> list[str]:
     folder = environment.get("XDG_RUNTIME_DIR")
     of_user = [os.path.join(folder, name) for name in _OF_USER] if folder else []
     return [path for path in (*of_user, _OF_SYSTEM) if _is_socket(path)]
+
+
+def sockets_in_home(home: str) -> list[str]:
+    """Return the paths of the sockets below a home folder that Docker Desktop, OrbStack, Colima and Rancher Desktop
+    make; of several paths that lead to one socket the first."""
+    sockets: dict[str, str] = {}
+    for pattern in _IN_HOME:
+        for path in sorted(glob(os.path.join(escape(home), pattern))):
+            if _is_socket(path):
+                sockets.setdefault(os.path.realpath(path), path)
+    return list(sockets.values())
 
 
 def _is_socket(path: str) -> bool:
