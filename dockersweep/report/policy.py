@@ -7,6 +7,7 @@ from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.policy import Keep, LimitSettings, Policy, Protections, Remove, Rule, Target
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Layout, Section
+from dockersweep.report.text import capital
 from dockersweep.units import format_size
 from dockersweep.words.conditions import selected
 from dockersweep.words.lists import both
@@ -90,6 +91,7 @@ def _rule(rule: Rule) -> Iterator[str]:
     kept = [] if rule.keep is None else list(_kept(rule.keep, rule.kinds))
     if kept:
         yield f"It keeps {'; '.join(kept)}."
+        yield from _one_more_group(rule)
     if rule.remove is None:
         yield "It removes nothing."
         return
@@ -119,6 +121,22 @@ def _kept(keep: Keep, kinds: Sequence[Kind]) -> Iterator[str]:
         count = getattr(keep, field)
         if count is not None:
             yield what if count == "all" else f"{what}, of the last {count}"
+
+
+def _one_more_group(rule: Rule) -> Iterator[str]:
+    """Yield what is counted together because it has no name to be grouped by, where the rule can match such objects."""
+    keep, match = rule.keep, rule.match
+    if keep is None or not any((keep.last, keep.within, *(getattr(keep, field) for field in _BUCKETS))):
+        return
+    what = ""
+    if keep.group_by == "repository" and not (match.repository or match.tag or match.tagged):
+        what = "without a repository"
+    elif keep.group_by == "project" and not match.project:
+        what = "of no compose project"
+    elif keep.group_by.startswith("label:"):
+        what = f"without the label {keep.group_by.partition(':')[2]}"
+    if what:
+        yield f"{capital(both(PLURAL_OF[kind] for kind in rule.kinds))} {what} count as one more group."
 
 
 def _newest(count: int, kinds: Sequence[Kind]) -> str:

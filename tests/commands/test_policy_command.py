@@ -219,6 +219,31 @@ def test_show_says_every_key_in_words_within_the_terminal(call: Caller, monkeypa
         assert said in words, said
 
 
+@pytest.mark.parametrize(
+    ("kind", "rule", "said"),
+    [
+        ("image", "keep.last = 3", "Images without a repository count as one more group."),
+        ("image", 'match.repository = "app"\nkeep.last = 3', None),
+        ("image", 'keep.last = 3\nkeep.group_by = "none"', None),
+        ("image", 'keep.tags = "v*"', None),
+        (
+            "volume",
+            'keep.last = 3\nkeep.group_by = "project"',
+            "Volumes of no compose project count as one more group.",
+        ),
+        (
+            "volume",
+            'keep.daily = 3\nkeep.group_by = "label:app"',
+            "Volumes without the label app count as one more group.",
+        ),
+    ],
+)
+def test_show_says_what_has_no_name_to_be_grouped_by(call: Caller, kind: str, rule: str, said: str | None) -> None:
+    text = f'{VERSION}[[rule]]\nname = "some"\nkind = "{kind}"\n{rule}\nremove.older_than = "1d"\n'
+    shown = call("policy", "show", "--policy", call.policy(text)).out
+    assert [line.strip() for line in shown.splitlines() if "one more group" in line] == ([said] if said else [])
+
+
 def test_show_tells_what_flags_change(call: Caller) -> None:
     path = call.policy(SCRATCH)
     flags = ("--older-than", "9d", "--kind", "volume", "--keep-name", "x*", "--keep-label", "y", "--max-share", "5%")
