@@ -81,6 +81,8 @@ class Kept(Details, frozen=True, tag="kept"):
     """Whether it is kept as the oldest of all, while there is room."""
     as_new_as: bool = False
     """Whether it is beyond the count, and as new as the one in this place."""
+    of_all: bool = False
+    """Whether the rule keeps all of them, so that no place is the last."""
 
 
 class Beyond(Details, frozen=True, tag="beyond"):

@@ -211,12 +211,22 @@ def _group(group: Group | None) -> str:
 
 
 def _kept(about: Kept) -> str:
-    setting = f"(keep.{about.keep})"
     group = _group(about.group)
+    if about.of_all:
+        return _kept_with_all(about, group)
+    setting = f"(keep.{about.keep})"
     if about.keep != "last":
         return f"{'oldest, ' if about.oldest else ''}{ordinal(about.place)} {about.keep}{group} {setting}"
     newest = "newest" if about.place == 1 else f"{ordinal(about.place)} newest"
     return f"{'as new as the ' if about.as_new_as else ''}{newest}{group} {setting}"
+
+
+def _kept_with_all(about: Kept, group: str) -> str:
+    """Return the same where a rule keeps all: a place would read as if others were beyond it."""
+    setting = f"(keep.{about.keep} = all)"
+    if about.keep == "last":
+        return f"keeps all{group} {setting}"
+    return f"{'oldest, ' if about.oldest else ''}{about.keep}{group} {setting}"
 
 
 def beyond_places_text(abouts: Sequence[Beyond]) -> str:

@@ -26,7 +26,10 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     "more than there are": (
         Keep(last=9), series("app", 2, 1), {"app:2": "newest (keep.last)", "app:1": "2nd newest (keep.last)"},
     ),
-    "all": (Keep(last="all"), series("app", 1, 2), {"app:1": "newest (keep.last)", "app:2": "2nd newest (keep.last)"}),
+    "all": (
+        Keep(last="all"), series("app", 1, 2),
+        {"app:1": "keeps all (keep.last = all)", "app:2": "keeps all (keep.last = all)"},
+    ),
     "nothing at all to keep": (Keep(last=5, tags=("*",), minors=1), [], {}),
     "nothing is asked for": (Keep(), TEN, {}),
     "each repository by itself": (
@@ -170,7 +173,7 @@ CASES: dict[str, tuple[Keep, Sequence[Object], dict[str, str]]] = {
     {"app:1": "1st yearly (keep.yearly)"}),
     "the oldest, where all are kept": (
         Keep(group_by=BY_REPOSITORY, yearly="all"), series("app", 1, 2, 3),
-        {"app:1": "1st yearly of app (keep.yearly)", "app:3": "oldest, 2nd yearly of app (keep.yearly)"},
+        {"app:1": "yearly of app (keep.yearly = all)", "app:3": "oldest, yearly of app (keep.yearly = all)"},
     ),
     "days are those of UTC": (
         Keep(daily=2),

@@ -146,7 +146,7 @@ def days_kept(keep: Keep) -> dict[str, list[str]]:
 
 def _beginning(text: str) -> str:
     """Return "last", "oldest, yearly" or "within"."""
-    counted = re.fullmatch(r"(oldest, )?.*\(keep\.(\w+)\)", text)
+    counted = re.fullmatch(r"(oldest, )?.*\(keep\.(\w+)(?: = all)?\)", text)
     return text.split(" ")[0] if counted is None else f"{counted[1] or ''}{counted[2]}"
 
 

@@ -60,7 +60,9 @@ def oracle_newest(place: int) -> str:
 def oracle_counted(keep: Keep, newer: list[datetime], own: datetime, older: int, group: str) -> set[str]:
     """The reasons for something with those before it in its group, in any order, and so many after it."""
     found = set()
-    if keep.last is not None and (keep.last == "all" or len(newer) < keep.last):
+    if keep.last == "all":
+        found.add(f"keeps all{group} (keep.last = all)")
+    elif keep.last is not None and len(newer) < keep.last:
         found.add(f"{oracle_newest(len(newer) + 1)}{group} (keep.last)")
     elif isinstance(keep.last, int) and own == sorted(newer, reverse=True)[keep.last - 1]:
         found.add(f"as new as the {oracle_newest(keep.last)}{group} (keep.last)")
@@ -71,8 +73,10 @@ def oracle_counted(keep: Keep, newer: list[datetime], own: datetime, older: int,
         before = {f"{instant:{form}}" for instant in newer}
         is_first = f"{own:{form}}" not in before
         if most is not None and (is_first or older == 0) and (most == "all" or len(before) < most):
-            place = oracle_place(len(before) + 1)
-            found.add(f"{'' if is_first else 'oldest, '}{place} {word}{group} (keep.{word})")
+            place, setting = f"{oracle_place(len(before) + 1)} ", f"keep.{word}"
+            if most == "all":
+                place, setting = "", f"{setting} = all"
+            found.add(f"{'' if is_first else 'oldest, '}{place}{word}{group} ({setting})")
     return found
 
 

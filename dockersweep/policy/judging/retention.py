@@ -163,8 +163,11 @@ class _Counts:
 
     def keep(self, newest_first: Sequence[_Member], group: Group | None) -> None:
         """Keep members of one group, given newest first."""
-        if self._last is not None:
-            count = len(newest_first) if self._last == "all" else self._last
+        if self._last == "all":
+            for number, member in enumerate(newest_first, 1):
+                self._add(member, Kept(keep="last", place=number, group=group, of_all=True))
+        elif self._last is not None:
+            count = self._last
             for number, member in enumerate(newest_first, 1):
                 if number <= count:
                     self._add(member, Kept(keep="last", place=number, group=group))
@@ -201,7 +204,9 @@ class _Counts:
             if is_newest or member is newest_first[-1]:
                 taken += 1
                 last_key = key
-                self._add(member, Kept(keep=period.name, place=taken, group=group, oldest=not is_newest))
+                of_all = period.most == "all"
+                about = Kept(keep=period.name, place=taken, group=group, oldest=not is_newest, of_all=of_all)
+                self._add(member, about)
 
     def _add(self, member: _Member, why: WhyKept) -> None:
         _, own, tags = member
