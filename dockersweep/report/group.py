@@ -1,5 +1,6 @@
 """The explanation of several objects: by kind each with why in a line, then totals; for spreadsheets a row for each."""
 
+import shlex
 from collections.abc import Callable, Iterator
 
 from dockersweep.model.explanation import GroupedBy, GroupedKind, GroupExplanation
@@ -42,7 +43,8 @@ def group_layout(group: GroupExplanation) -> Layout:
 
 
 def _sections(group: GroupExplanation) -> Iterator[Section]:
-    one = [f"KIND:{group.name} names one of them."] if group.grouped_by == "name" else []
+    named = f"{group.decisions[0].kind}:{group.name}"
+    one = [f"`dockersweep explain {shlex.quote(named)}` explains one of them."] if group.grouped_by == "name" else []
     yield Section(sentences=(engine_sentence(group.engine, group.taken_at), _summary(group), *one))
     for kind in (one.kind for one in group.kinds):
         rows = [one for one in group.decisions if one.kind == kind]

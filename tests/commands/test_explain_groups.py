@@ -116,7 +116,9 @@ def test_the_screen(call: Caller, saved: str, monkeypatch: pytest.MonkeyPatch) -
     assert told.index("\nContainers\n") < told.index("\nVolumes\n") < told.index("\nNetworks\n")
     assert told.splitlines()[-1].split()[:3] == ["total", "4", "2"]
     assert max(map(len, told.splitlines())) <= 80
-    assert "2 objects called web, 1 to remove" in explain(call, saved, "web").out
+    called_web = explain(call, saved, "web").out
+    assert "2 objects called web, 1 to remove" in called_web
+    assert "\n`dockersweep explain container:web` explains one of them.\n" in called_web
     assert "Repository app: 2 images, none to remove" in explain(call, saved, "app").out
 
 
