@@ -75,6 +75,20 @@ def test_measured_bytes_go_before_predicted(history: Asked, tmp_path: Path) -> N
     assert " 12 B " in history()[1]
 
 
+def test_a_measured_total_is_told_apart_from_predictions_of_single_removals(history: Asked, tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        run = ledger.begin(START)
+        run.plan(PLAN, SEEN)
+        for removal in PLAN.removals:
+            run.ended(removal, replace(outcome(removal), freed_bytes=None))
+        run.finish(0, NOW, document(), None)
+    out = history("1")[1]
+    assert out.splitlines()[-1] == (
+        "What the run freed was measured; sizes in brackets were predicted, of single removals."
+    )
+    assert not out.startswith("WHAT")
+
+
 def test_the_table_fits_a_terminal(history: Asked, three_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for arguments in ((), ("1",), ("--object", "app:1")):
@@ -86,7 +100,7 @@ def test_one_run_is_told_in_full(history: Asked, three_runs: Path) -> None:
     assert status == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert f"run 1: sweep by root, process {os.getpid()}, dockersweep 0.1.0" in lines
-    assert "asked for by the default policy" in lines
+    assert "policy the default policy" in lines
     assert "exit status 3" in lines
     why = "stopped containers: stopped 10 days ago (limit 24 hours)"
     assert lines[lines.index("Not removed: 1") + 1 :][:2] == [

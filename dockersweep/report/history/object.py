@@ -35,7 +35,7 @@ def object_sections(history: History) -> Iterator[Section]:
     shared = {column for column in (_KIND, _NAME) if len({row[_COLUMNS.index(column)] for row in rows}) == 1}
     yield without(shared, Section(columns=_COLUMNS, rows=rows))
     latest = history.removals[0]
-    yield Section(f"What it was in run {latest.run}", columns=_FACTS, rows=list(_recognition(latest)))
+    yield Section(f"What it was in run {latest.run}", columns=_FACTS, rows=list(_recognition(latest)), header=False)
 
 
 def _hidden(count: int) -> Iterator[str]:

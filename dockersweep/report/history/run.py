@@ -7,6 +7,7 @@ from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.report.headline import TITLE_OF
 from dockersweep.report.history.words import (
     PREDICTED,
+    TOTAL_MEASURED,
     UNKNOWN,
     engine_of_run,
     freed_by,
@@ -32,7 +33,7 @@ _NOT_REMOVED = (Column("STATUS"), Column("KIND"), _NAME, _WHY)
 def run_sections(history: History) -> Iterator[Section]:
     """Yield all of a run: the removals that did not go through, which is what somebody looks for, before the others."""
     for run in history.runs:
-        yield Section(columns=_FACTS, rows=list(_facts(run)))
+        yield Section(columns=_FACTS, rows=list(_facts(run)), header=False)
     not_removed = [one for one in history.removals if one.status != "removed"]
     if not_removed:
         rows = [(status_of(one), kind_of(one), one.name, why(one)) for one in not_removed]
@@ -43,8 +44,9 @@ def run_sections(history: History) -> Iterator[Section]:
     tags = [(one.name, why(one)) for one in removed if one.action == "untag"]
     if tags:
         yield Section(f"Tags removed: {len(tags)}", columns=_WITHOUT_SIZE, rows=tags)
-    if any(map(is_predicted, history.runs)) or any(map(is_predicted_of, history.removals)):
-        yield Section(sentences=(PREDICTED,), is_list=True)
+    if any(map(is_predicted_of, history.removals)) or any(map(is_predicted, history.runs)):
+        sentence = PREDICTED if any(map(is_predicted, history.runs)) else TOTAL_MEASURED
+        yield Section(sentences=(sentence,), is_list=True)
 
 
 def _removed_section(kind: Kind, removals: Sequence[PastRemoval]) -> Iterator[Section]:
@@ -66,7 +68,7 @@ def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
     if run.exit_status is not None:
         yield "exit status", str(run.exit_status)
     if run.policy_source is not None:
-        yield "asked for by", run.policy_source
+        yield "policy", run.policy_source
     if run.policy_sha256 is not None:
         yield "policy sha256", run.policy_sha256
     yield "removed", what_happened(run)

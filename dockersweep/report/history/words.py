@@ -10,6 +10,7 @@ from dockersweep.words.reasons import reason_text, rule_and_text
 
 UNKNOWN = "-"
 PREDICTED = "Sizes in brackets were predicted, not measured."
+TOTAL_MEASURED = "What the run freed was measured; sizes in brackets were predicted, of single removals."
 _REFUSED = 4
 
 
