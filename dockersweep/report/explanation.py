@@ -197,15 +197,17 @@ def _forecast(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> I
     """Yield when it can go, and what would let it go where it never does; why only where the verdict does not say."""
     forecast = explanation.forecast
     told = [text for _, text in reasons]
-    if forecast.when == "never":
+    if forecast.until is not None:
+        yield f"Stays until {forecast.until}."
+    elif forecast.when == "never":
         is_told = forecast.text.removeprefix("no rule removes it: ") in told
         about = explanation.decision.reasons[0].about
         state = f" while it is {about.state}" if isinstance(about, State) and about.state else ""
         yield f"Will not be removed under this policy{state if is_told else f': {forecast.text}'}."
-        if explanation.unless is not None:
-            yield _unless(explanation.unless)
     elif forecast.when == "later" or (forecast.when == "now" and explanation.decision.verdict == "keep"):
         yield f"Can be removed {forecast.text}."
+    if explanation.unless is not None:
+        yield _unless(explanation.unless)
 
 
 def _unless(unless: Unless) -> str:

@@ -34,7 +34,10 @@ from tests.rig.inventories import (
     volume,
     write_inventory,
 )
+from tests.rig.policies import rule_text
 from tests.rig.running import dockersweep
+
+DATED = policy_of(rule_text("before the move", "volume", "everything = true", "remove.before = 2026-01-01"))
 
 
 def chains_of(told: Explanation) -> list[str]:
@@ -298,6 +301,27 @@ def test_what_would_let_go_of_what_is_kept_is_told() -> None:
     assert ending(explained("web", [web])) == "Will not be removed under this policy while it is running."
     named = policy_from_flags(PolicyFlags(named_volumes=True, kinds=("image",)))
     assert explained("kept", [kept], named).unless is None
+
+
+def test_what_newer_ones_push_out_stays_until_they_exist() -> None:
+    told = explained("app:1", APPS, RELEASES)
+    assert told.forecast.until == "3 newer images exist"
+    lines = text_of(told, None).splitlines()
+    assert "Stays until 3 newer images exist." in lines
+    assert not any("Will not be removed" in line for line in lines)
+
+
+def test_what_no_rule_removes_is_not_said_to_wait_for_newer_ones() -> None:
+    keeping = policy_of(rule_text("releases", "image", "keep.last = 3"))
+    told = explained("app:2", APPS[:3], keeping)
+    assert told.forecast.text == (
+        'kept by rule "releases": 2nd newest of app (keep.last); even without it no rule would remove it'
+    )
+    assert told.forecast.until is None
+    dated = replace(keeping, rules=(replace(keeping.rules[0], remove=DATED.rules[0].remove),))
+    assert explained("app:2", APPS[:3], dated).forecast.text.endswith(
+        '; even without it, it would stay: it is not from before the date that rule "releases" asks for'
+    )
 
 
 def test_containers_that_hold_each_other_let_nothing_go() -> None:

@@ -137,7 +137,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
         [replace(APPS[0], tags=("app:1", "other:1"))], "app:1", RELEASES,
         (
             'kept by rule "old releases": app:1: newest of app (keep.last); '
-            "and without that: no rule removes its tag other:1"
+            "even without it no rule would remove its tag other:1"
         ),
     ),
     "kept in several places": (

@@ -15,7 +15,7 @@ from dockersweep.model.plan import Decision
 from dockersweep.policy.explaining.age_crossings import LONGEST_WOBBLE, crossings, has_calendar_ages
 from dockersweep.policy.explaining.chains import all_holders
 from dockersweep.policy.explaining.freed import waits_for_removal, without_containers
-from dockersweep.policy.explaining.why_kept import Staying, why_it_stays
+from dockersweep.policy.explaining.why_kept import Staying, stays_until, why_it_stays
 from dockersweep.policy.judging.judge import Judge
 from dockersweep.policy.judging.marks import marked_until
 from dockersweep.policy.judging.order import holders_first
@@ -162,9 +162,9 @@ def _forecast(judge: Judge, item: Object) -> Forecast:
         in_the_end=future.decide(last),
         without_counts=future.decide(last, counting=False),
     )
-    return Forecast(
-        when="never", text=f"{why_it_stays(ref, staying)}{_tags_to_go(staying.in_the_end[ref], today[ref])}"
-    )
+    tags_to_go = _tags_to_go(staying.in_the_end[ref], today[ref])
+    until = None if tags_to_go else stays_until(ref, staying)
+    return Forecast(when="never", text=f"{why_it_stays(ref, staying)}{tags_to_go}", until=until)
 
 
 def _later(future: Future, at: datetime, decisions: Decisions) -> Forecast:

@@ -28,6 +28,17 @@ class Staying(Struct, frozen=True):
     """The same as in the end, if no rule kept anything."""
 
 
+def stays_until(ref: ObjectRef, staying: Staying) -> str | None:
+    """Return what ends the keeping of an object that only rules keep by counting: "3 newer images exist"; None where
+    nothing does, or it would stay all the same."""
+    decision = staying.in_the_end[ref]
+    is_kept_alone = all(one.code in ("kept", "no-rule", "tag-goes") for one in decision.reasons)
+    if not is_kept_alone or _staying_holders(ref, staying) or staying.without_counts[ref].verdict == "keep":
+        return None
+    kept = [one for one in decision.reasons if one.code == "kept"]
+    return _end(ref, kept, staying) if kept else None
+
+
 def why_it_stays(ref: ObjectRef, staying: Staying) -> str:
     """Return why an object is kept even when all ages are reached: of what is held, why the last holder stays."""
     holders = _staying_holders(ref, staying)
@@ -97,9 +108,18 @@ def _kept_until(ref: ObjectRef, kept: Sequence[Reason], by: str, staying: Stayin
     "releases": 3rd newest of app"."""
     without = staying.without_counts[ref]
     if without.verdict == "keep":
-        return f"kept {by}; and without that: {_reasons(ref, without, staying)}"
+        return f"kept {by}; {_even_without(without, staying.tags.get(ref, ()), _reasons(ref, without, staying))}"
     end = _end(ref, kept, staying)
     return f"kept {by}" if end is None else f"kept until {end}, {by}"
+
+
+def _even_without(decision: Decision, tags: Iterable[str], why: str) -> str:
+    """Return that an object would stay if no rule kept it: "even without it no rule would remove it"."""
+    if any(one.code not in ("no-rule", "tag-goes") for one in decision.reasons):
+        return f"even without it, it would stay: {why}"
+    of_tags = [tag for tag in tags if any(one.tag == tag for one in decision.reasons if one.code == "no-rule")]
+    what = f"its tag{'s' if len(of_tags) > 1 else ''} {' and '.join(of_tags)}" if of_tags else "it"
+    return f"even without it no rule would remove {what}"
 
 
 def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None:
