@@ -9,7 +9,7 @@ from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import DiskMeasurement, Outcome, Status
 from dockersweep.policy.bytes import layer_graph
-from dockersweep.policy.bytes.freed import disagree, exact_parts, freed_on_disks, prediction_of, reckon
+from dockersweep.policy.bytes.freed import disagree, exact_parts, freed_on_disks, prediction_of, reclaimed_of
 from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
@@ -47,10 +47,10 @@ def disk(gone: set[str], *still_there: str, free: int | None = None, volumes: in
 
 
 def reckoned(*outcomes: Outcome, gone: set[str] | None, seen: Inventory = SEEN) -> tuple[int, int | None, int | None]:
-    told = reckon(
+    reclaimed = reclaimed_of(
         seen.storage, outcomes, prediction_of(reclaim_of(seen), outcomes), None if gone is None else disk(gone)
     )
-    return told.low_bytes, told.high_bytes, told.measured_bytes
+    return reclaimed.low_bytes, reclaimed.high_bytes, reclaimed.measured_bytes
 
 
 def test_what_went_is_predicted_anew() -> None:
@@ -72,18 +72,18 @@ def test_the_disk_tells_by_what_is_gone_and_the_answers_where_it_cannot() -> Non
 
 
 def test_surprises_name_what_to_look_at() -> None:
-    told = reckon(
+    reclaimed = reclaimed_of(
         SEEN.storage,
         BOTH,
         prediction_of(reclaim_of(SEEN), BOTH),
         disk({"volume:v"}, "layer:a", "image:sha256:app", free=7),
     )
-    assert told.surprises == (
+    assert reclaimed.surprises == (
         "still there: layer:a (40000000 bytes) in layer:a",
         "gone without being told: volume:v (5000000 bytes) in volume:v",
     )
-    assert (told.measured_bytes, told.measured_by, told.free_space_bytes) == (0, "disk", 7)
-    assert reckon(SEEN.storage, BOTH, prediction_of(reclaim_of(SEEN), BOTH), disk({"layer:a"})).surprises == ()
+    assert (reclaimed.measured_bytes, reclaimed.measured_by, reclaimed.free_space_bytes) == (0, "disk", 7)
+    assert reclaimed_of(SEEN.storage, BOTH, prediction_of(reclaim_of(SEEN), BOTH), disk({"layer:a"})).surprises == ()
 
 
 def test_what_somebody_else_removed_meanwhile_is_not_freed_by_us() -> None:
@@ -94,8 +94,10 @@ def test_what_somebody_else_removed_meanwhile_is_not_freed_by_us() -> None:
 
 def test_volumes_count_as_they_were_just_before_they_went() -> None:
     ours = (outcome("volume", "v"),)
-    told = reckon(SEEN.storage, ours, prediction_of(reclaim_of(SEEN), ours), disk({"volume:v"}, volumes=26 * MEGABYTE))
-    assert told.measured_bytes == 26 * MEGABYTE
+    reclaimed = reclaimed_of(
+        SEEN.storage, ours, prediction_of(reclaim_of(SEEN), ours), disk({"volume:v"}, volumes=26 * MEGABYTE)
+    )
+    assert reclaimed.measured_bytes == 26 * MEGABYTE
 
 
 def test_one_percent_and_one_megabyte_are_not_worth_a_word() -> None:
@@ -121,8 +123,8 @@ def test_what_others_removed_may_have_given_what_ours_did_not() -> None:
         msgspec.structs.replace(outcome("volume", "r"), kind="build-cache"),
     )
     with patch.object(layer_graph, "may_hold", lambda *_: {"r": frozenset({"layer:a", "layer:b"})}):
-        told = reckon(seen.storage, outcomes, prediction_of(reclaim_of(seen), outcomes), None)
-    assert (told.low_bytes, told.high_bytes) == (0, 100)
+        reclaimed = reclaimed_of(seen.storage, outcomes, prediction_of(reclaim_of(seen), outcomes), None)
+    assert (reclaimed.low_bytes, reclaimed.high_bytes) == (0, 100)
 
 
 def test_the_top_of_what_is_not_told_apart_proves_nothing() -> None:

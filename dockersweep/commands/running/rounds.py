@@ -25,7 +25,7 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
 from dockersweep.model.plan import NOTHING, Plan, Removal
 from dockersweep.model.policy import Policy
-from dockersweep.policy.bytes.freed import exact_parts, freed_on_disks, prediction_of, reckon
+from dockersweep.policy.bytes.freed import exact_parts, freed_on_disks, prediction_of, reclaimed_of
 from dockersweep.policy.judging.services import ServicesNow
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unused import freed_by
@@ -172,7 +172,7 @@ def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> Outc
     measured = meter.measure(prediction.parts) if meter else None
     if meter is None and carried.outcomes:
         await_free_space(disk.places[0] for disk in inventory.disks if disk.places)
-    reclaimed = reckon(inventory.storage, carried.outcomes, prediction, measured)
+    reclaimed = reclaimed_of(inventory.storage, carried.outcomes, prediction, measured)
     of_disks = freed_on_disks(survey.on_disks, carried.outcomes, prediction, measured)
     return OutcomeDocument(
         schema="dockersweep.outcome/1",

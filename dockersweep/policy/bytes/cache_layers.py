@@ -1,9 +1,9 @@
-"""Which layers of images the records of the build cache may hold, where only the engine's API can tell.
+"""Which layers of images the records of the build cache may hold, where only the engine's API is at hand.
 
-BuildKit keeps one snapshot a layer, those of the image that a build starts from included, so a record with so many
-ancestors holds the layer that lies above so many others. A record's parent holds the layer below, and a record that
-was built here has the size of its layer, with two exceptions: what came from an image or from a cache elsewhere says
-0, and what was measured before it became a layer counts the lengths of symbolic links too.
+BuildKit keeps one snapshot per layer, those of the base image included, so a record with n ancestors holds a layer
+above n others. A record's parent holds the layer below, and a record that was built here has the size of its layer,
+with two exceptions: a record that came from an image or from a cache elsewhere reports 0, and one that was measured
+before it became a layer counts the lengths of symbolic links too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from dockersweep.model.storage import Part
 LAYER = "layer:"
 _FROM_AN_IMAGE = ("from local ", "pulled from ", "imported ")
 _BUILT_HERE = ("mount ", "[", "fileop ", "copy ", "local source ", "http url ", "cached mount ", "git ")
-"""What BuildKit calls the results of its own steps, which it measures."""
+"""How BuildKit describes the results of its own steps, which it measures."""
 _TELLING_BYTES = 65_536
-"""Two layers of this size or more are hardly ever of the same size to the byte without being the same."""
+"""Two layers of this size or more are hardly ever equal in size to the byte without being the same."""
 _MOST_STEPS = 1_000_000
-"""How many layers are looked at before the rest of the records is left open."""
+"""How many layers to look at before leaving the rest of the records open."""
 _MOST_HELD = 500
-"""A record that may hold more layers than this is left open too."""
+"""A record that may hold more layers than this is left open."""
 _FEW = 64
-"""Above so many layers or fewer, the one of a size is looked for there and not among all of that size."""
+"""Up to this many parents, layers are looked up as their children, and not by size."""
 _EXACT, _LOOSE, _ANY = 0, 1, 2
 
 Domain = frozenset[int]
@@ -33,16 +33,16 @@ _BOTTOM: Domain = frozenset([-1])
 
 
 def may_hold(inventory: Inventory, parts: Mapping[str, Part]) -> dict[str, frozenset[str]]:
-    """Return for shared records the ids of the layers of which each holds one, and with it those below.
+    """Return shared record id -> ids of the layers of which it holds one, and with that all layers below.
 
-    A record that is alone with a layer holds it for certain. A shared record that is missing may hold any layer.
+    Where there is only one, it certainly holds it. A shared record that is missing here may hold any layer.
     """
     engine = inventory.engine
     records = inventory.build_cache or ()
-    if engine.flavour == "podman" or engine.image_store == "containerd" or not any(one.shared for one in records):
+    if engine.flavour == "podman" or engine.image_store == "containerd" or not any(record.shared for record in records):
         return {}
-    if any(_is_untold(image, parts) for image in inventory.images):
-        # A record may hold a layer of just this image.
+    if any(_has_unknown_layers(image, parts) for image in inventory.images):
+        # Any record may hold a layer of this image.
         return {}
     layers = _Layers(parts)
     search = _Search(layers)
@@ -55,7 +55,7 @@ def may_hold(inventory: Inventory, parts: Mapping[str, Part]) -> dict[str, froze
 
 
 class _Layers:
-    """The layers as a forest, by numbers; -1 lies below the lowest."""
+    """The layers as a forest of numbers; -1 is below the lowest."""
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
         layers = [part for part in parts.values() if part.id.startswith(LAYER)]
@@ -65,9 +65,9 @@ class _Layers:
         self._low = [part.low_bytes for part in layers]
         self._high = [part.high_bytes for part in layers]
         self._bytes_in: dict[int, int] = {}
-        """For a layer that is not told apart from those above it, the one that has the bytes of all of them."""
+        """Layer -> the layer above that has the bytes of both, where the storage does not divide them."""
         self._one_of: dict[int, frozenset[int]] = {}
-        """The sizes of which a layer that is not told apart has one, or nothing."""
+        """Undivided layer -> sizes: it has one of them, or 0."""
         numbers = {part_id: number for number, part_id in enumerate(self.ids)}
         for number, part in enumerate(layers):
             parent = next((numbers[need] for need in part.needs if need in numbers), -1)
@@ -79,7 +79,7 @@ class _Layers:
         self._index()
 
     def _join(self, top: int, part: Part) -> None:
-        """Any of these layers may have all of the bytes, or none."""
+        """Record that any of the undivided layers may have all the bytes, or none."""
         one_of = frozenset(part.undivided_sizes)
         number = top
         for _ in range(part.undivided_layers):
@@ -94,7 +94,7 @@ class _Layers:
 
     def _index(self) -> None:
         self._of_size: list[dict[int | None, list[int]]] = [{}]
-        """By depth, and by size; those of no known size are below None."""
+        """Depth -> size -> layers; None is the size of layers of unknown size."""
         below = self.children.get(-1, [])
         while below:
             here: dict[int | None, list[int]] = {}
@@ -109,22 +109,22 @@ class _Layers:
             below = [child for number in below for child in self.children.get(number, ())]
 
     def of_size(self, depth: int, size: int) -> list[int]:
-        """Return the layers that may have so many bytes, and have so many layers below them."""
+        """Return the layers at a depth that may have this size in bytes."""
         here = self._of_size[depth] if depth < len(self._of_size) else {}
         return here.get(size, []) + here.get(None, [])
 
     def above(self, below: Iterable[int]) -> Iterator[int]:
-        """Yield the layers right above these."""
+        """Yield the layers directly above these."""
         return (child for number in below for child in self.children.get(number, ()))
 
     def names(self, domain: Iterable[int]) -> frozenset[str]:
-        """Return the ids; for bytes that may lie above or below a layer, both ends."""
+        """Return the ids; for an undivided layer, that of the layer with the bytes too."""
         numbers = set(domain)
         numbers |= {self._bytes_in[number] for number in numbers if number in self._bytes_in}
         return frozenset(self.ids[number] for number in numbers)
 
     def fits(self, number: int, record: BuildCacheRecord, level: int) -> bool:
-        """Return whether a layer can be the one that a record was measured as."""
+        """Return whether a layer can be the record's, by its measured size; `level` says how exactly."""
         size, high = _measured_bytes(record), self._high[number]
         if size is None or level == _ANY:
             return True
@@ -136,18 +136,18 @@ class _Layers:
 
 
 class _Member(Struct, frozen=True):
-    """A record, with its place among those that depend on each other."""
+    """A record and its place in its family."""
 
     record: BuildCacheRecord
     parent: int
-    """Its parent's place in the family; -1 for the first."""
+    """Its parent's index in the family; -1 for the first."""
     depth: int
     """How many layers it holds, its own included."""
 
 
 def _families(records: Sequence[BuildCacheRecord]) -> Iterator[list[_Member]]:
-    """Yield the trees of shared records, parents first. What has several parents, or one that is not told or not
-    shared, is left out with all that depends on it: its depth is not known."""
+    """Yield the trees of shared records, parents first, without records that have several parents or one that is not
+    listed or not shared, and all their descendants: their depth is not known."""
     children: dict[str | None, list[BuildCacheRecord]] = {}
     for record in records:
         if record.shared and len(record.parents) <= 1:
@@ -156,26 +156,26 @@ def _families(records: Sequence[BuildCacheRecord]) -> Iterator[list[_Member]]:
         family = [_Member(first, -1, 1)]
         for place, member in enumerate(family):
             for child in children.get(member.record.id, ()):
-                # The list grows while it is walked, until no record is left.
+                # The list grows while the loop walks it.
                 family.append(_Member(child, place, member.depth + 1))
         yield family
 
 
 class _Search:
-    """Finds for each record of a family the layers that agree with its size and with its parent's and children's.
+    """Finds for each record of a family the layers that fit its size, and the layers of its parent and children.
 
-    Families begin alike, with records of images that tell no size. What those may hold is found once, and is known
-    again by being the same object.
+    Many families begin alike, with records of images without a size. Their domains are computed once; equal ones are
+    the same object, so they are compared by identity.
     """
 
     def __init__(self, layers: _Layers) -> None:
         self._layers = layers
         self._steps = 0
-        self._found: dict[tuple[int, int | None, int], Domain] = {}
+        self._domains: dict[tuple[int, int | None, int], Domain] = {}
         self._parents: dict[int, tuple[Domain, Domain]] = {}
 
     def solve(self, family: Sequence[_Member]) -> list[Domain] | None:
-        """Return the layers of each; None where there is no agreement, or after too many steps."""
+        """Return the domain of each record; None where nothing fits, or after too many steps."""
         for level in (_EXACT, _LOOSE, _ANY):
             domains = self._downwards(family, level)
             if domains is not None and self._agree(family, domains):
@@ -187,9 +187,9 @@ class _Search:
         for member in family:
             below = _BOTTOM if member.parent < 0 else domains[member.parent]
             key = (id(below), _measured_bytes(member.record), level)
-            if key not in self._found:
-                self._found[key] = self._above(below, member, level)
-            domains.append(self._found[key])
+            if key not in self._domains:
+                self._domains[key] = self._above(below, member, level)
+            domains.append(self._domains[key])
             if not domains[-1]:
                 return None
         return domains
@@ -206,12 +206,12 @@ class _Search:
                 self._steps += len(below) + len(choice)
             if self._steps > _MOST_STEPS:
                 break
-            if found := frozenset(number for number in choice if layers.fits(number, member.record, tolerant)):
-                return found
+            if fitting := frozenset(number for number in choice if layers.fits(number, member.record, tolerant)):
+                return fitting
         return frozenset()
 
     def _agree(self, family: Sequence[_Member], domains: list[Domain]) -> bool:
-        """Keep what agrees with all children, and then with the parent. Return whether something is left of each."""
+        """Reduce each domain to the layers that fit all children, then the parent; return whether none is empty."""
         before = domains[:]
         for place in range(len(family) - 1, 0, -1):
             of_parent = family[place].parent
@@ -227,34 +227,34 @@ class _Search:
         known = self._parents.get(id(domain))
         if known is None:
             self._steps += len(domain)
-            # It is kept beside what it is known for, so that no other object gets its identity.
+            # Keeps the domain alive, so that no other object can get its id.
             known = domain, frozenset(self._layers.parents[number] for number in domain)
             self._parents[id(domain)] = known
         return known[1]
 
 
-def _both(one: Domain, other: Domain) -> Domain:
-    """Return what is in both, as the first object itself where that is all of it."""
-    both = one & other
-    return one if len(both) == len(one) else both
+def _both(first: Domain, other: Domain) -> Domain:
+    """Return the intersection; the first object itself where it is contained in the other."""
+    both = first & other
+    return first if len(both) == len(first) else both
 
 
-def _is_untold(image: Image, parts: Mapping[str, Part]) -> bool:
-    """Whether the layers of an image are not known, and it has no part or one that stands for all of them."""
+def _has_unknown_layers(image: Image, parts: Mapping[str, Part]) -> bool:
+    """Whether an image has no part, or one part for all its layers."""
     own = parts.get(f"image:{image.id}")
     return own is None or (not own.needs and own.high_bytes != 0)
 
 
 def exclusive_bytes(record: BuildCacheRecord, on_containerd: bool) -> int | None:
-    """Return the bytes of a record that no image shares, None where its size does not tell them.
+    """Return the bytes of a record that no image shares, None where its size does not say.
 
-    One that came from an image, or from a cache elsewhere, keeps the layer once the image is gone, but says 0, or on
-    the containerd store the size of its blob alone.
+    A record from an image, or from a cache elsewhere, keeps the layer once the image is gone, but reports 0, or on the
+    containerd store only the size of its blob.
     """
-    says_all = record.description.startswith(_BUILT_HERE) or (record.size_bytes and not on_containerd)
-    return record.size_bytes if says_all else None
+    is_measured = record.description.startswith(_BUILT_HERE) or (record.size_bytes and not on_containerd)
+    return record.size_bytes if is_measured else None
 
 
 def _measured_bytes(record: BuildCacheRecord) -> int | None:
-    """Return the size of a record where it says something of its layer's."""
+    """Return the size of a record where it is that of its layer."""
     return None if record.description.startswith(_FROM_AN_IMAGE) else record.size_bytes or None

@@ -1,4 +1,4 @@
-"""Compares what a sweep freed with what was predicted, from outcomes and what was measured."""
+"""Compares what a sweep freed, by its outcomes and the measured disk, with the prediction."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -12,13 +12,13 @@ from dockersweep.policy.bytes.reclaim import Prediction, Reclaim
 
 TELLING_BYTES = 1_000_000
 TELLING_SHARE = 0.01
-"""Measured and predicted disagree where they are further apart than both."""
+"""Measurement and prediction disagree where they differ by more than both."""
 MOST_SURPRISES = 20
 
 
 def exact_parts(storage: Storage | None) -> dict[str, int]:
-    """Return the sizes of the parts of which they are known exactly, by their ids. Where the top of several layers has
-    the bytes of all of them, its going proves nothing."""
+    """Return part id -> size, for the parts with an exactly known size. Undivided layers are left out: that the top one
+    is gone proves nothing about their bytes."""
     parts = storage.parts if storage else ()
     return {
         part.id: part.low_bytes for part in parts if part.low_bytes == part.high_bytes and part.undivided_layers == 1
@@ -26,16 +26,16 @@ def exact_parts(storage: Storage | None) -> dict[str, int]:
 
 
 def prediction_of(reclaim: Reclaim, outcomes: Iterable[Outcome]) -> Prediction:
-    """Return what was predicted of just the objects that went, those that others had removed first of all."""
+    """Return the prediction for the objects that are gone, those that others had removed first."""
     whole = [outcome for outcome in outcomes if outcome.action == "remove"]
-    went = [outcome for status in ("gone", "removed") for outcome in whole if outcome.status == status]
-    return reclaim.in_order([one.ref for one in went])
+    gone = [outcome for status in ("gone", "removed") for outcome in whole if outcome.status == status]
+    return reclaim.in_order([outcome.ref for outcome in gone])
 
 
-def reckon(
+def reclaimed_of(
     storage: Storage | None, outcomes: Collection[Outcome], prediction: Prediction, disk: DiskMeasurement | None
 ) -> Reclaimed:
-    """Return what was freed. Where there is no measurement of the disk, the engine's answers must tell."""
+    """Return what was freed, by the disk's measurement, or by the engine's answers where `disk` is None."""
     low, high = _of_ours(prediction, _already_gone(outcomes))
     parts = {part.id: part for part in (storage.parts if storage else ())}
     ours = _our_parts(prediction, outcomes)
@@ -59,26 +59,26 @@ def reckon(
 def freed_on_disks(
     on_disks: OnDisks, outcomes: Collection[Outcome], prediction: Prediction, measured: DiskMeasurement | None
 ) -> tuple[FreedOnDisk, ...]:
-    """Return what was freed on each disk of an engine; nothing where there are not several, or none was measured."""
+    """Return what was freed on each disk of an engine; empty for an engine with one disk, or without a measurement."""
     if measured is None or len(on_disks.disks) < 2:
         return ()
     parts = {part.id: part for part in prediction.graph.parts}
     disk_of = dict(zip(parts, on_disks.of_nodes, strict=True))
     ours = _our_parts(prediction, outcomes)
-    found = []
+    freed = []
     for number, disk in enumerate(on_disks.disks):
         gone = frozenset(part for part in measured.gone if disk_of.get(part) == number)
-        # Volumes were measured together: where they lie on several disks, each counts as large as the scan saw it.
+        # Volumes were measured together: if they are on several disks, each counts with its size in the scan.
         of_volumes = measured.volumes if measured.volumes <= gone else frozenset[str]()
         volume_bytes = measured.volume_bytes if of_volumes else None
         here = replace(measured, gone=gone, volumes=of_volumes, volume_bytes=volume_bytes)
-        found.append(FreedOnDisk(disk=disk.name, measured_bytes=_measured(parts, ours, here)))
-    return tuple(found)
+        freed.append(FreedOnDisk(disk=disk.name, measured_bytes=_measured(parts, ours, here)))
+    return tuple(freed)
 
 
 def _already_gone(outcomes: Iterable[Outcome]) -> int:
-    """Return how many objects others had removed; in a prediction they come first."""
-    return sum(one.status == "gone" and one.action == "remove" for one in outcomes)
+    """Return how many objects others had removed; they are the first rows of a prediction."""
+    return sum(outcome.status == "gone" and outcome.action == "remove" for outcome in outcomes)
 
 
 def _our_parts(prediction: Prediction, outcomes: Iterable[Outcome]) -> set[str]:
@@ -87,7 +87,7 @@ def _our_parts(prediction: Prediction, outcomes: Iterable[Outcome]) -> set[str]:
 
 
 def _of_ours(prediction: Prediction, already_gone: int) -> tuple[int, int | None]:
-    """Return the bounds of what we removed; the first rows are what others had removed already."""
+    """Return the bounds of what our own removals free: all rows but the first ones, which others had removed."""
     if not already_gone:
         return prediction.total.low_bytes, prediction.total.high_bytes
     ours = prediction.rows[already_gone:]
@@ -96,7 +96,7 @@ def _of_ours(prediction: Prediction, already_gone: int) -> tuple[int, int | None
 
 
 def disagree(measured: int, low: int, high: int | None) -> bool:
-    """Return whether what was measured is further from what was predicted than rounding explains."""
+    """Return whether the measurement is further from the prediction than rounding explains."""
     off = low - measured if measured < low else 0 if high is None else measured - high
     return off > max(TELLING_BYTES, TELLING_SHARE * measured)
 
@@ -107,16 +107,16 @@ def _proven(outcomes: Collection[Outcome]) -> int | None:
 
 
 def _measured(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> int | None:
-    """Return what those of ours took that are gone, at the least; None where the size of one was never known."""
-    gone = [parts[one] for one in disk.gone if one in ours and one not in disk.volumes]
+    """Return the least size of our parts that are gone; None where the size of one is not known."""
+    gone = [parts[part] for part in disk.gone if part in ours and part not in disk.volumes]
     if any(part.high_bytes is None for part in gone):
         return None
     return sum(part.low_bytes for part in gone) + (disk.volume_bytes or 0)
 
 
 def _surprises(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> Iterator[str]:
-    """Name what would have to be looked at, the largest first."""
+    """Name the parts to look at, the largest first."""
     for text, ids in (("still there", disk.still_there), ("gone without being told", disk.gone - set(ours))):
-        for part in sorted((parts[one] for one in ids), key=lambda part: part.low_bytes, reverse=True):
+        for part in sorted((parts[part_id] for part_id in ids), key=lambda part: part.low_bytes, reverse=True):
             if part.high_bytes != 0:
                 yield f"{text}: {part.id} ({part.low_bytes} bytes) in {part.folder}"

@@ -1,4 +1,4 @@
-"""Who holds the layers that stay when an object goes, so that it frees far less than its size."""
+"""Who holds the layers that stay when an object is removed, so that it frees far less than its size."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,14 +11,14 @@ from dockersweep.policy.bytes.layer_graph import LayerGraph, reached
 from dockersweep.policy.bytes.sizes import LEAST_SURPRISE_BYTES, is_far_less
 
 MOST_COUNTED = 100
-"""Where more objects hold a layer, how many they are is not worth the time it takes."""
+"""More holders of a layer than this are not counted: it would take too long."""
 
 
 class LayerHolders:
-    """Looks below objects that go for the layers that stay; for a layer that may be held, nobody is named."""
+    """Finds the layers of removed objects that stay, and who certainly holds them."""
 
     def __init__(self, graph: LayerGraph, freed: Collection[int], inventory: Inventory) -> None:
-        """`freed` are the nodes that the removals free for certain or perhaps. Nothing is looked for yet."""
+        """`freed` are the nodes that the removals certainly or perhaps free."""
         self._graph = graph
         self._freed = freed
         self._inventory = inventory
@@ -27,14 +27,14 @@ class LayerHolders:
         self._counts: dict[tuple[Kind, tuple[int, ...]], int | None] = {}
 
     def of(self, kind: Kind, node: int, frees: Interval) -> LayersHeld | None:
-        """Return who holds layers of an object, where it frees `frees` and that is clearly less than they take."""
+        """Return who holds layers of an object, if `frees`, what it frees, is clearly less than its size."""
         if kind == "image":
             return self._of_image(node, frees)
         return self._of_record(node) if kind == "build-cache" else None
 
     def _of_image(self, node: int, frees: Interval) -> LayersHeld | None:
-        """Only layers that nothing but build-cache records hold are freed with those; of others it is told by how many
-        images they are shared. What is freed together with something else that goes surprises nobody."""
+        """Layers that only build-cache records hold would be freed with these; for others, say how many images share
+        them. Layers that other removals of the plan free need no explanation."""
         if self._left_bytes(node) < LEAST_SURPRISE_BYTES:
             return None
         frees_in_all, by_cache, others = self._sorted(self._below([node]))
@@ -44,8 +44,8 @@ class LayerHolders:
         return self._held(others, "image") if self._is_clear(others, frees_in_all) else None
 
     def of_images(self, nodes: Iterable[int], frees: Interval) -> LayersHeld | None:
-        """Return which build-cache records hold layers of several images, and what all frees with them; `frees` is what
-        the plan frees."""
+        """Return how many build-cache records hold layers of these images, and what the plan would free with them;
+        `frees` is what it frees without them."""
         frees_in_all, by_cache, _ = self._sorted(self._below(nodes))
         if not self._is_clear(by_cache, frees_in_all):
             return None
@@ -53,17 +53,17 @@ class LayerHolders:
         _, with_records, _ = self._sorted(self._below(records))
         staying = self._held_by(self._of_kind("build-cache") - records)
         can_go = self._held_by_builds.isdisjoint(records)
-        with_them = frees + self._size([one for one in with_records if one not in staying]) if can_go else None
+        with_them = frees + self._size([node for node in with_records if node not in staying]) if can_go else None
         count = len(records)
         return LayersHeld(by="build-cache", count=count if count <= MOST_COUNTED else None, with_them=with_them)
 
     def _of_record(self, node: int) -> LayersHeld | None:
-        """What a record was built on are other records' layers."""
+        """Only the record's own layer: what it was built on belongs to other records."""
         frees, _, others = self._sorted([node, *self._own_parts(node)])
         return self._held(others, "image") if self._is_clear(others, frees) else None
 
     def _sorted(self, nodes: Iterable[int]) -> tuple[Interval, list[int], list[int]]:
-        """Return what those of these nodes take that are freed, which only build-cache records hold, and the others."""
+        """Return the size of the freed nodes, the nodes that only build-cache records hold, and the others."""
         freed: list[int] = []
         by_cache: list[int] = []
         others: list[int] = []
@@ -77,7 +77,7 @@ class LayerHolders:
         return self._size(freed), by_cache, others
 
     def _is_clear(self, left: Sequence[int], frees: Interval) -> bool:
-        """Whether it surprises that these nodes stay."""
+        """Whether these nodes are so large that their staying needs an explanation."""
         return bool(left) and is_far_less(frees, (frees.high_bytes or 0) + self._size(left).low_bytes)
 
     def _size(self, nodes: Sequence[int]) -> Interval:
@@ -86,8 +86,8 @@ class LayerHolders:
         return Interval(low_bytes=sum([self._graph.low[node] for node in nodes]), high_bytes=high)
 
     def _left_bytes(self, top: int) -> int:
-        """Return how much of a node and all below it stays, at the least. Of a chain, in which each needs one other,
-        it is added up only once: that of most images ends in one that others have too."""
+        """Return the least size of a node and all below it that stays. Totals along chains, in which each node needs
+        one other, are cached: the chains of most images end in a shared one."""
         needs, low, freed, known = self._graph.needs, self._graph.low, self._freed, self._left
         passed: dict[int, None] = {}
         node = top
@@ -95,14 +95,14 @@ class LayerHolders:
             passed[node] = None
             node = needs[node][0]
         if node not in known:
-            known[node] = sum([low[one] for one in self._below([node]) if one not in freed])
+            known[node] = sum([low[part] for part in self._below([node]) if part not in freed])
         total = known[node]
         for node in reversed(passed):
             known[node] = total = total + (0 if node in freed else low[node])
         return total
 
     def _below(self, starts: Iterable[int]) -> list[int]:
-        """Return objects and all that they hold."""
+        """Return nodes and everything that they need."""
         return reached(starts, self._graph.needs.__getitem__)
 
     def _of_kind(self, kind: Kind) -> frozenset[int]:
@@ -112,31 +112,31 @@ class LayerHolders:
         return self._kinds[kind]
 
     def _own_parts(self, record: int) -> list[int]:
-        """Return the parts right below a record, through those that only point at another."""
+        """Return the parts directly below a record, and those behind parts of size 0, which only point to others."""
         needs, high, records = self._graph.needs, self._graph.high, self._of_kind("build-cache")
-        found = [one for one in needs[record] if one not in records]
+        own = [need for need in needs[record] if need not in records]
         # The list grows while it is gone through.
-        for node in found:
+        for node in own:
             if high[node] == 0:
-                found += [one for one in needs[node] if one not in found]
-        return found
+                own += [need for need in needs[node] if need not in own]
+        return own
 
     @cached_property
     def _holders(self) -> dict[int, list[int]]:
-        """What holds each node that stays, of that which stays."""
-        found: defaultdict[int, list[int]] = defaultdict(list)
+        """Node -> the staying nodes that need it."""
+        holders: defaultdict[int, list[int]] = defaultdict(list)
         for node, needs in enumerate(self._graph.needs):
             if needs and node not in self._freed:
-                for one in needs:
-                    found[one].append(node)
-        return found
+                for need in needs:
+                    holders[need].append(node)
+        return holders
 
     @cached_property
     def _held_by_others(self) -> set[int]:
-        """What anything but build-cache records holds."""
+        """The nodes that anything but build-cache records holds."""
         records = self._of_kind("build-cache")
         objects = set(self._graph.of_objects())
-        # What is no object's and is held by nothing is there for a holder that no list shows.
+        # A part without an object and without a holder exists for a holder that no list shows.
         return self._held_by(
             node
             for node in range(len(self._graph.needs))
@@ -145,21 +145,21 @@ class LayerHolders:
 
     @cached_property
     def _held_by_builds(self) -> set[int]:
-        """What records hold that a build uses, and so cannot be removed."""
+        """The nodes of records that a build uses, which therefore cannot be removed."""
         in_use = [ref_of(record) for record in self._inventory.build_cache or () if record.in_use]
         return self._held_by(node for node in self._graph.nodes_of(in_use) if node is not None)
 
     def _held_by(self, nodes: Iterable[int]) -> set[int]:
-        """Return those of these nodes that stay, and all that they hold."""
+        """Return the staying nodes among these, and everything that they need."""
         return set(self._below([node for node in nodes if node not in self._freed]))
 
     def _held(self, nodes: Sequence[int], by: Kind, with_them: Interval | None = None) -> LayersHeld | None:
         """Return how many objects of a kind hold these nodes; None where none does."""
         among = set(nodes)
-        # What holds a layer holds those below it too.
+        # A holder of a layer holds those below it too.
         lowest = tuple(sorted(node for node in nodes if among.isdisjoint(self._graph.needs[node])))
         if (by, lowest) not in self._counts:
-            # Most images hold layers that many do.
+            # Most images share their layers with many others.
             self._counts[by, lowest] = self._count(by, lowest)
         count = self._counts[by, lowest]
         return None if count == 0 else LayersHeld(by=by, count=count, with_them=with_them)
@@ -173,13 +173,13 @@ class LayerHolders:
         return count
 
     def _above(self, nodes: Iterable[int]) -> Iterator[int]:
-        """Yield these nodes and all that stays and holds them."""
+        """Yield these nodes and all staying nodes that need them."""
         waiting = list(nodes)
-        seen = set(waiting)
+        visited = set(waiting)
         # The list grows while it is gone through.
         for node in waiting:
             yield node
-            for one in self._holders.get(node, ()):
-                if one not in seen:
-                    seen.add(one)
-                    waiting.append(one)
+            for holder in self._holders.get(node, ()):
+                if holder not in visited:
+                    visited.add(holder)
+                    waiting.append(holder)

@@ -11,62 +11,62 @@ from dockersweep.policy.bytes.layer_graph import LayerGraph, reached
 
 
 class OnDisks:
-    """On which disks the objects of an inventory lie: each wherever anything it depends on lies, shared or not."""
+    """The disks of each object of an inventory: all that have anything it depends on, shared or not."""
 
     def __init__(self, inventory: Inventory, graph: LayerGraph) -> None:
-        """Find the disk of each part; what depends on a disk is found when it is first asked for."""
+        """Find the disk of each part. The objects that depend on a disk are found when first needed."""
         self.disks = inventory.disks
         self.regions = regions_of(inventory)
         """Those of the disks come first, in their order."""
         self.of_nodes = regions_of_parts(graph.parts, self.regions, inventory.engine.root_dir)
-        """The disk of each part of the graph, as its place among the inventory's; None of what lies on none of them."""
+        """The index of the disk of each node, among the inventory's disks; None for a part on none of them."""
         kinds = [disk.places for disk in inventory.disks]
         for node, part in enumerate(graph.parts):
             if part.folder is None:
                 self.of_nodes[node] = longest_place(_kind_of(part), kinds) or 0
         self._graph = graph
         self._holders: dict[int, list[int]] = {}
-        self._standing: dict[int, set[int]] = {}
+        self._dependents: dict[int, set[int]] = {}
 
     def has(self, ref: ObjectRef, disk: int) -> bool:
-        """Whether an object has anything on a disk."""
-        return self._graph.node_of(ref) in self._standing_on(disk)
+        """Whether an object depends on anything on a disk."""
+        return self._graph.node_of(ref) in self._depending_on(disk)
 
     def of_own_part(self, ref: ObjectRef) -> int | None:
-        """Return the disk of what an object has for itself alone."""
+        """Return the disk of an object's own part."""
         return self.of_nodes[self._graph.nodes[ref.kind][self._graph.places[ref.kind][ref.id]]]
 
     def of_kinds(self, kinds: Collection[Kind]) -> tuple[int, ...]:
-        """Return the disks that have anything of objects of these kinds; the first where there is nothing of them."""
+        """Return the disks that objects of these kinds depend on; the first one where there are none."""
         nodes = [node for kind in kinds for node in self._graph.nodes[kind]]
-        return tuple(disk for disk in range(len(self.disks)) if not self._standing_on(disk).isdisjoint(nodes)) or (0,)
+        return tuple(disk for disk in range(len(self.disks)) if not self._depending_on(disk).isdisjoint(nodes)) or (0,)
 
-    def _standing_on(self, disk: int) -> set[int]:
-        """Return the parts on a disk that hold anything, and all that depends on them."""
-        if disk not in self._standing:
+    def _depending_on(self, disk: int) -> set[int]:
+        """Return the nodes with bytes on a disk, and all that depend on them."""
+        if disk not in self._dependents:
             holders = self._holders = self._holders or _holders(self._graph)
-            lie_there = [node for node, of in enumerate(self.of_nodes) if of == disk and self._says_where(node)]
-            self._standing[disk] = set(reached(lie_there, lambda node: holders.get(node, ())))
-        return self._standing[disk]
+            nodes = [node for node, own_disk in enumerate(self.of_nodes) if own_disk == disk and self._says_where(node)]
+            self._dependents[disk] = set(reached(nodes, lambda node: holders.get(node, ())))
+        return self._dependents[disk]
 
     def _says_where(self, node: int) -> bool:
-        """Whether a part tells where its object lies: not the few kB that only describe an image, whose layers are all
-        the rest of it."""
+        """Whether the disk of a part is where its object has its bytes: not for the few kB of an image's description,
+        as its layers have all the rest."""
         only_describes = self._graph.parts[node].id.startswith("image:") and bool(self._graph.needs[node])
         return self._graph.high[node] != 0 and not only_describes
 
 
 def _kind_of(part: Part) -> str:
-    """Return the kind of the objects that a part without a folder is of. In a case of `policy test`, where nothing has
-    a folder, a disk has the names of kinds among its places."""
+    """Return the kind of object that a part without a folder belongs to. In a case of `policy test`, which has no
+    folders, the places of a disk include names of kinds."""
     kind = part.id.partition(":")[0]
     return "image" if kind == "layer" else kind
 
 
 def _holders(graph: LayerGraph) -> dict[int, list[int]]:
-    """Return what needs each part, or may need it."""
-    found: dict[int, list[int]] = defaultdict(list)
+    """Return node -> the nodes that need it, or may."""
+    holders: dict[int, list[int]] = defaultdict(list)
     for node, needs in enumerate(graph.needs):
-        for one in (*needs, *graph.maybe.get(node, ())):
-            found[one].append(node)
-    return found
+        for need in (*needs, *graph.maybe.get(node, ())):
+            holders[need].append(node)
+    return holders

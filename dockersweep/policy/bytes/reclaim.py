@@ -1,8 +1,8 @@
-"""Which bytes removals free: the references are counted as the engine does, and a part is freed with its last.
+"""Which bytes removals free: references are counted as the engine does, and a part is freed with its last one.
 
-A removal of an object takes the reference that its own part has for being an object's; a part that nothing needs any
-more goes, and takes its references to what it depends on with it. This is done twice, with what is certainly needed
-and with what may be needed as well; what is freed lies between the two.
+Removing an object takes one reference from its own part. A part without references is freed, and its references to
+other parts go with it. This is computed twice, with what is certainly needed and with what may be needed as well; what
+is freed lies between the two.
 """
 
 from collections import Counter, defaultdict
@@ -15,10 +15,10 @@ from msgspec import Struct
 from dockersweep.model.inventory import Kind, ObjectRef
 from dockersweep.model.plan import NOTHING, Interval, exactly
 from dockersweep.policy.bytes.layer_graph import CountedWith, LayerGraph
-from dockersweep.policy.bytes.reference_counts import ReferenceCounts, Release
+from dockersweep.policy.bytes.reference_counts import ReferenceCounts, Removals
 
 _Places = Mapping[int, int]
-"""By parts, the places of removals."""
+"""Node -> index of a removal."""
 _MAY_HOLD = (
     ("build-cache", "build-cache record", "build-cache records"),
     ("image", "image of unknown layers", "images of unknown layers"),
@@ -27,48 +27,48 @@ _MAY_HOLD = (
 
 
 class Freed(Struct, frozen=True):
-    """What removals free together, in whatever order they come within a kind."""
+    """What removals free together, whatever their order within a kind."""
 
     of_kinds: dict[Kind, Interval]
-    """What those of each kind add to those of the kinds before it; empty where the kinds come in turns."""
+    """Kind -> what its removals add to those of the kinds before it; empty where the kinds are mixed."""
     total: Interval
 
 
 class FreedByRow(Struct, frozen=True):
-    """What removals free together, each part in the row that it is counted in."""
+    """What removals free together, by the row that each part is counted in."""
 
     of_rows: dict[CountedWith | None, Interval]
-    """Of a row that frees nothing there is none; None is what is counted in no row."""
+    """Row -> what is freed; rows that free nothing are missing. The key None is for parts counted in no row."""
     total: Interval
     nodes: Collection[int]
-    """Those that are freed, or may be."""
+    """The nodes that are freed, or may be."""
 
 
 class Prediction(Freed, frozen=True):
-    """What removals free, in the order in which they were given."""
+    """What removals free, one by one in the given order."""
 
     rows: tuple[Interval, ...]
-    """What each adds to those before it. Where nothing is uncertain they add up to the total."""
+    """What each removal adds to those before it. If all are exact, they add up to the total."""
     nodes: Sequence[int | None]
     """The nodes of the removals; None for those that the inventory does not have."""
     graph: LayerGraph
     freed: _Places
-    """The nodes that can be freed, with the earliest removal that can free each."""
+    """Node -> index of the earliest removal that can free it."""
 
     @property
     def parts(self) -> dict[str, int]:
-        """The earliest removal that can free each part, by the ids of the parts."""
+        """Part id -> index of the earliest removal that can free it."""
         return {self.graph.parts[node].id: place for node, place in self.freed.items()}
 
 
 class Reclaim:
-    """Predicts what removals from one inventory free. Needs time in proportion to parts and references."""
+    """Predicts what removals from one inventory free, in time linear in parts and references."""
 
     def __init__(self, graph: LayerGraph) -> None:
         self._graph = graph
         self._may_hold = Counter(self._kind_of(node) for node in self._graph.maybe)
         self._certain = ReferenceCounts(self._graph, {})
-        # Where nothing is uncertain, as mostly on disk, both are the same.
+        # Sizes on disk mostly leave nothing uncertain: then both are the same.
         self._possible = ReferenceCounts(self._graph, self._graph.maybe) if self._graph.maybe else self._certain
 
     def in_order(self, removals: Sequence[ObjectRef]) -> Prediction:
@@ -79,12 +79,12 @@ class Reclaim:
         return self._in_order([ref.kind for ref in removals], self._graph.nodes_of(removals))
 
     def of_places(self, kinds: Sequence[Kind], places: Iterable[int]) -> Prediction:
-        """Return the same for removals that are told by the places of the objects among their kinds."""
+        """Return the same for removals given by the places of the objects among their kinds."""
         nodes = self._graph.nodes
         return self._in_order(kinds, [nodes[kind][place] for kind, place in zip(kinds, places, strict=True)])
 
     def _in_order(self, kinds: Sequence[Kind], nodes: Sequence[int | None]) -> Prediction:
-        soonest, latest = self._released(nodes)
+        soonest, latest = self._freed_at(nodes)
         rows = _Rows(self._graph, self._holding(nodes), [self._most(node) for node in nodes])
         rows.count(soonest, latest, range(len(nodes)))
         freed = self._freed(kinds, nodes, soonest, latest)
@@ -100,12 +100,12 @@ class Reclaim:
     def together(self, removals: Sequence[ObjectRef]) -> Freed:
         """Return what these removals free together, as `in_order` does, without a row for each."""
         nodes = self._graph.nodes_of(removals)
-        return self._freed([ref.kind for ref in removals], nodes, *self._released(nodes))
+        return self._freed([ref.kind for ref in removals], nodes, *self._freed_at(nodes))
 
     def by_row(self, removals: Sequence[ObjectRef], row_of: Sequence[CountedWith | None]) -> FreedByRow:
         """Return what these removals free together, by the row that each node is counted in."""
         nodes = self._graph.nodes_of(removals)
-        soonest, latest = self._released(nodes)
+        soonest, latest = self._freed_at(nodes)
         uncertain = [node for node in soonest if node not in latest]
         of_rows: defaultdict[CountedWith | None, list[int]] = defaultdict(list)
         for node in soonest:
@@ -120,10 +120,10 @@ class Reclaim:
             nodes=soonest,
         )
 
-    def _released(self, nodes: Sequence[int | None]) -> tuple[_Places, _Places]:
-        """Return the places of the removals that free each part at the soonest and at the latest."""
-        soonest = self._certain.released_by(nodes)
-        return soonest, soonest if self._possible is self._certain else self._possible.released_by(nodes)
+    def _freed_at(self, nodes: Sequence[int | None]) -> tuple[_Places, _Places]:
+        """Return node -> the earliest removal that can free it, and node -> the one that certainly does."""
+        soonest = self._certain.freed_by(nodes)
+        return soonest, soonest if self._possible is self._certain else self._possible.freed_by(nodes)
 
     def _freed(self, kinds: Sequence[Kind], nodes: Sequence[int | None], soonest: _Places, latest: _Places) -> Freed:
         uncertain = [node for node in soonest if node not in latest]
@@ -135,7 +135,7 @@ class Reclaim:
     def _of_kinds(
         self, kinds: Sequence[Kind], nodes: Sequence[int | None], soonest: _Places, latest: _Places
     ) -> dict[Kind, Interval]:
-        """Return what all removals of a kind add to those of the kinds before it."""
+        """Return kind -> what all its removals add to those of the kinds before it."""
         runs = [kind for kind, _ in groupby(kinds)]
         section_of = {kind: section for section, kind in enumerate(runs)}
         if len(section_of) < len(runs):
@@ -147,38 +147,38 @@ class Reclaim:
         return dict(zip(runs, rows.intervals(), strict=True))
 
     def _holding(self, nodes: Sequence[int | None]) -> list[bool]:
-        """Return of which it is not known what they hold."""
+        """Return for each node whether it may hold more than is known."""
         return [node in self._graph.maybe for node in nodes]
 
     def steps(self, disks: Sequence[int | None] = ()) -> "Steps":
-        """Return a prediction that takes removals one by one, and has none yet.
+        """Return a running prediction, without removals yet.
 
-        `disks` has the disk of each node, where what is freed is asked for by disk too.
+        `disks` has the disk of each node, if the result is needed by disk too.
         """
-        return Steps(self._graph, Release(self._certain), Release(self._possible), disks)
+        return Steps(self._graph, Removals(self._certain), Removals(self._possible), disks)
 
     def alone(self, ref: ObjectRef) -> Interval:
         """Return what the removal of one object frees while all others stay."""
         return self.node_alone(self._graph.node_of(ref))
 
     def node_alone(self, node: int | None, row: Interval | None = None) -> Interval:
-        """Return the same for the object of a node; `row` is what it adds to a plan, mostly just as much."""
+        """Return the same for the object of a node; `row` is what it adds to a plan, reused where it is the same."""
         if node is None or self._certain.counts[node] > 1:
             return NOTHING
         counts, possible = self._certain.counts, self._possible.counts
         low, high = self._graph.low[node], self._graph.high[node]
         if low == high and possible[node] == 1 and not self._graph.needs[node]:
-            # Most objects are so, and this is asked for each.
+            # The fast path: true of most objects.
             return row if row is not None and row.low_bytes == low == row.high_bytes else exactly(low)
         if not self._graph.needs[node] and node not in self._graph.maybe:
             if possible[node] > 1 and high:
                 return Interval(low_bytes=0, high_bytes=high, reason=self._why_all_hold)
             return self._interval([node] if possible[node] == 1 else (), [node], None)
-        soonest = Release(self._certain).remove(node)
-        if all(counts[one] == possible[one] for one in soonest):
+        soonest = Removals(self._certain).remove(node)
+        if all(counts[part] == possible[part] for part in soonest):
             return self._interval(soonest, soonest, None)
-        latest = Release(self._possible, and_maybe=False).remove(node)
-        uncertain = [one for one in soonest if one not in latest]
+        latest = Removals(self._possible, and_maybe=False).remove(node)
+        uncertain = [part for part in soonest if part not in latest]
         return self._interval(latest, soonest, self._why_held(uncertain, [node]))
 
     def _interval(self, latest: Iterable[int], soonest: Iterable[int], why: str | None) -> Interval:
@@ -187,7 +187,7 @@ class Reclaim:
         return _explained(Interval(low_bytes=low, high_bytes=None if unknown else high), why, unknown)
 
     def _most(self, node: int | None) -> int | None:
-        """Return what an image of unknown layers holds at the most: its size."""
+        """Return the most that an image of unknown layers can hold: its size."""
         is_unknown = node in self._graph.maybe and self._kind_of(node) == "image"
         return self._graph.high[node] if node is not None and is_unknown else None
 
@@ -195,7 +195,7 @@ class Reclaim:
         return "" if node is None else self._graph.part_id(node).partition(":")[0]
 
     def _why_held(self, uncertain: Sequence[int], going: Sequence[int | None]) -> str | None:
-        """Return what may hold parts that would be freed otherwise."""
+        """Return a phrase that says what may hold parts that would be freed otherwise."""
         if not any(self._graph.high[node] for node in uncertain):
             return None
         holding = [node for node in going if node in self._graph.maybe]
@@ -207,13 +207,13 @@ class Reclaim:
 
 
 def _why_held(staying: Counter[str]) -> str:
-    counts = [(staying[kind], one, many) for kind, one, many in _MAY_HOLD if staying[kind]]
-    held = [f"{count} {one if count == 1 else many}" for count, one, many in counts]
+    counts = [(staying[kind], singular, plural) for kind, singular, plural in _MAY_HOLD if staying[kind]]
+    held = [f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts]
     return f"{' and '.join(held) or 'other objects'} may hold these layers"
 
 
 class FreedSoFar:
-    """What is freed together by the removals so far."""
+    """What the removals so far free together."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -238,7 +238,7 @@ class FreedSoFar:
         return self._inodes
 
     def count_high(self, size: int | None, inodes: int | None) -> None:
-        """Count a part that may be freed; None is what is not known of it."""
+        """Count a part that may be freed; None is an unknown size or number."""
         self._high += size or 0
         self._unknown += size is None
         inodes = 0 if size == 0 else inodes
@@ -250,13 +250,13 @@ class FreedSoFar:
 
 
 class Steps(FreedSoFar):
-    """What removals free together, counted on with each: the total of `Reclaim.in_order` for the same ones.
+    """What removals free together, updated with each: the total of `Reclaim.in_order` for the same removals.
 
-    All together need time in proportion to the parts and references that they reach.
+    All of them together take time linear in the parts and references that they reach.
     """
 
-    def __init__(self, graph: LayerGraph, certain: Release, possible: Release, disks: Sequence[int | None]) -> None:
-        """Begin with nothing removed, where needs are certain and where what may be needed is."""
+    def __init__(self, graph: LayerGraph, certain: Removals, possible: Removals, disks: Sequence[int | None]) -> None:
+        """Begin with nothing removed; `certain` counts only certain needs, `possible` those that may exist too."""
         super().__init__()
         self._graph = graph
         self._certain = certain
@@ -265,27 +265,27 @@ class Steps(FreedSoFar):
         self._of_disks: dict[int | None, FreedSoFar] = defaultdict(FreedSoFar)
 
     def on_disk(self, disk: int) -> FreedSoFar:
-        """Return what of it lies on one disk."""
+        """Return the same for one disk."""
         return self._of_disks[disk]
 
     def add(self, ref: ObjectRef) -> None:
-        """Remove an object as well, once; one that the inventory does not have frees nothing."""
+        """Add the removal of an object, once for each; one that the inventory does not have frees nothing."""
         node = self._graph.node_of(ref)
         if node is None:
             return
-        for one in self._certain.remove(node):
-            for freed in self._counting(one):
-                freed.count_high(self._graph.high[one], self._graph.parts[one].inodes)
-        for one in self._possible.remove(node):
-            for freed in self._counting(one):
-                freed.count_low(self._graph.low[one])
+        for part in self._certain.remove(node):
+            for freed in self._counting(part):
+                freed.count_high(self._graph.high[part], self._graph.parts[part].inodes)
+        for part in self._possible.remove(node):
+            for freed in self._counting(part):
+                freed.count_low(self._graph.low[part])
 
     def _counting(self, node: int) -> tuple[FreedSoFar, ...]:
         return (self, self._of_disks[self._disks[node]]) if self._disks else (self,)
 
 
 def _sum_known(sizes: Sequence[int | None]) -> tuple[int, int]:
-    """Return the sum of what is known, and how many are not."""
+    """Return the sum of the known sizes, and the number of unknown ones."""
     known = [size for size in sizes if size is not None]
     return sum(known), len(sizes) - len(known)
 
@@ -302,8 +302,8 @@ def _explained(interval: Interval, held: str | None, unknown: int) -> Interval:
 class _Rows:
     """What each row, a removal or all of a kind, adds to those before it.
 
-    A part is freed with the last of its holders. Between the row that frees it at the soonest and the one that does at
-    the latest, it is freed by one of those that may hold something.
+    A part is freed with the last of its holders: at the soonest in one row, at the latest in another, or in any row
+    between whose object may hold it.
     """
 
     def __init__(self, graph: LayerGraph, may_hold: Sequence[bool], most: Sequence[int | None] = ()) -> None:
@@ -318,15 +318,15 @@ class _Rows:
         self._is_held_up = [False] * len(may_hold)
 
     def count(self, soonest: _Places, latest: _Places, row_of: Sequence[int]) -> None:
-        """Count parts by the rows of the removals that free them at the soonest and at the latest, where any does for
-        certain; `row_of` has the row of each removal."""
+        """Count parts in the rows of the removals that free them at the soonest and at the latest; `row_of` has the row
+        of each removal, and `latest` lacks parts that may stay."""
         lows, highs, low, high = self._graph.low, self._graph.high, self._low, self._high
         is_certain = latest is soonest
         for node, place in soonest.items():
             size, row = highs[node], row_of[place]
             last_place = place if is_certain else latest.get(node)
             last = None if last_place is None else row_of[last_place]
-            # Most rows free one part, and share the number with it.
+            # Most rows free one part: reuse its number.
             if size is None:
                 self._unknown[row] += 1
             else:

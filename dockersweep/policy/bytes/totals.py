@@ -1,4 +1,4 @@
-"""What all objects of each sort take together: layers that images share with others are counted with the images."""
+"""How much space all objects of each type use: layers that images share with others count with the images."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Totals:
-    """What the objects of one inventory take together; each is counted when it is first asked for."""
+    """How much space the objects of one inventory use; each figure is computed when first needed."""
 
     def __init__(self, inventory: Inventory, sizes: Sizes) -> None:
         """Count nothing yet."""
@@ -29,7 +29,7 @@ class Totals:
 
     @cached_property
     def held_bytes(self) -> int | None:
-        """What all objects take together, what they share counted once; None where that is not known."""
+        """What all objects use together, shared parts once; None where that is not known."""
         if self._on_disk:
             sizes = [size.high_bytes for size in self._of_kinds.values()]
         else:
@@ -39,27 +39,29 @@ class Totals:
         return known_sum(sizes)
 
     def held_on(self, disk: int, on_disks: "OnDisks") -> int | None:
-        """Return what of it lies on one disk; None where that is not known."""
+        """Return the same for one disk; None where that is not known."""
         if self._on_disk:
-            of_kinds = self._sizes.lying_in(on_disks.of_nodes, len(on_disks.regions))[disk]
+            of_kinds = self._sizes.in_regions(on_disks.of_nodes, len(on_disks.regions))[disk]
             return known_sum(size.high_bytes for size in of_kinds.values())
         sizes = [_held_by_images(self.inventory)] if disk in on_disks.of_kinds(["image"]) else []
         sizes += [_held_by_cache(self.inventory)] if disk in on_disks.of_kinds(["build-cache"]) else []
         others: tuple[Container | Volume, ...] = (*self.inventory.containers, *self.inventory.volumes)
-        return known_sum([*sizes, *[one.size_bytes for one in others if on_disks.of_own_part(ref_of(one)) == disk]])
+        return known_sum([*sizes, *[item.size_bytes for item in others if on_disks.of_own_part(ref_of(item)) == disk]])
 
     @cached_property
     def shares(self) -> dict[Share, Interval]:
-        """What all of each sort take."""
-        item = self.inventory
+        """Type -> how much space all of it uses."""
+        inventory = self.inventory
         if self._on_disk:
-            layers, logs = _split(item, self._sizes, self._of_kinds["container"])
+            layers, logs = _split(inventory, self._sizes, self._of_kinds["container"])
             images, cache, volumes = (self._of_kinds[kind] for kind in ("image", "build-cache", "volume"))
         else:
-            layers, logs = _told_apart(item)
-            images = _exactly(_held_by_images(item)) or _at_most(_sizes_here(item.images))
-            cache = _exactly(_held_by_cache(item)) or _at_most(one.size_bytes for one in item.build_cache or ())
-            volumes = _added_up(one.size_bytes for one in item.volumes)
+            layers, logs = _layers_and_logs(inventory)
+            images = _exactly(_held_by_images(inventory)) or _at_most(_sizes_here(inventory.images))
+            cache = _exactly(_held_by_cache(inventory)) or _at_most(
+                record.size_bytes for record in inventory.build_cache or ()
+            )
+            volumes = _added_up(volume.size_bytes for volume in inventory.volumes)
         return {
             "image": images,
             "writable-layer": layers,
@@ -75,18 +77,18 @@ class Totals:
 
 
 def measured_bytes(inventory: Inventory) -> tuple[int, ...]:
-    """Return what the containers of other tools take that are counted with the writable layers: those that were
-    measured, which a mounted image never is."""
-    return tuple(one.size_bytes for one in inventory.external or () if one.size_bytes is not None)
+    """Return the sizes of other tools' containers, which count with the writable layers: only measured ones, which
+    mounted images never are."""
+    return tuple(container.size_bytes for container in inventory.external or () if container.size_bytes is not None)
 
 
 def log_size(container: Container) -> Interval:
-    """Return what the log of a container takes; nobody knows how much where it was not read."""
+    """Return the size of a container's log; without an upper bound where it was not read."""
     return Interval(low_bytes=container.log_bytes or 0, high_bytes=container.log_bytes)
 
 
 def sizes_now(totals: Totals) -> tuple[ShareSize, ...]:
-    """Return what is worth remembering of an inventory: what is known of it."""
+    """Return the sizes for the ledger to record: those that are known exactly."""
     return tuple(_known_sizes(totals))
 
 
@@ -107,21 +109,21 @@ def _known_sizes(totals: Totals) -> Iterator[ShareSize]:
         objects = sum(1 for _ in objects_of(inventory))
         yield ShareSize(share="total", base=base, objects=objects, size_bytes=totals.held_bytes)
     for disk in inventory.disks:
-        # Some file systems in user space have more free than there is.
+        # Some FUSE file systems report more free space than their size.
         if disk.total_bytes >= disk.free_bytes:
             not_free = disk.total_bytes - disk.free_bytes
             yield ShareSize(share=share_of_disk(disk, inventory.disk), base="disk", objects=0, size_bytes=not_free)
 
 
 def share_of_disk(disk: Disk, main: Disk | None) -> str:
-    """Return the name by which the ledger keeps how full a disk of an engine was; `main` is that of its own folder."""
+    """Return the ledger's name for the use of a disk; `main` is the disk of the engine's own folder."""
     return "disk" if disk is main else f"disk:{disk.name}"
 
 
 def _split(inventory: Inventory, sizes: Sizes, both: Interval) -> tuple[Interval, Interval]:
-    """Return what of the containers' blocks are writable layers, and what are logs, which lie in the same folders.
+    """Split the containers' blocks into writable layers and logs, which are in the same folders.
 
-    A log that was not read may be anything up to all that its container has.
+    A log that was not read may be anything from nothing to all blocks of its container.
     """
     log_low = log_high = 0
     for container in inventory.containers:
@@ -137,11 +139,13 @@ def _split(inventory: Inventory, sizes: Sizes, both: Interval) -> tuple[Interval
     return layers, Interval(low_bytes=log_low, high_bytes=None if both.high_bytes is None else log_high)
 
 
-def _told_apart(inventory: Inventory) -> tuple[Interval, Interval]:
-    """Podman counts the log with the writable layer."""
+def _layers_and_logs(inventory: Inventory) -> tuple[Interval, Interval]:
+    """Return the sizes of writable layers and logs by the engine's list, where Podman counts the log with the layer."""
     is_podman = inventory.engine.flavour == "podman"
-    layers = _added_up([_without_log(one) if is_podman else one.size_bytes for one in inventory.containers])
-    return layers, _added_up([one.log_bytes for one in inventory.containers])
+    layers = _added_up(
+        [_without_log(container) if is_podman else container.size_bytes for container in inventory.containers]
+    )
+    return layers, _added_up([container.log_bytes for container in inventory.containers])
 
 
 def _without_log(container: Container) -> int | None:
@@ -150,7 +154,7 @@ def _without_log(container: Container) -> int | None:
 
 
 def _sizes_here(images: Iterable[Image]) -> Iterator[int | None]:
-    """What lies in additional stores takes nothing of the engine's own."""
+    """Yield the sizes of images in the engine's own storage: those in additional stores use nothing of it."""
     return (0 if image.read_only else image.size_bytes for image in images)
 
 
@@ -159,7 +163,7 @@ def _exactly(size: int | None) -> Interval | None:
 
 
 def _held_by_images(inventory: Inventory) -> int | None:
-    """Where layers are shared, the sizes of images do not add up."""
+    """Return what all images use; None where they share layers, as their sizes then do not add up."""
     if inventory.layers_bytes is not None:
         return inventory.layers_bytes
     if any(image.size_bytes is None or image.shared_bytes != 0 for image in inventory.images):
@@ -168,7 +172,7 @@ def _held_by_images(inventory: Inventory) -> int | None:
 
 
 def _held_by_cache(inventory: Inventory) -> int | None:
-    """What records share with images is counted there; on the containerd store their sizes hold what others do too."""
+    """Return what records use beside what they share with images; None on the containerd store, where sizes overlap."""
     records = inventory.build_cache
     if records is None or (records and inventory.engine.image_store == "containerd"):
         return None
@@ -182,5 +186,5 @@ def _added_up(sizes: Iterable[int | None]) -> Interval:
 
 
 def _at_most(sizes: Iterable[int | None]) -> Interval:
-    """Add up sizes that have in them what several share."""
+    """Add up sizes of objects that may share parts."""
     return Interval(low_bytes=0, high_bytes=_added_up(sizes).high_bytes)

@@ -67,7 +67,7 @@ def stored_on_disks(survey: Survey, going: Collection[ObjectRef]) -> list[Stored
     return [
         StoredOnDisk(region, kinds, Interval(low_bytes=here.low_bytes, high_bytes=here.high_bytes), size)
         for region, kinds, here, size in zip(
-            regions, survey.sizes.lying_in(numbers, len(regions)), freed, artifacts, strict=True
+            regions, survey.sizes.in_regions(numbers, len(regions)), freed, artifacts, strict=True
         )
     ]
 

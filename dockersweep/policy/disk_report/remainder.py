@@ -81,7 +81,7 @@ def _counted(survey: Survey) -> dict[str, int]:
     """Return what of each folder, on whichever disk, is the objects', or Podman's artifacts."""
     paths = _paths(survey)
     numbers = folders_of_parts(survey.sizes.parts, paths, survey.inventory.engine.root_dir)
-    of_kinds = survey.sizes.lying_in(numbers, len(paths))
+    of_kinds = survey.sizes.in_regions(numbers, len(paths))
     found = {path: sum(size.low_bytes for size in kinds.values()) for path, kinds in zip(paths, of_kinds, strict=True)}
     artifacts = survey.inventory.folder.artifacts if survey.inventory.folder else None
     if artifacts is not None and artifacts.folder in found:
