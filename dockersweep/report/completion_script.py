@@ -1,4 +1,4 @@
-"""The script by which a shell completes our command line, made from the parser by shtab."""
+"""The shell completion script, generated from the parser by shtab."""
 
 import argparse
 import re
@@ -21,31 +21,31 @@ _NAMES = {
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: Shell) -> str:
-    """Return it, with a closing newline; `parser` is marked with what its arguments take."""
-    for verb, one in _arguments(parser):
-        if verb == "explain" and one.metavar == "OBJECT":
-            one.complete = _NAMES
-        elif one.metavar in _FILES:
-            one.complete = shtab.FILE
+    """Return the script, with a closing newline. Adds to the arguments of `parser` what they complete."""
+    for verb, action in _arguments(parser):
+        if verb == "explain" and action.metavar == "OBJECT":
+            action.complete = _NAMES
+        elif action.metavar in _FILES:
+            action.complete = shtab.FILE
     own = (_FOLDER / f"dockersweep.{shell}").read_text(encoding="utf-8")
     if shell == "bash":
-        # It ends with what takes the place of shtab's own entry.
+        # Ours goes last: it replaces shtab's own entry.
         return f"{shtab.complete(parser, shell).rstrip()}\n{own}"
     script = f"{shtab.complete(parser, shell, preamble=own).rstrip()}\n"
     return _mended_zsh(script) if shell == "zsh" else script
 
 
 def _mended_zsh(script: str) -> str:
-    """Let values stand behind an equal sign too, and flags behind a verb be those of the verb."""
+    """Make shtab's script accept `--flag=value` too, and offer only the verb's flags after a verb."""
     apart = "_arguments -C -s $_shtab_dockersweep_options"
     return _ZSH_FLAG_WITH_VALUE.sub(r"\1=\2", script).replace(apart, apart.replace(" -C", " -A '-*' -C"))
 
 
 def _arguments(parser: argparse.ArgumentParser, verb: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every argument, each with its verb."""
-    for one in parser._actions:
-        if isinstance(one, argparse._SubParsersAction):
-            for name, of_verb in one.choices.items():
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, of_verb in action.choices.items():
                 yield from _arguments(of_verb, name)
         else:
-            yield verb, one
+            yield verb, action

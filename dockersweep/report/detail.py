@@ -1,6 +1,6 @@
-"""How much of a plan people see."""
+"""How much of a plan to show."""
 
 from typing import Literal
 
 Detail = Literal["totals", "grouped", "all"]
-"""How many of each kind, what goes by kind and reason, or every object with every reason."""
+"""Counts by kind; removals grouped by kind and reason; or every object with every reason."""

@@ -40,26 +40,26 @@ _SAYS: dict[RuleSays, str] = {
     "does-not-remove": "no",
 }
 _HARD = {"hard protection": "protected"}
-"""What stands in documents for what no policy can remove, and what people read."""
+"""The rule name in documents for what no policy can remove -> what people read."""
 _BEYOND: tuple[ReasonCode, ...] = ("external", "service")
-"""The codes of reasons that name a holder which is no object."""
+"""The codes of reasons that name a holder outside the inventory."""
 
 
 def explanation_layout(explanation: Explanation) -> Layout:
-    """Return an explanation laid out; all rows begin with the object, so that those of several can be put together."""
+    """Return the layout of an explanation; all rows begin with the object, so rows of several can be combined."""
     subject = explanation.subject
     rows = ((subject.kind, subject.id, subject.name, *row) for row in _csv_rows(explanation))
     return Layout(_title(subject), _sections(explanation), Rows(_HEADINGS, rows))
 
 
 def _sections(explanation: Explanation) -> Iterator[Section]:
-    """Yield why in the first line, then only what adds to it."""
+    """Yield the verdict and why, then only sections that add to it."""
     yield Section(sentences=(engine_sentence(explanation.engine, explanation.taken_at),))
     reasons = _reasons(explanation)
     yield from _verdict(explanation, reasons)
     yield Section(columns=_FACTS, rows=list(_facts(explanation)), header=False)
     yield from _last_uses(explanation)
-    tags = [(one.tag, "goes" if one.goes else "stays", one.why) for one in explanation.tags]
+    tags = [(tag.tag, "goes" if tag.goes else "stays", tag.why) for tag in explanation.tags]
     yield Section("Tags" if tags else None, columns=_TAGS, rows=tags, header=False)
     held_by = [*_beyond_objects(explanation), *_chains(explanation)]
     yield Section("Held by" if held_by else None, items=held_by)
@@ -78,7 +78,7 @@ def _title(subject: Subject) -> str:
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     subject = explanation.subject
     if subject.id != subject.name:
-        # A whole digest fits a terminal only without its prefix, and engines take it like that.
+        # A digest fits a terminal only without its prefix, and engines accept it so.
         yield "id", subject.id.removeprefix("sha256:")
     if subject.kind == "image":
         yield "tags", ", ".join(subject.tags) or "none"
@@ -100,18 +100,19 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
 
 
 def _last_uses(explanation: Explanation) -> Iterator[Section]:
-    """Yield by whom it was last used, and when a use would not have been noticed."""
+    """Yield the last uses, and the times in which a use would not have been noticed."""
     use = explanation.use
-    told: list[tuple[Instant, str, str]] = [
-        (one.at, one.action, by_text(one.by, one.by_id in use.containers_gone).removeprefix(" by ")) for one in use.uses
+    uses: list[tuple[Instant, str, str]] = [
+        (past.at, past.action, by_text(past.by, past.by_id in use.containers_gone).removeprefix(" by "))
+        for past in use.uses
     ]
-    told += [
+    uses += [
         (at, what, "") for at, what in ((use.written_at, "files written"), (use.built_on_at, "used by a build")) if at
     ]
-    if told:
-        # What happened in the same second stays as it came.
-        told.sort(key=lambda one: one[0].replace(microsecond=0), reverse=True)
-        rows = [(local_time(at), what, by) for at, what, by in told]
+    if uses:
+        # Uses in the same second keep their order.
+        uses.sort(key=lambda row: row[0].replace(microsecond=0), reverse=True)
+        rows = [(local_time(at), what, by) for at, what, by in uses]
         yield Section("Last known uses", columns=_USES, rows=rows, header=False)
     gaps = [f"{local_time(gap.begins_at)} to {local_time(gap.ends_at)}" for gap in use.gaps or ()]
     if gaps:
@@ -119,19 +120,20 @@ def _last_uses(explanation: Explanation) -> Iterator[Section]:
 
 
 def _verdict(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> Iterator[Section]:
-    """Yield what becomes of the object and why: one reason in the sentence, several below it."""
+    """Yield the verdict and why: a single reason within the sentence, several below it."""
     tags = explanation.decision.untag
     goes = explanation.decision.verdict == "remove"
     what = "will be removed" if goes else f"is kept and loses {plural(len(tags), 'tag')}" if tags else "is kept"
     head = f"{_title(explanation.subject)} {what} by {explanation.policy_source}"
-    silent = {one.rule for one in explanation.decision.reasons if isinstance(one.about, NotMatched)}
+    silent = {reason.rule for reason in explanation.decision.reasons if isinstance(reason.about, NotMatched)}
     if len(reasons) == 1:
         [(rule, text)] = reasons
-        names = {name for one in explanation.silent for name in one.rules} | {one.rule for one in explanation.rules}
+        names = {name for rules in explanation.silent for name in rules.rules}
+        names |= {rule.rule for rule in explanation.rules}
         by = f'rule "{rule}"' if rule in names else rule
         why = f"{head}: {by} does not match it: {text}." if rule in silent else f"{head} ({by}): {text}."
         if explanation.decision.reasons[0].rule in _HARD:
-            # Whatever the policy says.
+            # It holds under any policy.
             why = f"{_title(explanation.subject)} {what}: {text}."
         yield Section(sentences=(why,))
     else:
@@ -140,16 +142,16 @@ def _verdict(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> It
 
 
 def _reasons(explanation: Explanation) -> list[tuple[str, str]]:
-    """Return the reasons of the decision with their rules, those that are alike once; what is of single tags stands in
-    the table of tags."""
-    told = (one for one in explanation.decision.reasons if one.tag is None or not explanation.tags)
-    alike = together(told, apart=lambda one: (one.rule, one.tag))
+    """Return (rule, text) of the decision's reasons, equal ones merged. Reasons about single tags are left to the table
+    of tags."""
+    shown = (reason for reason in explanation.decision.reasons if reason.tag is None or not explanation.tags)
+    alike = together(shown, apart=lambda reason: (reason.rule, reason.tag))
     return [(_HARD.get(same[0].rule, same[0].rule), text_of_alike(same)) for same in alike]
 
 
 def _beyond_objects(explanation: Explanation) -> list[str]:
-    """Return who holds it and is no object of the engine."""
-    holders = [beyond_text(one) for one in explanation.decision.reasons if one.code in _BEYOND]
+    """Return the holders that are not objects of the engine."""
+    holders = [beyond_text(reason) for reason in explanation.decision.reasons if reason.code in _BEYOND]
     return [f"{_start(explanation.subject)} <- {holder}" for holder in holders]
 
 
@@ -158,7 +160,7 @@ def _start(subject: Subject) -> str:
 
 
 def _chains(explanation: Explanation) -> list[str]:
-    """Return each chain, from the object to what nothing holds."""
+    """Return each chain of holders, from the object to the last one."""
     start = _start(explanation.subject)
     chains = [" <- ".join((start, *_links(chain))) for chain in explanation.chains[:MOST_CHAINS]]
     more = len(explanation.chains) - MOST_CHAINS
@@ -171,15 +173,15 @@ def _links(chain: Chain) -> Iterator[str]:
         yield f"{link.kind} {link.name}{notes}"
 
 
-def _matching_rules(explanation: Explanation, told: Sequence[tuple[str, str]]) -> Iterator[Section]:
-    """Yield what rules say that the verdict does not, and which of its kind do not match."""
+def _matching_rules(explanation: Explanation, stated: Sequence[tuple[str, str]]) -> Iterator[Section]:
+    """Yield the rules that add to the verdict, whose reasons are `stated` already, and the rules that do not match."""
     rules = [
-        (one.rule, _SAYS[one.says], f"{_of_tags(one.tags)}{one.text}")
-        for one in explanation.rules
-        if (one.rule, one.text) not in told
+        (rule.rule, _SAYS[rule.says], f"{_of_tags(rule.tags)}{rule.text}")
+        for rule in explanation.rules
+        if (rule.rule, rule.text) not in stated
     ]
-    told_why = {f"not for {PLURAL_OF[explanation.subject.kind]}", *(text for _, text in told)}
-    silent = [_silent(one) for one in explanation.silent if one.why not in told_why]
+    stated_whys = {f"not for {PLURAL_OF[explanation.subject.kind]}", *(text for _, text in stated)}
+    silent = [_silent(rules) for rules in explanation.silent if rules.why not in stated_whys]
     yield Section("Rules" if rules or silent else None, columns=_RULES, rows=rules, header=False, items=silent)
 
 
@@ -194,16 +196,16 @@ def _of_tags(tags: Sequence[str]) -> str:
 
 
 def _forecast(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield when it can go, and what would let it go where it never does; why only where the verdict does not say."""
+    """Yield until when the object stays; if for good, why (unless the verdict says so); and what would change that."""
     forecast = explanation.forecast
-    told = [text for _, text in reasons]
+    stated = [text for _, text in reasons]
     if forecast.until is not None:
         yield f"Stays until {forecast.until}."
     elif forecast.when == "never":
-        is_told = forecast.text.removeprefix("no rule removes it: ") in told
+        is_stated = forecast.text.removeprefix("no rule removes it: ") in stated
         about = explanation.decision.reasons[0].about
         state = f" while it is {about.state}" if isinstance(about, State) and about.state else ""
-        yield f"Will not be removed under this policy{state if is_told else f': {forecast.text}'}."
+        yield f"Will not be removed under this policy{state if is_stated else f': {forecast.text}'}."
     elif forecast.when == "later" or (forecast.when == "now" and explanation.decision.verdict == "keep"):
         yield f"Can be removed {forecast.text}."
     if explanation.unless is not None:
@@ -211,8 +213,8 @@ def _forecast(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> I
 
 
 def _unless(unless: Unless) -> str:
-    """Return what would let it go, and when: "With --named-volumes, it can be removed now, by rule "unused named
-    volumes"."."""
+    """Return what would allow the removal, and when: "With --named-volumes, it can be removed now, by rule "unused
+    named volumes"."."""
     be = "is" if len(unless.containers) == 1 else "are"
     noun = "container" if len(unless.containers) == 1 else "containers"
     steps = [] if unless.flag is None else [f"with {unless.flag}"]
@@ -229,7 +231,8 @@ def _frees(explanation: Explanation) -> str:
     in_plan = explanation.reclaim_in_plan
     if in_plan is not None and in_plan != explanation.reclaim_alone:
         text += f"; in the plan, after what goes before it, {amount_words(in_plan, _UNKNOWN)}"
-    why = dict.fromkeys(one.reason for one in (explanation.reclaim_alone, in_plan) if one is not None and one.reason)
+    frees = (explanation.reclaim_alone, in_plan)
+    why = dict.fromkeys(interval.reason for interval in frees if interval is not None and interval.reason)
     held = _layers_held(explanation)
     return f"{text}.{held} Not exact: {'; '.join(why)}." if why else f"{text}.{held}"
 
@@ -243,11 +246,11 @@ def _layers_held(explanation: Explanation) -> str:
 
 
 def _csv_rows(explanation: Explanation) -> Iterator[tuple[str, str, str, str]]:
-    """Yield which part a row is, what it is about, what that says, and why."""
+    """Yield the cells "part", "about", "says" and "text" of each row."""
     for reason in explanation.decision.reasons:
         yield "reason", reason.rule, explanation.decision.verdict, reason_text(reason)
-    for one in explanation.use.uses:
-        yield "use", format_instant(one.at), one.action, one.by or ""
+    for use in explanation.use.uses:
+        yield "use", format_instant(use.at), use.action, use.by or ""
     for gap in explanation.use.gaps or ():
         yield "gap", format_instant(gap.begins_at), "not watched", f"until {format_instant(gap.ends_at)}"
     for tag in explanation.tags:

@@ -1,4 +1,4 @@
-"""The explanation of several objects: by kind each with why in a line, then totals; for spreadsheets a row for each."""
+"""The explanation of several objects: by kind, one line an object, then totals; for spreadsheets a row an object."""
 
 import shlex
 from collections.abc import Callable, Iterator
@@ -27,41 +27,41 @@ _TOTALS = (Column("KIND"), Column("COUNT", right=True), Column("TO REMOVE", righ
 _UNKNOWN = "an unknown amount"
 _WHAT: dict[GroupedBy, str] = {"project": "Compose project", "repository": "Repository", "name": "Objects called"}
 _CELLS: dict[str, Callable[[Decision], Cell]] = {
-    "kind": lambda one: one.kind,
-    "id": lambda one: one.id,
-    "name": lambda one: one.name,
-    "verdict": lambda one: one.verdict,
-    "size_bytes": lambda one: one.size_bytes,
-    "tags_removed": lambda one: " ".join(one.untag),
-    "reasons": lambda one: "; ".join(map(reason_text, one.reasons)),
+    "kind": lambda decision: decision.kind,
+    "id": lambda decision: decision.id,
+    "name": lambda decision: decision.name,
+    "verdict": lambda decision: decision.verdict,
+    "size_bytes": lambda decision: decision.size_bytes,
+    "tags_removed": lambda decision: " ".join(decision.untag),
+    "reasons": lambda decision: "; ".join(map(reason_text, decision.reasons)),
 }
 
 
 def group_layout(group: GroupExplanation) -> Layout:
-    """Return the explanation of a group laid out."""
+    """Return the layout of the explanation of a group."""
     return Layout(f"{_WHAT[group.grouped_by]} {group.name}", _sections(group), rows_of(group.decisions, _CELLS))
 
 
 def _sections(group: GroupExplanation) -> Iterator[Section]:
     named = f"{group.decisions[0].kind}:{group.name}"
-    one = [f"`dockersweep explain {shlex.quote(named)}` explains one of them."] if group.grouped_by == "name" else []
-    yield Section(sentences=(engine_sentence(group.engine, group.taken_at), _summary(group), *one))
-    for kind in (one.kind for one in group.kinds):
-        rows = [one for one in group.decisions if one.kind == kind]
-        rows.sort(key=lambda one: (one.verdict == "keep", natural_key(one.name), one.id))
+    hint = [f"`dockersweep explain {shlex.quote(named)}` explains one of them."] if group.grouped_by == "name" else []
+    yield Section(sentences=(engine_sentence(group.engine, group.taken_at), _summary(group), *hint))
+    for kind in (row.kind for row in group.kinds):
+        rows = [decision for decision in group.decisions if decision.kind == kind]
+        rows.sort(key=lambda decision: (decision.verdict == "keep", natural_key(decision.name), decision.id))
         yield Section(TITLE_OF[kind], columns=_ROWS, rows=list(map(_row, rows)))
     over = over_limit_sentences(group.limits, "The plan is over")
     base = [base_sentence(group.size_base, group.not_from_disk)] if group.size_base == "lengths" else []
     yield Section(sentences=(*over, *base))
     yield Section(sentences=warning_sentences(group.warnings))
-    rows_of_kinds = [_total(one) for one in group.kinds]
+    rows_of_kinds = [_total(row) for row in group.kinds]
     if len(rows_of_kinds) > 1:
         rows_of_kinds.append(("total", str(len(group.decisions)), str(_going(group)), format_interval(group.reclaim)))
     yield Section(columns=_TOTALS, rows=rows_of_kinds)
 
 
 def _summary(group: GroupExplanation) -> str:
-    """Return how many there are, how many go and what that frees, and what all of them would."""
+    """Return how many objects there are, how many are removed, and what that, or all of them, would free."""
     count = plural(len(group.decisions), _noun(group))
     by = group.grouped_by
     counted = f"{count} called {group.name}" if by == "name" else f"{_WHAT[by]} {group.name}: {count}"
@@ -77,23 +77,23 @@ def _noun(group: GroupExplanation) -> str:
 
 
 def _going(group: GroupExplanation) -> int:
-    return sum(one.goes for one in group.kinds)
+    return sum(row.goes for row in group.kinds)
 
 
-def _total(one: GroupedKind) -> tuple[str, ...]:
-    frees = "" if one.kind == "network" else format_interval(one.frees)
-    return PLURAL_OF[one.kind], str(one.objects), str(one.goes), frees
+def _total(row: GroupedKind) -> tuple[str, ...]:
+    frees = "" if row.kind == "network" else format_interval(row.frees)
+    return PLURAL_OF[row.kind], str(row.objects), str(row.goes), frees
 
 
-def _row(one: Decision) -> tuple[str, ...]:
-    verdict = "remove" if one.verdict == "remove" else "lose tags" if one.untag else "keep"
-    return one.name, _size(one.kind, one.size_bytes), verdict, _why(one)
+def _row(decision: Decision) -> tuple[str, ...]:
+    verdict = "remove" if decision.verdict == "remove" else "lose tags" if decision.untag else "keep"
+    return decision.name, _size(decision.kind, decision.size_bytes), verdict, _why(decision)
 
 
 def _size(kind: Kind, size_bytes: int | None) -> str:
     return "" if kind == "network" else format_size(size_bytes)
 
 
-def _why(one: Decision) -> str:
-    """Return the reasons, those that are alike once, so that no row lists all of many holders."""
-    return "; ".join(map(text_of_alike, together(one.reasons, apart=lambda reason: reason.tag)))
+def _why(decision: Decision) -> str:
+    """Return the reasons, equal ones merged, so that no row lists many holders."""
+    return "; ".join(map(text_of_alike, together(decision.reasons, apart=lambda reason: reason.tag)))

@@ -1,4 +1,4 @@
-"""What every output begins and ends with: which engine this was, and what could not be read."""
+"""What every output begins and ends with (the engine, the warnings), and the words for kinds, statuses and counts."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,18 +32,18 @@ NOUN_OF: dict[Kind, str] = {
 
 STATUS_WORDS: dict[Status, str] = {
     "removed": "removed",
-    # A plan that somebody edited may name what never was.
+    # Not "was gone": an edited plan may name what never existed.
     "gone": "not there",
     "skipped": "skipped",
     "failed": "failed",
     "not-attempted": "not attempted",
 }
-"""What became of a removal, to people."""
+"""The status of a removal, in words."""
 NOT_REMOVED: tuple[Status, ...] = ("failed", "skipped", "not-attempted", "gone")
-"""What may become of it but to be removed, the worst first."""
+"""All statuses other than removed, the worst first."""
 
 BASE_WORDS: dict[SizeBase, str] = {"disk": "of disk blocks", "lengths": "as the engine counts"}
-"""What a number of bytes counts, to be said behind it."""
+"""What a number of bytes counts; follows the number."""
 
 
 def base_sentence(base: SizeBase, not_from_disk: str | None) -> str:
@@ -55,7 +55,7 @@ def base_sentence(base: SizeBase, not_from_disk: str | None) -> str:
 
 
 def engine_sentence(engine: Engine, at: Instant) -> str:
-    """Return which engine, where, who said so, and when."""
+    """Return the engine, its endpoint, what chose it, and when it was scanned."""
     flavour = "Podman" if engine.flavour == "podman" else "Docker"
     return (
         f"{flavour} {engine.version} ({engine.image_store}) at {engine.endpoint}, from {engine.endpoint_source}, "
@@ -64,7 +64,7 @@ def engine_sentence(engine: Engine, at: Instant) -> str:
 
 
 def kind_counts(counts: Mapping[Kind, int]) -> list[str]:
-    """Return how many of each kind, in the order of the kinds: "2 images", "1 volume"."""
+    """Return the count of each kind, in the order of the kinds: "2 images", "1 volume"."""
     return [plural(counts[kind], NOUN_OF[kind]) for kind in KINDS if counts.get(kind)]
 
 
@@ -75,7 +75,7 @@ def going_counts(plan: "Plan") -> tuple[Counter[Kind], int]:
 
 
 def over_limit_sentences(limits: "Limits", what: str = "Over") -> tuple[str, ...]:
-    """Return over which limits of the policy a plan is, a sentence each, which begins with `what`."""
+    """Return a sentence for each limit of the policy that a plan exceeds, beginning with `what`."""
     return tuple(f"{what} a limit, so no sweep: {limit}." for limit in limits.exceeded)
 
 
@@ -89,26 +89,26 @@ def going_words(plan: "Plan") -> str:
 
 
 def done_counts(outcomes: Sequence[Outcome]) -> tuple[Counter[Kind], int, Counter[Status]]:
-    """Return how many objects of each kind were removed, how many tags of images that stayed, and how many of both
-    ended in each other way: counted as plans count, in which an image is one however many tags it has."""
-    of_objects = {one.ref: one for one in outcomes if one.action == "remove"}
-    removed = Counter(ref.kind for ref, one in of_objects.items() if one.status == "removed")
-    of_tags = [one for one in outcomes if one.action == "untag"]
+    """Return how many objects of each kind were removed, how many tags of images that stayed, and how many of both had
+    each other status. As in plans, an image counts once, however many tags it has."""
+    of_objects = {outcome.ref: outcome for outcome in outcomes if outcome.action == "remove"}
+    removed = Counter(ref.kind for ref, outcome in of_objects.items() if outcome.status == "removed")
+    of_tags = [outcome for outcome in outcomes if outcome.action == "untag"]
     tags = sum(
-        one.status == "removed" and (one.ref not in of_objects or of_objects[one.ref].status != "removed")
-        for one in of_tags
+        outcome.status == "removed" and (outcome.ref not in of_objects or of_objects[outcome.ref].status != "removed")
+        for outcome in of_tags
     )
-    others = [*of_objects.values(), *(one for one in of_tags if one.ref not in of_objects)]
-    return removed, tags, Counter(one.status for one in others if one.status != "removed")
+    others = [*of_objects.values(), *(outcome for outcome in of_tags if outcome.ref not in of_objects)]
+    return removed, tags, Counter(outcome.status for outcome in others if outcome.status != "removed")
 
 
 def engine_words(engine: Engine) -> str:
-    """Return what a title calls an engine: its name, else its address."""
+    """Return the name of an engine for a title, else its endpoint."""
     return engine.name or engine.endpoint
 
 
 def warning_sentences(warnings: Sequence[ScanWarning]) -> tuple[str, ...]:
-    """Return the warnings of a scan, each as it is shown."""
+    """Return the warnings of a scan, a sentence each."""
     return tuple(f"Warning: {warning.about}: {warning.text}" for warning in warnings)
 
 

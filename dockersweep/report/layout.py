@@ -1,6 +1,6 @@
-"""A document laid out: sections for people, rows for spreadsheets.
+"""The layout of a document: sections for people, rows for spreadsheets.
 
-What it says is written once, here in Python's values; how that looks is up to each format (`formats/`).
+A layout holds the content, independent of the format; `formats/` renders it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -17,38 +17,38 @@ SHORTEST_TEXT = 16
 
 
 class Column(Struct, frozen=True):
-    """A column: its heading, its side, and whether it gives way when the table is too wide."""
+    """A column: its heading, its alignment, and whether it shrinks when the table is too wide."""
 
     heading: str
     right: bool = False
     shortens: bool = False
     wraps: bool = False
     narrowest: int = SHORTEST_TEXT
-    """Below how many columns it does not wrap."""
+    """The least width in columns that it wraps to."""
 
 
 class Section(Struct, frozen=True):
-    """Sentences, a table, and lists; each may be missing."""
+    """Sentences, a table, and lists; each part is optional."""
 
     title: str | None = None
     sentences: Sequence[str] = ()
     columns: Sequence[Column] = ()
     rows: Sequence[Sequence[str]] = ()
     header: bool = True
-    """Whether a terminal shows the headings too; Markdown has no table without them."""
+    """Whether a terminal shows the headings; Markdown always does."""
     items: Sequence[str] = ()
     lines: Sequence[str] = ()
-    """What is to be copied, like paths, and so is never folded."""
+    """Lines that are meant for copying, like paths, and never folded."""
     keeps_words: bool = False
-    """Whether its sentences have paths and commands that are to be copied, and so no word of them is shortened."""
+    """Whether the sentences contain paths and commands for copying, so that no word is shortened."""
     indent: int = 0
-    """By how many columns a terminal indents its sentences and rows; a title stands at the margin."""
+    """The number of columns by which a terminal indents sentences and rows, but not the title."""
     goes_on: bool = False
-    """Whether it stands right below the section before it on a terminal."""
+    """Whether it follows the section before it on a terminal without an empty line."""
     is_list: bool = False
-    """Whether its sentences are a list in Markdown."""
+    """Whether the sentences are a list in Markdown."""
     shows_no_rows: bool = False
-    """Whether Markdown has a table also where it has no rows."""
+    """Whether Markdown shows the table even without rows."""
     only: Literal["terminal", "markdown"] | None = None
     """The one format that shows it; None for all."""
 
@@ -59,33 +59,33 @@ class Section(Struct, frozen=True):
 
 
 class Rows(Struct, frozen=True):
-    """What a spreadsheet gets of a document; None for headings where there are to be none."""
+    """The table for spreadsheets; headings are None for a table without them."""
 
     headings: Sequence[str] | None
     rows: Iterable[Sequence[Cell]] = ()
 
 
 class Layout(Struct, frozen=True):
-    """A document, laid out for every format: each takes its part of it, once."""
+    """A document for every format. `sections` and `rows` may be iterators, to be used once."""
 
     title: str | None
-    """What stands above all in a file; a terminal shows no title."""
+    """The title in a file; terminals do not show it."""
     sections: Iterable[Section]
     rows: Rows = Rows(None)
 
 
 def rows_of(items: Iterable[Item], cells: Mapping[str, Callable[[Item], Cell]], header: bool = True) -> Rows:
-    """Return a row for each item; `cells` are the headings, each with what stands below it."""
+    """Return a row for each item; `cells` maps each heading to the function that returns its cell."""
     return Rows(list(cells) if header else None, ([cell(item) for cell in cells.values()] for item in items))
 
 
 def without(columns: Collection[Column], section: Section) -> Section:
-    """Return a section whose table lacks these columns."""
+    """Return a section with these columns removed from its table."""
     left = [index for index, column in enumerate(section.columns) if column not in columns]
     rows = [[row[index] for index in left] for row in section.rows]
     return replace(section, columns=[section.columns[index] for index in left], rows=rows)
 
 
 def truth(value: bool) -> str:
-    """Return a truth as JSON writes it, which spreadsheets understand too."""
+    """Return "true" or "false", as in JSON; spreadsheets understand it too."""
     return "true" if value else "false"

@@ -1,4 +1,4 @@
-"""Pages of the manual as text, where there is no man to show them."""
+"""Renders manual pages as text, for machines without man."""
 
 import re
 from collections.abc import Callable
@@ -8,18 +8,17 @@ _ESCAPES = {
     r"\-": "-", r"\~": "\u00a0", r"\|": "", r"\&": "", r"\e": "\\",
     r"\(aq": "'", r"\(ti": "~", r"\(ha": "^", r"\(bu": "*", r"\(dq": '"', r"\(lq": '"', r"\(rq": '"',
 }  # fmt: skip
-"""Everything of the roff language that the pages use between words."""
+"""All roff escapes that the pages use within text."""
 _FONTS = ("B", "I", "BR", "BI", "IR", "RB")
 _STEP = 7
-"""Columns that a paragraph stands behind its heading, and its body behind its tag."""
+"""The indentation of a paragraph below its heading, and of a body behind its tag, in columns."""
 _HEADING, _SUBHEADING = 0, 3
 
 
 def page_text(source: str, width: int) -> str:
-    """Return a page, written in the man(7) macros that ours use, as lines of at most `width` columns; an example or a
-    word that is longer stays whole.
+    """Return a page written in man(7) macros as lines of at most `width` columns; longer examples and words stay whole.
 
-    Raises KeyError for a macro that none of them uses.
+    Supports only the macros that our pages use; raises KeyError for others.
     """
     page = _Page(width)
     for line in source.splitlines():
@@ -30,7 +29,7 @@ def page_text(source: str, width: int) -> str:
             if macro in _FONTS:
                 page.text(_plain(("" if len(macro) == 2 else " ").join(arguments)))
             else:
-                _MACROS[macro](page, [_plain(one) for one in arguments])
+                _MACROS[macro](page, [_plain(argument) for argument in arguments])
     page.flush()
     return "\n".join(page.lines).replace("\u00a0", " ") + "\n"
 
@@ -48,14 +47,14 @@ class _Page:
         self.lines: list[str] = []
         self._words: list[str] = []
         self._left = self._indent = _STEP
-        """Where paragraphs begin, and where their text stands."""
+        """The columns where paragraphs begin, and where their text begins."""
         self._outer: list[int] = []
         self._tag = ""
         self._is_tag_next = False
         self._is_filled = True
 
     def text(self, line: str) -> None:
-        """Add a line of text: to the paragraph, as its tag, or as it stands."""
+        """Add a line of text: to the paragraph, as its tag, or literally."""
         if self._is_tag_next:
             self._tag, self._is_tag_next = line, False
         elif self._is_filled:
@@ -82,7 +81,7 @@ class _Page:
         return wrap(text, max(20, self.width - indent), break_long_words=False, break_on_hyphens=False)
 
     def paragraph(self, indent: int, tag: str = "") -> None:
-        """Begin a paragraph below an empty line, with its text that much to the right of its tag."""
+        """Begin a paragraph after an empty line, its text `indent` columns to the right of its tag."""
         self.flush()
         self._gap()
         self._indent, self._tag = self._left + indent, tag
@@ -105,7 +104,7 @@ class _Page:
         self.paragraph(len(command) + 1, command)
 
     def literal(self, is_literal: bool) -> None:
-        """Begin or end lines that are taken as they stand."""
+        """Begin or end literal lines."""
         self.flush()
         self._is_filled = not is_literal
 
@@ -122,7 +121,7 @@ class _Page:
         self._indent = self._left + _STEP
 
     def _gap(self) -> None:
-        """Leave a line empty, but below a heading or another empty one."""
+        """Add an empty line, unless the last line is a heading or empty."""
         last = self.lines[-1]
         if last and (last.startswith(" " * _STEP) or len(self.lines) == 1):
             self.lines.append("")

@@ -39,14 +39,15 @@ _CELLS: dict[str, Callable[[Outcome], Cell]] = {
 
 
 def outcome_layout(document: OutcomeDocument, names: int = 0) -> Layout:
-    """Return what a sweep did, laid out, with so many names of what went; for spreadsheets a row for each removal."""
+    """Return the layout of what a sweep did, naming at most `names` removed objects; for spreadsheets a row for each
+    removal."""
     title = f"Sweep of {engine_words(document.engine)}"
     return Layout(title, _sections(document, names), rows_of(document.outcomes, _CELLS))
 
 
 def _sections(document: OutcomeDocument, names: int) -> Iterator[Section]:
     yield Section(sentences=(engine_sentence(document.engine, document.finished_at), _summary(document)))
-    went = [f"{_kind(one)} {one.name}" for one in document.outcomes if one.status == "removed"]
+    went = [f"{_kind(outcome)} {outcome.name}" for outcome in document.outcomes if outcome.status == "removed"]
     if names and went:
         yield Section(sentences=(f"Removed objects: {first_of(naturally(went), names)}.",))
     elif went and document.run is not None:
@@ -82,7 +83,7 @@ def _by(document: OutcomeDocument) -> str:
 
 
 def _freed(document: OutcomeDocument) -> str:
-    """Return what was freed beside what was predicted, and what else happened to the disk."""
+    """Return what was freed, what was predicted, and how else the disk's free space changed."""
     reclaimed = document.reclaimed
     base = BASE_WORDS[document.size_base]
     if reclaimed.measured_bytes is None:
@@ -105,12 +106,12 @@ def target_words(target: TargetOutcome) -> str:
     return f"Target {ended}{f'; {target.text}' if target.text else ''}"
 
 
-def _differ(one: Bounds, other: Bounds) -> bool:
-    return (one.low_bytes, one.high_bytes) != (other.low_bytes, other.high_bytes)
+def _differ(bounds: Bounds, other: Bounds) -> bool:
+    return (bounds.low_bytes, bounds.high_bytes) != (other.low_bytes, other.high_bytes)
 
 
 def _elsewhere(reclaimed: Reclaimed) -> str:
-    """Return how much the disk's free space moved by something else; small and usual differences are not reclaimed."""
+    """Return how much something else changed the disk's free space; empty for small, usual differences."""
     if reclaimed.free_space_bytes is None or reclaimed.measured_bytes is None:
         return ""
     other = reclaimed.free_space_bytes - reclaimed.measured_bytes

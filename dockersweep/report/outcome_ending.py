@@ -1,4 +1,4 @@
-"""Why a run did not end well, for standard error: a result in a file or in JSON is read by nobody."""
+"""Why a run did not end well, for standard error: nobody reads a result in a file or in JSON."""
 
 from collections.abc import Iterator
 
@@ -7,18 +7,18 @@ from dockersweep.report.outcome import target_words
 from dockersweep.words.amounts import plural
 
 MOST_FAILURES = 20
-"""So many removals that failed have a line."""
+"""The most failed removals with a line of their own."""
 
 
 def ending_sentence(document: OutcomeDocument, problems: tuple[str, ...]) -> str:
-    """Return why the exit status is not 0, most important first; `problems` are what could not be written."""
+    """Return why the exit status is not 0, most important first; `problems` are errors of writing."""
     return "; ".join([*_reasons(document), *problems])
 
 
 def failure_lines(document: OutcomeDocument) -> list[str]:
-    """Return a line for each removal that failed."""
-    failed = [one for one in document.outcomes if one.status == "failed"]
-    lines = [f"Failed: {_words(one)}" for one in failed[:MOST_FAILURES]]
+    """Return a line for each failed removal, at most MOST_FAILURES, and how many more there are."""
+    failed = [outcome for outcome in document.outcomes if outcome.status == "failed"]
+    lines = [f"Failed: {_words(outcome)}" for outcome in failed[:MOST_FAILURES]]
     more = len(failed) - len(lines)
     return [*lines, f"Failed: {more} more"] if more else lines
 
@@ -32,12 +32,12 @@ def _words(outcome: Outcome) -> str:
 
 
 def _reasons(document: OutcomeDocument) -> Iterator[str]:
-    failed = [one for one in document.outcomes if one.status == "failed"]
+    failed = [outcome for outcome in document.outcomes if outcome.status == "failed"]
     if document.ended_early is not None:
         yield f"the sweep ended early: {document.ended_early}"
     if failed:
         yield f"{plural(len(failed), 'removal')} failed"
-    left = sum(one.status == "not-attempted" for one in document.outcomes)
+    left = sum(outcome.status == "not-attempted" for outcome in document.outcomes)
     if left:
         yield f"{left} not attempted"
     if document.target is not None and not document.target.reached:

@@ -32,11 +32,11 @@ _HEADINGS = (
 
 
 def plan_layout(plan: Plan, detail: Detail) -> Layout:
-    """Return a plan laid out: only its "totals", what it removes "grouped" by reason, or "all" objects, kept ones too.
+    """Return the layout of a plan: its "totals", its removals "grouped" by reason, or "all" objects, also kept ones.
 
-    What a spreadsheet gets is whole in each case.
+    The rows for spreadsheets are complete in each case.
     """
-    removals = {one.ref: one for one in plan.removals if one.action == "remove"}
+    removals = {removal.ref: removal for removal in plan.removals if removal.action == "remove"}
     rows = (_csv_row(decision, removals.get(decision.ref)) for decision in plan.decisions)
     return Layout(f"Plan for {engine_words(plan.engine)}", _sections(plan, detail), Rows(_HEADINGS, rows))
 
@@ -85,8 +85,8 @@ def _layers_held(plan: Plan) -> str:
     held = plan.layers_held
     if held is None or held.with_them is None:
         return ""
-    told = f"{capital(holders_words(held))} {hold(held)} {layers_of_images(plan)}"
-    return f" {told}; with {'it' if held.count == 1 else 'them'}, {format_interval(held.with_them)} would be freed."
+    holders = f"{capital(holders_words(held))} {hold(held)} {layers_of_images(plan)}"
+    return f" {holders}; with {'it' if held.count == 1 else 'them'}, {format_interval(held.with_them)} would be freed."
 
 
 def _target_line(plan: Plan) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _target_line(plan: Plan) -> Iterator[str]:
 
 
 def _csv_row(decision: Decision, removal: Removal | None) -> tuple[Cell, ...]:
-    """Return the cells of a decision; what is not known, and what one that stays frees, is an empty cell."""
+    """Return the cells of a decision; None (an empty cell) for unknown values, and for what a kept object frees."""
     return (
         decision.kind,
         decision.id,

@@ -1,4 +1,4 @@
-"""Every object of a plan with a row and all reasons of its own: what `--verbose` shows."""
+"""Every object of a plan in its own row with all its reasons: what `--verbose` shows."""
 
 from collections.abc import Iterator
 

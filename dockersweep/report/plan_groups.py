@@ -1,4 +1,4 @@
-"""What a plan removes, for people: equal reasons said once, the largest first, and what is small folded into a line."""
+"""What a plan removes, for people: grouped by reason, the largest first, small ones folded into a line."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +19,9 @@ from dockersweep.words.amounts import amount_words, format_interval, held_words,
 from dockersweep.words.lists import first_of, natural_key, naturally
 
 MOST_ROWS = 5
-"""So many of a group have a row of their own."""
+"""The most objects of a group with a row of their own."""
 MOST_NAMES = 5
-"""So many are named that free nothing."""
+"""The most names in a list of objects or tags that free nothing."""
 _INDENT = 2
 _UNKNOWN = "an unknown amount"
 _TOTALS = (Column("TO REMOVE"), Column("COUNT", right=True), Column("FREES", right=True))
@@ -29,7 +29,7 @@ _ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", 
 
 
 class Row(Struct, frozen=True):
-    """One object that goes, with the tags that go before it."""
+    """One object to remove, with the tags to remove before it."""
 
     decision: Decision
     removal: Removal
@@ -37,23 +37,24 @@ class Row(Struct, frozen=True):
 
     @property
     def reasons(self) -> list[Reason]:
-        """Why it goes. A record says nothing to people by the id of the record that depends on it."""
-        untold = ("only-here", "released") if self.decision.kind == "build-cache" else ("only-here",)
-        return [one for one in self.decision.reasons if one.code not in untold]
+        """Why it is removed. For build-cache records, the removed records that depended on them are left out: their ids
+        tell people nothing."""
+        hidden = ("only-here", "released") if self.decision.kind == "build-cache" else ("only-here",)
+        return [reason for reason in self.decision.reasons if reason.code not in hidden]
 
     @property
     def frees_bytes(self) -> int:
-        """What it frees, as far as that is known."""
+        """What it frees, in bytes, as far as that is known."""
         return self.removal.reclaim.low_bytes or self.removal.reclaim.high_bytes or 0
 
     @property
-    def is_told(self) -> bool:
-        """Whether it may have a row of its own: it frees something, or it is to be said why it does not."""
+    def has_own_row(self) -> bool:
+        """Whether it may have a row of its own: it frees something, or has a note on why it does not."""
         return self.frees_bytes > 0 or self.removal.layers_held is not None
 
 
 def going_rows(plan: Plan) -> dict[Kind, list[Row]]:
-    """Return what goes of each kind of which anything does, the largest first."""
+    """Return the rows of each kind that has removals, the largest first."""
     removals: dict[tuple[Kind, str], Removal] = {}
     tags: defaultdict[tuple[Kind, str], list[str]] = defaultdict(list)
     for step in plan.removals:
@@ -72,11 +73,11 @@ def going_rows(plan: Plan) -> dict[Kind, list[Row]]:
 
 
 def _place(row: Row) -> tuple[object, ...]:
-    return -row.frees_bytes, not row.is_told, natural_key(row.decision.name), row.decision.id
+    return -row.frees_bytes, not row.has_own_row, natural_key(row.decision.name), row.decision.id
 
 
 def group_sections(plan: Plan) -> Iterator[Section]:
-    """Yield a section for each kind and reason, within a kind the largest first."""
+    """Yield a section for each kind and reason, the largest of a kind first."""
     for kind, of_kind in going_rows(plan).items():
         groups: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
         for row in of_kind:
@@ -86,10 +87,10 @@ def group_sections(plan: Plan) -> Iterator[Section]:
 
 
 def _section(kind: Kind, rows: Sequence[Row]) -> Section:
-    """Return what goes for one reason; what is alone tells in its row what it frees."""
+    """Return the section of one group. If it has a single row, only that says what it frees."""
     freeing = "" if len(rows) == 1 else _freeing(kind, rows)
     title = f"{_what(kind, rows)}, {_why(row.reasons for row in rows)}{freeing}"
-    large = [row for row in rows if row.is_told]
+    large = [row for row in rows if row.has_own_row]
     if not large:
         names = naturally(row.decision.name for row in rows)
         return Section(title, (first_of(names, MOST_NAMES),), indent=_INDENT)
@@ -99,14 +100,14 @@ def _section(kind: Kind, rows: Sequence[Row]) -> Section:
 
 
 def _what(kind: Kind, rows: Sequence[Row]) -> str:
-    """Return how many go; that they exist only here is no reason, but what people have to know of them."""
+    """Return the count of a group, and whether its images exist only here (no reason, but people have to know)."""
     counted = plural(len(rows), NOUN_OF[kind])
-    is_only_here = any(one.code == "only-here" for one in rows[0].decision.reasons)
+    is_only_here = any(reason.code == "only-here" for reason in rows[0].decision.reasons)
     return f"{counted} that exist{'s' if len(rows) == 1 else ''} only here" if is_only_here else counted
 
 
 def _why(of_each: Iterable[Iterable[Reason]]) -> str:
-    """Return the reasons of several objects, those that are alike said once."""
+    """Return the reasons of several objects, equal ones merged."""
     return "; ".join(map(text_of_alike, together(chain.from_iterable(of_each))))
 
 
@@ -123,10 +124,10 @@ def _cells(row: Row) -> tuple[str, str, str]:
 
 
 def _note(row: Row) -> str:
-    """Return what else has to be known of an object: its size where that is not what it frees, and its other tags."""
+    """Return the note of an object: its size if it does not free all of it, and its other tags."""
     frees, size = row.removal.reclaim, row.decision.size_bytes
-    is_told = row.decision.kind == "network" or size in (frees.low_bytes, frees.high_bytes)
-    notes = [] if is_told else [f"size {format_size(size)}"]
+    frees_all = row.decision.kind == "network" or size in (frees.low_bytes, frees.high_bytes)
+    notes = [] if frees_all else [f"size {format_size(size)}"]
     held = row.removal.layers_held
     notes = [f"{notes[0]}, {held_words(held)}"] if notes and held is not None else notes
     notes += [f"also tagged {first_of(row.tags, MOST_NAMES)}"] if row.tags else []
@@ -139,12 +140,12 @@ def _rest(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
 
 
 def untagged_groups(plan: Plan) -> Iterator[Section]:
-    """Yield the tags that go while their images stay, for each reason."""
+    """Yield a section for each reason with the tags to remove whose images stay."""
     groups: defaultdict[tuple[object, ...], dict[str, list[Reason]]] = defaultdict(dict)
     for decision in plan.decisions:
         for tag in decision.untag:
-            own = (one for one in decision.reasons if one.code == "tag-goes" and one.tag == tag)
-            reasons = [replace(one, tag=None) for one in own]
+            own = (reason for reason in decision.reasons if reason.code == "tag-goes" and reason.tag == tag)
+            reasons = [replace(reason, tag=None) for reason in own]
             groups[tuple(dict.fromkeys(map(alike, reasons)))][tag] = reasons
     for tags in groups.values():
         goes = "1 tag goes, its image stays" if len(tags) == 1 else f"{len(tags)} tags go, their images stay"
@@ -153,7 +154,7 @@ def untagged_groups(plan: Plan) -> Iterator[Section]:
 
 
 def totals(plan: Plan) -> Section:
-    """Return how many of each kind go and what that frees, for the end of a plan."""
+    """Return the count of removals of each kind and what they free, for the end of a plan."""
     counts, tags = going_counts(plan)
     rows = [(PLURAL_OF[kind], str(counts[kind]), freed_of_kind(plan, kind)) for kind in KINDS if counts[kind]]
     if tags:
@@ -164,6 +165,6 @@ def totals(plan: Plan) -> Section:
 
 
 def freed_of_kind(plan: Plan, kind: Kind) -> str:
-    """Return what all that goes of a kind frees; empty where it takes no space, or that is not known."""
+    """Return what the removals of a kind free together; empty where it takes no space or is not known."""
     freed = plan.reclaim_of_kinds.get(kind)
     return "" if kind == "network" or freed is None else format_interval(freed)

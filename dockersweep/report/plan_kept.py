@@ -36,7 +36,7 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
 def kept_summary(plan: Plan) -> Iterator[Section]:
     """Yield a line for each kind; nothing where nothing is kept."""
     rows = []
-    # What a report counts as used by a container that goes is not among these.
+    # "still": unlike in a report, what only removed containers use is not among these.
     in_use = "still in use" if any(step.kind == "container" for step in plan.removals) else "in use"
     for kind in KINDS:
         kept = [decision for decision in plan.decisions if decision.kind == kind and decision.verdict == "keep"]
@@ -52,7 +52,7 @@ def _why_kept(kept: list[Decision], in_use: str) -> str:
 
 
 def _in_a_word(decision: Decision, in_use: str) -> str:
-    """Return the first reason; what only holds up another object is not in use itself."""
+    """Return the first reason in short. An object that is only needed by another one is not called in use."""
     first = decision.reasons[0]
     if isinstance(first.about, Kept) and first.about.as_new_as:
         return "kept by a rule in a tie"
@@ -60,7 +60,7 @@ def _in_a_word(decision: Decision, in_use: str) -> str:
         return _KEPT_BECAUSE.get(first.code) or reason_text(first)
     if isinstance(first.about, State):
         return first.about.state or in_use
-    holds = [one.about for one in decision.reasons if isinstance(one.about, HeldBy)]
+    holds = [reason.about for reason in decision.reasons if isinstance(reason.about, HeldBy)]
     relations = {about.relation for about in holds}
     is_below = relations in ({"parent"}, {"lends-configuration"})
     return f"needed by {PLURAL_OF[decision.kind]} that stay" if is_below else in_use

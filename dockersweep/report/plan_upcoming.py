@@ -1,4 +1,4 @@
-"""What would go within some days, for people and for spreadsheets: a line for each day, and what it adds."""
+"""What would be removed within the next days: a line for each day, and what it adds."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,18 +22,25 @@ from dockersweep.words.amounts import format_interval, plural
 from dockersweep.words.lists import natural_key
 
 MOST_ROWS = 5
-"""So many of a day have a row of their own."""
+"""The most objects of a day with a row of their own."""
 _DAYS = (Column("DAY"), Column("NEW", wraps=True), Column("TOTAL", right=True), Column("FREES", right=True))
 _ADDED = (Column("SIZE", right=True), Column("KIND"), Column("NAME", shortens=True), Column("RULE", shortens=True))
 _HEADINGS = ("until_at", "kind", "id", "name", "size_bytes", "rules")
 
 
 def upcoming_layout(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Layout:
-    """Return the plan of now in a line, and what each day adds; its objects in full only with "all"."""
+    """Return the layout: the current plan in a line, then what each day adds, in full only with "all"."""
     rows = (
-        (format_instant(day.until_at), one.kind, one.id, one.name, one.size_bytes, "; ".join(one.rules))
+        (
+            format_instant(day.until_at),
+            removal.kind,
+            removal.id,
+            removal.name,
+            removal.size_bytes,
+            "; ".join(removal.rules),
+        )
         for day in days
-        for one in day.added
+        for removal in day.added
     )
     title = f"What would go from {engine_words(plan.engine)}"
     return Layout(title, _sections(plan, days, detail), Rows(_HEADINGS, rows))
@@ -60,23 +67,26 @@ def _day_row(day: UpcomingDay) -> tuple[str, ...]:
 
 
 def _new(day: UpcomingDay) -> str:
-    return ", ".join(kind_counts(Counter(one.kind for one in day.added)))
+    return ", ".join(kind_counts(Counter(removal.kind for removal in day.added)))
 
 
 def _day(day: UpcomingDay) -> str:
-    """Return the day in this time zone: it ends at midnight, which is the next day already."""
+    """Return the day in local time; `until_at` is midnight, which is the next day already."""
     return (day.until_at - timedelta(microseconds=1)).astimezone().strftime("%a %Y-%m-%d")
 
 
 def _added(day: UpcomingDay, most: int | None) -> Section:
-    listed = sorted(day.added, key=lambda one: (-(one.size_bytes or 0), KINDS.index(one.kind), natural_key(one.name)))
+    listed = sorted(
+        day.added,
+        key=lambda removal: (-(removal.size_bytes or 0), KINDS.index(removal.kind), natural_key(removal.name)),
+    )
     shown = listed if most is None or len(listed) <= most + 1 else listed[:most]
-    rows = [_row(one) for one in shown]
+    rows = [_row(removal) for removal in shown]
     if len(shown) < len(listed):
         rows.append(("", "", f"and {len(listed) - len(shown)} more (--verbose lists them)", ""))
     return Section(f"{_day(day)}: {_new(day)}", columns=_ADDED, rows=rows, header=False, indent=2)
 
 
-def _row(one: UpcomingRemoval) -> tuple[str, ...]:
-    size = "" if one.kind == "network" else format_size(one.size_bytes)
-    return size, one.kind, one.name, ", ".join(one.rules)
+def _row(removal: UpcomingRemoval) -> tuple[str, ...]:
+    size = "" if removal.kind == "network" else format_size(removal.size_bytes)
+    return size, removal.kind, removal.name, ", ".join(removal.rules)

@@ -16,7 +16,7 @@ _BUCKETS = {"hourly": "hours", "daily": "days", "weekly": "weeks", "monthly": "m
 
 
 def policy_layout(policy: Policy) -> Layout:
-    """Return a policy as it is understood, laid out; it has no rows."""
+    """Return the layout of a policy as it is understood, without rows for spreadsheets."""
     return Layout(None, _sections(policy))
 
 
@@ -35,10 +35,10 @@ def _sections(policy: Policy) -> Iterator[Section]:
     limits = [f"Nothing is removed if {text}." for text in _limits(policy.limits)]
     silenced = policy.silenced_findings
     asked = ("Registries are asked whether they still have the images that could be removed.",)
-    told = asked if policy.asks_registries else ()
+    registries = asked if policy.asks_registries else ()
     ignored = (f"Reports leave out the findings {both(silenced)}.",) if silenced else ()
     goes_on = not policy.rules and policy.target is None
-    yield Section(sentences=[*limits, "Everything else is kept.", *told, *ignored], goes_on=goes_on)
+    yield Section(sentences=[*limits, "Everything else is kept.", *registries, *ignored], goes_on=goes_on)
 
 
 def _with_details(sentence: str, details: Iterable[str], goes_on: bool = False) -> Iterator[Section]:
@@ -140,7 +140,7 @@ def _one_more_group(rule: Rule) -> Iterator[str]:
 
 
 def _newest(count: int, kinds: Sequence[Kind]) -> str:
-    """Return what keep.last counts: "the newest 3 images"; of several kinds it counts each by itself."""
+    """Return what keep.last counts: "the newest 3 images"; with several kinds, each counts by itself."""
     each = "" if len(kinds) == 1 else " of each kind,"
     what = (NOUN_OF[kinds[0]] if count == 1 else PLURAL_OF[kinds[0]]) if len(kinds) == 1 else ""
     return f"the newest{'' if count == 1 else f' {count}'}{f' {what}' if what else each}"
@@ -208,5 +208,5 @@ def _space(target: Target) -> Iterator[str]:
 
 
 def _of_what_is_set(*rows: tuple[str, object]) -> Iterator[str]:
-    """Yield the words for each value that is not None."""
+    """Yield the words of each (format, value) whose value is not None."""
     return (words.format(value) for words, value in rows if value is not None)

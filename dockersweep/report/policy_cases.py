@@ -1,4 +1,4 @@
-"""What came of policy tests: a line for each case, what differs below it, and the count."""
+"""The results of policy tests: a line for each case, the differences below it, and the counts."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,18 @@ _WORDS = {"passed": "ok    ", "failed": "FAILED", "broken": "BROKEN"}
 
 
 def cases_text(results: Sequence[CaseResult]) -> str:
-    """Return the results for people; what cases say of themselves is made printable."""
-    counts = Counter(one.result for one in results)
-    told = [f"{counts['passed']} passed", f"{counts['failed']} failed"]
-    told += [f"{counts['broken']} broken"] if counts["broken"] else []
-    return "".join(f"{line}\n" for line in (*_lines(results), f"{plural(len(results), 'case')}: {', '.join(told)}"))
+    """Return the results for people, with texts from the cases made printable."""
+    counts = Counter(result.result for result in results)
+    counted = [f"{counts['passed']} passed", f"{counts['failed']} failed"]
+    counted += [f"{counts['broken']} broken"] if counts["broken"] else []
+    return "".join(f"{line}\n" for line in (*_lines(results), f"{plural(len(results), 'case')}: {', '.join(counted)}"))
 
 
 def _lines(results: Sequence[CaseResult]) -> Iterator[str]:
-    is_one = len({one.policy for one in results if one.policy is not None}) <= 1
-    for one in results:
-        name = one.file if one.shows is None else f"{one.shows} ({one.file})"
-        by = "" if is_one or one.policy is None else f", by {one.policy}"
-        yield printable(f"{_WORDS[one.result]}  {name}{by}")
-        for line in one.told:
+    has_one_policy = len({result.policy for result in results if result.policy is not None}) <= 1
+    for result in results:
+        name = result.file if result.shows is None else f"{result.shows} ({result.file})"
+        by = "" if has_one_policy or result.policy is None else f", by {result.policy}"
+        yield printable(f"{_WORDS[result.result]}  {name}{by}")
+        for line in result.told:
             yield f"{_INDENT}{printable(line)}"

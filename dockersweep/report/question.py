@@ -1,4 +1,4 @@
-"""What a person is asked before a plan is carried out."""
+"""The question before a plan is carried out."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from dockersweep.words.amounts import amount_words, format_interval, hold, holde
 from dockersweep.words.lists import both, first_of, naturally
 
 MOST_NAMES = 5
-"""So many are named of what cannot be recovered, of each kind."""
+"""The most names of what cannot be recovered, of each kind."""
 _LONG_ID = re.compile(r"[0-9a-f]{64}")
 _SHORT = 12
 
 
 def question(plan: Plan) -> str:
-    """Return what a person is asked: "No undo for volume pg-old and files in container job. Remove
-    1 container and 1 volume (freeing 1.20 GB)?"."""
+    """Return the question: "No undo for volume pg-old and files in container job. Remove 1 container and 1 volume
+    (freeing 1.20 GB)?"."""
     counts, tags = going_counts(plan)
     parts = kind_counts(counts)
     if tags:
@@ -27,7 +27,7 @@ def question(plan: Plan) -> str:
 
 
 def _with_cache(plan: Plan) -> str:
-    """Return what would be freed with the build-cache records that hold layers of the images that go."""
+    """Return what would be freed along with the build-cache records that hold layers of removed images."""
     held = plan.layers_held
     if held is None or held.with_them is None:
         return ""
@@ -35,24 +35,24 @@ def _with_cache(plan: Plan) -> str:
 
 
 def layers_of_images(plan: Plan) -> str:
-    """Return what is held of the images that go: "layers of these images"."""
+    """Return words for the held layers of removed images: "layers of these images"."""
     counts, _ = going_counts(plan)
     return f"layers of {'this image' if counts['image'] == 1 else 'these images'}"
 
 
 def only_here(plan: Plan) -> list[str]:
-    """Return the names of the images that go and exist nowhere else, as people sort them."""
+    """Return the names of removed images that exist nowhere else, in natural order."""
     return naturally(
         decision.name for decision in _going(plan) if any(reason.code == "only-here" for reason in decision.reasons)
     )
 
 
 def _lost(plan: Plan) -> Iterator[str]:
-    """Yield what nothing makes again: volumes, images that exist only here, and what containers wrote."""
+    """Yield what cannot be recovered: volumes, images that exist only here, and what containers wrote."""
     going = list(_going(plan))
     volumes = naturally(decision.name for decision in going if decision.kind == "volume")
     # Nothing was ever written to a layer of 0 bytes; one of unknown size may hold anything.
-    layers = naturally(one.name for one in going if one.kind == "container" and one.size_bytes != 0)
+    layers = naturally(decision.name for decision in going if decision.kind == "container" and decision.size_bytes != 0)
     for of, noun, names in (
         ("", "volume", volumes),
         ("", "image", only_here(plan)),
@@ -65,7 +65,7 @@ def _lost(plan: Plan) -> Iterator[str]:
 
 
 def _short(name: str) -> str:
-    """Return a name as docker shortens ids, where it is one, as those of anonymous volumes are."""
+    """Return a name, shortened as docker shortens ids if it is one (names of anonymous volumes are)."""
     return name[:_SHORT] if _LONG_ID.fullmatch(name) else name
 
 

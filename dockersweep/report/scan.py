@@ -1,4 +1,4 @@
-"""A scan for people and for spreadsheets: per kind what is unused, or all, and the totals at the foot."""
+"""A scan: for each kind the unused objects, or all of them, and the totals at the end."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,27 +41,26 @@ _CELLS: dict[str, Callable[[Use], Cell]] = {
 
 
 class Shown(Struct, frozen=True):
-    """What a scan is to show, and how."""
+    """What to show of a scan, and how."""
 
     inventory: Inventory
     uses: Sequence[Use]
-    """All that was selected, used and unused."""
+    """All selected objects, used and unused."""
     freed: Mapping[Kind, Interval]
-    """What all that is unused of a kind would free."""
+    """What all unused objects of a kind would free."""
     kinds: Sequence[Kind]
     sort: SortKey
     with_used: bool
     most: int | None
-    """How many rows a table has of a kind; None for all, 0 for totals only. Where one more would be left, it has a row
-    too."""
+    """The most rows of a kind; None for all, 0 for totals only. A single row more than that is shown too."""
 
     def of(self, kind: Kind) -> list[Use]:
-        """Return what is listed of a kind, in its order."""
+        """Return the listed objects of a kind, sorted."""
         return _sorted([use for use in self.uses if use.kind == kind and (self.with_used or not use.in_use)], self.sort)
 
 
 def scan_layout(shown: Shown, header: bool) -> Layout:
-    """Return a section for each kind that is asked for; without `header` just rows, each with its kind."""
+    """Return a section for each requested kind; without `header` only rows, each with its kind."""
     title = f"What lies on {engine_words(shown.inventory.engine)}"
     listed = (use for kind in shown.kinds for use in shown.of(kind))
     return Layout(title, _sections(shown) if header else _rows_alone(shown), rows_of(listed, _CELLS, header))
@@ -89,7 +88,7 @@ def _was_read(inventory: Inventory, kind: Kind) -> bool:
 
 
 def _totals(shown: Shown) -> Section:
-    """Return what there is of each kind, where the eye is at the end."""
+    """Return the totals of each kind, which come last: that is where people look."""
     counts = Counter((use.kind, use.in_use) for use in shown.uses)
     rows, unused, freed = [], 0, NOTHING
     for kind in shown.kinds:
@@ -97,7 +96,7 @@ def _totals(shown: Shown) -> Section:
             rows.append((PLURAL_OF[kind], "not read", "", ""))
             continue
         of_kind = counts[kind, False]
-        # What is not there frees nothing.
+        # No objects free nothing, even where sizes are unknown.
         frees = shown.freed.get(kind, _UNKNOWN) if of_kind else NOTHING
         size = "" if kind == "network" else format_interval(frees)
         rows.append((PLURAL_OF[kind], str(of_kind), str(of_kind + counts[kind, True]), size))
@@ -123,7 +122,7 @@ def _section(shown: Shown, kind: Kind) -> Section:
 
 
 def _rest(uses: Sequence[Use]) -> list[tuple[str, ...]]:
-    """Return the line that stands for all that have none."""
+    """Return the line that sums up the rows that are not shown."""
     if not uses:
         return []
     sizes = [use.size_bytes for use in uses if use.size_bytes is not None]
@@ -153,7 +152,7 @@ def _age(use: Use) -> str:
 
 
 def _sorted(uses: list[Use], sort: SortKey) -> list[Use]:
-    """Largest and oldest first; what is not known comes last."""
+    """Sort the largest or oldest first, unknown ones last."""
     by_name = sorted(uses, key=lambda use: (natural_key(use.name), use.id))
     if sort == "size":
         return sorted(by_name, key=lambda use: -1 if use.size_bytes is None else use.size_bytes, reverse=True)
@@ -164,5 +163,5 @@ def _sorted(uses: list[Use], sort: SortKey) -> list[Use]:
 
 
 def all_kinds(kinds: Sequence[Kind]) -> tuple[Kind, ...]:
-    """Return the kinds in the order of tables; all of them where none is named."""
+    """Return the kinds in the order of tables; all of them if none is named."""
     return tuple(kind for kind in KINDS if kind in kinds) or KINDS

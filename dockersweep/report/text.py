@@ -1,7 +1,7 @@
-"""Text that a terminal can be trusted with, in the width that it has.
+"""Text that is safe for a terminal and fits its width.
 
-Names, labels and messages come from engines and so from anybody: control characters, and the marks that change the
-direction of writing, are shown by their codes and never sent.
+Names, labels and messages come from engines and so from anybody: control characters, and marks that change the writing
+direction, are replaced by their codes.
 """
 
 import unicodedata
@@ -10,15 +10,15 @@ _SHOWN_AS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
-    """Return the text with every character that does something instead of showing something replaced by its code."""
-    # What Python calls printable has none of the categories below, and of the spaces only the one of ASCII.
+    """Return the text with every control, format and line-end character replaced by its code."""
+    # Python's printable text has no character of the categories below, and of the spaces only the ASCII one.
     if text.isprintable():
         return text
     return "".join(_printable_character(character) for character in text)
 
 
 def _printable_character(character: str) -> str:
-    # Cc and Cf are controls and marks of direction, Cs halves of pairs, Co private, Cn unassigned, Zl and Zp line ends.
+    # Cc and Cf: controls and direction marks; Cs: surrogates; Co: private; Cn: unassigned; Zl and Zp: line ends.
     if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return character
     if character in _SHOWN_AS:
@@ -28,7 +28,7 @@ def _printable_character(character: str) -> str:
 
 
 def capital(text: str) -> str:
-    """Return the text as the beginning of a sentence."""
+    """Return the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
@@ -36,7 +36,7 @@ def display_width(text: str) -> int:
     """Return how many columns printable text takes on a terminal."""
     if text.isascii():
         return len(text)
-    # Its tables take longer to load than most output to write, which is ASCII.
+    # Imported late: its tables load slowly, and most output is ASCII.
     from wcwidth import wcswidth
 
     return max(0, wcswidth(text))
@@ -44,7 +44,7 @@ def display_width(text: str) -> int:
 
 def shorten_middle(text: str, width: int) -> str:
     """Return the text in at most `width` columns: its start and its end, which tell names apart, with "…" between."""
-    # No letter takes more than two columns.
+    # No character takes more than two columns.
     if 2 * len(text) <= width or display_width(text) <= width:
         return text
     if width <= 1:
@@ -65,8 +65,8 @@ def _cut(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int, *, shortens: bool = True) -> list[str]:
-    """Return the text in lines of at most `width` columns, cut between words; a word that is longer is shortened, or
-    else has a line of its own."""
+    """Return the text in lines of at most `width` columns, broken between words. A longer word is shortened, or without
+    `shortens` gets a line of its own."""
     lines: list[str] = []
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines else word
@@ -78,8 +78,8 @@ def wrap(text: str, width: int, *, shortens: bool = True) -> list[str]:
 
 
 def fold(text: str, width: int | None, indent: int = 0, *, shortens: bool = True) -> str:
-    """Return a paragraph, made printable, with a closing newline, in at most `width` columns; None leaves it whole.
-    Longer words are as `wrap` has them."""
+    """Return a paragraph, made printable, with a closing newline, in at most `width` columns; None is no limit. Longer
+    words are treated as in `wrap`."""
     clean = printable(text)
     lines = [clean] if width is None else wrap(clean, width - indent, shortens=shortens)
     return "".join(f"{' ' * indent}{line}\n" for line in lines)

@@ -1,1 +1,1 @@
-"""The disk report: laid out as all documents, as an HTML page, and as metrics for Prometheus."""
+"""The disk report: as a layout like all documents, as an HTML page, and as metrics for Prometheus."""

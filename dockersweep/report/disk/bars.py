@@ -1,12 +1,12 @@
-"""Bars of block characters, for terminals: what is used is full, what is not is light, so that no colour is needed."""
+"""Bars of block characters for terminals: used is full, unused is light, so no color is needed."""
 
 FULL, LIGHT = "█", "▒"
 
 
 def bar(whole: int, used: int, unused: int, width: int) -> str:
-    """Return a bar for what is used and what is unused, of a whole that would fill it.
+    """Return a bar of used and unused parts; `whole` would fill all `width` columns.
 
-    Any size over 0 has a cell at least.
+    Any size over 0 has at least one cell.
     """
     if whole <= 0 or width <= 0:
         return ""

@@ -1,4 +1,4 @@
-"""The disk report laid out: what all forms of it begin and end with; for spreadsheets a row an object."""
+"""The disk report as a layout: sections for terminal and Markdown, and one row an object for spreadsheets."""
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -26,13 +26,13 @@ _CELLS: dict[str, Callable[[ReportedObject], Cell]] = {
 
 
 def disk_layout(report: Report, width: int | None, with_bars: bool) -> Layout:
-    """Return a report laid out; bars, in at most `width` columns, are for those who look at it."""
+    """Return the layout of a report; `with_bars` draws bars, in at most `width` columns."""
     title = f"Disk report of {engine_words(report.engine)}"
     return Layout(title, _sections(report, width, with_bars), rows_of(report.objects, _CELLS))
 
 
 def _sections(report: Report, width: int | None, with_bars: bool) -> Iterator[Section]:
-    # For spreadsheets they are of no use.
+    # Imported late: spreadsheets do not need them.
     from dockersweep.report.disk.markdown import markdown_sections
     from dockersweep.report.disk.terminal import terminal_sections
 

@@ -1,4 +1,4 @@
-"""The sections of a disk report for a wiki or a merge request: more of all lists, and each under a title."""
+"""The sections of a disk report for a wiki or a merge request: longer lists than on a terminal, each with a title."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -26,7 +26,7 @@ _LAYERS = _columns("Under so many images", "Layers", "Size", right=range(3))
 
 
 def markdown_sections(report: Report) -> Iterator[Section]:
-    """Yield what stands between the engine and the warnings."""
+    """Yield the sections between the engine and the warnings."""
     if has_several(report):
         yield Section("Disks", columns=_DISKS, rows=disk_rows(report))
         yield Section(sentences=[contents_sentence(row) for row in report.disks], is_list=True)

@@ -1,8 +1,8 @@
 """The metrics of the disk report, named by Prometheus' rules.
 
-Labels are bounded: an engine, a disk, a kind, a state, a severity, never an object. What is not known has no sample. A
-size that lies between two has two metrics: the one without "high" is what is certain, so that sums and alerts do not
-promise too much.
+Labels are bounded: an engine, a disk, a kind, a state, a severity, never an object. Unknown values have no sample. A
+size that is only known as a range has two metrics; the one without "high" is the certain part, so that sums and alerts
+do not promise too much.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from dockersweep.report.text import printable
 from dockersweep.units import DAY
 
 STATES = ("in-use", "unused", "removable")
-"""Each object is in one: "unused" is kept by the policy, "removable" would be removed by it."""
+"""Each object is in exactly one: "unused" is kept by the policy, "removable" would be removed by it."""
 STATUSES = (
     "done",
     "incomplete",
@@ -58,7 +58,7 @@ def exposition(report: Report, last_run: PastRun | None, reclaimed_total_bytes: 
 
 
 class _Collected:
-    """What a registry asks for metrics: these, and nothing of the process."""
+    """A collector of given metrics, without prometheus_client's own about the process."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = [metric for metric in metrics if metric.samples]
@@ -121,7 +121,7 @@ def _sizes(report: Report, engine: str) -> Iterator[Metric]:
 
 
 def _low(interval: Interval) -> int | None:
-    """Return what is certain; None where nothing is: "at least 0" is not a size."""
+    """Return the certain part; None where it is 0 of an unknown size: "at least 0" is not a size."""
     return None if interval.high_bytes is None and interval.low_bytes == 0 else interval.low_bytes
 
 
@@ -129,7 +129,7 @@ def _objects(report: Report) -> Iterator[tuple[Mapping[str, str], int]]:
     counts = Counter((item.kind, _state(item)) for item in report.objects)
     unread = {row.share for row in report.shares if not row.is_known}
     for kind in KINDS:
-        # Objects may be listed where only their sizes could not be read.
+        # Objects may be listed even if their sizes could not be read.
         if _SHARE_OF[kind] in unread and not any(counts[kind, state] for state in STATES):
             continue
         for state in STATES:
@@ -170,7 +170,7 @@ def _seconds(days: float | None) -> float | None:
 
 
 def _disks(report: Report, engine: str) -> Iterator[Metric]:
-    """Yield what is told of each disk; the series of the main one alone, which are older, have no such label."""
+    """Yield the metrics of each disk; those in `_disk` are of the main disk only, and have no disk label."""
     values: dict[str, tuple[str, Callable[[ReportedDisk], float | None]]] = {
         "size_bytes": ("The size of a disk that something of the engine lies on.", lambda row: row.disk.total_bytes),
         "used_bytes": ("What is used of a disk, as df counts it.", lambda row: row.disk.used),
@@ -192,9 +192,9 @@ def _disks(report: Report, engine: str) -> Iterator[Metric]:
         samples = [({"disk": printable(row.disk.name)}, value(row)) for row in report.disks]
         yield _gauge(f"filesystem_{name}", meaning, engine, samples)
     kinds = [
-        ({"disk": printable(row.disk.name), "kind": one.kind}, _low(one.size))
+        ({"disk": printable(row.disk.name), "kind": part.kind}, _low(part.size))
         for row in report.disks
-        for one in row.kinds or ()
+        for part in row.kinds or ()
     ]
     yield _gauge("filesystem_kind_bytes", "What all of a kind take on a disk, at least.", engine, kinds)
 
@@ -228,7 +228,7 @@ def _status(run: PastRun) -> str:
 
 
 def _engine(report: Report) -> str:
-    # Two engines of one machine have the same name, and would be taken for one.
+    # The endpoint, because two engines of one machine have the same name.
     return printable(report.engine.endpoint)
 
 

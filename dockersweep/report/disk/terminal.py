@@ -1,4 +1,4 @@
-"""A disk report on a terminal: where the disk went, whether it gets worse, what to do, what is largest."""
+"""A disk report on a terminal: usage by type, trend, findings, largest objects."""
 
 from collections.abc import Iterator, Sequence
 
@@ -51,7 +51,7 @@ _LARGEST = (
 
 
 def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Iterator[Section]:
-    """Yield what stands between the engine and the warnings; bars fill `width`, and are for those who look at them."""
+    """Yield the sections between the engine and the warnings; with `with_bars`, bars fill `width`."""
     yield from _disks(report, width if with_bars else None)
     columns, rows = _shares(report, width, with_bars)
     yield Section(columns=columns, rows=rows)
@@ -74,22 +74,22 @@ def _disks(report: Report, bar_width: int | None) -> Iterator[Section]:
 
 
 def _disk_bar(report: Report, width: int | None) -> Iterator[str]:
-    """Yield a bar of the disk in that many columns, and what its blocks mean; nothing without a width."""
+    """Yield a bar of the disk in `width` columns, and its legend; nothing without a width."""
     disk = report.disk
     if disk is None or width is None:
         return
     own = min(disk.used, report.folder_bytes or 0)
-    # What is reserved is neither used nor free.
+    # Reserved space is neither used nor free.
     full = bar(disk.usable, disk.used, 0, width - 2)
     ours = bar(disk.usable, own, 0, width - 2) if own else ""
-    # What is the engine's own stands first.
+    # The engine's part comes first.
     drawn = ours + "▓" * (len(full) - len(ours))
     yield f"[{drawn.ljust(width - 2, '·')}]"
     yield "█ the engine's folder, ▓ others, · free" if own else "▓ used, · free"
 
 
 def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequence[Column], list[tuple[str, ...]]]:
-    """Return columns and rows; where there is no room for a bar, the number of unused objects is left out."""
+    """Return columns and rows; if there is no room for a bar, the column of unused objects is left out."""
     rows = words.share_rows(report)
     columns: Sequence[Column] = _SHARES
     room = (width or WIDTH) - _widths(columns, rows) - (GAP + NARROWEST_BAR if with_bars else 0)
@@ -110,7 +110,7 @@ def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequenc
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
-    """Return how wide a table is at least: what wraps is as wide as it must be."""
+    """Return the least width of a table, with wrapping columns at their narrowest."""
     taken = GAP * (len(columns) - 1)
     for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
         widest = max(len(cell) for cell in (column.heading, *cells))

@@ -1,4 +1,4 @@
-"""What the forms of the disk report say alike: the names of its rows, and its sentences."""
+"""What all forms of the disk report have in common: the names of rows, and sentences."""
 
 import shlex
 
@@ -43,7 +43,7 @@ SHOWN_EVIDENCE = 3
 
 
 def shown_shares(report: Report) -> list[ShareOfDisk]:
-    """Return the shares that have a row: most engines have nothing that images and build cache share."""
+    """Return the shares that have a row: that of layers shared by images and build cache only if there are any."""
     return [row for row in report.shares if row.share != "shared" or row.count]
 
 
@@ -58,7 +58,7 @@ def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
 
 
 def share_rows(report: Report) -> list[tuple[str, ...]]:
-    """Return a row for each share; below, what else is in the engine's folder, and all of that."""
+    """Return a row for each share, then the rest of the engine's folder, then the folder's total."""
     rows: list[tuple[str, ...]] = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in shown_shares(report)]
     others = [(ARTIFACTS, format_size(report.artifacts_bytes))] if report.artifacts_bytes else []
     if report.folder_bytes is not None:
@@ -67,7 +67,7 @@ def share_rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def sum_sentence(report: Report) -> str:
-    """Return what goes by the policy, what would if all that is unused went, and what sizes are."""
+    """Return what the policy frees, what removing everything unused would free, and what sizes count."""
     return (
         f"Reclaimable is what {report.policy_source} would remove: {format_interval(report.reclaimable)}. "
         f"All that is unused{_and_what_goes(report)} would free {format_interval(report.unused)}. "
@@ -76,13 +76,13 @@ def sum_sentence(report: Report) -> str:
 
 
 def _and_what_goes(report: Report) -> str:
-    """Return what else is counted as free: what the policy removes along with the container that uses it."""
-    takes_space = (one for one in report.objects if one.kind not in NO_SPACE)
-    return ", with what goes with it," if any(one.goes and one.in_use for one in takes_space) else ""
+    """Return words for objects in use that count as reclaimable: the policy removes them with their container."""
+    takes_space = (item for item in report.objects if item.kind not in NO_SPACE)
+    return ", with what goes with it," if any(item.goes and item.in_use for item in takes_space) else ""
 
 
 def sizes_sentences(report: Report) -> str:
-    """Return what sizes are, and what of the writable layers is not the engine's."""
+    """Return what sizes count, and which writable layers belong to other tools."""
     base = base_sentence(report.size_base, report.not_from_disk)
     [row] = [row for row in report.shares if row.share == "writable-layer"]
     if not row.external:
@@ -92,13 +92,13 @@ def sizes_sentences(report: Report) -> str:
 
 
 def trend_sentences(report: Report) -> list[str]:
-    """Return when the disk is full, or why that is not known; of several disks all for which it is known."""
+    """Return when the disk is full, or why that is not known; with several disks, a sentence for each known one."""
     if not has_several(report):
         return [trend_sentence(report)]
     fillings = [(row, row.filling) for row in report.disks if row.filling is not None]
     known = [(row, filling) for row, filling in fillings if filling.growth.bytes_per_day is not None]
-    told = [" ".join([f"{row.disk.name}: {filling.text}.", *won_on(row)]) for row, filling in known]
-    return told or [trend_sentence(report)]
+    sentences = [" ".join([f"{row.disk.name}: {filling.text}.", *won_on(row)]) for row, filling in known]
+    return sentences or [trend_sentence(report)]
 
 
 def trend_sentence(report: Report) -> str:
@@ -111,12 +111,12 @@ def trend_sentence(report: Report) -> str:
 
 
 def won_sentences(report: Report) -> list[str]:
-    """Return how much later the only disk is full after a sweep; empty where nothing goes, or that is not known."""
+    """Return how much later the only disk is full after a sweep; empty where nothing goes, or it is not known."""
     return _won_sentence(report.reclaimable, won_words(report))
 
 
 def won_on(row: ReportedDisk) -> list[str]:
-    """Return the same of one of several disks."""
+    """Return the same for one of several disks."""
     goes, filling = row.reclaimable, row.filling
     if goes is None or filling is None or filling.full_in_days is None:
         return []
@@ -129,7 +129,7 @@ def _won_sentence(goes: Interval, won: str | None) -> list[str]:
 
 def won_words(report: Report) -> str | None:
     """Return how much later the only disk is full after a sweep: "less than an hour", "at most 3 days"; None where
-    there are several, for each of which it differs."""
+    there are several disks."""
     if has_several(report) or report.trend is None or report.trend.full_in_days is None:
         return None
     return _won_words(report.reclaimable, rate_of_disk(report.trend))
@@ -141,19 +141,19 @@ def _won_words(goes: Interval, rate: int) -> str | None:
         return None
     seconds = DAY * size / rate
     if seconds < HOUR:
-        # However much more it is than is known, it may be longer.
+        # Without an upper bound it may be longer than an hour.
         return "less than an hour" if goes.high_bytes is not None else None
     limit = "" if goes.is_exact else "at least " if goes.high_bytes is None else "at most "
     return f"{limit}{format_duration(seconds)}"
 
 
 def rate_of_disk(trend: Trend) -> int:
-    """Return how many bytes a day the use of the disk grows; 0 where that is not known."""
+    """Return the growth of the disk's usage in bytes a day; 0 where it is not known."""
     return next((growth.bytes_per_day or 0 for growth in trend.growth if growth.share == "disk"), 0)
 
 
 def former_words(item: ReportedObject) -> str | None:
-    """Return what an image was that nothing but its id names: "untagged, of shop/web"; None for all else."""
+    """Return what an image without a name was: "untagged, of shop/web"; None for everything else."""
     if item.kind != "image" or item.name != short_id(item.id):
         return None
     if item.repository:
@@ -164,31 +164,31 @@ def former_words(item: ReportedObject) -> str | None:
 
 
 def state_words(item: ReportedObject) -> str:
-    """Return how an object stands, and of an image without a name what it was."""
+    """Return the state of an object, preceded for an image without a name by what it was."""
     former = former_words(item)
     return f"{former}; {item.why}" if former else item.why
 
 
 def growths(report: Report) -> list[tuple[str, GrowthOfShare]]:
-    """Return how each share grows, what grew most first, then all of them together and each disk, with their names."""
+    """Return name and growth of each share, the fastest first, then of the total and each disk."""
     growth = report.trend.growth if report.trend else ()
-    named = [(TITLE_OF_SHARE[one.share], one) for one in growth]
+    named = [(TITLE_OF_SHARE[grown.share], grown) for grown in growth]
     if not has_several(report):
         return named
     disks = [(f"{row.disk.name}, in use", row.filling.growth) for row in report.disks if row.filling is not None]
-    return [*((title, one) for title, one in named if one.share != "disk"), *disks]
+    return [*((title, growth) for title, growth in named if growth.share != "disk"), *disks]
 
 
 def growth_rows(report: Report, most: int | None = None) -> list[tuple[str, str, str, str, str]]:
-    """Return a row for each that is known to grow or to shrink, of shares for at most so many."""
-    known = [(title, one) for title, one in growths(report) if one.bytes_per_day]
-    shares = [(title, one) for title, one in known if one.share not in ("total", "disk")]
-    others = [(title, one) for title, one in known if one.share in ("total", "disk")]
-    return [_growth_cells(title, one) for title, one in (*shares[:most], *others)]
+    """Return a row for each known growth other than 0; of shares at most `most`."""
+    known = [(title, growth) for title, growth in growths(report) if growth.bytes_per_day]
+    shares = [(title, growth) for title, growth in known if growth.share not in ("total", "disk")]
+    others = [(title, growth) for title, growth in known if growth.share in ("total", "disk")]
+    return [_growth_cells(title, growth) for title, growth in (*shares[:most], *others)]
 
 
 def _growth_cells(title: str, growth: GrowthOfShare) -> tuple[str, str, str, str, str]:
-    """Return the name, what it grows a day and a week, in what range, and by how many points."""
+    """Return the name, the growth a day and a week, its range, and the number of points."""
     low, high = growth.low_bytes_per_day, growth.high_bytes_per_day
     day = growth.bytes_per_day or 0
     return (
@@ -206,14 +206,14 @@ def signed_size(size_bytes: int) -> str:
 
 
 def evidence_text(finding: Finding, most: int = SHOWN_EVIDENCE) -> str:
-    """Return the evidence of a finding in one line: the worst of it, and how many more objects there are."""
+    """Return the evidence of a finding in one line: the worst objects, and how many more there are."""
     shown = "; ".join(finding.evidence[:most])
     more = finding.objects - min(most, len(finding.evidence))
     return f"{shown}; and {more} more" if more > 0 else shown
 
 
 def ages_sentence(report: Report) -> str:
-    """Return what is of which age, without the bands in which nothing is."""
+    """Return the size of each age band that has objects."""
     bands = [f"{group.name} {format_size(group.size_bytes)}" for group in report.ages if group.objects]
     return ", ".join(bands) or "there is nothing"
 
@@ -225,7 +225,7 @@ COUNTED_IN_EACH = (
 
 
 def sharing_sentence(report: Report) -> str:
-    """Return how many layers one image has alone, and how many several share."""
+    """Return how many layers belong to one image each, and how many are shared."""
     alone = [layers for layers in report.sharing if layers.images == 1]
     several = [layers for layers in report.sharing if layers.images > 1]
     parts = [
@@ -240,8 +240,8 @@ def sharing_sentence(report: Report) -> str:
 
 
 def address_sentence(engine: Engine) -> str | None:
-    """Return with which flags commands reach the engine, where only flags named it: without, docker and dockersweep
-    would mean another engine, and remove what is called the same there. None where they find it by themselves."""
+    """Return the flags that commands need to reach this engine, if only flags named it: without them, docker and
+    dockersweep would remove objects of the same names on another engine. None where no flags are needed."""
     words: list[str] = []
     if engine.endpoint_source == "--host":
         words = ["-H", engine.endpoint]
@@ -253,13 +253,13 @@ def address_sentence(engine: Engine) -> str | None:
 
 
 def silenced_sentence(report: Report) -> str | None:
-    """Return which findings the policy silences; None where it silences none that there are."""
+    """Return which present findings the policy silences; None where it silences none of them."""
     if not report.silenced:
         return None
     return f"Silenced by the policy: {', '.join(report.silenced)}."
 
 
 def finding_notes(report: Report) -> list[str]:
-    """Return what stands below the findings: which flag their commands need, and which of them are silenced."""
+    """Return the notes below the findings: the flags that their commands need, and which findings are silenced."""
     address = address_sentence(report.engine) if report.findings else None
     return [sentence for sentence in (address, silenced_sentence(report)) if sentence]

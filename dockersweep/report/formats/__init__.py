@@ -1,4 +1,4 @@
-"""The formats that every laid-out document can be written in, a file each."""
+"""The formats of layouts, a file each."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from dockersweep.report.local_time import in_local_time
 
 
 def formatted(layout: Layout, name: str, width: int | None) -> str:
-    """Return a document in a format; `width` is how many columns a terminal has, None for as wide as it is."""
+    """Return a document in a format; `width` is the terminal's number of columns, None for no limit."""
     return _FORMATS[name](layout, width)
 
 
@@ -26,7 +26,7 @@ def _markdown(layout: Layout, _: int | None) -> str:
 
 
 def _as_people_read(section: Section) -> Section:
-    """Return a section with local times; what is to be copied stays as it is."""
+    """Return a section with local times; text that is meant for copying stays as it is."""
     if section.keeps_words:
         return section
     return replace(
@@ -44,5 +44,5 @@ def _csv(layout: Layout, _: int | None) -> str:
     return csv_text(layout.rows.headings, layout.rows.rows)
 
 
-# A format costs its libraries only where it is asked for.
+# Each format imports its libraries only when it is used.
 _FORMATS: dict[str, Callable[[Layout, int | None], str]] = {"table": _table, "markdown": _markdown, "csv": _csv}

@@ -1,9 +1,8 @@
 """Rows as CSV (RFC 4180), for programs and spreadsheets.
 
-A spreadsheet takes a cell that begins like a formula for one, and names come from engines and so from anybody: such a
-cell gets an apostrophe before it. Spaces before it are passed over by some, and signs of full width are taken for the
-others; where lists are parted by semicolons, what stands behind one begins a cell too. What does something instead of
-showing something, a line end too, is shown by its code.
+Spreadsheets evaluate a cell that begins like a formula, and names come from engines and so from anybody: such a cell
+gets an apostrophe in front. Some spreadsheets skip leading spaces, accept full-width signs, or split cells at
+semicolons, so these count too. Control characters, line ends included, are shown by their codes.
 """
 
 import csv
@@ -18,7 +17,7 @@ _BEGINS_FORMULA = re.compile(r"(?:^|(?<=;))(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]
 
 
 def csv_text(headings: Sequence[str] | None, rows: Iterable[Sequence[Cell]]) -> str:
-    """Return the headings, unless there are to be none, and the rows, each line ended by CR and LF."""
+    """Return the headings (None for none) and the rows, each line ended by CR and LF."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     if headings is not None:
@@ -28,7 +27,7 @@ def csv_text(headings: Sequence[str] | None, rows: Iterable[Sequence[Cell]]) -> 
 
 
 def _defused(cell: str) -> str:
-    # Nearly all cells are like this, and the expression takes most of the time that a large table needs.
+    # Nearly all cells are like this, and the regular expression would take most of the time for a large table.
     if cell[:1].isalnum() and ";" not in cell:
         return printable(cell)
     return _BEGINS_FORMULA.sub("'", printable(cell))

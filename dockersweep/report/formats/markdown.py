@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 from dockersweep.report.layout import Section
 from dockersweep.report.text import printable
 
-# What would end the cell, begin a tag or a character reference, be taken for markup, or make an address a link. A dot
-# or a dash inside a word is none of these, so that names stay readable in the source.
+# What would end the cell, begin a tag or a character reference, count as markup, or turn an address into a link. Dots
+# and dashes inside words do none of this and stay, so that names are readable in the source.
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~#$]|(?:(?<=http)|(?<=https)|(?<=ftp)):(?=//)|(?<=www)\.", re.IGNORECASE)
-# Where Markdown is for a merge request, this notifies somebody, or all of a project, of being mentioned. A backslash
-# does not keep it from that everywhere, and a comment shows nothing.
+# In a merge request a mention would notify a person, or a whole project. A backslash does not prevent that everywhere;
+# an (invisible) comment does.
 _MENTION = re.compile(r"(?<!\w)@(?=\w|\\_)")
 
 
 def sections_markdown(title: str | None, sections: Iterable[Section]) -> str:
-    """Return the sections, under a title where there is one."""
+    """Return the sections, under the title if there is one."""
     parts = [f"# {markdown_escape(title)}\n"] if title else []
     for section in sections:
         if section.only in (None, "markdown"):
@@ -41,7 +41,7 @@ def _list(items: Sequence[str]) -> list[str]:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return the table; `right` are the numbers of the columns whose cells stand at the right."""
+    """Return the table; `right` are the indices of right-aligned columns."""
     lines = [
         _line([markdown_escape(heading) for heading in headings]),
         _line(["---:" if index in right else "---" for index in range(len(headings))]),
@@ -51,7 +51,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
 
 
 def markdown_escape(text: str) -> str:
-    """Return the text so that Markdown shows it as it is."""
+    """Return the text escaped, so that Markdown shows it literally."""
     return _MENTION.sub("@<!-- -->", _MARKUP.sub(r"\\\g<0>", printable(text)))
 
 

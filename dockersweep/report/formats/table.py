@@ -1,4 +1,4 @@
-"""Tables that fit a terminal: one column gives way in the middle of its names, another wraps."""
+"""Tables that fit a terminal: some columns shorten their cells in the middle, others wrap."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ SHORTEST_NAME = 12
 def render_table(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None, header: bool = True
 ) -> str:
-    """Return the table with a closing newline, in at most `width` columns; None leaves it as wide as it is.
+    """Return the table with a closing newline, in at most `width` columns; None is no limit.
 
     Every cell is made printable here.
     """
-    # It loads the metadata of all that is installed, which takes longer than most verbs: only who sees a table waits.
+    # Imported late: it reads the metadata of all installed packages, which takes longer than most verbs.
     from tabulate import tabulate
 
     clean = [[printable(cell) for cell in row] for row in rows]
     if width is not None:
         clean = _fit(columns, clean, width, header)
-    # As headers, tabulate would widen the columns by a padding of its own.
+    # Passed as rows: for headers, tabulate would widen the columns by its own padding.
     rows_with_headings = [[column.heading for column in columns], *clean] if header else clean
     text = tabulate(
         rows_with_headings,
@@ -49,7 +49,7 @@ def _fit(columns: Sequence[Column], rows: list[list[str]], width: int, header: b
 
 
 def _narrow(columns: Sequence[Column], widths: list[int], flexible: list[int], excess: int) -> None:
-    """Take the excess from the widest flexible column first, step by step, down to what stays readable."""
+    """Narrow the flexible columns by `excess` in all, always the widest one, down to what stays readable."""
     least = {index: SHORTEST_NAME if columns[index].shortens else columns[index].narrowest for index in flexible}
     for _ in range(excess):
         index = max(flexible, key=lambda index: widths[index] - (0 if columns[index].wraps else 6))

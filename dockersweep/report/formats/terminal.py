@@ -10,7 +10,7 @@ INDENT = "  "
 
 
 def sections_text(sections: Iterable[Section], width: int | None) -> str:
-    """Return the sections in at most `width` columns; None leaves them as wide as they are."""
+    """Return the sections in at most `width` columns; None is no limit."""
     parts: list[str] = []
     for section in sections:
         if not section.is_empty and section.only in (None, "terminal"):
@@ -38,7 +38,7 @@ def _table(section: Section, width: int | None) -> str:
 
 
 def _fold_hanging(text: str, width: int | None) -> str:
-    """Return a paragraph, made printable, whose lines after the first are indented."""
+    """Return a paragraph, made printable, with all lines but the first indented."""
     clean = printable(text)
     if width is None:
         return f"{clean}\n"

@@ -1,1 +1,1 @@
-"""What past runs did, laid out: all runs, one of them, an object over all runs, or what is wrong with the ledger."""
+"""The layouts of `history`: all runs, one run, an object over all runs, or problems of the ledger."""

@@ -1,4 +1,4 @@
-"""What was asked of the ledger, laid out."""
+"""The layout of the answer to a `history` command."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -11,11 +11,11 @@ from dockersweep.report.history.runs import runs_sections
 from dockersweep.report.layout import Column, Layout, Rows, Section
 
 Asks = Literal["runs", "run", "object", "problems"]
-"""What was asked for: all runs, one, what became of an object, or what is wrong with the file."""
+"""What was asked for: all runs, one run, the past of an object, or problems of the file."""
 
 
 def history_layout(history: History, asks: Asks) -> Layout:
-    """Return what was asked for; for spreadsheets a row for each run, else for each removal, or for each problem."""
+    """Return the layout of what was asked for; for spreadsheets a row for each run, removal or problem."""
     if asks == "problems":
         problems = [(problem,) for problem in history.problems or ()]
         return Layout(None, _problem_sections(history), Rows(["problem"], problems))

@@ -1,4 +1,4 @@
-"""What became of an object over all runs: its lives, and each removal of it."""
+"""The past of an object over all runs: its lives, and each attempt to remove it."""
 
 from collections.abc import Iterator
 
@@ -25,13 +25,13 @@ _FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
 
 
 def object_sections(history: History) -> Iterator[Section]:
-    """Yield the lives of an object, its removals, and what it was at the latest."""
+    """Yield the lives of an object, its removals, and what its latest removal recorded about it."""
     lives = [_life(life, _ended_by(life, history)) for life in history.lives[:MOST_LIVES]]
     yield Section(sentences=[*lives, *_hidden(len(history.lives) - MOST_LIVES)], is_list=True)
     if not history.removals:
         return
     rows = [_row(removal) for removal in history.removals]
-    # What all rows share is said above, and leaves room for the reasons.
+    # Columns with one value in all rows are left out (the lives above have it): the reasons need the room.
     shared = {column for column in (_KIND, _NAME) if len({row[_COLUMNS.index(column)] for row in rows}) == 1}
     yield without(shared, Section(columns=_COLUMNS, rows=rows))
     latest = history.removals[0]
@@ -49,26 +49,27 @@ def _row(removal: PastRemoval) -> tuple[str, ...]:
 
 
 def _ended_by(life: Life, history: History) -> int | None:
-    """Return the run that removed it after it was last seen there, and before one of the same id was seen again."""
+    """Return the run that removed the object after it was last seen, and before its id was seen again."""
     if life.last_seen_at is None:
         return None
-    of_same = [one for one in history.lives if _identity(one) == _identity(life)]
-    begun_anew = min((one.first_seen_at for one in of_same if one.first_seen_at > life.last_seen_at), default=None)
-    for one in reversed(history.removals):
-        is_it = _identity(one) == _identity(life) and (one.action, one.status) == ("remove", "removed")
-        if is_it and one.ended_at is not None and one.ended_at >= life.last_seen_at:
-            return one.run if begun_anew is None or one.ended_at <= begun_anew else None
+    of_same = [other for other in history.lives if _identity(other) == _identity(life)]
+    later = (other.first_seen_at for other in of_same if other.first_seen_at > life.last_seen_at)
+    next_seen_at = min(later, default=None)
+    for removal in reversed(history.removals):
+        is_it = _identity(removal) == _identity(life) and (removal.action, removal.status) == ("remove", "removed")
+        if is_it and removal.ended_at is not None and removal.ended_at >= life.last_seen_at:
+            return removal.run if next_seen_at is None or removal.ended_at <= next_seen_at else None
     return None
 
 
-def _identity(one: Life | PastRemoval) -> tuple[str | None, Kind, str]:
-    return one.engine_name, one.kind, one.id
+def _identity(record: Life | PastRemoval) -> tuple[str | None, Kind, str]:
+    return record.engine_name, record.kind, record.id
 
 
 def _life(life: Life, ended_by: int | None) -> str:
     name = ", ".join(life.names)
     known_as = " ".join(text for text in (name, "" if life.kind == "volume" else f"({short_id(life.id)})") if text)
-    seen = "" if life.last_seen_at is None else f", last seen {local_time(life.last_seen_at)}"
+    last_seen = "" if life.last_seen_at is None else f", last seen {local_time(life.last_seen_at)}"
     unused = life.first_seen_unused_at
     used = ", in use" if unused is None else f", unused since {local_time(unused)}"
     is_there = life.is_there and ended_by is None
@@ -76,7 +77,7 @@ def _life(life: Life, ended_by: int | None) -> str:
     noun = NOUN_OF[life.kind]
     return (
         f"{capital(noun)} {known_as or life.id} on {life.engine_name or UNKNOWN}: "
-        f"{state}, first seen {local_time(life.first_seen_at)}{seen}{used if is_there else ''}."
+        f"{state}, first seen {local_time(life.first_seen_at)}{last_seen}{used if is_there else ''}."
     )
 
 

@@ -31,17 +31,18 @@ _NOT_REMOVED = (Column("STATUS"), Column("KIND"), _NAME, _WHY)
 
 
 def run_sections(history: History) -> Iterator[Section]:
-    """Yield all of a run: the removals that did not go through, which is what somebody looks for, before the others."""
+    """Yield a run in full; the removals that did not go through come first, as people look for them."""
     for run in history.runs:
         yield Section(columns=_FACTS, rows=list(_facts(run)), header=False)
-    not_removed = [one for one in history.removals if one.status != "removed"]
+    not_removed = [removal for removal in history.removals if removal.status != "removed"]
     if not_removed:
-        rows = [(status_of(one), kind_of(one), one.name, why(one)) for one in not_removed]
+        rows = [(status_of(removal), kind_of(removal), removal.name, why(removal)) for removal in not_removed]
         yield Section(f"Not removed: {len(not_removed)}", columns=_NOT_REMOVED, rows=rows)
-    removed = [one for one in history.removals if one.status == "removed"]
+    removed = [removal for removal in history.removals if removal.status == "removed"]
     for kind in KINDS:
-        yield from _removed_section(kind, [one for one in removed if one.kind == kind and one.action == "remove"])
-    tags = [(one.name, why(one)) for one in removed if one.action == "untag"]
+        of_kind = [removal for removal in removed if removal.kind == kind and removal.action == "remove"]
+        yield from _removed_section(kind, of_kind)
+    tags = [(removal.name, why(removal)) for removal in removed if removal.action == "untag"]
     if tags:
         yield Section(f"Tags removed: {len(tags)}", columns=_WITHOUT_SIZE, rows=tags)
     if any(map(is_predicted_of, history.removals)) or any(map(is_predicted, history.runs)):
@@ -54,9 +55,9 @@ def _removed_section(kind: Kind, removals: Sequence[PastRemoval]) -> Iterator[Se
         return
     title = f"{TITLE_OF[kind]} removed: {len(removals)}"
     if kind == "network":
-        yield Section(title, columns=_WITHOUT_SIZE, rows=[(one.name, why(one)) for one in removals])
+        yield Section(title, columns=_WITHOUT_SIZE, rows=[(removal.name, why(removal)) for removal in removals])
     else:
-        rows = [(one.name, _size(one), freed_by(one), why(one)) for one in removals]
+        rows = [(removal.name, _size(removal), freed_by(removal), why(removal)) for removal in removals]
         yield Section(title, columns=_REMOVED, rows=rows)
 
 

@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 def runs_sections(runs: Sequence[PastRun]) -> Iterator[Section]:
-    """Yield the list of runs. An engine or a user that they all share is said once, above."""
+    """Yield the list of runs. An engine or a user that all of them share is named once, above."""
     if not runs:
         return
     engines = {(run.engine_name, run.endpoint) for run in runs}
@@ -39,7 +39,7 @@ def runs_sections(runs: Sequence[PastRun]) -> Iterator[Section]:
     on = f" on {engine_of_run(runs[0])}" if _ENGINE in shared else ""
     if shared:
         yield Section(sentences=(f"{'Run' if len(runs) == 1 else 'Runs'}{by}{on}",), is_list=True)
-    # Engines of one machine have one name.
+    # Engines of one machine have the same name; then the endpoint is shown.
     has_names = len({name for name, _ in engines}) == len(engines)
     yield without(shared, Section(columns=_COLUMNS, rows=[_row(run, has_names) for run in runs]))
     if any(map(is_predicted, runs)):

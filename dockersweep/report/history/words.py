@@ -1,4 +1,4 @@
-"""What is said of a run and of a removal, wherever it is said."""
+"""The words for runs and removals in all history layouts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +15,7 @@ _REFUSED = 4
 
 
 def engine_of_run(run: PastRun) -> str:
-    """Return the name and the address of the engine."""
+    """Return the name and the endpoint of the engine."""
     return " at ".join(part for part in (run.engine_name, run.endpoint) if part) or UNKNOWN
 
 
@@ -32,7 +32,7 @@ def what_happened(run: PastRun) -> str:
 
 
 def _how_it_ended(run: PastRun) -> Iterator[str]:
-    """Yield what is to be said of an end that was not in order; `history RUN` has it in full."""
+    """Yield how a run ended if not normally; `history RUN` has the details."""
     if run.state == "did-not-end":
         yield "did not end"
     elif run.state == "running":
@@ -47,47 +47,47 @@ def _how_it_ended(run: PastRun) -> Iterator[str]:
 
 def in_hand_words(in_hand: Sequence[InHand]) -> str:
     """Return what a run was removing when it ended: "tag app:1, volume data"."""
-    return ", ".join(f"{'tag' if one.action == 'untag' else one.kind} {one.name}" for one in in_hand)
+    return ", ".join(f"{'tag' if removal.action == 'untag' else removal.kind} {removal.name}" for removal in in_hand)
 
 
 def is_predicted(run: PastRun) -> bool:
-    """Whether what it freed was predicted, and not measured."""
+    """Whether what a run freed is predicted, not measured."""
     return run.measured_bytes is None and bool(run.removed)
 
 
 def freed_by_run(run: PastRun) -> str:
-    """Return what was measured; where nothing was, what was predicted of what it removed, in brackets."""
+    """Return the measured bytes; if there are none, the prediction for what was removed, in brackets."""
     if is_predicted(run):
         return f"({format_interval(run.predicted)})"
     return format_size(run.measured_bytes or 0)
 
 
 def is_predicted_of(removal: PastRemoval) -> bool:
-    """Whether what it freed was predicted, and not measured."""
+    """Whether what a removal freed is predicted, not measured."""
     return removal.status == "removed" and removal.freed_bytes is None
 
 
 def freed_by(removal: PastRemoval) -> str:
-    """Return what the removal freed; what was only predicted stands in brackets."""
+    """Return what a removal freed; a mere prediction is in brackets."""
     if is_predicted_of(removal):
         return f"({format_interval(removal.predicted)})"
     return format_size(removal.freed_bytes) if removal.status == "removed" else UNKNOWN
 
 
 def kind_of(removal: PastRemoval) -> str:
-    """Return what was to be removed: a tag, or an object of a kind."""
+    """Return what was to be removed: "tag", or the object's kind."""
     return "tag" if removal.action == "untag" else removal.kind
 
 
 def status_of(removal: PastRemoval) -> str:
-    """Return what became of a removal; "in hand" where it was sent and nothing tells."""
+    """Return the status of a removal; "in hand" if it was sent and has no outcome."""
     if removal.status is not None:
         return STATUS_WORDS[removal.status]
     return "planned" if removal.sent_at is None else "in hand"
 
 
 def why(removal: PastRemoval) -> str:
-    """Return why an object was removed; where it was not why not, and then why it was to be."""
+    """Return why an object was removed; if it was not, why not and why it was planned."""
     reasons = "; ".join(_reasons_by_rule(removal))
     if removal.status == "removed":
         return "; ".join(text for text in (reasons, removal.detail) if text)
@@ -96,9 +96,9 @@ def why(removal: PastRemoval) -> str:
 
 
 def _reasons_by_rule(removal: PastRemoval) -> Iterator[str]:
-    """Yield the reasons, a rule named before the first of its own alone. Nobody knows a record by the id of the one
-    that depends on it, so that this is no reason to people."""
-    reasons = [one for one in removal.reasons if removal.kind != "build-cache" or one.code != "released"]
+    """Yield the reasons, naming each rule once, before its first reason. For build-cache records, the removed records
+    that depended on them are left out: their ids tell people nothing."""
+    reasons = [reason for reason in removal.reasons if removal.kind != "build-cache" or reason.code != "released"]
     rule = None
     for reason in reasons or removal.reasons:
         yield reason_text(reason) if reason.rule == rule else rule_and_text(reason)

@@ -1,1 +1,1 @@
-"""The HTML page of the disk report: what it says, its pictures, its template, style and script."""
+"""The HTML page of the disk report: its texts, drawings, template, style and script."""

@@ -1,4 +1,4 @@
-"""The five questions that a disk report is opened for, answered in plain words."""
+"""The questions that people open a disk report with, answered in plain words, and what to do first."""
 
 import shlex
 from collections import Counter
@@ -35,14 +35,15 @@ from dockersweep.words.amounts import format_interval, plural
 STEPS = 3
 NAMED, LONGEST_NAME = 3, 45
 HALF, LARGE_PERCENT = 50, 5
-"""Of the growth of the disk, and of all that was counted: what takes less than the latter is no step of its own."""
+"""Percentages. HALF of the disk's growth: below it, others fill the disk. LARGE_PERCENT of everything counted: smaller
+objects get no step of their own."""
 _NO_TREND = "Not enough data yet"
 _NO_LEDGER = "Earlier scans are not kept: there is no ledger."
 _SWEEP = "dockersweep sweep"
 
 
 class Answer(Struct, frozen=True):
-    """A question, the answer that can be read at a glance, and the sentences that make it exact."""
+    """A question, a short answer, and the sentences with the details."""
 
     question: str
     short: str
@@ -50,12 +51,12 @@ class Answer(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """Something to do: what for, and the command or the rule."""
+    """Something to do: why, and the command or the rule."""
 
     why: str
     how: str
     command: str | None = None
-    """What steps are the same by; None where there is none."""
+    """Steps with the same command are merged; None for a step without a command."""
 
 
 def answers(report: Report) -> tuple[Answer, ...]:
@@ -64,8 +65,8 @@ def answers(report: Report) -> tuple[Answer, ...]:
 
 
 def first_steps(report: Report) -> tuple[Step, ...]:
-    """Return what to do first, at most three steps: what is critical, the removal, warnings, or the largest note where
-    there is nothing worse, and then what the policy keeps though nothing uses it.
+    """Return what to do first, at most three steps: critical findings, the sweep, warnings (the largest note if
+    nothing is worse), then a look at what the policy keeps although it is unused.
 
     Empty where nothing needs to be done.
     """
@@ -90,7 +91,7 @@ def _removal(report: Report) -> Iterator[Step]:
 
 
 def _kept(report: Report) -> Iterator[Step]:
-    """Yield the look at the largest of what nothing uses and the policy keeps, where it takes much."""
+    """Yield the step that checks the largest object that is unused but kept, if it is large."""
     kept = _largest(item for item in report.objects if standing_of(item) == "kept")
     if not kept or 100 * (kept[0].own_bytes or 0) < LARGE_PERCENT * _whole_bytes(report):
         return
@@ -106,7 +107,7 @@ def _kept(report: Report) -> Iterator[Step]:
 
 
 def _once(steps: Iterable[Step]) -> list[Step]:
-    """Return the steps, those with the same command merged: with the reasons of all and the text of the first."""
+    """Return the steps with equal commands merged: the reasons of all, the text of the first."""
     merged: list[Step] = []
     for step in steps:
         same = next(
@@ -121,7 +122,7 @@ def _once(steps: Iterable[Step]) -> list[Step]:
 
 
 def _largest(objects: Iterable[ReportedObject]) -> list[ReportedObject]:
-    """Return the objects by their own bytes, the most first, without those that have no bytes of their own."""
+    """Return the objects that have bytes of their own, the largest first."""
     return sorted((item for item in objects if item.own_bytes), key=lambda item: -(item.own_bytes or 0))
 
 
@@ -199,7 +200,7 @@ def _grows(report: Report) -> Answer:
     if not kinds:
         return Answer(question, _NO_TREND, (f"{capital(trend.text)}.",))
     growing = sorted((growth for growth in kinds if _slope(growth) > 0), key=_slope, reverse=True)
-    # Of several disks nobody knows which of all that grew lies on which.
+    # With several disks it is not known which share grew on which disk.
     others = () if has_several(report) else _of_others(trend)
     if not growing:
         watched = f"Nothing of the engine has grown in the last {span(kinds[0].span_seconds)}."
@@ -219,7 +220,7 @@ def _grows(report: Report) -> Answer:
 
 
 def _of_others(trend: Trend) -> tuple[str, ...]:
-    """Return what of the growth of the disk is the engine's, where both are known."""
+    """Return a sentence with the engine's part of the disk's growth, if both are known."""
     grows = rate_of_disk(trend)
     total = next(
         (growth for growth in trend.growth if growth.share == "total" and growth.bytes_per_day is not None), None
@@ -236,7 +237,7 @@ def _of_others(trend: Trend) -> tuple[str, ...]:
 
 
 def _engine_percent(trend: Trend) -> float:
-    """Return how much of the growth of the disk is the engine's; 100 where that is not known, or it does not grow."""
+    """Return the engine's percentage of the disk's growth; 100 where it is unknown or the disk does not grow."""
     grows = rate_of_disk(trend)
     total = next((growth.bytes_per_day for growth in trend.growth if growth.share == "total"), None)
     return 100 * total / grows if total is not None and grows > 0 else 100.0
@@ -264,7 +265,7 @@ def _between(growth: GrowthOfShare) -> str:
 
 
 def _full(report: Report) -> Answer:
-    """Answer of the disk that is full first."""
+    """Return the answer about the disk that is full first."""
     filling: Trend | Filling | None = report.trend
     if has_several(report):
         row = min(report.disks, key=_until_full)
@@ -283,13 +284,13 @@ def _full(report: Report) -> Answer:
     if filling.full_in_days is None and not _is_known(filling):
         return Answer(question, _NO_TREND, (f"{capital(filling.text)}.", about))
     short, why = _full_in(filling)
-    # What is most likely stands before the rest, what may be after it.
+    # The most likely date comes first; a mere possibility comes last.
     is_sure = filling.full_in_days is not None and filling.full_in_days_latest is not None
     return Answer(question, short, (why, about, *won) if is_sure else (about, *won, why))
 
 
 def _until_full(row: ReportedDisk) -> tuple[float, float, float]:
-    """What disks are ordered by: when each is full, where it fills up, else how full it is."""
+    """Return the sort key of disks: when each is full if it fills up, else how full it is."""
     filling, never = row.filling, float("inf")
     likely, soonest = (filling.full_in_days, filling.full_in_days_soonest) if filling else (None, None)
     share_used = row.disk.used / max(1, row.disk.usable)
@@ -297,9 +298,9 @@ def _until_full(row: ReportedDisk) -> tuple[float, float, float]:
 
 
 def _is_known(filling: Trend | Filling) -> bool:
-    """Whether it is known how the use of the disk grows."""
+    """Whether the growth of the disk's usage is known."""
     growth = filling.growth if isinstance(filling, Trend) else (filling.growth,)
-    return any(one.share == "disk" and one.bytes_per_day is not None for one in growth)
+    return any(grown.share == "disk" and grown.bytes_per_day is not None for grown in growth)
 
 
 def _full_in(filling: Trend | Filling) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Puts the page together from its template, style and script, which it may alone use."""
+"""Renders the page from its template, style and script; its Content-Security-Policy allows no others."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ from dockersweep.words.amounts import plural
 
 WIDE_MAP, NARROW_MAP = (1120, 620), (380, 640)
 WIDE_LINES, NARROW_LINES = (1120, 300, 8), (380, 260, 3)
-"""Width, height, and how many dates there is room for."""
+"""Width, height, and the number of dates on the axis."""
 
 FEW_WARNINGS = 4
 
@@ -55,7 +55,7 @@ class DrawnTrend(Struct, frozen=True):
 
 
 class GroupTable(Struct, frozen=True):
-    """A table of groups: its title, and the headings of what groups are and of what is counted of them."""
+    """A table of groups: its title, the headings of the name and the count, and the groups."""
 
     title: str
     heading: str
@@ -69,7 +69,7 @@ class GroupTable(Struct, frozen=True):
 
 
 def page(report: Report) -> str:
-    """Return the whole page; every name in it is made printable and escaped."""
+    """Return the whole page; every text in it is made printable and escaped."""
     style, script = _part("page.css"), _part("page.js")
     branches = tree(report)
     objects = list(rows.object_rows(report.objects))
@@ -106,7 +106,7 @@ def page(report: Report) -> str:
 def _trends(report: Report) -> Iterator[DrawnTrend]:
     if report.trend is None:
         return
-    # Its library takes long to load, and a report of a saved inventory has no trend.
+    # pygal loads slowly, and a report of a saved inventory has no trend.
     from dockersweep.report.disk.page.line_drawing import drawing
 
     drawn = [("Usage by type over time", trend_lines.kind_lines(report)), *trend_lines.disk_lines(report)]
@@ -122,7 +122,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("dockersweep.report.disk.page", "."), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_finalize,
-        # A page is made once, and its template takes longer to optimize than that saves.
+        # The template is rendered once: optimizing it takes longer than it saves.
         optimized=False,
     )  # fmt: skip
     environment.filters |= {
@@ -143,17 +143,17 @@ def _environment() -> Environment:
 
 
 def _finalize(value: object) -> object:
-    """Make all that is text printable, with local times, before it is escaped."""
+    """Make texts printable and their times local, before Jinja escapes them."""
     return printable(in_local_time(value)) if type(value) is str else value
 
 
 def _part(name: str) -> str:
-    # importlib.resources would load what reads zip files, which takes longer than all of the page's own modules.
+    # importlib.resources would import zipfile, which takes longer than all of the page's own modules.
     text = get_data("dockersweep.report.disk.page", name)
     assert text is not None, "the loader of the package tells of no files"
     return text.decode()
 
 
 def _hash(text: str) -> str:
-    """Return what a Content-Security-Policy names an inline style or script by."""
+    """Return the hash by which a Content-Security-Policy allows an inline style or script."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"

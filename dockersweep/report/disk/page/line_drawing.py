@@ -1,4 +1,4 @@
-"""Lines drawn by pygal; colours and strokes are the page's own, so that they follow light and dark."""
+"""Line charts drawn by pygal; colors and strokes come from the page's style, so that they follow light and dark."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,8 @@ FEWEST_POINTS = 2
 
 
 def drawing(lines: Sequence[Line], width: int, height: int, labels: int, description: str) -> Markup:
-    """Return the lines as an SVG element of this size with so many dates below it; a screen reader reads `description`.
+    """Return the lines as an SVG element of this size. `labels` is the number of dates below it; screen readers read
+    `description`.
 
     Empty where there are fewer than two instants.
     """
@@ -55,7 +56,7 @@ def _date_formatter(span: timedelta) -> Callable[[datetime], str]:
 
 
 def _as_element(tree: etree.Element, description: str) -> Markup:
-    # What pygal brings for pages of its own: a style, comments, and layers for a script's tooltips.
+    # Remove what pygal adds for its own pages: a style, comments, and layers for a script's tooltips.
     for unwanted in [*tree.findall("defs"), *(child for child in tree if not isinstance(child.tag, str))]:
         tree.remove(unwanted)
     for parent in list(tree.iter()):

@@ -1,4 +1,4 @@
-"""The rows of the page's tables: what is shown in a cell, and what it is sorted by."""
+"""The rows of the page's tables: the text of each cell, and its sort key."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -14,20 +14,20 @@ from dockersweep.units import format_duration, format_size
 from dockersweep.words.amounts import format_interval
 
 FIRST_ROWS = 50
-"""How many rows are open to see without the script; the rest is one click away."""
+"""How many rows are visible without the script; the rest is one click away."""
 MOST_GROUPS = 200
 LONGEST_NAME = 160
 
 
 class Cell(NamedTuple):
-    """What is shown; `order` is what a column of numbers is sorted by, "" for what is not known."""
+    """The text, and in `order` the sort key of a column of numbers ("" for unknown)."""
 
     text: str
     order: int | str = ""
 
 
 class ShareRow(Struct, frozen=True):
-    """One sort of things, its numbers, and how much of the widest bar each standing takes, in percent."""
+    """One share, its numbers, and the length of each part of its bar, in percent of the widest bar."""
 
     name: str
     is_known: bool
@@ -48,15 +48,15 @@ class GroupRow(Struct, frozen=True):
 
     name: str
     count: int
-    """Of a repository its versions, else objects."""
+    """Versions of a repository, else objects."""
     size: Cell
     unused: Cell
 
 
 def object_rows(objects: Sequence[ReportedObject]) -> Iterator[str]:
-    """Yield a row of the table for each object, in their order, escaped.
+    """Yield an escaped table row for each object, in order.
 
-    Written here and not in the template, which would take four times as long for all that an engine has.
+    Built here because the template would take four times as long, and there may be 10,000 objects.
     """
     texts = iter(_escaped(text for item in objects for text in _texts(item)))
     for item in objects:
@@ -80,7 +80,7 @@ def _number(amount: int | None, words: Callable[[int], str]) -> str:
 
 
 def share_rows(report: Report) -> tuple[ShareRow, ...]:
-    """Return a row for each sort that there is something of, or that could not be read."""
+    """Return a row for each share that has objects, or could not be read."""
     widest = max((share.size.low_bytes for share in report.shares), default=0) or 1
     total = report.folder_bytes or sum(share.size.low_bytes for share in report.shares)
     return tuple(_share(share, widest, total) for share in report.shares if share.count or not share.is_known)
@@ -103,7 +103,8 @@ def size_cell(size_bytes: int | None) -> Cell:
 
 
 def _escaped(texts: Iterable[str]) -> list[str]:
-    """Return the texts as the template would show them; a line end, which nothing printable has, keeps them apart."""
+    """Return the texts made printable and escaped, all in one call: line ends separate them, as no printable text has
+    one."""
     return str(escape("\n".join(map(printable, texts)))).split("\n")
 
 

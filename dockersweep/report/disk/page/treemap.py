@@ -1,6 +1,6 @@
-"""The map of everything: kind, then project or repository, then object, each as large as the bytes it has for itself.
+"""The map: kinds, then projects or repositories, then objects, each with an area in proportion to its unique size.
 
-The layout is squarify's; it is laid out for each width anew, so that its words stay readable.
+squarify computes the layout, once for each width, so that the words stay readable.
 """
 
 from collections import Counter
@@ -21,17 +21,17 @@ from dockersweep.units import format_size
 from dockersweep.words.amounts import plural
 
 SMALLEST_TILE, SMALLEST_FRAME = 400, 1800
-"""Square units of the map: smaller objects are drawn together with their like, and those of a smaller kind or group
-without a frame, which would have no room for its name."""
+"""Square units of the map. Objects smaller than a tile are drawn together; kinds and groups smaller than a frame are
+drawn without one, as it would have no room for its name."""
 HEADER, LINE = 18, 15
 GAP = 2
 LETTER, BOLD = 7.7, 9.2
-"""How wide a letter is drawn in the widest of the page's typefaces; kinds are bold and larger."""
+"""The width of a letter in the widest of the page's typefaces; kinds are bold and larger."""
 LEAST_NAME = 12
-"""To how few letters a name is shortened so that its size has room too."""
+"""The fewest letters that a name is shortened to so that its size has room too."""
 _JOINTS = "-_/."
 SHARED = "shared"
-"""What several objects of a kind have together, and none for itself."""
+"""The label of bytes that several objects of a kind share, and none has for itself."""
 
 
 class Box(Struct, frozen=True):
@@ -44,21 +44,21 @@ class Box(Struct, frozen=True):
 
 
 class Tile(Struct, frozen=True):
-    """A rectangle with what is written in it; `standing` is None for the frame of a kind or a group."""
+    """A rectangle and its text; `standing` is None for the frame of a kind or a group."""
 
     box: Box
     level: int
     """1 is a kind, 2 a project or repository, 3 an object."""
     standing: Standing | None
     lines: tuple[str, ...]
-    """As much of the name as there is room for; empty where there is none."""
+    """As much of the name as there is room for; empty if there is none."""
     size: str
     description: str
-    """All of it, shown where the pointer is: "volume shop_data: 4.10 GB, in use"."""
+    """The full text, shown on hover: "volume shop_data: 4.10 GB, in use"."""
 
 
 class Map(Struct, frozen=True):
-    """A map of so many units, and its tiles, the frames before what is in them."""
+    """A map, its size in units, and its tiles; each frame comes before its contents."""
 
     width: int
     height: int
@@ -66,21 +66,21 @@ class Map(Struct, frozen=True):
 
 
 class Leaf(NamedTuple):
-    """An object, several small ones that stand alike, or what several of a kind share."""
+    """An object, several small ones of the same standing, or what several objects of a kind share."""
 
     name: str
-    """Of an object, or what is said of all that is shared; "" for several."""
+    """The name of an object, or the label of a shared part; "" for several objects."""
     noun: str
     size_bytes: int
     standing: Standing
     group: str = ""
-    """The project or repository, or how many several objects are of: "12 projects"; "" for none."""
+    """The project or repository, or for several objects how many: "12 projects"; "" for none."""
     objects: int = 1
     is_shared: bool = False
 
 
 class Branch(Struct, frozen=True):
-    """A kind or a group, and what is in it, the largest first."""
+    """A kind or a group, and its parts, the largest first."""
 
     name: str
     size_bytes: int
@@ -88,7 +88,7 @@ class Branch(Struct, frozen=True):
 
 
 def tree(report: Report) -> tuple[Branch, ...]:
-    """Return the kinds that take space, the largest first; what several objects share is a part of their kind."""
+    """Return the kinds that take space, the largest first; bytes shared by objects are parts of their kind."""
     of_kinds: dict[Kind, list[ReportedObject]] = {kind: [] for kind in KINDS}
     for item in report.objects:
         if item.own_bytes:
@@ -136,7 +136,7 @@ def _branch(name: str, parts: Iterable[Branch | Leaf]) -> Branch:
 
 
 def _shared(share: ShareOfDisk, leaves: Sequence[Leaf], noun: str, name: str) -> Iterator[Leaf]:
-    """Yield what no object of the kind has for itself, by what becomes of it: layers that several of them hold."""
+    """Yield the bytes that no object of the kind has for itself (layers that several hold), by standing."""
     own: Counter[Standing] = Counter()
     for leaf in leaves:
         own[leaf.standing] += leaf.size_bytes
@@ -186,7 +186,7 @@ def _leaf_tile(leaf: Leaf, box: Box, inside: str) -> Tile:
 
 
 def _names(leaf: Leaf, inside: str, letters: int) -> Iterator[str]:
-    """Yield all that is said of it, and then what may be written in its tile, the best first."""
+    """Yield the full name of a leaf, then the labels that its tile may show, the best first."""
     if leaf.is_shared:
         yield from (leaf.name, SHARED)
     elif leaf.objects == 1:
@@ -197,12 +197,12 @@ def _names(leaf: Leaf, inside: str, letters: int) -> Iterator[str]:
     else:
         count = plural(leaf.objects, leaf.noun)
         named = f"{count} of {leaf.group}" if leaf.group else count
-        # The group of all that is in a frame is told there.
+        # Inside the frame of their group, the label does not repeat it.
         yield from (named, count) if leaf.group == inside else (named, printable(named), count)
 
 
 def _lines(label: str, box: Box) -> tuple[str, ...]:
-    """Return a label in as many lines as it takes; empty where it does not fit, or is empty."""
+    """Return a label wrapped to its box; empty where it does not fit, or is empty."""
     letters = _letters(box)
     lines = wrap(label, letters, break_long_words=False, break_on_hyphens=False) if letters else []
     fits = box.height > LINE * len(lines) and max(map(len, lines), default=0) <= letters
@@ -215,7 +215,7 @@ def _frame_tile(branch: Branch, box: Box, level: int, has_header: bool) -> Tile:
     description = f"{branch.name}: {size}"
     if not has_header or letters < 4:
         return Tile(box, level, None, (), "", description)
-    # The name and the size have one line, and the name comes first.
+    # The name and the size share one line; the name has priority.
     beside = letters - len(size) - 2
     if beside < min(LEAST_NAME, len(name)) or beside < len(name) <= letters:
         return Tile(box, level, None, (shorten_middle(name, letters),), "", description)
@@ -227,7 +227,7 @@ def _letters(box: Box, letter: float = LETTER) -> int:
 
 
 def _without(name: str, inside: str) -> str:
-    """Return the name without that of the group it is in: "shop-web-1" in "shop" is "web-1", "app:2" in "app" ":2"."""
+    """Return the name without the prefix of its group: "shop-web-1" in "shop" is "web-1", "app:2" in "app" is ":2"."""
     rest = name.removeprefix(inside)
     if not inside or rest[:1] not in tuple(f"{_JOINTS}:@"):
         return name
@@ -235,11 +235,11 @@ def _without(name: str, inside: str) -> str:
 
 
 def _drawn(parts: Sequence[Branch | Leaf], bytes_of_unit: float) -> list[Branch | Leaf]:
-    """Return the parts with the small objects put together, those that stand alike in one."""
+    """Return the parts, with small objects of the same standing merged into one."""
     framed = [part for part in parts if isinstance(part, Branch) and part.size_bytes >= SMALLEST_FRAME * bytes_of_unit]
     bare = [part for part in parts if isinstance(part, Leaf) or part.size_bytes < SMALLEST_FRAME * bytes_of_unit]
     leaves = [leaf for part in bare for leaf in _leaves(part)]
-    # What several share is no object, which would be counted among them.
+    # Shared parts are not objects, so they are not counted among the merged ones.
     small = [leaf for leaf in leaves if leaf.size_bytes < SMALLEST_TILE * bytes_of_unit and not leaf.is_shared]
     drawn: list[Branch | Leaf] = [
         *framed,
@@ -253,7 +253,7 @@ def _drawn(parts: Sequence[Branch | Leaf], bytes_of_unit: float) -> list[Branch 
 
 
 def _together(alike: Sequence[Leaf]) -> Leaf:
-    """Return these as one, named by what they share: "50 volumes of shop", "90 images of 12 repositories"."""
+    """Merge leaves into one, named by what they share: "50 volumes of shop", "90 images of 12 repositories"."""
     nouns, groups = {leaf.noun for leaf in alike}, {leaf.group for leaf in alike}
     noun = alike[0].noun if len(nouns) == 1 else "object"
     group = alike[0].group

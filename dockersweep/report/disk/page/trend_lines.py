@@ -1,4 +1,4 @@
-"""The lines of a trend: what each drawing of it shows, and what its legend says."""
+"""The lines of a trend: the points of each drawing, and the values in its legend."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ class Line(Struct, frozen=True):
 
 
 def kind_lines(report: Report) -> tuple[Line, ...]:
-    """Return a line for each sort that took space at any time, what is largest now first; empty without a trend."""
+    """Return a line for each share that ever took space, the largest now first; empty without a trend."""
     points = _thinned(report)
     shares = [share for share in SHARES if any(point.sizes.get(share) for point in points)]
     lines = [_line(TITLE_OF_SHARE[share], share, points) for share in shares]
@@ -31,7 +31,7 @@ def kind_lines(report: Report) -> tuple[Line, ...]:
 
 
 def disk_lines(report: Report) -> Iterator[tuple[str, tuple[Line, ...]]]:
-    """Yield for each disk a title, and what was used of it and how large it is, a line each, where that is known."""
+    """Yield for each disk a title and two lines, used space and size; no lines where they are unknown."""
     points = _thinned(report)
     if not has_several(report):
         yield "Disk usage over time, all files", _disk_line(report.disk, "disk", points)
@@ -50,7 +50,7 @@ def _disk_line(disk: Disk | None, share: str, points: Sequence[TrendPoint]) -> t
 def _thinned(report: Report) -> tuple[TrendPoint, ...]:
     points = report.trend.points if report.trend else ()
     step = len(points) // MOST_POINTS + 1
-    # Counted from the end: the newest point is the one that the legend names.
+    # Counted from the end: the legend shows the newest point.
     return points[::-1][::step][::-1]
 
 

@@ -1,4 +1,4 @@
-"""What the page calls things."""
+"""The words of the page: names, percentages, rates and durations."""
 
 import re
 from typing import Literal
@@ -8,7 +8,7 @@ from dockersweep.units import DAY, format_size
 from dockersweep.words.amounts import plural
 
 Standing = Literal["in-use", "kept", "goes"]
-"""How an object stands: used, unused but kept by the policy, or to be removed by it."""
+"""The standing of an object: in use, unused but kept by the policy, or to be removed by it."""
 
 STANDINGS: tuple[Standing, ...] = ("in-use", "kept", "goes")
 
@@ -18,19 +18,19 @@ NAME_OF_SEVERITY: dict[Severity, str] = {"critical": "Critical", "warning": "War
 
 
 def standing_of(item: ReportedObject) -> Standing:
-    """Return how an object stands; what goes may still be held by something that goes with it."""
+    """Return the standing of an object; one that goes may be in use by something that goes with it."""
     if item.goes:
         return "goes"
     return "in-use" if item.in_use else "kept"
 
 
 def together(text: str) -> str:
-    """Return the text with numbers that no line end parts from their units."""
+    """Return the text with non-breaking spaces between numbers and their units."""
     return re.sub(r"(?<=\d) (?=[kMGTPE]?B\b|%)", "\u00a0", text)
 
 
 def percent(part_bytes: int, whole_bytes: int) -> str:
-    """Return "46%", and "under 1%" and "over 99%" where rounding would say that there is nothing or all."""
+    """Return "46%"; "under 1%" and "over 99%" where rounding would give 0% or 100%."""
     share = 100 * part_bytes / whole_bytes if whole_bytes else 0.0
     if 0 < share < 1:
         return "under 1%"
@@ -45,12 +45,12 @@ def fine_percent(percents: float) -> str:
 
 
 def rate(bytes_per_day: int) -> str:
-    """Return a growth, always by the day, so that any two can be compared: "310 MB a day"."""
+    """Return a growth rate, always by the day, so that all are comparable: "310 MB a day"."""
     return f"{format_size(bytes_per_day)} a day"
 
 
 def days(count: float) -> str:
-    """Return a number of days for people: "1 day", "43 days", "14 months", "3 years"."""
+    """Return a number of days in words: "1 day", "43 days", "14 months", "3 years"."""
     if count < 1:
         return "less than a day"
     number, unit = _in_units(count)
@@ -58,7 +58,7 @@ def days(count: float) -> str:
 
 
 def days_between(least: float, most: float) -> str:
-    """Return a range of days for people: "43 days", "43 to 96 days", "20 days to 14 months"."""
+    """Return a range of days in words: "43 days", "43 to 96 days", "20 days to 14 months"."""
     low, high = days(least), days(most)
     if low == high:
         return low
@@ -67,7 +67,7 @@ def days_between(least: float, most: float) -> str:
 
 
 def _in_units(days: float) -> tuple[int, str]:
-    """Return how many of the largest unit that is fine enough these are, and the unit."""
+    """Return days as a number and its unit: days up to 99, then months, then years."""
     if days <= 99:
         whole = round(days)
         return whole, "day" if whole == 1 else "days"
@@ -75,5 +75,5 @@ def _in_units(days: float) -> tuple[int, str]:
 
 
 def span(seconds: int) -> str:
-    """Return how long something was watched: "45 days"; under two days in hours."""
+    """Return a duration: "45 days"; under two days in hours."""
     return plural(round(seconds / 3600), "hour") if seconds < 2 * DAY else days(seconds / DAY)
