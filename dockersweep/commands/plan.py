@@ -10,7 +10,7 @@ from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import is_written, terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import RefusedError
 from dockersweep.model.plan import Plan
-from dockersweep.report.headline import warning_sentences
+from dockersweep.report.headline import problems_of, warning_sentences
 from dockersweep.words.amounts import amount_words, plural
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def _tell_problems(plan: Plan, options: PlanOptions, is_in_result: bool) -> None
     over = f"a sweep would be refused: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}"
     if options.output.log_format == "text":
         # --quiet lets through no warnings of a scan, which are the same every night.
-        warnings = () if options.quiet else warning_sentences(plan.warnings)
+        told = problems_of(plan.warnings) if options.only_problems else plan.warnings
+        warnings = () if options.quiet else warning_sentences(told)
         refused = [f"dockersweep: {over}"] if plan.limits.exceeded else []
         write_problems([*warnings, *refused], options.output, is_in_result=is_in_result)
         return

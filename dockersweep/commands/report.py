@@ -57,10 +57,11 @@ def run(options: ReportOptions) -> int:
             text = _FORMATS[options.output.format](report, last, options)
         write_result(text, options.output.path, METRICS_MODE if options.output.format == "prometheus" else None)
     if has_news and (bad or report.warnings):
-        from dockersweep.report.headline import warning_sentences
+        from dockersweep.report.headline import problems_of, warning_sentences
 
+        warnings = problems_of(report.warnings) if options.only_problems else report.warnings
         found = [f"{one.severity.capitalize()}: {one.title} ({one.id})" for one in bad]
-        write_problems([*warning_sentences(report.warnings), *found], options.output, is_in_result=has_result)
+        write_problems([*warning_sentences(warnings), *found], options.output, is_in_result=has_result)
     return FOUND if is_found else 0
 
 

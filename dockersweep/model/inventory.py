@@ -346,6 +346,8 @@ class ScanWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     reason: str | None = None
     """What went wrong, without what follows from it; None where `text` is all there is to say."""
+    is_problem: bool = True
+    """Whether it needs a person. What does not is left out of the mail of cron."""
 
 
 class Inventory(Struct, frozen=True, kw_only=True):

@@ -112,6 +112,11 @@ def warning_sentences(warnings: Sequence[ScanWarning]) -> tuple[str, ...]:
     return tuple(f"Warning: {warning.about}: {warning.text}" for warning in warnings)
 
 
+def problems_of(warnings: Sequence[ScanWarning]) -> tuple[ScanWarning, ...]:
+    """Return the warnings that need a person, for runs that nobody watches."""
+    return tuple(warning for warning in warnings if warning.is_problem)
+
+
 def warning_lines(warnings: Sequence[ScanWarning], width: int | None) -> str:
     """Return the warnings of a scan, a paragraph each; empty where there are none."""
     return "".join(fold(sentence, width) for sentence in warning_sentences(warnings))

@@ -20,11 +20,14 @@ def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -
     if options.output.format == "json":
         return write_document(document)
     from dockersweep.report.formats import formatted
+    from dockersweep.report.headline import problems_of
     from dockersweep.report.outcome import outcome_layout
 
     if plan.removals and asks(options) and streams_are_one():
         # They stand in the plan above the question.
         document = replace(document, warnings=tuple(one for one in document.warnings if one not in plan.warnings))
+    if options.quiet and not options.output.goes_to_file:
+        document = replace(document, warnings=problems_of(document.warnings))
     width = terminal_width(options.output.path)
     outcome = formatted(outcome_layout(document, MOST_NAMES if options.quiet else 0), options.output.format, width)
     # Rows for spreadsheets are of one kind.

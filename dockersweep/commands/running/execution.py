@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +36,7 @@ from dockersweep.model.policy import Policy
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone
 from dockersweep.policy.planning.unfinished_runs import settled, unfinished_warnings
-from dockersweep.report.headline import warning_sentences
+from dockersweep.report.headline import problems_of, warning_sentences
 from dockersweep.report.outcome_ending import failure_lines
 
 if TYPE_CHECKING:
@@ -179,7 +180,9 @@ class Execution(Struct):
         shown = plan.warnings if plan.removals and asks(self.options) else ()
         if self.options.quiet:
             shown = tuple(warning for warning in plan.warnings if warning not in self.warnings)
-        warnings = [warning for warning in document.warnings if warning not in shown]
+        warnings: Sequence[ScanWarning] = [warning for warning in document.warnings if warning not in shown]
+        if self.options.only_problems:
+            warnings = problems_of(warnings)
         lines = [*warning_sentences(warnings), *failure_lines(document)]
         write_problems(lines, self.options.output, is_in_result=is_in_result)
 

@@ -151,7 +151,7 @@ def warnings_of(judge: Judge) -> tuple[ScanWarning, ...]:
 
 def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
     for pattern in patterns:
-        yield ScanWarning(about=pattern.source, text=f"{pattern.pattern} matches nothing here")
+        yield ScanWarning(about=pattern.source, text=f"{pattern.pattern} matches nothing here", is_problem=False)
 
 
 class Outline(Struct, frozen=True, dict=True):
