@@ -64,7 +64,8 @@ def name_of(seen: Object) -> str:
     if type(seen) is Image:
         return image_name(seen)
     if type(seen) is BuildCacheRecord:
-        return seen.description or seen.id
+        # BuildKit writes "from local " where nothing follows.
+        return seen.description.strip() or seen.id
     return seen.name
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Engine, Kind, OfObject, ScanWarning
+from dockersweep.model.last_use import UseAction
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.storage import SizeBase
@@ -73,6 +74,8 @@ class ReportedObject(OfObject, frozen=True, kw_only=True, gc=False):
     """Whether the policy in force would remove it."""
     age_seconds: int | None
     age_source: str | None
+    last_action: UseAction | None = None
+    """What the use was that the age counts from; None where that is not known."""
     why: str
     """Why it is in use, or its state: "used by container web-1 (running)"."""
 

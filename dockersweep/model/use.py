@@ -14,3 +14,5 @@ class Use(OfObject, frozen=True, kw_only=True):
     size_bytes: Bytes | None
     age_seconds: int | None
     age_source: str | None
+    since: str | None
+    """The same for a person, who is told what the last use was: "loaded", "tagged"."""

@@ -138,7 +138,7 @@ def _unused(kind: Kind, unused: int, count: int) -> str:
 
 def _row(use: Use, mark_used: bool = False) -> tuple[str, ...]:
     state = f"* {use.why}" if mark_used and use.in_use else use.why
-    return use.name, _size(use), _age(use), use.age_source or "", state
+    return use.name, _size(use), _age(use), use.since or "", state
 
 
 def _size(use: Use) -> str:

@@ -33,6 +33,7 @@ _DONE: Mapping[UseAction, str] = {
     "exported": "exported %s ago",
 }
 """What is done with an object itself; all else is done with a container that uses it."""
+_AGO = " %s ago"
 _SHORT_GAP_SECONDS = 2 * MINUTE
 """So much that was not watched, where it is less than a hundredth of the time, is told by itself."""
 _ROUNDING_SECONDS = 2
@@ -84,6 +85,13 @@ def since_phrase(about: Aged) -> str:
     if about.measure in _UNUSED:
         return "not used for %s"
     return _AGES[about.measure] if about.action is None else _DONE.get(about.action, _AGES[about.measure])
+
+
+def since_words(source: str, action: UseAction | None) -> str:
+    """Return from what an age counts, in the words of sentences: "stopped", "loaded", "first seen"."""
+    if action is not None and action in _DONE:
+        return _DONE[action].removesuffix(_AGO)
+    return "stopped" if source == "finished" else source
 
 
 def made_by_hand_text(about: Aged) -> str:

@@ -45,6 +45,7 @@ def reported_objects(
             goes=ref in going,
             age_seconds=None if since is None else since.seconds(now),
             age_source=None if since is None else since.source,
+            last_action=None if since is None else since.action,
             why=_why(ref, item, survey),
         )
     return found

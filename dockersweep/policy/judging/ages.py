@@ -34,6 +34,11 @@ class Since(Struct, frozen=True, gc=False):
     before: PastUse | None = None
     """The last known use, where the age counts from a later scan."""
 
+    @property
+    def action(self) -> UseAction | None:
+        """What the use was that it counts from; None where that is not known."""
+        return None if self.use is None else self.use.action
+
     def seconds(self, now: datetime) -> int:
         """Return the age in whole seconds; negative where the instant is after `now`."""
         age = now - self.instant

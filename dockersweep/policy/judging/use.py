@@ -22,6 +22,7 @@ from dockersweep.policy.judging.order import ORDER, holders_first
 from dockersweep.policy.judging.owners import owner_of
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unused import uses
+from dockersweep.words.ages import since_words
 from dockersweep.words.lists import first_of
 from dockersweep.words.reasons import about_text, reason_text
 
@@ -67,6 +68,7 @@ def _use_of(ref: ObjectRef, item: Object, survey: Survey, known: Mapping[str, Kn
         size_bytes=survey.sizes.of(item),
         age_seconds=None if since is None else since.seconds(survey.now),
         age_source=None if since is None else since.source,
+        since=None if since is None else since_words(since.source, since.action),
     )
 
 

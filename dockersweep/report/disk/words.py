@@ -21,6 +21,7 @@ from dockersweep.report.disk.disks import folder_words, has_several
 from dockersweep.report.headline import base_sentence
 from dockersweep.report.text import capital
 from dockersweep.units import DAY, HOUR, format_duration, format_size
+from dockersweep.words.ages import since_words
 from dockersweep.words.amounts import format_interval, plural
 
 TITLE_OF_SHARE: dict[GrownShare, str] = {
@@ -160,7 +161,7 @@ def former_words(item: ReportedObject) -> str | None:
         return f"untagged, of {item.repository}"
     if item.age_seconds is None or item.age_source is None:
         return "untagged"
-    return f"untagged, {item.age_source} {format_duration(item.age_seconds)} ago"
+    return f"untagged, {since_words(item.age_source, item.last_action)} {format_duration(item.age_seconds)} ago"
 
 
 def state_words(item: ReportedObject) -> str:
