@@ -53,16 +53,16 @@ def unwatched_text(about: Unwatched) -> str:
 
 
 def unwatched_age_text(about: Unwatched) -> str:
-    """Return only since when it was not seen in use: "not in use since 4 Nov"."""
+    """Return only since when it was not seen in use: "not in use since 2026-11-04"."""
     return f"{made_by_hand_text(about.age)}{age_text(replace(about.age, watched_seconds=None, limit=about.limit))}"
 
 
 def unwatched_share_text(about: Unwatched) -> str:
-    """Return only how little was watched: "only 2 of the last 7 days were watched, at least half is needed"."""
+    """Return only how little was watched: "dockersweep watched only 2 of the last 7 days, at least half is needed"."""
     watched = f"only {_share(about.watched_seconds, about.asked_seconds, 'of the last')}"
     if watched.startswith("only 0 "):
         watched = watched.replace("only 0", "none", 1)
-    return f"{watched} were watched, at least half is needed{_of_builds(about)}"
+    return f"dockersweep watched {watched}, at least half is needed{_of_builds(about)}"
 
 
 def after_container_text(about: AfterContainer) -> str:
@@ -73,7 +73,7 @@ def after_container_text(about: AfterContainer) -> str:
 
 
 def age_text(about: Aged) -> str:
-    """Return an age alone: "stopped 10 days ago", "not used since 3 Nov (watched throughout)"."""
+    """Return an age alone: "stopped 10 days ago", "not used since 2026-11-03 (watched by dockersweep)"."""
     if about.measure not in _UNUSED:
         return _length_ago(about)
     text, watched = _unused(about)
@@ -104,10 +104,9 @@ def by_text(name: str | None, is_gone: bool) -> str:
     return "" if name is None else f" by {name}{' (removed)' if is_gone else ''}"
 
 
-def day_text(instant: datetime, now: datetime | None = None) -> str:
-    """Return a day as people say it: "3 Nov", and "3 Nov 2025" where `now` is in another year."""
-    year = "" if now is None or now.year == instant.year else f" {instant.year}"
-    return f"{instant.day} {instant:%b}{year}"
+def day_text(instant: datetime) -> str:
+    """Return a day as every date is written: "2026-11-03"."""
+    return f"{instant:%Y-%m-%d}"
 
 
 @lru_cache(1000)
@@ -157,24 +156,22 @@ def _unused(about: Aged) -> tuple[str, str]:
     if about.since_at is None:
         # An older version wrote it.
         return f"not in use for {format_duration(about.seconds)}", ""
-    # A document that somebody wrote may have any number of seconds.
-    now = Age(months=0, seconds=about.seconds, text="").after(about.since_at)
-    since = day_text(about.since_at, now)
+    since = day_text(about.since_at)
     last = "" if about.by is None else f"last used{by_text(about.by, about.by_is_gone)}, "
     watched = about.watched_seconds
     if watched is not None and (short := _watched_but_for(about.seconds, about.seconds - watched)):
         return f"{last}not used since {since}", f"{short}{_of_builds(about)}"
     scans = "" if about.scans is None or about.scans < 2 else f" in any of {about.scans} scans"
-    share = "" if watched is None else f"{_share(watched, about.seconds)} watched{_of_builds(about)}"
+    share = "" if watched is None else f"{_share(watched, about.seconds)} watched by dockersweep{_of_builds(about)}"
     return f"{last}not in use{scans} since {since}", share
 
 
 def _watched_but_for(seconds: int, unwatched: int) -> str | None:
     """Return how little of a time was not watched; None where that is more than makes no difference to anybody."""
     if unwatched < _ROUNDING_SECONDS:
-        return "watched throughout"
+        return "watched by dockersweep"
     is_short = unwatched <= min(_SHORT_GAP_SECONDS, seconds // 100)
-    return f"watched but for {format_duration(unwatched)}" if is_short else None
+    return f"watched by dockersweep but for {format_duration(unwatched)}" if is_short else None
 
 
 def _tells_share(about: Aged) -> bool:

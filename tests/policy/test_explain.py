@@ -269,7 +269,7 @@ def test_who_used_it_last_is_told_also_where_a_scan_saw_it_unused_since() -> Non
     uses = (PastUse(at=ago(days=12), action="unmounted", by="db-1", by_id="gone"),)
     unused = replace(volume("data", created=ago(days=90)), uses=uses, first_seen_unused_at=ago(days=11))
     told = explanation_of(inventory(unused, volume("other")), DEFAULT_POLICY, ref_of(unused))
-    assert told.subject.age_text == "last used by db-1 (removed), not used since 13 Nov (watched throughout)"
+    assert told.subject.age_text == "last used by db-1 (removed), not used since 2026-11-13 (watched by dockersweep)"
     assert told.subject.age_counts_from_at == ago(days=11)
 
 

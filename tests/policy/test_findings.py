@@ -54,12 +54,12 @@ def test_what_stays_because_nobody_watched() -> None:
     [finding] = [one for one in report_of(seen, policy, None).findings if one.id == "DS020"]
     assert (finding.title, finding.objects) == (
         (
-            "not watched for long enough, so kept: 2 objects by 2 rules; only 7 of the last 30 days were watched, "
-            "at least half is needed"
+            "not watched for long enough, so kept: 2 objects by 2 rules; dockersweep watched only 7 of the last 30 "
+            "days, at least half is needed"
         ),
         2,
     )
-    assert finding.evidence[0] == ('volume data: 5.00 MB, rule "old volumes": not in use since 26 Aug')
+    assert finding.evidence[0] == ('volume data: 5.00 MB, rule "old volumes": not in use since 2026-08-26')
     assert finding.fix.command == "dockersweep explain volume:data"
     assert "dockersweep scan" in finding.fix.text
     half = (Span(begins_at=ago(days=15), ends_at=NOW),)

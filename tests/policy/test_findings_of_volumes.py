@@ -26,7 +26,9 @@ def test_volumes_of_no_use_for_long() -> None:
     used = msgspec.structs.replace(old, first_seen_at=ago(days=80), first_seen_unused_at=ago(days=3))
     assert "DS003" not in findings_in(used, volume("new"), container("c", volumes=["old"]))
     watched = msgspec.structs.replace(old, first_seen_at=ago(days=80), first_seen_unused_at=ago(days=40))
-    assert findings_in(watched)["DS003"].evidence == ("old: 5.00 MB, not used since 15 Oct (watched throughout)",)
+    assert findings_in(watched)["DS003"].evidence == (
+        "old: 5.00 MB, not used since 2026-10-15 (watched by dockersweep)",
+    )
     job = PastUse(at=ago(days=31), action="unmounted", by="job")
     assert findings_in(msgspec.structs.replace(old, uses=(job,)))["DS003"].evidence == (
         "old: 5.00 MB, last used 31 days ago by job",

@@ -86,7 +86,10 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     ),
     "a volume, with its container": (
         [volume("v"), container("web", volumes=["v"], finished=ago(hours=23))], "volume:v", DEFAULT_POLICY,
-        'in 25 hours, at 2026-11-25T13:00:00Z, by rule "anonymous volumes", counted from the removal of web on 24 Nov',
+        (
+            'in 25 hours, at 2026-11-25T13:00:00Z, by rule "anonymous volumes", counted from the removal of web on '
+            "2026-11-24"
+        ),
     ),
     "a volume whose container goes now": (
         [volume("v", free=False), container("web", volumes=["v"])], "volume:v", DEFAULT_POLICY,

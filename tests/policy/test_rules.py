@@ -122,7 +122,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     ),
     "just out of use, by the ledger": (
         (image("a", first_seen=ago(days=90), first_unused=ago(hours=2)),), DEFAULT, "sha256:a", "keep",
-        "not used since 24 Nov (2 hours, limit 24 hours, watched throughout)",
+        "not used since 2026-11-24 (2 hours, limit 24 hours, watched by dockersweep)",
     ),
     "anonymous volume": ((volume("v"),), DEFAULT, "v", "remove", "first seen 10 days ago (limit 24 hours)"),
     "named volume": ((volume("v", anonymous=False),), DEFAULT, "v", "keep", "add --named-volumes to include"),
@@ -142,7 +142,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     ),
     "volume of a container that goes": (
         (volume("v", free=False), container("web", volumes=["v"])), DEFAULT, "v", "keep",
-        "kept for 24 hours after container web is removed (until 25 Nov if removed now)",
+        "kept for 24 hours after container web is removed (until 2026-11-25 if removed now)",
     ),
     "volume of a container that goes, whatever its age": (
         (volume("v", free=False), container("web", volumes=["v"])), NOW_FLAGS, "v", "remove",
@@ -158,7 +158,7 @@ CASES: dict[str, tuple[tuple[Object, ...], PolicyFlags, str, str, str]] = {
     "network": ((network("n"),), DEFAULT, "net-n", "remove", "first seen 10 days ago (limit 24 hours)"),
     "network made by hand": (
         (network("n", project=None),), DEFAULT, "net-n", "keep",
-        "made by hand, not used since 14 Nov (10 days, limit 30 days, watched throughout)",
+        "made by hand, not used since 2026-11-14 (10 days, limit 30 days, watched by dockersweep)",
     ),
     "network that a stopped container names": (
         (network("n"), container("web", networks=["n"], finished=ago(hours=1))), NOW_FLAGS, "net-n", "remove",

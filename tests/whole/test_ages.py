@@ -74,7 +74,7 @@ def test_a_job_between_two_scans_keeps_what_it_used_and_its_neighbour_goes(
     text = explained(engine, policy, "volume:aged-used")
     assert "by backup-1 (removed)" in text
     assert "unmounted backup-1 (removed)" in text
-    assert "watched throughout" in explained(engine, policy, "volume:unused-other")
+    assert "watched by dockersweep" in explained(engine, policy, "volume:unused-other")
 
 
 @ON_PODMAN

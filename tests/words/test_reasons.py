@@ -118,19 +118,19 @@ SENTENCES: tuple[tuple[About, str], ...] = (
     (Aged(measure="written", seconds=7_200), "written 2 hours ago"),
     (
         Aged(measure="unused", seconds=26 * DAY, since_at=AT - timedelta(days=26), watched_seconds=26 * DAY - 1),
-        "not used since 4 Nov (watched throughout)",
+        "not used since 2026-11-04 (watched by dockersweep)",
     ),
     (
         Aged(measure="unused", seconds=26 * DAY, since_at=AT - timedelta(days=26), watched_seconds=26 * DAY - 24),
-        "not used since 4 Nov (watched but for 24 seconds)",
+        "not used since 2026-11-04 (watched by dockersweep but for 24 seconds)",
     ),
     (
         Aged(measure="unused", seconds=26 * DAY, since_at=AT - timedelta(days=26), watched_seconds=26 * DAY - 121),
-        "not in use since 4 Nov (25 of 26 days watched)",
+        "not in use since 2026-11-04 (25 of 26 days watched by dockersweep)",
     ),
     (
         Aged(measure="unused", seconds=28, since_at=AT - timedelta(seconds=28), watched_seconds=4),
-        "not in use since 30 Nov (4 of 28 seconds watched)",
+        "not in use since 2026-11-30 (4 of 28 seconds watched by dockersweep)",
     ),
     (
         Aged(
@@ -140,17 +140,17 @@ SENTENCES: tuple[tuple[About, str], ...] = (
             watched_seconds=26 * DAY,
             builds_unseen=True,
         ),
-        "not used since 4 Nov (watched throughout; uses by builds not seen)",
+        "not used since 2026-11-04 (watched by dockersweep; uses by builds not seen)",
     ),
     (
         Aged(
             measure="seen-unused", seconds=26 * DAY, since_at=AT - timedelta(days=26), watched_seconds=9 * DAY, scans=14
         ),
-        "not in use in any of 14 scans since 4 Nov (9 of 26 days watched)",
+        "not in use in any of 14 scans since 2026-11-04 (9 of 26 days watched by dockersweep)",
     ),
     (
         Aged(measure="seen-unused", seconds=400 * DAY, since_at=AT - timedelta(days=400), scans=1, limit="30d"),
-        "not in use since 26 Oct 2025 (13 months, limit 30 days)",
+        "not in use since 2025-10-26 (13 months, limit 30 days)",
     ),
     (
         Aged(
@@ -164,7 +164,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
             by_is_gone=True,
             action="exited",
         ),
-        "last used by web-1 (removed), not used since 29 Nov (20 hours, limit 24 hours, watched throughout)",
+        "last used by web-1 (removed), not used since 2026-11-29 (20 hours, limit 24 hours, watched by dockersweep)",
     ),
     (
         Aged(measure="first-seen", seconds=3 * DAY, made_by_hand=True, limit="30d", is_reached=False),
@@ -183,7 +183,10 @@ SENTENCES: tuple[tuple[About, str], ...] = (
             asked_seconds=7 * DAY,
             limit="7d",
         ),
-        "not in use in any of 14 scans since 4 Nov; only 2 of the last 7 days were watched, at least half is needed",
+        (
+            "not in use in any of 14 scans since 2026-11-04; dockersweep watched only 2 of the last 7 days, at least "
+            "half is needed"
+        ),
     ),
     (
         Unwatched(
@@ -194,14 +197,14 @@ SENTENCES: tuple[tuple[About, str], ...] = (
             builds_unseen=True,
         ),
         (
-            "last used 9 days ago; none of the last 7 days were watched, at least half is needed; "
+            "last used 9 days ago; dockersweep watched none of the last 7 days, at least half is needed; "
             "uses by builds not seen"
         ),
     ),
     (
         AfterContainer(name="db", limit="24h", goes_at=AT, only_copy_of="db", more=1),
         (
-            "kept for 24 hours after container db and 1 more are removed (until 30 Nov if removed now); "
+            "kept for 24 hours after container db and 1 more are removed (until 2026-11-30 if removed now); "
             "holds the only copy of what db wrote"
         ),
     ),
