@@ -74,6 +74,12 @@ class Engine(Struct, frozen=True, kw_only=True):
     """The storage driver of the classic image store ("overlay2"), or "containerd"."""
     root_dir: str | None
     """The engine's own folder, as the engine sees it."""
+    operating_system: str | None = None
+    """As the engine calls it: "Debian GNU/Linux 13 (trixie)", "Docker Desktop"."""
+    kernel: str | None = None
+    """The release of its kernel, in three numbers at least: "6.12.9-amd64"."""
+    on_other_kernel: bool = False
+    """Whether that is certainly not the kernel that dockersweep ran on: the engine's files are elsewhere then."""
 
     @property
     def socket(self) -> str | None:
@@ -82,8 +88,15 @@ class Engine(Struct, frozen=True, kw_only=True):
 
     @property
     def is_local(self) -> bool:
-        """Whether its files can be on this machine: not over TCP. A socket may still be forwarded from elsewhere."""
-        return self.socket is not None
+        """Whether its files can be on this machine: not over TCP, and not in a virtual machine. A socket may still be
+        forwarded from elsewhere."""
+        return self.socket is not None and not self.on_other_kernel
+
+    @property
+    def may_be_virtual(self) -> bool:
+        """Whether something tells of a virtual machine: the name of a product that makes them, or another kernel."""
+        is_wsl2 = self.kernel is not None and "microsoft" in self.kernel.lower()
+        return self.on_other_kernel or is_wsl2 or self.operating_system in ("Docker Desktop", "OrbStack")
 
 
 class Mount(Struct, frozen=True, kw_only=True, gc=False):

@@ -1,6 +1,7 @@
 """Requests to one engine, in one version of its API, and what their answers mean: decoded, gone, or an error."""
 
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -68,7 +69,9 @@ class Session:
         self.engine = _engine_of(info, self.quirks, connection.endpoint)
         self.registry_access = registry_access_of(info.registry_config, self.engine, socket.gethostname())
         """How the engine reaches registries."""
-        self.is_throw_away = is_throw_away(self.engine.root_dir, info.labels or ())
+        self.is_throw_away = is_throw_away(
+            None if self.engine.on_other_kernel else self.engine.root_dir, info.labels or ()
+        )
         """Whether the project's own tests or the sandbox started it."""
 
     def set_clock(self) -> None:
@@ -170,4 +173,14 @@ def _engine_of(info: wire.WireInfo, quirks: Quirks, endpoint: Endpoint) -> Engin
         flavour="podman" if quirks.is_podman else "docker",
         image_store="containerd" if quirks.has_containerd_store else info.driver,
         root_dir=info.docker_root_dir or None,
+        operating_system=info.operating_system or None,
+        kernel=info.kernel_version or None,
+        on_other_kernel=_is_on_other_kernel(info.kernel_version, os.uname().release),
     )
+
+
+def _is_on_other_kernel(engine_release: str, own_release: str) -> bool:
+    """Return whether two releases are of different kernels. The same one proves nothing. Docker tells it in three
+    numbers: "6.6.0-rc1" of "6.6-rc1" (moby/moby, pkg/parsers/kernel)."""
+    in_three = re.sub(r"^(\d+\.\d+)(?![.\d])", r"\1.0", own_release)
+    return engine_release not in ("", own_release, in_three)

@@ -94,6 +94,8 @@ def folder_of(engine: Engine) -> Path:
 
     Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, and OSError.
     """
+    if engine.on_other_kernel:
+        raise UnreadableStorageError("the engine runs in a virtual machine, or on another machine")
     if not engine.is_local or engine.root_dir is None:
         raise UnreadableStorageError("the engine is on another machine")
     root = Path(engine.root_dir)

@@ -33,7 +33,9 @@ def markdown_sections(report: Report) -> Iterator[Section]:
     else:
         yield Section(sentences=(f"Disk: {disk_sentence(report.disk)}",))
     yield Section("Usage by type", columns=_SHARES, rows=words.share_rows(report))
-    yield Section(sentences=(words.sum_sentence(report), *remainder_sentences(report)))
+    yield Section(
+        sentences=(words.sum_sentence(report), *remainder_sentences(report), *words.machine_sentences(report))
+    )
     yield Section("Trend", words.trend_sentences(report), _GROWTH, words.growth_rows(report))
     yield from _findings(report)
     yield _largest(report)

@@ -55,7 +55,9 @@ def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Ite
     yield from _disks(report, width if with_bars else None)
     columns, rows = _shares(report, width, with_bars)
     yield Section(columns=columns, rows=rows)
-    yield Section(sentences=(words.sum_sentence(report), *remainder_sentences(report)))
+    yield Section(
+        sentences=(words.sum_sentence(report), *remainder_sentences(report), *words.machine_sentences(report))
+    )
     yield _trend(report)
     yield from _findings(report)
     yield _largest(report)

@@ -92,6 +92,16 @@ def sizes_sentences(report: Report) -> str:
     return f"{base} Among the writable layers are {of_which}: podman ps --all --external lists them."
 
 
+def machine_sentences(report: Report) -> list[str]:
+    """Return what becomes of the bytes that an engine in a virtual machine frees; nothing for the others."""
+    # These are most.
+    if not report.engine.may_be_virtual:
+        return []
+    from dockersweep.words.machines import sentences_on_machine
+
+    return sentences_on_machine(report.engine)
+
+
 def trend_sentences(report: Report) -> list[str]:
     """Return when the disk is full, or why that is not known; with several disks, a sentence for each known one."""
     if not has_several(report):

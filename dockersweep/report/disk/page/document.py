@@ -30,6 +30,7 @@ from dockersweep.report.disk.words import (
     REMAINDER,
     address_sentence,
     growths,
+    machine_sentences,
     signed_size,
     sizes_sentences,
     trend_sentences,
@@ -99,7 +100,7 @@ def page(report: Report) -> str:
         disks=list(zip(disk_rows(report), map(contents_sentence, report.disks), strict=True)),
         folder=folder_words(report),
         address=address_sentence(report.engine),
-        sizes=" ".join([sizes_sentences(report), *remainder_sentences(report)]),
+        sizes=" ".join([sizes_sentences(report), *remainder_sentences(report), *machine_sentences(report)]),
     )  # fmt: skip
 
 

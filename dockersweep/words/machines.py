@@ -1,0 +1,90 @@
+"""What the bytes are that an engine in a virtual machine frees, and how the machine's disk gets smaller by them.
+
+Where each is from:
+
+- Docker Desktop: docker/docs, content/manuals/desktop/troubleshoot-and-support/faqs/macfaqs.md.
+- OrbStack: its maintainers in orbstack/orbstack#29. Nothing was found that says when its disk gets smaller.
+- Colima: abiosoft/colima, docs/FAQ.md ("How can disk space be recovered?").
+- Rancher Desktop: its maintainers in rancher-sandbox/rancher-desktop#3158 and #3442.
+- Lima: lima-vm/lima#1102, which lets fstrim give back what is unused.
+- WSL2: microsoft/WSL#4699, and Microsoft's reference of Optimize-VHD.
+- Podman's machine: nothing was found that its maintainers say of it.
+"""
+
+from typing import Literal
+
+from dockersweep.model.inventory import Engine
+
+Machine = Literal["docker-desktop", "orbstack", "colima", "lima", "rancher-desktop", "podman-machine", "wsl2"]
+_BY_SYSTEM: dict[str | None, Machine] = {"Docker Desktop": "docker-desktop", "OrbStack": "orbstack"}
+_BY_NAME: tuple[tuple[str, Machine], ...] = (
+    ("lima-rancher-desktop", "rancher-desktop"),
+    ("colima", "colima"),
+    ("lima-", "lima"),
+)
+"""How the host names begin that these products give; Colima's is "colima" or "colima-PROFILE"."""
+_BY_PATH: tuple[tuple[str, Machine], ...] = (
+    ("/podman-machine-", "podman-machine"),
+    ("/podman/machine/", "podman-machine"),
+    ("/.colima/", "colima"),
+    ("/.lima/", "lima"),
+    ("/.rd/", "rancher-desktop"),
+)
+"""What the paths of their sockets have in them."""
+_NAMES: dict[Machine, str] = {
+    "docker-desktop": "Docker Desktop",
+    "orbstack": "OrbStack",
+    "colima": "Colima",
+    "lima": "Lima",
+    "rancher-desktop": "Rancher Desktop",
+    "podman-machine": "Podman (podman machine)",
+    "wsl2": "WSL2",
+}
+_MAY_STAY = "The file of that disk may stay as large as it is."
+_SMALLER: dict[Machine, str] = {
+    "docker-desktop": (
+        "The file of that disk, Docker.raw, gets smaller a few seconds after images are removed; "
+        "`docker run --privileged --pid=host docker/desktop-reclaim-space` makes it smaller at any time."
+    ),
+    "orbstack": "The file of that disk is sparse: ls shows 8 TB, and du what it takes.",
+    "colima": (
+        "The file of that disk gets smaller when Colima starts again, or at once by `colima ssh -- sudo fstrim -a` "
+        "(Colima 0.5 or newer)."
+    ),
+    "rancher-desktop": (
+        "The file of that disk gets smaller when Rancher Desktop stops (`rdctl shutdown`), or at once by "
+        "`rdctl shell sudo fstrim /mnt/data`."
+    ),
+    "lima": "The file of that disk gets smaller by `limactl shell INSTANCE sudo fstrim -a`.",
+    "wsl2": (
+        "That disk is a .vhdx file of Windows, which does not get smaller by itself: quit Docker Desktop if that has "
+        "it, run `wsl --shutdown`, and compact the file with Optimize-VHD or diskpart."
+    ),
+}
+
+
+def sentences_on_machine(engine: Engine) -> list[str]:
+    """Return where the bytes are that an engine frees, and what gives them back to the machine that people see; nothing
+    where it may as well be on another machine of its own."""
+    machine = _machine_of(engine)
+    if machine is not None:
+        where = f"The engine runs in a virtual machine of {_NAMES[machine]}"
+        return [f"{where}: what is freed is free inside its virtual disk. {_SMALLER.get(machine, _MAY_STAY)}"]
+    if engine.socket is None:
+        return []
+    where = "The engine runs on another kernel than this machine"
+    return [f"{where}: if that is a virtual machine here, what is freed is free inside its virtual disk. {_MAY_STAY}"]
+
+
+def _machine_of(engine: Engine) -> Machine | None:
+    """Return whose machine it is. A host name or a path counts only on another kernel behind a socket: anybody may have
+    called a server like that."""
+    if engine.kernel is not None and "microsoft" in engine.kernel.lower():
+        return "wsl2"
+    if engine.operating_system in _BY_SYSTEM:
+        return _BY_SYSTEM[engine.operating_system]
+    path = engine.socket
+    if path is None or not engine.on_other_kernel:
+        return None
+    named = [machine for start, machine in _BY_NAME if (engine.name or "").startswith(start)]
+    return next(iter([*named, *(machine for part, machine in _BY_PATH if part in path)]), None)
