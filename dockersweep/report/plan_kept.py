@@ -9,8 +9,8 @@ from dockersweep.model.plan import Decision, Plan
 from dockersweep.model.reason import HeldBy, Kept, ReasonCode, State
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Column, Section
+from dockersweep.words.alike import counted_text
 from dockersweep.words.amounts import plural
-from dockersweep.words.reasons import reason_text
 
 _KEPT_COUNTS = (Column("KIND"), Column("WHY", wraps=True))
 _KEPT_BECAUSE: dict[ReasonCode, str] = {
@@ -57,7 +57,7 @@ def _in_a_word(decision: Decision, in_use: str) -> str:
     if isinstance(first.about, Kept) and first.about.as_new_as:
         return "kept by a rule in a tie"
     if first.code != "in-use":
-        return _KEPT_BECAUSE.get(first.code) or reason_text(first)
+        return _KEPT_BECAUSE.get(first.code) or counted_text(first)
     if isinstance(first.about, State):
         return first.about.state or in_use
     holds = [reason.about for reason in decision.reasons if isinstance(reason.about, HeldBy)]

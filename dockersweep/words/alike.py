@@ -6,10 +6,25 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dockersweep.model.age_reasons import Aged
+from dockersweep.model.age_reasons import Aged, Candidate
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.model.reason import Belonging, Beyond, ForSpace, HeldBy, OfProject, Reason, Recoverable
+from dockersweep.model.reason import (
+    Belonging,
+    Beyond,
+    Doubt,
+    Fact,
+    FactName,
+    ForSpace,
+    HeldBy,
+    NotMatched,
+    OfProject,
+    OnlyByRule,
+    Reason,
+    Recoverable,
+)
+from dockersweep.words.ages import limit_words
 from dockersweep.words.ages_together import ages_text, alike_ages
+from dockersweep.words.conditions import counted_not_matched
 from dockersweep.words.lists import first_of, naturally
 from dockersweep.words.reasons import beyond_places_text, project_text, reason_text, untagged_text, with_tag
 
@@ -41,6 +56,20 @@ def text_of_alike(reasons: Sequence[Reason]) -> str:
         return reason_text(reasons[0])
     text = _text_of_several(reasons)
     return with_tag(reasons[0], text) if len({one.tag for one in reasons}) == 1 else text
+
+
+def counted_text(reason: Reason) -> str:
+    """Return a reason of several objects, to stand behind their number: "2 whose name does not match web-*"."""
+    about = reason.about
+    if isinstance(about, NotMatched):
+        return counted_not_matched(about)
+    if isinstance(about, Doubt):
+        return "of which it is not known whether a rule matches"
+    if isinstance(about, Candidate):
+        return f"not yet a candidate for {limit_words(about.limit)}"
+    if isinstance(about, OnlyByRule):
+        return _COUNTED["not-anonymous-local"]
+    return (_COUNTED.get(about.name) if isinstance(about, Fact) else None) or untagged_text(reason)
 
 
 def _text_of_several(reasons: Sequence[Reason]) -> str:
@@ -82,6 +111,17 @@ def _age_for_space(about: ForSpace) -> tuple[object, ...]:
     return () if about.age is None else alike_ages(about.age)
 
 
+_COUNTED: Mapping[FactName, str] = {
+    "no-rule-matches": "that no rule matches",
+    "other-tags-only": "with other tags only",
+    "no-single-tag": "of which no single tag matches",
+    "only-keeps": "of a rule that only keeps",
+    "enough": "not needed to free enough",
+    "not-recoverable": "not known to be in a registry",
+    "not-anonymous-local": "to be removed only by a rule",
+    "on-another-disk": "on another disk",
+    "takes-no-space": "that take no space",
+}
 _HELD: Mapping[str, str] = {
     "uses": "used by",
     "may-mount": "may be mounted by",

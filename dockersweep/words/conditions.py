@@ -16,6 +16,8 @@ class _Phrases(NamedTuple):
     """What is asked for -> the objects that a rule then matches: "named web-*", behind their kinds."""
     not_matched: Callable[[NotMatched], str]
     """Why an object is none of them."""
+    counted: Callable[[NotMatched], str] | None = None
+    """The same behind a number of objects; None where that is the same."""
     unknown: str | None = None
     """Why a rule does not remove an object of which this is not known."""
 
@@ -33,7 +35,14 @@ def not_matched_text(about: NotMatched) -> str:
     phrases = _CONDITIONS.get(about.condition)
     # A document of a newer version may have conditions that this one does not know.
     text = _matches_none(about) if phrases is None else phrases.not_matched(about)
-    return text if about.flag is None else f"{text} (add {about.flag} to include)"
+    return f"{text}{_flag(about)}"
+
+
+def counted_not_matched(about: NotMatched) -> str:
+    """Return why a condition does not hold of some, behind their number: "whose name does not match web-*"."""
+    phrases = _CONDITIONS.get(about.condition)
+    counted = _whose if phrases is None else phrases.counted
+    return not_matched_text(about) if counted is None else f"{counted(about)}{_flag(about)}"
 
 
 def doubt_text(about: Doubt) -> str:
@@ -62,6 +71,12 @@ def restart_text(restart: Restart) -> str:
     return f"restarts by itself (on-failure, exit code {restart.exit_code})"
 
 
+def _counted_restart(restart: Restart) -> str:
+    if restart.policy is None:
+        return restart_text(restart)
+    return "without a restart policy" if restart.policy in ("", "no") else f"with the restart policy {restart.policy}"
+
+
 def _any_of(phrase: str) -> Callable[[Iterable[object]], str]:
     return lambda wanted: phrase.format(_either(wanted))
 
@@ -86,6 +101,14 @@ def _matches_none(about: NotMatched) -> str:
     return f"its {about.condition} does not match {_wanted(about)}"
 
 
+def _whose(about: NotMatched) -> str:
+    return f"whose {about.condition} does not match {_wanted(about)}"
+
+
+def _flag(about: NotMatched) -> str:
+    return "" if about.flag is None else f" (add {about.flag} to include)"
+
+
 def _lacks(phrase: str) -> Callable[[NotMatched], str]:
     return lambda about: phrase.format(_wanted(about))
 
@@ -95,11 +118,11 @@ def _opposite(holds: str, holds_not: str) -> Callable[[NotMatched], str]:
 
 
 _CONDITIONS: Mapping[str, _Phrases] = {
-    "name": _Phrases(_any_of("named {}"), _matches_none),
-    "repository": _Phrases(_any_of("of the repository {}"), _matches_none),
-    "tag": _Phrases(_any_of("with the tag {}"), _matches_none),
-    "digest": _Phrases(_any_of("of the digest {}"), _matches_none),
-    "labels": _Phrases(_any_of("with the label {}"), _lacks("it has no label {}")),
+    "name": _Phrases(_any_of("named {}"), _matches_none, _whose),
+    "repository": _Phrases(_any_of("of the repository {}"), _matches_none, _whose),
+    "tag": _Phrases(_any_of("with the tag {}"), _matches_none, _whose),
+    "digest": _Phrases(_any_of("of the digest {}"), _matches_none, _whose),
+    "labels": _Phrases(_any_of("with the label {}"), _lacks("it has no label {}"), _lacks("without the label {}")),
     "project": _Phrases(
         lambda wanted: (
             "of a compose project" if tuple(wanted) == ("*",) else f"of the compose project {_either(wanted)}"
@@ -107,36 +130,46 @@ _CONDITIONS: Mapping[str, _Phrases] = {
         lambda about: (
             "it belongs to no compose project" if about.has is None else f"it belongs to the project {about.has}"
         ),
+        lambda about: "of no compose project" if about.has is None else f"of the project {about.has}",
         unknown="its project label may be inherited from an image",
     ),
     "service": _Phrases(
         _any_of("used by the service {}"),
         _lacks("no service {} uses it"),
+        _lacks("used by no service {}"),
         unknown="the services of the swarm cannot be seen",
     ),
     "declared": _Phrases(
         _whether("that a file declares", "that no file declares"),
         _opposite("a file declares it", "no file declares it"),
+        _opposite("declared by a file", "declared by no file"),
         unknown="no file was read that could declare it",
     ),
-    "state": _Phrases(_any_of("that are {}"), lambda about: f"it is {about.has}"),
+    "state": _Phrases(
+        _any_of("that are {}"), lambda about: f"it is {about.has}", lambda about: str(about.has or "in another state")
+    ),
     "exit_code": _Phrases(
         _any_of("that ended with {}"),
         lambda about: f"its exit code is {'unknown' if about.has is None else about.has}",
+        lambda about: "of unknown exit code" if about.has is None else f"with exit code {about.has}",
     ),
     "driver": _Phrases(
         _any_of("of the driver {}"),
         lambda about: f"of the driver {about.has or 'unknown'}, which others may use",
     ),
-    "options": _Phrases(_any_of("with the mount option {}"), _lacks("it has no mount option {}")),
-    "type": _Phrases(_any_of("of the type {}"), _matches_none),
+    "options": _Phrases(
+        _any_of("with the mount option {}"), _lacks("it has no mount option {}"), _lacks("without the mount option {}")
+    ),
+    "type": _Phrases(_any_of("of the type {}"), _matches_none, _whose),
     "size_over": _Phrases(
         lambda wanted: f"larger than {format_size(wanted)}",
         lambda about: f"its size is not over {_size(about)}, or not known",
+        lambda about: f"not over {_size(about)}, or of unknown size",
     ),
     "size_under": _Phrases(
         lambda wanted: f"smaller than {format_size(wanted)}",
         lambda about: f"its size is not under {_size(about)}, or not known",
+        lambda about: f"not under {_size(about)}, or of unknown size",
     ),
     "anonymous": _Phrases(_whether("that are anonymous", "that have a name"), _opposite("anonymous", "named")),
     "has_options": _Phrases(
@@ -147,11 +180,13 @@ _CONDITIONS: Mapping[str, _Phrases] = {
     "recoverable": _Phrases(
         _whether("that can be pulled again", "that cannot be pulled again"),
         _opposite("it can be pulled again", "it exists only here"),
+        _opposite("that can be pulled again", "only here"),
         unknown="nothing tells whether it can be pulled again",
     ),
     "restarts_by_itself": _Phrases(
         _whether("that restart by themselves", "that do not restart by themselves"),
         lambda about: restart_text(about.restart or Restart()),
+        lambda about: _counted_restart(about.restart or Restart()),
     ),
 }
 assert set(_CONDITIONS) == {field.removesuffix("_bytes") for field in Match.__struct_fields__}, "each needs its words"

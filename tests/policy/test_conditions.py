@@ -9,9 +9,10 @@ from dockersweep.model.inventory import Object
 from dockersweep.model.naming import kind_of
 from dockersweep.model.policy import Match, Rule
 from dockersweep.model.policyfile import MatchTable
+from dockersweep.model.reason import NotMatched
 from dockersweep.policy.judging.matching import RuleTest
 from dockersweep.policy.language.conditions import CONDITIONS, ConditionFacts
-from dockersweep.words.conditions import selected
+from dockersweep.words.conditions import counted_not_matched, selected
 from dockersweep.words.reasons import reason_text
 from tests.rig.inventories import container, image, network, record, volume
 
@@ -140,6 +141,34 @@ def test_each_condition_is_a_key_of_the_language_and_shown_here() -> None:
     assert keys == {field.encode_name for field in fields(MatchTable)} == set(SHOWN)
 
 
+COUNTED = {
+    "state": "running",
+    "exit_code": "of unknown exit code",
+    "restarts_by_itself": "with the restart policy always",
+    "recoverable": "only here",
+    "digest": "whose digest does not match sha256:a*",
+    "options": "without the mount option type=nfs",
+    "type": "whose type does not match source.*",
+    "name": "whose name does not match web-*",
+    "repository": "whose repository does not match app or team/*",
+    "tag": "whose tag does not match 1.*",
+    "labels": "without the label tmp or env=dev",
+    "project": "of no compose project",
+    "service": "used by no service web",
+    "declared": "declared by a file",
+    "size_over": "not over 1.00 kB, or of unknown size",
+    "size_under": "not under 1.00 kB, or of unknown size",
+}
+"""How it is said behind a number of objects, where that differs."""
+
+
+def reason_about(test: RuleTest, item: Object) -> NotMatched:
+    reason = test.why_not(item)
+    assert reason is not None
+    assert isinstance(reason.about, NotMatched)
+    return reason.about
+
+
 def why_not(test: RuleTest, item: Object) -> str:
     reason = test.why_not(item)
     assert reason is not None
@@ -163,3 +192,5 @@ def test_condition(condition: Any) -> None:
     assert not excluding.matches(shown.matching)
     assert why_not(excluding, shown.matching) == f"excluded by not.{condition.key}"
     assert list(selected(wanted)) == [shown.selects]
+    about = reason_about(asking, shown.other)
+    assert counted_not_matched(about) == COUNTED.get(condition.key, shown.why_not)

@@ -5,23 +5,28 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.model.age_reasons import Aged
+from dockersweep.model.age_reasons import Aged, Candidate
 from dockersweep.model.last_use import UseAction
 from dockersweep.model.reason import (
     About,
     Belonging,
     Beyond,
+    Doubt,
+    Excluded,
     Fact,
     ForSpace,
     Group,
     HeldBy,
+    NotMatched,
     OfProject,
+    OnlyByRule,
     Reason,
     ReasonCode,
     Recoverable,
+    Restart,
 )
 from dockersweep.units import DAY, HOUR
-from dockersweep.words.alike import alike, text_of_alike
+from dockersweep.words.alike import alike, counted_text, text_of_alike
 from dockersweep.words.reasons import reason_text
 
 APP = Group(by="repository", kind="image", name="app")
@@ -132,3 +137,25 @@ def test_what_differs_in_more_is_said_apart(one: Reason, other: Reason) -> None:
 def test_one_alone_is_told_as_it_is() -> None:
     one = reason(aged(2 * DAY))
     assert text_of_alike([one]) == reason_text(one) == "stopped 2 days ago (limit 24 hours)"
+
+
+@pytest.mark.parametrize(
+    ("about", "text"),
+    [
+        (NotMatched(condition="name", wanted=("web-*",)), "whose name does not match web-*"),
+        (NotMatched(condition="tagged", wanted=False, flag="--all-images"), "tagged (add --all-images to include)"),
+        (NotMatched(condition="of a newer version", wanted=3), "whose of a newer version does not match 3"),
+        (
+            NotMatched(condition="restarts_by_itself", wanted=False, restart=Restart(policy="no", restarts=False)),
+            "without a restart policy",
+        ),
+        (NotMatched(condition="restarts_by_itself", wanted=False), "of unknown restart policy"),
+        (Doubt(condition="exit_code"), "of which it is not known whether a rule matches"),
+        (Candidate(seconds=None, limit="48h", is_reached=False), "not yet a candidate for 48 hours"),
+        (OnlyByRule(restart=Restart(policy="always")), "to be removed only by a rule"),
+        (Fact(name="no-rule-matches"), "that no rule matches"),
+        (Excluded(condition="labels"), "excluded by not.labels"),
+    ],
+)
+def test_a_reason_stands_behind_a_number_of_objects(about: About, text: str) -> None:
+    assert counted_text(Reason(code="no-rule", rule="a rule", tag="app:1", about=about)) == text
