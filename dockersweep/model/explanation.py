@@ -132,6 +132,8 @@ class Unless(Struct, frozen=True, kw_only=True):
     """The names of the containers that would have to be removed, all that hold it; none where they may stay."""
     forecast: Forecast
     """When it can be removed if that is done now."""
+    reclaim_in_plan: Interval | None = None
+    """What its removal would then add to what goes before it; None where it cannot go now, or containers go first."""
 
 
 class Explanation(Struct, frozen=True, kw_only=True):

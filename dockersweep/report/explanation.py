@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from dockersweep.model.explanation import Chain, Explanation, RuleSays, SilentRules, Subject, Unless
+from dockersweep.model.explanation import Chain, Explanation, RuleSays, RuleWord, SilentRules, Subject, Unless
 from dockersweep.model.naming import PLURAL_OF, short_id
+from dockersweep.model.plan import Decision
 from dockersweep.model.quantities import Instant
-from dockersweep.model.reason import NotMatched, ReasonCode, State
+from dockersweep.model.reason import NotMatched, Reason, ReasonCode, State
 from dockersweep.report.headline import (
     BASE_WORDS,
     NOUN_OF,
@@ -22,7 +23,7 @@ from dockersweep.words.ages import by_text
 from dockersweep.words.alike import text_of_alike, together
 from dockersweep.words.amounts import amount_words, layers_text, plural
 from dockersweep.words.lists import both, first_of
-from dockersweep.words.reasons import about_text, beyond_text, reason_text
+from dockersweep.words.reasons import ANY_AGE, about_text, beyond_text, is_unasked_age, reason_text, with_tag
 
 MOST_CHAINS = 10
 MOST_NAMES = 3
@@ -77,6 +78,8 @@ def _title(subject: Subject) -> str:
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     subject = explanation.subject
+    if any(one.code == "only-here" for one in explanation.decision.reasons):
+        yield "caution", "exists only here, cannot be pulled again"
     if subject.id != subject.name:
         # A digest fits a terminal only without its prefix, and engines accept it so.
         yield "id", subject.id.removeprefix("sha256:")
@@ -143,10 +146,16 @@ def _verdict(explanation: Explanation, reasons: Sequence[tuple[str, str]]) -> It
 
 def _reasons(explanation: Explanation) -> list[tuple[str, str]]:
     """Return (rule, text) of the decision's reasons, equal ones merged. Reasons about single tags are left to the table
-    of tags."""
+    of tags, and what exists only here to the facts."""
     shown = (reason for reason in explanation.decision.reasons if reason.tag is None or not explanation.tags)
+    shown = (reason for reason in shown if reason.code != "only-here")
     alike = together(shown, apart=lambda reason: (reason.rule, reason.tag))
-    return [(_HARD.get(same[0].rule, same[0].rule), text_of_alike(same)) for same in alike]
+    return [(_HARD.get(same[0].rule, same[0].rule), _why(same)) for same in alike]
+
+
+def _why(alike: Sequence[Reason]) -> str:
+    """Return equal reasons as a sentence. An age that no rule asks for is left to the facts."""
+    return with_tag(alike[0], ANY_AGE) if is_unasked_age(alike[0]) else text_of_alike(alike)
 
 
 def _beyond_objects(explanation: Explanation) -> list[str]:
@@ -176,13 +185,25 @@ def _links(chain: Chain) -> Iterator[str]:
 def _matching_rules(explanation: Explanation, stated: Sequence[tuple[str, str]]) -> Iterator[Section]:
     """Yield the rules that add to the verdict, whose reasons are `stated` already, and the rules that do not match."""
     rules = [
-        (rule.rule, _SAYS[rule.says], f"{_of_tags(rule.tags)}{rule.text}")
+        (rule.rule, _says(rule, explanation.decision), f"{_of_tags(rule.tags)}{rule.text}")
         for rule in explanation.rules
-        if (rule.rule, rule.text) not in stated
+        if (rule.rule, rule.text) not in stated and not _is_in_verdict(rule, explanation.decision)
     ]
     stated_whys = {f"not for {PLURAL_OF[explanation.subject.kind]}", *(text for _, text in stated)}
     silent = [_silent(rules) for rules in explanation.silent if rules.why not in stated_whys]
     yield Section("Rules" if rules or silent else None, columns=_RULES, rows=rules, header=False, items=silent)
+
+
+def _is_in_verdict(rule: RuleWord, decision: Decision) -> bool:
+    """Whether a rule removes the whole object, so that the verdict has its reasons."""
+    is_of_verdict = any(one.rule == rule.rule for one in decision.reasons)
+    return decision.verdict == "remove" and rule.says == "removes" and is_of_verdict and not rule.tags
+
+
+def _says(rule: RuleWord, decision: Decision) -> str:
+    """Return what a rule does; what something else keeps it would remove."""
+    is_kept = decision.verdict == "keep" and not decision.untag
+    return "would remove" if rule.says == "removes" and is_kept else _SAYS[rule.says]
 
 
 def _silent(silent: SilentRules) -> str:
@@ -228,9 +249,12 @@ def _frees(explanation: Explanation) -> str:
     if explanation.subject.kind == "network":
         return "It takes no space."
     text = f"Removing only this frees {amount_words(explanation.reclaim_alone, _UNKNOWN)}"
-    in_plan = explanation.reclaim_in_plan
+    in_plan, condition = explanation.reclaim_in_plan, ""
+    unless = explanation.unless
+    if unless is not None and unless.reclaim_in_plan is not None:
+        in_plan, condition = unless.reclaim_in_plan, f"with {unless.flag}, "
     if in_plan is not None and in_plan != explanation.reclaim_alone:
-        text += f"; in the plan, after what goes before it, {amount_words(in_plan, _UNKNOWN)}"
+        text += f"; {condition}after what goes before it, {amount_words(in_plan, _UNKNOWN)}"
     frees = (explanation.reclaim_alone, in_plan)
     why = dict.fromkeys(interval.reason for interval in frees if interval is not None and interval.reason)
     held = _layers_held(explanation)

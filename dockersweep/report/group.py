@@ -17,7 +17,7 @@ from dockersweep.report.headline import (
 )
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
 from dockersweep.units import format_size
-from dockersweep.words.alike import text_of_alike, together
+from dockersweep.words.alike import joined_alike
 from dockersweep.words.amounts import amount_words, format_interval, plural
 from dockersweep.words.lists import natural_key
 from dockersweep.words.reasons import reason_text
@@ -55,8 +55,12 @@ def _sections(group: GroupExplanation) -> Iterator[Section]:
     yield Section(sentences=(*over, *base))
     yield Section(sentences=warning_sentences(group.warnings))
     rows_of_kinds = [_total(row) for row in group.kinds]
+    tags = _tags(group)
+    if tags:
+        rows_of_kinds.append(("tags of images that stay", "", str(tags), ""))
     if len(rows_of_kinds) > 1:
-        rows_of_kinds.append(("total", str(len(group.decisions)), str(_going(group)), format_interval(group.reclaim)))
+        going = _going(group) + tags
+        rows_of_kinds.append(("total", str(len(group.decisions)), str(going), format_interval(group.reclaim)))
     yield Section(columns=_TOTALS, rows=rows_of_kinds)
 
 
@@ -66,7 +70,9 @@ def _summary(group: GroupExplanation) -> str:
     by = group.grouped_by
     counted = f"{count} called {group.name}" if by == "name" else f"{_WHAT[by]} {group.name}: {count}"
     going = _going(group)
-    goes = f"{going} to remove by {group.policy_source}" if going else f"none to remove by {group.policy_source}"
+    tags = _tags(group)
+    untagged = f", {plural(tags, 'tag')} to take off" if tags else ""
+    goes = f"{going or 'none'} to remove{untagged} by {group.policy_source}"
     frees = f", freeing {amount_words(group.reclaim, _UNKNOWN)}" if going else ""
     every = f" All of them, those in use too, would free {amount_words(group.reclaim_of_all, _UNKNOWN)}."
     return f"{counted}, {goes}{frees}.{every if going < len(group.decisions) else ''}"
@@ -78,6 +84,11 @@ def _noun(group: GroupExplanation) -> str:
 
 def _going(group: GroupExplanation) -> int:
     return sum(row.goes for row in group.kinds)
+
+
+def _tags(group: GroupExplanation) -> int:
+    """Return how many tags go of images that stay."""
+    return sum(len(decision.untag) for decision in group.decisions)
 
 
 def _total(row: GroupedKind) -> tuple[str, ...]:
@@ -95,5 +106,6 @@ def _size(kind: Kind, size_bytes: int | None) -> str:
 
 
 def _why(decision: Decision) -> str:
-    """Return the reasons, equal ones merged, so that no row lists many holders."""
-    return "; ".join(map(text_of_alike, together(decision.reasons, apart=lambda reason: reason.tag)))
+    """Return the reasons, equal ones merged, so that no row lists many holders. That it exists only here is none."""
+    text = joined_alike(reason for reason in decision.reasons if reason.code != "only-here")
+    return f"{text} (exists only here)" if any(reason.code == "only-here" for reason in decision.reasons) else text

@@ -80,6 +80,14 @@ def age_text(about: Aged) -> str:
     return f"{text} ({watched})" if watched else text
 
 
+def age_fact(about: Aged) -> str:
+    """Return an age to stand by itself, its length first: "stopped 10 days ago", "21 days: not used since 3 Nov, watched
+    throughout"."""
+    if about.measure not in _UNUSED:
+        return _length_ago(about)
+    return f"{format_duration(about.seconds)}: {', '.join(text for text in _unused(about) if text)}"
+
+
 def since_phrase(about: Aged) -> str:
     """Return how an age is said, with %s for its length: "stopped %s ago", "not used for %s"."""
     if about.measure in _UNUSED:

@@ -26,7 +26,16 @@ from dockersweep.words.ages import limit_words
 from dockersweep.words.ages_together import ages_text, alike_ages
 from dockersweep.words.conditions import counted_not_matched
 from dockersweep.words.lists import first_of, naturally
-from dockersweep.words.reasons import beyond_places_text, project_text, reason_text, untagged_text, with_tag
+from dockersweep.words.reasons import (
+    ANY_AGE,
+    beyond_places_text,
+    is_unasked_age,
+    joined,
+    project_text,
+    reason_text,
+    untagged_text,
+    with_tag,
+)
 
 MOST_HOLDERS = 2
 """So many are named where there are more than one more."""
@@ -56,6 +65,16 @@ def text_of_alike(reasons: Sequence[Reason]) -> str:
         return reason_text(reasons[0])
     text = _text_of_several(reasons)
     return with_tag(reasons[0], text) if len({one.tag for one in reasons}) == 1 else text
+
+
+def joined_alike(reasons: Iterable[Reason]) -> str:
+    """Return reasons one behind the other, those that are alike as one sentence, and a tag once for those about it."""
+    return joined(reasons, lambda of_tag: map(_without_tag, together(of_tag)))
+
+
+def _without_tag(reasons: Sequence[Reason]) -> str:
+    text = untagged_text(reasons[0]) if len(reasons) == 1 else _text_of_several(reasons)
+    return f"{ANY_AGE} ({text})" if is_unasked_age(reasons[0]) else text
 
 
 def counted_text(reason: Reason) -> str:

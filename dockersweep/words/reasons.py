@@ -1,6 +1,7 @@
 """Reasons as sentences. Nothing reads a sentence back: what something else needs of a reason is a field of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, get_args
 
 from dockersweep.model.age_reasons import AfterContainer, Aged, AgeUnknown, Candidate, Unwatched
@@ -49,6 +50,7 @@ from dockersweep.units import format_duration, format_instant
 from dockersweep.words.ages import (
     after_container_text,
     aged_text,
+    asked_text,
     limit_words,
     setting_text,
     unwatched_text,
@@ -82,6 +84,8 @@ _FACTS: Mapping[FactName, str] = {
     "not-in-saved-plan": "the saved plan does not name it",
     "named-by-saved-plan": "the plan names it",
 }
+ANY_AGE = "whatever its age"
+"""Why something is removed of which the rule asks no age."""
 _PROTECTED: Mapping[ProtectedBy, str] = {
     "label": "has the label",
     "name": "its name matches",
@@ -136,6 +140,44 @@ def beyond_text(reason: Reason) -> str:
 def rule_and_text(reason: Reason) -> str:
     """Return a reason with its rule before it, as logs and CSV have it."""
     return f"{reason.rule}: {reason_text(reason)}"
+
+
+def joined(
+    reasons: Iterable[Reason], texts: Callable[[Sequence[Reason]], Iterable[str]] = lambda of_tag: map(_why, of_tag)
+) -> str:
+    """Return reasons one behind the other, each sentence once, and a tag once for those that are about it: "tag app:4
+    goes (frees 0 B): first seen 10 days ago (limit 2 days); 4th newest of app (keep.last = 3)". `texts` returns those
+    of the reasons of one tag, without the tag."""
+    told: dict[str, None] = {}
+    for _, of_tag in groupby(reasons, key=lambda one: (one.tag, one.code == "tag-goes")):
+        same = list(of_tag)
+        told[with_tag(same[0], "; ".join(dict.fromkeys(texts(same))))] = None
+    return "; ".join(told)
+
+
+def joined_by_rule(reasons: Iterable[Reason]) -> str:
+    """Return the same with each rule before its own: "dangling images: loaded 30 days ago (limit 24 hours); project
+    shop"."""
+    by_rule = groupby(reasons, key=lambda one: one.rule)
+    return "; ".join(f"{rule}: {joined(of_rule)}" for rule, of_rule in by_rule)
+
+
+def is_unasked_age(reason: Reason) -> bool:
+    """Whether a reason of a removal only tells the age of an object, of which the rule asks none."""
+    about = reason.about
+    if reason.code not in ("old-enough", "tag-goes") or not isinstance(about, Aged):
+        return False
+    return not any(asked_text(one) or one.setting for one in (about, *about.also))
+
+
+def removal_text(reason: Reason) -> str:
+    """Return why something is removed, as it is kept of a run: an age that nobody asked for is no reason."""
+    return with_tag(reason, _why(reason))
+
+
+def _why(reason: Reason) -> str:
+    text = untagged_text(reason)
+    return f"{ANY_AGE} ({text})" if is_unasked_age(reason) else text
 
 
 def about_text(about: About | InWords) -> str:

@@ -1,5 +1,6 @@
 """`explain` of a compose project, a repository, and a name that several objects have."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from dockersweep.model.documents import read_document
 from dockersweep.model.explanation import GroupExplanation
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from tests.commands.calling import Caller, Said
-from tests.rig.inventories import container, image, inventory, network, plan_of, volume, write_inventory
+from tests.rig.inventories import NOW, container, image, inventory, network, plan_of, volume, write_inventory
+from tests.rig.policies import VERSION
 
 LABELS = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
 SEEN = (
@@ -134,6 +136,27 @@ def test_the_document_reads_back(call: Caller, saved: str) -> None:
     text = explain(call, saved, "shop", "--format", "json").out
     document = read_document(text.encode(), GroupExplanation, "x")
     assert document.decisions[0].reasons[0].rule == "stopped containers"
+
+
+def test_tags_that_go_are_counted_beside_objects(call: Caller, tmp_path: Path) -> None:
+    built = [replace(image(f"{day}" * 64, f"app:{day}"), built_at=NOW - timedelta(days=day)) for day in (1, 2)]
+    old = replace(image("c" * 64, "app:old", "app:kept"), built_at=NOW - timedelta(days=9))
+    policy = call.policy(
+        f'{VERSION}[[rule]]\nname = "apps"\nkind = "image"\nmatch.tag = ["1", "2", "old"]\nkeep.last = 2\n'
+        'remove.older_than = "1d"\n'
+    )
+    seen = write_inventory(tmp_path, inventory(*built, old))
+    told = call("explain", "app", "--policy", policy, "--inventory", seen).out
+    assert "Repository app: 3 images, none to remove, 1 tag to take off by the policy in " in told
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert lines[-4:] == ["KIND COUNT TO REMOVE FREES", "images 3 0 0 B", "tags of images that stay 1", "total 3 1 0 B"]
+    assert told.count("tag app:old goes (frees 0 B): ") == 1
+
+
+def test_what_exists_only_here_is_no_reason(call: Caller, tmp_path: Path) -> None:
+    seen = write_inventory(tmp_path, inventory(*(image(one * 64, f"app:{one}", in_registry=False) for one in "ab")))
+    told = explain(call, seen, "app", "--all-images").out
+    assert "first seen 10 days ago (limit 24 hours) (exists only here)" in " ".join(told.split())
 
 
 def test_names_are_made_printable(call: Caller, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.model.age_reasons import AfterContainer, Aged, AgeUnknown, Candidate, Unwatched
 from dockersweep.model.documents import json_schema, read_document
@@ -48,7 +49,15 @@ from dockersweep.model.reason import (
 )
 from dockersweep.units import DAY
 from dockersweep.words.documents import write_document
-from dockersweep.words.reasons import about_text, beyond_text, reason_text, untagged_text
+from dockersweep.words.reasons import (
+    about_text,
+    beyond_text,
+    joined,
+    joined_by_rule,
+    reason_text,
+    removal_text,
+    untagged_text,
+)
 from tests.model.test_documents import PLAN
 from tests.rig.inventories import as_read
 
@@ -373,6 +382,25 @@ def test_the_schema_has_text_and_values() -> None:
 def test_the_tag_stands_before_the_sentence_or_beside_it() -> None:
     reason = Reason(code="kept", rule="a", tag="app:1", about=Kept(keep="last", place=1))
     assert (reason_text(reason), untagged_text(reason)) == ("app:1: newest (keep.last)", "newest (keep.last)")
+
+
+def test_reasons_are_joined_with_each_sentence_rule_and_tag_once() -> None:
+    aged = Aged(measure="last-used", seconds=864_000, action="loaded")
+    place = Beyond(place=4, count=3)
+    of_tag = [Reason(code="tag-goes", rule="old", tag="app:4", about=one) for one in (replace(aged, limit="2d"), place)]
+    assert joined_by_rule(of_tag) == (
+        "old: tag app:4 goes (frees 0 B): loaded 10 days ago (limit 2 days); 4th newest (keep.last = 3)"
+    )
+    only_here = Reason(code="only-here", rule="dangling images", about=Fact(name="only-here"))
+    loaded = Reason(code="old-enough", rule="dangling images", about=aged)
+    assert joined_by_rule([loaded, only_here]) == (
+        "dangling images: whatever its age (loaded 10 days ago); exists only here"
+    )
+    kept = [Reason(code="kept", rule="a", about=Kept(keep="last", place=1))] * 2
+    assert joined(kept) == "newest (keep.last)"
+    assert removal_text(loaded) == "whatever its age (loaded 10 days ago)"
+    young = replace(loaded, code="too-young", about=replace(aged, is_reached=False))
+    assert removal_text(young) == "loaded 10 days ago"
 
 
 def test_what_is_released_says_so() -> None:

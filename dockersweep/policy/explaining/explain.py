@@ -24,7 +24,7 @@ from dockersweep.policy.judging.rulings import Ruling
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NO_LIMITS
 from dockersweep.policy.planning.planner import by_judge, oldest_first, outline_of, warnings_of, with_target
-from dockersweep.words.reasons import reason_text, untagged_text
+from dockersweep.words.reasons import ANY_AGE, is_unasked_age, joined, reason_text, untagged_text
 
 
 def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
@@ -58,7 +58,9 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
         ),
         silent=tuple(_silent(policy, item, by_rules)),
         forecast=expected,
-        unless=what_lets_it_go(judge, item) if expected.when == "never" else None,
+        unless=what_lets_it_go(judge, item, lambda other: _judged(other, concerned).in_plan)
+        if expected.when == "never"
+        else None,
         reclaim_alone=survey.reclaim.alone(ref),
         reclaim_in_plan=judged.in_plan,
         layers_held=_layers_held(survey, ref, decisions[ref].size_bytes),
@@ -143,8 +145,8 @@ def _tags(item: Object, decision: Decision) -> Iterator[TagWord]:
         by_rule: defaultdict[str, list[str]] = defaultdict(list)
         for one in decision.reasons:
             if (one.code == "tag-goes") == goes and one.tag == tag:
-                by_rule[one.rule].append(untagged_text(one))
-        told = [f'{"; ".join(texts)} (rule "{rule}")' for rule, texts in by_rule.items()]
+                by_rule[one.rule].append(ANY_AGE if is_unasked_age(one) else untagged_text(one))
+        told = [f'{"; ".join(dict.fromkeys(texts))} (rule "{rule}")' for rule, texts in by_rule.items()]
         yield TagWord(tag=tag, goes=goes, why="; ".join(told))
 
 
@@ -170,7 +172,7 @@ def _words(subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]) 
         yield RuleWord(
             rule=test.rule.name,
             says="removes" if ruling.removes else _says(ruling.reasons[0]),
-            text="; ".join(map(reason_text, ruling.reasons)),
+            text=joined(one for one in ruling.reasons if one.code != "only-here"),
             tags=tuple(tag for tag in units if tag is not None) if some else (),
         )
 

@@ -13,7 +13,7 @@ from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.old_enough import why_unknown
 from dockersweep.policy.judging.owners import last_user_of, owner_of
 from dockersweep.policy.judging.survey import Survey
-from dockersweep.words.ages import age_text
+from dockersweep.words.ages import age_fact
 from dockersweep.words.reasons import unknown_age_text
 
 MOST_GAPS = 5
@@ -25,7 +25,7 @@ def subject_of(case: Case, size: int | None, survey: Survey) -> Subject:
     in_use = any(map(_runs, case.staying))
     since = None if in_use else case.since
     if since is not None:
-        text = age_text(aged(item, since, survey.now, survey.watch))
+        text = age_fact(aged(item, since, survey.now, survey.watch))
     else:
         text = "in use now" if in_use else _why_ageless(item)
     owner = owner_of(item, {one.project: one for one in survey.inventory.projects or ()})

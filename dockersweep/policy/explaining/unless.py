@@ -1,10 +1,11 @@
 """What would let an object go that the policy never removes: a flag, or the removal of the containers that hold it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from dockersweep.model.explanation import Unless
 from dockersweep.model.inventory import Object
 from dockersweep.model.naming import ref_of
+from dockersweep.model.plan import Interval
 from dockersweep.model.policy import Policy
 from dockersweep.policy.explaining.forecast import forecast
 from dockersweep.policy.explaining.freed import without_containers
@@ -13,9 +14,9 @@ from dockersweep.policy.language.flags import with_flag_of_kind
 from dockersweep.words.lists import naturally
 
 
-def what_lets_it_go(judge: Judge, item: Object) -> Unless | None:
+def what_lets_it_go(judge: Judge, item: Object, in_plan: Callable[[Judge], Interval | None]) -> Unless | None:
     """Return the least that lets an object go, and when it goes then if that is done now; None where it stays all the
-    same."""
+    same. `in_plan` returns what it then adds to the plan of a judge."""
     survey, ref = judge.survey, ref_of(item)
     # Containers that join each other's namespaces may do so in a circle.
     holds = () if ref.kind == "container" else survey.holders.get(ref, ())
@@ -24,7 +25,8 @@ def what_lets_it_go(judge: Judge, item: Object) -> Unless | None:
         then = without_containers(survey, ref, survey.now) if containers else survey
         found = forecast(Judge(then, policy), then.objects[ref])
         if found.when != "never":
-            return Unless(flag=flag, containers=tuple(containers), forecast=found)
+            frees = None if containers or found.when != "now" else in_plan(Judge(survey, policy))
+            return Unless(flag=flag, containers=tuple(containers), forecast=found, reclaim_in_plan=frees)
     return None
 
 
