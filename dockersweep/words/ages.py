@@ -81,8 +81,8 @@ def age_text(about: Aged) -> str:
 
 
 def age_fact(about: Aged) -> str:
-    """Return an age to stand by itself, its length first: "stopped 10 days ago", "21 days: not used since 3 Nov, watched
-    throughout"."""
+    """Return an age to stand by itself, its length first: "stopped 10 days ago", "11 days: not used since 2026-11-13,
+    watched by dockersweep"."""
     if about.measure not in _UNUSED:
         return _length_ago(about)
     return f"{format_duration(about.seconds)}: {', '.join(text for text in _unused(about) if text)}"

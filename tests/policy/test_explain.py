@@ -207,8 +207,8 @@ image base@4f2a <- image child (without a tag) <- container web (exited 2 hours
   ago)
 
 Rules
-dangling images  removes  first seen 10 days ago (limit 24 hours); can be pulled
-                          again as base@sha256:d1
+dangling images  would remove  first seen 10 days ago (limit 24 hours); can be
+                               pulled again as base@sha256:d1
 
 Can be removed in 22 hours, at 2026-11-25 10:00:00 UTC, by rule "dangling
 images", together with image child.
@@ -269,7 +269,10 @@ def test_who_used_it_last_is_told_also_where_a_scan_saw_it_unused_since() -> Non
     uses = (PastUse(at=ago(days=12), action="unmounted", by="db-1", by_id="gone"),)
     unused = replace(volume("data", created=ago(days=90)), uses=uses, first_seen_unused_at=ago(days=11))
     told = explanation_of(inventory(unused, volume("other")), DEFAULT_POLICY, ref_of(unused))
-    assert told.subject.age_text == "last used by db-1 (removed), not used since 2026-11-13 (watched by dockersweep)"
+    assert (
+        told.subject.age_text
+        == "11 days: last used by db-1 (removed), not used since 2026-11-13, watched by dockersweep"
+    )
     assert told.subject.age_counts_from_at == ago(days=11)
 
 
@@ -322,6 +325,46 @@ def test_what_no_rule_removes_is_not_said_to_wait_for_newer_ones() -> None:
     assert explained("app:2", APPS[:3], dated).forecast.text.endswith(
         '; even without it, it would stay: it is not from before the date that rule "releases" asks for'
     )
+
+
+ONLY_HERE = image("a", "app:1", in_registry=False, size=500)
+ANY_IMAGE = policy_of(rule_text("all", "image", "everything = true", 'remove.older_than = "0s"'))
+
+
+def test_that_it_exists_only_here_is_a_caution_and_no_reason() -> None:
+    told = explained("app:1", [ONLY_HERE], policy_from_flags(PolicyFlags(all_images=True)))
+    text = text_of(told, None)
+    assert text.count("only here") == 1
+    assert "\ncaution  exists only here, cannot be pulled again\n" in text
+    assert "only-here" in [reason.code for reason in told.decision.reasons]
+    # The verdict has the reasons of the rule that removes it.
+    assert "unused tagged images  removes" not in text
+
+
+def test_an_age_that_no_rule_asks_for_is_no_reason() -> None:
+    told = explained("app:1", [image("a", "app:1")], ANY_IMAGE)
+    text = text_of(told, None)
+    assert 'will be removed by the policy of the test (rule "all"): whatever its age.' in text
+    assert text.count("first seen 10 days ago") == 1
+    assert "age first seen 10 days ago (2026-11-14 12:00:00 UTC)" in " ".join(text.split())
+    held = explained("app:1", [image("a", "app:1"), container("c", "running", image="app:1")], ANY_IMAGE)
+    assert "\nall  would remove  whatever its age (first seen 10 days ago)\n" in text_of(held, None)
+
+
+def test_a_sentence_that_holds_of_two_tags_is_said_once() -> None:
+    one = built(image("a", "app:1", "app:latest"), ago(days=3))
+    assert [rule.text for rule in explained("app:1", [one], RELEASES).rules] == ["newest of app (keep.last)"]
+
+
+def test_a_flag_says_what_then_goes_before_it() -> None:
+    parts = image("a", "app:1", size=500), container("c", image="sha256:a", size=7)
+    told = explained("app:1", parts)
+    assert told.unless is not None
+    plan = plan_of(inventory(*parts), policy_from_flags(PolicyFlags(all_images=True)), NOW)
+    [row] = [step for step in plan.removals if step.kind == "image"]
+    assert told.unless.reclaim_in_plan == row.reclaim
+    less = replace(told, reclaim_alone=replace(row.reclaim, low_bytes=0, high_bytes=0))
+    assert "Removing only this frees 0 B; with --all-images, after what goes before it, 500 B." in text_of(less, None)
 
 
 def test_containers_that_hold_each_other_let_nothing_go() -> None:
