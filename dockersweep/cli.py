@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from dockersweep import __version__
 from dockersweep.errors import DockersweepError
-from dockersweep.usage import HELP
+from dockersweep.usage import PROGRAM, help_of
 
 # The module typing takes longer to import than all of this.
 TYPE_CHECKING = False
@@ -23,8 +23,8 @@ INTERRUPTED = 130
 NOT_INSTALLED = 2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status."""
+def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Run a command line and return its exit status; usage and hints tell what was typed for the program."""
     given = sys.argv[1:] if argv is None else argv
     arguments = None
     try:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         first = given[0] if given else "help" if sys.stdout.isatty() else ""
         # A line of cron that lost its verb must not end well.
         if first in ("-h", "--help", "help") and list(given[1:]) in ([], ["help"]):
-            return _say(HELP)
+            return _say(help_of(program))
         if first in ("--version", "version"):
             return _say(f"dockersweep {__version__}\n")
         if first == "help":
@@ -41,17 +41,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         # What modules hold stays as long as the process.
         with without_collector():
-            arguments = _parse(given)
+            arguments = _parse(given, program)
             verb = _module_of(arguments.verb)
         return _run(verb, arguments)
     except DockersweepError as error:
-        return _fail(str(error), error.exit_status, arguments)
+        return fail(str(error), error.exit_status, arguments)
     except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED, arguments)
+        return fail("interrupted", INTERRUPTED, arguments)
     except ModuleNotFoundError as error:
         return _miss(error)
     finally:
         _drop_what_is_left()
+
+
+def end_at_start(number: int, frame: "FrameType | None") -> None:
+    """End a process that has done nothing yet without a word, for a caller who has no status for one that a signal
+    has ended."""
+    os._exit(INTERRUPTED)
 
 
 def _interrupt(number: int, frame: "FrameType | None") -> None:
@@ -97,12 +103,12 @@ def _say(text: str) -> int:
     return 0
 
 
-def _parse(argv: Sequence[str]) -> "argparse.Namespace":
+def _parse(argv: Sequence[str], program: str) -> "argparse.Namespace":
     from contextlib import suppress
 
     from dockersweep.parser import parse
 
-    arguments = parse(argv)
+    arguments = parse(argv, program)
     with suppress(OSError):
         for flag in arguments.repeated:
             sys.stderr.write(f"dockersweep: {flag} is given more than once; the last one is used\n")
@@ -112,7 +118,7 @@ def _parse(argv: Sequence[str]) -> "argparse.Namespace":
 def _module_of(verb: str) -> "ModuleType":
     import importlib
 
-    return importlib.import_module(f"dockersweep.commands.{verb}")
+    return importlib.import_module(f"dockersweep.commands.{verb.replace('-', '_')}")
 
 
 def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
@@ -123,8 +129,8 @@ def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
         sys.stdout.reconfigure(encoding=None if is_for_people else "utf-8", errors="backslashreplace")
     from dockersweep.commands.options import options_of
 
-    # Only where `__main__` has made it so.
-    if _signal.getsignal(_signal.SIGINT) == _signal.SIG_DFL:
+    # Only where the entry of the process has made it so.
+    if _signal.getsignal(_signal.SIGINT) in (_signal.SIG_DFL, end_at_start):
         _signal.signal(_signal.SIGINT, _interrupt)
     try:
         status: int = verb.run(options_of(arguments))
@@ -135,7 +141,8 @@ def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
     return status
 
 
-def _fail(message: str, status: int, arguments: "argparse.Namespace | None") -> int:
+def fail(message: str, status: int, arguments: "argparse.Namespace | None" = None) -> int:
+    """Tell an error as a command line wants it told, if it could be read; returns the status."""
     from dockersweep.commands.event_log import EventLog
 
     EventLog(arguments.log_format if arguments else "text").error(message, status)

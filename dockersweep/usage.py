@@ -1,23 +1,27 @@
 """What `dockersweep --help` says; `tests/docs/test_man.py` holds it to the parser."""
 
-HELP = """\
-usage: dockersweep [-H URL | -c CONTEXT] [--policy FILE] [--format FORMAT]
-                   [-o FILE] VERB ...
+PROGRAM = "dockersweep"
+"""What people type before a verb, but in docker's command."""
+
+_HELP = """\
+usage: {program} [-H URL | -c CONTEXT] [--policy FILE] [--format FORMAT]
+       {indent} [-o FILE] VERB ...
 
 See what a Docker or Podman engine no longer needs, read why, remove just that.
 
 verbs, in the order of use:
-  scan        list unused objects, sizes, ages     dockersweep scan --sort age
-  plan        what would be removed, kept, why     dockersweep plan --verbose
-  sweep       plan, ask, then remove               dockersweep sweep --dry-run
-  apply       carry out a saved plan               dockersweep apply plan.json
-  report      disk usage, trend, what to fix       dockersweep report
-  explain     why an object is kept, until when    dockersweep explain app:1
-  history     what earlier runs did                dockersweep history 12
-  policy      write, check, show, test policies    dockersweep policy show
-  schema      the JSON Schema of a document        dockersweep schema plan
-  completion  for bash, zsh and fish               dockersweep completion bash
-  man         show the manual                      dockersweep man
+  scan          list unused objects, sizes, ages   {program} scan --sort age
+  plan          what would be removed, kept, why   {program} plan --verbose
+  sweep         plan, ask, then remove             {sweep} --dry-run
+  apply         carry out a saved plan             {program} apply plan.json
+  report        disk usage, trend, what to fix     {program} report
+  explain       why an object is kept, until when  {program} explain app:1
+  history       what earlier runs did              {program} history 12
+  policy        write, check, show, test policies  {program} policy show
+  schema        the JSON Schema of a document      {program} schema plan
+  completion    for bash, zsh and fish             {program} completion bash
+  docker-plugin install or remove it as a docker command, `docker sweep`
+  man           show the manual                    {program} man
 
 flags of every verb:
   -H URL, --host URL   the engine: unix:///PATH or tcp://HOST:PORT
@@ -35,6 +39,13 @@ flags of every verb:
   --version            show the version
 
 Nothing is removed but by `sweep`, after a yes or with --yes, and by `apply`.
-`dockersweep VERB --help` shows the flags of a verb, `dockersweep man` the rest,
-`dockersweep man dockersweep.toml` how to write a policy.
+`{program} VERB --help` shows the flags of a verb, `{program} man`
+the rest, `{program} man dockersweep.toml` how to write a policy.
 """
+
+
+def help_of(program: str) -> str:
+    """Return the help, as people type it: "dockersweep plan", or "docker sweep plan", where the verb sweep is what
+    happens without any."""
+    sweep = f"{program} sweep" if program == PROGRAM else program
+    return _HELP.format(program=program, sweep=sweep, indent=" " * len(program))

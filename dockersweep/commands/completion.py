@@ -8,7 +8,7 @@ from types import FrameType
 
 from dockersweep.commands.options import CompletionOptions
 from dockersweep.commands.write import write_result
-from dockersweep.engine.api.endpoint import resolve_endpoint
+from dockersweep.engine.api.endpoint import TlsFlags, resolve_endpoint
 from dockersweep.errors import DockersweepError
 
 ANSWER_SECONDS = 2.0
@@ -22,7 +22,8 @@ class _OutOfTimeError(Exception):
 def run(options: CompletionOptions) -> int:
     """Write the script, or the names on the engine; return the exit status."""
     if options.shell == "names":
-        write_result("".join(f"{name}\n" for name in _names(options)), options.output.path)
+        names = names_in_time(options.host, options.context, options.tls)
+        write_result("".join(f"{name}\n" for name in names), options.output.path)
         return 0
     from dockersweep.report.completion_script import completion_script
 
@@ -30,13 +31,14 @@ def run(options: CompletionOptions) -> int:
     return 0
 
 
-def _names(options: CompletionOptions) -> list[str]:
-    """Return the names that arrive in time. Errors are dropped: a completing shell has nowhere to show them."""
+def names_in_time(host: str | None, context: str | None, tls: TlsFlags | None) -> list[str]:
+    """Return the names on the engine that these flags name, those that arrive in time. Errors are dropped: a completing
+    shell has nowhere to show them."""
     names: list[str] = []
     with suppress(DockersweepError, _OutOfTimeError), _in_time():
         from dockersweep.engine.api.object_names import names_at
 
-        endpoint = resolve_endpoint(options.host, options.context, os.environ, options.tls)
+        endpoint = resolve_endpoint(host, context, os.environ, tls)
         names.extend(names_at(endpoint, ANSWER_SECONDS))
     return list(dict.fromkeys(names))
 

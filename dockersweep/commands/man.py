@@ -4,7 +4,7 @@ import _signal  # type: ignore[import-not-found]
 import os
 import sys
 
-import dockersweep
+from dockersweep.commands.installation import installed_files, package_folder
 from dockersweep.commands.options import ManOptions
 from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import UsageError
@@ -34,22 +34,15 @@ def run(options: ManOptions) -> int:
 
 def _path_of(name: str) -> str:
     """Return where the page lies: in the checkout, or where the installation says that it was put."""
-    checkout = os.path.dirname(os.path.dirname(os.path.abspath(dockersweep.__file__)))
-    path = os.path.join(checkout, "man", name)
+    path = os.path.join(os.path.dirname(package_folder()), "man", name)
     if is_plain_file(path):
         return path
-    from importlib.metadata import PackageNotFoundError, files
-
-    try:
-        recorded = [str(file.locate()) for file in files("dockersweep") or () if file.name == name]
-    except PackageNotFoundError:
-        recorded = []
-    installed = [path for path in recorded if is_plain_file(path)]
+    installed = [path for path in installed_files(name) if is_plain_file(path)]
     if not installed:
         raise UsageError(
             f"the page {name} is not installed here; install dockersweep with pip, or try `man {name[:-2]}`"
         )
-    return os.path.realpath(installed[0])
+    return installed[0]
 
 
 def _become_man(path: str) -> None:

@@ -212,6 +212,15 @@ class CompletionOptions(Struct, frozen=True, kw_only=True):
     """What the script is made of: verbs do not import the parser."""
 
 
+class DockerPluginOptions(Struct, frozen=True, kw_only=True):
+    """The options of `docker-plugin`."""
+
+    output: OutputOptions
+    action: Literal["install", "remove"]
+    system: bool
+    """Whether it is for all users."""
+
+
 class ManOptions(Struct, frozen=True, kw_only=True):
     """The options of `man`."""
 
@@ -230,6 +239,7 @@ Options = (
     | PolicyVerbOptions
     | SchemaOptions
     | CompletionOptions
+    | DockerPluginOptions
     | ManOptions
 )
 
@@ -381,6 +391,10 @@ def _of_completion(arguments: argparse.Namespace) -> CompletionOptions:
     )
 
 
+def _of_docker_plugin(arguments: argparse.Namespace) -> DockerPluginOptions:
+    return DockerPluginOptions(output=_output(arguments), action=arguments.action, system=arguments.system)
+
+
 _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "scan": _of_scan,
     "plan": _of_plan,
@@ -392,5 +406,6 @@ _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "policy": _of_policy,
     "schema": _of_schema,
     "completion": _of_completion,
+    "docker-plugin": _of_docker_plugin,
     "man": _of_man,
 }

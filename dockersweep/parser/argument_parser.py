@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from dockersweep.errors import UsageError
-from dockersweep.usage import HELP
+from dockersweep.usage import help_of
 
 NAMES_WHAT_IS_READ = ("host", "context", "inventory")
 """What docker refuses twice, or would: the last one would silently be another engine than somebody meant."""
@@ -86,7 +86,7 @@ class TopParser(VerbParser):
     takes_any_order = False
 
     def format_help(self) -> str:
-        return HELP
+        return help_of(self.prog)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         from dockersweep.parser.verbs import POLICY_ACTIONS

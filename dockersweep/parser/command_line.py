@@ -1,45 +1,47 @@
 """The whole command line: what stands before the verb, the verbs, and the format of the result."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from dockersweep import __version__
 from dockersweep.errors import UsageError
 from dockersweep.parser.argument_parser import TopParser, VerbParser, repeated_flags
 from dockersweep.parser.shared_flags import add_common
 from dockersweep.parser.verbs import ADD_VERBS
+from dockersweep.usage import PROGRAM
 
 FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 """All that any verb has; each takes some of them."""
 _FORMAT_OF_SUFFIX = {"md": "markdown", "prom": "prometheus"}
 
 
-def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Return the parser of any command line; with one that has a verb, without the flags of the others."""
-    parser = TopParser(prog="dockersweep", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
-    add_common(parser, None, FORMATS)
+def build_parser(argv: Sequence[str] = (), program: str = PROGRAM) -> argparse.ArgumentParser:
+    """Return the parser of any command line; with one that has a verb, without the flags of the others.
+
+    Usage and hints tell what is typed for the program.
+    """
+    parser = _top_parser(program)
     verbs = parser.add_subparsers(
-        dest="verb", metavar="VERB", prog="dockersweep", parser_class=VerbParser, title="verbs", help="what to do"
+        dest="verb", metavar="VERB", prog=program, parser_class=VerbParser, title="verbs", help="what to do"
     )
-    verb = _verb_of(argv, {flag: one.nargs != 0 for flag, one in parser._option_string_actions.items()})
-    for add_verb in ADD_VERBS.values() if verb is None else [ADD_VERBS[verb]]:
+    verb = _first_word(argv, parser)
+    for add_verb in [ADD_VERBS[verb]] if verb in ADD_VERBS else ADD_VERBS.values():
         add_verb(verbs)
     # For `completion`, which writes down what the parser takes: verbs do not import it.
     parser.set_defaults(build_parser=build_parser)
     return parser
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
     """Return the arguments of a command line, with the flags that only the last of several counts of as `repeated`.
 
     Raises UsageError where it does not hold.
     """
-    arguments = build_parser(argv).parse_args(argv)
+    arguments = build_parser(argv, program).parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema, completion or man; "
-            "see `dockersweep --help`"
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema, completion, "
+            f"docker-plugin or man; see `{program} --help`"
         )
     arguments.repeated = repeated_flags(arguments)
     arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
@@ -49,16 +51,31 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _verb_of(argv: Sequence[str], flags: Mapping[str, bool]) -> str | None:
-    """Return the verb of a command line, before which these flags may stand, each with whether it takes a value; None
-    where what stands there is none."""
+def with_verb(argv: Sequence[str], verb: str) -> list[str]:
+    """Return the command line, of this verb where it names none: where flags that only verbs have come first, or
+    nothing at all."""
+    first = _first_word(argv, _top_parser(PROGRAM))
+    return [verb, *argv] if first is None or first.startswith("-") else list(argv)
+
+
+def _top_parser(program: str) -> TopParser:
+    """Return the parser of what may stand before a verb."""
+    parser = TopParser(prog=program, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
+    add_common(parser, None, FORMATS)
+    return parser
+
+
+def _first_word(argv: Sequence[str], parser: TopParser) -> str | None:
+    """Return the first word that is no flag of this parser, nor the value of one; None where there is none."""
+    flags = parser._option_string_actions
     waiting = iter(argv)
     for word in waiting:
         if word in flags:
-            if flags[word]:
+            if flags[word].nargs != 0:
                 next(waiting, None)
         elif word.partition("=")[0] not in flags and word[:2] not in flags:
-            return word if word in ADD_VERBS else None
+            return word
     return None
 
 

@@ -30,6 +30,7 @@ SHELLS = ("bash", "zsh", "fish", "names")
 """The shells that have completion, and what their scripts ask for."""
 PAGES = ("dockersweep", "dockersweep.toml")
 """The pages of the manual."""
+PLUGIN_ACTIONS = ("install", "remove")
 POLICY_ACTIONS = ("init", "check", "show", "test")
 OF_A_PLAN = "every object, kept ones too, with every reason", "only how many of each kind, and what they free"
 """What --verbose and --summary show of one."""
@@ -41,7 +42,7 @@ def _add_verb(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name, help=description, description=description, allow_abbrev=False,
-        usage=f"dockersweep {name} [FLAG ...]{operand}",
+        usage=f"{verbs._prog_prefix} {name} [FLAG ...]{operand}",
     )  # fmt: skip
     add_common(parser, argparse.SUPPRESS, formats)
     parser.set_defaults(formats=formats, quiet=False, only_problems=False, log_format="text")
@@ -179,6 +180,14 @@ def _completion(verbs: "Verbs") -> None:
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
 
 
+def _docker_plugin(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "docker-plugin", "Let docker's client run this program as `docker sweep`.", ("table",), " ACTION"
+    )
+    parser.add_argument("action", choices=PLUGIN_ACTIONS, metavar="ACTION", help=" or ".join(PLUGIN_ACTIONS))
+    parser.add_argument("--system", action="store_true", help="for all users of this machine")
+
+
 def _man(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "man", "Show the manual.", ("table",), " [PAGE]")
     parser.add_argument(
@@ -202,6 +211,7 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "policy": _policy,
     "schema": _schema,
     "completion": _completion,
+    "docker-plugin": _docker_plugin,
     "man": _man,
 }
 """What adds the parser of each verb."""

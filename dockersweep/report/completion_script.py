@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import shtab
 
+from dockersweep.report.completion_values import value_of
+
 Shell = Literal["bash", "zsh", "fish"]
 
 _FOLDER = Path(__file__).parent / "completion"
-_FILES = ("FILE", "PLAN", "PATH")
 _ZSH_FLAG_WITH_VALUE = re.compile(r'^(  \S*--[\w-]+)(\}?"?\[.*\]:[A-Z])', re.MULTILINE)
 _NAMES = {
     "bash": "_dockersweep_names",
@@ -23,10 +24,9 @@ _NAMES = {
 def completion_script(parser: argparse.ArgumentParser, shell: Shell) -> str:
     """Return the script, with a closing newline. Adds to the arguments of `parser` what they complete."""
     for verb, action in _arguments(parser):
-        if verb == "explain" and action.metavar == "OBJECT":
-            action.complete = _NAMES
-        elif action.metavar in _FILES:
-            action.complete = shtab.FILE
+        value = value_of(verb, action)
+        if value is not None:
+            action.complete = _NAMES if value == "name" else shtab.FILE
     own = (_FOLDER / f"dockersweep.{shell}").read_text(encoding="utf-8")
     if shell == "bash":
         # Ours goes last: it replaces shtab's own entry.

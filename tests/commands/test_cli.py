@@ -35,7 +35,8 @@ SEEN = inventory(
 
 VERBS = {
     "scan": [], "plan": [], "sweep": ["--yes"], "apply": ["plan.json"], "report": [], "explain": ["app"], "history": [],
-    "policy": ["show"], "schema": ["plan"], "completion": ["bash"], "man": [],
+    "policy": ["show"], "schema": ["plan"], "completion": ["bash"], "docker-plugin": ["install"],
+    "man": [],
 }  # fmt: skip
 """Each verb, with what it cannot be called without."""
 
@@ -105,7 +106,7 @@ def test_help_names_the_verbs_in_the_order_of_use_with_an_example_each() -> None
     [
         (
             [],
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema, completion or man",
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema, completion",
         ),
         (["wipe"], 'argument VERB: there is no "wipe": choose from scan, plan, sweep'),
         (["swep"], 'argument VERB: there is no "swep"; did you mean sweep? see `dockersweep --help`'),

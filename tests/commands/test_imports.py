@@ -89,6 +89,20 @@ def test_what_is_answered_without_the_parser_imports_hardly_anything() -> None:
     assert not {"argparse", "msgspec"} & modules(CALL, "--version")
 
 
+def test_what_docker_asks_of_a_plugin_imports_nothing() -> None:
+    """Every `docker --help` asks it."""
+    plugin = "import sys; from dockersweep.docker_plugin import main; main()"
+    names = modules(plugin, "docker-cli-plugin-metadata") - modules("pass")
+    assert names == {"dockersweep", "dockersweep.docker_plugin"}
+
+
+def test_what_docker_gets_without_a_verb_imports_no_engine() -> None:
+    plugin = "import sys; from dockersweep.docker_plugin import main; main()"
+    names = modules(plugin, "--context", "prod", "sweep", "--help")
+    assert "dockersweep.usage" in names
+    assert not {name for name in names if name.startswith(("dockersweep.commands", "dockersweep.engine"))}
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -23,6 +23,7 @@ from dockersweep.engine.api import endpoint
 from dockersweep.model.outcome import Status
 from dockersweep.model.policy import Rule
 from dockersweep.parser import build_parser
+from dockersweep.parser.docker_flags import DOCKER_FLAGS
 from dockersweep.policy.disk_report.findings import FINDING_ROWS
 from dockersweep.policy.judging import selection
 from dockersweep.policy.language import default_policy
@@ -99,7 +100,7 @@ def test_page_is_of_this_version() -> None:
 
 def test_page_has_every_verb_and_no_other() -> None:
     assert [title for title in OPTIONS if title.islower()] == list(verbs())
-    named = re.findall(r"^\.SY dockersweep\\~(\w+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    named = re.findall(r"^\.SY dockersweep\\~([\w-]+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert named == list(verbs())
 
 
@@ -122,6 +123,7 @@ def test_synopsis_has_the_flags_of_a_verb(verb: str) -> None:
 
 def test_page_names_no_flag_that_the_parser_has_not() -> None:
     known = {name for parser in PARSERS.values() for action in actions(parser) for name in action.option_strings}
+    known |= {f"--{name}" for name in DOCKER_FLAGS}
     without_others = PAGE_TEXT.replace("jq -r", "jq").replace("$? -eq", "$?")
     assert set(re.findall(FLAG, without_others)) == known
 

@@ -100,7 +100,7 @@ def resolve_endpoint(
     """
     if host is not None and context is not None:
         raise UsageError("--host and --context name an engine each: give one of them")
-    config_dir = _config_dir(environment)
+    config_dir = docker_config_folder(environment)
     settings = _Settings(environment, config_dir, tls)
     if host is not None:
         return _from_url(host, "--host", settings)
@@ -146,7 +146,8 @@ def _may_be_there(path: str) -> bool:
         return True
 
 
-def _config_dir(environment: Mapping[str, str]) -> Path:
+def docker_config_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of docker's own configuration, contexts and plugins."""
     if environment.get("DOCKER_CONFIG"):
         return Path(environment["DOCKER_CONFIG"])
     return Path(environment.get("HOME") or "/root") / ".docker"

@@ -1,0 +1,98 @@
+"""The entry of `docker sweep`: docker's client runs it as its plugin, by the name docker-sweep.
+
+Every `docker --help` runs it to ask what it is, so that is answered before anything else is imported. These are the
+calls of docker 20.10, 26.1 and 28.5:
+
+- `docker-cli-plugin-metadata`: what are you?
+- `__complete sweep WORD ...`: what could the last word be? docker's own flags are left out, and 20.10 does not ask.
+  Debian's script for bash asks by itself, with `__completeNoDesc WORD ...`;
+- the words of docker's command line, for everything else: `-H URL sweep plan`, `help sweep`, `--help sweep`.
+
+docker's client makes 255 of the status of a plugin that a signal has ended.
+"""
+
+import sys
+
+from dockersweep import __version__
+
+# The module typing takes longer to import than all that docker asks for.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dockersweep.parser.docker_flags import DockerCall
+
+PROGRAM = "docker sweep"
+VERB = "sweep"
+"""What it is without a verb, and the name of the plugin."""
+METADATA = (
+    f'{{"SchemaVersion":"0.1.0","Vendor":"dockersweep","Version":"{__version__}",'
+    '"ShortDescription":"See what is no longer needed and why, remove just that"}\n'
+)
+
+
+def main() -> int:
+    """Answer docker, or run a command line that it passes on; returns the exit status."""
+    words = sys.argv[1:]
+    if words == ["docker-cli-plugin-metadata"]:
+        sys.stdout.write(METADATA)
+        return 0
+    import _signal  # type: ignore[import-not-found]
+
+    from dockersweep import cli
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, cli.end_at_start)
+    if words[:1] in (["__complete"], ["__completeNoDesc"]):
+        return _complete(words[2:] if words[:2] == ["__complete", VERB] else words[1:])
+    return _run(words)
+
+
+def _run(words: "Sequence[str]") -> int:
+    import os
+
+    from dockersweep import cli
+    from dockersweep.errors import UsageError
+    from dockersweep.parser.docker_flags import read_docker_call
+
+    try:
+        call = read_docker_call(words)
+        ours = _words_of(call)
+    except UsageError as error:
+        return cli.fail(str(error), error.exit_status)
+    os.environ |= call.environment
+    address = os.environ.pop("DOCKER_CLI_PLUGIN_SOCKET", None)
+    if address is None:
+        return cli.main(ours, PROGRAM)
+    from dockersweep.docker_cancel import end_with_docker
+
+    with end_with_docker(address):
+        return cli.main(ours, PROGRAM)
+
+
+def _words_of(call: "DockerCall") -> list[str]:
+    """Return a command line of docker as one of ours; raises UsageError where docker did not call us."""
+    from dockersweep.errors import UsageError
+    from dockersweep.parser import with_verb
+
+    asks_help = call.rest[:1] == ("help",)
+    words = list(call.rest[1:] if asks_help else call.rest)
+    if words[:1] != [VERB]:
+        raise UsageError("this is what docker runs for `docker sweep`: type that, or `dockersweep`")
+    del words[0]
+    if call.asks == "--version":
+        return ["--version"]
+    if asks_help or call.asks:
+        return [*words[:1], "--help"]
+    if words[:1] and words[0] in ("-h", "--help", "help", "--version", "version"):
+        return words
+    return [*call.flags, *with_verb(words, VERB)]
+
+
+def _complete(words: "Sequence[str]") -> int:
+    from dockersweep.commands.docker_completion import answer
+    from dockersweep.parser import build_parser, with_verb
+
+    line = with_verb(words, VERB)
+    sys.stdout.write(answer(build_parser(line, PROGRAM), line))
+    return 0

@@ -1,0 +1,90 @@
+"""What a shell can complete on a command line, word for word, read from the parser."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from dockersweep.report.completion_values import Value, value_of
+
+
+class Offer(NamedTuple):
+    """What the last word of a command line could be."""
+
+    words: tuple[tuple[str, str], ...]
+    """The words that begin like it, each with what it means, "" where that is plain."""
+    value: Value | None
+    """What else may stand there."""
+    flags: dict[str, str]
+    """The flags given so far, by their destinations, each with its value; "" of a switch."""
+
+
+def offer_at(parser: argparse.ArgumentParser, words: Sequence[str]) -> Offer:
+    """Return what the last of the words could be; nothing behind a verb or a flag that is none."""
+    line = _Line(parser)
+    for word in words[:-1]:
+        line.take(word)
+    last = words[-1]
+    flag, has_value, value = last.partition("=")
+    if line.waiting is not None:
+        return line.offer(line.waiting, last)
+    if last.startswith("--") and has_value and flag in line.known:
+        return line.offer(line.known[flag], value, f"{flag}=")
+    if last.startswith("-"):
+        told = ((name, _meaning(one)) for name, one in line.known.items() if name.startswith("--") or len(last) == 2)
+        return Offer(tuple(one for one in told if one[0].startswith(last)), None, line.flags)
+    operand = next(line.operands, None)
+    return Offer((), None, line.flags) if operand is None else line.offer(operand, last)
+
+
+class _Line:
+    """A command line, read up to a word."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.flags: dict[str, str] = {}
+        self.waiting: argparse.Action | None = None
+        """The flag whose value comes next."""
+        self._verb = ""
+        self._enter(parser)
+
+    def _enter(self, parser: argparse.ArgumentParser) -> None:
+        self.known = parser._option_string_actions
+        self.operands: Iterator[argparse.Action] = iter(parser._get_positional_actions())
+
+    def take(self, word: str) -> None:
+        """Read the next word."""
+        if self.waiting is not None:
+            self.flags[self.waiting.dest] = word
+            self.waiting = None
+        elif word.startswith("-"):
+            self._take_flag(word)
+        else:
+            operand = next(self.operands, None)
+            if isinstance(operand, argparse._SubParsersAction) and word in operand.choices:
+                self._verb = word
+                self._enter(operand.choices[word])
+
+    def _take_flag(self, word: str) -> None:
+        name, has_value, value = word.partition("=")
+        if name not in self.known and not word.startswith("--"):
+            name, has_value, value = word[:2], "=", word[2:]
+        flag = self.known.get(name)
+        if flag is None:
+            return
+        if flag.nargs == 0 or has_value:
+            self.flags[flag.dest] = value
+        else:
+            self.waiting = flag
+
+    def offer(self, argument: argparse.Action, begun: str, before: str = "") -> Offer:
+        """Return what an argument takes that begins like this, with what stands before it in the same word."""
+        choices: dict[str, str] = {}
+        if isinstance(argument, argparse._SubParsersAction):
+            choices = {one.dest: one.help or "" for one in argument._choices_actions}
+        elif argument.choices is not None:
+            choices = dict.fromkeys(map(str, argument.choices), "")
+        words = tuple((before + name, meaning) for name, meaning in choices.items() if name.startswith(begun))
+        return Offer(words, value_of(self._verb, argument), self.flags)
+
+
+def _meaning(flag: argparse.Action) -> str:
+    return flag.help or ""
