@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parents[2]
 """This checkout."""
 _SCRIPT = """
 import sys
-from dockersweep.__main__ import main
+from dockersweep.{module} import main
 if __name__ == "__main__":
     sys.argv[0] = sys.argv[0].removesuffix(".exe")
     sys.exit(main())
@@ -43,12 +43,17 @@ class Installed:
         own |= {"PYTHONPATH": str(checkout), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
         own |= dict.fromkeys(("DOCKERSWEEP_STATE_DIR", "DOCKERSWEEP_LOCK_DIR"), str(self.state))
         self._runner = Runner(own, folder)
-        self._script = folder / "dockersweep"
-        self._script.write_text(_SCRIPT)
+        self._script, self._plugin = folder / "dockersweep", folder / "docker-sweep"
+        self._script.write_text(_SCRIPT.format(module="__main__"))
+        self._plugin.write_text(_SCRIPT.format(module="docker_plugin"))
 
     def __call__(self, *words: str) -> Sample:
         """Run it once; raises BenchError where it fails."""
         return self._runner.run(self.python, "-P", self._script, *words)
+
+    def as_plugin(self) -> Sample:
+        """Tell docker what it is a plugin of."""
+        return self._runner.run(self.python, "-P", self._plugin, "docker-cli-plugin-metadata")
 
 
 def _python(checkout: Path) -> Path:

@@ -1,4 +1,5 @@
-"""How long a run takes that has little to do: a plan of a small engine, --version and --help.
+"""How long a run takes that has little to do: a plan of a small engine, --version, --help, and what docker asks of a
+plugin.
 
 Whole processes, in turn: the first beside `docker system df -v`, the others beside a bare interpreter.
 """
@@ -21,7 +22,7 @@ from tests.rig.engines.litter import Litter
 
 ROUNDS = 9
 IMAGES, CONTAINERS, VOLUMES = 20, 15, 10
-MOST_TIMES_DF, MOST_TIMES_BARE = 4.5, 1.6
+MOST_TIMES_DF, MOST_TIMES_BARE, MOST_TIMES_BARE_OF_PLUGIN = 4.5, 1.6, 2.0
 
 
 def measure(engine: Engine, rounds: int) -> list[Row]:
@@ -35,11 +36,12 @@ def measure(engine: Engine, rounds: int) -> list[Row]:
             rounds, partial(dockersweep, *words.split()), partial(runner.run, docker, "system", "df", "-v")
         )
         rows += _rows(words, ours, "docker system df -v", theirs, aim)
+    bare = partial(runner.run, dockersweep.python, "-P", "-c", "pass")
     for flag in ("--version", "--help"):
-        ours, theirs = in_turn(
-            rounds, partial(dockersweep, flag), partial(runner.run, dockersweep.python, "-P", "-c", "pass")
-        )
+        ours, theirs = in_turn(rounds, partial(dockersweep, flag), bare)
         rows += _rows(flag, ours, "python3 -c pass", theirs, MOST_TIMES_BARE)
+    ours, theirs = in_turn(rounds, dockersweep.as_plugin, bare)
+    rows += _rows("docker-cli-plugin-metadata", ours, "python3 -c pass", theirs, MOST_TIMES_BARE_OF_PLUGIN)
     return rows
 
 
@@ -67,8 +69,8 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tests/bench/starting",
-        description="Run a plan of a small engine in turn with docker system df -v, and --version and --help with a "
-        "bare interpreter. Prints a Markdown table, and fails where an aim is missed.",
+        description="Run a plan of a small engine in turn with docker system df -v, and --version, --help and what "
+        "docker asks of a plugin with a bare interpreter. Prints a Markdown table, and fails where an aim is missed.",
     )
     parser.add_argument(
         "rounds", metavar="ROUNDS", nargs="?", type=int, default=ROUNDS, help="runs of each; default: %(default)s"
