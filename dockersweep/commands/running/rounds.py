@@ -144,7 +144,7 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunCon
     if first.target.begins is None or not done.outcomes:
         return target_outcome(first, first, done, nothing_else_words(first, is_first=True))
     if not can_go_on(policy, done):
-        return target_outcome(first, first, done, "how much was freed is not known", is_told=False)
+        return target_outcome(first, first, done, "how much was freed is not known", is_known=False)
     survey = survey_of(context.client, context.options.engine, context.ledger, policy)
     require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
     with without_collector():

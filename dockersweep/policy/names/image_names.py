@@ -1,4 +1,4 @@
-"""Which images a container or a volume names, as far as that can be told from the images that are there."""
+"""Which existing images a container or a volume names."""
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
@@ -36,19 +36,19 @@ class ImageNames:
         return {image.id: None for image in self._images if not image.tags}
 
     def held_by(self, container: Container) -> Collection[str]:
-        """Return the ids of the images that it was made of."""
+        """Return the ids of the images that it may have been created from."""
         if container.image_id in self._whole_ids:
             return (container.image_id,)
         return self._by_name.get(container.image_id or "") or self._named(container.image)
 
     def meant_by(self, reference: str) -> tuple[Collection[str], Iterable[str]]:
-        """Return the ids of the images that a reference names now, and of those that it may have named once."""
+        """Return the ids of the images that a reference names now, and of those that it may have named before."""
         named = dict.fromkeys(self._named(reference))
         possible = self._untagged if named else (image.id for image in self._images)
         return named, (image_id for image_id in possible if image_id not in named)
 
     def _named(self, reference: str) -> Collection[str]:
-        """Return the ids of the images that a person can mean by a reference."""
+        """Return the ids of the images that a person may mean by a reference."""
         if not reference:
             return ()
         for spelling in (reference, f"{reference}:latest"):
@@ -58,5 +58,5 @@ class ImageNames:
         return self.beginning_with(reference.removeprefix("sha256:"))
 
     def beginning_with(self, digits: str) -> Sequence[str]:
-        """Return the ids of the images whose digits begin so."""
+        """Return the ids of the images whose digits begin with these."""
         return self._ids.beginning_with(digits)

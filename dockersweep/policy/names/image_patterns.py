@@ -1,4 +1,4 @@
-"""Patterns for the names of images, in which people leave out registries."""
+"""Patterns for image names, in which people leave out registries."""
 
 from collections.abc import Iterable
 
@@ -9,9 +9,9 @@ from dockersweep.policy.names.patterns import Test, compile_patterns, is_glob, i
 def compile_names(patterns: Iterable[str], and_whole: bool = False) -> Test:
     """Return the test whether a reference or repository, as an engine writes it, matches any of the patterns.
 
-    A registry that people leave out may be left out in either; a glob that begins with one matches just that
-    registry. Other globs and expressions are tried on the name without it, on the name as the engine writes it and,
-    with `and_whole`, on the name with the implied registry: a protection should match rather too much.
+    Docker Hub may be left out in both; a glob that begins with a registry matches only that one. Other globs and
+    expressions are tried on the name without a registry, on the name as the engine writes it and, with `and_whole`, on
+    the name with the implied registry: a protection should rather match too much.
     """
     patterns = tuple(patterns)
     if any(map(_is_open_ended, patterns)):

@@ -1,6 +1,6 @@
 """Patterns for text: globs, and regular expressions between slashes.
 
-Neither can be made to take long: a glob has no branches to try again, and RE2 reads a text once whatever the
+Neither can be made slow: a glob has no alternatives to backtrack into, and RE2 reads a text once, whatever the
 expression.
 """
 
@@ -12,16 +12,15 @@ from operator import not_
 from dockersweep.errors import UsageError
 
 Test = Callable[[str], object]
-"""Whether a text matches, by the truth of the result: called millions of times, and making a bool of a match takes as
-long as finding it."""
+"""Returns a truthy value where a text matches. It runs millions of times, and bool(match) costs as much as matching."""
 
 _GLOB = re.compile(r"[*?\[]")
 _LETTERS = re.compile(r"\^?([\w/:-]*)(?![\w/:*?+{-])", re.ASCII)
-"""The letters that an expression begins with, without one that may be repeated or missing."""
+"""The literal letters at the start of an expression, up to one that may be repeated or missing."""
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text of a command line is Unicode: bytes that are no UTF-8 stand in it as halves of pairs."""
+    """Whether a command-line argument is Unicode: Python has invalid UTF-8 in it as lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -31,14 +30,14 @@ def is_regular_expression(pattern: str) -> bool:
 
 
 def is_glob(pattern: str) -> bool:
-    """Whether a pattern that is no regular expression may match more than one text."""
+    """Whether a pattern that is not a regular expression may match more than one text."""
     return _GLOB.search(pattern) is not None
 
 
 def compile_pattern(pattern: str) -> Test:
     """Return the test for one pattern. A glob matches a whole text, a regular expression any part of it.
 
-    Raises UsageError for a regular expression that does not hold.
+    Raises UsageError for an invalid regular expression.
     """
     if is_regular_expression(pattern):
         return _expressions([pattern[1:-1]])
@@ -54,14 +53,14 @@ def compile_patterns(patterns: Iterable[str]) -> Test:
             expressions.append(pattern[1:-1])
         else:
             texts.append(pattern)
-    # All of one sort are tried at once, however many there are.
+    # All patterns of one sort become one test.
     tests = _tests_of_globs(texts)
     tests += [_expressions(expressions)] if expressions else []
     return _any_of(tests)
 
 
 def _any_of(tests: Sequence[Test]) -> Test:
-    """Return the test whether any holds; called millions of times."""
+    """Return one test that passes where any of these does; it runs millions of times."""
     if not tests:
         return lambda text: False
     if len(tests) == 1:
@@ -74,7 +73,7 @@ def _any_of(tests: Sequence[Test]) -> Test:
 
 
 def compile_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], object]:
-    """Return the test whether labels or options hold any of `key` and `key=value`; both sides may be globs."""
+    """Return the test whether labels or options have any of `key` and `key=value`; both sides may be globs."""
     patterns = tuple(patterns)
     tests = [_pair(pattern) for pattern in patterns]
     if len(tests) == 1:
@@ -84,17 +83,17 @@ def compile_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], object]
 
 
 def may_hold_pairs(patterns: Iterable[str]) -> Callable[[dict[str, str]], bool]:
-    """Return a quick test that labels or options pass where any of the patterns may match them."""
+    """Return a quick test that passes all labels or options that any pattern matches, and maybe others."""
     keys = [pattern.partition("=")[0] for pattern in patterns]
     if any(map(is_glob, keys)):
         return bool
     has_none = frozenset(keys).isdisjoint
-    # Most labels are no key of any pattern, and one lookup finds that.
+    # Most labels have no key of any pattern, and isdisjoint finds that fast.
     return lambda pairs: not has_none(pairs)
 
 
 def sieve_of_pairs(patterns: Iterable[str]) -> Callable[[Iterable[dict[str, str]]], Iterable[object]]:
-    """Return what tells of each of many labels or options whether any of the patterns may match them."""
+    """Return the same test for many labels or options at once."""
     keys = [pattern.partition("=")[0] for pattern in patterns]
     if any(map(is_glob, keys)):
         return lambda pairs: pairs
@@ -103,9 +102,10 @@ def sieve_of_pairs(patterns: Iterable[str]) -> Callable[[Iterable[dict[str, str]
 
 
 def beginnings(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Return letters: a text that any of the patterns matches begins with one of these."""
+    """Return prefixes: every text that any pattern matches begins with one of them."""
     return tuple(
-        _beginning(one[1:-1]) if is_regular_expression(one) else _GLOB.split(one, maxsplit=1)[0] for one in patterns
+        _beginning(pattern[1:-1]) if is_regular_expression(pattern) else _GLOB.split(pattern, maxsplit=1)[0]
+        for pattern in patterns
     )
 
 
@@ -126,8 +126,8 @@ def _glob_or_text(pattern: str) -> Test:
 
 
 def _tests_of_globs(globs: Iterable[str]) -> list[Test]:
-    """Return tests of which one holds where any glob matches. Most are a text, letters and a star, or a star and
-    letters, and need no expression."""
+    """Return tests: one passes where any glob matches. Most globs are a text, a prefix and a star, or a star and a
+    suffix, and need no regular expression."""
     exact: set[str] = set()
     beginning: list[str] = []
     ending: list[str] = []
@@ -167,7 +167,7 @@ def _expressions(expressions: Sequence[str]) -> Test:
     for expression in expressions:
         try:
             re2.compile(expression, options)
-            # As it stands among others: an open quotation must not quote the next expression.
+            # In a group, as below: an unclosed quotation must not quote the next expression.
             re2.compile(f"(?:{expression})", options)
         except re2.error as error:
             reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
@@ -176,12 +176,12 @@ def _expressions(expressions: Sequence[str]) -> Test:
                 f"{reason}"
             ) from None
     try:
-        search = re2.compile("|".join(f"(?:{one})" for one in expressions), options).search
+        search = re2.compile("|".join(f"(?:{expression})" for expression in expressions), options).search
     except re2.error:
-        # Together they are more than RE2 takes.
+        # Too large for RE2 as one expression.
         tests = [_expressions([expression]) for expression in expressions]
         return lambda text: any(test(text) for test in tests)
-    # Every match begins with one of these; an expression without a known beginning has the empty text.
+    # Every match begins with one of these; "" is for an expression without a known prefix.
     beginnings = tuple(map(_beginning, expressions))
     if "" in beginnings:
         letters = _letters(expressions[0]) if len(expressions) == 1 else ""
@@ -191,14 +191,14 @@ def _expressions(expressions: Sequence[str]) -> Test:
 
 
 def _beginning(expression: str) -> str:
-    """Return letters with which every text begins that an expression matches: "db-" of "^db-[0-9]+$".
+    """Return a prefix of every text that an expression matches: "db-" of "^db-[0-9]+$".
 
-    Most names do not begin so, and startswith is much faster than a search.
+    Most names do not have it, and startswith is much faster than a search.
     """
     return _letters(expression) if expression.startswith("^") else ""
 
 
 def _letters(expression: str) -> str:
-    """Return letters that stand in every text that an expression matches: "job-" of "job-[0-9]*7$"."""
+    """Return letters that are in every text that an expression matches: "job-" of "job-[0-9]*7$"."""
     letters = _LETTERS.match(expression)
     return letters[1] if letters is not None and "|" not in expression else ""

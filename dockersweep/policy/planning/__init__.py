@@ -1,1 +1,1 @@
-"""From decisions to a plan, and what becomes of saved and unfinished ones."""
+"""From decisions to a plan; saved plans, and runs that did not end."""

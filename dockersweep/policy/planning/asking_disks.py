@@ -1,4 +1,4 @@
-"""What a space target asks for on each disk, where an engine lies on several; and on all together."""
+"""How much space a target asks for on each disk of an engine, and on all together."""
 
 from collections.abc import Collection, Iterable
 
@@ -13,20 +13,20 @@ from dockersweep.policy.planning.space_wanted import Want, space_wanted
 
 
 class Asked(Struct, frozen=True):
-    """What is wanted of one disk."""
+    """How much to free on one disk."""
 
     want: Want
     disk: int | None = None
-    """Its place among the inventory's; None where it does not matter on which disk something is freed: there is one
-    only, or none can be seen, or the target asks for what is to be freed wherever it is."""
+    """Its index among the inventory's disks; None where bytes on any disk count: there is only one, or none can be
+    seen, or the target asks for an amount on whatever disk."""
     name: str = ""
 
     def freed(self, steps: Steps) -> FreedSoFar:
-        """Return what of the removals so far counts for it."""
+        """Return what the removals so far free on it."""
         return steps if self.disk is None else steps.on_disk(self.disk)
 
     def is_enough(self, steps: Steps) -> bool:
-        """Whether as much as is wanted may be freed: where it is not known how much is, it may be enough."""
+        """Whether the removals so far may free what is wanted; True where that is not known."""
         freed = self.freed(steps)
         high, inodes = freed.high_bytes, freed.inodes
         bytes_left = high is not None and high < (self.want.wanted_bytes or 0)
@@ -34,7 +34,7 @@ class Asked(Struct, frozen=True):
         return not bytes_left and not inodes_left
 
     def is_reached(self, steps: Steps, asks_for_inodes: bool) -> bool | None:
-        """Whether as much as is wanted is freed; None where that is not known."""
+        """Whether the removals so far free what is wanted; None where that is not known."""
         want, freed = self.want, self.freed(steps)
         if want.begins is None or want.wanted_bytes is None or (asks_for_inodes and want.wanted_inodes is None):
             return None
@@ -46,10 +46,10 @@ class Asked(Struct, frozen=True):
 
 
 def what_is_asked(target: Target, survey: Survey, again: Collection[str] = ()) -> tuple[Asked, ...]:
-    """Return what a target asks for on each disk that the kinds in its order lie on.
+    """Return what a target asks for on each disk that has objects of the kinds in its `order`.
 
-    `again` has the names of the disks that a first round was for: the next are for no others, and for these also where
-    nothing of the kinds is left there.
+    `again` has the names of the disks that the first round was for: later rounds are for just these, even if no such
+    objects are left there.
     """
     inventory = survey.inventory
     is_unseen = not set(target.order).isdisjoint(inventory.on_no_known_disk)
@@ -63,48 +63,50 @@ def what_is_asked(target: Target, survey: Survey, again: Collection[str] = ()) -
 
 def _asked_on(name: str, number: int | None, target: Target, survey: Survey) -> Asked:
     if number is None:
-        # It was there before the first round.
+        # The disk is no longer there since the first round.
         return Asked(space_wanted(target, None, None), number, name)
     held = survey.totals.held_on(number, survey.on_disks)
     return Asked(space_wanted(target, survey.inventory.disks[number], held), number, name)
 
 
 def verdict_on(asked: Collection[Asked], steps: Steps, target: Target) -> TargetVerdict:
-    """Return what is asked for in all, and whether what goes frees it."""
+    """Return what is asked for on all disks, and whether the removals free it."""
     asks_for_inodes = target.inodes_above_percent is not None
     of_disks = tuple(
         DiskVerdict(
-            disk=one.name,
-            text=one.want.text,
-            begins=one.want.begins,
-            wanted_bytes=one.want.wanted_bytes,
-            wanted_inodes=one.want.wanted_inodes,
-            reached=one.is_reached(steps, asks_for_inodes),
+            disk=asked_of.name,
+            text=asked_of.want.text,
+            begins=asked_of.want.begins,
+            wanted_bytes=asked_of.want.wanted_bytes,
+            wanted_inodes=asked_of.want.wanted_inodes,
+            reached=asked_of.is_reached(steps, asks_for_inodes),
         )
-        for one in asked
+        for asked_of in asked
     )
-    inodes = [one.wanted_inodes for one in of_disks]
+    inodes = [verdict.wanted_inodes for verdict in of_disks]
     return TargetVerdict(
-        text="; ".join(f"{one.disk}: {one.text}" if one.disk else one.text for one in _telling(of_disks)),
-        begins=_any(one.begins for one in of_disks),
-        wanted_bytes=known_sum(one.wanted_bytes for one in of_disks),
+        text="; ".join(
+            f"{verdict.disk}: {verdict.text}" if verdict.disk else verdict.text for verdict in _telling(of_disks)
+        ),
+        begins=_any(verdict.begins for verdict in of_disks),
+        wanted_bytes=known_sum(verdict.wanted_bytes for verdict in of_disks),
         wanted_inodes=known_sum(inodes),
-        reached=_all(one.reached for one in of_disks),
-        disks=of_disks if any(one.disk for one in of_disks) else (),
+        reached=_all(verdict.reached for verdict in of_disks),
+        disks=of_disks if any(verdict.disk for verdict in of_disks) else (),
     )
 
 
 def _telling(of_disks: tuple[DiskVerdict, ...]) -> Iterable[DiskVerdict]:
-    """Return the disks of which people are told: where space is short on some, no others that have enough."""
-    short = any(one.begins for one in of_disks)
-    return [one for one in of_disks if not short or one.begins is not False]
+    """Return the disks to mention: only those short of space, if there are any."""
+    short = any(disk.begins for disk in of_disks)
+    return [disk for disk in of_disks if not short or disk.begins is not False]
 
 
 def _any(answers: Iterable[bool | None]) -> bool | None:
-    found = set(answers)
-    return True if True in found else None if None in found else False
+    distinct = set(answers)
+    return True if True in distinct else None if None in distinct else False
 
 
 def _all(answers: Iterable[bool | None]) -> bool | None:
-    found = set(answers)
-    return False if False in found else None if None in found else True
+    distinct = set(answers)
+    return False if False in distinct else None if None in distinct else True

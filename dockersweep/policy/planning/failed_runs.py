@@ -15,8 +15,8 @@ TELLING_RUNS = 3
 def with_failed_runs(
     outcomes: Iterable[Outcome], before: Mapping[Attempt, tuple[int, datetime]]
 ) -> tuple[Outcome, ...]:
-    """Return outcomes with the runs in which they have failed; `before` are the failures of earlier runs one after
-    the other up to this one, and since when."""
+    """Return outcomes with the number of runs in a row in which they failed. `before` has, for each attempt, how many
+    runs directly before this one failed, and since when."""
     return tuple(_with_runs(outcome, before) if outcome.status == "failed" else outcome for outcome in outcomes)
 
 

@@ -1,4 +1,4 @@
-"""Makes a plan of decisions: the removals in order, what each waits for, and what they free."""
+"""Turns decisions into a plan: the removals in order, the removals that each waits for, and what they free."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -31,27 +31,27 @@ T = TypeVar("T", Case, Decision)
 def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE, asked_before: Collection[str] = ()) -> Plan:
     """Return the plan for an inventory under a policy.
 
-    `before` is what the same run has removed already; the limits of the policy are for both. `asked_before` has the
-    names of the disks that it removed that for, where the engine lies on several.
+    `before` is what earlier rounds of the run removed; the policy's limits apply to all rounds together. `asked_before`
+    has the names of the disks that these rounds were for, on an engine with several disks.
     """
     return plan_of_decisions(_decide(survey, policy, asked_before), before)
 
 
 def foresee(survey: Survey, policy: Policy) -> Foreseen:
-    """Return what `make_plan` comes to, without a decision and a removal for each object."""
+    """Return what the plan of `make_plan` removes, without the memory that all decisions and removals take."""
     judge = Judge(survey, policy)
     if policy.target is None:
         going = [case.ref for case in judge.decide_removals()]
         return Foreseen(going, warnings_of(judge), judge.decide_again)
-    # What goes for space is chosen by what the rules decide of all.
+    # A space target chooses after the rules have decided every object.
     decided = _decide(survey, policy)
     outline = outline_of(decided)
-    told = {one.ref: one for one in decided.decisions}
-    return Foreseen(outline.going, decided.warnings, told.__getitem__)
+    decision_of = {decision.ref: decision for decision in decided.decisions}
+    return Foreseen(outline.going, decided.warnings, decision_of.__getitem__)
 
 
 class Decided(Struct, frozen=True):
-    """What becomes of every object under a policy."""
+    """The decision on every object under a policy."""
 
     survey: Survey
     policy: Policy
@@ -61,44 +61,43 @@ class Decided(Struct, frozen=True):
 
 
 def _decide(survey: Survey, policy: Policy, asked_before: Collection[str] = ()) -> Decided:
-    # The judge is left here: what it has found of a million objects takes as much memory as their removals.
+    # The judge ends here: its caches take as much memory as the removals of a million objects.
     judge = Judge(survey, policy)
     return by_judge(judge, *with_target(judge, judge.decide_all(), asked_before))
 
 
 def by_judge(judge: Judge, decisions: tuple[Decision, ...], target: TargetVerdict | None = None) -> Decided:
-    """Return what a judge has decided: one decision for every object."""
+    """Return the decisions of a judge: one for every object."""
     return Decided(judge.survey, judge.policy, decisions, warnings_of(judge), target)
 
 
 def with_target(
     judge: Judge, by_rules: Sequence[Decision], asked_before: Collection[str] = ()
 ) -> tuple[tuple[Decision, ...], TargetVerdict | None]:
-    """Return what becomes of all objects by the rules and for the space target, and what that asks for; None where the
-    policy has none."""
+    """Return the decisions of the rules as the space target changes them, and the target's verdict; None where the
+    policy has no target."""
     if judge.policy.target is None:
         return in_order(by_rules), None
-    # Few policies have one.
+    # Few policies have a target.
     from dockersweep.policy.planning.target import decide_for_target
 
     return decide_for_target(judge, judge.policy.target, by_rules, again=asked_before)
 
 
 def oldest_first(steps: Iterable[T], survey: Survey) -> Iterator[T]:
-    """Yield objects in the order of a plan: one that is cut short has then removed what was of no use for the
-    longest."""
+    """Yield objects in the order of a plan: the longest unused first, in case the sweep is cut short."""
     of_kind: dict[Kind, list[T]] = {kind: [] for kind in ORDER}
     for step in steps:
         of_kind[step.kind].append(step)
-    for kind, of_one in of_kind.items():
-        of_one.sort(key=attrgetter("id"))
-        of_one.sort(key=lambda step: -(step.age_seconds or 0))
+    for kind, alike in of_kind.items():
+        alike.sort(key=attrgetter("id"))
+        alike.sort(key=lambda step: -(step.age_seconds or 0))
         if kind in survey.holders.own_kinds:
             places = survey.listing.of_kind(kind).places
-            placed = {places[step.id]: step for step in of_one}
+            placed = {places[step.id]: step for step in alike}
             yield from (placed[place] for place in holders_first(kind, list(placed), survey.holders))
         else:
-            yield from of_one
+            yield from alike
 
 
 def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
@@ -126,9 +125,9 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
 
 
 def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
-    """Return what carrying out decisions would free, without each removal."""
+    """Return the outline of the plan that carries out decisions."""
     survey, decisions = decided.survey, decided.decisions
-    acting = [one for one in decisions if one.verdict == "remove" or one.untag]
+    acting = [decision for decision in decisions if decision.verdict == "remove" or decision.untag]
     steps = list(oldest_first(acting, survey))
     place_of = {kind: survey.listing.of_kind(kind).places for kind in KINDS}
     places = [place_of[step.kind][step.id] for step in steps]
@@ -145,7 +144,7 @@ def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
 
 
 def warnings_of(judge: Judge) -> tuple[ScanWarning, ...]:
-    """Return what is to be told of the inventory, and of the policy where it protects nothing."""
+    """Return the warnings of the inventory, and those about protections that match nothing."""
     return (*judge.survey.inventory.warnings, *_idle(judge.idle_protections()))
 
 
@@ -155,33 +154,33 @@ def _idle(patterns: Iterable[Protection]) -> Iterator[ScanWarning]:
 
 
 class Outline(Struct, frozen=True, dict=True):
-    """What a plan comes to."""
+    """A plan without its removals: their order, and what they free."""
 
     steps: list[Decision]
-    """Those of what goes, or loses tags, in order."""
+    """The decisions that remove an object or tags, in order."""
     places: list[int]
-    """Those of the objects among their kinds, in the same order."""
+    """The indices of their objects among those of the kind, in the same order."""
     prediction: Prediction
-    """What each of them frees, and all."""
+    """What each of them frees, and all together."""
     limits: Limits
     inventory: Inventory
 
     @property
     def going(self) -> list[ObjectRef]:
-        """The objects that go, in order."""
+        """The objects to remove, in order."""
         return [step.ref for step in self.steps if step.verdict == "remove"]
 
     @cached_property
     def layer_holders(self) -> "LayerHolders":
         """Who holds the layers that stay."""
-        # Most plans free what their objects take.
+        # Most plans free the whole size of their objects.
         from dockersweep.policy.bytes.layer_holders import LayerHolders
 
         return LayerHolders(self.prediction.graph, self.prediction.freed, self.inventory)
 
 
 def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
-    """Yield the removals of all steps; the prediction is of the objects that go, in the same order."""
+    """Yield the removals of all steps; the prediction has a row for each removed object, in the same order."""
     reclaim = survey.reclaim
     items = {kind: survey.listing.of_kind(kind).items for kind in KINDS}
     holders = {kind: survey.holders.of_kind(kind) for kind in KINDS}
@@ -191,8 +190,8 @@ def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
         item, after = items[kind][place], _refs(holders[kind][place])
         judged = item
         if type(item) is Image and len(item.tags) > 1:
-            # Of one that goes all tags but the first: an engine refuses to remove by its id an image that has several
-            # (engine-api.md §4).
+            # To remove an image, remove all tags but the first one before it: an engine refuses to remove an image
+            # with several tags by id (engine-api.md §4).
             yield from _untags(item, step.untag or item.tags[:0:-1], after)
             judged = image_fingerprint(item.id, item.tags[:1])
         if step.verdict == "remove":
@@ -217,8 +216,9 @@ def _layers_of(step: Decision, node: int | None, frees: Interval, outline: Outli
 
 
 def _layers_held(outline: Outline, removals: Iterable[Removal]) -> LayersHeld | None:
-    """Return the records that hold layers of the images that go, where that is told of one of them."""
-    if not any(one.layers_held is not None and one.layers_held.by == "build-cache" for one in removals):
+    """Return the records that hold layers of the removed images, where that is shown for any of these."""
+    held = (removal.layers_held for removal in removals)
+    if not any(layers is not None and layers.by == "build-cache" for layers in held):
         return None
     predicted = zip(outline.going, outline.prediction.nodes, strict=True)
     images = [node for ref, node in predicted if ref.kind == "image" and node is not None]

@@ -1,4 +1,4 @@
-"""Which images registries are to be asked about: those of which it matters whether they can be pulled again."""
+"""Which images to ask registries about: those for which it matters whether they can be pulled again."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -17,22 +17,22 @@ from dockersweep.policy.planning.target import decide_for_target
 
 _NO_TAGS: Mapping[str, Sequence[str]] = {}
 _OF_NO_REGISTRY = "localhost/"
-"""What Podman puts before the names of what it built or loaded without one."""
+"""Podman's prefix for the names of images that it built or loaded without a registry."""
 
 
 def registry_questions(
     survey: Survey, policy: Policy, former_tags: Mapping[str, Sequence[str]] = _NO_TAGS
 ) -> tuple[RegistryQuestion, ...]:
-    """Return what registries are to be asked so that a policy can judge: about each image that might go, were it not
-    for what they answer, and each that a rule counts by it.
+    """Return the questions to registries that a policy needs: about each image that it may remove, depending on the
+    answer, and each that a rule counts by it.
 
-    `former_tags` are the tags that images had which have none now, by their ids. The largest come first: there may be
-    more than there is time for.
+    `former_tags` has image id -> earlier tags, of images that have none now. The largest images come first: there may
+    not be time for all.
     """
     if not may_remove(policy, "image"):
         return ()
-    wanted = {*_may_go(survey, policy), *_counted(survey, policy)}
-    images = sorted((one for one in survey.inventory.images if one.id in wanted), key=_by_size)
+    wanted = {*_removable(survey, policy), *_counted(survey, policy)}
+    images = sorted((image for image in survey.inventory.images if image.id in wanted), key=_by_size)
     questions = (_question(image, survey, former_tags.get(image.id, ())) for image in images)
     return tuple(question for question in questions if question.digests)
 
@@ -41,8 +41,8 @@ def _by_size(image: Image) -> int:
     return -(image.size_bytes or 0)
 
 
-def _may_go(survey: Survey, policy: Policy) -> Iterator[str]:
-    """Yield the ids of images that would go whatever registries have."""
+def _removable(survey: Survey, policy: Policy) -> Iterator[str]:
+    """Yield the ids of images that may be removed, if registries give the right answer."""
     lax = replace(
         policy,
         rules=tuple(_lax(rule) for rule in policy.rules),
@@ -54,12 +54,13 @@ def _may_go(survey: Survey, policy: Policy) -> Iterator[str]:
         yield from (case.id for case in judge.decide_removals() if case.kind == "image")
     else:
         decisions, _ = decide_for_target(judge, lax.target, judge.decide_all(), is_endless=True)
-        yield from (one.id for one in decisions if one.kind == "image" and one.verdict == "remove")
+        removed = (decision for decision in decisions if decision.verdict == "remove")
+        yield from (decision.id for decision in removed if decision.kind == "image")
 
 
 def _counted(survey: Survey, policy: Policy) -> Iterator[str]:
-    """Yield the ids of images that rules by `recoverable` match but for that: their age may yet come, and what such a
-    rule keeps depends on all that it matches. What runs stays whatever a rule that keeps nothing says."""
+    """Yield the ids of images that rules with `recoverable` match otherwise, even if they are too young: what a rule
+    keeps depends on all that it matches. Under a rule without `keep`, images of running containers do not matter."""
     for rule in policy.rules:
         if "image" not in rule.kinds or not _asks(rule):
             continue
@@ -77,7 +78,7 @@ def _asks(rule: Rule) -> bool:
 
 
 def _lax(rule: Rule) -> Rule:
-    """Return a rule without what it says of registries; what it keeps by that it does not keep."""
+    """Return a rule without its conditions on registries; if it has any, without its `keep` too."""
     if not _asks(rule):
         return rule
     return replace(rule, match=_without(rule.match), excludes=_without(rule.excludes), keep=None)
@@ -88,7 +89,7 @@ def _without(match: Match) -> Match:
 
 
 def _running(survey: Survey) -> frozenset[str]:
-    return frozenset(one.id for one in survey.inventory.containers if one.state not in STOPPED_STATES)
+    return frozenset(container.id for container in survey.inventory.containers if container.state not in STOPPED_STATES)
 
 
 def _is_run(ref: ObjectRef, survey: Survey, running: Collection[str]) -> bool:
@@ -99,9 +100,9 @@ def _question(image: Image, survey: Survey, former_tags: Sequence[str]) -> Regis
     by_configuration = survey.inventory.engine.image_store != "containerd"
     digests = image.digests
     if not digests and not by_configuration:
-        # This store forgets by which name it has an image when its tag moves on, and calls it by its digest.
+        # This store forgets an image's repository when its tag moves on; the id is its digest there.
         digests = tuple(dict.fromkeys(f"{whole_repository_of(tag)}@{image.id}" for tag in former_tags))
-    digests = tuple(one for one in digests if not one.startswith(_OF_NO_REGISTRY))
+    digests = tuple(digest for digest in digests if not digest.startswith(_OF_NO_REGISTRY))
     return RegistryQuestion(
         image_id=image.id,
         digests=digests,
@@ -111,8 +112,8 @@ def _question(image: Image, survey: Survey, former_tags: Sequence[str]) -> Regis
 
 
 def _tags_beside(tags: Iterable[str], digests: Iterable[str]) -> Iterator[str]:
-    """Yield the tags in the repositories of digests. A graphdriver store and Podman call an image by the digest of its
-    configuration, which the manifest of a tag names. Podman's own digest of an image is not that of what it pushed,
-    which is compressed (tried on 5.8 and 6.1); Docker records what it pushed."""
+    """Yield the tags in the repositories of digests. On a graphdriver store and in Podman the id of an image is the
+    digest of its configuration, which the manifest of a tag names. Podman's digest of an image differs from that of the
+    compressed image that it pushed (tried on 5.8 and 6.1); Docker records the pushed digest."""
     repositories = {whole_repository_of(digest) for digest in digests}
     yield from (tag for tag in tags if tag_of(tag) and whole_repository_of(tag) in repositories)

@@ -1,4 +1,4 @@
-"""A sweep for a space target may take several rounds: what is still asked for after one, and all of them together."""
+"""A sweep for a space target may take several rounds: what to free after one, and all of them as one document."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from dockersweep.policy.planning.target import going_on
 
 
 def gone_in(document: OutcomeDocument) -> Gone:
-    """Return what a sweep has removed so far."""
+    """Return what a round of a sweep removed."""
     removed = Counter(
         outcome.kind for outcome in document.outcomes if outcome.action == "remove" and outcome.status == "removed"
     )
@@ -23,43 +23,43 @@ def gone_in(document: OutcomeDocument) -> Gone:
 
 
 def can_go_on(policy: Policy, done: OutcomeDocument) -> bool:
-    """Whether it can be told after a round how much is still wanted."""
+    """Whether it is known after a round how much there is left to free."""
     return policy.target is None or policy.target.free_bytes is None or done.reclaimed.measured_bytes is not None
 
 
 def policy_after(policy: Policy, done: OutcomeDocument) -> Policy:
-    """Return the policy for what is still wanted after a round."""
+    """Return the policy for what is left to free after a round."""
     freed = done.reclaimed.measured_bytes or 0
     return replace(policy, target=None if policy.target is None else going_on(policy.target, freed))
 
 
 def disks_asking(first: Plan) -> tuple[str, ...]:
-    """Return the names of the disks that the target of a first plan found short of space, where there are several: the
-    others have enough with what starts it, which is more than what stops it."""
-    return () if first.target is None else tuple(one.disk for one in first.target.disks if one.begins)
+    """Return the names of the disks that the first plan's target found short of space, where there are several. The
+    target did not start on the others, even if they use more than where it stops."""
+    return () if first.target is None else tuple(verdict.disk for verdict in first.target.disks if verdict.begins)
 
 
 def is_satisfied(plan: Plan) -> bool:
-    """Whether nothing more has to be freed, as far as can be measured."""
+    """Whether nothing more has to be freed, as far as measured."""
     target = plan.target
     return target is None or target.begins is False or (target.wanted_bytes == 0 and not target.wanted_inodes)
 
 
 def goes_for_space(plan: Plan) -> bool:
-    """Whether a plan removes anything for its space target."""
+    """Whether a plan removes anything only for its space target."""
     return any(reason.code == "space" for decision in plan.decisions for reason in decision.reasons)
 
 
 def target_outcome(
-    first: Plan, last: Plan, done: OutcomeDocument, why_no_more: str, is_told: bool = True
+    first: Plan, last: Plan, done: OutcomeDocument, why_no_more: str, is_known: bool = True
 ) -> TargetOutcome | None:
-    """Return whether the target of the first plan is reached when the last is what is still asked for.
+    """Return whether the target of the first plan is reached, where the last plan is for what is left to free.
 
-    Where it is not known what was freed, nobody knows.
+    Without `is_known`, that is for what was freed, the answer is not known either.
     """
     if first.target is None or last.target is None or first.target.begins is False:
         return None
-    reached = None if last.target.begins is None or not is_told else is_satisfied(last)
+    reached = None if last.target.begins is None or not is_known else is_satisfied(last)
     return TargetOutcome(
         wanted_bytes=first.target.wanted_bytes,
         freed_bytes=_freed_for(first, done.reclaimed),
@@ -69,22 +69,22 @@ def target_outcome(
 
 
 def _measured(first: Plan, last: TargetVerdict) -> tuple[str, ...]:
-    """Return what was measured last; a number of bytes to free is told by how many were freed of it."""
+    """Return the last measurement; none for a target that is a number of bytes, where the freed bytes say enough."""
     target = first.policy.target
     return () if target is not None and target.free_bytes is not None else (last.text,)
 
 
 def _freed_for(first: Plan, reclaimed: Reclaimed) -> int | None:
-    """Return what was freed where it was wanted."""
+    """Return what was freed on the disks that the target asked for."""
     asking = disks_asking(first)
     if not asking:
         return reclaimed.measured_bytes
-    freed = {one.disk: one.measured_bytes for one in reclaimed.on_disks}
+    freed = {on_disk.disk: on_disk.measured_bytes for on_disk in reclaimed.on_disks}
     return known_sum(freed.get(disk) for disk in asking)
 
 
 def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) -> OutcomeDocument:
-    """Return the rounds of a sweep, of which there is at least one, as one document."""
+    """Return the rounds of a sweep, at least one, as one document."""
     first, last = rounds[0], rounds[-1]
     if len(rounds) == 1:
         return replace(first, target=target)
@@ -110,8 +110,8 @@ def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) ->
 
 
 def _sum_by_disk(rounds: Sequence[Reclaimed]) -> tuple[FreedOnDisk, ...]:
-    """Return what all rounds freed on each disk; None where one of them could not ask it."""
-    freed = [{one.disk: one.measured_bytes for one in each.on_disks} for each in rounds]
+    """Return what all rounds freed on each disk; None where one of them did not measure it."""
+    freed = [{on_disk.disk: on_disk.measured_bytes for on_disk in each.on_disks} for each in rounds]
     disks = dict.fromkeys(disk for each in freed for disk in each)
     return tuple(FreedOnDisk(disk=disk, measured_bytes=known_sum(each.get(disk) for each in freed)) for disk in disks)
 

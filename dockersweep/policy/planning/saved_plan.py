@@ -1,5 +1,5 @@
-"""What of a saved plan may still be carried out: what is there, unchanged, held by nothing that stays, and not kept by
-the policy that is in force now.
+"""Which removals of a saved plan are still allowed: those of existing, unchanged objects that nothing that stays holds,
+and that the policy in force now does not keep.
 
 A plan is a file, and whoever can write it could have put anything into it. Only names and fingerprints are taken
 from it; dependencies and order are computed again.
@@ -29,7 +29,7 @@ from dockersweep.words.reasons import reason_text, rule_and_text, untagged_text
 NOT_NAMED = Reason(code="not-asked-for", rule="saved plan", about=Fact(name="not-in-saved-plan"))
 NAMED = Reason(code="old-enough", rule="saved plan", about=Fact(name="named-by-saved-plan"))
 
-# Whoever wrote the file, its words are told and kept.
+# The file is not trusted, but its words are printed and recorded.
 MOST_REASONS = 50
 LONGEST_TEXT = 1000
 
@@ -40,18 +40,18 @@ Key = tuple[str, str, str, str]
 
 
 class Permitted(Struct, frozen=True):
-    """A saved plan, held against what is there now."""
+    """A saved plan, checked against the engine of now."""
 
     plan: Plan
-    """What may still be carried out, with the limits of the policy in force."""
+    """The removals that are still allowed, with the limits of the policy in force."""
     survey: Survey
-    """What is there now, with tags in the order of the saved plan."""
+    """The engine of now, with tags in the order of the saved plan."""
     settled: tuple[tuple[Removal, Outcome], ...]
-    """What became of all other removals of the saved plan: gone, or skipped."""
+    """The outcomes of all other removals of the saved plan: gone or skipped."""
 
 
 def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
-    """Return what of a saved plan may be carried out on an engine that looks like the survey now."""
+    """Return what is still allowed of a saved plan on the engine of a survey."""
     wanted = _by_object(saved.removals)
     survey = _in_order_of(wanted, survey)
     check = _Check(saved, Judge(survey, policy))
@@ -62,7 +62,7 @@ def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
             removals = wanted.pop(case.ref, ())
             why_not = check.why_not(case, removals) if removals else None
             if removals and why_not is None:
-                decisions.append(check.goes(case, removals))
+                decisions.append(check.removal(case, removals))
                 continue
             reason = NOT_NAMED if why_not is None else _skipped(why_not)
             decisions.append(check.judge.decision(case, False, (reason,)))
@@ -70,41 +70,42 @@ def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
                 (removal, outcome_for(removal, "skipped", why_not)) for removal in removals if why_not is not None
             ]
     for removals in wanted.values():
-        settled += [(removal, _of_what_is_not_listed(removal, survey.inventory)) for removal in removals]
+        settled += [(removal, _outcome_of_unlisted(removal, survey.inventory)) for removal in removals]
     plan = plan_of_decisions(by_judge(check.judge, in_order(decisions)))
     return Permitted(plan=plan, survey=survey, settled=tuple(settled))
 
 
-def _of_what_is_not_listed(removal: Removal, inventory: Inventory) -> Outcome:
+def _outcome_of_unlisted(removal: Removal, inventory: Inventory) -> Outcome:
     if removal.kind == "build-cache" and inventory.build_cache is None:
         return outcome_for(removal, "skipped", "the build cache could not be read")
     return outcome_for(removal, "gone", "gone since, or never there")
 
 
 def _by_object(removals: Iterable[Removal]) -> dict[ObjectRef, tuple[Removal, ...]]:
-    found: dict[ObjectRef, list[Removal]] = {}
+    by_object: dict[ObjectRef, list[Removal]] = {}
     for removal in removals:
-        found.setdefault(removal.ref, []).append(removal)
-    return {ref: tuple(of_object) for ref, of_object in found.items()}
+        by_object.setdefault(removal.ref, []).append(removal)
+    return {ref: tuple(of_object) for ref, of_object in by_object.items()}
 
 
 def _in_order_of(wanted: dict[ObjectRef, tuple[Removal, ...]], survey: Survey) -> Survey:
     images = tuple(_as_planned(image, wanted) for image in survey.inventory.images)
     if images == survey.inventory.images:
         return survey
-    told = replace(survey.inventory, images=images)
-    # An image whose parent stays for it is named there by its first tag.
+    reordered = replace(survey.inventory, images=images)
+    # Holders must be computed again where a parent names its child by the first tag.
     return (
-        Survey(told, survey.now, survey.declarations)
+        Survey(reordered, survey.now, survey.declarations)
         if "image" in survey.holders.own_kinds
-        else survey.with_inventory(told)
+        else survey.with_inventory(reordered)
     )
 
 
 def _as_planned(image: Image, wanted: dict[ObjectRef, tuple[Removal, ...]]) -> Image:
-    """Return an image with its tags in the order in which the plan takes them off: an engine tells them in any."""
+    """Return an image with its tags in the order in which the plan removes them: engines list them in any order."""
     removals = wanted.get(ObjectRef(kind="image", id=image.id), ())
-    going = [one.name for one in removals if one.action == "untag" and one.name in image.tags]
+    untags = (removal for removal in removals if removal.action == "untag")
+    going = [untag.name for untag in untags if untag.name in image.tags]
     if not going:
         return image
     staying = tuple(tag for tag in image.tags if tag not in going)
@@ -116,30 +117,30 @@ class _Check:
         self.judge = judge
         self._made_at = saved.taken_at
         self._reasons = {
-            one.ref: tuple(_short(reason) for reason in one.reasons[:MOST_REASONS])
-            for one in saved.decisions
-            if one.verdict == "remove" or one.untag
+            decision.ref: tuple(_short(reason) for reason in decision.reasons[:MOST_REASONS])
+            for decision in saved.decisions
+            if decision.verdict == "remove" or decision.untag
         }
 
     def why_not(self, case: Case, removals: Sequence[Removal]) -> str | None:
-        """Return why an object that the plan names may not go now; None where it may."""
+        """Return why an object of the plan may not be removed now; None where it may."""
         changed = differences(removals[0].fingerprint, fingerprint_of(case.item))
         if changed:
             return f"changed since it was judged: {changed}"
         if not _fit_together(case.item, removals):
             return "the removals that the plan has of it do not fit together"
-        tags = None if removals[-1].action == "remove" else [one.name for one in removals]
-        against = self.judge.barring(case, tags)
-        if against and against[0].code == "in-use":
-            return f"in use: {reason_text(against[0])}"
+        tags = None if removals[-1].action == "remove" else [removal.name for removal in removals]
+        barring = self.judge.barring(case, tags)
+        if barring and barring[0].code == "in-use":
+            return f"in use: {reason_text(barring[0])}"
         used = self._used_since(case)
         if used is not None:
             return f"used since the plan was made: {used}"
-        return rule_and_text(against[0]) if against else None
+        return rule_and_text(barring[0]) if barring else None
 
     def _used_since(self, case: Case) -> str | None:
-        """Return how an object was used since the plan was made, as far as that is known; to save or push an image is
-        what somebody does before it goes."""
+        """Return how an object was used since the plan was made, None where it was not, as far as is known. Saving or
+        pushing an image is no such use: people do that before they remove it."""
         since = case.since
         if since is None or since.measure not in _OF_USE or since.instant <= self._made_at:
             return None
@@ -147,8 +148,8 @@ class _Check:
             return None
         return aged_text(aged(case.item, since, self.judge.now, self.judge.survey.watch))
 
-    def goes(self, case: Case, removals: Sequence[Removal]) -> Decision:
-        """Return the decision of an object that may go, for the reasons that the plan gives."""
+    def removal(self, case: Case, removals: Sequence[Removal]) -> Decision:
+        """Return the decision to remove an object or its tags, with the reasons of the plan."""
         whole = removals[-1].action == "remove"
         reasons = self._reasons.get(case.ref) or (NAMED,)
         untag = () if whole else tuple(removal.name for removal in removals)
@@ -171,7 +172,8 @@ def _skipped(why: str) -> Reason:
 
 
 def _fit_together(item: Object, removals: Sequence[Removal]) -> bool:
-    """Whether these are all tags of an image but one and then the image, some tags but not all, or the one object."""
+    """Whether these removals are possible together: all tags of an image but one and then the image, some of its tags,
+    or one object."""
     untags = [removal.name for removal in removals if removal.action == "untag"]
     removes = [removal for removal in removals if removal.action == "remove"]
     if not isinstance(item, Image):
@@ -189,5 +191,5 @@ def in_order_of_plan(saved: Plan, outcomes: Iterable[Outcome]) -> tuple[Outcome,
     return tuple(sorted(outcomes, key=lambda outcome: place.get(_key(outcome), len(place))))
 
 
-def _key(one: Removal | Outcome) -> Key:
-    return one.kind, one.id, one.action, one.name if one.action == "untag" else ""
+def _key(removal: Removal | Outcome) -> Key:
+    return removal.kind, removal.id, removal.action, removal.name if removal.action == "untag" else ""

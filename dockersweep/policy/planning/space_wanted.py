@@ -1,8 +1,8 @@
 """How much space a target asks for on one disk: the formulas of the kubelet and of BuildKit's garbage collection.
 
-The kubelet's are those of pkg/kubelet/images/image_gc_manager.go, BuildKit's those of cache/manager.go and
-cmd/buildkitd/config/gcpolicy.go. Both take what only root can write for used; here a share is one of what is usable, so
-that it is what `df` prints.
+The kubelet's are in pkg/kubelet/images/image_gc_manager.go, BuildKit's in cache/manager.go and
+cmd/buildkitd/config/gcpolicy.go. Both count space reserved for root as used; here a percentage is of the usable space,
+as `df` prints it.
 """
 
 from collections.abc import Callable
@@ -26,20 +26,20 @@ _GIB, _GB = 2**30, 10**9
 
 
 class Want(Struct, frozen=True):
-    """What a space target asks for at one instant, what the rules remove included."""
+    """How much a space target wants freed; removals by rules count towards it."""
 
     begins: bool | None
-    """Whether space is short; None where what the target asks about is not known."""
+    """Whether space is short; None where that is not known."""
     wanted_bytes: int | None
-    """What has to be freed; 0 where bytes are not short or not asked for, None where it is not known."""
+    """The bytes to free; 0 where bytes are not short or not asked for, None where that is not known."""
     wanted_inodes: int | None
-    """The same for inodes; None where it is not known and where the target does not ask for them."""
+    """The inodes to free; None where that is not known or the target does not ask for inodes."""
     text: str
-    """For a person: what is measured, against what, and what that asks for; or why it cannot be measured."""
+    """For people: the measurement, the limit and what is to be freed; or why it cannot be measured."""
 
 
 def space_wanted(target: Target, disk: Disk | None, held_bytes: int | None) -> Want:
-    """Return what a target asks for on a disk, from how full that is and from all that the engine holds there.
+    """Return how much a target wants freed on a disk, of which the engine uses `held_bytes`.
 
     `disk` is None where it cannot be measured, `held_bytes` where not all sizes are known.
     """
@@ -52,20 +52,20 @@ def space_wanted(target: Target, disk: Disk | None, held_bytes: int | None) -> W
         return Want(shortage.begins, shortage.amount, None, shortage.text)
     space = None if target.start_above is None else _of_bytes(target.start_above, target.stop_below, disk, held_bytes)
     inodes = None if target.inodes_above_percent is None else _of_inodes(target, disk)
-    asked = [one for one in (space, inodes) if one is not None]
-    answers = {one.begins for one in asked}
+    shortages = [shortage for shortage in (space, inodes) if shortage is not None]
+    answers = {shortage.begins for shortage in shortages}
     return Want(
         begins=True if True in answers else None if None in answers else False,
         wanted_bytes=0 if space is None else space.amount,
         wanted_inodes=None if inodes is None else inodes.amount,
-        text="; ".join(one.text for one in asked) or _NOTHING_ASKED,
+        text="; ".join(shortage.text for shortage in shortages) or _NOTHING_ASKED,
     )
 
 
 def kept_bytes(held_bytes: int, free_bytes: int, max_used: int, min_free: int, reserved: int) -> int:
-    """Return down to what BuildKit removes, all in bytes: its calculateKeepBytes.
+    """Return how many bytes BuildKit keeps: its calculateKeepBytes.
 
-    A limit of 0 is one that is not set. Where none is set the answer is 0: BuildKit then removes all it can.
+    A limit of 0 is not set. If none is set the answer is 0: BuildKit then removes all it can.
     """
     keep = max_used
     missing = min_free - free_bytes
@@ -77,14 +77,14 @@ def kept_bytes(held_bytes: int, free_bytes: int, max_used: int, min_free: int, r
 
 
 class _Shortage(Struct, frozen=True):
-    """How much there is too much of one thing, None where that is not known; and how people are told."""
+    """How much is to be freed, None where that is not known, and the same as text."""
 
     amount: int | None
     text: str
 
     @property
     def begins(self) -> bool | None:
-        """Whether it is short."""
+        """Whether anything is to be freed."""
         return None if self.amount is None else self.amount > 0
 
 
@@ -121,12 +121,12 @@ def _of_inodes(target: Target, disk: Disk | None) -> _Shortage:
 def _of_share(
     total: int, free: int, percents: tuple[float, float], used: str, shown: Callable[[int], str]
 ) -> _Shortage:
-    """The kubelet's rule. What is used is rounded up to whole percents, and to be as much as `start` is enough: with
-    85% it begins when more than 84% are used. How much is wanted is counted without that rounding."""
+    """The kubelet's rule. Usage is rounded up to whole percents, and reaching `start` is enough: 85% starts it when
+    more than 84% is used. The amount to free is computed without that rounding."""
     start, stop = percents
     free = min(free, total)
     used_percent = 100 - free * 100 // total
-    # As text, a share is the decimal number that was written and not the binary one next to it.
+    # By way of text, a percentage is exactly the decimal number in the policy.
     wanted = int(total * (100 - Fraction(str(stop))) / 100) - free
     if used_percent < start or wanted <= 0:
         return _Shortage(0, f"{used_percent}% {used}, not over {start:g}%")
@@ -136,10 +136,10 @@ def _of_share(
 
 
 def _of_build_kit(target: Target, disk: Disk | None, held_bytes: int | None) -> _Shortage:
-    """BuildKit's rule, for all that the engine holds instead of for the build cache alone.
+    """BuildKit's rule, applied to everything that the engine holds instead of the build cache alone.
 
-    It differs in two cases, in which BuildKit removes more than its limits ask for: what holds exactly as much as it
-    may is left alone, and so is everything where each limit is 0. And what only root can write is not free here.
+    Unlike BuildKit, it removes nothing where exactly the allowed bytes are held, nor where every limit is 0. And here
+    free space does not include what is reserved for root.
     """
     limits = [_in_bytes(limit, disk) for limit in (target.max_used, target.min_free, target.reserved)]
     max_used, min_free, reserved = limits
@@ -149,27 +149,26 @@ def _of_build_kit(target: Target, disk: Disk | None, held_bytes: int | None) -> 
         return _Shortage(0, _NOTHING_ASKED)
     free = 0 if disk is None else disk.free_bytes
     relation = "under" if free < min_free else "not under"
-    told = [f"{format_size(free)} of the disk are free, {relation} {format_size(min_free)}"] if min_free else []
+    phrases = [f"{format_size(free)} of the disk are free, {relation} {format_size(min_free)}"] if min_free else []
     if held_bytes is None and (max_used or reserved):
-        return _Shortage(None, "; ".join([*told, _NO_SIZES]))
+        return _Shortage(None, "; ".join([*phrases, _NO_SIZES]))
     if held_bytes is None:
         # Without the other two it does not matter how much is held.
         wanted = max(0, min_free - free)
-        told += [f"up to that takes {format_size(wanted)}"] if wanted else []
-        return _Shortage(wanted, "; ".join(told))
+        phrases += [f"up to that takes {format_size(wanted)}"] if wanted else []
+        return _Shortage(wanted, "; ".join(phrases))
     keep = kept_bytes(held_bytes, free, max_used, min_free, reserved)
     wanted = max(0, held_bytes - keep)
     relation = "over" if wanted else "not over"
-    told.append(f"the engine holds {format_size(held_bytes)}, {relation} the {format_size(keep)} that it may hold")
-    told += [f"down to that takes {format_size(wanted)}"] if wanted else []
-    return _Shortage(wanted, "; ".join(told))
+    phrases.append(f"the engine holds {format_size(held_bytes)}, {relation} the {format_size(keep)} that it may hold")
+    phrases += [f"down to that takes {format_size(wanted)}"] if wanted else []
+    return _Shortage(wanted, "; ".join(phrases))
 
 
 def _in_bytes(limit: Space | None, disk: Disk | None) -> int | None:
-    """Return a limit as BuildKit reads it, 0 where it is not set; None where it is a share of a disk that is not known.
+    """Return a limit as BuildKit reads it, 0 where it is not set; None where it is a percentage of an unknown disk.
 
-    A share in whole GiB, and one more, is taken for as many GB: up to 7 % less than the share on a large disk, and
-    more on a small one.
+    BuildKit rounds a percentage up to GiB and takes that many GB: up to 7% less on a large disk, more on a small one.
     """
     if limit is None or (not limit.size_bytes and not limit.percent):
         return 0

@@ -1,9 +1,9 @@
-"""Chooses what goes for a space target, after the rules: the least recently used first, until enough is freed.
+"""Chooses what to remove for a space target, after the rules: the least recently used first, until enough is freed.
 
-The bytes are those of the same prediction that the plan shows, sharing included. Where they are an interval its upper
-end counts, and where it is not known how much an object frees it is the last: not more goes than may be needed. Where
-space is short on one disk of several, only what lies there goes for it, and counts. A sweep measures afterwards and
-goes on while space is short.
+The bytes are those of the plan's prediction, with shared layers. Of an interval the upper end counts, and an object
+that frees an unknown amount is the last one: never more is removed than may be needed. If space is short on one of
+several disks, only objects on that disk are removed, and only bytes there count. A sweep measures afterwards, and plans
+another round while space is short.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -27,16 +27,16 @@ from dockersweep.policy.judging.rulings import removal_notes
 from dockersweep.policy.planning.asking_disks import Asked, verdict_on, what_is_asked
 
 _Entry = tuple[datetime, str, Case]
-"""Since when an object is of no use, its id, and the object."""
+"""Since when an object is unused, its id, and its case."""
 
 
 def decide_for_target(
     judge: Judge, target: Target, by_rules: Sequence[Decision], is_endless: bool = False, again: Collection[str] = ()
 ) -> tuple[tuple[Decision, ...], TargetVerdict]:
-    """Return the decisions of the rules, with those that the target of their policy changes, and what it asks for.
+    """Return the decisions of the rules as the target changes them, and its verdict.
 
-    Where it `is_endless`, all goes that may go for it, whatever that frees. `again` has the names of the disks that a
-    first round was for.
+    With `is_endless`, every object is removed that may be removed for it, however much that frees. `again` has the
+    names of the disks that the first round was for.
     """
     choice = _Choice(target, judge, by_rules, what_is_asked(target, judge.survey, again), is_endless)
     if choice.begins or is_endless:
@@ -45,19 +45,19 @@ def decide_for_target(
 
 
 class _Choice:
-    """The state of choosing."""
+    """The state of the choice: decisions and freed bytes so far."""
 
     def __init__(
         self, target: Target, judge: Judge, by_rules: Sequence[Decision], asked: tuple[Asked, ...], is_endless: bool
     ) -> None:
-        self.decisions = {one.ref: one for one in by_rules}
+        self.decisions = {decision.ref: decision for decision in by_rules}
         self._inventory = judge.survey.inventory
         self._objects = judge.survey.objects
         self._target = target
         self._judge = judge
         self._on_disks = judge.survey.on_disks
         self._asked = asked
-        is_by_disk = any(one.disk is not None for one in asked)
+        is_by_disk = any(on_disk.disk is not None for on_disk in asked)
         self._steps = judge.survey.reclaim.steps(self._on_disks.of_nodes if is_by_disk else ())
         self._is_endless = is_endless
         self._age = AgeTest(Remove(older_than=target.older_than), judge.now, judge.survey.watch)
@@ -69,14 +69,14 @@ class _Choice:
     @property
     def begins(self) -> bool:
         """Whether space is short on any disk."""
-        return any(one.want.begins for one in self._asked)
+        return any(asked.want.begins for asked in self._asked)
 
     def verdict(self) -> TargetVerdict:
-        """Return what is asked for, and whether what goes gives it."""
+        """Return what is asked for, and whether the removals free it."""
         return verdict_on(self._asked, self._steps, self._target)
 
     def choose(self) -> None:
-        """Let objects go, kind by kind, until there is enough."""
+        """Remove objects, kind by kind, until enough is freed."""
         spare = self._target.spare_registry_less
         for kind in self._target.order:
             objects = objects_of(self._inventory, kind)
@@ -88,40 +88,40 @@ class _Choice:
                 self.decisions[ref] = self._judge.decide(self._judge.case(self._objects[ref]))
 
     def _take(self, objects: Sequence[Object]) -> None:
-        """Let objects of one kind go, the least recently used first; what one held can go after it."""
+        """Remove objects of one kind, the least recently used first; what a removed one held may follow."""
         listed = {ref_of(item): item for item in objects}
         waiting = [entry for ref in listed if (entry := self._entry(ref, listed)) is not None]
         heapify(waiting)
         passed_over: list[Case] = []
         while waiting and not self._is_enough():
             case = heappop(waiting)[2]
-            if not self._lies_where_space_is_short(case.ref):
+            if not self._is_where_space_is_short(case.ref):
                 passed_over.append(case)
                 continue
-            for ref in self._let_go(case):
+            for ref in self._remove(case):
                 entry = self._entry(ref, listed)
                 if entry is not None:
                     heappush(waiting, entry)
         for case in (*passed_over, *(case for _, _, case in waiting)):
-            self._tell(case, self._why_not(case))
+            self._add_reason(case, self._why_not(case))
 
-    def _lies_where_space_is_short(self, ref: ObjectRef) -> bool:
-        """Whether an object has anything on a disk that has not enough yet."""
+    def _is_where_space_is_short(self, ref: ObjectRef) -> bool:
+        """Whether an object has anything on a disk that is still short of space."""
         if self._is_endless:
             return True
-        return any(self._lies_on(ref, one) for one in self._asked if not one.is_enough(self._steps))
+        return any(self._is_on(ref, asked) for asked in self._asked if not asked.is_enough(self._steps))
 
-    def _lies_on(self, ref: ObjectRef, asked: Asked) -> bool:
+    def _is_on(self, ref: ObjectRef, asked: Asked) -> bool:
         return asked.disk is None or self._on_disks.has(ref, asked.disk)
 
     def _why_not(self, case: Case) -> Reason:
-        """Return why an object stays that could have gone."""
-        if any(self._lies_on(case.ref, one) for one in self._asked if one.want.begins):
+        """Return why an object is kept that the target could have removed."""
+        if any(self._is_on(case.ref, asked) for asked in self._asked if asked.want.begins):
             return Reason(code="enough", rule=SPACE_TARGET, about=Fact(name="enough"))
         return Reason(code="no-rule", rule=SPACE_TARGET, about=Fact(name="on-another-disk"))
 
     def _entry(self, ref: ObjectRef, listed: Mapping[ObjectRef, Object]) -> _Entry | None:
-        """Return the place of an object in the order, None where it may not go."""
+        """Return the entry of an object for the queue, None where it may not be removed."""
         if ref not in listed or self.decisions[ref].verdict == "remove":
             return None
         case = self._judge.case(listed[ref])
@@ -131,11 +131,11 @@ class _Choice:
         if objection is None and case.since is not None:
             return case.since.instant, ref.id, case
         if objection is not None:
-            self._tell(case, objection)
+            self._add_reason(case, objection)
         return None
 
     def _objection(self, case: Case) -> Reason | None:
-        """Return why an object that nothing forbids to remove is still not one to go for space."""
+        """Return why the target does not remove an object that is not protected or kept; None where it does."""
         never = _never_for_space(case.item)
         if self._target.spare_registry_less == "never" and _is_local(case.item):
             never = Fact(name="not-recoverable")
@@ -147,8 +147,8 @@ class _Choice:
         objection = self._age.objection(case)
         return None if objection is None else Reason(code=objection.code, rule=SPACE_TARGET, about=objection.about)
 
-    def _let_go(self, case: Case) -> list[ObjectRef]:
-        """Let an object go, and what the rules remove now that it does not hold it; return what stays of that."""
+    def _remove(self, case: Case) -> list[ObjectRef]:
+        """Remove an object, and what the rules remove now that it no longer holds it; return what it held and stays."""
         watch = self._judge.survey.watch
         age = None if case.since is None else aged(case.item, case.since, self._judge.now, watch)
         reason = Reason(code="space", rule=SPACE_TARGET, about=ForSpace(age=age))
@@ -169,10 +169,10 @@ class _Choice:
         return staying
 
     def _is_still_held(self, ref: ObjectRef, gone: ObjectRef) -> bool:
-        """Whether another than the one that is gone now holds an object, and so keeps it.
+        """Whether an object still has holders that stay, after one more is removed.
 
-        To judge it anew with each would be quadratic: thousands of records may depend on one. It is when the last has
-        gone, and in the end where some are left, so that its reasons name just these.
+        Judging it after each of them would be quadratic, as thousands of records may hold one. So it is judged after
+        the last one, or at the end if some are left, so that its reasons name only these.
         """
         left = self._holders_left.get(ref)
         if left is None:
@@ -181,13 +181,13 @@ class _Choice:
         left.discard(gone)
         return bool(left)
 
-    def _tell(self, case: Case, reason: Reason) -> None:
+    def _add_reason(self, case: Case, reason: Reason) -> None:
         known = self.decisions[case.ref]
         self.decisions[case.ref] = replace(known, reasons=(*known.reasons, reason))
 
     def _is_enough(self) -> bool:
-        """Whether as much as is wanted may be freed on every disk."""
-        return not self._is_endless and all(one.is_enough(self._steps) for one in self._asked)
+        """Whether the removals so far may free enough on every disk."""
+        return not self._is_endless and all(asked.is_enough(self._steps) for asked in self._asked)
 
 
 def _is_local(item: Object) -> bool:
@@ -196,7 +196,7 @@ def _is_local(item: Object) -> bool:
 
 
 def _never_for_space(item: Object) -> Fact | OnlyByRule | None:
-    """Return why an object goes only by a rule; None where it may go for space."""
+    """Return why only a rule may remove an object; None where a target may."""
     if isinstance(item, Container) and restarts_by_itself(item) is not False:
         return OnlyByRule(restart=restart_of(item))
     if isinstance(item, Network):
@@ -207,7 +207,7 @@ def _never_for_space(item: Object) -> Fact | OnlyByRule | None:
 
 
 def going_on(target: Target, freed_bytes: int) -> Target:
-    """Return what is still asked for when a part has been freed: down to where it stops, not to where it starts."""
+    """Return the target for what is left after some bytes are freed: it starts where the first one stops."""
     return replace(
         target,
         start_above=target.stop_below,

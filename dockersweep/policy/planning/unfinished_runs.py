@@ -1,4 +1,4 @@
-"""What became of the removals that a run had sent when it ended without recording them: by what is there now."""
+"""Settles removals that a run had sent when it died before it recorded the outcome, by what exists now."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,8 +16,8 @@ _SINCE = {True: "is still there", False: "is gone", None: "nothing tells what be
 
 
 def settled(run: UnfinishedRun, inventory: Inventory) -> tuple[Outcome, ...]:
-    """Return what became of each removal that a run had sent without learning its end."""
-    objects = {(kind_of(found), id_of(found)): found for found in objects_of(inventory)}
+    """Return the outcome of each removal that a run had sent without recording one."""
+    objects = {(kind_of(item), id_of(item)): item for item in objects_of(inventory)}
     unread = {"build-cache"} if inventory.build_cache is None else set()
     return tuple(
         _settled(removal, objects.get((removal.kind, removal.id)), removal.kind in unread) for removal in run.in_hand
@@ -36,5 +36,7 @@ def unfinished_warnings(runs: Iterable[tuple[UnfinishedRun, tuple[Outcome, ...]]
     """Yield a warning for each run that did not end."""
     for run, outcomes in runs:
         began = f"it began {format_instant(run.started_at)} (process {run.pid}) and did not end"
-        in_hand = "; ".join(f"{one.kind} {one.name} was in hand, and {_SINCE[one.is_there]}" for one in outcomes)
+        in_hand = "; ".join(
+            f"{outcome.kind} {outcome.name} was in hand, and {_SINCE[outcome.is_there]}" for outcome in outcomes
+        )
         yield ScanWarning(about=f"run {run.number}", text=f"{began}; {in_hand or 'nothing was in hand'}")

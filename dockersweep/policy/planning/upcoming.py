@@ -1,4 +1,4 @@
-"""What each of the days to come adds to a plan, if nothing changes until then."""
+"""What each of the next days adds to a plan, if nothing else changes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,23 +11,23 @@ from dockersweep.policy.planning.planner import make_plan
 
 
 def upcoming_days(survey: Survey, policy: Policy, plan: Plan, ends: Sequence[datetime]) -> tuple[UpcomingDay, ...]:
-    """Return the days that add something to `plan`, which is that of now; `ends` are when each day ends, in order.
+    """Return the days that add something to `plan`, the plan of now; `ends` are the ends of the days, in order.
 
-    Days between two plans that remove the same are not asked about: as time passes objects only grow older, so what can
-    go once can go ever after. Calendar ages waver for the last days of a month, which moves an object by a day or two.
+    Bisects: days between two plans that remove the same are skipped. Objects only grow older, so a later plan removes
+    what an earlier one does. Calendar ages can drop again at the end of a month, which moves an object by a day or two.
     """
     plans = {-1: plan}
 
-    def ask_between(first: int, last: int) -> None:
+    def plan_between(first: int, last: int) -> None:
         if last - first < 2 or _going(plans[first]).keys() == _going(plans[last]).keys():
             return
         middle = (first + last) // 2
         plans[middle] = make_plan(survey.at(ends[middle]), policy)
-        ask_between(first, middle)
-        ask_between(middle, last)
+        plan_between(first, middle)
+        plan_between(middle, last)
 
     plans[len(ends) - 1] = make_plan(survey.at(ends[-1]), policy)
-    ask_between(-1, len(ends) - 1)
+    plan_between(-1, len(ends) - 1)
     return tuple(_days(plans, ends))
 
 
@@ -36,7 +36,7 @@ def _days(plans: Mapping[int, Plan], ends: Sequence[datetime]) -> list[UpcomingD
     known = set(_going(plans[-1]))
     for place in sorted(plans)[1:]:
         going = _going(plans[place])
-        added = tuple(_removal(one) for ref, one in going.items() if ref not in known)
+        added = tuple(_removal(decision) for ref, decision in going.items() if ref not in known)
         known |= going.keys()
         if added:
             reclaim = plans[place].reclaim
@@ -45,7 +45,7 @@ def _days(plans: Mapping[int, Plan], ends: Sequence[datetime]) -> list[UpcomingD
 
 
 def _going(plan: Plan) -> dict[ObjectRef, Decision]:
-    return {one.ref: one for one in plan.decisions if one.verdict == "remove"}
+    return {decision.ref: decision for decision in plan.decisions if decision.verdict == "remove"}
 
 
 def _removal(decision: Decision) -> UpcomingRemoval:
