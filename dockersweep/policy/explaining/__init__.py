@@ -1,1 +1,1 @@
-"""Everything about one object: what holds it, which rules match, until when it stays."""
+"""Everything about one object: what holds it, which rules match, and when it will be removed."""

@@ -14,18 +14,18 @@ from dockersweep.policy.judging.watch import WatchedTime
 from dockersweep.units import DAY, Age
 
 LONGEST_WOBBLE = timedelta(days=3)
-"""On the last days of a month several days lie one month after the same day, so an age can be reached, lost again at
-midnight and reached once more."""
+"""At the end of a month, an age in months can be reached, drop again at midnight and be reached once more: several days
+are one month after the same day."""
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=10)
 
 
 def crossings(
     policy: Policy, tests: Sequence[RuleTest], objects: Iterable[Object], others: Iterable[Object], survey: Survey
 ) -> Iterator[datetime]:
-    """Yield every instant at which what a policy says of objects may change, in whole seconds and in no order.
+    """Yield every instant at which decisions on the objects may change, in whole seconds and in no order.
 
-    `tests` are those of its rules; `others` are those that rules count together with the objects: one that is dated in
-    the future enters the count then.
+    `tests` are those of the policy's rules. `others` are the objects that rules count together with these: one dated in
+    the future is counted from its date on.
     """
     for item in objects:
         kind = kind_of(item)
@@ -46,7 +46,7 @@ def crossings(
 
 
 def _watched_from(age: Age, watched: WatchedTime, now: datetime) -> datetime:
-    """Return the first second from now on at which enough of such a time is watched, if that goes on from now on."""
+    """Return the first second from now on at which enough of an age is watched, if watching goes on."""
     longest = math.ceil((age.after(now) - now).total_seconds()) + LONGEST_WOBBLE.days * DAY
     early, late = -1, min(longest, max(0, int((_LAST - now).total_seconds())))
     while late - early > 1:
@@ -57,16 +57,16 @@ def _watched_from(age: Age, watched: WatchedTime, now: datetime) -> datetime:
 
 
 def reached(age: Age, instant: datetime) -> Iterator[datetime]:
-    """Yield the instants from which on something that counts from `instant` is so old, the first one first.
+    """Yield the instants at which what counts from `instant` reaches an age, in order.
 
-    For calendar ages there may be several, a day apart; in between it is younger again.
+    For calendar ages there may be several, a day apart: in between it is younger again.
     """
     counted = Age(months=0, seconds=age.seconds, text=age.text).after(instant)
     first = Age(months=age.months, seconds=0, text=age.text).after(counted)
     if first > _LAST:
         return
     while age.before(first) < instant:
-        # A month has no such day: then the next one begins before it is so old.
+        # The month has no such day: the age is reached in the next month.
         first = (first + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     yield first
     if not age.months:

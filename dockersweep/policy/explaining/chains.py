@@ -1,4 +1,4 @@
-"""The chains of references that hold an object, each to the one that nothing holds."""
+"""The chains of holders of an object, each up to one that nothing holds."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -13,49 +13,49 @@ from dockersweep.policy.judging.survey import Survey
 from dockersweep.words.reasons import about_text, state_text
 
 USUAL: tuple[Relation, ...] = ("uses", "parent")
-"""How an object holds another where the kinds of the two say as much."""
+"""The relations that the kinds of the two objects imply."""
 
 
 def all_holders(ref: ObjectRef, holds: Holders) -> dict[ObjectRef, tuple[ObjectRef, Holder]]:
-    """Return everything that holds an object, at once or through others, nearest first.
+    """Return everything that holds an object, directly or through others, nearest first.
 
-    Each comes with what it holds on a shortest way to the object, and how.
+    Holder -> what it holds on a shortest path to the object, and how.
     """
-    found: dict[ObjectRef, tuple[ObjectRef, Holder]] = {}
+    holders: dict[ObjectRef, tuple[ObjectRef, Holder]] = {}
     waiting = [ref]
     for held in waiting:
         for hold in holds.get(held, ()):
-            if hold.by != ref and hold.by not in found:
-                found[hold.by] = held, hold
+            if hold.by != ref and hold.by not in holders:
+                holders[hold.by] = held, hold
                 waiting.append(hold.by)
-    return found
+    return holders
 
 
 def find_chains(ref: ObjectRef, survey: Survey, decisions: Mapping[ObjectRef, Decision]) -> tuple[Chain, ...]:
-    """Return a shortest chain to each that holds an object in the end; those that end at what stays come first.
+    """Return a shortest chain to each of the last holders of an object; chains to a holder that stays come first.
 
-    There may be very many ways from one to the other, so one is told. What hangs in a circle, which no engine should
-    tell, ends where the circle closes.
+    There may be very many paths between two objects, so only one is shown. A circle, which no engine should report,
+    ends where it closes.
     """
     holders = all_holders(ref, survey.holders)
-    ends = [one for one in holders if not survey.holders.get(one)]
+    ends = [holder for holder in holders if not survey.holders.get(holder)]
     if not ends:
         held = {below for below, _ in holders.values()}
-        ends = [one for one in holders if one not in held]
+        ends = [holder for holder in holders if holder not in held]
     chains = []
     for end in ends:
-        way = [end]
-        while holders[way[-1]][0] != ref:
-            way.append(holders[way[-1]][0])
-        way.reverse()
-        chains.append(Chain(links=tuple(_link(one, holders[one][1], survey, decisions) for one in way)))
+        path = [end]
+        while holders[path[-1]][0] != ref:
+            path.append(holders[path[-1]][0])
+        path.reverse()
+        chains.append(Chain(links=tuple(_link(holder, holders[holder][1], survey, decisions) for holder in path)))
     return tuple(sorted(chains, key=lambda chain: (chain.links[-1].goes, len(chain.links), chain.links[-1].name)))
 
 
 def _link(ref: ObjectRef, hold: Holder, survey: Survey, decisions: Mapping[ObjectRef, Decision]) -> Link:
     item = survey.objects[ref]
     goes = decisions[ref].verdict == "remove"
-    # What a record of the build cache says of itself is a whole command.
+    # The description of a build-cache record is a whole command.
     name = short_id(item.id) if isinstance(item, BuildCacheRecord) else name_of(item)
     return Link(kind=ref.kind, id=ref.id, name=name, goes=goes, notes=tuple(_notes(item, hold, goes, survey.now)))
 

@@ -1,4 +1,4 @@
-"""Explains one object: what it is, what becomes of it and why, what holds it, when it would go, what it frees."""
+"""Explains one object: what it is, the decision and why, its holders, when it will be removed, what that frees."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,9 +28,9 @@ from dockersweep.words.reasons import ANY_AGE, is_unasked_age, joined, reason_te
 
 
 def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
-    """Return all that is to be said of one object of the inventory under a policy.
+    """Return the explanation of one object under a policy.
 
-    Raises KeyError where the inventory does not hold the object.
+    Raises KeyError where the inventory does not have the object.
     """
     item = survey.objects[ref]
     concerned = (ref, *all_holders(ref, survey.holders))
@@ -72,27 +72,27 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
 
 
 class _Judged(NamedTuple):
-    """What becomes of an object and of all that holds it."""
+    """The decisions on an object and all its holders."""
 
     decisions: dict[ObjectRef, Decision]
     in_plan: Interval | None
-    """What it adds to the plan."""
+    """What removing it adds to the plan; None where it stays."""
     limits: Limits
     by_rules: Sequence[Decision]
-    """What the rules decide of all objects, where that was asked for."""
+    """The rules' decisions on all objects; empty where only the object and its holders were decided."""
     before_target: Judge
-    """The judge who has decided this."""
+    """The judge after these decisions."""
 
 
 def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
-    """Return what becomes of an object and of all that holds it.
+    """Return the decisions on an object, the first of `concerned`, and on all its holders.
 
-    The object comes first. All others are decided only where the policy has limits or a target; where the object
-    goes, only what goes before it is asked for.
+    All other objects are decided only where the policy has limits or a target, or, where the object is removed, as far
+    as needed to know what is removed before it.
     """
     ref = concerned[0]
     if _needs_plan(judge.policy):
-        # What goes for space is chosen by what the rules decide of all.
+        # A space target chooses after the rules have decided every object.
         by_rules = judge.decide_all()
         before_target = judge.branch()
         all_decisions, _ = with_target(judge, by_rules)
@@ -102,23 +102,23 @@ def _judged(judge: Judge, concerned: Sequence[ObjectRef]) -> _Judged:
     decisions = _decided(judge, concerned)
     in_plan = None
     if decisions[ref].verdict == "remove":
-        # What it adds to the plan depends on nothing that goes after it. What the judge has let go already goes in the
-        # whole plan too.
+        # What it adds to the plan depends only on removals before it. The whole plan has those that are decided already
+        # too.
         cases = judge.decide_removals(ORDER[: ORDER.index(ref.kind) + 1])
         in_order = oldest_first(cases, judge.survey)
-        before = takewhile(lambda one: one != ref, (case.ref for case in in_order))
+        before = takewhile(lambda removed: removed != ref, (case.ref for case in in_order))
         in_plan = judge.survey.reclaim.in_order([*before, ref]).rows[-1]
     return _Judged(decisions, in_plan, Limits(), (), judge)
 
 
 def _needs_plan(policy: Policy) -> bool:
-    """Whether a whole plan must be made to know what becomes of an object, or what the limits say."""
+    """Whether the decision on an object, or the limits, depend on the whole plan."""
     return policy.target is not None or policy.limits != NO_LIMITS
 
 
 def _decided(judge: Judge, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Decision]:
-    """Return what the rules decide of objects, among which is all that holds them; in the order of a plan, on which
-    the decisions of what hangs in a circle depend."""
+    """Return the rules' decisions on objects, whose holders have to be among them. Decides in the order of a plan,
+    which matters for objects that hold each other in a circle."""
     listing = judge.survey.listing
     wanted: dict[Kind, set[int]] = {kind: set() for kind in ORDER}
     for ref in refs:
@@ -133,37 +133,37 @@ def _decided(judge: Judge, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Decisio
 
 def _decisions_of(refs: Iterable[ObjectRef], decisions: Iterable[Decision]) -> dict[ObjectRef, Decision]:
     wanted = {(ref.kind, ref.id): ref for ref in refs}
-    return {ref: one for one in decisions if (ref := wanted.get((one.kind, one.id))) is not None}
+    return {ref: decision for decision in decisions if (ref := wanted.get((decision.kind, decision.id))) is not None}
 
 
 def _tags(item: Object, decision: Decision) -> Iterator[TagWord]:
-    """Yield every tag of an image of which only some go, with what the decision says of it."""
+    """Yield every tag of an image that loses only some, with the reasons of the decision."""
     if not isinstance(item, Image) or not decision.untag:
         return
     for tag in item.tags:
         goes = tag in decision.untag
         by_rule: defaultdict[str, list[str]] = defaultdict(list)
-        for one in decision.reasons:
-            if (one.code == "tag-goes") == goes and one.tag == tag:
-                by_rule[one.rule].append(ANY_AGE if is_unasked_age(one) else untagged_text(one))
-        told = [f'{"; ".join(dict.fromkeys(texts))} (rule "{rule}")' for rule, texts in by_rule.items()]
-        yield TagWord(tag=tag, goes=goes, why="; ".join(told))
+        for reason in decision.reasons:
+            if (reason.code == "tag-goes") == goes and reason.tag == tag:
+                by_rule[reason.rule].append(ANY_AGE if is_unasked_age(reason) else untagged_text(reason))
+        whys = [f'{"; ".join(dict.fromkeys(texts))} (rule "{rule}")' for rule, texts in by_rule.items()]
+        yield TagWord(tag=tag, goes=goes, why="; ".join(whys))
 
 
 def _layers_held(survey: Survey, ref: ObjectRef, size: int | None) -> LayersHeld | None:
-    """Return who holds the layers of an object that is removed alone; None where it could not be, or frees them."""
+    """Return who holds the layers of an object removed alone; None where that frees them, or is not possible."""
     alone = survey.reclaim.in_order([ref])
     frees, [node] = alone.total, alone.nodes
     if node is None or node not in alone.freed or not is_far_less(frees, size):
         return None
-    # Few objects are so.
+    # Few objects need it.
     from dockersweep.policy.bytes.layer_holders import LayerHolders
 
     return LayerHolders(alone.graph, alone.freed, survey.inventory).of(ref.kind, node, frees)
 
 
 def _words(subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]) -> Iterator[RuleWord]:
-    """Yield what each rule that matches an object says of it, in order."""
+    """Yield the ruling of each rule that matches an object, in order."""
     for test, ruling in by_rules:
         if ruling is None:
             continue
@@ -186,7 +186,7 @@ def _says(reason: Reason) -> RuleSays:
 def _silent(
     policy: Policy, subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]
 ) -> Iterator[SilentRules]:
-    """Yield the rules that do not match an object, those with the same reason together."""
+    """Yield the rules that do not match an object, grouped by the reason."""
     kind = kind_of(subject)
     why: dict[str, list[str]] = {}
     for test, ruling in by_rules:
@@ -203,14 +203,14 @@ def _silent(
 
 
 def _target_word(judged: _Judged, decision: Decision) -> Iterator[RuleWord]:
-    """Yield what the space target says of an object that no rule removes: whether it may go when space is short."""
+    """Yield whether the space target may remove an object that no rule removes."""
     target = judged.before_target.policy.target
     if target is None or decision.kind not in target.order or (decision.verdict == "remove" and not _is_for(decision)):
         return
     if _is_for(decision):
         yield RuleWord(rule=SPACE_TARGET, says="removes", text=_of_target(decision))
         return
-    at_worst = _decided_for_ever(judged, target, decision)
+    at_worst = _decided_at_worst(judged, target, decision)
     if _is_for(at_worst):
         yield RuleWord(rule=SPACE_TARGET, says="not-yet", text="it goes when space is so short that its turn comes")
     else:
@@ -219,7 +219,7 @@ def _target_word(judged: _Judged, decision: Decision) -> Iterator[RuleWord]:
 
 
 def _is_for(decision: Decision) -> bool:
-    """Whether an object goes for the space target."""
+    """Whether an object is removed for the space target."""
     return any(reason.code == "space" for reason in decision.reasons)
 
 
@@ -227,17 +227,17 @@ def _of_target(decision: Decision) -> str:
     return "; ".join(reason_text(reason) for reason in decision.reasons if reason.rule == SPACE_TARGET)
 
 
-def _decided_for_ever(judged: _Judged, target: Target, decision: Decision) -> Decision:
-    """Return what becomes of the object of a decision when all goes that may go for the target."""
-    # Few policies have one.
+def _decided_at_worst(judged: _Judged, target: Target, decision: Decision) -> Decision:
+    """Return the decision on the same object when the target removes all that it may."""
+    # Few policies have a target.
     from dockersweep.policy.planning.target import decide_for_target
 
     decisions, _ = decide_for_target(judged.before_target, target, judged.by_rules, is_endless=True)
-    return next(one for one in decisions if (one.kind, one.id) == (decision.kind, decision.id))
+    return next(other for other in decisions if (other.kind, other.id) == (decision.kind, decision.id))
 
 
 def _forecast(judge: Judge, item: Object, decision: Decision) -> Forecast:
-    """Return when an object can go by the rules; the space target is only known for now."""
+    """Return when rules can remove an object; the space target can only be judged for now."""
     if _is_for(decision):
         return Forecast(when="now", text="now, for the space target", rules=(SPACE_TARGET,))
     return forecast(judge, item)

@@ -1,4 +1,4 @@
-"""When an object can be removed if nothing changes: the judge of today is asked about later instants."""
+"""When an object can be removed if nothing changes: judges the inventory of today at later instants."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,7 +31,7 @@ Decisions = Mapping[ObjectRef, Decision]
 
 
 class Future:
-    """What becomes of one object, and of all that holds it, at any instant."""
+    """The decisions on one object and all its holders, at any instant."""
 
     def __init__(self, judge: Judge, ref: ObjectRef) -> None:
         """`judge` is that of today."""
@@ -45,13 +45,13 @@ class Future:
         self._objects: list[Object] = []
         for kind in KINDS:
             listed = survey.listing.of_kind(kind)
-            places = [listed.places[one.id] for one in concerned if one.kind == kind]
+            places = [listed.places[own.id] for own in concerned if own.kind == kind]
             self._objects += [listed.items[place] for place in holders_first(kind, places, self.holds)]
 
     def decide(self, at: datetime, counting: bool = True) -> Decisions:
-        """Return what the rules decide at an instant of the object and all that holds it.
+        """Return the rules' decisions at an instant on the object and all its holders.
 
-        Without `counting` no rule keeps anything.
+        Without `counting`, `keep` is ignored in all rules.
         """
         policy = self._policy
         if not counting:
@@ -60,27 +60,27 @@ class Future:
         return {ref_of(item): judge.decide(judge.case(item)) for item in self._objects}
 
     def tags(self) -> dict[ObjectRef, tuple[str, ...]]:
-        """Return the tags of each that is an image."""
+        """Return the tags of those that are images."""
         return {ref_of(item): item.tags for item in self._objects if isinstance(item, Image)}
 
     def instants(self) -> list[datetime]:
         """Return the instants after now at which any of these decisions may change, in order."""
-        # Keep rules count all objects of a kind.
+        # Rules with `keep` count all objects of a kind.
         counting = {kind for rule in self._policy.rules if rule.keep is not None for kind in rule.kinds}
         kinds = {kind_of(item) for item in self._objects} & counting
         inventory = self._survey.inventory
         counted = (item for kind in kinds for item in objects_of(inventory, kind))
-        found = set(crossings(self._policy, self._rules.tests, self._objects, counted, self._survey))
+        instants = set(crossings(self._policy, self._rules.tests, self._objects, counted, self._survey))
         for ref in map(ref_of, self._objects):
-            found.update(marked_until(self._policy, inventory, ref))
-            found.update(tried_again(self._policy, inventory, ref))
-        return sorted(instant for instant in found if instant > self.now)
+            instants.update(marked_until(self._policy, inventory, ref))
+            instants.update(tried_again(self._policy, inventory, ref))
+        return sorted(instant for instant in instants if instant > self.now)
 
     def first_removal(self, instants: list[datetime]) -> tuple[datetime, Decisions] | None:
-        """Return the first of these instants at which the object goes, and what is decided then; None for never.
+        """Return the first of these instants at which the object is removed, and the decisions then; None for never.
 
-        As time passes objects only grow older, so what can go once can go ever after; but for the last days of a
-        month, where calendar ages waver.
+        Bisects: objects only grow older, so what can be removed once can be removed ever after. Only calendar ages can
+        drop again, in the last days of a month.
         """
         if not instants or not self._goes(instants[-1]):
             return None
@@ -91,12 +91,12 @@ class Future:
         first = instants[goes]
         if has_calendar_ages(self._policy):
             shortly_before = instants[max(0, goes - MOST_LOOKED_AT) : goes]
-            wavering = dropwhile(lambda one: one < instants[goes] - LONGEST_WOBBLE, shortly_before)
+            wavering = dropwhile(lambda instant: instant < instants[goes] - LONGEST_WOBBLE, shortly_before)
             first = next(filter(self._goes, wavering), first)
         return first, self.decide(first)
 
     def frees(self, ref: ObjectRef, at: datetime) -> bool:
-        """Whether all containers that hold one of them go at an instant."""
+        """Whether all containers that hold one of these objects are removed at an instant."""
         decisions = self.decide(at)
         holders = (hold.by for hold in self.holds.get(ref, ()) if hold.by.kind == "container")
         return all(decisions[by].verdict == "remove" for by in holders)
@@ -110,13 +110,13 @@ def forecast(judge: Judge, item: Object) -> Forecast:
     first = _forecast(judge, item)
     if first.when != "never":
         return first
-    after = _once_it_is_free(judge, ref_of(item))
+    after = _after_its_containers(judge, ref_of(item))
     return first if after is None else after
 
 
-def _once_it_is_free(judge: Judge, ref: ObjectRef) -> Forecast | None:
-    """Return when an object goes whose ages count from the removal of its last container; None where they do not, or
-    that does not go."""
+def _after_its_containers(judge: Judge, ref: ObjectRef) -> Forecast | None:
+    """Return when an object is removed whose age counts from the removal of its last container; None where it does not,
+    or where that container stays."""
     removes = [rule.remove for rule in judge.policy.rules if rule.remove is not None and ref.kind in rule.kinds]
     is_held = any(hold.by.kind == "container" for hold in judge.survey.holders.get(ref, ()))
     if not is_held or not any(remove.after_container for remove in removes):
@@ -125,24 +125,24 @@ def _once_it_is_free(judge: Judge, ref: ObjectRef) -> Forecast | None:
     instants = [future.now, *future.instants()]
     if not any(waits_for_removal(future.decide(at)[ref]) for at in instants):
         return None
-    # That may be before it waits for them, where it is too young besides.
+    # The object may be too young then as well, and be kept for that.
     freed = next(at for at in instants if future.frees(ref, at))
     survey = without_containers(judge.survey, ref, freed)
-    found = _forecast(Judge(survey, judge.policy), survey.objects[ref])
-    if found.removable_at is None:
-        return found if found.when == "never" else None
-    seconds = int((found.removable_at - future.now).total_seconds())
+    after = _forecast(Judge(survey, judge.policy), survey.objects[ref])
+    if after.removable_at is None:
+        return after if after.when == "never" else None
+    seconds = int((after.removable_at - future.now).total_seconds())
     names = [hold.about.name for hold in future.holds[ref] if hold.by.kind == "container"]
     when = "" if freed == future.now else f" on {day_text(freed)}"
     text = (
-        f"in {format_duration(seconds)}, at {format_instant(found.removable_at)}, {_by(found.rules)}, counted from the "
+        f"in {format_duration(seconds)}, at {format_instant(after.removable_at)}, {_by(after.rules)}, counted from the "
         f"removal of {first_of(names, MOST_NAMES)}{when}"
     )
-    return replace(found, wait_seconds=seconds, text=text)
+    return replace(after, wait_seconds=seconds, text=text)
 
 
 def _forecast(judge: Judge, item: Object) -> Forecast:
-    """Return the same as long as what holds the object is there."""
+    """Return the same, with all its holders in place."""
     ref = ref_of(item)
     future = Future(judge, ref)
     today = future.decide(future.now)
@@ -150,9 +150,9 @@ def _forecast(judge: Judge, item: Object) -> Forecast:
         rules = _rules(today[ref])
         return Forecast(when="now", text=f"now, {_by(rules)}{_with(today, future)}", rules=rules)
     instants = future.instants()
-    found = future.first_removal(instants)
-    if found is not None:
-        return _later(future, *found)
+    first = future.first_removal(instants)
+    if first is not None:
+        return _later(future, *first)
     last = instants[-1] if instants else future.now
     staying = Staying(
         policy=judge.policy,
@@ -178,14 +178,14 @@ def _later(future: Future, at: datetime, decisions: Decisions) -> Forecast:
 
 
 def _if_it_is_watched(future: Future) -> str:
-    """Return on what it depends where time that nobody watched keeps the object now; empty where none does."""
+    """Return the condition on a forecast where unwatched time keeps the object now; otherwise empty."""
     reasons = future.decide(future.now)[future.ref].reasons
     is_kept_by_that = any(isinstance(reason.about, Unwatched) for reason in reasons)
     return ", if it is watched from now on" if is_kept_by_that else ""
 
 
 def _tags_to_go(in_the_end: Decision, today: Decision) -> str:
-    """Return which tags an image loses later, while it stays."""
+    """Return a phrase with the tags that an image loses later, while it stays; empty where there are none."""
     tags = [tag for tag in in_the_end.untag if tag not in today.untag]
     return f"; but it will lose the tag{'s' if len(tags) > 1 else ''} {' and '.join(tags)}" if tags else ""
 
@@ -200,7 +200,7 @@ def _by(rules: tuple[str, ...]) -> str:
 
 
 def _with(decisions: Decisions, future: Future) -> str:
-    """Return what of all that holds the object goes with it."""
+    """Return a phrase with the holders that are removed together with the object; empty where there are none."""
     holders = dict.fromkeys(hold.by for hold in future.holds.get(future.ref, ()))
     names = [f"{by.kind} {decisions[by].name}" for by in holders]
     if not names or future.ref.kind == "build-cache":

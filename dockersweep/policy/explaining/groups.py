@@ -1,4 +1,4 @@
-"""Explains several objects at once: a compose project, a repository, or all that have the same name."""
+"""Explains several objects at once: those of a compose project or a repository, or with the same name."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,11 +15,11 @@ from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.planner import make_plan
 
 PREFIXES: tuple[GroupedBy, ...] = ("project", "repository")
-"""What may stand before a colon and the name of a group."""
+"""The prefixes for the name of a group, as in `project:shop`."""
 
 
 def find_groups(inventory: Inventory, text: str) -> list[Group]:
-    """Return the compose project and the repository that a text means, by its name or as `project:NAME` or
+    """Return the compose project and the repository that a text names, as NAME, `project:NAME` or
     `repository:NAME`."""
     return [
         group
@@ -59,13 +59,13 @@ def group_names(inventory: Inventory, by: GroupedBy) -> set[str]:
 
 
 def explain_group(survey: Survey, policy: Policy, group: Group) -> GroupExplanation:
-    """Return what becomes of each object of a group under a policy, and what they free together."""
+    """Return the decision on each object of a group under a policy, and what removing them frees together."""
     plan = make_plan(survey, policy)
     wanted = {(ref.kind, ref.id) for ref in group.refs}
-    decisions = tuple(one for one in plan.decisions if (one.kind, one.id) in wanted)
-    going = [one for one in decisions if one.verdict == "remove"]
+    decisions = tuple(decision for decision in plan.decisions if (decision.kind, decision.id) in wanted)
+    going = [decision for decision in decisions if decision.verdict == "remove"]
     frees = survey.reclaim.together(_in_order(going))
-    counts, gone = Counter(one.kind for one in decisions), Counter(one.kind for one in going)
+    counts, gone = Counter(decision.kind for decision in decisions), Counter(decision.kind for decision in going)
     return GroupExplanation(
         schema="dockersweep.group/1",
         engine=plan.engine,
@@ -90,8 +90,8 @@ def explain_group(survey: Survey, policy: Policy, group: Group) -> GroupExplanat
 
 
 def _in_order(decisions: Iterable[Decision]) -> list[ObjectRef]:
-    """Return what is removed together, kind by kind as a plan has them."""
+    """Return the objects of decisions, kind by kind in the order of a plan."""
     of_kind: dict[Kind, list[ObjectRef]] = {kind: [] for kind in ORDER}
-    for one in decisions:
-        of_kind[one.kind].append(one.ref)
+    for decision in decisions:
+        of_kind[decision.kind].append(decision.ref)
     return [ref for refs in of_kind.values() for ref in refs]

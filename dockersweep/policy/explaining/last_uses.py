@@ -1,4 +1,4 @@
-"""What an object is and how old, and the evidence for that: its last uses, by whom, and what was not watched."""
+"""What an object is, its age, and the evidence for it: last uses, by whom, and unwatched time."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ MOST_GAPS = 5
 
 
 def subject_of(case: Case, size: int | None, survey: Survey) -> Subject:
-    """Return what an object is; what a running container holds is in use, and has no age."""
+    """Return what an object is; an object that a running container holds is in use, and has no age."""
     item = case.item
     in_use = any(map(_runs, case.staying))
     since = None if in_use else case.since
@@ -28,7 +28,7 @@ def subject_of(case: Case, size: int | None, survey: Survey) -> Subject:
         text = age_fact(aged(item, since, survey.now, survey.watch))
     else:
         text = "in use now" if in_use else _why_ageless(item)
-    owner = owner_of(item, {one.project: one for one in survey.inventory.projects or ()})
+    owner = owner_of(item, {project.project: project for project in survey.inventory.projects or ()})
     last = last_user_of(item)
     return Subject(
         kind=case.ref.kind,
@@ -46,13 +46,13 @@ def subject_of(case: Case, size: int | None, survey: Survey) -> Subject:
 
 
 def use_evidence(case: Case, survey: Survey) -> UseEvidence:
-    """Return what is known of when an object was used."""
+    """Return the known uses of an object."""
     item = case.item
     uses = () if isinstance(item, BuildCacheRecord) else item.uses
-    there = survey.watch.containers
+    existing = survey.watch.containers
     return UseEvidence(
         uses=uses,
-        containers_gone=tuple(sorted({use.by_id for use in uses if use.by_id is not None} - there)),
+        containers_gone=tuple(sorted({use.by_id for use in uses if use.by_id is not None} - existing)),
         written_at=item.written_at if isinstance(item, Volume) else None,
         built_on_at=next(iter(survey.build_uses(case.kind).get(case.id, ())), None),
         first_seen_at=item.first_seen_at,
@@ -64,11 +64,11 @@ def use_evidence(case: Case, survey: Survey) -> UseEvidence:
 
 def _gaps(case: Case, survey: Survey) -> Iterator[Span]:
     begin = case.item.first_seen_at if case.since is None else case.since.instant
-    # The engine itself tells since when these are unused.
+    # For these kinds the engine itself tells since when they are unused.
     if begin is None or isinstance(case.item, Container | BuildCacheRecord):
         return
     gaps = survey.watch.of(case.item).gaps(begin, survey.now)
-    # The ledger has whole seconds.
+    # Shorter gaps come from rounding: the ledger has whole seconds.
     long = [(begins_at, ends_at) for begins_at, ends_at in gaps if ends_at - begins_at >= timedelta(seconds=2)]
     for begins_at, ends_at in long[-MOST_GAPS:]:
         yield Span(begins_at=begins_at, ends_at=ends_at)

@@ -1,4 +1,4 @@
-"""What would let an object go that the policy never removes: a flag, or the removal of the containers that hold it."""
+"""What makes an object removable that the policy never removes: a flag, or the removal of its containers."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,25 +15,25 @@ from dockersweep.words.lists import naturally
 
 
 def what_lets_it_go(judge: Judge, item: Object, in_plan: Callable[[Judge], Interval | None]) -> Unless | None:
-    """Return the least that lets an object go, and when it goes then if that is done now; None where it stays all the
-    same. `in_plan` returns what it then adds to the plan of a judge."""
+    """Return the least change that makes an object removable, and the forecast if it is made now; None where nothing
+    does. `in_plan` returns what the object then adds to the plan of a judge."""
     survey, ref = judge.survey, ref_of(item)
     # Containers that join each other's namespaces may do so in a circle.
     holds = () if ref.kind == "container" else survey.holders.get(ref, ())
     holders = naturally({hold.about.name for hold in holds if hold.by.kind == "container"})
     for flag, policy, containers in _ways(judge.policy, with_flag_of_kind(judge.policy, ref.kind), holders):
         then = without_containers(survey, ref, survey.now) if containers else survey
-        found = forecast(Judge(then, policy), then.objects[ref])
-        if found.when != "never":
-            frees = None if containers or found.when != "now" else in_plan(Judge(survey, policy))
-            return Unless(flag=flag, containers=tuple(containers), forecast=found, reclaim_in_plan=frees)
+        after = forecast(Judge(then, policy), then.objects[ref])
+        if after.when != "never":
+            frees = None if containers or after.when != "now" else in_plan(Judge(survey, policy))
+            return Unless(flag=flag, containers=tuple(containers), forecast=after, reclaim_in_plan=frees)
     return None
 
 
 def _ways(
     policy: Policy, flagged: tuple[str, Policy] | None, holders: Sequence[str]
 ) -> Iterator[tuple[str | None, Policy, Sequence[str]]]:
-    """Yield the flag and the policy with it, the containers, and both."""
+    """Yield the changes to try, as (flag, policy, containers): the flag, the containers, both."""
     if flagged is not None:
         yield *flagged, ()
     if holders:

@@ -1,4 +1,4 @@
-"""Why an object never goes, if nothing changes: the reasons that no age can end, as one sentence."""
+"""Why an object will never be removed if nothing changes: the reasons that no age can end, as one sentence."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -16,31 +16,31 @@ MOST_TEXTS = 3
 
 
 class Staying(Struct, frozen=True):
-    """What is decided of an object and of all that holds it, today and when all ages are reached."""
+    """The decisions on an object and all its holders, today and when all ages are reached."""
 
     policy: Policy
     holds: Holders
     tags: Mapping[ObjectRef, tuple[str, ...]]
-    """Those of each that is an image."""
+    """The tags of those that are images."""
     today: Mapping[ObjectRef, Decision]
     in_the_end: Mapping[ObjectRef, Decision]
     without_counts: Mapping[ObjectRef, Decision]
-    """The same as in the end, if no rule kept anything."""
+    """The same as `in_the_end`, if no rule had a `keep`."""
 
 
 def stays_until(ref: ObjectRef, staying: Staying) -> str | None:
-    """Return what ends the keeping of an object that only rules keep by counting: "3 newer images exist"; None where
-    nothing does, or it would stay all the same."""
+    """Return when an object will be removed that only counting rules keep: "3 newer images exist"; None where that
+    never happens, or it would still be kept."""
     decision = staying.in_the_end[ref]
-    is_kept_alone = all(one.code in ("kept", "no-rule", "tag-goes") for one in decision.reasons)
+    is_kept_alone = all(reason.code in ("kept", "no-rule", "tag-goes") for reason in decision.reasons)
     if not is_kept_alone or _staying_holders(ref, staying) or staying.without_counts[ref].verdict == "keep":
         return None
-    kept = [one for one in decision.reasons if one.code == "kept"]
+    kept = [reason for reason in decision.reasons if reason.code == "kept"]
     return _end(ref, kept, staying) if kept else None
 
 
 def why_it_stays(ref: ObjectRef, staying: Staying) -> str:
-    """Return why an object is kept even when all ages are reached: of what is held, why the last holder stays."""
+    """Return why an object is kept even when all ages are reached; if it is held, why its last holder is kept."""
     holders = _staying_holders(ref, staying)
     if not holders:
         return _reasons(ref, staying.in_the_end[ref], staying)
@@ -58,31 +58,31 @@ def _staying_holders(ref: ObjectRef, staying: Staying) -> list[Holder]:
 
 
 def _reasons(ref: ObjectRef, decision: Decision, staying: Staying) -> str:
-    """Return what keeps an object that nothing else keeps."""
-    told = []
-    kept = [one for one in decision.reasons if one.code == "kept"]
-    silent = [one for one in decision.reasons if one.code == "no-rule"]
+    """Return why an object without staying holders is kept."""
+    texts = []
+    kept = [reason for reason in decision.reasons if reason.code == "kept"]
+    silent = [reason for reason in decision.reasons if reason.code == "no-rule"]
     for reason in decision.reasons:
         if reason.code not in ("kept", "no-rule", "tag-goes"):
-            told.append(_words(reason, staying.today[ref].reasons))
+            texts.append(_words(reason, staying.today[ref].reasons))
     if kept:
         by = " and ".join(_by_rules(kept))
-        # Where more speaks against it, nothing is to be said of what would end this alone.
-        told.append(f"kept {by}" if told else _kept_until(ref, kept, by, staying))
+        # With other reasons to keep it, the end of this one alone does not matter.
+        texts.append(f"kept {by}" if texts else _kept_until(ref, kept, by, staying))
     elif silent:
-        told.append(_silent(silent, staying.tags.get(ref, ())))
-    return "; ".join(dict.fromkeys(told))
+        texts.append(_silent(silent, staying.tags.get(ref, ())))
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _silent(reasons: Sequence[Reason], tags: Iterable[str]) -> str:
-    of_tags = [tag for tag in tags if any(one.tag == tag for one in reasons)]
+    of_tags = [tag for tag in tags if any(reason.tag == tag for reason in reasons)]
     if of_tags:
         return f"no rule removes its tag{'s' if len(of_tags) > 1 else ''} {' and '.join(of_tags)}"
-    told = list(dict.fromkeys(map(reason_text, reasons)))
-    if all(one == NOT_NAMED for one in reasons):
-        return told[0]
-    more = f", and {len(told) - MOST_TEXTS} other reasons" if len(told) > MOST_TEXTS else ""
-    return f"no rule removes it: {'; '.join(told[:MOST_TEXTS])}{more}"
+    texts = list(dict.fromkeys(map(reason_text, reasons)))
+    if all(reason == NOT_NAMED for reason in reasons):
+        return texts[0]
+    more = f", and {len(texts) - MOST_TEXTS} other reasons" if len(texts) > MOST_TEXTS else ""
+    return f"no rule removes it: {'; '.join(texts[:MOST_TEXTS])}{more}"
 
 
 def _words(reason: Reason, today: Iterable[Reason]) -> str:
@@ -90,8 +90,8 @@ def _words(reason: Reason, today: Iterable[Reason]) -> str:
         return f'{reason_text(reason)}, and rule "{reason.rule}" asks for it'
     if reason.code != "too-young":
         return reason_text(reason)
-    # Only a date is never reached; the age beside it is told as it is today.
-    same = (reason_text(one) for one in today if (one.code, one.rule) == (reason.code, reason.rule))
+    # Only a date is never reached: show the age beside it as of today.
+    same = (reason_text(other) for other in today if (other.code, other.rule) == (reason.code, reason.rule))
     return next(same, f'it is not from before the date that rule "{reason.rule}" asks for')
 
 
@@ -104,7 +104,7 @@ def _by_rules(kept: Iterable[Reason]) -> Iterator[str]:
 
 
 def _kept_until(ref: ObjectRef, kept: Sequence[Reason], by: str, staying: Staying) -> str:
-    """Return by what an object is kept, and what ends that or keeps it then: "kept until 1 newer image exists, by rule
+    """Return what keeps an object, and what ends that or keeps it even then: "kept until 1 newer image exists, by rule
     "releases": 3rd newest of app"."""
     without = staying.without_counts[ref]
     if without.verdict == "keep":
@@ -114,16 +114,16 @@ def _kept_until(ref: ObjectRef, kept: Sequence[Reason], by: str, staying: Stayin
 
 
 def _even_without(decision: Decision, tags: Iterable[str], why: str) -> str:
-    """Return that an object would stay if no rule kept it: "even without it no rule would remove it"."""
-    if any(one.code not in ("no-rule", "tag-goes") for one in decision.reasons):
+    """Return the phrase for an object kept even without `keep`: "even without it no rule would remove it"."""
+    if any(reason.code not in ("no-rule", "tag-goes") for reason in decision.reasons):
         return f"even without it, it would stay: {why}"
-    of_tags = [tag for tag in tags if any(one.tag == tag for one in decision.reasons if one.code == "no-rule")]
+    of_tags = [tag for tag in tags if any(reason.tag == tag for reason in decision.reasons if reason.code == "no-rule")]
     what = f"its tag{'s' if len(of_tags) > 1 else ''} {' and '.join(of_tags)}" if of_tags else "it"
     return f"even without it no rule would remove {what}"
 
 
 def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None:
-    """Return what ends all these reasons; None where only a change of the object or of the policy does."""
+    """Return what ends all these reasons; None where only a change of the object or the policy does."""
     needed = 0
     others: dict[str, None] = {}
     for reason in kept:
@@ -144,13 +144,13 @@ def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None
 
 
 def _count_of(name: str, kind: Kind, policy: Policy) -> int | None:
-    """Return how many of the newest a rule keeps, None for all."""
+    """Return how many of the newest a rule keeps; None for all."""
     counts = [rule.keep.last for rule in policy.rules if rule.name == name and kind in rule.kinds and rule.keep]
     numbers = [count for count in counts if isinstance(count, int)]
     return max(numbers, default=None) if len(numbers) == len(counts) else None
 
 
 def _keeps_all(reason: Reason, kind: Kind, policy: Policy) -> bool:
-    """Whether a rule keeps all of some period: then nothing newer takes a place."""
+    """Whether a rule keeps all of some period: then newer objects push nothing out."""
     keeps = [rule.keep for rule in policy.rules if rule.name == reason.rule and kind in rule.kinds and rule.keep]
-    return any("all" in (one.hourly, one.daily, one.weekly, one.monthly, one.yearly) for one in keeps)
+    return any("all" in (keep.hourly, keep.daily, keep.weekly, keep.monthly, keep.yearly) for keep in keeps)
