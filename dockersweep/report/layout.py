@@ -23,6 +23,8 @@ class Column(Struct, frozen=True):
     right: bool = False
     shortens: bool = False
     wraps: bool = False
+    cuts: bool = False
+    """Whether it loses the end of its texts, up to a comma or a semicolon, once the others have given way."""
     narrowest: int = SHORTEST_TEXT
     """The least width in columns that it wraps to."""
 

@@ -25,7 +25,7 @@ MOST_NAMES = 5
 _INDENT = 2
 _UNKNOWN = "an unknown amount"
 _TOTALS = (Column("TO REMOVE"), Column("COUNT", right=True), Column("FREES", right=True))
-_ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", shortens=True))
+_ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", cuts=True))
 
 
 class Row(Struct, frozen=True):
@@ -41,6 +41,11 @@ class Row(Struct, frozen=True):
         tell people nothing."""
         hidden = ("only-here", "released") if self.decision.kind == "build-cache" else ("only-here",)
         return [reason for reason in self.decision.reasons if reason.code not in hidden]
+
+    @property
+    def is_only_here(self) -> bool:
+        """Whether it exists only here, which is no reason, but people have to know."""
+        return any(reason.code == "only-here" for reason in self.decision.reasons)
 
     @property
     def frees_bytes(self) -> int:
@@ -81,7 +86,7 @@ def group_sections(plan: Plan) -> Iterator[Section]:
     for kind, of_kind in going_rows(plan).items():
         groups: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
         for row in of_kind:
-            groups[tuple(dict.fromkeys(map(alike, row.reasons)))].append(row)
+            groups[row.is_only_here, *dict.fromkeys(map(alike, row.reasons))].append(row)
         for rows in sorted(groups.values(), key=lambda rows: -sum(row.frees_bytes for row in rows)):
             yield _section(kind, rows)
 
@@ -89,7 +94,7 @@ def group_sections(plan: Plan) -> Iterator[Section]:
 def _section(kind: Kind, rows: Sequence[Row]) -> Section:
     """Return the section of one group. If it has a single row, only that says what it frees."""
     freeing = "" if len(rows) == 1 else _freeing(kind, rows)
-    title = f"{_what(kind, rows)}, {_why(row.reasons for row in rows)}{freeing}"
+    title = f"{_what(kind, rows)}{freeing}: {_why(row.reasons for row in rows)}"
     large = [row for row in rows if row.has_own_row]
     if not large:
         names = naturally(row.decision.name for row in rows)
@@ -100,10 +105,9 @@ def _section(kind: Kind, rows: Sequence[Row]) -> Section:
 
 
 def _what(kind: Kind, rows: Sequence[Row]) -> str:
-    """Return the count of a group, and whether its images exist only here (no reason, but people have to know)."""
+    """Return the count of a group, and whether its images exist only here."""
     counted = plural(len(rows), NOUN_OF[kind])
-    is_only_here = any(reason.code == "only-here" for reason in rows[0].decision.reasons)
-    return f"{counted} that exist{'s' if len(rows) == 1 else ''} only here" if is_only_here else counted
+    return f"{counted} that exist{'s' if len(rows) == 1 else ''} only here" if rows[0].is_only_here else counted
 
 
 def _why(of_each: Iterable[Iterable[Reason]]) -> str:
@@ -129,7 +133,7 @@ def _note(row: Row) -> str:
     frees_all = row.decision.kind == "network" or size in (frees.low_bytes, frees.high_bytes)
     notes = [] if frees_all else [f"size {format_size(size)}"]
     held = row.removal.layers_held
-    notes = [f"{notes[0]}, {held_words(held)}"] if notes and held is not None else notes
+    notes = [f"{notes[0]}, {held_words(held, others_go=True)}"] if notes and held is not None else notes
     notes += [f"also tagged {first_of(row.tags, MOST_NAMES)}"] if row.tags else []
     return "; ".join(notes)
 
@@ -149,7 +153,7 @@ def untagged_groups(plan: Plan) -> Iterator[Section]:
             groups[tuple(dict.fromkeys(map(alike, reasons)))][tag] = reasons
     for tags in groups.values():
         goes = "1 tag goes, its image stays" if len(tags) == 1 else f"{len(tags)} tags go, their images stay"
-        title = f"{goes} (frees 0 B), {_why(tags.values())}"
+        title = f"{goes} (frees 0 B): {_why(tags.values())}"
         yield Section(title, (first_of(naturally(tags), MOST_NAMES),), indent=_INDENT)
 
 

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from dockersweep.model.age_reasons import AfterContainer
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision, Plan
 from dockersweep.model.reason import HeldBy, Kept, ReasonCode, State
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Column, Section
+from dockersweep.words.ages import limit_words
 from dockersweep.words.alike import counted_text
 from dockersweep.words.amounts import plural
 
@@ -56,6 +58,8 @@ def _in_a_word(decision: Decision, in_use: str) -> str:
     first = decision.reasons[0]
     if isinstance(first.about, Kept) and first.about.as_new_as:
         return "kept by a rule in a tie"
+    if isinstance(first.about, AfterContainer):
+        return f"kept for {limit_words(first.about.limit)} after its container goes"
     if first.code != "in-use":
         return _KEPT_BECAUSE.get(first.code) or counted_text(first)
     if isinstance(first.about, State):

@@ -6,6 +6,8 @@ direction, are replaced by their codes.
 
 import unicodedata
 
+INDENT = "  "
+"""Of the lines of a paragraph after its first."""
 _SHOWN_AS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -64,6 +66,16 @@ def _cut(text: str, width: int) -> str:
     return "".join(taken)
 
 
+def cut_between_parts(text: str, width: int) -> str:
+    """Return the text in at most `width` columns, cut at a comma or a semicolon; "…" stands for what it lost. Empty
+    where not even its first part has room."""
+    if display_width(text) <= width:
+        return text
+    ends = [place for place, character in enumerate(text) if character in ",;" and text[place + 1 : place + 2] == " "]
+    cut = (f"{text[:end]} …" for end in reversed(ends))
+    return next((one for one in cut if display_width(one) <= width), "")
+
+
 def wrap(text: str, width: int, *, shortens: bool = True) -> list[str]:
     """Return the text in lines of at most `width` columns, broken between words. A longer word is shortened, or without
     `shortens` gets a line of its own."""
@@ -83,3 +95,13 @@ def fold(text: str, width: int | None, indent: int = 0, *, shortens: bool = True
     clean = printable(text)
     lines = [clean] if width is None else wrap(clean, width - indent, shortens=shortens)
     return "".join(f"{' ' * indent}{line}\n" for line in lines)
+
+
+def fold_hanging(clean: str, width: int | None) -> str:
+    """Return a paragraph of printable text, with a closing newline, all of its lines but the first indented."""
+    if width is None:
+        return f"{clean}\n"
+    first = wrap(clean, width)[0]
+    words = clean.split(" ")[len(first.split(" ")) :]
+    rest = wrap(" ".join(words), width - len(INDENT)) if words else []
+    return "".join(f"{line}\n" for line in (first, *(f"{INDENT}{line}" for line in rest)))

@@ -35,20 +35,22 @@ def amount_words(interval: Bounds, unknown: str = "an unknown number of bytes") 
     return unknown if amount == "unknown" else amount
 
 
-def layers_text(held: LayersHeld, kind: Kind) -> str:
+def layers_text(held: LayersHeld, kind: Kind, *, others_go: bool = False) -> str:
     """Return why an object of a kind frees far less than its size: "its layers are held by 7 build-cache records; with
-    them it would free 38.0 MB", "its layers are shared with 3 images"."""
+    them it would free 38.0 MB", "its layers are shared with 3 images". `others_go` as in `held_words`."""
     layers = "its layer is" if kind == "build-cache" else "its layers are"
-    text = f"{layers} {held_words(held)}"
+    text = f"{layers} {held_words(held, others_go=others_go)}"
     if held.with_them is None:
         return text
     together = "removing both" if held.count == 1 else "with them it"
     return f"{text}; {together} would free {format_interval(held.with_them)}"
 
 
-def held_words(held: LayersHeld) -> str:
-    """Return the same in short, to be said of its size: "held by 7 build-cache records", "shared with 3 images"."""
-    return f"{'shared with' if held.by == 'image' else 'held by'} {holders_words(held)}"
+def held_words(held: LayersHeld, *, others_go: bool = False) -> str:
+    """Return the same in short, to be said of its size: "held by 7 build-cache records", "shared with 3 images".
+    Where others go, which do not count, it is said of these that they stay."""
+    stay = f" that {'stays' if held.count == 1 else 'stay'}" if others_go else ""
+    return f"{'shared with' if held.by == 'image' else 'held by'} {holders_words(held)}{stay}"
 
 
 def hold(held: LayersHeld) -> str:

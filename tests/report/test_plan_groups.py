@@ -1,9 +1,11 @@
 """What a plan removes, as people see it: equal reasons once, the largest first, and on two screens."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import Object
+from dockersweep.model.inventory import Image, Object
 from dockersweep.model.plan import LayersHeld, Plan, exactly
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.report.detail import Detail
@@ -35,7 +37,7 @@ def below_head(rows: list[str]) -> list[str]:
 def test_equal_reasons_are_said_once_and_the_small_is_folded() -> None:
     jobs = [container(f"job-{number}", finished=ago(days=2 + number), size=number * 1000) for number in range(1, 11)]
     assert below_head(shown(*jobs, container("web", "running"))) == [
-        "10 containers, stopped 3 to 12 days ago (limit 24 hours), freeing 55.0 kB",
+        "10 containers, freeing 55.0 kB: stopped 3 to 12 days ago (limit 24 hours)",
         "  10.0 kB  job-10",
         "  9.00 kB  job-9",
         "  8.00 kB  job-8",
@@ -64,7 +66,7 @@ def test_what_frees_nothing_is_folded_first() -> None:
     assert rows[1:3] == ["  5.00 kB  large", "      0 B  and 8 more"]
     nothing = below_head(shown(*(network(f"net-{number}") for number in range(12, 0, -1))))
     assert nothing[:2] == [
-        "12 networks, first seen 10 days ago (limit 24 hours); project shop",
+        "12 networks: first seen 10 days ago (limit 24 hours); project shop",
         "  net-1, net-2, net-3, net-4, net-5 and 7 more",
     ]
 
@@ -81,7 +83,7 @@ def test_what_stays_for_another_image_is_not_in_use() -> None:
 
 def test_one_alone_has_its_own_age() -> None:
     assert below_head(shown(container("web", finished=ago(days=3), size=7)))[:2] == [
-        "1 container, stopped 3 days ago (limit 24 hours)",
+        "1 container: stopped 3 days ago (limit 24 hours)",
         "  7 B  web",
     ]
 
@@ -112,7 +114,8 @@ def test_two_thousand_five_hundred_fit_two_screens_of_80_columns() -> None:
 def test_many_projects_do_not_make_it_longer() -> None:
     made = [replace(container(f"job-{n}", finished=ago(days=2)), project=f"test-{n % 50}") for n in range(2500)]
     rows = shown(*made)
-    assert "projects test-0, test-1 and 48 more, freeing 0 B" in " ".join(rows)
+    assert "2500 containers, freeing 0 B: stopped 2 days ago" in " ".join(rows)
+    assert "projects test-0, test-1 and 48 more" in " ".join(rows)
     assert len(rows) < SCREEN_LINES
 
 
@@ -134,7 +137,7 @@ def test_tags_of_images_that_stay_are_told_by_reason() -> None:
     plan = plan_of(inventory(image("a", "app:new", *tags)), policy, NOW)
     rows = formatted(plan_layout(plan, "grouped"), "table", 80).splitlines()
     assert rows[rows.index("") + 1 :][:2] == [
-        "12 tags go, their images stay (frees 0 B), first seen 10 days ago (limit 1 day)",
+        "12 tags go, their images stay (frees 0 B): first seen 10 days ago (limit 1 day)",
         "  app:old-1, app:old-2, app:old-3, app:old-4, app:old-5 and 7 more",
     ]
 
@@ -143,16 +146,63 @@ def test_a_row_says_who_holds_the_layers_of_an_image() -> None:
     plan = plan_of(inventory(image("a", size=38_000_000), image("b", size=5_000_000)), DEFAULT_POLICY, NOW)
     held = {
         "sha256:a": LayersHeld(by="build-cache", count=7, with_them=exactly(38_000_000)),
-        "sha256:b": LayersHeld(by="image", count=3),
+        "sha256:b": LayersHeld(by="image", count=1),
     }
     frees = {"sha256:a": exactly(12_000), "sha256:b": exactly(0)}
     steps = tuple(replace(one, layers_held=held[one.id], reclaim=frees[one.id]) for one in plan.removals)
     plan = replace(plan, removals=steps)
     rows = below_head(formatted(plan_layout(plan, "grouped"), "table", 80).splitlines())
     assert rows[1:3] == [
-        "  12.0 kB  a  size 38.0 MB, held by 7 build-cache records",
-        "      0 B  b  size 5.00 MB, shared with 3 images",
+        "  12.0 kB  a  size 38.0 MB, held by 7 build-cache records that stay",
+        "      0 B  b  size 5.00 MB, shared with 1 image that stays",
     ]
     every = formatted(plan_layout(plan, "all"), "table", None)
-    assert "; its layers are held by 7 build-cache records; with them it would free 38.0 MB\n" in every
-    assert "; its layers are shared with 3 images\n" in every
+    assert "; its layers are held by 7 build-cache records that stay; with them it would free 38.0 MB\n" in every
+    assert "; its layers are shared with 1 image that stays\n" in every
+
+
+@pytest.mark.parametrize(
+    ("width", "note"),
+    [(80, "  size 2.13 MB, shared with 224 images that stay"), (60, "  size 2.13 MB …"), (40, "…000000000")],
+)
+def test_no_number_of_a_note_is_cut(width: int, note: str) -> None:
+    plan = plan_of(inventory(*(image(f"{n:064x}", size=2_130_000) for n in range(3))), DEFAULT_POLICY, NOW)
+    held = LayersHeld(by="image", count=224)
+    steps = tuple(replace(one, layers_held=held, reclaim=exactly(12_000)) for one in plan.removals)
+    named = tuple(replace(one, name=one.id.removeprefix("sha256:")) for one in plan.decisions)
+    shown = formatted(plan_layout(replace(plan, removals=steps, decisions=named), "grouped"), "table", width)
+    rows = [line for line in shown.splitlines() if line.startswith("  12.0 kB")]
+    assert len(rows) == 3
+    assert rows[0].endswith(note)
+    assert max(map(len, rows)) <= width
+
+
+def local(name: str, **fields: Any) -> Image:
+    """An image that no registry is known to have."""
+    return replace(image(name, f"{name}:1", in_registry=False, **fields), first_seen_unused_at=ago(days=10))
+
+
+def test_the_groups_mark_as_many_as_the_head_counts() -> None:
+    """One of those that are alike may exist only here, and the others not."""
+    policy = policy_of('[[rule]]\nname = "all"\nkind = "image"\neverything = true\nremove.older_than = "1d"')
+    plan = plan_of(inventory(local("a"), local("b"), image("c", "c:1", in_registry=True)), policy, NOW)
+    grouped = formatted(plan_layout(plan, "grouped"), "table", None)
+    assert "2 images exist only here." in grouped
+    assert [line for line in grouped.splitlines() if "only here" in line or line.startswith("1 image:")][1:] == [
+        "2 images that exist only here, freeing 200 B: first seen 10 days ago (limit 1 day)",
+        "1 image: first seen 10 days ago (limit 1 day)",
+    ]
+    every = formatted(plan_layout(plan, "all"), "table", None)
+    assert every.count("first seen 10 days ago (limit 1 day); exists only here\n") == 2
+
+
+def test_what_outlives_its_container_is_not_called_under_the_age_limit() -> None:
+    policy = policy_of(
+        '[[rule]]\nname = "v"\nkind = "volume"\neverything = true\nremove.older_than = "24h"\n'
+        "remove.after_container = true\n"
+        '[[rule]]\nname = "c"\nkind = "container"\neverything = true\nremove.older_than = "24h"'
+    )
+    plan = plan_of(inventory(container("job", volumes=["data"]), volume("data")), policy, NOW)
+    assert "1 volume  1 kept for 24 hours after its container goes" in formatted(
+        plan_layout(plan, "grouped"), "table", None
+    )

@@ -1,5 +1,6 @@
 """What a scan shows: what each is called, and since when it is of no use."""
 
+import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import KINDS, Object
@@ -7,10 +8,12 @@ from dockersweep.model.last_use import PastUse, UseAction
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.use import describe_use, reclaim_of_unused
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+from dockersweep.report.disk.layout import disk_layout
 from dockersweep.report.disk.words import former_words
 from dockersweep.report.formats import formatted
+from dockersweep.report.plan import plan_layout
 from dockersweep.report.scan import Shown, scan_layout
-from tests.rig.inventories import NOW, ago, container, image, inventory, record, report_of
+from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, record, report_of, volume
 
 
 def scanned(*objects: Object, form: str = "table", width: int | None = None) -> str:
@@ -49,3 +52,18 @@ def test_the_name_of_a_record_ends_in_no_blank() -> None:
     made = replace(record("r"), description="from local ")
     assert "from local," in scanned(made, form="csv")
     assert "| from local |" in scanned(made, form="markdown")
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    running = container("shop-web-1", "running", image="sha256:a", volumes=["data"], size=1_200_000)
+    others = [image("a", f"registry.example.com/{'team/' * 9}app:1", size=9_000_000), network("n"), volume("data")]
+    made = [running, container("job", size=1), *others, image("0" * 64), volume("f" * 64), record("r" * 64)]
+    screens = [scanned(*made, width=width)]
+    plan = plan_of(inventory(*made), DEFAULT_POLICY)
+    screens += [formatted(plan_layout(plan, detail), "table", width) for detail in ("grouped", "all")]
+    screens.append(
+        formatted(disk_layout(report_of(inventory(*made), DEFAULT_POLICY, None), width, False), "table", width)
+    )
+    for screen in screens:
+        assert [line for line in screen.splitlines() if len(line) > width] == []

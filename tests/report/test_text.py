@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dockersweep.report.formats.table import render_table
 from dockersweep.report.layout import Column
-from dockersweep.report.text import display_width, printable, shorten_middle, wrap
+from dockersweep.report.text import cut_between_parts, display_width, printable, shorten_middle, wrap
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,20 @@ def test_a_wide_terminal_shows_names_whole_and_a_pipe_everything() -> None:
 def test_cells_that_look_like_numbers_stay_as_they_are() -> None:
     assert "1e5" in render_table(COLUMNS, [("1e5", "0", "", "007")], 80)
     assert "007" in render_table(COLUMNS, [("1e5", "0", "", "007")], 80)
+
+
+def test_where_columns_have_no_room_each_row_is_a_paragraph() -> None:
+    columns = (Column("NAME", shortens=True), *(Column(f"NUMBER {n}", right=True) for n in range(4)))
+    row = ("registry.example.com/team/app", "1.20 MB", "", "3.40 MB", "5")
+    assert render_table(columns, [row], 40) == (
+        "NAME registry.example.com/team/app,\n  NUMBER 0 1.20 MB, NUMBER 2 3.40 MB,\n  NUMBER 3 5\n"
+    )
+    assert render_table(columns, [row], 40, header=False) == "registry…team/app  1.20 MB    3.40 MB  5\n"
+
+
+@pytest.mark.parametrize(
+    ("width", "cut"),
+    [(20, "size 2 MB, of 22; x"), (18, "size 2 MB, of 22 …"), (17, "size 2 MB …"), (11, "size 2 MB …"), (10, "")],
+)
+def test_a_text_is_cut_between_its_parts(width: int, cut: str) -> None:
+    assert cut_between_parts("size 2 MB, of 22; x", width) == cut

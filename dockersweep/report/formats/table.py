@@ -1,12 +1,15 @@
-"""Tables that fit a terminal: some columns shorten their cells in the middle, others wrap."""
+"""Tables that fit a terminal: some columns shorten their cells in the middle, others wrap. Where there is no room for
+columns side by side, each row is a paragraph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dockersweep.report.layout import Column
-from dockersweep.report.text import display_width, printable, shorten_middle, wrap
+from dockersweep.report.text import cut_between_parts, display_width, fold_hanging, printable, shorten_middle, wrap
 
 GAP = 2
 SHORTEST_NAME = 12
+SHORT_NAME = 20
+"""Down to this names are shortened before a column with `cuts` loses anything."""
 
 
 def render_table(
@@ -21,7 +24,10 @@ def render_table(
 
     clean = [[printable(cell) for cell in row] for row in rows]
     if width is not None:
-        clean = _fit(columns, clean, width, header)
+        fitting = _fit(columns, clean, width, header)
+        if fitting is None:
+            return "".join(fold_hanging(_in_a_line(columns, row, header), width) for row in clean)
+        clean = fitting
     # Passed as rows: for headers, tabulate would widen the columns by its own padding.
     rows_with_headings = [[column.heading for column in columns], *clean] if header else clean
     text = tabulate(
@@ -33,34 +39,57 @@ def render_table(
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
-def _fit(columns: Sequence[Column], rows: list[list[str]], width: int, header: bool) -> list[list[str]]:
+def _fit(columns: Sequence[Column], rows: list[list[str]], width: int, header: bool) -> list[list[str]] | None:
+    """Return the rows with cells that fit; None if there is no room for them side by side."""
     widths = [
         max([display_width(row[index]) for row in rows] + [len(column.heading) if header else 0])
         for index, column in enumerate(columns)
     ]
     spare = width - GAP * (len(columns) - 1) - sum(widths)
-    flexible = [index for index, column in enumerate(columns) if column.shortens or column.wraps]
-    if spare < 0 and flexible:
-        _narrow(columns, widths, flexible, -spare)
+    if spare < 0 and _narrow(columns, widths, -spare, header) > 0:
+        return None
     return [
         [_fit_cell(column, cell, widths[index]) for index, (column, cell) in enumerate(zip(columns, row, strict=True))]
         for row in rows
     ]
 
 
-def _narrow(columns: Sequence[Column], widths: list[int], flexible: list[int], excess: int) -> None:
-    """Narrow the flexible columns by `excess` in all, always the widest one, down to what stays readable."""
-    least = {index: SHORTEST_NAME if columns[index].shortens else columns[index].narrowest for index in flexible}
-    for _ in range(excess):
-        index = max(flexible, key=lambda index: widths[index] - (0 if columns[index].wraps else 6))
-        if widths[index] <= least[index]:
-            index = max(flexible, key=lambda index: widths[index] - least[index])
-            if widths[index] <= least[index]:
-                return
-        widths[index] -= 1
+def _narrow(columns: Sequence[Column], widths: list[int], excess: int, header: bool) -> int:
+    """Narrow the flexible columns by `excess` in all, down to what stays readable; return what is left of it."""
+    flexible = [index for index, column in enumerate(columns) if column.shortens or column.wraps]
+    least = {index: _least(columns[index], header) for index in flexible}
+    cut = [index for index, column in enumerate(columns) if column.cuts]
+    if cut:
+        excess = _take(columns, widths, {index: max(SHORT_NAME, one) for index, one in least.items()}, excess)
+        excess = _take(columns, widths, dict.fromkeys(cut, 0), excess)
+    return _take(columns, widths, least, excess)
+
+
+def _least(column: Column, header: bool) -> int:
+    """Return the least width of a column; a heading stays whole."""
+    least = SHORTEST_NAME if column.shortens else column.narrowest
+    return max(least, len(column.heading)) if header else least
+
+
+def _take(columns: Sequence[Column], widths: list[int], least: Mapping[int, int], excess: int) -> int:
+    """Narrow these columns, always the widest one, none below its least; return what is left of the excess."""
+    for left in range(excess, 0, -1):
+        wider = [index for index, narrowest in least.items() if widths[index] > narrowest]
+        if not wider:
+            return left
+        widths[max(wider, key=lambda index: widths[index] - (0 if columns[index].wraps else 6))] -= 1
+    return 0
 
 
 def _fit_cell(column: Column, cell: str, width: int) -> str:
     if column.shortens:
         return shorten_middle(cell, width)
+    if column.cuts:
+        return cut_between_parts(cell, width)
     return "\n".join(wrap(cell, width)) if column.wraps else cell
+
+
+def _in_a_line(columns: Sequence[Column], row: Sequence[str], header: bool) -> str:
+    """Return the cells that are not empty, each behind its heading."""
+    cells = zip(columns, row, strict=True)
+    return ", ".join(f"{column.heading} {cell}".strip() if header else cell for column, cell in cells if cell)

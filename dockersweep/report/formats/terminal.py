@@ -4,9 +4,7 @@ from collections.abc import Iterable
 
 from dockersweep.report.formats.table import render_table
 from dockersweep.report.layout import Section
-from dockersweep.report.text import fold, printable, wrap
-
-INDENT = "  "
+from dockersweep.report.text import INDENT, fold, fold_hanging, printable
 
 
 def sections_text(sections: Iterable[Section], width: int | None) -> str:
@@ -26,7 +24,7 @@ def _text(section: Section, width: int | None) -> str:
             fold(sentence, width, section.indent, shortens=not section.keeps_words) for sentence in section.sentences
         )
         + (_table(section, width) if section.rows else "")
-        + "".join(_fold_hanging(item, width) for item in section.items)
+        + "".join(fold_hanging(printable(item), width) for item in section.items)
         + "".join(f"{INDENT}{printable(line)}\n" for line in section.lines)
     )
 
@@ -35,14 +33,3 @@ def _table(section: Section, width: int | None) -> str:
     room = None if width is None else width - section.indent
     lines = render_table(section.columns, section.rows, room, section.header).splitlines(keepends=True)
     return "".join(f"{' ' * section.indent}{line}" for line in lines)
-
-
-def _fold_hanging(text: str, width: int | None) -> str:
-    """Return a paragraph, made printable, with all lines but the first indented."""
-    clean = printable(text)
-    if width is None:
-        return f"{clean}\n"
-    first = wrap(clean, width)[0]
-    words = clean.split(" ")[len(first.split(" ")) :]
-    rest = wrap(" ".join(words), width - len(INDENT)) if words else []
-    return "".join(f"{line}\n" for line in (first, *(f"{INDENT}{line}" for line in rest)))
