@@ -10,7 +10,7 @@ from dockersweep.report.plan_groups import Row, freed_of_kind, going_rows
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, layers_text
 from dockersweep.words.lists import natural_key
-from dockersweep.words.reasons import reason_text, untagged_text
+from dockersweep.words.reasons import joined, untagged_text
 
 _GOING = (
     Column("NAME", shortens=True),
@@ -31,7 +31,7 @@ def going_sections(plan: Plan) -> Iterator[Section]:
 
 
 def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:
-    why = "; ".join(map(reason_text, row.reasons))
+    why = joined(row.reasons)
     if row.is_only_here:
         why += "; exists only here"
     if row.tags:
@@ -47,7 +47,7 @@ def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:
 def untagged_section(plan: Plan) -> Iterator[Section]:
     """Yield the images that stay and lose tags."""
     rows = [
-        (tag, decision.name if decision.name != tag else "", "; ".join(_why_tag_goes(decision, tag)))
+        (tag, decision.name if decision.name != tag else "", "; ".join(dict.fromkeys(_why_tag_goes(decision, tag))))
         for decision in plan.decisions
         for tag in decision.untag
     ]
@@ -73,4 +73,4 @@ def kept_sections(plan: Plan) -> Iterator[Section]:
 
 def _kept_row(decision: Decision) -> tuple[str, ...]:
     size = "" if decision.kind == "network" else format_size(decision.size_bytes)
-    return decision.name, size, "; ".join(map(reason_text, decision.reasons))
+    return decision.name, size, joined(decision.reasons)

@@ -206,3 +206,26 @@ def test_what_outlives_its_container_is_not_called_under_the_age_limit() -> None
     assert "1 volume  1 kept for 24 hours after its container goes" in formatted(
         plan_layout(plan, "grouped"), "table", None
     )
+
+
+def test_every_row_says_a_reason_once() -> None:
+    """Two rules may leave a volume alone for the same reason, and a tag may go for two."""
+    rules = "\n".join(
+        f'[[rule]]\nname = "{name}"\nkind = "volume"\nmatch.has_options = false\nremove.older_than = "1d"'
+        for name in "ab"
+    )
+    there = inventory(volume("mounted", anonymous=False, options={"type": "nfs"}))
+    rows = formatted(plan_layout(plan_of(there, policy_of(rules), NOW), "all"), "table", None).splitlines()
+    assert [line for line in rows if line.startswith("mounted")] == [
+        "mounted  10 B  with mount options (its data may be elsewhere)"
+    ]
+    kept = '[[rule]]\nname = "t"\nkind = "image"\nmatch.repository = "app"\nkeep.tags = ["v*"]\nkeep.last = 1\n'
+    built = {name: ago(days=days) for name, days in (("a", 9), ("b", 1))}
+    images = [image("a", "app:v1", "app:old"), image("b", "app:new")]
+    there = inventory(*(replace(one, built_at=built[one.id.removeprefix("sha256:")]) for one in images))
+    plan = plan_of(there, policy_of(f'{kept}remove.older_than = "1d"'), NOW)
+    [row] = [one for one in formatted(plan_layout(plan, "all"), "table", None).splitlines() if one.startswith("app:v1")]
+    assert (
+        row.count("tag app:old goes (frees 0 B): first seen 10 days ago (limit 1 day); 2nd newest of app (keep.") == 1
+    )
+    assert row.count("app:old") == 1

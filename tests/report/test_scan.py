@@ -57,8 +57,19 @@ def test_the_name_of_a_record_ends_in_no_blank() -> None:
 @pytest.mark.parametrize("width", [80, 60, 40])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     running = container("shop-web-1", "running", image="sha256:a", volumes=["data"], size=1_200_000)
-    others = [image("a", f"registry.example.com/{'team/' * 9}app:1", size=9_000_000), network("n"), volume("data")]
-    made = [running, container("job", size=1), *others, image("0" * 64), volume("f" * 64), record("r" * 64)]
+    others: list[Object] = [
+        image("a", f"registry.example.com/{'team/' * 9}app:1", size=9_000_000),
+        network("n"),
+        volume("data"),
+    ]
+    made: list[Object] = [
+        running,
+        container("job", size=1),
+        *others,
+        image("0" * 64),
+        volume("f" * 64),
+        record("r" * 64),
+    ]
     screens = [scanned(*made, width=width)]
     plan = plan_of(inventory(*made), DEFAULT_POLICY)
     screens += [formatted(plan_layout(plan, detail), "table", width) for detail in ("grouped", "all")]
