@@ -1,8 +1,8 @@
 """The entry of the process: `dockersweep`, and `python -m dockersweep`.
 
-Ctrl-C while it starts ends it without a word, where Python would show what it was importing; `cli` takes over from the
-moment that a verb runs. It is the first thing done, by the module below `signal`, which takes longer to import than all
-that is here. One that the caller ignores stays ignored.
+Ctrl-C during start-up ends the process silently, where Python would print a traceback of its imports; `cli` takes over
+as soon as a verb runs. This comes first, and uses `_signal` because `signal` takes longer to import than the rest. A
+SIGINT that the caller ignores stays ignored.
 """
 
 import _signal  # type: ignore[import-not-found]

@@ -1,7 +1,7 @@
 """The entry: the one place that catches our errors and turns them into the exit status.
 
-What a call does not need is not imported: the parser alone takes as long as the interpreter's own start, so --help and
---version are answered before it, and a verb is imported when it is called.
+Imports only what a call needs: the parser alone takes as long as the interpreter's own start, so --help and --version
+are answered without it, and each verb is imported when it is called.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -13,7 +13,7 @@ from dockersweep import __version__
 from dockersweep.errors import DockersweepError
 from dockersweep.usage import PROGRAM, help_of
 
-# The module typing takes longer to import than all of this.
+# typing takes longer to import than the rest of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     try:
         _open_closed_streams()
         first = given[0] if given else "help" if sys.stdout.isatty() else ""
-        # A line of cron that lost its verb must not end well.
+        # Without a terminal this is an error: a cron job that lost its verb must not succeed.
         if first in ("-h", "--help", "help") and list(given[1:]) in ([], ["help"]):
             return _say(help_of(program))
         if first in ("--version", "version"):
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             given = [*given[1:], "--help"]
         from dockersweep.commands.python_gc import without_collector
 
-        # What modules hold stays as long as the process.
+        # Modules live as long as the process: collecting them is wasted work.
         with without_collector():
             arguments = _parse(given, program)
             verb = _module_of(arguments.verb)
@@ -61,13 +61,14 @@ def end_at_start(number: int, frame: "FrameType | None") -> None:
 
 
 def _interrupt(number: int, frame: "FrameType | None") -> None:
-    """Break off what a verb does. Once more ends the process, whatever it is still saying."""
+    """Interrupt the verb. A second signal ends the process at once."""
     _signal.signal(number, _signal.SIG_DFL)
     raise KeyboardInterrupt
 
 
 def _miss(error: ModuleNotFoundError) -> int:
-    """Say how to install what is missing, as in a checkout that was not installed; nothing of ours can say it then."""
+    """Say how to install a missing package, as in a checkout that was not installed; imports nothing that may need
+    it."""
     if error.name is None or error.name.partition(".")[0] == "dockersweep":
         raise error
     sys.stderr.write(
@@ -78,15 +79,15 @@ def _miss(error: ModuleNotFoundError) -> int:
 
 
 def _open_closed_streams() -> None:
-    """A caller may have closed any of the three (`2>&-`); Python then has None in its place."""
+    """Replace streams that the caller closed (`2>&-`), for which Python has None, by /dev/null."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it lives as long as the process.
 
 
 def _drop_what_is_left() -> None:
-    """Nobody may take what is said on standard error. What is left in its buffer would fail once more when Python
-    closes it, and take the exit status."""
+    """Drop what standard error cannot take: otherwise Python fails again when it closes the stream, and changes the
+    exit status."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -94,7 +95,7 @@ def _drop_what_is_left() -> None:
 
 
 def _say(text: str) -> int:
-    """Write to standard output where nothing else has been imported that could."""
+    """Write to standard output without importing anything."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -123,19 +124,19 @@ def _module_of(verb: str) -> "ModuleType":
 
 def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
     if hasattr(sys.stdout, "reconfigure"):
-        # A terminal that cannot show a character gets its code instead of a traceback. In what programs read such a
-        # code would be wrong, and in JSON a fault.
+        # A character that the terminal cannot show is escaped instead of raising an error. For programs the encoding is
+        # UTF-8: an escape would be wrong there, and invalid in JSON.
         is_for_people = getattr(arguments, "format", "table") in ("table", "markdown")
         sys.stdout.reconfigure(encoding=None if is_for_people else "utf-8", errors="backslashreplace")
     from dockersweep.commands.options import options_of
 
-    # Only where the entry of the process has made it so.
+    # Only if the entry of the process set it.
     if _signal.getsignal(_signal.SIGINT) in (_signal.SIG_DFL, end_at_start):
         _signal.signal(_signal.SIGINT, _interrupt)
     try:
         status: int = verb.run(options_of(arguments))
     finally:
-        # Python's own end shows where it was as well.
+        # Python's shutdown would print a traceback too.
         if _signal.getsignal(_signal.SIGINT) is _interrupt:
             _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     return status

@@ -3,12 +3,12 @@
     DockersweepError            1   never raised itself
     ├── UsageError              2   wrong usage
     │   ├── DocumentError       2   a document that cannot be read
-    │   ├── PolicyError         2   a policy file that does not hold
-    │   └── DeclaredFileError   2   a compose file or quadlet that a policy names and that cannot be read
+    │   ├── PolicyError         2   an invalid policy file
+    │   └── DeclaredFileError   2   a compose file or quadlet, named by a policy, that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     │   └── DeclinedError       0   a person was asked and did not say yes
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
-    │   ├── EngineLostError     5   nothing answers there, or the answer was broken off
+    │   ├── EngineLostError     5   nothing answers, or the connection broke within the answer
     │   │   └── OtherEngineError 5  another engine answers there now
     │   └── EngineTimeoutError  5   the engine did not answer in time
     ├── LedgerError             2   the ledger cannot be read or written
@@ -35,11 +35,11 @@ class DocumentError(UsageError):
 
 
 class PolicyError(UsageError):
-    """A policy file does not hold; the message has the place of the first problem and tells how many more there are."""
+    """A policy file is invalid; the message has the place of the first problem and the number of further ones."""
 
 
 class DeclaredFileError(UsageError):
-    """A file that a policy names for what it declares cannot be read or does not hold; names file and line."""
+    """A compose file or quadlet that a policy names cannot be read or is invalid; the message has file and line."""
 
 
 class RefusedError(DockersweepError):
@@ -54,19 +54,19 @@ class RefusedError(DockersweepError):
 
 
 class DeclinedError(RefusedError):
-    """A person was asked and did not say yes: an answer like any other, and nothing that went wrong."""
+    """A person was asked and did not say yes; this is not a failure."""
 
     exit_status = 0
 
 
 class EngineError(DockersweepError):
-    """The engine cannot be reached, is too old, or gave an answer that does not hold."""
+    """The engine cannot be reached, is too old, or gave an invalid answer."""
 
     exit_status = 5
 
 
 class EngineLostError(EngineError):
-    """Nothing answers at the endpoint, or the connection broke before the answer was whole."""
+    """Nothing answers at the endpoint, or the connection broke before the answer was complete."""
 
 
 class OtherEngineError(EngineLostError):
@@ -78,7 +78,7 @@ class EngineTimeoutError(EngineError):
 
 
 class EngineTooMuchError(EngineError):
-    """The engine answered with more than any such answer has."""
+    """The engine's answer is larger than any valid one."""
 
 
 class LedgerError(DockersweepError):

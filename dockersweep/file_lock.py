@@ -1,4 +1,4 @@
-"""Locks a file or a folder that is open, and waits no longer for it than it is worth."""
+"""Locks an open file or folder, waiting for a limited time."""
 
 import fcntl
 import time
@@ -7,10 +7,10 @@ PAUSE_SECONDS = 0.05
 
 
 def lock_within(descriptor: int, seconds: float, shared: bool = False) -> None:
-    """Lock a file for this process alone, or with others that share it; the lock goes with the descriptor.
+    """Lock a file, exclusively or shared; the lock ends with the descriptor.
 
-    Raises BlockingIOError where another process still holds it when the time is over, and any other OSError where
-    there are no locks to be had: on a pipe, and on some file systems of a network.
+    Raises BlockingIOError if another process still holds it after `seconds`, and another OSError where locks are not
+    supported: on pipes, and on some network file systems.
     """
     how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     deadline = time.monotonic() + seconds

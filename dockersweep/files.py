@@ -1,16 +1,16 @@
-"""How files are looked for, and read, that somebody else may have made.
+"""Looks for and reads files that somebody else may have created.
 
-A folder that may not be searched may hold what is asked for, so only ENOENT and ENOTDIR mean that it is not there; all
-else is raised. (`Path.exists` and its like answer False there since Python 3.14, and raise before.)
+A folder that may not be searched may hold the file, so only ENOENT and ENOTDIR mean that it is not there; other errors
+are raised. (`Path.exists` and the like return False there since Python 3.14, and raise before.)
 
-What is read is one of three, none beyond a size:
+There are three sorts of files, each read up to a size:
 
-- A file that a person names (a policy, a plan, an inventory) may be a link or a pipe: it is what they meant. A pipe
-  that nobody writes to is waited for a few seconds: `read_named`.
-- A configuration in its usual place (docker's contexts, daemon.json) must be a plain file. It may be a link, as what
-  manages dotfiles or a system puts there: `read_configuration`.
-- A file in an engine's folder, which may belong to a user while root reads, must be a plain file and no link. On the
-  way to it only links of root and of ourselves are followed: `read_inside`, and `FolderInside` for many of one folder.
+- A file that a person names (a policy, a plan, an inventory) may be a link or a pipe. A pipe without a writer is waited
+  for a few seconds: `read_named`.
+- A configuration in its usual place (docker's contexts, daemon.json) must be a plain file, or a link to one, as tools
+  for dotfiles create: `read_configuration`.
+- A file in an engine's folder, which may belong to a user while root reads it, must be a plain file and no link. On the
+  way to it only links of root and of ourselves are followed: `read_inside`, and `FolderInside` for many in one folder.
 """
 
 import errno
@@ -25,7 +25,7 @@ from typing import BinaryIO, Self
 AnyPath = str | os.PathLike[str]
 
 WRITER_SECONDS = 10.0
-"""So long a pipe may have no writer yet."""
+"""How long to wait for a writer of a pipe."""
 _MOST_LINKS = 40
 _CHUNK_BYTES = 1 << 16
 _TO_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -38,19 +38,19 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 _ODD = {errno.ELOOP: "a link", errno.ENXIO: "a socket"}
-"""What cannot be opened as a file, by what the system says of it."""
+"""The system's error -> what the path is instead of a file."""
 
 
 class OddFileError(OSError):
-    """There is no plain file, but something else, too much, or a link that is not followed."""
+    """The path is not a plain file, is too large, or is behind a link that is not followed."""
 
     def __init__(self, text: str, path: AnyPath) -> None:
-        """Say what is odd, to go behind the path."""
+        """`text` says what is odd; it follows the path."""
         super().__init__(errno.EINVAL, text, os.fspath(path))
 
 
 def what_is_wrong(error: Exception) -> str:
-    """Return what an error says, with its path where it has one, and without the number of the system's error."""
+    """Return the text of an error, with its path if it has one, and without the system's error number."""
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     if error.filename is None:
@@ -59,7 +59,7 @@ def what_is_wrong(error: Exception) -> str:
 
 
 def state_of(path: AnyPath, follow_links: bool = True) -> os.stat_result | None:
-    """Return the state of what has this path, None where nothing has. Raises OSError where that cannot be known."""
+    """Return the state of a path, None where nothing is there. Raises OSError where that cannot be known."""
     _refuse_null_byte(path)
     try:
         return os.stat(path, follow_symlinks=follow_links)
@@ -68,32 +68,32 @@ def state_of(path: AnyPath, follow_links: bool = True) -> os.stat_result | None:
 
 
 def _refuse_null_byte(path: AnyPath) -> None:
-    """Raise OSError for a path with a null byte: each version of Python has other words for it."""
+    """Raise OSError for a path with a null byte: the message differs between versions of Python."""
     if "\0" in os.fspath(path):
         raise OSError(errno.EINVAL, "embedded null byte", path)
 
 
 def is_there(path: AnyPath) -> bool:
-    """Return whether something has this path, even a link to nowhere. Raises OSError where that cannot be known."""
+    """Return whether a path exists, even as a dangling link. Raises OSError where that cannot be known."""
     return state_of(path, follow_links=False) is not None
 
 
 def is_folder(path: AnyPath) -> bool:
-    """Return whether this is a folder or a link to one. Raises OSError where that cannot be known."""
+    """Return whether a path is a folder or a link to one. Raises OSError where that cannot be known."""
     state = state_of(path)
     return state is not None and stat.S_ISDIR(state.st_mode)
 
 
 def is_plain_file(path: AnyPath) -> bool:
-    """Return whether this is a plain file or a link to one. Raises OSError where that cannot be known."""
+    """Return whether a path is a plain file or a link to one. Raises OSError where that cannot be known."""
     state = state_of(path)
     return state is not None and stat.S_ISREG(state.st_mode)
 
 
 def is_writable_by_others(state: os.stat_result) -> bool:
-    """Return whether others than its owner may write a file, or replace what lies in a folder.
+    """Return whether others than the owner may write a file, or replace files in a folder.
 
-    A folder like /tmp lets nobody replace what is another's.
+    In a folder like /tmp (sticky bit) nobody can replace another user's files.
     """
     if stat.S_ISDIR(state.st_mode) and state.st_mode & stat.S_ISVTX:
         return False
@@ -101,14 +101,14 @@ def is_writable_by_others(state: os.stat_result) -> bool:
 
 
 def read_named(path: AnyPath, largest_bytes: int) -> bytes:
-    """Return what a file or a pipe holds that a person names. Raises OSError, and OddFileError for too much."""
+    """Return the content of a file or a pipe that a person names. Raises OSError, and OddFileError for too much."""
     with open_named(path) as descriptor:
         return read_bounded(descriptor, path, largest_bytes)
 
 
 @contextmanager
 def open_named(path: AnyPath) -> Iterator[int]:
-    """Give a descriptor of a file or a pipe that a person names; it does not wait for a writer yet. Raises OSError."""
+    """Yield a descriptor of a file or a pipe that a person names, without waiting for a writer. Raises OSError."""
     _refuse_null_byte(path)
     descriptor = os.open(path, _TO_READ)
     try:
@@ -118,21 +118,21 @@ def open_named(path: AnyPath) -> Iterator[int]:
 
 
 def read_configuration(path: AnyPath, largest_bytes: int) -> bytes:
-    """Return what a plain file holds, or one that is linked to. Raises OSError, and OddFileError where it is none."""
+    """Return the content of a plain file, links followed. Raises OSError, and OddFileError for anything else."""
     with open_named(path) as descriptor:
         _refuse_odd(os.fstat(descriptor), path)
         return read_bounded(descriptor, path, largest_bytes)
 
 
 def read_inside(path: AnyPath, largest_bytes: int) -> bytes:
-    """Return what a plain file in an engine's folder holds. Raises OSError, and OddFileError where it is none."""
+    """Return the content of a plain file in an engine's folder. Raises OSError, and OddFileError for anything else."""
     with open_inside(path) as descriptor:
         return read_bounded(descriptor, path, largest_bytes)
 
 
 @contextmanager
 def open_inside(path: AnyPath) -> Iterator[int]:
-    """Give a descriptor of a plain file in an engine's folder. Raises as `read_inside` does."""
+    """Yield a descriptor of a plain file in an engine's folder. Raises as `read_inside` does."""
     descriptor = _open_inside(path)
     try:
         _refuse_odd(os.fstat(descriptor), path)
@@ -142,10 +142,10 @@ def open_inside(path: AnyPath) -> Iterator[int]:
 
 
 class FolderInside:
-    """A folder in an engine's folder of which many files are read: the way to it is gone once."""
+    """A folder in an engine's folder from which many files are read: its path is resolved once."""
 
     def __init__(self, path: AnyPath) -> None:
-        """Open it. Raises OSError, and OddFileError where the way leads over a link of somebody else."""
+        """Open the folder. Raises OSError, and OddFileError where the path has a link of somebody else."""
         self.path = os.fspath(path)
         self._descriptor = _open_inside(path, _TO_PASS)
 
@@ -158,21 +158,21 @@ class FolderInside:
         os.close(self._descriptor)
 
     def read(self, file: str, largest_bytes: int) -> bytes:
-        """Return what a plain file in it, or in a folder of it ("folder/file"), holds. Raises as `read_inside` does."""
+        """Return the content of a plain file in it, or in a subfolder ("folder/file"). Raises as `read_inside` does."""
         folder, _, name = file.rpartition("/")
-        (told,) = self.read_in(folder, (name,), largest_bytes)
-        if told is None:
+        (content,) = self.read_in(folder, (name,), largest_bytes)
+        if content is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.path}/{file}")
-        return told
+        return content
 
     def read_in(self, folder: str, names: Iterable[str], largest_bytes: int) -> list[bytes | None]:
-        """Return what plain files in a folder of it hold, or in itself where that is ""; None for each that is not
-        there. Raises as `read_inside` does for all else."""
+        """Return the contents of plain files in a subfolder ("" for the folder itself); None for each that is not
+        there. Raises as `read_inside` does for everything else."""
         path = f"{self.path}/{folder}" if folder else self.path
         if not folder:
             return [_read_at(self._descriptor, name, f"{path}/{name}", largest_bytes) for name in names]
         try:
-            # A link in place of a folder may be followed; what is no folder gets the same words there.
+            # A link in place of a folder may be followed below, where anything but a folder gets the usual error.
             here = None if "/" in folder else os.open(folder, _TO_PASS, dir_fd=self._descriptor)
         except FileNotFoundError:
             return [None for _ in names]
@@ -194,7 +194,7 @@ def _read_if_there(path: str, largest_bytes: int) -> bytes | None:
 
 
 def _read_at(folder: int, name: str, path: str, largest_bytes: int) -> bytes | None:
-    """Return what a file in an open folder holds."""
+    """Return the content of a file in an open folder; None where it is not there."""
     try:
         descriptor = os.open(name, _TO_READ | os.O_NOFOLLOW, dir_fd=folder)
     except FileNotFoundError:
@@ -208,7 +208,7 @@ def _read_at(folder: int, name: str, path: str, largest_bytes: int) -> bytes | N
 
 
 def _read_small(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
-    """Read a file that mostly is small, in as few steps as that takes."""
+    """Read a file that is probably small with few system calls."""
     state = os.fstat(descriptor)
     _refuse_odd(state, path)
     if 0 < state.st_size <= min(largest_bytes, _CHUNK_BYTES):
@@ -221,20 +221,20 @@ def _read_small(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
 
 
 def read_bounded(descriptor: int, path: AnyPath, largest_bytes: int) -> bytes:
-    """Return all that is left to read. Raises OSError, and OddFileError for too much and for a pipe without writer."""
+    """Return the rest of a file. Raises OSError, and OddFileError for too much and for a pipe without a writer."""
     state = os.fstat(descriptor)
     if stat.S_ISFIFO(state.st_mode):
         _await_writer(descriptor, path)
-    # A plain file never has to be waited for, but for some of /proc: /proc/kmsg waits for the next message.
+    # Plain files do not block, except some in /proc: /proc/kmsg would wait for the next message.
     os.set_blocking(descriptor, not stat.S_ISREG(state.st_mode))
     with open(descriptor, "rb", closefd=False) as file:
         return read_up_to(file, path, largest_bytes, state.st_size)
 
 
 def read_up_to(file: BinaryIO, path: AnyPath, largest_bytes: int, expected_bytes: int = 0) -> bytes:
-    """Return all that is left in an open file. Raises OSError, and OddFileError for too much.
+    """Return the rest of an open file. Raises OSError, and OddFileError for too much.
 
-    The expected size is read in one piece, so that most files need no second copy in memory.
+    Reads `expected_bytes` in one piece, so that most files need no second copy in memory.
     """
     pieces, length, wanted = [], 0, max(expected_bytes, _CHUNK_BYTES)
     while expected_bytes <= largest_bytes and length <= largest_bytes and (piece := file.read(wanted)):
@@ -247,7 +247,7 @@ def read_up_to(file: BinaryIO, path: AnyPath, largest_bytes: int, expected_bytes
 
 
 def _await_writer(descriptor: int, path: AnyPath) -> None:
-    """Wait for a writer: a pipe that nobody has opened yet reads like one at its end."""
+    """Wait for a writer: a pipe that nobody has opened for writing reads like an empty file."""
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
     if waiting.poll(WRITER_SECONDS * 1000):
@@ -266,8 +266,7 @@ def _refuse_odd(state: os.stat_result, path: AnyPath) -> None:
 
 
 def _open_inside(path: AnyPath, flags: int = _TO_READ | os.O_NOFOLLOW) -> int:
-    """Go to a file, or with the flags to a folder, folder by folder, so that no link of somebody else leads
-    elsewhere."""
+    """Open a file, or with `flags` a folder, one path component at a time, so that links of others are not followed."""
     waiting = [name for name in os.path.abspath(path).split("/") if name][::-1]
     here, links = os.open("/", _TO_PASS), 0
     try:
@@ -293,7 +292,7 @@ def _open_inside(path: AnyPath, flags: int = _TO_READ | os.O_NOFOLLOW) -> int:
 
 
 def _trusted_target(name: str, folder: int, path: AnyPath) -> str | None:
-    """Return where a link leads, None where it is none. Raises OSError, and OddFileError where it is not ours."""
+    """Return the target of a link, None for anything else. Raises OSError, and OddFileError for a link of others."""
     state = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISLNK(state.st_mode):
         return None

@@ -1,7 +1,7 @@
 """Ages, sizes and instants: read from text and written for people.
 
 Sizes are bytes, shown in decimal units as docker shows them; instants are aware datetimes in UTC; an age is a
-length of time that may hold calendar months.
+length of time that may contain calendar months.
 """
 
 import math
@@ -23,12 +23,11 @@ _UNITS_OF_DURATION = (
     (HOUR, 2 * HOUR, "hours"),
     (MINUTE, 2 * MINUTE, "minutes"),
 )
-"""How long each is, and from which length on it is the unit: limits are in days, so an age beside one is up to 100."""
+"""(seconds of the unit, seconds from which it is used, name). Up to 100 days are days, like the limits beside them."""
 NAME_OF_UNIT = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 AGE_HELP = "a number and a unit, s, m, h, d, w, mo or y, like 24h, 7d, 2w, 3mo or 1d12h"
 
-# Reproducible builds say 1970 or 1980, and engines write year 1 for "never": none of these is a time at which
-# anything happened.
+# Reproducible builds say 1970 or 1980, and engines write year 1 for "never": nothing really happened then.
 LAST_UNKNOWN_INSTANT = datetime(1980, 1, 2, tzinfo=UTC)
 LONGEST_TEXT = 40
 LONGEST_AGE = timedelta(days=365_000)
@@ -37,7 +36,7 @@ _POWER_OF_PREFIX = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 class Age(Struct, frozen=True, kw_only=True):
-    """A length of time: whole calendar months, and seconds beside them. `text` is how it was written."""
+    """A length of time: whole calendar months plus seconds. `text` is how it was written."""
 
     months: int
     seconds: int
@@ -49,10 +48,10 @@ class Age(Struct, frozen=True, kw_only=True):
         return self.months == 0 and self.seconds == 0
 
     def before(self, now: datetime) -> datetime:
-        """Return the instant that lies this age before `now`; year 1 where the calendar ends."""
+        """Return the instant this age before `now`; year 1 at the earliest."""
         try:
             if self.months:
-                # The import costs as much as the rest of a small run and only calendar ages need it.
+                # Imported late: it takes as long as the rest of a small run, and only calendar ages need it.
                 from dateutil.relativedelta import relativedelta
 
                 now = now - relativedelta(months=self.months)
@@ -61,9 +60,9 @@ class Age(Struct, frozen=True, kw_only=True):
             return datetime.min.replace(tzinfo=UTC)
 
     def after(self, instant: datetime) -> datetime:
-        """Return when something that counts from `instant` is this old; year 9999 at the most.
+        """Return when something that counts from `instant` is this old; year 9999 at the latest.
 
-        Not to the day with months in it at the end of one: a month after January 31 is February 28, but a month before
+        With months, not always the inverse of `before`: a month after January 31 is February 28, but a month before
         that is January 28.
         """
         try:
@@ -122,10 +121,10 @@ def parse_age(text: str) -> Age:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a length of time in the one unit in which people read it everywhere: "5 seconds", "36 hours", "30 days".
+    """Return a length of time in a single unit: "5 seconds", "36 hours", "30 days".
 
-    There are at least two of the unit, so "36 hours" and not "1 day", and up to 100 days are days, not weeks or months:
-    an age beside a limit of the same size then still tells them apart.
+    The number is at least 2 ("36 hours", not "1 day"), and up to 100 days are days, not weeks or months: an age beside
+    a limit of nearly the same length can still be told apart.
     """
     seconds = max(0, int(seconds))
     for size, least, names in _UNITS_OF_DURATION:
@@ -155,10 +154,10 @@ def parse_size(text: str) -> int:
 
     Raises UsageError that says what is wrong and what a size looks like.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)b\s*", text[:LONGEST_TEXT], re.IGNORECASE | re.ASCII)
-    if found is None or len(text) > LONGEST_TEXT or (found[3] and not found[2]):
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)b\s*", text[:LONGEST_TEXT], re.IGNORECASE | re.ASCII)
+    if match is None or len(text) > LONGEST_TEXT or (match[3] and not match[2]):
         raise UsageError(f'"{text[:LONGEST_TEXT]}" is not a size: write {SIZE_HELP}')
-    size: Decimal = Decimal(found[1]) * (1024 if found[3] else 1000) ** _POWER_OF_PREFIX[found[2].lower()]
+    size: Decimal = Decimal(match[1]) * (1024 if match[3] else 1000) ** _POWER_OF_PREFIX[match[2].lower()]
     if size >= 2**63:
         raise UsageError(f'"{text}" is more than any disk holds; write {SIZE_HELP}')
     return int(size.to_integral_value(ROUND_CEILING))
@@ -166,10 +165,10 @@ def parse_size(text: str) -> int:
 
 def parse_percent(text: str) -> float:
     """Read a share like `60%` or `12.5 %`; raises UsageError where it is none, or over 100%."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text[:LONGEST_TEXT], re.ASCII)
-    if found is None or len(text) > LONGEST_TEXT or float(found[1]) > 100:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text[:LONGEST_TEXT], re.ASCII)
+    if match is None or len(text) > LONGEST_TEXT or float(match[1]) > 100:
         raise UsageError(f'"{text[:LONGEST_TEXT]}" is not a share: write a number from 0 to 100 and %, like 60%')
-    return float(found[1])
+    return float(match[1])
 
 
 def format_instant(instant: datetime) -> str:
@@ -188,13 +187,12 @@ def known_instant(instant: datetime | None) -> datetime | None:
 def parse_instant(text: str | None) -> datetime | None:
     """Read an RFC 3339 instant as engines write it, with up to nine digits of a second.
 
-    Returns None where it is missing, empty (Podman) or stands for "never"; an instant in a form that no engine is
-    known to write is unknown as well.
+    Returns None where it is missing, empty (Podman), "never", or in a form that no engine is known to write.
     """
     if not text:
         return None
     try:
-        # Of a second it reads six digits, and passes over the others.
+        # It reads six digits of a second, and ignores the others.
         instant = datetime.fromisoformat(text)
     except ValueError:
         return None

@@ -1,1 +1,1 @@
-"""One file per verb: gathers, calls the wings, writes. No logic of its own."""
+"""One file per verb: it gathers, calls the other packages, and writes. No logic of its own."""

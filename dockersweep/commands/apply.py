@@ -1,4 +1,4 @@
-"""`dockersweep apply`: carry out a saved plan, its removals and none other."""
+"""`dockersweep apply`: carry out a saved plan, and nothing else."""
 
 from datetime import datetime, timedelta
 
@@ -20,11 +20,12 @@ from dockersweep.units import Age, format_duration, format_instant
 
 _NEEDS_YES_LATER = "a later version will need --yes where there is no terminal to ask on, as sweep does; give it now"
 CLOCKS_DIFFER = timedelta(minutes=5)
-"""A clock may be so far off before a plan counts as one from the future."""
+"""How far clocks may differ before a plan counts as one from the future."""
 
 
 def run(options: ApplyOptions) -> int:
-    """Compare the plan with what is there now, carry out what may go, and write the outcome of every removal."""
+    """Compare the plan with the present state, carry out what is still permitted, and write the outcome of every
+    removal."""
     where = "standard input" if options.plan == "-" else options.plan
     saved = read_document(read_trusted(options.plan, "plan", LARGEST_DOCUMENT_BYTES, DocumentError), Plan, where)
     if saved.foreseen_at is not None:
@@ -45,17 +46,18 @@ def run(options: ApplyOptions) -> int:
         require_build_cache(
             survey, any(removal.kind == "build-cache" for removal in saved.removals), options.run.engine
         )
-        # Who made the plan asked for it, and it says what the engine refused.
+        # A plan made with --retry-refused keeps that: its maker has seen what the engine refused.
         policy = replace(policy, retry_refused=policy.retry_refused or saved.policy.retry_refused)
         permitted = what_may_go(saved, survey, policy)
         by = f"the plan in {where} of {format_instant(saved.taken_at)}"
-        # The ledger keeps tags in the order in which the engine tells them.
+        # The ledger keeps tags in the engine's order.
         survey = permitted.survey.with_inventory(survey.inventory)
         return execution.carry_out(PlannedRun(permitted.plan, policy, survey, by, saved, permitted.settled))
 
 
 def _refuse_another(saved: Plan, engine: Engine, where: str) -> None:
-    """Podman makes up an id for each call: there the endpoint, the root folder and the name tell the engine."""
+    """Raise RefusedError for a plan for another engine. Podman makes up an id for each call: there endpoint, root
+    folder and name identify the engine."""
     if engine_identity(saved.engine) != engine_identity(engine) or saved.engine.flavour != engine.flavour:
         raise RefusedError(f"{where} is a plan for {_words(saved.engine)}, and this is {_words(engine)}")
 

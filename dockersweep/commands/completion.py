@@ -1,4 +1,4 @@
-"""`dockersweep completion`: the script by which a shell completes, and what that asks for."""
+"""`dockersweep completion`: the completion script for a shell, and the names that the script asks for."""
 
 import os
 import signal

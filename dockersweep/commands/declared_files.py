@@ -1,6 +1,6 @@
-"""What the compose files and quadlets of a policy declare, read before anything is judged.
+"""What the compose files and quadlets named by a policy declare, read before anything is judged.
 
-Only for policies that name some: it imports a reader of YAML.
+Imported only for policies that name files, as it imports a YAML reader.
 """
 
 import os
@@ -29,7 +29,8 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 def read_declarations(protections: Protections, ledger: "Ledger | None", shows_progress: bool) -> Declarations:
     """Return what the files of a policy declare.
 
-    What the ledger kept of unchanged files counts. Raises DeclaredFileError where one cannot be read or does not hold.
+    Readings of unchanged files come from the ledger. Raises DeclaredFileError where a file cannot be read or is
+    invalid.
     """
     kept = Kept(_kept_before(ledger), {})
     reader = DeclaredReader(_environment(os.environ), find_plugin(), kept)
@@ -41,13 +42,13 @@ def read_declarations(protections: Protections, ledger: "Ledger | None", shows_p
             )
         )
     if ledger is not None and kept.new:
-        told = {key: msgspec.json.encode(reading) for key, reading in (kept.matched | kept.new).items()}
-        ledger.keep_declared_files(told, datetime.now(UTC))
+        readings = {key: msgspec.json.encode(reading) for key, reading in (kept.matched | kept.new).items()}
+        ledger.keep_declared_files(readings, datetime.now(UTC))
     return declared
 
 
 def declaring(survey: Survey, declarations: Declarations) -> Survey:
-    """Return the survey where files declare this, with warnings for what could not be told from them."""
+    """Return the survey with these declarations, and with warnings for what could not be learned from the files."""
     notes = declarations.notes[:MOST_NOTES]
     if len(declarations.notes) > MOST_NOTES:
         notes = (*notes, f"and {len(declarations.notes) - MOST_NOTES} more like these")
@@ -57,7 +58,7 @@ def declaring(survey: Survey, declarations: Declarations) -> Survey:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Cron and a shell must come to the same plan, so no other variable of the environment counts."""
+    """Return the variables that files are read with. No others count: cron and a shell must get the same plan."""
     folders = {
         "HOME": environment.get("HOME"),
         "XDG_CONFIG_HOME": environment.get("XDG_CONFIG_HOME"),
@@ -68,10 +69,10 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _kept_before(ledger: "Ledger | None") -> dict[str, Reading]:
     kept: dict[str, Reading] = {}
-    for key, told in ({} if ledger is None else ledger.declared_files()).items():
+    for key, encoded in ({} if ledger is None else ledger.declared_files()).items():
         try:
-            kept[key] = msgspec.json.decode(told, type=Reading)
+            kept[key] = msgspec.json.decode(encoded, type=Reading)
         except msgspec.DecodeError:
-            # Another version wrote it: the files are read anew.
+            # Another version wrote it: the files are read again.
             continue
     return kept

@@ -1,4 +1,4 @@
-"""What happens in a run, as a line for each event on standard error: for programs, and for the journal of systemd."""
+"""The events of a run, a line each on standard error: for programs, and for the systemd journal."""
 
 import os
 import signal
@@ -25,15 +25,15 @@ from dockersweep.words.amounts import format_interval, plural
 
 ERROR = 3
 LONGEST_LINE = 8000
-"""A line of the journal format. The journal cuts longer ones in pieces of their own."""
+"""The most characters of a line in the journal format; the journal would split longer ones."""
 
 Value = str | int | None | Sequence[str]
 
 
 class EventLog:
-    """Writes each event in the format that is asked for. Safe for several threads, and for signal handlers.
+    """Writes each event in the requested format. Safe for several threads, and for signal handlers.
 
-    As text it writes only what a person has to know, as plain sentences.
+    As text, it writes only what a person has to know, in plain sentences.
     """
 
     def __init__(self, log_format: LogFormat) -> None:
@@ -46,7 +46,7 @@ class EventLog:
         return self._format != "text"
 
     def begins(self, plan: Plan, verb: str, by: str, run: int | None) -> None:
-        """A run has a plan, and has removed nothing yet."""
+        """Report that a run has a plan, and has removed nothing yet."""
         reclaim = plan.reclaim
         planned = f"{plural(len(plan.removals), 'removal')} planned, freeing {format_interval(reclaim)}"
         self._event(
@@ -57,23 +57,23 @@ class EventLog:
         )  # fmt: skip
 
     def warnings(self, warnings: Sequence[ScanWarning]) -> None:
-        """Something could not be read or written, and the run goes on."""
+        """Report what could not be read or written while the run goes on."""
         for warning in warnings:
             text = f"{warning.about}: {warning.text}"
             self._event(WARNING, "warning", text, about=warning.about, text=warning.text)
 
     def removal(self, entry: Entry) -> None:
-        """This became of a removal."""
+        """Report the outcome of a removal."""
         if self.is_on:
             fields = {name: value for name, value in msgspec.to_builtins(entry).items() if name not in _OF_THE_RUN}
             with self._lock:
                 self._event(entry.priority, "removal", entry.message, **fields)
 
     def ends(
-        self, document: OutcomeDocument, status: int, problems: tuple[str, ...] = (), *, is_target_told: bool = False
+        self, document: OutcomeDocument, status: int, problems: tuple[str, ...] = (), *, is_target_stated: bool = False
     ) -> None:
-        """The run is over. `problems` are what of it could not be written; `is_target_told` where the result just above
-        says what became of the space target.
+        """Report the end of a run. `problems` are errors of writing; `is_target_stated`: whether the result just above
+        says if the space target was reached.
 
         As text, one sentence says why the status is not 0, wherever the result goes: cron mails standard error.
         """
@@ -81,7 +81,7 @@ class EventLog:
             if status:
                 from dockersweep.report.outcome_ending import ending_sentence
 
-                shown = replace(document, target=None) if is_target_told else document
+                shown = replace(document, target=None) if is_target_stated else document
                 if sentence := ending_sentence(shown, problems):
                     self.error(sentence, status)
             return
@@ -101,29 +101,29 @@ class EventLog:
         )  # fmt: skip
 
     def stopping(self, number: int) -> None:
-        """A signal asks to end; called from its handler, so that nothing here may wait for a lock."""
+        """Report that a signal asks to stop. Called from the signal handler, so it must not wait for a lock."""
         text = "finishing what is under way; once more to stop at once"
         if self.is_on:
             name = signal.Signals(number).name
             self._event(NOTICE, "signal", f"{name}: {text}", signal=name, text=text)
             return
-        # Nobody may read it any more, or this may have interrupted a write to it.
+        # The reader may be gone, or the signal may have interrupted a write to this stream.
         with suppress(OSError, RuntimeError, ValueError):
             sys.stderr.write(f"\n{text}\n")
 
     def error(self, text: str, status: int) -> None:
-        """Something ends the run, or takes away its result."""
+        """Report an error that ends the run or loses its result."""
         if self.is_on:
             self._event(ERROR, "error", text, text=text, exit_status=status)
             return
         from dockersweep.report.local_time import in_local_time
 
-        # A terminal that was hung up takes no message any more; the exit status still says it.
+        # A terminal that hung up takes no message; the exit status still tells.
         with suppress(OSError):
             sys.stderr.write(f"dockersweep: {printable(in_local_time(text))}\n")
 
     def bug(self, error: Exception) -> None:
-        """An unexpected error in a worker ends the run: its traceback, which a report of the bug needs."""
+        """Report an unexpected error in a worker with its traceback, which a bug report needs."""
         import traceback
 
         lines = [printable(line) for line in "".join(traceback.format_exception(error)).splitlines()]
@@ -136,7 +136,7 @@ class EventLog:
 
     def _event(self, priority: int, event: str, message: str, **fields: Value) -> None:
         if self._format == "json":
-            # msgspec escapes nothing, but people look at logs on terminals.
+            # json, because msgspec does not escape non-ASCII characters, and people look at logs on terminals.
             import json
 
             at = msgspec.to_builtins(datetime.now(UTC))
@@ -145,7 +145,7 @@ class EventLog:
             self._write(f"<{priority}>{printable(message)[:LONGEST_LINE]}")
 
     def _write(self, line: str) -> None:
-        """Write a line as one piece, past Python's buffers: a signal may have come in the middle of a write to them."""
+        """Write a line past Python's buffers: the calling signal handler may have interrupted a write to them."""
         data = f"{line}\n".encode("utf-8", "backslashreplace")
         with suppress(OSError, ValueError):
             descriptor = sys.stderr.fileno()

@@ -1,5 +1,5 @@
-"""`dockersweep explain`: why an object is kept or removed, what holds it, and when it would go; or why each object of
-a compose project, of a repository, or of a name that several have, is."""
+"""`dockersweep explain`: why an object is kept or removed, what holds it, and when it would be removed; or the same for
+each object of a compose project, of a repository, or with a shared name."""
 
 import shlex
 from typing import TYPE_CHECKING
@@ -57,51 +57,51 @@ def _layout(explanation: Explanation | GroupExplanation) -> "Layout":
 
 
 def meant_by(inventory: Inventory, text: str) -> ObjectRef | Group:
-    """Return the object, or the objects that belong together, that a text means.
+    """Return the object or the group of objects that a text means.
 
-    A whole name of one object comes first, then that of a compose project or a repository. Raises UsageError, which
-    says what it could be, where that is not clear.
+    The full name of one object comes first, then the name of a compose project or a repository. Raises UsageError for
+    an ambiguous or unknown text, saying what it could mean.
     """
     if not text:
         raise UsageError("the name of the object is empty: write a name, a tag, the beginning of an id, or KIND:NAME")
-    found = find_objects(inventory, text)
-    is_one = len(found.matches) == 1
-    if is_one and found.are_called_so:
-        return found.matches[0]
-    # Most are asked for by a name of their own.
+    named = find_objects(inventory, text)
+    is_one = len(named.matches) == 1
+    if is_one and named.are_called_so:
+        return named.matches[0]
+    # Imported late: most objects are asked for by their own name.
     from dockersweep.policy.explaining.groups import PREFIXES, find_groups
 
     groups = find_groups(inventory, text)
-    if found.are_called_so:
-        return Group(grouped_by="name", name=text, refs=found.matches)
+    if named.are_called_so:
+        return Group(grouped_by="name", name=text, refs=named.matches)
     if len(groups) == 1:
         return groups[0]
     if groups:
-        texts = [f"{one.grouped_by}:{one.name}" for one in groups]
+        texts = [f"{group.grouped_by}:{group.name}" for group in groups]
         raise UsageError(f'"{text}" can mean {either(texts)}: write one of these')
     if is_one:
-        return found.matches[0]
-    if found.matches:
-        more = len(found.matches) - len(found.texts)
+        return named.matches[0]
+    if named.matches:
+        more = len(named.matches) - len(named.texts)
         others = f" and {more} more" if more else ""
-        raise UsageError(f'"{text}" can mean {either(found.texts)}{others}: write one of these')
+        raise UsageError(f'"{text}" can mean {either(named.texts)}{others}: write one of these')
     if text.startswith(tuple(f"{by}:" for by in PREFIXES)):
         raise UsageError(_no_group(inventory, text))
-    like = f"did you mean {either(found.texts)}?" if found.texts else "`dockersweep scan --all` lists what there is."
+    like = f"did you mean {either(named.texts)}?" if named.texts else "`dockersweep scan --all` lists what there is."
     gone = f"If it is gone: `dockersweep history --object {shlex.quote(text)}`"
     raise UsageError(f'nothing here is called "{text}", and no id begins so: {like} {gone}')
 
 
 def _no_group(inventory: Inventory, text: str) -> str:
-    """Return that there is no such compose project or repository, and which is called alike. Past runs are found by the
-    names of objects only."""
+    """Return the error for an unknown compose project or repository, with similar names. It does not mention `history`,
+    which finds objects only."""
     from difflib import get_close_matches
 
     from dockersweep.policy.explaining.groups import group_names
 
     by, _, name = text.partition(":")
     known = group_names(inventory, "project" if by == "project" else "repository")
-    near = [f"{by}:{one}" for one in get_close_matches(name, known)]
+    near = [f"{by}:{match}" for match in get_close_matches(name, known)]
     what, flags = (
         ("nothing here belongs to a compose project", "--verbose")
         if by == "project"

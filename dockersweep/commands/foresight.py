@@ -1,4 +1,4 @@
-"""`plan --at` and `plan --next`: from what was asked for to instants."""
+"""`plan --at` and `plan --next`: plans for later instants."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,9 @@ MOST_DAYS = 92
 
 
 def survey_at(survey: Survey, at: Age | datetime) -> Survey:
-    """Return the survey as it would be then, if nothing changes; an age counts from its own instant.
+    """Return the survey as it would be at `at` if nothing changes; an age counts from the survey's own instant.
 
-    Raises UsageError for a time before the scan, of which it tells nothing.
+    Raises UsageError for a time that is not after the scan.
     """
     instant = at.after(survey.now) if isinstance(at, Age) else at
     if instant <= survey.now:
@@ -31,9 +31,9 @@ def survey_at(survey: Survey, at: Age | datetime) -> Survey:
 
 
 def with_upcoming(plan: Plan, survey: Survey, policy: Policy, within: Age) -> Plan:
-    """Return the plan of now with what goes within an age from now, by the days of this time zone.
+    """Return the plan with what would be removed `within` an age from now, by days of the local time zone.
 
-    Raises UsageError for no time at all, and for more than `MOST_DAYS`.
+    Raises UsageError for an age of zero or over `MOST_DAYS`.
     """
     end = within.after(survey.now)
     if not timedelta() < end - survey.now <= timedelta(days=MOST_DAYS):
@@ -42,10 +42,10 @@ def with_upcoming(plan: Plan, survey: Survey, policy: Policy, within: Age) -> Pl
 
 
 def _ends_of_days(now: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield each midnight until then, and the end."""
+    """Yield each local midnight before `end`, then `end`."""
     today = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     for number in count(1):
-        # Made without a zone, it gets the offset that holds on that day.
+        # Built without a zone, it gets the UTC offset of that day.
         midnight = (today + timedelta(days=number)).astimezone(UTC)
         if midnight >= end:
             break

@@ -1,4 +1,4 @@
-"""From flags and environment to an inventory, a policy and the instant up to which ages count."""
+"""Turns flags and environment into an inventory, a policy and the instant that ages count up to."""
 
 import os
 import sys
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from dockersweep.ledger import Ledger
 
 
-# A verb that only reads removes nothing, so nothing of it can take so long.
+# For verbs that only read: there are no removals to wait for.
 NO_REMOVALS_SECONDS = 0.0
 LARGEST_DOCUMENT_BYTES = 4_000_000_000
 
 
 def gather_survey(options: EngineOptions, policy: Policy | None = None) -> Survey:
-    """Read the inventory from --inventory, else from the engine that the flags and the environment name; with a policy
-    as in `survey_of`."""
+    """Read the inventory from --inventory, else from the engine that flags and environment name; `policy` is as in
+    `survey_of`."""
     if options.inventory is not None:
         return _saved_survey(options, policy)
     with open_to_read(options) as (client, ledger):
@@ -66,7 +66,7 @@ def gather_plan(options: PlanOptions) -> Plan:
 
 
 def _judge_when(options: PlanOptions, survey: Survey, policy: Policy, ledger: "Ledger | None" = None) -> Plan:
-    """Return the plan of now, or of when it is asked for."""
+    """Return the plan as of now, or as of --at, with --next also what would be removed later."""
     if options.at is not None:
         from dockersweep.commands.foresight import survey_at
 
@@ -85,7 +85,7 @@ def _judge_when(options: PlanOptions, survey: Survey, policy: Policy, ledger: "L
 
 
 def judge(survey: Survey, policy: Policy, ledger: "Ledger") -> Plan:
-    """Return the plan, and mark in the ledger what is a candidate of rules with `marked_for`."""
+    """Return the plan, and mark the candidates of rules with `marked_for` in the ledger."""
     plan = _plan(survey, policy)
     if survey.is_of_now:
         marks = tuple(candidates(plan.decisions, policy, survey.now))
@@ -105,15 +105,14 @@ def _with_warnings(plan: Plan, more: Sequence[ScanWarning]) -> Plan:
 
 
 def note_look(ledger: "Ledger", inventory: Inventory) -> None:
-    """Write down that somebody has looked at an engine, where a person can have: at a terminal, wherever the result
-    goes."""
+    """Record that a person has looked at the engine, if any standard stream is a terminal."""
     if any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         ledger.looked_at(inventory.engine, inventory.taken_at)
 
 
 def unseen(engine: Engine, much: str) -> str:
-    """Return why a sweep that nobody watches is refused on an engine that nobody has looked at; `much` says what of
-    it would go."""
+    """Return why an unattended sweep is refused on an engine that nobody has looked at; `much` says how much of it
+    would be removed."""
     return (
         f"nobody has looked at the engine at {engine.endpoint} from a terminal yet, and {much}; "
         "look with `dockersweep plan` from a terminal, as this user, or give --yes-first-time"
@@ -121,7 +120,7 @@ def unseen(engine: Engine, much: str) -> str:
 
 
 def _unseen_warnings(plan: Plan, ledger: "Ledger") -> tuple[ScanWarning, ...]:
-    """Without a ledger nothing tells whether the sweep will know the engine."""
+    """Warn that an unattended sweep would be refused. Without a ledger that is not known."""
     much = over_half(plan.decisions)
     if not much or not ledger.is_used or ledger.is_known(plan.engine):
         return ()
@@ -129,10 +128,10 @@ def _unseen_warnings(plan: Plan, ledger: "Ledger") -> tuple[ScanWarning, ...]:
 
 
 def require_build_cache(survey: Survey, is_wanted: bool, options: EngineOptions) -> None:
-    """Raise EngineError where the build cache was to be read, something of it may have to go, and it was not told:
-    Docker before 23.0 tells it only in /system/df as a whole, whose failure elsewhere only leaves sizes unknown."""
+    """Raise EngineError if the build cache is wanted but could not be read: Docker before 23.0 lists it only in a full
+    /system/df. (On newer engines a failure of that only leaves sizes unknown.)"""
     if is_wanted and options.reads_sizes and survey.inventory.build_cache is None:
-        why = [one.reason or one.text for one in survey.inventory.warnings if one.about == ALL_SIZES]
+        why = [warning.reason or warning.text for warning in survey.inventory.warnings if warning.about == ALL_SIZES]
         raise EngineError(
             "the build cache cannot be read, which this engine tells only together with all sizes "
             f"({'; '.join(why)}): allow more time with --size-timeout, or leave it out with --no-sizes"
@@ -140,15 +139,15 @@ def require_build_cache(survey: Survey, is_wanted: bool, options: EngineOptions)
 
 
 def open_ledger(options: EngineOptions, required: bool = False) -> "Ledger":
-    """Open the ledger; with --no-ledger, one that remembers nothing."""
-    # A saved inventory needs none of it, nor a database.
+    """Open the ledger; with --no-ledger, one that keeps nothing."""
+    # Imported late: a saved inventory needs no database.
     from dockersweep.ledger import Ledger, state_folder
 
     return Ledger(state_folder(os.environ, os.geteuid()) if options.uses_ledger else None, required)
 
 
 def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
-    """Of another machine's inventory, the declared files are still those of this one."""
+    """Return the survey of --inventory. The declared files are this machine's, even if the inventory is another's."""
     if options.names_engine:
         raise UsageError("--inventory reads a file instead of an engine: leave out --host, --context and --tlsverify")
 
@@ -162,7 +161,7 @@ def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
 def _with_declared(
     policy: Policy | None, ledger: "Ledger | None", options: EngineOptions, take: Callable[[], Survey]
 ) -> Survey:
-    """Return the survey that is taken, with what files of the policy declare; these are read before."""
+    """Return the survey that `take` returns, with what the policy's files declare; the files are read first."""
     if policy is None or not policy.protections.name_files:
         return take()
     from dockersweep.commands.declared_files import declaring, read_declarations
@@ -173,21 +172,21 @@ def _with_declared(
 
 @contextmanager
 def open_to_read(options: EngineOptions) -> Iterator[tuple["Client", "Ledger"]]:
-    """Connect to the engine, and open the ledger while it says who it is."""
+    """Connect to the engine, and open the ledger while it answers the first request."""
     with _connecting(options, NO_REMOVALS_SECONDS, will_list=True) as connecting, open_ledger(options) as ledger:
         yield connecting.result(), ledger
 
 
 @contextmanager
 def open_engine(options: EngineOptions, removal_seconds: float) -> Iterator["Client"]:
-    """Connect to the engine that the flags and the environment name; a removal may take so long."""
+    """Connect to the engine that flags and environment name; `removal_seconds` is the limit for one removal."""
     with _connecting(options, removal_seconds, will_list=False) as connecting:
         yield connecting.result()
 
 
 @contextmanager
 def _connecting(options: EngineOptions, removal_seconds: float, will_list: bool) -> Iterator["BackgroundCall[Client]"]:
-    # A saved inventory needs none of it.
+    # Imported late: a saved inventory needs none of this.
     from dockersweep.engine.api.client import Client
     from dockersweep.engine.api.concurrent import BackgroundCall
     from dockersweep.engine.api.connection import Connection
@@ -197,7 +196,7 @@ def _connecting(options: EngineOptions, removal_seconds: float, will_list: bool)
     connection = Connection(endpoint, options.engine_timeout_seconds)
     try:
         connecting = BackgroundCall(lambda: Client(connection, removal_seconds, will_list))
-        # Docker runs other programs to say who it is: meanwhile what reads it is imported.
+        # Docker runs other programs to answer /info: meanwhile, import the scanner.
         import dockersweep.engine.reading.scanner  # noqa: F401
 
         yield connecting
@@ -212,9 +211,8 @@ def survey_of(
     policy: Policy | None = None,
     for_report: bool = False,
 ) -> Survey:
-    """Scan the engine, and add to the inventory what the ledger remembers of its objects; with a policy also what its
-    files declare, and what registries say where it has them asked. `for_report` is as in
-    `engine.reading.scanner.scan`."""
+    """Scan the engine, and add what the ledger knows about its objects. With a policy, also add what its files declare,
+    and what registries answer if it asks them. `for_report` is as in `engine.reading.scanner.scan`."""
     remembered = partial(_remembered_survey, client, options, ledger, for_report)
     survey = _with_declared(policy, ledger, options, remembered)
     if policy is None or not policy.asks_registries:
@@ -231,7 +229,7 @@ def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger
     from dockersweep.engine.reading.scanner import scan
     from dockersweep.engine.reading.uses import noticed_in
 
-    # Files may have been read since it was spoken to, or a plan carried out: events come meanwhile.
+    # Time may have passed since the connection (files were read, a plan was carried out): events came meanwhile.
     client.set_clock()
     known = ledger.layers(client.engine)
     position = ledger.event_position(client.engine)
@@ -256,7 +254,7 @@ def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger
 
 
 def confirm_engine(client: "Client", wanted: str | None) -> None:
-    """Raise RefusedError where the engine has neither the name nor the id that is wanted."""
+    """Raise RefusedError if neither the engine's name nor its id is `wanted`."""
     engine = client.engine
     if wanted is not None and wanted not in (engine.name, engine.id):
         raise RefusedError(
@@ -265,13 +263,13 @@ def confirm_engine(client: "Client", wanted: str | None) -> None:
 
 
 def refuse_chosen_now(client: "Client") -> None:
-    """Raise UsageError where DOCKERSWEEP_NOW would shift ages in a real removal, on an engine that people need."""
+    """Raise UsageError if DOCKERSWEEP_NOW would shift ages in a real removal, on an engine that is not a test's."""
     if os.environ.get("DOCKERSWEEP_NOW") and not client.is_throw_away:
         raise UsageError("nothing removed: DOCKERSWEEP_NOW is set, so no age is right: unset it, or use --dry-run")
 
 
 def read_inventory(path: str) -> Inventory:
-    """Read a saved inventory; raises DocumentError that names the path."""
+    """Read a saved inventory; raises DocumentError naming the path."""
     try:
         data = read_named(path, LARGEST_DOCUMENT_BYTES)
     except OddFileError as error:
@@ -285,13 +283,13 @@ def read_inventory(path: str) -> Inventory:
 
 
 def gather_policy(options: PolicyOptions) -> Policy:
-    """Return the policy that is in force, as the flags change it."""
+    """Return the policy in force, with the changes of the flags."""
     return policy_from_flags(options.flags, policy_in_force(options.path, os.environ))
 
 
 def _at_its_moment(inventory: Inventory) -> Survey:
-    """Ages count up to the scan. Tests and the sandbox choose another instant, because no engine makes old volumes;
-    where one is left set by mistake, every output says so."""
+    """Return the survey as of its scan, or as of DOCKERSWEEP_NOW: tests and the sandbox set it, as no engine makes old
+    volumes. A warning mentions it, in case it was left set by mistake."""
     text = os.environ.get("DOCKERSWEEP_NOW")
     if not text:
         return Survey(inventory, inventory.taken_at)
@@ -299,5 +297,5 @@ def _at_its_moment(inventory: Inventory) -> Survey:
     if instant is None:
         raise UsageError(f'DOCKERSWEEP_NOW is "{text}", which is no instant: write it like 2026-11-23T22:36:25Z')
     warning = ScanWarning(about="ages", text=f"as of {text} (DOCKERSWEEP_NOW)")
-    known = tuple(one for one in inventory.warnings if one != warning)
+    known = tuple(earlier for earlier in inventory.warnings if earlier != warning)
     return Survey(msgspec.structs.replace(inventory, warnings=(*known, warning)), instant)

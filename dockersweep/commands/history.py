@@ -20,7 +20,7 @@ from dockersweep.words.documents import write_document
 
 
 def run(options: HistoryOptions) -> int:
-    """Write what is asked for; return the exit status."""
+    """Write what was asked for; return the exit status."""
     _check(options)
     folder = state_folder(os.environ, os.geteuid())
     if options.run == "verify":
@@ -51,9 +51,9 @@ def _check(options: HistoryOptions) -> None:
 
 
 def since_instant(text: str, now: datetime) -> datetime:
-    """Read an age, counted back from now, or a date or time, in UTC where it names no other zone.
+    """Return the instant of an age, counted back from now, or of a date or time (UTC unless it names a zone).
 
-    Raises UsageError that says what is wrong and what it looks like.
+    Raises UsageError that says what is wrong and what to write.
     """
     try:
         date = datetime.fromisoformat(text)

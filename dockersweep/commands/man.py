@@ -1,4 +1,4 @@
-"""`dockersweep man`: a page of the manual, shown by man where there is one."""
+"""`dockersweep man`: a page of the manual, shown by man(1) if it is installed."""
 
 import _signal  # type: ignore[import-not-found]
 import os
@@ -16,7 +16,7 @@ WIDTH = 80
 
 
 def run(options: ManOptions) -> int:
-    """Show the page and return the exit status; on a terminal that has man the process becomes that.
+    """Show the page and return the exit status; on a terminal, man replaces this process if it is installed.
 
     Raises UsageError where the page is not installed.
     """
@@ -33,7 +33,7 @@ def run(options: ManOptions) -> int:
 
 
 def _path_of(name: str) -> str:
-    """Return where the page lies: in the checkout, or where the installation says that it was put."""
+    """Return the path of the page: in the checkout, or where the installation recorded it."""
     path = os.path.join(os.path.dirname(package_folder()), "man", name)
     if is_plain_file(path):
         return path
@@ -46,8 +46,8 @@ def _path_of(name: str) -> str:
 
 
 def _become_man(path: str) -> None:
-    """Run man in place of this process; return where there is none."""
-    # Python ignores what tells a program that its reader has gone, and what it starts would too.
+    """Replace this process by man; return if it is not installed."""
+    # Python ignores SIGPIPE, and programs that it starts would inherit that.
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
     try:
         os.execvp("man", ["man", path])

@@ -1,4 +1,4 @@
-"""The options of each verb, typed. `options_of` makes them of what argparse read; nothing else knows of that."""
+"""The typed options of each verb. Only `options_of`, which makes them, knows argparse's namespace."""
 
 import argparse
 from collections.abc import Callable
@@ -23,30 +23,30 @@ LogFormat = Literal["text", "json", "journal"]
 
 
 class EngineOptions(Struct, frozen=True, kw_only=True):
-    """What is read, an engine or in its place a saved inventory, and how."""
+    """What is read, an engine or a saved inventory, and how."""
 
     host: str | None
     context: str | None
     tls: "TlsFlags | None"
-    """None where no flag is about TLS."""
+    """None if no TLS flag is given."""
     inventory: str | None
     """The path of a saved inventory."""
     reads_sizes: bool
     size_timeout_seconds: float
     engine_timeout_seconds: float
-    """How long any other answer may take, and how long a sweep waits for an engine that went away."""
+    """The limit for every other answer, and for waiting for an engine that went away during a sweep."""
     uses_ledger: bool
     shows_progress: bool
-    """Whether a terminal may get a progress bar: not between events for programs, nor where only problems are told."""
+    """Whether a terminal may get a progress bar: not among events for programs, nor with --only-problems."""
 
     @property
     def names_engine(self) -> bool:
-        """Whether an engine is asked for by a flag."""
+        """Whether a flag names an engine."""
         return self.host is not None or self.context is not None or self.tls is not None
 
 
 class OutputOptions(Struct, frozen=True, kw_only=True):
-    """Where the result goes, and how it and what happens meanwhile are written."""
+    """Where the result goes, and the formats of the result and of events."""
 
     format: str
     path: str | None
@@ -55,15 +55,15 @@ class OutputOptions(Struct, frozen=True, kw_only=True):
 
     @property
     def goes_to_file(self) -> bool:
-        """Whether the result goes to a file, where nobody sees it at once."""
+        """Whether the result goes to a file, where nobody sees it immediately."""
         return self.path not in (None, "-")
 
 
 class PolicyOptions(Struct, frozen=True, kw_only=True):
-    """Which policy is in force, and what flags change in it."""
+    """The policy in force, and the flags that change it."""
 
     path: str | None
-    """As --policy has it; None where that is not given."""
+    """The value of --policy; None if it is not given."""
     flags: "PolicyFlags"
 
 
@@ -73,13 +73,13 @@ class ScanOptions(Struct, frozen=True, kw_only=True):
     engine: EngineOptions
     output: OutputOptions
     kinds: "tuple[Kind, ...]"
-    """None given is all of them."""
+    """Empty for all kinds."""
     filters: tuple[tuple[str, str], ...]
-    """Each a key and its value."""
+    """(key, value) pairs."""
     all: bool
-    """Whether what is used is listed too."""
+    """Whether objects in use are listed too."""
     detail: "Detail"
-    """With "all" each has a row, with its compose project."""
+    """With "all" every object has a row, with its compose project."""
     quiet: bool
     """Whether only ids are listed."""
     sort: Literal["size", "age", "name"] | None
@@ -87,7 +87,7 @@ class ScanOptions(Struct, frozen=True, kw_only=True):
 
     @property
     def selects(self) -> bool:
-        """Whether anything but the whole inventory, as it is, is asked for."""
+        """Whether any flag selects or sorts objects."""
         return bool(self.kinds or self.filters or self.all or self.sort or not self.header)
 
 
@@ -104,20 +104,20 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
     exit_code: bool
     confirm_engine: str | None
     at: "Age | datetime | None"
-    """As of when the plan is, an age from the scan on; None for now."""
+    """The instant of the plan, or its age counted from the scan; None for now."""
     within: "Age | None"
-    """For how long what would go later is told as well; None for not at all."""
+    """How far ahead to show what would be removed later; None for not at all."""
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
-    """What `sweep` and `apply` share: how a plan is carried out."""
+    """The options that `sweep` and `apply` share: how a plan is carried out."""
 
     verb: str
     engine: EngineOptions
     output: OutputOptions
     yes: bool
     detail: "Detail"
-    """Of the plan that a question shows; with "all" it stands before the outcome too."""
+    """The detail of the plan above the question; with "all" the plan also precedes the outcome."""
     quiet: bool
     only_problems: bool
     confirm_engine: str | None
@@ -137,7 +137,7 @@ class SweepOptions(Struct, frozen=True, kw_only=True):
     policy: PolicyOptions
     dry_run: bool
     plan: PlanOptions
-    """For a dry run."""
+    """The options of a dry run."""
 
 
 class ApplyOptions(Struct, frozen=True, kw_only=True):
@@ -189,8 +189,7 @@ class PolicyVerbOptions(Struct, frozen=True, kw_only=True):
     output: OutputOptions
     action: str
     path: str | None
-    """The file that is checked or shown; of a test the folder with the cases, one case, or the policy that lies
-    beside its cases."""
+    """The file to check or show; for a test a folder with cases, one case, or a policy beside its cases."""
 
 
 class SchemaOptions(Struct, frozen=True, kw_only=True):
@@ -209,7 +208,7 @@ class CompletionOptions(Struct, frozen=True, kw_only=True):
     output: OutputOptions
     shell: Literal["bash", "zsh", "fish", "names"]
     build_parser: Callable[[], argparse.ArgumentParser]
-    """What the script is made of: verbs do not import the parser."""
+    """Builds the parser that the script is generated from: verbs do not import it."""
 
 
 class DockerPluginOptions(Struct, frozen=True, kw_only=True):
@@ -245,12 +244,12 @@ Options = (
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
-    """Return the options of the verb that a command line names."""
+    """Return the options of the verb on the command line."""
     return _OPTIONS[arguments.verb](arguments)
 
 
 def _made(options: type[T], arguments: argparse.Namespace, **others: Any) -> T:
-    """Return options: each that is not among the others is the argument of the same name."""
+    """Return options; those not in `others` are the arguments of the same names."""
     names = set(options.__struct_fields__) - others.keys()
     return options(**others, **{name: getattr(arguments, name) for name in names})
 
@@ -278,7 +277,7 @@ def _tls(arguments: argparse.Namespace) -> "TlsFlags | None":
     }
     if not any(value is not None for value in given.values()):
         return None
-    # Few speak TLS, and fewer by flags.
+    # Imported late: few command lines have TLS flags.
     from dockersweep.engine.api.endpoint import TlsFlags
 
     return TlsFlags(**{name: value for name, value in given.items() if value is not None})
@@ -289,7 +288,7 @@ def _output(arguments: argparse.Namespace) -> OutputOptions:
 
 
 def _policy(arguments: argparse.Namespace) -> PolicyOptions:
-    # A shell that completes a name waits, and needs none of this.
+    # Imported late: a completing shell waits, and needs none of this.
     from dockersweep.policy.language.flags import PolicyFlags
 
     flags = _made(
@@ -304,7 +303,7 @@ def _policy(arguments: argparse.Namespace) -> PolicyOptions:
 
 
 def _kinds(arguments: argparse.Namespace) -> "tuple[Kind, ...]":
-    """Return the kinds that are asked for; none is all of them. Raises UsageError where none is left."""
+    """Return the requested kinds; empty is all of them. Raises UsageError where --not-kind leaves none."""
     if not arguments.not_kind:
         return tuple(arguments.kind)
     from dockersweep.model.inventory import KINDS
@@ -316,7 +315,7 @@ def _kinds(arguments: argparse.Namespace) -> "tuple[Kind, ...]":
 
 
 def _common(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what every verb has that judges what it reads."""
+    """Return the options of every verb that judges objects."""
     return {"engine": _engine(arguments), "policy": _policy(arguments), "output": _output(arguments)}
 
 

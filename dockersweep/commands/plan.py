@@ -1,4 +1,4 @@
-"""`dockersweep plan`: what would go, and why."""
+"""`dockersweep plan`: what would be removed, and why."""
 
 import shlex
 import sys
@@ -39,13 +39,13 @@ def run(options: PlanOptions) -> int:
     if not (plan.removals or plan.upcoming):
         return 0
     if options.output.goes_to_file and not options.only_problems:
-        # Of what nobody sees, cron would mail nothing.
+        # Nobody sees the file: without a line on standard error cron would mail nothing.
         _events(options).error(_what_is_planned(plan), SOMETHING_TO_REMOVE)
     return SOMETHING_TO_REMOVE
 
 
 def _tell_what_is_saved(plan: Plan, options: PlanOptions) -> None:
-    """Say to a person what a plan that nobody sees holds, and what to do with it."""
+    """Tell a person at a terminal what a plan written to a file contains, and how to carry it out."""
     path = options.output.path
     if path in (None, "-") or options.quiet or not sys.stderr.isatty():
         return
@@ -59,7 +59,8 @@ def _tell_what_is_saved(plan: Plan, options: PlanOptions) -> None:
 
 
 def _what_is_planned(plan: Plan) -> str:
-    """Return "3 removals planned, freeing 1.20 GB"; with days to come ": none now, 3 later" in it."""
+    """Return "3 removals planned, freeing 1.20 GB"; with --next "3 removals planned: none now, 3 later, freeing
+    ..."."""
     count, when, frees = len(plan.removals), "", plan.reclaim
     if plan.upcoming:
         later = sum(len(day.added) for day in plan.upcoming)
@@ -71,9 +72,9 @@ def _what_is_planned(plan: Plan) -> str:
 def _tell_problems(plan: Plan, options: PlanOptions, is_in_result: bool) -> None:
     over = f"a sweep would be refused: over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}"
     if options.output.log_format == "text":
-        # --quiet lets through no warnings of a scan, which are the same every night.
-        told = problems_of(plan.warnings) if options.only_problems else plan.warnings
-        warnings = () if options.quiet else warning_sentences(told)
+        # --quiet drops the warnings of the scan, which are the same every night.
+        shown = problems_of(plan.warnings) if options.only_problems else plan.warnings
+        warnings = () if options.quiet else warning_sentences(shown)
         refused = [f"dockersweep: {over}"] if plan.limits.exceeded else []
         write_problems([*warnings, *refused], options.output, is_in_result=is_in_result)
         return
@@ -83,14 +84,14 @@ def _tell_problems(plan: Plan, options: PlanOptions, is_in_result: bool) -> None
 
 
 def _events(options: PlanOptions) -> "EventLog":
-    # Most plans need neither its texts nor its sentences.
+    # Imported late: most plans have no events.
     from dockersweep.commands.event_log import EventLog
 
     return EventLog(options.output.log_format)
 
 
 def format_plan(plan: Plan, options: PlanOptions) -> str:
-    """Return a plan in the format that is asked for."""
+    """Return a plan in the requested format."""
     if options.output.format == "json":
         from dockersweep.words.documents import write_document
 

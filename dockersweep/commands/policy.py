@@ -24,7 +24,7 @@ DOES_NOT_HOLD = PolicyError.exit_status
 
 
 def run(options: PolicyVerbOptions) -> int:
-    """Do what the action says; return the exit status."""
+    """Carry out the action; return the exit status."""
     if options.action in ("init", "check"):
         _refuse_policy_flags(options)
     if options.action == "init" and options.output.format == "json":
@@ -37,7 +37,7 @@ def run(options: PolicyVerbOptions) -> int:
 
 
 def _with_file(options: PolicyVerbOptions) -> PolicyVerbOptions:
-    """Return the options with the file of `policy check FILE` as that of --policy."""
+    """Return the options with FILE of `policy check FILE` as --policy."""
     if options.path is None:
         return options
     if options.policy.path is not None:
@@ -46,7 +46,7 @@ def _with_file(options: PolicyVerbOptions) -> PolicyVerbOptions:
 
 
 def _refuse_policy_flags(options: PolicyVerbOptions) -> None:
-    """What changes the policy in force has no meaning for a file that is written or checked."""
+    """Raise UsageError for flags that change the policy in force: they mean nothing for a file."""
     if options.policy.flags != PolicyFlags():
         raise UsageError(
             f"policy {options.action} is about a file alone: leave out --kind, --older-than, --keep-* and the like"
@@ -69,7 +69,7 @@ def _is_taken(path: str) -> bool:
 
 
 def _check(options: PolicyVerbOptions) -> int:
-    """Write what is wrong with a file; with an inventory or an engine also what its rules find there."""
+    """Write what is wrong with a file; with an inventory or an engine also notes on what its rules match there."""
     from dockersweep.policy.judging.coverage import findings
     from dockersweep.policy.language.lint import lint_policy
 
@@ -85,33 +85,33 @@ def _check(options: PolicyVerbOptions) -> int:
     if asks_engine and not problems:
         policy = reading.valid_policy()
         notes += findings(gather_survey(options.engine, policy), policy)
-    found = [_problem_line(path, problem) for problem in problems]
+    problem_lines = [_problem_line(path, problem) for problem in problems]
     if options.output.format == "json":
         listed = [{"line": problem.line, "column": problem.column, "text": problem.text} for problem in problems]
         text = _json({"policy": readable(path), "problems": listed, "notes": notes})
     else:
         from dockersweep.report.text import printable
 
-        lines = [*found, *(f"note: {note}" for note in notes)]
+        lines = [*problem_lines, *(f"note: {note}" for note in notes)]
         text = "".join(f"{printable(line)}\n" for line in lines)
     write_result(text, options.output.path)
     if not problems:
         write_aside(f"{path}: no problems found\n")
         return 0
-    write_problems([f"dockersweep: {line}" for line in found], options.output)
+    write_problems([f"dockersweep: {line}" for line in problem_lines], options.output)
     return DOES_NOT_HOLD
 
 
 def _declared_problems(reading: "PolicyReading", options: EngineOptions, notes: list[str]) -> "tuple[Problem, ...]":
-    """Return what is wrong with the files that a policy names, at the key that names them; what could not be told from
-    them goes to `notes`, as what a plan would warn of."""
+    """Return what is wrong with the files that a policy names, at the key that names them. What could not be learned
+    from them is added to `notes`; a plan would warn of it."""
     protections = reading.valid_policy().protections
     if not protections.name_files:
         return ()
     from dockersweep.commands.declared_files import read_declarations
     from dockersweep.policy.language.problems import KeyProblem, placed
 
-    found: list[KeyProblem] = []
+    faults: list[KeyProblem] = []
     none = Protections()
     with open_ledger(options) as ledger:
         for key in ("compose_files", "quadlets"):
@@ -119,8 +119,8 @@ def _declared_problems(reading: "PolicyReading", options: EngineOptions, notes: 
             try:
                 notes += read_declarations(named, ledger, options.shows_progress).notes
             except DeclaredFileError as error:
-                found.append(KeyProblem(("protect", key), str(error), at="value"))
-    return placed(found, reading.positions)
+                faults.append(KeyProblem(("protect", key), str(error), at="value"))
+    return placed(faults, reading.positions)
 
 
 def _problem_line(path: str, problem: "Problem") -> str:

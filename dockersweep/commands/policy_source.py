@@ -18,13 +18,13 @@ FILE_NAME = "dockersweep.toml"
 SYSTEM_FOLDER = "/etc/dockersweep"
 LARGEST_BYTES = 16_000_000
 NO_FILE = "default"
-"""In place of a path: the default policy, in spite of files."""
+"""In place of a path: use the default policy even if there are files."""
 
 
 def policy_in_force(named: str | None, environment: Mapping[str, str]) -> Policy:
-    """Return the policy of the file that is named or found; the default policy where there is none.
+    """Return the policy of the file that is named or found; the default policy if there is none.
 
-    Raises PolicyError where it cannot be read, does not hold or cannot be trusted.
+    Raises PolicyError where the file cannot be read, is invalid or cannot be trusted.
     """
     path = find_policy(named, environment)
     if path is None:
@@ -40,12 +40,12 @@ def default_policy_text() -> str:
 
 
 def source_of(path: str) -> str:
-    """Return how the output names a policy file."""
+    """Return the words for a policy file in output."""
     return "the policy on standard input" if path == "-" else f"the policy in {readable(path)}"
 
 
 def readable(path: str) -> str:
-    """Return a path as text: bytes of it that are no UTF-8 are shown by their codes."""
+    """Return a path as text, with bytes that are not UTF-8 escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -64,13 +64,14 @@ def find_policy(named: str | None, environment: Mapping[str, str]) -> str | None
         if _may_be_there(path):
             from pathlib import Path
 
-            # The slashes that the environment doubles are not shown.
+            # Normalizes doubled slashes from the environment.
             return str(Path(path))
     return None
 
 
 def _may_be_there(path: str) -> bool:
-    """A folder that cannot be searched may hold a policy that protects; to read it then fails, and says so."""
+    """Whether a policy may exist. A folder that cannot be searched may hold one: reading it then fails with an error,
+    instead of its protections being ignored."""
     try:
         return is_there(path)
     except OSError:
@@ -78,11 +79,11 @@ def _may_be_there(path: str) -> bool:
 
 
 def read_policy_at(path: str) -> "PolicyReading":
-    """Read the policy file at a path, `-` being standard input, valid or not.
+    """Read the policy file at a path (`-` is standard input), valid or not.
 
     Raises PolicyError where it cannot be read and, as root, where others can write it.
     """
-    # Without a file nothing of its language is needed.
+    # Imported late: without a file, the policy language is not needed.
     from dockersweep.policy.language.reading import read_policy_file
 
     return read_policy_file(read_trusted(path, "policy file", LARGEST_BYTES, PolicyError), source_of(path))

@@ -1,4 +1,4 @@
-"""`dockersweep policy test PATH`: whether a policy says of written cases what its people expect."""
+"""`dockersweep policy test PATH`: whether a policy decides cases as expected."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from dockersweep.policy.testing.cases import Case, CaseRun, is_case, read_case, 
 
 
 def is_policy_file(path: str) -> bool:
-    """Whether this is a policy, whose cases lie beside it, and not a folder of cases or a case."""
+    """Whether a path is a policy file, with its cases beside it, and not a folder of cases or a case."""
     return _is_file(path) and not _is_meant_as_case(Path(path))
 
 
@@ -26,16 +26,16 @@ def _is_file(path: str) -> bool:
     try:
         return is_there(path) and not is_folder(path)
     except OSError:
-        # Who looks for cases there says why.
+        # `find_cases` reports the error.
         return False
 
 
 def run_cases(path: str, policy: Policy | None) -> tuple[CaseResult, ...]:
-    """Run every case below a folder, or the one in a file, and return what came of each; beside a policy file only
-    those that test it.
+    """Run every case below a folder, or the one in a file, or those beside a policy file that test it; return their
+    results.
 
-    `policy` is for the cases that name none. A case that does not hold is told in its place and the others run all
-    the same. Raises UsageError where there is no folder or no case in it.
+    `policy` is for cases that name none. An invalid case gets the result "broken", and the others run all the same.
+    Raises UsageError where there is no folder or no case.
     """
     directory = os.path.dirname(path) or "." if _is_file(path) else path
     tested = Path(path) if is_policy_file(path) else None
@@ -43,20 +43,20 @@ def run_cases(path: str, policy: Policy | None) -> tuple[CaseResult, ...]:
     if not paths:
         raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
     read_named = cache(_named_policy)
-    results = [_result_of(one, os.path.relpath(one, directory), policy, read_named, tested) for one in paths]
-    told = tuple(result for result in results if result is not None)
-    if not told:
+    results = [_result_of(case, os.path.relpath(case, directory), policy, read_named, tested) for case in paths]
+    tests = tuple(result for result in results if result is not None)
+    if not tests:
         raise UsageError(
             f"no case in {directory} tests {path}: each has another policy. Write policy = "
             f'"{os.path.basename(path)}" in one, or run them all with `policy test {directory}`'
         )
-    return told
+    return tests
 
 
 def _result_of(
     path: Path, shown: str, policy: Policy | None, read_named: Callable[[Path], Policy], tested: Path | None
 ) -> CaseResult | None:
-    """Return what came of a case; None where it tests another policy than the file `tested`."""
+    """Return the result of a case; None if it tests another policy than the file `tested`."""
     shows = source = None
     try:
         case = _read_case(path)
@@ -67,14 +67,14 @@ def _result_of(
         source = "its own policy" if case.own_policy is not None else of_case.source
         run = _run(case, path, of_case)
     except UsageError as error:
-        told = tuple(str(error).split("\n"))
-        return CaseResult(file=readable(shown), shows=shows, policy=source, result="broken", told=told)
+        problems = tuple(str(error).split("\n"))
+        return CaseResult(file=readable(shown), shows=shows, policy=source, result="broken", told=problems)
     result: Literal["passed", "failed"] = "failed" if run.differences else "passed"
     return CaseResult(file=readable(shown), shows=shows, policy=source, result=result, told=run.differences)
 
 
 def _tests(case: Case, path: Path, tested: Path) -> bool:
-    """Whether a case has the policy of a file: it names that, or none."""
+    """Whether a case is for the policy file `tested`: it names that file, or none."""
     named = case.file.policy
     if named is None:
         return True
@@ -82,7 +82,7 @@ def _tests(case: Case, path: Path, tested: Path) -> bool:
 
 
 def find_cases(directory: str) -> list[Path]:
-    """Return the files below a folder that are meant as cases, in order; what is hidden is left out.
+    """Return the files below a folder that are meant as cases, in order, without hidden ones.
 
     Raises UsageError where the folder cannot be read.
     """
@@ -94,11 +94,11 @@ def find_cases(directory: str) -> list[Path]:
             )
     except OSError as error:
         raise UsageError(f"{directory} cannot be read: {error.strerror}") from None
-    found: list[Path] = []
+    candidates: list[Path] = []
     for folder, folders, files in os.walk(directory, onerror=_refuse):
-        folders[:] = [one for one in folders if not one.startswith(".")]
-        found += [Path(folder, one) for one in files if one.endswith(".toml") and not one.startswith(".")]
-    return sorted(path for path in found if _is_meant_as_case(path))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        candidates += [Path(folder, name) for name in files if name.endswith(".toml") and not name.startswith(".")]
+    return sorted(path for path in candidates if _is_meant_as_case(path))
 
 
 def _named_policy(path: Path) -> Policy:
@@ -106,9 +106,9 @@ def _named_policy(path: Path) -> Policy:
 
 
 def run_file(path: Path, policy: Policy | None) -> tuple[str, CaseRun]:
-    """Run one case; return what it shows and what came of it.
+    """Run one case; return its `shows` line and its run.
 
-    Raises UsageError for a case that does not hold, or names a file that does not.
+    Raises UsageError for an invalid case, or one that names an invalid file.
     """
     case = _read_case(path)
     return case.file.shows, _run(case, path, _policy_of(case, path, policy, _named_policy))
@@ -140,7 +140,7 @@ def _policy_of(case: Case, path: Path, given: Policy | None, read_named: Callabl
 
 
 def _is_meant_as_case(path: Path) -> bool:
-    """What cannot be read is told when it is run, and does not keep the others from running."""
+    """Whether a file is a case. An unreadable one counts: running it reports the error, and the others still run."""
     try:
         return is_case(_read(path))
     except PolicyError:

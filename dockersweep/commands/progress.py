@@ -1,4 +1,4 @@
-"""A progress bar on standard error: only on a terminal, and only for what takes over a second."""
+"""A progress bar on standard error: only on a terminal, and only after a second."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ TICK_SECONDS = 0.5
 
 @contextmanager
 def show_progress(what: str, is_shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """Yield a callable that takes how many steps are done, of how many.
+    """Yield a callable that takes (steps done, steps in all).
 
-    Its clock goes on while a single step takes long.
+    The bar's clock keeps running during a long step.
     """
     if not is_shown or not sys.stderr.isatty():
         yield lambda done, total: None
@@ -47,7 +47,7 @@ def show_progress(what: str, is_shown: bool = True) -> Iterator[Callable[[int, i
 
 def _tick(bar: "tqdm[None]", ended: "threading.Event", drawn: "threading.Event") -> None:
     while not ended.wait(TICK_SECONDS):
-        # Before its delay has passed a bar must not show.
+        # The bar must not appear before its delay has passed.
         if bar.total and bar.format_dict["elapsed"] > bar.delay:
             bar.refresh()
             drawn.set()

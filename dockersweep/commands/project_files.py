@@ -1,4 +1,4 @@
-"""Whether the folders and files of compose projects are still there, where the engine is on this machine."""
+"""Checks whether the folders and files of compose projects still exist, if the engine is on this machine."""
 
 import os
 from collections.abc import Iterator
@@ -9,18 +9,17 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.last_use import KnownProject
 
 LOOKING_SECONDS = 2.0
-"""A folder of another machine that does not answer is not waited for."""
+"""The time limit: a network mount that does not answer is not waited for."""
 
 
 def with_missing_files(inventory: Inventory) -> Inventory:
-    """Return the inventory with what of its projects' folders and files is not there any more.
+    """Return the inventory with the missing folders and files of its projects.
 
-    Nothing is looked for where the engine is elsewhere, or where dockersweep runs in a container, which has other
-    folders.
+    Does nothing if the engine is on another machine, or if dockersweep runs in a container, which has other folders.
     """
     if not inventory.projects or inventory.disk is None or inventory.own_container_id is not None:
         return inventory
-    # The engine wing is there already, with what it takes to wait for a call.
+    # Imported late; the engine package is loaded already at this point.
     from dockersweep.engine.api.concurrent import BackgroundCall
 
     projects = inventory.projects
@@ -35,7 +34,7 @@ def _with_missing(project: KnownProject) -> KnownProject:
     try:
         return replace(project, missing=tuple(_missing(project)))
     except (OSError, ValueError):
-        # Not allowed to look, or a path that no machine has.
+        # No permission to look, or an invalid path.
         return project
 
 

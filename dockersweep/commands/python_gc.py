@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from an inventory and what is made of it."""
+"""Turns Python's garbage collector off while many objects are made."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """A plan makes millions of values and no circles; the garbage collector would walk over them again and again.
+    """Disable the garbage collector: a plan makes millions of values and no cycles, and collecting would only walk over
+    them again and again.
 
-    What there is at the end it leaves alone for good: it would else walk over all that was made as soon as it is on
-    again, and twice more as the process ends.
+    At the end, everything is frozen: otherwise the collector would walk over it as soon as it is on again, and twice
+    more as the process exits.
     """
     was_enabled = gc.isenabled()
     gc.disable()

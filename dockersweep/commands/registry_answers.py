@@ -1,4 +1,4 @@
-"""What registries say of the images that a policy could remove, where the policy has them asked."""
+"""Asks registries about the images that a policy could remove, if the policy says so."""
 
 import os
 from collections import Counter
@@ -24,8 +24,8 @@ _MOST_PROBLEMS = 3
 def with_registry_answers(
     survey: Survey, policy: Policy, access: RegistryAccess, ledger: "Ledger", shows_progress: bool
 ) -> Survey:
-    """Return the survey with what registries answer, now or within the last day as the ledger has it; with one warning
-    about those that do not answer, of whose images the engine's own word counts."""
+    """Return the survey with the answers of registries: new ones, or recent ones from the ledger. If some registries do
+    not answer, one warning says so; for their images the engine's own records count."""
     inventory = survey.inventory
     questions = registry_questions(survey, policy, ledger.former_tags(inventory.engine))
     known = dict(ledger.registry_answers(inventory.engine, questions, inventory.taken_at))
@@ -61,13 +61,13 @@ def _with_answer(image: Image, answer: RegistryAnswer | None) -> Image:
 
 
 def _warnings(unknown: Mapping[str, str], questions: Collection[RegistryQuestion]) -> Iterator[ScanWarning]:
-    """Yield one, with the most frequent reasons."""
+    """Yield one warning with the most frequent reasons; nothing if all answers are known."""
     if not unknown:
         return
     problems = Counter(unknown.values()).most_common()
-    told = [problem for problem, _ in problems[:_MOST_PROBLEMS]]
-    more = len(problems) - len(told)
-    reason = "; ".join([*told, *([f"and {plural(more, 'other reason')}"] if more else [])])
+    shown = [problem for problem, _ in problems[:_MOST_PROBLEMS]]
+    more = len(problems) - len(shown)
+    reason = "; ".join([*shown, *([f"and {plural(more, 'other reason')}"] if more else [])])
     number = f"{len(unknown)} of {plural(len(questions), 'image')}"
     text = f"whether they have {number} is not known, and what the engine recorded counts: {reason}"
     yield ScanWarning(about="registries", text=text, reason=reason)

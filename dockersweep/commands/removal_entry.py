@@ -1,4 +1,4 @@
-"""The outcome of one removal, as the logs have it."""
+"""The outcome of one removal, for logs."""
 
 import os
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from dockersweep.report.text import printable
 from dockersweep.words.reasons import rule_and_text
 
 WARNING, NOTICE, INFORMATION = 4, 5, 6
-"""Priorities of syslog(3), which the journal has too."""
+"""Priorities of syslog(3), also used by the journal."""
 _PRIORITY = {"removed": NOTICE, "failed": WARNING}
 
 
@@ -21,7 +21,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     run: int | None
-    """The number of the run in the ledger; None where that is not written."""
+    """The number of the run in the ledger; None if no ledger is written."""
     pid: int
     engine: str | None
     """The engine's name."""
@@ -34,24 +34,24 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     detail: str | None
     reasons: tuple[str, ...]
-    """Each with its rule: "stopped containers: stopped 10 days ago (limit 24 hours)"."""
+    """Each begins with its rule: "stopped containers: stopped 10 days ago (limit 24 hours)"."""
     size_bytes: int | None
     freed_bytes: int | None
 
     @property
     def priority(self) -> int:
-        """How much it matters."""
+        """The syslog priority."""
         return _PRIORITY.get(self.status, INFORMATION)
 
     @property
     def message(self) -> str:
-        """For people, in one line: "remove container web: removed: stopped containers: stopped 10 days ago"."""
+        """One line for people: "remove container web: removed: stopped containers: stopped 10 days ago"."""
         why = self.detail or "; ".join(self.reasons)
         return printable(f"{self.action} {self.kind} {self.name}: {self.status}: {why}")
 
 
 class Entries:
-    """Makes the entries of a run on an engine."""
+    """Makes the log entries of a run."""
 
     def __init__(self, engine: Engine, run: int | None) -> None:
         """`run` is its number in the ledger."""

@@ -1,4 +1,4 @@
-"""`dockersweep report`: where the disk went, whether it gets worse, and what to do about it."""
+"""`dockersweep report`: disk usage, its trend, and what to fix."""
 
 import os
 import sys
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from dockersweep.ledger import Ledger
 
 FOUND = 10
-"""The exit status where something is as bad as --fail-on says."""
+"""The exit status if a finding is at least as severe as --fail-on."""
 METRICS_MODE = 0o644
-"""Another user collects them. They name no object."""
+"""Readable for the collector's user; metrics name no objects."""
 DAYS_OF_ARRIVALS = timedelta(days=7)
 
 
 class _LastRun(Struct, frozen=True):
-    """What the ledger tells of the last run, beside the report."""
+    """The last run from the ledger; not part of the report."""
 
     run: PastRun | None
     reclaimed_bytes: int | None
@@ -60,18 +60,18 @@ def run(options: ReportOptions) -> int:
         from dockersweep.report.headline import problems_of, warning_sentences
 
         warnings = problems_of(report.warnings) if options.only_problems else report.warnings
-        found = [f"{one.severity.capitalize()}: {one.title} ({one.id})" for one in bad]
-        write_problems([*warning_sentences(warnings), *found], options.output, is_in_result=has_result)
+        findings = [f"{finding.severity.capitalize()}: {finding.title} ({finding.id})" for finding in bad]
+        write_problems([*warning_sentences(warnings), *findings], options.output, is_in_result=has_result)
     return FOUND if is_found else 0
 
 
 def _as_bad_as(severity: Severity, report: Report) -> list[Finding]:
     worst = SEVERITIES.index(severity)
-    return [one for one in report.findings if SEVERITIES.index(one.severity) <= worst]
+    return [finding for finding in report.findings if SEVERITIES.index(finding.severity) <= worst]
 
 
 def _make(options: ReportOptions) -> tuple[Report, _LastRun]:
-    """Return the report. What it is made of is as large as all that is written of it, and is let go of before that."""
+    """Return the report. The survey, which is as large as the output, is freed before the report is written."""
     policy = gather_policy(options.policy)
     survey, past, last = _gather(options, policy)
     with without_collector():
@@ -81,7 +81,7 @@ def _make(options: ReportOptions) -> tuple[Report, _LastRun]:
 def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None, _LastRun]:
     if options.engine.inventory is not None:
         return gather_survey(options.engine, policy), None, _LastRun(None, None)
-    # A saved inventory is asked for no files.
+    # Imported late: for a saved inventory no files are looked for.
     from dockersweep.commands.project_files import with_missing_files
 
     with open_to_read(options.engine) as (client, ledger):
@@ -111,7 +111,7 @@ def _laid_out(report: Report, _: _LastRun, options: ReportOptions) -> str:
 
 
 def _is_looked_at(output: OutputOptions) -> bool:
-    """Whether a person sees it at once, on something that can show blocks."""
+    """Whether the output goes to a terminal that can show block characters."""
     if output.goes_to_file or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return False
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

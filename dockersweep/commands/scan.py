@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 MOST_ROWS = 10
-"""So many of a kind have a row on a terminal."""
+"""The most rows of a kind on a terminal."""
 
 
 def run(options: ScanOptions) -> int:
-    """Write the inventory, or what is selected of it; return the exit status."""
+    """Write the inventory, or the selected objects; return the exit status."""
     if options.quiet and options.output.format != "table":
         raise UsageError(f"--quiet prints ids only: leave it out, or --format {options.output.format}")
     if options.output.format == "json" and options.selects:
@@ -53,13 +53,13 @@ def _text(survey: "Survey", options: ScanOptions) -> str:
     from dockersweep.report.formats import formatted
     from dockersweep.report.scan import scan_layout
 
-    # Rows for another program are whole, and one a line.
+    # Rows without headings are for programs: whole, and one a line.
     width = terminal_width(options.output.path) if options.header else None
     return formatted(scan_layout(_shown(survey, options), options.header), options.output.format, width)
 
 
 def _most_rows(options: ScanOptions) -> int | None:
-    """Return how many rows of a kind a person gets; what a pipe or a file gets is whole, as programs search in it."""
+    """Return the most rows of a kind; None (all) for a pipe or a file, as programs search in it."""
     if options.detail == "totals":
         return 0
     is_seen = options.output.format == "table" and terminal_width(options.output.path) is not None

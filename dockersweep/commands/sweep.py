@@ -8,10 +8,10 @@ from dockersweep.policy.language.kinds_removed import may_remove
 
 
 def run(options: SweepOptions) -> int:
-    """Plan; then show the plan only, or carry it out and write what became of it. Return the exit status."""
+    """Plan; then only show the plan, or carry it out and write the outcome. Return the exit status."""
     if options.dry_run:
         return plan.run(options.plan)
-    # A dry run needs nothing of what removes.
+    # Imported late: a dry run does not need them.
     from dockersweep.commands.running.opening import open_execution
     from dockersweep.commands.running.permission import can_ask
     from dockersweep.commands.running.rounds import PlannedRun

@@ -1,4 +1,4 @@
-"""Files that decide what is removed: whoever can write one decides what root removes."""
+"""Reads files that decide what is removed: whoever can write one decides what root removes."""
 
 import os
 import sys
@@ -8,10 +8,10 @@ from dockersweep.files import OddFileError, is_writable_by_others, open_named, r
 
 
 def read_trusted(path: str, what: str, largest_bytes: int, error_type: type[DockersweepError]) -> bytes:
-    """Return what a file holds, `-` being standard input; `what` it is called in errors.
+    """Return the content of a file (`-` is standard input); errors call it `what`.
 
-    As root a file that others can write is refused; what comes by standard input is what the caller let in. Raises
-    `error_type` for that, and where it cannot be read or is larger than `largest_bytes`.
+    As root, refuses a file that others can write; standard input is the caller's responsibility. Raises `error_type`
+    for that, and where it cannot be read or is larger than `largest_bytes`.
     """
     try:
         if path == "-":

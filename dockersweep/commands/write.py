@@ -1,7 +1,7 @@
-"""Where results go: standard output, or a file that is replaced in one step.
+"""Writes results to standard output, or to a file that is replaced in one step.
 
-A result on standard output needs none of `tempfile`, `pathlib` and `shutil`, which take longer to import than all that
-is here.
+`tempfile`, `pathlib` and `shutil` are imported late: a result on standard output does not need them, and they take
+longer to import than the rest of this module.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from dockersweep.files import is_folder, state_of
 
 _WITHOUT_SENTENCES = ("csv", "prometheus")
 LONGEST_PREFIX = 48
-"""In letters, of which each takes up to four bytes in a name."""
+"""In characters, each of which takes up to four bytes in a file name."""
 
 
 def terminal_width(path: str | None) -> int | None:
-    """Return the columns that a table may take: those of the terminal or of COLUMNS; None where it is not shown on
-    one, so that a file or a pipe gets whole names."""
+    """Return the columns that a table may take: the terminal's, or COLUMNS. None if it is not shown on a terminal: a
+    file or a pipe gets whole names."""
     if path in (None, "-") and (sys.stdout.isatty() or os.environ.get("COLUMNS")):
         import shutil
 
@@ -31,7 +31,7 @@ def terminal_width(path: str | None) -> int | None:
 
 
 class Destination:
-    """Where a result goes: a path, or standard output where that is None or "-"."""
+    """The destination of a result: a path, or standard output for None and "-"."""
 
     def __init__(self, path: str | None) -> None:
         self._path = None if path == "-" else path
@@ -39,7 +39,7 @@ class Destination:
         """A pipe or a device that `check` has opened."""
 
     def check(self) -> None:
-        """Raise OutputError where a result could not be written there: before something is done that it tells."""
+        """Raise OutputError if a result cannot be written there; called before the work that the result is about."""
         path = self._path
         if path is None:
             return
@@ -52,8 +52,8 @@ class Destination:
             if _is_standard_output(path):
                 return
             if _is_no_plain_file(path):
-                # Nobody may be reading a pipe; it is better to fail now than to wait for a reader afterwards. It is
-                # kept open, because to its reader the end of the only writer is the end.
+                # A pipe may have no reader: better fail now than wait for one afterwards. It is kept open, because its
+                # reader sees the end of the file when the only writer closes it.
                 self._opened = _open_device(path)
                 return
             with tempfile.NamedTemporaryFile(dir=Path(path).resolve().parent):
@@ -64,8 +64,8 @@ class Destination:
     def write(self, text: str, mode: int | None = None) -> None:
         """Write the result, once.
 
-        A file is replaced in one step, so that a reader finds the old or the new, never a half. It gets the mode; None
-        is that of the file it replaces, else what the umask leaves. Raises OutputError where it cannot be written.
+        A file is replaced in one step, so that a reader finds the old or the new one, never half of it. `mode` None is
+        that of the replaced file, else the umask's. Raises OutputError where it cannot be written.
         """
         path = self._path
         if path is None:
@@ -93,22 +93,22 @@ class Destination:
 
 
 def write_result(text: str, path: str | None, mode: int | None = None) -> None:
-    """Write a result to a path, with a mode as in `Destination.write`, or to standard output; raises OutputError where
-    it cannot be written."""
+    """Write a result to a path or to standard output, as `Destination` does; raises OutputError where it cannot be
+    written."""
     Destination(path).write(text, mode)
 
 
 def write_aside(text: str) -> None:
-    """Write to standard error what the result has no place for; nothing depends on whether somebody takes it."""
+    """Write to standard error, ignoring errors."""
     with contextlib.suppress(OSError):
         sys.stderr.write(text)
 
 
 def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_result: bool = True) -> None:
-    """Write what needs a person to standard error, a line each, so that `>/dev/null` leaves just that.
+    """Write what needs a person to standard error, a line each, so that `>/dev/null` leaves only that.
 
-    Where both streams are one, as on a terminal, what `is_in_result` there is not said twice. CSV and metrics have no
-    place for sentences, and so never have it.
+    If both streams are the same, as on a terminal, sentences that are in the result (`is_in_result`) are not repeated.
+    CSV and metrics never contain them.
     """
     if not sentences or (is_in_result and is_read_in_result(output)):
         return
@@ -119,17 +119,17 @@ def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_res
 
 
 def is_written(output: OutputOptions, *, has_news: bool, only_problems: bool) -> bool:
-    """Whether there is a result to write: a file always gets it."""
+    """Whether the result is written: to a file always."""
     return output.goes_to_file or (has_news and not only_problems)
 
 
 def is_read_in_result(output: OutputOptions) -> bool:
-    """Whether who reads standard error has read the result just before."""
+    """Whether the reader of standard error has just read the result."""
     return output.format not in _WITHOUT_SENTENCES and not output.goes_to_file and streams_are_one()
 
 
 def streams_are_one() -> bool:
-    """Whether standard output and standard error are the same terminal, pipe or file, as for the mail of cron."""
+    """Whether standard output and standard error are the same terminal, pipe or file, as under cron."""
     try:
         return os.path.samestat(os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno()))
     except (OSError, ValueError):
@@ -141,7 +141,7 @@ def _open_device(path: str) -> int:
 
 
 def _unwritable(path: str, error: Exception) -> OutputError:
-    """A path that loops or holds a NUL is no OSError to Python."""
+    """Return the OutputError. For a path with a loop of links or a NUL, Python does not raise OSError."""
     return OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
@@ -150,7 +150,7 @@ def _write_standard_output(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # What is left in the buffer would fail once more when Python closes the stream, and take the exit status.
+        # Otherwise Python fails again when it closes the stream, and changes the exit status.
         with open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
@@ -160,13 +160,13 @@ def _write_standard_output(text: str) -> None:
 
 
 def _names_a_folder(path: str) -> bool:
-    """Resolving a path drops the slash at its end, and would make a file of what was meant to be a folder."""
+    """Whether a path means a folder. Resolving it would drop its trailing slash and turn it into a file."""
     return path.endswith("/") or not path
 
 
 def _is_standard_output(path: str) -> bool:
-    """Whether a path, like /dev/stdout, is the plain file that standard output goes to already: put in its place, a new
-    file would take away what others have written there, and what they go on to write."""
+    """Whether a path, like /dev/stdout, is the plain file that standard output goes to. Replacing that file would lose
+    what others have written and go on writing there."""
     try:
         out = os.fstat(sys.stdout.fileno())
         return stat.S_ISREG(out.st_mode) and os.path.samestat(os.stat(path), out)
@@ -175,7 +175,7 @@ def _is_standard_output(path: str) -> bool:
 
 
 def _is_no_plain_file(path: str) -> bool:
-    """A device or a pipe is written to; replacing it would take it away."""
+    """Whether a path is a device or a pipe, which must not be replaced."""
     state = state_of(path)
     return state is not None and not stat.S_ISREG(state.st_mode)
 
@@ -186,7 +186,7 @@ def _replace_file(named: str, text: str, mode: int | None) -> None:
 
     path = Path(named).resolve()
     former = state_of(path)
-    # The temporary name is longer, and a name may be as long as the file system allows already.
+    # The temporary name is longer, and the name may already be as long as the file system allows.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:LONGEST_PREFIX]}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -204,9 +204,9 @@ def _replace_file(named: str, text: str, mode: int | None) -> None:
 
 
 def _take_place_of(former: os.stat_result | None, descriptor: int) -> None:
-    """Give a file the owner and the mode of the one that it replaces: who reads it may be allowed to by these.
+    """Give a file the owner and the mode of the file that it replaces, so that its readers keep their access.
 
-    By its descriptor, because whoever owns the folder can put a link to another file in the place of its name.
+    Uses the descriptor, because the folder's owner could replace the name by a link to another file.
     """
     if former is None:
         os.fchmod(descriptor, 0o666 & ~_umask())
@@ -215,7 +215,7 @@ def _take_place_of(former: os.stat_result | None, descriptor: int) -> None:
     try:
         os.fchown(descriptor, former.st_uid, former.st_gid)
     except OSError:
-        # Only root can give a file away; what its group was allowed is not for another one.
+        # Only root can give files away; the rights of the former group are not for another group.
         if os.fstat(descriptor).st_gid != former.st_gid:
             mode &= ~stat.S_IRWXG
     os.fchmod(descriptor, mode)

@@ -1,4 +1,4 @@
-"""argparse as we use it: our own errors, and no flag that is silently given twice."""
+"""argparse with our own errors, and without silently repeated flags."""
 
 import argparse
 import re
@@ -11,14 +11,14 @@ from dockersweep.errors import UsageError
 from dockersweep.usage import help_of
 
 NAMES_WHAT_IS_READ = ("host", "context", "inventory")
-"""What docker refuses twice, or would: the last one would silently be another engine than somebody meant."""
+"""Flags that are refused when repeated: the last one would silently select another engine or inventory."""
 REMOVING_VERBS = ("sweep", "apply")
 
 
 class StoreOnce(argparse._StoreAction):
-    """Stores the value of a flag, and takes down that it was given: argparse lets the last of several win silently.
+    """Stores the value of a flag, and records that it was given: argparse silently lets the last of several win.
 
-    A verb's parser fills a namespace of its own, which then replaces the values from before the verb.
+    A verb's parser fills its own namespace, which then replaces the values from before the verb.
     """
 
     def __call__(
@@ -31,18 +31,18 @@ class StoreOnce(argparse._StoreAction):
 
 
 class VerbParser(argparse.ArgumentParser):
-    """Reports wrong usage as our own error: one sentence, and where the help is."""
+    """Reports wrong usage as our own error: one sentence that points to the help."""
 
     takes_any_order = True
-    """Whether flags may stand between what is no flag: `policy check -o FILE PATH`."""
+    """Whether flags may stand between operands: `policy check -o FILE PATH`."""
 
     def __init__(self, **options: Any) -> None:
-        # argparse makes one with each argument, to see that it can; without a width it asks how wide the terminal is,
-        # which takes longer to import than all is parsed.
+        # argparse makes a formatter for each argument, as a check. Without a width it asks for the terminal's, and the
+        # import for that takes longer than all the parsing.
         super().__init__(**options, formatter_class=partial(argparse.HelpFormatter, width=80))
-        # What an argument does that says nothing else; so no flag can be forgotten.
+        # The default action, so that no flag is forgotten.
         self.register("action", None, StoreOnce)
-        # "-3d" behind a flag is an age that is wrong, and not a flag that nobody knows.
+        # "-3d" after a flag is an invalid age, not an unknown flag.
         self._negative_number_matcher = re.compile(r"-\d")
         self._is_parsing = False
 
@@ -51,9 +51,9 @@ class VerbParser(argparse.ArgumentParser):
         return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; what a verb does not know is told by the verb, whose help is of use then."""
+        """Parse; unknown arguments are reported by the verb's parser, whose help is the useful one."""
         if self._is_parsing:
-            # Older Pythons come back here twice: for the flags alone, then for what these left.
+            # Older Pythons call this again twice: for the flags alone, then for the rest.
             return super().parse_known_args(args, namespace)
         self._is_parsing = True
         parse = super().parse_known_intermixed_args if self.takes_any_order else super().parse_known_args
@@ -80,9 +80,9 @@ class VerbParser(argparse.ArgumentParser):
 
 
 class TopParser(VerbParser):
-    """The parser of what stands before the verb."""
+    """The parser of what comes before the verb."""
 
-    # What stands behind the verb is the verb's.
+    # What follows the verb is the verb's.
     takes_any_order = False
 
     def format_help(self) -> str:
@@ -97,9 +97,9 @@ class TopParser(VerbParser):
 
 
 def repeated_flags(arguments: argparse.Namespace) -> list[str]:
-    """Return the flags that are taken once and were given more than once, before the verb or after it.
+    """Return the flags that count once but were given more than once, before or after the verb.
 
-    Raises UsageError where one names what is read, or the verb removes something.
+    Raises UsageError if one of them selects what is read, or the verb removes something.
     """
     given = [*getattr(arguments, "given_before_verb", ()), *getattr(arguments, "given_after_verb", ())]
     repeated = [dest for dest, count in Counter(given).items() if count > 1]
@@ -110,7 +110,7 @@ def repeated_flags(arguments: argparse.Namespace) -> list[str]:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return the known word that somebody may have meant, to stand behind what is wrong; empty where there is none."""
+    """Return "; did you mean WORD?" with the most similar known word; empty if there is none."""
     from difflib import get_close_matches
 
     near = get_close_matches(word.partition("=")[0], known, n=1)
@@ -118,7 +118,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
 
 def _first_flag(unknown: Sequence[str]) -> str:
-    """Return what was meant as a flag: what stands beside it may only be too much because of it."""
+    """Return the first unknown flag, else the first word: an operand may be unknown only because of the flag."""
     return next((word for word in unknown if word.startswith("-")), unknown[0])
 
 

@@ -1,4 +1,4 @@
-"""The whole command line: what stands before the verb, the verbs, and the format of the result."""
+"""The whole command line: the flags before the verb, the verbs, and the format of the result."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from dockersweep.parser.verbs import ADD_VERBS
 from dockersweep.usage import PROGRAM
 
 FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
-"""All that any verb has; each takes some of them."""
+"""The formats of all verbs; each verb takes some of them."""
 _FORMAT_OF_SUFFIX = {"md": "markdown", "prom": "prometheus"}
 
 
 def build_parser(argv: Sequence[str] = (), program: str = PROGRAM) -> argparse.ArgumentParser:
-    """Return the parser of any command line; with one that has a verb, without the flags of the others.
+    """Return the parser of a command line; if `argv` has a verb, only that verb's parser is built.
 
-    Usage and hints tell what is typed for the program.
+    `program` is how usage and hints call the program.
     """
     parser = _top_parser(program)
     verbs = parser.add_subparsers(
@@ -27,15 +27,15 @@ def build_parser(argv: Sequence[str] = (), program: str = PROGRAM) -> argparse.A
     verb = _first_word(argv, parser)
     for add_verb in [ADD_VERBS[verb]] if verb in ADD_VERBS else ADD_VERBS.values():
         add_verb(verbs)
-    # For `completion`, which writes down what the parser takes: verbs do not import it.
+    # For `completion`, which generates its script from the parser: verbs do not import it.
     parser.set_defaults(build_parser=build_parser)
     return parser
 
 
 def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
-    """Return the arguments of a command line, with the flags that only the last of several counts of as `repeated`.
+    """Return the arguments of a command line; `repeated` lists flags that were repeated, of which the last one counts.
 
-    Raises UsageError where it does not hold.
+    Raises UsageError where it is invalid.
     """
     arguments = build_parser(argv, program).parse_args(argv)
     if arguments.verb is None:
@@ -52,14 +52,13 @@ def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
 
 
 def with_verb(argv: Sequence[str], verb: str) -> list[str]:
-    """Return the command line, of this verb where it names none: where flags that only verbs have come first, or
-    nothing at all."""
+    """Return the command line; if it is empty or begins with flags that only verbs have, with `verb` in front."""
     first = _first_word(argv, _top_parser(PROGRAM))
     return [verb, *argv] if first is None or first.startswith("-") else list(argv)
 
 
 def _top_parser(program: str) -> TopParser:
-    """Return the parser of what may stand before a verb."""
+    """Return the parser of what may come before a verb."""
     parser = TopParser(prog=program, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"dockersweep {__version__}")
     add_common(parser, None, FORMATS)
@@ -67,7 +66,7 @@ def _top_parser(program: str) -> TopParser:
 
 
 def _first_word(argv: Sequence[str], parser: TopParser) -> str | None:
-    """Return the first word that is no flag of this parser, nor the value of one; None where there is none."""
+    """Return the first word that is neither a flag of this parser nor the value of one; None if there is none."""
     flags = parser._option_string_actions
     waiting = iter(argv)
     for word in waiting:
@@ -80,7 +79,7 @@ def _first_word(argv: Sequence[str], parser: TopParser) -> str | None:
 
 
 def _format_of(output: str | None, formats: Sequence[str]) -> str:
-    """Return the format of a result without --format: that of its file's name, as in plan.json, else the first."""
+    """Return the format of a result without --format: by the suffix of its file, as in plan.json, else the first."""
     suffix = (output or "").rpartition(".")[2]
     named = _FORMAT_OF_SUFFIX.get(suffix, suffix)
     return named if named in formats[1:] else formats[0]

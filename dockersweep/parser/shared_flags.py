@@ -1,4 +1,4 @@
-"""Groups of flags that several verbs have."""
+"""Groups of flags that several verbs share."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ONLY_PROBLEMS = "print what needs a person, and nothing else"
 
 
 def add_common(parser: argparse.ArgumentParser, default: object, formats: Sequence[str]) -> None:
-    """Add what every verb has. It is accepted before the verb and after it; only the former sets a default."""
+    """Add the flags of every verb. They are accepted before and after the verb; only the former sets a default."""
     group = parser.add_argument_group("engine and output")
     group.add_argument(
         "-H", "--host", metavar="URL", default=default, help="the engine: unix:///PATH or tcp://HOST:PORT"

@@ -1,4 +1,4 @@
-"""The values of flags: each turns text into a value, and lets argparse say which flag it was where it cannot."""
+"""Readers of flag values: each turns text into a value, or raises an error to which argparse adds the flag."""
 
 import argparse
 import re
@@ -30,7 +30,7 @@ def size(text: str) -> int:
 
 
 def percent(text: str) -> float:
-    """Read a share, like 50%; of what can only be one, a number alone is too."""
+    """Read a share, like 50% or 50."""
     from dockersweep.units import parse_percent
 
     return _read(parse_percent, f"{text}%" if re.fullmatch(r"[0-9.]+", text) else text)
@@ -69,7 +69,7 @@ def wait(text: str) -> "Age":
 
 
 def later(text: str) -> "Age | datetime":
-    """Read a time to come: an age behind a plus, or a date or time, in UTC where it names no other zone."""
+    """Read a future time: an age after a plus, or a date or time (UTC unless it names a zone)."""
     from datetime import UTC, datetime
 
     if text.startswith("+"):
@@ -91,7 +91,7 @@ def selection_filter(text: str) -> tuple[str, str]:
 
 
 def _read(parse: Callable[[str], Value], text: str) -> Value:
-    """Let argparse say which flag it was."""
+    """Turn our error into argparse's, which adds the flag."""
     try:
         return parse(text)
     except UsageError as error:

@@ -27,13 +27,13 @@ PLAIN_FORMATS = ("table", "json", "csv", "markdown")
 REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 SEVERITIES = ("critical", "warning", "note")
 SHELLS = ("bash", "zsh", "fish", "names")
-"""The shells that have completion, and what their scripts ask for."""
+"""The shells with completion; "names" is what their scripts call."""
 PAGES = ("dockersweep", "dockersweep.toml")
 """The pages of the manual."""
 PLUGIN_ACTIONS = ("install", "remove")
 POLICY_ACTIONS = ("init", "check", "show", "test")
 OF_A_PLAN = "every object, kept ones too, with every reason", "only how many of each kind, and what they free"
-"""What --verbose and --summary show of one."""
+"""What --verbose and --summary show of a plan."""
 SORT_KEYS = ("size", "age", "name")
 
 
@@ -214,4 +214,4 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "docker-plugin": _docker_plugin,
     "man": _man,
 }
-"""What adds the parser of each verb."""
+"""Verb -> the function that adds its parser."""

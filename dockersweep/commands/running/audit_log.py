@@ -27,7 +27,7 @@ LONGEST_FIELD = 8000
 
 
 class Lines(Protocol):
-    """Where entries go; raises OSError."""
+    """A destination for entries; both methods raise OSError."""
 
     def write(self, entry: Entry) -> None: ...
     def close(self) -> None: ...
@@ -35,14 +35,14 @@ class Lines(Protocol):
 
 class _File:
     def __init__(self, path: str) -> None:
-        # A pipe that nobody reads is an error, and not to be waited for.
+        # O_NONBLOCK: a pipe that nobody reads is an error, not something to wait for.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
-        # To open a standard stream by its name would be to write over what the caller sent there.
+        # Opening a standard stream by its name would overwrite what the caller has written there.
         own = STREAMS.get(path)
         self._descriptor = os.open(path, flags, 0o600) if own is None else os.dup(own)
 
     def write(self, entry: Entry) -> None:
-        """Append a line; where the disk is full, none of it."""
+        """Append a line, or nothing of it if the disk is full."""
         # Escaped, because people look at logs on terminals.
         line = json.dumps(msgspec.to_builtins(entry)).encode() + b"\n"
         with self._alone():
@@ -54,7 +54,7 @@ class _File:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Runs on other engines may write to the same file."""
+        """Lock the file: runs on other engines may write to it."""
         try:
             lock_within(self._descriptor, LOCK_SECONDS)
         except BlockingIOError:
@@ -73,7 +73,7 @@ class _File:
 
 
 class _Journal:
-    """Speaks the journal's own protocol: a datagram of fields, a value of several lines with its length before it."""
+    """Speaks the journal's native protocol: a datagram of fields; a multi-line value is preceded by its length."""
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -110,11 +110,11 @@ def _journal_field(name: str, value: str) -> bytes:
 class AuditLog:
     """Writes an entry for each removal of a run. Safe for several threads.
 
-    Where it cannot be written any more, `problem` says why, and the run goes on.
+    If it can no longer be written, `problem` says why, and the run goes on.
     """
 
     def __init__(self, target: str | None) -> None:
-        """`target` is a path, or "journal"; None for no log. Raises OutputError where it cannot be opened."""
+        """`target` is a path or "journal"; None for no log. Raises OutputError if it cannot be opened."""
         self.problem: str | None = None
         self._target = target
         self._lines = None if target is None else _opened(target)
@@ -126,7 +126,7 @@ class AuditLog:
         return self._lines is not None
 
     def close(self) -> None:
-        """Close it; what was written stays."""
+        """Close the log."""
         if self._lines is not None:
             self._lines.close()
 

@@ -1,4 +1,4 @@
-"""How a run ends: its exit status, and what is written of its outcome."""
+"""The end of a run: its exit status and the text of its outcome."""
 
 from msgspec.structs import replace
 
@@ -12,11 +12,11 @@ from dockersweep.words.documents import write_document
 
 SOME_FAILED = 3
 MOST_NAMES = 20
-"""So many of what went are named to who reads nothing else of a run: the mail of cron."""
+"""The most removed objects that are named with --quiet, for readers of cron's mail."""
 
 
 def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -> str:
-    """Return what became of a run in the format that is asked for; with --verbose its plan before it."""
+    """Return the outcome of a run in the requested format; with --verbose its plan comes first."""
     if options.output.format == "json":
         return write_document(document)
     from dockersweep.report.formats import formatted
@@ -24,13 +24,14 @@ def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -
     from dockersweep.report.outcome import outcome_layout
 
     if plan.removals and asks(options) and streams_are_one():
-        # They stand in the plan above the question.
-        document = replace(document, warnings=tuple(one for one in document.warnings if one not in plan.warnings))
+        # The plan above the question has shown its warnings already.
+        new = tuple(warning for warning in document.warnings if warning not in plan.warnings)
+        document = replace(document, warnings=new)
     if options.quiet and not options.output.goes_to_file:
         document = replace(document, warnings=problems_of(document.warnings))
     width = terminal_width(options.output.path)
     outcome = formatted(outcome_layout(document, MOST_NAMES if options.quiet else 0), options.output.format, width)
-    # Rows for spreadsheets are of one kind.
+    # A spreadsheet has rows of one sort only.
     if options.detail != "all" or options.output.format == "csv":
         return outcome
     from dockersweep.report.plan import plan_layout

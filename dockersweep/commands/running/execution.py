@@ -55,13 +55,14 @@ class Execution(Struct):
     warnings: list[ScanWarning]
     """Warnings of the run itself, besides those of its scan."""
     is_alone: bool
-    """Whether no other run with the same ledger is at work on the engine; where that is not known a warning says so."""
+    """Whether no other run with the same ledger is in progress on the engine; if that is not known, a warning says
+    so."""
 
     def scan(self, policy: Policy) -> Survey:
-        """Scan the engine, with a policy as in `survey_of`; what an earlier run left open is settled by what is there
-        now."""
+        """Scan the engine, with a policy as in `survey_of`; removals that earlier runs left open get their outcome from
+        what is there now."""
         survey = survey_of(self.client, self.options.engine, self.ledger, policy)
-        # Without the lock one of them may still be at work.
+        # Without the lock one of these runs may still be in progress.
         unfinished = self.ledger.unfinished(self.client.engine) if self.is_alone else ()
         runs = [(run, settled(run, survey.inventory)) for run in unfinished]
         for run, outcomes in runs:
@@ -70,19 +71,19 @@ class Execution(Struct):
         return survey
 
     def carry_out(self, planned: PlannedRun) -> int:
-        """Carry out what is permitted, and write what became of it; return the exit status."""
+        """Carry out the plan if it is permitted, and write the outcome; return the exit status."""
         stopped = Stopped(self.events)
-        # From before the run is in the ledger, so that no signal leaves it there without its end.
+        # Before the run is in the ledger, so that no signal leaves it there without an end.
         with stop_on_signals(stopped):
             return self._carry_out(planned, stopped)
 
     def _carry_out(self, planned: PlannedRun, stopped: Stopped) -> int:
         record = self.ledger.begin(run_start(self.client.engine, self.options, planned))
-        # A run that ends before its first removal is written down as well.
+        # Recorded if the run ends before its first removal.
         status, document = 1, None
         note: str | None = "it ended with an error of its own"
         try:
-            # Only from here on is there a record in which an interruption can be written.
+            # Only now is there a record that can hold an interruption.
             stopped.nothing_is_sent()
             planned = self._with_warnings(planned)
             context = self._begin(planned, record, stopped)
@@ -93,7 +94,7 @@ class Execution(Struct):
             stopped.only_ask()
             status, note = error.exit_status, str(error)
             if document is not None:
-                # The result could not be written.
+                # The removals are done; only the result could not be written.
                 self._finish(record, status, document)
             raise
         except KeyboardInterrupt:
@@ -107,7 +108,7 @@ class Execution(Struct):
                     record.finish(status, datetime.now(UTC), None, note)
 
     def _begin(self, planned: PlannedRun, record: RunRecord, stopped: Stopped) -> RunContext:
-        """Say what begins, and have it permitted; raises RefusedError where it is not."""
+        """Report the beginning and ask for permission; raises RefusedError where it is denied."""
         self.events.begins(planned.plan, self.options.verb, planned.by, record.number)
         self.events.warnings(planned.plan.warnings)
         permit_now = partial(self._permit, self.ledger.is_known(self.client.engine), stopped.request)
@@ -129,7 +130,7 @@ class Execution(Struct):
         )
 
     def _end(self, record: RunRecord, status: int, document: OutcomeDocument, plan: Plan) -> int:
-        """Write down how the run ended, and what became of it; return the exit status."""
+        """Record how the run ended, and write its outcome; return the exit status."""
         unrecorded = self._finish(record, status, document)
         status = status or (SOME_FAILED if unrecorded else 0)
         document = self._with_problems(document, record.number)
@@ -139,14 +140,14 @@ class Execution(Struct):
         problems = self._write(document, plan, status) if has_result else ()
         if has_news:
             self._tell_problems(document, plan, has_result)
-        is_told = has_news and has_result and is_read_in_result(self.options.output)
-        self.events.ends(document, status, (*unrecorded, *problems), is_target_told=is_told)
+        is_target_stated = has_news and has_result and is_read_in_result(self.options.output)
+        self.events.ends(document, status, (*unrecorded, *problems), is_target_stated=is_target_stated)
         return status
 
     def _finish(self, record: RunRecord, status: int, document: OutcomeDocument) -> tuple[str, ...]:
-        """Write down how the run ended, and forget what is old; return why a required ledger could not be written.
+        """Record how the run ended, and delete old records; return why a required ledger could not be written.
 
-        The result is written either way; a required ledger that cannot be written makes the run a failure.
+        That makes the run a failure, but the result is written all the same.
         """
         try:
             record.finish(status, datetime.now(UTC), document, None)
@@ -159,8 +160,8 @@ class Execution(Struct):
         permit(plan, self.options, Circumstances(is_known, self.ledger.is_used, before, stop))
 
     def _write(self, document: OutcomeDocument, plan: Plan, status: int) -> tuple[str, ...]:
-        """Write what was done; where its file cannot be written after all, to standard output. Return why it could
-        not; raises OutputError where nothing else is wrong."""
+        """Write the outcome; if its file cannot be written after all, write it to standard output. Return the error;
+        raise it as OutputError if the run has no other problem."""
         text = format_outcome(document, plan, self.options)
         try:
             self.destination.write(text)
@@ -173,8 +174,8 @@ class Execution(Struct):
         return ()
 
     def _tell_problems(self, document: OutcomeDocument, plan: Plan, is_in_result: bool) -> None:
-        """Write what needs a person to standard error, unless an event or the question told it there. What a scan could
-        not read is the same every night, and so nothing that --quiet lets through."""
+        """Write what needs a person to standard error, unless an event or the question has shown it. --quiet drops the
+        warnings of the scan, which are the same every night."""
         if self.events.is_on:
             return
         shown = plan.warnings if plan.removals and asks(self.options) else ()
@@ -187,7 +188,7 @@ class Execution(Struct):
         write_problems(lines, self.options.output, is_in_result=is_in_result)
 
     def _has_news(self, document: OutcomeDocument, status: int) -> bool:
-        """Whether --quiet leaves something to say."""
+        """Whether there is something that even --quiet prints."""
         if not self.options.quiet:
             return True
         removed = any(outcome.status == "removed" for outcome in document.outcomes)
@@ -199,7 +200,7 @@ class Execution(Struct):
         return replace(planned, plan=plan)
 
     def _with_problems(self, document: OutcomeDocument, run: int | None) -> OutcomeDocument:
-        """Return the document with its number, and with what could not be recorded."""
+        """Return the document with the number of its run, and warnings for what could not be recorded."""
         problems = (("ledger", self.ledger.problem), ("audit log", self.audit_log.problem))
         new = [ScanWarning(about=about, text=text) for about, text in problems if text is not None]
         known = {warning.about for warning in document.warnings}
@@ -208,7 +209,7 @@ class Execution(Struct):
 
 
 def run_start(engine: Engine, options: RunOptions, planned: PlannedRun | None) -> RunStart:
-    """Return what the ledger has of a run from its start; None is one that ended before it had a plan."""
+    """Return the record for the start of a run; `planned` is None if it ended before it had a plan."""
     policy = None if planned is None else encode(replace(planned.policy, source=""))
     return RunStart(
         engine=engine,

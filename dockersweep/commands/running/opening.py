@@ -1,4 +1,4 @@
-"""What has to hold before a run looks at an engine: the ledger, the right engine, the audit log and the lock."""
+"""Opens what a run needs before it scans: the ledger, the right engine, the audit log and the lock."""
 
 import os
 from collections.abc import Iterator
@@ -56,8 +56,8 @@ def open_execution(options: RunOptions) -> Iterator[Execution]:
 
 @contextmanager
 def _recorded_failure(engine: Engine, options: RunOptions, ledger: Ledger) -> Iterator[None]:
-    """Write a run to the ledger that ends before it has a plan, as while another one holds the lock: else its history
-    and the metrics would not have that night."""
+    """Record a run that ends before it has a plan, for example because another one holds the lock: otherwise the
+    history and the metrics would miss that night."""
     try:
         yield
     except DockersweepError as error:

@@ -1,4 +1,4 @@
-"""Whether a plan may be carried out: limits, the first run on an engine, and the yes of a person."""
+"""Whether a plan may be carried out: its limits, the first run on an engine, and a person's answer."""
 
 import os
 import select
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 3600.0
-"""So long a question may stand: a job that comes and goes meanwhile leaves nothing to see on what it used."""
+"""How long an answer counts: a job that starts and ends in between leaves no trace on what it used."""
 
 
 class Circumstances(Struct, frozen=True):
-    """What it depends on besides the plan."""
+    """What the permission depends on besides the plan."""
 
     is_known_engine: bool
     """Whether somebody has looked at the engine before this run."""
@@ -49,9 +49,11 @@ def asks(options: RunOptions) -> bool:
 
 
 def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> None:
-    """Raise RefusedError where a plan is over a limit, where it removes much from an engine that nobody has looked at
-    and nobody looks on, or where a person, asked on the terminal, says no; KeyboardInterrupt where a signal ends the
-    question."""
+    """Return if the plan may be carried out.
+
+    Raises RefusedError if it is over a limit, or unattended and removes much from an engine that nobody has looked at;
+    DeclinedError if a person, asked on the terminal, says no; KeyboardInterrupt if a signal ends the question.
+    """
     if plan.limits.exceeded:
         raise RefusedError(
             f"over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
@@ -74,8 +76,8 @@ def _first_time(has_ledger: bool, engine: Engine, much: str) -> str:
 
 
 def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
-    """Show the plan on standard error and ask; raises DeclinedError for anything but a yes, and RefusedError for one
-    that comes too late."""
+    """Show the plan on standard error and ask; raises DeclinedError for anything but a yes, and RefusedError for a late
+    yes."""
     from dockersweep.report.formats import formatted
     from dockersweep.report.plan import plan_layout
     from dockersweep.report.question import question
@@ -83,7 +85,7 @@ def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
 
     width = max(40, os.get_terminal_size(sys.stderr.fileno()).columns)
     sys.stderr.write(formatted(plan_layout(plan, detail), "table", width))
-    # What was typed before the plan was shown is no answer to it.
+    # Discard what was typed before the plan was shown: it is not an answer.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     sys.stderr.write("\n" + fold(f"{question(plan)} [y/N]", width).rstrip("\n") + " ")

@@ -1,4 +1,4 @@
-"""What is written down of a run: in the ledger, the audit log and the log of events."""
+"""The records of a run: the ledger, the audit log and the event log."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from dockersweep.model.plan import Plan, Removal
 
 
 class Records(Struct, frozen=True):
-    """What records each removal as it happens."""
+    """Records each removal as it happens."""
 
     run: RunRecord
     audit_log: AuditLog
@@ -24,7 +24,7 @@ class Records(Struct, frozen=True):
     entries: Entries
 
     def plan(self, plan: Plan, inventory: Inventory) -> None:
-        """A plan is about to be carried out."""
+        """Record a plan that is about to be carried out."""
         self.run.plan(plan, inventory)
         if self._has_logs:
             self.entries.plan(plan)
@@ -34,11 +34,12 @@ class Records(Struct, frozen=True):
         return self.audit_log.is_open or self.events.is_on
 
     def sending(self, removal: Removal) -> None:
-        """A request for it is about to be sent."""
+        """Record that a removal is about to be sent."""
         self.run.sending(removal)
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
-        """A removal has an outcome. If it is unknown, the ledger keeps only that it was sent: the next run looks."""
+        """Record the outcome of a removal. If it is unknown, the ledger keeps only that it was sent: the next run
+        looks."""
         if self._has_logs:
             entry = self.entries.of(removal, outcome)
             self.audit_log.write(entry)
@@ -47,14 +48,14 @@ class Records(Struct, frozen=True):
             self.run.ended(removal, outcome)
 
     def failed_inside(self, error: Exception) -> None:
-        """An error of our own ends the run."""
+        """Report an unexpected error that ends the run."""
         self.events.bug(error)
 
 
 class FailedBefore(Struct):
-    """In how many runs before this one each removal failed.
+    """Knows in how many runs before this one each removal failed.
 
-    A removal that this run has tried is not asked for again: by then the ledger counts this run too.
+    Removals that this run has tried are not looked up again: by then the ledger counts this run too.
     """
 
     ledger: Ledger
@@ -62,7 +63,7 @@ class FailedBefore(Struct):
     _tried: set[Attempt] = field(default_factory=set)
 
     def of(self, plan: Plan) -> Mapping[Attempt, tuple[int, datetime]]:
-        """Return it for the removals of a plan that is about to be carried out."""
+        """Return (failed runs, since) for the removals of a plan that is about to be carried out."""
         failed = self.ledger.failed_before(plan.engine, plan.removals)
         self._known |= {attempt: runs for attempt, runs in failed.items() if attempt not in self._tried}
         self._tried |= {attempt_of(removal) for removal in plan.removals}

@@ -1,4 +1,4 @@
-"""Carries out a plan and, while space that its target asks for is still short, further ones."""
+"""Carries out a plan and, while its space target is not reached, further ones."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class PlannedRun(Struct, frozen=True):
-    """What is to be carried out."""
+    """A plan to carry out, and what it was made from."""
 
     plan: Plan
     policy: Policy
@@ -58,13 +58,13 @@ class PlannedRun(Struct, frozen=True):
     by: str
     """Who asked for it: "the policy in /etc/dockersweep/dockersweep.toml", "the plan in plan.json of ..."."""
     saved: Plan | None = None
-    """The saved plan that this is what is left of."""
+    """The saved plan of which `plan` is what remains."""
     settled: tuple[tuple[Removal, Outcome], ...] = ()
-    """Removals of the saved plan whose outcome is known already."""
+    """Removals of the saved plan that have an outcome already."""
 
 
 class RunContext(Struct, frozen=True):
-    """What the rounds of a run work with."""
+    """What all rounds of a run share."""
 
     client: "Client"
     options: RunOptions
@@ -73,15 +73,15 @@ class RunContext(Struct, frozen=True):
     failed_before: FailedBefore
     stop: StopRequest
     before_removing: Callable[[], None]
-    """Called before the first removal: until then a signal breaks off what is being prepared."""
+    """Called before the first removal: until then a signal interrupts the preparation."""
     permit: Callable[[Plan, Gone], None]
-    """Raises RefusedError for a plan that may not be carried out after what has gone already."""
+    """Raises RefusedError for a plan that is not permitted after what was removed already."""
 
 
 def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
-    """Carry out a plan that is permitted, and further ones for its space target; return what became of them all.
+    """Carry out a permitted plan, and further ones for its space target; return the outcome of all of them.
 
-    Whatever happens after the first round, the outcomes of those before are returned.
+    Whatever fails after the first round, the outcomes of earlier rounds are returned.
     """
     plan = run.plan
     _record_settled(run, context)
@@ -102,9 +102,9 @@ def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
 
 
 def _record_settled(run: PlannedRun, context: RunContext) -> None:
-    """Record what was settled already of a saved plan, before anything of it is removed."""
+    """Record the outcomes that a saved plan has already, before the first removal."""
     if run.saved is not None:
-        # Its sizes come from the file and are not to be trusted.
+        # The sizes in the file are not trusted.
         removals = tuple(replace(removal, reclaim=NOTHING, reclaim_alone=None) for removal in _once(run.settled))
         context.records.plan(replace(run.saved, removals=removals), run.survey.inventory)
         for removal, outcome in run.settled:
@@ -112,12 +112,12 @@ def _record_settled(run: PlannedRun, context: RunContext) -> None:
 
 
 def _once(settled: Iterable[tuple[Removal, Outcome]]) -> list[Removal]:
-    """Return each removal once: a file may name one several times."""
+    """Return each removal once: a plan file may repeat it."""
     return list({attempt_of(removal): removal for removal, _ in settled}.values())
 
 
 def _with_settled(run: PlannedRun, document: OutcomeDocument) -> OutcomeDocument:
-    """Add what was settled, so that each removal of the saved plan has an outcome."""
+    """Add the settled outcomes, so that each removal of the saved plan has one."""
     if run.saved is None:
         return document
     outcomes = in_order_of_plan(run.saved, (*document.outcomes, *(outcome for _, outcome in run.settled)))
@@ -130,13 +130,13 @@ class _Next(Struct, frozen=True):
 
 
 def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunContext) -> "_Next | TargetOutcome | None":
-    """Scan again where the first plan has a target that space is short for; return the next plan, or how it ended.
+    """Scan again if the first plan has a target that needs space; return the next plan, or the outcome of the target.
 
-    Raises EngineError, RefusedError, LedgerError and DeclaredFileError where it can go no further.
+    Raises EngineError, RefusedError, LedgerError and DeclaredFileError where it cannot continue.
     """
     if first.target is None or first.target.begins is False:
         return None
-    # Most runs have no target.
+    # Imported late: most runs have no target.
     from dockersweep.words.targets import nothing_else_words
 
     if done.ended_early:
@@ -158,7 +158,7 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunCon
 
 
 def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> OutcomeDocument:
-    """Carry out the plan, and measure what it freed where the engine's disk can be read."""
+    """Carry out the plan, and measure what it freed if the engine's disk can be read."""
     inventory = survey.inventory
     meter = freed_space_meter(inventory.engine, inventory.storage, plan)
     context.records.plan(plan, inventory)
@@ -191,13 +191,15 @@ def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> Outc
 
 
 def _remember_freed(carried: Carried, survey: Survey, context: RunContext) -> None:
-    """Write down since when what removed objects held is free, which no scan sees before the next run."""
+    """Record since when the objects that removed ones held are unused: no scan sees it before the next run."""
     if not survey.is_of_now:
         return
-    removed = {one.ref for one in carried.outcomes if one.action == "remove" and one.status == "removed"}
-    # By the later one of the two clocks, the engine's and ours: it must not seem to have been free for longer.
+    removed = {
+        outcome.ref for outcome in carried.outcomes if outcome.action == "remove" and outcome.status == "removed"
+    }
+    # The later of the two clocks, the engine's and ours: the time unused must not be overstated.
     now = max(survey.now, carried.finished_at)
-    # A required ledger that cannot be written is told at the end of the run, together with what was removed.
+    # An unwritable required ledger is reported at the end of the run, together with what was removed.
     with suppress(LedgerError):
         context.ledger.freed(survey.inventory.engine, freed_by(removed, survey.holders), now)
 
@@ -212,6 +214,6 @@ def _removal_context(plan: Plan, inventory: Inventory, context: RunContext) -> R
         layer_bytes=exact_parts(inventory.storage),
         images=frozenset(image.id for image in inventory.images),
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
-        # Where the scan was refused its services, what they may name was judged without them.
+        # If the scan could not list services, the plan was made without them.
         holder_among=ServicesNow(inventory).holder if is_manager and inventory.services is not None else None,
     )

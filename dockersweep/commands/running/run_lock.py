@@ -1,7 +1,7 @@
-"""One run at a time on an engine: locks on files, which die with their process.
+"""One run at a time on an engine: file locks, which end with their process.
 
-One lies beside the ledger and is for all runs that share it, whatever way they reach the engine. Of an engine with a
-socket on this machine there is another that all who can reach that socket share.
+One lock file is beside the ledger, for all runs that share the ledger, however they reach the engine. For an engine
+with a socket on this machine there is a second one, shared by all users who can reach that socket.
 """
 
 import os
@@ -26,23 +26,23 @@ SETTLING_SECONDS = 0.2
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds the lock, as it stands in its file."""
+    """Who holds the lock, as written in its file."""
 
     pid: int
     started_at: datetime
 
 
 class RunLock(msgspec.Struct, frozen=True):
-    """What is held while a run removes."""
+    """The locks that a run holds."""
 
     is_alone: bool
-    """Whether no other run with the same ledger is at work on the engine."""
+    """Whether no other run with the same ledger is in progress on the engine."""
     problem: str | None
-    """Which other runs would not be noticed, and why; None where all that matter are."""
+    """Which other runs would not be noticed, and why; None if all relevant ones would be."""
 
 
 class LockFolders(msgspec.Struct, frozen=True):
-    """Where the lock files lie."""
+    """The folders of the lock files."""
 
     own: Path
     """The folder of the ledger."""
@@ -51,12 +51,12 @@ class LockFolders(msgspec.Struct, frozen=True):
 
 @contextmanager
 def run_lock(engine: Engine, folders: LockFolders, timeout_seconds: float) -> Iterator[RunLock]:
-    """Hold the locks of an engine, as far as their files can be made.
+    """Hold the locks of an engine, as far as their files can be created.
 
-    Raises RefusedError, which names the other run, where that does not end within the time-out.
+    Raises RefusedError, naming the other run, if that does not end within the time-out.
     """
     deadline = time.monotonic() + timeout_seconds
-    # Always in this order, so that no two runs wait for each other.
+    # Always in this order, to avoid deadlocks.
     with ExitStack() as held:
         no_own = _take_own(held, engine, folders.own, deadline)
         is_shared, not_shared = _take_shared(held, engine, folders.shared, deadline)
@@ -69,7 +69,7 @@ def run_lock(engine: Engine, folders: LockFolders, timeout_seconds: float) -> It
 
 
 def _take_own(held: ExitStack, engine: Engine, folder: Path, deadline: float) -> str | None:
-    """Take the lock beside the ledger; return why there can be none."""
+    """Take the lock beside the ledger; return why that is impossible, else None."""
     path = folder / FOLDER / sha256(engine_identity(engine).encode()).hexdigest()[:16]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,8 +82,8 @@ def _take_own(held: ExitStack, engine: Engine, folder: Path, deadline: float) ->
 
 
 def _take_shared(held: ExitStack, engine: Engine, folder: Path, deadline: float) -> tuple[bool, str | None]:
-    """Take the lock of all who can reach the engine's socket; return whether it is held, and if not, why not, where
-    others can reach it."""
+    """Take the lock that all users of the engine's socket share. Return whether it is held; if not, also the reason,
+    unless nobody else can reach the socket."""
     try:
         socket = engine_socket(engine)
     except OSError as error:
@@ -101,8 +101,8 @@ def _take_shared(held: ExitStack, engine: Engine, folder: Path, deadline: float)
 
 
 def _hold(held: ExitStack, descriptor: int, deadline: float, engine: Engine) -> str | None:
-    """Take the lock of an open file; return why there is none to be had, as on some file systems of a network."""
-    # The file stays: to remove it would let two runs lock two files of the same name.
+    """Lock an open file; return why it cannot be locked (some network file systems), else None."""
+    # The file is never removed: otherwise two runs could lock two files of the same name.
     held.callback(os.close, descriptor)
     try:
         lock_within(descriptor, max(0.0, deadline - time.monotonic()))
@@ -116,7 +116,7 @@ def _hold(held: ExitStack, descriptor: int, deadline: float, engine: Engine) -> 
 
 
 def _refusal(descriptor: int, engine: Engine) -> str:
-    # A run writes its name a moment after it took the lock; until then the previous holder's may stand there.
+    # A run writes its pid just after it has taken the lock; until then the file may name the previous holder.
     time.sleep(SETTLING_SECONDS)
     holder = _holder(descriptor)
     who = "another run" if holder is None else f"process {holder.pid}, which began {format_instant(holder.started_at)},"
@@ -133,19 +133,19 @@ def _holder(descriptor: int) -> Holder | None:
         # A process of another user.
         return holder
     except (OSError, OverflowError, msgspec.DecodeError, UnicodeDecodeError):
-        # The file is empty for a moment after the lock was taken, and a run that was killed leaves its name.
+        # The file is empty just after the lock was taken, and a killed run leaves its pid.
         return None
     return holder
 
 
 def _write_holder(descriptor: int) -> None:
-    """A full disk does not matter: the lock holds, and only its holder's name is missing."""
+    """Write our pid. A full disk does not matter: the lock holds, and only its holder's pid is missing."""
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, msgspec.json.encode(Holder(os.getpid(), datetime.now(UTC))), 0)
 
 
 def _forget_holder(descriptor: int) -> None:
-    """Remove our name: the next run may be able to lock the file and not to write it."""
+    """Remove our pid: the next run may be able to lock the file but not to write it."""
     with suppress(OSError):
         os.ftruncate(descriptor, 0)

@@ -1,8 +1,7 @@
-"""The lock file of an engine that all who can reach its socket share: in a folder that all can write, as the socket is.
+"""The lock file of an engine that all users of its socket share, in a world-writable folder.
 
-Such a folder is no place to trust. What lies there already may be anybody's: it is opened without following links and
-without waiting, and used only where it was made by somebody who can reach the socket. So nobody else can keep a run
-from its work.
+Such a folder is not trusted. An existing file may be anybody's: it is opened without following links and without
+blocking, and used only if it was created by somebody who can reach the socket. So nobody else can block a run.
 """
 
 import errno
@@ -22,12 +21,12 @@ from dockersweep.model.inventory import Engine
 
 FOLDER = Path("/run/lock")
 MAKING_SECONDS = 0.3
-"""Its maker opens it to others a moment after it is there."""
+"""How long to retry: the creator gives others access just after creating the file."""
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class NotSharedError(Exception):
-    """There is no lock that all who can reach the engine share; the message says why."""
+    """There is no lock that all users of the engine share; the message says why."""
 
 
 class EngineSocket(Struct, frozen=True):
@@ -40,12 +39,13 @@ class EngineSocket(Struct, frozen=True):
 
     @property
     def is_mine_alone(self) -> bool:
-        """Whether besides root nobody else can reach it, as far as its owner and group tell."""
+        """Whether only root and this user can reach it, judging by its owner, group and mode."""
         others = self.mode & 0o002 or (self.mode & 0o020 and self.group != os.getegid())
         return self.owner == os.geteuid() and not others
 
     def is_reached_by_maker_of(self, file: os.stat_result) -> bool:
-        """Whether the owner of a file can reach the socket: nobody can give a file a group that he is not in."""
+        """Whether the owner of a file can reach the socket. The file's group proves membership: only members can set
+        it."""
         is_of_group = self.mode & 0o020 and file.st_gid == self.group
         return file.st_uid in (0, self.owner, os.geteuid()) or bool(is_of_group or self.mode & 0o002)
 
@@ -56,9 +56,9 @@ def lock_folder(environment: Mapping[str, str]) -> Path:
 
 
 def engine_socket(engine: Engine) -> EngineSocket | None:
-    """Return the socket of an engine, links resolved; None where it was not reached by one.
+    """Return the socket of an engine, links resolved; None if it was not reached through one.
 
-    Raises OSError where it is not there any more.
+    Raises OSError where it no longer exists.
     """
     if engine.socket is None:
         return None
@@ -73,7 +73,7 @@ def shared_lock_path(socket: EngineSocket, folder: Path) -> Path:
 
 
 def open_shared_lock(path: Path, socket: EngineSocket) -> int:
-    """Open the lock file, and make it where it is not there; return its descriptor.
+    """Open the lock file, creating it if needed; return its descriptor.
 
     Raises NotSharedError.
     """
@@ -93,7 +93,7 @@ def open_shared_lock(path: Path, socket: EngineSocket) -> int:
 
 
 def _made(path: Path, socket: EngineSocket) -> int | None:
-    """Make the file; return None where another run was faster, and raise NotSharedError where we may not."""
+    """Create the file; return None if another run was faster. Raises NotSharedError where it cannot be created."""
     try:
         # Without O_EXCL a file of another user cannot be opened in such a folder (fs.protected_regular).
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
@@ -114,7 +114,7 @@ def _opened(path: Path, socket: EngineSocket) -> int:
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EROFS):
             raise
-        # To lock it, reading is enough, which is all that our unit may where a user made the file.
+        # Reading is enough for locking, and is all that our systemd unit may do if a user created the file.
         descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     try:
         state = os.fstat(descriptor)
@@ -123,7 +123,7 @@ def _opened(path: Path, socket: EngineSocket) -> int:
         if not socket.is_reached_by_maker_of(state):
             raise NotSharedError(f"{_whose(path)}, who cannot use {socket.path}: remove it")
         if (state.st_gid, state.st_mode & 0o777) != (socket.group, socket.mode):
-            # Its maker could not do so, or had no time yet.
+            # The creator could not share it, or has not yet.
             _share(descriptor, socket)
     except BaseException:
         os.close(descriptor)
@@ -132,7 +132,8 @@ def _opened(path: Path, socket: EngineSocket) -> int:
 
 
 def _share(descriptor: int, socket: EngineSocket) -> bool:
-    """Let all in who can reach the socket, by its owner and group, or else by an access list; return whether we may."""
+    """Give access to all who can reach the socket, by owner and group or else by an access list; return whether that
+    worked."""
     with suppress(OSError):
         os.fchmod(descriptor, socket.mode)
     for owner in (socket.owner, -1):
@@ -146,7 +147,8 @@ def _share(descriptor: int, socket: EngineSocket) -> bool:
 
 
 def _access_list(socket: EngineSocket) -> bytes:
-    """Return it as the kernel has it (linux/posix_acl_xattr.h). An owner may write it who may not give files away."""
+    """Return the access list in the kernel's format (linux/posix_acl_xattr.h). An owner may set it even without the
+    right to give files away."""
     nobody_in_particular = 0xFFFFFFFF
     group_bits, other_bits = (socket.mode >> 3) & 0o6, socket.mode & 0o6
     entries = (

@@ -1,5 +1,5 @@
-"""Signals while a plan is carried out: before the first removal they break off; after it, removals already sent are
-finished and the outcome is written."""
+"""Signals while a plan is carried out: before the first removal they interrupt the run; afterwards, removals already
+sent are finished and the outcome is written."""
 
 import signal
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped:
-    """Set by the first signal; a second one of the kind ends the process at once."""
+    """The signal handler: the first signal asks to stop, a second one of the same number ends the process at once."""
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
@@ -27,21 +27,21 @@ class Stopped:
         self.exit_status = KILLED_BY + number
         signal.signal(number, signal.SIG_DFL)
         if self._breaks_off:
-            # Only once: writing down how the run ended must not be broken off as well.
+            # Only once: recording how the run ended must not be interrupted too.
             self._breaks_off = False
             raise KeyboardInterrupt("interrupted")
         self._events.stopping(number)
 
     def nothing_is_sent(self) -> None:
-        """From now on a signal raises KeyboardInterrupt wherever the main thread is, so that the largest plan ends at
-        once; where a signal has come already it is raised here."""
+        """From now on a signal raises KeyboardInterrupt in the main thread, so that even a huge plan stops at once. If
+        a signal has come already, raise it here."""
         self._breaks_off = True
         if self.request.is_set():
             self._breaks_off = False
             raise KeyboardInterrupt("interrupted")
 
     def only_ask(self) -> None:
-        """From now on a signal only asks to stop: a removal may have been sent, or the end is being written down."""
+        """From now on a signal only asks to stop: a removal may have been sent, or the end is being recorded."""
         self._breaks_off = False
 
 
