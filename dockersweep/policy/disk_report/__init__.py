@@ -1,4 +1,4 @@
-"""Where the disk went, is it getting worse, what to do about it: from an inventory, a plan and the past to a report."""
+"""The disk report: disk usage, its trend and findings, from an inventory, a plan and earlier scans."""
 
 from dockersweep.policy.disk_report.making import Past, make_report
 

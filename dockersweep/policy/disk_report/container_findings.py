@@ -1,4 +1,4 @@
-"""Findings about containers: what finds each, and its row."""
+"""Findings about containers: the function that finds each, and its row."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ MANY_RESTARTS = 5
 JUST_STARTED_SECONDS = HOUR
 STUCK_SECONDS = HOUR
 LEFT_SECONDS = 6 * HOUR
-"""A build that still runs may have begun hours ago, and it cannot be told from one that was killed."""
+"""A build that still runs may have begun hours ago, and looks the same as one that was killed."""
 
 
 def logs_without_limit(facts: FindingFacts) -> Iterator[Evidence]:
@@ -33,7 +33,7 @@ def logs_without_limit(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def large_writable_layers(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the large writable layers of running containers: their data is lost with the container, and a volume is
+    """Yield the large writable layers of running containers: their data is lost with the container, and volumes are
     faster to write."""
     for container in facts.inventory.containers:
         size = None if container.state in STOPPED_STATES else _layer_bytes(facts, container)
@@ -45,7 +45,7 @@ def large_writable_layers(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def _layer_bytes(facts: FindingFacts, container: Container) -> int | None:
-    """Return what a container has written, without its log."""
+    """Return the size of a container's writable layer, without its log."""
     size = facts.container(container).own_bytes if facts.survey.size_base == "disk" else container.size_bytes
     if size is None:
         return None
@@ -75,7 +75,7 @@ def _has_just_started(facts: FindingFacts, container: Container) -> bool:
 
 
 def stuck(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the containers whose removal failed or does not end, but for those of the swarm and the kubelet."""
+    """Yield the containers whose removal failed or does not end, except those of the swarm and the kubelet."""
     for container in facts.inventory.containers:
         if container.state not in ("dead", "removing") or is_cleaned_up_by_others(container):
             continue
@@ -90,9 +90,9 @@ def stuck(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def stopped_and_restarting(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the stopped containers that the engine would start with itself."""
+    """Yield the stopped containers that the engine will start when it starts itself."""
     for container in facts.inventory.containers:
-        # With unless-stopped it stays down where somebody stopped it.
+        # With unless-stopped, a container that somebody stopped is not started.
         if (
             container.state not in ("exited", "dead")
             or container.restart_policy == "unless-stopped"
@@ -110,7 +110,7 @@ def stopped_and_restarting(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def left_by_builds(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the containers in Podman's storage of builds that were killed: others remove their own at their end."""
+    """Yield the containers of killed builds in Podman's storage: other builds remove theirs when they end."""
     for leftover in facts.inventory.external or ():
         since = facts.seconds_since(leftover.created_at)
         if leftover.tool == "podman build" and since is not None and since >= LEFT_SECONDS:
@@ -125,7 +125,7 @@ CONTAINER_FINDINGS = (
         title_of_one="1 container log grows without a limit",
         title_of_many="{} container logs grow without a limit",
         fix=FixTemplate(
-            # An engine does not start where its default log driver is another one, which has no such options.
+            # Without "log-driver", an engine with another default driver, which lacks these options, fails to start.
             'write "log-driver": "json-file" and "log-opts": {{"max-size": "10m", "max-file": "3"}} into '
             "/etc/docker/daemon.json, restart the engine, and make the containers anew: a log goes with its "
             "container",

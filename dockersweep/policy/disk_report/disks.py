@@ -1,4 +1,4 @@
-"""What of an engine lies on each of its disks, what else its folders take there, and how full the disk is."""
+"""How much of each disk the engine's objects and folders use, and how full it is."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -18,30 +18,30 @@ from dockersweep.policy.judging.survey import Survey
 
 
 class StoredOnDisk(Struct, frozen=True):
-    """What the engine's folders take on one disk, and what objects take in them."""
+    """How much the engine's folders use on one disk, and objects in them."""
 
     region: Region
     kinds: Mapping[Kind, Interval] | None
     reclaimable: Interval | None
     """Both None where sizes are lengths."""
     artifacts_bytes: int
-    """What Podman's artifacts take there."""
+    """How much Podman's artifacts use there."""
 
     @property
     def folder_bytes(self) -> int | None:
-        """What the folders take, never less than the objects in them; None where that was not measured."""
+        """How much the folders use, at least as much as the objects in them; None where that was not measured."""
         folder = self.region.folder
         return None if folder is None or folder.size_bytes is None else max(folder.size_bytes, self._least_bytes)
 
     @property
     def folder_is_whole(self) -> bool:
-        """Whether all that lies there was measured: what is less than the objects in it was not."""
+        """Whether all of the folders was measured: not if the total is less than the objects in them."""
         folder = self.region.folder
         return folder is None or (folder.is_whole and self._least_bytes <= (folder.size_bytes or self._least_bytes))
 
     @property
     def remainder_bytes(self) -> int | None:
-        """What in the folders is no object's and no artifact's; None where that is not known."""
+        """How much in the folders belongs to neither objects nor artifacts; None where that is not known."""
         counted = None if self.kinds is None else known_sum(size.high_bytes for size in self.kinds.values())
         if self.folder_bytes is None or counted is None or not self.folder_is_whole:
             return None
@@ -53,8 +53,8 @@ class StoredOnDisk(Struct, frozen=True):
 
 
 def stored_on_disks(survey: Survey, going: Collection[ObjectRef]) -> list[StoredOnDisk]:
-    """Return what lies on each disk, the main one first; nothing where neither disks nor folders were read. `going` are
-    the objects that the policy would remove."""
+    """Return the use of each disk, the main one first; empty where neither disks nor folders were read. `going` are the
+    objects that the policy removes."""
     regions = survey.on_disks.regions
     artifacts = _artifacts(survey.inventory.folder, regions)
     if survey.size_base == "lengths" or not regions:
@@ -73,20 +73,20 @@ def stored_on_disks(survey: Survey, going: Collection[ObjectRef]) -> list[Stored
 
 
 def _artifacts(folder: EngineFolder | None, regions: Sequence[Region]) -> list[int]:
-    """Return what Podman's artifacts take in each region."""
+    """Return how much Podman's artifacts use in each region."""
     store = folder.artifacts if folder else None
-    there = None if store is None else longest_place(store.folder, [region.places for region in regions])
-    return [store.size_bytes if store and number == there else 0 for number in range(len(regions))]
+    region_of_store = None if store is None else longest_place(store.folder, [region.places for region in regions])
+    return [store.size_bytes if store and number == region_of_store else 0 for number in range(len(regions))]
 
 
 def folder_warnings(stored: Sequence[StoredOnDisk]) -> tuple[ScanWarning, ...]:
     """Return why the remainder is not known, where the folders were measured."""
-    measured = [one for one in stored if one.folder_bytes is not None and one.remainder_bytes is None]
+    measured = [on_disk for on_disk in stored if on_disk.folder_bytes is not None and on_disk.remainder_bytes is None]
     if not measured:
         return ()
     text = "not everything that is in the engine's folder is counted in disk blocks"
-    if not all(one.folder_is_whole for one in measured):
-        where = ", ".join(one.region.places[0] for one in measured if not one.folder_is_whole)
+    if not all(on_disk.folder_is_whole for on_disk in measured):
+        where = ", ".join(on_disk.region.places[0] for on_disk in measured if not on_disk.folder_is_whole)
         text = f"not all that lies in {where} could be measured"
     return (ScanWarning(about="remainder", text=f"not known: {text}"),)
 
@@ -98,17 +98,17 @@ def reported_disks(survey: Survey, stored: Sequence[StoredOnDisk], trend: Trend 
         ReportedDisk(
             disk=disk,
             share=(share := share_of_disk(disk, main)),
-            kinds=None if one.kinds is None else _not_empty(one.kinds),
-            folder_bytes=one.folder_bytes,
-            folder_is_whole=one.folder_is_whole,
-            remainder_bytes=one.remainder_bytes,
-            artifacts_bytes=one.artifacts_bytes,
-            remainder_parts=parts_of_remainder(survey, one.region.folder, one.remainder_bytes),
-            reclaimable=one.reclaimable,
+            kinds=None if on_disk.kinds is None else _not_empty(on_disk.kinds),
+            folder_bytes=on_disk.folder_bytes,
+            folder_is_whole=on_disk.folder_is_whole,
+            remainder_bytes=on_disk.remainder_bytes,
+            artifacts_bytes=on_disk.artifacts_bytes,
+            remainder_parts=parts_of_remainder(survey, on_disk.region.folder, on_disk.remainder_bytes),
+            reclaimable=on_disk.reclaimable,
             filling=None if trend is None else _filling(disk, share, trend),
         )
-        for one in stored
-        if (disk := one.region.disk) is not None
+        for on_disk in stored
+        if (disk := on_disk.region.disk) is not None
     )
 
 

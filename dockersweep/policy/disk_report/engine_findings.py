@@ -1,4 +1,4 @@
-"""Findings about the engine: its build cache, image stores left behind, its disk. What finds each, and its row."""
+"""Findings about the engine: its build cache, old image stores, disks. The function that finds each, and its row."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ _NOTHING_GOES_THERE = FixTemplate(
 
 
 def cache_over_limit(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the size of a cache over the engine's own limit: the engine may not remove more, or has yet to look."""
+    """Yield the size of a cache over the engine's own limit: builds may need all of it, or no collection ran yet."""
     limit, size = facts.inventory.cache_limit, _cache_bytes(facts)
     if limit is not None and limit.size_bytes is not None and size is not None and size > limit.size_bytes:
         title = f"{format_size(size)}, over {format_size(limit.size_bytes)}"
@@ -41,7 +41,7 @@ def cache_without_limit(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def large_artifacts(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield Podman's artifacts, where they are large together: nothing removes them but a command of their own."""
+    """Yield Podman's artifacts, where they are large together: only `podman artifact rm` removes them."""
     store = facts.inventory.folder.artifacts if facts.inventory.folder else None
     if store is not None and store.size_bytes >= LARGE_ARTIFACTS_BYTES:
         for artifact in store.artifacts:
@@ -62,16 +62,16 @@ def left_stores(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def disks_nearly_full(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield what is used of each disk that has less than 5% of its bytes or inodes free."""
-    for one in facts.disks:
-        yield from _full(facts, one, NEARLY_FULL_PERCENT, 101)
+    """Yield the usage of each disk that has less than 5% of its bytes or inodes free."""
+    for row in facts.disks:
+        yield from _full(facts, row, NEARLY_FULL_PERCENT, 101)
 
 
 def disks_that_fill_up(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield what is used of each disk that is over 85% full and not yet nearly full."""
-    for one in facts.disks:
-        if not list(_full(facts, one, NEARLY_FULL_PERCENT, 101)):
-            yield from _full(facts, one, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
+    """Yield the usage of each disk that is over 85% full and not yet nearly full."""
+    for row in facts.disks:
+        if not list(_full(facts, row, NEARLY_FULL_PERCENT, 101)):
+            yield from _full(facts, row, FILLS_UP_PERCENT, NEARLY_FULL_PERCENT)
 
 
 def _full(facts: FindingFacts, row: ReportedDisk, least: float, below: float) -> Iterator[Evidence]:
@@ -84,7 +84,7 @@ def _full(facts: FindingFacts, row: ReportedDisk, least: float, below: float) ->
         text = f"{which}{format_size(disk.free_bytes)} of {format_size(disk.total_bytes)} free"
         rank = disk.used / disk.usable
         title = f"{which}{percent}% of its bytes used"
-        yield Evidence(text, disk.used, rank=rank, title=title, is_mended=_frees_something(row))
+        yield Evidence(text, disk.used, rank=rank, title=title, fix_helps=_frees_something(row))
     if not disk.total_inodes or disk.free_inodes is None:
         return
     inodes_used = disk.total_inodes - disk.free_inodes
@@ -93,43 +93,44 @@ def _full(facts: FindingFacts, row: ReportedDisk, least: float, below: float) ->
         text = f"{which}{disk.free_inodes:,} of {disk.total_inodes:,} inodes free"
         rank = inodes_used / disk.total_inodes
         title = f"{which}{percent}% of its inodes used"
-        yield Evidence(text, rank=rank, title=title, is_mended=_frees_something(row))
+        yield Evidence(text, rank=rank, title=title, fix_helps=_frees_something(row))
 
 
 def _frees_something(row: ReportedDisk) -> bool:
-    """Whether the policy frees something on a disk, or may do so."""
+    """Whether the policy frees, or may free, anything on a disk."""
     return row.reclaimable is None or row.reclaimable.high_bytes != 0
 
 
 def _which(facts: FindingFacts, disk: Disk) -> str:
-    """Return how a sentence begins that is about one of several disks; nothing where there is one only."""
+    """Return the beginning of a sentence about one of several disks; empty where there is only one."""
     return f"{disk.name}: " if len(facts.disks) > 1 else ""
 
 
 def disks_full_soon(facts: FindingFacts) -> Iterator[Evidence]:
     """Yield the trend of each disk that is full within 30 days at the rate of the last scans."""
-    for one in facts.disks:
-        filling = one.filling
+    for row in facts.disks:
+        filling = row.filling
         if filling is None or filling.full_in_days is None or filling.full_in_days > SOON_DAYS:
             continue
-        which, days = _which(facts, one.disk), round(filling.full_in_days)
+        which, days = _which(facts, row.disk), round(filling.full_in_days)
         title = f"{which}in less than a day" if not days else f"{which}in about {days} days"
         yield Evidence(f"{which}{filling.text}", rank=-filling.full_in_days, title=title)
 
 
 def hardly_watched(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield what rules with unused_for keep, as events were lost or not read."""
-    rules = {one.rule for one in facts.unwatched}
-    shares = {unwatched_share_text(one.about) for one in facts.unwatched}
-    # Mostly it is the same of all.
+    """Yield what rules with unused_for keep because events were lost or not read."""
+    rules = {unwatched.rule for unwatched in facts.unwatched}
+    shares = {unwatched_share_text(unwatched.about) for unwatched in facts.unwatched}
+    # Mostly all have the same share.
     share = f"; {shares.pop()}" if len(shares) == 1 else ""
     words = unwatched_age_text if share else about_text
     title = f"{plural(len(facts.unwatched), 'object')} by {plural(len(rules), 'rule')}{share}"
-    for one in facts.unwatched:
-        ref = one.decision.ref
+    for unwatched in facts.unwatched:
+        decision = unwatched.decision
+        ref = decision.ref
         size = facts.objects[ref].size_bytes
-        text = f'{ref.kind} {one.decision.name}: {format_size(size)}, rule "{one.rule}": {words(one.about)}'
-        yield Evidence(text, size, name=f"{ref.kind}:{typed_name(ref, one.decision.name)}", title=title)
+        text = f'{ref.kind} {decision.name}: {format_size(size)}, rule "{unwatched.rule}": {words(unwatched.about)}'
+        yield Evidence(text, size, name=f"{ref.kind}:{typed_name(ref, decision.name)}", title=title)
 
 
 ENGINE_FINDINGS = (

@@ -1,4 +1,4 @@
-"""The evidence of a finding: what is shown of each object that it is about, and what its fix names."""
+"""The evidence of a finding: what is shown for each of its objects, and what its fix needs."""
 
 from collections.abc import Iterable
 
@@ -11,19 +11,19 @@ class Evidence(Struct, frozen=True):
     text: str
     size_bytes: int | None = None
     rank: float = 0
-    """The worst has the highest; where they are the same, the largest comes first."""
+    """The highest is the worst; where it is equal, the largest comes first."""
     name: str = ""
-    """What the fix names."""
+    """The name in the fix."""
     matched_by: str = ""
-    """What a rule would match it by, where that is not its name."""
+    """The name that a rule of the fix matches, where that is not `name`."""
     places: tuple[str, ...] = ()
-    """The files and folders that the fix says to take away."""
+    """The files and folders that the fix says to remove."""
     title: str = ""
-    """What the title says where it is no number of objects."""
-    is_mended: bool = True
-    """Whether the fix does something for it, as far as is known."""
+    """The words of the title in place of a number of objects."""
+    fix_helps: bool = True
+    """Whether the fix improves anything here, as far as is known."""
 
 
 def worst_first(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """Return evidence in the order in which it is shown."""
+    """Return evidence in display order."""
     return sorted(evidence, key=lambda piece: (-piece.rank, -(piece.size_bytes or 0), piece.text))

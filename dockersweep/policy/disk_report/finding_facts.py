@@ -1,4 +1,4 @@
-"""What findings are looked for in: a survey, and what the rest of its report knows."""
+"""The input of the findings: a survey, and other parts of its report."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,37 +17,37 @@ from dockersweep.policy.judging.unwatched import UnwatchedObject
 from dockersweep.units import DAY, HOUR
 
 _ABOVE_RULES = ("hard protection", "protected", "protection")
-"""What reasons that stand above all rules have as their rule."""
+"""The `rule` of reasons that override all rules."""
 
 
 class FindingFacts(Struct, frozen=True, dict=True):
-    """A survey of an inventory, and what the rest of its report knows."""
+    """The input of the findings: a survey, and other parts of its report."""
 
     survey: Survey
     objects: Mapping[ObjectRef, ReportedObject]
     repositories: tuple[Group, ...]
     disks: tuple[ReportedDisk, ...]
     decision_of: Callable[[ObjectRef], Decision]
-    """Returns what the policy decides of an object."""
+    """Returns the policy's decision on an object."""
     arrivals: tuple[Life, ...] = ()
-    """Images without a tag that came in the last days."""
+    """Images without a tag that arrived in the last week."""
     unmarked_volumes: tuple[Volume, ...] = ()
-    """Unused ones that look anonymous, and are kept because the engine has not marked them so."""
+    """Unused volumes that look anonymous, and are kept because the engine did not mark them so."""
     unwatched: tuple[UnwatchedObject, ...] = ()
-    """What rules keep only because too little of the time was watched."""
+    """Objects that rules keep only because too little time was watched."""
 
     @property
     def inventory(self) -> Inventory:
-        """The inventory that was surveyed."""
+        """The inventory of the survey."""
         return self.survey.inventory
 
     def container(self, container: Container) -> ReportedObject:
-        """Return what the report says of a container."""
+        """Return a container's object in the report."""
         return self.objects[ObjectRef(kind="container", id=container.id)]
 
     @cached_property
     def containers_of_image(self) -> dict[str, list[Container]]:
-        """The containers of each image, by its id."""
+        """Image id -> its containers."""
         containers: dict[str, list[Container]] = {}
         for container in self.inventory.containers:
             if container.image_id is not None:
@@ -56,21 +56,24 @@ class FindingFacts(Struct, frozen=True, dict=True):
 
     @cached_property
     def idle_volumes(self) -> tuple[Volume, ...]:
-        """The volumes that nothing uses and that the policy does not remove anyway: no fix does more for those."""
-        unused = self.survey.unused
-        return tuple([one for one in self.inventory.volumes if (ref := ref_of(one)) in unused and not self.goes(ref)])
+        """The unused volumes that the policy does not remove: the others need no fix."""
+        unused, volumes = self.survey.unused, self.inventory.volumes
+        return tuple([volume for volume in volumes if (ref := ref_of(volume)) in unused and not self.goes(ref)])
 
     @cached_property
     def idle_projects(self) -> Mapping[str, KnownProject]:
-        """The compose projects that are known to have had a container of a service here, and none for a day, by name.
+        """Name -> compose project that had a service's container here before, and none for a day.
 
-        One that only does `compose run --rm` has none most of the time, and one that is being recreated for a moment.
+        Not a project that only uses `compose run --rm`, which has no container most of the time, nor one that is just
+        being recreated.
         """
-        owners = {name for one in self.inventory.containers for name in (one.project, one.maybe_project)}
+        owners = {
+            name for container in self.inventory.containers for name in (container.project, container.maybe_project)
+        }
         return {
-            one.project: one
-            for one in self.inventory.projects or ()
-            if one.has_services and one.project not in owners and self._is_idle(one)
+            project.project: project
+            for project in self.inventory.projects or ()
+            if project.has_services and project.project not in owners and self._is_idle(project)
         }
 
     def _is_idle(self, project: KnownProject) -> bool:
@@ -82,14 +85,14 @@ class FindingFacts(Struct, frozen=True, dict=True):
         return self.decision_of(ref).verdict == "remove"
 
     def is_protected(self, ref: ObjectRef) -> bool:
-        """Whether an object stays whatever rules say: a rule that a fix offers would do nothing."""
+        """Whether an object is kept whatever rules say, so that the rule of a fix would change nothing."""
         return any(reason.rule in _ABOVE_RULES for reason in self.decision_of(ref).reasons)
 
     def seconds_since(self, instant: datetime | None) -> float | None:
-        """Return how long ago an instant is; None where it is not known."""
+        """Return how many seconds ago an instant was; None for None."""
         return None if instant is None else (self.survey.now - instant).total_seconds()
 
     def per_day(self, size_bytes: int, since: datetime | None) -> float | None:
-        """Return how many bytes came in a day, on average; None where the start is not known or under an hour ago."""
+        """Return the average bytes per day since a start; None where that is not known or less than an hour ago."""
         seconds = self.seconds_since(since)
         return None if seconds is None or seconds < HOUR else size_bytes * DAY / seconds

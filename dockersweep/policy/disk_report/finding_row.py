@@ -1,6 +1,6 @@
-"""A finding as a row: its id, its severity, its title, its fix, and the function that finds it.
+"""A finding as a row: its id, severity, title and fix, and the function that finds it.
 
-The rows stand below their finders, in the `*_findings.py` of what they are about.
+The rows are in `*_findings.py`, below their functions.
 """
 
 import shlex
@@ -21,22 +21,22 @@ class FixTemplate(Struct, frozen=True):
     """The fix of a finding, before its evidence is known."""
 
     text: str
-    """{command} and {rule} stand for those below, {name} for the name of the first object as a shell takes it, and
-    {places} for all files and folders that are to be taken away."""
+    """{command} and {rule} are replaced with those below, {name} with the shell-quoted name of the first object, and
+    {places} with all files and folders to remove."""
     command: str | None = None
-    """Where there is one to begin with; with {name} as above."""
+    """The first command to run, if there is one; with {name} as above."""
     rule: tuple[str, ...] = ()
-    """The lines of a [[rule]] without its name; {pattern}, as TOML has it, matches just the first object, and
-    {patterns} just those that are shown."""
+    """The lines of a [[rule]] without its name; {pattern}, as TOML, matches only the first object, {patterns} only the
+    shown ones."""
 
     def of(self, id_: FindingId, shown: Sequence[Evidence]) -> Fix:
-        """Return the fix of this finding of which this evidence is shown."""
+        """Return the fix of the finding with this id and this shown evidence."""
         name = shlex.quote(shown[0].name)
-        every = list(dict.fromkeys(_pattern(one.matched_by or one.name) for one in shown))
+        every = list(dict.fromkeys(_pattern(piece.matched_by or piece.name) for piece in shown))
         patterns = every[0] if len(every) == 1 else f"[{', '.join(every)}]"
         command = None if self.command is None else self.command.format(name=name)
         lines = [line.format(pattern=every[0], patterns=patterns) for line in self.rule]
-        places = [place for one in shown for place in one.places]
+        places = [place for piece in shown for place in piece.places]
         listed = f"a [[rule]] with {both(lines)}" if lines else ""
         return Fix(
             command=command,
@@ -47,30 +47,30 @@ class FixTemplate(Struct, frozen=True):
 
 
 class FindingRow(Struct, frozen=True):
-    """A finding that a report can have. Ids are for ever: policy files silence by them."""
+    """A finding that a report can have. Its id never changes: policy files silence findings by id."""
 
     id: FindingId
     severity: Severity
     title_of_one: str
-    """The title where it is about one object; {} is what its evidence says instead of a number."""
+    """The title for one object; {} is replaced with the title of its evidence."""
     title_of_many: str
-    """The title where it is about several, with their number as {}."""
+    """The title for several objects; {} is replaced with their number, or with the title of the evidence."""
     fix: FixTemplate
     find: Callable[[FindingFacts], Iterator[Evidence]]
     fix_of_the_rest: FixTemplate | None = None
-    """What fixes it where the usual fix does nothing for anything that is shown."""
+    """The fix where the usual one helps none of the shown evidence."""
 
     def fix_for(self, shown: Sequence[Evidence]) -> Fix:
-        """Return the fix where this evidence is shown."""
+        """Return the fix for the shown evidence."""
         rest = self.fix_of_the_rest
-        fix = self.fix if rest is None or any(piece.is_mended for piece in shown) else rest
+        fix = self.fix if rest is None or any(piece.fix_helps for piece in shown) else rest
         return fix.of(self.id, shown)
 
 
 def _pattern(name: str) -> str:
-    """Return the TOML of the pattern that matches just this name: a project may be called *, which must not become a
-    rule for all."""
+    """Return, as TOML, the pattern that matches only this name: a project may be named *, which must not become a rule
+    for all."""
     glob = escape(name)
     text = msgspec.json.encode(f"[/]{glob[1:]}" if is_regular_expression(glob) else glob).decode()
-    # The one character that JSON takes as it is, and TOML does not.
+    # The only character that is allowed in a JSON string, and not in TOML.
     return text.replace("\x7f", r"\u007f")

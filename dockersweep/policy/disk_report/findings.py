@@ -1,4 +1,4 @@
-"""All findings of a report, the worst first, without those that the policy silences."""
+"""All findings of a report, the worst first, except those that the policy silences."""
 
 from collections.abc import Collection, Sequence
 
@@ -20,7 +20,7 @@ MOST_EVIDENCE = 10
 
 
 def find_all(facts: FindingFacts, silenced: Collection[str]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Return the findings, and the ids of those that are silenced."""
+    """Return the findings, and the ids of the silenced ones."""
     every = [(row, worst_first(row.find(facts))) for row in FINDING_ROWS]
     findings = [_finding(row, evidence) for row, evidence in every if evidence]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), -(finding.size_bytes or 0), finding.id))

@@ -1,4 +1,4 @@
-"""What belongs together: compose projects, repositories, ages, and layers that several images share."""
+"""Objects in groups: compose projects, repositories, ages; and layers that several images share."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,33 +19,33 @@ _ENDS = [end for _, end in BANDS if end is not None]
 UNKNOWN_AGE = "unknown"
 
 Objects = Mapping[int, ReportedObject]
-"""The objects of a report, by their numbers in the layer graph."""
+"""Node in the layer graph -> object of the report."""
 
 
 def projects(objects: Objects, footprint: Footprint) -> tuple[Group, ...]:
     """Return the compose projects, the largest first."""
-    return _largest_first(_grouped(objects, lambda one: one.project), footprint)
+    return _largest_first(_grouped(objects, lambda item: item.project), footprint)
 
 
 def repositories(objects: Objects, footprint: Footprint) -> tuple[Group, ...]:
     """Return the repositories, the largest first."""
-    of_images = _grouped(objects, lambda one: one.repository)
+    of_images = _grouped(objects, lambda item: item.repository)
     return _largest_first(of_images, footprint, has_versions=True)
 
 
 def ages(objects: Objects, footprint: Footprint) -> tuple[Group, ...]:
-    """Return the bands of age, the youngest first, and last what is of unknown age; each is there, also if empty."""
-    grouped = _grouped(objects, lambda one: _band(one.age_seconds))
+    """Return the age bands, the youngest first, unknown ages last; empty ones too."""
+    grouped = _grouped(objects, lambda item: _band(item.age_seconds))
     names = (*(name for name, _ in BANDS), UNKNOWN_AGE)
     return tuple(_group(name, grouped.get(name, []), footprint) for name in names)
 
 
 def sharing(footprint: Footprint) -> tuple[SharedLayers, ...]:
-    """Return how many layers stand under how many images, the most shared first."""
-    found = footprint.layers_by_images()
+    """Return how many layers are shared by how many images, the most shared first."""
+    sizes_by_images = footprint.layers_by_images()
     return tuple(
         SharedLayers(images=images, layers=len(sizes), size_bytes=known_sum(sizes))
-        for images, sizes in sorted(found.items(), reverse=True)
+        for images, sizes in sorted(sizes_by_images.items(), reverse=True)
     )
 
 
@@ -54,19 +54,19 @@ def _band(age_seconds: int | None) -> str:
 
 
 def _grouped(objects: Objects, key: Callable[[ReportedObject], str | None]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for node, one in objects.items():
-        name = key(one)
+    nodes_by_name: dict[str, list[int]] = {}
+    for node, item in objects.items():
+        name = key(item)
         if name is not None:
-            found.setdefault(name, []).append(node)
-    return found
+            nodes_by_name.setdefault(name, []).append(node)
+    return nodes_by_name
 
 
 def _largest_first(
     grouped: dict[str, list[int]], footprint: Footprint, has_versions: bool = False
 ) -> tuple[Group, ...]:
-    found: Iterator[Group] = (_group(name, nodes, footprint, has_versions) for name, nodes in grouped.items())
-    return tuple(sorted(found, key=lambda group: (-(group.size_bytes or 0), group.name)))
+    groups: Iterator[Group] = (_group(name, nodes, footprint, has_versions) for name, nodes in grouped.items())
+    return tuple(sorted(groups, key=lambda group: (-(group.size_bytes or 0), group.name)))
 
 
 def _group(name: str, nodes: Sequence[int], footprint: Footprint, has_versions: bool = False) -> Group:

@@ -1,4 +1,4 @@
-"""Findings about images: what finds each, and its row."""
+"""Findings about images: the function that finds each, and its row."""
 
 from collections.abc import Iterator
 
@@ -24,14 +24,14 @@ def kept_by_one_old_container(facts: FindingFacts) -> Iterator[Evidence]:
             continue
         holder = holders[0]
         if is_cleaned_up_by_others(holder):
-            # Nobody is to remove it by hand, and no sweep the image of a service.
+            # Its owner removes it, and no sweep removes an image that a service needs.
             continue
         since = facts.seconds_since(holder.finished_at or holder.created_at)
         if since is not None and since >= OLD_SECONDS:
             size = facts.objects[ObjectRef(kind="image", id=image.id)].own_bytes
             text = f"{image_name(image)}: {format_size(size)}, {holder.name} stopped {format_duration(since)} ago"
             goes = facts.goes(ref_of(holder))
-            yield Evidence(text, size, rank=0 if goes else 1, name=holder.name, is_mended=not goes)
+            yield Evidence(text, size, rank=0 if goes else 1, name=holder.name, fix_helps=not goes)
 
 
 def many_versions(facts: FindingFacts) -> Iterator[Evidence]:
@@ -45,9 +45,9 @@ def many_versions(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def dangling_every_day(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the tags that dangling images lost, where some came on most days of the last week, still there or not.
+    """Yield the tags that dangling images lost, if some arrived on most days of the last week, existing or not.
 
-    An intermediate of the legacy builder has no tag either, but a child.
+    Parents are left out: intermediate images of the legacy builder have no tag either.
     """
     parents = {image.parent_id for image in facts.inventory.images}
     lives = [life for life in facts.arrivals if life.id not in parents]

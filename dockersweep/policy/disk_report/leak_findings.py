@@ -1,6 +1,6 @@
-"""Findings about what nobody owns in the engine's folders: what finds each, and its row.
+"""Findings about leaked folders, which belong to no object of the engine: the function that finds each, and its row.
 
-Nothing of dockersweep removes these: no list of the engine has them, and no request of its API takes them away.
+dockersweep never removes them: the engine does not list them, and its API cannot remove them.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
 from dockersweep.units import HOUR, format_duration, format_size
 
 YOUNG_SECONDS = HOUR
-"""What changed later may be in the making."""
+"""A folder that changed more recently may still be in use by the engine."""
 LEAST_BYTES = 1_000_000
-"""Less, all together, is not worth stopping an engine for."""
+"""A smaller total is not worth stopping an engine for."""
 _WHY = {
     "unnamed": "",
     "removal-unfinished": ", left by a removal that did not finish",
@@ -29,18 +29,18 @@ _WHY = {
 
 
 def leaked(kind: LeakKind) -> Callable[[FindingFacts], Iterator[Evidence]]:
-    """Return what yields the things of one kind that nobody owns, where they are large enough together."""
+    """Return the function that yields the leaks of one kind, if they are large enough together."""
 
     def find(facts: FindingFacts) -> Iterator[Evidence]:
-        leaks = [one for one in old_leaks(facts.inventory, facts.survey.now) if one.kind == kind]
-        if (known_sum(one.size_bytes for one in leaks) or 0) >= LEAST_BYTES:
-            yield from (_evidence(facts, one) for one in leaks)
+        leaks = [leak for leak in old_leaks(facts.inventory, facts.survey.now) if leak.kind == kind]
+        if (known_sum(leak.size_bytes for leak in leaks) or 0) >= LEAST_BYTES:
+            yield from (_evidence(facts, leak) for leak in leaks)
 
     return find
 
 
 def old_leaks(inventory: Inventory, now: datetime) -> Iterator[LeakedFolder]:
-    """Yield what nobody owns and is not in the making."""
+    """Yield the leaks that have not changed for a while."""
     for leak in inventory.folder.leaks if inventory.folder else ():
         if leak.changed_at is not None and (now - leak.changed_at).total_seconds() >= YOUNG_SECONDS:
             yield leak
@@ -56,7 +56,7 @@ def _evidence(facts: FindingFacts, leak: LeakedFolder) -> Evidence:
 
 
 def _name(leak: LeakedFolder) -> str:
-    """Return what the fix calls it: a volume has the name of its folder."""
+    """Return the name in the fix: the lease, the volume's name, or the path."""
     return leak.lease or (leak.path.rpartition("/")[2] if leak.kind == "volume" else leak.path)
 
 

@@ -1,4 +1,4 @@
-"""Makes the report."""
+"""Puts the report together."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,12 +26,12 @@ from dockersweep.policy.judging.unwatched import unwatched_objects
 
 
 class Past(Struct, frozen=True):
-    """What the ledger remembers of an engine."""
+    """What the ledger knows about an engine's past."""
 
     points: tuple[TrendPoint, ...]
-    """What earlier scans and this one counted, in the base of this one; the oldest first."""
+    """The sizes of earlier scans and this one, in the size base of this one; the oldest first."""
     arrivals: tuple[Life, ...] = ()
-    """The images without a tag that came in the last week."""
+    """The images without a tag that arrived in the last week."""
 
 
 def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past | None) -> Report:
@@ -40,7 +40,7 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
     going = frozenset(foreseen.going)
     rows = survey.layer_graph.rows()
     reclaimable = survey.reclaim.by_row(foreseen.going, rows)
-    # What only something unused holds may go with that.
+    # The policy may also remove objects that only unused objects hold.
     unused = survey.reclaim.by_row([ref for ref in survey.objects if ref in survey.unused or ref in going], rows)
     sizes = whole_sizes(survey)
     footprint = Footprint(survey, sizes)
@@ -60,10 +60,10 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
         size_base=survey.size_base,
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
         shares=shares_of_disk(survey, going, reclaimable, unused),
-        folder_bytes=known_sum([one.folder_bytes for one in stored]) if stored else None,
-        folder_is_whole=all(one.folder_is_whole for one in stored),
-        remainder_bytes=known_sum([one.remainder_bytes for one in stored]) if stored else None,
-        artifacts_bytes=sum(one.artifacts_bytes for one in stored),
+        folder_bytes=known_sum([on_disk.folder_bytes for on_disk in stored]) if stored else None,
+        folder_is_whole=all(on_disk.folder_is_whole for on_disk in stored),
+        remainder_bytes=known_sum([on_disk.remainder_bytes for on_disk in stored]) if stored else None,
+        artifacts_bytes=sum(on_disk.artifacts_bytes for on_disk in stored),
         disk=inventory.disk,
         disks=disks,
         reclaimable=reclaimable.total,
@@ -89,7 +89,7 @@ def _facts(
     of_repositories: tuple[Group, ...],
     disks: tuple[ReportedDisk, ...],
 ) -> FindingFacts:
-    """Return what findings look at."""
+    """Return the input of the findings."""
     inventory = survey.inventory
     return FindingFacts(
         survey=survey,
@@ -112,7 +112,7 @@ def _trend(points: Sequence[TrendPoint], inventory: Inventory) -> Trend:
 def _until(points: Sequence[TrendPoint], now: datetime) -> list[TrendPoint]:
     """Return the points that are not later than this scan.
 
-    The others are of a clock that was ahead once: the newest of all points is what a trend counts back from, and so
-    a single one of them would hide all that came before it.
+    Later ones are from a clock that was ahead. A trend looks back from its newest point, so a single one of them would
+    hide the real ones.
     """
     return [point for point in points if point.at <= now]

@@ -1,4 +1,4 @@
-"""Each object as a report has it."""
+"""The objects of a report."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -12,7 +12,7 @@ from dockersweep.policy.judging.use import why_so
 
 
 def whole_sizes(survey: Survey) -> dict[int, int | None]:
-    """Return the size of each object, that of a container with its log as far as that is known."""
+    """Return node -> size of each object; that of a container includes its log, if known."""
     sizes = {node: survey.sizes.of_node(node, item) for node, item in _numbered(survey)}
     if survey.size_base == "lengths" and survey.inventory.engine.flavour == "docker":
         for node, item in _numbered(survey):
@@ -28,12 +28,12 @@ def _numbered(survey: Survey) -> Iterable[tuple[int, Object]]:
 def reported_objects(
     survey: Survey, sizes: Mapping[int, int | None], going: Collection[ObjectRef], footprint: Footprint
 ) -> dict[int, ReportedObject]:
-    """Return all objects, by their numbers in the layer graph; `going` are those that the policy would remove."""
+    """Return node in the layer graph -> object; `going` are the objects that the policy removes."""
     unused, now, own_bytes = survey.unused, survey.now, footprint.own_bytes
-    found = {}
+    objects = {}
     for (ref, item), node in zip(survey.objects.items(), survey.layer_graph.of_objects(), strict=True):
         since = survey.since(ref, item)
-        found[node] = ReportedObject(
+        objects[node] = ReportedObject(
             kind=ref.kind,
             id=ref.id,
             name=name_of(item),
@@ -48,16 +48,16 @@ def reported_objects(
             last_action=None if since is None else since.action,
             why=_why(ref, item, survey),
         )
-    return found
+    return objects
 
 
 def largest_first(objects: Iterable[ReportedObject]) -> tuple[ReportedObject, ...]:
-    """Return objects in the order in which they are shown."""
-    return tuple(sorted(objects, key=lambda one: (-(one.size_bytes or 0), one.kind, one.name, one.id)))
+    """Return objects in display order."""
+    return tuple(sorted(objects, key=lambda item: (-(item.size_bytes or 0), item.kind, item.name, item.id)))
 
 
 def _why(ref: ObjectRef, item: Object, survey: Survey) -> str:
-    """Return why an object is in use or what lies about; what BuildKit calls regular is a step of a build."""
+    """Return why an object is in use, or what is unused; a record that BuildKit calls "regular" is a build step."""
     if type(item) is BuildCacheRecord and item.type == "regular" and ref in survey.unused:
         return "step, shared" if item.shared else "step"
     return why_so(ref, item, survey)

@@ -1,4 +1,4 @@
-"""What the remainder is: what lies in the engine's folders and is no object's, folder by folder."""
+"""The remainder: what is in the engine's folders and belongs to no object, folder by folder."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from dockersweep.policy.judging.survey import Survey
 LARGE_BYTES = 1_000_000_000
 _PART_OF_FOLDER = 10
 _LEAST_BYTES = 10_000_000
-"""Less is never opened: every engine has its metadata."""
+"""A smaller remainder is not broken down: every engine has its metadata."""
 _LEAST_SHOWN = 100
-"""What is less than this part of the remainder is not told."""
+"""Parts smaller than this fraction of the remainder are not listed."""
 _NOBODYS = "belongs to nobody"
 _CONTENT = "io.containerd.content.v1.content"
 _OTHER_FOLDERS = ("containers", "image")
-"""Where containers and images have something besides their layers."""
+"""Where containers and images have files besides their layers."""
 _WHAT = {
     "buildkit": "databases of the build cache",
     "buildkit/content": "contents of the build cache",
@@ -36,7 +36,7 @@ _WHAT = {
     "io.containerd.metadata.v1.bolt": "containerd's database",
     "io.containerd.snapshotter.v1.overlayfs": "snapshots that no listed object has",
 }
-"""What lies in folders, by the last one or two names of their paths."""
+"""Last one or two names of a folder's path -> what is in it."""
 
 
 def is_large(remainder: int | None, folder: int | None) -> bool:
@@ -47,12 +47,12 @@ def is_large(remainder: int | None, folder: int | None) -> bool:
 
 
 def parts_of_remainder(survey: Survey, folder: FolderOnDisk | None, remainder: int | None) -> tuple[RemainderPart, ...]:
-    """Return what the remainder of one disk is, the largest first; nothing where it is small or was not measured."""
+    """Return the parts of one disk's remainder, the largest first; empty where it is small or was not measured."""
     if folder is None or not folder.tops or not is_large(remainder, folder.size_bytes):
         return ()
     least = (remainder or 0) // _LEAST_SHOWN
-    found = [part for part in _parts(survey, folder) if part.size_bytes > least]
-    return tuple(sorted(found, key=lambda part: (-part.size_bytes, part.path)))
+    parts = [part for part in _parts(survey, folder) if part.size_bytes > least]
+    return tuple(sorted(parts, key=lambda part: (-part.size_bytes, part.path)))
 
 
 def _parts(survey: Survey, folder: FolderOnDisk) -> Iterator[RemainderPart]:
@@ -66,8 +66,8 @@ def _parts(survey: Survey, folder: FolderOnDisk) -> Iterator[RemainderPart]:
 
 
 def _without_debts(paths: list[str], rests: list[int]) -> list[int]:
-    """Return what is left in each folder, at least 0. All of an object counts where most of it lies: what it has in
-    other folders, such as the log of a container, is missing there and too much in these."""
+    """Return what remains in each folder, at least 0. An object is counted as a whole in the folder with most of it:
+    what it has elsewhere, like the log of a container, makes that folder's rest too small and the other's too large."""
     debt = -sum(rest for rest in rests if rest < 0)
     left = [max(0, rest) for rest in rests]
     for number in sorted(range(len(left)), key=lambda number: paths[number].rpartition("/")[2] not in _OTHER_FOLDERS):
@@ -78,25 +78,27 @@ def _without_debts(paths: list[str], rests: list[int]) -> list[int]:
 
 
 def _counted(survey: Survey) -> dict[str, int]:
-    """Return what of each folder, on whichever disk, is the objects', or Podman's artifacts."""
+    """Return folder -> bytes of objects and of Podman's artifacts in it, on whichever disk."""
     paths = _paths(survey)
     numbers = folders_of_parts(survey.sizes.parts, paths, survey.inventory.engine.root_dir)
     of_kinds = survey.sizes.in_regions(numbers, len(paths))
-    found = {path: sum(size.low_bytes for size in kinds.values()) for path, kinds in zip(paths, of_kinds, strict=True)}
+    counted = {
+        path: sum(size.low_bytes for size in kinds.values()) for path, kinds in zip(paths, of_kinds, strict=True)
+    }
     artifacts = survey.inventory.folder.artifacts if survey.inventory.folder else None
-    if artifacts is not None and artifacts.folder in found:
-        found[artifacts.folder] += artifacts.size_bytes
-    return found
+    if artifacts is not None and artifacts.folder in counted:
+        counted[artifacts.folder] += artifacts.size_bytes
+    return counted
 
 
 def _leaked(survey: Survey) -> Counter[str]:
-    """Return what of each folder belongs to nobody."""
+    """Return folder -> bytes of leaks in it."""
     paths = _paths(survey)
-    found: Counter[str] = Counter()
+    leaked: Counter[str] = Counter()
     for leak in old_leaks(survey.inventory, survey.now):
         around = [path for path in paths if leak.path.startswith(f"{path}/")]
-        found[max(around, key=len, default="")] += leak.size_bytes or 0
-    return found
+        leaked[max(around, key=len, default="")] += leak.size_bytes or 0
+    return leaked
 
 
 def _paths(survey: Survey) -> list[str]:

@@ -1,4 +1,4 @@
-"""What each sort takes and would free: containers have two, their writable layers and their logs."""
+"""How much each type uses and would free; containers are two types, writable layers and logs."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -25,12 +25,13 @@ KIND_OF: dict[Share, Kind] = {
 def shares_of_disk(
     survey: Survey, going: Collection[ObjectRef], reclaimable: FreedByRow, unused: FreedByRow
 ) -> tuple[ShareOfDisk, ...]:
-    """Return a row for each sort; `going` are the objects that the policy would remove.
-    `unused` is of these and of all that is unused."""
+    """Return a row for each type; `going` are the objects that the policy removes.
+
+    `unused` is what these and all unused objects free."""
     inventory, sizes = survey.inventory, _sizes(survey)
     leaving = survey.unused.union(going)
     are_apart = survey.size_base == "lengths" and inventory.engine.flavour == "docker"
-    logs = {_ref(one): _log(survey, one) for one in inventory.containers}
+    logs = {_ref(container): _log(survey, container) for container in inventory.containers}
     of_reclaimable = _of_shares(reclaimable.of_rows, [log for ref, log in logs.items() if ref in going], are_apart)
     of_unused = _of_shares(unused.of_rows, [log for ref, log in logs.items() if ref in leaving], are_apart)
     rows = []
@@ -39,7 +40,7 @@ def shares_of_disk(
         count, in_use = _counts(survey, share, unused.nodes)
         external = measured_bytes(inventory) if share == "writable-layer" else ()
         size = sizes[share] if is_known else Interval(low_bytes=0, high_bytes=None)
-        # Lengths are told of objects and of layers, and need not agree; nor do bounds of which one is wider.
+        # Lengths of objects and of layers need not agree, nor do bounds of different width.
         if_policy = _at_most(of_reclaimable[share], size)
         if_unused = _at_most(_at_least(of_unused[share], if_policy), size)
         rows.append(
@@ -59,7 +60,7 @@ def shares_of_disk(
 
 
 def _sizes(survey: Survey) -> dict[Share, Interval]:
-    """Return what each sort takes, what images and build cache share apart from the images that it is counted with."""
+    """Return how much each type uses; what images and build cache share is a type of its own."""
     graph, sizes = survey.layer_graph, survey.totals.shares
     on_disk = survey.size_base == "disk"
     highs = [graph.high[node] for node in graph.of_images_and_cache]
@@ -75,7 +76,7 @@ def _sizes(survey: Survey) -> dict[Share, Interval]:
 
 
 def _at_most(interval: Interval, most: Interval) -> Interval:
-    """Return what is known of a number that is part of another."""
+    """Return the bounds of a number that is at most another one."""
     if most.high_bytes is None or (interval.high_bytes is not None and interval.high_bytes <= most.high_bytes):
         return interval
     low = min(interval.low_bytes, most.high_bytes)
@@ -84,7 +85,7 @@ def _at_most(interval: Interval, most: Interval) -> Interval:
 
 
 def _at_least(interval: Interval, least: Interval) -> Interval:
-    """Return what is known of a number that another is part of."""
+    """Return the bounds of a number that is at least another one."""
     ends = (interval.high_bytes, least.high_bytes)
     high = None if None in ends else max(end or 0 for end in ends)
     low = max(interval.low_bytes, least.low_bytes)
@@ -94,7 +95,7 @@ def _at_least(interval: Interval, least: Interval) -> Interval:
 
 
 def _log(survey: Survey, container: Container) -> Interval:
-    """Return what the log of a container takes: of a disk no more than all that the container has there."""
+    """Return the size of a container's log; on disk at most what the container uses there."""
     log = log_size(container)
     own = survey.sizes.of(container) if survey.size_base == "disk" else None
     return log if own is None else _at_most(log, exactly(own))
@@ -105,16 +106,17 @@ def _ref(container: Container) -> ObjectRef:
 
 
 def _counts(survey: Survey, share: Share, freed: Collection[int]) -> tuple[int, int]:
-    """Return how many there are, and how many are in use, as a scan counts it: a stopped container uses what it names.
-    `freed` are the parts of which nothing is left once all that is unused is gone."""
+    """Return how many there are, and how many are in use, as a scan counts: a stopped container uses what it names.
+
+    `freed` are the parts that removing everything unused frees."""
     if share == "shared":
         graph = survey.layer_graph
         layers = [node for node in graph.of_images_and_cache if graph.high[node] != 0]
         return len(layers), sum(node not in freed for node in layers)
     if share == "container-log":
-        # A log of 0 bytes is none, or lies elsewhere.
-        logs = [one for one in survey.inventory.containers if one.log_bytes != 0]
-        return len(logs), sum(_ref(one) not in survey.unused for one in logs)
+        # A log of 0 bytes is no log, or not in a file.
+        logging = [container for container in survey.inventory.containers if container.log_bytes != 0]
+        return len(logging), sum(_ref(container) not in survey.unused for container in logging)
     kind = KIND_OF[share]
     count = sum(1 for _ in objects_of(survey.inventory, kind))
     return count, count - sum([ref.kind == kind for ref in survey.unused])
@@ -123,25 +125,25 @@ def _counts(survey: Survey, share: Share, freed: Collection[int]) -> tuple[int, 
 def _of_shares(
     of_rows: Mapping[CountedWith | None, Interval], logs: Sequence[Interval], are_apart: bool
 ) -> dict[Share, Interval]:
-    """Tell apart what containers free, a log as long as it is and the rest.
+    """Return type -> what it frees, with what containers free split into logs and writable layers.
 
-    A log that was not read is in what its container frees, unless lengths are told and logs are apart from them.
+    What a container frees includes its log, even if that was not read, unless they `are_apart`.
     """
-    found: dict[Share, Interval] = {share: of_rows.get(kind, NOTHING) for share, kind in KIND_OF.items()}
-    found["shared"] = of_rows.get("shared", NOTHING)
-    both = found["writable-layer"]
-    low, high = sum(one.low_bytes for one in logs), [one.high_bytes for one in logs]
+    freed: dict[Share, Interval] = {share: of_rows.get(kind, NOTHING) for share, kind in KIND_OF.items()}
+    freed["shared"] = of_rows.get("shared", NOTHING)
+    both = freed["writable-layer"]
+    low, high = sum(log.low_bytes for log in logs), [log.high_bytes for log in logs]
     if both.high_bytes is not None:
-        # Nothing frees more than all of it.
+        # The logs cannot free more than all of it.
         low = min(low, both.high_bytes)
     of_all = known_sum(high)
     most = both.high_bytes if of_all is None else of_all
     if most is not None and both.high_bytes is not None:
         most = min(most, both.high_bytes)
-    found["container-log"] = Interval(low_bytes=low, high_bytes=most)
-    found["writable-layer"] = Interval(
+    freed["container-log"] = Interval(low_bytes=low, high_bytes=most)
+    freed["writable-layer"] = Interval(
         low_bytes=max(0, both.low_bytes - (low if are_apart else both.low_bytes if most is None else most)),
         high_bytes=None if both.high_bytes is None else max(0, both.high_bytes - low),
         reason=both.reason,
     )
-    return found
+    return freed

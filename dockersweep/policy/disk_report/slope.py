@@ -1,8 +1,8 @@
-"""A slope that a few odd points do not move: the median of those between all pairs (Theil 1950, Sen 1968).
+"""A slope that a few outliers do not move: the median of the slopes between all pairs (Theil 1950, Sen 1968).
 
-The range is Sen's, from how far Kendall's statistic scatters where there is no slope at all. Sizes of a disk hang
-together from one point to the next, so that many points tell less than as many independent ones would: the scatter is
-widened by how much the residuals of neighbours resemble each other (after Hamed and Rao, 1998).
+The range is Sen's, from the variance of Kendall's statistic under no slope. Sizes of a disk are autocorrelated, so many
+points say less than as many independent ones: the variance is scaled up by the correlation of neighbouring residuals
+(after Hamed and Rao, 1998).
 """
 
 import math
@@ -12,18 +12,18 @@ from itertools import pairwise
 from msgspec import Struct
 
 FEWEST = 5
-"""With fewer points no range of 90% has ends."""
+"""With fewer points there is no finite range of 90%."""
 MOST = 120
-"""Of more points as many are looked at, evenly over the time: there are pairs of each with each."""
+"""More points are thinned out to this number, evenly over time: the number of pairs is quadratic."""
 _DEVIATIONS = 1.6448536269514715
 """The 95th percentile of the standard normal distribution."""
-_MOST_ALIKE = 0.95
+_HIGHEST_CORRELATION = 0.95
 
 Point = tuple[float, float]
 
 
 class Slope(Struct, frozen=True):
-    """A slope and the two between which it lies with a confidence of about 90%."""
+    """A slope and its confidence interval of about 90%."""
 
     middle: float
     low: float
@@ -31,7 +31,7 @@ class Slope(Struct, frozen=True):
 
 
 def slope_of(points: Sequence[Point]) -> Slope | None:
-    """Return the slope of points (x, y) in the order of x; None where there are fewer than five."""
+    """Return the slope of points (x, y) in the order of x; None for fewer than five."""
     some = _evenly(points)
     if len(some) < FEWEST:
         return None
@@ -44,7 +44,7 @@ def slope_of(points: Sequence[Point]) -> Slope | None:
     if not slopes:
         return None
     middle = _median(slopes)
-    reach = _DEVIATIONS * math.sqrt(_scatter([y for _, y in some]) * _resemblance(some, middle))
+    reach = _DEVIATIONS * math.sqrt(_scatter([y for _, y in some]) * _variance_factor(some, middle))
     low = max(0, math.floor((len(slopes) - reach) / 2))
     high = min(len(slopes) - 1, math.ceil((len(slopes) + reach) / 2))
     return Slope(middle, slopes[low], slopes[high])
@@ -56,8 +56,8 @@ def _median(ordered: Sequence[float]) -> float:
 
 
 def _evenly(points: Sequence[Point]) -> list[Point]:
-    """Return the last point of each of at most MOST equal lengths of time, so that many of one day do not outweigh
-    the others."""
+    """Return the last point of each of at most MOST equal periods, so that many points of one day do not outweigh the
+    others."""
     if len(points) <= MOST:
         return list(points)
     first, length = points[0][0], (points[-1][0] - points[0][0]) / MOST
@@ -66,25 +66,25 @@ def _evenly(points: Sequence[Point]) -> list[Point]:
 
 
 def _scatter(values: Sequence[float]) -> float:
-    """Return the variance of Kendall's statistic; values that are the same tell less."""
+    """Return the variance of Kendall's statistic, corrected for ties."""
     count = len(values)
     ties: dict[float, int] = {}
     for value in values:
         ties[value] = ties.get(value, 0) + 1
-    tied = sum(one * (one - 1) * (2 * one + 5) for one in ties.values())
+    tied = sum(size * (size - 1) * (2 * size + 5) for size in ties.values())
     return (count * (count - 1) * (2 * count + 5) - tied) / 18
 
 
-def _resemblance(points: Sequence[Point], slope: float) -> float:
-    """Return by how much the variance grows because neighbours are alike: 1 where they are not."""
-    rest = [y - slope * x for x, y in points]
-    mean = sum(rest) / len(rest)
-    around = [one - mean for one in rest]
-    total = sum(one * one for one in around)
+def _variance_factor(points: Sequence[Point], slope: float) -> float:
+    """Return the factor by which autocorrelation increases the variance: 1 where there is none."""
+    residuals = [y - slope * x for x, y in points]
+    mean = sum(residuals) / len(residuals)
+    centered = [residual - mean for residual in residuals]
+    total = sum(residual * residual for residual in centered)
     if total == 0:
         return 1.0
-    alike = sum(one * other for one, other in pairwise(around)) / total
-    # Few points around a line of their own look less alike than they are (Kendall, 1954).
-    alike = (alike + 2 / len(points)) / (1 - 4 / len(points))
-    alike = min(_MOST_ALIKE, max(0.0, alike))
-    return (1 + alike) / (1 - alike)
+    correlation = sum(residual * following for residual, following in pairwise(centered)) / total
+    # Residuals of a line fitted to few points underestimate the correlation (Kendall, 1954).
+    correlation = (correlation + 2 / len(points)) / (1 - 4 / len(points))
+    correlation = min(_HIGHEST_CORRELATION, max(0.0, correlation))
+    return (1 + correlation) / (1 - correlation)

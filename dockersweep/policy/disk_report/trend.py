@@ -9,7 +9,7 @@ from dockersweep.policy.disk_report.slope import FEWEST, Slope, slope_of
 from dockersweep.units import DAY, format_duration, format_instant, format_size
 
 WINDOW = timedelta(days=60)
-"""Older points say little about the next weeks."""
+"""Older points say little about the coming weeks."""
 LEAST_SPAN_SECONDS = DAY
 """A rate per day cannot be estimated from hours."""
 LONGEST_DAYS = 3650
@@ -18,10 +18,10 @@ WHOLE_PERCENTS = 9.5
 
 
 def trend_of(points: Sequence[TrendPoint], disk: Disk | None, is_only_disk: bool = True) -> Trend:
-    """Return the trend of points of earlier scans, the oldest first; `disk` is the engine's main one.
+    """Return the trend of the points of scans, the oldest first; `disk` is the engine's main one.
 
-    Only where there is no other is it told what of its growth is the engine's: nobody knows which of all that grew lies
-    there.
+    Only with `is_only_disk` does the text say how much of its growth is the engine's: with several disks it is not
+    known on which of them the engine grew.
     """
     of_shares = [_growth(share, share, points) for share in SHARES if share not in ("network", "shared")]
     of_shares.sort(key=lambda growth: -(growth.bytes_per_day or 0))
@@ -29,7 +29,7 @@ def trend_of(points: Sequence[TrendPoint], disk: Disk | None, is_only_disk: bool
     filling = filling_of(points, disk, "disk", total if is_only_disk else None)
     growth = (*of_shares, total, filling.growth)
     text = filling.text
-    if (filling.growth.points == 0 or disk is None) and not any(one.bytes_per_day is not None for one in growth):
+    if (filling.growth.points == 0 or disk is None) and not any(row.bytes_per_day is not None for row in growth):
         text = f"{text}; {_too_few(points)}"
     return Trend(
         points=tuple(points),
@@ -44,8 +44,8 @@ def trend_of(points: Sequence[TrendPoint], disk: Disk | None, is_only_disk: bool
 def filling_of(
     points: Sequence[TrendPoint], disk: Disk | None, share: str, total: GrowthOfShare | None = None
 ) -> Filling:
-    """Return whether a disk fills up, by the sizes that points have of this share; `total` is how all of the engine
-    grows, None where it is not all on this disk."""
+    """Return whether a disk fills up, by the sizes of this share in the points; `total` is the growth of the whole
+    engine, None where not all of it is on this disk."""
     growth = _growth("disk", share, points)
     soonest, middle, latest = days = _days_until_full(growth, disk)
     if growth.points == 0 or disk is None:
@@ -60,10 +60,10 @@ def filling_of(
 
 
 def as_df_counts(points: Sequence[TrendPoint], reserved_of: Mapping[str, int]) -> list[TrendPoint]:
-    """Return points of which the sizes of disks are what df calls used: the ledger keeps all that is not free.
+    """Return points with sizes of disks as df counts used space; the ledger records everything that is not free.
 
-    So its points are of one meaning, whichever version wrote them, and none of them jumps. `reserved_of` is what is
-    reserved on each disk, by its share.
+    All versions record the same, so no size jumps with an upgrade. `reserved_of` has the reserved bytes of each disk,
+    by its share.
     """
     return [
         TrendPoint(
@@ -97,8 +97,8 @@ def _growth(share: GrownShare, key: str, points: Sequence[TrendPoint]) -> Growth
 
 
 def _days_until_full(growth: GrowthOfShare, disk: Disk | None) -> tuple[float | None, float | None, float | None]:
-    """Return the soonest, the likely and the latest; None where it does not grow at that rate, or takes over ten
-    years."""
+    """Return the earliest, likely and latest number of days; None where the disk does not grow at that rate, or it
+    takes over ten years."""
     if disk is None:
         return None, None, None
     rates = growth.high_bytes_per_day, growth.bytes_per_day, growth.low_bytes_per_day
@@ -122,7 +122,7 @@ def _text(growth: GrowthOfShare, of_that: str, days: tuple[float | None, float |
 
 
 def _too_few(points: Sequence[TrendPoint]) -> str:
-    """Return how many scans there are, and when they are enough."""
+    """Return a phrase with the number of scans so far, and when they will be enough."""
     if not points:
         return f"needs {FEWEST} scans at least an hour apart over a day; none so far"
     points = [point for point in points if point.at >= points[-1].at - WINDOW]
@@ -135,7 +135,7 @@ def _too_few(points: Sequence[TrendPoint]) -> str:
 
 
 def _of_that(total: GrowthOfShare, disk: GrowthOfShare) -> str:
-    """Return how much of the growth of the disk is the engine's: freeing space there slows no more than that."""
+    """Return a phrase with the engine's part of the disk's growth: freeing space of the engine affects only that."""
     if total.bytes_per_day is None or not disk.bytes_per_day:
         return ""
     percent = 100 * total.bytes_per_day / disk.bytes_per_day

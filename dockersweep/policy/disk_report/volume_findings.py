@@ -1,4 +1,4 @@
-"""Findings about volumes: what finds each, and its row."""
+"""Findings about volumes: the function that finds each, and its row."""
 
 import re
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ _BUILDER_STATE = re.compile(r"(buildx_buildkit_.+)_state")
 
 
 def unused_for_long(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the volumes of which no use in a month is known, but for those of the other findings about volumes."""
+    """Yield the volumes without a known use in a month, except those of other findings."""
     unmarked = {volume.name for volume in facts.unmarked_volumes}
     for volume in _not_named_by_unseen_services(facts):
         if _builder_of(volume) or volume.project in facts.idle_projects or volume.name in unmarked:
             continue
         if volume.options:
-            # What it takes here says nothing of its data, which may be elsewhere.
+            # Its data may be elsewhere, so its size here means nothing.
             continue
         survey = facts.survey
         since = survey.since(ref_of(volume), volume)
@@ -35,7 +35,7 @@ def unused_for_long(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def of_gone_projects(facts: FindingFacts) -> Iterator[Evidence]:
-    """Yield the unused volumes of compose projects that have had no container here for a day or longer, without those
+    """Yield the unused volumes of compose projects that have had no container here for a day or longer, except those
     that the policy protects; those of projects whose files are gone rank first."""
     for volume in _not_named_by_unseen_services(facts):
         project = facts.idle_projects.get(volume.project or "")
@@ -45,7 +45,7 @@ def of_gone_projects(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def _without_containers(facts: FindingFacts, project: KnownProject) -> str:
-    """Return since when a project has had no container here, and what is known of its files. It may be up elsewhere."""
+    """Return how long a project has had no container here, and what is known of its files. It may run elsewhere."""
     since = format_duration(facts.seconds_since(project.container_at) or 0)
     return f"project {project.project} has had no container here for {since}{_files(project)}"
 
@@ -76,7 +76,7 @@ def not_marked_anonymous(facts: FindingFacts) -> Iterator[Evidence]:
 
 
 def _not_named_by_unseen_services(facts: FindingFacts) -> Iterator[Volume]:
-    """Yield the unused volumes, without named ones where services that cannot be listed may use them."""
+    """Yield the unused volumes; no named ones if services that cannot be listed may use them."""
     return (volume for volume in facts.idle_volumes if facts.inventory.services is not None or volume.anonymous)
 
 

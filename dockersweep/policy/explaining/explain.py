@@ -172,7 +172,7 @@ def _words(subject: Object, by_rules: Iterable[tuple[RuleTest, Ruling | None]]) 
         yield RuleWord(
             rule=test.rule.name,
             says="removes" if ruling.removes else _says(ruling.reasons[0]),
-            text=joined(one for one in ruling.reasons if one.code != "only-here"),
+            text=joined(reason for reason in ruling.reasons if reason.code != "only-here"),
             tags=tuple(tag for tag in units if tag is not None) if some else (),
         )
 
