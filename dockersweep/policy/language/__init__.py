@@ -1,1 +1,1 @@
-"""The policy language: from TOML to a policy, and what is wrong with it and where."""
+"""The policy language: from TOML to a policy, or to its problems and their places."""

@@ -1,7 +1,7 @@
-"""The conditions of a rule, one row each: a key of `match` and `not`, what it is for, and how it tests an object.
+"""The conditions of a rule, one row each: a key of `match` and `not`, its kinds, and how it tests an object.
 
-All else about conditions follows from the rows: which kinds have a key, how its value is read from a file, when one
-rule covers another, whether an object matches, and what an object that does not has instead. A new condition is a row
+Everything else about conditions follows from the rows: which kinds have a key, how its value is read from a file, when
+one rule covers another, whether an object matches, and what a mismatching object has instead. A new condition is a row
 here, its field in `model.policy.Match` and `model.policyfile.MatchTable`, and its phrases.
 """
 
@@ -23,18 +23,18 @@ LABELED: tuple[Kind, ...] = ("container", "image", "volume", "network")
 SIZED: tuple[Kind, ...] = ("container", "image", "volume", "build-cache")
 DECLARED: tuple[Kind, ...] = ("image", "volume", "network")
 MANY = 10_000
-"""For how many drivers, types, projects and repositories answers are remembered: many objects share theirs."""
+"""How many drivers, types, projects or repositories are cached: many objects share them."""
 
 Values = Literal["patterns", "pairs", "choices", "switch", "size over", "size under"]
-"""What a condition asks for: patterns for a text, KEY or KEY=VALUE, some of a few values, whether, or a size."""
+"""The value of a condition: patterns for a text, KEY or KEY=VALUE, a choice of values, true or false, or a size."""
 
 
 class ConditionFacts(NamedTuple):
-    """What conditions ask of an inventory that is not in the object itself."""
+    """What conditions need from an inventory beyond the object itself."""
 
     size_of: Callable[[Object], int | None]
     services_of: Callable[[Object], tuple[str, ...] | None]
-    """Returns the services that name an object, None where it may be one that cannot be seen."""
+    """Returns the services that name an object, None where one that cannot be seen may name it."""
     is_declared: Callable[[Object], bool | None]
     """Returns whether a file declares an object, None where no file was read."""
 
@@ -47,28 +47,28 @@ class Condition(Struct, frozen=True, kw_only=True):
     """One condition of a rule."""
 
     field: str
-    """Of `model.policy.Match`."""
+    """Its field in `model.policy.Match`."""
     kinds: tuple[Kind, ...]
     """The kinds of objects that have it."""
     values: Values
     test: Callable[[Any, ConditionFacts], Callable[[Any], object]]
-    """What is asked for -> the test of an object, or of a name."""
+    """Wanted value -> the test of an object, or of a name."""
     is_of_names: bool = False
-    """Whether it tests a name: of an image each tag by itself."""
+    """Whether it tests names: each tag of an image by itself."""
     has: Callable[[Any], str | int | Restart | None] | None = None
-    """What an object has instead of what is asked for, where a reason shows that."""
+    """Returns what a mismatching object has instead, where the reason shows that."""
     is_unknown: Callable[[Any, ConditionFacts], ObjectTest] | None = None
-    """What is asked for -> the test whether it is not known whether it holds, where that can be."""
+    """Wanted value -> the test whether it is unknown if an object matches, where that is possible."""
     keeps_unknown: bool = False
-    """Whether what it may hold for is kept in doubt: lost, it may be lost for ever."""
+    """Whether a rule keeps an object that may match: the loss may be permanent."""
     is_on_all: bool = False
-    """Whether every object of its kinds has such a text, so that `*` leaves nothing out."""
+    """Whether every object of its kinds has this text, so that `*` matches all."""
     has_flag: bool = False
-    """Whether a default rule asks for it of whose opposite a flag adds a rule."""
+    """Whether a default rule has it, and a flag adds a rule for its opposite."""
 
     @property
     def key(self) -> str:
-        """Return what policy files call it."""
+        """Return its key in policy files."""
         return self.field.removesuffix("_bytes")
 
 
@@ -145,7 +145,7 @@ def _may_be_of_project(wanted: Sequence[str], facts: ConditionFacts) -> ObjectTe
     return may_match
 
 
-# In this order they are tested, and the first that fails is the reason: for a volume with mount options, not its name.
+# The order of the tests; the first that fails is the reason: for a volume with options not its name, but these.
 CONDITIONS: tuple[Condition, ...] = (
     Condition(
         field="state",

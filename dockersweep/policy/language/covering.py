@@ -1,4 +1,4 @@
-"""Whether one rule matches all that another matches, as far as that is certain from their texts.
+"""Whether one rule matches everything that another matches, as far as that is certain from their texts.
 
 A glob is known to cover a name and itself, not a narrower glob: where it is not certain, the answer is no.
 """
@@ -16,7 +16,7 @@ from dockersweep.units import DAY, Age
 
 
 def covers_rule(wide: Rule, narrow: Rule) -> bool:
-    """Whether one rule matches all removable objects that another matches."""
+    """Whether one rule matches every removable object that another matches."""
     if not set(narrow.kinds) <= set(wide.kinds):
         return False
     wanted = all(_is_asked_for(wide.match, narrow, row) for row in CONDITIONS if _is_set(wide.match, row))
@@ -28,21 +28,21 @@ def _is_set(match: Match, row: Condition) -> bool:
 
 
 def _is_asked_for(wide: Match, narrow: Rule, row: Condition) -> bool:
-    """Whether all that a rule matches meets one condition."""
+    """Whether everything that a rule matches meets one condition."""
     asked = getattr(wide, row.field)
     if row.field == "state" and set(asked) >= set(STOPPED_STATES):
         # Containers in other states are never removed.
         return True
     if row.field == "name" and "image" not in narrow.kinds and any(map(is_anything, asked)):
         return True
-    # Of a container whose restart policy is unknown neither holds.
+    # A container with an unknown restart policy matches neither value.
     if row.values == "switch" and row.field != "restarts_by_itself" and _is_opposite(narrow.excludes, row, asked):
         return True
     return _is_set(narrow.match, row) and covers(row, asked, getattr(narrow.match, row.field))
 
 
 def _is_excluded(excludes: Match, narrow: Rule, row: Condition) -> bool:
-    """Whether a rule matches nothing that one condition under "not" excludes."""
+    """Whether a rule matches nothing that a condition under `not` excludes."""
     excluded = getattr(excludes, row.field)
     if row.values == "switch" and _is_opposite(narrow.match, row, excluded):
         return True
@@ -71,17 +71,17 @@ def covers(row: Condition, wide: Any, narrow: Any) -> bool:
 
 
 def patterns_cover(wide: Sequence[str], narrow: Sequence[str]) -> bool:
-    """Whether each text that the narrow patterns match the wide ones match too."""
+    """Whether the wide patterns match every text that the narrow ones match."""
     known = [without_registry(pattern) for pattern in wide]
     others = [pattern for pattern in map(without_registry, narrow) if pattern not in known]
     if not others or any(map(is_anything, known)):
         return True
-    # To compile patterns takes long, and few rules get here.
+    # Compiling patterns is slow, and few rules get here.
     return all(map(_is_literal, others)) and all(map(compile_patterns(known), others))
 
 
 def pairs_cover(wide: Sequence[str], narrow: Sequence[str]) -> bool:
-    """Whether whatever has a label (or an option) of the narrow pairs has one of the wide ones too."""
+    """Whether every object with a label (or option) of the narrow pairs has one of the wide pairs too."""
     of_keys = compile_pairs([pair for pair in wide if "=" not in pair])
     of_pairs = compile_pairs(wide)
     for pair in narrow:
@@ -98,7 +98,7 @@ def _is_literal(pattern: str) -> bool:
 
 
 def is_asked_sooner(early: Remove, late: Remove) -> bool:
-    """Whether whatever is old enough for one is old enough for the other."""
+    """Whether every object that is old enough for `late` is old enough for `early`."""
     if early.after_container and not late.after_container:
         return False
     for field in ("older_than", "unused_for", "stopped_for", "built_over", "created_over", "marked_for"):
@@ -116,7 +116,7 @@ def is_asked_sooner(early: Remove, late: Remove) -> bool:
 
 
 def is_longer(age: Age, other: Age) -> bool:
-    """Whether an age is the longer one, however many days its months have."""
+    """Whether an age is certainly longer than the other, however many days their months have."""
     months, seconds = age.months - other.months, age.seconds - other.seconds
     # A month has 28 to 31 days, a year 365 or 366.
     years, rest = divmod(abs(months), 12)

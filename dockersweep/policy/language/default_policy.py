@@ -1,8 +1,8 @@
-"""The policy that holds without a file, and the rules that flags add to it.
+"""The policy without a policy file, and the rules that flags add to it.
 
-`default_policy.toml` beside it is the same as a file, which `policy init` writes; a test holds the two together. The
-rules stand here as well because this wing reads no files, and because reading that one would take a tenth of the time
-of planning a small inventory, in the runs that need nothing else of the language.
+`default_policy.toml` is the same as a file, which `policy init` writes; a test compares the two. The rules are here too
+because this package reads no files, and because reading that file would take a tenth of the time of planning a small
+inventory, in runs that need nothing else of the language.
 """
 
 from msgspec.structs import replace
@@ -48,7 +48,7 @@ HAND_MADE_NETWORKS = Rule(
     name="networks made by hand",
     kinds=("network",),
     excludes=_OF_ANY_PROJECT,
-    # Nothing makes them again, so that it must be known that none is used.
+    # Nothing creates them again, so it has to be known that they are unused.
     remove=Remove(unused_for=parse_age("30d")),
 )
 OLD_BUILD_CACHE = Rule(name="old build cache", kinds=("build-cache",), remove=Remove(older_than=parse_age("7d")))

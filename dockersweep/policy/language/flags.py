@@ -27,7 +27,7 @@ class PolicyFlags(Struct, frozen=True, kw_only=True):
     kinds: tuple[Kind, ...] = ()
     all_images: bool = False
     spare_local: bool = False
-    """Whether `all_images` leaves out the images that are not known to lie in a registry."""
+    """Whether `all_images` excludes images that are not known to be in a registry."""
     named_volumes: bool = False
     keep_labels: tuple[str, ...] = ()
     keep_names: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class PolicyFlags(Struct, frozen=True, kw_only=True):
     max_share: float | None = None
     retry_refused: bool = False
     free_bytes: int | None = None
-    """So many bytes are to be freed, beyond what the rules remove where that takes more."""
+    """The number of bytes to free, with more removals than those of the rules if needed."""
 
 
 _RULE_OF_FLAG = {"--all-images": TAGGED_IMAGES, "--named-volumes": NAMED_VOLUMES}
@@ -47,8 +47,8 @@ _OLD_ENOUGH_FOR_SPACE = parse_age("1h")
 def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Policy:
     """Return the policy as the flags change it.
 
-    Raises UsageError where a flag adds a default rule to a policy that is not the default one, and where a pattern is
-    empty.
+    Raises UsageError if a flag would add a default rule to a policy that is not the default one, or a pattern is
+    invalid.
     """
     rules = list(policy.rules)
     if policy is not DEFAULT_POLICY:
@@ -84,9 +84,9 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
 
 
 def with_flag_of_kind(policy: Policy, kind: Kind) -> tuple[str, Policy] | None:
-    """Return the flag that lets more of a kind go than a policy does, and the policy with it; None where there is none.
+    """Return the flag that makes more objects of a kind removable, and the policy with it; None where there is none.
 
-    The rule that it adds asks for the same age as the one beside it, which another flag may have changed.
+    The rule that it adds asks for the same age as the rule beside it, which another flag may have changed.
     """
     for rule in policy.rules:
         if rule.flag_for_others is not None and kind in rule.kinds:
@@ -117,7 +117,7 @@ def _add(rules: list[Rule], beside: Rule, added: Rule) -> None:
 
 
 def _of_age(rule: Rule, age: Age) -> Rule:
-    """Dates that a rule asks for stay."""
+    """Return a rule with this age instead of its own ages; its dates stay."""
     if rule.remove is None:
         return rule
     return replace(
@@ -126,8 +126,8 @@ def _of_age(rule: Rule, age: Age) -> Rule:
 
 
 def _target(target: Target | None, free_bytes: int | None) -> Target | None:
-    """Return the target of the policy, in place of which --free asks for bytes. Where the policy has none that says
-    otherwise, what cannot be pulled again never goes for it."""
+    """Return the policy's target; with --free, one for these bytes, with the order and sparing of the policy's target.
+    Without one in the policy, it removes no images that cannot be pulled again."""
     if free_bytes is None:
         return target
     if target is None:

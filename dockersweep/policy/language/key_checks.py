@@ -1,4 +1,4 @@
-"""Whether the tables of a policy file have the keys and the types that the language has: all that is wrong at once."""
+"""Checks the keys and types of the tables of a policy file, and reports all problems at once."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
@@ -21,19 +21,19 @@ LARGEST_NUMBER = 2**63 - 1
 
 
 class _Option(NamedTuple):
-    """One type that a value may have, and what a text of it must hold."""
+    """One type that a value may have, and how a text of it is parsed."""
 
     type: inspect.Type
     reads: str | None = None
 
 
 def key_problems(tables: Mapping[str, Any]) -> list[KeyProblem]:
-    """Return what is wrong with single keys and values; their relations to each other are not looked at."""
+    """Return the problems of single keys and values, not those of their combination."""
     return list(_of_table(tables, _fields(PolicyFile), ()))
 
 
 def pruned(table: Mapping[str, Any], wrong: Sequence[Path]) -> dict[str, Any]:
-    """Return a table without the keys, in it and in its tables, that are wrong."""
+    """Return a table without the wrong keys, in it and in its subtables."""
     kept = dict(table)
     for key, *rest in filter(None, wrong):
         inner = kept.get(str(key))
@@ -58,14 +58,14 @@ def problems_of_keys(
     of_value: Callable[[object, T, Path], Iterator[KeyProblem]],
     unknown: Callable[[str, Collection[str], Path], str],
 ) -> Iterator[KeyProblem]:
-    """Yield what is wrong with the keys that a table has, each of which has a type, and with their values."""
+    """Yield the problems of the keys of a table and their values; `types` has key -> type."""
     for key, value in written.items():
         if key in types:
             yield from of_value(value, types[key], (*path, key))
         else:
             yield KeyProblem((*path, key), unknown(key, types, path))
             if key == "rules" and "rule" in types and isinstance(value, list):
-                # What is wrong below a misspelled [[rules]] is told in the same round.
+                # Report what is wrong below a misspelled [[rules]] at the same time.
                 yield from of_value(value, types["rule"], (*path, key))
 
 
@@ -94,7 +94,7 @@ def _of_value(value: object, wanted: inspect.Type, path: Path) -> Iterator[KeyPr
     hint = _hint(value, options) or _meant(value, options, path)
     yield KeyProblem(path, f"{subject} must be {_wanted_words(options)}, not {written_words(value)}{hint}", at="value")
     if isinstance(value, dict):
-        # What stands in a single [rule] is told in the same round.
+        # Report what is wrong in a single [rule] at the same time.
         for option in options:
             if isinstance(option.type, inspect.ListType):
                 yield from _of_table(value, _inner(option.type.item_type), path)
@@ -149,7 +149,7 @@ def _of_option(value: Any, option: _Option, path: Path) -> Iterator[KeyProblem]:
 
 
 def _objection(text: str, option: _Option) -> str | None:
-    """Return what is wrong with a text, None where it holds."""
+    """Return what is wrong with a text, None if it is valid."""
     if option.reads is None:
         return None if text.strip() else "it is empty: write a text"
     try:
@@ -250,7 +250,7 @@ def _one_wanted(option: _Option) -> str:
 
 
 def written_words(value: object) -> str:
-    """Return in plain words what stands in a file: "the text "5"", "the number 5", "a list"."""
+    """Return a value of a file in plain words: "the text "5"", "the number 5", "a list"."""
     match value:
         case bool():
             return str(value).lower()
@@ -285,7 +285,7 @@ def _hint(value: object, options: Sequence[_Option]) -> str:
 
 
 def _meant(value: object, options: Sequence[_Option], path: Path) -> str:
-    """Return what a value without its key, its unit or its second brackets was meant as, or an empty text."""
+    """Return a correction for a value without its key, unit or second brackets, or an empty text."""
     if path == ("rule",) and isinstance(value, dict):
         return ": write [[rule]]"
     is_age = any(option.reads == "age" for option in options)

@@ -1,4 +1,4 @@
-"""Which kinds a policy may remove anything of."""
+"""Which kinds of objects a policy may remove."""
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.policy import Policy

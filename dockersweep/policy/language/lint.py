@@ -1,6 +1,6 @@
-"""What `policy check` finds in a valid policy file: what contradicts itself, can never act, or decides nothing.
+"""What `policy check` finds in a valid policy file: contradictions, rules that can never act, or decide nothing.
 
-Only what is certain from the file alone; whether a rule matches anything today depends on an inventory.
+It reports only what is certain from the file; whether a rule matches anything today depends on an inventory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,12 +25,12 @@ from dockersweep.policy.names.patterns import compile_patterns, is_regular_expre
 from dockersweep.units import LAST_UNKNOWN_INSTANT, Age
 from dockersweep.words.lists import both, either
 
-# The keys of [protect], and the keys of a rule that match the same.
+# Key of [protect] -> key of a rule that matches the same.
 _PROTECTED = {"labels": "labels", "projects": "project", "services": "service", "names": "name"}
 
 
 def lint_policy(reading: PolicyReading) -> tuple[Problem, ...]:
-    """Return the findings of a policy file, in the order in which it stands there; none of an invalid one."""
+    """Return the findings of a policy file, in the order of its lines; none of an invalid file."""
     if reading.policy is None:
         return ()
     return placed(_findings(reading.policy, reading.tables), reading.positions)
@@ -57,13 +57,13 @@ def _findings(policy: Policy, tables: dict[str, Any]) -> Iterator[KeyProblem]:
 
 
 def _ages(policy: Policy, rule: Rule, path: Path) -> Iterator[KeyProblem]:
-    """Ages that what is protected by its age makes void, and dates that nothing is known to lie before."""
+    """Ages that protect.younger_than makes void, and dates before every known one."""
     remove, least = rule.remove, policy.protections.younger_than
     if remove is None:
         return
     ages = {"older_than": remove.older_than, "stopped_for": remove.stopped_for}
     if set(rule.kinds) <= {"container", "build-cache"}:
-        # All others may be older than they are known to be unused, so that for them both ages count.
+        # Objects of other kinds may be older than they are known to be unused, so both ages matter.
         ages["unused_for"] = remove.unused_for
     for key, age in ages.items():
         if least is not None and age is not None and _is_void(age, least):
@@ -80,7 +80,7 @@ def _ages(policy: Policy, rule: Rule, path: Path) -> Iterator[KeyProblem]:
 
 
 def _undeclared(policy: Policy, rule: Rule, path: Path) -> Iterator[KeyProblem]:
-    """Rules that ask what files declare, where the policy names no file."""
+    """Rules with `declared` in a policy that names no files."""
     if policy.protections.name_files:
         return
     for table, match in (("match", rule.match), ("not", rule.excludes)):
@@ -123,7 +123,7 @@ def _never_matches(rule: Rule, path: Path) -> Iterator[KeyProblem]:
 
 
 def _impossible_names(kinds: Sequence[Kind], match: Match) -> Iterator[tuple[str, str]]:
-    """Yield the keys with patterns that nothing can match, and what to write."""
+    """Yield the keys with patterns that nothing can match, and what to write instead."""
     for pattern in filter(_is_plain, match.repository or ()):
         name, digest, _ = pattern.partition("@")
         repository, colon, _ = name.rpartition(":")
@@ -148,12 +148,12 @@ def _impossible_names(kinds: Sequence[Kind], match: Match) -> Iterator[tuple[str
 
 
 def _is_plain(pattern: str) -> bool:
-    """Whether a pattern is a name or a glob without a [set], of which each sign must stand in what it matches."""
+    """Whether a pattern is a name, or a glob without a [set]: a match has all of its other characters."""
     return not is_regular_expression(pattern) and "[" not in pattern
 
 
 def _void_combinations(rule: Rule) -> Iterator[tuple[str, str]]:
-    """Yield the key that asks in vain, and why."""
+    """Yield the key of a condition that nothing can meet, and why."""
     match = rule.match
     is_untagged = match.tagged is False or rule.excludes.tagged is True
     if is_untagged and match.tag is not None and not compile_patterns(match.tag)(""):
@@ -169,7 +169,7 @@ def _never_removes(policy: Policy, index: int) -> Iterator[KeyProblem]:
         protected = [protection.pattern for protection in getattr(policy.protections, name)]
         wanted = getattr(rule.match, key)
         if name == "names" and {"image", "build-cache"} & set(rule.kinds):
-            # The names of rules reach further there: to digests, and to descriptions.
+            # For these kinds match.name also tests digests or descriptions.
             continue
         is_protected = pairs_cover if name == "labels" else patterns_cover
         if protected and wanted is not None and is_protected(protected, wanted):
@@ -190,23 +190,22 @@ def _never_removes(policy: Policy, index: int) -> Iterator[KeyProblem]:
 
 
 def _keeps_all(keeping: Rule, rule: Rule) -> bool:
-    """Whether the keep of one rule leaves nothing of another, where it matches all that the other does."""
+    """Whether the keep of one rule keeps everything that another matches, if the first matches all of that too."""
     keep = keeping.keep
     if keep is None:
         return False
     if keep.last == "all":
         return True
-    # What has no tag these leave; a rule that asks for a tag matches nothing else.
+    # keep.tags keeps no untagged images; a rule with match.tag matches none.
     if rule.match.tag is not None and not compile_patterns(rule.match.tag)(""):
         return patterns_cover(keep.tags, rule.match.tag)
     return rule.match.tagged is True and patterns_cover(keep.tags, ("*",))
 
 
 def _shadows(earlier: Rule, later: Rule) -> bool:
-    """Whether an earlier rule takes all that a later one could take.
+    """Whether an earlier rule removes all that a later one could remove.
 
-    What the earlier one keeps is kept whatever the later one says. What the later one keeps counts too, unless it is
-    just the same.
+    What the earlier one keeps is kept anyway. If the later one keeps anything, it matters, unless both keep the same.
     """
     if earlier.remove is None or later.remove is None or not is_asked_sooner(earlier.remove, later.remove):
         return False
@@ -246,5 +245,5 @@ def _target(policy: Policy, tables: dict[str, Any]) -> Iterator[KeyProblem]:
 
 
 def _is_void(age: Age, least: Age) -> bool:
-    # No age at all, 0s, leaves it to the protection on purpose.
+    # 0s is no age: it leaves the age to the protection on purpose.
     return not age.is_zero and is_longer(least, age)

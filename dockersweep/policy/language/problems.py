@@ -1,4 +1,4 @@
-"""What is wrong with a policy file, and where: problems at a key, and the same at a line and column."""
+"""The problems of a policy file and their places: at a key, then at a line and column."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -11,9 +11,9 @@ LONGEST_QUOTE = 60
 
 
 class Problem(Struct, frozen=True):
-    """Something that is wrong with a policy file.
+    """A problem of a policy file.
 
-    `line` and `column` count characters from 1 on; both are None where it has no place. `text` is one line.
+    `line` and `column` start at 1, in characters; both are None where it has no place. `text` is one line.
     """
 
     line: int | None
@@ -28,8 +28,7 @@ class Problem(Struct, frozen=True):
 class KeyProblem(Struct, frozen=True):
     """A problem before its place is looked up.
 
-    `at` is whether the key or its value is wrong. `other` is a second place that the text is about: its line stands at
-    the end.
+    `at` says whether the key or its value is wrong. `other` is a second place: its line is added to the text.
     """
 
     path: Path
@@ -39,7 +38,7 @@ class KeyProblem(Struct, frozen=True):
 
 
 def placed(problems: Iterable[KeyProblem], positions: Positions) -> tuple[Problem, ...]:
-    """Return the problems of a TOML text in the order of their places, none of them twice."""
+    """Return the problems of a TOML text in the order of their places, without duplicates."""
     unique = {_placed(problem, positions) for problem in problems}
     return tuple(sorted(unique, key=lambda problem: (problem.line or 0, problem.column or 0, problem.text)))
 
@@ -53,23 +52,23 @@ def _placed(problem: KeyProblem, positions: Positions) -> Problem:
 
 
 def one_line(text: str) -> str:
-    """Return a text with every character that does not show replaced by its code: what a file holds may be anything."""
+    """Return a text with every unprintable character replaced by its code: the file is not trusted."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)
 
 
 def quoted(text: str) -> str:
-    """Return a text between quotes, cut where it is long."""
+    """Return a text between quotes, cut if it is long."""
     return f'"{text}"' if len(text) <= LONGEST_QUOTE else f'"{text[:LONGEST_QUOTE]}..."'
 
 
 def label(path: Path) -> str:
-    """Return how the text of a problem calls a key: "protect.names", "match.labels"."""
+    """Return the name of a key in the text of a problem: "protect.names", "match.labels"."""
     is_of_rule = path[:1] in (("rule",), ("rules",)) and len(path) > 2
     return ".".join(part for part in path[is_of_rule:] if isinstance(part, str))
 
 
 def written_number(number: float) -> str:
-    """Return a number as it may stand in a sentence, cut where somebody wrote hundreds of digits."""
-    # Python refuses to write out in decimal what a file can have in hexadecimal.
+    """Return a number for a sentence, cut if it has many digits."""
+    # Python refuses to convert huge numbers to decimal, and a file can have them in hexadecimal.
     text = hex(number) if isinstance(number, int) and number.bit_length() > 10_000 else str(number)
     return text if len(text) <= 25 else f"{text[:25]}..."

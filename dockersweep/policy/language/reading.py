@@ -1,8 +1,8 @@
-"""From the bytes of a policy file to the policy, or to all that is wrong with it and where.
+"""From the bytes of a policy file to the policy, or to all of its problems and their places.
 
-First the text (`toml_text`), then each key and value by itself (`key_checks`), then what does not go together
-(`rule_checks`, `target_checks`); a problem in one rule hides none in another. Only a file without a problem is
-made a policy (`tables_to_policy`).
+First the TOML (`toml_text`), then each key and value by itself (`key_checks`), then their combinations (`rule_checks`,
+`target_checks`); a problem in one rule hides none in another. Only a file without problems becomes a policy
+(`tables_to_policy`).
 """
 
 from collections import defaultdict
@@ -27,22 +27,22 @@ VERSION = 1
 
 
 class PolicyReading(Struct, frozen=True):
-    """What reading a policy file gave: made once, for whatever a verb asks of the file."""
+    """The result of reading a policy file: made once, for whatever a verb needs of the file."""
 
     source: str
-    """What outputs call the file: "the policy in /etc/..."."""
+    """The name of the file in the output: "the policy in /etc/..."."""
     tables: dict[str, Any]
-    """As TOML has them; empty where the file is not TOML."""
+    """The tables of the TOML; empty if the file is not TOML."""
     positions: Positions
-    """Where each key and value stands."""
+    """The places of keys and values."""
     problems: tuple[Problem, ...]
-    """All that makes the file invalid, by line."""
+    """Everything that makes the file invalid, by line."""
     policy: Policy | None
-    """None where there are problems."""
+    """None if there are problems."""
 
     def valid_policy(self, check: str = "dockersweep policy check") -> Policy:
-        """Return the policy; raises PolicyError with the place of the first problem, how many more there are, and the
-        command that tells them."""
+        """Return the policy; raises PolicyError with the place of the first problem, the number of others, and the
+        command that lists them."""
         if self.policy is not None:
             return self.policy
         first, *others = self.problems
@@ -54,7 +54,7 @@ class PolicyReading(Struct, frozen=True):
 
 
 def read_policy_file(data: bytes, source: str) -> PolicyReading:
-    """Read a policy file, whether or not it is valid; `source` is what outputs call it."""
+    """Read a policy file, valid or not; `source` is its name in the output."""
     toml = read_toml(data)
     if isinstance(toml, Problem):
         return PolicyReading(source, {}, Positions(""), (toml,), None)
@@ -62,7 +62,7 @@ def read_policy_file(data: bytes, source: str) -> PolicyReading:
 
 
 def read_policy_tables(toml: TomlText, source: str) -> PolicyReading:
-    """Read the tables of a policy file, or those of a policy that stands in another file."""
+    """Read the tables of a policy file, or of a policy inside another file."""
     positions = Positions(toml.text)
     problems = placed(list(_problems(toml.tables)), positions)
     policy = None if problems else policy_of(msgspec.convert(toml.tables, PolicyFile), source)
@@ -77,7 +77,7 @@ def read_policy(data: bytes, source: str) -> Policy:
 def _problems(tables: dict[str, Any]) -> Iterator[KeyProblem]:
     version = tables.get("version", VERSION)
     if isinstance(version, int) and not isinstance(version, bool) and version != VERSION:
-        # What else is wrong with it only a dockersweep that knows this version can tell.
+        # Only a dockersweep that knows this version can check the rest.
         text = f"version is {written_number(version)}: this dockersweep reads version {VERSION}"
         yield KeyProblem(("version",), text, at="value")
         return
@@ -110,13 +110,13 @@ def _of_rules(tables: dict[str, Any], wrong: list[Path]) -> Iterator[KeyProblem]
                 text = f"another rule has the name {quoted(kept['name'])} already: give each its own"
                 yield KeyProblem((*path, "name"), text, at="value", other=first)
         if "kind" in kept:
-            # What a rule is called is of no matter for what goes together in it.
+            # The name of a rule does not matter for its combinations.
             rule = msgspec.convert({"name": "-", **kept}, RuleTable)
             yield from rule_problems(rule, path, is_whole=not of_rule)
 
 
 def _of_purpose(tables: dict[str, Any]) -> Iterator[KeyProblem]:
-    """A file that removes nothing must say that it is meant, and one that says so must not remove."""
+    """A file that removes nothing has to say so with removes_nothing, and one that says so must not remove."""
     is_meant = tables.get("removes_nothing", False)
     if is_meant is True and (tables.get("rule") or "target" in tables):
         text = "removes_nothing = true contradicts the rules or the target of the file: leave it or them out"

@@ -1,4 +1,4 @@
-"""What does not go together in one rule of a policy file, each key of which holds by itself."""
+"""Problems of the combination of keys in one rule of a policy file, where each key is valid by itself."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ from dockersweep.units import parse_age, parse_size
 from dockersweep.words.lists import both
 
 _OF_MATCH = {row.key: row.kinds for row in CONDITIONS if row.kinds != KINDS}
-# The kinds that have a key; a key that is not named here is for all of them.
+# The kinds that have a key; keys that are not listed here are for all kinds.
 KINDS_OF_KEY: dict[str, dict[str, tuple[Kind, ...]]] = {
     "match": _OF_MATCH,
     "not": _OF_MATCH,
@@ -35,15 +35,15 @@ _PLURAL: dict[Kind, str] = {
 }
 AGES = ("older_than", "unused_for", "stopped_for", "built_over", "created_over", "marked_for")
 DATES = ("before", "built_before")
-# Patterns that match whatever there is.
+# Patterns that match everything.
 _ANYTHING = ("/.*/", "/.+/", "/^.*$/", "/^.+$/")
 _NEVER_NARROW = frozenset(row.key for row in CONDITIONS if row.is_on_all)
 
 
 def rule_problems(rule: RuleTable, path: Path, is_whole: bool) -> Iterator[KeyProblem]:
-    """Yield what does not go together in the rule at `path`.
+    """Yield the problems of the combination of keys in the rule at `path`.
 
-    Where the rule is not whole, because keys with problems were left out, what it lacks is not reported.
+    Without `is_whole`, that is if keys with problems were left out, missing keys are not reported.
     """
     yield from _of_kinds(rule, path)
     yield from _of_sizes(rule, path)
@@ -60,12 +60,12 @@ def set_keys(table: Struct | None) -> list[str]:
 
 
 def kinds_of(rule: RuleTable) -> tuple[Kind, ...]:
-    """Return the kinds of objects that a rule is for."""
+    """Return the kinds of objects of a rule."""
     return tuple(rule.kind) if isinstance(rule.kind, list) else (rule.kind,)
 
 
 def is_anything(pattern: str) -> bool:
-    """Whether a pattern matches whatever there is."""
+    """Whether a pattern matches everything."""
     return not pattern.strip("*") or pattern in _ANYTHING
 
 
@@ -129,7 +129,7 @@ def _newest_of_all(keep: KeepTable) -> str:
 
 
 def _of_everything(rule: RuleTable, path: Path) -> Iterator[KeyProblem]:
-    """What would remove a whole kind must say that it is meant."""
+    """A rule that would remove all objects of a kind has to confirm it with everything = true."""
     last = rule.keep.last if rule.keep is not None else None
     if rule.everything:
         return
@@ -157,7 +157,7 @@ def keeps_something(keep: KeepTable | None) -> bool:
 
 
 def matches_everything(match: MatchTable | None) -> bool:
-    """Whether a match table leaves nothing out: it asks nothing, or only for names like *."""
+    """Whether a match table matches everything: it is empty, or has only patterns like *."""
     for key in set_keys(match):
         wanted = getattr(match, key)
         patterns = [wanted] if isinstance(wanted, str) else wanted

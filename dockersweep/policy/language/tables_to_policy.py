@@ -41,7 +41,7 @@ DEFAULT_ORDER = Target(older_than=parse_age("0s")).order
 
 
 def policy_of(file: PolicyFile, source: str) -> Policy:
-    """Return the policy of a file without problems; `source` is what outputs call it."""
+    """Return the policy of a file without problems; `source` is its name in the output."""
     return Policy(
         source=source,
         protections=_protections(file.protect or ProtectTable()),

@@ -1,4 +1,4 @@
-"""What does not go together in the target of a policy file, each key of which holds by itself."""
+"""Problems of the combination of keys in the target of a policy file, where each key is valid by itself."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ FAMILIES = {
 
 
 def target_problems(target: TargetTable, is_whole: bool) -> Iterator[KeyProblem]:
-    """Yield what does not go together; nothing about missing keys where some with problems were left out."""
+    """Yield the problems; none about missing keys without `is_whole`, that is if keys with problems were left out."""
     families = {name: [key for key in keys if getattr(target, key) is not None] for name, keys in FAMILIES.items()}
     used = [keys for keys in families.values() if keys]
     if len(used) > 1:
@@ -34,7 +34,7 @@ def target_problems(target: TargetTable, is_whole: bool) -> Iterator[KeyProblem]
 
 
 def read_space(text: str) -> Space:
-    """Return an amount of space: a share of the disk, or bytes."""
+    """Return an amount of space: a percentage of the disk, or bytes."""
     if "%" in text:
         return Space(text=text, percent=parse_percent(text))
     return Space(text=text, size_bytes=parse_size(text))
@@ -81,7 +81,7 @@ def _of_build_kit(target: TargetTable, is_whole: bool) -> Iterator[KeyProblem]:
 
 
 def _compared(space: Space, other: Space) -> int | None:
-    """Return 1 where the first is more, -1 where it is less, 0 where both are the same, None where it is not known."""
+    """Return 1 if the first is more, -1 if it is less, 0 if both are equal, None if that is not known."""
     if space.percent is not None and other.percent is not None:
         return (space.percent > other.percent) - (space.percent < other.percent)
     if space.size_bytes is not None and other.size_bytes is not None:

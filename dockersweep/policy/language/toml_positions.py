@@ -1,4 +1,4 @@
-"""Where each key of a TOML text stands, and each value: tomllib does not keep places."""
+"""The positions of keys and values in a TOML text: tomllib does not keep them."""
 
 import tomllib
 from collections.abc import Iterator
@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Point
 
 Path = tuple[str | int, ...]
-"""The keys from the top of the file on; an index where a list, or one of several [[tables]], is meant."""
+"""The keys from the top of the file; an index selects a value of a list, or one of several [[tables]]."""
 
-# No key of a policy lies deeper, and a text can be nested deeper than Python can call.
+# No key of a policy is deeper, and a text can be nested deeper than Python's recursion limit.
 DEEPEST = 8
 
 
 class Position(NamedTuple):
-    """A place in a text: line and column in characters, both from 1 on."""
+    """A place in a text: line and column in characters, both starting at 1."""
 
     line: int
     column: int
 
 
 class Positions:
-    """The places in one TOML text that tomllib has read; it is parsed when the first of them is asked for."""
+    """The places in one TOML text that tomllib has read; parsed again when the first place is needed."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -30,14 +30,14 @@ class Positions:
         self._walk: _Walk | None = None
 
     def of(self, path: Path, part: Literal["key", "value"] = "key") -> Position:
-        """Return where a key or its value begins; for a key that is not in the text, where its table begins."""
+        """Return where a key or its value begins; for a missing key, where its table begins."""
         if self._walk is None:
             self._walk = _Walk(self._text.encode())
         for length in range(len(path), 0, -1):
             for known in (self._walk.values, self._walk.keys) if part == "value" else (self._walk.keys,):
                 if path[:length] in known:
                     return self._position(known[path[:length]])
-            # Where a value is missing, its table is meant, and that is known by its key.
+            # For a missing value use the table, which is found by its key.
             part = "key"
         return Position(1, 1)
 
@@ -47,7 +47,7 @@ class Positions:
 
 
 class _Walk:
-    """One walk through the syntax tree of a text, with the places of all that it came by."""
+    """One walk through the syntax tree of a text, with the places of its keys and values."""
 
     def __init__(self, data: bytes) -> None:
         # The import costs as much as reading a policy, and only a file with a problem needs it.
@@ -89,7 +89,7 @@ class _Walk:
         for name, start in self._parts(node):
             path = (*path, name)
             self.keys.setdefault(path, start)
-        # A comment behind the value belongs to the pair.
+        # A comment after the value is part of the pair.
         value = [child for child in node.named_children if child.type != "comment"][-1]
         self.values.setdefault(path, value.start_point)
         self._value(value, path)
@@ -108,7 +108,7 @@ class _Walk:
                 self._value(item, (*path, index))
 
     def _parts(self, node: "Node") -> Iterator[tuple[str, "Point"]]:
-        """Yield the names of the key that a pair or a header has, each with its place."""
+        """Yield the names in the key of a pair or header, each with its place."""
         waiting = list(reversed(node.children))
         while waiting:
             child = waiting.pop()

@@ -1,4 +1,4 @@
-"""From bytes to the tables of a TOML text; a syntax error in plain words."""
+"""From bytes to the tables of a TOML text, or to a syntax error in plain words."""
 
 import re
 import tomllib
@@ -9,7 +9,7 @@ from dockersweep.policy.language.problems import Problem, one_line
 
 BOM = b"\xef\xbb\xbf"
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
-# Messages of tomllib that are always the same -> what a person can do about it.
+# Constant message of tomllib -> what to do about it.
 _PLAIN_WORDS = {
     "Invalid value": 'expected a value: a text in "quotes", a number, true, false, a date or a [list]',
     "Expected newline or end of document after a statement": (
@@ -43,7 +43,7 @@ class TomlText(NamedTuple):
 
 
 def read_toml(data: bytes) -> TomlText | Problem:
-    """Read a TOML file, or return its first problem. A byte order mark as Windows writes it is left out."""
+    """Read a TOML file, or return its first problem. Ignores a UTF-8 byte order mark, as Windows writes it."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Problem(1, 1, "this is UTF-16 text: save the file as UTF-8")
     data = data.removeprefix(BOM)
@@ -64,11 +64,11 @@ def read_toml(data: bytes) -> TomlText | Problem:
 def _problem(message: str, text: str) -> Problem:
     placed = _PLACE.fullmatch(message)
     if placed is None:
-        # A number of thousands of digits: Python refuses it, and tomllib adds no place.
+        # A number with thousands of digits: Python refuses it, and tomllib adds no place.
         return Problem(None, None, "a number has more digits than can be read")
     line, column = (int(placed[2]), int(placed[3])) if placed[2] else _end_of(text)
     if placed[1] == "Cannot overwrite a value" or "twice" in placed[1]:
-        # tomllib has read on to the end of the value; people look for the key.
+        # tomllib reports the end of the value; people look for the key.
         written = text.split("\n")[line - 1]
         column = len(written) - len(written.lstrip()) + 1
         if written.lstrip().startswith("[") and "twice" not in placed[1]:
@@ -80,7 +80,7 @@ def _problem(message: str, text: str) -> Problem:
 
 
 def _written_twice(lines: Sequence[str], number: int) -> str:
-    """Return which key a line writes once more, and where it was written first, as far as the lines show that."""
+    """Return a message with the key that a line sets again, and its first line, if the text shows that."""
     key = _key_of(lines[number - 1])
     for earlier in range(number - 1, 0, -1):
         if lines[earlier - 1].lstrip().startswith("["):
@@ -91,7 +91,7 @@ def _written_twice(lines: Sequence[str], number: int) -> str:
 
 
 def _key_of(line: str) -> str:
-    """Return the key that a line begins with; empty where it has none."""
+    """Return the key at the start of a line; empty if it has none."""
     return "".join(line.partition("=")[0].split()) if "=" in line else ""
 
 
@@ -105,5 +105,5 @@ def _in_plain_words(message: str) -> str:
 
 
 def _end_of(text: str) -> tuple[int, int]:
-    """Return the line and the column behind the last character."""
+    """Return the line and column after the last character."""
     return text.count("\n") + 1, len(text) - text.rfind("\n")

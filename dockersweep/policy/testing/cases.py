@@ -1,4 +1,4 @@
-"""Policy tests: a case file is read, its plan is made, and what was expected is compared with what comes out."""
+"""Policy tests: reads a case file, makes its plan, and compares that with what the case expects."""
 
 import re
 
@@ -23,7 +23,7 @@ from dockersweep.policy.planning.planner import make_plan
 from dockersweep.policy.testing.differences import differences
 from dockersweep.policy.testing.inventory import inventory_of
 from dockersweep.policy.testing.objects import texts
-from dockersweep.policy.testing.shape import case_complaints, take_moment
+from dockersweep.policy.testing.shape import case_problems, take_moment
 from dockersweep.units import parse_age, parse_percent, parse_size
 
 _POLICY_HEADER = re.compile(r"\s*(\[\[?)\s*policy\s*(?:\.\s*(.*)|\].*)")
@@ -33,14 +33,14 @@ _KEYS_OF_POLICIES = {field.encode_name for field in fields(PolicyFile)}
 
 
 class Case(Struct, frozen=True):
-    """A case file that holds, and the policy that stands in it, if one does."""
+    """A valid case file, and its own policy, if it has one."""
 
     file: CaseFile
     own_policy: Policy | None
 
 
 class CaseRun(Struct, frozen=True):
-    """What came of a case; it has passed where nothing differs from what it expects."""
+    """The result of a case; without differences it has passed."""
 
     inventory: Inventory
     declarations: Declarations | None
@@ -50,17 +50,17 @@ class CaseRun(Struct, frozen=True):
 
 
 def is_case(data: bytes) -> bool:
-    """Whether a TOML file is meant as a case: policy files may lie beside their cases."""
+    """Whether a TOML file is a case, rather than a policy file beside its cases."""
     read = read_toml(data)
     return isinstance(read, Problem) or "shows" in read.tables or not read.tables.keys() & _KEYS_OF_POLICIES
 
 
 def read_case(data: bytes, source: str) -> Case:
-    """Read a case file; `source` is how to name it. Raises PolicyError with all that is wrong with it, line by line."""
+    """Read a case file; messages call it `source`. Raises PolicyError with everything wrong with it, line by line."""
     read = read_toml(data)
     if isinstance(read, Problem):
         raise PolicyError(read.words())
-    problems = placed(case_complaints(read.tables), Positions(read.text))
+    problems = placed(case_problems(read.tables), Positions(read.text))
     has_own = isinstance(read.tables.get("policy"), dict) and {"shows", "now"} <= read.tables.keys()
     own = read_policy_tables(_own_policy(read), f"the policy in {source}") if has_own else None
     problems += () if own is None else own.problems
@@ -71,9 +71,9 @@ def read_case(data: bytes, source: str) -> Case:
 
 
 def run_case(case: CaseFile, policy: Policy, saved: Inventory | None) -> CaseRun:
-    """Make the plan of a case and compare it; `saved` is the inventory that it names.
+    """Make the plan of a case and compare it; `saved` is the inventory that the case names.
 
-    Raises PolicyError for a value that does not hold, and for an expectation of what is not there.
+    Raises PolicyError for an invalid value, and for an expectation of an object that is not there.
     """
     in_force = policy if case.flags is None else policy_from_flags(_flags(case.flags), policy)
     inventory = inventory_of(case, saved)
@@ -87,8 +87,14 @@ def _declarations(case: CaseFile, policy: Policy) -> Declarations | None:
         return None
     return Declarations(
         objects=tuple(
-            Declared(kind=one.kind, name=one.name, is_pattern=is_glob(one.name), path=one.file, by=one.by)
-            for one in case.declared
+            Declared(
+                kind=declared.kind,
+                name=declared.name,
+                is_pattern=is_glob(declared.name),
+                path=declared.file,
+                by=declared.by,
+            )
+            for declared in case.declared
         )
     )
 
@@ -111,7 +117,7 @@ def _flags(flags: FlagsCase) -> PolicyFlags:
 
 
 def _own_policy(read: TomlText) -> TomlText:
-    """Return the policy that stands in a case, each line where it was: problems then tell the right one."""
+    """Return the policy in a case as TOML of its own, with the same line numbers for the problems."""
     lines: list[str] = []
     is_policy = False
     for line in read.text.split("\n"):
@@ -124,7 +130,7 @@ def _own_policy(read: TomlText) -> TomlText:
         lines.append(line if is_policy else "")
     written = read.tables["policy"]
     if "version" not in written:
-        # Before the first header of a case come at least `shows` and `now`, so that this line is free.
+        # A case has at least `shows` and `now` before its first table, so the first line is free.
         lines[0] = "version = 1"
     text = "\n".join(lines)
     own = read_toml(text.encode())

@@ -1,4 +1,4 @@
-"""What of a plan differs from what a case expects, in words."""
+"""The differences between a plan and what a case expects, as sentences."""
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -22,7 +22,7 @@ UNTAG = "untag "
 
 
 class _Expected(NamedTuple):
-    """What is expected of one object."""
+    """What a case expects of one object."""
 
     named: str
     ref: ObjectRef
@@ -32,19 +32,19 @@ class _Expected(NamedTuple):
 
 
 def differences(case: CaseFile, inventory: Inventory, plan: Plan) -> tuple[str, ...]:
-    """Return a line for everything that is not as the case expects it, nothing where all is.
+    """Return a line for every difference from what the case expects.
 
-    Raises PolicyError for an expectation that cannot be: of an object that is not there, or of no known verdict.
+    Raises PolicyError for an impossible expectation: of an object that is not there, or with an unknown verdict.
     """
     names = _Names(case, inventory)
     expected = list(_expected(case, names, inventory))
     decisions = {decision.ref: decision for decision in plan.decisions}
-    lines = [line for one in expected for line in _of_object(one, decisions[one.ref])]
+    lines = [line for expectation in expected for line in _of_object(expectation, decisions[expectation.ref])]
     wanted = case.plan or PlanCase()
     lines += _of_limits(texts(wanted.limits), plan.limits.exceeded)
     lines += _of_plan(wanted, plan, names)
     if wanted.others is not None:
-        matched = {one.ref for one in expected}
+        matched = {expectation.ref for expectation in expected}
         others = [decision for ref, decision in decisions.items() if ref not in matched]
         lines += [
             f"{decision.kind} {decision.name}: expected {wanted.others} as of all others, {_comes(decision)}"
@@ -59,13 +59,15 @@ def _expected(case: CaseFile, names: "_Names", inventory: Inventory) -> Iterator
     for table, made in CaseObjects(case).pairs():
         ref = ref_of(made)
         named = f"{ref.kind} {case_name(table)}"
-        yield _understood(named, ref, table.expect, table.why, tags.get(ref.id, ()))
-    for one in case.expect:
-        ref = names.find(one.object)
-        yield _understood(one.object, ref, one.verdict, one.why, tags.get(ref.id, ()))
+        yield _expectation(named, ref, table.expect, table.why, tags.get(ref.id, ()))
+    for own in case.expect:
+        ref = names.find(own.object)
+        yield _expectation(own.object, ref, own.verdict, own.why, tags.get(ref.id, ()))
 
 
-def _understood(named: str, ref: ObjectRef, verdict: Texts | None, why: Why | None, tags: tuple[str, ...]) -> _Expected:
+def _expectation(
+    named: str, ref: ObjectRef, verdict: Texts | None, why: Why | None, tags: tuple[str, ...]
+) -> _Expected:
     words = texts(verdict)
     if words in (("keep",), ("remove",)):
         return _Expected(named, ref, words[0], (), whys(why))
@@ -90,7 +92,7 @@ def _of_object(expected: _Expected, decision: Decision) -> Iterator[str]:
 
 
 def _comes(decision: Decision) -> str:
-    """Return what becomes of an object, and why."""
+    """Return the decision on an object as words, with the reasons."""
     if decision.verdict == "remove":
         comes = "is removed"
     elif decision.untag:
@@ -101,14 +103,14 @@ def _comes(decision: Decision) -> str:
 
 
 def _reason(reason: Reason) -> str:
-    """Return a reason with its rule; of one that does not match, that it does not."""
+    """Return a reason with its rule, and whether that does not match."""
     if isinstance(reason.about, NotMatched | Excluded):
         return f'rule "{reason.rule}" does not match: {reason_text(reason)}'
     return rule_and_text(reason)
 
 
 def _of_limits(wanted: tuple[str, ...], exceeded: tuple[str, ...]) -> Iterator[str]:
-    """Over a limit nothing is removed at all, so that a case that does not name one expects none."""
+    """A case without limits expects that none is exceeded: otherwise nothing would be removed."""
     if exceeded and not wanted:
         yield f"expected no limit to be exceeded, but: {'; '.join(exceeded)}"
     yield from _missing("what is told of limits", wanted, exceeded)
@@ -175,7 +177,7 @@ def _size_words(low: int, high: int | None) -> str:
 
 
 class _Names:
-    """Finds the objects that a case names in words: "image app:3", or as `explain` takes them."""
+    """Finds the objects that a case names: as "image app:3", or like the argument of `explain`."""
 
     def __init__(self, case: CaseFile, inventory: Inventory) -> None:
         self._inventory = inventory

@@ -1,4 +1,4 @@
-"""From the objects that a case writes down to an inventory, as a scan and the ledger would have told it."""
+"""From the objects of a case to an inventory as a scan with a ledger would return it."""
 
 from collections.abc import Iterable
 
@@ -29,14 +29,14 @@ from dockersweep.units import parse_size
 
 
 def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
-    """Return the inventory of a case: the saved one that it names, if it does, and the objects that stand in it.
+    """Return the inventory of a case: its own objects, added to the saved inventory that it names, if any.
 
-    Raises PolicyError for a value that does not hold.
+    Raises PolicyError for an invalid value.
     """
     objects = CaseObjects(case)
     start = _with_services(_empty(case) if saved is None else saved, case)
     written = list(objects.pairs())
-    known = {ref_of(there) for there in objects_of(start)}
+    known = {ref_of(item) for item in objects_of(start)}
     for table, item in written:
         if ref_of(item) in known:
             raise PolicyError(f"{case_name(table)} is in the saved inventory already: write [[expect]] for it instead")
@@ -46,7 +46,7 @@ def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
         start,
         [objects.remembered(table, item, ref_of(item) not in unused) for table, item in written],
     )
-    own = next((objects.id_of(one) for one in case.container if one.runs_dockersweep), start.own_container_id)
+    own = next((objects.id_of(table) for table in case.container if table.runs_dockersweep), start.own_container_id)
     refusals = tuple(_refusal(item, table.refused, case) for table, item in written if table.refused is not None)
     if saved is None or case.watched or not case.uses_are_seen:
         made = replace(made, watched=tuple(objects.spans()))
@@ -97,7 +97,7 @@ def _empty(case: CaseFile) -> Inventory:
 
 
 def _with_services(start: Inventory, case: CaseFile) -> Inventory:
-    written = tuple(service_of(one) for one in case.service)
+    written = tuple(service_of(table) for table in case.service)
     if not case.services_are_seen:
         if written:
             raise PolicyError("services_are_seen = false: then the case cannot have a [[service]]")
@@ -107,21 +107,21 @@ def _with_services(start: Inventory, case: CaseFile) -> Inventory:
 
 def _with(start: Inventory, objects: Iterable[Object]) -> Inventory:
     objects = tuple(objects)
-    records = tuple(one for one in objects if isinstance(one, BuildCacheRecord))
+    records = tuple(item for item in objects if isinstance(item, BuildCacheRecord))
     cache_was_read = start.build_cache is not None or bool(records)
     return replace(
         start,
-        containers=start.containers + tuple(one for one in objects if isinstance(one, Container)),
-        images=start.images + tuple(one for one in objects if isinstance(one, Image)),
-        volumes=start.volumes + tuple(one for one in objects if isinstance(one, Volume)),
-        networks=start.networks + tuple(one for one in objects if isinstance(one, Network)),
+        containers=start.containers + tuple(item for item in objects if isinstance(item, Container)),
+        images=start.images + tuple(item for item in objects if isinstance(item, Image)),
+        volumes=start.volumes + tuple(item for item in objects if isinstance(item, Volume)),
+        networks=start.networks + tuple(item for item in objects if isinstance(item, Network)),
         build_cache=(start.build_cache or ()) + records if cache_was_read else None,
     )
 
 
 def _storage(case: CaseFile, made: Inventory) -> Storage | None:
-    """Return the layers that images name, and the containers of which the case does not say what they were made of:
-    of a container whose image is gone nobody knows what it frees, and that is not meant."""
+    """Return the layers of images, and a part for each container without an image in the case. Without it, a container
+    would count as one of a removed image, which frees an unknown amount."""
     parts: dict[str, Part] = {}
     for written, image in zip(case.image, made.images, strict=True):
         if written.layers:
@@ -136,7 +136,7 @@ def _storage(case: CaseFile, made: Inventory) -> Storage | None:
 
 
 def _add_layers(image: ImageCase, parts: dict[str, Part]) -> str:
-    """Add the layers of an image, of which each is another where it lies on others; return the highest."""
+    """Add the layers of an image and return the top one; the same name above other layers is another layer."""
     below: tuple[str, ...] = ()
     chain = "layer:"
     for name, size in image.layers.items():
@@ -149,7 +149,7 @@ def _add_layers(image: ImageCase, parts: dict[str, Part]) -> str:
 
 
 def _layers_bytes(case: CaseFile) -> int | None:
-    """Return what all images take together; None where it is not told how much they share."""
+    """Return the size of all images together; None where it is not known how much they share."""
     parts: dict[str, Part] = {}
     for image in case.image:
         if image.layers:
@@ -159,7 +159,7 @@ def _layers_bytes(case: CaseFile) -> int | None:
 
 
 def _unshared_bytes(image: ImageCase) -> int | None:
-    """Return what an image without layers takes; None where that is unknown, or part of it is shared."""
+    """Return the size of an image without layers; None where that is unknown, or part of it is shared."""
     if image.size == UNKNOWN or image.shared is not None:
         return None
     return USUAL_SIZE if image.size is None else parse_size(image.size)

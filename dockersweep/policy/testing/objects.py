@@ -1,4 +1,4 @@
-"""From the tables of a case to the nouns of an inventory; whatever is not written is harmless."""
+"""From the tables of a case to the objects of an inventory; the defaults of missing keys are harmless."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -41,38 +41,38 @@ from dockersweep.model.restarts import ON_FAILURE
 from dockersweep.units import known_instant, parse_age, parse_size
 
 LONG_AGO = parse_age("30d")
-"""How old everything is of which nothing else is written."""
+"""The default age."""
 USUAL_SIZE = 1_000_000
-"""What everything takes of which nothing else is written; a container takes nothing."""
+"""The default size in bytes; that of a container is 0."""
 UNKNOWN = "unknown"
 
 Read = TypeVar("Read")
 
 
 def texts(written: Texts | None) -> tuple[str, ...]:
-    """Return one, several or none as several."""
+    """Return one text, a list of texts or None as a tuple."""
     return (written,) if isinstance(written, str) else tuple(written or ())
 
 
 def case_name(written: ObjectCase) -> str:
-    """Return what the case calls an object: its name, or its first tag."""
+    """Return the name of an object in the case: its name, or its first tag."""
     if isinstance(written, ImageCase):
         return written.name or next(iter(texts(written.tags)), "")
     return written.name
 
 
 class CaseObjects:
-    """Makes the nouns of an inventory of the tables of one case."""
+    """Creates the objects of an inventory from the tables of one case."""
 
     def __init__(self, case: CaseFile) -> None:
         self._case = case
         self._now = case.now
         self._long_ago = LONG_AGO.before(case.now)
         self._image_ids: dict[str, str] = {}
-        self._container_ids = {one.name: self.id_of(one) for one in case.container}
+        self._container_ids = {table.name: self.id_of(table) for table in case.container}
         self._name_images()
         for kind in (case.container, case.volume, case.network, case.build_cache):
-            _refuse_twice([case_name(one) for one in kind])
+            _refuse_twice([case_name(table) for table in kind])
 
     def _name_images(self) -> None:
         for image in self._case.image:
@@ -84,7 +84,7 @@ class CaseObjects:
                 self._image_ids[name] = self.id_of(image)
 
     def pairs(self) -> Iterator[tuple[ObjectCase, Object]]:
-        """Yield each table with the object that is made of it."""
+        """Yield each table with its object."""
         for container in self._case.container:
             yield container, self.container(container)
         for image in self._case.image:
@@ -97,7 +97,7 @@ class CaseObjects:
             yield record, self.record(record)
 
     def id_of(self, written: ObjectCase) -> str:
-        """Return the id, made up as a digest where none is written: no pattern for names takes it for one."""
+        """Return the id; where the case has none a digest, which no pattern for names matches."""
         if isinstance(written, VolumeCase | RecordCase):
             return written.name
         made_up = sha256(case_name(written).encode()).hexdigest()
@@ -106,7 +106,7 @@ class CaseObjects:
         return written.id or made_up
 
     def container(self, written: ContainerCase) -> Container:
-        """Return a container; one that did not start has neither a start nor an end."""
+        """Return a container; one that never started has neither a start nor an end."""
         created, started, finished = self._times_of(written)
         labels, project = _labels(written.labels, written.project)
         if written.project is not None:
@@ -136,7 +136,7 @@ class CaseObjects:
         )
 
     def image(self, written: ImageCase) -> Image:
-        """Return an image; one with layers is as large as they are together."""
+        """Return an image; one with layers has the size of these together."""
         labels, project = _labels(written.labels, written.project)
         layers = [self._reads(written, "layers", parse_size, size) for size in written.layers.values()]
         shared = 0 if written.shared is None else self._reads(written, "shared", parse_size, written.shared)
@@ -211,7 +211,7 @@ class CaseObjects:
             yield LastProject(project=project, at=self._long_ago)
 
     def remembered(self, written: ObjectCase, made: Object, is_used: bool) -> Object:
-        """Return an object with what the ledger would know of it: it was watched from the beginning."""
+        """Return an object as the ledger would complete it, if it was watched from the beginning."""
         created = None if isinstance(made, Image) else made.created_at
         first = self._at(written, "seen", written.seen, created or self._long_ago)
         unused = self._at(written, "unused", written.unused, None if is_used else first)
@@ -222,7 +222,7 @@ class CaseObjects:
         return replace(made, uses=tuple(uses))
 
     def _use(self, written: ObjectCase, use: UseCase) -> PastUse:
-        """Return a use; of a container of the case by its name, of any other by one that is gone."""
+        """Return a use by a container of the case, or, with another name, by one that is gone."""
         by_id = None if use.by is None else self._container_ids.get(use.by, f"gone {use.by}")
         at = self._at(written, "uses.at", use.at)
         if at is None:
@@ -237,10 +237,10 @@ class CaseObjects:
         )
 
     def spans(self) -> Iterator[Span]:
-        """Yield when uses would have been noticed, the earliest first: all the time, where nothing else is written."""
+        """Yield when uses would have been noticed, the earliest first; by default, always."""
         if not self._case.watched and self._case.uses_are_seen:
             yield Span(begins_at=datetime.min.replace(tzinfo=UTC), ends_at=self._now)
-        for begins, ends in sorted(self._span(one) for one in self._case.watched):
+        for begins, ends in sorted(self._span(table) for table in self._case.watched):
             yield Span(begins_at=begins, ends_at=ends)
 
     def _span(self, written: WatchedCase) -> tuple[datetime, datetime]:
@@ -253,7 +253,7 @@ class CaseObjects:
         return begins, ends
 
     def _times_of(self, written: ContainerCase) -> tuple[datetime | None, datetime | None, datetime | None]:
-        """Return when a container was created, started and finished, in this order also where only one is written."""
+        """Return when a container was created, started and finished; defaults keep this order."""
         ends = written.state in ("exited", "dead")
         if written.finished is not None and not ends:
             raise PolicyError(f"container {written.name}: one that is {written.state} has not finished")
@@ -271,7 +271,7 @@ class CaseObjects:
         if moment is None:
             return default
         instant = None if moment == UNKNOWN else self._reads(written, key, self._instant, moment)
-        # Engines say year 1 or 1970 where they do not know, and a scan takes that for what it is; of builds it is told.
+        # A scan reads the year 1 or 1970 as unknown, which is what engines mean by it, but not for builds.
         return instant if key == "built" else known_instant(instant)
 
     def _instant(self, text: str) -> datetime:
@@ -295,7 +295,7 @@ class CaseObjects:
             raise PolicyError(f"{case_name(written)}: {key}: {error}") from None
 
     def _image_id(self, name: str) -> str:
-        """Return the id of an image of the case; of one that is not there an id that none has."""
+        """Return the id of an image of the case; for an unknown name, an id that no image has."""
         image_id = self._image_ids.get(name) or self._image_ids.get(f"{name}:latest")
         return image_id or f"sha256:{sha256(f'gone {name}'.encode()).hexdigest()}"
 
@@ -312,7 +312,7 @@ def _in_registry(written: ImageCase) -> bool | None:
 
 
 def _labels(labels: Labels, project: str | None) -> tuple[Labels, str | None]:
-    """A compose project is a label, and either may be written."""
+    """Return labels and project: a project is a label, and a case may have either."""
     if project is None:
         return labels, project_in(labels)
     return {**labels, PROJECT: project}, project

@@ -1,4 +1,4 @@
-"""Reasons as cases expect them: a text that stands in one, or a table of what one carries."""
+"""Reasons as cases expect them: a part of the text, or a table of keys and values."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +13,12 @@ from dockersweep.model.reason import About, Reason
 from dockersweep.words.reasons import reason_text, rule_and_text
 
 OWN_KEYS = ("code", "rule", "tag", "text", "what")
-"""The keys of every reason; all others are those of what a reason is about, whose name is `what`."""
+"""The keys of every reason; all others belong to its `about`, whose type is `what`."""
 _ABOUT: tuple[type[Struct], ...] = get_args(About)
 
 
 def whys(written: Why | None) -> tuple[str | ReasonTable, ...]:
-    """Return one, several or no expected reasons as several."""
+    """Return one expected reason, a list of them or None as a tuple."""
     return tuple(written) if isinstance(written, list) else () if written is None else (written,)
 
 
@@ -41,14 +41,14 @@ def keys_of(table: type[Struct]) -> Mapping[str, tuple[Any, ...]]:
 
 
 def missing_reasons(expected: Sequence[str | ReasonTable], reasons: Sequence[Reason]) -> Iterator[str]:
-    """Yield lines for each expected reason that none of an object's reasons is: what was expected, and what came out.
+    """Yield lines for each expected reason that an object does not have: what was expected, and the actual reasons.
 
-    After a table come the reasons as such tables, which can be copied into the case.
+    Where a table was expected, the reasons are printed as tables too, to be copied into the case.
     """
     for why in expected:
         if isinstance(why, str):
             texts = [rule_and_text(reason) for reason in reasons]
-            if not any(why in one for one in texts):
+            if not any(why in text for text in texts):
                 yield f'expected "{why}" in the reasons, which are: {"; ".join(texts)}'
         elif not any(is_as_expected(reason, why) for reason in reasons):
             yield f"expected a reason with {_toml(why)}, the reasons are:"
@@ -57,7 +57,7 @@ def missing_reasons(expected: Sequence[str | ReasonTable], reasons: Sequence[Rea
 
 
 def is_as_expected(reason: Reason, expected: ReasonTable) -> bool:
-    """Return whether a reason has each of the values that a table has; of `text` just a part."""
+    """Return whether a reason has every value of a table; `text` only has to be a part of its text."""
     return all(_has(reason, key, value) for key, value in expected.items())
 
 
@@ -73,16 +73,18 @@ def _has(reason: Reason, key: str, expected: Any) -> bool:
 
 
 def _agrees(actual: Any, expected: Any) -> bool:
-    """Return whether a value is the expected one; of a table only the keys that are written count."""
+    """Return whether a value is the expected one; of a table only the expected keys count."""
     if isinstance(expected, dict):
-        return actual is not None and all(_agrees(getattr(actual, key, None), one) for key, one in expected.items())
+        return actual is not None and all(
+            _agrees(getattr(actual, key, None), wanted) for key, wanted in expected.items()
+        )
     if isinstance(expected, list):
         return isinstance(actual, tuple) and len(actual) == len(expected) and all(map(_agrees, actual, expected))
     return bool(actual == expected) and isinstance(actual, bool) == isinstance(expected, bool)
 
 
 def _carried(reason: Reason) -> dict[str, Any]:
-    """Return what a reason carries as a case can expect it; ids, which most cases make up, are left to the names."""
+    """Return a reason as a table for a case, without ids: most cases have only made-up ones."""
     carried: dict[str, Any] = to_builtins(reason, builtin_types=(date, datetime))
     about = _untagged(carried.pop("about"))
     what = reason.about.__struct_config__.tag
@@ -92,17 +94,17 @@ def _carried(reason: Reason) -> dict[str, Any]:
 
 
 def _untagged(value: Any) -> Any:
-    """Return what a reason is about without the names of its types, which its keys tell."""
+    """Return a value of `about` without the type names of its tables: their keys say enough."""
     if isinstance(value, dict):
-        return {key: _untagged(one) for key, one in value.items() if key != "what"}
-    return [_untagged(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _untagged(element) for key, element in value.items() if key != "what"}
+    return [_untagged(element) for element in value] if isinstance(value, list | tuple) else value
 
 
 def _toml(value: Any) -> str:
-    """Return a value as TOML has it in one line."""
+    """Return a value as one line of TOML."""
     match value:
         case dict():
-            return f"{{ {', '.join(f'{key} = {_toml(one)}' for key, one in value.items())} }}"
+            return f"{{ {', '.join(f'{key} = {_toml(element)}' for key, element in value.items())} }}"
         case list() | tuple():
             return f"[{', '.join(map(_toml, value))}]"
         case date():

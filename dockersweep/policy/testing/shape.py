@@ -1,4 +1,4 @@
-"""Whether the tables of a case have the keys and the types that a case has: all that is wrong at once."""
+"""Checks the keys and types of the tables of a case, and reports all problems at once."""
 
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
@@ -21,13 +21,13 @@ _MISSING = {
 }
 
 
-def case_complaints(tables: Mapping[str, Any]) -> list[KeyProblem]:
-    """Return what is wrong with the keys and the types of a case; its own policy is not looked at."""
-    found = list(_of_table(tables, CaseFile, ()))
-    if not found and not any(tables.get(key) for key in (*OBJECT_KEYS, "expect", "plan")):
+def case_problems(tables: Mapping[str, Any]) -> list[KeyProblem]:
+    """Return the problems in the keys and types of a case, except those of its own policy."""
+    problems = list(_of_table(tables, CaseFile, ()))
+    if not problems and not any(tables.get(key) for key in (*OBJECT_KEYS, "expect", "plan")):
         text = "the case expects nothing: write objects like [[image]] with their expect, or [plan]"
-        found.append(KeyProblem((), text))
-    return found
+        problems.append(KeyProblem((), text))
+    return problems
 
 
 def _of_table(written: Mapping[str, Any], table: type[Struct], path: Path) -> Iterator[KeyProblem]:
@@ -49,7 +49,10 @@ def _of_value(value: object, wanted: Any, path: Path) -> Iterator[KeyProblem]:
     elif table is not None and dict in forms and isinstance(value, dict):
         yield from _of_table(value, table, path)
     elif (
-        table is not None and list in forms and isinstance(value, list) and all(isinstance(one, dict) for one in value)
+        table is not None
+        and list in forms
+        and isinstance(value, list)
+        and all(isinstance(entry, dict) for entry in value)
     ):
         for index, item in enumerate(value):
             yield from _of_table(item, table, (*path, index))
@@ -69,7 +72,7 @@ def _of_plain(value: object, wanted: Any, path: Path) -> Iterator[KeyProblem]:
 
 
 def _of_why(value: object, path: Path) -> Iterator[KeyProblem]:
-    """Yield what is wrong with expected reasons."""
+    """Yield the problems of expected reasons."""
     for index, reason in enumerate(value if isinstance(value, list) else [value]):
         place = (*path, index) if isinstance(value, list) else path
         if isinstance(reason, dict) and reason:
@@ -80,7 +83,7 @@ def _of_why(value: object, path: Path) -> Iterator[KeyProblem]:
 
 
 def _of_reason(written: Mapping[str, Any], keys: Mapping[str, tuple[Any, ...]], path: Path) -> Iterator[KeyProblem]:
-    """Yield what is wrong with a table of which any keys may be missing."""
+    """Yield the problems of a table in which any key may be missing."""
     for key, value in written.items():
         place = (*path, key)
         if key not in keys:
@@ -89,12 +92,12 @@ def _of_reason(written: Mapping[str, Any], keys: Mapping[str, tuple[Any, ...]], 
         inner = next((table for table in map(_table_in, keys[key]) if table is not None), None)
         if inner is not None and isinstance(value, dict):
             yield from _of_reason(value, keys_of(inner), place)
-        elif inner is not None and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        elif inner is not None and isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
             for index, item in enumerate(value):
                 yield from _of_reason(item, keys_of(inner), (*place, index))
         else:
-            complaints = [list(_of_plain(value, wanted, place)) for wanted in keys[key]]
-            yield from min(complaints, key=len)
+            problems = [list(_of_plain(value, wanted, place)) for wanted in keys[key]]
+            yield from min(problems, key=len)
 
 
 def _unknown_of_reason(key: str, keys: Mapping[str, object], path: Path) -> str:
@@ -108,38 +111,38 @@ def _unknown_of_reason(key: str, keys: Mapping[str, object], path: Path) -> str:
 
 
 def _hint(value: object, wanted: Any, error: ValidationError) -> str:
-    """Return what can stand there instead."""
+    """Return a phrase with what to write instead."""
     words = list(_words_in(wanted))
     if isinstance(value, str) and words:
         near = get_close_matches(value.lower(), words, n=1)
         return f'; did you mean "{near[0]}"?' if near else f": write {either(map(quoted, words))}"
-    told = str(error).partition(" - at")[0]
-    return f": {told if 'write' in told else told.lower().replace('`', '')}"
+    text = str(error).partition(" - at")[0]
+    return f": {text if 'write' in text else text.lower().replace('`', '')}"
 
 
 def _words_in(wanted: Any) -> Iterator[str]:
-    """Yield the words of which a value is one, where it is one of a few."""
-    for one in get_args(wanted):
-        if isinstance(one, str):
-            yield one
+    """Yield the words of a Literal type, for a value that is one of a few."""
+    for arg in get_args(wanted):
+        if isinstance(arg, str):
+            yield arg
         else:
-            yield from _words_in(one)
+            yield from _words_in(arg)
 
 
 def _table_in(wanted: Any) -> type[Struct] | None:
-    """Return the table that a key holds, once or several times."""
+    """Return the type of the table or tables that a key holds; None where it holds none."""
     if isinstance(wanted, type) and issubclass(wanted, Struct):
         return wanted
     return next((table for table in map(_table_in, get_args(wanted)) if table is not None), None)
 
 
 def _forms_of_table(wanted: Any) -> set[type]:
-    """Return whether such a table may stand once (dict) or several times (list)."""
+    """Return whether there may be one such table (dict), several (list) or either."""
     if isinstance(wanted, type) and issubclass(wanted, Struct):
         return {dict}
     if get_origin(wanted) is list:
         return {list}
-    return {form for one in get_args(wanted) for form in _forms_of_table(one)}
+    return {form for arg in get_args(wanted) for form in _forms_of_table(arg)}
 
 
 def _unknown(key: str, fields: Collection[str], path: Path) -> str:
@@ -149,7 +152,7 @@ def _unknown(key: str, fields: Collection[str], path: Path) -> str:
 
 
 def take_moment(wanted: type, written: object) -> object:
-    """Take a date as TOML has it, and every other time as text."""
+    """Convert a TOML date or a text to a Moment."""
     if wanted is Moment and isinstance(written, str):
         return Moment(written)
     if wanted is Moment and hasattr(written, "isoformat") and hasattr(written, "year"):
