@@ -15,12 +15,15 @@ from dockersweep.errors import DeclaredFileError, OutputError, PolicyError, Usag
 from dockersweep.files import is_plain_file
 from dockersweep.model.policy import Protections
 from dockersweep.policy.language.flags import PolicyFlags
+from dockersweep.report.text import printable
+from dockersweep.words.lists import first_of
 
 if TYPE_CHECKING:
     from dockersweep.policy.language.problems import Problem
     from dockersweep.policy.language.reading import PolicyReading
 
 DOES_NOT_HOLD = PolicyError.exit_status
+MOST_SKIPPED = 3
 
 
 def run(options: PolicyVerbOptions) -> int:
@@ -152,13 +155,15 @@ def _test(options: PolicyVerbOptions) -> int:
         )
     if is_policy_file(path):
         options = _with_file(options)
-    results = run_cases(path, gather_policy(options.policy))
+    results, skipped = run_cases(path, gather_policy(options.policy))
+    if skipped:
+        write_aside(f"note: neither a case nor a policy, skipped: {printable(first_of(skipped, MOST_SKIPPED))}\n")
     if options.output.format == "json":
         text = _json({"cases": results})
     else:
         from dockersweep.report.policy_cases import cases_text
 
-        text = cases_text(results)
+        text = cases_text(results, terminal_width(options.output.path))
     write_result(text, options.output.path)
     bad = sum(result.result != "passed" for result in results)
     if not bad:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dockersweep.commands.gather import read_inventory
 from dockersweep.commands.policy_source import LARGEST_BYTES, NO_FILE, readable, source_of
@@ -14,12 +14,12 @@ from dockersweep.model.policy import Policy
 from dockersweep.model.policycase import CaseResult
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.policy.language.reading import read_policy
-from dockersweep.policy.testing.cases import Case, CaseRun, is_case, read_case, run_case
+from dockersweep.policy.testing.cases import Case, CaseRun, Meant, meant_as, read_case, run_case
 
 
 def is_policy_file(path: str) -> bool:
     """Whether a path is a policy file, with its cases beside it, and not a folder of cases or a case."""
-    return _is_file(path) and not _is_meant_as_case(Path(path))
+    return _is_file(path) and _meant_as(Path(path)) == "policy"
 
 
 def _is_file(path: str) -> bool:
@@ -30,7 +30,15 @@ def _is_file(path: str) -> bool:
         return False
 
 
-def run_cases(path: str, policy: Policy | None) -> tuple[CaseResult, ...]:
+class CaseResults(NamedTuple):
+    """What came of cases."""
+
+    results: tuple[CaseResult, ...]
+    skipped: tuple[str, ...]
+    """The paths of files that are neither a case nor a policy, seen from the folder of the cases."""
+
+
+def run_cases(path: str, policy: Policy | None) -> CaseResults:
     """Run every case below a folder, or the one in a file, or those beside a policy file that test it; return their
     results.
 
@@ -39,18 +47,18 @@ def run_cases(path: str, policy: Policy | None) -> tuple[CaseResult, ...]:
     """
     directory = os.path.dirname(path) or "." if _is_file(path) else path
     tested = Path(path) if is_policy_file(path) else None
-    paths = [Path(path)] if _is_file(path) and tested is None else find_cases(directory)
-    if not paths:
+    found = Found((Path(path),)) if _is_file(path) and tested is None else find_cases(directory)
+    if not found.cases:
         raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
     read_named = cache(_named_policy)
-    results = [_result_of(case, os.path.relpath(case, directory), policy, read_named, tested) for case in paths]
+    results = [_result_of(case, os.path.relpath(case, directory), policy, read_named, tested) for case in found.cases]
     tests = tuple(result for result in results if result is not None)
     if not tests:
         raise UsageError(
             f"no case in {directory} tests {path}: each has another policy. Write policy = "
             f'"{os.path.basename(path)}" in one, or run them all with `policy test {directory}`'
         )
-    return tests
+    return CaseResults(tests, tuple(readable(os.path.relpath(other, directory)) for other in found.others))
 
 
 def _result_of(
@@ -81,8 +89,16 @@ def _tests(case: Case, path: Path, tested: Path) -> bool:
     return isinstance(named, str) and named != NO_FILE and (path.parent / named).resolve() == tested.resolve()
 
 
-def find_cases(directory: str) -> list[Path]:
-    """Return the files below a folder that are meant as cases, in order, without hidden ones.
+class Found(NamedTuple):
+    """The TOML files below a folder, in order, without policies."""
+
+    cases: tuple[Path, ...]
+    others: tuple[Path, ...] = ()
+    """What is neither a case nor a policy, like a pyproject.toml."""
+
+
+def find_cases(directory: str) -> Found:
+    """Return the files below a folder that are meant as cases, and those of other tools, without hidden ones.
 
     Raises UsageError where the folder cannot be read.
     """
@@ -98,7 +114,11 @@ def find_cases(directory: str) -> list[Path]:
     for folder, folders, files in os.walk(directory, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         candidates += [Path(folder, name) for name in files if name.endswith(".toml") and not name.startswith(".")]
-    return sorted(path for path in candidates if _is_meant_as_case(path))
+    meant = {path: _meant_as(path) for path in sorted(candidates)}
+    return Found(
+        cases=tuple(path for path, what in meant.items() if what == "case"),
+        others=tuple(path for path, what in meant.items() if what == "other"),
+    )
 
 
 def _named_policy(path: Path) -> Policy:
@@ -139,12 +159,12 @@ def _policy_of(case: Case, path: Path, given: Policy | None, read_named: Callabl
     return given
 
 
-def _is_meant_as_case(path: Path) -> bool:
-    """Whether a file is a case. An unreadable one counts: running it reports the error, and the others still run."""
+def _meant_as(path: Path) -> Meant:
+    """Return as what a file is meant. An unreadable one is a case: running it reports the error, and the others run."""
     try:
-        return is_case(_read(path))
+        return meant_as(_read(path))
     except PolicyError:
-        return True
+        return "case"
 
 
 def _read(path: Path) -> bytes:

@@ -53,8 +53,8 @@ RULE = '[[rule]]\nname = "all"\nkind = "volume"\neverything = true\nremove.older
 
 def run_cases(directory: str, policy: Policy | None) -> tuple[str, bool]:
     """The results as they are told, and whether all have passed."""
-    results = policy_test.run_cases(directory, policy)
-    return cases_text(results), all(one.result == "passed" for one in results)
+    results, _ = policy_test.run_cases(directory, policy)
+    return cases_text(results, None), all(one.result == "passed" for one in results)
 
 
 def told(folder: Path, text: str, name: str = "case.toml") -> str:
@@ -301,6 +301,50 @@ def test_a_policy_beside_its_cases_is_no_case(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "x.toml").write_text("nonsense")
     passes(tmp_path, HEAD + POLICY + IMAGES)
+
+
+def test_files_of_other_tools_are_skipped_and_noted(call: Caller) -> None:
+    (call.folder / "src").mkdir()
+    (call.folder / "src" / "pyproject.toml").write_text('[project]\nname = "\\u202eshop"\n')
+    (call.folder / "empty.toml").write_text("")
+    (call.folder / "case.toml").write_text(HEAD + POLICY + IMAGES)
+    said = call("policy", "test", str(call.folder))
+    assert (said.status, said.out) == (0, "ok      keeps the newest two (case.toml)\n1 case: 1 passed, 0 failed\n")
+    assert said.err == "note: neither a case nor a policy, skipped: empty.toml, src/pyproject.toml\n"
+    # What has a key of a case is meant as one, and so is what is named.
+    (call.folder / "src" / "broken.toml").write_text(VOLUME)
+    said = call("policy", "test", str(call.folder))
+    assert (said.status, "BROKEN  src/broken.toml\n" in said.out) == (2, True)
+    assert call("policy", "test", str(call.folder / "src" / "pyproject.toml")).out.startswith(
+        "BROKEN  pyproject.toml\n"
+    )
+
+
+def test_results_fit_a_terminal(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (HEAD + POLICY + IMAGES).replace('expect = "keep"\nwhy', 'expect = "remove"\nwhy')
+    (call.folder / "case.toml").write_text(text.replace("keeps the newest two", "keeps the newest two " * 5))
+    (call.folder / "shows.toml").write_text(HEAD + POLICY + IMAGES + "\nshws = 1\n")
+    (call.folder / "table.toml").write_text((HEAD + POLICY + IMAGES).replace('"2nd newest"', '{ code = "in-use" }'))
+    whole = call("policy", "test", str(call.folder)).out
+    monkeypatch.setenv("COLUMNS", "60")
+    told = call("policy", "test", str(call.folder)).out
+    assert " ".join(told.split()) == " ".join(whole.split())
+    tables = [line for line in told.splitlines() if " {" in line]
+    assert max(len(line) for line in told.splitlines() if line not in tables) <= 60
+    # What can be copied is one line.
+    assert all(line in whole.splitlines() for line in tables if line.startswith("          { "))
+    assert any(line.startswith("          { ") for line in tables)
+
+
+def test_tags_and_rules_are_named_once(tmp_path: Path) -> None:
+    images = IMAGES.replace('tags = "app:1"', 'tags = ["app:1", "kept:1"]').replace(
+        '"remove"\nwhy = "two of each: ', '"keep"\nwhy = "'
+    )
+    assert told(tmp_path, HEAD + POLICY + images) == (
+        "image app:1: expected keep, is kept and loses app:1: two of each: "
+        "kept:1: the rule matches other tags only; "
+        "tag app:1 goes (frees 0 B): first seen 30 days ago (limit 1 day); 3rd newest of app (keep.last = 2)"
+    )
 
 
 def test_a_folder_without_cases_is_an_error(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from dockersweep.words.reasons import reason_text
 from tests.rig.inventories import as_read, plan_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = find_cases(str(GOLDEN))
+CASES = find_cases(str(GOLDEN)).cases
 Held = TypeVar("Held", Image, Volume, Network)
 MATCH_TEXT = {"order/first_that_removes", "flags/kind"}
 """The cases that expect reasons by their words."""

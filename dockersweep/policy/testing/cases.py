@@ -1,6 +1,7 @@
 """Policy tests: reads a case file, makes its plan, and compares that with what the case expects."""
 
 import re
+from typing import Literal
 
 from msgspec import Struct, convert
 from msgspec.structs import fields
@@ -30,6 +31,9 @@ _POLICY_HEADER = re.compile(r"\s*(\[\[?)\s*policy\s*(?:\.\s*(.*)|\].*)")
 _HEADER = re.compile(r"\s*\[\[?[\w.\"' -]+\]\]?\s*(#.*)?")
 
 _KEYS_OF_POLICIES = {field.encode_name for field in fields(PolicyFile)}
+_KEYS_OF_CASES = {field.encode_name for field in fields(CaseFile)}
+
+Meant = Literal["case", "policy", "other"]
 
 
 class Case(Struct, frozen=True):
@@ -49,10 +53,15 @@ class CaseRun(Struct, frozen=True):
     differences: tuple[str, ...]
 
 
-def is_case(data: bytes) -> bool:
-    """Whether a TOML file is a case, rather than a policy file beside its cases."""
+def meant_as(data: bytes) -> Meant:
+    """Return what a TOML file is: a case, a policy beside its cases, or a file of another tool. What is no TOML is a
+    case."""
     read = read_toml(data)
-    return isinstance(read, Problem) or "shows" in read.tables or not read.tables.keys() & _KEYS_OF_POLICIES
+    if isinstance(read, Problem) or "shows" in read.tables:
+        return "case"
+    if read.tables.keys() & _KEYS_OF_POLICIES:
+        return "policy"
+    return "case" if read.tables.keys() & _KEYS_OF_CASES else "other"
 
 
 def read_case(data: bytes, source: str) -> Case:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from itertools import groupby
 from typing import NamedTuple
 
 from dockersweep.errors import PolicyError, UsageError
@@ -16,7 +17,7 @@ from dockersweep.policy.testing.objects import UNKNOWN, CaseObjects, case_name, 
 from dockersweep.policy.testing.reasons import missing_reasons, whys
 from dockersweep.units import format_size, parse_size
 from dockersweep.words.lists import either
-from dockersweep.words.reasons import reason_text, rule_and_text
+from dockersweep.words.reasons import joined_by_rule, reason_text
 
 UNTAG = "untag "
 
@@ -99,14 +100,16 @@ def _comes(decision: Decision) -> str:
         comes = f"is kept and loses {' and '.join(decision.untag)}"
     else:
         comes = "is kept"
-    return f"{comes}: {'; '.join(map(_reason, decision.reasons))}"
+    return f"{comes}: {'; '.join(_reasons(decision.reasons))}"
 
 
-def _reason(reason: Reason) -> str:
-    """Return a reason with its rule, and whether that does not match."""
-    if isinstance(reason.about, NotMatched | Excluded):
-        return f'rule "{reason.rule}" does not match: {reason_text(reason)}'
-    return rule_and_text(reason)
+def _reasons(reasons: Iterable[Reason]) -> Iterator[str]:
+    """Yield reasons with their rules, and which rules do not match."""
+    for is_silent, alike in groupby(reasons, key=lambda reason: isinstance(reason.about, NotMatched | Excluded)):
+        if is_silent:
+            yield from (f'rule "{reason.rule}" does not match: {reason_text(reason)}' for reason in alike)
+        else:
+            yield joined_by_rule(alike)
 
 
 def _of_limits(wanted: tuple[str, ...], exceeded: tuple[str, ...]) -> Iterator[str]:

@@ -49,7 +49,7 @@ def missing_reasons(expected: Sequence[str | ReasonTable], reasons: Sequence[Rea
         if isinstance(why, str):
             texts = [rule_and_text(reason) for reason in reasons]
             if not any(why in text for text in texts):
-                yield f'expected "{why}" in the reasons, which are: {"; ".join(texts)}'
+                yield f'expected "{why}" in the reasons, which are: {"; ".join(dict.fromkeys(texts))}'
         elif not any(is_as_expected(reason, why) for reason in reasons):
             yield f"expected a reason with {_toml(why)}, the reasons are:"
             for reason in reasons:
