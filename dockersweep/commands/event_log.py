@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dockersweep.commands.options import LogFormat
-from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING, Entry
+from dockersweep.commands.removal_entry import INFORMATION, NOTICE, WARNING, LoggedRemoval
 from dockersweep.model.inventory import ScanWarning
 from dockersweep.model.outcome import OutcomeDocument, Status
 from dockersweep.model.plan import Plan
@@ -62,12 +62,14 @@ class EventLog:
             text = f"{warning.about}: {warning.text}"
             self._event(WARNING, "warning", text, about=warning.about, text=warning.text)
 
-    def removal(self, entry: Entry) -> None:
+    def removal(self, removal: LoggedRemoval) -> None:
         """Report the outcome of a removal."""
         if self.is_on:
-            fields = {name: value for name, value in msgspec.to_builtins(entry).items() if name not in _OF_THE_RUN}
+            fields = {
+                name: value for name, value in msgspec.to_builtins(removal.entry).items() if name not in _OF_THE_RUN
+            }
             with self._lock:
-                self._event(entry.priority, "removal", entry.message, **fields)
+                self._event(removal.priority, "removal", removal.message, **fields)
 
     def ends(
         self, document: OutcomeDocument, status: int, problems: tuple[str, ...] = (), *, is_target_stated: bool = False

@@ -9,7 +9,7 @@ from dockersweep.model.inventory import Engine, ObjectRef
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Decision, Plan, Removal, RemovalReasons
 from dockersweep.report.text import printable
-from dockersweep.words.reasons import rule_and_text
+from dockersweep.words.reasons import joined_by_rule, rule_and_text
 
 WARNING, NOTICE, INFORMATION = 4, 5, 6
 """Priorities of syslog(3), also used by the journal."""
@@ -38,16 +38,24 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int | None
     freed_bytes: int | None
 
+
+class LoggedRemoval(msgspec.Struct, frozen=True):
+    """An outcome, as programs get it and as people do."""
+
+    entry: Entry
+    reasons: str
+    """All of them in one text, which names each rule once."""
+
     @property
     def priority(self) -> int:
         """The syslog priority."""
-        return _PRIORITY.get(self.status, INFORMATION)
+        return _PRIORITY.get(self.entry.status, INFORMATION)
 
     @property
     def message(self) -> str:
         """One line for people: "remove container web: removed: stopped containers: stopped 10 days ago"."""
-        why = self.detail or "; ".join(self.reasons)
-        return printable(f"{self.action} {self.kind} {self.name}: {self.status}: {why}")
+        entry = self.entry
+        return printable(f"{entry.action} {entry.kind} {entry.name}: {entry.status}: {entry.detail or self.reasons}")
 
 
 class Entries:
@@ -65,10 +73,11 @@ class Entries:
         self._decisions |= {decision.ref: decision for decision in plan.decisions}
         self._reasons = RemovalReasons()
 
-    def of(self, removal: Removal, outcome: Outcome) -> Entry:
+    def of(self, removal: Removal, outcome: Outcome) -> LoggedRemoval:
         """Return the entry of a removal with its outcome."""
         decision = self._decisions.get(removal.ref)
-        return Entry(
+        reasons = self._reasons.of(removal, decision) if decision else ()
+        entry = Entry(
             at=datetime.now(UTC),
             run=self._run,
             pid=os.getpid(),
@@ -81,7 +90,8 @@ class Entries:
             action=removal.action,
             status=outcome.status,
             detail=outcome.detail,
-            reasons=tuple(map(rule_and_text, self._reasons.of(removal, decision))) if decision else (),
+            reasons=tuple(map(rule_and_text, reasons)),
             size_bytes=decision.size_bytes if decision else None,
             freed_bytes=outcome.freed_bytes,
         )
+        return LoggedRemoval(entry, joined_by_rule(reasons))

@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from dockersweep.cli import main
+from dockersweep.commands.removal_entry import Entries
+from dockersweep.model.attempt import outcome_for
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Removal
+from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from tests.commands.test_guard_rails import removable, slow
 from tests.rig.fake_engine import FakeEngine, fake_engine, reply, wait_for_request
+from tests.rig.inventories import ENGINE, image, inventory, plan_of
 from tests.rig.running import Run, dockersweep, start
 
 NOW = ("--yes", "--older-than", "0s")
@@ -162,6 +166,17 @@ def test_the_journal_gets_its_priorities() -> None:
     assert begin == "<6>sweep of box: 2 removals planned, freeing unknown, by the default policy and command-line flags"
     assert sorted(line[:21] for line in removals) == ["<4>remove container b", "<5>remove container a"]
     assert end == "<4>1 removed, 1 failed; exit status 3"
+
+
+def test_the_journal_names_a_rule_once() -> None:
+    entries = Entries(ENGINE, 1)
+    plan = plan_of(inventory(image("a"), image("b", parent="a")), DEFAULT_POLICY)
+    entries.plan(plan)
+    [removal] = [one for one in plan.removals if one.name == "a"]
+    logged = entries.of(removal, outcome_for(removal, "removed", None, None))
+    why = "first seen 10 days ago (limit 24 hours); parent of image b, which goes too"
+    assert logged.message == f"remove image a: removed: dangling images: {why}"
+    assert [reason.partition(": ")[0] for reason in logged.entry.reasons] == ["dangling images"] * 2
 
 
 def test_text_is_as_it_was() -> None:

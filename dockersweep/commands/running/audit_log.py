@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from dockersweep.commands.removal_entry import Entry
+from dockersweep.commands.removal_entry import LoggedRemoval
 from dockersweep.errors import OutputError
 from dockersweep.file_lock import lock_within
 
@@ -29,7 +29,7 @@ LONGEST_FIELD = 8000
 class Lines(Protocol):
     """A destination for entries; both methods raise OSError."""
 
-    def write(self, entry: Entry) -> None: ...
+    def write(self, removal: LoggedRemoval) -> None: ...
     def close(self) -> None: ...
 
 
@@ -41,10 +41,10 @@ class _File:
         own = STREAMS.get(path)
         self._descriptor = os.open(path, flags, 0o600) if own is None else os.dup(own)
 
-    def write(self, entry: Entry) -> None:
+    def write(self, removal: LoggedRemoval) -> None:
         """Append a line, or nothing of it if the disk is full."""
         # Escaped, because people look at logs on terminals.
-        line = json.dumps(msgspec.to_builtins(entry)).encode() + b"\n"
+        line = json.dumps(msgspec.to_builtins(removal.entry)).encode() + b"\n"
         with self._alone():
             written = os.write(self._descriptor, line)
             if written < len(line):
@@ -84,13 +84,13 @@ class _Journal:
             self._socket.close()
             raise
 
-    def write(self, entry: Entry) -> None:
+    def write(self, removal: LoggedRemoval) -> None:
         fields = {
-            "MESSAGE": entry.message[:LONGEST_FIELD],
-            "PRIORITY": str(entry.priority),
+            "MESSAGE": removal.message[:LONGEST_FIELD],
+            "PRIORITY": str(removal.priority),
             "SYSLOG_IDENTIFIER": "dockersweep",
         }
-        for name, value in msgspec.to_builtins(entry).items():
+        for name, value in msgspec.to_builtins(removal.entry).items():
             if value not in (None, (), []):
                 text = "; ".join(value) if isinstance(value, list | tuple) else str(value)
                 fields[f"DOCKERSWEEP_{name.upper()}"] = text[:LONGEST_FIELD]
@@ -130,13 +130,13 @@ class AuditLog:
         if self._lines is not None:
             self._lines.close()
 
-    def write(self, entry: Entry) -> None:
+    def write(self, removal: LoggedRemoval) -> None:
         """Write the outcome of a removal."""
         if self._lines is None or self.problem is not None:
             return
         try:
             with self._lock:
-                self._lines.write(entry)
+                self._lines.write(removal)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             self.problem = f"{self._target} cannot be written any more: {why}"

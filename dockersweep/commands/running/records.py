@@ -41,9 +41,9 @@ class Records(Struct, frozen=True):
         """Record the outcome of a removal. If it is unknown, the ledger keeps only that it was sent: the next run
         looks."""
         if self._has_logs:
-            entry = self.entries.of(removal, outcome)
-            self.audit_log.write(entry)
-            self.events.removal(entry)
+            logged = self.entries.of(removal, outcome)
+            self.audit_log.write(logged)
+            self.events.removal(logged)
         if not outcome.is_unknown:
             self.run.ended(removal, outcome)
 
