@@ -1,20 +1,21 @@
 """What is recorded about an object before its removal, to recognize or recreate it."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 from dockersweep.ledger.rows import storable_labels
 from dockersweep.model.history import Recognition
 from dockersweep.model.inventory import Container, Image, Network, Object, Volume
 
 
-def recognition_of(item: Object) -> Recognition:
-    """Return what identifies an object besides its kind, id and name."""
+def recognition_of(item: Object, networks: Mapping[str, str]) -> Recognition:
+    """Return what identifies an object besides its kind, id and name. `networks` are the names of networks by id."""
     if type(item) is Container:
         return {
             "image": item.image,
             "labels": storable_labels(item.labels),
             "mounts": [f"{mount.type}:{mount.volume or mount.source or ''}" for mount in item.mounts],
-            "networks": list(item.networks),
+            "networks": _names_of(item.networks, networks),
         }
     if type(item) is Image:
         return {"tags": list(item.tags), "digests": list(item.digests), "labels": storable_labels(item.labels)}
@@ -28,6 +29,13 @@ def recognition_of(item: Object) -> Recognition:
     if type(item) is Network:
         return {"driver": item.driver, "labels": storable_labels(item.labels)}
     return {"type": item.type, "parents": list(item.parents)}
+
+
+def _names_of(named: Iterable[str], networks: Mapping[str, str]) -> list[str]:
+    """Return the names of networks, each once: a container names one by its name and its id (NetworkSettings), and the
+    engine's own also as "default" (HostConfig.NetworkMode)."""
+    names = sorted({networks.get(one, one) for one in named})
+    return [name for name in names if name != "default"] or names
 
 
 def _without_secrets(option: str) -> str:

@@ -21,7 +21,7 @@ from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome, OutcomeDocument
 from dockersweep.model.plan import Decision, Plan, Removal, RemovalReasons
 from dockersweep.model.reason import Reason
-from dockersweep.words.reasons import reason_text
+from dockersweep.words.reasons import removal_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +126,7 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
         for ref, item in ((ref_of(item), item) for item in objects_of(inventory))
         if (ref.kind, ref.id) in wanted
     }
+    networks = {network.id: network.name for network in inventory.networks}
     reasons = RemovalReasons()
     last_of = {(removal.kind, removal.id): position for position, removal in enumerate(plan.removals, first)}
     for position, removal in enumerate(plan.removals, first):
@@ -140,11 +141,11 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             storable(removal.id),
             storable(removal.name),
             removal.action,
-            _json([(reason.code, reason.rule, reason_text(reason)) for reason in _reasons(removal, decision, reasons)]),
+            _json([(one.code, one.rule, removal_text(one)) for one in _reasons(removal, decision, reasons)]),
             _size(removal, decision),
             removal.reclaim.low_bytes,
             removal.reclaim.high_bytes,
-            _json(recognition_of(item) if item else {}),
+            _json(recognition_of(item, networks) if item else {}),
         )
 
 

@@ -14,9 +14,12 @@ from msgspec.structs import replace
 from dockersweep.commands.history import since_instant
 from dockersweep.errors import UsageError
 from dockersweep.ledger import FILE_NAME, Ledger
-from dockersweep.model.outcome import Reclaimed
+from dockersweep.model.outcome import Reclaimed, Status
+from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.language.reading import read_policy
+from dockersweep.units import parse_age
 from tests.ledger.past_runs import DAY, PLAN, SEEN, START, Asked, document, outcome, sweep
-from tests.rig.inventories import ENGINE, NOW, container, inventory, network, record
+from tests.rig.inventories import ENGINE, NOW, container, image, inventory, network, plan_of, record, volume
 
 
 def test_runs_are_listed_the_newest_first(history: Asked, three_runs: Path) -> None:
@@ -89,6 +92,32 @@ def test_a_measured_total_is_told_apart_from_predictions_of_single_removals(hist
     assert not out.startswith("WHAT")
 
 
+def test_an_image_with_several_tags_fits_a_terminal(
+    history: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = [f"registry.example.com/a-long-name/of-an-image:{number}" for number in range(3)]
+    with Ledger(tmp_path) as ledger:
+        statuses: tuple[Status, ...] = ("removed", "not-attempted")
+        for status in statuses:
+            seen = inventory(image("t", *tags, in_registry=False))
+            plan = plan_of(seen, policy_from_flags(PolicyFlags(all_images=True)), NOW)
+            ledger.update_objects(seen, (), NOW)
+            run = ledger.begin(START)
+            run.plan(plan, seen)
+            for removal in plan.removals:
+                run.sending(removal)
+                run.ended(removal, outcome(removal, status))
+            run.finish(0, NOW, document(), None)
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in ((), ("1",), ("--object", tags[0])):
+        assert max(map(len, history(*arguments)[1].splitlines())) <= 80
+    monkeypatch.delenv("COLUMNS")
+    told = history("--object", tags[0])[1]
+    assert told.count("  tag registry.example.com/") == 4
+    recognized = told[told.index("What it was in run 2") :]
+    assert [line.split()[0] for line in recognized.splitlines()[1:]] == ["id", "tags", "tags", "tags"]
+
+
 def test_the_table_fits_a_terminal(history: Asked, three_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for arguments in ((), ("1",), ("--object", "app:1")):
@@ -107,10 +136,50 @@ def test_one_run_is_told_in_full(history: Asked, three_runs: Path) -> None:
         "STATUS KIND NAME WHY", f"failed container c device busy; was to go by {why}"
     ]  # fmt: skip
     titles = [line for line in lines if " removed: " in line and not line.startswith("Not ")]
-    kinds = ("Images", 2), ("Volumes", 1), ("Networks", 1), ("Build cache", 1), ("Tags", 1)
+    # The other tag of a removed image is none that was taken off: what is listed is what was counted.
+    kinds = ("Images", 2), ("Volumes", 1), ("Networks", 1), ("Build cache", 1)
     assert titles == [f"{kind} removed: {count}" for kind, count in kinds]
-    tags = lines[lines.index("Tags removed: 1") + 1 :]
-    assert (tags[0], tags[1].startswith("app:2 unused tagged images: ")) == ("NAME WHY", True)
+    assert [line.rpartition("; ")[2] for line in lines if line.startswith("app:1 ")] == ["also tagged app:2"]
+
+
+def test_tags_of_images_that_stayed_are_listed_as_they_are_counted(history: Asked, tmp_path: Path) -> None:
+    policy = read_policy(
+        b'version = 1\n[[rule]]\nname = "old"\nkind = "image"\nmatch.tag = "2"\nremove.older_than = "1d"\n', "a policy"
+    )
+    with Ledger(tmp_path) as ledger:
+        run = ledger.begin(START)
+        plan = plan_of(SEEN, policy, NOW)
+        run.plan(plan, SEEN)
+        for removal in plan.removals:
+            run.ended(removal, outcome(removal))
+        run.finish(0, NOW, document(), None)
+    lines = [" ".join(line.split()) for line in history("1")[1].splitlines()]
+    assert "removed 1 tag; ended early" in lines
+    assert lines[lines.index("Tags removed: 1") + 1 :][:2] == [
+        "NAME WHY", "app:2 old: first seen 10 days ago (limit 1 day)"
+    ]  # fmt: skip
+
+
+def test_why_says_what_nobody_asked_for_and_what_was_lost(history: Asked, tmp_path: Path) -> None:
+    seen = inventory(volume("v"), image("t", "app:1", in_registry=False), image("u", "app:3", in_registry=False))
+    flags = PolicyFlags(all_images=True, older_than=parse_age("0s"))
+    with Ledger(tmp_path) as ledger:
+        run = ledger.begin(START)
+        plan = plan_of(seen, policy_from_flags(flags), NOW)
+        run.plan(plan, seen)
+        for removal in plan.removals:
+            run.ended(removal, outcome(removal))
+        run.finish(0, NOW, document(), None)
+    out = " ".join(history("1")[1].split())
+    age = "whatever its age (first seen 10 days ago)"
+    assert out.count(f"unused tagged images: {age}; it existed only here") == 2
+    assert f"anonymous volumes: {age}" in out
+    codes = {
+        reason["code"]
+        for one in json.loads(history("1", "--format", "json")[1])["removals"]
+        for reason in one["reasons"]
+    }
+    assert codes == {"old-enough", "only-here"}
 
 
 def test_a_rule_is_named_once_for_reasons_of_its_own_and_no_record_by_another(history: Asked, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dockersweep.ledger import Ledger
 from tests.ledger.past_runs import DAY, Asked, sweep
-from tests.rig.inventories import NOW, container, image, inventory, volume
+from tests.rig.inventories import NOW, container, image, inventory, network, volume
 
 
 def test_what_a_run_removed_is_gone_before_a_scan_finds_it_out(history: Asked, tmp_path: Path) -> None:
@@ -123,3 +123,14 @@ def test_many_lives_are_told_in_json_only(history: Asked, tmp_path: Path) -> Non
     assert lines[-1] == "5 more have been called so; --format json has them all."
     assert len(lines) == 21
     assert len(json.loads(history("--object", "web", "--format", "json")[1])["lives"]) == 25
+
+
+def test_a_network_that_a_container_names_twice_is_told_once(history: Asked, tmp_path: Path) -> None:
+    own = container("c", networks=["net-n", "n", "default"])
+    with Ledger(tmp_path) as ledger:
+        ledger.update_objects(inventory(own, network("n")), (), NOW)
+        sweep(ledger, inventory(own, network("n")), 0)
+    recognition = json.loads(history("--object", "container:c", "--format", "json")[1])["removals"][0]["recognition"]
+    assert recognition["networks"] == ["n"]
+    lines = [" ".join(line.split()) for line in history("--object", "container:c")[1].splitlines()]
+    assert [line for line in lines if line.startswith("networks ")] == ["networks n"]

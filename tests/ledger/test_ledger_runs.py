@@ -96,7 +96,7 @@ def test_a_tag_has_its_own_reason(tmp_path: Path) -> None:
     assert (reason.code, reason.rule, reason_text(reason)) == ("tag-goes", "old", "built 30 days ago (limit 1 day)")
     entries = Entries(ENGINE, run.number)
     entries.plan(plan)
-    assert entries.of(removal, outcome(removal)).reasons == ("old: built 30 days ago (limit 1 day)",)
+    assert entries.of(removal, outcome(removal)).entry.reasons == ("old: built 30 days ago (limit 1 day)",)
 
 
 def test_what_is_needed_to_know_an_object_again_is_written_down(ledger: Ledger, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The past of an object over all runs: its lives, and each attempt to remove it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dockersweep.model.history import History, Life, PastRemoval
 from dockersweep.model.inventory import Kind
@@ -12,14 +12,13 @@ from dockersweep.report.local_time import local_time
 from dockersweep.report.text import capital
 
 MOST_LIVES = 20
-_KIND, _NAME = Column("KIND"), Column("NAME", shortens=True)
+_OBJECT = Column("OBJECT", shortens=True)
 _COLUMNS = (
     Column("RUN", right=True),
     Column("WHEN"),
     Column("STATUS"),
-    _KIND,
-    _NAME,
-    Column("WHY", wraps=True, narrowest=24),
+    _OBJECT,
+    Column("WHY", wraps=True, narrowest=20),
 )
 _FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
 
@@ -31,10 +30,10 @@ def object_sections(history: History) -> Iterator[Section]:
     if not history.removals:
         return
     rows = [_row(removal) for removal in history.removals]
-    # Columns with one value in all rows are left out (the lives above have it): the reasons need the room.
-    shared = {column for column in (_KIND, _NAME) if len({row[_COLUMNS.index(column)] for row in rows}) == 1}
+    # A column with one value in all rows is left out (the lives above have it): the reasons need the room.
+    shared = {_OBJECT} if len({row[_COLUMNS.index(_OBJECT)] for row in rows}) == 1 else set()
     yield without(shared, Section(columns=_COLUMNS, rows=rows))
-    latest = history.removals[0]
+    latest = _recognized(history.removals)
     yield Section(f"What it was in run {latest.run}", columns=_FACTS, rows=list(_recognition(latest)), header=False)
 
 
@@ -45,7 +44,15 @@ def _hidden(count: int) -> Iterator[str]:
 
 def _row(removal: PastRemoval) -> tuple[str, ...]:
     when = local_time(removal.ended_at or removal.started_at)
-    return str(removal.run), when, status_of(removal), kind_of(removal), removal.name, why(removal)
+    return str(removal.run), when, status_of(removal), f"{kind_of(removal)} {removal.name}", why(removal)
+
+
+def _recognized(removals: Sequence[PastRemoval]) -> PastRemoval:
+    """Return the latest removal, in the row that tells what the object was: an image has one for each tag, and only one
+    of these does."""
+    latest = removals[0]
+    same = (removal for removal in removals if (removal.run, removal.id) == (latest.run, latest.id))
+    return next((removal for removal in same if removal.recognition), latest)
 
 
 def _ended_by(life: Life, history: History) -> int | None:

@@ -1,9 +1,10 @@
 """One run in full."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from dockersweep.model.history import History, PastRemoval, PastRun
-from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.inventory import KINDS
 from dockersweep.report.headline import TITLE_OF
 from dockersweep.report.history.words import (
     PREDICTED,
@@ -22,6 +23,9 @@ from dockersweep.report.history.words import (
 from dockersweep.report.layout import Column, Section
 from dockersweep.report.local_time import local_time
 from dockersweep.units import format_size
+from dockersweep.words.lists import first_of, naturally
+
+MOST_NAMES = 3
 
 _FACTS = (Column("WHAT"), Column("TEXT", wraps=True))
 _NAME, _WHY = Column("NAME", shortens=True), Column("WHY", wraps=True, narrowest=24)
@@ -38,27 +42,35 @@ def run_sections(history: History) -> Iterator[Section]:
     if not_removed:
         rows = [(status_of(removal), kind_of(removal), removal.name, why(removal)) for removal in not_removed]
         yield Section(f"Not removed: {len(not_removed)}", columns=_NOT_REMOVED, rows=rows)
-    removed = [removal for removal in history.removals if removal.status == "removed"]
-    for kind in KINDS:
-        of_kind = [removal for removal in removed if removal.kind == kind and removal.action == "remove"]
-        yield from _removed_section(kind, of_kind)
-    tags = [(removal.name, why(removal)) for removal in removed if removal.action == "untag"]
-    if tags:
-        yield Section(f"Tags removed: {len(tags)}", columns=_WITHOUT_SIZE, rows=tags)
+    yield from _removed_sections([removal for removal in history.removals if removal.status == "removed"])
     if any(map(is_predicted_of, history.removals)) or any(map(is_predicted, history.runs)):
         sentence = PREDICTED if any(map(is_predicted, history.runs)) else TOTAL_MEASURED
         yield Section(sentences=(sentence,), is_list=True)
 
 
-def _removed_section(kind: Kind, removals: Sequence[PastRemoval]) -> Iterator[Section]:
-    if not removals:
-        return
-    title = f"{TITLE_OF[kind]} removed: {len(removals)}"
-    if kind == "network":
-        yield Section(title, columns=_WITHOUT_SIZE, rows=[(removal.name, why(removal)) for removal in removals])
-    else:
-        rows = [(removal.name, _size(removal), freed_by(removal), why(removal)) for removal in removals]
-        yield Section(title, columns=_REMOVED, rows=rows)
+def _removed_sections(removed: Sequence[PastRemoval]) -> Iterator[Section]:
+    """Yield what was removed, by kind, then the tags of images that stayed; those of a removed image stand with it."""
+    tags: defaultdict[str, list[PastRemoval]] = defaultdict(list)
+    for removal in removed:
+        if removal.action == "untag":
+            tags[removal.id].append(removal)
+    for kind in KINDS:
+        of_kind = [removal for removal in removed if removal.kind == kind and removal.action == "remove"]
+        rows = [_removed_row(removal, tags.pop(removal.id, ()) if kind == "image" else ()) for removal in of_kind]
+        columns = _WITHOUT_SIZE if kind == "network" else _REMOVED
+        if rows:
+            yield Section(f"{TITLE_OF[kind]} removed: {len(rows)}", columns=columns, rows=rows)
+    of_others = [(tag.name, why(tag)) for of_image in tags.values() for tag in of_image]
+    if of_others:
+        yield Section(f"Tags removed: {len(of_others)}", columns=_WITHOUT_SIZE, rows=of_others)
+
+
+def _removed_row(removal: PastRemoval, tags: Sequence[PastRemoval]) -> tuple[str, ...]:
+    other = f"; also tagged {first_of(naturally(tag.name for tag in tags), MOST_NAMES)}" if tags else ""
+    text = f"{why(removal)}{other}"
+    if removal.kind == "network":
+        return removal.name, text
+    return removal.name, _size(removal), freed_by(removal), text
 
 
 def _facts(run: PastRun) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dockersweep.model.history import InHand, PastRemoval, PastRun
 from dockersweep.report.headline import NOT_REMOVED, STATUS_WORDS, kind_counts
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, plural
-from dockersweep.words.reasons import reason_text, rule_and_text
+from dockersweep.words.reasons import joined_by_rule
 
 UNKNOWN = "-"
 PREDICTED = "Sizes in brackets were predicted, not measured."
@@ -88,18 +88,20 @@ def status_of(removal: PastRemoval) -> str:
 
 def why(removal: PastRemoval) -> str:
     """Return why an object was removed; if it was not, why not and why it was planned."""
-    reasons = "; ".join(_reasons_by_rule(removal))
+    reasons = _reasons_by_rule(removal)
     if removal.status == "removed":
-        return "; ".join(text for text in (reasons, removal.detail) if text)
+        return "; ".join(text for text in (reasons, removal.detail, _loss(removal)) if text)
     to_go = f"was to go by {reasons}" if reasons else ""
     return "; ".join(text for text in (removal.detail, to_go) if text)
 
 
-def _reasons_by_rule(removal: PastRemoval) -> Iterator[str]:
-    """Yield the reasons, naming each rule once, before its first reason. For build-cache records, the removed records
-    that depended on them are left out: their ids tell people nothing."""
-    reasons = [reason for reason in removal.reasons if removal.kind != "build-cache" or reason.code != "released"]
-    rule = None
-    for reason in reasons or removal.reasons:
-        yield reason_text(reason) if reason.rule == rule else rule_and_text(reason)
-        rule = reason.rule
+def _reasons_by_rule(removal: PastRemoval) -> str:
+    """Return the reasons, naming each rule once. For build-cache records, the removed records that depended on them are
+    left out: their ids tell people nothing. That an image exists only here is no reason to remove it."""
+    untold = ("only-here", "released") if removal.kind == "build-cache" else ("only-here",)
+    return joined_by_rule([reason for reason in removal.reasons if reason.code not in untold] or removal.reasons)
+
+
+def _loss(removal: PastRemoval) -> str:
+    is_lost = removal.action == "remove" and any(reason.code == "only-here" for reason in removal.reasons)
+    return "it existed only here" if is_lost else ""
