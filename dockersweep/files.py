@@ -29,7 +29,10 @@ WRITER_SECONDS = 10.0
 _MOST_LINKS = 40
 _CHUNK_BYTES = 1 << 16
 _TO_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_TO_PASS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Elsewhere than on Linux a folder has to be readable to be passed.
+_TO_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_IS_LINK = (errno.ENOTDIR, errno.ELOOP)
+"""What is said of a link that was to be a folder, by Linux and by macOS."""
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a pipe",
@@ -37,8 +40,8 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-_ODD = {errno.ELOOP: "a link", errno.ENXIO: "a socket"}
-"""The system's error -> what the path is instead of a file."""
+_ODD = {errno.ELOOP: "a link", errno.ENXIO: "a socket", errno.EOPNOTSUPP: "a socket"}
+"""The system's error -> what the path is instead of a file; of a socket Linux and macOS give different ones."""
 
 
 class OddFileError(OSError):
@@ -275,9 +278,9 @@ def _open_inside(path: AnyPath, flags: int = _TO_READ | os.O_NOFOLLOW) -> int:
             try:
                 further = os.open(name, _TO_PASS if waiting else flags, dir_fd=here)
             except OSError as error:
-                if not waiting and error.errno in _ODD:
+                if not waiting and not flags & os.O_DIRECTORY and error.errno in _ODD:
                     raise OddFileError(f"is {_ODD[error.errno]}, not a plain file", path) from None
-                target = _trusted_target(name, here, path) if error.errno == errno.ENOTDIR else None
+                target = _trusted_target(name, here, path) if error.errno in _IS_LINK else None
                 links += 1
                 if target is None or links > _MOST_LINKS:
                     raise OSError(error.errno, error.strerror, os.fspath(path)) from None

@@ -52,6 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out the tests that need a real engine, a browser or a shell, and try fewer random examples",
     )
+    parser.addoption("--without-linux", action="store_true", help="leave out the tests of what Linux alone has")
     parser.addoption("--every-engine", action="store_true", help="run also where other engines are enough in every run")
     parser.addoption("--race-table", action="store_true", help="print what became of each race on each engine")
 
@@ -68,9 +69,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # Ours is the order in which groups of tests are begun; see pytest_collection_modifyitems.
     config.option.loadscopereorder = False
     # Before anything is started that is to see the disks of an engine.
-    disks.have_own_mounts()
+    if not config.getoption("--without-linux"):
+        disks.have_own_mounts()
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
     config.addinivalue_line("markers", "programs: starts a browser, shells, or dockersweep by the dozen; not --quick")
+    config.addinivalue_line(
+        "markers",
+        "linux: needs what Linux alone has, or /proc, to which /dev/fd leads; left out with --without-linux",
+    )
     config.addinivalue_line("markers", "on_engines(*names): run only on these kinds of engine")
     config.addinivalue_line(
         "markers",
@@ -123,6 +129,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--every-engine") or config.getoption("--quick"):
         config.hook.pytest_deselected(items=[item for item in items if left_out(item)])
         items[:] = [item for item in items if not left_out(item)]
+    if config.getoption("--without-linux"):
+        items[:] = [item for item in items if item.get_closest_marker("linux") is None]
     groups = {item: _group(item) for item in items}
     sizes = Counter(groups.values())
     for item, group in groups.items():

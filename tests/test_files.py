@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import msgspec
@@ -42,10 +43,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files aw
 
 def _socket(path: Path) -> None:
     # Its own path may be too long for the kernel.
-    folder = os.open(path.parent, os.O_PATH)
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(f"/proc/self/fd/{folder}/{path.name}")
-    os.close(folder)
+    with chdir(path.parent), socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path.name)
 
 
 def _sparse(path: Path) -> None:
@@ -165,6 +164,7 @@ def test_a_pipe_that_somebody_writes_to_is_read_to_its_end(tmp_path: Path) -> No
     writer.join()
 
 
+@pytest.mark.linux
 def test_a_writer_that_has_not_begun_is_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "WRITER_SECONDS", 0.05)
     reading, writing = os.pipe()
@@ -395,6 +395,7 @@ def test_a_walk_through_folders_says_what_it_cannot_read() -> None:
     assert all("onerror" in keywords for keywords in walks)
 
 
+@pytest.mark.linux
 @as_root
 def test_a_plain_file_that_never_ends_is_not_waited_for() -> None:
     """/proc/kmsg gives what the kernel has said, and then waits for more."""

@@ -272,6 +272,7 @@ def write_to(pipe: int, data: bytes) -> None:
         file.write(data)
 
 
+@pytest.mark.linux
 def test_what_a_person_names_may_be_a_pipe(call: Caller, saved: str) -> None:
     """As `--policy <(...)` and `--inventory /dev/stdin` are."""
     for flag, other, content in (

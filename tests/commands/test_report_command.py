@@ -373,6 +373,7 @@ def test_a_link_in_the_place_of_the_new_file_gives_no_other_file_away(
     assert victim.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1"])
 def test_what_others_wrote_to_standard_output_stays(saved: str, tmp_path: Path, path: str) -> None:
     log = tmp_path / "log"

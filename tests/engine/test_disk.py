@@ -151,6 +151,10 @@ def test_a_walk_keeps_its_time_and_passes_over_what_is_mounted(tmp_path: Path) -
     without = measure([tmp_path / "layer"], mounts={mount.point: mount})
     assert without == measure([tmp_path / "nothing", tmp_path / "layer"], mounts={mount.point: mount})
     assert without.high < whole.high
+
+
+@pytest.mark.linux
+def test_what_is_mounted_is_told() -> None:
     assert read_mounts()["/proc"].kind == "proc"
 
 

@@ -47,6 +47,7 @@ def figures(disk: Disk) -> dict[str, int | None]:
     return {name: told[name] for name in told if name.endswith(("_bytes", "_inodes"))}
 
 
+@pytest.mark.linux
 def test_the_figures_are_those_that_df_prints(tmp_path: Path) -> None:
     engine = root_of(tmp_path)
     told = os.statvfs_result((4096, 512, 1000, 300, 250, 90, 40, 30, 0, 255))

@@ -8,6 +8,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from dockersweep.engine.disk.own_process import may_begin
 
 _PROGRAM = """
@@ -61,6 +63,7 @@ print(orphan._number)
 """
 
 
+@pytest.mark.linux
 def test_a_process_of_our_own_answers_and_leaves_nothing(tmp_path: Path) -> None:
     program = [sys.executable, "-c", _PROGRAM, str(tmp_path / "lock")]
     done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)

@@ -76,7 +76,7 @@ class _Journal:
     """Speaks the journal's native protocol: a datagram of fields; a multi-line value is preceded by its length."""
 
     def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(JOURNAL_SECONDS)
         try:
             self._socket.connect(path)

@@ -140,7 +140,8 @@ def _share(descriptor: int, socket: EngineSocket) -> bool:
         with suppress(OSError):
             os.fchown(descriptor, owner, socket.group)
             return True
-    with suppress(OSError):
+    # Only Linux has such a list.
+    with suppress(OSError, AttributeError):
         os.setxattr(descriptor, "system.posix_acl_access", _access_list(socket))
         return True
     return False

@@ -142,7 +142,9 @@ class Connection:
     def peer_pid(self) -> int | None:
         """Return the process that listens on a unix socket; None where that is elsewhere, or not to be seen from here.
         Under systemd's socket activation it is systemd's."""
-        if self.endpoint.socket is None:
+        # Linux alone tells it so.
+        credentials = getattr(socket, "SO_PEERCRED", None)
+        if self.endpoint.socket is None or credentials is None:
             return None
         try:
             connected = self._idle.take() or self._connect()
@@ -150,7 +152,7 @@ class Connection:
             return None
         try:
             size = struct.calcsize("3i")
-            pid, _, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+            pid, _, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, credentials, size))
             return int(pid) or None
         except OSError:
             return None

@@ -3,13 +3,14 @@
 import os
 import stat
 from collections.abc import Mapping
-from glob import escape, glob
+from contextlib import suppress
 
 _OF_USER = ("docker.sock", "podman/podman.sock")
 _OF_SYSTEM = "/run/podman/podman.sock"
-_IN_HOME = (".docker/run/docker.sock", ".orbstack/run/docker.sock", ".colima/*/docker.sock", ".rd/docker.sock")
-"""Of Docker Desktop on a Mac, of OrbStack, of each profile of Colima (abiosoft/colima, docs/FAQ.md) and of Rancher
-Desktop."""
+_IN_HOME = (".docker/run/docker.sock", ".orbstack/run/docker.sock", ".rd/docker.sock")
+"""Of Docker Desktop on a Mac, of OrbStack, and of Rancher Desktop."""
+_COLIMA = ".colima"
+"""It has a folder for each profile of Colima (abiosoft/colima, docs/FAQ.md)."""
 
 
 def other_sockets(environment: Mapping[str, str]) -> list[str]:
@@ -23,10 +24,12 @@ def sockets_in_home(home: str) -> list[str]:
     """Return the paths of the sockets below a home folder that Docker Desktop, OrbStack, Colima and Rancher Desktop
     make; of several paths that lead to one socket the first."""
     sockets: dict[str, str] = {}
-    for pattern in _IN_HOME:
-        for path in sorted(glob(os.path.join(escape(home), pattern))):
-            if _is_socket(path):
-                sockets.setdefault(os.path.realpath(path), path)
+    profiles: list[str] = []
+    with suppress(OSError):
+        profiles = [f"{_COLIMA}/{name}/docker.sock" for name in sorted(os.listdir(os.path.join(home, _COLIMA)))]
+    for path in (os.path.join(home, name) for name in (*_IN_HOME, *profiles)):
+        if _is_socket(path):
+            sockets.setdefault(os.path.realpath(path), path)
     return list(sockets.values())
 
 

@@ -18,8 +18,8 @@ _LOOKS_UP_SECONDS = 1.0
 
 def may_begin() -> bool:
     """Return whether a process would be of use, and is safe to make: what a thread holds at that moment, such as a
-    lock, its copy would wait for in vain."""
-    return threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1
+    lock, its copy would wait for in vain. Elsewhere than on Linux no engine's files are beside us."""
+    return threading.active_count() == 1 and hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1
 
 
 class OwnProcess:
