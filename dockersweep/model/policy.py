@@ -217,6 +217,9 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     older_than: Age
 
 
+DEFAULT_SOURCE = "the default policy"
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """Protections, rules, limits and a target. What neither a rule nor the target removes is kept."""
 

@@ -46,6 +46,12 @@ BASE_WORDS: dict[SizeBase, str] = {"disk": "of disk blocks", "lengths": "as the 
 """What a number of bytes counts; follows the number."""
 
 
+def unused_sentence(has_stopped: bool) -> str:
+    """Return what counts as unused; `has_stopped` if there are stopped containers, which may hold more."""
+    more = " Once the stopped containers are gone, more may be freed." if has_stopped else ""
+    return f"Unused is what no container holds, running or stopped.{more}"
+
+
 def base_sentence(base: SizeBase, not_from_disk: str | None) -> str:
     """Return what sizes count, and why."""
     if base == "disk":

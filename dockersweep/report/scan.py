@@ -11,7 +11,14 @@ from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import NOTHING, Interval
 from dockersweep.model.storage import Storage
 from dockersweep.model.use import Use
-from dockersweep.report.headline import TITLE_OF, base_sentence, engine_sentence, engine_words, warning_sentences
+from dockersweep.report.headline import (
+    TITLE_OF,
+    base_sentence,
+    engine_sentence,
+    engine_words,
+    unused_sentence,
+    warning_sentences,
+)
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, truth
 from dockersweep.units import format_duration, format_size
 from dockersweep.words.amounts import format_interval
@@ -77,10 +84,16 @@ def _sections(shown: Shown) -> Iterator[Section]:
     if shown.most != 0:
         yield from (_section(shown, kind) for kind in shown.kinds)
     storage = inventory.storage or Storage(base="lengths")
-    yield Section(sentences=(base_sentence(storage.base, storage.not_from_disk),))
+    yield Section(sentences=(*_what_is_unused(shown), base_sentence(storage.base, storage.not_from_disk)))
     yield Section(sentences=warning_sentences(inventory.warnings))
     if len(shown.kinds) > 1 or shown.most == 0:
         yield _totals(shown)
+
+
+def _what_is_unused(shown: Shown) -> Iterator[str]:
+    # Containers themselves say "stopped".
+    if any(kind != "container" for kind in shown.kinds):
+        yield unused_sentence(any(use.kind == "container" and not use.in_use for use in shown.uses))
 
 
 def _was_read(inventory: Inventory, kind: Kind) -> bool:

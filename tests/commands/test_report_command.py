@@ -129,11 +129,13 @@ def test_several_disks_are_a_table_that_fits() -> None:
     ]
     whole = " ".join(told.split())
     assert (
-        "/var/lib/docker (/dev/loop1, 163 GB of 271 GB reserved) holds 100 MB of the engine's: images 90.0 MB and "
+        "/var/lib/docker (/dev/loop1, 163 GB of 271 GB reserved for root or the file "
+        "system) holds 100 MB of the engine's: images 90.0 MB and "
         "remainder 10.0 MB. /var/lib/docker/volumes (/dev/loop1) holds 100 MB of the engine's: volumes 7.00 MB and "
         "remainder 93.0 MB."
     ) in whole
-    assert "(/dev/loop1, 91.0 GB of 900 GB reserved) holds at least 100 MB of the engine's: remainder unknown." in whole
+    held = "holds at least 100 MB of the engine's: remainder unknown."
+    assert f"(/dev/loop1, 91.0 GB of 900 GB reserved for root or the file system) {held}" in whole
     assert "Engine's folder at least 300 MB" in whole
     assert "Disk: " not in told
 
@@ -143,7 +145,8 @@ def test_one_disk_is_one_line() -> None:
     told = text_of(msgspec.structs.replace(seen, disks=seen.disks[:1]), 80, with_bars=False)
     assert "DISK  " not in told
     assert "/dev/loop1" not in told
-    line = "Disk: 33.0 GB (31%) used, 75.0 GB free, 163 GB of 271 GB reserved; inodes 10% used."
+    reserved = "163 GB of 271 GB reserved for root or the file system"
+    line = f"Disk: 33.0 GB (31%) used, 75.0 GB free, {reserved}; inodes 10% used."
     assert line in " ".join(told.split())
 
 
@@ -167,6 +170,8 @@ def test_on_a_terminal_bars_are_drawn_and_fit() -> None:
         assert "█" in told
         assert "▒" in told
         assert "[" + "▓" * 10 in told
+        below_table = told[told.index("Engine's folder" if "Engine's folder" in told else "Build cache") :]
+        assert "█ in use, ▒ unused\n" in below_table
     assert "UNUSED  " not in text_of(of_full(), 70, with_bars=True).split("SIZE")[0]
 
 
@@ -418,3 +423,25 @@ def test_a_quiet_report_prints_nothing_unless_something_is_found(saved: str, tmp
     alone = dockersweep("report", "--inventory", saved, "-q")
     assert (alone.status, alone.stdout) == (2, "")
     assert "give that as well" in alone.stderr
+
+
+def test_what_the_policy_frees_is_the_first_to_do(tmp_path: Path) -> None:
+    file = write_inventory(tmp_path, inventory(container("job", size=2 * MEGA), volume("data", size=0)))
+    begins = "What to do:\n  free at least 2.00 MB: `dockersweep sweep`"
+    assert f"{begins} shows the plan and asks\n" in report(file)
+    assert f"{begins} with the same policy flags shows the plan and asks\n" in report(file, "--older-than", "0s")
+    markdown = report(file, "--format", "markdown")
+    assert "\nFree at least 2.00 MB: \\`dockersweep sweep\\` shows the plan and asks.\n" in markdown
+    assert "What to do: nothing.\n" in report(file, "--not-kind", "container", "--not-kind", "volume")
+
+
+@pytest.mark.parametrize("verb", ["report", "scan"])
+def test_what_counts_as_unused_is_said_once(verb: str, tmp_path: Path) -> None:
+    counts = "Unused is what no container holds, running or stopped."
+    stopped = "Once the stopped containers are gone, more may be freed."
+    for made, more in ((container("job"), True), (container("web", "running"), False)):
+        run = dockersweep(verb, "--inventory", write_inventory(tmp_path, inventory(made, volume("data"))))
+        assert (run.stdout.count(counts), stopped in run.stdout) == (1, more)
+    assert (
+        counts not in dockersweep("scan", "--kind", "container", "--inventory", str(tmp_path / "inventory.json")).stdout
+    )

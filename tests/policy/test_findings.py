@@ -81,6 +81,9 @@ def test_a_fix_says_its_command_and_its_rule(row: FindingRow) -> None:
     rule = [] if fix.rule is None else fix.rule.splitlines()[2:]
     assert all(line in fix.text for line in rule)
     assert ("[[rule]]" in fix.text) == bool(rule)
+    # A file with this rule only would take the place of the default rules.
+    adds = "[[rule]]" in fix.text or "[target]" in fix.text
+    assert ("first `dockersweep policy init -o dockersweep.toml`" in fix.text) == adds
 
 
 def test_logs_without_a_limit() -> None:

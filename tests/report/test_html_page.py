@@ -205,7 +205,9 @@ def test_what_takes_most_says_what_was_not_read() -> None:
 def test_nothing_can_go_where_nothing_does() -> None:
     seen = report([reported("volume", "data", GIGABYTE)])
     assert answer(seen, "What can").short == "Nothing"
-    assert answer(seen, "What can").sentences[-1] == "Everything unused would free 1.00 GB."
+    assert answer(seen, "What can").sentences[-1] == (
+        "Everything unused would free 1.00 GB. Unused is what no container holds, running or stopped."
+    )
 
 
 @pytest.mark.parametrize(
@@ -275,6 +277,17 @@ def test_what_is_large_unused_and_kept_is_pointed_at(kept: ReportedObject, comma
     (step,) = first_steps(report([kept]))
     assert step.how == f"{command} shows why it is kept"
     assert first_steps(report([kept, reported("image", "app:1", 100 * GIGABYTE, in_use=True)])) == ()
+
+
+def test_what_is_named_of_more_says_so() -> None:
+    kept = [reported("volume", f"data-{number}", (9 - number) * GIGABYTE) for number in range(4)]
+    (step,) = first_steps(report(kept))
+    assert step.why == (
+        "Check what is unused but kept, 30.0 GB: volume data-0 (9.00 GB); also volume data-1 (8.00 GB), volume data-2 "
+        "(7.00 GB), among others"
+    )
+    (step,) = first_steps(report(kept[:3]))
+    assert step.why.endswith("volume data-2 (7.00 GB)")
 
 
 def test_the_note_on_what_is_kept_and_the_look_at_it_are_one_step() -> None:

@@ -8,7 +8,7 @@ from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import ReportedDisk
 from dockersweep.policy.disk_report.evidence import Evidence
 from dockersweep.policy.disk_report.finding_facts import FindingFacts
-from dockersweep.policy.disk_report.finding_row import FindingRow, FixTemplate
+from dockersweep.policy.disk_report.finding_row import NEW_FILE, FindingRow, FixTemplate
 from dockersweep.units import format_size
 from dockersweep.words.ages import unwatched_age_text, unwatched_share_text
 from dockersweep.words.amounts import percent_as_df, plural
@@ -20,8 +20,8 @@ SOON_DAYS = 30
 LARGE_CACHE_BYTES = 1_000_000_000
 LARGE_ARTIFACTS_BYTES = 100_000_000
 _NOTHING_GOES_THERE = FixTemplate(
-    "the rules free nothing there; a policy with [target] start_above removes more of what is unused, if any of it is "
-    "there, and du -x shows what else fills the disk",
+    "the rules free nothing there; [target] start_above in your policy file removes more of what is unused, if any "
+    f"of it is there {NEW_FILE}, and du -x shows what else fills the disk",
 )
 
 
@@ -174,7 +174,7 @@ ENGINE_FINDINGS = (
         title_of_one="the disk is nearly full: {}",
         title_of_many="the disk is nearly full: {}",
         fix=FixTemplate(
-            "{command}; to free more than the rules do, use a policy with [target] start_above",
+            f"{{command}}; to free more than the rules do, add [target] start_above to your policy file {NEW_FILE}",
             command="dockersweep sweep",
         ),
         find=disks_nearly_full,
@@ -186,7 +186,8 @@ ENGINE_FINDINGS = (
         title_of_one="the disk fills up: {}",
         title_of_many="the disk fills up: {}",
         fix=FixTemplate(
-            '{command}, and a policy with [target] start_above = "85%" and stop_below = "70%" from now on',
+            '{command}; for the future add [target] start_above = "85%" and stop_below = "70%" to your policy file '
+            + NEW_FILE,
             command="dockersweep sweep",
         ),
         find=disks_that_fill_up,

@@ -16,13 +16,16 @@ from dockersweep.policy.disk_report.finding_facts import FindingFacts
 from dockersweep.policy.names.patterns import is_regular_expression
 from dockersweep.words.lists import both
 
+NEW_FILE = "(no file yet: first `dockersweep policy init -o dockersweep.toml`, which writes the default rules into one)"
+"""To be said of what is to be added to a policy file."""
+
 
 class FixTemplate(Struct, frozen=True):
     """The fix of a finding, before its evidence is known."""
 
     text: str
-    """{command} and {rule} are replaced with those below, {name} with the shell-quoted name of the first object, and
-    {places} with all files and folders to remove."""
+    """{command} is replaced with the one below, {rule} with "add a [[rule]] ...", {name} with the shell-quoted name of
+    the first object, and {places} with all files and folders to remove."""
     command: str | None = None
     """The first command to run, if there is one; with {name} as above."""
     rule: tuple[str, ...] = ()
@@ -37,7 +40,7 @@ class FixTemplate(Struct, frozen=True):
         command = None if self.command is None else self.command.format(name=name)
         lines = [line.format(pattern=every[0], patterns=patterns) for line in self.rule]
         places = [place for piece in shown for place in piece.places]
-        listed = f"a [[rule]] with {both(lines)}" if lines else ""
+        listed = f"add a [[rule]] to your policy file with {both(lines)} {NEW_FILE}" if lines else ""
         return Fix(
             command=command,
             rule="".join(f"{line}\n" for line in ("[[rule]]", f'name = "{id_}"', *lines)) if lines else None,

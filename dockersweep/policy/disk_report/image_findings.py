@@ -86,7 +86,7 @@ IMAGE_FINDINGS = (
         title_of_one="1 repository has many versions",
         title_of_many="{} repositories have many versions",
         fix=FixTemplate(
-            "{rule} keeps the newest and removes the rest",
+            "to keep the newest and remove the rest, {rule}",
             rule=('kind = "image"', "match.repository = {pattern}", "keep.last = 5", 'remove.unused_for = "14d"'),
         ),
         find=many_versions,

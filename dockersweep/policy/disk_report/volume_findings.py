@@ -93,7 +93,7 @@ def _evidence(facts: FindingFacts, volume: Volume, why: str, matched_by: str = "
 
 def _rule_for_unused(what: str, condition: str) -> FixTemplate:
     return FixTemplate(
-        f"look with {{command}}; {{rule}} removes {what} once unused for that long",
+        f"look with {{command}}; to remove {what} once unused for that long, {{rule}}",
         command="dockersweep explain volume:{name}",
         rule=('kind = "volume"', condition, 'remove.unused_for = "30d"'),
     )
@@ -133,7 +133,7 @@ VOLUME_FINDINGS = (
         title_of_one="1 unused volume looks anonymous but is not marked so",
         title_of_many="{} unused volumes look anonymous but are not marked so",
         fix=FixTemplate(
-            "look with {command}; {rule} removes them all, also those that a person or a program named so",
+            "look with {command}; to remove them all, also those that a person or a program named so, {rule}",
             command="dockersweep explain volume:{name}",
             rule=(
                 'kind = "volume"',

@@ -8,7 +8,7 @@ inventory, in runs that need nothing else of the language.
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import STOPPED_STATES
-from dockersweep.model.policy import Match, Policy, Protections, Remove, Rule
+from dockersweep.model.policy import DEFAULT_SOURCE, Match, Policy, Protections, Remove, Rule
 from dockersweep.units import parse_age
 
 _AFTER_A_DAY = Remove(older_than=parse_age("24h"))
@@ -61,4 +61,4 @@ DEFAULT_RULES = (
     HAND_MADE_NETWORKS,
     OLD_BUILD_CACHE,
 )
-DEFAULT_POLICY = Policy(source="the default policy", protections=Protections(), rules=DEFAULT_RULES)
+DEFAULT_POLICY = Policy(source=DEFAULT_SOURCE, protections=Protections(), rules=DEFAULT_RULES)

@@ -49,9 +49,11 @@ def inodes_used(disk: Disk) -> str:
 
 
 def reserved_words(disk: Disk) -> str:
-    """Return the space that only root can write: "13.6 GB of 271 GB reserved"; empty where negligible."""
-    is_much = disk.reserved * _SMALL_PART > disk.total_bytes
-    return f"{format_size(disk.reserved)} of {format_size(disk.total_bytes)} reserved" if is_much else ""
+    """Return the reserved space: "13.6 GB of 271 GB reserved for root or the file system"; empty if there is hardly
+    any."""
+    if disk.reserved * _SMALL_PART <= disk.total_bytes:
+        return ""
+    return f"{format_size(disk.reserved)} of {format_size(disk.total_bytes)} reserved for root or the file system"
 
 
 def disk_rows(report: Report) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ from dockersweep.model.report import Group, Report
 from dockersweep.report.disk import words
 from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several, remainder_sentences
 from dockersweep.report.layout import Column, Section
+from dockersweep.report.text import capital
 from dockersweep.units import format_size
 
 LARGEST = 20
@@ -57,8 +58,9 @@ def _findings(report: Report) -> Iterator[Section]:
          words.evidence_text(finding, ALL_EVIDENCE), finding.fix.text)
         for finding in report.findings
     ]  # fmt: skip
-    nothing = () if rows else ("Nothing was found that should be looked at.",)
-    yield Section("What to do", nothing, _FINDINGS, rows)
+    removal = words.removal_sentence(report)
+    first = f"{capital(removal)}." if removal else "" if rows else "Nothing was found that should be looked at."
+    yield Section("What to do", (first,) if first else (), _FINDINGS, rows)
     yield Section(sentences=words.finding_notes(report))
 
 

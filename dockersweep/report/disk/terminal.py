@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from dockersweep.model.report import Finding, Group, Report, ShareOfDisk
 from dockersweep.report.disk import words
-from dockersweep.report.disk.bars import bar
+from dockersweep.report.disk.bars import FULL, LIGHT, bar
 from dockersweep.report.disk.disks import contents_sentence, disk_rows, disk_sentence, has_several, remainder_sentences
 from dockersweep.report.formats.table import GAP
 from dockersweep.report.layout import Column, Section
@@ -55,6 +55,8 @@ def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Ite
     yield from _disks(report, width if with_bars else None)
     columns, rows = _shares(report, width, with_bars)
     yield Section(columns=columns, rows=rows)
+    if with_bars:
+        yield Section(sentences=(f"{FULL} in use, {LIGHT} unused",), goes_on=True)
     yield Section(
         sentences=(words.sum_sentence(report), *remainder_sentences(report), *words.machine_sentences(report))
     )
@@ -134,8 +136,11 @@ def _trend(report: Report) -> Section:
 
 
 def _findings(report: Report) -> Iterator[Section]:
-    nothing = "" if report.findings else " nothing."
+    removal = words.removal_sentence(report)
+    nothing = "" if removal or report.findings else " nothing."
     yield Section(sentences=(f"What to do:{nothing}",))
+    if removal:
+        yield Section(sentences=(removal,), indent=2, goes_on=True, keeps_words=True)
     for finding in report.findings[:MOST_FINDINGS]:
         yield from _finding(finding)
     others = report.findings[MOST_FINDINGS:]

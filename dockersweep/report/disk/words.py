@@ -5,6 +5,7 @@ import shlex
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import short_id
 from dockersweep.model.plan import Interval
+from dockersweep.model.policy import DEFAULT_SOURCE
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import (
     Finding,
@@ -18,7 +19,7 @@ from dockersweep.model.report import (
     Trend,
 )
 from dockersweep.report.disk.disks import folder_words, has_several
-from dockersweep.report.headline import base_sentence
+from dockersweep.report.headline import base_sentence, unused_sentence
 from dockersweep.report.text import capital
 from dockersweep.units import DAY, HOUR, format_duration, format_size
 from dockersweep.words.ages import since_words
@@ -72,7 +73,7 @@ def sum_sentence(report: Report) -> str:
     return (
         f"Reclaimable is what {report.policy_source} would remove: {format_interval(report.reclaimable)}. "
         f"All that is unused{_and_what_goes(report)} would free {format_interval(report.unused)}. "
-        f"{sizes_sentences(report)}"
+        f"{unused_sentence(has_stopped(report))} {sizes_sentences(report)}"
     )
 
 
@@ -80,6 +81,20 @@ def _and_what_goes(report: Report) -> str:
     """Return words for objects in use that count as reclaimable: the policy removes them with their container."""
     takes_space = (item for item in report.objects if item.kind not in NO_SPACE)
     return ", with what goes with it," if any(item.goes and item.in_use for item in takes_space) else ""
+
+
+def has_stopped(report: Report) -> bool:
+    """Return whether there are stopped containers."""
+    return any(item.kind == "container" and not item.in_use for item in report.objects)
+
+
+def removal_sentence(report: Report) -> str | None:
+    """Return what the policy in force frees now, and by which command; None if that is nothing."""
+    goes = report.reclaimable
+    if goes.high_bytes == 0 or not any(item.goes for item in report.objects):
+        return None
+    with_same = "" if report.policy_source == DEFAULT_SOURCE else " with the same policy flags"
+    return f"free {format_interval(goes)}: `dockersweep sweep`{with_same} shows the plan and asks"
 
 
 def sizes_sentences(report: Report) -> str:
@@ -272,5 +287,5 @@ def silenced_sentence(report: Report) -> str | None:
 
 def finding_notes(report: Report) -> list[str]:
     """Return the notes below the findings: the flags that their commands need, and which findings are silenced."""
-    address = address_sentence(report.engine) if report.findings else None
+    address = address_sentence(report.engine) if report.findings or removal_sentence(report) else None
     return [sentence for sentence in (address, silenced_sentence(report)) if sentence]

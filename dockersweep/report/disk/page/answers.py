@@ -22,12 +22,13 @@ from dockersweep.report.disk.page.words import (
 from dockersweep.report.disk.words import (
     TITLE_OF_SHARE,
     former_words,
+    has_stopped,
     rate_of_disk,
     won_on,
     won_sentences,
     won_words,
 )
-from dockersweep.report.headline import NOUN_OF
+from dockersweep.report.headline import NOUN_OF, unused_sentence
 from dockersweep.report.text import capital, shorten_middle
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, plural
@@ -87,7 +88,7 @@ def _removal(report: Report) -> Iterator[Step]:
     if _goes(report):
         won = won_words(report)
         why = f"Free {format_interval(report.reclaimable)}{f', {won} of growth' if won else ''}"
-        yield Step(why, f"{_SWEEP} with the same policy shows the plan and asks", _SWEEP)
+        yield Step(why, f"{_SWEEP} with the same policy flags shows the plan and asks", _SWEEP)
 
 
 def _kept(report: Report) -> Iterator[Step]:
@@ -103,7 +104,8 @@ def _kept(report: Report) -> Iterator[Step]:
     size = f", {format_size(all_kept)}" if is_exact else ""
     why = f"Check what is unused but kept{size}: {_named(largest)}"
     also = f"; also {', '.join(map(_named, others))}" if others else ""
-    yield Step(f"{why}{also}", f"{command} shows why it is kept", command)
+    more = ", among others" if len(kept) > NAMED else ""
+    yield Step(f"{why}{also}{more}", f"{command} shows why it is kept", command)
 
 
 def _once(steps: Iterable[Step]) -> list[Step]:
@@ -174,7 +176,7 @@ def _not_read(report: Report) -> Iterator[str]:
 
 def _can_go(report: Report) -> Answer:
     question = "What can be removed?"
-    unused = f"Everything unused would free {format_interval(report.unused)}."
+    unused = f"Everything unused would free {format_interval(report.unused)}. {unused_sentence(has_stopped(report))}"
     counts = Counter(item.kind for item in report.objects if item.goes)
     if not counts:
         return Answer(question, "Nothing", (f"{capital(report.policy_source)} removes nothing now.", unused))
