@@ -52,7 +52,9 @@ def run(options: ApplyOptions) -> int:
         by = f"the plan in {where} of {format_instant(saved.taken_at)}"
         # The ledger keeps tags in the engine's order.
         survey = permitted.survey.with_inventory(survey.inventory)
-        return execution.carry_out(PlannedRun(permitted.plan, policy, survey, by, saved, permitted.settled))
+        return execution.carry_out(
+            PlannedRun(permitted.plan, policy, survey, by, saved=saved, settled=permitted.settled)
+        )
 
 
 def _refuse_another(saved: Plan, engine: Engine, where: str) -> None:

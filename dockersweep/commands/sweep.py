@@ -4,6 +4,7 @@ from dockersweep.commands import plan
 from dockersweep.commands.gather import gather_policy, judge, require_build_cache
 from dockersweep.commands.options import SweepOptions
 from dockersweep.errors import RefusedError, UsageError
+from dockersweep.policy.language.flags import flags_typed
 from dockersweep.policy.language.kinds_removed import may_remove
 
 
@@ -25,4 +26,4 @@ def run(options: SweepOptions) -> int:
         survey = execution.scan(policy)
         require_build_cache(survey, may_remove(policy, "build-cache"), options.run.engine)
         made = judge(survey, policy, execution.ledger)
-        return execution.carry_out(PlannedRun(made, policy, survey, policy.source))
+        return execution.carry_out(PlannedRun(made, policy, survey, policy.source, flags_typed(options.policy.flags)))

@@ -157,6 +157,15 @@ def test_json_has_a_line_for_each_event() -> None:
     assert "Removed 1 container; 1 failed" in run.stdout
 
 
+def test_history_tells_the_flags_of_a_sweep() -> None:
+    with fake_engine() as engine:
+        removable(engine, "a")
+        sweep(engine, "--keep-name", "x y")
+        run = dockersweep("history", "1")
+    rows = [" ".join(line.split()) for line in run.stdout.splitlines()]
+    assert "policy the default policy and command-line flags (--older-than 0s --keep-name 'x y')" in rows
+
+
 def test_the_journal_gets_its_priorities() -> None:
     with fake_engine() as engine:
         removable(engine, "a", "b")

@@ -1,13 +1,16 @@
 """What argparse reads is made into typed options at one place, and nothing below it knows a namespace."""
 
 import ast
+import shlex
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields
 
 import dockersweep
 from dockersweep.commands.options import ApplyOptions, PlanOptions, ReportOptions, SweepOptions, options_of
 from dockersweep.parser import build_parser, parse
+from dockersweep.policy.language.flags import PolicyFlags, flags_typed
 
 PACKAGE = Path(dockersweep.__file__).parent
 THAT_MAY = ("cli.py", "parser", "parser.py", "commands/options.py")
@@ -55,6 +58,31 @@ def test_durations_are_seconds() -> None:
     assert options.run.engine.engine_timeout_seconds == 60
     assert options.run.lock_timeout_seconds == 3600
     assert options.run.removal_timeout_seconds == 3
+
+
+EACH_POLICY_FLAG = (
+    "--older-than 3d --kind image --kind volume --free 20000000000B --keep-label 'a b=c' --keep-label d "
+    "--keep-name 'x*' --keep-image app --max-objects 0 --max-bytes 5B --max-share 12.5% --all-images "
+    "--spare-local --named-volumes --retry-refused"
+)
+
+
+@pytest.mark.parametrize("text", ["", "--named-volumes", EACH_POLICY_FLAG])
+def test_the_flags_of_a_policy_are_told_as_they_are_typed(text: str) -> None:
+    options = options_of(parse(["sweep", *shlex.split(text)]))
+    assert isinstance(options, SweepOptions)
+    assert flags_typed(options.policy.flags) == text
+
+
+def test_each_flag_of_a_policy_is_told() -> None:
+    options = options_of(parse(["sweep", *shlex.split(EACH_POLICY_FLAG)]))
+    assert isinstance(options, SweepOptions)
+    unchanged = PolicyFlags()
+    assert not [
+        field.name
+        for field in fields(PolicyFlags)
+        if getattr(options.policy.flags, field.name) == getattr(unchanged, field.name)
+    ]
 
 
 def test_a_dry_run_has_the_options_of_a_plan() -> None:

@@ -218,7 +218,7 @@ def run_start(engine: Engine, options: RunOptions, planned: PlannedRun | None) -
         user=_user(),
         pid=os.getpid(),
         version=__version__,
-        policy_source=None if planned is None else planned.by,
+        policy_source=None if planned is None else f"{planned.by} ({planned.flags})" if planned.flags else planned.by,
         policy_sha256=None if policy is None else sha256(policy).hexdigest(),
     )
 

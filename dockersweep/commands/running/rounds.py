@@ -57,6 +57,8 @@ class PlannedRun(Struct, frozen=True):
     survey: Survey
     by: str
     """Who asked for it: "the policy in /etc/dockersweep/dockersweep.toml", "the plan in plan.json of ..."."""
+    flags: str = ""
+    """The flags that changed the policy, as they are typed."""
     saved: Plan | None = None
     """The saved plan of which `plan` is what remains."""
     settled: tuple[tuple[Removal, Outcome], ...] = ()

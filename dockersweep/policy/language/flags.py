@@ -83,6 +83,32 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
     )
 
 
+def flags_typed(flags: PolicyFlags) -> str:
+    """Return the flags that are given, as a shell takes them: "--older-than 3d --kind image"; empty without any."""
+    # Only a run that removes something records them.
+    import shlex
+
+    values = (
+        ("--older-than", None if flags.older_than is None else flags.older_than.text),
+        *(("--kind", kind) for kind in flags.kinds),
+        ("--free", None if flags.free_bytes is None else f"{flags.free_bytes}B"),
+        *(("--keep-label", pattern) for pattern in flags.keep_labels),
+        *(("--keep-name", pattern) for pattern in flags.keep_names),
+        *(("--keep-image", pattern) for pattern in flags.keep_images),
+        ("--max-objects", None if flags.max_objects is None else str(flags.max_objects)),
+        ("--max-bytes", None if flags.max_bytes is None else f"{flags.max_bytes}B"),
+        ("--max-share", None if flags.max_share is None else f"{flags.max_share:g}%"),
+    )
+    switches = (
+        ("--all-images", flags.all_images),
+        ("--spare-local", flags.spare_local),
+        ("--named-volumes", flags.named_volumes),
+        ("--retry-refused", flags.retry_refused),
+    )
+    given = [flag for flag, is_given in switches if is_given]
+    return " ".join([*(f"{flag} {shlex.quote(value)}" for flag, value in values if value is not None), *given])
+
+
 def with_flag_of_kind(policy: Policy, kind: Kind) -> tuple[str, Policy] | None:
     """Return the flag that makes more objects of a kind removable, and the policy with it; None where there is none.
 
