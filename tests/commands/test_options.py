@@ -14,7 +14,10 @@ from dockersweep.policy.language.flags import PolicyFlags, flags_typed
 
 PACKAGE = Path(dockersweep.__file__).parent
 THAT_MAY = ("cli.py", "parser", "parser.py", "commands/options.py")
-OPERANDS = {"apply": ["plan.json"], "explain": ["web"], "policy": ["show"], "schema": ["plan"], "completion": ["bash"]}
+OPERANDS = {
+    "apply": ["plan.json"], "explain": ["web"], "policy": ["show"], "schema": ["plan"], "completion": ["bash"],
+    "docker-plugin": ["install"],
+}  # fmt: skip
 
 
 def mentions_namespace(path: Path) -> bool:
@@ -35,10 +38,12 @@ def test_a_namespace_goes_no_further_than_the_making_of_options() -> None:
 @pytest.mark.parametrize("verb", build_parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr,arg-type]
 def test_each_verb_has_options_of_its_own(verb: str) -> None:
     options = options_of(parse([verb, *OPERANDS.get(verb, [])]))
-    assert type(options).__name__ in (f"{verb.capitalize()}Options", "PolicyVerbOptions")
+    assert type(options).__name__ in (f"{verb.title().replace('-', '')}Options", "PolicyVerbOptions")
 
 
-@pytest.mark.parametrize("verb", ["apply", "explain", "history", "schema", "completion", "man", "policy"])
+@pytest.mark.parametrize(
+    "verb", ["apply", "explain", "history", "schema", "completion", "docker-plugin", "man", "policy"]
+)
 def test_flags_may_stand_anywhere_among_operands(verb: str) -> None:
     operands = ["check", "one.toml"] if verb == "policy" else OPERANDS.get(verb, [])
     operands = {"history": ["7"], "man": ["dockersweep.toml"]}.get(verb, operands)

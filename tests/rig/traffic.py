@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 REMOVING = {"sweep", "apply"}
 """The verbs that may send something else than GET."""
-_VERBS = REMOVING | {"scan", "plan", "report", "explain", "history", "policy", "schema", "completion", "man"}
+_VERBS = REMOVING | {
+    "scan", "plan", "report", "explain", "history", "policy", "schema", "completion", "docker-plugin", "man",
+}  # fmt: skip
 _NEEDED = {
     "containers": {"v": "0", "force": "0"},
     "images": {"noprune": "1", "force": "0"},
