@@ -4,48 +4,40 @@ Since 26.0 its client passes on no signal; where it is told to end itself while 
 socket, and waits until the plugin has ended.
 """
 
-import fcntl
-import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+import threading
+import time
+
+GRACE_SECONDS = 0.2
+"""Ctrl-C reaches both docker and us: so long it may take until ours is handled."""
 
 
-@contextmanager
-def end_with_docker(address: str) -> Iterator[None]:
+def end_with_docker(address: str) -> None:
     """Be interrupted, as by Ctrl-C, when docker closes the socket of this address: a path, or @NAME without a file.
 
     Nothing happens where the socket is not there: a terminal then ends both.
     """
-    with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(f"\0{address[1:]}" if address.startswith("@") else address)
-        except OSError:
-            yield
-            return
-
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            # Ctrl-C has reached us by ourselves where it has been taken already: a second one would break off the end.
-            if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL and _is_closed(connection):
-                os.kill(os.getpid(), signal.SIGINT)
-
-        before = signal.signal(signal.SIGIO, interrupt)
-        # The kernel tells us, so that no thread has to wait.
-        fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(connection, fcntl.F_SETFL, fcntl.fcntl(connection, fcntl.F_GETFL) | os.O_ASYNC)
-        try:
-            interrupt(signal.SIGIO, None)
-            yield
-        finally:
-            signal.signal(signal.SIGIO, before)
-
-
-def _is_closed(connection: socket.socket) -> bool:
+    connection = socket.socket(socket.AF_UNIX)
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+        connection.connect(f"\0{address[1:]}" if address.startswith("@") else address)
     except OSError:
-        return True
+        connection.close()
+        return
+    # A thread, and no signal from the kernel: of two kinds that come at once one may reach a thread that does not wake
+    # the main one.
+    threading.Thread(target=_interrupt_at_end, args=(connection,), daemon=True).start()
+
+
+def _interrupt_at_end(connection: socket.socket) -> None:
+    with connection:
+        try:
+            while connection.recv(1024):
+                pass
+        except OSError:
+            pass
+    time.sleep(GRACE_SECONDS)
+    # Whoever takes the first interrupt leaves the next one to the system: where it has come already, another one would
+    # break off the end.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

@@ -62,12 +62,11 @@ def _run(words: "Sequence[str]") -> int:
         return cli.fail(str(error), error.exit_status)
     os.environ |= call.environment
     address = os.environ.pop("DOCKER_CLI_PLUGIN_SOCKET", None)
-    if address is None:
-        return cli.main(ours, PROGRAM)
-    from dockersweep.docker_cancel import end_with_docker
+    if address:
+        from dockersweep.docker_cancel import end_with_docker
 
-    with end_with_docker(address):
-        return cli.main(ours, PROGRAM)
+        end_with_docker(address)
+    return cli.main(ours, PROGRAM)
 
 
 def _words_of(call: "DockerCall") -> list[str]:
