@@ -1,4 +1,4 @@
-"""Ages as sentences: since when something is of no use, by whom it was used, and how much of that was watched."""
+"""Ages as sentences: since when an object is unused, who used it last, and how much of that time was watched."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -32,33 +32,33 @@ _DONE: Mapping[UseAction, str] = {
     "committed": "committed %s ago",
     "exported": "exported %s ago",
 }
-"""What is done with an object itself; all else is done with a container that uses it."""
+"""Actions on the object itself; all others are actions on a container that uses it."""
 _AGO = " %s ago"
 _SHORT_GAP_SECONDS = 2 * MINUTE
-"""So much that was not watched, where it is less than a hundredth of the time, is told by itself."""
+"""An unwatched time up to this, and up to a hundredth of the whole, is named instead of the watched share."""
 _ROUNDING_SECONDS = 2
 """The ledger has whole seconds."""
 _UNITS = ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes"))
 
 
 def aged_text(about: Aged) -> str:
-    """Return an age and what is asked for: "last used 26 hours ago by backup-1 (removed) (limit 24 hours)"."""
-    # What a rule asks for beside that asks for no more: how deep a document nests is not ours to follow.
+    """Return an age with its limit: "last used 26 hours ago by backup-1 (removed) (limit 24 hours)"."""
+    # Not recursive: a document is not trusted, and could nest `also` deeply.
     return f"{', '.join(map(_one_age, (about, *about.also)))}{_only_copy(about.only_copy_of)}"
 
 
 def unwatched_text(about: Unwatched) -> str:
-    """Return since when it was not seen in use, and how little of the time that is asked for was watched."""
+    """Return since when it was not seen in use, and how little of the required time was watched."""
     return f"{unwatched_age_text(about)}; {unwatched_share_text(about)}{_only_copy(about.age.only_copy_of)}"
 
 
 def unwatched_age_text(about: Unwatched) -> str:
-    """Return only since when it was not seen in use: "not in use since 2026-11-04"."""
+    """Return only the first part: "not in use since 2026-11-04"."""
     return f"{made_by_hand_text(about.age)}{age_text(replace(about.age, watched_seconds=None, limit=about.limit))}"
 
 
 def unwatched_share_text(about: Unwatched) -> str:
-    """Return only how little was watched: "dockersweep watched only 2 of the last 7 days, at least half is needed"."""
+    """Return only the second part: "dockersweep watched only 2 of the last 7 days, at least half is needed"."""
     watched = f"only {_share(about.watched_seconds, about.asked_seconds, 'of the last')}"
     if watched.startswith("only 0 "):
         watched = watched.replace("only 0", "none", 1)
@@ -66,7 +66,7 @@ def unwatched_share_text(about: Unwatched) -> str:
 
 
 def after_container_text(about: AfterContainer) -> str:
-    """Return when it goes that outlives its last container."""
+    """Return how long an object is kept after its last container."""
     removed = f"{about.name} and {about.more} more are removed" if about.more else f"{about.name} is removed"
     until = f"(until {day_text(about.goes_at)} if removed now)"
     return f"kept for {limit_words(about.limit)} after container {removed} {until}{_only_copy(about.only_copy_of)}"
@@ -81,7 +81,7 @@ def age_text(about: Aged) -> str:
 
 
 def age_fact(about: Aged) -> str:
-    """Return an age to stand by itself, its length first: "stopped 10 days ago", "11 days: not used since 2026-11-13,
+    """Return an age for a line of its own, length first: "stopped 10 days ago", "11 days: not used since 2026-11-13,
     watched by dockersweep"."""
     if about.measure not in _UNUSED:
         return _length_ago(about)
@@ -89,49 +89,49 @@ def age_fact(about: Aged) -> str:
 
 
 def since_phrase(about: Aged) -> str:
-    """Return how an age is said, with %s for its length: "stopped %s ago", "not used for %s"."""
+    """Return the phrase for an age, with %s for its length: "stopped %s ago", "not used for %s"."""
     if about.measure in _UNUSED:
         return "not used for %s"
     return _AGES[about.measure] if about.action is None else _DONE.get(about.action, _AGES[about.measure])
 
 
 def since_words(source: str, action: UseAction | None) -> str:
-    """Return from what an age counts, in the words of sentences: "stopped", "loaded", "first seen"."""
+    """Return what an age counts from, as in sentences: "stopped", "loaded", "first seen"."""
     if action is not None and action in _DONE:
         return _DONE[action].removesuffix(_AGO)
     return "stopped" if source == "finished" else source
 
 
 def made_by_hand_text(about: Aged) -> str:
-    """Return what else has to be known of what is so old, to stand before it; mostly empty."""
+    """Return a note to put before an age; mostly empty."""
     return "made by hand, " if about.made_by_hand else ""
 
 
 def by_text(name: str | None, is_gone: bool) -> str:
-    """Return which container it was: " by backup-1 (removed)"; empty where that is not known."""
+    """Return the container that did it: " by backup-1 (removed)"; empty where that is not known."""
     return "" if name is None else f" by {name}{' (removed)' if is_gone else ''}"
 
 
 def day_text(instant: datetime) -> str:
-    """Return a day as every date is written: "2026-11-03"."""
+    """Return a day in the format of all dates: "2026-11-03"."""
     return f"{instant:%Y-%m-%d}"
 
 
 @lru_cache(1000)
 def limit_words(limit: str) -> str:
-    """Return an age that is asked for in words: "24 hours"."""
+    """Return the age in a limit as words: "24 hours"."""
     return Age(months=0, seconds=0, text=limit).words()
 
 
 def asked_text(about: Aged) -> str:
-    """Return what is asked for of an age: "limit 24 hours", "not before 2026-11-01"; empty where nothing is."""
+    """Return the limit of an age: "limit 24 hours", "not before 2026-11-01"; empty where there is none."""
     if about.limit is not None:
         return f"limit {limit_words(about.limit)}"
     return "" if about.date is None else f"{'' if about.is_reached else 'not '}before {about.date}"
 
 
 def setting_text(setting: str | None) -> str:
-    """Return the setting that asks for it, in brackets; empty where a rule does."""
+    """Return the setting that asks for an age, in brackets; empty where a rule does."""
     return "" if setting is None else f" ({setting})"
 
 
@@ -143,13 +143,13 @@ def _one_age(about: Aged) -> str:
 
 
 def _length_ago(about: Aged) -> str:
-    """Return how long ago the last use was, or when it came to be."""
+    """Return how long ago the last use or the creation was."""
     by = "" if about.action in _DONE else by_text(about.by, about.by_is_gone)
     return f"{since_phrase(about) % format_duration(about.seconds)}{by}"
 
 
 def _length(about: Aged) -> str:
-    """Return a length of time where only a day is told, which cannot be compared with a limit."""
+    """Return the length of an age for which the text has only a day, where there is a limit to compare it with."""
     if about.since_at is None or _tells_share(about) or not (about.limit or about.date):
         return ""
     return format_duration(about.seconds)
@@ -160,7 +160,7 @@ def _only_copy(container: str | None) -> str:
 
 
 def _unused(about: Aged) -> tuple[str, str]:
-    """Return by whom it was last used and since when it is not, by each scan; and how much of that was watched."""
+    """Return who used it last and since when no scan saw a use; and how much of that time was watched."""
     if about.since_at is None:
         # An older version wrote it.
         return f"not in use for {format_duration(about.seconds)}", ""
@@ -175,7 +175,7 @@ def _unused(about: Aged) -> tuple[str, str]:
 
 
 def _watched_but_for(seconds: int, unwatched: int) -> str | None:
-    """Return how little of a time was not watched; None where that is more than makes no difference to anybody."""
+    """Return the phrase for a time watched whole, or almost; None where too much was not watched for that."""
     if unwatched < _ROUNDING_SECONDS:
         return "watched by dockersweep"
     is_short = unwatched <= min(_SHORT_GAP_SECONDS, seconds // 100)
@@ -192,7 +192,7 @@ def _of_builds(about: Aged | Unwatched) -> str:
 
 
 def _share(part: int, whole: int, of: str = "of") -> str:
-    """Return "9 of 26 days"; in the largest unit of which there are two."""
+    """Return "9 of 26 days", in the largest unit of which the whole has at least two."""
     for size, names in _UNITS:
         if whole >= 2 * size:
             return f"{part // size} {of} {whole // size} {names}"

@@ -1,4 +1,4 @@
-"""Ages of several objects said once: what they have in common, and from how old to how old they are."""
+"""Ages of several objects as one phrase: what they have in common, and the range of their lengths."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from dockersweep.words.ages import asked_text, made_by_hand_text, since_phrase
 
 
 def alike_ages(about: Aged) -> tuple[object, ...]:
-    """Return what an age has in common with those that are said together with it: all but how old and by whom."""
+    """Return the key of ages that can share one phrase: everything except their length and who used the object."""
     return (
         since_phrase(about),
         about.limit,
@@ -22,7 +22,7 @@ def alike_ages(about: Aged) -> tuple[object, ...]:
 
 
 def ages_text(abouts: Sequence[Aged]) -> str:
-    """Return ages that are alike as one: "stopped 3 to 30 days ago (limit 24 hours)"."""
+    """Return the phrase for ages with one key: "stopped 3 to 30 days ago (limit 24 hours)"."""
     rows = zip(*((about, *about.also) for about in abouts), strict=True)
     is_only_copy = "; the only copy of what containers wrote" if abouts[0].only_copy_of else ""
     return f"{', '.join(map(_one_row, rows))}{is_only_copy}"
@@ -30,7 +30,7 @@ def ages_text(abouts: Sequence[Aged]) -> str:
 
 def _one_row(abouts: Sequence[Aged]) -> str:
     about = abouts[0]
-    lengths = _lengths([one.seconds for one in abouts])
+    lengths = _lengths([age.seconds for age in abouts])
     noted = ", ".join(note for note in (asked_text(about), about.setting) if note)
     return f"{made_by_hand_text(about)}{since_phrase(about) % lengths}{f' ({noted})' if noted else ''}"
 

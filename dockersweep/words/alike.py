@@ -1,4 +1,4 @@
-"""Reasons of several objects said once: which of them are alike, and the sentence of all that are."""
+"""Reasons of several objects as one sentence: which of them are alike, and the sentence for these."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,11 +38,11 @@ from dockersweep.words.reasons import (
 )
 
 MOST_HOLDERS = 2
-"""So many are named where there are more than one more."""
+"""At most this many holders are named if at least two more follow."""
 
 
 def alike(reason: Reason) -> tuple[object, ...]:
-    """Return what a reason has in common with those that are said together with it."""
+    """Return the key of reasons that can share one sentence."""
     about = reason.about
     if isinstance(about, HeldBy):
         return HeldBy, about.relation, about.kind, reason.code == "released"
@@ -51,24 +51,24 @@ def alike(reason: Reason) -> tuple[object, ...]:
 
 
 def together(reasons: Iterable[Reason], apart: Callable[[Reason], object] = lambda reason: None) -> list[list[Reason]]:
-    """Return reasons with those that are alike together, in order of the first of each. What differs in what `apart`
-    returns stays apart."""
-    found: defaultdict[object, list[Reason]] = defaultdict(list)
+    """Return reasons grouped by key, in order of the first of each. Reasons for which `apart` returns different values
+    stay in different groups."""
+    groups: defaultdict[object, list[Reason]] = defaultdict(list)
     for reason in reasons:
-        found[apart(reason), alike(reason)].append(reason)
-    return list(found.values())
+        groups[apart(reason), alike(reason)].append(reason)
+    return list(groups.values())
 
 
 def text_of_alike(reasons: Sequence[Reason]) -> str:
-    """Return reasons that are alike as one sentence; one alone as it is. A tag is named where all are about it."""
+    """Return one sentence for reasons with one key, including the tag if all have the same."""
     if len(reasons) == 1:
         return reason_text(reasons[0])
     text = _text_of_several(reasons)
-    return with_tag(reasons[0], text) if len({one.tag for one in reasons}) == 1 else text
+    return with_tag(reasons[0], text) if len({reason.tag for reason in reasons}) == 1 else text
 
 
 def joined_alike(reasons: Iterable[Reason]) -> str:
-    """Return reasons one behind the other, those that are alike as one sentence, and a tag once for those about it."""
+    """Return the sentences of reasons, one for each key, with each tag once before its own."""
     return joined(reasons, lambda of_tag: map(_without_tag, together(of_tag)))
 
 
@@ -78,7 +78,7 @@ def _without_tag(reasons: Sequence[Reason]) -> str:
 
 
 def counted_text(reason: Reason) -> str:
-    """Return a reason of several objects, to stand behind their number: "2 whose name does not match web-*"."""
+    """Return a reason of several objects, as a phrase after their number: "2 whose name does not match web-*"."""
     about = reason.about
     if isinstance(about, NotMatched):
         return counted_not_matched(about)
@@ -94,14 +94,14 @@ def counted_text(reason: Reason) -> str:
 def _text_of_several(reasons: Sequence[Reason]) -> str:
     about = reasons[0].about
     if isinstance(about, HeldBy):
-        holders = [one.about for one in reasons if isinstance(one.about, HeldBy)]
+        holders = [reason.about for reason in reasons if isinstance(reason.about, HeldBy)]
         return _held(holders, go_too=reasons[0].code == "released")
     say = _TOGETHER.get(type(about))
-    return untagged_text(reasons[0]) if say is None else say([one.about for one in reasons])
+    return untagged_text(reasons[0]) if say is None else say([reason.about for reason in reasons])
 
 
 def _held(holders: Sequence[HeldBy], go_too: bool) -> str:
-    """Return by what objects are held: "used by containers web-1, web-2 and 16 more, which go too"."""
+    """Return the holders of objects: "used by containers web-1, web-2 and 16 more, which go too"."""
     first = holders[0]
     names = naturally({holder.id: holder.name for holder in holders}.values())
     if len(names) == 1:
@@ -111,7 +111,7 @@ def _held(holders: Sequence[HeldBy], go_too: bool) -> str:
 
 
 def _projects(abouts: Sequence[OfProject]) -> str:
-    """Return of which projects objects are: their services are of no matter where they are of several."""
+    """Return the projects of objects; without services if these differ."""
     if len(set(abouts)) == 1:
         return project_text(abouts[0])
     names = naturally({about.project for about in abouts})

@@ -1,4 +1,4 @@
-"""Numbers in sentences: how many, how many bytes where they are known only within bounds, and which part of a whole."""
+"""Numbers in sentences: counts, bytes within bounds, and percentages."""
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import PLURAL_OF
@@ -30,7 +30,7 @@ def format_interval(interval: Bounds) -> str:
 
 
 def amount_words(interval: Bounds, unknown: str = "an unknown number of bytes") -> str:
-    """Return the same where it stands in a sentence; `unknown` is what is said where nothing is known."""
+    """Return the same for a sentence; `unknown` is the phrase for an amount that is not known at all."""
     amount = format_interval(interval)
     return unknown if amount == "unknown" else amount
 
@@ -47,14 +47,16 @@ def layers_text(held: LayersHeld, kind: Kind, *, others_go: bool = False) -> str
 
 
 def held_words(held: LayersHeld, *, others_go: bool = False) -> str:
-    """Return the same in short, to be said of its size: "held by 7 build-cache records", "shared with 3 images".
-    Where others go, which do not count, it is said of these that they stay."""
+    """Return a short form, to follow a size: "held by 7 build-cache records", "shared with 3 images".
+
+    With `others_go`, other holders are removed: "held by 7 build-cache records that stay".
+    """
     stay = f" that {'stays' if held.count == 1 else 'stay'}" if others_go else ""
     return f"{'shared with' if held.by == 'image' else 'held by'} {holders_words(held)}{stay}"
 
 
 def hold(held: LayersHeld) -> str:
-    """Return what those who hold layers do: "hold", and of one "holds"."""
+    """Return the verb for the holders of layers: "hold", or "holds" for one."""
     return "holds" if held.count == 1 else "hold"
 
 
@@ -66,5 +68,5 @@ def holders_words(held: LayersHeld) -> str:
 
 
 def percent_as_df(used: int, whole: int) -> int:
-    """Return how much of a whole is used, in percent and rounded up as df does it; 0 of nothing."""
+    """Return the used percentage of a whole, rounded up as df does; 0 for a whole of 0."""
     return max(0, -(-100 * used // whole)) if whole > 0 else 0

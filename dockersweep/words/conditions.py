@@ -1,6 +1,6 @@
 """The conditions of a rule in words, one row each: what a condition selects, and why an object does not match it.
 
-What a condition asks of an object is a row of `policy.language.conditions`.
+Their tests are the rows of `policy.language.conditions`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,17 +13,17 @@ from dockersweep.units import format_size
 
 class _Phrases(NamedTuple):
     selects: Callable[[Any], str]
-    """What is asked for -> the objects that a rule then matches: "named web-*", behind their kinds."""
+    """Wanted value -> the matching objects, as a phrase after their kinds: "named web-*"."""
     not_matched: Callable[[NotMatched], str]
-    """Why an object is none of them."""
+    """Why an object does not match."""
     counted: Callable[[NotMatched], str] | None = None
-    """The same behind a number of objects; None where that is the same."""
+    """The same after a number of objects; None where `not_matched` serves for both."""
     unknown: str | None = None
-    """Why a rule does not remove an object of which this is not known."""
+    """Why a rule does not remove an object for which the answer is not known."""
 
 
 def selected(match: Match) -> Iterator[str]:
-    """Yield what each condition that is set selects, to stand behind the kinds of a rule: "named web-*"."""
+    """Yield the phrase of each condition that is set, to follow the kinds of a rule: "named web-*"."""
     for field in Match.__struct_fields__:
         wanted = getattr(match, field)
         if wanted is not None:
@@ -31,7 +31,7 @@ def selected(match: Match) -> Iterator[str]:
 
 
 def not_matched_text(about: NotMatched) -> str:
-    """Return why a condition does not hold: "tagged (add --all-images to include)"."""
+    """Return why an object does not match a condition: "tagged (add --all-images to include)"."""
     phrases = _CONDITIONS.get(about.condition)
     # A document of a newer version may have conditions that this one does not know.
     text = _matches_none(about) if phrases is None else phrases.not_matched(about)
@@ -39,7 +39,7 @@ def not_matched_text(about: NotMatched) -> str:
 
 
 def counted_not_matched(about: NotMatched) -> str:
-    """Return why a condition does not hold of some, behind their number: "whose name does not match web-*"."""
+    """Return why several objects do not match, to follow their number: "whose name does not match web-*"."""
     phrases = _CONDITIONS.get(about.condition)
     counted = _whose if phrases is None else phrases.counted
     return not_matched_text(about) if counted is None else f"{counted(about)}{_flag(about)}"
@@ -62,7 +62,7 @@ def restart_text(restart: Restart) -> str:
     if restart.restarts is False:
         return "does not restart by itself"
     if restart.policy == "unless-stopped":
-        # No engine tells whether somebody did.
+        # No engine reports whether somebody stopped it.
         return "restart policy unless-stopped (stays down if stopped by hand)"
     if restart.policy != "on-failure":
         return f"restarts by itself ({restart.policy})"

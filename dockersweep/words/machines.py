@@ -1,4 +1,4 @@
-"""What the bytes are that an engine in a virtual machine frees, and how the machine's disk gets smaller by them.
+"""What freed bytes mean for an engine in a virtual machine, and how the file of the machine's disk gets smaller.
 
 Where each is from:
 
@@ -22,7 +22,7 @@ _BY_NAME: tuple[tuple[str, Machine], ...] = (
     ("colima", "colima"),
     ("lima-", "lima"),
 )
-"""How the host names begin that these products give; Colima's is "colima" or "colima-PROFILE"."""
+"""Prefixes of the host names that these products give; Colima's is "colima" or "colima-PROFILE"."""
 _BY_PATH: tuple[tuple[str, Machine], ...] = (
     ("/podman-machine-", "podman-machine"),
     ("/podman/machine/", "podman-machine"),
@@ -30,7 +30,7 @@ _BY_PATH: tuple[tuple[str, Machine], ...] = (
     ("/.lima/", "lima"),
     ("/.rd/", "rancher-desktop"),
 )
-"""What the paths of their sockets have in them."""
+"""Parts of the paths of their sockets."""
 _NAMES: dict[Machine, str] = {
     "docker-desktop": "Docker Desktop",
     "orbstack": "OrbStack",
@@ -64,8 +64,8 @@ _SMALLER: dict[Machine, str] = {
 
 
 def sentences_on_machine(engine: Engine) -> list[str]:
-    """Return where the bytes are that an engine frees, and what gives them back to the machine that people see; nothing
-    where it may as well be on another machine of its own."""
+    """Return sentences on where the freed bytes are, and how the host gets them back; none where the engine may be on
+    another machine."""
     machine = _machine_of(engine)
     if machine is not None:
         where = f"The engine runs in a virtual machine of {_NAMES[machine]}"
@@ -77,8 +77,8 @@ def sentences_on_machine(engine: Engine) -> list[str]:
 
 
 def _machine_of(engine: Engine) -> Machine | None:
-    """Return whose machine it is. A host name or a path counts only on another kernel behind a socket: anybody may have
-    called a server like that."""
+    """Return the product of the engine's virtual machine. A host name or a path counts only for another kernel behind a
+    socket: any server may have such a name."""
     if engine.kernel is not None and "microsoft" in engine.kernel.lower():
         return "wsl2"
     if engine.operating_system in _BY_SYSTEM:

@@ -1,4 +1,4 @@
-"""Reasons as sentences. Nothing reads a sentence back: what something else needs of a reason is a field of it."""
+"""Reasons as sentences. Nothing parses a sentence: everything that code needs of a reason is a field of it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -85,7 +85,7 @@ _FACTS: Mapping[FactName, str] = {
     "named-by-saved-plan": "the plan names it",
 }
 ANY_AGE = "whatever its age"
-"""Why something is removed of which the rule asks no age."""
+"""Why an object is removed by a rule that asks for no age."""
 _PROTECTED: Mapping[ProtectedBy, str] = {
     "label": "has the label",
     "name": "its name matches",
@@ -112,7 +112,7 @@ def reason_text(reason: Reason) -> str:
 
 
 def with_tag(reason: Reason, text: str) -> str:
-    """Return the text of a reason, or of several that are about the same tag, with that tag."""
+    """Return the text of one or more reasons, with the tag of the first before it."""
     if reason.tag is None:
         return text
     if reason.code == "tag-goes":
@@ -121,15 +121,15 @@ def with_tag(reason: Reason, text: str) -> str:
 
 
 def untagged_text(reason: Reason) -> str:
-    """Return the same without the tag that it is about, for where that stands beside it."""
+    """Return the same without its tag, for where the tag is shown beside it."""
     text = about_text(reason.about)
-    # What an older version wrote says so already.
-    is_said = reason.code != "released" or isinstance(reason.about, InWords)
-    return text if is_said else f"{text}, which goes too"
+    # The text of an older version includes it already.
+    is_complete = reason.code != "released" or isinstance(reason.about, InWords)
+    return text if is_complete else f"{text}, which goes too"
 
 
 def beyond_text(reason: Reason) -> str:
-    """Return who holds an object and is none itself, a service or another tool: "service web (1 of 1 replicas)"."""
+    """Return a holder that is not an object, a service or another tool: "service web (1 of 1 replicas)"."""
     if isinstance(reason.about, ServiceUses):
         return service_text(reason.about)
     if isinstance(reason.about, ToolUses) and reason.about.is_certain:
@@ -138,40 +138,40 @@ def beyond_text(reason: Reason) -> str:
 
 
 def rule_and_text(reason: Reason) -> str:
-    """Return a reason with its rule before it, as logs and CSV have it."""
+    """Return a reason with its rule before it, for logs and CSV."""
     return f"{reason.rule}: {reason_text(reason)}"
 
 
 def joined(
     reasons: Iterable[Reason], texts: Callable[[Sequence[Reason]], Iterable[str]] = lambda of_tag: map(_why, of_tag)
 ) -> str:
-    """Return reasons one behind the other, each sentence once, and a tag once for those that are about it: "tag app:4
-    goes (frees 0 B): first seen 10 days ago (limit 2 days); 4th newest of app (keep.last = 3)". `texts` returns those
-    of the reasons of one tag, without the tag."""
-    told: dict[str, None] = {}
-    for _, of_tag in groupby(reasons, key=lambda one: (one.tag, one.code == "tag-goes")):
+    """Return the sentences of reasons, each once, with each tag once before its own: "tag app:4 goes (frees 0 B): first
+    seen 10 days ago (limit 2 days); 4th newest of app (keep.last = 3)". `texts` returns the sentences of the reasons of
+    one tag, without the tag."""
+    sentences: dict[str, None] = {}
+    for _, of_tag in groupby(reasons, key=lambda reason: (reason.tag, reason.code == "tag-goes")):
         same = list(of_tag)
-        told[with_tag(same[0], "; ".join(dict.fromkeys(texts(same))))] = None
-    return "; ".join(told)
+        sentences[with_tag(same[0], "; ".join(dict.fromkeys(texts(same))))] = None
+    return "; ".join(sentences)
 
 
 def joined_by_rule(reasons: Iterable[Reason]) -> str:
     """Return the same with each rule before its own: "dangling images: loaded 30 days ago (limit 24 hours); project
     shop"."""
-    by_rule = groupby(reasons, key=lambda one: one.rule)
+    by_rule = groupby(reasons, key=lambda reason: reason.rule)
     return "; ".join(f"{rule}: {joined(of_rule)}" for rule, of_rule in by_rule)
 
 
 def is_unasked_age(reason: Reason) -> bool:
-    """Whether a reason of a removal only tells the age of an object, of which the rule asks none."""
+    """Whether a reason of a removal is only the age of an object, and the rule asks for no age."""
     about = reason.about
     if reason.code not in ("old-enough", "tag-goes") or not isinstance(about, Aged):
         return False
-    return not any(asked_text(one) or one.setting for one in (about, *about.also))
+    return not any(asked_text(age) or age.setting for age in (about, *about.also))
 
 
 def removal_text(reason: Reason) -> str:
-    """Return why something is removed, as it is kept of a run: an age that nobody asked for is no reason."""
+    """Return a reason of a removal for the ledger: an age that the rule does not ask for is not the reason."""
     return with_tag(reason, _why(reason))
 
 
@@ -181,7 +181,7 @@ def _why(reason: Reason) -> str:
 
 
 def about_text(about: About | InWords) -> str:
-    """Return what a reason is about as a sentence."""
+    """Return the `about` of a reason as a sentence."""
     words: str = _WORDS[type(about)](about)
     return words
 
@@ -241,7 +241,7 @@ def _candidate(about: Candidate) -> str:
 
 
 def _group(group: Group | None) -> str:
-    """Return in which group something was counted; empty where all is one group."""
+    """Return the group in which an object was counted; empty where there is only one."""
     if group is None:
         return ""
     what, _, key = group.by.partition(":")
@@ -264,7 +264,7 @@ def _kept(about: Kept) -> str:
 
 
 def _kept_with_all(about: Kept, group: str) -> str:
-    """Return the same where a rule keeps all: a place would read as if others were beyond it."""
+    """Return the same for keep = all, without a place: a place would suggest that others are beyond it."""
     setting = f"(keep.{about.keep} = all)"
     if about.keep == "last":
         return f"keeps all{group} {setting}"
@@ -311,28 +311,28 @@ def _tool(about: ToolUses) -> str:
 
 def _user(about: ToolUses) -> str:
     if about.tool == "image mount":
-        # Others mount images like that too; the command without an argument lists all.
+        # Other tools can mount images on the host too; the command without an argument lists them all.
         return "mounted on the host (podman image mount lists it)"
     return f"volume {about.name} (driver image)" if about.tool == "volume" else f"{about.name}, {_TOOLS[about.tool]}"
 
 
 def _protected(about: Protected) -> str:
-    said = _PROTECTED[about.by]
+    phrase = _PROTECTED[about.by]
     if about.project is not None and about.how is not None:
-        said = _OF_PROJECT[about.how].format(about.project)
-    return f"{said} {about.pattern} ({about.source})"
+        phrase = _OF_PROJECT[about.how].format(about.project)
+    return f"{phrase} {about.pattern} ({about.source})"
 
 
 def project_text(about: OfProject) -> str:
-    """Return of which project and service an object is."""
+    """Return the project and service of an object."""
     if about.lost_its_tag and about.service is not None:
         return f"formerly {about.project}/{about.service}"
-    said = f"project {about.project}" + (f", service {about.service}" if about.service else "")
+    project = f"project {about.project}" + (f", service {about.service}" if about.service else "")
     if about.how == "doubtful":
-        return f"perhaps of {said}: its label may be inherited from an image"
+        return f"perhaps of {project}: its label may be inherited from an image"
     if about.how == "used-last":
-        return f"last used by {said}"
-    return said + (f", from {', '.join(about.files)}" if about.files else "")
+        return f"last used by {project}"
+    return project + (f", from {', '.join(about.files)}" if about.files else "")
 
 
 def _refused(about: Refused) -> str:
@@ -349,7 +349,7 @@ def _recoverable(about: Recoverable) -> str:
 
 
 def _not_asked_for(about: OnlyKinds) -> str:
-    """Return with which flags the object would be left out, the shorter way to say it."""
+    """Return the flags that exclude the object, in their shorter form."""
     others = [kind for kind in KINDS if kind not in about.kinds]
     flag, kinds = ("--kind", about.kinds) if len(about.kinds) <= len(others) else ("--not-kind", others)
     return f"not asked for ({' '.join(f'{flag} {kind}' for kind in kinds)})"

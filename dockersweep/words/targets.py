@@ -1,4 +1,4 @@
-"""What a space target has left: nothing more, or what a flag lets go."""
+"""What a space target could still remove: nothing, or more with a flag."""
 
 from dockersweep.model.plan import Plan
 from dockersweep.model.reason import NotMatched
@@ -11,13 +11,13 @@ def no_more_words(plan: Plan) -> str:
 
 
 def nothing_else_words(plan: Plan, is_first: bool) -> str:
-    """Return the same of a sweep that has ended: "nothing else may be removed without --all-images"; `is_first` where
-    it removed nothing."""
+    """Return the same for a finished sweep: "nothing else may be removed without --all-images"; with `is_first`
+    for one that removed nothing."""
     return f"nothing {'' if is_first else 'else '}may be removed{_without(plan)}"
 
 
 def _without(plan: Plan) -> str:
-    """Return the flags that let more go of what takes space."""
+    """Return the flags that would remove more objects that use space."""
     flags = {
         reason.about.flag: None
         for decision in plan.decisions
