@@ -65,6 +65,7 @@ def test_engines_and_users_have_a_column_only_where_they_differ(
         ledger.begin(replace(START, engine=replace(ENGINE, id="P", endpoint="unix:///p"), user="ci")).finish(
             0, NOW, None, None
         )
+    assert max(map(len, history()[1].splitlines())) <= 80
     monkeypatch.delenv("COLUMNS")
     lines = history()[1].splitlines()
     assert lines[0].split() == ["RUN", "WHEN", "VERB", "ENGINE", "REMOVED", "FREED", "EXIT", "WHO"]

@@ -14,11 +14,13 @@ from dockersweep.report.history.words import (
 from dockersweep.report.layout import Column, Section, without
 from dockersweep.report.local_time import local_time
 
+_WHEN = Column("WHEN")
+_WHEN_IN_TWO_LINES = Column("WHEN", wraps=True, narrowest=12)
 _ENGINE = Column("ENGINE", shortens=True)
 _USER = Column("WHO")
 _COLUMNS = (
     Column("RUN", right=True),
-    Column("WHEN"),
+    _WHEN,
     Column("VERB"),
     _ENGINE,
     Column("REMOVED", wraps=True, narrowest=12),
@@ -41,7 +43,9 @@ def runs_sections(runs: Sequence[PastRun]) -> Iterator[Section]:
         yield Section(sentences=(f"{'Run' if len(runs) == 1 else 'Runs'}{by}{on}",), is_list=True)
     # Engines of one machine have the same name; then the endpoint is shown.
     has_names = len({name for name, _ in engines}) == len(engines)
-    yield without(shared, Section(columns=_COLUMNS, rows=[_row(run, has_names) for run in runs]))
+    # With a column each for engines and users, a day and its time fit 80 columns only one below the other.
+    columns = _COLUMNS if shared else [_WHEN_IN_TWO_LINES if column is _WHEN else column for column in _COLUMNS]
+    yield without(shared, Section(columns=columns, rows=[_row(run, has_names) for run in runs]))
     if any(map(is_predicted, runs)):
         yield Section(sentences=(PREDICTED,), is_list=True)
 
