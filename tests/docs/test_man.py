@@ -281,7 +281,7 @@ def command_of(line: str) -> list[str]:
     """Return the arguments of dockersweep in a line of a shell or of crontab(5)."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
-    words = itertools.dropwhile(lambda word: word != "dockersweep", lexer)
+    words = itertools.dropwhile(lambda word: Path(word).name != "dockersweep", lexer)
     return list(itertools.takewhile(lambda word: not re.fullmatch(r"[|&;<>()]+", word), words))[1:]
 
 
@@ -289,6 +289,13 @@ def command_of(line: str) -> list[str]:
 def test_example_parses(line: str) -> None:
     arguments = build_parser().parse_args(command_of(line))
     assert arguments.format in (None, *arguments.formats)
+
+
+def test_lines_of_crontabs_name_the_folder() -> None:
+    """PATH of cron(8) has no /usr/local/bin."""
+    lines = [line for line in example_lines() if re.match(r"@daily |[\d*]+ [\d*]+ ", line)]
+    assert len(lines) >= 3
+    assert all(" /usr/local/bin/dockersweep " in line for line in lines)
 
 
 def test_examples_show_every_verb() -> None:

@@ -80,6 +80,21 @@ def test_the_timer_means_a_time() -> None:
     assert "Next elapse" in systemd_analyze("calendar", when)
 
 
+def commented_commands() -> list[str]:
+    """Return the commands of the examples that are to be taken in."""
+    texts = [file.read_text() for file in (SERVICE, *CRONTABS)]
+    return [line for text in texts for line in re.findall(rf"^#.*?({INSTALLED} [^;\n]*)", text, re.MULTILINE)]
+
+
+def test_what_can_be_taken_in_goes_by_the_same_policy() -> None:
+    flags = ("--older-than", "3d")
+    commands = [shlex.split(command.replace(" 2>/dev/null", ""))[1:] for command in commented_commands()]
+    assert [words[0] for words in commands] == ["report", "sweep", "report"]
+    for words in commands:
+        build_parser().parse_args(words)
+        assert words[words.index(flags[0]) + 1] == flags[1]
+
+
 @pytest.mark.parametrize("command", [exec_start(), *map(cron_command, CRONTABS)])
 def test_every_command_parses(command: str) -> None:
     words = shlex.split(command)
@@ -152,6 +167,8 @@ def test_readme_keeps_metrics_and_the_exit_status(engine: Engine, litter: Litter
     for status, ended in ((4, "refused"), (0, "done")):
         done = run(["sh", "-c", line.replace(INSTALLED, PROGRAM)], BARE | environment(engine, tmp_path))
         assert done[0] == status, done
+        # What the sweep has said is not said a second time.
+        assert (done[2].count("dockersweep: nothing removed:"), "Warning:" in done[2]) == (int(status == 4), False)
         assert f'status="{ended}"}} 1.0' in (tmp_path / "dockersweep.prom").read_text()
         look(engine, tmp_path)
 
