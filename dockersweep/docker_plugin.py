@@ -43,8 +43,10 @@ def main() -> int:
 
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, cli.end_at_start)
-    if words[:1] in (["__complete"], ["__completeNoDesc"]):
-        return _complete(words[2:] if words[:2] == ["__complete", VERB] else words[1:])
+    if words[:2] == ["__complete", VERB]:
+        return _complete(words[2:], with_meanings=True)
+    if words[:1] == ["__completeNoDesc"]:
+        return _complete(words[1:], with_meanings=False)
     return _run(words)
 
 
@@ -88,10 +90,10 @@ def _words_of(call: "DockerCall") -> list[str]:
     return [*call.flags, *with_verb(words, VERB)]
 
 
-def _complete(words: "Sequence[str]") -> int:
+def _complete(words: "Sequence[str]", with_meanings: bool) -> int:
     from dockersweep.commands.docker_completion import answer
     from dockersweep.parser import build_parser, with_verb
 
     line = with_verb(words, VERB)
-    sys.stdout.write(answer(build_parser(line, PROGRAM), line))
+    sys.stdout.write(answer(build_parser(line, PROGRAM), line, with_meanings))
     return 0

@@ -11,11 +11,11 @@ FILES, NO_FILES = 0, 4
 """cobra's ShellCompDirectiveDefault, with which the shell completes files, and ShellCompDirectiveNoFileComp."""
 
 
-def answer(parser: argparse.ArgumentParser, words: Sequence[str]) -> str:
-    """Return what the last of the words could be: a line each, with what it means behind a tab, and a last line with
-    what the shell is to do. Names of objects are asked of the engine that the words before name."""
+def answer(parser: argparse.ArgumentParser, words: Sequence[str], with_meanings: bool) -> str:
+    """Return what the last of the words could be: a line each, with what it means behind a tab if that is wanted, and a
+    last line with what the shell is to do. Names of objects are asked of the engine that the words before name."""
     offer = offer_at(parser, words)
-    lines = ["\t".join(filter(None, (word, meaning))) for word, meaning in offer.words]
+    lines = [f"{word}\t{meaning}" if meaning and with_meanings else word for word, meaning in offer.words]
     if offer.value == "name":
         lines += [name for name in _names(offer) if name.startswith(words[-1])]
     directive = FILES if offer.value == "file" else NO_FILES

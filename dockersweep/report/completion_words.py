@@ -11,7 +11,8 @@ class Offer(NamedTuple):
     """What the last word of a command line could be."""
 
     words: tuple[tuple[str, str], ...]
-    """The words that begin like it, each with what it means, "" where that is plain."""
+    """The words that begin like it, or like what stands in it behind --FLAG=, each with what it means, "" where that is
+    plain."""
     value: Value | None
     """What else may stand there."""
     flags: dict[str, str]
@@ -24,14 +25,14 @@ def offer_at(parser: argparse.ArgumentParser, words: Sequence[str]) -> Offer:
     for word in words[:-1]:
         line.take(word)
     last = words[-1]
-    flag, has_value, value = last.partition("=")
     if line.waiting is not None:
         return line.offer(line.waiting, last)
-    if last.startswith("--") and has_value and flag in line.known:
-        return line.offer(line.known[flag], value, f"{flag}=")
+    name, has_value, value = last.partition("=")
+    if last.startswith("--") and has_value and name in line.known:
+        return line.offer(line.known[name], value)
     if last.startswith("-"):
-        told = ((name, _meaning(one)) for name, one in line.known.items() if name.startswith("--") or len(last) == 2)
-        return Offer(tuple(one for one in told if one[0].startswith(last)), None, line.flags)
+        flags = ((name, flag.help or "") for name, flag in line.known.items() if name.startswith("--") or name == last)
+        return Offer(tuple(offered for offered in flags if offered[0].startswith(last)), None, line.flags)
     operand = next(line.operands, None)
     return Offer((), None, line.flags) if operand is None else line.offer(operand, last)
 
@@ -75,16 +76,12 @@ class _Line:
         else:
             self.waiting = flag
 
-    def offer(self, argument: argparse.Action, begun: str, before: str = "") -> Offer:
-        """Return what an argument takes that begins like this, with what stands before it in the same word."""
+    def offer(self, argument: argparse.Action, begun: str) -> Offer:
+        """Return what an argument takes that begins like this."""
         choices: dict[str, str] = {}
         if isinstance(argument, argparse._SubParsersAction):
             choices = {one.dest: one.help or "" for one in argument._choices_actions}
         elif argument.choices is not None:
             choices = dict.fromkeys(map(str, argument.choices), "")
-        words = tuple((before + name, meaning) for name, meaning in choices.items() if name.startswith(begun))
+        words = tuple((name, meaning) for name, meaning in choices.items() if name.startswith(begun))
         return Offer(words, value_of(self._verb, argument), self.flags)
-
-
-def _meaning(flag: argparse.Action) -> str:
-    return flag.help or ""

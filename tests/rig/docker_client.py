@@ -78,4 +78,8 @@ def install_client(version: str, folder: Path) -> DockerClient:
         [programs / "dockersweep", "docker-plugin", "install"],
         env=os.environ | {"DOCKER_CONFIG": str(config)}, capture_output=True, check=True, timeout=_PATIENCE,
     )  # fmt: skip
-    return DockerClient(CLIENTS[version].build() / "usr/bin/docker", config, version)
+    program = folder / "bin" / "docker"
+    program.parent.mkdir()
+    # By itself: what else lies beside it may need another C library.
+    program.symlink_to(CLIENTS[version].build() / "usr/bin/docker")
+    return DockerClient(program, config, version)
