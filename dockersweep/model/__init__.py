@@ -1,1 +1,1 @@
-"""The nouns: what was seen, what is to be done, what was done. Frozen, typed, and without behaviour of their own."""
+"""The data types: inventories, policies, plans and outcomes. Frozen and typed, without behavior of their own."""

@@ -1,22 +1,22 @@
-"""One removal as it is tried: what tells it from all others of a run, and what became of it."""
+"""One attempt at a removal: what identifies it within a run, and its outcome."""
 
 from dockersweep.model.history import InHand
 from dockersweep.model.outcome import Outcome, Status
 from dockersweep.model.plan import Removal
 
 Attempt = tuple[str, str, str, str]
-"""Kind, id, action and name of a removal: an image may lose several tags before it goes."""
+"""Kind, id, action and name of a removal: an image may lose several tags before it is removed."""
 
 
 def attempt_of(removal: Removal | Outcome | InHand) -> Attempt:
-    """Return what tells a removal from the others of its run."""
+    """Return the key of a removal within its run."""
     return removal.kind, removal.id, removal.action, removal.name
 
 
 def outcome_for(
     removal: Removal | InHand, status: Status, detail: str | None = None, freed_bytes: int | None = None
 ) -> Outcome:
-    """Return the outcome of a removal; `freed_bytes` is what is proven to have been freed, None where nothing is."""
+    """Return the outcome of a removal; `freed_bytes` is what was provably freed, None where nothing is proven."""
     return Outcome(
         kind=removal.kind,
         id=removal.id,

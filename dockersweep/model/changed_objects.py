@@ -1,4 +1,4 @@
-"""An inventory with other objects in the place of some of its own."""
+"""Replaces objects of an inventory."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from dockersweep.model.naming import objects_of, ref_of
 
 
 def with_objects(inventory: Inventory, changed: Mapping[ObjectRef, Object]) -> Inventory:
-    """Return an inventory with these objects in the place of those of the same kind and id; the order stays."""
+    """Return an inventory in which these objects replace those of the same kind and id, in the same order."""
     if not changed:
         return inventory
     kinds: dict[Kind, str] = {"container": "containers", "image": "images", "volume": "volumes", "network": "networks"}

@@ -1,7 +1,7 @@
-"""What docker compose and podman-compose write into labels of what they make.
+"""The labels that docker compose and podman-compose set on their objects.
 
-Checked with docker compose 2.40: an image that it builds gets project, service and version; a container gets these too,
-and others beside them that no built image has. `docker commit` copies all of a container's labels into the image.
+Checked with docker compose 2.40: an image that it builds gets project, service and version; a container gets these and
+others that no built image has. `docker commit` copies all of a container's labels into the image.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def project_in(labels: Labels) -> str | None:
 
 
 def are_any_of_compose(labels: Labels) -> bool:
-    """Whether labels tell a service or files: those of most objects do not."""
+    """Whether labels name a service or files: those of most objects do not."""
     return not _TELLING.isdisjoint(labels)
 
 
@@ -35,17 +35,17 @@ def service_in(labels: Labels) -> str | None:
 
 
 def is_one_off(labels: Labels) -> bool:
-    """Whether `compose run` made a container: such a one is no container of its service, and none starts it again."""
+    """Whether `compose run` created a container: it does not belong to its service, and nothing starts it again."""
     return labels.get(_ONE_OFF, "").lower() == "true"
 
 
 def are_of_container(labels: Labels) -> bool:
-    """Whether compose writes such labels to containers alone."""
+    """Whether labels include any that compose sets only on containers."""
     return any(key in labels for key in _OF_CONTAINERS_ONLY)
 
 
 def adds_to(labels: Labels, inherited: Labels) -> bool:
-    """Whether compose labels are among these that what they could be inherited from does not have, or has otherwise."""
+    """Whether labels include any of compose's that cannot be inherited: `inherited` lacks it or has another value."""
     return any(key.startswith((_COMPOSE, _PODMAN)) and inherited.get(key) != value for key, value in labels.items())
 
 
@@ -55,19 +55,19 @@ def working_dir_in(labels: Labels) -> str | None:
 
 
 def config_files_in(labels: Labels) -> tuple[str, ...]:
-    """Return the paths of the compose files, which labels have in one text with commas between them.
+    """Return the paths of the compose files, which a label lists with commas between them.
 
-    One with a comma in its own path is told in pieces.
+    A path with a comma in it comes out in pieces.
     """
     written = labels.get(_CONFIG_FILES)
     return tuple(path for path in written.split(",") if path) if written else ()
 
 
 def dependencies_in(labels: Labels) -> tuple[str, ...]:
-    """Return the services without which a container's own is not started: "db:service_healthy:false,init:...": docker
-    compose 2 writes them as name, condition and whether it restarts with them."""
+    """Return the services that a container's service depends on. docker compose 2 lists them as name, condition and
+    whether it restarts with them: "db:service_healthy:false,init:..."."""
     written = labels.get(_DEPENDS_ON)
-    return tuple(one.partition(":")[0] for one in written.split(",") if one) if written else ()
+    return tuple(entry.partition(":")[0] for entry in written.split(",") if entry) if written else ()
 
 
 def _first(labels: Labels, keys: tuple[str, ...]) -> str | None:

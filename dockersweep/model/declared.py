@@ -1,4 +1,4 @@
-"""What compose files and quadlets declare: images, volumes and networks that are needed though no container exists."""
+"""The images, volumes and networks that compose files and quadlets declare: needed even if no container exists."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ class Declared(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
     kind: DeclaredKind
     name: str
-    """As the engine calls it: the reference of an image, or the name of a volume or network with the project's prefix;
+    """Its name on the engine: the reference of an image, or the name of a volume or network with the project's prefix;
     a glob with `is_pattern`."""
     is_pattern: bool = False
     """Whether only a part of the name is known, because the file names a variable without a value."""
@@ -33,9 +33,9 @@ class DeclaredProject(Struct, frozen=True, kw_only=True, gc=False, omit_defaults
 
 
 class Declarations(Struct, frozen=True, kw_only=True):
-    """All that the files of a policy declare."""
+    """Everything that the files of a policy declare."""
 
     objects: tuple[Declared, ...] = ()
     projects: tuple[DeclaredProject, ...] = ()
     notes: tuple[str, ...] = ()
-    """What could not be told from the files, a sentence each: remote includes, variables without a value."""
+    """What the files leave open, a sentence each: remote includes, variables without a value."""

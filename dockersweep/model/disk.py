@@ -1,4 +1,4 @@
-"""A disk that something of an engine lies on, as `df` tells of it."""
+"""A disk that an engine uses, as `df` reports it."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,51 +8,50 @@ from dockersweep.model.quantities import Bytes
 
 
 class Disk(Struct, frozen=True, kw_only=True):
-    """One file system, however many folders of the engine lie on it, and wherever it is mounted besides."""
+    """One file system, however many folders of the engine are on it, and wherever else it is mounted."""
 
     total_bytes: Bytes
-    """With what is reserved for root."""
+    """Including space reserved for root."""
     free_bytes: Bytes
-    """What others than root can still write: "Avail" of df."""
+    """What users other than root can still write: "Avail" of df."""
     total_inodes: int | None
     """None where the file system does not count them (btrfs)."""
     free_inodes: int | None
     used_bytes: Bytes | None = None
-    """"Used" of df; None in what an earlier version wrote, which counted what is reserved for root as used."""
+    """"Used" of df; None from an earlier version, which counted space reserved for root as used."""
     device: str | None = None
-    """What is mounted: "/dev/sdb1"; None where that is not told."""
+    """The mounted device: "/dev/sdb1"; None where that is not known."""
     mount_point: str | None = None
-    """Where, as df prints it: "/var/lib/docker/volumes"; None where that is not told."""
+    """Where it is mounted, as df prints it: "/var/lib/docker/volumes"; None where that is not known."""
     places: tuple[str, ...] = ()
-    """The engine's folders that lie there. What is below one lies there too, unless a longer one of another disk leads
-    to it."""
+    """The engine's folders on it. What is below them is on it too, except below a deeper folder of another disk."""
 
     @property
     def name(self) -> str:
-        """What people call it where there are several: where it is mounted."""
+        """Its name where there are several: the mount point."""
         return self.mount_point or self.device or next(iter(self.places), "?")
 
     @property
     def used(self) -> int:
-        """What is used; below 0 on some file systems in user space, which have more free than there is."""
+        """The used bytes; negative on some FUSE file systems, which report more free space than their size."""
         return self.total_bytes - self.free_bytes if self.used_bytes is None else self.used_bytes
 
     @property
     def usable(self) -> int:
-        """What shares are of, as df counts them: what is used and what others than root can still write."""
+        """The base of percentages, as in df: used bytes and those that users other than root can still write."""
         return self.used + self.free_bytes
 
     @property
     def reserved(self) -> int:
-        """What only root can write."""
+        """The bytes reserved for root."""
         return max(0, self.total_bytes - self.usable)
 
 
 def longest_place(path: str, places: Sequence[Collection[str]]) -> int | None:
-    """Return the number of the collection with the longest folder that leads to a path; None where none does."""
-    longest, found = -1, None
+    """Return the index of the collection with the deepest folder that contains a path; None where none does."""
+    longest, index = -1, None
     for number, folders in enumerate(places):
         for folder in folders:
             if len(folder) > longest and (path == folder or path.startswith(f"{folder.rstrip('/')}/")):
-                longest, found = len(folder), number
-    return found
+                longest, index = len(folder), number
+    return index

@@ -1,7 +1,7 @@
 """Documents read from JSON text, and their schemas.
 
-Reading is strict about what a field holds and says where it does not (`$.images[3].size_bytes`); fields that this
-version does not know are passed over, because additions are allowed within a version of a schema.
+Reading is strict about the values of fields and names a wrong one (`$.images[3].size_bytes`); unknown fields are
+ignored, because fields may be added within a version of a schema.
 """
 
 import re
@@ -40,9 +40,9 @@ class _Header(msgspec.Struct):
 
 
 def read_document(data: bytes, expected: type[Document], path: str) -> Document:
-    """Read a document that was read from `path`.
+    """Parse a document that was read from `path`.
 
-    Raises DocumentError, which names the path, and the field where one does not hold.
+    Raises DocumentError with the path, and the field if one is invalid.
     """
     name = next(name for name, type_ in DOCUMENTS.items() if type_ is expected)
     if not data or data.isspace():
@@ -50,14 +50,14 @@ def read_document(data: bytes, expected: type[Document], path: str) -> Document:
     try:
         document = from_written(_decoded(data, WRITTEN.get(expected, expected)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # Which document it is matters only now: the type of each allows no schema but its own.
+        # Look at the schema only on errors: the type of each document accepts only its own.
         _check_schema(_schema_of(data, path), name, path)
         raise DocumentError(f"{path} is not a valid dockersweep.{name}/1 document: {error}") from None
     return cast(Document, _with_context_flag(document) if isinstance(document, Inventory) else document)
 
 
 def _with_context_flag(inventory: Inventory) -> Inventory:
-    """Return an inventory with the context that --context named, which 0.1.0 wrote in `endpoint_source` only."""
+    """Return an inventory with the context of --context, which 0.1.0 wrote only into `endpoint_source`."""
     engine = inventory.engine
     source = _BY_CONTEXT_FLAG.fullmatch(engine.endpoint_source)
     if source is None or engine.context_flag is not None:
@@ -71,18 +71,18 @@ def _decoded(data: bytes, type_: type[msgspec.Struct]) -> msgspec.Struct:
     except msgspec.ValidationError:
         if type_ not in WRITTEN.values():
             raise
-        # A newer version may know other values that reasons are about; beside them stands the sentence.
+        # A newer version may have other types of `about`; the sentence beside them is enough.
         return msgspec.convert(_without_about(msgspec.json.decode(data)), type_)
 
 
 def _without_about(read: Any) -> Any:
-    """Return what was read without what its reasons are about."""
+    """Return decoded JSON without the `about` of reasons."""
     if isinstance(read, list):
-        return [_without_about(one) for one in read]
+        return [_without_about(inner) for inner in read]
     if not isinstance(read, dict):
         return read
     is_reason = "code" in read and "text" in read
-    return {key: _without_about(one) for key, one in read.items() if not (is_reason and key == "about")}
+    return {key: _without_about(inner) for key, inner in read.items() if not (is_reason and key == "about")}
 
 
 def _schema_of(data: bytes, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the events of an engine told of uses, from one reading to the next: the ledger keeps it."""
+"""Uses from the events of an engine, and the position up to which they were read: recorded in the ledger."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from dockersweep.model.quantities import Instant
 
 
 class EventMark(Struct, frozen=True, kw_only=True, gc=False):
-    """One event, as it can be known again: it coming back proves that no later one was lost."""
+    """The identity of one event: if it is returned again, no later one was lost."""
 
     at_nanos: int
     """On the engine's clock, since 1970."""
@@ -20,7 +20,7 @@ class EventMark(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EventPosition(Struct, frozen=True, kw_only=True, gc=False):
-    """Where the events of an engine were read to."""
+    """The position up to which the events of an engine were read."""
 
     ends_at: Instant
     anchor: EventMark | None
@@ -28,10 +28,10 @@ class EventPosition(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class NoticedUses(Struct, frozen=True, kw_only=True):
-    """What one reading told."""
+    """The result of one reading."""
 
     position: EventPosition
     watched: Span | None
-    """The time of which it told every use; None where that is none at all."""
+    """The time of which every use is known; None where there is none."""
     uses: Mapping[ObjectRef, tuple[PastUse, ...]]
-    """By object, the latest first; a few of each."""
+    """Object -> a few uses, the latest first."""

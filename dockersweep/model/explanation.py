@@ -1,4 +1,4 @@
-"""What is to be said of one object, or of several that belong together: the documents dockersweep.explanation/1 and
+"""The explanation of one object, or of several that belong together: the documents dockersweep.explanation/1 and
 dockersweep.group/1."""
 
 from typing import Literal
@@ -25,38 +25,38 @@ class Subject(Struct, frozen=True, kw_only=True):
     digests: tuple[str, ...]
     """All references of an image by digest."""
     owner: OfProject | None = None
-    """The compose project that it is of, or may be."""
+    """The compose project that it belongs to, or may belong to."""
     last_used_by: OfProject | None = None
-    """The compose project that used it last, where that is another."""
+    """The compose project that used it last, if that is another one."""
     registry_answer: RegistryAnswer | None = None
     """What the registries of an image answered; None where they were not asked, or it is not known."""
     size_bytes: Bytes | None
-    """All of it, what it shares with others included; None where it is not known."""
+    """All of it, including what it shares with others; None where it is not known."""
     age_text: str
-    """For a person: "stopped 10 days ago", "in use now", or why its age is not known."""
+    """For people: "stopped 10 days ago", "in use now", or why its age is not known."""
     age_counts_from_at: Instant | None
-    """Since when its age counts; None where that is not known, and where it is in use now."""
+    """The instant that its age counts from; None where that is not known, or it is in use now."""
 
 
 class UseEvidence(Struct, frozen=True, kw_only=True):
-    """What is known of when the object was used."""
+    """The known uses of the object."""
 
     uses: tuple[PastUse, ...]
     """Its last known uses, the latest first."""
     containers_gone: tuple[str, ...]
-    """The ids of the containers of these uses that are not there any more."""
+    """The ids of the containers of these uses that no longer exist."""
     written_at: Instant | None
     """The newest time of a file or folder in a volume."""
     built_on_at: Instant | None
     """When a build last used a step that depends on an image."""
     first_seen_at: Instant | None
     unused_since_at: Instant | None
-    """Since when every scan saw it unused; None where it is used, or nothing remembers it."""
+    """Since when every scan saw it unused; None where it is in use, or that is not known."""
     scans_unused: int | None
     """How many scans that were."""
     gaps: tuple[Span, ...] | None
-    """The times since its age counts in which a use would not have been noticed, the latest ones, the earliest first;
-    None where nothing remembers that."""
+    """The latest gaps in the watched time since its age counts, in order; None where it is not known when uses would
+    have been noticed."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -68,11 +68,11 @@ class Link(Struct, frozen=True, kw_only=True):
     goes: bool
     """Whether the plan removes it."""
     notes: tuple[str, ...]
-    """What else is to be said of it, for a person: "running", "exited 2 hours ago", "tagged", "goes in this plan"."""
+    """Notes for people: "running", "exited 2 hours ago", "tagged", "goes in this plan"."""
 
 
 class Chain(Struct, frozen=True, kw_only=True):
-    """What holds the object, what holds that, and so on, to the one that nothing holds."""
+    """A holder of the object, a holder of that, and so on, up to one that nothing holds."""
 
     links: tuple[Link, ...]
     """At least one; the object itself is not among them."""
@@ -82,14 +82,14 @@ RuleSays = Literal["removes", "keeps", "not-yet", "does-not-remove"]
 
 
 class RuleWord(Struct, frozen=True, kw_only=True):
-    """What one rule by itself says of the object."""
+    """How one rule alone decides the object."""
 
     rule: str
     says: RuleSays
     text: str
-    """Why, for a person."""
+    """Why, for people."""
     tags: tuple[str, ...] = ()
-    """The tags of an image that it matches, where these are not all that the image has."""
+    """The tags of an image that it matches, if not all."""
 
 
 class SilentRules(Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class SilentRules(Struct, frozen=True, kw_only=True):
 
 
 class TagWord(Struct, frozen=True, kw_only=True):
-    """Whether one tag of an image goes while the image stays."""
+    """Whether one tag of an image that stays is removed."""
 
     tag: str
     goes: bool
@@ -112,67 +112,67 @@ class Forecast(Struct, frozen=True, kw_only=True):
 
     when: Literal["now", "later", "never"]
     text: str
-    """For a person: "in 3 days, at 2026-11-27T12:00:00Z, by rule "old releases""; or why it never can."""
+    """For people: "in 3 days, at 2026-11-27T12:00:00Z, by rule "old releases""; or why it never can."""
     until: str | None = None
-    """What a rule that keeps it waits for, where nothing else keeps it: "3 newer images exist"; None for all else."""
+    """What a rule that keeps it waits for, if nothing else keeps it: "3 newer images exist"; otherwise None."""
     removable_at: Instant | None = None
     """The first whole second at which a rule removes it; None where that is now or never."""
     wait_seconds: int | None = None
     """How long that is from now."""
     rules: tuple[str, ...] = ()
-    """The rules that remove it then: several for an image of whose tags different rules speak."""
+    """The rules that remove it then: several for an image with tags that match different rules."""
 
 
 class Unless(Struct, frozen=True, kw_only=True):
-    """The least that would let an object go that otherwise never goes."""
+    """The least change that makes an object removable that otherwise never is."""
 
     flag: str | None
     """The flag to add; None for none."""
     containers: tuple[str, ...]
-    """The names of the containers that would have to be removed, all that hold it; none where they may stay."""
+    """The names of the containers to remove first, all that hold it; none if they may stay."""
     forecast: Forecast
     """When it can be removed if that is done now."""
     reclaim_in_plan: Interval | None = None
-    """What its removal would then add to what goes before it; None where it cannot go now, or containers go first."""
+    """What its removal then adds to the plan; None where it cannot be removed now, or containers have to be first."""
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """What one object is, what becomes of it and why, and what it would free: dockersweep.explanation/1."""
+    """What one object is, the decision on it and why, and what removing it frees: dockersweep.explanation/1."""
 
     schema: Literal["dockersweep.explanation/1"]
     engine: Engine
     taken_at: Instant
     now: Instant
-    """The instant up to which ages were counted."""
+    """The instant at which ages were taken."""
     policy_source: str
-    """Which policy is in force, for people."""
+    """The policy in force, for people."""
     subject: Subject
     use: UseEvidence
     decision: Decision
-    """What the plan does with it, and why."""
+    """The plan's decision on it, with the reasons."""
     tags: tuple[TagWord, ...]
-    """All tags of an image of which only some go; empty for all others."""
+    """All tags of an image that loses only some; otherwise empty."""
     chains: tuple[Chain, ...]
-    """A shortest chain to everything that holds it in the end, those that end at what stays first."""
+    """A shortest chain to each of its last holders; chains to a holder that stays come first."""
     rules: tuple[RuleWord, ...]
     """The rules that match it, in the order in which they are judged; last, where there is one, the space target."""
     silent: tuple[SilentRules, ...]
     """All other rules."""
     forecast: Forecast
     unless: Unless | None = None
-    """What would let it go where the forecast is "never"; None where nothing is known that would."""
+    """What makes it removable if the forecast is "never"; None where nothing is known that does."""
     reclaim_alone: Interval
-    """What removing only it would free."""
+    """What removing only this object frees."""
     reclaim_in_plan: Interval | None
-    """What its removal adds to what those before it in the plan free; None where the plan does not remove it."""
+    """What its removal adds to those before it in the plan; None where the plan does not remove it."""
     layers_held: LayersHeld | None = None
-    """Who holds layers of an image, or that of a build-cache record, where removing only it frees far less than its
-    size."""
+    """Who holds the layers of an image, or the layer of a build-cache record, if removing only this object frees far
+    less than its size."""
     limits: Limits
-    """Over which limits of the policy the plan is: then a sweep removes nothing."""
+    """The limits of the policy that the plan exceeds: if any, a sweep removes nothing."""
     warnings: tuple[ScanWarning, ...]
     size_base: SizeBase
-    """What sizes are counted in."""
+    """Whether sizes are lengths or disk blocks."""
     not_from_disk: str | None
     """Why they are lengths; None where they are disk blocks."""
 
@@ -190,40 +190,40 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 class GroupedKind(Struct, frozen=True, kw_only=True):
-    """What there is of one kind in a group."""
+    """The objects of one kind in a group."""
 
     kind: Kind
     objects: int
     goes: int
     """How many of them the plan removes."""
     frees: Interval
-    """What removing these would free, after those of the kinds before it."""
+    """What removing these frees, after those of the kinds before it."""
 
 
 class GroupExplanation(Struct, frozen=True, kw_only=True):
-    """What becomes of each object of a group and why, and what they free together: dockersweep.group/1."""
+    """The decision on each object of a group and why, and what removing them frees: dockersweep.group/1."""
 
     schema: Literal["dockersweep.group/1"]
     engine: Engine
     taken_at: Instant
     now: Instant
-    """The instant up to which ages were counted."""
+    """The instant at which ages were taken."""
     policy_source: str
-    """Which policy is in force, for people."""
+    """The policy in force, for people."""
     grouped_by: GroupedBy
     name: str
     decisions: tuple[Decision, ...]
-    """What the plan does with each of them, and why."""
+    """The plan's decisions on them, with the reasons."""
     kinds: tuple[GroupedKind, ...]
-    """The kinds of which there is any."""
+    """The kinds with any object in the group."""
     reclaim: Interval
-    """What removing those that the plan removes would free, all else staying."""
+    """What removing those frees that the plan removes, if all others stay."""
     reclaim_of_all: Interval
-    """What removing all of them would free, all else staying."""
+    """What removing all of them frees, if all others stay."""
     limits: Limits
-    """Over which limits of the policy the plan is: then a sweep removes nothing."""
+    """The limits of the policy that the plan exceeds: if any, a sweep removes nothing."""
     warnings: tuple[ScanWarning, ...]
     size_base: SizeBase
-    """What sizes are counted in."""
+    """Whether sizes are lengths or disk blocks."""
     not_from_disk: str | None
     """Why they are lengths; None where they are disk blocks."""

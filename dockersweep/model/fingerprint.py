@@ -1,6 +1,6 @@
-"""What of an object must not have changed between the moment it was judged and the moment it is removed.
+"""The properties of an object that must not change between its judgment and its removal.
 
-The scan and the look just before a removal make the same nouns, so both fingerprints come from here.
+The scan and the check just before a removal create the same types, so both fingerprints come from here.
 """
 
 from collections.abc import Collection
@@ -15,10 +15,10 @@ Fingerprint = dict[str, str | int | bool | list[str] | dict[str, str] | None]
 
 
 def _text(instant: Instant | None) -> str | None:
-    """Return what isoformat() writes, which takes as long as all the rest of a fingerprint."""
+    """Return the same as isoformat(), which would take as long as the rest of a fingerprint."""
     if instant is None or instant.tzinfo is not UTC:
         return None if instant is None else instant.isoformat()
-    # It ends with a Z, and stands between quotation marks.
+    # Cut the quotation marks and the Z.
     return f"{encode(instant)[1:-2].decode()}+00:00"
 
 
@@ -32,7 +32,7 @@ def fingerprint_of(subject: Object) -> Fingerprint:
             "started_at": _text(subject.started_at),
             "finished_at": _text(subject.finished_at),
             "restart_policy": subject.restart_policy,
-            # `docker update --restart on-failure:9` lets it come back under the same policy.
+            # `docker update --restart on-failure:9` makes it restart under the same policy.
             **({} if subject.retries_left is None else {"retries_left": subject.retries_left}),
         }
     if type(subject) is Image:
@@ -58,7 +58,7 @@ def fingerprint_of(subject: Object) -> Fingerprint:
 
 
 def image_fingerprint(image_id: str, tags: Collection[str]) -> Fingerprint:
-    """Return the fingerprint of an image with just these tags: a plan that untags expects fewer each time."""
+    """Return the fingerprint of an image with exactly these tags: each removal of a tag leaves fewer."""
     return {"id": image_id, "tags": sorted(tags)}
 
 
@@ -72,7 +72,7 @@ def _record_fingerprint(record: BuildCacheRecord) -> Fingerprint:
 
 
 def differences(then: Fingerprint, now: Fingerprint) -> str:
-    """Return in words what is no longer as it was; empty where nothing changed."""
+    """Return the changed properties as words; empty where nothing changed."""
     return ", ".join(_difference(key, then.get(key), now[key]) for key in now if then.get(key) != now[key])
 
 

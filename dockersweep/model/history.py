@@ -1,4 +1,4 @@
-"""What past runs did, and what they tell the ledger: the document dockersweep.history/1."""
+"""Past runs, as the ledger has them: the document dockersweep.history/1."""
 
 from typing import Literal
 
@@ -13,38 +13,38 @@ from dockersweep.model.storage import SizeBase
 
 Action = Literal["remove", "untag"]
 Recognition = dict[str, str | list[str] | dict[str, str] | None]
-"""What an object was, so that it can be known again: of an image its tags, digests and labels."""
+"""What identifies a removed object for people: for an image its tags, digests and labels."""
 
 
 class ShareSize(Struct, frozen=True, kw_only=True):
-    """What all of one sort took when it was scanned."""
+    """How much one type used at a scan."""
 
     share: str
-    """One of model.report.SHARES; "total", all of them; or "disk", all of the main disk that was not free, with what is
-    reserved for root: of another disk "disk:" and its mount point."""
+    """One of model.report.SHARES; "total" for all of them; "disk" for everything on the main disk that was not free,
+    including space reserved for root; for other disks "disk:" and the mount point."""
     base: SizeBase
     objects: int
     size_bytes: Bytes
 
 
 class RunStart(Struct, frozen=True, kw_only=True):
-    """What is known of a run before it removes anything."""
+    """A run before it removes anything."""
 
     engine: Engine
     verb: str
     started_at: Instant
     user: str
-    """Who runs it."""
+    """The user who runs it."""
     pid: int
     version: str
-    """Of dockersweep."""
+    """The version of dockersweep."""
     policy_source: str | None
-    """Who asked for it: a policy, or a saved plan."""
+    """What it carries out: a policy or a saved plan, for people."""
     policy_sha256: str | None
 
 
 class InHand(Struct, frozen=True, kw_only=True):
-    """A removal that was sent, and whose outcome nobody wrote down."""
+    """A removal that was sent, and has no recorded outcome."""
 
     kind: Kind
     id: str
@@ -70,9 +70,9 @@ class PastRun(Struct, frozen=True, kw_only=True):
     endpoint: str | None
     started_at: Instant
     finished_at: Instant | None
-    """None where it did not end, or has not yet."""
+    """None where it did not end, or still runs."""
     state: Literal["ended", "running", "did-not-end"]
-    """"running" is what has no end while its process is there; in another container that cannot be seen."""
+    """"running": it has no end, and its process exists. A process in another container cannot be seen."""
     exit_status: int | None
     user: str
     pid: int
@@ -80,25 +80,25 @@ class PastRun(Struct, frozen=True, kw_only=True):
     policy_source: str | None
     policy_sha256: str | None
     note: str | None
-    """Why it was refused or ended before it removed anything, or that it was not confirmed; None where neither."""
+    """Why it ended before it removed anything: refused, or not confirmed; otherwise None."""
     ended_early: str | None
-    """Why the rest was not attempted; None where it went through."""
+    """Why the rest was not attempted; None where all was."""
     removed: dict[Kind, int]
     """How many objects of each kind it removed."""
     tags_removed: int
-    """How many tags of images that stayed."""
+    """How many tags it removed from images that stayed."""
     not_removed: dict[Status, int]
-    """How many objects, and tags of images that were to stay, ended in each other way."""
+    """Any other status -> how many objects, and tags of images that stay, it has."""
     predicted: Interval
-    """What was predicted of just those that went."""
+    """The prediction for those that were removed."""
     measured_bytes: Bytes | None
-    """What was measured to have been freed; None where nothing tells."""
+    """The measured freed bytes; None where that is not known."""
     in_hand: tuple[InHand, ...]
-    """What was sent when it broke off, or is under way."""
+    """Removals that were sent and have no outcome, or not yet."""
 
     @property
     def was_declined(self) -> bool:
-        """Whether a person who was asked did not say yes."""
+        """Whether a person was asked and did not say yes."""
         return self.exit_status == 0 and self.note is not None
 
 
@@ -115,51 +115,50 @@ class PastRemoval(Struct, frozen=True, kw_only=True):
     action: Action
     reasons: tuple[Reason, ...]
     size_bytes: Bytes | None
-    """All of it, what it shared included; None where it is not known, and for a tag."""
+    """All of it, including what it shared; None where it is not known, and for a tag."""
     predicted: Interval
-    """What it was to free beside those before it."""
+    """The prediction of what it adds to those before it."""
     recognition: Recognition
     sent_at: Instant | None
     """When the request was sent; None where it was not."""
     ended_at: Instant | None
-    """When its outcome was known; None where it is not, or only a later run found it out."""
+    """When its outcome was known; None where it is not, or only a later run settled it."""
     status: Status | None
     """None where there is no outcome yet."""
     detail: str | None
-    """Why, in words; None where it was simply removed."""
+    """Why, for people; None where it was simply removed."""
     freed_bytes: Bytes | None
-    """What the engine's answer proves to have been freed."""
+    """What was freed according to the engine's answer."""
 
 
 class Life(Struct, frozen=True, kw_only=True):
-    """An object from when it was first seen till it was gone; one that comes back begins another."""
+    """An object from its first sight to its removal; if it comes back, a new life begins."""
 
     engine_name: str | None
     kind: Kind
     id: str
     names: tuple[str, ...]
-    """Those that it was last seen with, the tags of an image, and then those that it had before; empty where an older
-    version wrote it."""
+    """Its names or tags when it was last seen, then earlier ones; empty from an older version."""
     first_seen_at: Instant
     first_seen_unused_at: Instant | None
-    """Since when it has been seen unused; None where it is used, or gone."""
+    """Since when scans saw it unused; None where it is in use, or gone."""
     last_seen_at: Instant | None
     """When a scan last saw it."""
     is_there: bool
-    """Whether it was there when the engine was last read."""
+    """Whether it existed when the engine was last scanned."""
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """What the ledger tells: the document dockersweep.history/1."""
+    """What the ledger has recorded: the document dockersweep.history/1."""
 
     schema: Literal["dockersweep.history/1"]
     path: str
-    """The file that was read, whether or not it is there."""
+    """The file of the ledger, whether or not it exists."""
     runs: tuple[PastRun, ...]
-    """The newest first; where an object is asked for, those that removed it or tried to."""
+    """The newest first; with an object, those that removed it or tried to."""
     removals: tuple[PastRemoval, ...] = ()
-    """Of the one run, or of the one object, that was asked for; the newest run first."""
+    """The removals of the selected run or object; the newest run first."""
     lives: tuple[Life, ...] = ()
-    """Of the object that was asked for, the latest first."""
+    """The lives of the selected object, the latest first."""
     problems: tuple[str, ...] | None = None
-    """What `history verify` found to be wrong; None where it was not asked."""
+    """The problems that `history verify` found; None for other commands."""

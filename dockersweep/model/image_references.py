@@ -8,8 +8,8 @@ LEFT_OUT = ("localhost/", "docker.io/", "library/")
 
 
 def without_registry(reference: str) -> str:
-    """Return a reference as short as it can be written: Docker leaves out docker.io/ and library/, Podman writes them
-    and localhost/; people write either."""
+    """Return a reference in its shortest form: Docker leaves out docker.io/ and library/, Podman writes them and
+    localhost/; people write either."""
     if reference.startswith(LEFT_OUT):
         for prefix in LEFT_OUT:
             reference = reference.removeprefix(prefix)
@@ -17,7 +17,7 @@ def without_registry(reference: str) -> str:
 
 
 def repository_of(reference: str) -> str:
-    """Return a reference without its tag or digest, and as short as it can be written."""
+    """Return a reference without its tag or digest, in its shortest form."""
     return whole_repository_of(without_registry(reference))
 
 
@@ -25,7 +25,7 @@ def whole_repository_of(reference: str) -> str:
     """Return a reference without its tag or digest."""
     name = reference.partition("@")[0] if "@" in reference else reference
     head, colon, tag = name.rpartition(":")
-    # A colon before the last slash is that of a registry's port.
+    # A colon before the last slash belongs to a registry's port.
     return head if colon and "/" not in tag else name
 
 
@@ -36,13 +36,13 @@ def tag_of(reference: str) -> str:
 
 
 def with_tag(name: str) -> str:
-    """Return a reference without a digest with the tag that is meant where none is written."""
+    """Return a reference with its tag, "latest" if it has none; it must have no digest."""
     return name if tag_of(name) else f"{name}:latest"
 
 
 def with_registry(name: str) -> str:
-    """Return a reference or repository with the registry that is meant where none is written: Docker's own, whose
-    names people also write without library/ and as index.docker.io/."""
+    """Return a reference or repository with its registry, Docker Hub if it has none, whose names people also write
+    without library/ and with index.docker.io/."""
     first, slash, rest = name.partition("/")
     if slash and first in ("docker.io", "index.docker.io"):
         return f"docker.io/{rest}" if "/" in rest else f"docker.io/library/{rest}"
@@ -52,19 +52,19 @@ def with_registry(name: str) -> str:
 
 
 def without_docker(name: str) -> str:
-    """Return a name as short as Docker tells it; the inverse of `with_registry`."""
+    """Return a name as Docker prints it; the inverse of `with_registry`."""
     return name.removeprefix("docker.io/library/").removeprefix("docker.io/")
 
 
 class ImageIds:
-    """Ids of images, to be found by how their digits begin."""
+    """Finds ids of images by their first digits."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         """Take whole ids."""
         self._by_digits = sorted((image_id.removeprefix("sha256:"), image_id) for image_id in ids)
 
     def beginning_with(self, digits: str) -> Sequence[str]:
-        """Return the ids whose digits begin so."""
+        """Return the ids whose digits begin with these."""
         rest = range(bisect_left(self._by_digits, (digits, "")), len(self._by_digits))
         beginning = takewhile(lambda place: self._by_digits[place][0].startswith(digits), rest)
         return [self._by_digits[place][1] for place in beginning]

@@ -1,4 +1,4 @@
-"""When an object was last used, by whom, and for which time uses would have been noticed."""
+"""When an object was last used, by whom, and when uses would have been noticed."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -11,21 +11,21 @@ UseAction = Literal[
     "created", "started", "exited", "ran a command", "copied files", "committed", "exported", "mounted", "unmounted",
     "connected", "disconnected", "pulled", "loaded", "imported", "tagged", "built", "saved", "pushed",
 ]  # fmt: skip
-"""What was done with it, or with the container that held it: "exited" is a container that stopped or died, "ran a
-command" is an exec."""
+"""An action on the object or on a container that held it: "exited" is a container that stopped or died, "ran a command"
+is an exec."""
 
 
 MOST_USES = 5
-"""How many uses of an object are remembered."""
+"""How many uses of an object are recorded."""
 
 
 class PastUse(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One use of an object, as events of its engine or a scan told it."""
+    """One use of an object, known from events of its engine or from a scan."""
 
     at: Instant
     action: UseAction
     by: str | None = None
-    """The name of the container; None where no container did it, or it is not known."""
+    """The name of the container; None where it was no container, or is not known."""
     by_id: str | None = None
     project: str | None = None
     """The compose project of that container."""
@@ -33,8 +33,8 @@ class PastUse(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
 
 def last_of(uses: Iterable[PastUse]) -> tuple[PastUse, ...]:
-    """Return the last of some uses of one object, the latest first: the latest of each container, and of each sort that
-    no container did."""
+    """Return the last uses of one object, the latest first: the latest of each container, and of each action without a
+    container."""
     latest: dict[str, PastUse] = {}
     for use in sorted(uses, key=lambda use: use.at, reverse=True):
         latest.setdefault(use.by_id or use.action, use)
@@ -42,7 +42,7 @@ def last_of(uses: Iterable[PastUse]) -> tuple[PastUse, ...]:
 
 
 class LastProject(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """A compose project whose container held an object when any project's last did: two projects can at once."""
+    """A compose project that used an object last; several are last if they used it at the same time."""
 
     project: str
     service: str | None = None
@@ -50,7 +50,7 @@ class LastProject(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     """The name of the container; None for the base of an image of the project, and where unknown."""
     at: Instant
     is_certain: bool = True
-    """Whether the container was the project's for certain, and had not its label from its image."""
+    """Whether the container certainly belonged to the project, and did not inherit the label from its image."""
 
 
 class KnownProject(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -60,11 +60,11 @@ class KnownProject(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     working_dir: str | None = None
     config_files: tuple[str, ...] = ()
     container_at: Instant
-    """When a container of it was last seen or heard of."""
+    """When a container of it was last known, from scans or events."""
     has_services: bool = True
-    """Whether a container of a service was ever seen; False of a project that only does `compose run`."""
+    """Whether a container of a service was ever seen; False for a project that only uses `compose run`."""
     missing: tuple[str, ...] | None = None
-    """Which of its folder and files are not there any more; None where they cannot be looked for."""
+    """Which of its folder and files no longer exist; None where that cannot be checked."""
 
 
 class Span(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -73,5 +73,5 @@ class Span(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     begins_at: Instant
     ends_at: Instant
     of_held: bool = True
-    """Whether also those of volumes and networks. False where a container came and went and the engine does not tell
-    what it held: no event of Podman names the volumes of a container, nor the networks that it starts with."""
+    """Whether that includes uses of volumes and networks. False where a container came and went, and it is not known
+    what it held: Podman's events name neither the volumes of a container nor the networks that it starts with."""

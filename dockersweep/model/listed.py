@@ -1,5 +1,4 @@
-"""The objects of an inventory by their places: what is asked of a million of them goes by numbers, in the order in
-which they lie in memory, and not by names."""
+"""The objects of an inventory by place: code that runs for a million objects uses indices instead of names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
@@ -10,18 +9,18 @@ from dockersweep.model.naming import objects_of
 
 
 class Listed:
-    """The objects of one kind. The place of each is its number in the inventory."""
+    """The objects of one kind. The place of each is its index in the inventory."""
 
     def __init__(self, kind: Kind, objects: Sequence[Object], numbers: Sequence[int]) -> None:
-        """Of objects with one id, which no engine has, only the last counts. `numbers` are those from 0 on, as many as
-        there are objects or more."""
+        """If objects have the same id, which no engine allows, only the last counts. `numbers` is 0, 1, 2 and so on, at
+        least as many as there are objects."""
         self.kind = kind
         self.numbers = numbers
-        """The places, and perhaps more numbers: whoever keeps some of them needs no others."""
+        """The places as shared int objects, maybe with more after them: reuse these to save memory."""
         self.items: Sequence[Any] = objects
         self.ids: list[str] = list(map(attrgetter("name" if kind == "volume" else "id"), objects))
         self.places: Mapping[str, int] = dict(zip(self.ids, numbers, strict=False))
-        """By id."""
+        """Id -> place."""
         if len(self.places) < len(objects):
             self.items = tuple(dict(zip(self.ids, objects, strict=True)).values())
             self.ids = list(self.places)
@@ -40,12 +39,12 @@ class Listed:
 
 
 class Listing:
-    """The objects of all kinds; those of one are listed when it is first asked for."""
+    """The objects of all kinds; those of each kind are listed when first needed."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self._of_kinds: dict[Kind, Listed] = {}
-        # The kinds share them: a number takes as much memory as its place in a dictionary.
+        # Shared by all kinds: an int takes as much memory as its entry in a dictionary.
         self._numbers = list(range(max(len(objects_of(inventory, kind)) for kind in KINDS)))
 
     def of_kind(self, kind: Kind) -> Listed:

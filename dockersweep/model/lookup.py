@@ -1,7 +1,7 @@
-"""Which objects a person may mean by a text: names, tags, digests, beginnings of ids, each with its kind or without.
+"""Finds the objects that a person may mean by a text: a name, tag, digest or the beginning of an id, maybe with a kind.
 
-A whole name or id wins over the beginning of an id, as it does with docker. Volumes are known by whole names only. The
-rules are the same for what an engine has (`find_objects`) and for what the ledger remembers (`meant_by`).
+A whole name or id wins over the beginning of an id, as in docker. Volumes have only whole names. The rules are the same
+for objects of an engine (`find_objects`) and for those in the ledger (`meant_by`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,20 +22,20 @@ T = TypeVar("T")
 
 
 class Named(Struct, Generic[T], frozen=True, gc=False):
-    """Something that a person may mean, and what it is called."""
+    """Something that a person may mean, with its names."""
 
     what: T
     kind: Kind
     id: str
     names: tuple[str, ...]
-    """Its whole names: of an image tags and references by digest."""
+    """Its whole names; for an image, its tags and references by digest."""
 
 
 _Test = Callable[[Named[T]], bool]
 
 
 def meant_by(text: str, known: Sequence[Named[T]]) -> list[Named[T]]:
-    """Return those that a text may mean: all with that whole name or id, else all with an id that begins so."""
+    """Return those that a text may mean: all with that whole name or id, otherwise all whose id begins with it."""
     return called(text, known) or _that_pass(_begins_with, text, known)
 
 
@@ -59,7 +59,7 @@ def _that_pass(test_for: "Callable[[str], _Test[T]]", text: str, known: Sequence
 
 
 def _meanings(text: str) -> Iterator[tuple[Kind | None, str]]:
-    """Yield the kinds that a text may name, None for any, each with the name that is then left."""
+    """Yield the kinds that a text may name, None for any, each with the rest of the text."""
     yield None, text
     for kind in KINDS:
         if text.startswith(f"{kind}:"):
@@ -67,11 +67,11 @@ def _meanings(text: str) -> Iterator[tuple[Kind | None, str]]:
 
 
 def _is_called(name: str) -> _Test[T]:
-    """Return the test whether this is a whole name or the whole id."""
+    """Return the test whether this is the whole name or id."""
     # Docker writes a slash before the names of containers.
     is_no_spelling = {name, name.removeprefix("/")}.isdisjoint
     short = without_registry(name)
-    # A name without a tag means the tag latest; one with a registry's port has a colon, but no tag.
+    # A name without a tag means "latest"; one with a registry's port has a colon, but no tag.
     references = {short, f"{short}:latest"} if repository_of(short) == short else {short}
     at_digest = f"@{name}" if name.startswith(DIGEST) else None
     ids = name, f"{DIGEST}{name}"
@@ -91,7 +91,7 @@ def _is_called(name: str) -> _Test[T]:
 
 
 def _begins_with(name: str) -> _Test[T]:
-    """Return the test whether an id begins so, with `sha256:` or without."""
+    """Return the test whether an id begins with this, with `sha256:` or without."""
     digits = name.removeprefix(DIGEST)
 
     def begins_with(named: Named[T]) -> bool:
@@ -102,8 +102,8 @@ def _begins_with(name: str) -> _Test[T]:
     return begins_with
 
 
-class Found(Struct, frozen=True, dict=True):  # The dictionary is for what is computed once.
-    """What a text may mean on an engine."""
+class Found(Struct, frozen=True, dict=True):  # dict=True is for cached properties.
+    """The objects of an engine that a text may mean."""
 
     text: str
     known: Sequence[Named[Object]]
@@ -111,24 +111,24 @@ class Found(Struct, frozen=True, dict=True):  # The dictionary is for what is co
 
     @cached_property
     def are_called_so(self) -> bool:
-        """Whether the text is the whole name or id of what it may mean, and not the beginning of an id."""
+        """Whether the text is a whole name or id, rather than the beginning of an id."""
         return bool(called(self.text, self.known))
 
     @cached_property
     def matches(self) -> tuple[ObjectRef, ...]:
-        """Return their references, by kind and id; empty where nothing is called that."""
+        """Return their references, by kind and id; empty where nothing matches."""
         return tuple(map(ref_of, self.meant))
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """Return how to write the first ten of them so that it is clear: "container:web"; where nothing matches, that
-        of what has a similar name."""
+        """Return unambiguous texts for the first ten of them: "container:web"; where nothing matches, for objects with
+        similar names."""
         shown = self.meant[:MOST_TEXTS] or _similar(self.known, self.text)
         return tuple(_clear_text(self.known, item) for item in shown)
 
 
 def find_objects(inventory: Inventory, text: str) -> Found:
-    """Return what a person may mean by a text: a name, a tag, the beginning of an id, or any of them as `kind:name`."""
+    """Return the objects that a text may mean: a name, a tag, the beginning of an id, or any of them as `kind:name`."""
     known = [
         Named(item, kind, id_of(item), _whole_names(item)) for kind in KINDS for item in objects_of(inventory, kind)
     ]
@@ -144,7 +144,7 @@ def _whole_names(item: Object) -> tuple[str, ...]:
 
 
 def _clear_text(known: Sequence[Named[Object]], item: Object) -> str:
-    """Return the shortest `kind:name` that means only this object; its id in full where all others are unclear."""
+    """Return the shortest `kind:name` that means only this object; its full id if all others are ambiguous."""
     kind, full_id = kind_of(item), id_of(item)
     for name in (_short_name(item), short_id(full_id)):
         text = f"{kind}:{name}"
@@ -162,7 +162,7 @@ def _short_name(item: Object) -> str:
 
 
 def _similar(known: Sequence[Named[Object]], text: str) -> list[Object]:
-    """Return what has a name like a text: other tags of the repository first, then what has it as a part."""
+    """Return objects with a similar name: other tags of the repository first, then names that contain the text."""
     from difflib import get_close_matches
 
     kind, name = list(_meanings(text))[-1]

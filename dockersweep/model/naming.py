@@ -1,4 +1,4 @@
-"""What to call an object: its kind, its id and its name, the same in every document and table."""
+"""The kind, id and name of an object, the same in every document and table."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -34,48 +34,48 @@ PLURAL_OF: dict[Kind, str] = {
     "network": "networks",
     "build-cache": "build-cache records",
 }
-"""What several of a kind are called in a sentence."""
+"""Kind -> its plural in sentences."""
 
 
-def kind_of(seen: Object) -> Kind:
+def kind_of(item: Object) -> Kind:
     """Return the kind of an object."""
-    return KIND_OF[type(seen)]
+    return KIND_OF[type(item)]
 
 
-def id_of(seen: Object) -> str:
-    """Return what identifies an object within its kind: the name of a volume, the full id of all others."""
-    return seen.name if type(seen) is Volume else seen.id
+def id_of(item: Object) -> str:
+    """Return the id of an object within its kind: the name of a volume, the full id of all others."""
+    return item.name if type(item) is Volume else item.id
 
 
-def ref_of(seen: Object) -> ObjectRef:
+def ref_of(item: Object) -> ObjectRef:
     """Return the reference of an object."""
-    return ObjectRef(kind=KIND_OF[type(seen)], id=seen.name if type(seen) is Volume else seen.id)
+    return ObjectRef(kind=KIND_OF[type(item)], id=item.name if type(item) is Volume else item.id)
 
 
 def by_id(kind: Kind, objects: Iterable[Object]) -> dict[str, Object]:
-    """Return objects of one kind by their ids, in order."""
+    """Return id -> object, for objects of one kind, in order."""
     listed = tuple(objects)
     ids: Iterable[str] = map(attrgetter("name" if kind == "volume" else "id"), listed)
     return dict(zip(ids, listed, strict=True))
 
 
-def name_of(seen: Object) -> str:
-    """Return the name that people know an object by: an image's first tag, a record's description."""
-    if type(seen) is Image:
-        return image_name(seen)
-    if type(seen) is BuildCacheRecord:
-        # BuildKit writes "from local " where nothing follows.
-        return seen.description.strip() or seen.id
-    return seen.name
+def name_of(item: Object) -> str:
+    """Return the name of an object for people: an image's first tag, a record's description."""
+    if type(item) is Image:
+        return image_name(item)
+    if type(item) is BuildCacheRecord:
+        # BuildKit writes "from local " with nothing after it.
+        return item.description.strip() or item.id
+    return item.name
 
 
-def size_of(seen: Object) -> int | None:
-    """Return the size of an object in bytes, None where it is not known; a network takes nothing."""
-    return 0 if type(seen) is Network else seen.size_bytes
+def size_of(item: Object) -> int | None:
+    """Return the size of an object in bytes, None where it is not known; 0 for a network."""
+    return 0 if type(item) is Network else item.size_bytes
 
 
 def image_name(image: Image) -> str:
-    """Return the first tag of an image; of one without, the repository of its digest, else its short id."""
+    """Return the first tag of an image; without tags, the repository of its digest, or its short id."""
     if image.tags:
         return image.tags[0]
     if image.digests:
@@ -84,18 +84,18 @@ def image_name(image: Image) -> str:
 
 
 def short_id(full_id: str) -> str:
-    """Return the twelve digits by which people know an id."""
+    """Return the usual twelve digits of an id."""
     return full_id.removeprefix("sha256:")[:12]
 
 
 def typed_name(ref: ObjectRef, name: str) -> str:
-    """Return what a person types for an object of this name: a record is only described, and what stands for the tag
-    of an image that has only a digest is none, so for these it is the id."""
+    """Return what a person types for an object with this name: its id for a record, which has only a description, and
+    for an image with only a digest, whose name is not a reference."""
     return ref.id.removeprefix("sha256:") if ref.kind == "build-cache" or "@" in name else name
 
 
 def has_made_up_name(volume: str) -> bool:
-    """Return whether a volume is called as engines call those that nobody names: 64 hex digits."""
+    """Return whether a volume has a name that engines make up: 64 hex digits."""
     return re.fullmatch(r"[0-9a-f]{64}", volume) is not None
 
 
@@ -112,6 +112,6 @@ def objects_of(inventory: Inventory, kind: Kind | None = None) -> Sequence[Objec
 
 
 def engine_identity(engine: Engine) -> str:
-    """Return what tells one engine from all others. Cloned machines share the engine's id, so its name counts too;
-    Podman makes up its id for each call, so there it is where it listens."""
+    """Return a key that identifies an engine. Cloned machines share the engine's id, so it includes the host name;
+    Podman makes up its id for each call, so there it is the endpoint."""
     return f"{engine.id or engine.endpoint} {engine.root_dir} {engine.name}"

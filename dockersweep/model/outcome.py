@@ -1,4 +1,4 @@
-"""What became of a plan."""
+"""The outcomes of a plan."""
 
 from typing import Literal
 
@@ -13,41 +13,41 @@ Status = Literal["removed", "gone", "skipped", "failed", "not-attempted"]
 
 
 class Outcome(OfObject, frozen=True, kw_only=True):
-    """What became of one removal. Every removal of a plan gets exactly one."""
+    """The outcome of one removal. Every removal of a plan gets exactly one."""
 
     name: str
     action: Literal["remove", "untag"]
     status: Status
-    """removed; gone (it was not there, or no more); skipped (changed, in use, or what holds it stayed); failed;
+    """removed; gone (it did not exist, or no longer); skipped (changed, in use, or a holder stayed); failed;
     not-attempted."""
     detail: str | None
-    """Why, in words; None where it was simply removed."""
+    """Why, for people; None where it was simply removed."""
     freed_bytes: Bytes | None
-    """What the engine's answer proves to have been freed; None where it proves nothing."""
+    """What was freed according to the engine's answer; None where it does not say."""
     is_unknown: bool = False
-    """Whether it was sent, and nothing told what became of it, also when looked up again: the next run looks."""
+    """Whether it was sent, and its outcome could not be learned, even by looking again: the next run looks."""
     is_there: bool | None = None
-    """Whether the object, or with `untag` the tag on it, is still there, by the engine's last answer about it; None
-    where nothing tells."""
+    """Whether the object, or with `untag` its tag, still exists, by the engine's last answer about it; None where that
+    is not known."""
     failed_runs: int | None = None
-    """In how many runs one after the other its removal has failed now; None where it did not fail or nothing tells."""
+    """In how many runs in a row its removal has failed; None where it did not fail, or that is not known."""
     refusal: str | None = None
-    """What the engine said where it refused the removal; None where it did not refuse it."""
+    """The engine's answer if it refused the removal; otherwise None."""
 
 
 class DiskMeasurement(Struct, frozen=True, kw_only=True):
     """What a sweep did to the engine's disk."""
 
     gone: frozenset[str]
-    """The ids of the parts that were there before and are no longer."""
+    """The ids of the parts that existed before and no longer do."""
     still_there: frozenset[str]
-    """Those that were to go, and did not."""
+    """The ids of the parts that should be gone, and are not."""
     volumes: frozenset[str]
-    """The parts of volumes that were measured together just before they went."""
+    """The parts of volumes that were measured together just before their removal."""
     volume_bytes: Bytes | None
-    """What these took; None where there are none."""
+    """The size of these; None where there are none."""
     free_space_bytes: int | None
-    """By how much the free space of the disk grew; None where it cannot be asked any more."""
+    """By how much the free space of the disk grew; None where that cannot be read any more."""
 
 
 class FreedOnDisk(Struct, frozen=True, kw_only=True):
@@ -56,42 +56,41 @@ class FreedOnDisk(Struct, frozen=True, kw_only=True):
     disk: str
     """Where it is mounted: "/var/lib/docker/volumes"."""
     measured_bytes: Bytes | None
-    """What is gone there now; None where the size of something that went was never known."""
+    """The size of what is gone there; None where the size of a part is not known."""
 
 
 class Reclaimed(Bounds, frozen=True, kw_only=True):
-    """What the removals that went through free; the bounds are what was predicted of just those."""
+    """What the completed removals freed; the bounds are the prediction for these."""
 
     measured_bytes: Bytes | None
-    """From the engine's answers or the disk; None where neither can tell."""
+    """From the engine's answers or the disk; None where neither says."""
     measured_by: Literal["disk", "answers"] | None = None
-    """"disk": the folders and files that are gone now, as large as they were; "answers": the sum of `freed_bytes`."""
+    """"disk": the sizes of folders and files that are gone now; "answers": the sum of `freed_bytes`."""
     free_space_bytes: int | None = None
-    """By how much the free space of the engine's disk grew, whoever else wrote to it or deleted from it meanwhile;
-    None where the disk cannot be asked."""
+    """By how much the free space of the engine's disk grew, with whatever others wrote or deleted meanwhile; None where
+    the disk cannot be read."""
     surprises: tuple[str, ...] = ()
-    """What was to be freed and is still there, or went without being told, where measured and predicted disagree."""
+    """If measurement and prediction disagree: what is still there, or gone unexpectedly."""
     on_disks: tuple[FreedOnDisk, ...] = ()
-    """The same measured on each disk by itself, where the engine lies on several and they can be asked."""
+    """The same for each disk, if the engine has several and they can be measured."""
 
 
 class TargetOutcome(Struct, frozen=True, kw_only=True):
     """Whether a space target was reached."""
 
     wanted_bytes: Bytes | None
-    """What had to be freed; None where it could not be measured."""
+    """The bytes that had to be freed; None where that could not be measured."""
     freed_bytes: Bytes | None
-    """What was measured to have been freed, on the disks that were short of space where there are several; None where
-    nothing tells."""
+    """The measured freed bytes, of several disks only those that were short of space; None where that is not known."""
     reached: bool | None
     """None where it could not be measured."""
     text: str
-    """What was measured last, and why it went no further, for a person."""
+    """The last measurement, and why no more was removed, for people."""
 
 
 EndedBy = Literal["signal", "engine", "surprise", "ledger"]
-"""What ended a sweep early: a signal; an engine that no longer answers; an engine that removed something else than it
-was asked for; a ledger that cannot be written and is required."""
+"""What ended a sweep early: a signal; an engine that no longer answers; an engine that removed more than was requested;
+a ledger that is required and cannot be written."""
 
 
 class OutcomeDocument(Struct, frozen=True, kw_only=True):
@@ -102,20 +101,20 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     started_at: Instant
     finished_at: Instant
     ended_early: str | None
-    """Why the rest was not attempted: "interrupted", or what became of the engine; None where it went through."""
+    """Why the rest was not attempted: "interrupted", or what happened to the engine; None where all was."""
     outcomes: tuple[Outcome, ...]
     reclaimed: Reclaimed
     warnings: tuple[ScanWarning, ...]
-    """What the scan before it could not read."""
+    """The warnings of the scan before it."""
     size_base: SizeBase = "lengths"
-    """What all sizes are counted in."""
+    """Whether all sizes are lengths or disk blocks."""
     predicted: Interval | None = None
-    """What the whole plan was to free."""
+    """The prediction for the whole plan."""
     policy_source: str | None = None
-    """Which policy asked for it: "the policy in /etc/dockersweep/dockersweep.toml"."""
+    """The policy behind it: "the policy in /etc/dockersweep/dockersweep.toml"."""
     target: TargetOutcome | None = None
     """None where the policy has no space target, or space was not short."""
     ended_by: EndedBy | None = None
-    """Which of these it was; None where it went through."""
+    """Which of these it was; None where all was attempted."""
     run: int | None = None
-    """Its number in the ledger, for `dockersweep history`; None where that was not written."""
+    """Its number in the ledger, for `dockersweep history`; None without a ledger."""

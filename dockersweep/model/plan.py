@@ -1,4 +1,4 @@
-"""Decisions and the plan made of them."""
+"""Decisions and plans."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from dockersweep.model.storage import SizeBase
 
 
 class Decision(OfObject, frozen=True, kw_only=True, gc=False):
-    """What becomes of one object. Every object of an inventory gets exactly one."""
+    """The decision on one object. Every object of an inventory gets exactly one."""
 
     name: str
     verdict: Literal["keep", "remove"]
@@ -24,21 +24,21 @@ class Decision(OfObject, frozen=True, kw_only=True, gc=False):
     age_seconds: int | None
     """None where it is not known; negative where the object is younger than the scan."""
     age_source: str | None
-    """Since when the age counts: "finished", "created", "last used", "seen unused", "first seen"."""
+    """What the age counts from: "finished", "created", "last used", "seen unused", "first seen"."""
     reasons: Annotated[tuple[Reason, ...], Meta(min_length=1)]
     """At least one."""
     untag: tuple[str, ...] = ()
-    """The tags of an image that go while the image stays; this frees nothing."""
+    """The tags to remove from an image that stays; this frees nothing."""
 
 
 class Interval(Bounds, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """A number of bytes that lies between the two; `high_bytes` is None where it is not known."""
+    """A number of bytes between two bounds; `high_bytes` is None where the upper one is not known."""
 
     reason: str | None = None
-    """Why the two are not the same, for a person: "2 build-cache records may hold these layers"."""
+    """Why the bounds differ, for people: "2 build-cache records may hold these layers"."""
 
     def __add__(self, other: "Interval") -> "Interval":
-        """Return both together, with the reason of the first that has one."""
+        """Return the sum, with the reason of the first that has one."""
         return Interval(
             low_bytes=self.low_bytes + other.low_bytes,
             high_bytes=known_sum((self.high_bytes, other.high_bytes)),
@@ -47,7 +47,7 @@ class Interval(Bounds, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
 
 def exactly(amount_bytes: int) -> Interval:
-    """Return the interval that is just one known amount."""
+    """Return the interval of one known amount."""
     return Interval(low_bytes=amount_bytes, high_bytes=amount_bytes)
 
 
@@ -55,38 +55,38 @@ NOTHING = exactly(0)
 
 
 class LayersHeld(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Who else holds layers, so that what goes frees far less than its size."""
+    """Who else holds layers, so that a removal frees far less than the object's size."""
 
     by: Kind
-    """"build-cache" where nothing else holds them, or "image"."""
+    """"build-cache" where only records hold them, otherwise "image"."""
     count: int | None
-    """How many objects of that kind hold them and stay; None where they are more than a hundred."""
+    """How many objects of that kind hold them and stay; None for more than a hundred."""
     with_them: Interval | None = None
-    """What would be freed if these went too: by the object, or by the whole plan; None of images, and where a build
-    uses one of the records."""
+    """What the object, or the whole plan, would free if these were removed too; None for images, and if a build uses
+    one of the records."""
 
 
 class Removal(OfObject, frozen=True, kw_only=True, gc=False):
-    """One step of a plan: an object that goes, or a tag that goes before its image does."""
+    """One step of a plan: the removal of an object, or of a tag before its image."""
 
     name: str
     action: Literal["remove", "untag"]
     judged: Object | Fingerprint
-    """What it looked like: itself where nothing but this step changes that, else what must not change."""
+    """The object as it was judged; its fingerprint instead if earlier steps change the object."""
     reclaim: Interval
-    """What it adds to what the removals before it free: these add up to what the plan frees."""
+    """What it frees beyond the removals before it: these add up to the plan's total."""
     after: tuple[ObjectRef, ...]
-    """What holds it now and goes earlier in this plan; where that stays, this stays."""
+    """Its holders, which this plan removes earlier; if one stays, this object stays."""
     reclaim_alone: Interval | None = None
-    """What it would free if everything else stayed."""
+    """What it frees if everything else stays."""
     layers_held: LayersHeld | None = None
-    """Who holds layers of an image, or that of a build-cache record, that frees far less than its size; None where it
-    does not."""
+    """Who holds the layers of an image, or the layer of a build-cache record, if it frees far less than its size;
+    otherwise None."""
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What it looked like when it was judged; it is removed only while it still looks like that. Made when it is
-        asked for: most plans are only shown."""
+        """The fingerprint of the judged object: it is removed only while it still has that. Made when first needed:
+        most plans are only shown."""
         return self.judged if isinstance(self.judged, dict) else fingerprint_of(self.judged)
 
 
@@ -97,7 +97,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class DiskVerdict(Struct, frozen=True, kw_only=True):
-    """What the space target asks for on one disk; the fields are those of the target as a whole."""
+    """What the space target asks for on one disk; the fields are those of `TargetVerdict`."""
 
     disk: str
     """Where it is mounted: "/var/lib/docker/volumes"."""
@@ -106,56 +106,56 @@ class DiskVerdict(Struct, frozen=True, kw_only=True):
     wanted_bytes: Bytes | None
     wanted_inodes: int | None
     reached: bool | None
-    """Whether what the plan frees on this disk is as much."""
+    """Whether the plan frees enough on this disk."""
 
 
 class TargetVerdict(Struct, frozen=True, kw_only=True):
-    """What the space target asks for, and whether the plan gives it."""
+    """What the space target asks for, and whether the plan frees it."""
 
     text: str
-    """For a person: "92% of the disk is used, over 85%; down to 70% takes 21.3 GB"."""
+    """For people: "92% of the disk is used, over 85%; down to 70% takes 21.3 GB"."""
     begins: bool | None
-    """Whether space is short; None where what it names cannot be measured."""
+    """Whether space is short; None where that cannot be measured."""
     wanted_bytes: Bytes | None = None
-    """What has to be freed, what the rules remove included; 0 where space is not short, None where not measured."""
+    """The bytes to free, removals by rules included; 0 where space is not short, None where not measured."""
     wanted_inodes: int | None = None
-    """The same for inodes; None where the target does not name them."""
+    """The same for inodes; None where the target does not ask for them."""
     reached: bool | None = None
-    """Whether the plan frees as much; None where that is only seen when it is carried out."""
+    """Whether the plan frees enough; None where only carrying it out shows that."""
     disks: tuple[DiskVerdict, ...] = ()
-    """Each disk by itself that the kinds in `order` lie on, where the engine lies on several and the target names
-    them. It begins where any does, and is reached where all are; what is wanted is added up."""
+    """The verdict for each disk with objects of the kinds in `order`, if the engine has several and the target is for
+    disks. The target begins if any does, and is reached if all are; wanted bytes are added up."""
 
 
 class UpcomingRemoval(OfObject, frozen=True, kw_only=True, gc=False):
-    """An object that a plan of a later day removes, and one of the days before does not."""
+    """An object that the plan of a later day removes, and those of the days before do not."""
 
     name: str
     size_bytes: Bytes | None
     rules: tuple[str, ...]
-    """Which remove it."""
+    """The rules that remove it."""
 
 
 class UpcomingDay(Struct, frozen=True, kw_only=True):
-    """What would go on a day that is to come, if nothing changes until then."""
+    """What the plan of a later day adds, if nothing changes until then."""
 
     until_at: Instant
-    """When the day ends in the time zone of who asked, or the time that was asked about does."""
+    """The end of the day in the user's time zone, or of the requested time."""
     added: tuple[UpcomingRemoval, ...]
     objects: int
-    """How many a plan of then removes, those of the days before included."""
+    """How many objects the plan of that day removes, including those of the days before."""
     reclaim: Interval
-    """What a plan of then frees."""
+    """What the plan of that day frees."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Every decision, and the removals in the order in which they are carried out: dockersweep.plan/1."""
+    """Every decision, and the removals in the order of execution: dockersweep.plan/1."""
 
     schema: Literal["dockersweep.plan/1"]
     engine: Engine
     taken_at: Instant
     now: Instant
-    """The instant up to which ages were counted."""
+    """The instant at which ages were taken."""
     policy: Policy
     decisions: tuple[Decision, ...]
     removals: tuple[Removal, ...]
@@ -164,7 +164,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     limits: Limits
     warnings: tuple[ScanWarning, ...]
     size_base: SizeBase = "lengths"
-    """What all sizes of the plan are counted in."""
+    """Whether all sizes of the plan are lengths or disk blocks."""
     not_from_disk: str | None = None
     """Why they are lengths; None where they are disk blocks."""
     reclaim_of_kinds: dict[Kind, Interval] = {}
@@ -172,25 +172,24 @@ class Plan(Struct, frozen=True, kw_only=True):
     target: TargetVerdict | None = None
     """None where the policy has no space target."""
     foreseen_at: Instant | None = None
-    """The later instant that it is a plan of, if nothing changes until then: it cannot be applied. None for one of
-    now."""
+    """The later instant of a plan for the future, which cannot be applied; None for a plan of now."""
     upcoming: tuple[UpcomingDay, ...] | None = None
-    """The days that add something to what goes now; None where nobody asked."""
+    """The days that add something to the plan of now; None where they were not requested."""
     layers_held: LayersHeld | None = None
-    """The build-cache records that hold layers of the images that go, where the plan frees far less for it."""
+    """The build-cache records that hold layers of removed images, if the plan frees far less because of it."""
 
 
 class RemovalReasons:
-    """Why each removal is planned: of a tag what is said of that one, not of the other tags of its image.
+    """Finds the reasons of each removal; for a tag only those of this tag.
 
-    An image may have thousands of tags: its reasons are parted by them once.
+    An image may have thousands of tags, so its reasons are grouped by tag once.
     """
 
     def __init__(self) -> None:
         self._of_tags: dict[ObjectRef, Mapping[str | None, tuple[Reason, ...]]] = {}
 
     def of(self, removal: Removal, decision: Decision) -> tuple[Reason, ...]:
-        """Return why an object goes, or its tag, by the decision on the object."""
+        """Return the reasons to remove an object or its tag, from the decision on the object."""
         if removal.action == "remove":
             return decision.reasons
         if removal.ref not in self._of_tags:
@@ -200,8 +199,8 @@ class RemovalReasons:
 
 
 def _by_tag(reasons: tuple[Reason, ...]) -> Mapping[str | None, tuple[Reason, ...]]:
-    """Return the reasons of each tag, as of that alone; those of all tags by None."""
-    found: defaultdict[str | None, list[Reason]] = defaultdict(list)
+    """Return tag -> its reasons, without the tag in them; None -> the reasons for all tags."""
+    by_tag: defaultdict[str | None, list[Reason]] = defaultdict(list)
     for reason in reasons:
-        found[reason.tag].append(reason if reason.tag is None else replace(reason, tag=None))
-    return {tag: tuple(own) for tag, own in found.items()}
+        by_tag[reason.tag].append(reason if reason.tag is None else replace(reason, tag=None))
+    return {tag: tuple(own) for tag, own in by_tag.items()}

@@ -1,7 +1,7 @@
-"""The nouns of a policy test as it is written: a case file, `NAME.toml`.
+"""The types of a policy test as a file: a case, `NAME.toml`.
 
-A case holds objects, an instant `now` and what is expected of the plan; `policy.cases` makes an inventory of it and
-compares. Whatever is not written is harmless: an object is 30 days old, takes 1 MB and has been watched all the time.
+A case has objects, an instant `now` and the expected plan; `policy.testing` makes an inventory of it and compares. The
+defaults are harmless: an object is 30 days old, has 1 MB and has always been watched.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from dockersweep.model.last_use import UseAction
 
 
 class Moment(str):
-    """A time as a case writes it: an age before `now` ("3d"), a date, an instant, or "unknown"."""
+    """A time in a case: an age before `now` ("3d"), a date, an instant, or "unknown"."""
 
     __slots__ = ()
 
@@ -25,9 +25,9 @@ SizeText = str
 Texts = str | list[str]
 """One, or several."""
 ReasonTable = dict[str, Any]
-"""Some of what a reason carries: its code, rule and tag, and the fields of what it is about."""
+"""Some keys of a reason: its code, rule and tag, and the fields of its `about`."""
 Why = str | ReasonTable | list[str | ReasonTable]
-"""One expected reason, or several: a text that must stand in one as "RULE: TEXT", or what one must carry."""
+"""One expected reason or several: a part of "RULE: TEXT", or some of its keys."""
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -35,12 +35,12 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 
 
 class UseCase(_Table, frozen=True, kw_only=True):
-    """One use of an object, as events told it."""
+    """One use of an object, as from events."""
 
     at: Moment
     action: UseAction = "exited"
     by: str | None = None
-    """The name of the container, one of the case or one that is gone."""
+    """The name of the container: one of the case, or one that is gone."""
     project: str | None = None
     """The compose project of that container."""
     service: str | None = None
@@ -57,30 +57,30 @@ class _ObjectTable(_Table, frozen=True, kw_only=True):
     """What every object of a case can have."""
 
     expect: Texts | None = None
-    """"keep", "remove", or for an image that stays "untag TAG", one or several. It must be written."""
+    """"keep", "remove", or for an image that stays "untag TAG", one or several. Required."""
     why: Why | None = None
-    """The reasons that must be among those of the object."""
+    """Reasons that the object has to have."""
     size: SizeText | None = None
     created: Moment | None = None
     seen: Moment | None = None
-    """First seen by dockersweep; where it is not written, as soon as it was there."""
+    """First seen by dockersweep; by default, when it was created."""
     unused: Moment | None = None
-    """First seen unused; where it is not written, as soon as it was seen, unless something here names it."""
+    """First seen unused; by default, when it was first seen, unless something in the case uses it."""
     scans: Annotated[int, Meta(ge=1)] | None = None
     """How many scans in a row saw it unused."""
     uses: list[UseCase] = []
-    """Its last uses, as events told them."""
+    """Its last uses, as from events."""
     refused: str | None = None
-    """What the engine said when it refused to remove it in the last three runs."""
+    """The engine's answer when it refused to remove it in the last three runs."""
 
 
 class ContainerCase(_ObjectTable, frozen=True, kw_only=True):
-    """A container; exited unless another state is written."""
+    """A container; by default exited."""
 
     name: str
     id: str | None = None
     image: str | None = None
-    """A tag, name or id of an image of the case; one that is not there was removed by force."""
+    """A tag, name or id of an image of the case; any other image was removed by force."""
     state: State = "exited"
     exit_code: int = 0
     started: Moment | None = None
@@ -91,7 +91,7 @@ class ContainerCase(_ObjectTable, frozen=True, kw_only=True):
     """With the restart policy "on-failure": whether the engine would start it again."""
     labels: Labels = {}
     project: str | None = None
-    """The compose project that made it; a label alone may be its image's."""
+    """The compose project that created it; a label alone may be inherited from its image."""
     volumes: Texts = []
     binds: Texts = []
     images: Texts = []
@@ -106,29 +106,29 @@ class ContainerCase(_ObjectTable, frozen=True, kw_only=True):
 
 
 class ImageCase(_ObjectTable, frozen=True, kw_only=True):
-    """An image; without tags it needs a name, by which the case can name it."""
+    """An image; without tags it needs a name for the case."""
 
     name: str | None = None
     id: str | None = None
     tags: Texts = []
     digests: Texts = []
     in_registry: bool | Literal["unknown"] | None = None
-    """Whether a registry is known to have it; of one of which it is not written, where it has digests."""
+    """Whether a registry is known to have it; by default, if it has digests."""
     parent: str | None = None
     """A tag, name or id of the image that it was built from by the legacy builder."""
     built: Moment | None = None
     shared: SizeText | None = None
-    """How much of it others hold too; not beside `layers`."""
+    """How much of it others have too; not together with `layers`."""
     layers: dict[str, SizeText] = {}
-    """Its layers from the lowest on; images that name the same layer share it."""
+    """Its layers, the lowest first; images with the same layer share it."""
     labels: Labels = {}
     project: str | None = None
     last_projects: Texts = []
-    """The compose projects that used it last; what uses it in the case counts without that."""
+    """The compose projects that used it last, beside those that use it in the case."""
 
 
 class VolumeCase(_ObjectTable, frozen=True, kw_only=True):
-    """A volume; a person named it unless the case says that it is anonymous."""
+    """A volume; by default a person named it."""
 
     name: str
     driver: str = "local"
@@ -137,7 +137,7 @@ class VolumeCase(_ObjectTable, frozen=True, kw_only=True):
     anonymous: bool = False
     project: str | None = None
     last_projects: Texts = []
-    """The compose projects that used it last; what uses it in the case counts without that."""
+    """The compose projects that used it last, beside those that use it in the case."""
     written: Moment | None = None
     """The newest time of a file in it."""
     free: bool = True
@@ -145,7 +145,7 @@ class VolumeCase(_ObjectTable, frozen=True, kw_only=True):
 
 
 class NetworkCase(_ObjectTable, frozen=True, kw_only=True):
-    """A network that a person made."""
+    """A network; by default a person created it."""
 
     name: str
     id: str | None = None
@@ -154,7 +154,7 @@ class NetworkCase(_ObjectTable, frozen=True, kw_only=True):
     labels: Labels = {}
     project: str | None = None
     last_projects: Texts = []
-    """The compose projects that used it last; what uses it in the case counts without that."""
+    """The compose projects that used it last, beside those that use it in the case."""
     predefined: bool = False
     config_from: str | None = None
     config_only: bool = False
@@ -174,12 +174,12 @@ class RecordCase(_ObjectTable, frozen=True, kw_only=True):
 
 
 class ServiceCase(_Table, frozen=True, kw_only=True):
-    """A service of the swarm that the engine manages; without tasks unless they are written."""
+    """A service of the swarm that the engine manages; by default without tasks."""
 
     name: str
     mode: Literal["replicated", "global", "replicated-job", "global-job"] = "replicated"
     image: Texts = []
-    """References as a service has them, by tag, by digest or by both."""
+    """References by tag, by digest or by both."""
     volumes: Texts = []
     binds: Texts = []
     images: Texts = []
@@ -189,15 +189,15 @@ class ServiceCase(_Table, frozen=True, kw_only=True):
     desired: int = 0
     completed: int = 0
     is_previous: bool = False
-    """Whether all this is what a rollback goes back to, and it now names nothing."""
+    """Whether all this is the specification for a rollback, and the current one names nothing."""
 
 
 class DeclaredCase(_Table, frozen=True, kw_only=True):
-    """What a compose file or quadlet declares."""
+    """An object that a compose file or quadlet declares."""
 
     kind: DeclaredKind
     name: str
-    """As the engine calls it; a glob where a variable of the file has no value."""
+    """Its name on the engine; a glob where a variable of the file has no value."""
     file: str = "/srv/shop/compose.yaml"
     by: str | None = None
     """What names it in the file: "service db"."""
@@ -207,23 +207,23 @@ ObjectCase = ContainerCase | ImageCase | VolumeCase | NetworkCase | RecordCase
 
 
 class EngineCase(_Table, frozen=True, kw_only=True):
-    """The engine; Docker with the classic image store unless something else is written."""
+    """The engine; by default Docker with the classic image store."""
 
     flavour: Literal["docker", "podman"] = "docker"
     image_store: str = "overlay2"
 
 
 class DiskCase(_Table, frozen=True, kw_only=True):
-    """A disk that the engine lies on."""
+    """A disk of the engine."""
 
     total: SizeText
     free: SizeText
     inodes: Annotated[int, Meta(ge=0)] | None = None
     free_inodes: Annotated[int, Meta(ge=0)] | None = None
     mount_point: str | None = None
-    """Where it is mounted; of several disks each needs one."""
+    """Where it is mounted; required for several disks."""
     holds: Kind | list[Kind] = []
-    """The kinds that lie on it, of several disks; the first has those that no other does."""
+    """With several disks, the kinds on this one; the first disk has the rest."""
 
 
 class FlagsCase(_Table, frozen=True, kw_only=True):
@@ -243,34 +243,34 @@ class FlagsCase(_Table, frozen=True, kw_only=True):
 
 
 class Expectation(_Table, frozen=True, kw_only=True):
-    """What is expected of one object, mostly one of a saved inventory."""
+    """The expectation for one object, mostly one of a saved inventory."""
 
     object: str
     """Kind and name, tag or id: "image app:3"."""
     verdict: Texts
-    """As `expect` of an object."""
+    """Like `expect` of an object."""
     why: Why | None = None
 
 
 class PlanCase(_Table, frozen=True, kw_only=True):
-    """What is expected of the plan as a whole; what is not written may be anything, but no limit may be exceeded."""
+    """The expectation for the plan as a whole; missing keys allow anything, except that no limit may be exceeded."""
 
     removes: Annotated[int, Meta(ge=0)] | None = None
-    """How many objects go."""
+    """How many objects are removed."""
     order: list[str] | None = None
-    """What goes, kind and name, tag or id, in the order of removal."""
+    """The removed objects in order: kind and name, tag or id."""
     others: Literal["keep", "remove"] | None = None
-    """What becomes of all objects of which the case does not speak."""
+    """The verdict on all objects without an expectation."""
     gives_back: Texts | None = None
     """How many bytes are freed: a size, or the least and the most."""
     limits: Texts | None = None
-    """What must stand in what is told of limits that are exceeded: "objects to remove"."""
+    """Parts of the messages about exceeded limits: "objects to remove"."""
     target: Literal["reached", "not reached", "not begun", "unknown"] | None = None
-    """What becomes of the space target."""
+    """The verdict on the space target."""
     target_says: Texts | None = None
-    """What must stand in what is told of the space target."""
+    """Parts of the message about the space target."""
     warnings: Texts | None = None
-    """What must stand in the warnings."""
+    """Parts of the warnings."""
 
 
 class CaseFile(_Table, frozen=True, kw_only=True):
@@ -279,15 +279,15 @@ class CaseFile(_Table, frozen=True, kw_only=True):
     shows: Annotated[str, Meta(min_length=1)]
     """What it shows, in one sentence: "keeps the newest two of each repository"."""
     now: Annotated[datetime, Meta(tz=True)]
-    """The instant up to which ages are counted."""
+    """The instant at which ages are taken."""
     policy: str | dict[str, Any] | None = None
-    """The path of a policy file, seen from the case; "default"; or the tables of a policy."""
+    """The path of a policy file, relative to the case; "default"; or the tables of a policy."""
     flags: FlagsCase | None = None
     inventory: str | None = None
-    """The path of a saved `scan --format json`, seen from the case."""
+    """The path of a saved `scan --format json`, relative to the case."""
     engine: EngineCase | None = None
     disk: DiskCase | list[DiskCase] | None = None
-    """One, or several of which each has something of the engine."""
+    """One disk, or all disks of the engine."""
     container: list[ContainerCase] = []
     image: list[ImageCase] = []
     volume: list[VolumeCase] = []
@@ -295,26 +295,26 @@ class CaseFile(_Table, frozen=True, kw_only=True):
     build_cache: list[RecordCase] = field(name="build-cache", default=[])
     service: list[ServiceCase] = []
     declared: list[DeclaredCase] = []
-    """What files declare; without any, and with no file in the policy, no file was read."""
+    """Objects that files declare; without any, and without files in the policy, no file was read."""
     services_are_seen: bool = True
     """False on a node of a swarm whose services cannot be seen, a worker."""
     watched: list[WatchedCase] = []
-    """When uses would have been noticed; where none is written, all the time."""
+    """When uses would have been noticed; by default, always."""
     uses_are_seen: bool = True
-    """False where uses would not have been noticed at any time that is not written as watched."""
+    """False where uses would have been noticed only in the times of `watched`."""
     expect: list[Expectation] = []
     plan: PlanCase | None = None
 
 
 class CaseResult(Struct, frozen=True, kw_only=True):
-    """What came of one case."""
+    """The result of one case."""
 
     file: str
-    """Its path below the folder that was asked for."""
+    """Its path relative to the folder of the command line."""
     shows: str | None
     """None where the case could not be read."""
     policy: str | None
-    """What outputs call the policy that it tests, flags left out; None where that could not be read."""
+    """The name of the tested policy in the output, without flags; None where that could not be read."""
     result: Literal["passed", "failed", "broken"]
     told: tuple[str, ...]
-    """What differs, or what is wrong with the case itself; empty where it passed."""
+    """The differences, or what is wrong with the case itself; empty where it passed."""

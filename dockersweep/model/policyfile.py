@@ -1,7 +1,7 @@
-"""The nouns of a policy file, `dockersweep.toml`, as it is written: the tables, their keys and what may stand there.
+"""The types of a policy file, `dockersweep.toml`, as written: the tables, their keys and values.
 
-`policy.language.reading` reads one; `dockersweep schema policy` prints these types for editors, with the
-descriptions that stand beside the keys here; dockersweep.toml(5) is held to them by a test.
+`policy.language.reading` reads one; `dockersweep schema policy` prints these types for editors, with the descriptions
+of the keys; a test compares dockersweep.toml(5) with them.
 """
 
 from datetime import date
@@ -14,7 +14,7 @@ from dockersweep.model.inventory import Kind, State
 from dockersweep.model.policy import Count
 from dockersweep.model.report import FindingId
 
-# `reads` tells language.key_checks what a text must hold; editors are told by the pattern.
+# `reads` is the parser that language.key_checks uses for a text; `pattern` is for editors.
 _AGE = Meta(
     extra={"reads": "age"},
     extra_json_schema={"pattern": r"^\s*(\d+(\.\d+)?\s*(mo|[smhdwy])\s*)+$", "examples": ["24h", "7d", "2w", "3mo"]},
@@ -47,12 +47,12 @@ SpaceText = Annotated[str, _SPACE]
 PatternText = Annotated[str, Meta(min_length=1, extra={"reads": "pattern"})]
 PairText = Annotated[str, Meta(min_length=1, extra={"reads": "pair"})]
 Patterns = PatternText | Annotated[list[PatternText], _SOME]
-"""One glob or /regular expression/, or several of which any may hold."""
+"""One glob or /regular expression/, or several, of which any may match."""
 PathText = Annotated[str, _PATH]
 Paths = PathText | Annotated[list[PathText], _SOME]
 """One path or glob of files, or several."""
 Pairs = PairText | Annotated[list[PairText], _SOME]
-"""One KEY or KEY=VALUE, or several of which any may hold."""
+"""One KEY or KEY=VALUE, or several, of which any may match."""
 
 
 def _says(text: str) -> Meta:
@@ -240,7 +240,7 @@ class PolicyFile(_Table, frozen=True, kw_only=True):
 
 
 def policy_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a policy file, for editors; what TOML cannot write, a null, is not in it."""
+    """Return the JSON Schema of a policy file, for editors, without null, which TOML does not have."""
     schema: dict[str, Any] = _without_null(msgspec.json.schema(PolicyFile))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dockersweep.toml", **schema}
 

@@ -9,7 +9,7 @@ from msgspec.structs import force_setattr
 
 Instant = Annotated[datetime, Meta(tz=True)]
 LARGEST = 2**63 - 1
-"""More bytes than this no document has."""
+"""The largest number in a document."""
 Bytes = Annotated[int, Meta(ge=0, le=LARGEST)]
 
 
@@ -24,10 +24,9 @@ def known_sum(amounts: Iterable[int | None]) -> int | None:
 
 
 class Bounds(Struct, frozen=True, kw_only=True, gc=False):
-    """An amount between two bounds, of which the low one is never above the high one, however it is made or read.
+    """An amount between two bounds; the low one is never above the high one, however it is made or read.
 
-    What an engine says of one thing in two places need not agree; bounds that are the wrong way round are then both
-    held to be possible, and exchanged.
+    What an engine reports in two places need not agree, so bounds may come in the wrong order: they are exchanged.
     """
 
     low_bytes: Bytes

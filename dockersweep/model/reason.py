@@ -1,4 +1,4 @@
-"""Why an object is kept or removed: values that say what a reason is about; `words.reasons` makes sentences of them."""
+"""Why an object is kept or removed, as data; `words.reasons` turns it into sentences."""
 
 from typing import Literal
 
@@ -18,8 +18,8 @@ ReasonCode = Literal[
 ]  # fmt: skip
 
 Relation = Literal["uses", "may-mount", "joins-namespaces", "parent", "lends-configuration"]
-"""What a holder does with what it holds: a container uses it, may mount the image, or joins the namespaces of the other
-container; an image or a record of the build cache is the child of the parent it holds; a network has its configuration
+"""How a holder uses the held object: a container uses it, may mount the image, or joins the namespaces of the other
+container; an image or build-cache record is a child of the parent that it holds; a network takes its configuration
 from it."""
 
 FactName = Literal[
@@ -34,73 +34,73 @@ FactName = Literal[
 PeriodName = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
 ProtectedBy = Literal["label", "name", "image", "project", "service", "pet"]
 Belonging = Literal["certain", "doubtful", "used-last"]
-"""How an object belongs to a compose project: it is the project's own; it may have the label only from its image; or
-the project was the last of any to use it."""
+"""How an object belongs to a compose project: certainly; doubtfully, as it may have inherited the label from its image;
+or the project was the last one to use it."""
 
 
 class Fact(Details, frozen=True, tag="fact"):
-    """Something that holds of the object and needs no details."""
+    """A fact about the object that needs no details."""
 
     name: FactName
 
 
 class HeldBy(Details, frozen=True, tag="held-by"):
-    """Another object holds it; with the code "released" that one goes too."""
+    """Another object holds it; with the code "released" that one is removed too."""
 
     relation: Relation
     kind: Kind
     id: str
     name: str
     state: str | None = None
-    """That of a container."""
+    """The state of a container."""
     stopped_seconds: Number | None = None
     """How long ago a container stopped, or was created where it never ran; None where it runs or that is not known."""
     mounted_as: str | None = None
-    """By which name a container mounts an image, where it is not known which image that was."""
+    """The name by which a container mounts an image, where it is not known which image that is."""
 
 
 class Group(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The group in which a rule counts."""
 
     by: str
-    """As rules write it: "repository", "project" or "label:KEY"."""
+    """As in rules: "repository", "project" or "label:KEY"."""
     kind: Kind
     name: str | None = None
-    """None for those that have no such name."""
+    """None for the group of objects without such a name."""
 
 
 class Kept(Details, frozen=True, tag="kept"):
-    """Its place among those that a keep rule counts from the newest on."""
+    """Its position among those that a keep rule counts from the newest on."""
 
     keep: Literal["last"] | PeriodName
     place: Number
-    """From 1 on."""
+    """Starts at 1."""
     group: Group | None = None
-    """None where all that the rule matches is one group."""
+    """None where all matches of the rule are one group."""
     oldest: bool = False
-    """Whether it is kept as the oldest of all, while there is room."""
+    """Whether it is kept as the oldest of all, because the count is not reached."""
     as_new_as: bool = False
-    """Whether it is beyond the count, and as new as the one in this place."""
+    """Whether it exceeds the count, but is as new as the one at this position."""
     of_all: bool = False
-    """Whether the rule keeps all of them, so that no place is the last."""
+    """Whether the rule keeps all of them, so that no position is the last."""
 
 
 class Beyond(Details, frozen=True, tag="beyond"):
-    """Its place behind those that the rule that removes it keeps, counted from the newest on."""
+    """Its position, counted from the newest on, beyond those that the rule keeps; the same rule removes it."""
 
     place: Number
-    """From 1 on."""
+    """Starts at 1."""
     count: Number
     """How many the rule keeps: keep.last."""
     group: Group | None = None
-    """None where all that the rule matches is one group."""
+    """None where all matches of the rule are one group."""
 
 
 class KeptWithin(Details, frozen=True, tag="kept-within"):
     """It is not much older than the newest of its group."""
 
     limit: str
-    """As it is written: "30d"."""
+    """As written: "30d"."""
     group: Group | None = None
 
 
@@ -119,10 +119,10 @@ class KeptVersion(Details, frozen=True, tag="kept-version"):
 
 
 class Undated(Details, frozen=True, tag="undated"):
-    """A keep rule cannot count it, and keeps it in doubt."""
+    """A keep rule cannot count it without a date, and keeps it."""
 
     dated_at: Instant | None = None
-    """The date in the future that it has; None where nothing tells its date."""
+    """Its date in the future; None where its date is not known."""
     is_image: bool = False
 
 
@@ -130,41 +130,41 @@ class Doubt(Details, frozen=True, tag="doubt"):
     """It is not known whether a rule matches it."""
 
     condition: str
-    """The condition, as rules write it: "recoverable", "exit_code"."""
+    """The condition, as in rules: "recoverable", "exit_code"."""
     excludes: bool = False
-    """Whether it is one under "not"."""
+    """Whether the condition is under "not"."""
     keeps: bool = False
-    """Whether the rule keeps it for that."""
+    """Whether the rule keeps it because of the doubt."""
 
 
 class Restart(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Whether a stopped container comes back by itself."""
+    """Whether a stopped container restarts by itself."""
 
     policy: str | None = None
     """None where it is not known."""
     restarts: bool | None = None
     """None where it is not known."""
     exit_code: int | None = None
-    """With "on-failure" it decides."""
+    """Decisive for "on-failure"."""
 
 
 class NotMatched(Details, frozen=True, tag="not-matched"):
-    """A condition of a rule does not hold."""
+    """It does not match a condition of a rule."""
 
     condition: str
-    """As rules write it: "state", "size_over"."""
+    """As in rules: "state", "size_over"."""
     wanted: tuple[str | int, ...] | int | bool | None = None
-    """What the rule asks for: patterns, values, a size in bytes, or whether."""
+    """The wanted patterns, values, size in bytes, or boolean."""
     has: str | int | None = None
-    """What the object has instead; None where it has nothing or that is not known."""
+    """What the object has instead; None where it has nothing, or that is not known."""
     restart: Restart | None = None
-    """Of the condition "restarts_by_itself"."""
+    """For the condition "restarts_by_itself"."""
     flag: str | None = None
-    """The flag with which such objects are removed too."""
+    """The flag that removes such objects too."""
 
 
 class Excluded(Details, frozen=True, tag="excluded"):
-    """A condition under "not" holds."""
+    """It matches a condition under "not"."""
 
     condition: str
 
@@ -175,7 +175,7 @@ class Protected(Details, frozen=True, tag="protected"):
     by: ProtectedBy
     pattern: str
     source: str
-    """Where that is written: "protect.names"."""
+    """The key or flag with the pattern: "protect.names"."""
     project: str | None = None
     """The compose project that the pattern matches."""
     how: Belonging | None = None
@@ -183,7 +183,7 @@ class Protected(Details, frozen=True, tag="protected"):
 
 
 class OfProject(Details, frozen=True, tag="project"):
-    """It is of a compose project, or may be, or was used last by one."""
+    """It belongs to a compose project, or may belong to one, or was last used by one."""
 
     project: str
     how: Belonging
@@ -191,24 +191,24 @@ class OfProject(Details, frozen=True, tag="project"):
     files: tuple[str, ...] = ()
     """The compose files; empty where they are not known."""
     lost_its_tag: bool = False
-    """Whether it is an image without a tag, which was called by project and service."""
+    """Whether it is an image without a tag, which had the name of project and service."""
 
 
 class OfRunningProject(Details, frozen=True, tag="project-runs"):
-    """A container that has ended is started again with its compose project, of which another one runs."""
+    """A container that has ended and will be started again with its compose project, of which another one runs."""
 
     project: str
     running: str
-    """The name of one that runs."""
+    """The name of a running container of the project."""
 
 
 class DeclaredBy(Details, frozen=True, tag="declared-by"):
-    """A file names it, so that it is needed though no container exists."""
+    """A file names it, so it is needed even if no container exists."""
 
     path: str
     line: Number | None = None
     by: str | None = None
-    """What names it there: "service db"."""
+    """What names it in the file: "service db"."""
     project: str | None = None
     """The compose project."""
     others: Number = 0
@@ -216,19 +216,19 @@ class DeclaredBy(Details, frozen=True, tag="declared-by"):
 
 
 class OnlyKinds(Details, frozen=True, tag="only-kinds"):
-    """Only objects of some kinds are asked for."""
+    """Only objects of some kinds are selected."""
 
     kinds: tuple[Kind, ...]
 
 
 class State(Details, frozen=True, tag="state"):
-    """A container is in a state in which it is not removed."""
+    """The container is in a state in which it cannot be removed."""
 
     state: str
 
 
 class Scope(Details, frozen=True, tag="scope"):
-    """A network is not of this node alone."""
+    """The network is not only on this node."""
 
     scope: str
 
@@ -240,7 +240,7 @@ class Unread(Details, frozen=True, tag="unread"):
 
 
 class NameBegins(Details, frozen=True, tag="name-begins"):
-    """Podman could remove another volume in its place, whose name begins with its own."""
+    """Podman could remove another volume instead, whose name begins with the name of this one."""
 
     volume: str
 
@@ -254,7 +254,7 @@ class ServiceUses(Details, frozen=True, tag="service"):
     running: Number | None = None
     completed: Number | None = None
     for_rollback: bool = False
-    """Whether only the specification before names it."""
+    """Whether only the previous specification names it."""
 
 
 class OfPod(Details, frozen=True, tag="pod"):
@@ -277,7 +277,7 @@ class ToolUses(Details, frozen=True, tag="tool"):
     name: str
     """What uses it: a container, or for "volume" a volume."""
     is_certain: bool = True
-    """Whether it is known to be this image."""
+    """Whether it is known to use this image."""
 
 
 class Refused(Details, frozen=True, tag="refused"):
@@ -285,7 +285,7 @@ class Refused(Details, frozen=True, tag="refused"):
 
     runs: Number
     answer: str
-    """What the engine said last."""
+    """The last answer of the engine."""
     retried_at: Instant
 
 
@@ -293,31 +293,31 @@ class Recoverable(Details, frozen=True, tag="recoverable"):
     """It can be pulled again."""
 
     digest: str | None = None
-    """As what; None where that is not known."""
+    """The reference to pull; None where that is not known."""
     asked_at: Instant | None = None
-    """When a registry said that it has it; None where none was asked."""
+    """When a registry confirmed that it has the image; None where none was asked."""
 
 
 class ForSpace(Details, frozen=True, tag="space"):
-    """It goes for the space target, as the least recently used."""
+    """It is removed for the space target, as the least recently used."""
 
     age: Aged | None = None
 
 
 class OnlyByRule(Details, frozen=True, tag="only-by-rule"):
-    """A container that may restart by itself does not go for space."""
+    """A container that may restart by itself is not removed for space."""
 
     restart: Restart
 
 
 class Skipped(Details, frozen=True, tag="skipped"):
-    """What a saved plan says of it is not carried out."""
+    """Its removal by a saved plan is not carried out."""
 
     why: str
 
 
 class InWords(Details, frozen=True, tag="in-words"):
-    """Only its sentence is known: an older version wrote it."""
+    """Only its sentence is known: it comes from an older version."""
 
     text: str
 
@@ -334,19 +334,18 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Why an object is kept or removed."""
 
     code: ReasonCode
-    """For machines; "released", "recoverable", "project", "only-here" and "beyond" stand beside "old-enough" and tell
-    more of it, "beyond" its place among those of which the rule keeps the newest. "kept" is by a keep
-    rule, "tag-goes" tells of a tag that goes while its image stays, "space" goes for the space target, "enough" would
-    have gone for it if less had been freed before, and "marked" is a candidate of a rule with remove.marked_for, which
-    stays for it until the time has passed; then it stands beside "old-enough". "refused" is kept for a week after the
-    engine has refused it in three runs. "service" is named by a service of the swarm, "unseen-services" may be by one
-    that cannot be seen, "kubelet" belongs to Kubernetes, "project-runs" is a container that its
-    compose project starts with. "external" is used by another tool in the same storage,
-    "read-only" lies in a store from which nothing can be removed. "unwatched" is not known to be unused for as long as
-    a rule asks: too little of the time was watched."""
+    """For machines. "released", "recoverable", "project", "only-here" and "beyond" follow "old-enough" with details of
+    a removal; "beyond" is the position after those that the rule keeps. "kept": by a keep rule. "tag-goes": a tag is
+    removed from an image that stays. "space": removed for the space target. "enough": the target would have removed it
+    if less had been freed before. "marked": a candidate of a rule with remove.marked_for, kept until the time has
+    passed; then it follows "old-enough". "refused": kept for a week after the engine refused the removal in three runs.
+    "service": a swarm service names it. "unseen-services": one that cannot be seen may name it. "kubelet": belongs to
+    Kubernetes. "project-runs": its compose project needs the container to start. "external": another tool in the same
+    storage uses it. "read-only": in a store from which nothing can be removed. "unwatched": not known to be unused for
+    as long as a rule asks, because too little of the time was watched."""
     rule: str
-    """The rule that speaks, or what stands above the rules: "hard protection", "protected", "protection", "--kind"."""
+    """The rule, or what overrides all rules: "hard protection", "protected", "protection", "--kind"."""
     about: About | InWords
-    """What it is about."""
+    """The details."""
     tag: str | None = None
-    """The tag of an image that it is about, where not all of the image's tags have the same reasons."""
+    """The tag of an image, where not all of its tags have the same reasons."""

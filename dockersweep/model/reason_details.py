@@ -1,4 +1,4 @@
-"""What every reason is about, in general."""
+"""The base of the details of reasons."""
 
 from typing import Annotated
 
@@ -8,4 +8,4 @@ Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Details(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="what"):
-    """What a reason is about; `what` tells in a document which of these it is."""
+    """The details of a reason; in a document `what` is the type."""

@@ -1,4 +1,4 @@
-"""What registries are asked, how an engine reaches them, and what they answered."""
+"""Questions to registries, how an engine reaches them, and their answers."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ from dockersweep.model.quantities import Instant
 
 
 class RegistryAnswer(Struct, frozen=True, kw_only=True, gc=False):
-    """What the registries of an image answered when they were asked for it."""
+    """The answer of the registries of an image."""
 
     reference: str | None
-    """The name by which one of them has it; None where none of them has it."""
+    """The reference by which one of them has it; None where none has it."""
     asked_at: Instant
     """By the engine's clock."""
 
@@ -21,17 +21,17 @@ class RegistryQuestion(Struct, frozen=True, kw_only=True):
 
     image_id: str
     digests: tuple[str, ...]
-    """References by digest: any one of them that is there is enough."""
+    """References by digest: one that exists is enough."""
     manifest: str | None = None
-    """The digest of the one platform of it that lies here, which has to be there too; None where that is not known or
-    says no more than the reference."""
+    """The digest of its one platform on the engine, which has to exist in the registry too; None where that is not
+    known, or adds nothing to the reference."""
     tags: tuple[str, ...] = ()
-    """Tags under which the same image, known by the digest of its configuration, may lie there. Asked only where no
-    digest is there."""
+    """Tags under which the registry may have the same image, recognized by the digest of its configuration. Asked only
+    where it has none of the digests."""
 
 
 class RegistryAccess(Struct, frozen=True, kw_only=True):
-    """How an engine reaches registries, as far as it tells."""
+    """How an engine reaches registries, as far as it reports that."""
 
     flavour: Literal["docker", "podman"]
     insecure_hosts: tuple[str, ...] = ()
@@ -39,6 +39,6 @@ class RegistryAccess(Struct, frozen=True, kw_only=True):
     insecure_networks: tuple[str, ...] = ()
     """The same for all in these networks, in CIDR notation. The loopback interface always counts."""
     hub_mirrors: tuple[str, ...] = ()
-    """URLs that are asked before Docker Hub."""
+    """URLs to ask before Docker Hub."""
     has_our_loopback: bool = True
-    """Whether its loopback interface can be this machine's, so that names like localhost:5000 mean the same here."""
+    """Whether its loopback interface can be this machine's, so that localhost:5000 is the same registry here."""

@@ -9,5 +9,5 @@ def socket_url(path: str) -> str:
 
 
 def socket_path(url: str) -> str | None:
-    """Return the path of the socket that a URL names; None where the URL is of another kind, as tcp://HOST:PORT."""
+    """Return the path of the socket in a URL; None for other URLs, like tcp://HOST:PORT."""
     return url.removeprefix(_SCHEME) if url.startswith(_SCHEME) else None

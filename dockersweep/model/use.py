@@ -10,9 +10,9 @@ class Use(OfObject, frozen=True, kw_only=True):
     name: str
     in_use: bool
     why: str
-    """For a person: "used by container web-1 (running)", "dangling", "exited (1)"."""
+    """For people: "used by container web-1 (running)", "dangling", "exited (1)"."""
     size_bytes: Bytes | None
     age_seconds: int | None
     age_source: str | None
     since: str | None
-    """The same for a person, who is told what the last use was: "loaded", "tagged"."""
+    """The same for people, with the last use: "loaded", "tagged"."""

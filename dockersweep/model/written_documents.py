@@ -1,5 +1,4 @@
-"""Documents as they are written: the same as in memory, but that each reason has its sentence beside its values, and
-each removal its fingerprint."""
+"""Documents as written: as in memory, but each reason has its sentence too, and each removal its fingerprint."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -20,52 +19,52 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     code: ReasonCode
     rule: str
     text: str
-    """For a person: "stopped for 10 days, over 24 hours"."""
+    """For people: "stopped 10 days ago (limit 24 hours)"."""
     tag: str | None = None
-    """The tag of an image that it is about, where not all of the image's tags have the same reasons."""
+    """The tag of an image, where not all of its tags have the same reasons."""
     about: About | None = None
-    """What it is about; None where an older version wrote it."""
+    """The details; None from an older version."""
 
 
-# What they hold is another type, and nothing takes one for the other: they are read, or written, and left.
+# Fields of the subclasses have other types. That is safe: these objects are only read or written.
 class Decision(plan.Decision, frozen=True, kw_only=True, gc=False):
-    """What becomes of one object. Every object of an inventory gets exactly one."""
+    """The decision on one object. Every object of an inventory gets exactly one."""
 
     reasons: Annotated[tuple[Reason, ...], Meta(min_length=1)]  # type: ignore[assignment]
 
 
 class Removal(OfObject, frozen=True, kw_only=True, gc=False):
-    """One step of a plan: an object that goes, or a tag that goes before its image does."""
+    """One step of a plan: the removal of an object, or of a tag before its image."""
 
     name: str
     action: Literal["remove", "untag"]
     fingerprint: Fingerprint
     reclaim: plan.Interval
-    """What it adds to what the removals before it free: these add up to what the plan frees."""
+    """What it frees beyond the removals before it: these add up to the plan's total."""
     after: tuple[ObjectRef, ...]
-    """What holds it now and goes earlier in this plan; where that stays, this stays."""
+    """Its holders, which this plan removes earlier; if one stays, this object stays."""
     reclaim_alone: plan.Interval | None = None
-    """What it would free if everything else stayed."""
+    """What it frees if everything else stays."""
     layers_held: plan.LayersHeld | None = None
-    """Who holds layers of an image, or that of a build-cache record, that frees far less than its size; None where it
-    does not."""
+    """Who holds the layers of an image, or the layer of a build-cache record, if it frees far less than its size;
+    otherwise None."""
 
 
 class Plan(plan.Plan, frozen=True, kw_only=True):
-    """Every decision, and the removals in the order in which they are carried out: dockersweep.plan/1."""
+    """Every decision, and the removals in the order of execution: dockersweep.plan/1."""
 
     decisions: tuple[Decision, ...]
     removals: tuple[Removal, ...]  # type: ignore[assignment]
 
 
 class Explanation(explanation.Explanation, frozen=True, kw_only=True):
-    """What one object is, what becomes of it and why, and what it would free: dockersweep.explanation/1."""
+    """What one object is, the decision on it and why, and what removing it frees: dockersweep.explanation/1."""
 
     decision: Decision
 
 
 class GroupExplanation(explanation.GroupExplanation, frozen=True, kw_only=True):
-    """What becomes of each object of a group and why, and what they free together: dockersweep.group/1."""
+    """The decision on each object of a group and why, and what removing them frees: dockersweep.group/1."""
 
     decisions: tuple[Decision, ...]
 
@@ -77,13 +76,13 @@ class PastRemoval(history.PastRemoval, frozen=True, kw_only=True):
 
 
 class History(history.History, frozen=True, kw_only=True):
-    """What the ledger tells: the document dockersweep.history/1."""
+    """What the ledger has recorded: the document dockersweep.history/1."""
 
     removals: tuple[PastRemoval, ...] = ()
 
 
 _TAG_GOES = re.compile(r"its tag (?P<tag>\S+) goes, which gives back 0 bytes: (?P<text>.*)", re.DOTALL)
-"""Where 0.1.0 told which tag a reason is about."""
+"""How 0.1.0 wrote the tag of a reason."""
 
 Document = TypeVar("Document", bound=Struct)
 _Holder = TypeVar("_Holder", plan.Decision, history.PastRemoval)
@@ -94,88 +93,90 @@ WRITTEN: dict[type[Struct], type[Struct]] = {
     explanation.GroupExplanation: GroupExplanation,
     history.History: History,
 }
-"""The type of each document that has reasons as it is written."""
+"""Type of a document with reasons -> its written type."""
 
 
 def to_written(document: Document, text_of: Callable[[reason.Reason], str]) -> Document:
-    """Return a document to write, with the sentence of each reason that `text_of` makes."""
+    """Return a document to write; `text_of` returns the sentence of each reason."""
     made: dict[int, Reason] = {}
 
-    def with_text(one: reason.Reason) -> Any:
+    def with_text(in_memory: reason.Reason) -> Any:
         # Many objects share a reason.
-        if id(one) not in made:
-            about = None if isinstance(one.about, InWords) else one.about
-            made[id(one)] = Reason(code=one.code, rule=one.rule, text=text_of(one), tag=one.tag, about=about)
-        return made[id(one)]
+        if id(in_memory) not in made:
+            about = None if isinstance(in_memory.about, InWords) else in_memory.about
+            made[id(in_memory)] = Reason(
+                code=in_memory.code, rule=in_memory.rule, text=text_of(in_memory), tag=in_memory.tag, about=about
+            )
+        return made[id(in_memory)]
 
     def of(holder: _Holder) -> _Holder:
-        return replace(holder, reasons=tuple([with_text(one) for one in holder.reasons]))
+        return replace(holder, reasons=tuple([with_text(own) for own in holder.reasons]))
 
     if isinstance(document, plan.Plan):
-        removals = tuple([_written_removal(one) for one in document.removals])
-        return replace(document, decisions=tuple([of(one) for one in document.decisions]), removals=removals)
+        removals = tuple([_written_removal(removal) for removal in document.removals])
+        return replace(document, decisions=tuple([of(decision) for decision in document.decisions]), removals=removals)
     if isinstance(document, explanation.Explanation):
         return replace(document, decision=of(document.decision))
     if isinstance(document, explanation.GroupExplanation):
-        return replace(document, decisions=tuple([of(one) for one in document.decisions]))
+        return replace(document, decisions=tuple([of(decision) for decision in document.decisions]))
     if isinstance(document, history.History):
-        return replace(document, removals=tuple([of(one) for one in document.removals]))
+        return replace(document, removals=tuple([of(removal) for removal in document.removals]))
     return document
 
 
 def from_written(document: Struct) -> Struct:
-    """Return a document that was read as it is in memory. What an older version wrote only has its sentences."""
+    """Return the in-memory form of a document that was read. Reasons of an older version have only their sentences."""
     if isinstance(document, Plan):
-        decisions = tuple([_decision(one) for one in document.decisions])
-        steps = tuple([_removal(one) for one in document.removals])
+        decisions = tuple([_decision(decision) for decision in document.decisions])
+        steps = tuple([_removal(removal) for removal in document.removals])
         return plan.Plan(**{**asdict(document), "decisions": decisions, "removals": steps})
     if isinstance(document, Explanation):
         return explanation.Explanation(**{**asdict(document), "decision": _decision(document.decision)})
     if isinstance(document, GroupExplanation):
-        decisions = tuple([_decision(one) for one in document.decisions])
+        decisions = tuple([_decision(decision) for decision in document.decisions])
         return explanation.GroupExplanation(**{**asdict(document), "decisions": decisions})
     if isinstance(document, History):
         removals = tuple(
-            history.PastRemoval(**{**asdict(one), "reasons": _reasons(one.reasons)}) for one in document.removals
+            history.PastRemoval(**{**asdict(past), "reasons": _reasons(past.reasons)}) for past in document.removals
         )
         return history.History(**{**asdict(document), "removals": removals})
     return document
 
 
-def _written_removal(one: plan.Removal) -> Any:
-    return Removal(fingerprint=one.fingerprint, **_in_both(one))
+def _written_removal(removal: plan.Removal) -> Any:
+    return Removal(fingerprint=removal.fingerprint, **_in_both(removal))
 
 
-def _removal(one: Removal) -> plan.Removal:
-    return plan.Removal(judged=one.fingerprint, **_in_both(one))
+def _removal(removal: Removal) -> plan.Removal:
+    return plan.Removal(judged=removal.fingerprint, **_in_both(removal))
 
 
-def _in_both(one: plan.Removal | Removal) -> dict[str, Any]:
-    """Return what a removal tells alike in memory and in a document: all but what it looked like."""
+def _in_both(removal: plan.Removal | Removal) -> dict[str, Any]:
+    """Return the fields that a removal has in memory and in a document: all but the fingerprint."""
     return {
-        "kind": one.kind,
-        "id": one.id,
-        "name": one.name,
-        "action": one.action,
-        "reclaim": one.reclaim,
-        "after": one.after,
-        "reclaim_alone": one.reclaim_alone,
-        "layers_held": one.layers_held,
+        "kind": removal.kind,
+        "id": removal.id,
+        "name": removal.name,
+        "action": removal.action,
+        "reclaim": removal.reclaim,
+        "after": removal.after,
+        "reclaim_alone": removal.reclaim_alone,
+        "layers_held": removal.layers_held,
     }
 
 
-def _decision(one: Decision) -> plan.Decision:
-    return plan.Decision(**{**asdict(one), "reasons": _reasons(one.reasons)})
+def _decision(decision: Decision) -> plan.Decision:
+    return plan.Decision(**{**asdict(decision), "reasons": _reasons(decision.reasons)})
 
 
 def _reasons(reasons: Iterable[Any]) -> tuple[reason.Reason, ...]:
-    return tuple([_reason(one) for one in reasons])
+    return tuple([_reason(written) for written in reasons])
 
 
-def _reason(one: Reason) -> reason.Reason:
-    if one.about is not None:
-        return reason.Reason(code=one.code, rule=one.rule, tag=one.tag, about=one.about)
-    of_tag = _TAG_GOES.fullmatch(one.text) if one.code == "tag-goes" else None
+def _reason(written: Reason) -> reason.Reason:
+    if written.about is not None:
+        return reason.Reason(code=written.code, rule=written.rule, tag=written.tag, about=written.about)
+    of_tag = _TAG_GOES.fullmatch(written.text) if written.code == "tag-goes" else None
     if of_tag is None:
-        return reason.Reason(code=one.code, rule=one.rule, about=InWords(text=one.text))
-    return reason.Reason(code=one.code, rule=one.rule, tag=of_tag["tag"], about=InWords(text=of_tag["text"]))
+        return reason.Reason(code=written.code, rule=written.rule, about=InWords(text=written.text))
+    return reason.Reason(code=written.code, rule=written.rule, tag=of_tag["tag"], about=InWords(text=of_tag["text"]))
