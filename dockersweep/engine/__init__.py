@@ -1,1 +1,1 @@
-"""The only wing that talks to Docker: which engine, what it holds, and carrying out a plan."""
+"""The only package that talks to engines: finds one, scans it, and carries out plans."""

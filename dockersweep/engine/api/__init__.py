@@ -1,1 +1,1 @@
-"""Speaking to an engine: which one, each call and its answer, in our words."""
+"""The API of one engine: its endpoint, each call, and the answers as our own types."""

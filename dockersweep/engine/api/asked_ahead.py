@@ -1,4 +1,4 @@
-"""Requests whose answers are read later: the engine works on them while something else is done, without a thread."""
+"""Requests whose answers are read later: the engine works on them in the meantime, without a thread of ours."""
 
 import select
 import socket
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 LONGEST_SECONDS = 5.0
-"""An answer that was asked for so long ago is not of now."""
+"""An answer to a request older than this is too old to use."""
 
 
 class _Sent(NamedTuple):
@@ -19,9 +19,9 @@ class _Sent(NamedTuple):
 
 
 class AskedAhead:
-    """Sockets over which a request was sent, by its URL. Safe to be used by several threads.
+    """Sockets with a request on its way, by URL. Safe for several threads.
 
-    Who has to ask for one of them again drops the others, as they were asked in an order that counts.
+    The order of the requests matters: whoever has to repeat one drops the others.
     """
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class AskedAhead:
         self._lock = threading.Lock()
 
     def put(self, url: str, connected: socket.socket) -> None:
-        """Keep a socket over which this has just been asked; it is closed where that was asked
-        already, or `close` was called."""
+        """Keep a socket over which a GET of `url` has just been sent; close it if there is one for that URL already, or
+        after `close`."""
         with self._lock:
             if not self._is_closed:
                 self._sent.setdefault(url, _Sent(connected, datetime.now(UTC), time.monotonic()))
@@ -40,7 +40,7 @@ class AskedAhead:
             connected.close()
 
     def take(self, url: str) -> socket.socket | None:
-        """Return the socket over which the answer to it comes; None where it was not asked, or too long ago."""
+        """Return the socket for the answer to `url`; None if it was not requested, or too long ago."""
         with self._lock:
             sent = self._sent.pop(url, None)
         if sent is None:
@@ -52,13 +52,13 @@ class AskedAhead:
         return None
 
     def earliest(self) -> datetime | None:
-        """Return when the first of those was asked that still wait, on the clock of this machine."""
+        """Return when the earliest pending request was sent, by this machine's clock; None if none is pending."""
         with self._lock:
             return min((sent.at for sent in self._sent.values()), default=None)
 
     def answer_all(self, urls: Collection[str], before: str, seconds: float) -> bool:
-        """Wait till an answer to each has begun, which it does when the engine has all of it; False where that to
-        `before` comes sooner, or none within so many seconds, or one was not asked."""
+        """Wait until the answers to all `urls` have begun (an engine begins when its answer is complete). Return False
+        if the answer to `before` begins sooner, if that takes over `seconds`, or if one is not pending."""
         with self._lock:
             if not {*urls, before} <= self._sent.keys():
                 return False
@@ -78,14 +78,14 @@ class AskedAhead:
         return True
 
     def drop(self) -> None:
-        """Close all that still wait: they are to be asked again."""
+        """Close all pending requests; they have to be sent again."""
         with self._lock:
             sent, self._sent = self._sent, {}
-        for one in sent.values():
-            one.connected.close()
+        for request in sent.values():
+            request.connected.close()
 
     def close(self) -> None:
-        """Close all that still wait, and what is put here from now on."""
+        """Close all pending requests, and every socket put here from now on."""
         with self._lock:
             self._is_closed = True
         self.drop()

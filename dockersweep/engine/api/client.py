@@ -1,7 +1,7 @@
-"""One engine, typed: its lists, its single objects, its events, and removals.
+"""The typed client of one engine: lists, single objects, events, and removals.
 
-API versions and oddities of engines end in `quirks`, their shapes in `wire` and `translate`, their errors in `session`
-and `removal_answer`.
+`quirks` hides differences between API versions and engines, `wire` and `translate` the shapes of answers, `session` and
+`removal_answer` their errors.
 """
 
 from dockersweep.engine.api.events import Events
@@ -11,4 +11,4 @@ from dockersweep.engine.api.removals import Removals
 
 
 class Client(Lists, Lookups, Events, Removals):
-    """One engine, spoken to in one version of its API. Safe to be used by several threads."""
+    """The client of one engine, in one version of its API. Safe for several threads."""

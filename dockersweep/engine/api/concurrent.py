@@ -1,29 +1,28 @@
-"""Calls that run at the same time: the engine answers one while another is decoded, or while its disk is walked."""
+"""Concurrent calls: the engine answers one while another is decoded, or while its disk is walked."""
 
 import threading
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar, cast
 
 THREADS = 3
-"""How many requests for single objects are under way at once. With more, the interpreter's lock takes back what
-they win."""
+"""How many requests for single objects run at once. More gain nothing because of the interpreter's lock."""
 GRACE_SECONDS = 5.0
-"""How much longer than its own time-out a call is waited for: it may hang on a disk that is gone."""
+"""How long to wait for a call beyond its own time-out: it may hang on a disk that is gone."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
-"""Called with how many steps are done, and of how many."""
+"""Called with (steps done, steps in all)."""
 
 
 def call_for_each(
     items: Collection[Item], call: Callable[[Item], Answer], progress: Progress = lambda done, total: None
 ) -> dict[Item, Answer]:
-    """Return what `call` returns, by item. Once it raises, it is called no more, and that error is raised."""
+    """Return what `call` returns for each item. If it raises, no further items are started and the error is raised."""
     answers: dict[Item, Answer] = {}
     errors: list[BaseException] = []
-    # The threads share the iterator: to take the next from a collection's is one step, so none is taken twice.
+    # The threads share the iterator: taking the next item of a tuple is atomic, so none is taken twice.
     waiting = iter(tuple(items))
     lock = threading.Lock()
 
@@ -39,7 +38,7 @@ def call_for_each(
         except BaseException as error:
             errors.append(error)
 
-    # They do not keep the process alive when it is interrupted.
+    # Daemon threads do not keep an interrupted process alive.
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(THREADS, len(items)))]
     for thread in threads:
         thread.start()
@@ -51,7 +50,7 @@ def call_for_each(
 
 
 class BackgroundCall(Generic[Result]):
-    """A call that begins at once, in a thread of its own, which does not keep an interrupted process alive."""
+    """A call that starts at once in its own daemon thread, which does not keep an interrupted process alive."""
 
     def __init__(self, call: Callable[[], Result]) -> None:
         self._call = call
@@ -69,7 +68,7 @@ class BackgroundCall(Generic[Result]):
     def result(self, timeout_seconds: float | None = None) -> Result:
         """Wait for the call, then return what it returned or raise what it raised.
 
-        Raises TimeoutError where it takes longer; it is left to itself then.
+        Raises TimeoutError if it takes longer; the call then goes on unattended.
         """
         self._thread.join(timeout_seconds)
         if self._thread.is_alive():
@@ -80,6 +79,6 @@ class BackgroundCall(Generic[Result]):
 
 
 def call_within(seconds: float, call: Callable[[], Result]) -> Result:
-    """Return what a call returns that keeps to so many seconds by itself; raises what it raises, and TimeoutError where
-    it hangs for GRACE_SECONDS more."""
+    """Return what a call returns that limits itself to `seconds`; raises what it raises, and TimeoutError if it hangs
+    for GRACE_SECONDS longer."""
     return BackgroundCall(call).result(seconds + GRACE_SECONDS)

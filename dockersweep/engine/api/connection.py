@@ -1,8 +1,8 @@
 """Requests to one engine over kept-alive connections.
 
-docker-py's own request path opens a connection and spends about 1.5 ms of processor time per request, because its pools
-are keyed by the whole URL; what is asked once an object would then take longer than the engine's answer. So the
-connections are ours, and TLS is docker-py's (`tls_transport`).
+docker-py opens a connection and spends about 1.5 ms of processor time for each request, because its pools are keyed by
+the whole URL: requests for single objects would take longer than the engine's answers. So the connections are our own;
+only TLS is docker-py's (`tls_transport`).
 """
 
 import errno
@@ -44,7 +44,7 @@ _TRY_UNIX = {
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What an engine answered: the HTTP status, the whole body, and the headers by their names in small letters."""
+    """An engine's answer: the HTTP status, the whole body, and the headers by lower-case names."""
 
     status: int
     body: bytes
@@ -65,22 +65,22 @@ class _ErrorBody(msgspec.Struct):
 
 
 class Asking(TypedDict, total=False):
-    """What a request may say beside its path."""
+    """The optional arguments of a request."""
 
     params: dict[str, str] | None
     timeout_seconds: float | None
-    """None for that of the connection."""
+    """None for the connection's time-out."""
 
 
 class Connection:
-    """Keeps connections to one endpoint. Safe to be used by several threads."""
+    """Keeps connections to one endpoint. Safe for several threads."""
 
     def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
         self.endpoint = endpoint
         self.timeout_seconds = timeout_seconds
         self.asks_again = True
-        """Whether what changes nothing is sent once more where no answer comes. Not where it matters that the same
-        engine answers, as another may have taken its place."""
+        """Whether a GET without an answer is sent once more. Not while the same engine must answer: another one may
+        have taken its place."""
         self._where = f"the engine at {endpoint.url} (from {endpoint.source})"
         self._transport = _transport_of(endpoint)
         self._closed_meanwhile: tuple[type[OSError], ...] = (NoAnswerError, *self._transport.closing_errors)
@@ -88,14 +88,14 @@ class Connection:
         self._ahead = AskedAhead()
 
     def close(self) -> None:
-        """Close every connection that is not in use by another thread, and those when they have been."""
+        """Close every connection; those in use by other threads are closed after use."""
         self._ahead.close()
         self._idle.close()
 
     def ask_ahead(self, path: str, params: Mapping[str, str]) -> str:
-        """Send a GET whose answer is read by the next `request` for the same, within `asked_ahead.LONGEST_SECONDS`, and
-        return what `answers_all` knows it by. What does not go well is left to that request. Elsewhere than over a unix
-        socket connections cost more than this wins, and nothing is sent."""
+        """Send a GET whose answer the next `request` for the same URL reads, within `asked_ahead.LONGEST_SECONDS`;
+        return the URL for `answers_all`. Errors are left to that request. Only over a unix socket: elsewhere, opening
+        connections costs more than this gains, and nothing is sent."""
         url = _quoted(path, tuple(params.items()))
         if self.endpoint.socket is None:
             return url
@@ -110,12 +110,12 @@ class Connection:
         return url
 
     def answers_all(self, urls: Collection[str], before: str) -> bool:
-        """Wait till all of these that were asked ahead are being answered; False where `before` is sooner, or it takes
-        longer than a request may."""
+        """Wait until all `urls`, which were sent ahead, are being answered; return False if `before` is answered
+        sooner, or after the connection's time-out."""
         return self._ahead.answer_all(urls, before, self.timeout_seconds)
 
     def asked_since(self) -> datetime:
-        """Return the earliest moment to which the answers to the next requests belong, on the clock of this machine."""
+        """Return the earliest instant that the answers to the next requests may describe, by this machine's clock."""
         return self._ahead.earliest() or datetime.now(UTC)
 
     def request(
@@ -126,10 +126,10 @@ class Connection:
         timeout_seconds: float | None = None,
         largest_bytes: int = LARGEST_OBJECT_BYTES,
     ) -> Answer:
-        """Send one request and read its whole answer; what changes something is never sent twice.
+        """Send one request and read its whole answer; a request that changes something is never sent twice.
 
-        Raises EngineTimeoutError when the answer is not whole within `timeout_seconds`, EngineLostError when the engine
-        cannot be reached or breaks the answer off, and EngineError when the answer is of more than `largest_bytes`.
+        Raises EngineTimeoutError when the answer is not complete within `timeout_seconds`, EngineLostError when the
+        engine cannot be reached or the connection breaks, and EngineError when the answer is over `largest_bytes`.
         """
         url = _quoted(path, tuple(params.items()) if params else ())
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
@@ -140,9 +140,9 @@ class Connection:
         return Answer(answer.status, answer.body, answer.headers)
 
     def peer_pid(self) -> int | None:
-        """Return the process that listens on a unix socket; None where that is elsewhere, or not to be seen from here.
-        Under systemd's socket activation it is systemd's."""
-        # Linux alone tells it so.
+        """Return the pid of the process that listens on the unix socket; None where it is on another machine or not
+        visible. With socket activation it is systemd's."""
+        # Only Linux has it.
         credentials = getattr(socket, "SO_PEERCRED", None)
         if self.endpoint.socket is None or credentials is None:
             return None
@@ -160,7 +160,7 @@ class Connection:
             self._idle.put(connected)
 
     def _error_of(self, error: Exception, request: str, seconds: float, largest_bytes: int) -> EngineError:
-        """Return what to raise for what went wrong with a request."""
+        """Return the error to raise for a failed request."""
         if isinstance(error, TimeoutError):
             return EngineTimeoutError(f"{self._where} did not answer {request} within {seconds:g} seconds")
         if isinstance(error, AnswerTooLargeError):
@@ -169,7 +169,7 @@ class Connection:
                 f"{self._where} answered {request} with more than {size}, which no such answer has: is it an engine?"
             )
         if isinstance(error, self._transport.tls_errors) and not isinstance(error, self._closed_meanwhile):
-            # With TLS 1.3 the engine's word on our certificate comes only after the connection stands.
+            # With TLS 1.3 an engine rejects our certificate only after the handshake.
             return EngineLostError(f"{self._where}: {self._why_unreachable(error)}")
         if isinstance(error, NoAnswerError):
             is_plain_tcp = self.endpoint.socket is None and not self._transport.tls_errors
@@ -178,8 +178,8 @@ class Connection:
         return EngineLostError(f"{self._where} broke off its answer to {request}: {error}")
 
     def _exchange(self, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
-        """Send a request. What changes nothing takes a connection that may have been closed as it lay idle, and is sent
-        once more where no answer comes. What changes something takes one only where that would be seen."""
+        """Send a request. A GET may use an idle connection that the engine has closed, and is sent once more if no
+        answer comes. Other requests use an idle connection only if its end would be noticed."""
         deadline = time.monotonic() + seconds
 
         def once(connected: socket.socket) -> Exchanged:
@@ -191,7 +191,7 @@ class Connection:
             if asked is not None:
                 answer = self._exchanged(asked, lambda: receive(asked, seconds, largest_bytes))
                 if answer.status != 200:
-                    # It will be asked again, and is then later than what was asked behind it.
+                    # It will be sent again, and would then be later than the requests that were sent after it.
                     self._ahead.drop()
                 return answer
             return once(self._idle_for(method) or self._connect())
@@ -203,22 +203,21 @@ class Connection:
 
     def _idle_for(self, method: str) -> socket.socket | None:
         idle = self._idle.take()
-        # Where the other end of a unix socket has closed it, that shows at once: a new one is no surer. And behind one
-        # that is open is still the engine that was asked before.
+        # A closed unix socket shows at once, so a new one is no safer; and an open one still leads to the same engine.
         if idle is not None and method != "GET" and self.endpoint.socket is None:
             idle.close()
             return None
         return idle
 
     def _exchanged(self, connected: socket.socket, exchanged: Callable[[], Exchanged]) -> Exchanged:
-        """Return what is exchanged over a connection, and keep that for the next request where it is good for one."""
+        """Return the answer from a connection, and keep the connection for the next request if possible."""
         keeps_alive = False
         try:
             answer = exchanged()
             keeps_alive = answer.keeps_alive
             return answer
         finally:
-            # An answer that was not read to its end must not become the next request's.
+            # The rest of an unread answer must not be taken for the next one.
             if keeps_alive:
                 self._idle.put(connected)
             else:
@@ -240,13 +239,13 @@ class Connection:
         return f"{getattr(error, 'strerror', None) or error}; check the address, and that an engine listens there"
 
     def _elsewhere(self) -> str:
-        """Return how to reach another engine of this user, where nobody said which one is meant."""
+        """Return a hint at another engine's socket of this user, if nothing named an engine."""
         if not self.endpoint.is_default:
             return ""
         from dockersweep.engine.api.other_sockets import other_sockets
 
-        found = other_sockets(os.environ)
-        return f"; there is a socket at {found[0]}: try `dockersweep -H {found[0]} ...`" if found else ""
+        sockets = other_sockets(os.environ)
+        return f"; there is a socket at {sockets[0]}: try `dockersweep -H {sockets[0]} ...`" if sockets else ""
 
 
 def _quoted(path: str, params: tuple[tuple[str, str], ...]) -> str:
@@ -256,7 +255,7 @@ def _quoted(path: str, params: tuple[tuple[str, str], ...]) -> str:
 
 @lru_cache(maxsize=16)
 def _query(params: tuple[tuple[str, str], ...]) -> str:
-    """Return the parameters as they go behind a path: those of removals are always the same."""
+    """Return the query string; cached because removals always have the same parameters."""
     return urlencode(params)
 
 
@@ -265,7 +264,7 @@ def _transport_of(endpoint: Endpoint) -> Transport:
         return unix_transport(endpoint.socket)
     if endpoint.tls is None:
         return tcp_transport(endpoint.url.removeprefix("tcp://"))
-    # It imports docker-py.
+    # Imported late: it imports docker-py.
     from dockersweep.engine.api.tls_transport import tls_transport
 
     return tls_transport(endpoint, endpoint.tls)

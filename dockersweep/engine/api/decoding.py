@@ -1,8 +1,8 @@
 """Decodes JSON in several threads.
 
-msgspec finds out about a type when it first decodes one, and the process ends with a segmentation fault where two
-threads do that for the same type at once (seen with msgspec 0.22, in one of thirty scans).
-So that is done by one thread at a time; decoding itself is not held up.
+msgspec inspects a type when it first decodes it, and crashes with a segmentation fault if two threads do that for the
+same type at once (seen with msgspec 0.22, in one of thirty scans). So decoders are made by one thread at a time;
+decoding itself is concurrent.
 """
 
 import threading

@@ -1,7 +1,7 @@
-"""Which engine: found once, in docker's own order, and then passed on explicitly.
+"""Which engine: resolved once, in docker's own order, and then passed on explicitly.
 
---host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context of the docker configuration, the default socket;
-where that is not there, the only socket of an engine for laptops in the home folder.
+The order: --host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context of docker's configuration, the default
+socket; if that does not exist, the only socket that Docker Desktop and the like have made in the home folder.
 """
 
 import re
@@ -21,7 +21,7 @@ _NAMED_PIPE = re.compile(r"npipe:|[/\\]{2}[.?][/\\]pipe[/\\]", re.IGNORECASE)
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
-    """The files of a TLS connection; None where one is not there."""
+    """The files of a TLS connection; None for missing ones."""
 
     ca: Path | None
     cert: Path | None
@@ -31,7 +31,7 @@ class TlsFiles(msgspec.Struct, frozen=True):
 
 
 class TlsFlags(msgspec.Struct, frozen=True, kw_only=True):
-    """What flags say of TLS, as docker's do: they come before its variables."""
+    """The TLS flags, as docker has them; they take precedence over its variables."""
 
     verify: bool = False
     """Speak TLS and check the engine's certificate."""
@@ -41,26 +41,26 @@ class TlsFlags(msgspec.Struct, frozen=True, kw_only=True):
     """The files in place of ca.pem, cert.pem and key.pem in the folder of certificates."""
 
     def written(self) -> tuple[str, ...]:
-        """Return them as a command line has them, a word each."""
+        """Return the flags as words of a command line."""
         files = (("--tlscacert", self.ca), ("--tlscert", self.cert), ("--tlskey", self.key))
         words = [word for flag, path in files if path is not None for word in (flag, path)]
         return (*(["--tlsverify"] if self.verify else []), *words)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where an engine listens: a unix:// or tcp:// URL, who said so, and how to encrypt."""
+    """Where an engine listens: a unix:// or tcp:// URL, what named it, and the TLS files."""
 
     url: str
     source: str
     tls: TlsFiles | None
     context_flag: str | None = None
-    """The context that --context named; None where the endpoint came from elsewhere."""
+    """The context that --context named; None if the endpoint came from elsewhere."""
     tls_flags: tuple[str, ...] = ()
-    """The flags that say how to encrypt, as they were given."""
+    """The TLS flags as they were given."""
 
     @property
     def is_default(self) -> bool:
-        """Whether nobody said which engine is meant."""
+        """Whether nothing named an engine."""
         return self.source == _BY_DEFAULT
 
     @property
@@ -83,7 +83,7 @@ class _DockerConfig(msgspec.Struct):
 
 
 class _Settings(msgspec.Struct, frozen=True):
-    """What else says how to reach an engine."""
+    """Further settings that decide how to reach an engine."""
 
     environment: Mapping[str, str]
     config_dir: Path
@@ -93,10 +93,10 @@ class _Settings(msgspec.Struct, frozen=True):
 def resolve_endpoint(
     host: str | None, context: str | None, environment: Mapping[str, str], tls: TlsFlags | None = None
 ) -> Endpoint:
-    """Return the endpoint that the flags and the environment name, else the default one.
+    """Return the endpoint that flags and environment name, else the default one.
 
-    Raises UsageError for flags that contradict each other, a URL that is none, a context or a file for TLS that is
-    not there, and where nothing tells which of several engines is meant.
+    Raises UsageError for contradicting flags, an invalid URL, a missing context or TLS file, and if several engines are
+    there and none is named.
     """
     if host is not None and context is not None:
         raise UsageError("--host and --context name an engine each: give one of them")
@@ -118,12 +118,13 @@ def resolve_endpoint(
 
 
 def _default_socket(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return the socket of who names no engine, and what to call it. Of several in the home folder none is taken, not
-    even the only one that answers: a sweep at night must not go to another engine because the usual one is stopped."""
+    """Return the socket to use if no engine is named, and its description. Of several in the home folder none is used,
+    not even the only one that answers: a nightly sweep must not go to another engine because the usual one is
+    stopped."""
     path, home = DEFAULT_SOCKET.removeprefix("unix://"), environment.get("HOME")
     if not home or _may_be_there(path):
         return path, _BY_DEFAULT
-    # Few machines are without the default socket.
+    # Imported late: few machines lack the default socket.
     from dockersweep.engine.api.other_sockets import sockets_in_home
 
     sockets = sockets_in_home(home)
@@ -139,7 +140,7 @@ def _default_socket(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _may_be_there(path: str) -> bool:
-    """Return whether something has this path: not a link to nowhere, such as Docker Desktop leaves behind."""
+    """Return whether a path may exist. A dangling link, such as Docker Desktop leaves behind, does not."""
     try:
         return state_of(path) is not None
     except OSError:
@@ -160,7 +161,7 @@ def _current_context(config_dir: Path) -> str:
             return ""
         return msgspec.json.decode(read_configuration(file, _LARGEST_BYTES), type=_DockerConfig).current_context
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # Guessing past a damaged configuration could end at an engine that nobody meant.
+        # Ignoring a damaged configuration could lead to the wrong engine.
         raise UsageError(f"{file} cannot be read: {_why(error)}; fix it, or name the engine with --host") from None
 
 
@@ -176,7 +177,7 @@ def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
             f'context "{name}" (from {source}) has its own certificates: leave out --tlsverify, --tlscacert, --tlscert '
             "and --tlskey, or name the engine with --host"
         )
-    # It loads all of OpenSSL.
+    # Imported late: it loads all of OpenSSL.
     import hashlib
 
     folder = hashlib.sha256(name.encode()).hexdigest()
@@ -204,7 +205,8 @@ def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
 
 
 def _has_tls_entry(files: Path, name: str) -> bool:
-    """Return whether a context has TLS files. Where that cannot be seen, nothing is spoken in plain text."""
+    """Return whether a context has TLS files. Raises UsageError where that cannot be known, rather than use plain
+    text."""
     try:
         for folder in (files.parents[1], files.parent, files):
             if not is_there(folder):
@@ -248,7 +250,7 @@ def _from_url(url: str, source: str, settings: _Settings) -> Endpoint:
 
 
 def _tls_files(folder: Path, verify: bool, flags: TlsFlags) -> TlsFiles:
-    """Return the files that flags name, else those in the folder that are there."""
+    """Return the files that flags name, else those that exist in the folder."""
 
     def there(name: str, flag: str, given: str | None) -> Path | None:
         path = Path(given) if given is not None else folder / name
@@ -313,10 +315,11 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
 
 
 def _names_a_user(rest: str) -> bool:
-    """Whether this begins like USER:PASSWORD@; the path of a socket may have an @, but begins with a slash."""
+    """Whether a URL without its scheme begins like USER:PASSWORD@. (The path of a socket may contain an @, but begins
+    with a slash.)"""
     return "@" in rest.partition("/")[0].partition(":")[2]
 
 
 def _without_password(url: str) -> str:
-    """Return the URL as it may be shown: what stands before an @ can be a secret, whatever is odd about the rest."""
+    """Return the URL without what precedes an @: it may be a secret, even in an invalid URL."""
     return re.sub(r"^(\w*://)?.*@", r"\1***@", url, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""What has happened on an engine: `GET /events`, from the past up to an instant that is past as well."""
+"""The past events of an engine: `GET /events` between two past instants."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,7 +14,7 @@ LARGEST_EVENTS_BYTES = 64_000_000
 """Docker keeps 256 events; Podman's journal may hold those of months."""
 
 LONGEST_SECONDS = 20.0
-"""A scan does without events sooner than without what it must know."""
+"""The time limit: a scan can do without events."""
 
 
 class _WireActor(msgspec.Struct, rename="pascal"):
@@ -35,16 +35,16 @@ class Events(Session):
     """The events of an engine."""
 
     def peer_pid(self) -> int | None:
-        """Return the process that listens where the engine was reached, where it is on this machine."""
+        """Return the pid of the process that listens at the endpoint, if it is on this machine."""
         return self._connection.peer_pid()
 
     def events(self, since_nanos: int, until: datetime) -> tuple[EngineEvent, ...]:
-        """Return all events from `since_nanos` (since 1970, on the engine's clock) up to `until`, in the engine's
+        """Return all events from `since_nanos` (since 1970, by the engine's clock) up to `until`, in the engine's
         order.
 
         `until` must be past for the engine, or it would wait for it. Podman stops reading its file as soon as `until`
-        is past, wherever that is (tried on 5.8 and 6.1: two of a hundred events came), so it is asked for all that it
-        has, without following. Raises EngineError: a proxy may refuse the call.
+        is past, wherever it is in the file (tried on 5.8 and 6.1: two of a hundred events came), so it is asked for all
+        events, without following. Raises EngineError: a proxy may refuse the call.
         """
         params = {"since": f"{since_nanos // 10**9}.{since_nanos % 10**9:09d}"}
         params |= {"stream": "false"} if self.quirks.is_podman else {"until": f"{until.timestamp():.6f}"}

@@ -1,7 +1,7 @@
-"""One request and its whole answer over a socket that is already connected.
+"""One request and its whole answer over a connected socket.
 
-http.client parses the headers of each answer as if they were a mail, which costs more than an engine needs to answer;
-the parser of Node.js (llhttp, by httptools) costs a tenth of it, and a scan reads a thousand answers.
+http.client parses the headers of each answer as an e-mail, which takes longer than an engine needs to answer. The
+parser of Node.js (llhttp, through httptools) takes a tenth of that, and a scan reads a thousand answers.
 """
 
 import socket
@@ -14,7 +14,7 @@ _CHUNK_BYTES = 262_144
 
 
 class _Received:
-    """What the parser has told of an answer so far."""
+    """What the parser has reported about an answer so far."""
 
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
@@ -23,10 +23,10 @@ class _Received:
         self.headers: dict[bytes, bytes] = {}
         self.is_complete = False
         self.keeps_alive = False
-        """Whether the connection can be used again; the parser knows it only till it has told of the end."""
+        """Whether the connection can be used again; the parser knows that only until the message is complete."""
 
     def on_message_begin(self) -> None:
-        # What comes behind the answer belongs to nothing that was asked.
+        # A second message answers no request of ours.
         self.keeps_alive = False
 
     @property
@@ -49,7 +49,7 @@ class _Received:
         if self.is_complete:
             return
         if self.status // 100 == 1:
-            # The answer itself is still to come.
+            # An interim answer; the real one follows.
             self.status, self.headers = 0, {}
             return
         self.is_complete = True
@@ -60,31 +60,31 @@ class Exchanged(Struct, frozen=True):
     """An answer, and whether the connection can be used again."""
 
     status: int
-    """Of HTTP."""
+    """The HTTP status."""
     headers: dict[bytes, bytes]
-    """By names in small letters, as they came: hardly any is ever read."""
+    """By lower-case names, undecoded: hardly any is ever read."""
     body: bytes
     keeps_alive: bool
 
 
 class BrokenAnswerError(ConnectionError):
-    """The connection ended before the answer was whole, or what came is not HTTP."""
+    """The connection ended before the answer was complete, or the answer is not HTTP."""
 
 
 class NoAnswerError(BrokenAnswerError):
-    """The connection ended before anything of the answer came."""
+    """The connection ended before any byte of the answer."""
 
 
 class AnswerTooLargeError(Exception):
-    """More came than any such answer has; the rest of it was not read."""
+    """The answer is larger than allowed; the rest of it was not read."""
 
 
 def exchange(connected: socket.socket, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
     """Send a request without a body, and read its answer.
 
-    `url` is the quoted path with its parameters. Raises OSError (TimeoutError, BrokenAnswerError, ssl.SSLError) where
-    no whole answer came within `seconds`, and AnswerTooLargeError where it is of more than `largest_bytes`, headers
-    included; the connection cannot be used again then.
+    `url` is the quoted path with its parameters. Raises OSError (TimeoutError, BrokenAnswerError, ssl.SSLError) if no
+    complete answer came within `seconds`, and AnswerTooLargeError if it has over `largest_bytes`, headers included;
+    then the connection cannot be used again.
     """
     deadline = time.monotonic() + seconds
     send(connected, method, url, seconds)
@@ -101,7 +101,7 @@ def send(connected: socket.socket, method: str, url: str, seconds: float) -> Non
 
 def receive(connected: socket.socket, seconds: float, largest_bytes: int) -> Exchanged:
     """Read the answer to a request that was sent, as `exchange` does."""
-    # An answer that comes byte by byte would never let a time-out of the socket pass: it is the whole that has one.
+    # The limit is for the whole answer: the socket's own time-out would never pass if bytes came one by one.
     deadline = time.monotonic() + seconds
     received = _Received()
     read_bytes = 0
@@ -109,7 +109,7 @@ def receive(connected: socket.socket, seconds: float, largest_bytes: int) -> Exc
         connected.settimeout(_until(deadline))
         data = connected.recv(_CHUNK_BYTES)
         if not data and received.status and not received.has_length:
-            # Without a length, as some proxies answer, the end of the connection is the end of the answer.
+            # Some proxies send no length: then the end of the connection is the end of the answer.
             return Exchanged(received.status, received.headers, b"".join(received.body), keeps_alive=False)
         if not data and not read_bytes:
             raise NoAnswerError("no answer")

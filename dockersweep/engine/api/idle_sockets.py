@@ -6,16 +6,16 @@ import threading
 
 
 class IdleSockets:
-    """Keeps up to so many connected sockets that nobody uses. Safe to be used by several threads."""
+    """Keeps up to `most` idle connected sockets. Safe for several threads."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._idle: list[socket.socket] | None = []
-        """The one that was used last is the last; None once it is closed."""
+        """The most recently used one is last; None after `close`."""
         self._lock = threading.Lock()
 
     def take(self) -> socket.socket | None:
-        """Return a socket that the other end has not closed, as far as can be seen; None where there is none."""
+        """Return a socket that the other end has not visibly closed; None if there is none."""
         while True:
             with self._lock:
                 if not self._idle:
@@ -26,7 +26,7 @@ class IdleSockets:
             idle.close()
 
     def put(self, idle: socket.socket) -> None:
-        """Keep a socket for the next who takes one, or close it where enough are kept."""
+        """Keep a socket for the next `take`, or close it if there are enough."""
         with self._lock:
             if self._idle is not None and len(self._idle) < self._most:
                 self._idle.append(idle)
@@ -34,15 +34,15 @@ class IdleSockets:
         idle.close()
 
     def close(self) -> None:
-        """Close all, and what is put here from now on."""
+        """Close all sockets, and every one put here from now on."""
         with self._lock:
             idle, self._idle = self._idle or [], None
-        for one in idle:
-            one.close()
+        for connected in idle:
+            connected.close()
 
 
 def _has_something_to_read(idle: socket.socket) -> bool:
-    """Whether there is anything on a socket where nothing was asked: its end, mostly."""
+    """Whether an idle socket is readable, which mostly means that the other end has closed it."""
     waiting = select.poll()
     waiting.register(idle, select.POLLIN)
     return bool(waiting.poll(0))

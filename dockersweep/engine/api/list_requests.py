@@ -1,4 +1,4 @@
-"""The requests for an engine's lists, and those that are sent before somebody waits for their answers."""
+"""The requests for an engine's lists, and sending them ahead."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -23,7 +23,7 @@ VOLUMES = ListRequest("/volumes")
 
 
 def volumes_that(key: str, value: str) -> ListRequest:
-    """Return the one for the volumes that a filter of the engine lets through."""
+    """Return the request for volumes that match a filter of the engine."""
     return ListRequest("/volumes", {"filters": msgspec.json.encode({key: [value]}).decode()})
 
 
@@ -31,7 +31,7 @@ FREE_VOLUMES = volumes_that("dangling", "true")
 
 
 def all_images(quirks: Quirks) -> ListRequest:
-    """Return the one for every image, intermediates as well."""
+    """Return the request for every image, intermediate ones too."""
     params = {"all": "1", "shared-size": "1"}
     if quirks.tells_manifests:
         params["manifests"] = "1"
@@ -39,15 +39,15 @@ def all_images(quirks: Quirks) -> ListRequest:
 
 
 def ask_ahead(connection: Connection, prefix: str, quirks: Quirks) -> list[str]:
-    """Send the requests for all lists but that of containers, which comes last, as in a scan: one that was created
-    meanwhile still shows what it holds. Return what the connection knows them by."""
+    """Send the requests for all lists except containers, and return their URLs. Containers are listed last, as in a
+    scan: one that was created meanwhile still shows what it holds."""
     requests = (all_images(quirks), VOLUMES, FREE_VOLUMES, NETWORKS)
     return [connection.ask_ahead(prefix + request.path, request.params) for request in requests]
 
 
 def ask_ahead_of_info(connection: Connection, prefix: str, quirks: Quirks) -> None:
-    """Send the requests for all lists of a Podman together with the one for /info, for which it runs eight programs:
-    that for the containers once the others are answered."""
+    """Send the requests for all lists of a Podman along with /info, for which it runs eight programs; that for
+    containers is sent once the others are answered."""
     info = connection.ask_ahead(f"{prefix}/info", {})
     if connection.answers_all(ask_ahead(connection, prefix, quirks), before=info):
         last = CONTAINERS if quirks.lists_network_mode is None else PODMAN_CONTAINERS

@@ -1,4 +1,4 @@
-"""The lists of an engine's objects, and what they take on its disk: what a scan asks for."""
+"""The lists of an engine's objects, and its disk usage: what a scan asks for."""
 
 import re
 from collections.abc import Iterable
@@ -33,44 +33,44 @@ from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Netw
 
 
 class Lists(Session):
-    """What an engine lists, in our nouns. Raises EngineError where an answer does not hold."""
+    """What an engine lists, as types of the model. Raises EngineError for an invalid answer."""
 
     def containers(self) -> tuple[Container, ...]:
-        """Return every container in every state, without what only an inspect tells."""
+        """Return every container in every state, without the fields that only an inspect has."""
         return tuple(listed.container for listed in self.listed_containers())
 
     def listed_containers(self) -> tuple[ListedContainer, ...]:
         """Return the same, each with how it ended."""
         listed = self._listed(CONTAINERS, list[wire.WireContainer])
-        return tuple(ListedContainer(container_from_list(one), read_ended(one.status)) for one in listed)
+        return tuple(ListedContainer(container_from_list(entry), read_ended(entry.status)) for entry in listed)
 
     def podman_containers(self) -> tuple[tuple[wire.WirePodmanContainer, ...], tuple[ExternalContainer, ...]]:
-        """Return Podman's containers as its own list has them, and those in its storage that are not its own: of
-        builds, of CRI-O, of volumes."""
+        """Return the entries of Podman's own containers, and the external containers in its storage: of builds, CRI-O
+        and volumes."""
         listed = self._listed(PODMAN_CONTAINERS, list[wire.WirePodmanContainer])
-        external = tuple(external_from_list(one) for one in listed if one.state == "storage")
-        return tuple(one for one in listed if one.state != "storage"), external
+        external = tuple(external_from_list(entry) for entry in listed if entry.state == "storage")
+        return tuple(entry for entry in listed if entry.state != "storage"), external
 
     def run_root(self) -> str | None:
-        """Return the folder of what Podman keeps until the next boot."""
+        """Return Podman's run root: the folder of state that a boot clears."""
         store = self._get("/libpod/info", wire.WirePodmanInfo).store
         return store.run_root or None if store else None
 
     def images(self) -> tuple[Image, ...]:
-        """Return every image, intermediates as well."""
+        """Return every image, intermediate ones too."""
         listed = self._listed(all_images(self.quirks), list[wire.WireImage])
         has_shared_size, source = self.quirks.tells_true_shared_size, self.quirks.registry_source
         images = (image_from_list(image, has_shared_size, source) for image in listed)
         return _of_all_stores(images) if self.quirks.lists_images_per_store else tuple(images)
 
     def image_tags(self) -> tuple[str, ...]:
-        """Return the tags of all images; without sizes an engine tells them at once."""
+        """Return the tags of all images; without sizes an engine answers at once."""
         listed = self._list("/images/json", list[wire.WireImage])
         return tuple(tag for image in listed for tag in image.repo_tags or ())
 
     def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]:
-        """Return every volume, with the engine's own word on whether it is in use; and the engine's warnings, which
-        tell of plugins that did not answer."""
+        """Return every volume, with whether the engine counts it as in use; and the engine's warnings, which are about
+        plugins that did not answer."""
         answer = self._listed(VOLUMES, wire.WireVolumes)
         free = {volume.name for volume in self._listed(FREE_VOLUMES, wire.WireVolumes).volumes or ()}
         marks_anonymous = self.quirks.marks_anonymous_volumes
@@ -78,7 +78,7 @@ class Lists(Session):
         return tuple(volumes), tuple(answer.warnings or ())
 
     def volume_names(self, beginning: str) -> tuple[str, ...]:
-        """Return the names of the volumes whose names begin so."""
+        """Return the names of volumes that begin with `beginning`."""
         listed = self._listed(volumes_that("name", "^" + re.escape(beginning)), wire.WireVolumes).volumes
         return tuple(volume.name for volume in listed or () if volume.name.startswith(beginning))
 
@@ -87,13 +87,13 @@ class Lists(Session):
         return tuple(map(network_from_list, self._listed(NETWORKS, list[wire.WireNetwork])))
 
     def services(self) -> tuple[Service, ...]:
-        """Return every service of the swarm, by name; only a manager tells them, others answer 503."""
+        """Return every service of the swarm, sorted by name; only a manager answers, other nodes return 503."""
         params = {"status": "true"} if self.quirks.counts_tasks else {}
         listed = self._list("/services", list[wire.WireService], params=params)
         return tuple(sorted(map(service_from_list, listed), key=lambda service: service.name))
 
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
-        """Return one part of the disk usage, or all; the engine walks its disk for containers and volumes."""
+        """Return one part of the disk usage, or all (None); the engine walks its disk for containers and volumes."""
         params: dict[str, str] = {} if part is None else {"type": part}
         usage = self._list("/system/df", wire.WireDiskUsage, params=params, timeout_seconds=timeout_seconds)
         has_layers = part in (None, "image") and self.quirks.sums_up_layers
@@ -109,7 +109,7 @@ class Lists(Session):
         return self._list(request.path, shape, params=dict(request.params))
 
     def listing_since(self) -> datetime:
-        """Return the earliest moment of which the next lists tell, on the clock of this machine."""
+        """Return the earliest instant that the next lists may describe, by this machine's clock."""
         return self._connection.asked_since()
 
 
@@ -133,7 +133,8 @@ def _records(usage: wire.WireDiskUsage) -> tuple[BuildCacheRecord, ...]:
 
 
 def _of_all_stores(images: Iterable[Image]) -> tuple[Image, ...]:
-    """What Podman's own store has can be removed there, be it in an additional one as well (tried on 5.8 and 6.1)."""
+    """Return each image once. One in Podman's own store can be removed there, even if an additional store has it too
+    (tried on 5.8 and 6.1)."""
     by_id: dict[str, Image] = {}
     for image in images:
         if image.id not in by_id or not image.read_only:

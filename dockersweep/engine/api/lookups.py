@@ -1,4 +1,4 @@
-"""One object as it is now: what a scan inspects, and what is looked at again just before a removal."""
+"""Looks up one object: for a scan, and again just before a removal."""
 
 import re
 
@@ -15,15 +15,15 @@ from dockersweep.model.inventory import Container, Network, Volume
 
 
 class Lookups(Session):
-    """Single objects; None where one is gone. Raises EngineError where an answer does not hold."""
+    """Lookups of single objects; None for one that is gone. Raises EngineError for an invalid answer."""
 
     def container(self, container_id: str) -> Container | None:
-        """Return one container in full but for its size."""
+        """Return one container in full, without its size."""
         details = self._look(f"/containers/{container_id}/json", wire.WireContainerDetails)
         return None if details is None else container_from_details(details, self.quirks.is_podman)
 
     def image(self, reference: str) -> ImageTags | None:
-        """Return the image that an id or a tag names now."""
+        """Return the image that an id or a tag means now."""
         details = self._look(f"/images/{reference}/json", wire.WireImageDetails)
         if details is None:
             return None
@@ -31,7 +31,7 @@ class Lookups(Session):
         return ImageTags(id=image_id, tags=split_references(details.repo_tags, None)[0])
 
     def image_layers(self, image_id: str) -> ImageLayers | None:
-        """Return what is told of an image's layers."""
+        """Return the layers of an image."""
         layers = self._look(f"/images/{image_id}/json", wire.WireImageLayers)
         if layers is None:
             return None
@@ -45,7 +45,7 @@ class Lookups(Session):
         )
 
     def volume(self, name: str) -> Volume | None:
-        """Return one volume; whether the engine counts a use is not in it."""
+        """Return one volume, without whether the engine counts it as in use."""
         volume = self._look(f"/volumes/{name}", wire.WireVolume)
         return None if volume is None else volume_from_list(volume, False, self.quirks.marks_anonymous_volumes)
 
@@ -56,7 +56,7 @@ class Lookups(Session):
 
 
 def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:
-    """Return Podman's ids of an image's layers, the lowest first: its overlay has a folder ID/diff for each."""
+    """Return Podman's ids of an image's layers, the lowest first; overlay has a folder ID/diff for each."""
     data = (driver.data if driver else None) or {}
     folders = [data.get("UpperDir"), *(data.get("LowerDir") or "").split(":")]
     ids = [match[1] for folder in folders if folder and (match := re.fullmatch(r".*/([0-9a-f]{64})/diff", folder))]

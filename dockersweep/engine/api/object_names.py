@@ -1,4 +1,4 @@
-"""What a person may call the objects of an engine, read as cheaply as it can be."""
+"""The names of an engine's objects for completion, read as cheaply as possible."""
 
 import re
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from dockersweep.engine.api.client import Client
 from dockersweep.engine.api.connection import Connection
 from dockersweep.engine.api.endpoint import Endpoint
 
-# A shell may take anything else for something to do.
+# A shell might interpret anything else.
 _HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]*")
 
 
 def names_at(endpoint: Endpoint, seconds: float) -> Iterator[str]:
-    """Yield the names of containers, the tags of images, the names of volumes and of networks, as they are told; each
-    answer may take so long."""
+    """Yield container names, image tags, volume names and network names as they arrive; `seconds` is the limit for each
+    answer."""
     connection = Connection(endpoint, seconds)
     try:
         yield from filter(_HARMLESS.fullmatch, _names(Client(connection, removal_seconds=0)))

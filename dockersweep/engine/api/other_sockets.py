@@ -1,4 +1,4 @@
-"""Where else an engine may listen, for somebody whose default socket is not there."""
+"""Where else an engine may listen, if the default socket does not exist."""
 
 import os
 import stat
@@ -8,21 +8,21 @@ from contextlib import suppress
 _OF_USER = ("docker.sock", "podman/podman.sock")
 _OF_SYSTEM = "/run/podman/podman.sock"
 _IN_HOME = (".docker/run/docker.sock", ".orbstack/run/docker.sock", ".rd/docker.sock")
-"""Of Docker Desktop on a Mac, of OrbStack, and of Rancher Desktop."""
+"""The sockets of Docker Desktop on a Mac, OrbStack and Rancher Desktop."""
 _COLIMA = ".colima"
 """It has a folder for each profile of Colima (abiosoft/colima, docs/FAQ.md)."""
 
 
 def other_sockets(environment: Mapping[str, str]) -> list[str]:
-    """Return the paths of the sockets of a rootless docker, of podman and of root's podman that are there."""
+    """Return the existing sockets of rootless docker, podman, and root's podman."""
     folder = environment.get("XDG_RUNTIME_DIR")
     of_user = [os.path.join(folder, name) for name in _OF_USER] if folder else []
     return [path for path in (*of_user, _OF_SYSTEM) if _is_socket(path)]
 
 
 def sockets_in_home(home: str) -> list[str]:
-    """Return the paths of the sockets below a home folder that Docker Desktop, OrbStack, Colima and Rancher Desktop
-    make; of several paths that lead to one socket the first."""
+    """Return the existing sockets of Docker Desktop, OrbStack, Colima and Rancher Desktop in a home folder; each socket
+    once, by its first path."""
     sockets: dict[str, str] = {}
     profiles: list[str] = []
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What engines do differently, by API version, by image store, and Podman: the one place that knows which does what."""
+"""What engines do differently, by API version, image store and flavor: only this module knows which does what."""
 
 from msgspec import Struct
 
@@ -10,38 +10,38 @@ API_WITH_PARTIAL_USAGE: ApiVersion = (1, 42)
 API_WITH_MARKED_VOLUMES: ApiVersion = (1, 42)
 API_WITH_MANIFESTS: ApiVersion = (1, 47)
 API_WITH_IMAGE_MOUNTS: ApiVersion = (1, 48)
-# The oldest that it was tried on.
+# The oldest version that it was tried on.
 API_WITH_DANGLING_NAME: ApiVersion = (1, 48)
 TRUE_SHARED_SIZE_ON_CONTAINERD = (29, 5)
 
 
 class Quirks(Struct, frozen=True):
-    """What one engine can do, and what it does in its own way."""
+    """The abilities and peculiarities of one engine."""
 
     api: ApiVersion
-    """The version of the API in which it is asked."""
+    """The version of the API that is used."""
     version: str
     """The engine's own version."""
     is_podman: bool = False
     has_containerd_store: bool = False
     has_native_diff: bool = False
-    """Whether the driver overlay finds in a folder of its own what a container has written, and compares nothing."""
+    """Whether overlay keeps a container's changes in a folder of their own, so that no layers need to be compared."""
 
-    # What it can be asked
+    # Requests
 
     @property
     def counts_tasks(self) -> bool:
-        """Whether the list of services tells how many tasks run."""
+        """Whether the list of services can include the number of running tasks."""
         return self.api >= API_WITH_SERVICE_STATUS
 
     @property
     def tells_usage_in_parts(self) -> bool:
-        """Whether one part of the disk usage can be asked for without walking the rest (API 1.42; never Podman)."""
+        """Whether one part of the disk usage can be requested without walking the rest (API 1.42; never Podman)."""
         return self.api >= API_WITH_PARTIAL_USAGE and not self.is_podman
 
     @property
     def tells_manifests(self) -> bool:
-        """Whether the image list tells of the manifests that an image has here."""
+        """Whether the image list can include the manifests of an image."""
         return self.has_containerd_store and self.api >= API_WITH_MANIFESTS
 
     @property
@@ -49,11 +49,12 @@ class Quirks(Struct, frozen=True):
         """Whether the engine keeps build-cache records; Podman's cache is intermediate images."""
         return not self.is_podman
 
-    # What its answers are worth
+    # Answers
 
     @property
     def tells_true_shared_size(self) -> bool:
-        """Podman says 0 always; the containerd store left out shared blobs before 29.5 (moby#52476)."""
+        """Whether SharedSize is right. Podman always says 0; the containerd store left out shared blobs before 29.5
+        (moby#52476)."""
         if self.is_podman:
             return False
         version = version_pair(self.version)
@@ -61,25 +62,25 @@ class Quirks(Struct, frozen=True):
 
     @property
     def sums_up_layers(self) -> bool:
-        """Whether LayersSize counts each layer once; Podman's is a sum that counts a shared layer once per image."""
+        """Whether LayersSize counts each layer once; Podman's counts a shared layer once for each image."""
         return not self.is_podman
 
     @property
     def marks_anonymous_volumes(self) -> bool:
-        """Whether volumes that the engine named itself have a label; Podman tells it only by an API of its own."""
+        """Whether volumes that the engine named itself have a label; with Podman only its own API shows it."""
         return self.api >= API_WITH_MARKED_VOLUMES and not self.is_podman
 
     @property
     def lists_network_mode(self) -> bool | None:
-        """Whether Podman's list for docker clients has the mode of a container's network; None where neither was tried.
-        Docker's has it."""
+        """Whether the list of containers (with Podman, the one for docker clients) has the network mode; None for
+        versions of Podman that were not tried."""
         if not self.is_podman:
             return True
         return {(5, 8): False, (6, 1): True}.get(version_pair(self.version) or (0, 0))
 
     @property
     def registry_source(self) -> RegistrySource:
-        """What of an image tells whether a registry has it."""
+        """Which fields of an image show whether a registry has it."""
         if self.is_podman:
             return "names"
         return "nothing" if self.has_containerd_store else "digests"
@@ -89,32 +90,32 @@ class Quirks(Struct, frozen=True):
         """Whether an image is listed once for each store that has it: Podman's additional image stores."""
         return self.is_podman
 
-    # What a removal has to heed
+    # Removals
 
     @property
     def mounts_images(self) -> bool:
-        """Whether containers can mount images, which no engine counts as a use of these (API 1.48, Podman)."""
+        """Whether containers can mount images, which no engine counts as a use of the image (API 1.48, Podman)."""
         return self.is_podman or self.api >= API_WITH_IMAGE_MOUNTS
 
     @property
     def names_dangling_images(self) -> bool:
-        """Whether an image without a name can be asked for by one that it loses with its first tag: the containerd
-        store finds it by "moby-dangling@ID" (daemon/containerd/image_delete.go, 28 and 29)."""
+        """Whether an untagged image has a name that it loses with its first tag: the containerd store knows it as
+        "moby-dangling@ID" (daemon/containerd/image_delete.go, 28 and 29)."""
         return self.has_containerd_store and self.api >= API_WITH_DANGLING_NAME
 
     @property
     def compares_image_on_untag(self) -> bool:
-        """Whether DELETE /images/{tag}@{id} takes the tag off only while it names this image: the containerd store.
-        Elsewhere that spelling means something else (engine-api.md §4)."""
+        """Whether DELETE /images/{tag}@{id} removes the tag only while it names this image: the containerd store. On
+        other stores that spelling means something else (engine-api.md §4)."""
         return self.has_containerd_store and not self.is_podman
 
     @property
     def takes_a_prefix_for_a_volume(self) -> bool:
-        """Whether DELETE /volumes/{name} takes the beginning of a name for the name, where it is unique: Podman 5.8."""
+        """Whether DELETE /volumes/{name} accepts a unique prefix of a name: Podman 5.8."""
         return self.is_podman
 
     @property
     def guards_networks_by_name(self) -> bool:
-        """Whether the engine refuses to remove a network that a container names, in any state, where it is asked for
-        by its name, and not where it is by its id: Podman 5.8 and 6.1. Docker asks for endpoints in either case."""
+        """Whether the engine refuses to remove a network that any container names, but only if it is addressed by name,
+        not by id: Podman 5.8 and 6.1. Docker checks for endpoints in either case."""
         return self.is_podman

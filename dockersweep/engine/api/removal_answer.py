@@ -1,4 +1,4 @@
-"""What an engine answered to a removal, read from the status, the body and the words that each engine has for it."""
+"""What an engine answered to a removal, judged by the status, the body and each engine's own words."""
 
 from typing import Literal
 
@@ -21,18 +21,19 @@ _WORDS_OF_USE = (
 
 
 class RemovalAnswer(msgspec.Struct, frozen=True):
-    """What an engine answered to a removal."""
+    """The answer to a removal."""
 
     status: Literal["removed", "gone", "in-use", "failed"]
     detail: str | None = None
     is_refusal: bool = False
-    """Whether the engine will not do it, and did not just fail; Podman answers 500 to both."""
+    """Whether the engine refused, and did not just fail; Podman answers 500 to both."""
     deleted: tuple[str, ...] = ()
-    """What the answer says went: ids of images, layers and build-cache records."""
+    """What was removed, according to the answer: ids of images, layers and build-cache records."""
     untagged: tuple[str, ...] = ()
-    """The references that it says were taken off an image."""
+    """The references that were removed from an image, according to the answer."""
     reclaimed_bytes: int | None = None
-    """What it says it freed; only of build cache, where the engine counts a layer in each record that has it."""
+    """What was freed, according to the answer; only for build cache, where a layer counts in each record that has
+    it."""
 
 
 def read_removal_answer(answer: Answer, is_podman: bool) -> RemovalAnswer:
@@ -50,23 +51,23 @@ def read_removal_answer(answer: Answer, is_podman: bool) -> RemovalAnswer:
 
 
 def means_gone(answer: Answer, is_podman: bool) -> bool:
-    """Return whether an answer means 404: Podman has 500 for what goes while it is being asked for."""
+    """Return whether an answer means 404: Podman answers 500 for what disappears during the request."""
     return is_podman and answer.status == 500 and "no such" in answer.message().lower()
 
 
 def _is_network_in_use(answer: Answer) -> bool:
-    """Docker answers 403 where a network has endpoints or is its own; any other 403 is the word of a proxy."""
+    """Whether Docker answered 403 because a network has endpoints or is predefined; any other 403 is a proxy's."""
     text = answer.message()
     return answer.status == 403 and ("active endpoints" in text or "pre-defined" in text)
 
 
 def _means_in_use(answer: Answer) -> bool:
-    """Podman answers 500 where Docker has a 409 (engine-api.md §6)."""
+    """Whether Podman's 500 means what Docker's 409 does (engine-api.md §6)."""
     return answer.status == 500 and any(words in answer.message().lower() for words in _WORDS_OF_USE)
 
 
 def _named(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids that an answer says are deleted, and the references that it says are taken off."""
+    """Return the deleted ids and the removed references, according to the answer."""
     if not answer.body.startswith(b"["):
         return (), ()
     try:

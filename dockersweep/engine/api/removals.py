@@ -12,7 +12,7 @@ DANGLING_NAME = "moby-dangling"
 
 
 class Removals(Session):
-    """Removals; each returns what the engine answered, and raises EngineError only where no answer came."""
+    """Removals; each returns what the engine answered, and raises EngineError only if no answer came."""
 
     def remove_container(self, container_id: str) -> RemovalAnswer:
         """Remove one stopped container, and none of its volumes."""
@@ -21,16 +21,15 @@ class Removals(Session):
     def remove_image(self, image_id: str, is_nameless: bool) -> RemovalAnswer:
         """Remove one image by its id, with its last tag, and none of its parents.
 
-        One that has neither a tag nor a reference by digest is asked for by the name that it has as long as it has no
-        other, where there is such: by its id it would go with a tag that it has just got.
+        `is_nameless` is an image without tag and digest reference. If the engine has a special name for it, that is
+        used: addressed by its id, it would be removed along with a tag that it has just got.
         """
         is_dangling = is_nameless and self.quirks.names_dangling_images
         reference = f"{DANGLING_NAME}@{image_id}" if is_dangling else image_id
         return self._delete(f"/images/{reference}", {"noprune": "1", "force": "0"})
 
     def untag_image(self, tag: str, image_id: str) -> RemovalAnswer:
-        """Take one tag off an image that has others; where the engine can compare the image in the same step, it
-        does."""
+        """Remove one tag of an image that has others; the engine compares the image in the same step if it can."""
         reference = f"{tag}@{image_id}" if self.quirks.compares_image_on_untag else tag
         return self._delete(f"/images/{reference}", {"noprune": "1", "force": "0"})
 
@@ -39,13 +38,13 @@ class Removals(Session):
         return self._delete(f"/volumes/{name}", {"force": "0"})
 
     def remove_network(self, reference: str) -> RemovalAnswer:
-        """Remove one network, by its id or its name. Docker does not ask stopped containers: the caller has to."""
+        """Remove one network, by id or name. Docker ignores stopped containers: the caller has to check them."""
         return self._delete(f"/networks/{reference}", {})
 
     def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer:
-        """Remove just these build-cache records, those of them that are not in use and have no child that stays.
+        """Remove only these build-cache records; the engine skips those in use or with a remaining child.
 
-        The filter is a regular expression, so it is anchored; `all` lets it name internal and shared records too.
+        The filter is a regular expression, so it is anchored; `all` includes internal and shared records.
         """
         odd = [record_id for record_id in record_ids if not re.fullmatch(r"[A-Za-z0-9_-]+", record_id)]
         if odd or not record_ids:

@@ -1,4 +1,4 @@
-"""Requests to one engine, in one version of its API, and what their answers mean: decoded, gone, or an error."""
+"""Requests to one engine in one version of its API, and their answers: decoded, gone, or an error."""
 
 import os
 import re
@@ -34,18 +34,16 @@ Shape = TypeVar("Shape")
 
 
 class Session:
-    """One engine, spoken to in one version of its API: who it is, and the requests. Safe to be used by several
-    threads."""
+    """The session with one engine: its identity, and requests in one version of its API. Safe for several threads."""
 
     def __init__(self, connection: Connection, removal_seconds: float, will_list: bool = False) -> None:
-        """`removal_seconds` is how long a removal may take: files by the million take their time to go, and a look
-        before they are would find the object still there. `will_list` is whether all is listed next, which is asked for
-        at once."""
+        """`removal_seconds` is the limit for a removal: deleting millions of files takes long, and a look before the
+        end would find the object still there. With `will_list`, the requests for all lists are sent right away."""
         self._connection = connection
         self.removal_seconds = removal_seconds
         self._where = f"the engine at {connection.endpoint.url}"
         self._prefix = ""
-        # Until it is known: the engine is asked for its version in none.
+        # A placeholder: the first request has no version prefix.
         self.quirks = Quirks(api=(0, 0), version="")
         version = podman_of_ping(self._request("GET", "/_ping").headers) or self._get("/version", wire.WireVersion)
         api = choose_api(version, self._where)
@@ -62,8 +60,7 @@ class Session:
         if will_list and not is_podman:
             ask_ahead(connection, self._prefix, self.quirks)
         self.clock = parse_instant(info.system_time)
-        """The time on the engine's clock when it was first spoken to, or `set_clock` was called; None where it does not
-        tell."""
+        """The engine's clock at the first request, or at the last `set_clock`; None if it does not report its time."""
         self._clock_set_at = time.monotonic()
         self.swarm_role: SwarmRole = role_of(info.swarm)
         self.engine = _engine_of(info, self.quirks, connection.endpoint)
@@ -72,17 +69,17 @@ class Session:
         self.is_throw_away = is_throw_away(
             None if self.engine.on_other_kernel else self.engine.root_dir, info.labels or ()
         )
-        """Whether the project's own tests or the sandbox started it."""
+        """Whether the project's tests or the sandbox started it."""
 
     def set_clock(self) -> None:
-        """Set `clock` to now: what it told, and what has passed here since, which is never ahead of the engine."""
+        """Set `clock` to now: the reported time plus what has passed here since, which is never ahead of the engine."""
         passed_seconds = time.monotonic() - self._clock_set_at
         if self.clock is not None:
             self.clock += timedelta(seconds=passed_seconds)
         self._clock_set_at += passed_seconds
 
     def check_back(self) -> None:
-        """Return where the engine that was spoken to answers; raises OtherEngineError where another one does."""
+        """Return if the same engine answers; raises OtherEngineError if another one does."""
         info = self._get("/info", wire.WireInfo)
         now = (_id_of(info, self.quirks), info.name or None, info.docker_root_dir or None)
         if now != (self.engine.id, self.engine.name, self.engine.root_dir):
@@ -90,7 +87,7 @@ class Session:
 
     @contextmanager
     def asking_once(self) -> Iterator[None]:
-        """Send each request once only: for a caller that makes sure of the engine before it asks again
+        """Send each request only once, for a caller that checks the engine before it repeats one
         (`removing.reconnect`)."""
         self._connection.asks_again = False
         try:
@@ -104,13 +101,13 @@ class Session:
         return self._connection.request(method, self._prefix + path, largest_bytes=largest_bytes, **asking)
 
     def _settled(self, path: str, largest_bytes: int, **asking: Unpack[Asking]) -> Answer:
-        """Return the answer to a GET. An engine that stumbles over what goes while it answers is asked again: the
-        containerd store says 404 to a list then, and Podman 500 to one object."""
+        """Return the answer to a GET. If an object disappears during the request, some engines fail (the containerd
+        store answers 404 to a list, Podman 500 to one object): then ask again."""
         answer = self._request("GET", path, largest_bytes, **asking)
         begun, stumbles = time.monotonic(), 0
         while stumbles < MOST_STUMBLES and self._stumbled(answer, is_list=largest_bytes == LARGEST_LIST_BYTES):
             time.sleep(STUMBLE_SECONDS)
-            # Docker 20.10 walks its disk for one caller at a time, and sends the others away.
+            # Docker 20.10 walks its disk for one caller at a time, and rejects others.
             is_busy = answer.status == 500 and "already running" in answer.message()
             if not is_busy or time.monotonic() - begun > (asking.get("timeout_seconds") or 0):
                 stumbles += 1
@@ -134,7 +131,7 @@ class Session:
         return self._decoded(self._settled(path, largest_bytes, **asking), shape, f"GET {path}")
 
     def _look(self, path: str, shape: type[Shape]) -> Shape | None:
-        """Return one object; None where it is gone."""
+        """Return one object; None if it is gone."""
         answer = self._settled(path, LARGEST_OBJECT_BYTES)
         if answer.status == 404 or means_gone(answer, self.quirks.is_podman):
             return None
@@ -152,14 +149,14 @@ class Session:
 
 
 def _id_of(info: wire.WireInfo, quirks: Quirks) -> str | None:
-    """Podman makes up an id for each answer."""
+    """Return the engine's id; None for Podman, which makes up a new one for each answer."""
     return None if quirks.is_podman else info.id or None
 
 
 def _engine_of(info: wire.WireInfo, quirks: Quirks, endpoint: Endpoint) -> Engine:
     url, engine_id = endpoint.url, _id_of(info, quirks)
     if engine_id is None and (socket := endpoint.socket) is not None:
-        # It is known by where it listens, so that two names of one socket must not be two engines.
+        # Its endpoint is its identity, so links are resolved: two paths of one socket are one engine.
         url = socket_url(os.path.realpath(socket))
     return Engine(
         endpoint=url,

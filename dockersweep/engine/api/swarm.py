@@ -1,4 +1,4 @@
-"""Docker's swarm: what an engine is in it, and its services in our words."""
+"""Docker's swarm: the role of an engine, and services as types of the model."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -7,12 +7,12 @@ from dockersweep.engine.api.wire import WireService, WireServiceMode, WireServic
 from dockersweep.model.inventory import Mount, Service, ServiceSpec
 
 SwarmRole = Literal["none", "manager", "worker", "unknown"]
-"""What an engine is in a swarm. "unknown" stands for a node that is locked, just joining, or in error: it may have
-tasks, and nobody can be asked."""
+"""The role of an engine in a swarm. "unknown" is a node that is locked, just joining, or in error: it may have tasks,
+and no one can be asked."""
 
 
 def role_of(swarm: WireSwarm | None) -> SwarmRole:
-    """Return what Swarm in GET /info means; Podman is "inactive"."""
+    """Return the role from Swarm in GET /info; Podman is "inactive"."""
     state = swarm.local_node_state if swarm else ""
     if swarm is None or state in ("", "inactive"):
         return "none"
@@ -59,8 +59,8 @@ def _spec(spec: WireServiceSpec) -> ServiceSpec:
 
 
 def _mounts(mounts: Iterable[WireSpecMount]) -> Iterable[Mount]:
-    """A mount of type "volume" without a source is a new anonymous volume for each task. One of type "cluster" names a
-    volume of a CSI plugin, or a group of such."""
+    """Yield the mounts with a source: without one, each task gets a new anonymous volume. A mount of type "cluster"
+    names a volume, or a group of volumes, of a CSI plugin."""
     for mount in mounts:
         if mount.source:
             is_volume = mount.type in ("volume", "cluster")

@@ -1,4 +1,4 @@
-"""Whether an engine is one that the project's own tests or the sandbox started, and that ends with them."""
+"""Recognizes engines that the project's tests or the sandbox started, and that end with them."""
 
 import os
 import stat
@@ -8,12 +8,12 @@ from pathlib import Path
 MARKER_FILE = ".dockersweep-throw-away"
 """In the engine's data root."""
 MARKER_LABEL = "dockersweep.throw-away=true"
-"""A label of the engine itself (`dockerd --label`), which /info tells from afar. Podman has none."""
+"""A label of the engine itself (`dockerd --label`), which /info shows remotely too. Podman has none."""
 
 
 def is_throw_away(root_dir: str | None, labels: Collection[str]) -> bool:
-    """Return whether the engine carries either mark. A data root that cannot be searched holds none: in doubt an engine
-    is one that people need."""
+    """Return whether the engine has either mark; False where its data root cannot be searched: when in doubt, people
+    need the engine."""
     if MARKER_LABEL in labels:
         return True
     if root_dir is None:

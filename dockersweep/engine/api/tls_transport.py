@@ -1,6 +1,6 @@
-"""TLS from an endpoint's files, by docker-py and what it depends on; the only place that imports them.
+"""TLS with an endpoint's files, through docker-py and its dependencies; only this module imports them.
 
-They take longer to import than a small engine takes to answer, so only who encrypts imports this.
+They take longer to import than a small engine takes to answer, so this is imported only for TLS.
 """
 
 import ssl
@@ -24,7 +24,7 @@ _CLOSING_ERRORS = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.S
 def tls_transport(endpoint: Endpoint, files: TlsFiles) -> Transport:
     """Connect to an endpoint over TLS with these files; raises EngineError where they cannot be used.
 
-    The user's docker configuration (proxies, credentials) has no part in it.
+    The user's docker configuration (proxies, credentials) is not used.
     """
     connect = partial(_connect, _pool_of(endpoint, _tls_config(files, endpoint)))
     return Transport(connect, closing_errors=_CLOSING_ERRORS, tls_errors=(ssl.SSLError,))
@@ -46,7 +46,7 @@ def _connect(pool: urllib3.HTTPConnectionPool, seconds: float) -> ssl.SSLSocket:
 
 
 def _pool_of(endpoint: Endpoint, tls: docker.tls.TLSConfig) -> urllib3.HTTPConnectionPool:
-    """Return the pool that requests would take for an endpoint; it is asked for new connections only."""
+    """Return the pool that requests would use for an endpoint; it only serves to open connections."""
     verify = (tls.ca_cert or True) if tls.verify else False
     try:
         request = requests.Request("GET", f"{endpoint.url.replace('tcp:', 'https:')}/").prepare()
@@ -68,7 +68,7 @@ def _tls_config(files: TlsFiles, endpoint: Endpoint) -> docker.tls.TLSConfig:
 
 
 def _os_error(error: urllib3.exceptions.HTTPError) -> OSError:
-    """Return what the operating system said, which urllib3 wraps; without that, what urllib3 says."""
+    """Return the operating system's error that urllib3 wraps, else an OSError with urllib3's message."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
         inner = [argument for argument in cause.args if isinstance(argument, BaseException)]

@@ -1,4 +1,5 @@
-"""From the engine's words to ours. Its oddities (zero dates, `<none>`, -1, spellings, missing keys) end here."""
+"""Translates an engine's answers into types of the model. Oddities (zero dates, `<none>`, -1, spellings, missing keys)
+end here."""
 
 import re
 from collections.abc import Iterable
@@ -29,12 +30,12 @@ _YEAR_9999 = 253_370_764_800
 ANONYMOUS_VOLUME = "com.docker.volume.anonymous"
 PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none", "podman", "nat", "docker_gwbridge"})
 
-# Podman has states of its own; what is not listed here has docker's name, or is kept as it is and never removed.
+# Podman's own states. A state that is not listed here is docker's, or is kept unchanged and never removed.
 PODMAN_STATES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
 
 
 def container_from_list(listed: WireContainer) -> Container:
-    """Translate an entry of the container list; what only an inspect tells is None."""
+    """Translate an entry of the container list; fields that only an inspect has are None."""
     labels = listed.labels or {}
     return Container(
         id=listed.id,
@@ -61,7 +62,7 @@ def container_from_list(listed: WireContainer) -> Container:
 
 
 def container_from_details(details: WireContainerDetails, is_podman: bool) -> Container:
-    """Translate an inspected container; its sizes are not in it."""
+    """Translate an inspected container, which has no sizes."""
     labels = (details.config.labels if details.config else None) or {}
     policy = details.host_config.restart_policy if details.host_config else None
     log = details.host_config.log_config if details.host_config else None
@@ -94,10 +95,10 @@ def container_from_details(details: WireContainerDetails, is_podman: bool) -> Co
 
 
 def _retries_left(policy: WireRestartPolicy | None, restart_count: int | None, is_podman: bool) -> bool | None:
-    """Docker counts up to MaximumRetryCount, 0 is no limit, and asks that again when it starts itself. Podman starts no
-    such container then: podman-restart.service of 5.8 and 6.1 runs `podman start --all --filter
-    should-start-on-boot=true`, which is `always` and `unless-stopped`, of what was started once; older ones ask for
-    `restart-policy=always`."""
+    """Whether the engine would start an `on-failure` container again when it starts itself; None for other policies and
+    where unknown. Docker does up to MaximumRetryCount (0 is no limit). Podman does not: podman-restart.service of 5.8
+    and 6.1 runs `podman start --all --filter should-start-on-boot=true`, which is `always` and `unless-stopped` of
+    containers that ran before; older ones use `restart-policy=always`."""
     if policy is None or policy.name != "on-failure":
         return None
     if is_podman:
@@ -108,8 +109,8 @@ def _retries_left(policy: WireRestartPolicy | None, restart_count: int | None, i
 
 
 def _is_limited(log: WireLogConfig | None) -> bool | None:
-    """Whether a log ends at some size. The `local` driver has a limit unless it is told otherwise; what other drivers
-    keep, they keep elsewhere. Podman 5.8 has options and does not tell them."""
+    """Whether the size of a log is limited. The `local` driver has a limit by default; drivers other than these two
+    keep logs elsewhere. Podman 5.8 has such options but does not show them."""
     if log is None or log.config is None or log.type not in ("json-file", "local"):
         return None
     size = log.config.get("max-size", "")
@@ -117,11 +118,11 @@ def _is_limited(log: WireLogConfig | None) -> bool | None:
 
 
 RegistrySource = Literal["digests", "names", "nothing"]
-"""What in the image list of an engine tells whether a registry has an image."""
+"""Which fields of an engine's image list show whether a registry has an image."""
 
 
 def image_from_list(listed: WireImage, has_shared_size: bool, registry_source: RegistrySource) -> Image:
-    """Translate an entry of the image list; `has_shared_size` says whether this engine's SharedSize can be used."""
+    """Translate an entry of the image list; `has_shared_size` is whether this engine's SharedSize can be used."""
     tags, digests = split_references(listed.repo_tags, listed.repo_digests)
     labels = listed.labels or {}
     return Image(
@@ -129,7 +130,7 @@ def image_from_list(listed: WireImage, has_shared_size: bool, registry_source: R
         tags=tags,
         digests=digests,
         parent_id=_image_id(listed.parent_id),
-        # It is no age, so 1970 is shown as what it is; year 1 stands for "not recorded".
+        # This is not an age, so 1970 is shown as it is; year 1 stands for "not recorded".
         built_at=datetime.fromtimestamp(listed.created, UTC) if 0 <= listed.created < _YEAR_9999 else None,
         size_bytes=size_or_unknown(listed.size),
         shared_bytes=_shared_bytes(listed) if has_shared_size else None,
@@ -154,14 +155,14 @@ def external_from_list(listed: WirePodmanContainer) -> ExternalContainer:
 
 
 def container_from_podman(listed: WirePodmanContainer) -> Container:
-    """Translate an entry of Podman's own list; it does not tell what the container holds."""
+    """Translate an entry of Podman's own list, which does not show what the container holds."""
     return container_from_list(WireContainer(listed.id, listed.state, listed.image_id, None, None))
 
 
 def _tool(name: str, command: list[str]) -> ExternalTool:
-    """Podman says "buildah" where it finds buildah's file beside a container, and "storage" of all others
-    (pkg/ps: ListStorageContainer). A volume of the driver image has a container "NAME+volume"; CRI-O's are named like
-    those of a kubelet always were."""
+    """Return which tool a container in Podman's storage belongs to. Podman reports "buildah" if it finds buildah's file
+    beside a container, and "storage" for all others (pkg/ps: ListStorageContainer). A volume with the driver `image`
+    has a container "NAME+volume"; CRI-O's containers are named as those of a kubelet always were."""
     if command == ["buildah"]:
         return "podman build"
     if name.endswith(VOLUME_CONTAINER):
@@ -170,10 +171,10 @@ def _tool(name: str, command: list[str]) -> ExternalTool:
 
 
 def _in_registry(names: tuple[str, ...], has_digests: bool, source: RegistrySource) -> bool | None:
-    """A graphdriver store adds a digest with a pull or a push, and never else (distribution/{pull,push}_v2.go of
-    moby). Podman has digests of all that has a name, but to load and to build without naming a registry makes names
-    of "localhost" without a port (tried on 5.8). The containerd store has digests of all that has a name, and tells
-    the rest on its disk only."""
+    """Whether a registry has an image; None where unknown. A graphdriver store adds a digest only on a pull or a push
+    (distribution/{pull,push}_v2.go of moby). Podman has digests for everything with a name, but loading, and building
+    without naming a registry, make names of "localhost" without a port (tried on 5.8). The containerd store has digests
+    for everything with a name; only its disk shows more."""
     if source == "digests":
         return has_digests
     is_local = source == "names" and bool(names) and all(name.startswith("localhost/") for name in names)
@@ -181,8 +182,9 @@ def _in_registry(names: tuple[str, ...], has_digests: bool, source: RegistrySour
 
 
 def _shared_bytes(image: WireImage) -> int | None:
-    """From 29.5 on the containerd store counts a blob that several platforms of an image have once for each, in its
-    Size, and as shared what the image shares with itself only (tried on 29.7): the difference is not its own."""
+    """Return the bytes that an image shares with others; None where unknown. From 29.5 on, the containerd store counts
+    a blob once for each platform of an image that has it, and then as shared even if the image shares it only with
+    itself (tried on 29.7): the difference is not the image's own size."""
     size = size_or_unknown(image.shared_size)
     return None if size and len(_manifests_here(image)) > 1 else size
 
@@ -199,7 +201,7 @@ def _manifests_here(image: WireImage) -> list[str]:
 def split_references(
     tags: Iterable[str] | None, digests: Iterable[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return tags and digest references, sorted. Up to API 1.42 an image without either has "<none>:<none>"; the
+    """Return tags and digest references, sorted. Up to API 1.42 an image without them has "<none>:<none>"; the
     containerd store lists digest references among the tags."""
     named = {tag for tag in tags or () if not tag.startswith("<none>")}
     by_digest = {reference for reference in named if "@" in reference}
@@ -210,9 +212,8 @@ def split_references(
 def volume_from_list(volume: WireVolume, free_by_engine: bool, marks_anonymous: bool) -> Volume:
     """Translate a volume; `free_by_engine` is whether the engine's list of dangling volumes names it.
 
-    Where the engine marks the volumes that it names itself (Docker 23.0, API 1.42), only the label counts, as for
-    `docker volume prune`: 64 hex digits are also what a person or a program calls a volume. Elsewhere the name is all
-    there is.
+    If the engine marks the volumes that it names itself (Docker 23.0, API 1.42), only the label counts, as for
+    `docker volume prune`: people and programs use names of 64 hex digits too. Otherwise the name decides.
     """
     labels = volume.labels or {}
     return Volume(
@@ -265,12 +266,12 @@ def record_from_usage(record: WireCacheRecord) -> BuildCacheRecord:
 
 
 def size_or_unknown(size: int) -> int | None:
-    """Return a size in bytes; engines write -1 where they did not or could not measure."""
+    """Return a size in bytes; None for -1, which engines write where they did not or could not measure."""
     return None if size < 0 else size
 
 
 def instant_from_seconds(seconds: int) -> datetime | None:
-    """Return the instant of a Unix time, None where it stands for "never"."""
+    """Return the instant of a Unix time; None where it means "never"."""
     try:
         return known_instant(datetime.fromtimestamp(seconds, UTC))
     except (OverflowError, ValueError, OSError):
@@ -278,30 +279,30 @@ def instant_from_seconds(seconds: int) -> datetime | None:
 
 
 def _first_name(names: list[str] | None, container_id: str) -> str:
-    """The own name has one slash; names with two come from links of other containers."""
+    """Return a container's own name, which has one slash; names with two come from links of other containers."""
     own = [name for name in names or () if name.count("/") <= 1]
     return (own or [container_id[:12]])[0].removeprefix("/")
 
 
 def _image_id(image_id: str) -> str | None:
-    """Podman leaves out the "sha256:" in some answers."""
+    """Return an image id with "sha256:", which Podman leaves out in some answers; None for an empty one."""
     if not image_id:
         return None
     return f"sha256:{image_id}" if re.fullmatch(r"[0-9a-f]{64}", image_id) else image_id
 
 
 def _mounts(mounts: list[WireMount] | None, host: WireHostConfig | None) -> tuple[Mount, ...]:
-    """A mounted image is named in the list (28.5: Name "data:1", and a path as Source), and in the host configuration
-    that an inspect tells (Source "data:1")."""
+    """Return the mounts. A mounted image is named in the list (28.5: Name "data:1", and a path as Source), and in the
+    host configuration of an inspect (Source "data:1")."""
     listed = tuple(_mount(mount.type, mount.name, mount.source) for mount in mounts or ())
     return with_mounted_images(listed, host)
 
 
 def with_mounted_images(listed: tuple[Mount, ...], host: WireHostConfig | None) -> tuple[Mount, ...]:
-    """Return the mounts with the images of the host configuration that are not among them."""
+    """Return the mounts, plus the images of the host configuration that are not among them."""
     images = {mount.source for mount in listed if mount.type == "image"}
-    told = (mount.source for mount in (host.mounts if host else None) or () if mount.type == "image")
-    return tuple(dict.fromkeys((*listed, *(_mount("image", source, "") for source in told if source not in images))))
+    sources = (mount.source for mount in (host.mounts if host else None) or () if mount.type == "image")
+    return tuple(dict.fromkeys((*listed, *(_mount("image", source, "") for source in sources if source not in images))))
 
 
 def _mount(kind: str, name: str, source: str) -> Mount:
@@ -313,7 +314,7 @@ def _mount(kind: str, name: str, source: str) -> Mount:
 
 
 def _networks(settings: WireNetworkSettings | None, host: WireHostConfig | None) -> tuple[str, ...]:
-    """Everything by which a container may name a network: a created one has no network id yet, only a name."""
+    """Return all ids and names by which a container refers to networks: a created one has only names yet."""
     networks = (settings.networks if settings else None) or {}
     named = set(networks)
     named |= {endpoint.network_id for endpoint in networks.values() if endpoint and endpoint.network_id}
@@ -323,6 +324,7 @@ def _networks(settings: WireNetworkSettings | None, host: WireHostConfig | None)
 
 
 def _shares_with(host: WireHostConfig | None) -> tuple[str, ...]:
-    """The list tells only of networks, an inspect of all; each is written "container:" and the other's id."""
+    """Return the ids of containers whose namespaces it shares ("container:ID"). The list shows only network modes, an
+    inspect all of them."""
     modes = (host.network_mode, host.ipc_mode, host.pid_mode) if host else ()
     return tuple(sorted({mode.partition(":")[2] for mode in modes if mode.startswith("container:")}))

@@ -1,4 +1,4 @@
-"""How an endpoint is connected to. Over a unix socket and plain TCP all it takes is a socket."""
+"""Opens connections to an endpoint: unix sockets and plain TCP; `tls_transport` adds TLS."""
 
 import socket
 from collections.abc import Callable
@@ -7,14 +7,15 @@ from msgspec import Struct
 
 
 class Transport(Struct, frozen=True):
-    """What makes the connections to one endpoint, and what errors of these mean."""
+    """Opens connections to one endpoint, and classifies their errors."""
 
     connect: Callable[[float], socket.socket]
-    """Returns a connected socket within so many seconds; raises OSError, or UnicodeError for a host that is no name."""
+    """Takes the time-out in seconds, returns a connected socket; raises OSError, or UnicodeError for an invalid
+    host."""
     closing_errors: tuple[type[OSError], ...] = (BrokenPipeError, ConnectionResetError)
-    """What a socket raises where the other end has closed it."""
+    """Raised by a socket that the other end has closed."""
     tls_errors: tuple[type[OSError], ...] = ()
-    """What a socket raises where TLS fails."""
+    """Raised by a socket if TLS fails."""
 
 
 def unix_transport(path: str) -> Transport:
@@ -34,12 +35,12 @@ def unix_transport(path: str) -> Transport:
 
 
 def tcp_transport(address: str) -> Transport:
-    """Connect to HOST:PORT in plain text; an address of IPv6 has its brackets."""
+    """Connect to HOST:PORT in plain text; an IPv6 address has brackets."""
     host, _, port = address.rpartition(":")
 
     def connect(seconds: float) -> socket.socket:
         connected = socket.create_connection((host.strip("[]"), int(port)), seconds)
-        # A request is one piece, which must not wait for the answer to the one before.
+        # A request is sent in one piece, and must not wait for an acknowledgement (Nagle's algorithm).
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
 

@@ -1,4 +1,4 @@
-"""Versions of engines and of their API: as pairs of numbers, and which of them both sides know."""
+"""Versions of engines and of their API, as pairs of numbers, and the choice of one that both sides know."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ OLDEST_API: ApiVersion = (1, 40)
 # From 1.52 on /system/df has another shape; an engine of 29 still speaks 1.51 (API history, engine-api.md §0.8).
 NEWEST_API: ApiVersion = (1, 51)
 PODMAN = "Podman Engine"
-"""What it calls itself among its components."""
+"""Podman's name among the components of /version."""
 
 
 def podman_of_ping(headers: Mapping[bytes, bytes]) -> WireVersion | None:
-    """Return what a Podman would tell of its version, by the headers of its answer to /_ping: for /version it looks at
-    each of its containers. None where it is no Podman, or is to be asked whether it speaks a version that we know."""
+    """Return the version of a Podman from the headers of its answer to /_ping: for /version it inspects each container.
+    None if it is not a Podman, or if /version has to show whether there is an API version that we know."""
     version, api = (headers.get(name, b"").decode("latin-1") for name in (b"libpod-api-version", b"api-version"))
     newest = version_pair(api)
     if not version or newest is None or not OLDEST_API <= newest <= NEWEST_API:
@@ -25,9 +25,9 @@ def podman_of_ping(headers: Mapping[bytes, bytes]) -> WireVersion | None:
 
 
 def choose_api(version: WireVersion, where: str) -> ApiVersion:
-    """Return the newest version of the API that the engine and dockersweep both know.
+    """Return the newest API version that both the engine and dockersweep know.
 
-    `where` names the engine in the EngineError that is raised where there is none.
+    Raises EngineError if there is none; it calls the engine `where`.
     """
     newest, oldest = version_pair(version.api_version), version_pair(version.min_api_version)
     if newest is None:
@@ -46,7 +46,7 @@ def choose_api(version: WireVersion, where: str) -> ApiVersion:
 
 
 def version_pair(version: str) -> tuple[int, int] | None:
-    """Return the first two numbers of a version, "28.5.2" or "1.51"; None where it does not begin with two."""
+    """Return the first two numbers of a version, "28.5.2" or "1.51"; None if it does not begin with two."""
     parts = version.split(".")
     try:
         return int(parts[0]), int(parts[1])
@@ -55,5 +55,5 @@ def version_pair(version: str) -> tuple[int, int] | None:
 
 
 def dotted(version: tuple[int, int]) -> str:
-    """Return a pair as it is written: "1.51"."""
+    """Return a pair as text: "1.51"."""
     return f"{version[0]}.{version[1]}"

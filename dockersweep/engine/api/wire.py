@@ -1,7 +1,7 @@
-"""The shapes of the engine's answers, as far as they are used: API 1.40 to 1.51, and Podman's version of it.
+"""The shapes of engines' answers, as far as they are used: API 1.40 to 1.51, and Podman's version of it.
 
-A key that is missing is what the default here says; Go leaves out zeros and empty lists. A key of another type is an
-answer that does not hold.
+A missing key has the default given here; Go leaves out zeros and empty lists. A key of another type makes the answer
+invalid.
 """
 
 from msgspec import UNSET, Struct, UnsetType, field
@@ -41,8 +41,8 @@ class WireHostConfig(Struct, rename="pascal"):
 
 
 class WireContainer(Struct, rename="pascal"):
-    """An entry of GET /containers/json. What tells what a container holds must be there, be it null: read as
-    nothing, a key that is missing would set free what is in use."""
+    """An entry of GET /containers/json. Keys that show what a container holds are required, even if null: a missing
+    one, read as "nothing", would make objects in use look unused."""
 
     id: str
     state: str
@@ -58,20 +58,20 @@ class WireContainer(Struct, rename="pascal"):
 
 
 class WirePodmanContainer(Struct, rename="pascal"):
-    """An entry of GET /libpod/containers/json with external=true, Podman's own API: with the engine's containers come
-    those that are only in its storage, in the state "storage"."""
+    """An entry of GET /libpod/containers/json with external=true (Podman's own API): also lists containers that are
+    only in its storage, in the state "storage"."""
 
     id: str
     state: str
     image_id: str = field(name="ImageID")
-    """Empty where it was made from scratch."""
+    """Empty for a container from scratch."""
     names: list[str] | None = None
     command: list[str] | None = None
     created: str = ""
     image: str = ""
     labels: dict[str, str] | None = None
     mounts: list[str] | UnsetType | None = UNSET
-    """Where something is mounted, and not what."""
+    """Where something is mounted, not what."""
     networks: list[str] | UnsetType | None = UNSET
     started_at: int = 0
     exited_at: int = 0
@@ -159,7 +159,7 @@ class WireGraphDriver(Struct, rename="pascal"):
 
 
 class WireImageLayers(Struct, rename="pascal"):
-    """GET /images/{name}/json, as far as it tells of layers."""
+    """GET /images/{name}/json, as far as it is about layers."""
 
     root_fs: WireRootFS | None = field(default=None, name="RootFS")
     graph_driver: WireGraphDriver | None = None
@@ -189,7 +189,7 @@ class WireVolume(Struct, rename="pascal"):
 
 
 class WireVolumes(Struct, rename="pascal"):
-    """GET /volumes. Podman leaves the key out where there are none, or writes null."""
+    """GET /volumes. Podman leaves the key out if there are none, or writes null."""
 
     volumes: list[WireVolume] | None = None
     warnings: list[str] | None = None
@@ -228,8 +228,8 @@ class WireServiceMode(Struct, rename="pascal"):
 
 
 class WireServiceSpec(Struct, rename="pascal"):
-    """A specification of a service. What it holds stands in TaskTemplate, which must be there: where it was left out
-    nothing tells. Networks beside it is what older clients wrote."""
+    """A specification of a service. TaskTemplate shows what the service holds, so it is required. Older clients wrote
+    Networks beside it."""
 
     task_template: WireTaskTemplate
     name: str = ""
@@ -244,8 +244,8 @@ class WireServiceStatus(Struct, rename="pascal"):
 
 
 class WireService(Struct, rename="pascal"):
-    """An entry of GET /services; ServiceStatus with status=true, from API 1.41 on. What it holds stands in Spec, which
-    must be there."""
+    """An entry of GET /services; ServiceStatus needs status=true and API 1.41. Spec shows what the service holds, so it
+    is required."""
 
     id: str = field(name="ID")
     spec: WireServiceSpec
@@ -272,8 +272,8 @@ class WireNetwork(Struct, rename="pascal"):
 
 
 class WireCacheRecord(Struct, rename="pascal"):
-    """An entry of BuildCache in GET /system/df. The parents' key has had three spellings: a string up to API 1.41,
-    " Parents" with a leading space from Docker 23.0 to 29.7 (engine-api.md §0.7), and the one that was meant."""
+    """An entry of BuildCache in GET /system/df. The key of the parents has had three spellings: Parent, a string, up to
+    API 1.41; " Parents" with a leading space from Docker 23.0 to 29.7 (engine-api.md §0.7); and the intended one."""
 
     id: str = field(name="ID")
     type: str = ""
@@ -290,7 +290,7 @@ class WireCacheRecord(Struct, rename="pascal"):
 
 
 class WireContainerSize(Struct, rename="pascal"):
-    """An entry of Containers in GET /system/df. SizeRw is left out where it is 0, and -1 where the walk failed."""
+    """An entry of Containers in GET /system/df. SizeRw is left out if it is 0, and -1 if the walk failed."""
 
     id: str
     size_rw: int = 0
@@ -334,7 +334,7 @@ class WireIndexConfig(Struct, rename="pascal"):
 
 
 class WireRegistryConfig(Struct, rename="pascal"):
-    """How the engine reaches registries; Podman tells nothing there (tried on 5.8 and 6.1)."""
+    """How the engine reaches registries; empty with Podman (tried on 5.8 and 6.1)."""
 
     insecure_registry_cidrs: list[str] | None = field(default=None, name="InsecureRegistryCIDRs")
     index_configs: dict[str, WireIndexConfig] | None = None
