@@ -42,7 +42,7 @@ def main(url: str) -> None:
 
 def _told(client: Client) -> ReadAhead:
     with Ahead(client.engine, (), 60) as reading:
-        return reading.told(60)
+        return reading.result(60)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reads what an engine on this machine keeps on its disk: which parts there are, what they need, and their blocks.
+"""Reads an engine's data on this machine's disk: the parts of its storage, what each needs, and their disk blocks.
 
-Nothing here is ever written to, and nothing but metadata is opened; of everything else only sizes are asked for.
+Nothing is ever written, and only metadata files are opened; of all others only sizes are read.
 """

@@ -1,7 +1,7 @@
-"""What lies on an engine's disk, read in processes of their own while the engine lists what it has.
+"""Reads an engine's disk in separate processes while the engine lists its objects.
 
-Of what is found ahead nothing is believed that may have changed since, and only what the engine lists later is judged.
-What is measured counts as it was while the scan went on, as all that a scan tells.
+Parts found ahead are used only if nothing has changed since, and only objects that the engine lists later are judged.
+Sizes count as of the time of the scan, like everything in a scan.
 """
 
 import os
@@ -22,38 +22,38 @@ from dockersweep.engine.disk.walk import DiskBytes, TooLateError, Walker
 from dockersweep.model.inventory import Engine
 
 FEW = 50
-"""So few folders of containers and volumes are read sooner than processes are made."""
+"""Up to this many containers and volumes are read faster than processes are started."""
 _SETTLED_SECONDS = 1.0
-"""What changed less than that ago may change once more without showing it: clocks of file systems tick."""
+"""A file that changed less than this ago may change again with the same time stamp: file system clocks tick."""
 
 Mark = tuple[int, int, int] | None
-"""What changes with a file or folder: its number, its time and its size; None where it is not there."""
+"""Inode, time and size of a file or folder, which change with it; None where it does not exist."""
 
 
 class ReadAhead(msgspec.Struct, frozen=True):
-    """What was read of an engine's disk."""
+    """What was read from an engine's disk."""
 
     parts: tuple[DiskPart, ...] = ()
-    """All but the volumes; none where they were not found."""
+    """All parts but volumes; empty if they were not found."""
     marks: Mapping[str, Mark] | None = None
-    """How the folders and files were, by their paths, in which these were found; None where they were not, or had just
+    """Path -> mark of the folders and files that the parts depend on; None if they were not found or had just
     changed."""
     folder: str = ""
-    """The engine's own, in which its volumes were measured."""
+    """The engine's folder, in which its volumes were measured."""
     sizes: Mapping[str, DiskBytes] = msgspec.field(default_factory=dict)
-    """What parts and volumes take that were measured, by their ids, without their lower ones."""
+    """Part id -> measured size, for parts and volumes, without their lower parts."""
 
     def has_all(self) -> bool:
-        """Return whether the parts are still those that would be found now."""
+        """Return whether a search now would still find the same parts."""
         return self.marks is not None and all(_mark(path) == mark for path, mark in self.marks.items())
 
     def places(self) -> dict[str, tuple[str, ...]]:
-        """Return where all of it was measured, by the ids of parts."""
+        """Return the places where each part was measured, by part id."""
         return {part.id: part.places for part in chain(with_lower(self.parts), _volumes(self.folder, self.sizes))}
 
 
 def with_lower(parts: Iterable[DiskPart]) -> Iterator[DiskPart]:
-    """Yield the parts, and those that go with one of them."""
+    """Yield the parts and their lower parts."""
     for part in parts:
         yield part
         if part.lower is not None:
@@ -61,7 +61,7 @@ def with_lower(parts: Iterable[DiskPart]) -> Iterator[DiskPart]:
 
 
 def is_worth_it(engine: Engine) -> bool:
-    """Return whether so much lies in the folder of an engine beside us that it is worth processes."""
+    """Return whether the folder of an engine on this machine has so many objects that processes are worth it."""
     count = 0
     for name in ("containers", "overlay-containers", "volumes"):
         try:
@@ -72,11 +72,11 @@ def is_worth_it(engine: Engine) -> bool:
 
 
 class Ahead:
-    """What reads the folder of an engine beside us: a process for its volumes, and one for all else."""
+    """Reads the folder of an engine on this machine: one process for its volumes, one for everything else."""
 
     def __init__(self, engine: Engine, known: Collection[str], seconds: float) -> None:
-        """Begin; `known` are the ids of layers that need not be measured. Raises OSError where there is no process to
-        be had."""
+        """Start; `known` are the ids of layers that need not be measured. Raises OSError where no process can be
+        started."""
         self._deadline = time.monotonic() + seconds
         with ExitStack() as stack:
             self._others = stack.enter_context(OwnProcess(lambda: _packed(read_parts(engine, known, self._deadline))))
@@ -91,23 +91,25 @@ class Ahead:
         """End them."""
         self._ending.close()
 
-    def told(self, seconds: float) -> ReadAhead:
-        """Return what they have read, without what is not to be had within so many seconds."""
+    def result(self, seconds: float) -> ReadAhead:
+        """Return what the processes have read within `seconds`."""
         deadline = time.monotonic() + seconds
-        others, volumes = (_told_by(one, deadline - time.monotonic()) for one in (self._others, self._volumes))
+        others, volumes = (
+            _result_of(process, deadline - time.monotonic()) for process in (self._others, self._volumes)
+        )
         return together(others, volumes)
 
 
 def together(others: ReadAhead, volumes: ReadAhead) -> ReadAhead:
-    """Return what was read of both."""
+    """Combine the readings of both processes."""
     return msgspec.structs.replace(others, folder=volumes.folder, sizes={**others.sizes, **volumes.sizes})
 
 
-def _packed(told: ReadAhead) -> bytes:
-    return msgspec.msgpack.encode(told)
+def _packed(reading: ReadAhead) -> bytes:
+    return msgspec.msgpack.encode(reading)
 
 
-def _told_by(process: OwnProcess, seconds: float) -> ReadAhead:
+def _result_of(process: OwnProcess, seconds: float) -> ReadAhead:
     try:
         return msgspec.msgpack.decode(process.result(seconds), type=ReadAhead)
     except (TimeoutError, msgspec.MsgspecError):
@@ -115,39 +117,40 @@ def _told_by(process: OwnProcess, seconds: float) -> ReadAhead:
 
 
 def read_volumes(engine: Engine, deadline: float) -> ReadAhead:
-    """Return what the volumes take in the usual place; what is not measured by the deadline is left out."""
+    """Return the sizes of volumes in the usual place; those not measured by the deadline are left out."""
     root = engine.root_dir or ""
     sizes = dict(_measured(_volumes(root, _ids_of_volumes(root)), Walker(deadline, read_mounts())))
     return ReadAhead(folder=root, sizes=sizes)
 
 
 def read_parts(engine: Engine, known: Collection[str], deadline: float) -> ReadAhead:
-    """Return the same of all else, and what there is."""
+    """Return the parts other than volumes, with their sizes as far as measured by the deadline."""
     root = Path(engine.root_dir or "")
     parts: tuple[DiskPart, ...] = ()
     marks: Mapping[str, Mark] | None = None
     try:
-        found_in, find = _finder(engine, root)
-        marks = _settled({path: _mark(path) for path in found_in})
+        watched, find = _finder(engine, root)
+        marks = _settled({path: _mark(path) for path in watched})
         parts = tuple(find())
     except (OSError, ValueError, UnreadableStorageError, msgspec.MsgspecError):
         marks = None
-    wanted = (one for one in with_lower(parts) if one.places and not (one.never_changes and one.id in known))
+    wanted = (part for part in with_lower(parts) if part.places and not (part.never_changes and part.id in known))
     return ReadAhead(parts, marks, sizes=dict(_measured(wanted, Walker(deadline, read_mounts()))))
 
 
 def _finder(engine: Engine, root: Path) -> tuple[Iterable[str], Callable[[], Iterable[DiskPart]]]:
-    """Return where parts are found, and what finds them. Raises UnreadableStorageError where nothing does ahead."""
+    """Return the paths that parts depend on, and the function that finds parts. Raises UnreadableStorageError where
+    they cannot be found ahead."""
     if engine.flavour == "podman":
         from dockersweep.engine.disk import podman
 
-        return podman.found_in(root), lambda: podman.find_parts(root, root, engine.image_store)
+        return podman.watched_paths(root), lambda: podman.find_parts(root, root, engine.image_store)
     if engine.image_store == "containerd":
         raise UnreadableStorageError("which folder of a containerd it is follows from what is listed")
     from dockersweep.engine.disk import graphdriver
 
-    found_in = graphdriver.found_in(root, engine.image_store)
-    return found_in, lambda: graphdriver.find_parts(root, engine.image_store, ())
+    watched = graphdriver.watched_paths(root, engine.image_store)
+    return watched, lambda: graphdriver.find_parts(root, engine.image_store, ())
 
 
 def _ids_of_volumes(root: str) -> list[str]:
@@ -158,11 +161,11 @@ def _ids_of_volumes(root: str) -> list[str]:
 
 
 def _volumes(root: str, ids: Iterable[str]) -> Iterator[DiskPart]:
-    """Yield those of the ids that are volumes' as parts in the usual place."""
-    for one in ids:
-        if one.startswith(VOLUME):
-            folder = f"{root}/volumes/{one.removeprefix(VOLUME)}"
-            yield DiskPart(id=one, places=(folder,), counted=f"{folder}/_data")
+    """Yield the volumes among the ids as parts in the usual place."""
+    for part_id in ids:
+        if part_id.startswith(VOLUME):
+            folder = f"{root}/volumes/{part_id.removeprefix(VOLUME)}"
+            yield DiskPart(id=part_id, places=(folder,), counted=f"{folder}/_data")
 
 
 def _measured(parts: Iterable[DiskPart], walker: Walker) -> Iterator[tuple[str, DiskBytes]]:

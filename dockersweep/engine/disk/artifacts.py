@@ -1,7 +1,7 @@
 """Podman's artifacts (`podman artifact add`, from Podman 5.4 on): an OCI layout below its graph root.
 
-No list of the API for docker clients has them, `podman system df` does not count them and no prune removes them (tried
-on 5.8 and 6.1). Each is a manifest that names its files; files that several have lie there once.
+The API for docker clients does not list them, `podman system df` does not count them and no prune removes them (tried
+on 5.8 and 6.1). Each is a manifest that names its files; shared files are stored once.
 """
 
 import re
@@ -33,7 +33,7 @@ class _Manifest(msgspec.Struct):
 
 
 def read_artifacts(engine: Engine, root: Path, walker: Walker) -> ArtifactStore | None:
-    """Return the artifacts in the folder of a Podman engine; None where there are none, or they cannot be read."""
+    """Return the artifacts in the folder of a Podman engine; None if there are none, or they cannot be read."""
     store = root / "artifacts"
     if engine.flavour != "podman":
         return None
@@ -43,14 +43,14 @@ def read_artifacts(engine: Engine, root: Path, walker: Walker) -> ArtifactStore 
     except (OSError, TooLateError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     counted: set[str] = set()
-    artifacts = tuple(_artifact(store / "blobs", one, counted) for one in index.manifests)
+    artifacts = tuple(_artifact(store / "blobs", descriptor, counted) for descriptor in index.manifests)
     return ArtifactStore(folder=str(store), size_bytes=size, artifacts=artifacts) if artifacts else None
 
 
 def _artifact(blobs: Path, descriptor: _Descriptor, counted: set[str]) -> Artifact:
-    """Return an artifact with its files that are not counted yet, and count them."""
+    """Return an artifact with the size of its files that are not in `counted` yet, and add them there."""
     name = descriptor.annotations.get(_NAME, "")
-    # What begins otherwise is no reference, and may be an option of the command that a report tells.
+    # Anything else is not a reference, and could act as an option in the command that a report suggests.
     name = name if name[:1].isalnum() else descriptor.digest
     try:
         file = _blob(blobs, descriptor.digest)
@@ -65,7 +65,7 @@ def _artifact(blobs: Path, descriptor: _Descriptor, counted: set[str]) -> Artifa
 
 
 def _blob(blobs: Path, digest: str) -> Path:
-    """Raises ValueError where a digest is none, which might lead elsewhere."""
+    """Return the path of a blob. Raises ValueError for an invalid digest, which might lead elsewhere."""
     if not re.fullmatch(r"[a-z0-9]{1,32}:[0-9a-f]{32,128}", digest):
         raise ValueError(f"{digest!r} is no digest")
     return blobs / digest.replace(":", "/")

@@ -21,20 +21,19 @@ if TYPE_CHECKING:
     from dockersweep.engine.disk.ahead import ReadAhead
 
 CACHED = "layer:"
-"""What the ids of parts begin with whose contents never change."""
+"""The prefix of ids of parts whose contents never change."""
 _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
-"""What a folder that is damaged, or of a version that is not known, may lead to."""
+"""The errors that a damaged folder, or one of an unknown version, may cause."""
 
 
 def read_storage_from_disk(
     stores: Stores, known: Mapping[str, Part], timeout_seconds: float, ahead: "ReadAhead | None" = None
 ) -> "DiskReading":
-    """Return the storage of an engine in disk blocks, and what else its folders tell.
+    """Return the storage of an engine in disk blocks, and what else its folders show.
 
-    `known` are layers from an earlier run by their ids, which are not measured again, nor is what was measured in the
-    engine's folder while the objects were listed, `ahead`. What cannot be measured within
-    `timeout_seconds`, or not at all, is of unknown size. Raises UnreadableStorageError where the metadata are not
-    readable, not understood, or by a closer look not of the engine that listed these objects.
+    `known` are layers of an earlier run by id, and `ahead` is what was read while the engine listed its objects;
+    neither is measured again. Parts that cannot be measured, or not within `timeout_seconds`, have an unknown size.
+    Raises UnreadableStorageError where the metadata cannot be read or understood, or turn out to be another engine's.
     """
     deadline = time.monotonic() + timeout_seconds
     try:
@@ -57,21 +56,21 @@ def read_storage_from_disk(
 
 
 class DiskReading(NamedTuple):
-    """What an engine's folder tells."""
+    """What was read from an engine's folders."""
 
     storage: Storage
     unmeasured: int
-    """How many parts were not measured."""
+    """The number of parts that were not measured."""
     in_registry: Mapping[str, bool]
-    """Whether an image was pulled or pushed, by its id, where that is recorded there."""
+    """Image id -> whether it was pulled or pushed, if that is recorded."""
     written: Mapping[str, datetime]
-    """When anything in a volume last changed, by its name."""
+    """Volume name -> when anything in it last changed."""
     measured: tuple[MeasuredPlaces, ...]
-    """What need not be walked again to measure all of the folder."""
+    """Places that need not be walked again to measure the whole folder."""
     lengths: Mapping[str, int]
-    """What the engine adds up of a part, by its id, as far as that was measured."""
+    """Part id -> the file lengths that the engine would add up, as far as measured."""
     unchanging: tuple[Part, ...]
-    """Layers that were measured once and for all; those of containers are no parts of the storage."""
+    """Layers that never need to be measured again; init layers of containers are among them, but not in the storage."""
 
 
 def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
@@ -81,7 +80,7 @@ def _in_registry(parts: Iterable[DiskPart]) -> dict[str, bool]:
 def _find(stores: Stores, ahead: "ReadAhead | None") -> Collection[DiskPart]:
     folder, driver, is_certain = stores.root, stores.engine.image_store, stores.tells_its_engine
     parts: Collection[DiskPart]
-    # Each engine keeps its images in one way, and needs none of what reads the others.
+    # Imported late: an engine needs only the module for its own image store.
     if ahead is not None and _finds_all(ahead, stores):
         parts = ahead.parts
     elif stores.engine.flavour == "podman":
@@ -104,21 +103,21 @@ def _find(stores: Stores, ahead: "ReadAhead | None") -> Collection[DiskPart]:
 
 
 def _finds_all(ahead: "ReadAhead", stores: Stores) -> bool:
-    """Whether what was found ahead is what would be found now: whose the layers of mounted images are only containers
-    tell."""
+    """Whether the parts found ahead are those that would be found now. With mounted images they are not: only the
+    listed containers show whose those layers are."""
     mounted = any(mount.type == "image" for container in stores.listed.containers for mount in container.mounts)
     return stores.images_in == stores.root and not mounted and ahead.has_all()
 
 
 def _elsewhere(images: tuple[Image, ...]) -> Iterator[DiskPart]:
-    """What lies in additional stores takes nothing here."""
+    """Return the images of additional stores as parts without size: they take nothing in this store."""
     return (DiskPart(id=f"image:{image.id}") for image in images if image.read_only)
 
 
 def _volumes(volumes: tuple[Volume, ...], *, are_unseen: bool) -> Iterator[DiskPart]:
-    """A local volume is the folder around its mount point. What its options mount there does not go with it, and is
-    not looked at: to ask a mount whose server is gone can take for ever. Where volumes cannot be seen they are not
-    taken for empty."""
+    """Yield the local volumes; each is the folder around its mount point. What its options mount there is not removed
+    with it, and not looked at: a mount whose server is gone can hang forever. With `are_unseen`, volumes that cannot be
+    found are left out, not taken for empty."""
     for volume in volumes:
         folder = volume_folder(volume)
         if folder is None or (are_unseen and not is_seen(folder)):
@@ -133,7 +132,7 @@ def _volumes(volumes: tuple[Volume, ...], *, are_unseen: bool) -> Iterator[DiskP
 
 
 class _Measuring:
-    """Measures what was found, as long as there is time."""
+    """Measures parts until the deadline."""
 
     def __init__(self, stores: Stores, known: Mapping[str, Part], deadline: float, ahead: "ReadAhead | None") -> None:
         self._start = f"{stores.root}/"
@@ -142,19 +141,19 @@ class _Measuring:
         self._measured_at = ahead.places() if ahead else {}
         self._walker = Walker(deadline, stores.mounts)
         self.written: dict[str, datetime] = {}
-        """When anything in a volume last changed, by its name, as far as volumes were measured."""
+        """Volume name -> when anything in it last changed, as far as measured."""
         self.lengths: dict[str, int] = {}
-        """What the engine adds up of a part, by its id, as far as that was measured."""
+        """Part id -> the file lengths that the engine would add up, as far as measured."""
         self.unchanging: list[Part] = []
-        """What need never be measured again."""
+        """Parts that never need to be measured again."""
 
     @property
     def measured(self) -> tuple[MeasuredPlaces, ...]:
-        """What need not be walked again with what lies around it."""
+        """Places that need not be walked again along with the folders around them."""
         return tuple(self._walker.measured)
 
     def storage(self, disk_parts: Iterable[DiskPart]) -> tuple[Storage, int]:
-        """Return the storage, and how many parts were not measured."""
+        """Return the storage, and the number of parts that were not measured."""
         parts, unmeasured = [], 0
         for part in disk_parts:
             size = self._size(part)
@@ -178,11 +177,11 @@ class _Measuring:
         )
 
     def _size(self, part: DiskPart) -> DiskBytes | None:
-        """Return what a part takes without its lower one; None where it was not measured."""
+        """Return the size of a part without its lower part; None if it was not measured."""
         if not part.never_changes:
             return self._measured(part)
         earlier = self._known.get(part.id)
-        # What an earlier version measured has no inodes.
+        # Measurements of earlier versions have no inodes.
         if earlier is not None and earlier.folder == self._below(part) and earlier.inodes is not None:
             self.unchanging.append(earlier)
             size = DiskBytes(earlier.low_bytes, earlier.high_bytes or earlier.low_bytes, earlier.inodes)
@@ -212,7 +211,7 @@ class _Measuring:
         )
 
     def _walked(self, part: DiskPart) -> DiskBytes | None:
-        """Return what the places of a part take; None where they were not measured."""
+        """Return the size of a part's places; None if they were not measured."""
         ahead = self._ahead.get(part.id)
         if ahead is not None and self._measured_at.get(part.id) == part.places:
             self._walker.know(part.places, ahead)
@@ -223,22 +222,22 @@ class _Measuring:
             return self._walker.measure(part.places, part.counted)
         except PermissionError:
             if os.geteuid() != 0:
-                # Little would be known of the files of others; then the engine's own figures say more.
+                # Most files of other users would be unreadable; then the engine's own figures say more.
                 raise
             return None
         except (TooLateError, OSError):
             return None
 
     def _below(self, part: DiskPart) -> str | None:
-        """Return where a part lies, as a path from the root if that is above it."""
+        """Return the folder of a part, relative to the root if it is below it."""
         place = part.folder or next(iter(part.places), None)
         return None if place is None else os.fspath(place).removeprefix(self._start)
 
 
-def _together(one: DiskBytes, other: DiskBytes) -> DiskBytes:
+def _together(size: DiskBytes, lower: DiskBytes) -> DiskBytes:
     return DiskBytes(
-        one.low + other.low,
-        one.high + other.high,
-        one.inodes + other.inodes,
-        is_whole=one.is_whole and other.is_whole,
+        size.low + lower.low,
+        size.high + lower.high,
+        size.inodes + lower.inodes,
+        is_whole=size.is_whole and lower.is_whole,
     )

@@ -1,8 +1,8 @@
-"""Reads bolt databases, in which BuildKit and containerd keep what holds what. There is no Python package for them.
+"""Reads bolt databases, in which BuildKit and containerd keep references. There is no Python package for them.
 
 The engine that owns a database has it open for writing. Bolt never overwrites a page that its newest transaction can
-reach, so a copy is whole where no transaction ended while it was read; the file is opened for reading only, and
-neither locked nor mapped.
+reach, so a copy is consistent if no transaction ended while it was read. The file is opened read-only, and neither
+locked nor mapped.
 
 The format is that of go.etcd.io/bbolt, page.go and bucket.go: pages with a header of 16 bytes; two meta pages, of
 which the valid one with the higher transaction counts; trees of branch and leaf pages; buckets within leaves.
@@ -28,21 +28,21 @@ _IS_BRANCH, _IS_LEAF, _IS_BUCKET = 1, 2, 1
 _TRIES = 5
 LARGEST_BYTES = 1 << 30
 _HEAD_BYTES = 1 << 17
-"""What has both meta pages in it, whatever the size of a page."""
+"""Enough to contain both meta pages, whatever the page size."""
 
 
 class BoltError(Exception):
-    """The file is no bolt database that can be read, or it changed each time it was read."""
+    """The file is not a readable bolt database, or it changed each time it was read."""
 
 
 def read_bolt(path: Path) -> "Bucket":
-    """Return the root bucket of a database as its last ended transaction left it.
+    """Return the root bucket of a database as of its last finished transaction.
 
     Raises BoltError, or OSError where the file cannot be read.
     """
     for _ in range(_TRIES):
         with open_inside(path) as file:
-            # Before all of it is taken into memory.
+            # Checked before the whole file is read into memory.
             _Meta.newest(os.pread(file, _HEAD_BYTES, 0), path)
             data = read_bounded(file, path, LARGEST_BYTES)
             again = os.pread(file, _HEAD_BYTES, 0)
@@ -59,9 +59,9 @@ class _Meta(Struct, frozen=True):
 
     @classmethod
     def newest(cls, data: bytes, path: Path) -> Self:
-        """Return what the valid meta page with the newest transaction says."""
+        """Return the valid meta page with the newest transaction."""
         first = cls._at(data, 0)
-        # Where the first is damaged, the second lies a page further, and pages are what the machine has.
+        # If the first is damaged, the second is one page further; the page size is the machine's.
         sizes = [first.page_bytes] if first else [4096, 16384, 65536]
         valid = [meta for meta in (first, *(cls._at(data, size) for size in sizes)) if meta is not None]
         if not valid:
@@ -87,7 +87,7 @@ def _fnv_64a(data: bytes) -> int:
 
 
 class Bucket:
-    """A bucket: keys in order, each with bytes or with another bucket. What it yields may raise BoltError."""
+    """A bucket: keys in order, each with bytes or another bucket. Its methods raise BoltError for a damaged file."""
 
     def __init__(self, data: bytes, page_bytes: int, root: int, path: Path, inline: int | None = None) -> None:
         self._data = data
@@ -118,14 +118,15 @@ class Bucket:
         return {key: value for key, value in self.items() if isinstance(value, Bucket)}
 
     def bucket(self, *names: bytes) -> "Bucket | None":
-        """Return the bucket below these names, one within the other; None where there is none."""
+        """Return the nested bucket with this path of names; None if there is none."""
         bucket: Bucket | None = self
         for name in names:
             bucket = None if bucket is None else bucket.buckets().get(name)
         return bucket
 
     def _leaves(self, start: int) -> Iterator[int]:
-        """Yield where the elements of the leaves are, in order. A damaged tree may be as deep as it has pages."""
+        """Yield the offsets of leaf elements, in order. Not recursive: a damaged tree may be as deep as it has
+        pages."""
         waiting, met = [start], {start}
         while waiting:
             start = waiting.pop()
@@ -133,7 +134,7 @@ class Bucket:
             first = start + _PAGE.size
             if flags & _IS_BRANCH:
                 below = [self._branch(first + number * _BRANCH_ELEMENT.size) for number in range(count)]
-                # Each page has one place in a tree. In a loop there would be no end to it.
+                # Each page occurs once in a tree. A loop would never end.
                 if len(set(below)) < count or not met.isdisjoint(below):
                     raise BoltError(f"{self._path} is damaged: the pages below that at {start} are not those of a tree")
                 met.update(below)

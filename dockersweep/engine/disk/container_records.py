@@ -1,7 +1,7 @@
-"""What Docker keeps of each container in its folder: `containers/ID/config.v2.json` and `hostconfig.json`.
+"""Docker's records of containers in its folder: `containers/ID/config.v2.json` and `hostconfig.json`.
 
-It writes such a file beside the old one and then puts it in its place, at each change of a state and before the change
-shows in a list (container/container.go of moby: CheckpointTo), so that it says what an inspect does.
+Docker replaces these files atomically at each change of state, before the change shows in a list
+(container/container.go of moby: CheckpointTo), so they agree with an inspect.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _LARGEST_BYTES = 4_000_000
 
 
 class ContainerRecord(NamedTuple):
-    """What an engine keeps of one container, as JSON in its own words."""
+    """An engine's record of one container, as its own JSON."""
 
     config: bytes
     other: bytes
@@ -23,18 +23,18 @@ class ContainerRecord(NamedTuple):
 
 
 Records = Mapping[str, ContainerRecord]
-"""Those of containers, by id."""
+"""Container id -> record."""
 
 
 def read_docker_records(root: Path, container_ids: Iterable[str]) -> dict[str, ContainerRecord]:
-    """Return the records of these containers by id, without those of which a file cannot be read. Raises OSError where
-    the folder of all cannot."""
+    """Return the records of these containers by id, without unreadable ones. Raises OSError where the folder of all
+    containers cannot be read."""
     records = {}
     with FolderInside(root / "containers") as folder:
-        for one in container_ids:
-            # An id is the engine's word, and may be one that no file can have.
+        for container_id in container_ids:
+            # The id comes from the engine, and may be an invalid file name.
             with suppress(OSError, ValueError):
-                config, host = folder.read_in(one, ("config.v2.json", "hostconfig.json"), _LARGEST_BYTES)
+                config, host = folder.read_in(container_id, ("config.v2.json", "hostconfig.json"), _LARGEST_BYTES)
                 if config is not None and host is not None:
-                    records[one] = ContainerRecord(config, host)
+                    records[container_id] = ContainerRecord(config, host)
     return records

@@ -1,11 +1,11 @@
-"""Reads what Docker's containerd image store keeps, from the metadata of containerd and of BuildKit.
+"""Finds the parts of Docker's containerd image store, in the metadata of containerd and BuildKit.
 
-Containerd counts no references: it collects whatever cannot be reached from images, leases and containers. Content
-reaches further by its labels, except from a lease that is flat; snapshots reach their parents in any case. So what
-labels tie to an image or a lease is needed by that image or lease itself, and only parents are needed by snapshots.
-See core/metadata/gc.go and plugins/snapshots/overlay of containerd, and cache/refs.go of BuildKit.
+Containerd does not count references: it collects whatever cannot be reached from images, leases and containers. Content
+refers to more content by labels, except from a flat lease; snapshots always refer to their parents. So an image or a
+lease itself needs everything that labels lead to, and a snapshot needs only its parent. See core/metadata/gc.go and
+plugins/snapshots/overlay of containerd, and cache/refs.go of BuildKit.
 
-What nothing reaches is left out: the next collection takes it, whatever else is removed.
+Unreachable objects are left out: the next collection removes them, whatever else is removed.
 """
 
 import contextlib
@@ -45,9 +45,9 @@ _MERGE_BYTES = "buildkit.mergeUsageSize"
 
 
 def containerd_folder(root: Path, system_containerd: Path) -> Path | None:
-    """Return the folder of the containerd of an engine whose data lie in `root`: it is started by the engine, or as a
-    service, whose folder is `system_containerd`. One that is left from the other way may hold the same images, but is
-    not written to any more. None where there is neither. Raises OSError.
+    """Return the folder of the containerd of the engine with its data in `root`: started by the engine itself, or as a
+    service with its data in `system_containerd`. A leftover of the other kind may hold the same images, but is not
+    written any more, so the newer one counts. None if there is neither. Raises OSError.
     """
     places = (root / "containerd" / "daemon", system_containerd)
     known = {place: state for place in places if (state := state_of(place / METADATA, follow_links=False))}
@@ -55,29 +55,32 @@ def containerd_folder(root: Path, system_containerd: Path) -> Path | None:
 
 
 def has_most_images(daemon: Path, root: Path, ids: Collection[str]) -> bool:
-    """Return whether most of these images are in a containerd under the engine's name whose data lie in `root`: another
-    may have the same images for others."""
+    """Return whether most of these images are in the containerd in `daemon`, in the namespace of the engine in `root`:
+    it may have the same images in other namespaces."""
     try:
         namespaces = read_namespaces(daemon / METADATA, engine_namespace(root))
     except (BoltError, OSError, ValueError, TypeError):
         return False
     held = {
-        content.removeprefix("blob:") for one in namespaces if one.is_the_engines for content in one.images.values()
+        content.removeprefix("blob:")
+        for namespace in namespaces
+        if namespace.is_the_engines
+        for content in namespace.images.values()
     }
     return 2 * len(held.intersection(ids)) > len(ids)
 
 
 def engine_namespace(root: Path) -> str:
-    """Return the namespace of containerd that the engine works in whose data lie in `root`. With remapped users it has
-    a folder and a namespace for each mapping: 100000.100000."""
+    """Return the containerd namespace of the engine with its data in `root`. With remapped users there is a folder and
+    a namespace for each mapping: 100000.100000."""
     return f"moby-{root.name}" if re.fullmatch(r"\d+\.\d+", root.name) else "moby"
 
 
 def find_parts(root: Path, daemon: Path, listed: Iterable[Container]) -> list[DiskPart]:
-    """Return the parts, and what each needs, in the containerd image store of the engine whose data lie in `root`, and
-    containerd's in `daemon`. The containers that the engine lists tell whose the layers of mounted images are.
+    """Return the parts, and what each needs, in the containerd image store of the engine with its data in `root`, and
+    containerd's in `daemon`. The `listed` containers show whose the layers of mounted images are.
 
-    Raises UnreadableStorageError where its metadata are not there or not as they are known to be.
+    Raises UnreadableStorageError where the metadata are missing or of an unknown format.
     """
     try:
         namespaces = read_namespaces(daemon / METADATA, engine_namespace(root))
@@ -86,7 +89,7 @@ def find_parts(root: Path, daemon: Path, listed: Iterable[Container]) -> list[Di
         pieces = {piece.id: piece for piece in _pieces(daemon, namespaces)}
         mounted = layers_of_mounts(listed, root / "rootfs" / SNAPSHOTTER)
         holds = _roots(namespaces, records, containers, mounted)
-        pulled = {key for one in namespaces if one.is_the_engines for key in recoverable_images(one)}
+        pulled = {key for namespace in namespaces if namespace.is_the_engines for key in recoverable_images(namespace)}
         return [_with_registry(part, pulled) for part in _assemble(holds, pieces, containers)]
     except (BoltError, OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
         text = f"the containerd image store in {daemon} cannot be read: {what_is_wrong(error)}"
@@ -99,20 +102,20 @@ _Holds = dict[str, set[str]]
 def _roots(
     namespaces: list[Namespace], records: BuildRecords, containers: Mapping[str, Path], mounted: Mapping[str, str]
 ) -> _Holds:
-    """What keeps what: the ids of objects and leases, with all that they reach."""
+    """Return what holds what: the ids of objects and leases, each with everything it reaches."""
     holds: _Holds = {f"container:{container}": set() for container in containers}
     for record in set(records.listed.values()):
-        holds[f"build-cache:{record}"] = {f"build-cache:{one}" for one in records.parents.get(record, ())}
+        holds[f"build-cache:{record}"] = {f"build-cache:{parent}" for parent in records.parents.get(record, ())}
     for namespace in namespaces:
         ours = namespace.is_the_engines
         for name, content in namespace.images.items():
-            # Whatever its names, an image is known by what they point at.
+            # An image is identified by its content, whatever its names.
             part = f"image:{content.removeprefix('blob:')}" if ours else namespace.id_of("lease", name)
             holds.setdefault(part, set()).update(namespace.reach([f"name:{name}"]))
         for key in namespace.pinned:
             holds.setdefault(namespace.id_of("lease", key), set()).update(namespace.reach([key]))
         for lease, held in leases_of(namespace):
-            owners = [f"build-cache:{one}" for one in records.owners(lease)] if ours else []
+            owners = [f"build-cache:{record}" for record in records.owners(lease)] if ours else []
             if ours and (container := mounted.get(lease, lease)) in containers:
                 owners = [f"container:{container}"]
             for part in owners or [namespace.id_of("lease", lease)]:
@@ -124,10 +127,10 @@ def _roots(
 
 
 def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[DiskPart]:
-    """The content and the snapshots that are there, with what they take."""
+    """Yield the existing content and snapshots, with their sizes."""
     known = {key for namespace in namespaces for key in namespace.blobs}
     contents = daemon / "io.containerd.content.v1.content" / "blobs"
-    # It is made for the first blob.
+    # The folder is created with the first blob.
     for folder in os.scandir(contents) if is_there(contents) else ():
         for blob in os.scandir(folder.path):
             key = f"blob:{folder.name}:{blob.name}"
@@ -136,12 +139,12 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[DiskPart]:
                     size = _blocks(blob.stat(follow_symlinks=False))
                     yield DiskPart(key, known_disk_bytes=size, folder=blob.path)
     home = daemon / f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
-    told = home / "metadata.db"
-    # It is made for the first snapshot.
-    stored = dict(entries(read_bolt(told), b"v1", b"snapshots")) if is_there(told) else {}
+    database = home / "metadata.db"
+    # The file is created with the first snapshot.
+    stored = dict(entries(read_bolt(database), b"v1", b"snapshots")) if is_there(database) else {}
     for namespace in namespaces:
         for key, snapshot in namespace.snapshots.items():
-            # What has gone since containerd's metadata were read is no part any more.
+            # Snapshots that have disappeared since containerd's metadata were read are left out.
             entry = stored.get(text_of(snapshot, b"name"))
             if entry is not None and (piece := _snapshot(namespace, key, entry, home / "snapshots")):
                 yield piece
@@ -149,7 +152,7 @@ def _pieces(daemon: Path, namespaces: list[Namespace]) -> Iterator[DiskPart]:
 
 def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> DiskPart | None:
     labels = labels_of(namespace.snapshots[key])
-    # What its own labels refer to is with those who reach it: a flat lease does not.
+    # What its labels refer to is needed by those who reach it, not by itself: a flat lease does not follow labels.
     needs = (namespace.parents[key],) if key in namespace.parents else ()
     folder = home / str(varint(bytes_of(entry, b"id")))
     kind = varint(bytes_of(entry, b"kind"))
@@ -163,42 +166,44 @@ def _snapshot(namespace: Namespace, key: str, entry: Entry, home: Path) -> DiskP
     except FileNotFoundError:
         return None
     if isinstance(size, bytes):
-        # BuildKit makes a merged snapshot of links to files of others, which are not freed with it.
+        # BuildKit makes merged snapshots of hard links to files of others, which are not freed with it.
         disk_bytes += int(labels[_MERGE_BYTES]) if _MERGE_BYTES in labels else varint(size) >> 1
     return DiskPart(key, needs, (), disk_bytes, folder=str(folder))
 
 
 def _around(folder: Path) -> int:
-    """Count the blocks of a snapshot besides its contents, which are all that its recorded size counts."""
+    """Return the bytes of a snapshot's blocks outside its contents: its recorded size counts only the contents."""
     total = _blocks(os.lstat(folder))
     waiting = [folder / "work"]
     while waiting:
-        one = waiting.pop()
+        path = waiting.pop()
         with contextlib.suppress(FileNotFoundError):
-            seen = os.lstat(one)
-            if stat.S_ISDIR(seen.st_mode):
-                total += _blocks(seen)
-                waiting += [Path(entry.path) for entry in os.scandir(one)]
+            state = os.lstat(path)
+            if stat.S_ISDIR(state.st_mode):
+                total += _blocks(state)
+                waiting += [Path(entry.path) for entry in os.scandir(path)]
     return total
 
 
 def _assemble(holds: _Holds, pieces: Mapping[str, DiskPart], containers: Mapping[str, Path]) -> list[DiskPart]:
-    found = []
+    parts = []
     for key, held in holds.items():
-        # Leases and labels may name what has gone.
-        needs = tuple(sorted(one for one in held if one in pieces or one in holds))
+        # Leases and labels may name objects that are gone.
+        needs = tuple(sorted(need for need in held if need in pieces or need in holds))
         folder = containers.get(key.removeprefix("container:"))
         if needs or not key.startswith("lease:"):
-            found.append(DiskPart(key, needs, (str(folder),) if folder else ()))
+            parts.append(DiskPart(key, needs, (str(folder),) if folder else ()))
     reached: dict[str, DiskPart] = {}
-    waiting = list(found)
+    waiting = list(parts)
     while waiting:
         for key in waiting.pop().needs:
             if key in pieces and key not in reached:
                 piece = pieces[key]
-                reached[key] = msgspec.structs.replace(piece, needs=tuple(one for one in piece.needs if one in pieces))
+                reached[key] = msgspec.structs.replace(
+                    piece, needs=tuple(need for need in piece.needs if need in pieces)
+                )
                 waiting.append(piece)
-    return [*found, *reached.values()]
+    return [*parts, *reached.values()]
 
 
 def _with_registry(part: DiskPart, pulled: Collection[str]) -> DiskPart:

@@ -1,4 +1,4 @@
-"""What containerd's own database says: the names, contents, snapshots and leases of each of its namespaces.
+"""Reads containerd's own database: the images, contents, snapshots and leases of each namespace.
 
 See core/metadata/{buckets,gc,leases}.go of containerd.
 """
@@ -20,97 +20,98 @@ _GO_TIME = struct.Struct(">BqI")
 _YEAR_1 = datetime(1, 1, 1, tzinfo=UTC)
 _PREFIXES = {"content": "blob", "image": "name", "container": "container of containerd"}
 _RUNNING = {b"containers": _PREFIXES["container"], b"sandboxes": "sandbox"}
-"""What is there while it runs, by its bucket, each with what its id begins with: a pod's sandbox and its first
-container have one key."""
+"""Bucket -> id prefix of objects that exist while they run; prefixed, because a pod's sandbox and its first container
+have the same key."""
 
 Entry = Mapping[bytes, bytes | Bucket]
 
 
 class Blob(Struct, frozen=True):
-    """What is recorded of a piece of content."""
+    """The record of a piece of content."""
 
     labels: Mapping[str, str]
     created_ns: int
-    """When it came to be here, in nanoseconds since the year 1."""
+    """When it arrived, in nanoseconds since the year 1."""
     updated_ns: int
     """When its labels were last written."""
 
 
 class Namespace(Struct):
-    """What one namespace of containerd has; content and snapshots by the ids of their parts."""
+    """One namespace of containerd; content and snapshots by the ids of their parts."""
 
     name: str
     bucket: Bucket
     is_the_engines: bool
     blobs: dict[str, Blob] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
-    """The content that each name of an image points at."""
+    """Image name -> content."""
     targets: dict[str, str] = field(default_factory=dict)
-    """The same of all names, those that have expired included, which have the id `name:NAME` here."""
+    """The same with ids `name:NAME`, expired names included."""
     snapshots: dict[str, Entry] = field(default_factory=dict)
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What is kept with a blob, a name, a snapshot or what runs, as labels of either say."""
+    """What a blob, a name, a snapshot or a running object keeps, according to labels on either side."""
     pinned: list[str] = field(default_factory=list)
     """What labels keep for good."""
     parents: dict[str, str] = field(default_factory=dict)
-    """The parent of each snapshot."""
+    """Snapshot -> parent."""
     _snapshots_link: bool = False
-    """Whether any snapshot has links; as a rule none has."""
+    """Whether any snapshot has links; usually none has."""
 
     def id_of(self, kind: str, key: str) -> str:
-        """The id of a part; other namespaces than the engine's own say which they are."""
+        """Return the id of a part; ids in namespaces other than the engine's contain the namespace."""
         return f"{kind}:{key}" if self.is_the_engines else f"{kind}:{self.name}/{key}"
 
     def reach(self, starts: Iterable[str]) -> set[str]:
-        """All that is reached from there by labels. Snapshots reach their parents besides; what those link is in it."""
-        found: set[str] = set()
+        """Return everything that labels reach from `starts`, including what the parents of reached snapshots link (but
+        not the parents themselves)."""
+        reached: set[str] = set()
         waiting = list(starts)
         while waiting:
-            one = waiting.pop()
-            if one not in found:
-                found.add(one)
-                waiting += self.links.get(one, ())
+            part = waiting.pop()
+            if part not in reached:
+                reached.add(part)
+                waiting += self.links.get(part, ())
                 if self._snapshots_link:
-                    waiting += self._links_of_parents(one)
-        return found
+                    waiting += self._links_of_parents(part)
+        return reached
 
     def find_linked_snapshots(self) -> None:
-        """Make what snapshots link part of what is reached; to be called once all links are there."""
+        """Note whether snapshots have links, for `reach`; call it after all links are read."""
         self._snapshots_link = any(snapshot in self.links for snapshot in self.snapshots)
 
     def part_named(self, target: Target) -> str:
-        """Return the id of what a label names."""
+        """Return the id of the part that a label names."""
         if target.kind == "snapshot":
             return self.id_of("snapshot", target.key)
         return f"{_PREFIXES[target.kind]}:{target.key}"
 
     def _links_of_parents(self, snapshot: str) -> Iterator[str]:
-        seen = {snapshot}
+        visited = {snapshot}
         parent = self.parents.get(snapshot)
-        while parent is not None and parent not in seen:
-            seen.add(parent)
+        while parent is not None and parent not in visited:
+            visited.add(parent)
             yield from self.links.get(parent, ())
             parent = self.parents.get(parent)
 
 
 def read_namespaces(path: Path, of_engine: str) -> list[Namespace]:
-    """Read containerd's own metadata; `of_engine` is the namespace that the engine works in.
+    """Read containerd's own metadata; `of_engine` is the engine's namespace.
 
-    Raises ValueError where they are not as they are known to be, BoltError and OSError.
+    Raises ValueError for an unknown format, BoltError and OSError.
     """
     schema = read_bolt(path).bucket(b"v1")
     if schema is None:
         raise ValueError(f"{path} has no bucket v1")
-    found = []
+    namespaces = []
     for name, bucket in schema.buckets().items():
         namespace = Namespace(name.decode(), bucket, name.decode() == of_engine)
         _Reader(namespace).read()
-        found.append(namespace)
-    return found
+        namespaces.append(namespace)
+    return namespaces
 
 
 class _Reader:
-    """Reads one namespace. What a label ties to its owner from afar is known only once all labels are read."""
+    """Reads one namespace. Labels may refer to their owner's holders, so links are complete only after all are read."""
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
@@ -141,7 +142,7 @@ class _Reader:
             namespace.blobs[key] = Blob(labels, *times)
             gc_labels = self._link(key, labels)
             self._keep_with_holders(key, gc_labels)
-            self._conditions += [(key, one) for one in gc_labels.conditions]
+            self._conditions += [(key, condition) for condition in gc_labels.conditions]
             if gc_labels.is_root:
                 namespace.pinned.append(key)
 
@@ -154,7 +155,7 @@ class _Reader:
             key, content = f"name:{name}", f"blob:{digest.decode()}"
             gc_labels = self._link(key, labels, content)
             namespace.targets[key] = content
-            self._conditions += [(key, one) for one in gc_labels.conditions]
+            self._conditions += [(key, condition) for condition in gc_labels.conditions]
             if _has_expired(labels):
                 self._keep_with_holders(key, gc_labels)
             else:
@@ -180,10 +181,10 @@ class _Reader:
     def _read_running(self) -> None:
         namespace = self._namespace
         for kind, prefix in _RUNNING.items():
-            for key, one in entries(namespace.bucket, kind):
-                snapshot = text_of(one, b"snapshotKey") if text_of(one, b"snapshotter") == SNAPSHOTTER else ""
+            for key, running in entries(namespace.bucket, kind):
+                snapshot = text_of(running, b"snapshotKey") if text_of(running, b"snapshotter") == SNAPSHOTTER else ""
                 first = (namespace.id_of("snapshot", snapshot),) if snapshot else ()
-                self._link(f"{prefix}:{key}", labels_of(one), *first)
+                self._link(f"{prefix}:{key}", labels_of(running), *first)
 
     def _link(self, owner: str, labels: Mapping[str, str], *first: str) -> GcLabels:
         gc_labels = read_gc_labels(labels, SNAPSHOTTER)
@@ -197,18 +198,18 @@ class _Reader:
 
 
 def leases_of(namespace: Namespace, with_temporary: bool = False) -> Iterator[tuple[str, set[str]]]:
-    """Yield the leases that hold, each with the ids of the parts that it keeps: of a flat one just what it names."""
+    """Yield the leases in force, each with the ids of the parts that it keeps: a flat one keeps only what it names."""
     for key, lease in entries(namespace.bucket, b"leases"):
         labels = labels_of(lease)
         read_gc_labels(labels, SNAPSHOTTER)
-        # What BuildKit holds for minutes after it has looked at an image, it lets go when any record is removed.
+        # BuildKit holds an image for minutes after looking at it, and releases it when any record is removed.
         is_temporary = _TEMPORARY in labels and _EXPIRES in labels
         if not _has_expired(labels) and (with_temporary or not is_temporary):
             yield key, _held_by(namespace, lease, labels)
 
 
 def leases_made_at(namespace: Namespace) -> dict[str, datetime]:
-    """Return when each lease was made; those are left out of which that is not told."""
+    """Return when each lease was created, without those that do not record it."""
     made_at = {}
     for key, lease in entries(namespace.bucket, b"leases"):
         if instant_ns := _instant_ns(bytes_of(lease, b"createdat")):
@@ -217,7 +218,7 @@ def leases_made_at(namespace: Namespace) -> dict[str, datetime]:
 
 
 def expired_leases_of(namespace: Namespace) -> Iterator[tuple[str, datetime]]:
-    """Yield the ids of the parts that leases which have expired are on, each with when that was."""
+    """Yield the ids of the parts of expired leases, each with the time of expiry."""
     for _, lease in entries(namespace.bucket, b"leases"):
         labels = labels_of(lease)
         if _has_expired(labels):
@@ -226,8 +227,8 @@ def expired_leases_of(namespace: Namespace) -> Iterator[tuple[str, datetime]]:
 
 
 def held_ingests_of(namespace: Namespace) -> Iterator[bytes]:
-    """Yield what the content store calls the unfinished downloads that a lease holds, or that were begun without one
-    less than a day ago."""
+    """Yield the content store's names of unfinished downloads that a lease holds, or that began without one less than
+    a day ago."""
     leases = [lease for _, lease in entries(namespace.bucket, b"leases") if not _has_expired(labels_of(lease))]
     held = {ref for lease in leases for ref in keys(lease, b"ingests")}
     now_ns = (datetime.now(UTC) - _YEAR_1) // timedelta(microseconds=1) * 1000
@@ -241,7 +242,7 @@ def _held_by(namespace: Namespace, lease: Entry, labels: Mapping[str, str]) -> s
     snapshots = lease.get(b"snapshots")
     if isinstance(snapshots, Bucket):
         of_ours = snapshots.buckets().get(SNAPSHOTTER.encode())
-        held |= {namespace.id_of("snapshot", one.decode()) for one in (of_ours.values() if of_ours else ())}
+        held |= {namespace.id_of("snapshot", key.decode()) for key in (of_ours.values() if of_ours else ())}
     names = {f"name:{name}" for name in keys(lease, b"images")}
     if _FLAT in labels:
         return held | {namespace.targets[name] for name in names if name in namespace.targets}
@@ -249,7 +250,7 @@ def _held_by(namespace: Namespace, lease: Entry, labels: Mapping[str, str]) -> s
 
 
 def running_of(namespace: Namespace) -> Iterator[tuple[str, set[str]]]:
-    """What containerd's own containers and sandboxes keep, which are there while they run."""
+    """Yield containerd's own containers and sandboxes, which exist while they run, each with what it keeps."""
     for kind, prefix in _RUNNING.items():
         for key, _ in entries(namespace.bucket, kind):
             yield key, namespace.reach([f"{prefix}:{key}"])
@@ -262,13 +263,13 @@ def _buckets(bucket: Bucket | None, *names: bytes) -> Iterator[tuple[str, Bucket
 
 
 def entries(bucket: Bucket | None, *names: bytes) -> Iterator[tuple[str, Entry]]:
-    """Yield the buckets below these names, one within the other, each with all that is in it. Raises BoltError."""
+    """Yield key and contents of each bucket in the nested bucket with this path of names. Raises BoltError."""
     for key, value in _buckets(bucket, *names):
         yield key, dict(value.items())
 
 
 def keys(entry: Entry, name: bytes) -> list[str]:
-    """Return the keys of a bucket in an entry that have plain values; none where there is no such bucket."""
+    """Return the keys with plain values of a bucket in an entry; none if there is no such bucket."""
     inner = entry.get(name)
     return [key.decode() for key in inner.values()] if isinstance(inner, Bucket) else []
 
@@ -280,18 +281,18 @@ def labels_of(entry: Entry) -> dict[str, str]:
 
 
 def bytes_of(entry: Entry, name: bytes) -> bytes:
-    """Return a plain value of an entry; empty where there is none."""
+    """Return a plain value of an entry; empty if there is none."""
     value = entry.get(name, b"")
     return value if isinstance(value, bytes) else b""
 
 
 def text_of(entry: Entry, name: bytes) -> str:
-    """Return a plain value of an entry as text; empty where there is none."""
+    """Return a plain value of an entry as text; empty if there is none."""
     return bytes_of(entry, name).decode()
 
 
 def varint(data: bytes) -> int:
-    """Decode what Go's encoding/binary.PutUvarint wrote; for PutVarint of what is not negative, halve it."""
+    """Decode Go's encoding/binary.PutUvarint; for PutVarint of a nonnegative number, halve the value."""
     value = 0
     for place, byte in enumerate(data):
         value |= (byte & 0x7F) << (7 * place)
@@ -299,7 +300,7 @@ def varint(data: bytes) -> int:
 
 
 def _instant_ns(data: bytes) -> int:
-    """Decode what Go's time.MarshalBinary wrote, in nanoseconds since the year 1; 0 where it is not that."""
+    """Decode Go's time.MarshalBinary to nanoseconds since the year 1; 0 for anything else."""
     if len(data) < _GO_TIME.size:
         return 0
     _, seconds, nanoseconds = _GO_TIME.unpack_from(data)

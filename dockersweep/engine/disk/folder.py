@@ -1,4 +1,4 @@
-"""What an engine's folders take, disk by disk, and what in them no engine uses any more: only a report asks."""
+"""The size of an engine's folders by disk, and what no engine uses in them; only for reports."""
 
 import os
 import time
@@ -22,14 +22,14 @@ _BESIDE_THE_FOLDER = ("zfs",)
 
 _CONTENT = "/io.containerd.content.v1.content"
 _OPENED = ("", "/buildkit", "/containerd", "/containerd/daemon", f"/containerd/daemon{_CONTENT}", _CONTENT)
-"""What is told folder by folder, below the engine's folder or containerd's own."""
+"""Folders, below the engine's or containerd's, whose subfolders are listed one by one."""
 
 FolderReading = tuple[EngineFolder | None, tuple[ScanWarning, ...]]
 
 
 def read_folder(stores: Stores, timeout_seconds: float, measured: Iterable[MeasuredPlaces] = ()) -> FolderReading:
-    """Return what an engine's folders take, and what of it could not be read, as warnings. What has been `measured`
-    is not walked again."""
+    """Return the size of an engine's folders, and warnings for what could not be read. Places in `measured` are not
+    walked again."""
     walker = Walker(time.monotonic() + timeout_seconds, stores.mounts)
     engine, root = stores.engine, stores.root
     try:
@@ -43,23 +43,27 @@ def read_folder(stores: Stores, timeout_seconds: float, measured: Iterable[Measu
         return not_in_time(timeout_seconds)
     except OSError as error:
         return folder_not_read(f"{root} cannot be read: {what_is_wrong(error)}")
-    size = known_sum(one.size_bytes for one in on_disks)
+    size = known_sum(disk.size_bytes for disk in on_disks)
     folder = EngineFolder(size_bytes=size, left_stores=left_stores, artifacts=artifacts, on_disks=on_disks)
-    unread = [_warning(f"not measured: {one.places[0]} cannot be read") for one in on_disks if one.size_bytes is None]
+    unread = [
+        _warning(f"not measured: {disk.places[0]} cannot be read") for disk in on_disks if disk.size_bytes is None
+    ]
     return folder, tuple(unread)
 
 
 def _on_disk(
     places: list[StorePlace], walker: Walker, known: Mapping[str, int], opened: Set[str], shows_layers: bool
 ) -> FolderOnDisk:
-    """Measure what lies on one disk; what is mounted below on another is a place of that one."""
+    """Measure the places on one disk, without mounts of other disks below them."""
     if places[0].device is None:
         return FolderOnDisk(places=(places[0].path,), size_bytes=None, is_whole=False)
-    # A disk may be mounted twice.
+    # A disk may be mounted twice: keep each folder once.
     folders = set({(place.device, os.stat(place.real).st_ino): place.real for place in places}.values())
-    # A link may lead to what is in another place, and is walked with that.
+    # A link may lead into another place, and is walked with that.
     within = {
-        one for one in folders if one not in walker.mounts and not folders.isdisjoint(map(str, Path(one).parents))
+        folder
+        for folder in folders
+        if folder not in walker.mounts and not folders.isdisjoint(map(str, Path(folder).parents))
     }
     size = measure([Path(folder) for folder in sorted(folders - within)], walker.deadline, walker.mounts, known, opened)
     return FolderOnDisk(
@@ -71,42 +75,44 @@ def _on_disk(
 
 
 def _opened(stores: Stores) -> Set[str]:
-    """Return the folders that are told folder by folder: where layers or volumes lie, there are too many."""
+    """Return the folders whose subfolders are listed one by one; where layers or volumes are, there are too many."""
     around = [place.real for place in stores.places if place.path in (str(stores.root), str(stores.containerd))]
     return {f"{place}{below}" for place in around for below in _OPENED}
 
 
 def _tops(places: list[StorePlace], by_folder: Mapping[str, int]) -> Iterator[TopFolder]:
-    """Yield what was measured, by the paths that the engine has for it."""
+    """Yield the measured folders, by the engine's paths."""
     for real, size in by_folder.items():
-        around = max((one for one in places if f"{real}/".startswith(f"{one.real}/")), key=lambda one: len(one.real))
+        around = max(
+            (place for place in places if f"{real}/".startswith(f"{place.real}/")), key=lambda place: len(place.real)
+        )
         yield TopFolder(path=f"{around.path}{real.removeprefix(around.real)}", size_bytes=size)
 
 
 def _known(measured: Iterable[MeasuredPlaces], disks: list[list[StorePlace]]) -> dict[str, int]:
-    """Return what has been measured by its path, all of a part with its first place. A part that lies on several disks
-    is left out, as nobody knows how much of it lies on which."""
+    """Return path -> measured bytes, all bytes of a part at its first place. Parts on several disks are left out, as
+    their distribution is not known."""
     if any(place.path != place.real for together in disks for place in together):
         return {}
-    # The longest first: what is mounted below another's place.
-    tops = sorted(((f"{one.path}/", number) for number, disk in enumerate(disks) for one in disk), reverse=True)
+    # Longest first, as one disk may be mounted below another's place.
+    tops = sorted(((f"{place.path}/", number) for number, disk in enumerate(disks) for place in disk), reverse=True)
     known: dict[str, int] = {}
     for part in measured:
         places = [os.fspath(place) for place in part.places]
         if len({next((disk for top, disk in tops if place.startswith(top)), None) for place in places}) == 1:
-            # What was measured by itself may be of a part too.
+            # A place may also have been measured by itself.
             for place in places:
                 known.setdefault(place, part.size_bytes if place == places[0] else 0)
     return known
 
 
 def not_in_time(timeout_seconds: float) -> FolderReading:
-    """Return what is told where there was no time for it."""
+    """Return the reading for a measurement that ran out of time."""
     return EngineFolder(size_bytes=None), (_warning(f"not measured within {timeout_seconds:g} seconds"),)
 
 
 def folder_not_read(why: str) -> FolderReading:
-    """Return what is told where the folder cannot be read."""
+    """Return the reading for a folder that cannot be read."""
     return None, (_warning(f"not measured: {why}"),)
 
 

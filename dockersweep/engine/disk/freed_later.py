@@ -1,4 +1,4 @@
-"""Waits for what is removed to be free on file systems that count it as used for a while."""
+"""Waits until removed data is free on file systems that go on counting it as used for a while."""
 
 import contextlib
 import fcntl
@@ -10,19 +10,19 @@ from dockersweep.engine.disk.mounts import mount_of, read_mounts
 from dockersweep.files import AnyPath
 
 _COMMIT = 0x9408
-"""BTRFS_IOC_SYNC of linux/btrfs.h: it also wakes what empties removed subvolumes."""
+"""BTRFS_IOC_SYNC of linux/btrfs.h; it also wakes the cleaner of removed subvolumes."""
 _LONGEST_WAIT_SECONDS = 30.0
 _QUIET_SECONDS = {"btrfs": 1.0, "xfs": 0.25}
-"""For how long nothing more becomes free when all has, by the file system."""
+"""File system -> how long free space must stay unchanged before everything counts as freed."""
 _POLLS = 5
 
 
 def await_free_space(folders: Iterable[AnyPath]) -> None:
-    """Wait until the file systems of these folders say what is free after removals, for at most half a minute each.
+    """Wait until the file systems of these folders report the space freed by removals, at most half a minute each.
 
-    XFS frees what is removed in the background. On btrfs it is free after the next commit, which comes every 30
-    seconds, and what was in a subvolume, like a layer of Docker's driver of that name, only after a further one. Tried
-    on Linux 6.18. What cannot be asked is passed over.
+    XFS frees space in the background. On btrfs it is free after the next commit (every 30 seconds), and the space of a
+    subvolume, such as a layer of Docker's btrfs driver, only after one more. Tried on Linux 6.18. Folders that cannot
+    be opened are skipped.
     """
     mounts = read_mounts()
     for folder in folders:
@@ -33,7 +33,7 @@ def await_free_space(folders: Iterable[AnyPath]) -> None:
 
 
 def _await_quiet(folder: AnyPath, kind: str) -> None:
-    """Ask again and again, until nothing changes for a while. Raises OSError."""
+    """Poll the free space until it stays unchanged for a while. Raises OSError."""
     quiet = _QUIET_SECONDS[kind]
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -42,9 +42,9 @@ def _await_quiet(folder: AnyPath, kind: str) -> None:
         while (now := time.monotonic()) < min(deadline, since + quiet):
             if kind == "btrfs":
                 fcntl.ioctl(descriptor, _COMMIT)
-            told = os.fstatvfs(descriptor).f_bfree
-            if told > free:
-                free, since = told, now
+            free_now = os.fstatvfs(descriptor).f_bfree
+            if free_now > free:
+                free, since = free_now, now
             time.sleep(quiet / _POLLS)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What removals really freed on the engine's disk: which parts are gone, and by how much its free space grew."""
+"""Measures what removals freed on the engine's disk: which parts are gone, and how much its free space grew."""
 
 import contextlib
 import os
@@ -25,22 +25,22 @@ _REMEASURING_SECONDS = 60.0
 
 
 class _Volumes(Struct, frozen=True):
-    """The volumes that are to go, measured once more: somebody may have written to them since the scan, and links
-    from one to the other are freed only with both."""
+    """The volumes to remove, measured again: they may have been written to since the scan, and hard links between them
+    are freed only with both."""
 
     ids: frozenset[str]
     bytes: int | None
 
 
 class FreedSpaceMeter:
-    """Compares the disk before and after removals: made before them, asked after them. It only looks; raises OSError
-    where the engine's folder is gone."""
+    """Compares the disk before and after removals: create it before them, call `measure` after them. Read-only; raises
+    OSError where the engine's folder is gone."""
 
     def __init__(self, root: Path, storage: Storage, plan: Plan) -> None:
         folders = {part.id: os.path.join(root, part.folder) for part in storage.parts if part.folder is not None}
         self._folders = {part: folder for part, folder in folders.items() if _is_there(folder)}
         self._volumes = self._measure_volumes({f"{removal.kind}:{removal.id}" for removal in plan.removals})
-        # Volumes, or containerd where it is a service of its own, may be on another disk.
+        # Volumes, or containerd if it is a separate service, may be on another disk.
         places = {os.path.dirname(folder) for folder in self._folders.values()}
         states = {place: state for place in (str(root), *places) if (state := state_of(place))}
         mounts = read_mounts()
@@ -52,7 +52,7 @@ class FreedSpaceMeter:
         self._free_before = self._free_bytes()
 
     def measure(self, expected: Collection[str]) -> DiskMeasurement:
-        """Return what is gone; waits a while for what is expected to go, as containerd collects its garbage later."""
+        """Return what is gone; waits a while for the `expected` parts, as containerd collects garbage later."""
         waiting = self._folders.keys() & expected
         others = self._folders.keys() - waiting
         gone: set[str] = set()
@@ -106,12 +106,12 @@ def _is_there(folder: str) -> bool:
     try:
         return is_there(folder)
     except OSError:
-        # What cannot be seen has not gone as far as anybody knows.
+        # Not visible does not mean gone.
         return True
 
 
 def freed_space_meter(engine: Engine, storage: Storage | None, plan: Plan) -> FreedSpaceMeter | None:
-    """Return a meter of an engine's disk; None where the storage is not in disk blocks or the disk no longer there."""
+    """Return a meter of an engine's disk; None if the storage is not in disk blocks or the disk is gone."""
     if storage is None or storage.base != "disk" or engine.root_dir is None:
         return None
     try:

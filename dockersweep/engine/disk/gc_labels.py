@@ -1,7 +1,8 @@
-"""What containerd's garbage collector reads in the labels of an object. See core/metadata/gc.go of containerd.
+"""Labels for containerd's garbage collector. See core/metadata/gc.go of containerd.
 
-A label can say that its owner refers to something ("gc.ref."), that something refers to its owner ("gc.bref.", since
-containerd 2.2), or that its owner refers to a snapshot while that was used in a given time ("gc.cond.", since 2.3).
+A label says that its owner refers to something ("gc.ref."), that something refers to its owner ("gc.bref.", since
+containerd 2.2), or that its owner refers to a snapshot as long as that was used within a given time ("gc.cond.", since
+2.3).
 """
 
 import re
@@ -15,7 +16,7 @@ _REFERENCE = re.compile(
     re.DOTALL,
 )
 _HOLDS_NOTHING = re.compile(r"containerd\.io/gc\.(?:expire|flat|ref\.(?:mount|stream)(?:[./].*)?)", re.DOTALL)
-"""Read elsewhere, or references to what takes no space in this database."""
+"""Labels that are read elsewhere, or refer to things that take no space in this database."""
 _ROOT = "containerd.io/gc.root"
 _CONDITION, _USED_AT = "containerd.io/gc.cond.snapshot", "containerd.io/gc.cond.value-usedat"
 _TEST = re.compile(r"usedat([<>])((?:[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h))+)")
@@ -31,20 +32,20 @@ class Target(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """A snapshot that is referred to while one of these tests holds for the time of its last use."""
+    """A reference to a snapshot that holds while one of these tests of its last use does."""
 
     snapshot: str
     tests: tuple[tuple[str, timedelta], ...]
-    """"<" or ">", and how long ago."""
+    """("<" or ">", age) pairs."""
 
     def holds(self, used_at: Collection[datetime]) -> bool:
-        """Return whether one of the tests holds now for one of the times."""
-        ages = [datetime.now(UTC) - one for one in used_at]
+        """Return whether any test holds now for any of these times."""
+        ages = [datetime.now(UTC) - instant for instant in used_at]
         return any(age < limit if sign == "<" else age > limit for sign, limit in self.tests for age in ages)
 
 
 class GcLabels(NamedTuple):
-    """What the labels of one object say."""
+    """The garbage-collection labels of one object."""
 
     refers_to: tuple[Target, ...]
     referred_to_by: tuple[Target, ...]
@@ -56,9 +57,9 @@ class GcLabels(NamedTuple):
 
 
 def read_gc_labels(labels: Mapping[str, str], snapshotter: str) -> GcLabels:
-    """Return what these labels say; of snapshots, only those of `snapshotter` count.
+    """Return the garbage-collection labels; only snapshots of `snapshotter` count.
 
-    Raises ValueError where one is for the garbage collector and its meaning is not known.
+    Raises ValueError for an unknown label of the garbage collector.
     """
     refers_to: list[Target] = []
     referred_to_by: list[Target] = []
@@ -86,7 +87,7 @@ def read_gc_labels(labels: Mapping[str, str], snapshotter: str) -> GcLabels:
 
 def _condition(value: str) -> Condition:
     tests, divider, snapshot = value.partition("|")
-    matches = [_TEST.fullmatch(one) for one in tests.split(",")]
+    matches = [_TEST.fullmatch(test) for test in tests.split(",")]
     if not divider or None in matches:
         raise ValueError(f"containerd's condition {value} is not known")
     return Condition(snapshot, tuple((match[1], _duration(match[2])) for match in matches if match))
@@ -98,7 +99,7 @@ def _duration(text: str) -> timedelta:
 
 
 def _instant(text: str) -> datetime:
-    told = datetime.fromisoformat(text)
-    if told.tzinfo is None:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
-    return told
+    return instant

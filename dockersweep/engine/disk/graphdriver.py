@@ -1,5 +1,5 @@
-"""The parts of Docker's classic image store: image/<driver>/ tells of images, layers and containers, buildkit/ of the
-build cache, and the folder of the driver holds the contents (moby: layer/filestore.go, image/fs.go)."""
+"""Finds the parts of Docker's classic image store: image/<driver>/ has the metadata of images, layers and containers,
+buildkit/ those of the build cache, and the driver's folder the contents (moby: layer/filestore.go, image/fs.go)."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from dockersweep.files import AnyPath, FolderInside, is_folder, is_there, state_
 from dockersweep.model.inventory import Container
 
 FOLDERS = {"overlay2": "overlay2", "fuse-overlayfs": "fuse-overlayfs", "vfs": "vfs/dir"}
-"""Where the drivers that keep each layer in a folder of its own have those folders."""
+"""Driver -> the folder with a folder for each layer."""
 LARGEST_CONFIG_BYTES = 16_000_000
 _LARGEST_NAME_BYTES = 1_000
 _CHAIN = re.compile(r"[0-9a-f]{64}")
@@ -43,9 +43,9 @@ class _Value(msgspec.Struct):
 _read_config = msgspec.json.Decoder(_ImageConfig).decode
 
 
-def found_in(root: Path, driver: str) -> tuple[str, ...]:
-    """Return the folders and files of which one changes whenever something comes or goes that `find_parts` finds, but
-    for the layers of mounted images."""
+def watched_paths(root: Path, driver: str) -> tuple[str, ...]:
+    """Return folders and files, at least one of which changes whenever a part that `find_parts` finds appears or
+    disappears (except layers of mounted images)."""
     store, cache = f"{root}/image/{driver}", f"{root}/buildkit"
     return (
         f"{store}/layerdb/sha256",
@@ -57,8 +57,8 @@ def found_in(root: Path, driver: str) -> tuple[str, ...]:
 
 
 def find_parts(root: Path, driver: str, listed: Iterable[Container]) -> list[DiskPart]:
-    """Return the parts of images, layers, containers and build-cache records below an engine's root. The containers
-    that the engine lists tell whose the layers of mounted images are."""
+    """Return the parts of images, layers, containers and build-cache records below an engine's root. The `listed`
+    containers show whose the layers of mounted images are."""
     if driver not in FOLDERS:
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
     if not is_folder(root / "image" / driver / "imagedb"):
@@ -74,8 +74,8 @@ def find_parts(root: Path, driver: str, listed: Iterable[Container]) -> list[Dis
 
 
 class LayerFolders:
-    """The folders of a driver. Overlay drivers have a link to each, whose name is short enough for mount options,
-    and which takes a block of its own (`l/` beside the folders; containers/storage has the same)."""
+    """The folders of a driver. Overlay drivers have a link to each in `l/`, with a name short enough for mount options;
+    each link takes a block (containers/storage does the same)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
@@ -89,12 +89,12 @@ class LayerFolders:
             self._links.setdefault(name, []).append(link)
 
     def places(self, name: str) -> tuple[str, ...]:
-        """Return what goes with the folder of that name, itself first."""
+        """Return the folder of that name, and the links that are removed with it."""
         return (f"{self._folder}/{name}", *self._links.get(name, ()))
 
 
 def _entries(folder: AnyPath) -> list[str]:
-    """The engine makes a folder when it first puts something there; what holds them all is there from the first."""
+    """Return the paths in a folder; none if it does not exist, as the engine creates folders on first use."""
     return [f"{folder}/{name}" for name in _names_in(folder)]
 
 
@@ -107,46 +107,46 @@ def _names_in(folder: AnyPath) -> list[str]:
 
 def _layers(layerdb: Path, layers: LayerFolders) -> Iterator[DiskPart]:
     home = layerdb / "sha256"
-    # A removal that failed leaves "<id>-<digits>-removing", which the engine forgets when it starts again.
+    # A failed removal leaves "<id>-<digits>-removing", which the engine ignores after a restart.
     names = [name for name in _names_in(home) if _CHAIN.fullmatch(name)]
-    for told in _named(home, names, "cache-id"):
-        places = (*layers.places(told.place), f"{home}/{told.name}")
-        layer_id = f"layer:sha256:{told.name}"
-        yield DiskPart(id=layer_id, needs=told.needs, places=places, never_changes=True, length=told.size)
+    for layer in _named(home, names, "cache-id"):
+        places = (*layers.places(layer.place), f"{home}/{layer.name}")
+        layer_id = f"layer:sha256:{layer.name}"
+        yield DiskPart(id=layer_id, needs=layer.needs, places=places, never_changes=True, length=layer.size)
 
 
-class _Told(NamedTuple):
-    """What a folder of metadata tells of a layer."""
+class _LayerMetadata(NamedTuple):
+    """The metadata of a layer."""
 
     name: str
-    """Of the folder."""
+    """The name of the metadata folder."""
     place: str
-    """The name of a folder of the driver."""
+    """The name of the driver's folder."""
     needs: tuple[str, ...]
-    """The layer that it depends on."""
+    """The parent layer."""
     size: int | None
-    """The lengths of its files, as the engine added them up when it was made; what is written to has none."""
+    """The file lengths that the engine added up when the layer was made; None for writable layers."""
 
 
-def _named(home: Path, names: Iterable[str], what: str) -> Iterator[_Told]:
-    """Yield what is told in the folders of these names that are still there; the file `what` names the folder of the
-    driver. Raises ValueError where it does not."""
+def _named(home: Path, names: Iterable[str], what: str) -> Iterator[_LayerMetadata]:
+    """Yield the metadata in these folders, as far as they still exist. The file `what` names the driver's folder;
+    raises ValueError where it does not."""
     waiting = list(names)
     if not waiting:
         return
-    # What is written to has no size.
+    # Writable layers have no size.
     wanted = (what, "parent", "size") if what == "cache-id" else (what, "parent")
     with FolderInside(home) as files:
         for folder in waiting:
-            told = files.read_in(folder, wanted, _LARGEST_NAME_BYTES)
-            name, parent, *sizes = [None if one is None else one.decode() for one in told]
+            contents = files.read_in(folder, wanted, _LARGEST_NAME_BYTES)
+            name, parent, *sizes = [None if content is None else content.decode() for content in contents]
             if name is None:
                 continue
             if not _DRIVER_NAME.fullmatch(name):
                 raise ValueError(f"{home}/{folder}/{what} names no folder")
             size = sizes[0] if sizes else None
             known = int(size) if size and _SIZE.fullmatch(size) else None
-            yield _Told(folder, name, _layer(parent), known)
+            yield _LayerMetadata(folder, name, _layer(parent), known)
 
 
 def _layer(chain: str | None) -> tuple[str, ...]:
@@ -168,8 +168,8 @@ def _images(imagedb: Path) -> Iterator[DiskPart]:
 
 
 def _containers(root: Path, mounts: Path, layers: LayerFolders, mounted: Mapping[str, str]) -> Iterator[DiskPart]:
-    """Besides containers these are the mounts of builds, which no list shows, and which keep their layers too; and the
-    layers of mounted images, each needed by its container. `mounted` are the containers by where they have those."""
+    """Yield the containers; also mounts of builds, which no list shows but which hold their layers too; and the layers
+    of mounted images, each needed by its container. `mounted` maps the place of such a mount to the container."""
     owner_of = {place.partition("/")[0]: container for place, container in mounted.items()}
     needed: dict[str, list[str]] = {}
     for mount, container in owner_of.items():
@@ -190,8 +190,8 @@ def _containers(root: Path, mounts: Path, layers: LayerFolders, mounted: Mapping
 
 
 def _mount_folders(mounts: Path) -> Iterator[str]:
-    """Yield the folders of mounts, as paths from there. Up to Docker 28.5 that of a mounted image has its name as it
-    was written, so that a slash in it makes a folder in a folder, which may be that of another mounted image too."""
+    """Yield the folders of mounts, as relative paths. Up to Docker 28.5 a mounted image's folder has the image's name
+    as written: a slash in it makes nested folders, and the outer one may be another mounted image's."""
     waiting = _names_in(mounts)
     while waiting:
         folder = waiting.pop()
@@ -207,8 +207,9 @@ def _is_real_folder(path: Path) -> bool:
 
 
 def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[DiskPart]:
-    """A record has a snapshot, which is a folder of its own or, once it was exported into an image, that image's
-    layer (moby: builder-next/adapters/snapshot; buildkit: cache/metadata.go)."""
+    """Yield the build-cache records with their snapshots and blobs. A record's snapshot is a folder of its own or,
+    after an export into an image, that image's layer (moby: builder-next/adapters/snapshot; buildkit:
+    cache/metadata.go)."""
     if not is_there(folder / "metadata_v2.db"):
         return
     snapshots = _Snapshots(read_bolt(folder / "snapshots.db").buckets(), layers)
@@ -222,7 +223,7 @@ def _build_cache(folder: Path, layers: LayerFolders) -> Iterator[DiskPart]:
         yield DiskPart(id=f"build-cache:{name}", needs=(*snapshots.needed(key), *map(_blob, blobs)))
         yield from _contents(folder, blobs)
     for name, lease in leases.items():
-        # It is no record's: the history of builds, or what a build works on.
+        # Not a record's lease: the history of builds, or a build in progress.
         needed = [need for key in lease.snapshots for need in snapshots.needed(key)]
         yield DiskPart(id=f"lease:{name}", needs=(*needed, *map(_blob, lease.blobs)))
         yield from _contents(folder, lease.blobs)
@@ -234,29 +235,30 @@ def _text(value: bytes | None) -> str:
 
 
 class _Snapshots:
-    """BuildKit's snapshots. Entries of those that are gone stay in its database, so that only what something needs is
-    there for certain."""
+    """BuildKit's snapshots. Its database keeps entries of removed ones, so only snapshots that something needs surely
+    exist."""
 
-    def __init__(self, told: dict[bytes, Bucket], layers: LayerFolders) -> None:
-        self._told = told
+    def __init__(self, stored: dict[bytes, Bucket], layers: LayerFolders) -> None:
+        self._stored = stored
         self._layers = layers
         self._found: dict[str, DiskPart] = {}
 
     def needed(self, key: str) -> tuple[str, ...]:
-        """Return the part that a snapshot is, a folder of its own or a layer, as what something needs."""
+        """Return the id of a snapshot's part (a folder of its own, or a layer) for use in `needs`; empty if it has
+        none."""
         if not key or key.startswith("sha256:"):
             return _layer(key)
-        told = self._told.get(key.encode())
-        if told is None:
-            # What was not committed yet has the snapshot of the record that it will replace.
+        entry = self._stored.get(key.encode())
+        if entry is None:
+            # A record that is not committed yet uses the snapshot of the record that it will replace.
             return ()
-        fields = told.values()
+        fields = entry.values()
         if b"chainid" in fields:
             return _layer(fields[b"chainid"].decode())
         name = f"snapshot:{key}"
         if name not in self._found:
             place = fields.get(b"committed", key.encode())
-            parent = (self._told[place].values() if place in self._told else fields).get(b"parent", b"")
+            parent = (self._stored[place].values() if place in self._stored else fields).get(b"parent", b"")
             # First without its parent: a damaged database may have a snapshot depend on itself.
             self._found[name] = DiskPart(id=name)
             places = self._layers.places(place.decode())
@@ -264,19 +266,19 @@ class _Snapshots:
         return (name,)
 
     def reached(self) -> Iterable[DiskPart]:
-        """Return all that was needed."""
+        """Return the parts of all snapshots that `needed` was called for, and of their parents."""
         return self._found.values()
 
 
 class _Lease(msgspec.Struct, frozen=True):
-    """What a lease keeps: the digests of blobs, and the keys of snapshots."""
+    """The blobs (digests) and snapshots (keys) that a lease keeps."""
 
     blobs: tuple[str, ...] = ()
     snapshots: tuple[str, ...] = ()
 
 
 def _leases(path: Path) -> Iterator[tuple[str, _Lease]]:
-    """Yield the leases by namespace and id; that of a record has its id."""
+    """Yield the leases by "namespace/id"; a record's lease has the record's id."""
     spaces = read_bolt(path).bucket(b"v1")
     for space, bucket in (spaces.buckets() if spaces else {}).items():
         leases = bucket.bucket(b"leases")
@@ -290,7 +292,7 @@ def _blob(digest: str) -> str:
 
 
 def _contents(folder: Path, blobs: Iterable[str]) -> Iterator[DiskPart]:
-    """BuildKit keeps blobs too: pulled layers, attestations, logs of builds."""
+    """Yield BuildKit's blobs as parts: pulled layers, attestations, build logs."""
     for digest in blobs:
         yield DiskPart(id=_blob(digest), places=(f"{folder}/content/blobs/{digest.replace(':', '/')}",))
 

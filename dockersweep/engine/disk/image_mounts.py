@@ -1,8 +1,8 @@
-"""Which container the layer of a mounted image is of.
+"""Which container the layer of a mounted image belongs to.
 
-Docker gives a container a layer of its own on top of each image that it mounts (on the containerd store a snapshot with
-a lease), which goes with the container. What it is called differs: up to 28.5 `<container id>-<image as written>`, on
-29.7 a hash. The container's `Mounts[].Source` tells on all of them, and holds through restarts (tried on 28.5).
+Docker gives a container its own layer on top of each image that it mounts (on the containerd store a snapshot with a
+lease), which is removed with the container. Its name differs: up to 28.5 `<container id>-<image as written>`, on 29.7 a
+hash. The container's `Mounts[].Source` shows it on all versions, and survives restarts (tried on 28.5).
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from dockersweep.model.inventory import Container
 
 
 def layers_of_mounts(containers: Iterable[Container], below: Path) -> dict[str, str]:
-    """Return where images are mounted below a folder, as paths from there, each with the id of its container."""
+    """Return path relative to `below` -> container id, for each image mounted there."""
     start = f"{below}/"
     return {
         mount.folder.removeprefix(start): container.id

@@ -1,8 +1,9 @@
-"""Image stores that an engine used before it was switched to another, and that nothing uses or removes any more.
+"""Finds left-behind image stores, which an engine used before it was switched to another, and which nothing uses or
+removes any more.
 
-A store is all of its folders. With a part of one left the engine starts, and fails when it is switched back (tried on
-Docker 28.5): containerd's database names images and snapshots that are gone, so that those images do not run, nor do
-new ones with their layers; BuildKit's names layers that are gone, so that `docker system df` ends with an error.
+All folders of a store belong together. If only some of them are removed, the engine starts, but fails when it is
+switched back (tried on Docker 28.5): containerd's database names missing images and snapshots, so those images, and new
+ones with their layers, do not run; BuildKit's names missing layers, so `docker system df` fails.
 """
 
 import os
@@ -19,21 +20,21 @@ from dockersweep.model.engine_folder import LeftStore
 from dockersweep.model.inventory import Engine
 
 _DRIVERS = ("overlay2", "overlay", "aufs", "devicemapper", "btrfs", "zfs", "vfs", "fuse-overlayfs")
-"""Those that Docker has or had: each keeps its layers in a folder of its name."""
+"""Docker's drivers, past and present: each keeps its layers in a folder of its name."""
 _CACHE_OF_DRIVERS = ("cache.db", "containerdmeta.db", "content", "history.db", "metadata_v2.db", "snapshots.db")
-"""What BuildKit keeps for all of them together, below buildkit/."""
+"""BuildKit's files for all these drivers together, below buildkit/."""
 _DAEMON = Path("containerd", "daemon")
 _CACHE_OF_CONTAINERD = re.compile(r"containerd-.+|history_c8d\.db")
-"""The same of containerd; the first once for each snapshotter."""
+"""The same for containerd; the first exists once for each snapshotter."""
 _SNAPSHOTTERS = "io.containerd.snapshotter.v1."
 
 
 def read_left_stores(engine: Engine, root: Path, walker: Walker) -> Iterator[LeftStore]:
-    """Yield the stores left behind in the folder of an engine; what cannot be measured in time is of unknown size.
+    """Yield the left-behind stores in the folder of an engine; the size is unknown if it cannot be measured in time.
 
-    Podman keeps to the store that it began with, so only Docker leaves one. Each driver tells of its images and
-    containers below image/<driver>; an engine makes the empty folders of its own at every start, so that there must be
-    a layer too. Raises OSError.
+    Podman never changes its store, so only Docker leaves some behind. Each driver has the metadata of its images and
+    containers below image/<driver>; an engine creates its own empty folders at every start, so a left store must have a
+    layer. Raises OSError.
     """
     if engine.flavour != "docker":
         return
@@ -49,12 +50,12 @@ def read_left_stores(engine: Engine, root: Path, walker: Walker) -> Iterator[Lef
 
 
 def left_drivers(engine: Engine, root: Path) -> list[str]:
-    """Return the drivers of the stores that are left in a Docker engine's folder, as the files of its containers name
-    them: those of the containerd store are its snapshotters. Raises OSError."""
-    found = _left_graphdrivers(engine, root)
+    """Return the drivers of left-behind stores in a Docker engine's folder, as its container files name them: for the
+    containerd store these are the snapshotters. Raises OSError."""
+    drivers = _left_graphdrivers(engine, root)
     if _is_containerd_left(engine, root):
-        found += [name.removeprefix(_SNAPSHOTTERS) for name in _names(root / _DAEMON) if _SNAPSHOTTERS in name]
-    return found
+        drivers += [name.removeprefix(_SNAPSHOTTERS) for name in _names(root / _DAEMON) if _SNAPSHOTTERS in name]
+    return drivers
 
 
 def _left_graphdrivers(engine: Engine, root: Path) -> list[str]:
@@ -62,7 +63,8 @@ def _left_graphdrivers(engine: Engine, root: Path) -> list[str]:
 
 
 def _is_containerd_left(engine: Engine, root: Path) -> bool:
-    """As a service of its own containerd may hold what is not the engine's, and is not looked at."""
+    """Whether a containerd store is left. Only the engine's own containerd is looked at: a separate service may have
+    data of others."""
     return engine.image_store != "containerd" and _holds_images(root)
 
 
@@ -71,23 +73,25 @@ def _holds_layers(metadata: Path) -> bool:
 
 
 def _holds_images(root: Path) -> bool:
-    """With another store the engine runs containerd all the same, without images and snapshots. Where somebody has
-    removed the snapshots' folder alone, the images are still in the database."""
+    """Whether the engine's containerd has images or snapshots: with another store the engine runs it too, but without
+    any. If somebody has removed only the snapshots' folder, the images are still in the database."""
     if _has_entries(root / _DAEMON / f"{_SNAPSHOTTERS}{SNAPSHOTTER}" / "snapshots"):
         return True
     try:
-        return any(images.buckets() for one in _namespaces(root).values() if (images := one.bucket(b"images")))
+        return any(
+            images.buckets() for namespace in _namespaces(root).values() if (images := namespace.bucket(b"images"))
+        )
     except (BoltError, OSError):
         return False
 
 
 def _is_shared(root: Path) -> bool:
-    """Return whether somebody else has images or the like in the containerd that the engine started: whoever has its
-    socket may, under a namespace of their own. BuildKit has one for the history of builds, and the engine's plugins
-    only run in theirs. In doubt it is shared."""
+    """Return whether somebody else keeps data in the containerd that the engine started: anybody with access to its
+    socket may, in another namespace. BuildKit has one for the history of builds, and the engine's plugins have one
+    without data. When in doubt it is shared."""
     own = engine_namespace(root).encode()
     try:
-        others = [one for name, one in _namespaces(root).items() if name not in (own, own + b"_history")]
+        others = [namespace for name, namespace in _namespaces(root).items() if name not in (own, own + b"_history")]
         return any(map(_has_contents, others))
     except (BoltError, OSError):
         return True
@@ -101,7 +105,7 @@ def _has_contents(namespace: Bucket) -> bool:
 
 
 def _namespaces(root: Path) -> dict[bytes, Bucket]:
-    """Return what containerd's database says by namespace; nothing where there is none."""
+    """Return namespace -> bucket of containerd's database; empty if there is none."""
     database = root / _DAEMON / METADATA
     schema = read_bolt(database).bucket(b"v1") if is_there(database) else None
     return schema.buckets() if schema else {}

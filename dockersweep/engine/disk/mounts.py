@@ -1,4 +1,4 @@
-"""What is mounted where, as the kernel tells this process."""
+"""What is mounted where, from /proc/self/mountinfo."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,9 +10,9 @@ class Mount(NamedTuple):
 
     point: str
     device: str
-    """What is mounted: "/dev/sdb1", "tmpfs"."""
+    """The mounted device: "/dev/sdb1", "tmpfs"."""
     kind: str
-    """The file system: "ext4"."""
+    """The type of the file system: "ext4"."""
 
 
 class _Row(NamedTuple):
@@ -20,14 +20,14 @@ class _Row(NamedTuple):
 
     number: str
     on: str
-    """The number of the mount that it lies on."""
+    """The number of the parent mount."""
     mount: Mount
 
 
 def read_mounts() -> dict[str, Mount]:
-    """Return what is mounted and can be seen, by where: not what something else was mounted over, there or above.
-    Nothing where it is not told."""
-    # Anybody may have mounted something at a name with a carriage return, which would be one more end of a line.
+    """Return path -> visible mount, without mounts that others are mounted over, there or above. Empty where
+    unavailable."""
+    # newline="\n", because the name of a mount point may contain a carriage return.
     with (
         contextlib.suppress(OSError, ValueError),
         open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file,
@@ -37,28 +37,28 @@ def read_mounts() -> dict[str, Mount]:
 
 
 def mount_of(path: str, mounts: Mapping[str, Mount]) -> Mount | None:
-    """Return the mount that a path without links lies on; None where it is not told."""
+    """Return the mount of a path without links; None where unknown."""
     while path not in mounts and path != "/":
         path = path.rpartition("/")[0] or "/"
     return mounts.get(path)
 
 
 def file_system_of(device: int, mount: Mount | None) -> object:
-    """Return what is the same for all places on one file system: the number that stat tells, but on a btrfs, of which
-    each subvolume has a number of its own."""
+    """Return a key that is equal for all places on one file system: the device number of stat, or on btrfs, where each
+    subvolume has its own number, the device's name."""
     return mount.device if mount is not None and mount.kind == "btrfs" else device
 
 
 def as_text(path: str) -> str:
-    """Return a path, or the name of a device, as text: bytes of it that are no UTF-8 are shown by their codes."""
+    """Return a path, or the name of a device, as text, with bytes that are not UTF-8 escaped."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _seen(rows: list[_Row]) -> Iterator[Mount]:
-    """Yield the mounts that a path leads to, each on the way from one to the next as the kernel goes it."""
+    """Yield the mounts that are reachable by their path: follow it from mount to mount as the kernel does."""
     numbers = {row.number for row in rows}
     roots = [row.number for row in rows if row.mount.point == "/" and (row.on == row.number or row.on not in numbers)]
-    # What lies on a mount that was not listed yet, or cannot be seen from here, lies on the root as far as we know.
+    # A mount whose parent is not listed, or not visible from here, counts as mounted on the root.
     root = roots[0] if roots else ""
     lying = {(row.on if row.on in numbers else root, row.mount.point): row.number for row in rows if row.number != root}
     for row in rows:
@@ -71,13 +71,13 @@ def _seen(rows: list[_Row]) -> Iterator[Mount]:
 
 
 def _paths_to(path: str) -> Iterable[str]:
-    """Return a path and all that are above it, from the root down."""
+    """Return a path and all its parents, from the root down."""
     ends = [at for at, character in enumerate(path) if character == "/" and at > 0]
     return ("/", *(path[:end] for end in ends), path) if path != "/" else ("/",)
 
 
 def _row(line: str) -> _Row:
-    """See proc(5): the fields between the root options and the dash vary in number."""
+    """Parse a line. See proc(5): the number of fields before the dash varies."""
     before, _, after = line.partition(" - ")
     number, on, _, _, point = before.split(" ")[:5]
     kind, device = after.split(" ")[:2]

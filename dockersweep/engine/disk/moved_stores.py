@@ -1,8 +1,8 @@
-"""The stores of containerds and Podmans whose settings name other folders than the usual ones: no API tells it.
+"""Finds the stores of containerds and Podmans whose settings move them to unusual folders: no API shows that.
 
-containerd reads `root` from /etc/containerd/config.toml, or from the file that its command line names; `--root` there
-goes before (cmd/containerd/command/main.go). Podman has `imagestore` in storage.conf, and `--imagestore` goes before
-(tried on 5.8 and 6.1): images and their layers lie there, all else in its graph root.
+containerd reads `root` from /etc/containerd/config.toml, or from the file on its command line, where `--root` takes
+precedence (cmd/containerd/command/main.go). Podman has `imagestore` in storage.conf, over which `--imagestore` takes
+precedence (tried on 5.8 and 6.1): it holds images and their layers; everything else is in the graph root.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _LARGEST_BYTES = 1_000_000
 
 
 def moved_containerds(proc: Path = PROC) -> Iterator[Path]:
-    """Yield the folders that the containerds of this machine name, where that can be seen."""
+    """Yield the configured folders of this machine's containerds, as far as visible."""
     for process in processes_of("containerd", proc):
         settings = process.option(("--config", "-config", "-c")) or _CONTAINERD_SETTINGS
         yield from _folder(process.option(("--root", "-root")) or _setting(process, settings, "root"))
 
 
 def image_stores(graph_root: Path, proc: Path = PROC) -> Iterator[Path]:
-    """Yield the folders that the Podmans which have this graph root name for their images, where that can be seen."""
+    """Yield the configured image stores of Podmans with this graph root, as far as visible."""
     for process in processes_of("podman", proc):
         own = process.option(("--root",)) or _of_storage(process, "graphroot") or _GRAPH_ROOT
         if own == str(graph_root):
@@ -34,23 +34,23 @@ def image_stores(graph_root: Path, proc: Path = PROC) -> Iterator[Path]:
 
 
 def _of_storage(process: Process, name: str) -> object:
-    told = (_setting(process, settings, "storage", name) for settings in _STORAGE_SETTINGS)
-    return next(filter(None, told), None)
+    values = (_setting(process, settings, "storage", name) for settings in _STORAGE_SETTINGS)
+    return next(filter(None, values), None)
 
 
-def _folder(told: object) -> Iterator[Path]:
-    if isinstance(told, str) and told.startswith("/"):
-        yield Path(told)
+def _folder(setting: object) -> Iterator[Path]:
+    if isinstance(setting, str) and setting.startswith("/"):
+        yield Path(setting)
 
 
 def _setting(process: Process, settings: str, *keys: str) -> object:
-    """Return what a file of settings, as a process sees it, has below these keys; None where it has nothing."""
-    # Few stores are moved, and it takes long to import.
+    """Return the value below these keys in a settings file, as the process sees it; None if there is none."""
+    # Imported late: it takes long, and few stores are moved.
     import tomllib
 
-    told: object = None
+    setting: object = None
     with suppress(OSError, ValueError):
-        told = tomllib.loads(read_configuration(process.root / settings.lstrip("/"), _LARGEST_BYTES).decode())
+        setting = tomllib.loads(read_configuration(process.root / settings.lstrip("/"), _LARGEST_BYTES).decode())
         for key in keys:
-            told = told.get(key) if isinstance(told, dict) else None
-    return told
+            setting = setting.get(key) if isinstance(setting, dict) else None
+    return setting

@@ -1,4 +1,4 @@
-"""A call in a process of its own: Python works on one processor at a time, however many threads it has."""
+"""A call in a separate process: Python uses one processor at a time, however many threads it has."""
 
 import fcntl
 import gc
@@ -13,24 +13,24 @@ from typing import NoReturn, Self
 
 _CHUNK_BYTES = 1 << 20
 _LOOKS_UP_SECONDS = 1.0
-"""How often the process looks whether somebody still waits for it."""
+"""How often the process checks that its parent is still there."""
 
 
 def may_begin() -> bool:
-    """Return whether a process would be of use, and is safe to make: what a thread holds at that moment, such as a
-    lock, its copy would wait for in vain. Elsewhere than on Linux no engine's files are beside us."""
+    """Return whether a process is useful, and safe to fork: with other threads, the copy could wait forever for a lock
+    that one of them held. Only on Linux can an engine's files be on this machine."""
     return threading.active_count() == 1 and hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1
 
 
 class OwnProcess:
-    """A copy of this process that makes a call and ends, at the latest when this process does."""
+    """A fork of this process that makes a call and exits, at the latest with this process."""
 
     def __init__(self, call: Callable[[], bytes]) -> None:
-        """Begin; raises OSError where there is no process to be had."""
+        """Start the call; raises OSError where no process can be started."""
         parent = os.getpid()
         self._reader, writer = os.pipe()
         with suppress(OSError):
-            # Beyond what a user may have, a pipe stays as it is.
+            # Over the user's limit, the pipe keeps its size.
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _CHUNK_BYTES)
         try:
             self._number = os.fork()
@@ -43,22 +43,22 @@ class OwnProcess:
         os.close(writer)
 
     def __enter__(self) -> Self:
-        """End it at the end, whatever it does."""
+        """End the process on exit, whatever it does."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End it."""
+        """End the process."""
         os.close(self._reader)
-        # Where whoever started us has ended children ignored, it may have gone without a word, its number with it.
+        # If our parent process made us ignore SIGCHLD, it may be gone already, along with its pid.
         with suppress(ChildProcessError, ProcessLookupError):
             if os.waitpid(self._number, os.WNOHANG) == (0, 0):
                 os.kill(self._number, 9)
-                # One that hangs on a disk ends when that answers, and is not waited for.
+                # Not waited for: one that hangs on a disk ends only when the disk answers.
                 os.waitpid(self._number, os.WNOHANG)
 
     def result(self, seconds: float) -> bytes:
-        """Wait so long for what the call returns; nothing where it raised something, or was ended. Raises TimeoutError
-        where it takes longer."""
+        """Return what the call returns, empty if it raised an error or was killed. Raises TimeoutError if it takes over
+        `seconds`."""
         deadline = time.monotonic() + seconds
         waiting = select.poll()
         waiting.register(self._reader, select.POLLIN)
@@ -72,11 +72,11 @@ class OwnProcess:
 
 
 def _make(call: Callable[[], bytes], writer: int, parent: int) -> NoReturn:
-    """Be the copy: nothing of what the process was about to do may happen twice."""
+    """Run the call in the forked process, and exit without running anything else of the parent's program."""
     try:
         _let_go(writer)
         _end_with(parent)
-        # All that there is belongs to the other process, and would be copied to be looked through.
+        # Collecting would touch, and so copy, all memory pages shared with the parent.
         gc.disable()
         answer = memoryview(call())
         while answer:
@@ -86,7 +86,7 @@ def _make(call: Callable[[], bytes], writer: int, parent: int) -> NoReturn:
 
 
 def _let_go(kept: int) -> None:
-    """Close all that is open but one: a lock lasts as long as anybody has its file open, and a pipe as well."""
+    """Close all file descriptors but one: locks and pipes last as long as anybody has them open."""
     for descriptor in map(int, os.listdir("/proc/self/fd")):
         if descriptor != kept:
             with suppress(OSError):
@@ -94,7 +94,7 @@ def _let_go(kept: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End when the parent has ended, and by a signal without a word."""
+    """Exit when the parent has exited, and silently on a signal."""
     import signal
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,7 +1,7 @@
-"""Whether a folder on this machine belongs to the engine that is asked: the one place that decides it.
+"""Decides whether a folder on this machine belongs to the connected engine; nothing else decides that.
 
-The socket may be forwarded from another machine that has the same folder here, and clones of a machine share the
-engine's id. So a folder is believed only where it tells of what the engine lists.
+The socket may be forwarded from another machine with the same path, and clones of a machine share the engine's id. So a
+folder is trusted only if it contains what the engine lists.
 """
 
 import os
@@ -35,21 +35,21 @@ class ListedObjects(Struct, frozen=True):
 
 
 class OwnFolder(NamedTuple):
-    """A folder that is the engine's."""
+    """The engine's own folder."""
 
     path: Path
     tells_its_engine: bool
-    """Whether the engine's id is in it."""
+    """Whether the folder contains the engine's id."""
     images_in: Path
-    """The folder that Podman has its images in, mostly the same."""
+    """The folder with Podman's images, usually the same one."""
 
 
 def own_folder(engine: Engine, listed: ListedObjects) -> OwnFolder:
-    """Return the engine's folder on this machine, whose file names agree with what the engine lists: to compare these
-    costs nothing beside a scan.
+    """Return the engine's folder on this machine, after checking that its file names agree with what the engine lists,
+    which is cheap compared with a scan.
 
-    Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, ForeignFolderError where
-    the folder is another engine's, and OSError.
+    Raises UnreadableStorageError where the engine is on another machine or its folder does not exist here,
+    ForeignFolderError where the folder is another engine's, and OSError.
     """
     root = folder_of(engine)
     is_certain = _tells_the_id_of(engine, root)
@@ -58,14 +58,14 @@ def own_folder(engine: Engine, listed: ListedObjects) -> OwnFolder:
     if engine.flavour == "podman":
         return OwnFolder(root, is_certain, _images_of_podman(engine, root, listed, is_certain=is_certain))
     there = _objects_in(root / "image" / engine.image_store / "imagedb" / "content" / "sha256", root / "containers")
-    # containerd's images are in a database, which may be that of a service of its own.
+    # containerd's images are in a database, which may be a separate service's.
     check_contents(root, listed, there, is_certain, with_images=engine.image_store != "containerd")
     return OwnFolder(root, is_certain, root)
 
 
 def _images_of_podman(engine: Engine, root: Path, listed: ListedObjects, *, is_certain: bool) -> Path:
-    """Return the folder that a Podman has its images in which has the other things in `root`: the same, or, where that
-    does not have them, one that the settings of a Podman name. Raises ForeignFolderError and OSError."""
+    """Return the folder with the images of the Podman in `root`: the same one, or if the images are not there, one that
+    the settings of a Podman name. Raises ForeignFolderError and OSError."""
 
     def check(store: Path) -> None:
         places = store / f"{engine.image_store}-images", root / f"{engine.image_store}-containers"
@@ -85,14 +85,16 @@ def _images_of_podman(engine: Engine, root: Path, listed: ListedObjects, *, is_c
 
 
 def _objects_in(images: Path, containers: Path) -> set[str]:
-    """Return what has a name of its own in these folders, as the ids of parts."""
-    return {f"image:sha256:{one}" for one in _ids_in(images)} | {f"container:{one}" for one in _ids_in(containers)}
+    """Return the part ids of the images and containers in these folders."""
+    return {f"image:sha256:{object_id}" for object_id in _ids_in(images)} | {
+        f"container:{object_id}" for object_id in _ids_in(containers)
+    }
 
 
 def folder_of(engine: Engine) -> Path:
-    """Return the folder on this machine that the engine gives as its own, without a look at what is in it.
+    """Return the folder on this machine that the engine reports as its own, without checking its contents.
 
-    Raises UnreadableStorageError where the engine is elsewhere or has no such folder here, and OSError.
+    Raises UnreadableStorageError where the engine is on another machine or the folder does not exist here, and OSError.
     """
     if engine.on_other_kernel:
         raise UnreadableStorageError("the engine runs in a virtual machine, or on another machine")
@@ -105,9 +107,9 @@ def folder_of(engine: Engine) -> Path:
 
 
 def _tells_the_id_of(engine: Engine, root: Path) -> bool:
-    """Return whether the folder says that it is this engine's: Docker writes its id beside its data from 24.0 on.
+    """Return whether the folder contains this engine's id, which Docker writes there from 24.0 on.
 
-    Raises ForeignFolderError where it says that it is another's, and OSError.
+    Raises ForeignFolderError where it contains another id, and OSError.
     """
     try:
         engine_id = read_inside(root / "engine-id", _LARGEST_ID_BYTES).decode("utf-8", "replace").strip()
@@ -121,15 +123,15 @@ def _tells_the_id_of(engine: Engine, root: Path) -> bool:
 def check_contents(
     folder: Path, listed: ListedObjects, there: Collection[str], is_certain: bool, with_images: bool = True
 ) -> None:
-    """Compare what is in a folder with what the engine lists; `there` has ids as parts of the storage have them.
+    """Compare the contents of a folder with what the engine lists; `there` are the part ids in the folder.
 
-    Where the engine's id is there (`is_certain`), more than half of what is listed must be there too: what has just
-    gone may be missing. Where it is not, each must have all images of the other, and all listed containers must be
-    there. Raises ForeignFolderError.
+    With the engine's id in the folder (`is_certain`), more than half of the listed objects must be there: some may just
+    have been removed. Without it, the images must be exactly the listed ones, and all listed containers must be there.
+    Raises ForeignFolderError.
     """
-    # Podman lists the images of additional stores too, which lie elsewhere.
+    # Podman also lists images of additional stores, which are in other folders.
     images = {f"image:{image.id}" for image in listed.images if with_images and not image.read_only}
-    # Of a container whose removal failed, or goes on, only a part may be left.
+    # A container whose removal failed, or is in progress, may be incomplete.
     containers = {f"container:{one.id}" for one in listed.containers if one.state not in ("dead", "removing")}
     missing = (images | containers) - set(there)
     strange: Set[str] = set() if is_certain else {part_id for part_id in there if part_id.startswith("image:")} - images
@@ -144,7 +146,7 @@ def check_contents(
 
 
 def _ids_in(folder: Path) -> set[str]:
-    """Return the names in a folder that are ids of objects. Podman makes such a folder with the first of them."""
+    """Return the object ids among the names in a folder; none if it does not exist: Podman creates it on first use."""
     try:
         return {name for name in os.listdir(folder) if _ID.fullmatch(name)}
     except FileNotFoundError:

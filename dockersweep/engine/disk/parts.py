@@ -1,33 +1,33 @@
-"""What the metadata on an engine's disk tell of its storage, before any block is counted."""
+"""The parts of an engine's storage according to the metadata on its disk, before they are measured."""
 
 from msgspec import Struct
 
 VOLUME = "volume:"
-"""What the ids of parts begin with that are volumes."""
+"""The prefix of part ids of volumes."""
 
 
 class DiskPart(Struct, frozen=True):
-    """A part of the storage as the metadata name it, not yet measured; its id and needs are as in model/storage.py."""
+    """A part of the storage, not measured yet; its id and needs are as in model/storage.py."""
 
     id: str
     needs: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
-    """The files and folders that go with it, the one with its contents first; they may have gone by now."""
+    """The files and folders that are removed with it, the one with its contents first; they may be gone by now."""
     known_disk_bytes: int = 0
-    """The blocks of what is not among the places, where the metadata tell them, so that it need not be walked."""
+    """The disk bytes of files outside `places`, known from the metadata, so they need not be walked."""
     never_changes: bool = False
-    """Whether what was measured once holds for as long as the part is there."""
+    """Whether one measurement is valid for as long as the part exists."""
     folder: str | None = None
-    """Where most of it lies, if that is not the first of the places."""
+    """The main folder, if that is not the first of the places."""
     counted: str | None = None
-    """The folder in it whose files' lengths the engine adds up; None where the engine adds up something else."""
+    """The folder in it whose file lengths the engine adds up; None if the engine counts something else."""
     length: int | None = None
-    """What the engine has added up, where the metadata tell it."""
+    """The sum that the engine has recorded in its metadata, if any."""
     lower: "DiskPart | None" = None
-    """A layer that only this part depends on and that goes with it, so that it counts as a piece of it."""
+    """A layer that only this part depends on and that is removed with it, so it counts as a piece of it."""
     in_registry: bool | None = None
-    """Of an image, whether it was pulled or pushed; None where these metadata do not tell."""
+    """Whether an image was pulled or pushed; None where the metadata do not show it."""
 
 
 class UnreadableStorageError(Exception):
-    """The metadata are not there, or not in a known format; the scan goes on with what the engine's API tells."""
+    """The metadata are missing, or not in a known format; the scan goes on with what the engine's API returns."""

@@ -1,4 +1,4 @@
-"""The parts of containers/storage, which Podman keeps its images and containers in (overlay-*/*.json)."""
+"""Finds the parts of containers/storage, Podman's store of images and containers (overlay-*/*.json)."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from dockersweep.files import read_inside
 
 Shape = TypeVar("Shape")
 _LARGEST_BYTES = 256_000_000
-"""Of a list, which has some hundred bytes for each layer."""
+"""The limit for a list, which has a few hundred bytes for each layer."""
 _LISTED = ("layers", "images", "containers")
 
 
@@ -43,15 +43,16 @@ class _MountPoint(msgspec.Struct):
     count: int = 0
 
 
-def found_in(root: Path) -> tuple[str, ...]:
-    """Return the folders and files of which one changes whenever something comes or goes that `find_parts` finds."""
+def watched_paths(root: Path) -> tuple[str, ...]:
+    """Return folders and files, at least one of which changes whenever a part that `find_parts` finds appears or
+    disappears."""
     lists = (f"{root}/overlay-{kind}/{kept}{kind}" for kind in _LISTED for kept in ("", "volatile-"))
-    return (f"{root}/overlay/l", *(f"{one}.json" for one in lists))
+    return (f"{root}/overlay/l", *(f"{path}.json" for path in lists))
 
 
 def find_parts(root: Path, images_in: Path, driver: str) -> list[DiskPart]:
-    """Return the parts of images, layers and containers below Podman's graph root, and below the folder in which its
-    images are, which may be another."""
+    """Return the parts of images, layers and containers below Podman's graph root, and below `images_in`, the folder of
+    its images, which may be another one."""
     if driver != "overlay":
         raise UnreadableStorageError(f"the layout of the storage driver {driver} is not known")
     layers = [part for store in dict.fromkeys((root, images_in)) for part in _layers(root, store)]
@@ -59,7 +60,7 @@ def find_parts(root: Path, images_in: Path, driver: str) -> list[DiskPart]:
 
 
 def _layers(root: Path, store: Path) -> Iterator[DiskPart]:
-    """Yield the layers in a store. Those of images that lie elsewhere have their list of files in the graph root."""
+    """Yield the layers in a store. Layers in a separate image store have their lists of files in the graph root."""
     layers = LayerFolders(store / "overlay")
     writable = {layer.layer for layer in _stored_containers(root / "overlay-containers")}
     for file in ("layers.json", "volatile-layers.json"):
@@ -81,7 +82,7 @@ def _images(folder: Path) -> Iterator[DiskPart]:
 
 
 def _containers(folder: Path) -> Iterator[DiskPart]:
-    """A container's writable layer is a layer like others, and so keeps those of its image."""
+    """Yield the containers. A container's writable layer is a layer like others, and so needs those of its image."""
     for container in _stored_containers(folder):
         needs = (f"writable-layer:{container.layer}",) if container.layer else ()
         own = f"{folder}/{container.id}"
@@ -89,34 +90,35 @@ def _containers(folder: Path) -> Iterator[DiskPart]:
 
 
 def named_folders(root: Path, run_root: Path) -> set[Path]:
-    """Return the folders of the layers and containers that the lists name. With --transient-store containers and their
-    layers are only in lists of the run root, which a boot empties (tried on 5.8 and 6.1). Raises OSError where that is
+    """Return the folders of the layers and containers that the lists name. With --transient-store, containers and their
+    layers are only in lists of the run root, which a boot clears (tried on 5.8 and 6.1). Raises OSError where that is
     not on this machine."""
     _check_run_root(run_root, "overlay")
     lists = (("overlay", "layers"), ("overlay-containers", "containers"))
     return {
-        root / folder / one.id
+        root / folder / entry.id
         for folder, name in lists
         for place, file in (
             (root, f"{name}.json"),
             (root, f"volatile-{name}.json"),
             (run_root, f"volatile-{name}.json"),
         )
-        for one in _read_list(place / f"overlay-{name}", file, list[_Named])
+        for entry in _read_list(place / f"overlay-{name}", file, list[_Named])
     }
 
 
 def _check_run_root(run_root: Path, driver: str) -> Path:
-    """Return where the storage notes what is mounted, which Podman makes before it answers. Raises OSError."""
+    """Return the folder of mount records, which Podman creates before it answers. Raises OSError where it is
+    missing."""
     folder = run_root / f"{driver}-layers"
     os.stat(folder)
     return folder
 
 
 def mounted_images(stores: Iterable[Path], driver: str, run_root: Path) -> list[tuple[str, str, str]]:
-    """Return the images in these stores that are mounted by themselves, as `podman image mount` does it: the image's
-    id, the id of its layer that is mounted, and where. The storage notes all mounts in its run root, which a boot
-    empties. Raises OSError where that is not on this machine, as in a container that sees only the engine's folder."""
+    """Return the images in these stores that are mounted by `podman image mount`: the image's id, the id of its mounted
+    layer, and the mount point. The storage records mounts in its run root, which a boot clears. Raises OSError where
+    that is not on this machine, as in a container that sees only the engine's folder."""
     folder = _check_run_root(run_root, driver)
     mounts = {
         mount.id: mount.path for mount in _read_list(folder, "mountpoints.json", list[_MountPoint]) if mount.count > 0
@@ -137,7 +139,7 @@ def _stored_containers(folder: Path) -> Iterator[_Container]:
 
 
 def _read_list(folder: Path, file: str, shape: type[list[Shape]]) -> list[Shape]:
-    """Read one of the lists; the volatile ones are there only where something is in them."""
+    """Read one of the lists, empty if it does not exist: volatile lists exist only if they have entries."""
     try:
         data = read_inside(folder / file, _LARGEST_BYTES)
     except FileNotFoundError:

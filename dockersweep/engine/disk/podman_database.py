@@ -1,9 +1,9 @@
-"""What Podman keeps of itself and of its containers: `db.sql` in its graph root, from Podman 4.8 on
+"""Reads Podman's database of its settings and containers: `db.sql` in its graph root, from Podman 4.8 on
 (libpod/sqlite_state.go).
 
-The engine has the database open for writing. It is neither locked nor opened here, but copied: a copy is whole where
-no transaction was under way, which has a journal beside the file, and none ended meanwhile, which counts one more in
-its head.
+The engine has the database open for writing. It is neither locked nor opened here, but copied: a copy is consistent if
+no transaction was in progress (there is a journal beside the file then), and none ended meanwhile (that increments a
+counter in the header).
 """
 
 import os
@@ -21,40 +21,39 @@ _NAME = "db.sql"
 _LARGEST_BYTES = 1 << 28
 _HEAD_BYTES = 100
 _ROLLBACK_JOURNAL = b"\1\1"
-"""In place of the two versions of the format where changes are in a journal, and not in a log of their own (WAL)."""
+"""The two format versions of a database with a rollback journal, not a write-ahead log."""
 _TRIES = 5
 _PAUSE_SECONDS = 0.02
 _RECORDS = """
     SELECT ID, CAST(c.JSON AS BLOB), CAST(s.JSON AS BLOB) FROM ContainerConfig AS c JOIN ContainerState AS s USING (ID)
     ORDER BY c.rowid
 """
-"""In the order in which its list for docker clients has them."""
+"""In the order of Podman's list for docker clients."""
 
 
 def read_podman_records(root: Path, container_ids: Iterable[str]) -> dict[str, ContainerRecord]:
-    """Return the records of these containers by id, as far as they are there, in the order in which
-    its list for docker clients has them.
+    """Return the existing records of these containers by id, in the order of Podman's list for docker clients.
 
-    Raises UnreadableStorageError where there is no such database, or none that can be read, and OSError.
+    Raises UnreadableStorageError where the database is missing or cannot be read, and OSError.
     """
     wanted = set(container_ids)
     return {
-        one: ContainerRecord(config, state)
-        for one, config, state in _answer(root, _RECORDS)
-        if one in wanted and isinstance(config, bytes) and isinstance(state, bytes)
+        container_id: ContainerRecord(config, state)
+        for container_id, config, state in _answer(root, _RECORDS)
+        if container_id in wanted and isinstance(config, bytes) and isinstance(state, bytes)
     }
 
 
 def read_run_root(root: Path) -> Path:
-    """Return the folder of what Podman keeps until the next boot, which it holds to be the one of its database whatever
+    """Return Podman's run root, the folder of state that a boot clears. Podman uses the one in its database, whatever
     its settings say.
 
-    Raises UnreadableStorageError where the database does not tell it, or is left over: with --transient-store it is in
-    the run root itself (tried on 5.8 and 6.1). Raises OSError.
+    Raises UnreadableStorageError where the database does not have it, or is a leftover: with --transient-store the
+    database is in the run root itself (tried on 5.8 and 6.1). Raises OSError.
     """
     match _answer(root, "SELECT RunRoot FROM DBConfig"):
-        case [(str(told),)] if told.startswith("/") and not is_there(Path(told, _NAME)):
-            return Path(told)
+        case [(str(run_root),)] if run_root.startswith("/") and not is_there(Path(run_root, _NAME)):
+            return Path(run_root)
     raise UnreadableStorageError(f"{root / _NAME} does not tell the run root")
 
 

@@ -1,4 +1,4 @@
-"""What the processes of engines tell of their settings that no API does."""
+"""Reads the command lines of engine processes, for settings that no API shows."""
 
 import contextlib
 import os
@@ -16,11 +16,11 @@ class Process(NamedTuple):
     words: tuple[str, ...]
     """Its command line."""
     root: Path
-    """What it has as its root folder, as seen from here."""
+    """Its root folder, as seen from here."""
 
     def option(self, names: Collection[str]) -> str | None:
-        """Return the value of the first option of its command line that has one of these names ("--root"); None where
-        there is none."""
+        """Return the value of the first option on its command line with one of these names ("--root"); None if there is
+        none."""
         words = iter(self.words[1:])
         for word in words:
             name, equals, value = word.partition("=")
@@ -30,7 +30,7 @@ class Process(NamedTuple):
 
 
 def processes_of(program: str, proc: Path = PROC) -> Iterator[Process]:
-    """Yield the processes of root's that run a program; none where they may not be looked into."""
+    """Yield root's processes that run a program; none where they may not be inspected."""
     with contextlib.suppress(OSError):
         for folder in (proc / name for name in os.listdir(proc) if name.isdigit()):
             with contextlib.suppress(OSError):

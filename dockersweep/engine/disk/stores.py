@@ -1,4 +1,4 @@
-"""Where an engine keeps its things: its own folder, stores elsewhere, and the file systems mounted in both."""
+"""Finds where an engine keeps its data: its own folder, stores elsewhere, and file systems mounted in both."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,58 +14,56 @@ from dockersweep.files import AnyPath, is_folder, is_there, what_is_wrong
 from dockersweep.model.inventory import Engine, Kind, Volume
 
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
-"""Where containerd keeps its data if it is not started by the engine itself, but as a service of its own."""
+"""The data folder of a containerd that runs as a separate service."""
 KINDS_OF_CONTAINERD: tuple[Kind, ...] = ("container", "image", "build-cache")
-"""What has a part in containerd's folder, where that is the image store."""
+"""The kinds of objects with data in containerd's folder, if that is the image store."""
 _CONTENTS = Path("io.containerd.content.v1.content") / "blobs"
 _BY_MOUNTS_OF_THEIR_OWN = ("overlay", "nsfs", "proc", "sysfs", "mqueue", "fuse.fuse-overlayfs")
-"""File systems that engines mount while something runs, and never for their data."""
+"""File systems that engines mount for running containers, never for their own data."""
 _DEEP = ("containerd", "buildkit", "image", "vfs", "btrfs")
-"""Folders of an engine whose stores lie one or two folders deeper."""
+"""Folders of an engine with stores one or two levels deeper."""
 _DEEPEST = 3
 _MOVED = ("buildkit", "containerd", "containers", "image", "overlay", "overlay2", "vfs", "volumes")
-"""Folders of an engine that people move to a larger disk; most work as links too."""
+"""Folders of an engine that people move to a larger disk; most of them also work as links."""
 
 
 class StorePlace(NamedTuple):
-    """A folder of the engine that is not all of one below another: its own, a store elsewhere, or what is mounted in
-    one of them."""
+    """A top folder of the engine's data: its own folder, a store elsewhere, or a mount in one of them."""
 
     path: str
-    """As the engine names it, as text: bytes that are no UTF-8 are shown by their codes."""
+    """The engine's name for it, as text, with bytes that are not UTF-8 escaped."""
     real: str
     """The same without links."""
     device: int | None
-    """The number of the file system, as stat tells it; None where that does not answer, like a mount whose server has
-    ended."""
+    """The device number from stat; None if the file system does not answer, like a mount whose server is gone."""
     mount: Mount | None
 
 
 class Stores(Struct, frozen=True):
-    """Where the engine that listed these objects keeps its things, as it was found at one look."""
+    """Where the engine that listed these objects keeps its data, found at one instant."""
 
     engine: Engine
     listed: ListedObjects
     root: Path
     """The engine's own folder."""
     tells_its_engine: bool
-    """Whether the engine's id is in that folder; where it is not, all must be there that is listed."""
+    """Whether that folder contains the engine's id; if not, it must contain everything that is listed."""
     images_in: Path
-    """The folder that Podman has its images in, mostly the same."""
+    """The folder with Podman's images, usually the same one."""
     containerd: Path | None
-    """The folder of the containerd that has the images; None where none has, or it was not found."""
+    """The folder of the containerd with the images; None if there is none, or it was not found."""
     unseen: frozenset[Kind]
-    """The kinds of which something lies where it was not found."""
+    """The kinds of objects with data that was not found."""
     places: tuple[StorePlace, ...]
     """All folders of the engine, its own first."""
     mounts: Mapping[str, Mount]
-    """All that is mounted on this machine, as `read_mounts` tells it."""
+    """All mounts of this machine, from `read_mounts`."""
 
 
 def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path = SYSTEM_CONTAINERD) -> Stores:
-    """Return where the engine keeps its things.
+    """Return where the engine keeps its data.
 
-    Raises UnreadableStorageError where the engine is elsewhere, or its folder is not there or not readable, and
+    Raises UnreadableStorageError where the engine is on another machine, or its folder is missing or unreadable, and
     ForeignFolderError where the folder is another engine's.
     """
     try:
@@ -89,7 +87,7 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
             images_in=own.images_in,
             containerd=containerd,
             unseen=frozenset(_unseen(engine, listed, containerd)),
-            places=tuple(one for folder in folders for one in _places(folder, mounts)),
+            places=tuple(place for folder in folders for place in _places(folder, mounts)),
             mounts=mounts,
         )
     except OSError as error:
@@ -97,7 +95,7 @@ def find_stores(engine: Engine, listed: ListedObjects, system_containerd: Path =
 
 
 def _moved(root: Path, mounts: Mapping[str, Mount]) -> Iterator[Path]:
-    """Yield the folders of an engine that a link leads to, or, where it is not told what is mounted, another disk."""
+    """Yield the folders of an engine that are behind links, or, where mounts are unknown, on another disk."""
     real, own = os.path.realpath(root), os.stat(root).st_dev
     for folder in (root / name for name in _MOVED):
         is_link = os.path.realpath(folder) != f"{real}/{folder.name}"
@@ -107,22 +105,22 @@ def _moved(root: Path, mounts: Mapping[str, Mount]) -> Iterator[Path]:
 
 
 def _of_volumes_elsewhere(root: Path, volumes: Iterable[Volume]) -> list[Path]:
-    """Return the folders of volumes outside of the engine's own: Podman's may be (volume_path in containers.conf)."""
+    """Return the folders of volumes outside the engine's own folder: Podman's may be (volume_path in
+    containers.conf)."""
     around = {os.path.dirname(folder) for volume in volumes if (folder := volume_folder(volume)) is not None}
-    return sorted(one for one in map(Path, around) if root not in one.parents and is_seen(one))
+    return sorted(folder for folder in map(Path, around) if root not in folder.parents and is_seen(folder))
 
 
 def volume_folder(volume: Volume) -> str | None:
-    """Return the folder around the files of a local volume; None of others."""
+    """Return the folder of a local volume; None for other volumes."""
     place = volume.mountpoint or ""
     is_usual = volume.driver == "local" and place.endswith(f"/{volume.name}/_data")
     return place.removesuffix("/_data") if is_usual else None
 
 
 def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path) -> Path | None:
-    """Return the folder of the containerd that has the images of an engine whose data lie in `root`: the engine's own,
-    the usual one of a service, or, where neither has them, one that the settings of a containerd name. None where that
-    cannot be told."""
+    """Return the folder of the containerd with the images of the engine in `root`: the engine's own, the usual one of a
+    service, or if neither has them, one that the settings of a containerd name. None where it is not found."""
     from dockersweep.engine.disk.containerd import containerd_folder, has_most_images
     from dockersweep.engine.disk.moved_stores import moved_containerds
 
@@ -130,8 +128,8 @@ def _folder_of_images(root: Path, listed: ListedObjects, system_containerd: Path
     if usual is not None and _has_images(usual, listed):
         return usual
     ids = {image.id for image in listed.images}
-    moved = (one for one in (moved_containerds() if ids else ()) if root not in one.parents)
-    return next((one for one in moved if has_most_images(one, root, ids)), None)
+    moved = (folder for folder in (moved_containerds() if ids else ()) if root not in folder.parents)
+    return next((folder for folder in moved if has_most_images(folder, root, ids)), None)
 
 
 def _has_images(containerd: Path, listed: ListedObjects) -> bool:
@@ -147,18 +145,18 @@ def _unseen(engine: Engine, listed: ListedObjects, containerd: Path | None) -> I
 
 
 def _are_unseen(volumes: Iterable[Volume]) -> bool:
-    """Whether most local volumes lie where they cannot be found, as in a container that has the engine's folder without
-    the disk that is mounted in it."""
+    """Whether most local volumes cannot be found, as in a container that sees the engine's folder without the disk that
+    is mounted in it."""
     folders = [folder for volume in volumes if (folder := volume_folder(volume)) is not None]
     if any(is_seen(f"{around}/metadata.db") for around in set(map(os.path.dirname, folders))):
-        # Docker's, so that what is missing was removed by hand.
+        # Docker's database is there, so missing volumes were removed by hand.
         return False
-    # What has just gone may be missing.
+    # Some may just have been removed.
     return 2 * sum(not is_seen(folder) for folder in folders) > len(folders)
 
 
 def is_seen(path: AnyPath) -> bool:
-    """Whether something has this path, and what it lies on answers."""
+    """Whether a path exists, and its file system answers."""
     try:
         return is_there(path)
     except OSError:
@@ -166,7 +164,7 @@ def is_seen(path: AnyPath) -> bool:
 
 
 def _places(folder: Path, mounts: Mapping[str, Mount]) -> Iterator[StorePlace]:
-    """Yield a folder, and what is mounted in it for the engine's data."""
+    """Yield a folder, and the mounts in it that hold the engine's data."""
     real = os.path.realpath(folder)
     yield StorePlace(str(folder), real, os.stat(real).st_dev, mount_of(real, mounts))
     for mount in sorted(mounts.values()):
@@ -183,8 +181,8 @@ def _device_of(place: str | Path) -> int | None:
 
 
 def _is_for_data(mount: Mount, below: list[str]) -> bool:
-    """Whether what is mounted below an engine's folder holds a store of it, and not what one container or volume
-    mounts while it is in use."""
+    """Whether a mount below an engine's folder holds one of its stores, and is not a container's or volume's mount
+    while in use."""
     if mount.kind in _BY_MOUNTS_OF_THEIR_OWN:
         return False
     return len(below) == 1 or (below[0] in _DEEP and len(below) <= _DEEPEST)

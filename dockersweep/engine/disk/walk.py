@@ -1,4 +1,4 @@
-"""How many blocks files and folders take: holes, hard links and rounding as the file system has them."""
+"""Measures the disk blocks of files and folders, with holes, hard links and rounding as on the file system."""
 
 import contextlib
 import math
@@ -15,58 +15,58 @@ from dockersweep.engine.disk.mounts import Mount, mount_of, read_mounts
 from dockersweep.files import AnyPath, is_folder
 
 BLOCK_BYTES = 512
-"""What st_blocks counts, whatever the file system's own blocks are."""
+"""The unit of st_blocks, whatever the file system's own block size."""
 
 
 class TooLateError(Exception):
-    """The time for measuring was over before all was measured."""
+    """The deadline passed before everything was measured."""
 
 
 class DiskBytes(Struct, frozen=True):
-    """What is freed when places are removed: between the two, as a file that is linked from elsewhere too stays."""
+    """The bytes freed when places are removed: from `low` to `high`, as files with hard links elsewhere stay."""
 
     low: int
     high: int
     inodes: int = 0
-    """How many files and folders certainly go."""
+    """The number of files and folders that are surely removed."""
     changed_at: float | None = None
-    """When anything in these places was last written, made, moved or removed, in seconds since 1970; the folders that
-    are the places themselves do not count. None where there is nothing in them."""
+    """When anything in these places was last written, created, moved or removed, in seconds since 1970, not counting
+    the places themselves. None if they are empty."""
     is_whole: bool = True
-    """False where something there is of another file system that is mounted nowhere, as far as is told."""
+    """False if something there is on another file system that no known mount explains."""
     by_folder: Mapping[str, int] = field(default_factory=dict)
-    """The high bytes of each folder that is told by itself, without those in it that are told by themselves too."""
+    """Folder -> high bytes, for separately listed folders, without listed folders inside them."""
     lengths: int | None = None
-    """The lengths of all files in the folder that was `counted`, a linked one once, as engines add them up; None where
-    it was not met, or something in it was left out."""
+    """The lengths of all files in the `counted` folder, hard-linked ones once, as engines add them up; None if it was
+    not found, or something in it was left out."""
 
 
 class MeasuredPlaces(NamedTuple):
-    """Files and folders, and what they take together: none has a link to anywhere else."""
+    """Files and folders without hard links to anywhere else, and their size together."""
 
     places: tuple[AnyPath, ...]
     size_bytes: int
 
 
 class Walker:
-    """Measures until a deadline, and keeps what need not be walked again with what lies around it."""
+    """Measures until a deadline, and remembers places that need not be walked again along with their surroundings."""
 
     def __init__(self, deadline: float, mounts: Mapping[str, Mount]) -> None:
-        """Take what is mounted from these."""
+        """`deadline` is an instant of `time.monotonic`, `mounts` are those of `read_mounts`."""
         self.deadline = deadline
         self.mounts = mounts
         self._passed_over = _passed_over(mounts, {})
         self.measured: list[MeasuredPlaces] = []
 
     def measure(self, places: Sequence[AnyPath], counted: AnyPath | None = None) -> DiskBytes:
-        """Return what these places take, as `measure`."""
+        """Return the size of these places, as `measure` does."""
         walk = _Walk(self.deadline, self.mounts, self._passed_over, (), counted)
         size = walk.through(places)
         self.know(places, size)
         return size
 
     def know(self, places: Sequence[AnyPath], size: DiskBytes) -> None:
-        """Keep what places take, where they share nothing with others."""
+        """Remember the size of places if they share nothing with others."""
         if size.low == size.high and size.is_whole and places:
             self.measured.append(MeasuredPlaces(tuple(places), size.low))
 
@@ -79,26 +79,26 @@ def measure(
     opened: Collection[str] = (),
     counted: AnyPath | None = None,
 ) -> DiskBytes:
-    """Return the disk bytes of files and of folders with all that is in them.
+    """Return the disk bytes of files and of folders with all their contents.
 
-    A hard-linked file counts once, and for certain only where all its links are in these places. What is mounted
-    there, on one of `mounts` or as another file system, is left out; subvolumes of a btrfs in `mounts` are not, and
-    what two of them have from one snapshot counts once. What is in `measured` by its path counts what it has there, and
-    no inodes, and is not looked at. What has gone by now counts nothing. The places, and the folders in those that are
-    `opened`, are told one by one, too; of the folder that is `counted` also the lengths of its files are. Raises
-    TooLateError once `time.monotonic()` is past the deadline, and OSError.
+    A hard-linked file counts once, and as certain only if all its links are in these places. Mounts in them, known from
+    `mounts` or by another device number, are left out; subvolumes of a btrfs in `mounts` are not, and data that two of
+    them share through a snapshot counts once. Paths in `measured` count as given there, without inodes, and are not
+    looked at. Missing files count nothing. The places, and the subfolders of `opened` folders, are also listed one by
+    one; for the `counted` folder the lengths of its files are added up too. Raises TooLateError once
+    `time.monotonic()` is past the deadline, and OSError.
     """
     known = mounts or {}
     return _Walk(deadline, known, _passed_over(known, measured or {}), opened, counted).through(places)
 
 
 class _PassedOver(NamedTuple):
-    """What is not looked at in walks."""
+    """The paths that walks skip."""
 
     sizes: Mapping[str, int]
-    """The bytes that it counts, by its path."""
+    """Path -> the bytes that it counts."""
     around: frozenset[str]
-    """The folders that it lies in: to ask of each of a million files takes a tenth of the time."""
+    """The folders of these paths: looking up each of a million files would take a tenth of the time."""
 
 
 def _passed_over(mounts: Mapping[str, Mount], measured: Mapping[str, int]) -> _PassedOver:
@@ -107,8 +107,8 @@ def _passed_over(mounts: Mapping[str, Mount], measured: Mapping[str, int]) -> _P
 
 
 def lengths_below(folder: Path, deadline: float) -> int:
-    """Return the lengths of all files in a folder, a linked one once, whatever is mounted there; none where it is not
-    there. Raises TooLateError once `time.monotonic()` is past the deadline, and OSError."""
+    """Return the sum of the lengths of all files in a folder, hard-linked ones once, mounts included; 0 if it does not
+    exist. Raises TooLateError once `time.monotonic()` is past the deadline, and OSError."""
     lengths, waiting = _Lengths(None), [str(folder)]
     while waiting:
         if time.monotonic() > deadline:
@@ -124,44 +124,45 @@ def lengths_below(folder: Path, deadline: float) -> int:
 
 
 _SUBVOLUME = 256
-"""The number of the folder at the top of each subvolume: BTRFS_FIRST_FREE_OBJECTID of btrfs_tree.h."""
+"""The inode of the top folder of each subvolume: BTRFS_FIRST_FREE_OBJECTID of btrfs_tree.h."""
 _Inode = tuple[int, int, int]
 
 
 class _Lengths:
-    """Adds up the lengths of the files in one folder, however many places are walked."""
+    """Adds up the lengths of the files in one folder during a walk of several places."""
 
     def __init__(self, folder: str | None) -> None:
         self._folder = folder
         self._depth: int | None = None
-        """How many folders waited to be walked when it was met; None where it was not."""
+        """How many folders were waiting when the walk entered it; None before."""
         self._linked: set[int] = set()
         self.total = 0
         self.is_inside = False
         self.is_whole = True
 
     def enter(self, folder: str, waiting: int) -> None:
-        """Heed which folder is walked now, while so many wait: all that is in one is walked before what waited."""
+        """Note which folder is walked now, with `waiting` folders to go: a folder's contents are walked before
+        those."""
         if folder == self._folder:
             self._depth, self.is_inside = waiting, True
         elif self._depth is None or waiting < self._depth:
             self.is_inside = False
 
     def add(self, state: os.stat_result) -> None:
-        """Count what is no folder."""
+        """Count a file."""
         if state.st_nlink > 1:
             if state.st_ino in self._linked:
                 return
             self._linked.add(state.st_ino)
         self.total += state.st_size
 
-    def told(self) -> int | None:
-        """Return what has been counted."""
+    def counted(self) -> int | None:
+        """Return the sum of lengths; None if the folder was not found or not counted in full."""
         return None if self._depth is None or not self.is_whole else self.total
 
 
 class _Walk:
-    """Adds up what is met. A million files are no rarity, so what is done for each is done in one loop."""
+    """Adds up files and folders. A million files are not rare, so all work on a file is in one loop."""
 
     def __init__(
         self,
@@ -183,23 +184,23 @@ class _Walk:
         self._linked_bytes = 0
         self._opened = frozenset(opened)
         self._apart: set[str] = set()
-        """The folders that are told by themselves."""
+        """The folders that are listed separately."""
         self._by_folder: dict[str, int] = {}
         self._lengths = _Lengths(None if counted is None else os.fspath(counted))
         self._begun: tuple[str, int] | None = None
-        """The one of them that is walked, and what had been counted before."""
+        """The separately listed folder that is being walked, and what had been counted before it."""
 
     def through(self, places: Iterable[AnyPath]) -> DiskBytes:
-        """Count all these places that are there, and return what they take."""
+        """Measure all of these places that exist."""
         for place in places:
             try:
                 self._add(os.fspath(place))
             except (FileNotFoundError, NotADirectoryError):
                 continue
-        return self._told()
+        return self._size()
 
     def _add(self, place: str) -> None:
-        """Count a file, or a folder with all that is in it."""
+        """Count a file, or a folder with all its contents."""
         top = os.lstat(place)
         if not stat.S_ISDIR(top.st_mode):
             self._add_linked(top, (top.st_dev, top.st_ino, 0))
@@ -212,7 +213,7 @@ class _Walk:
             if time.monotonic() > self._deadline:
                 raise TooLateError
             folder, device = waiting.pop()
-            # All that is in a folder is walked before what lies beside it.
+            # A folder's contents are walked before its siblings.
             if folder in self._apart:
                 self._begin(folder)
             self._lengths.enter(folder, len(waiting))
@@ -229,7 +230,7 @@ class _Walk:
         self._lengths.is_inside = False
 
     def _begin(self, folder: str | None) -> None:
-        """Go over to a folder that is told by itself; None where all of a place was walked."""
+        """Switch to a separately listed folder; None at the end of a place."""
         counted = self._single + self._linked_bytes
         if self._begun is not None:
             last, before = self._begun
@@ -237,7 +238,7 @@ class _Walk:
         self._begun = None if folder is None else (folder, counted)
 
     def _folder(self, entries: Iterable[os.DirEntry[str]], device: int, *, is_snapshot: bool) -> list[tuple[str, int]]:
-        """Count what is in a folder, and return the folders there, each with the number of its device."""
+        """Count the entries of a folder, and return its subfolders with their device numbers."""
         now, changed_at = self._now, self._changed_at
         lengths = self._lengths if self._lengths.is_inside else None
         folders: list[tuple[str, int]] = []
@@ -248,13 +249,13 @@ class _Walk:
             except FileNotFoundError:
                 continue
             if state.st_dev != device and not self._is_subvolume(entry.path, state):
-                # What was mounted meanwhile is left out as all mounts are.
+                # A new mount is left out, as all mounts are.
                 self._is_whole = self._is_whole and entry.path in read_mounts()
                 if lengths:
                     lengths.is_whole = False
                 continue
-            # The kernel sets the status change time whenever contents change, so that it is the later one; the
-            # modification time can be set to anything, as archives do. Times of the future tell nothing.
+            # The kernel updates the status change time with every change of contents, so it is the later one; the
+            # modification time can be set to anything, as archives do. Times in the future are ignored.
             changed = state.st_ctime if state.st_ctime <= now else state.st_mtime
             if changed_at < changed <= now:
                 changed_at = changed
@@ -266,7 +267,7 @@ class _Walk:
             if lengths:
                 lengths.add(state)
             if is_snapshot:
-                # A snapshot has the numbers of the files that it is of, which differ in time once one is written to.
+                # Files in a snapshot have the inodes of the originals; their times differ once one is written to.
                 self._add_linked(state, (0, state.st_ino, state.st_ctime_ns))
                 continue
             if state.st_nlink != 1:
@@ -280,7 +281,7 @@ class _Walk:
         return folders
 
     def _without_passed_over(self, folder: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
-        """Yield what is to be looked at in a folder, and count the rest."""
+        """Yield the entries of a folder that are not skipped, and count the skipped ones."""
         for entry in entries:
             size = self._passed_over.get(entry.path)
             if size is None:
@@ -291,30 +292,30 @@ class _Walk:
             if size > 0:
                 self._single += size
                 if folder in self._opened and is_folder(entry.path):
-                    self._tell_apart(entry.path, size)
+                    self._count_apart(entry.path, size)
 
-    def _tell_apart(self, folder: str, size: int) -> None:
-        """Tell by itself what has just been counted in the folder that is walked."""
+    def _count_apart(self, folder: str, size: int) -> None:
+        """List separately what has just been counted within the folder being walked."""
         self._by_folder[folder] = self._by_folder.get(folder, 0) + size
         if self._begun is not None:
             around, before = self._begun
             self._begun = (around, before + size)
 
     def _add_linked(self, state: os.stat_result, file: _Inode) -> None:
-        """Count a file that may be met again."""
+        """Count a file that may occur again."""
         self._links_left[file] = self._links_left.get(file, state.st_nlink) - 1
         if file not in self._linked:
             self._linked_bytes += state.st_blocks * BLOCK_BYTES
         self._linked[file] = state.st_blocks * BLOCK_BYTES
 
     def _is_subvolume(self, path: str, state: os.stat_result) -> bool:
-        """Whether a folder with another device number than the one around it is of the same btrfs."""
+        """Whether a folder with another device number than its parent is a subvolume of the same btrfs."""
         if state.st_ino != _SUBVOLUME or not stat.S_ISDIR(state.st_mode):
             return False
         mount = mount_of(os.path.realpath(path), self._mounts)
         return mount is not None and mount.kind == "btrfs" and mount.point != os.path.realpath(path)
 
-    def _told(self) -> DiskBytes:
+    def _size(self) -> DiskBytes:
         whole = [size for file, size in self._linked.items() if self._links_left[file] <= 0]
         return DiskBytes(
             self._single + sum(whole),
@@ -323,5 +324,5 @@ class _Walk:
             None if self._changed_at == -math.inf else self._changed_at,
             self._is_whole,
             self._by_folder,
-            self._lengths.told(),
+            self._lengths.counted(),
         )

@@ -71,7 +71,7 @@ def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float, ahead: "A
     layers = _decoded(known, CACHED, Part)
 
     def read() -> DiskReading:
-        told = None if ahead is None else ahead.told(walk_seconds)
+        told = None if ahead is None else ahead.result(walk_seconds)
         return read_storage_from_disk(stores, layers, walk_seconds, told)
 
     try:

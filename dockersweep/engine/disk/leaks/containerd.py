@@ -1,9 +1,9 @@
-"""What lies in containerd's folders that no image, container, lease or label keeps.
+"""Finds data in containerd's folders that no image, container, lease or label keeps.
 
-Containerd collects when an image goes (tried on Docker 28.5). Then what was left by a pull, load or removal that was
-killed goes too: snapshots and blobs whose lease has expired, folders that its databases do not name, and, a day after
-they began, downloads that did not end (core/metadata/{db,content}.go of containerd). A start collects only snapshots,
-or only blobs, where its own database has some to collect.
+Containerd collects garbage when an image is removed (tried on Docker 28.5). That also removes what a killed pull, load
+or removal left: snapshots and blobs with an expired lease, folders that its databases do not name, and downloads that
+did not end within a day (core/metadata/{db,content}.go of containerd). A start collects only snapshots, or only blobs,
+if its own database has some to collect.
 """
 
 import re
@@ -33,13 +33,13 @@ from dockersweep.files import is_there
 
 _SNAPSHOTTER = f"io.containerd.snapshotter.v1.{SNAPSHOTTER}"
 _SNAPSHOT = re.compile(r"[1-9][0-9]*|new-[0-9]+")
-"""What is being made is called new- (plugins/snapshots/overlay)."""
+"""A snapshot in the making is called new- (plugins/snapshots/overlay)."""
 _ALGORITHM = re.compile(r"[a-z0-9]+")
 _DIGEST = re.compile(r"[0-9a-f]{64,128}")
 
 
 class _Candidates(NamedTuple):
-    """What the scan knew no owner of."""
+    """Data for which the scan found no owner."""
 
     snapshots: list[Path]
     blobs: list[Path]
@@ -48,11 +48,11 @@ class _Candidates(NamedTuple):
 
 def unowned_contents(root: Path, daemon: Path, known: KnownFolders) -> Iterator[Unowned]:
     """Yield the snapshots, blobs and unfinished downloads that nothing keeps, in the folder `daemon` of the containerd
-    of an engine whose data lie in `root`.
+    of the engine with its data in `root`.
 
-    Raises OSError, BoltError and ValueError where the metadata are not as they are known to be.
+    Raises OSError, BoltError, and ValueError for metadata of an unknown format.
     """
-    # First: what is made from now on is named by the metadata below, or not looked at.
+    # First, so that data made later is either in the metadata read below, or not a candidate.
     candidates = _candidates(daemon, known)
     if not any(candidates):
         return
@@ -92,7 +92,7 @@ def _unowned(path: Path, key: str | None, kept: Set[str], expired: Mapping[str, 
 
 
 def snapshots_by_folder(daemon: Path, namespaces: Iterable[Namespace]) -> dict[Path, str]:
-    """Return the ids of the parts that snapshots are, by their folders. Raises OSError and BoltError."""
+    """Return folder -> part id of snapshots. Raises OSError and BoltError."""
     database = daemon / _SNAPSHOTTER / "metadata.db"
     # It is made for the first snapshot.
     stored = entries(read_bolt(database), b"v1", b"snapshots") if is_there(database) else ()
@@ -107,7 +107,7 @@ def snapshots_by_folder(daemon: Path, namespaces: Iterable[Namespace]) -> dict[P
 
 
 def kept_in(namespace: Namespace, without: Set[str] = frozenset()) -> set[str]:
-    """Return all that something in a namespace keeps, as the ids of parts; leases that are left out keep nothing."""
+    """Return the ids of all parts that something in a namespace keeps, ignoring the leases in `without`."""
     kept = namespace.reach([*(f"name:{name}" for name in namespace.images), *namespace.pinned])
     leases = [held for lease, held in leases_of(namespace, with_temporary=True) if lease not in without]
     running = [held for _, held in running_of(namespace)]
@@ -115,12 +115,12 @@ def kept_in(namespace: Namespace, without: Set[str] = frozenset()) -> set[str]:
 
 
 def with_parents(namespace: Namespace, parts: Set[str]) -> set[str]:
-    """Return the same with what snapshots among them depend on."""
-    found = set(parts)
+    """Return the parts plus all parents of snapshots among them."""
+    reached = set(parts)
     waiting = list(parts)
     while waiting:
         parent = namespace.parents.get(waiting.pop())
-        if parent is not None and parent not in found:
-            found.add(parent)
+        if parent is not None and parent not in reached:
+            reached.add(parent)
             waiting.append(parent)
-    return found
+    return reached

@@ -1,4 +1,4 @@
-"""Folders of volumes and containers in Docker's folder that it knows no volume and no container of."""
+"""Finds volume and container folders in Docker's folder for which it knows no volume and no container."""
 
 import re
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ class _Configuration(msgspec.Struct, rename="pascal"):
 
 
 def unowned_volumes(root: Path, listed: ListedObjects) -> Iterator[Unowned]:
-    """Yield the folders of volumes that Docker does not list: they came while it ran. When it starts it makes each of
-    them a volume again (tried on 20.10, 26.1 and 28.5; volume/local/local.go).
+    """Yield the volume folders that Docker does not list: they appeared while it ran. On its next start it makes each
+    of them a volume again (tried on 20.10, 26.1 and 28.5; volume/local/local.go).
 
     Raises OSError, and BoltError for a damaged database.
     """
@@ -41,10 +41,11 @@ def unowned_volumes(root: Path, listed: ListedObjects) -> Iterator[Unowned]:
 
 
 def unowned_containers(engine: Engine, root: Path, listed: ListedObjects, storage: Storage) -> Iterator[Unowned]:
-    """Yield the folders of containers that Docker does not list, without those that have a layer in its storage: their
-    configuration may be damaged. Neither a start nor a prune takes them away (tried on 20.10, 26.1 and 28.5).
+    """Yield the container folders that Docker does not list, except those with a layer in its storage: their
+    configuration may be damaged. Neither a start nor a prune removes them (tried on 20.10, 26.1 and 28.5).
 
-    Those of a store that is left behind are there again when the engine is switched back to it. Raises OSError.
+    Containers of a left-behind store are not among them: they are back when the engine is switched back to it. Raises
+    OSError.
     """
     left = left_drivers(engine, root)
     owners = {container.id for container in listed.containers}
@@ -56,7 +57,7 @@ def unowned_containers(engine: Engine, root: Path, listed: ListedObjects, storag
 
 
 def _driver_of(folder: Path) -> str | None:
-    """Return the driver of the store that a container was made in; None where nothing tells."""
+    """Return the driver of the store in which a container was created; None where unknown."""
     try:
         return msgspec.json.decode(read_inside(folder / "config.v2.json", _LARGEST_BYTES), type=_Configuration).driver
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):

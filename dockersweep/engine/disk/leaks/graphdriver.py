@@ -1,7 +1,7 @@
-"""Layer folders of Docker's classic image store that no layer, container, mount of a build or cache record names.
+"""Finds layer folders of Docker's classic image store that no layer, container, build mount or cache record names.
 
-A pull or load that is killed leaves them behind, and no restart and no prune of Docker's takes them away; what a
-removal left goes when the engine stops or starts (tried on 20.10, 26.1 and 28.5; moby#21925).
+A killed pull or load leaves them behind, and no restart and no prune of Docker's removes them; leftovers of a removal
+disappear when the engine stops or starts (tried on 20.10, 26.1 and 28.5; moby#21925).
 """
 
 import os
@@ -15,7 +15,7 @@ from dockersweep.engine.disk.leaks.unowned import KnownFolders, Unowned, names_i
 from dockersweep.files import is_there, read_inside
 
 _FOLDER = re.compile(r"[0-9a-f]{64}(?:-init)?|[0-9a-z]{25}")
-"""As Docker names layers and containers, and BuildKit its snapshots; anything else was put there by somebody."""
+"""Names that Docker gives layers and containers, and BuildKit snapshots; other folders are somebody else's."""
 _INIT = "-init"
 _LAYER = re.compile(r"[0-9a-f]{64}")
 _REMOVING = re.compile(r"[0-9a-f]{64}-[0-9a-f]+-removing")
@@ -23,15 +23,15 @@ _LARGEST_NAME_BYTES = 1_000
 
 
 def unowned_layers(root: Path, driver: str, known: KnownFolders) -> Iterator[Unowned]:
-    """Yield the layer folders that nothing names; none where the driver has no known layout.
+    """Yield the layer folders that nothing names; none for a driver of unknown layout.
 
-    Raises OSError, BoltError and ValueError where the metadata are not as they are known to be.
+    Raises OSError, BoltError, and ValueError for metadata of an unknown format.
     """
     if driver not in FOLDERS:
         return
     home = root / FOLDERS[driver]
-    # First: what is made from now on is named by the metadata below, or not looked at.
-    # The folder that a container begins with is named for its layer, and goes with it.
+    # First, so that folders made later are either in the metadata read below, or not candidates.
+    # A container's init folder is named after its layer, and is removed with it.
     unknown = [name for name in names_in(home, _FOLDER) if f"{home}/{name.removesuffix(_INIT)}" not in known]
     if not unknown:
         return
@@ -54,14 +54,14 @@ def _named(root: Path, driver: str) -> Iterator[str]:
 
 
 def _named_by_layers(folder: Path, wanted: re.Pattern[str]) -> Iterator[str]:
-    """Yield the folders that layers name whose own names are so."""
+    """Yield the driver's folders of the layers in `folder` whose names match `wanted`."""
     for name in names_in(folder, wanted):
         yield from _read_name(folder / name / "cache-id")
 
 
 def _named_by_mounts(folder: Path) -> Iterator[str]:
-    """Yield the folders of containers, builds and mounted images. Those of images lie deeper where the image is named
-    with a slash (Docker 28: `<container id>-<image as written>`)."""
+    """Yield the driver's folders of containers, builds and mounted images. Folders of mounted images are nested if the
+    image's name has a slash (Docker 28: `<container id>-<image as written>`)."""
     for path, _, files in os.walk(folder, onerror=_raise):
         for name in {"mount-id", "init-id"}.intersection(files):
             yield from _read_name(Path(path, name))
@@ -76,5 +76,5 @@ def _read_name(file: Path) -> Iterator[str]:
     try:
         yield read_inside(file, _LARGEST_NAME_BYTES).decode()
     except FileNotFoundError:
-        # It has gone meanwhile, and its folder goes or has gone as well.
+        # Removed meanwhile, and its folder with it.
         return

@@ -1,8 +1,8 @@
-"""What the mounts of images keep on the containerd store whose containers are gone.
+"""Finds what image mounts of removed containers still hold on the containerd store.
 
-Docker 28 gives each such mount a lease, called `<container id>-<image as written>`. Once the machine has been booted it
-does not find the mount again, and shows an empty folder to the container; when that goes, the lease stays, and keeps
-all layers of the image: no list shows them, and no prune or start takes them away (tried on 28.5:
+Docker 28 gives each image mount a lease, called `<container id>-<image as written>`. After a reboot it does not find
+the mount again, and the container sees an empty folder; when the container is removed, the lease stays and holds all
+layers of the image: no list shows them, and no prune or start removes them (tried on 28.5:
 findings/image-mount-after-boot.sh).
 """
 
@@ -23,9 +23,9 @@ _PART_OF_MOUNT = re.compile(f"lease:{_OF_MOUNT.pattern}", re.DOTALL)
 
 
 def forgotten_mounts(root: Path, daemon: Path, listed: ListedObjects, storage: Storage) -> Iterator[Unowned]:
-    """Yield the snapshots that nothing keeps but such leases; where the storage has none, no metadata are read again.
+    """Yield the snapshots that only such leases keep; if the storage has no such lease, no metadata are read.
 
-    Raises OSError, BoltError and ValueError where the metadata are not as they are known to be.
+    Raises OSError, BoltError, and ValueError for metadata of an unknown format.
     """
     if not any(_PART_OF_MOUNT.fullmatch(part.id) for part in storage.parts):
         return
@@ -50,7 +50,7 @@ def _kept_by(namespace: Namespace, leases: Mapping[str, Set[str]], keys: Mapping
     folders = {key: folder for folder, key in keys.items()}
     for lease, held in leases.items():
         for key in sorted(with_parents(namespace, held) - kept):
-            # What several keep goes with the last of them, and counts once.
+            # A snapshot of several such leases is freed with the last of them, and counts once.
             kept.add(key)
             if key in folders:
                 yield Unowned(

@@ -1,8 +1,8 @@
-"""What lies in Podman's storage that its lists do not name.
+"""Finds folders in Podman's storage that its lists do not name.
 
-`podman system prune --external` takes it away (tried on 5.8 and 6.1). What removals have moved aside, to
-overlay/tempdirs, goes when the engine or a command of podman's starts. A folder of an image that Podman does not list
-makes the whole folder another engine's, so that these are not looked for.
+`podman system prune --external` removes them (tried on 5.8 and 6.1). Data that removals have moved to overlay/tempdirs
+disappears when the engine or a podman command starts. Unlisted image folders are not looked for: with one, the whole
+folder counts as another engine's.
 """
 
 import re
@@ -15,19 +15,19 @@ from dockersweep.engine.disk.podman import named_folders
 _ID = re.compile(r"[0-9a-f]{64}")
 
 RunRoot = Callable[[], str | None]
-"""Asks Podman for the folder in which its storage notes what a boot ends; None where it does not tell."""
+"""Returns Podman's run root, the folder of state that a boot clears; None where Podman does not report it."""
 
 
 def unowned_in_storage(root: Path, driver: str, known: KnownFolders, run_root: RunRoot) -> Iterator[Unowned]:
-    """Yield the folders of layers and containers that no list of the storage names; none with another driver.
+    """Yield the layer and container folders that no list of the storage names; none for drivers other than overlay.
 
-    Raises OSError, ValueError and msgspec.MsgspecError where the lists are not there, or not as they are known to be,
-    and EngineError where Podman does not answer.
+    Raises OSError, ValueError and msgspec.MsgspecError for missing lists, or lists of an unknown format, and
+    EngineError where Podman does not answer.
     """
     if driver != "overlay":
         return
     places = [root / name for name in ("overlay", "overlay-containers")]
-    # First: what is made from now on is named by the lists below, or not looked at.
+    # First, so that folders made later are either in the lists read below, or not candidates.
     folders = [place / name for place in places for name in names_in(place, _ID) if str(place / name) not in known]
     if not folders:
         return

@@ -1,8 +1,8 @@
-"""Finds what nobody owns in an engine's folders: only a report asks.
+"""Finds leaks, files in an engine's folders that nothing owns; only for reports.
 
-A folder counts only where it is named by nobody twice: before it is measured, and again after that. What is being made
-has changed lately, and what is being removed has too; so what is young is for the report to leave out. In any doubt
-there is nothing to tell: a folder that is called a leak may be moved away.
+A folder counts only if nothing names it at two looks, before and after it is measured. Folders that are being made or
+removed have changed lately, so the report leaves out young ones. When in doubt nothing is reported: people may delete a
+folder that is called a leak.
 """
 
 import os
@@ -32,45 +32,44 @@ from dockersweep.model.storage import Storage
 
 _ABOUT = "what nobody owns"
 _UNEXPECTED = (OSError, BoltError, msgspec.MsgspecError, ValueError, TypeError, LookupError, EngineError)
-"""What metadata that are damaged, or of a version that is not known, may lead to, and an engine that has ended."""
+"""The errors that damaged metadata, metadata of an unknown version, or a stopped engine may cause."""
 
 _COLLECTING_SECONDS = 5
-"""So long after a removal containerd may go on to collect what nothing keeps any more, and Docker may let go of it."""
+"""How long after a removal containerd may still collect garbage, and Docker may still release data."""
 
 Look = Callable[[], Iterable[Unowned]]
 
 
 class LeakReading(NamedTuple):
-    """What nobody owns."""
+    """The leaks of an engine."""
 
     leaks: tuple[LeakedFolder, ...] = ()
-    """Young ones included, which may be in the making."""
+    """Including young ones, which may be in the making."""
     warnings: tuple[ScanWarning, ...] = ()
     """What could not be looked for."""
     measured: tuple[MeasuredPlaces, ...] = ()
-    """What need not be walked again to measure all of the engine's folder."""
+    """Places that need not be walked again to measure the engine's whole folder."""
 
 
 def read_leaks(stores: Stores, storage: Storage, run_root: RunRoot, timeout_seconds: float) -> LeakReading:
-    """Return what nobody owns in the folders of the engine that has this storage; nothing where that was not read from
-    disk."""
+    """Return the leaks in the folders of the engine with this storage; empty if the storage was not read from disk."""
     if storage.base != "disk":
         return LeakReading()
     walker = Walker(time.monotonic() + timeout_seconds, stores.mounts)
-    found: list[LeakedFolder] = []
+    leaks: list[LeakedFolder] = []
     in_use = _around_mounts(stores)
     try:
         for look, pause_seconds in _looks(stores, storage, run_root):
-            found += [one for one in _twice(look, pause_seconds, walker) if one.path not in in_use]
+            leaks += [leak for leak in _twice(look, pause_seconds, walker) if leak.path not in in_use]
     except TooLateError:
         return leaks_not_in_time(timeout_seconds)
     except _UNEXPECTED as error:
         return LeakReading(warnings=(_warning(f"not looked for: {what_is_wrong(error)}"),))
-    return LeakReading(tuple(found), measured=tuple(walker.measured))
+    return LeakReading(tuple(leaks), measured=tuple(walker.measured))
 
 
 def leaks_not_in_time(timeout_seconds: float) -> LeakReading:
-    """Return what is told where there was no time for it."""
+    """Return the reading for a search that ran out of time."""
     return LeakReading(warnings=(_warning(f"not looked for within {timeout_seconds:g} seconds"),))
 
 
@@ -83,15 +82,17 @@ def _known(root: Path, storage: Storage) -> KnownFolders:
 
 
 def _around_mounts(stores: Stores) -> Set[str]:
-    """Return the folders in which a container mounts something from, by its path, or something is mounted: whoever
-    does that uses them, whatever the metadata say."""
-    sources = [one.source for container in stores.listed.containers for one in container.mounts if one.type == "bind"]
+    """Return the bind-mount sources of containers and all mount points, with the folders above them: they are in use,
+    whatever the metadata say."""
+    sources = [
+        mount.source for container in stores.listed.containers for mount in container.mounts if mount.type == "bind"
+    ]
     places = [Path(place) for place in (*filter(None, sources), *stores.mounts)]
     return {str(around) for place in places for around in (place, *place.parents)}
 
 
 def _looks(stores: Stores, storage: Storage, run_root: RunRoot) -> Iterator[tuple[Look, float]]:
-    """Yield the ways to look for what nobody owns, each with how long to wait before it is looked at again."""
+    """Yield each search for leaks, with the pause before its second look."""
     engine, root, daemon, listed = stores.engine, stores.root, stores.containerd, stores.listed
     known = _known(root, storage)
     if engine.flavour == "podman":
@@ -107,30 +108,32 @@ def _looks(stores: Stores, storage: Storage, run_root: RunRoot) -> Iterator[tupl
 
 
 def _twice(look: Look, pause_seconds: float, walker: Walker) -> Iterator[LeakedFolder]:
-    """Yield what is unowned at both looks. A removal lets go of a folder first and then empties it, so that what was
-    still being emptied when it was measured has changed a moment ago."""
-    measured = [_measured(one, walker) for one in look()]
+    """Yield what is unowned at both looks. A removal first forgets a folder and then empties it; one that was being
+    emptied while it was measured has changed just now."""
+    measured = [_measured(unowned, walker) for unowned in look()]
     if measured:
         time.sleep(max(0, min(pause_seconds, walker.deadline - time.monotonic())))
-    again = {str(one.path): one for one in look()} if measured else {}
+    again = {str(unowned.path): unowned for unowned in look()} if measured else {}
     for leak in measured:
         if leak is not None and (now := again.get(leak.path)) is not None and now.why == leak.why:
             yield leak
 
 
-def _measured(one: Unowned, walker: Walker) -> LeakedFolder | None:
-    """Return it with what it takes; None where it has gone, or is a link, which no engine puts there."""
-    itself = state_of(one.path, follow_links=False)
+def _measured(unowned: Unowned, walker: Walker) -> LeakedFolder | None:
+    """Return an unowned folder with its size; None if it is gone, or is a link, which no engine creates there."""
+    itself = state_of(unowned.path, follow_links=False)
     if itself is None or stat.S_ISLNK(itself.st_mode):
         return None
-    size = walker.measure((one.path,))
-    changed = max(itself.st_ctime, size.changed_at or 0, one.lease_made_at.timestamp() if one.lease_made_at else 0)
+    size = walker.measure((unowned.path,))
+    changed = max(
+        itself.st_ctime, size.changed_at or 0, unowned.lease_made_at.timestamp() if unowned.lease_made_at else 0
+    )
     return LeakedFolder(
-        kind=one.kind,
-        path=str(one.path),
+        kind=unowned.kind,
+        path=str(unowned.path),
         size_bytes=size.low,
         changed_at=datetime.fromtimestamp(int(changed), UTC),
-        why=one.why,
-        expired_at=one.expired_at,
-        lease=one.lease,
+        why=unowned.why,
+        expired_at=unowned.expired_at,
+        lease=unowned.lease,
     )

@@ -1,4 +1,4 @@
-"""What a look at an engine's folders and metadata finds that nobody owns."""
+"""The types for one look at unowned files in an engine's folders."""
 
 import os
 import re
@@ -10,12 +10,12 @@ from typing import NamedTuple
 from dockersweep.model.engine_folder import LeakKind, LeakReason
 
 KnownFolders = Set[str]
-"""The folders of the parts that the scan found, which somebody owns, as absolute paths: where these are all that there
-are, no metadata have to be read again."""
+"""The absolute paths of the folders of parts that the scan found, which are owned: if there are no others, the metadata
+need not be read again."""
 
 
 class Unowned(NamedTuple):
-    """A folder or file that the metadata, read after it was seen, do not name, or let go of."""
+    """A folder or file that the metadata, read after it was found, do not name or no longer keep."""
 
     path: Path
     kind: LeakKind
@@ -25,11 +25,11 @@ class Unowned(NamedTuple):
     lease: str | None = None
     """The lease that keeps it all the same."""
     lease_made_at: datetime | None = None
-    """When that was, which counts as a change."""
+    """When the lease was created, which counts as a change."""
 
 
 def names_in(place: Path, wanted: re.Pattern[str]) -> list[str]:
-    """Return the names in a folder that are such as an engine gives; none where it is not there. Raises OSError."""
+    """Return the names in a folder that match `wanted`; none if it does not exist. Raises OSError."""
     try:
         return [name for name in os.listdir(place) if wanted.fullmatch(name)]
     except FileNotFoundError:
