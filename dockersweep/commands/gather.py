@@ -19,11 +19,11 @@ from dockersweep.model.inventory import ALL_SIZES, Engine, Inventory, ScanWarnin
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
 from dockersweep.policy.bytes.totals import sizes_now
+from dockersweep.policy.judging.ages_without_ledger import unknown_age_warnings
 from dockersweep.policy.judging.marks import candidates, marking_rules
 from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unmarked_volumes import unmarked_warnings
-from dockersweep.policy.judging.unremembered import unremembered_warnings
 from dockersweep.policy.language.flags import policy_from_flags
 from dockersweep.policy.language.kinds_removed import may_remove
 from dockersweep.policy.planning.limits import over_half
@@ -96,7 +96,7 @@ def judge(survey: Survey, policy: Policy, ledger: "Ledger") -> Plan:
 def _plan(survey: Survey, policy: Policy) -> Plan:
     with without_collector():
         plan = make_plan(survey, policy)
-    own = (*unmarked_warnings(survey.inventory, plan), *unremembered_warnings(survey.inventory, plan))
+    own = (*unmarked_warnings(survey.inventory, plan), *unknown_age_warnings(survey.inventory, plan))
     return _with_warnings(plan, own)
 
 

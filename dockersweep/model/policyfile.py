@@ -92,7 +92,7 @@ class ProtectTable(_Table, frozen=True, kw_only=True):
 
 
 class LimitsTable(_Table, frozen=True, kw_only=True):
-    """How much may go at the most: over any of them nothing is removed, and the exit status is 4."""
+    """How much a run may remove: if any limit is exceeded, nothing is removed, and the exit status is 4."""
 
     objects: Annotated[Annotated[int, Meta(ge=0)] | None, _says("The number of objects, of all kinds together.")] = None
     bytes: Annotated[SizeText | None, _says("The bytes that would be freed.")] = None
@@ -100,7 +100,7 @@ class LimitsTable(_Table, frozen=True, kw_only=True):
 
 
 class MatchTable(_Table, frozen=True, kw_only=True):
-    """What a rule matches: of the values of one key any may hold, and all keys must."""
+    """What a rule matches: any value of a key is enough, and all keys have to match."""
 
     name: Annotated[Patterns | None, _says("The name; of an image each of its tags.")] = None
     repository: Annotated[Patterns | None, _says("The repository of an image, without its tag.")] = None
@@ -132,7 +132,7 @@ class MatchTable(_Table, frozen=True, kw_only=True):
 
 
 class KeepTable(_Table, frozen=True, kw_only=True):
-    """What of it the rule keeps, counted from the newest on; any one of these is enough."""
+    """What the rule keeps of its matches, counted from the newest on; any one of these is enough."""
 
     group_by: Annotated[
         Annotated[str, _GROUP] | None,
@@ -153,7 +153,7 @@ class KeepTable(_Table, frozen=True, kw_only=True):
 
 
 class RemoveTable(_Table, frozen=True, kw_only=True):
-    """When the rule removes what it matches and does not keep: all of these must hold."""
+    """When the rule removes what it matches and does not keep: all of these have to be met."""
 
     older_than: Annotated[AgeText | None, _says("The age that tables show; 0s asks for none.")] = None
     unused_for: Annotated[
@@ -171,7 +171,7 @@ class RemoveTable(_Table, frozen=True, kw_only=True):
 
 
 class RuleTable(_Table, frozen=True, kw_only=True):
-    """A rule: what it matches, what of it it keeps, and when it removes the rest."""
+    """A rule: what it matches, which of that it keeps, and when it removes the rest."""
 
     name: Annotated[str, Meta(min_length=1), _says("What the output calls the rule.")]
     kind: Annotated[Kind | Annotated[list[Kind], _SOME], _says("The kind of object it matches, or several.")]
@@ -187,7 +187,7 @@ class RuleTable(_Table, frozen=True, kw_only=True):
 
 
 class TargetTable(_Table, frozen=True, kw_only=True):
-    """Space that must be free; for it what no rule removes goes too, the least recently used first."""
+    """Space that has to be free: if the rules do not free enough, the least recently used objects are removed too."""
 
     start_above: Annotated[
         SpaceText | None,
@@ -213,13 +213,13 @@ class TargetTable(_Table, frozen=True, kw_only=True):
 
 
 class RegistriesTable(_Table, frozen=True, kw_only=True):
-    """What is asked of registries: nothing, unless this table says so."""
+    """Requests to registries: none, unless this table says so."""
 
     ask: Annotated[bool, _says("Ask registries whether they still have the images that could be removed.")] = False
 
 
 class ReportTable(_Table, frozen=True, kw_only=True):
-    """What `dockersweep report` tells."""
+    """Settings of `dockersweep report`."""
 
     silence: Annotated[
         FindingId | Annotated[list[FindingId], _SOME] | None, _says("The ids of findings that are not to be told.")

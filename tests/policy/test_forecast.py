@@ -14,7 +14,7 @@ from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import EVERYTHING, Keep, Policy, Protections, Remove, Rule
 from dockersweep.policy.explaining.age_crossings import reached
-from dockersweep.policy.explaining.freed import without_containers
+from dockersweep.policy.explaining.without_containers import without_containers
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags

@@ -25,7 +25,7 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
 from dockersweep.model.plan import NOTHING, Plan, Removal
 from dockersweep.model.policy import Policy
-from dockersweep.policy.bytes.freed import exact_parts, freed_on_disks, prediction_of, reclaimed_of
+from dockersweep.policy.bytes.measured_freed import exact_parts, freed_on_disks, prediction_of, reclaimed_of
 from dockersweep.policy.judging.services import ServicesNow
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unused import freed_by

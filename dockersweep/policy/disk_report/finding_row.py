@@ -17,7 +17,7 @@ from dockersweep.policy.names.patterns import is_regular_expression
 from dockersweep.words.lists import both
 
 NEW_FILE = "(no file yet: first `dockersweep policy init -o dockersweep.toml`, which writes the default rules into one)"
-"""To be said of what is to be added to a policy file."""
+"""A note beside what a fix adds to a policy file."""
 
 
 class FixTemplate(Struct, frozen=True):

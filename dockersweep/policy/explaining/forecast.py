@@ -14,8 +14,8 @@ from dockersweep.model.naming import kind_of, objects_of, ref_of
 from dockersweep.model.plan import Decision
 from dockersweep.policy.explaining.age_crossings import LONGEST_WOBBLE, crossings, has_calendar_ages
 from dockersweep.policy.explaining.chains import all_holders
-from dockersweep.policy.explaining.freed import waits_for_removal, without_containers
 from dockersweep.policy.explaining.why_kept import Staying, stays_until, why_it_stays
+from dockersweep.policy.explaining.without_containers import waits_for_removal, without_containers
 from dockersweep.policy.judging.judge import Judge
 from dockersweep.policy.judging.marks import marked_until
 from dockersweep.policy.judging.order import holders_first

@@ -8,7 +8,7 @@ from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import Interval
 from dockersweep.model.policy import Policy
 from dockersweep.policy.explaining.forecast import forecast
-from dockersweep.policy.explaining.freed import without_containers
+from dockersweep.policy.explaining.without_containers import without_containers
 from dockersweep.policy.judging.judge import Judge
 from dockersweep.policy.language.flags import with_flag_of_kind
 from dockersweep.words.lists import naturally

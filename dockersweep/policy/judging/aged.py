@@ -1,4 +1,4 @@
-"""How old an object is as a value that sentences are made of: since when, by whom, and how much of it was watched."""
+"""The age of an object as data for sentences: since when, who used it last, and how much of that time was watched."""
 
 from collections.abc import Iterable
 from datetime import datetime

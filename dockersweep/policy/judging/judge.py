@@ -1,8 +1,8 @@
 """Judges every object of an inventory: exactly one decision each, with its reasons.
 
-Who wins: hard protections, then the policy's protections, then what any rule keeps, then the first rule that removes;
-what no rule removes is kept. Containers are judged first, and within a kind each holder before what it holds, so that
-an object that only removed objects hold can go in the same plan.
+In order of precedence: hard protections, then the policy's protections, then what any rule keeps, then the first rule
+that removes; what no rule removes is kept. Containers are judged first, and within a kind each holder before what it
+holds, so that an object that only removed objects hold can go in the same plan.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -165,7 +165,7 @@ class Judge:
         return self.decision(case, ruling.removes, ruling.reasons)
 
     def _decide_tags(self, case: Case, tags: Sequence[str], ready: OfKind) -> Decision:
-        """Decide an image of which each tag is judged by itself."""
+        """Decide an image with several tags, each of which is judged by itself."""
         rulings: list[tuple[str | None, Ruling]] = []
         removals: dict[str, Ruling] = {}
         silence: Ruling | None = None

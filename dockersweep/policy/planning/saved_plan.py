@@ -93,7 +93,7 @@ def _in_order_of(wanted: dict[ObjectRef, tuple[Removal, ...]], survey: Survey) -
     if images == survey.inventory.images:
         return survey
     reordered = replace(survey.inventory, images=images)
-    # Holders must be computed again where a parent names its child by the first tag.
+    # The reason of a parent names its child by the first tag: then compute the holders again.
     return (
         Survey(reordered, survey.now, survey.declarations)
         if "image" in survey.holders.own_kinds

@@ -24,7 +24,7 @@ from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.old_enough import AgeTest, why_unknown
 from dockersweep.policy.judging.order import in_order_of_removal
 from dockersweep.policy.judging.rulings import removal_notes
-from dockersweep.policy.planning.asking_disks import Asked, verdict_on, what_is_asked
+from dockersweep.policy.planning.target_by_disk import Asked, verdict_on, what_is_asked
 
 _Entry = tuple[datetime, str, Case]
 """Since when an object is unused, its id, and its case."""

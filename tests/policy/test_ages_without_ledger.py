@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Inventory, Mark
-from dockersweep.policy.judging.unremembered import unremembered_warnings
+from dockersweep.policy.judging.ages_without_ledger import unknown_age_warnings
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.language.reading import read_policy
@@ -27,7 +27,7 @@ def forgotten(marks: tuple[Mark, ...] | None = None) -> Inventory:
 
 def told(seen: Inventory, **flags: object) -> list[str]:
     policy = policy_from_flags(PolicyFlags(**flags), DEFAULT_POLICY)  # type: ignore[arg-type]
-    return [one.text for one in unremembered_warnings(seen, plan_of(seen, policy))]
+    return [one.text for one in unknown_age_warnings(seen, plan_of(seen, policy))]
 
 
 def test_what_never_goes_without_a_ledger_is_told_once() -> None:

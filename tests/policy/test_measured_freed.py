@@ -9,7 +9,7 @@ from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import DiskMeasurement, Outcome, Status
 from dockersweep.policy.bytes import layer_graph
-from dockersweep.policy.bytes.freed import disagree, exact_parts, freed_on_disks, prediction_of, reclaimed_of
+from dockersweep.policy.bytes.measured_freed import disagree, exact_parts, freed_on_disks, prediction_of, reclaimed_of
 from dockersweep.policy.bytes.on_disks import OnDisks
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags

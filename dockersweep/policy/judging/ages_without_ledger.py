@@ -8,7 +8,7 @@ from dockersweep.model.plan import Plan
 from dockersweep.words.amounts import plural
 from dockersweep.words.lists import both, either
 
-_REMEMBERED: tuple[Kind, ...] = ("image", "volume", "network")
+_KINDS_IN_LEDGER: tuple[Kind, ...] = ("image", "volume", "network")
 _NEEDS_NO_LEDGER: Mapping[Kind, str] = {
     "image": "remove.built_over",
     "volume": "remove.created_over",
@@ -17,7 +17,7 @@ _NEEDS_NO_LEDGER: Mapping[Kind, str] = {
 """The key of a rule that needs only dates from the engine."""
 
 
-def unremembered_warnings(inventory: Inventory, plan: Plan) -> tuple[ScanWarning, ...]:
+def unknown_age_warnings(inventory: Inventory, plan: Plan) -> tuple[ScanWarning, ...]:
     """Return one warning with the number of objects that rules with an age never remove without a ledger; none where
     there is a ledger, or no object is kept for that alone."""
     if inventory.marks is not None:
@@ -25,14 +25,14 @@ def unremembered_warnings(inventory: Inventory, plan: Plan) -> tuple[ScanWarning
     counts = Counter(
         decision.kind
         for decision in plan.decisions
-        if decision.kind in _REMEMBERED
+        if decision.kind in _KINDS_IN_LEDGER
         and decision.verdict == "keep"
         and {reason.code for reason in decision.reasons} == {"age-unknown"}
     )
     if not counts:
         return ()
-    kinds = both(plural(counts[kind], kind) for kind in _REMEMBERED if counts[kind])
-    keys = dict.fromkeys(_NEEDS_NO_LEDGER[kind] for kind in _REMEMBERED if counts[kind])
+    kinds = both(plural(counts[kind], kind) for kind in _KINDS_IN_LEDGER if counts[kind])
+    keys = dict.fromkeys(_NEEDS_NO_LEDGER[kind] for kind in _KINDS_IN_LEDGER if counts[kind])
     text = (
         f"without a ledger nothing tells how old {kinds} may be, so no rule with an age ever removes them: keep a "
         f"ledger, write a rule with {either(keys)}, which works without one, or remove everything unused whatever its "
