@@ -105,14 +105,15 @@ def _say(text: str) -> int:
 
 
 def _parse(argv: Sequence[str], program: str) -> "argparse.Namespace":
-    from contextlib import suppress
-
     from dockersweep.parser import parse
 
     arguments = parse(argv, program)
-    with suppress(OSError):
-        for flag in arguments.repeated:
-            sys.stderr.write(f"dockersweep: {flag} is given more than once; the last one is used\n")
+    if arguments.repeated:
+        from dockersweep.commands.write import write_aside
+
+        write_aside(
+            *(f"dockersweep: {flag} is given more than once; the last one is used" for flag in arguments.repeated)
+        )
     return arguments
 
 

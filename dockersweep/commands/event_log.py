@@ -118,11 +118,10 @@ class EventLog:
         if self.is_on:
             self._event(ERROR, "error", text, text=text, exit_status=status)
             return
-        from dockersweep.report.local_time import in_local_time
+        from dockersweep.commands.write import write_aside
 
         # A terminal that hung up takes no message; the exit status still tells.
-        with suppress(OSError):
-            sys.stderr.write(f"dockersweep: {printable(in_local_time(text))}\n")
+        write_aside(f"dockersweep: {text}")
 
     def bug(self, error: Exception) -> None:
         """Report an unexpected error in a worker with its traceback, which a bug report needs."""

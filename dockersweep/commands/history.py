@@ -35,7 +35,7 @@ def run(options: HistoryOptions) -> int:
     if not (history.runs or history.lives):
         what = "no runs yet" if since is None else f"no runs since {local_time(since)}"
         where = " in" if is_there(folder / FILE_NAME) else ": there is no ledger at"
-        write_aside(f"{what}{where} {history.path}\n")
+        write_aside(f"{what}{where} {history.path}")
     write_result(_text(history, options), options.output.path)
     return 0
 
@@ -73,7 +73,7 @@ def _verify(folder: Path, options: HistoryOptions) -> int:
     problems = find_problems(folder)
     history = History(schema="dockersweep.history/1", path=str(folder / FILE_NAME), runs=(), problems=problems or ())
     if problems is None:
-        write_aside(f"there is no ledger yet at {history.path}\n")
+        write_aside(f"there is no ledger yet at {history.path}")
         if options.output.format == "table":
             return 0
     write_result(_text(history, options), options.output.path)

@@ -50,12 +50,11 @@ def _tell_what_is_saved(plan: Plan, options: PlanOptions) -> None:
     if path in (None, "-") or options.quiet or not sys.stderr.isatty():
         return
     from dockersweep.report.headline import going_words
-    from dockersweep.report.text import printable
 
     saved = f"{going_words(plan)} to remove" if plan.removals else "nothing to remove"
     can_apply = options.output.format == "json" and plan.removals and not plan.foreseen_at and plan.upcoming is None
     then = f": carry it out with dockersweep apply {shlex.quote(path)}" if can_apply else ""
-    write_aside(f"{printable(f'Saved in {path}, {saved}{then}')}\n")
+    write_aside(f"Saved in {path}, {saved}{then}", folds=False)
 
 
 def _what_is_planned(plan: Plan) -> str:

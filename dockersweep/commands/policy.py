@@ -15,7 +15,6 @@ from dockersweep.errors import DeclaredFileError, OutputError, PolicyError, Usag
 from dockersweep.files import is_plain_file
 from dockersweep.model.policy import Protections
 from dockersweep.policy.language.flags import PolicyFlags
-from dockersweep.report.text import printable
 from dockersweep.words.lists import first_of
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _check(options: PolicyVerbOptions) -> int:
         text = "".join(f"{printable(line)}\n" for line in lines)
     write_result(text, options.output.path)
     if not problems:
-        write_aside(f"{path}: no problems found\n")
+        write_aside(f"{path}: no problems found")
         return 0
     write_problems([f"dockersweep: {line}" for line in problem_lines], options.output)
     return DOES_NOT_HOLD
@@ -157,7 +156,7 @@ def _test(options: PolicyVerbOptions) -> int:
         options = _with_file(options)
     results, skipped = run_cases(path, gather_policy(options.policy))
     if skipped:
-        write_aside(f"note: neither a case nor a policy, skipped: {printable(first_of(skipped, MOST_SKIPPED))}\n")
+        write_aside(f"note: neither a case nor a policy, skipped: {first_of(skipped, MOST_SKIPPED)}")
     if options.output.format == "json":
         text = _json({"cases": results})
     else:

@@ -98,10 +98,27 @@ def write_result(text: str, path: str | None, mode: int | None = None) -> None:
     Destination(path).write(text, mode)
 
 
-def write_aside(text: str) -> None:
-    """Write to standard error, ignoring errors."""
+def write_aside(*sentences: str, folds: bool = True) -> None:
+    """Write sentences to standard error, a line each, ignoring errors. On a terminal they are folded to its width;
+    `folds` is False if they hold what is to be copied."""
+    from dockersweep.report.local_time import in_local_time
+    from dockersweep.report.text import fold
+
+    width = _message_width() if folds else None
     with contextlib.suppress(OSError):
-        sys.stderr.write(text)
+        sys.stderr.write("".join(fold(in_local_time(one), width, shortens=False) for one in sentences))
+
+
+def _message_width() -> int | None:
+    """Return the columns of the terminal that messages go to, or COLUMNS; None if they go to a file or a pipe."""
+    if not sys.stderr.isatty():
+        return None
+    set_by_user = os.environ.get("COLUMNS", "")
+    try:
+        width = int(set_by_user) if set_by_user.isdecimal() else os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return None
+    return max(40, width) if width else None
 
 
 def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_result: bool = True) -> None:
@@ -112,10 +129,7 @@ def write_problems(sentences: Sequence[str], output: OutputOptions, *, is_in_res
     """
     if not sentences or (is_in_result and is_read_in_result(output)):
         return
-    from dockersweep.report.local_time import in_local_time
-    from dockersweep.report.text import printable
-
-    write_aside("".join(f"{printable(in_local_time(sentence))}\n" for sentence in sentences))
+    write_aside(*sentences)
 
 
 def is_written(output: OutputOptions, *, has_news: bool, only_problems: bool) -> bool:

@@ -293,3 +293,43 @@ def test_quiet_and_only_problems_are_one_or_the_other() -> None:
         run = dockersweep(verb, *operand, "--quiet", "--only-problems")
         assert run.status == 2
         assert "not allowed with" in run.stderr
+
+
+def test_an_error_fits_the_terminal_and_is_a_line_elsewhere(tmp_path: Path) -> None:
+    words = ["plan", "--inventory", str(tmp_path / "missing"), "--older-than", "soon", *["--keep-name=a"] * 2]
+    line = dockersweep(*words).stderr
+    assert line.count("\n") == 1
+    assert len(line) > 80
+    status, shown = on_a_terminal(words, "")
+    lines = shown.splitlines()
+    assert (status, " ".join(lines)) == (2, line.rstrip("\n"))
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_warning_of_a_result_in_a_file_fits_it_too(tmp_path: Path) -> None:
+    text = f"sizes cannot be read, {'and why is said at length, ' * 4}so that they are not known"
+    warned = write_inventory(tmp_path, inventory(container("web"), warnings=(ScanWarning(about="volumes", text=text),)))
+    _, shown = on_a_terminal(["report", "--inventory", warned, "-o", str(tmp_path / "report.csv")], "")
+    assert " ".join(shown.split()) == f"Warning: volumes: {text}"
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("flag", ["--quiet", "--only-problems"])
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "dockersweep: 2 removals failed"),
+        ("--max-objects 0", "dockersweep: nothing removed: over a limit"),
+        ("--free 5GB", "Target: "),
+        ("--audit-log /dev/full", "Warning: audit log: "),
+    ],
+)
+def test_no_mail_says_a_thing_twice(more: str, said: str, flag: str, tmp_path: Path) -> None:
+    with fake_engine() as engine:
+        failing(engine, 2)
+        line = f"-H {engine.url} sweep --older-than 0s --yes --yes-first-time {flag} {more}"
+        told = under_cron(line, mail=True, DOCKERSWEEP_STATE_DIR=str(tmp_path / "state"))
+    lines = [line for line in told.splitlines() if line]
+    assert len(lines) == len(set(lines))
+    assert sum(said in one for one in lines) == 1
