@@ -7,7 +7,7 @@ are answered without it, and each verb is imported when it is called.
 import _signal  # type: ignore[import-not-found]
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dockersweep import __version__
 from dockersweep.errors import DockersweepError
@@ -23,15 +23,22 @@ INTERRUPTED = 130
 NOT_INSTALLED = 2
 
 
-def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
-    """Run a command line and return its exit status; usage and hints tell what was typed for the program."""
-    given = sys.argv[1:] if argv is None else argv
+def main(
+    argv: Sequence[str] | None = None,
+    program: str = PROGRAM,
+    read: Callable[[Sequence[str]], list[str]] = list,
+) -> int:
+    """Run a command line and return its exit status.
+
+    Usage and hints tell what was typed for the program; `read` makes our words of those that the process was given.
+    """
     arguments = None
     try:
         _open_closed_streams()
+        given = read(sys.argv[1:] if argv is None else argv)
         first = given[0] if given else "help" if sys.stdout.isatty() else ""
         # Without a terminal this is an error: a cron job that lost its verb must not succeed.
-        if first in ("-h", "--help", "help") and list(given[1:]) in ([], ["help"]):
+        if first in ("-h", "--help", "help") and given[1:] in ([], ["help"]):
             return _say(help_of(program))
         if first in ("--version", "version"):
             return _say(f"dockersweep {__version__}\n")
@@ -45,9 +52,9 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
             verb = _module_of(arguments.verb)
         return _run(verb, arguments)
     except DockersweepError as error:
-        return fail(str(error), error.exit_status, arguments)
+        return _fail(str(error), error.exit_status, arguments)
     except KeyboardInterrupt:
-        return fail("interrupted", INTERRUPTED, arguments)
+        return _fail("interrupted", INTERRUPTED, arguments)
     except ModuleNotFoundError as error:
         return _miss(error)
     finally:
@@ -143,8 +150,7 @@ def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
     return status
 
 
-def fail(message: str, status: int, arguments: "argparse.Namespace | None" = None) -> int:
-    """Tell an error as a command line wants it told, if it could be read; returns the status."""
+def _fail(message: str, status: int, arguments: "argparse.Namespace | None") -> int:
     from dockersweep.commands.event_log import EventLog
 
     EventLog(arguments.log_format if arguments else "text").error(message, status)

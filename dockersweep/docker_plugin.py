@@ -47,44 +47,42 @@ def main() -> int:
         return _complete(words[2:], with_meanings=True)
     if words[:1] == ["__completeNoDesc"]:
         return _complete(words[1:], with_meanings=False)
-    return _run(words)
+    return cli.main(words, PROGRAM, _read)
 
 
-def _run(words: "Sequence[str]") -> int:
+def _read(words: "Sequence[str]") -> list[str]:
+    """Return docker's command line as one of ours, and take over what else docker tells; raises UsageError where it is
+    not understood."""
     import os
 
-    from dockersweep import cli
-    from dockersweep.errors import UsageError
     from dockersweep.parser.docker_flags import read_docker_call
 
-    try:
-        call = read_docker_call(words)
-        ours = _words_of(call)
-    except UsageError as error:
-        return cli.fail(str(error), error.exit_status)
+    call = read_docker_call(words)
+    ours = _words_of(call)
     os.environ |= call.environment
     address = os.environ.pop("DOCKER_CLI_PLUGIN_SOCKET", None)
     if address:
         from dockersweep.docker_cancel import end_with_docker
 
         end_with_docker(address)
-    return cli.main(ours, PROGRAM)
+    return ours
 
 
 def _words_of(call: "DockerCall") -> list[str]:
-    """Return a command line of docker as one of ours; raises UsageError where docker did not call us."""
     from dockersweep.errors import UsageError
     from dockersweep.parser import with_verb
 
-    asks_help = call.rest[:1] == ("help",)
-    words = list(call.rest[1:] if asks_help else call.rest)
+    words, asks = list(call.rest), call.asks
+    if words[:1] == ["help"]:
+        del words[0]
+        asks = "--help"
     if words[:1] != [VERB]:
-        raise UsageError("this is what docker runs for `docker sweep`: type that, or `dockersweep`")
+        raise UsageError("docker-sweep is run by docker: type `docker sweep`, or `dockersweep`")
     del words[0]
-    if call.asks == "--version":
-        return ["--version"]
-    if asks_help or call.asks:
-        return [*words[:1], "--help"]
+    if asks == "--version":
+        return [asks]
+    if asks:
+        return [*words[:1], asks]
     if words[:1] and words[0] in ("-h", "--help", "help", "--version", "version"):
         return words
     return [*call.flags, *with_verb(words, VERB)]

@@ -20,7 +20,7 @@ verbs, in the order of use:
   policy        write, check, show, test policies  {program} policy show
   schema        the JSON Schema of a document      {program} schema plan
   completion    for bash, zsh and fish             {program} completion bash
-  docker-plugin install or remove it as a docker command, `docker sweep`
+  docker-plugin add or remove the command `docker sweep`
   man           show the manual                    {program} man
 
 flags of every verb:

@@ -42,7 +42,7 @@ def _install(link: str) -> tuple[str, ...]:
     tried = "Try it: docker sweep --help"
     if is_there(link):
         if os.path.realpath(link) == program:
-            return f"Installed already: {link} links to {program}", tried
+            return f"Already installed: {link} -> {program}", tried
         _refuse_foreign(link)
     os.makedirs(os.path.dirname(link), exist_ok=True)
     # In one step, so that no docker that is called meanwhile misses it.
@@ -53,7 +53,7 @@ def _install(link: str) -> tuple[str, ...]:
     except OSError:
         os.unlink(new)
         raise
-    return f"Installed: {link} links to {program}", tried
+    return f"Installed: {link} -> {program}", tried
 
 
 def _remove(link: str) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def _value_behind(name: str, word: str, rest: deque[str]) -> str:
     if not _is_known(name, word) or name in _SWITCHES:
         return "true"
     if not rest:
-        raise UsageError(f"{word}, which docker passes on, has no value")
+        raise UsageError(f"docker was given {word} without a value")
     return rest.popleft()
 
 
@@ -97,13 +97,13 @@ def _is_known(name: str, word: str) -> bool:
     if name in DOCKER_FLAGS:
         return True
     raise UsageError(
-        f'docker passes on "{word}", which is not known here and may mean another engine: leave it out, or update '
-        "dockersweep"
+        f'docker was given "{word}", which dockersweep does not know and which could name another engine: leave it '
+        "out, or update dockersweep"
     )
 
 
 def _switch(name: str, value: str) -> str:
     """Return "1" for on, "" for off."""
     if value not in (*_ON, *_OFF):
-        raise UsageError(f'--{name}, which docker passes on, is "{value}": write true or false')
+        raise UsageError(f'docker was given --{name}="{value}": write true or false')
     return "1" if value in _ON else ""

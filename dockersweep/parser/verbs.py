@@ -181,9 +181,7 @@ def _completion(verbs: "Verbs") -> None:
 
 
 def _docker_plugin(verbs: "Verbs") -> None:
-    parser = _add_verb(
-        verbs, "docker-plugin", "Let docker's client run this program as `docker sweep`.", ("table",), " ACTION"
-    )
+    parser = _add_verb(verbs, "docker-plugin", "Add `docker sweep` to docker, or remove it.", ("table",), " ACTION")
     parser.add_argument("action", choices=PLUGIN_ACTIONS, metavar="ACTION", help=" or ".join(PLUGIN_ACTIONS))
     parser.add_argument("--system", action="store_true", help="for all users of this machine")
 

@@ -70,14 +70,14 @@ def test_the_rest_begins_where_its_flags_end(words: str, asks: str | None, rest:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--engine tcp://a sweep", 'docker passes on "--engine", which is not known here and may mean another engine'),
-        ("--engine=tcp://a sweep", 'docker passes on "--engine=tcp://a", which'),
-        ("-Etcp://a sweep", 'docker passes on "-Etcp://a", which'),
-        ("-DE=x sweep", 'docker passes on "-DE=x", which'),
-        ("-E sweep", 'docker passes on "-E", which'),
-        ("--tls=maybe sweep", '--tls, which docker passes on, is "maybe": write true or false'),
-        ("--tlsverify= sweep", '--tlsverify, which docker passes on, is "": write true or false'),
-        ("-H", "-H, which docker passes on, has no value"),
+        ("--engine tcp://a sweep", 'docker was given "--engine", which dockersweep does not know and which could name'),
+        ("--engine=tcp://a sweep", 'docker was given "--engine=tcp://a", which'),
+        ("-Etcp://a sweep", 'docker was given "-Etcp://a", which'),
+        ("-DE=x sweep", 'docker was given "-DE=x", which'),
+        ("-E sweep", 'docker was given "-E", which'),
+        ("--tls=maybe sweep", 'docker was given --tls="maybe": write true or false'),
+        ("--tlsverify= sweep", 'docker was given --tlsverify="": write true or false'),
+        ("-H", "docker was given -H without a value"),
     ],
 )
 def test_what_may_mean_another_engine_is_refused(words: str, message: str) -> None:

@@ -34,12 +34,12 @@ def ran(programs: Path, *words: str, **environment: str) -> tuple[int, str, str]
 def test_it_is_installed_and_removed(tmp_path: Path, home: Path) -> None:
     programs = install_copy(tmp_path / "copy")
     link = home / LINK
-    told = f"{link} links to {programs}/docker-sweep\nTry it: docker sweep --help\n"
+    told = f"{link} -> {programs}/docker-sweep\nTry it: docker sweep --help\n"
     assert ran(programs, "install") == (0, f"Installed: {told}", "")
     assert os.readlink(link) == str(programs / "docker-sweep")
     asked = subprocess.run([link, "docker-cli-plugin-metadata"], capture_output=True, text=True, check=True)
     assert '"SchemaVersion":"0.1.0"' in asked.stdout
-    assert ran(programs, "install") == (0, f"Installed already: {told}", "")
+    assert ran(programs, "install") == (0, f"Already installed: {told}", "")
     assert ran(programs, "remove") == (0, f"Removed: {link}\n", "")
     assert list(link.parent.iterdir()) == []
     assert ran(programs, "remove") == (0, f"Nothing to remove: {link} does not exist\n", "")
@@ -119,7 +119,7 @@ def test_for_all_users_it_is_where_docker_looks_first(
     folder = tmp_path / "system"
     monkeypatch.setattr(docker_plugin, "SYSTEM_FOLDER", str(folder))
     monkeypatch.setattr(docker_plugin, "installed_files", lambda name: [str(program)] if name == program.name else [])
-    assert call("docker-plugin", "install", "--system").out.startswith(f"Installed: {folder}/docker-sweep links to")
+    assert call("docker-plugin", "install", "--system").out.startswith(f"Installed: {folder}/docker-sweep -> ")
     assert (folder / "docker-sweep").resolve() == program
     assert not home.exists()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
