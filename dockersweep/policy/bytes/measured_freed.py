@@ -38,14 +38,14 @@ def reclaimed_of(
     """Return what was freed, by the disk's measurement, or by the engine's answers where `disk` is None."""
     low, high = _of_ours(prediction, _already_gone(outcomes))
     parts = {part.id: part for part in (storage.parts if storage else ())}
-    ours = _our_parts(prediction, outcomes)
-    measured = _proven(outcomes) if disk is None else _measured(parts, ours, disk)
+    our_parts = _our_parts(prediction, outcomes)
+    measured = _proven(outcomes) if disk is None else _measured(parts, our_parts, disk)
     surprises: tuple[str, ...] = ()
     if measured is not None and disagree(measured, low, high):
         if disk is None:
             surprises = (f"the answers of the engine prove {measured} bytes; compare what each removal freed",)
         else:
-            surprises = tuple(_surprises(parts, ours, disk))[:MOST_SURPRISES]
+            surprises = tuple(_surprises(parts, our_parts, disk))[:MOST_SURPRISES]
     return Reclaimed(
         low_bytes=low,
         high_bytes=high,
@@ -64,15 +64,15 @@ def freed_on_disks(
         return ()
     parts = {part.id: part for part in prediction.graph.parts}
     disk_of = dict(zip(parts, on_disks.of_nodes, strict=True))
-    ours = _our_parts(prediction, outcomes)
+    our_parts = _our_parts(prediction, outcomes)
     freed = []
     for number, disk in enumerate(on_disks.disks):
         gone = frozenset(part for part in measured.gone if disk_of.get(part) == number)
         # Volumes were measured together: if they are on several disks, each counts with its size in the scan.
         of_volumes = measured.volumes if measured.volumes <= gone else frozenset[str]()
         volume_bytes = measured.volume_bytes if of_volumes else None
-        here = replace(measured, gone=gone, volumes=of_volumes, volume_bytes=volume_bytes)
-        freed.append(FreedOnDisk(disk=disk.name, measured_bytes=_measured(parts, ours, here)))
+        on_this_disk = replace(measured, gone=gone, volumes=of_volumes, volume_bytes=volume_bytes)
+        freed.append(FreedOnDisk(disk=disk.name, measured_bytes=_measured(parts, our_parts, on_this_disk)))
     return tuple(freed)
 
 
@@ -90,9 +90,9 @@ def _of_ours(prediction: Prediction, already_gone: int) -> tuple[int, int | None
     """Return the bounds of what our own removals free: all rows but the first ones, which others had removed."""
     if not already_gone:
         return prediction.total.low_bytes, prediction.total.high_bytes
-    ours = prediction.rows[already_gone:]
-    highs = [row.high_bytes for row in ours]
-    return sum(row.low_bytes for row in ours), known_sum(highs)
+    our_rows = prediction.rows[already_gone:]
+    highs = [row.high_bytes for row in our_rows]
+    return sum(row.low_bytes for row in our_rows), known_sum(highs)
 
 
 def disagree(measured: int, low: int, high: int | None) -> bool:
@@ -106,17 +106,17 @@ def _proven(outcomes: Collection[Outcome]) -> int | None:
     return known_sum(freed)
 
 
-def _measured(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> int | None:
+def _measured(parts: Mapping[str, Part], our_parts: Collection[str], disk: DiskMeasurement) -> int | None:
     """Return the least size of our parts that are gone; None where the size of one is not known."""
-    gone = [parts[part] for part in disk.gone if part in ours and part not in disk.volumes]
+    gone = [parts[part] for part in disk.gone if part in our_parts and part not in disk.volumes]
     if any(part.high_bytes is None for part in gone):
         return None
     return sum(part.low_bytes for part in gone) + (disk.volume_bytes or 0)
 
 
-def _surprises(parts: Mapping[str, Part], ours: Collection[str], disk: DiskMeasurement) -> Iterator[str]:
+def _surprises(parts: Mapping[str, Part], our_parts: Collection[str], disk: DiskMeasurement) -> Iterator[str]:
     """Name the parts to look at, the largest first."""
-    for text, ids in (("still there", disk.still_there), ("gone without being told", disk.gone - set(ours))):
+    for text, ids in (("still there", disk.still_there), ("gone without being told", disk.gone - set(our_parts))):
         for part in sorted((parts[part_id] for part_id in ids), key=lambda part: part.low_bytes, reverse=True):
             if part.high_bytes != 0:
                 yield f"{text}: {part.id} ({part.low_bytes} bytes) in {part.folder}"

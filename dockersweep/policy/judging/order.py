@@ -36,7 +36,7 @@ def _others(kind: Kind, place: int, holders: Sequence[Holder]) -> Collection[int
 
 
 def _holders_first(kind: Kind, places: Sequence[int], holders: Sequence[Sequence[Holder]]) -> Iterator[int]:
-    there = frozenset(places)
+    given = frozenset(places)
     waiting_for: dict[int, int] = {}
     held_by: defaultdict[int, list[int]] = defaultdict(list)
     ready: deque[int] = deque()
@@ -44,7 +44,7 @@ def _holders_first(kind: Kind, places: Sequence[int], holders: Sequence[Sequence
         if not holders[place]:
             ready.append(place)
             continue
-        own_kind = [holder for holder in _others(kind, place, holders[place]) if holder in there]
+        own_kind = [holder for holder in _others(kind, place, holders[place]) if holder in given]
         for holder in own_kind:
             held_by[holder].append(place)
         if own_kind:

@@ -31,16 +31,16 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
     """
     if limits == NO_LIMITS:
         return ()
-    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
+    removed = Counter(decision.kind for decision in decisions if decision.verdict == "remove")
     tags = sum(len(decision.untag) for decision in decisions)
-    if not goes and not tags:
+    if not removed and not tags:
         return ()
-    there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
-    goes += Counter(before.of_kind)
+    totals = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
+    removed += Counter(before.of_kind)
     sentences: list[str] = []
-    if limits.objects is not None and goes.total() + tags > limits.objects:
+    if limits.objects is not None and removed.total() + tags > limits.objects:
         and_tags = f" and {tags} tag{'' if tags == 1 else 's'}" if tags else ""
-        sentences.append(f"{_objects(goes.total())}{and_tags} to remove, {limits.objects} allowed")
+        sentences.append(f"{_objects(removed.total())}{and_tags} to remove, {limits.objects} allowed")
     if limits.size_bytes is not None:
         allowed = f"{format_size(limits.size_bytes)} allowed"
         if reclaim.high_bytes is None:
@@ -50,10 +50,10 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
             sentences.append(f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would be freed, {allowed}")
     if limits.share_percent is not None:
         for kind in KINDS:
-            if goes[kind] * 100 > limits.share_percent * there[kind]:
-                share = 100 * goes[kind] / there[kind]
+            if removed[kind] * 100 > limits.share_percent * totals[kind]:
+                share = 100 * removed[kind] / totals[kind]
                 sentences.append(
-                    f"{goes[kind]} of {_objects(there[kind])} of the kind {kind} to remove ({share:.3g}%), "
+                    f"{removed[kind]} of {_objects(totals[kind])} of the kind {kind} to remove ({share:.3g}%), "
                     f"{limits.share_percent:g}% allowed"
                 )
     return tuple(sentences)
@@ -62,11 +62,11 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
 def over_half(decisions: Sequence[Decision], before: Gone = NOTHING_GONE) -> str | None:
     """Say of which kinds a plan, with the rounds before it, removes more than half: "2 of 3 containers and 6 of 6
     build-cache records would go"; None where it does of none."""
-    goes = Counter(decision.kind for decision in decisions if decision.verdict == "remove") + Counter(before.of_kind)
-    there = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
-    much = [kind for kind in KINDS if goes[kind] * 2 > there[kind]]
-    counts = both(f"{goes[kind]} of {there[kind]} {PLURAL_OF[kind]}" for kind in much)
-    return f"{counts} would go" if much else None
+    removed = Counter(decision.kind for decision in decisions if decision.verdict == "remove") + Counter(before.of_kind)
+    totals = Counter(decision.kind for decision in decisions) + Counter(before.of_kind)
+    kinds = [kind for kind in KINDS if removed[kind] * 2 > totals[kind]]
+    counts = both(f"{removed[kind]} of {totals[kind]} {PLURAL_OF[kind]}" for kind in kinds)
+    return f"{counts} would go" if kinds else None
 
 
 def _objects(count: int) -> str:

@@ -22,14 +22,14 @@ def gone_in(document: OutcomeDocument) -> Gone:
     return Gone(removed, reclaimed.low_bytes if reclaimed.measured_bytes is None else reclaimed.measured_bytes)
 
 
-def can_go_on(policy: Policy, done: OutcomeDocument) -> bool:
+def can_go_on(policy: Policy, outcome: OutcomeDocument) -> bool:
     """Whether it is known after a round how much there is left to free."""
-    return policy.target is None or policy.target.free_bytes is None or done.reclaimed.measured_bytes is not None
+    return policy.target is None or policy.target.free_bytes is None or outcome.reclaimed.measured_bytes is not None
 
 
-def policy_after(policy: Policy, done: OutcomeDocument) -> Policy:
+def policy_after(policy: Policy, outcome: OutcomeDocument) -> Policy:
     """Return the policy for what is left to free after a round."""
-    freed = done.reclaimed.measured_bytes or 0
+    freed = outcome.reclaimed.measured_bytes or 0
     return replace(policy, target=None if policy.target is None else going_on(policy.target, freed))
 
 
@@ -51,7 +51,7 @@ def goes_for_space(plan: Plan) -> bool:
 
 
 def target_outcome(
-    first: Plan, last: Plan, done: OutcomeDocument, why_no_more: str, is_known: bool = True
+    first: Plan, last: Plan, outcome: OutcomeDocument, why_no_more: str, is_known: bool = True
 ) -> TargetOutcome | None:
     """Return whether the target of the first plan is reached, where the last plan is for what is left to free.
 
@@ -62,7 +62,7 @@ def target_outcome(
     reached = None if last.target.begins is None or not is_known else is_satisfied(last)
     return TargetOutcome(
         wanted_bytes=first.target.wanted_bytes,
-        freed_bytes=_freed_for(first, done.reclaimed),
+        freed_bytes=_freed_for(first, outcome.reclaimed),
         reached=reached,
         text="; ".join(_measured(first, last.target) if reached else (*_measured(first, last.target), why_no_more)),
     )
@@ -96,12 +96,12 @@ def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) ->
         ended_by=last.ended_by,
         outcomes=tuple(outcome for document in rounds for outcome in document.outcomes),
         reclaimed=Reclaimed(
-            low_bytes=sum(each.low_bytes for each in reclaimed),
-            high_bytes=known_sum(each.high_bytes for each in reclaimed),
-            measured_bytes=known_sum(each.measured_bytes for each in reclaimed),
+            low_bytes=sum(of_round.low_bytes for of_round in reclaimed),
+            high_bytes=known_sum(of_round.high_bytes for of_round in reclaimed),
+            measured_bytes=known_sum(of_round.measured_bytes for of_round in reclaimed),
             measured_by=reclaimed[0].measured_by,
-            free_space_bytes=known_sum(each.free_space_bytes for each in reclaimed),
-            surprises=tuple(line for each in reclaimed for line in each.surprises),
+            free_space_bytes=known_sum(of_round.free_space_bytes for of_round in reclaimed),
+            surprises=tuple(line for of_round in reclaimed for line in of_round.surprises),
             on_disks=_sum_by_disk(reclaimed),
         ),
         predicted=_sum_of_intervals([document.predicted for document in rounds]),
@@ -111,9 +111,11 @@ def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) ->
 
 def _sum_by_disk(rounds: Sequence[Reclaimed]) -> tuple[FreedOnDisk, ...]:
     """Return what all rounds freed on each disk; None where one of them did not measure it."""
-    freed = [{on_disk.disk: on_disk.measured_bytes for on_disk in each.on_disks} for each in rounds]
-    disks = dict.fromkeys(disk for each in freed for disk in each)
-    return tuple(FreedOnDisk(disk=disk, measured_bytes=known_sum(each.get(disk) for each in freed)) for disk in disks)
+    freed = [{on_disk.disk: on_disk.measured_bytes for on_disk in of_round.on_disks} for of_round in rounds]
+    disks = dict.fromkeys(disk for of_round in freed for disk in of_round)
+    return tuple(
+        FreedOnDisk(disk=disk, measured_bytes=known_sum(of_round.get(disk) for of_round in freed)) for disk in disks
+    )
 
 
 def _sum_of_intervals(intervals: Sequence[Interval | None]) -> Interval | None:

@@ -48,7 +48,7 @@ def differences(case: CaseFile, inventory: Inventory, plan: Plan) -> tuple[str, 
         matched = {expectation.ref for expectation in expected}
         others = [decision for ref, decision in decisions.items() if ref not in matched]
         lines += [
-            f"{decision.kind} {decision.name}: expected {wanted.others} as of all others, {_comes(decision)}"
+            f"{decision.kind} {decision.name}: expected {wanted.others} as of all others, {_actual_verdict(decision)}"
             for decision in others
             if decision.verdict != wanted.others or decision.untag
         ]
@@ -57,8 +57,8 @@ def differences(case: CaseFile, inventory: Inventory, plan: Plan) -> tuple[str, 
 
 def _expected(case: CaseFile, names: "_Names", inventory: Inventory) -> Iterator[_Expected]:
     tags = {image.id: image.tags for image in inventory.images}
-    for table, made in CaseObjects(case).pairs():
-        ref = ref_of(made)
+    for table, item in CaseObjects(case).pairs():
+        ref = ref_of(item)
         named = f"{ref.kind} {case_name(table)}"
         yield _expectation(named, ref, table.expect, table.why, tags.get(ref.id, ()))
     for own in case.expect:
@@ -86,21 +86,21 @@ def _expectation(
 def _of_object(expected: _Expected, decision: Decision) -> Iterator[str]:
     if expected.verdict != decision.verdict or set(expected.untag) != set(decision.untag):
         wanted = " and ".join(f"{UNTAG}{tag}" for tag in expected.untag) or expected.verdict
-        yield f"{expected.named}: expected {wanted}, {_comes(decision)}"
+        yield f"{expected.named}: expected {wanted}, {_actual_verdict(decision)}"
         return
     for line in missing_reasons(expected.why, decision.reasons):
         yield line if line.startswith(" ") else f"{expected.named}: {line}"
 
 
-def _comes(decision: Decision) -> str:
+def _actual_verdict(decision: Decision) -> str:
     """Return the decision on an object as words, with the reasons."""
     if decision.verdict == "remove":
-        comes = "is removed"
+        verdict = "is removed"
     elif decision.untag:
-        comes = f"is kept and loses {' and '.join(decision.untag)}"
+        verdict = f"is kept and loses {' and '.join(decision.untag)}"
     else:
-        comes = "is kept"
-    return f"{comes}: {'; '.join(_reasons(decision.reasons))}"
+        verdict = "is kept"
+    return f"{verdict}: {'; '.join(_reasons(decision.reasons))}"
 
 
 def _reasons(reasons: Iterable[Reason]) -> Iterator[str]:
@@ -130,9 +130,9 @@ def _of_plan(wanted: PlanCase, plan: Plan, names: "_Names") -> Iterator[str]:
     if wanted.gives_back is not None:
         low, high = _interval(wanted.gives_back)
         if (low, high) != (plan.reclaim.low_bytes, plan.reclaim.high_bytes):
-            comes = _size_words(plan.reclaim.low_bytes, plan.reclaim.high_bytes)
+            actual = _size_words(plan.reclaim.low_bytes, plan.reclaim.high_bytes)
             why = f" ({plan.reclaim.reason})" if plan.reclaim.reason else ""
-            yield f"expected {_size_words(low, high)} to be freed, it is {comes}{why}"
+            yield f"expected {_size_words(low, high)} to be freed, it is {actual}{why}"
     if wanted.target is not None or wanted.target_says is not None:
         yield from _of_target(wanted, plan.target)
     yield from _missing(
@@ -145,11 +145,11 @@ def _of_target(wanted: PlanCase, target: TargetVerdict | None) -> Iterator[str]:
         yield "expected something of the space target, but the policy has none"
         return
     if target.begins is False:
-        comes = "not begun"
+        actual = "not begun"
     else:
-        comes = {True: "reached", False: "not reached", None: UNKNOWN}[target.reached]
-    if wanted.target is not None and wanted.target != comes:
-        yield f"expected the space target to be {wanted.target}, it is {comes}: {target.text}"
+        actual = {True: "reached", False: "not reached", None: UNKNOWN}[target.reached]
+    if wanted.target is not None and wanted.target != actual:
+        yield f"expected the space target to be {wanted.target}, it is {actual}: {target.text}"
     yield from _missing("what is told of the space target", texts(wanted.target_says), [target.text])
 
 
@@ -185,7 +185,7 @@ class _Names:
     def __init__(self, case: CaseFile, inventory: Inventory) -> None:
         self._inventory = inventory
         self._own = {
-            f"{ref_of(made).kind}:{case_name(table)}": ref_of(made) for table, made in CaseObjects(case).pairs()
+            f"{ref_of(item).kind}:{case_name(table)}": ref_of(item) for table, item in CaseObjects(case).pairs()
         }
 
     def find(self, named: str) -> ObjectRef:

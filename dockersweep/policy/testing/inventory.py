@@ -40,28 +40,28 @@ def inventory_of(case: CaseFile, saved: Inventory | None) -> Inventory:
     for table, item in written:
         if ref_of(item) in known:
             raise PolicyError(f"{case_name(table)} is in the saved inventory already: write [[expect]] for it instead")
-    made = _with(start, [item for _, item in written])
-    unused = Survey(made, case.now).unused
-    made = _with(
+    inventory = _with(start, [item for _, item in written])
+    unused = Survey(inventory, case.now).unused
+    inventory = _with(
         start,
         [objects.remembered(table, item, ref_of(item) not in unused) for table, item in written],
     )
     own = next((objects.id_of(table) for table in case.container if table.runs_dockersweep), start.own_container_id)
     refusals = tuple(_refusal(item, table.refused, case) for table, item in written if table.refused is not None)
     if saved is None or case.watched or not case.uses_are_seen:
-        made = replace(made, watched=tuple(objects.spans()))
-    made = replace(made, refusals=(*(start.refusals or ()), *refusals))
-    made = replace(made, own_container_id=own)
+        inventory = replace(inventory, watched=tuple(objects.spans()))
+    inventory = replace(inventory, refusals=(*(start.refusals or ()), *refusals))
+    inventory = replace(inventory, own_container_id=own)
     if case.disk is not None:
         main, *others = disks_of(case)
-        made = replace(made, disk=main, other_disks=tuple(others))
+        inventory = replace(inventory, disk=main, other_disks=tuple(others))
     if saved is None:
-        made = replace(made, storage=_storage(case, made), layers_bytes=_layers_bytes(case))
-    return with_volumes_of_projects(with_projects(Survey(made, case.now)))
+        inventory = replace(inventory, storage=_storage(case, inventory), layers_bytes=_layers_bytes(case))
+    return with_volumes_of_projects(with_projects(Survey(inventory, case.now)))
 
 
-def _refusal(made: Object, text: str, case: CaseFile) -> Refusal:
-    name, ref = name_of(made), ref_of(made)
+def _refusal(item: Object, text: str, case: CaseFile) -> Refusal:
+    name, ref = name_of(item), ref_of(item)
     return Refusal(
         kind=ref.kind, id=ref.id, action="remove", name=name, text=text, runs=REFUSED_RUNS, refused_at=case.now
     )
@@ -119,15 +119,15 @@ def _with(start: Inventory, objects: Iterable[Object]) -> Inventory:
     )
 
 
-def _storage(case: CaseFile, made: Inventory) -> Storage | None:
+def _storage(case: CaseFile, inventory: Inventory) -> Storage | None:
     """Return the layers of images, and a part for each container without an image in the case. Without it, a container
     would count as one of a removed image, which frees an unknown amount."""
     parts: dict[str, Part] = {}
-    for written, image in zip(case.image, made.images, strict=True):
+    for written, image in zip(case.image, inventory.images, strict=True):
         if written.layers:
             own = f"image:{image.id}"
             parts[own] = Part(id=own, high_bytes=0, needs=(_add_layers(written, parts),))
-    for container in made.containers:
+    for container in inventory.containers:
         if container.image_id is None:
             own = f"container:{container.id}"
             sizes = (container.size_bytes, container.log_bytes)

@@ -210,16 +210,16 @@ class CaseObjects:
         for project in texts(written.last_projects):
             yield LastProject(project=project, at=self._long_ago)
 
-    def remembered(self, written: ObjectCase, made: Object, is_used: bool) -> Object:
+    def remembered(self, written: ObjectCase, item: Object, is_used: bool) -> Object:
         """Return an object as the ledger would complete it, if it was watched from the beginning."""
-        created = None if isinstance(made, Image) else made.created_at
+        created = None if isinstance(item, Image) else item.created_at
         first = self._at(written, "seen", written.seen, created or self._long_ago)
         unused = self._at(written, "unused", written.unused, None if is_used else first)
-        made = replace(made, first_seen_at=first, first_seen_unused_at=unused, scans_unused=written.scans)
-        if isinstance(made, BuildCacheRecord):
-            return made
+        item = replace(item, first_seen_at=first, first_seen_unused_at=unused, scans_unused=written.scans)
+        if isinstance(item, BuildCacheRecord):
+            return item
         uses = sorted((self._use(written, use) for use in written.uses), key=lambda use: use.at, reverse=True)
-        return replace(made, uses=tuple(uses))
+        return replace(item, uses=tuple(uses))
 
     def _use(self, written: ObjectCase, use: UseCase) -> PastUse:
         """Return a use by a container of the case, or, with another name, by one that is gone."""
