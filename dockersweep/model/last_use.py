@@ -10,9 +10,10 @@ from dockersweep.model.quantities import Instant
 UseAction = Literal[
     "created", "started", "exited", "ran a command", "copied files", "committed", "exported", "mounted", "unmounted",
     "connected", "disconnected", "pulled", "loaded", "imported", "tagged", "built", "saved", "pushed",
+    "made by commit",
 ]  # fmt: skip
 """An action on the object or on a container that held it: "exited" is a container that stopped or died, "ran a command"
-is an exec."""
+is an exec, "committed" a container that an image was made of, and "made by commit" that image."""
 
 
 MOST_USES = 5

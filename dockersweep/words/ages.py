@@ -24,6 +24,7 @@ _DONE: Mapping[UseAction, str] = {
     "pulled": "pulled %s ago",
     "loaded": "loaded %s ago",
     "imported": "imported %s ago",
+    "made by commit": "committed here %s ago",
     "tagged": "tagged %s ago",
     "built": "built here %s ago",
     "saved": "saved %s ago",

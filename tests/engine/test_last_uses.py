@@ -174,6 +174,20 @@ def test_docker_commit_is_a_use_of_the_container_and_none_of_its_volumes(engine:
     assert after["unrelated"].get("uses") == before["unrelated"].get("uses")
 
 
+@ON_DOCKER
+def test_what_docker_commit_made_exists_only_here_without_a_tag_too(engine: Engine, litter: Litter) -> None:
+    litter.container("kept", state="created")
+    scanned(engine)
+    made = engine.docker("commit", "kept").stdout.strip()
+    images = dockersweep("scan", "--format", "json", host=engine.url).json()["images"]
+    [image] = [one for one in images if one["id"] == made]
+    assert (image["tags"], actions(image)[0]) == ([], "made by commit")
+    plan = dockersweep("plan", "--older-than", "0s", "--format", "json", host=engine.url).json()
+    [decided] = [one for one in plan["decisions"] if one["id"] == made]
+    assert decided["verdict"] == "remove"
+    assert "only-here" in [one["code"] for one in decided["reasons"]]
+
+
 def test_what_is_done_with_an_image_is_a_use_of_it(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     for name in ("app", "other"):
         litter.image(f"{name}:1", layers={name: 1000})

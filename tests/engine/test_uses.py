@@ -112,6 +112,18 @@ def test_what_is_done_with_a_stopped_container_is_named_and_a_commit_has_no_volu
     assert told == (of_it | of_held if has_held else of_it)
 
 
+def test_a_commit_is_told_of_the_image_that_it_makes() -> None:
+    there = replace(container("web", image="app:1"), image_id=APP.id)
+    seen = inventory(there, APP, OTHER)
+    told = uses(
+        seen, event(1, "container", "commit", there.id, image="app:1", name="web", imageID=OTHER.id, imageRef="")
+    )
+    assert told["image", OTHER.id] == [("made by commit", None)]
+    assert told["image", APP.id] == [("committed", "web")]
+    of_podman = uses(seen, event(1, "container", "commit", there.id, image="app:1", name="web"))
+    assert ("image", OTHER.id) not in of_podman
+
+
 def test_podman_names_volumes_and_networks_in_attributes() -> None:
     seen = inventory(network("lan"), volume("data"))
     lan = seen.networks[0].id

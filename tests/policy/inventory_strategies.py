@@ -196,7 +196,7 @@ def _image(random: Random, letter: str) -> Image:
         last_projects=_last_projects(random) if random.random() < 0.2 else (),
         first_seen_at=seen,
         first_seen_unused_at=max(seen, unused) if seen and unused else None,
-        uses=_uses(random, "created", "pulled", "loaded", "imported", "tagged"),
+        uses=_uses(random, "created", "pulled", "loaded", "imported", "tagged", "made by commit"),
     )
 
 

@@ -172,8 +172,8 @@ class _Oracle:
             yield pair("released", rule.name)
         if isinstance(seen, Image) and seen.in_registry and not seen.tags:
             yield pair("recoverable", rule.name)
-        from_a_file = any(use.action in ("loaded", "imported") for use in getattr(seen, "uses", ()))
-        if isinstance(seen, Image) and seen.in_registry is False and (seen.tags or from_a_file):
+        not_built = any(use.action in ("loaded", "imported", "made by commit") for use in getattr(seen, "uses", ()))
+        if isinstance(seen, Image) and seen.in_registry is False and (seen.tags or not_built):
             yield pair("only-here", rule.name)
         if getattr(seen, "project", None) or getattr(seen, "maybe_project", None):
             yield pair("project", rule.name)

@@ -150,6 +150,9 @@ class _Uses:
             return
         action, there = _OF_CONTAINER[verb], self._there.get(event.id)
         use = self._by(event.id, event, action)
+        # Podman does not name the image that a commit makes (tried on 6.1).
+        for image_id in self._images.named(event.attributes.get("imageID", ""), event.at_nanos):
+            yield ObjectRef(kind="image", id=image_id), PastUse(at=use.at, action="made by commit")
         if there is not None:
             yield ObjectRef(kind="container", id=event.id), PastUse(at=use.at, action=action)
             yield from ((ref, use) for ref in self._holds(there, action))

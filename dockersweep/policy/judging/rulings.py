@@ -22,8 +22,8 @@ from dockersweep.policy.judging.owners import owner_of
 from dockersweep.policy.judging.rule_set import Counted
 
 _ONLY_HERE = Fact(name="only-here")
-_FROM_FILES: tuple[UseAction, ...] = ("loaded", "imported")
-"""How images arrive that no build can make again."""
+_NOT_BUILT: tuple[UseAction, ...] = ("loaded", "imported", "made by commit")
+"""How images come to be that no build can make again."""
 _ONLY_KEEPS = Fact(name="only-keeps")
 NOT_NAMED = Reason(code="no-rule", rule="no rule", about=Fact(name="no-rule-matches"))
 
@@ -210,7 +210,7 @@ def _image_notes(image: Image, rule: str) -> Iterator[Reason]:
     if image.in_registry and not image.tags:
         # The containerd store forgets the name by which an image was pulled when the tag moves on.
         yield Reason(code="recoverable", rule=rule, about=_recoverable(image))
-    if image.in_registry is False and (image.tags or any(use.action in _FROM_FILES for use in image.uses)):
+    if image.in_registry is False and (image.tags or any(use.action in _NOT_BUILT for use in image.uses)):
         # Nobody misses what builds leave without a tag.
         yield Reason(code="only-here", rule=rule, about=_ONLY_HERE)
 
