@@ -248,9 +248,27 @@ def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger
     if events is not None:
         inventory, noticed = noticed_in(events.result(), inventory)
     inventory = ledger.update_objects(inventory, survey.in_use, survey.now, survey.is_of_now, noticed)
+    inventory = msgspec.structs.replace(
+        inventory, warnings=(*inventory.warnings, *_ledger_in_container(inventory, ledger))
+    )
     survey = survey.with_inventory(with_volumes_of_projects(inventory))
     ledger.keep_sizes(sizes_now(survey.totals), inventory.engine, inventory.taken_at)
     return survey
+
+
+def _ledger_in_container(inventory: Inventory, ledger: "Ledger") -> tuple[ScanWarning, ...]:
+    """Return a warning where the ledger lies in the container that dockersweep runs in, and not on a volume."""
+    if inventory.own_container_id is None or not ledger.is_used:
+        return ()
+    from dockersweep.engine.disk.mounts import mount_of, read_mounts
+    from dockersweep.ledger import state_folder
+
+    folder = state_folder(os.environ, os.geteuid())
+    mount = mount_of(os.path.realpath(folder), read_mounts())
+    if mount is None or mount.point != "/":
+        return ()
+    text = f"it goes with this container, and the next one knows nothing of it: mount a volume at {folder}"
+    return (ScanWarning(about="ledger", text=text),)
 
 
 def confirm_engine(client: "Client", wanted: str | None) -> None:

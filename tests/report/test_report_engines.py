@@ -17,6 +17,7 @@ from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import EACH_STORE, OLDEST_AND_NEWEST, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.truth_remote import far_away
+from tests.rig.own_scan import scanned_by_us
 from tests.rig.running import dockersweep
 
 MEGABYTE = 1_000_000
@@ -192,6 +193,15 @@ def test_whether_the_build_cache_is_limited(engine: Engine) -> None:
     else:
         assert limit["size_bytes"] is None
     assert limit["source"].startswith("the default of Docker ")
+
+
+@pytest.mark.on_engines("docker-28.5")
+def test_a_container_has_no_settings_of_the_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it may have the engine's folder."""
+    monkeypatch.setattr("dockersweep.engine.reading.scanner.own_container_id", lambda: "c" * 64)
+    scanned = scanned_by_us(engine, for_report=True)
+    assert scanned.disk is not None
+    assert scanned.cache_limit is None
 
 
 def saved(engine: Engine) -> str:

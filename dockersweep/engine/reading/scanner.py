@@ -130,12 +130,15 @@ def scan(
         if for_report and sizes
         else (None, ())
     )
-    limit, limit_warnings = _cache_limit(reads.engine, disk) if for_report else (None, ())
+    own_container = own_container_id()
+    # A container has the engine's settings not even where its folder is mounted.
+    reads_limit = for_report and own_container is None
+    limit, limit_warnings = _cache_limit(reads.engine, disk) if reads_limit else (None, ())
     inventory = Inventory(
         schema="dockersweep.inventory/1",
         engine=reads.engine,
         taken_at=(taken_at := reads.clock or datetime.now(UTC)),
-        own_container_id=own_container_id(),
+        own_container_id=own_container,
         containers=tuple(with_size(one, usage.writable_bytes, one.id) for one in containers),
         images=tuple(_with_registry(image, stored.in_registry) for image in images),
         volumes=tuple(
