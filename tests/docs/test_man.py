@@ -121,9 +121,14 @@ def test_synopsis_has_the_flags_of_a_verb(verb: str) -> None:
     assert re.findall(r"([\w-]+)-flag", plain(block[1])) == [title.partition(" ")[0].lower() for title in others]
 
 
+OF_DOCKER = {"--build-arg", "--group-add", "--rm", "--security-opt", "--user", "-f", "-it", "-t"}
+"""Those of docker build and docker run, in examples."""
+
+
 def test_page_names_no_flag_that_the_parser_has_not() -> None:
     known = {name for parser in PARSERS.values() for action in actions(parser) for name in action.option_strings}
     known |= {f"--{name}" for name in DOCKER_FLAGS}
+    known |= OF_DOCKER
     without_others = PAGE_TEXT.replace("jq -r", "jq").replace("$? -eq", "$?")
     assert set(re.findall(FLAG, without_others)) == known
 

@@ -1,0 +1,111 @@
+"""The image of share/container/Containerfile, built on an engine of the tests without a network.
+
+Its base is a Debian root with Python, and pip finds the wheels there by its own configuration. What was built once is
+loaded from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.podman_cli import podman
+from tests.rig.engines.roots import CACHE, Root, locked
+
+CHECKOUT = Path(__file__).parents[3]
+RECIPE = "share/container/Containerfile"
+NAME = "dockersweep"
+_BASE = Root("trixie", ("python3", "python3-pip", "python3-venv"))
+_PYTHON = "3.13"
+_PIP_CONF = "[global]\nno-index = true\nfind-links = /wheels\n"
+_NOT_IN_BASE = ("./dev/*", "./proc/*", "./sys/*", "./var/cache/*", "./var/lib/apt/lists/*")
+# There is no network, and fewer limits than the machine of the tests lets Podman set.
+_LIMITS = ("--network", "none", "--ulimit", "nofile=2000:2000", "--ulimit", "nproc=1000:1000")
+
+
+def have_own_image(engine: Engine) -> None:
+    """Have the image of this checkout on an engine, by the name `dockersweep`."""
+    saved = _kept() / f"{engine.kind.name}.tar"
+    if saved.exists():
+        engine.docker("load", "--input", str(saved))
+        return
+    base = engine.run_directory / "base.tar"
+    _write_base(base)
+    engine.docker("import", str(base), "base")
+    base.unlink()
+    if engine.kind.flavour == "podman":
+        _build_with_podman(engine)
+    else:
+        words = ("buildx", "build", "--network", "none", "--provenance=false", "--load", "--build-arg", "BASE=base")
+        engine.docker(*words, "--tag", NAME, "--file", str(CHECKOUT / RECIPE), str(CHECKOUT))
+    engine.docker("save", "--output", str(saved), NAME)
+
+
+def run_in_container(
+    engine: Engine, *words: str, options: tuple[str, ...] = (), check: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run dockersweep in a container of an engine, which gets the engine's socket, and is removed when it ends."""
+    socket = ("--volume", f"{engine.socket}:/var/run/docker.sock")
+    return engine.docker("run", "--rm", "--network", "none", *socket, *options, NAME, *words, check=check)
+
+
+@cache
+def _kept() -> Path:
+    """Return where images are kept as long as this process."""
+    folder = tempfile.TemporaryDirectory(prefix="dsw-images-")
+    _kept_folders.append(folder)
+    return Path(folder.name)
+
+
+_kept_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _build_with_podman(engine: Engine) -> None:
+    """Podman sees of this machine only what is in its run directory."""
+    context = engine.run_directory / "context"
+    for name in ("dockersweep", "man", "share"):
+        shutil.copytree(CHECKOUT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, context)
+    words = ("--build-arg", "BASE=base", "--tag", NAME, "--file", str(context / RECIPE), str(context))
+    podman(engine, "build", "--quiet", *_LIMITS, *words)
+
+
+def _write_base(file: Path) -> None:
+    """Write the archive of the base: the root, the wheels and what tells pip of them."""
+    with tempfile.TemporaryDirectory(prefix="dsw-base-") as folder:
+        added = Path(folder)
+        shutil.copytree(_wheels(), added / "wheels")
+        (added / "etc").mkdir()
+        (added / "etc/pip.conf").write_text(_PIP_CONF)
+        left_out = [f"--exclude={pattern}" for pattern in _NOT_IN_BASE]
+        root = ["tar", "-C", str(_BASE.build()), *left_out, "-cf", str(file), "."]
+        subprocess.run(root, check=True)
+        subprocess.run(["tar", "-C", folder, "-rf", str(file), "wheels", "etc/pip.conf"], check=True)
+
+
+def _wheels() -> Path:
+    """Return a folder with the wheels of what dockersweep needs, and of what builds it: anew where pyproject.toml names
+    others."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    recipe = hashlib.sha256("\n".join((_PYTHON, *wanted)).encode()).hexdigest()[:8]
+    folder = CACHE / "wheels" / f"{_PYTHON}-{recipe}"
+    with locked(folder.with_name(f"{_PYTHON}.lock")):
+        if not folder.is_dir():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            for former in folder.parent.glob(f"{_PYTHON}-*"):
+                shutil.rmtree(former)
+            pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
+            target = ["--only-binary", ":all:", "--python-version", _PYTHON, "--dest", str(unfinished)]
+            subprocess.run([*pip, *target, *wanted], check=True)
+            os.rename(unfinished, folder)
+    return folder
