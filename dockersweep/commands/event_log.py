@@ -60,7 +60,8 @@ class EventLog:
         """Report what could not be read or written while the run goes on."""
         for warning in warnings:
             text = f"{warning.about}: {warning.text}"
-            self._event(WARNING, "warning", text, about=warning.about, text=warning.text)
+            priority = WARNING if warning.is_problem else NOTICE
+            self._event(priority, "warning", text, about=warning.about, text=warning.text)
 
     def removal(self, removal: LoggedRemoval) -> None:
         """Report the outcome of a removal."""

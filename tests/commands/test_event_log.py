@@ -277,6 +277,13 @@ def test_events_and_warnings_that_nobody_takes_stop_nothing(flags: str, target: 
     assert "removed" in done.stdout.lower()
 
 
+def test_a_protection_that_matches_nothing_is_no_warning_of_the_journal() -> None:
+    with fake_engine() as engine:
+        removable(engine, "a")
+        run = sweep(engine, "--keep-name", "gone*", "--yes-first-time", "--log-format", "journal")
+    assert [line[:3] for line in run.stderr.splitlines() if "matches nothing" in line] == ["<5>"]
+
+
 def test_apply_has_events_too(tmp_path: Path) -> None:
     plan = str(tmp_path / "plan.json")
     with fake_engine() as engine:

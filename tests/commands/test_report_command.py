@@ -173,6 +173,8 @@ def test_on_a_terminal_bars_are_drawn_and_fit() -> None:
         below_table = told[told.index("Engine's folder" if "Engine's folder" in told else "Build cache") :]
         assert "█ in use, ▒ unused\n" in below_table
     assert "UNUSED  " not in text_of(of_full(), 70, with_bars=True).split("SIZE")[0]
+    # Where even so there is no room, nothing is drawn, and no legend stands below it.
+    assert "▒ unused" not in text_of(of_full(), 40, with_bars=True)
 
 
 @pytest.mark.parametrize("with_bars", [True, False])

@@ -86,7 +86,7 @@ def test_where_columns_have_no_room_each_row_is_a_paragraph() -> None:
     columns = (Column("NAME", shortens=True), *(Column(f"NUMBER {n}", right=True) for n in range(4)))
     row = ("registry.example.com/team/app", "1.20 MB", "", "3.40 MB", "5")
     assert render_table(columns, [row], 40) == (
-        "NAME registry.example.com/team/app,\n  NUMBER 0 1.20 MB, NUMBER 2 3.40 MB,\n  NUMBER 3 5\n"
+        "registry.example.com/team/app: NUMBER 0\n  1.20 MB, NUMBER 2 3.40 MB, NUMBER 3 5\n"
     )
     assert render_table(columns, [row], 40, header=False) == "registry…team/app  1.20 MB    3.40 MB  5\n"
 

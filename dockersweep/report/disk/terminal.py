@@ -34,6 +34,7 @@ _SHARES = (
     Column("RECLAIMABLE", right=True, wraps=True, narrowest=11),
     Column("ALL UNUSED", right=True, wraps=True, narrowest=10),
 )
+_BAR = Column("")
 _GROWTH = (
     Column("WHAT GROWS"),
     Column("A DAY", right=True),
@@ -55,7 +56,7 @@ def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Ite
     yield from _disks(report, width if with_bars else None)
     columns, rows = _shares(report, width, with_bars)
     yield Section(columns=columns, rows=rows)
-    if with_bars:
+    if _BAR in columns:
         yield Section(sentences=(f"{FULL} in use, {LIGHT} unused",), goes_on=True)
     yield Section(
         sentences=(words.sum_sentence(report), *remainder_sentences(report), *words.machine_sentences(report))
@@ -93,14 +94,15 @@ def _disk_bar(report: Report, width: int | None) -> Iterator[str]:
 
 
 def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequence[Column], list[tuple[str, ...]]]:
-    """Return columns and rows; if there is no room for a bar, the column of unused objects is left out."""
+    """Return columns and rows; if there is no room for a bar, the column of unused objects is left out, and if that is
+    not enough, the bars."""
     rows = words.share_rows(report)
     columns: Sequence[Column] = _SHARES
     room = (width or WIDTH) - _widths(columns, rows) - (GAP + NARROWEST_BAR if with_bars else 0)
     if room < 0:
         columns, rows = (*columns[:3], *columns[4:]), [(*row[:3], *row[4:]) for row in rows]
         room += GAP + len(_SHARES[3].heading)
-    if not with_bars:
+    if not with_bars or room < 0:
         return columns, rows
     bar_width = NARROWEST_BAR + max(0, min(room, WIDEST_BAR - NARROWEST_BAR))
     whole = report.folder_bytes or sum(map(_most, report.shares))
@@ -110,7 +112,7 @@ def _shares(report: Report, width: int | None, with_bars: bool) -> tuple[Sequenc
     ]
     drawn += [""] * (len(rows) - len(drawn))
     with_bar = [(*row[:-2], drawing, *row[-2:]) for row, drawing in zip(rows, drawn, strict=True)]
-    return (*columns[:-2], Column(""), *columns[-2:]), with_bar
+    return (*columns[:-2], _BAR, *columns[-2:]), with_bar
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:

@@ -90,6 +90,9 @@ def _fit_cell(column: Column, cell: str, width: int) -> str:
 
 
 def _in_a_line(columns: Sequence[Column], row: Sequence[str], header: bool) -> str:
-    """Return the cells that are not empty, each behind its heading."""
-    cells = zip(columns, row, strict=True)
-    return ", ".join(f"{column.heading} {cell}".strip() if header else cell for column, cell in cells if cell)
+    """Return the cells that are not empty, each behind its heading; a name that begins the row needs none."""
+    cells = [(column.heading, cell) for column, cell in zip(columns, row, strict=True) if cell]
+    if not header:
+        return ", ".join(cell for _, cell in cells)
+    begins = f"{row[0]}: " if row[0] and not columns[0].right else ""
+    return begins + ", ".join(f"{heading} {cell}".strip() for heading, cell in cells[bool(begins) :])
