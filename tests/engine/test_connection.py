@@ -330,10 +330,10 @@ def test_what_changes_something_takes_no_answer_that_was_asked_ahead(held: tuple
 
 def test_what_was_asked_behind_one_that_fails_is_asked_again(held: tuple[Connection, Held]) -> None:
     connection, listener = held
+    listener.fails = {"/a"}
     for name in ("/a", "/b"):
         listener.may_answer[name].set()
         connection.ask_ahead(name, {})
-    listener.fails = {"/a"}
     assert connection.request("GET", "/a").status == 500
     assert connection.request("GET", "/b").body == b"b "
     assert listener.has_been_asked("/a", "/b", "/b")

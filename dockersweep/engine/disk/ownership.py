@@ -132,7 +132,9 @@ def check_contents(
     # Podman also lists images of additional stores, which are in other folders.
     images = {f"image:{image.id}" for image in listed.images if with_images and not image.read_only}
     # A container whose removal failed, or is in progress, may be incomplete.
-    containers = {f"container:{one.id}" for one in listed.containers if one.state not in ("dead", "removing")}
+    containers = {
+        f"container:{container.id}" for container in listed.containers if container.state not in ("dead", "removing")
+    }
     missing = (images | containers) - set(there)
     strange: Set[str] = set() if is_certain else {part_id for part_id in there if part_id.startswith("image:")} - images
     if is_certain and len(missing) < len(images | containers) / 2:

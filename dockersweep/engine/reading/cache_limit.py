@@ -1,7 +1,8 @@
-"""Up to which size an engine lets its build cache grow: no engine tells, so its settings and its defaults must.
+"""The maximum size of an engine's build cache. No engine reports it, so it is derived from the engine's settings and
+defaults.
 
-Docker reads its settings from /etc/docker/daemon.json unless it is told another file, and that only root sees on the
-command line of its process: what is found there counts only where it names the engine's own folder.
+Docker reads its settings from /etc/docker/daemon.json unless its command line, which only root can read, names another
+file. So the settings count only if the engine's folder is below the data root that they name.
 """
 
 import re
@@ -18,12 +19,11 @@ SETTINGS = Path("/etc/docker/daemon.json")
 DEFAULT_ROOT = "/var/lib/docker"
 _LARGEST_BYTES = 1_000_000
 _GIB = 1 << 30
-# From there on the engine collects without being told (daemon/config/builder.go of 28.3); before it must be told
-# (moby#49826).
+# From this version on garbage collection is on by default (daemon/config/builder.go of 28.3; before: moby#49826).
 _COLLECTS_BY_ITSELF = (28, 3)
-# What BuildKit's own default is, as `docker buildx inspect` of 28.5 shows it.
+# BuildKit's own default, as `docker buildx inspect` of 28.5 shows it.
 _DEFAULT_PERCENT = 80
-# Engines before 28 know one limit only, which is a tenth of the disk where nothing is said.
+# Engines before 28 have a single limit; its default is a tenth of the disk.
 _FIRST_WITH_SHARES = (28, 0)
 _FORMER_PERCENT = 10
 _FORMER_LEAST = 2_000_000_000
@@ -59,11 +59,11 @@ class _Settings(msgspec.Struct, rename="kebab"):
 def read_cache_limit(
     engine: Engine, disk: Disk | None, settings: Path | None = None
 ) -> tuple[CacheLimit | None, tuple[ScanWarning, ...]]:
-    """Return the limit, and what could not be read, as warnings; None where nothing tells."""
+    """Return the limit, None if it cannot be determined, and warnings about what could not be read."""
     if engine.flavour != "docker":
         return None, ()
     if not engine.is_local or disk is None:
-        # Its settings are where it is.
+        # The settings are on the engine's machine.
         return None, ()
     place = SETTINGS if settings is None else settings
     try:
@@ -72,13 +72,13 @@ def read_cache_limit(
         text = f"unknown: {place} cannot be read: {getattr(error, 'strerror', None) or error}"
         return None, (ScanWarning(about="limit of the build cache", text=text),)
     collection = (read.builder.gc if read and read.builder else None) or _Collection()
-    if collection.enabled is None and collection.policy is None and _says_nothing(collection):
+    if collection.enabled is None and collection.policy is None and _is_unset(collection):
         return _by_default(engine, disk), ()
-    return _as_told(engine, disk, collection, str(place)), ()
+    return _as_configured(engine, disk, collection, str(place)), ()
 
 
 def _read(place: Path, engine: Engine) -> _Settings | None:
-    """Return what the settings say; None where there are none, or they are of an engine with another folder."""
+    """Return the settings; None if there are none, or they belong to an engine with another folder."""
     try:
         read = msgspec.json.decode(read_configuration(place, _LARGEST_BYTES) or b"{}", type=_Settings)
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def _read(place: Path, engine: Engine) -> _Settings | None:
     return read if engine.root_dir is not None and Path(engine.root_dir).is_relative_to(read.data_root) else None
 
 
-def _says_nothing(limits: _Collection) -> bool:
+def _is_unset(limits: _Collection) -> bool:
     spaces = (limits.default_reserved_space, limits.default_max_used_space, limits.default_min_free_space)
     return not (limits.default_keep_storage or any(spaces))
 
@@ -95,14 +95,14 @@ def _by_default(engine: Engine, disk: Disk) -> CacheLimit | None:
     version = _version(engine)
     source = f"the default of Docker {engine.version}"
     if version is None or (28, 0) <= version < _COLLECTS_BY_ITSELF:
-        # Between these two it depends on the patch.
+        # Between these two versions it depends on the patch release.
         return None
     if version < _COLLECTS_BY_ITSELF:
         return CacheLimit(size_bytes=None, source=source)
     return CacheLimit(size_bytes=_rounded(disk, _DEFAULT_PERCENT), source=source)
 
 
-def _as_told(engine: Engine, disk: Disk, limits: _Collection, place: str) -> CacheLimit | None:
+def _as_configured(engine: Engine, disk: Disk, limits: _Collection, place: str) -> CacheLimit | None:
     version = _version(engine) or (0, 0)
     if not (version >= _COLLECTS_BY_ITSELF if limits.enabled is None else limits.enabled):
         return CacheLimit(size_bytes=None, source=place)
@@ -120,12 +120,13 @@ def _as_told(engine: Engine, disk: Disk, limits: _Collection, place: str) -> Cac
 
 
 def _largest(limits: _Collection, disk: Disk) -> int | None:
-    """Return the size that the three shares of Docker 28 and newer leave; None where the free space alone limits it.
+    """Return the limit that follows from the three settings of Docker 28 and newer; None if only the free space limits
+    it.
 
-    Where any of them is set the others have no default (builder/builder-next/worker/gc.go; tried on 28.5); without a
-    maximum what is reserved is all that is kept (calculateKeepBytes in cache/manager.go of BuildKit).
+    If any of them is set, the others have no default (builder/builder-next/worker/gc.go; tried on 28.5); without a
+    maximum only the reserved space is kept (calculateKeepBytes in cache/manager.go of BuildKit).
     """
-    if _says_nothing(limits):
+    if _is_unset(limits):
         return _rounded(disk, _DEFAULT_PERCENT)
     reserved = _size(limits.default_reserved_space or limits.default_keep_storage) or 0
     most = _size(limits.default_max_used_space) or 0
@@ -133,12 +134,12 @@ def _largest(limits: _Collection, disk: Disk) -> int | None:
 
 
 def _rounded(disk: Disk, percent: int) -> int:
-    """Return a share of the disk as BuildKit rounds it: up to the next GB, by way of GiB."""
+    """Return a percentage of the disk, rounded as BuildKit does: the number of begun GiB, taken as GB."""
     return (disk.total_bytes * percent // 100 // _GIB + 1) * 1_000_000_000
 
 
 def _size(text: str) -> int | None:
-    """Return a size as the engine reads it, for whom "20GB" are 20 GiB (go-units, RAMInBytes); None for no size."""
+    """Return a size as the engine parses it: "20GB" means 20 GiB (go-units, RAMInBytes). None if it is not a size."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?\s*", text, re.IGNORECASE | re.ASCII)
     return None if match is None else int(float(match[1]) * 1024 ** _POWERS[match[2].lower()])
 

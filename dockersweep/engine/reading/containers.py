@@ -1,5 +1,5 @@
-"""What no list of containers tells: of each stopped container, and for a report of each other too. Where nothing else
-tells it, that is one inspect for each."""
+"""Details of containers that no list has: for stopped containers, and for a report all others too. Without records on
+the engine's disk, this takes one inspect per container."""
 
 from collections.abc import Iterable, Mapping
 
@@ -20,7 +20,7 @@ _ONLY_INSPECTED = (
     "started_at", "restart_policy", "exit_code", "restart_count", "retries_left", "log_driver", "log_path",
     "log_is_limited",
 )  # fmt: skip
-"""What of a container the list does not tell."""
+"""The fields of a container that the list does not have."""
 
 
 def read_stopped(
@@ -31,8 +31,8 @@ def read_stopped(
     warnings: list[ScanWarning],
     progress: Progress,
 ) -> Iterable[Container]:
-    """Add what no list call of any version tells: when they finished, and whether they restart. What `recorded` does
-    not tell by id is inspected."""
+    """Add to stopped containers what no list call of any version has: when they finished, and whether they restart.
+    Containers whose id is not in `recorded` are inspected."""
     stopped = [container for container in listed if container.state in STOPPED_STATES]
     details = _inspect(reads, stopped, recorded, progress)
     logs = _log_sizes(details, reads.engine, seconds)
@@ -56,7 +56,7 @@ def read_running(
     warnings: list[ScanWarning],
     progress: Progress,
 ) -> Iterable[Container]:
-    """Add to those that are not stopped what only a report tells; nothing is judged by it."""
+    """Add to containers that are not stopped what only a report shows; no verdict depends on it."""
     running = [container for container in containers if container.state not in STOPPED_STATES]
     details = _inspect(reads, running, recorded, progress)
     logs = _log_sizes(details, reads.engine, seconds)
@@ -74,13 +74,15 @@ def read_running(
 
 
 def _with_log(listed: Container, details: Container, logs: LogSizes) -> Container:
-    told = {field: getattr(details, field) for field in _ONLY_INSPECTED}
-    return msgspec.structs.replace(listed, **told, log_bytes=logs.get(details.id))
+    fields = {field: getattr(details, field) for field in _ONLY_INSPECTED}
+    return msgspec.structs.replace(listed, **fields, log_bytes=logs.get(details.id))
 
 
 def _log_sizes(details: Mapping[str, Container | EngineError | None], engine: Engine, seconds: float) -> LogSizes:
-    """Return the sizes of logs by the ids of containers; none where the disk that they lie on does not answer."""
-    containers = [one for one in details.values() if isinstance(one, Container) and not _never_ran(one)]
+    """Return the sizes of logs by container id; empty if their disk does not answer."""
+    containers = [
+        inspected for inspected in details.values() if isinstance(inspected, Container) and not _never_ran(inspected)
+    ]
     try:
         return call_within(seconds, lambda: {container.id: _log_bytes(container, engine) for container in containers})
     except TimeoutError:
@@ -101,13 +103,13 @@ def _inspect(
         except EngineError as error:
             return error
 
-    known = {one.id: recorded[one.id] for one in wanted if one.id in recorded}
-    return known | call_for_each([one.id for one in wanted if one.id not in known], ask, progress)
+    known = {container.id: recorded[container.id] for container in wanted if container.id in recorded}
+    return known | call_for_each([container.id for container in wanted if container.id not in known], ask, progress)
 
 
 def _merged(listed: Container, details: Container | None, logs: LogSizes) -> Container:
     if details is None:
-        # It may be gone for good or coming back under another id; until the next scan it keeps what it held.
+        # It may be gone for good, or come back under another id; until the next scan it counts as there.
         return msgspec.structs.replace(listed, unread="it disappeared while it was being read")
     networks = tuple(sorted({*listed.networks, *details.networks}))
     mounts = details.mounts + tuple(mount for mount in listed.mounts if mount not in details.mounts)

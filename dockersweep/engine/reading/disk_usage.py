@@ -1,7 +1,7 @@
-"""Sizes that the engine measures: it walks its disk for them, beside the rest of a scan, with a time-out of its own.
-What can be measured on its disk from here is not asked for.
+"""Sizes that the engine measures: it walks its disk for them, in parallel to the scan, with a separate time-out. Sizes
+that dockersweep can measure itself are not requested.
 
-A walk that fails or takes too long leaves its sizes unknown, with a warning.
+If a walk fails or takes too long, its sizes are unknown, with a warning.
 """
 
 from collections.abc import Iterable, Set
@@ -29,19 +29,19 @@ SIZES_OF: dict[UsagePart, str] = {"image": "image layers", "container": "contain
 
 
 Walks = dict[UsagePart | None, BackgroundCall[DiskUsage]]
-"""What the engine was asked to measure, by its part; None is everything."""
+"""The running measurements by part; None is all parts."""
 
 
-def all_walks(quirks: Quirks) -> tuple[UsagePart | None, ...]:
-    """Return what to ask for where nothing can be measured here."""
+def all_parts(quirks: Quirks) -> tuple[UsagePart | None, ...]:
+    """Return the parts to request if nothing can be measured here."""
     return tuple(SIZES_OF) if quirks.tells_usage_in_parts else (None,)
 
 
-def first_walks(quirks: Quirks, is_beside: bool) -> tuple[UsagePart | None, ...]:
-    """Return what to ask for at once; of an engine beside us not what is likely to be measured here. Docker before 23.0
-    walks everything for whatever it is asked."""
-    if not is_beside or not (quirks.tells_usage_in_parts or quirks.is_podman):
-        return all_walks(quirks)
+def first_parts(quirks: Quirks, has_local_folder: bool) -> tuple[UsagePart | None, ...]:
+    """Return the parts to request at once: if the engine's folder is on this machine, without those that are likely to
+    be measured here. Docker before 23.0 walks everything for any part."""
+    if not has_local_folder or not (quirks.tells_usage_in_parts or quirks.is_podman):
+        return all_parts(quirks)
     if quirks.is_podman:
         return ()
     measured: set[UsagePart] = {"volume"}
@@ -52,37 +52,40 @@ def first_walks(quirks: Quirks, is_beside: bool) -> tuple[UsagePart | None, ...]
     return tuple(part for part in SIZES_OF if part not in measured)
 
 
-def walks_left(quirks: Quirks, stores: Stores, measured: DiskUsage) -> tuple[UsagePart | None, ...]:
-    """Return what to ask for because something of it was not measured here, and the engine may know it."""
+def parts_left(quirks: Quirks, stores: Stores, measured: DiskUsage) -> tuple[UsagePart | None, ...]:
+    """Return the parts to request because something in them was not measured here, and the engine may measure it."""
     containers, volumes = measured.writable_bytes or {}, measured.volume_bytes or {}
     mounted = _mounted_volumes(stores)
     left: list[UsagePart] = []
     if quirks.sums_up_layers and measured.layers_bytes is None:
         left.append("image")
-    if any(containers.get(one.id) is None for one in stores.listed.containers):
+    if any(containers.get(container.id) is None for container in stores.listed.containers):
         left.append("container")
-    if any(volumes.get(one.name) is None and _may_be_told(one, quirks, mounted) for one in stores.listed.volumes):
+    if any(
+        volumes.get(volume.name) is None and _engine_measures(volume, quirks, mounted)
+        for volume in stores.listed.volumes
+    ):
         left.append("volume")
     return tuple(left) if quirks.tells_usage_in_parts or not left else (None,)
 
 
 def _mounted_volumes(stores: Stores) -> set[str | None]:
-    """Return the names of the volumes that are mounted now, as far as can be seen."""
-    running = (one for one in stores.listed.containers if one.state not in STOPPED_STATES)
+    """Return the names of the volumes that are visibly mounted now."""
+    running = (container for container in stores.listed.containers if container.state not in STOPPED_STATES)
     by_hand = {volume.name for volume in stores.listed.volumes if volume.mountpoint in stores.mounts}
     return {mount.volume for container in running for mount in container.mounts} | by_hand
 
 
-def _may_be_told(volume: Volume, quirks: Quirks, mounted: Set[str | None]) -> bool:
-    """Docker measures no volumes with options, nor those of plugins; Podman none that its options mount, while they
-    are not mounted (SystemDf in pkg/domain/infra/abi/system.go)."""
+def _engine_measures(volume: Volume, quirks: Quirks, mounted: Set[str | None]) -> bool:
+    """Docker does not measure volumes with options or of plugins; Podman not those that their options mount, unless
+    they are mounted now (SystemDf in pkg/domain/infra/abi/system.go)."""
     if not quirks.is_podman:
         return volume.driver == "local" and not volume.options
     return volume.name in mounted or volume.options.keys().isdisjoint(("type", "device"))
 
 
 def start_walks(reads: EngineReads, parts: Iterable[UsagePart | None], timeout_seconds: float) -> Walks:
-    """Ask for these parts, each in a call of its own."""
+    """Request these parts, each in a separate call."""
     return {part: _walk(reads, part, timeout_seconds) for part in parts}
 
 
@@ -91,7 +94,7 @@ def _walk(reads: EngineReads, part: UsagePart | None, timeout_seconds: float) ->
 
 
 def start_build_cache(reads: EngineReads, timeout_seconds: float) -> BackgroundCall[DiskUsage] | None:
-    """BuildKit measures a record when it is first asked for, so this call has the time-out of the walks."""
+    """Request the build cache. BuildKit measures a record on its first request, so this has the time-out of a walk."""
     if not (reads.quirks.has_build_cache and reads.quirks.tells_usage_in_parts):
         return None
     return _walk(reads, "build-cache", timeout_seconds)
@@ -106,14 +109,14 @@ def finish_walks(walks: Walks, warnings: list[ScanWarning]) -> DiskUsage:
             about = SIZES_OF[part] if part else ALL_SIZES
             warnings.append(ScanWarning(about=about, text=f"unknown: {error}", reason=str(error)))
             continue
-        usage = known_of(usage, part_usage)
+        usage = merged_usage(usage, part_usage)
     return usage
 
 
-def known_of(*told: DiskUsage) -> DiskUsage:
-    """Return what is known of any of these, of the last that knows it."""
-    fields = (msgspec.structs.asdict(usage).items() for usage in told)
-    return DiskUsage(**{name: value for of_one in fields for name, value in of_one if value is not None})
+def merged_usage(*usages: DiskUsage) -> DiskUsage:
+    """Return all known values of these usages; the last one wins."""
+    fields = (msgspec.structs.asdict(usage).items() for usage in usages)
+    return DiskUsage(**{name: value for items in fields for name, value in items if value is not None})
 
 
 def read_build_cache(

@@ -1,4 +1,4 @@
-"""Since when the process of a Docker engine runs: what its memory of events has not lost, it has kept since then."""
+"""When the process of a Docker engine started: if its event buffer has never overflowed, it has all events since."""
 
 import os
 from collections.abc import Iterator
@@ -10,40 +10,40 @@ PROC = Path("/proc")
 _ENGINE = "dockerd"
 _SYSTEMD = 1
 _LISTENING = "00010000"
-"""Of the flags in /proc/net/unix."""
+"""The flags of a listening socket in /proc/net/unix."""
 
 
 def engine_began(peer_pid: int | None, socket: str | None, proc: Path = PROC) -> datetime | None:
-    """Return when the engine that listens on a socket began, on the clock of this machine and rounded up; None where
-    that cannot be proven: it is elsewhere, or a proxy or an ssh tunnel listens in its place.
+    """Return when the engine that listens on a socket started, by this machine's clock and rounded up; None if that
+    cannot be proven: it is on another machine, or a proxy or an ssh tunnel listens instead.
 
-    `peer_pid` is who the kernel says listens there. With socket activation that is systemd, which hands the socket on:
-    then it is the one dockerd that has it open, which only root can see.
+    `peer_pid` is the listener according to the kernel. With socket activation that is systemd, which passes the socket
+    on: then it is the only dockerd that has the socket open, which only root can find out.
     """
     if peer_pid is None or socket is None:
         return None
-    pid = _heir_of(socket, proc) if peer_pid == _SYSTEMD else peer_pid
+    pid = _activated_engine(socket, proc) if peer_pid == _SYSTEMD else peer_pid
     if pid is None or _name(proc / str(pid)) != _ENGINE:
         return None
     with suppress(OSError, ValueError, IndexError, StopIteration):
-        # The name stands in brackets, and may have any in itself.
+        # The name is in brackets, and may contain brackets.
         fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
         booted = next(int(line.split()[1]) for line in (proc / "stat").read_text().splitlines() if "btime" in line)
         began = datetime.fromtimestamp(booted, UTC) + timedelta(seconds=int(fields[19]) / os.sysconf("SC_CLK_TCK"))
-        # The instant of the boot is told in whole seconds, rounded down.
+        # The boot time is in whole seconds, rounded down.
         return began.replace(microsecond=0) + timedelta(seconds=2)
     return None
 
 
-def _heir_of(socket: str, proc: Path) -> int | None:
+def _activated_engine(socket: str, proc: Path) -> int | None:
     """Return the only dockerd that has this listening socket open."""
     links = {f"socket:[{inode}]" for inode in _inodes(os.path.realpath(socket), proc)}
-    found = [
+    pids = [
         int(folder.name)
         for folder in proc.iterdir()
         if folder.name.isdigit() and _name(folder) == _ENGINE and links.intersection(_open_files(folder / "fd"))
     ]
-    return found[0] if len(found) == 1 else None
+    return pids[0] if len(pids) == 1 else None
 
 
 def _inodes(socket: str, proc: Path) -> Iterator[str]:

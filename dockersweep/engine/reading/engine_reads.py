@@ -1,4 +1,4 @@
-"""What reading asks of an engine: nothing in it changes anything."""
+"""The requests that a scan makes; none of them changes anything."""
 
 from datetime import datetime
 from typing import Protocol
@@ -12,7 +12,7 @@ from dockersweep.model.inventory import Container, Engine, Image, Network, Servi
 
 
 class EngineReads(Protocol):
-    """The client of an engine, as far as a scan uses it."""
+    """The part of an engine's client that a scan uses."""
 
     engine: Engine
     clock: datetime | None

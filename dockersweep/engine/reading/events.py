@@ -1,9 +1,8 @@
-"""Reads the events of an engine from where the last reading ended, and tells for which time they are all.
+"""Reads the events of an engine since the last reading, and determines the time span for which they are complete.
 
-Docker keeps 256 events in memory, in one row without gaps, and loses them when it ends; Podman reads its journal or
-file. Nothing tells of a restart, nor of what was pushed out. So the last event of the former reading is asked for once
-more, without a filter: where it comes back, nothing after it is missing. Where it does not, nothing is missing since
-the oldest that there is.
+Docker keeps the last 256 events in memory and loses them when it ends; Podman reads its journal or file. Neither
+reports restarts or dropped events. So the last event of the previous reading is requested again, without a filter: if
+it comes back, nothing after it is missing. Otherwise nothing is missing since the oldest event that comes.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -18,21 +17,21 @@ from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.last_use import Span
 
 SLACK_NANOS = 2 * 10**9
-"""So much before the last known event is asked for: Docker stops looking at the first that is too old, and two that
-come at once may lie in its memory the other way round."""
+"""How long before the last known event the request begins: Docker stops searching at the first event that is too old,
+and simultaneous events may be in its memory in reverse order."""
 FIRST_PODMAN_READING = timedelta(days=7)
 """How far back the first reading goes on Podman, whose journal may hold years."""
 MUCH_IS_READ = timedelta(hours=1)
-"""How far back it is read where all are too many, of health checks that are told every few seconds."""
+"""How far back to read if all events are too many, as with health checks every few seconds."""
 
 DOCKER_RING = 256
 """How many events Docker keeps (daemon/events, eventsLimit)."""
 NEVER_FULL = DOCKER_RING // 2
-"""With fewer its memory was never full: what came after `until`, while the engine was asked, is in it and not told."""
+"""With fewer events its memory was never full. It also has events after `until`, which are not in the answer."""
 
 
 class EventReads(Protocol):
-    """The client of an engine, as far as its events are read."""
+    """The part of an engine's client that is used for events."""
 
     engine: Engine
     clock: datetime | None
@@ -44,39 +43,39 @@ class EventReads(Protocol):
 
 
 class EventReading(NamedTuple):
-    """The events, and what they are worth."""
+    """The events, and when they are complete."""
 
     events: tuple[EngineEvent, ...] = ()
     position: EventPosition | None = None
-    """Where the next reading goes on; None where nothing was read, and the former position holds."""
+    """Where the next reading continues; None if nothing was read, and the previous position still applies."""
     watched: Span | None = None
-    """The time of which these are all events."""
+    """The time span for which the events are complete."""
     warnings: tuple[ScanWarning, ...] = ()
 
 
 class _Answer(NamedTuple):
-    """What an engine still has."""
+    """The events that an engine still has."""
 
     events: tuple[EngineEvent, ...]
     begin: datetime | None
-    """Since when none of them is missing."""
+    """Since when none is missing."""
     anchor: int
-    """The place of the last event of the reading before; behind all where it is not there."""
+    """The index of the last event of the previous reading; after all events if it is not among them."""
 
 
 def read_events(reads: EventReads, last: EventPosition | None) -> EventReading:
-    """Return what happened up to the time on the engine's clock, and no reading before has told;
-    `last` is where that before ended. An engine, or a proxy, that refuses leaves a warning."""
+    """Return the events up to now (by the engine's clock) that no previous reading has returned; `last` is where the
+    previous one ended. If an engine or a proxy refuses, there is a warning."""
     if (until := reads.clock) is None:
         return EventReading()
     if last is not None and last.ends_at > until:
-        # The clock was set back: all that there is may be new, and what was told before is the same again.
+        # The clock was set back: any event may be new, and reading one twice does no harm.
         last = None
     try:
         try:
             return _read_since(last, until, reads)
         except EngineTooMuchError as error:
-            # They would be more at each scan, and none would ever be read.
+            # Otherwise there would be more at each scan, and none would ever be read.
             recent = EventPosition(ends_at=until - MUCH_IS_READ, anchor=None)
             text = "too many to be read: what was used between the last scan and an hour ago is not noticed"
             warning = ScanWarning(about="events", text=text, reason=str(error))
@@ -93,21 +92,22 @@ def _read_since(last: EventPosition | None, until: datetime, reads: EventReads) 
     watched = Span(begins_at=begin, ends_at=until) if begin is not None and begin < until else None
     if last is not None:
         ended = _nanos(last.ends_at)
-        # What stands behind the last known one is new, though it may be told as a moment older.
-        events = tuple(one for place, one in enumerate(events) if place > anchor or one.at_nanos > ended)
+        # Events after the last known one are new, even if their time is slightly earlier.
+        events = tuple(event for place, event in enumerate(events) if place > anchor or event.at_nanos > ended)
     return EventReading(events, position, watched)
 
 
 def _read(reads: EventReads, last: EventPosition | None, until: datetime) -> _Answer:
-    """Nothing is missing since the last reading where its last event is among them; else since the oldest that there
-    is, or, where Docker's memory has never been full, since that engine began."""
+    """Return the events since the last reading, or else all. They are complete since the last reading if its last event
+    is among them; else since the oldest one or, if Docker's memory has never been full, since the engine started."""
     is_podman = reads.quirks.is_podman
     everything = _nanos(_podman_begin(last, until)) if is_podman else 0
     events: tuple[EngineEvent, ...] = ()
     if last is None or last.anchor is None:
         events = reads.events(everything, until)
     else:
-        # Docker looks from the end up to the first that is too old: one of a clock that was set back hides the rest.
+        # Docker searches backwards up to the first event that is too old: after the clock was set back, that one hides
+        # the rest. Then all are requested.
         for since in (max(0, last.anchor.at_nanos - SLACK_NANOS), everything):
             events = reads.events(since, until)
             places = [place for place, event in enumerate(events) if _mark(event) == last.anchor]
@@ -122,7 +122,7 @@ def _read(reads: EventReads, last: EventPosition | None, until: datetime) -> _An
 
 
 def _podman_begin(last: EventPosition | None, until: datetime) -> datetime:
-    """Return since when to read Podman's events where the last known one is not there."""
+    """Return since when to read Podman's events if the last known one is not among them."""
     begin = until - FIRST_PODMAN_READING
     return begin if last is None else max(begin, last.ends_at)
 

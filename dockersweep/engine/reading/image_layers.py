@@ -1,4 +1,4 @@
-"""Asks an engine for the layers of its images, as far as they have to be known and are not remembered."""
+"""Requests the layers of an engine's images, as far as they are needed and not remembered."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
@@ -10,7 +10,7 @@ from dockersweep.model.inventory import BuildCacheRecord, Engine, Image
 
 
 class LayerReads(Protocol):
-    """What is asked of an engine here."""
+    """The requests that this module makes."""
 
     engine: Engine
 
@@ -18,10 +18,10 @@ class LayerReads(Protocol):
 
 
 def memory_keys(engine: Engine, images: Iterable[Image]) -> dict[str, str]:
-    """Return, by image id, under what the layers of an image can be remembered for good.
+    """Return, by image id, the key under which an image's layers can be remembered forever.
 
-    The id alone will do where it is the configuration's digest. On the containerd store it can get another platform;
-    on Podman it can come back in other layers, but from elsewhere its manifest, and so its size, is another.
+    Where the id is the configuration's digest, it is the key. In the containerd store an id can get another platform.
+    On Podman an id can come back with other layers, but then its manifest, and so its size, is different.
     """
     if engine.flavour == "podman":
         return {image.id: f"{image.id} {image.size_bytes}" for image in images}
@@ -33,13 +33,13 @@ def memory_keys(engine: Engine, images: Iterable[Image]) -> dict[str, str]:
 def wanted_images(
     engine: Engine, images: Collection[Image], build_cache: Collection[BuildCacheRecord] | None
 ) -> frozenset[str]:
-    """Return the ids of the images whose layers have to be known to predict what is freed."""
+    """Return the ids of the images whose layers are needed to predict the freed bytes."""
     everything = frozenset(image.id for image in images)
     cache_holds_layers = build_cache is None or any(record.shared for record in build_cache)
-    tells_sharing = engine.flavour == "docker" and engine.image_store != "containerd"
-    if not tells_sharing or cache_holds_layers:
+    reports_sharing = engine.flavour == "docker" and engine.image_store != "containerd"
+    if not reports_sharing or cache_holds_layers:
         return everything
-    # Docker 20.10 counts no intermediates as sharers, and tells nothing of them: their children are asked as well.
+    # Docker 20.10 does not count or report intermediate images as sharers: so their children are needed as well.
     return frozenset(image.id for image in images if image.shared_bytes != 0 or image.parent_id in everything)
 
 
@@ -50,10 +50,10 @@ def read_layers(
     keys: Mapping[str, str],
     progress: Progress = lambda done, total: None,
 ) -> dict[str, ImageLayers]:
-    """Return, by image id, what can be told of the wanted images; those that vanish or fail are left out.
+    """Return the layers of the wanted images by id, without images that disappear or fail.
 
-    `known` is what was told earlier, by the `keys` that the images have now. Raises EngineLostError. After an answer
-    that does not come in time, no further image is asked for.
+    `known` has the remembered layers by their `keys`. After a time-out no further image is requested. Raises
+    EngineLostError.
     """
     remembered = {image_id: known[keys[image_id]] for image_id in wanted if keys.get(image_id) in known}
     late: list[EngineTimeoutError] = []

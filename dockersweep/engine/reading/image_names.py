@@ -1,4 +1,4 @@
-"""Which image a name meant when an event told it."""
+"""The image that a name referred to at the time of an event."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -12,10 +12,10 @@ _SHORTEST_ID = 6
 
 
 class ImageNames:
-    """The images that are there, by all that they are called now, and by the tags that events gave them."""
+    """The existing images by all their current names, and by the tags that events gave them."""
 
     def __init__(self, images: Iterable[Image], events: Iterable[EngineEvent]) -> None:
-        """Take events in any order."""
+        """The events may be in any order."""
         self._ids = {image.id for image in images}
         self._beginnings = ImageIds(self._ids)
         self._now = {_whole(name): image.id for image in images for name in (*image.digests, *image.tags)}
@@ -28,17 +28,17 @@ class ImageNames:
             given.sort()
 
     def of_event(self, event: EngineEvent) -> tuple[str, ...]:
-        """Return the id of the image that an event of images is about. Docker has a name where it pulls and pushes."""
+        """Return the id of the image of an image event. When Docker pulls or pushes, the event has a name instead."""
         image_id = _as_id(event.id)
         return (image_id,) if image_id in self._ids else self.named(event.id, event.at_nanos)
 
     def named(self, reference: str, at_nanos: int) -> tuple[str, ...]:
-        """Return the id of the image that a container was made of then, where it is there and can be known."""
+        """Return the id of the image that a container's image reference meant then; empty if it is gone or unknown."""
         if not reference:
             return ()
         name = _whole(reference)
         if given := self._given.get(name):
-            # A tag that has only come later says nothing about what had it before.
+            # If the tag was only given later, it is unknown which image had it before.
             count = bisect_right(given, at_nanos, key=itemgetter(0))
             return (given[count - 1][1],) if count and given[count - 1][1] in self._ids else ()
         if name in self._now:
@@ -48,13 +48,13 @@ class ImageNames:
 
 
 def _as_id(text: str) -> str:
-    """Podman leaves out what kind of digest an id is."""
+    """Podman's ids have no "sha256:"."""
     return text if ":" in text else f"sha256:{text}"
 
 
 def _whole(reference: str) -> str:
-    """Return a reference with all that people leave out: the registry, and the tag latest. Beside a digest the tag says
-    nothing."""
+    """Return a reference with everything that may be left out: the registry and the tag "latest". With a digest, the
+    tag has no meaning."""
     name, at, digest = reference.partition("@")
     if at:
         return f"{with_registry(whole_repository_of(name))}@{digest}"

@@ -1,9 +1,8 @@
-"""Which layers images use, where only the engine's API can tell: sizes are lengths, as the engine counts.
+"""The layers of images, as far as the engine's API reports them: sizes are lengths, as the engine counts.
 
-An image's history has the sizes of its layers in order, but it does not say which of its zeros are layers that hold
-nothing and which are steps that made no layer. What is known of the bytes below each layer is brought together from
-all images that have it. Where it stays open within layers that images have together anyway, the topmost gets the
-bytes of all of them, undivided.
+An image's history has the sizes of its layers in order, but its zeros can be empty layers or steps without a layer. The
+bounds for the bytes below each layer are combined from all images that have the layer. If the sizes of layers that
+always occur together stay unclear, the topmost gets the bytes of all of them, undivided.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,61 +17,61 @@ from dockersweep.model.inventory import Image
 from dockersweep.model.storage import Part
 
 EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
-"""The digest of an archive without entries: whatever has it holds nothing."""
+"""The digest of an archive without entries: a layer with it is empty."""
 _ROUNDS = 4
 _UNKNOWN = 1 << 62
 
 
 def unclear_images(
     images: Iterable[Image],
-    told: Mapping[str, ImageLayers],
+    layers_of: Mapping[str, ImageLayers],
     image_store: str,
     flavour: Literal["docker", "podman"],
 ) -> frozenset[str]:
-    """Return the ids of the images that get no part of their own, and may hold any layer: they could not be asked, or
-    more than one platform of them may lie here."""
+    """Return the ids of the images that get no part and may use any layer: they could not be read, or more than one of
+    their platforms may be stored here."""
     if flavour == "docker" and image_store != "containerd":
-        return frozenset(image.id for image in images if image.id not in told and image.shared_bytes != 0)
+        return frozenset(image.id for image in images if image.id not in layers_of and image.shared_bytes != 0)
     by_platform = flavour == "docker"
-    return frozenset(image.id for image in images if image.id not in told or (by_platform and image.manifest is None))
+    return frozenset(
+        image.id for image in images if image.id not in layers_of or (by_platform and image.manifest is None)
+    )
 
 
 def layer_parts(
     images: Sequence[Image],
-    told: Mapping[str, ImageLayers],
+    layers_of: Mapping[str, ImageLayers],
     image_store: str,
     flavour: Literal["docker", "podman"],
 ) -> tuple[Part, ...]:
-    """Return the parts of these images: their layers, and what each has for itself.
-
-    An image that is not known in full gets no part: see `unclear_images`.
-    """
+    """Return the parts of these images: their layers, and what each image has besides. Images that are not fully known
+    get no part: see `unclear_images`."""
     tree = _Tree()
     graphdriver = flavour == "docker" and image_store != "containerd"
     for image in images:
-        if image.id in told:
-            tree.add(image, told[image.id], size_is_layers=graphdriver)
-    if graphdriver and not unclear_images(images, told, image_store, flavour):
+        if image.id in layers_of:
+            tree.add(image, layers_of[image.id], size_is_layers=graphdriver)
+    if graphdriver and not unclear_images(images, layers_of, image_store, flavour):
         tree.use_shared_sizes()
     tree.narrow()
     parts = list(tree.parts())
-    unclear = unclear_images(images, told, image_store, flavour)
-    sharers = Counter(diff for layers in told.values() for diff in set(layers.diff_ids))
+    unclear = unclear_images(images, layers_of, image_store, flavour)
+    sharers = Counter(diff for layers in layers_of.values() for diff in set(layers.diff_ids))
     for image in images:
         if (path := tree.paths.get(image.id)) is None:
             if graphdriver and image.shared_bytes == 0:
                 parts.append(Part(id=f"image:{image.id}", low_bytes=image.size_bytes or 0, high_bytes=image.size_bytes))
         elif image.id not in unclear:
-            # A blob that another image has too has its diff id: without any, the contents are the image's own.
-            alone = not unclear and all(sharers[diff] == 1 for diff in told[image.id].diff_ids)
+            # Images that share a blob share its diff id: without shared diff ids, the contents are only this image's.
+            alone = not unclear and all(sharers[diff] == 1 for diff in layers_of[image.id].diff_ids)
             top = tree.part_id(path.nodes[-1]) if path.nodes else None
             parts.append(_image_part(image, path, top, alone or flavour == "podman"))
     return tuple(parts)
 
 
 def _image_part(image: Image, path: "_Path", top: str | None, is_own: bool) -> Part:
-    """What an image has besides its layers: nothing that counts with graphdrivers, its metadata on Podman, its
-    compressed contents on the containerd store."""
+    """Return the part with what an image has besides its layers: nothing that counts with graphdrivers, metadata on
+    Podman, compressed contents in the containerd store."""
     needs = () if top is None else (top,)
     low, high = 0, image.size_bytes
     if path.size_is_layers:
@@ -84,7 +83,7 @@ def _image_part(image: Image, path: "_Path", top: str | None, is_own: bool) -> P
 
 
 class _Path:
-    """One image's way up the tree of layers."""
+    """One image's path up the tree of layers."""
 
     def __init__(self, image: Image, layers: ImageLayers, nodes: list[int], size_is_layers: bool) -> None:
         self.nodes = nodes
@@ -93,14 +92,14 @@ class _Path:
         self.shared_bytes = image.shared_bytes
         self.history = layers.history_bytes
         self.sums = [0, *accumulate(size for size in self.history if size)]
-        """What the first so many layers that hold something hold together."""
+        """The total size of the first n non-empty layers, by n."""
         holding = len(self.sums) - 1
         whole = not size_is_layers or image.size_bytes is None or self.sums[-1] == image.size_bytes
         self.sums_hold = holding <= len(nodes) <= len(self.history) and whole
-        """Whether the history is of just these layers; an image can be without one."""
+        """Whether the history belongs to exactly these layers; an image can have none."""
 
     def places(self) -> tuple[list[int], list[int]]:
-        """How many layers lie, at least and at most, up to and with each that holds something."""
+        """Return for each non-empty layer the least and the greatest number of layers up to and including it."""
         zeros_before, zeros = [], 0
         for size in self.history:
             if size:
@@ -114,7 +113,7 @@ class _Path:
 
 
 class _Tree:
-    """All layers of all images, with bounds for the bytes from the bottom up to and with each of them."""
+    """All layers of all images, with bounds for the bytes from the bottom up to and including each layer."""
 
     def __init__(self) -> None:
         self.paths: dict[str, _Path] = {}
@@ -123,12 +122,12 @@ class _Tree:
         self._chain_ids: list[str] = []
         self._is_empty: list[bool] = []
         self._path_over: dict[int, _Path] = {}
-        """An image with a history that holds a layer."""
+        """For each layer, an image with a history that has it."""
         self._low: list[int] = []
         self._high: list[int] = []
 
     def add(self, image: Image, layers: ImageLayers, size_is_layers: bool) -> None:
-        """Put an image on its layers, with what its own history tells of them."""
+        """Add an image and its layers, with the bounds from its history."""
         stored = layers.stored_as if len(layers.stored_as) == len(layers.diff_ids) else ()
         nodes: list[int] = []
         for place, diff_id in enumerate(layers.diff_ids):
@@ -151,7 +150,7 @@ class _Tree:
         chained = chain_on(None if parent < 0 else self._chain_ids[parent], diff_id)
         self._parents.append(parent)
         self._chain_ids.append(key if is_stored else chained)
-        # Elsewhere the archive's or the folder's own bytes count as well.
+        # Otherwise the bytes of the archive or folder itself count as well.
         self._is_empty.append(counts_files and diff_id == EMPTY_LAYER)
         self._low.append(0)
         self._high.append(_UNKNOWN)
@@ -172,21 +171,21 @@ class _Tree:
             self._bound(node, path.sums[certain], path.sums[possible])
 
     def use_shared_sizes(self) -> None:
-        """SharedSize is what lies in layers of at least two images: the sum up to the highest of them."""
+        """Use SharedSize, the bytes in layers of at least two images: the sum up to the highest shared layer."""
         counted = [path for path in self.paths.values() if path.shared_bytes is not None]
         holders = Counter(node for path in counted for node in path.nodes)
         for path in counted:
             shared = [node for node in path.nodes if holders[node] > 1]
-            told = path.shared_bytes or 0
-            # Where images came or went between two answers, the sum is none that the history knows.
-            tells = path.sums_hold or told == 0
-            if shared and tells and self._low[shared[-1]] <= told <= self._high[shared[-1]]:
-                place = bisect_left(path.sums, told)
-                if place < len(path.sums) and path.sums[place] == told:
-                    self._bound(shared[-1], told, told)
+            shared_bytes = path.shared_bytes or 0
+            # If images came or went between two answers, the value may not be a sum from the history.
+            is_usable = path.sums_hold or shared_bytes == 0
+            if shared and is_usable and self._low[shared[-1]] <= shared_bytes <= self._high[shared[-1]]:
+                place = bisect_left(path.sums, shared_bytes)
+                if place < len(path.sums) and path.sums[place] == shared_bytes:
+                    self._bound(shared[-1], shared_bytes, shared_bytes)
 
     def narrow(self) -> None:
-        """Bring together what the images tell of the layers they share."""
+        """Combine the bounds that the images give for the layers they share."""
         for _ in range(_ROUNDS):
             before = (self._low[:], self._high[:])
             for path in self.paths.values():
@@ -197,7 +196,7 @@ class _Tree:
         self._grow_upwards()
 
     def _step(self, path: _Path) -> None:
-        """With each layer either one more or none of the image's sizes is below."""
+        """Narrow the bounds along one path: each layer adds at most one of the image's sizes."""
         low = [bisect_left(path.sums, self._low[node]) for node in path.nodes]
         high = [bisect_right(path.sums, self._high[node]) - 1 for node in path.nodes]
         steps = [0 if self._is_empty[node] else 1 for node in path.nodes]
@@ -213,7 +212,7 @@ class _Tree:
                 self._bound(node, path.sums[least], path.sums[most])
 
     def _grow_upwards(self) -> None:
-        """What lies below a layer is no less than what lies below its parent. A parent has the lower number."""
+        """Make the bounds grow from parent to child. A parent has a lower number than its children."""
         for node, parent in enumerate(self._parents):
             if parent >= 0:
                 self._low[node] = max(self._low[node], self._low[parent])
@@ -221,7 +220,7 @@ class _Tree:
             if (parent := self._parents[node]) >= 0:
                 self._high[parent] = min(self._high[parent], self._high[node])
         for node, (low, high) in enumerate(zip(self._low, self._high, strict=True)):
-            # Answers that contradict each other are held to be both possible.
+            # Of answers that contradict each other, both count as possible.
             self._low[node], self._high[node] = min(low, high), max(low, high)
 
     def part_id(self, node: int) -> str:
@@ -237,7 +236,7 @@ class _Tree:
             for node in range(len(self._parents))
         ]
         undivided: list[tuple[int, int]] = []
-        """For each layer the one below all that it may share its bytes with, and how many those are."""
+        """For each layer: the layer below the undivided ones that it belongs to, and their number up to it."""
         for node, parent in enumerate(self._parents):
             below, count = undivided[parent] if parent >= 0 and not divides[parent] else (parent, 0)
             undivided.append((below, count + 1))
@@ -256,7 +255,7 @@ class _Tree:
             )
 
     def _sizes_between(self, below: int, top: int) -> tuple[int, ...]:
-        """What the layers there hold, those that hold something, where that is known of all of them."""
+        """Return the sizes of the non-empty layers above `below` up to `top`; empty unless all are known."""
         path = self._path_over.get(top)
         low = 0 if below < 0 else self._low[below]
         known = self._low[top] == self._high[top] and (below < 0 or low == self._high[below])

@@ -1,8 +1,8 @@
-"""Sizes as the engine would tell them, of what was measured on its disk: what is walked here it need not walk too.
+"""Sizes as the engine would report them, from what was measured on its disk: so the engine need not walk it too.
 
-Docker adds up the lengths of the files of a volume, and of what a container has written (pkg/directory of moby), and
-has those of each layer in a file; Podman counts with what a container has written what it keeps of the container in two
-folders of its own (ContainerSize in store.go of containers/storage).
+Docker adds up the lengths of the files in a volume and in a container's writable layer (pkg/directory of moby), and has
+the size of each layer in a file. Podman adds two folders of metadata to a container's writable layer (ContainerSize in
+store.go of containers/storage).
 """
 
 import time
@@ -22,26 +22,27 @@ from dockersweep.model.storage import Storage
 def measured_sizes(
     quirks: Quirks, stores: Stores, storage: Storage, lengths: Mapping[str, int], run_root: str | None, seconds: float
 ) -> DiskUsage:
-    """Return what is known of the sizes of containers, volumes and layers, by the lengths of the parts of the storage.
+    """Return the known sizes of containers, volumes and layers; `lengths` are by part id.
 
-    `run_root` is Podman's; what takes longer than so many seconds is left out.
+    `run_root` is Podman's; what is not measured within `seconds` is left out.
     """
     listed = stores.listed
-    containers = {one.id: lengths.get(f"container:{one.id}") for one in listed.containers}
+    containers = {container.id: lengths.get(f"container:{container.id}") for container in listed.containers}
     if quirks.is_podman:
         containers = dict(_of_podman(stores, storage, lengths, run_root, time.monotonic() + seconds))
     return DiskUsage(
         writable_bytes=containers if quirks.has_native_diff else {},
-        volume_bytes={one.name: lengths.get(f"volume:{one.name}") for one in listed.volumes},
+        volume_bytes={volume.name: lengths.get(f"volume:{volume.name}") for volume in listed.volumes},
         layers_bytes=_of_layers(listed.images, storage, lengths) if quirks.sums_up_layers else None,
     )
 
 
 def _of_layers(images: tuple[Image, ...], storage: Storage, lengths: Mapping[str, int]) -> int | None:
-    """Add up the layers of all images that have a name or no child: getLayerRefs in daemon/images of moby."""
+    """Return the size of the layers of all images with a name or without children, as getLayerRefs in daemon/images of
+    moby does."""
     parts = {part.id: part for part in storage.parts}
     parents = {image.parent_id for image in images}
-    waiting = [f"image:{one.id}" for one in images if one.tags or one.digests or one.id not in parents]
+    waiting = [f"image:{image.id}" for image in images if image.tags or image.digests or image.id not in parents]
     if not parts.keys() >= set(waiting):
         return None
     layers: set[str] = set()
@@ -66,7 +67,7 @@ def _of_podman(
         with suppress(OSError, TooLateError):
             kept = lengths.get(own.id)
             if kept is None:
-                # It has mounted something there, such as shared memory, and counts that.
+                # Podman has mounted something there, such as shared memory, and counts that as well.
                 kept = lengths_below(stores.root / "overlay-containers" / container.id / "userdata", deadline)
             kept_here = Path(run_root, "overlay-containers", container.id, "userdata")
             yield container.id, known_sum([kept, *layers, lengths_below(kept_here, deadline)])

@@ -1,9 +1,8 @@
-"""What other tools keep in Podman's storage, and what holds images there without being a container of the engine.
+"""Containers of other tools in Podman's storage, and mounted images there.
 
-Podman's own API tells of the containers: the same list as `podman ps --all --external`, on any machine, and it has
-looked for buildah's mark in each, which the storage's `containers.json` has not. What `podman image mount` has mounted
-no API tells (tried on 5.8 and 6.1), and Podman removes such an image without a word: that is read from the files of
-the storage, where these are on this machine.
+Podman's own API lists the containers, as `podman ps --all --external` does, from any machine. Unlike the storage's
+`containers.json`, it also says which are buildah's. No API reports what `podman image mount` has mounted (tried on 5.8
+and 6.1), and Podman removes such an image silently: so that is read from the storage, if it is on this machine.
 """
 
 from itertools import chain
@@ -30,7 +29,7 @@ External = tuple[ExternalContainer, ...]
 
 
 class ExternalReads(Protocol):
-    """What is asked of an engine here; only Podman has it."""
+    """The request that this module makes; only Podman supports it."""
 
     engine: Engine
 
@@ -38,19 +37,19 @@ class ExternalReads(Protocol):
 
 
 class PodmanLists(NamedTuple):
-    """What Podman tells beside what docker clients ask for; empty where the engine is no Podman."""
+    """What Podman's own API lists; empty for other engines."""
 
     external: External | None = ()
-    """What other tools hold in its storage; None where it does not tell."""
+    """The containers of other tools in its storage, and mounted images; None if unknown."""
     own: tuple[WirePodmanContainer, ...] | None = None
-    """Its own containers; None where it does not tell."""
+    """Its own containers; None if unknown."""
     warnings: tuple[ScanWarning, ...] = ()
 
 
 def read_podman_lists(reads: ExternalReads, run_root: "RunRoot") -> PodmanLists:
-    """Return what Podman tells of its containers and of what other tools have in its storage.
+    """Return Podman's containers and those of other tools in its storage.
 
-    A proxy that lets through only the calls of docker clients answers with 403 or 404.
+    A proxy that only allows the docker API answers with 403 or 404.
     """
     if reads.engine.flavour != "podman":
         return PodmanLists()
@@ -64,7 +63,7 @@ def read_podman_lists(reads: ExternalReads, run_root: "RunRoot") -> PodmanLists:
 
 
 def _mounted_images(engine: Engine, run_root: "RunRoot") -> tuple[External, tuple[ScanWarning, ...]]:
-    """A disk that is gone may let us wait for ever, so it is waited for only so long."""
+    """Return the mounted images, with warnings. There is a time limit, as a missing disk may never answer."""
     from dockersweep.engine.disk import podman
     from dockersweep.engine.disk.moved_stores import image_stores
 
@@ -77,7 +76,7 @@ def _mounted_images(engine: Engine, run_root: "RunRoot") -> tuple[External, tupl
         reading = BackgroundCall(lambda: podman.mounted_images(stores, engine.image_store, Path(runs_in)))
         mounted = reading.result(GRACE_SECONDS)
     except UnreadableStorageError:
-        # From elsewhere it cannot be seen.
+        # From another machine it cannot be read.
         return (), ()
     except TimeoutError:
         return (), (_not_known(f"the folders were not read within {GRACE_SECONDS:g} seconds"),)
@@ -95,7 +94,7 @@ def _not_known(why: str) -> ScanWarning:
 
 
 def with_sizes(external: External | None, storage: Storage) -> External | None:
-    """Return the same with their sizes, where disk blocks were measured: Podman's list has none."""
+    """Return the containers with their sizes if disk blocks were measured: Podman's list has none."""
     if not external or storage.base != "disk":
         return external
     parts = {part.id: part for part in storage.parts}

@@ -1,4 +1,4 @@
-"""What is read of an engine's own folders, each within its time: a disk that is gone may let us wait for ever."""
+"""Reads of an engine's folders, each with a time limit: a missing disk may never answer."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from dockersweep.engine.disk.leaks import LeakReading, RunRoot
 
 StoresOrWhy = Stores | str
-"""Where an engine keeps its things; where that cannot be told from here, why."""
+"""The engine's folders, or the reason why they cannot be read from here."""
 
 
 def stores_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> StoresOrWhy:
-    """Find out where the engine that listed these objects keeps its things; it is done once for a scan."""
+    """Find the folders of the engine that listed these objects; done once per scan."""
     try:
         return call_within(seconds, lambda: find_stores(engine, listed))
     except TimeoutError:
@@ -40,8 +40,8 @@ def stores_in_time(engine: Engine, listed: ListedObjects, seconds: float) -> Sto
         return str(error)
 
 
-def is_beside(engine: Engine) -> bool:
-    """Return whether the engine seems to keep its things on this machine: there is such a folder here."""
+def has_local_folder(engine: Engine) -> bool:
+    """Return whether the engine's folder seems to be on this machine: a folder of that path exists here."""
     try:
         call_within(0, lambda: folder_of(engine))
     except (UnreadableStorageError, OSError, TimeoutError):
@@ -51,13 +51,13 @@ def is_beside(engine: Engine) -> bool:
 
 @contextmanager
 def reading_ahead(engine: Engine, known: Collection[str], seconds: float) -> Iterator["Ahead | None"]:
-    """Read an engine's folder in processes of their own, which end here at the latest; None where there is no such
-    folder on this machine, or too little in it, or it would not be safe. `known` are the ids of what an earlier scan
-    remembered.
+    """Read an engine's folder in separate processes, which end with the context at the latest; None if there is no such
+    folder on this machine, if there is too little in it, or if it would not be safe. `known` are the ids of what an
+    earlier scan remembered.
 
-    It is to be called before any thread is begun.
+    Must be called before any thread is started.
     """
-    if not is_beside(engine):
+    if not has_local_folder(engine):
         yield None
         return
     from dockersweep.engine.disk.ahead import Ahead, is_worth_it
@@ -73,10 +73,10 @@ def reading_ahead(engine: Engine, known: Collection[str], seconds: float) -> Ite
 def recorded_in_time(
     stores: StoresOrWhy, wanted: Collection[ListedContainer], at: ListedAt, known: "Records | None", seconds: float
 ) -> Mapping[str, Container]:
-    """Return what the engine's files tell of containers, by id; what is known of these is not read again."""
+    """Return details of containers from the engine's files, by id; `known` records are not read again."""
     if isinstance(stores, str):
         return {}
-    # From afar there are no such files.
+    # Imported late: remote engines have no such files.
     from dockersweep.engine.reading.recorded_containers import read_recorded
 
     try:
@@ -86,8 +86,8 @@ def recorded_in_time(
 
 
 def run_root_once(reads: EngineReads) -> "RunRoot":
-    """Return what tells the folder of what Podman keeps until the next boot, as its database does; where that is not
-    beside us, Podman is asked, which looks at each of its containers for it. It is read when it is first asked for."""
+    """Return a function that returns Podman's folder for data until the next boot, read on its first call. It is in
+    Podman's database; if that is not on this machine, Podman is asked, which inspects each container for it."""
 
     @cache
     def read() -> str | None:
@@ -110,16 +110,16 @@ def podman_containers_in_time(
     at: ListedAt,
     seconds: float,
 ) -> tuple[tuple[ListedContainer, ...], "Records"] | None:
-    """Return the containers of Podman's own list with what they hold, and their records; None where that cannot be
-    told from here."""
-    if isinstance(stores, str) or (tells_mode := reads.quirks.lists_network_mode) is None:
+    """Return the containers of Podman's own list with their mounts and networks, and their records; None if those
+    cannot be determined from here."""
+    if isinstance(stores, str) or (has_mode := reads.quirks.lists_network_mode) is None:
         return None
     # Docker has no such list.
     from dockersweep.engine.reading.podman_containers import UncertainError, podman_containers
 
     try:
         return call_within(
-            seconds, lambda: podman_containers(stores, listed, networks, tells_mode, at.latest.timestamp())
+            seconds, lambda: podman_containers(stores, listed, networks, has_mode, at.latest.timestamp())
         )
     except (UncertainError, OSError, TimeoutError):
         return None
@@ -133,7 +133,7 @@ def measured_in_time(
     lengths: Mapping[str, int],
     seconds: float,
 ) -> DiskUsage:
-    """Return the sizes that are known from lengths of parts of the storage."""
+    """Return the sizes that follow from the lengths of the storage's parts."""
     from dockersweep.engine.reading.measured_sizes import measured_sizes
 
     try:
@@ -144,7 +144,7 @@ def measured_in_time(
 
 
 def disks_in_time(stores: StoresOrWhy, seconds: float) -> DisksReading:
-    """Return the disks that an engine lies on; none where they cannot be told."""
+    """Return the disks that an engine's folders are on; none if unknown."""
     try:
         return NO_DISKS if isinstance(stores, str) else call_within(seconds, lambda: read_disks(stores))
     except TimeoutError:
@@ -158,15 +158,15 @@ def folder_with_leaks(
     run_root: "RunRoot",
     seconds: float,
 ) -> "FolderReading":
-    """Return what an engine's folders take, of which this has been measured, and what in them nobody owns."""
+    """Return the size of an engine's folders, of which `measured` need not be walked again, and the leaks in them."""
     leaks = leaks_in_time(stores, storage, run_root, seconds)
     folder, warnings = folder_in_time(stores, (*measured, *leaks.measured), seconds)
     return folder and replace(folder, leaks=leaks.leaks), (*warnings, *leaks.warnings)
 
 
 def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], seconds: float) -> "FolderReading":
-    """Return what an engine's folders take, of which this has been measured."""
-    # Only a report asks for it, and for what nobody owns.
+    """Return the size of an engine's folders, of which `measured` need not be walked again."""
+    # Imported late, as leaks are: only a report needs it.
     from dockersweep.engine.disk.folder import folder_not_read, not_in_time, read_folder
 
     if isinstance(stores, str):
@@ -178,7 +178,7 @@ def folder_in_time(stores: StoresOrWhy, measured: tuple[MeasuredPlaces, ...], se
 
 
 def leaks_in_time(stores: StoresOrWhy, storage: Storage, run_root: "RunRoot", seconds: float) -> "LeakReading":
-    """Return what nobody owns in an engine's folders."""
+    """Return the leaks in an engine's folders: what belongs to no object."""
     from dockersweep.engine.disk.leaks import LeakReading, leaks_not_in_time, read_leaks
 
     if isinstance(stores, str):

@@ -1,11 +1,11 @@
-"""The containers of a Podman beside us as its list for docker clients has them, without that list: Podman inspects each
-container for it, and reads a file of each that ever ran.
+"""The containers of a Podman on this machine as its docker API lists them, without requesting that list: for it Podman
+inspects each container, and reads a file of each that ever ran.
 
-Its own list costs it a fifth, and comes with the containers of other tools that are asked for anyway. What it leaves
-out, the mounts and what is said of networks, is in Podman's database; that is believed where the folder is the engine's
-own (`engine.disk.ownership`) and all that both tell agrees. Where a container is of a sort of which that was not tried,
-nothing is told, and the other list is to be asked for. Networks and mounts are told as getContainerNetworkInfo
-(libpod/networking_common.go) and GetMounts (libpod/container_inspect.go) of Podman tell them.
+Podman's own list takes a fifth of the time, and comes with the containers of other tools, which are needed anyway. What
+it lacks, the mounts and some details of networks, is in Podman's database. That is used if the folder belongs to the
+engine (`engine.disk.ownership`) and everything that is in both agrees. If a container is of a kind that was not tried,
+no container is returned, and the other list has to be requested. Networks and mounts follow getContainerNetworkInfo
+(libpod/networking_common.go) and GetMounts (libpod/container_inspect.go) of Podman.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -27,9 +27,9 @@ from dockersweep.model.inventory import Network
 from dockersweep.units import parse_instant
 
 _NEVER = -62135596800
-"""What the list says of a moment that was not: the year 1."""
+"""The list's value for no time: the year 1."""
 _DEFAULT, _DEFAULT_FOR_DOCKER = "podman", "bridge"
-"""The network that is there always, as Podman and as its list for docker clients calls it."""
+"""The default network, as Podman and as its docker API calls it."""
 
 
 class _SpecMount(Struct):
@@ -58,7 +58,7 @@ class _NamedVolume(Struct, rename="camel"):
 
 
 class _Config(Struct, rename="camel"):
-    """`ContainerConfig` in libpod/container_config.go, as far as it tells what a container holds."""
+    """`ContainerConfig` in libpod/container_config.go, as far as it has to do with mounts and networks."""
 
     id: str
     name: str
@@ -86,7 +86,7 @@ class _State(Struct, rename="camel"):
 
 
 class _Known(Struct):
-    """A container of the list, with what the database has of it."""
+    """A container of the list, with its records in the database."""
 
     listed: wire.WirePodmanContainer
     config: _Config
@@ -94,44 +94,44 @@ class _Known(Struct):
 
 
 class UncertainError(Exception):
-    """What a container holds cannot be told for certain."""
+    """The mounts or networks of a container cannot be determined with certainty."""
 
 
 def podman_containers(
     stores: Stores,
     listed: Collection[wire.WirePodmanContainer],
     networks: Collection[Network],
-    tells_mode: bool,
+    has_mode: bool,
     now_seconds: float,
 ) -> tuple[tuple[ListedContainer, ...], Records]:
-    """Return the containers that Podman's own list named, and their records.
+    """Return the containers of Podman's own list with their mounts and networks, and their records.
 
-    `tells_mode` is whether its list for docker clients has the mode of the network, and `now_seconds` is when they were
-    listed, since 1970. Raises UncertainError, and OSError where the database cannot be read.
+    `has_mode` is whether the list of its docker API has the network mode; `now_seconds` is when they were listed, since
+    1970. Raises UncertainError, and OSError if the database cannot be read.
     """
     ids = _network_ids(networks)
     try:
-        records = read_podman_records(stores.root, [one.id for one in listed])
-        by_id = {one.id: one for one in listed}
-        known = {one: _known(by_id[one], record) for one, record in records.items()}
+        records = read_podman_records(stores.root, [container.id for container in listed])
+        by_id = {container.id: container for container in listed}
+        known = {container_id: _known(by_id[container_id], record) for container_id, record in records.items()}
     except (KeyError, UnreadableStorageError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UncertainError from error
     if known.keys() != by_id.keys():
         raise UncertainError
     containers = tuple(
-        ListedContainer(container_from_list(_as_docker_lists(one, known, ids, tells_mode)), _ended(one, now_seconds))
+        ListedContainer(container_from_list(_as_docker_lists(one, known, ids, has_mode)), _ended(one, now_seconds))
         for one in known.values()
     )
     return containers, records
 
 
 def _known(listed: wire.WirePodmanContainer, record: ContainerRecord) -> _Known:
-    """Raises UncertainError where the record is not of the container that was listed, in the state in which it was."""
+    """Raises UncertainError if the record does not match the listed container and its state."""
     config, state = decode(record.config, _Config), decode(record.other, _State)
-    told = config.id, [config.name], PODMAN_RECORD_STATES.get(state.state), parse_instant(config.created_time)
+    recorded = config.id, [config.name], PODMAN_RECORD_STATES.get(state.state), parse_instant(config.created_time)
     times = _seconds(state.started_time), _seconds(state.finished_time), state.exit_code
     word = "configured" if listed.state == "created" else listed.state
-    if told != (listed.id, listed.names, word, parse_instant(listed.created)) or times != (
+    if recorded != (listed.id, listed.names, word, parse_instant(listed.created)) or times != (
         listed.started_at,
         listed.exited_at,
         listed.exit_code,
@@ -146,7 +146,7 @@ def _seconds(text: str) -> int:
 
 
 def _network_ids(networks: Collection[Network]) -> Mapping[str, str]:
-    """Return the ids of networks by the names that Podman has for them, without those of which two have one name."""
+    """Return the ids of networks by Podman's names for them, without ambiguous names."""
     names = [network.name for network in networks]
     ids = {network.name: network.id for network in networks if names.count(network.name) == 1}
     if _DEFAULT not in names and _DEFAULT_FOR_DOCKER in ids:
@@ -154,71 +154,71 @@ def _network_ids(networks: Collection[Network]) -> Mapping[str, str]:
     return ids
 
 
-def _ended(one: _Known, now_seconds: float) -> Ended | None:
-    if one.listed.state not in ("exited", "stopped"):
+def _ended(container: _Known, now_seconds: float) -> Ended | None:
+    if container.listed.state not in ("exited", "stopped"):
         return None
-    ago = now_seconds - one.listed.exited_at
-    # The moment is told in whole seconds, cut off.
-    return Ended(one.listed.exit_code, ago - 1, ago)
+    ago = now_seconds - container.listed.exited_at
+    # The time is in whole seconds, rounded down.
+    return Ended(container.listed.exit_code, ago - 1, ago)
 
 
 def _as_docker_lists(
-    one: _Known, known: Mapping[str, _Known], ids: Mapping[str, str], tells_mode: bool
+    container: _Known, known: Mapping[str, _Known], ids: Mapping[str, str], has_mode: bool
 ) -> wire.WireContainer:
-    created = parse_instant(one.listed.created)
+    created = parse_instant(container.listed.created)
     return wire.WireContainer(
-        id=one.listed.id,
-        state=one.listed.state,
-        image_id=f"sha256:{one.listed.image_id}",
-        mounts=list(_mounts(one)),
+        id=container.listed.id,
+        state=container.listed.state,
+        image_id=f"sha256:{container.listed.image_id}",
+        mounts=list(_mounts(container)),
         network_settings=wire.WireNetworkSettings(
-            {name: wire.WireEndpoint(ids.get(name, name)) for name in _networks(one, known, ids)}
+            {name: wire.WireEndpoint(ids.get(name, name)) for name in _networks(container, known, ids)}
         ),
-        names=one.listed.names,
-        image=one.listed.image,
+        names=container.listed.names,
+        image=container.listed.image,
         created=0 if created is None else int(created.timestamp()),
-        labels=one.listed.labels,
-        host_config=wire.WireHostConfig(network_mode=_mode(one)) if tells_mode else None,
+        labels=container.listed.labels,
+        host_config=wire.WireHostConfig(network_mode=_mode(container)) if has_mode else None,
     )
 
 
-def _networks(one: _Known, known: Mapping[str, _Known], ids: Mapping[str, str]) -> list[str]:
-    """Return the names of a container's networks, which are those of the one whose network it shares."""
-    if one.config.net_ns_ctr:
-        shared = known.get(one.config.net_ns_ctr)
+def _networks(container: _Known, known: Mapping[str, _Known], ids: Mapping[str, str]) -> list[str]:
+    """Return the names of a container's networks, or those of the container whose network it shares."""
+    if container.config.net_ns_ctr:
+        shared = known.get(container.config.net_ns_ctr)
         if shared is None or shared.config.net_ns_ctr:
             raise UncertainError
         return _networks(shared, known, ids)
-    if one.listed.networks is msgspec.UNSET:
+    if container.listed.networks is msgspec.UNSET:
         raise UncertainError
-    names = one.listed.networks or []
-    is_up = bool(one.state.netns)
-    if not ids.keys() >= set(names) or (is_up and set(one.state.network_status or {}) != set(names)):
+    names = container.listed.networks or []
+    is_up = bool(container.state.netns)
+    if not ids.keys() >= set(names) or (is_up and set(container.state.network_status or {}) != set(names)):
         raise UncertainError
-    return names or [_mode(one)]
+    return names or [_mode(container)]
 
 
-def _mode(one: _Known) -> str:
-    config = one.config
+def _mode(container: _Known) -> str:
+    config = container.config
     if config.net_ns_ctr:
         return f"container:{config.net_ns_ctr}"
     if config.create_net_ns:
-        if config.network_mode == "bridge" and one.listed.networks:
+        if config.network_mode == "bridge" and container.listed.networks:
             return "bridge"
         raise UncertainError
     spaces = [space for space in config.spec.linux.namespaces if space.type == "network"]
-    # Of one that joins a namespace by its path nothing was tried.
-    if one.listed.networks or any(space.path for space in spaces):
+    # Containers that join a namespace by its path were not tried.
+    if container.listed.networks or any(space.path for space in spaces):
         raise UncertainError
     return "none" if spaces else "host"
 
 
-def _mounts(one: _Known) -> Iterator[wire.WireMount]:
-    """Tell what a person, an image or a tool mounted: named volumes first, and no tmpfs. What is mounted by overlays of
-    its own shows only while it is, and then twice."""
-    config = one.config
+def _mounts(container: _Known) -> Iterator[wire.WireMount]:
+    """Yield what a user, an image or a tool mounted: named volumes first, and no tmpfs. Mounts with their own overlay
+    are only listed while mounted, and then twice; so they are uncertain."""
+    config = container.config
     places = set(config.user_volumes or ())
-    if one.listed.mounts is msgspec.UNSET or places != set(one.listed.mounts or ()):
+    if container.listed.mounts is msgspec.UNSET or places != set(container.listed.mounts or ()):
         raise UncertainError
     if config.overlay_volumes or config.artifact_volumes or config.image_volumes:
         raise UncertainError

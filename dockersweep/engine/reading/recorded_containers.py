@@ -1,8 +1,8 @@
-"""What an inspect of a container tells, read from what an engine beside us keeps of it: to ask for each of a thousand
-containers takes longer than all the rest of a scan.
+"""The details of containers that an inspect would return, read from the engine's files on this machine: inspecting a
+thousand containers takes longer than the rest of a scan.
 
-A record is believed where the folder is the engine's own (`engine.disk.ownership`) and agrees with all that the list
-says of the container, how long ago it ended included. All others are to be inspected.
+A record is used if the folder belongs to the engine (`engine.disk.ownership`) and the record agrees with everything
+that the list has of the container, including how long ago it ended. All others have to be inspected.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -21,15 +21,15 @@ from dockersweep.model.inventory import Container
 from dockersweep.units import parse_instant
 
 _SLACK_SECONDS = 1.0
-"""How far from ours the clock may be by which the list counts: both are of this machine."""
+"""How far the engine's clock may differ from ours: both are this machine's."""
 
 
 def read_recorded(
     stores: Stores, wanted: Collection[ListedContainer], at: ListedAt, known: Records | None
 ) -> dict[str, Container]:
-    """Return what inspects of the wanted containers would tell, by id, as far as records tell it for certain; where
-    these are known, they are not read again."""
-    ids = [one.container.id for one in wanted]
+    """Return the wanted containers as inspects would, by id, if their records are certain; `known` records are not read
+    again."""
+    ids = [entry.container.id for entry in wanted]
     try:
         if stores.engine.flavour == "podman":
             # Docker has no such database.
@@ -56,17 +56,17 @@ def _agreeing(
             details = read(record)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-        told = container_from_details(details, read is _of_podman)
-        if _agrees(listed, told, at):
+        recorded = container_from_details(details, read is _of_podman)
+        if _agrees(listed, recorded, at):
             mounts = with_mounted_images(listed.container.mounts, details.host_config)
-            yield told.id, msgspec.structs.replace(told, mounts=mounts)
+            yield recorded.id, msgspec.structs.replace(recorded, mounts=mounts)
 
 
-def _agrees(listed: ListedContainer, told: Container, at: ListedAt) -> bool:
-    """Whether a record is of the container that was listed, in the state in which it was listed."""
+def _agrees(listed: ListedContainer, recorded: Container, at: ListedAt) -> bool:
+    """Return whether a record matches the listed container and its state."""
     container = listed.container
-    made_at = told.created_at and told.created_at.replace(microsecond=0)
-    if (told.id, told.name, told.state, made_at) != (
+    made_at = recorded.created_at and recorded.created_at.replace(microsecond=0)
+    if (recorded.id, recorded.name, recorded.state, made_at) != (
         container.id,
         container.name,
         container.state,
@@ -76,11 +76,11 @@ def _agrees(listed: ListedContainer, told: Container, at: ListedAt) -> bool:
     ended = listed.ended
     if ended is None:
         return container.state != "exited"
-    if told.finished_at is None:
+    if recorded.finished_at is None:
         return False
-    earliest = (at.earliest - told.finished_at).total_seconds() - _SLACK_SECONDS
-    latest = (at.latest - told.finished_at).total_seconds() + _SLACK_SECONDS
-    return ended.exit_code == told.exit_code and earliest < ended.most_seconds and latest >= ended.least_seconds
+    earliest = (at.earliest - recorded.finished_at).total_seconds() - _SLACK_SECONDS
+    latest = (at.latest - recorded.finished_at).total_seconds() + _SLACK_SECONDS
+    return ended.exit_code == recorded.exit_code and earliest < ended.most_seconds and latest >= ended.least_seconds
 
 
 class _DockerState(Struct, rename="pascal"):
@@ -94,8 +94,7 @@ class _DockerState(Struct, rename="pascal"):
 
     @property
     def status(self) -> str:
-        """The word that lists have for it: StateString in container/state.go of moby. That it is being removed is
-        not kept."""
+        """The state as lists have it: StateString in container/state.go of moby. "removing" is not recorded."""
         if self.running:
             return "paused" if self.paused else "restarting" if self.restarting else "running"
         if self.dead:
@@ -117,23 +116,23 @@ class _DockerConfig(Struct, rename="pascal"):
 
 
 def _of_docker(record: ContainerRecord) -> wire.WireContainerDetails:
-    told = decode(record.config, _DockerConfig)
-    state = told.state
+    config = decode(record.config, _DockerConfig)
+    state = config.state
     return wire.WireContainerDetails(
-        id=told.id,
-        name=told.name,
+        id=config.id,
+        name=config.name,
         state=wire.WireState(state.status, state.exit_code, state.started_at, state.finished_at),
-        created=told.created,
-        image=told.image,
-        log_path=told.log_path,
-        restart_count=told.restart_count,
-        config=told.config,
+        created=config.created,
+        image=config.image,
+        log_path=config.log_path,
+        restart_count=config.restart_count,
+        config=config.config,
         host_config=decode(record.other, wire.WireHostConfig),
     )
 
 
 class _PodmanConfig(Struct, rename="camel"):
-    """`ContainerConfig` in libpod/container_config.go. Go leaves out what is empty."""
+    """`ContainerConfig` in libpod/container_config.go. Go omits empty values."""
 
     id: str
     name: str
@@ -146,14 +145,14 @@ class _PodmanConfig(Struct, rename="camel"):
     restart_policy: str = field(default="", name="restart_policy")
     restart_retries: int = field(default=0, name="restart_retries")
     network_mode: str = ""
-    """Empty where it has no network of its own; the list tells all its networks."""
+    """Empty if it has no network of its own; the list has all its networks."""
     network_of: str = field(default="", name="netNsCtr")
     ipc_of: str = field(default="", name="ipcNsCtr")
     pid_of: str = field(default="", name="pidNsCtr")
 
 
 class _PodmanState(Struct, rename="camel"):
-    """`ContainerState` in libpod/container.go. Go leaves out what is zero."""
+    """`ContainerState` in libpod/container.go. Go omits zeros."""
 
     state: int
     started_time: str = ""
@@ -193,7 +192,7 @@ def _of_podman(record: ContainerRecord) -> wire.WireContainerDetails:
 
 
 _PODMAN_LOGS = {"k8s-file": "json-file"}
-"""What its API for docker clients says of its drivers."""
+"""Log drivers as Podman's docker API calls them."""
 
 
 def _joined(container_id: str) -> str:

@@ -1,9 +1,9 @@
-"""Reads an inventory: a constant number of list calls, and one inspect for each stopped container of which no files of
-the engine tell; for a report for each other container too.
+"""Reads an inventory: a constant number of list calls, and one inspect for each stopped container without a record in
+the engine's files; for a report for each other container too.
 
-What walks the engine's disk (sizes of volumes and writable layers) runs beside the rest, has a time-out of its own and
-may fail: then sizes are unknown. A list call that fails makes the scan fail, because nothing may be judged from half
-a survey.
+Walks of the engine's disk (sizes of volumes and writable layers) run in parallel, have a separate time-out and may
+fail: then sizes are unknown. If a list call fails, the scan fails, because nothing may be judged from an incomplete
+inventory.
 """
 
 from collections.abc import Mapping, Set
@@ -21,14 +21,14 @@ from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.containers import read_running, read_stopped
 from dockersweep.engine.reading.disk_usage import (
-    all_walks,
+    all_parts,
     finish_walks,
-    first_walks,
-    known_of,
+    first_parts,
+    merged_usage,
+    parts_left,
     read_build_cache,
     start_build_cache,
     start_walks,
-    walks_left,
     with_shared_size,
     with_size,
 )
@@ -39,7 +39,7 @@ from dockersweep.engine.reading.own_folders import (
     StoresOrWhy,
     disks_in_time,
     folder_with_leaks,
-    is_beside,
+    has_local_folder,
     measured_in_time,
     podman_containers_in_time,
     recorded_in_time,
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
 
 class _Lists(msgspec.Struct, frozen=True):
-    """What the engine lists."""
+    """The objects that the engine lists."""
 
     containers: tuple[ListedContainer, ...]
     listed_at: ListedAt
@@ -77,15 +77,15 @@ class _Lists(msgspec.Struct, frozen=True):
     volumes: tuple[Volume, ...]
     networks: tuple[Network, ...]
     podman: PodmanLists
-    """Where it has Podman's own containers, `containers` are those, without what they hold."""
+    """If this has Podman's own containers, `containers` are those, without their mounts and networks."""
     services: BackgroundCall[tuple[Service, ...]] | None
     records: "Records | None" = None
-    """What is kept of these containers, where it had to be read to list them."""
+    """The records of these containers, if they had to be read for the list."""
 
     @property
     def objects(self) -> ListedObjects:
-        """What the engine's folder must have in it."""
-        return ListedObjects(tuple(one.container for one in self.containers), self.images, self.volumes, None)
+        """The objects that the engine's folder must contain."""
+        return ListedObjects(tuple(entry.container for entry in self.containers), self.images, self.volumes, None)
 
 
 def scan(
@@ -97,24 +97,24 @@ def scan(
     for_report: bool = False,
     ahead: "Ahead | None" = None,
 ) -> tuple[Inventory, Remembered]:
-    """Return what the engine holds, and what of it never changes, to be given as `known` to the next scan.
+    """Return the inventory, and what of it never changes, to be passed as `known` to the next scan.
 
-    Raises EngineError when a list call fails. `sizes` walks the engine's disk, for so many `seconds`; `for_report` also
-    reads logs and restarts of running containers, the engine's folder, and the limit of its build cache. `ahead` is
-    what reads the disk already, as `reading_ahead` begins it.
+    Raises EngineError when a list call fails. With `sizes` the engine's disk is walked, for at most `seconds`. With
+    `for_report` also logs and restarts of running containers, the engine's folder, and the limit of its build cache are
+    read. `ahead`, from `reading_ahead`, has already begun to read the disk.
     """
     warnings: list[ScanWarning] = []
     quirks = reads.quirks
-    walks = start_walks(reads, first_walks(quirks, is_beside(reads.engine)) if sizes else (), seconds)
+    walks = start_walks(reads, first_parts(quirks, has_local_folder(reads.engine)) if sizes else (), seconds)
     cache_call = start_build_cache(reads, seconds)
     run_root = run_root_once(reads)
     lists = _read_lists(reads, run_root, warnings)
     stores = stores_in_time(reads.engine, lists.objects, seconds)
     if lists.podman.own is not None:
-        lists, stores = _with_what_they_hold(reads, stores, lists, lists.podman.own, seconds)
+        lists, stores = _with_held_objects(reads, stores, lists, lists.podman.own, seconds)
     if sizes and isinstance(stores, str):
-        walks |= start_walks(reads, set(all_walks(quirks)) - walks.keys(), seconds)
-    containers = _in_full(reads, stores, lists, for_report, seconds, warnings, progress)
+        walks |= start_walks(reads, set(all_parts(quirks)) - walks.keys(), seconds)
+    containers = _with_details(reads, stores, lists, for_report, seconds, warnings, progress)
     services = _services(reads.swarm_role, lists.services, warnings)
     usage = finish_walks(walks, warnings)
     build_cache = read_build_cache(reads, cache_call, usage, warnings)
@@ -122,7 +122,7 @@ def scan(
     listed = ListedObjects(containers, images, lists.volumes, build_cache)
     stored = read_storage(reads, stores, listed, known or {}, seconds if sizes else None, progress, ahead)
     if sizes and not isinstance(stores, str):
-        usage = known_of(_measured(reads, run_root, stores, stored, walks.keys(), seconds, warnings), usage)
+        usage = merged_usage(_measured(reads, run_root, stores, stored, walks.keys(), seconds, warnings), usage)
     disks, on_none = disks_in_time(stores, seconds)
     disk = disks[0] if disks else None
     folder, folder_warnings = (
@@ -139,7 +139,7 @@ def scan(
         engine=reads.engine,
         taken_at=(taken_at := reads.clock or datetime.now(UTC)),
         own_container_id=own_container,
-        containers=tuple(with_size(one, usage.writable_bytes, one.id) for one in containers),
+        containers=tuple(with_size(container, usage.writable_bytes, container.id) for container in containers),
         images=tuple(_with_registry(image, stored.in_registry) for image in images),
         volumes=tuple(
             with_size(_with_written(volume, stored.written, taken_at), usage.volume_bytes, volume.name)
@@ -170,20 +170,22 @@ def _measured(
     seconds: float,
     warnings: list[ScanWarning],
 ) -> DiskUsage:
-    """Return the sizes that were measured on the engine's disk, and, where some were not, those that it tells itself;
-    for `asked` it was asked before."""
+    """Return the sizes that were measured on the engine's disk and, if some are missing, the engine's own; the parts in
+    `asked` were requested before."""
     measured = measured_in_time(reads, run_root, stores, stored.storage, stored.lengths, seconds)
-    left = set(walks_left(reads.quirks, stores, measured)) - asked
-    return known_of(measured, finish_walks(start_walks(reads, left, seconds), warnings))
+    left = set(parts_left(reads.quirks, stores, measured)) - asked
+    return merged_usage(measured, finish_walks(start_walks(reads, left, seconds), warnings))
 
 
 def _read_lists(reads: EngineReads, run_root: "RunRoot", warnings: list[ScanWarning]) -> _Lists:
     images_call, volumes_call = BackgroundCall(reads.images), BackgroundCall(reads.volumes)
     networks_call = BackgroundCall(reads.networks)
-    has_own_list = reads.quirks.is_podman and reads.quirks.lists_network_mode is not None and is_beside(reads.engine)
+    has_own_list = (
+        reads.quirks.is_podman and reads.quirks.lists_network_mode is not None and has_local_folder(reads.engine)
+    )
     podman_call = None if has_own_list else BackgroundCall(lambda: read_podman_lists(reads, run_root))
     images, (volumes, plugin_warnings), networks = images_call.result(), volumes_call.result(), networks_call.result()
-    # Containers and services come last: one that was created meanwhile still shows what it holds of the above.
+    # Containers and services come last: a new one then still shows which of the above it uses.
     services_call = BackgroundCall(reads.services) if reads.swarm_role == "manager" else None
     if podman_call is None:
         containers, listed_at, podman = _list_by_podman(reads, run_root)
@@ -198,13 +200,13 @@ def _read_lists(reads: EngineReads, run_root: "RunRoot", warnings: list[ScanWarn
 def _list_by_podman(
     reads: EngineReads, run_root: "RunRoot"
 ) -> tuple[tuple[ListedContainer, ...], ListedAt, PodmanLists]:
-    """Return what Podman's own list has in place of the one for docker clients, unless a proxy refuses it."""
+    """Return the containers of Podman's own list or, if a proxy refuses it, of the docker API's."""
     begun = reads.listing_since()
     podman = read_podman_lists(reads, run_root)
     at = ListedAt(begun, datetime.now(UTC))
     if podman.own is None:
         return (*_list_containers(reads), podman)
-    return tuple(ListedContainer(container_from_podman(one), None) for one in podman.own), at, podman
+    return tuple(ListedContainer(container_from_podman(container), None) for container in podman.own), at, podman
 
 
 def _list_containers(reads: EngineReads) -> tuple[tuple[ListedContainer, ...], ListedAt]:
@@ -213,11 +215,11 @@ def _list_containers(reads: EngineReads) -> tuple[tuple[ListedContainer, ...], L
     return containers, ListedAt(begun, datetime.now(UTC))
 
 
-def _with_what_they_hold(
+def _with_held_objects(
     reads: EngineReads, stores: StoresOrWhy, lists: _Lists, own: tuple[WirePodmanContainer, ...], seconds: float
 ) -> tuple[_Lists, StoresOrWhy]:
-    """Return the lists with what the containers of Podman's own list hold. Where its database does not tell that, it is
-    asked for the list that does."""
+    """Return the lists with the mounts and networks of the containers in Podman's own list: from its database or, if
+    that is not certain, from the docker API's list."""
     held = podman_containers_in_time(reads, stores, own, lists.networks, lists.listed_at, seconds)
     if held is not None:
         lists = msgspec.structs.replace(lists, containers=held[0], records=held[1])
@@ -227,7 +229,7 @@ def _with_what_they_hold(
     return lists, stores if isinstance(stores, str) else msgspec.structs.replace(stores, listed=lists.objects)
 
 
-def _in_full(
+def _with_details(
     reads: EngineReads,
     stores: StoresOrWhy,
     lists: _Lists,
@@ -236,16 +238,16 @@ def _in_full(
     warnings: list[ScanWarning],
     progress: Progress,
 ) -> tuple[Container, ...]:
-    """Return the containers with what the list does not tell of those that are stopped, and for a report of all."""
-    wanted = [one for one in lists.containers if for_report or one.container.state in STOPPED_STATES]
+    """Return the containers; the stopped ones, and for a report all, with the details that the list does not have."""
+    wanted = [entry for entry in lists.containers if for_report or entry.container.state in STOPPED_STATES]
     recorded = recorded_in_time(stores, wanted, lists.listed_at, lists.records, seconds)
-    listed = tuple(one.container for one in lists.containers)
+    listed = tuple(entry.container for entry in lists.containers)
     containers = tuple(read_stopped(reads, listed, recorded, seconds, warnings, progress))
     return tuple(read_running(reads, containers, recorded, seconds, warnings, progress)) if for_report else containers
 
 
 def _cache_limit(engine: Engine, disk: Disk | None) -> tuple[CacheLimit | None, tuple[ScanWarning, ...]]:
-    # Only a report asks for it.
+    # Imported late: only a report needs it.
     from dockersweep.engine.reading.cache_limit import read_cache_limit
 
     return read_cache_limit(engine, disk)
@@ -254,7 +256,7 @@ def _cache_limit(engine: Engine, disk: Disk | None) -> tuple[CacheLimit | None, 
 def _services(
     role: SwarmRole, call: BackgroundCall[tuple[Service, ...]] | None, warnings: list[ScanWarning]
 ) -> tuple[Service, ...] | None:
-    """Return the services of the swarm; None, with a warning, where they cannot be seen, whatever the reason."""
+    """Return the services of the swarm; None, with a warning, if they cannot be read for any reason."""
     if call is None and role == "none":
         return ()
     why = "this node is a worker of a swarm"
@@ -277,6 +279,6 @@ def _with_registry(image: Image, in_registry: Mapping[str, bool]) -> Image:
 
 
 def _with_written(volume: Volume, written: Mapping[str, datetime], taken_at: datetime) -> Volume:
-    """What is written while the scan goes on counts as written when it began."""
+    """Return the volume with the time of its last change, at most the time of the scan."""
     at = written.get(volume.name)
     return volume if at is None else msgspec.structs.replace(volume, written_at=min(at, taken_at))

@@ -1,4 +1,4 @@
-"""Finds out which layers and other parts the objects use: from the engine's disk, else from what its API tells."""
+"""Finds out which layers and other parts the objects use: from the engine's disk, or else from its API."""
 
 import contextlib
 from collections.abc import Mapping
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 Shape = TypeVar("Shape")
 Remembered = Mapping[str, bytes]
-"""What never changes, as JSON by id: a layer's part, or the layers of an image."""
+"""Facts that never change, as JSON by id: a layer's part, or the layers of an image."""
 
 
 class StorageReading(msgspec.Struct, frozen=True):
-    """The storage, what of it can be remembered for the next scan, and what could not be read."""
+    """The storage, what can be remembered for the next scan, and warnings about what could not be read."""
 
     storage: Storage
     remembered: Remembered
     warnings: tuple[ScanWarning, ...] = ()
     in_registry: Mapping[str, bool] = msgspec.field(default_factory=dict)
-    """Whether a registry has an image, by its id, where only the disk tells."""
+    """Whether a registry has an image, by its id, if only the disk tells."""
     written: Mapping[str, datetime] = msgspec.field(default_factory=dict)
-    """When anything in a volume last changed, by its name, where its files were walked."""
+    """When anything in a volume last changed, by its name, if its files were walked."""
     measured: tuple[MeasuredPlaces, ...] = ()
-    """What need not be walked again to measure all of the engine's folder."""
+    """The places that need not be walked again to measure the engine's folder."""
     lengths: Mapping[str, int] = msgspec.field(default_factory=dict)
-    """What the engine adds up of a part, by its id, where the disk was read."""
+    """The length of a part as the engine counts it, by its id, if the disk was read."""
 
 
 def read_storage(
@@ -54,8 +54,8 @@ def read_storage(
 ) -> StorageReading:
     """Return the parts that the objects of an engine use.
 
-    The engine's disk is read only where `walk_seconds` says for how long; `known` is what an earlier scan gave to be
-    remembered, and `ahead` what reads the disk already.
+    The engine's disk is read for at most `walk_seconds`; not at all if that is None. `known` is what an earlier scan
+    returned as `remembered`; `ahead` has already begun to read the disk.
     """
     if walk_seconds is None:
         return _in_lengths(reads, listed, known, "its disk was not to be walked", progress)
@@ -71,8 +71,8 @@ def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float, ahead: "A
     layers = _decoded(known, CACHED, Part)
 
     def read() -> DiskReading:
-        told = None if ahead is None else ahead.result(walk_seconds)
-        return read_storage_from_disk(stores, layers, walk_seconds, told)
+        read_ahead = None if ahead is None else ahead.result(walk_seconds)
+        return read_storage_from_disk(stores, layers, walk_seconds, read_ahead)
 
     try:
         from_disk = call_within(walk_seconds, read)
@@ -96,7 +96,7 @@ def _in_blocks(stores: Stores, known: Remembered, walk_seconds: float, ahead: "A
 def _in_lengths(
     reads: "LayerReads", listed: ListedObjects, known: Remembered, why: str, progress: Progress
 ) -> StorageReading:
-    # Beside the engine its disk tells it all.
+    # Imported late: not needed where the engine's disk can be read.
     from dockersweep.engine.reading.image_layers import memory_keys, read_layers, wanted_images
     from dockersweep.engine.reading.layer_parts import layer_parts
 
@@ -105,7 +105,7 @@ def _in_lengths(
     wanted = wanted_images(engine, images, listed.build_cache)
     layers_of = read_layers(reads, wanted, _decoded(known, "image:", ImageLayers), keys, progress)
     parts = _without_other_disks(layer_parts(images, layers_of, engine.image_store, engine.flavour), images)
-    # What was not wanted this time is kept as long as its image is there.
+    # Layers that were not wanted this time are kept as long as their image exists.
     keep = {key: known[key] for key in keys.values() if key in known}
     keep |= {keys[image]: msgspec.json.encode(layers) for image, layers in layers_of.items() if image in keys}
     text = f"the layers of {len(wanted - layers_of.keys())} images could not be read"
@@ -114,15 +114,15 @@ def _in_lengths(
 
 
 def _without_other_disks(parts: tuple[Part, ...], images: tuple[Image, ...]) -> tuple[Part, ...]:
-    """Return the same, with nothing for what lies in additional stores: the images there, and the layers below them,
-    which images of the engine's own store may use."""
+    """Return the parts, with size 0 for those in additional stores: the images there, and the layers below them, which
+    images of the engine's own store may use."""
     elsewhere = [f"image:{image.id}" for image in images if image.read_only]
     if not elsewhere:
         return parts
     by_id = {part.id: part for part in parts}
     reached = dict.fromkeys(elsewhere)
     for part_id in elsewhere:
-        # Grows while it is gone through.
+        # The list grows while it is iterated.
         for need in by_id[part_id].needs if part_id in by_id else ():
             if need not in reached:
                 reached[need] = None
@@ -136,7 +136,7 @@ def _without_other_disks(parts: tuple[Part, ...], images: tuple[Image, ...]) -> 
 
 
 def _decoded(known: Remembered, prefix: str, shape: type[Shape]) -> dict[str, Shape]:
-    """Return what is known of the ids with a prefix; what is damaged is as if it were not known."""
+    """Return the known values of the ids with a prefix, without damaged ones."""
     decoded = {}
     for key, data in known.items():
         if key.startswith(prefix):

@@ -1,4 +1,4 @@
-"""From the events of an engine to the last uses of what is there. Pure: nothing is asked."""
+"""Derives the last uses of existing objects from an engine's events. Pure: makes no requests."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from dockersweep.model.event_reading import NoticedUses
 from dockersweep.model.inventory import Container, Inventory, Kind, ObjectRef
 from dockersweep.model.last_use import PastUse, UseAction, last_of
 
-# Podman says exec, mount and init where Docker has other words or none. What only removes is no use: destroy, remove,
-# untag, delete, prune.
+# Podman has exec, mount and init where Docker has other words or none. Removals are not uses: destroy, remove, untag,
+# delete, prune.
 _OF_CONTAINER: dict[str, UseAction] = {
     "create": "created", "start": "started", "restart": "started", "unpause": "started", "die": "exited",
     "stop": "exited", "exec_start": "ran a command", "exec": "ran a command", "archive-path": "copied files",
     "extract-to-dir": "copied files", "copy": "copied files", "export": "exported", "commit": "committed",
 }  # fmt: skip
 _WITHOUT_HELD: tuple[UseAction, ...] = ("exported", "committed")
-"""Neither has anything of the volumes and networks of a container in it."""
+"""These actions do not use the container's volumes and networks."""
 _OF_VOLUME: dict[str, UseAction] = {"mount": "mounted", "unmount": "unmounted"}
 _OF_NETWORK: dict[str, UseAction] = {"connect": "connected", "disconnect": "disconnected"}
 _OF_IMAGE: dict[str, UseAction] = {
@@ -34,13 +34,13 @@ _OF_IMAGE: dict[str, UseAction] = {
 
 
 _REMOVED = ("destroy", "remove")
-"""What Docker and Podman say of a volume or a network that is gone."""
+"""The actions of Docker and Podman when a volume or a network is removed."""
 
 Use = tuple[ObjectRef, PastUse]
 
 
 class _User(NamedTuple):
-    """A container that uses things, be it gone."""
+    """A container that uses objects; it may be gone."""
 
     name: str | None
     project: str | None
@@ -48,49 +48,49 @@ class _User(NamedTuple):
 
 
 def noticed_in(reading: EventReading, inventory: Inventory) -> tuple[Inventory, NoticedUses | None]:
-    """Return the inventory with the warnings of a reading, and what that says of the objects that are there; None where
-    nothing was read."""
+    """Return the inventory with the warnings of a reading, and the uses of existing objects; None if nothing was
+    read."""
     warned = replace(inventory, warnings=(*inventory.warnings, *reading.warnings))
     if reading.position is None:
         return warned, None
     watched = reading.watched
-    if watched is not None and inventory.engine.flavour == "podman" and _is_untold(reading.events, inventory):
+    if watched is not None and inventory.engine.flavour == "podman" and _has_gone_container(reading.events, inventory):
         watched = replace(watched, of_held=False)
     uses = uses_of(reading.events, inventory)
     return warned, NoticedUses(position=reading.position, watched=watched, uses=uses)
 
 
-def _is_untold(events: Iterable[EngineEvent], inventory: Inventory) -> bool:
-    """Whether a container ran that is gone: none of Podman's events names the volumes of a container, nor the networks
-    that it starts with (tried on 5.8 and 6.1; events_container_create_inspect_data adds them in the log alone)."""
-    there = {container.id for container in inventory.containers}
+def _has_gone_container(events: Iterable[EngineEvent], inventory: Inventory) -> bool:
+    """Return whether a container ran that is gone. Podman's events do not name a container's volumes, nor the networks
+    it starts with (tried on 5.8 and 6.1; events_container_create_inspect_data adds them only to the log)."""
+    present = {container.id for container in inventory.containers}
     return any(
-        event.type == "container" and event.action in _OF_CONTAINER and event.id not in there for event in events
+        event.type == "container" and event.action in _OF_CONTAINER and event.id not in present for event in events
     )
 
 
 def uses_of(events: Iterable[EngineEvent], inventory: Inventory) -> dict[ObjectRef, tuple[PastUse, ...]]:
-    """Return the last uses of each object that is there, as `last_of` has them."""
-    found: dict[ObjectRef, list[PastUse]] = {}
+    """Return the last uses of each existing object, as `last_of` does."""
+    uses_by_ref: dict[ObjectRef, list[PastUse]] = {}
     in_order = sorted(events, key=lambda event: event.at_nanos, reverse=True)
     for ref, use in _Uses(in_order, inventory).all():
-        found.setdefault(ref, []).append(use)
-    return {ref: last_of(uses) for ref, uses in found.items()}
+        uses_by_ref.setdefault(ref, []).append(use)
+    return {ref: last_of(uses) for ref, uses in uses_by_ref.items()}
 
 
 class _Uses:
-    """What a row of events says of the objects of an inventory. An engine may have many objects and nothing to tell, so
-    they are looked up only where an event asks for it."""
+    """The uses of an inventory's objects in a sequence of events. There may be many objects and no events, so objects
+    are only looked up when an event needs them."""
 
     def __init__(self, events: Sequence[EngineEvent], inventory: Inventory) -> None:
-        """The newest event comes first."""
+        """The newest event must come first."""
         self._events, self._inventory = events, inventory
         self._former: set[tuple[str, str]] = set()
-        """Volumes and networks of which all that follows was another one of the same name, made within a second."""
+        """Volumes and networks that a removal was seen of: older events are about a former one of the same name."""
         self._own = inventory.own_container_id
 
     @cached_property
-    def _there(self) -> dict[str, Container]:
+    def _containers(self) -> dict[str, Container]:
         return {container.id: container for container in self._inventory.containers}
 
     @cached_property
@@ -99,7 +99,7 @@ class _Uses:
 
     @cached_property
     def _networks(self) -> dict[str, str]:
-        """Their ids, by name and by id; without those that the engine made for itself."""
+        """Their ids, by name and by id; without predefined ones."""
         own = [network for network in self._inventory.networks if not network.predefined]
         return {key: network.id for network in own for key in (network.name, network.id)}
 
@@ -108,9 +108,9 @@ class _Uses:
         return ImageNames(self._inventory.images, self._events)
 
     @cached_property
-    def _told(self) -> dict[str, _User]:
-        """The containers that events tell of."""
-        by_id = [(one.id, one.attributes) for one in self._events if one.type == "container"]
+    def _event_users(self) -> dict[str, _User]:
+        """The containers that have events."""
+        by_id = [(event.id, event.attributes) for event in self._events if event.type == "container"]
         return {container_id: _user(attributes.get("name"), attributes) for container_id, attributes in by_id}
 
     @cached_property
@@ -118,7 +118,7 @@ class _Uses:
         return _probes(self._events)
 
     def all(self) -> Iterator[Use]:
-        """Yield each use of an object that is there, in the order of the events."""
+        """Yield each use of an existing object, in the order of the events."""
         for event in self._events:
             if self._own is not None and self._own in (event.id, event.attributes.get("container")):
                 continue
@@ -130,12 +130,12 @@ class _Uses:
             elif event.type in ("volume", "network") and event.action in _REMOVED:
                 self._former.add((event.type, _name_of(event)))
             elif event.type == "volume" and event.action in _OF_VOLUME:
-                yield from self._held("volume", event.id, event, _OF_VOLUME[event.action])
+                yield from self._held_use("volume", event.id, event, _OF_VOLUME[event.action])
             elif event.type == "network" and event.action in _OF_NETWORK:
-                yield from self._held("network", _name_of(event), event, _OF_NETWORK[event.action])
+                yield from self._held_use("network", _name_of(event), event, _OF_NETWORK[event.action])
 
-    def _held(self, kind: Kind, name: str, event: EngineEvent, action: UseAction) -> Iterator[Use]:
-        """What a container does with a volume or a network that is there."""
+    def _held_use(self, kind: Kind, name: str, event: EngineEvent, action: UseAction) -> Iterator[Use]:
+        """Yield a container's use of a volume or a network, if that exists."""
         if (kind, name) in self._former:
             return
         own_id = self._networks.get(name) if kind == "network" else name if name in self._volumes else None
@@ -144,24 +144,24 @@ class _Uses:
             yield ObjectRef(kind=kind, id=own_id), self._by(by, event, action)
 
     def _of_container(self, event: EngineEvent) -> Iterator[Use]:
-        """What a container does is a use of itself, of its image, and mostly of all that it holds."""
+        """Yield the uses by a container's event: of itself, of its image, and mostly of its volumes and networks."""
         verb = event.action.partition(":")[0]
         if verb not in _OF_CONTAINER or (event.id, event.action) in self._probes:
             return
-        action, there = _OF_CONTAINER[verb], self._there.get(event.id)
+        action, container = _OF_CONTAINER[verb], self._containers.get(event.id)
         use = self._by(event.id, event, action)
         # Podman does not name the image that a commit makes (tried on 6.1).
         for image_id in self._images.named(event.attributes.get("imageID", ""), event.at_nanos):
             yield ObjectRef(kind="image", id=image_id), PastUse(at=use.at, action="made by commit")
-        if there is not None:
+        if container is not None:
             yield ObjectRef(kind="container", id=event.id), PastUse(at=use.at, action=action)
-            yield from ((ref, use) for ref in self._holds(there, action))
+            yield from ((ref, use) for ref in self._holds(container, action))
         else:
             for image_id in self._images.named(event.attributes.get("image", ""), event.at_nanos):
                 yield ObjectRef(kind="image", id=image_id), use
 
     def _holds(self, container: Container, action: UseAction) -> Iterator[ObjectRef]:
-        """Yield what a container holds that is used by what was done with it."""
+        """Yield the objects of a container that an action uses."""
         if container.image_id is not None:
             yield ObjectRef(kind="image", id=container.image_id)
         if action in _WITHOUT_HELD:
@@ -174,8 +174,8 @@ class _Uses:
                 yield ObjectRef(kind="network", id=self._networks[named])
 
     def _by(self, container_id: str, event: EngineEvent, action: UseAction) -> PastUse:
-        there = self._there.get(container_id)
-        user = _user(there.name, there.labels) if there else self._told.get(container_id)
+        container = self._containers.get(container_id)
+        user = _user(container.name, container.labels) if container else self._event_users.get(container_id)
         return PastUse(
             at=_at(event),
             action=action,
@@ -187,7 +187,7 @@ class _Uses:
 
 
 def _name_of(event: EngineEvent) -> str:
-    """Return the name or the id of a volume or a network; Podman has a container's id where Docker has a network's."""
+    """Return the name or id of a volume or network; in Podman's network events the id is the container's."""
     return event.attributes.get("network") or event.id
 
 
@@ -196,9 +196,9 @@ def _user(name: str | None, labels: Mapping[str, str]) -> _User:
 
 
 def _probes(events: Iterable[EngineEvent]) -> frozenset[tuple[str, str]]:
-    """Return the container and the action of each exec that looks like a health check: it came more than twice. Nothing
-    in an event tells them apart, and the container runs anyway."""
-    counted = Counter((one.id, one.action) for one in events if one.action.startswith("exec_start:"))
+    """Return the container and the action of each exec that occurs more than twice, and so is probably a health check.
+    Events do not distinguish them, and the container runs anyway."""
+    counted = Counter((event.id, event.action) for event in events if event.action.startswith("exec_start:"))
     return frozenset(probe for probe, count in counted.items() if count > 2)
 
 

@@ -1,1 +1,1 @@
-"""Carrying out a plan, one object after the other."""
+"""Carrying out a plan."""

@@ -1,7 +1,7 @@
-"""Removes build-cache records: by their ids, children before parents, many in one request.
+"""Removes build-cache records by their ids, children before parents, many in one request.
 
-A record with a child that stays is passed over by the engine without a word, and each request costs a walk over the
-whole cache; so records go in groups, and the answer is held against the group.
+The engine silently skips a record with a remaining child, and walks the whole cache for each request; so records are
+removed in groups, and the answer is compared with the group.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,20 +14,19 @@ from dockersweep.model.inventory import BuildCacheRecord
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Removal
 
-# The ids travel in the address of the request: 500 of them are 13 kB, well below what Go and proxies accept.
+# The ids are in the request's URL: 500 of them are 13 kB, well below what Go and proxies accept.
 RECORDS_PER_REQUEST = 500
 
 
 def remove_records(
     context: RemovalContext, removals: Sequence[Removal], sizes_are_the_engines: bool
 ) -> Iterator[list[Outcome]]:
-    """Carry out the removals of build-cache records, which come children first; yield the outcomes of each group.
+    """Carry out the removals of build-cache records, children first; yield the outcomes of each group.
 
     `sizes_are_the_engines` is whether the plan counts as the engine does, so that its sum can be compared.
 
-    Raises EngineLostError when the engine went away before anything of a group was sent, and does not come back, and
-    LedgerError where the group cannot be recorded; SurpriseError where the engine removed a record that it was not
-    asked for.
+    Raises EngineLostError if the engine went away before a group was sent, and does not come back; LedgerError if a
+    group cannot be recorded; SurpriseError if the engine removed a record without being asked.
     """
     stayed: set[str] = set()
     for start in range(0, len(removals), RECORDS_PER_REQUEST):
@@ -47,7 +46,7 @@ def _remove_group(
         return [outcome_of(removal, "failed", f"it could not be read again: {error}") for removal in group]
     outcomes: dict[str, Outcome] = {}
     for removal in group:
-        outcome = _kept_back(removal, before.get(removal.id), stayed)
+        outcome = _outcome_without_request(removal, before.get(removal.id), stayed)
         if outcome is not None:
             outcomes[removal.id] = outcome
             if outcome.status != "gone":
@@ -57,15 +56,15 @@ def _remove_group(
         for removal in asked:
             context.record.sending(removal)
         try:
-            outcomes |= _ask_for(context, asked, sizes_are_the_engines)
+            outcomes |= _prune(context, asked, sizes_are_the_engines)
         except SurpriseError as surprise:
             outcomes |= {outcome.id: outcome for outcome in surprise.outcomes}
             raise SurpriseError(tuple(outcomes[removal.id] for removal in group), str(surprise)) from None
     return [outcomes[removal.id] for removal in group]
 
 
-def _kept_back(removal: Removal, now: BuildCacheRecord | None, stayed: set[str]) -> Outcome | None:
-    """Return the outcome of a record that is not even asked for; None for one that is."""
+def _outcome_without_request(removal: Removal, now: BuildCacheRecord | None, stayed: set[str]) -> Outcome | None:
+    """Return the outcome of a record that is not requested; None if it is to be requested."""
     if now is None:
         return outcome_of(removal, "gone", "it was gone already")
     changed = differences(removal.fingerprint, fingerprint_of(now))
@@ -77,7 +76,7 @@ def _kept_back(removal: Removal, now: BuildCacheRecord | None, stayed: set[str])
     return None
 
 
-def _ask_for(context: RemovalContext, asked: list[Removal], sizes_are_the_engines: bool) -> dict[str, Outcome]:
+def _prune(context: RemovalContext, asked: list[Removal], sizes_are_the_engines: bool) -> dict[str, Outcome]:
     error: EngineError | None = None
     deleted: set[str] = set()
     detail: str | None = None
@@ -91,36 +90,36 @@ def _ask_for(context: RemovalContext, asked: list[Removal], sizes_are_the_engine
     left = [removal for removal in asked if removal.id not in deleted]
     went = [removal for removal in asked if removal.id in deleted]
     outcomes = _proven(went, reclaimed if sizes_are_the_engines else None)
-    outcomes |= _of_those_left(context, left, error, detail)
+    outcomes |= _outcomes_unnamed(context, left, error, detail)
     if not_asked_for:
         text = f"the engine removed the build-cache record {min(not_asked_for)} with those that it was asked for"
         raise SurpriseError(tuple(outcomes[removal.id] for removal in asked), text)
     return outcomes
 
 
-def _of_those_left(
+def _outcomes_unnamed(
     context: RemovalContext, left: Sequence[Removal], error: EngineError | None, detail: str | None
 ) -> dict[str, Outcome]:
-    """Return the outcomes of records that the answer does not name, if there was one: they are looked up."""
+    """Return the outcomes of records that no answer names: they are looked up."""
     if not left:
         return {}
     try:
         after = _records(context)
     except EngineError as problem:
         return {removal.id: unknown_outcome(removal, problem) for removal in left}
-    return {removal.id: _left_over(removal, removal.id in after, error, detail) for removal in left}
+    return {removal.id: _outcome_unnamed(removal, removal.id in after, error, detail) for removal in left}
 
 
 def _proven(went: Sequence[Removal], reclaimed_bytes: int | None) -> dict[str, Outcome]:
-    """Return the outcomes of records that went. Where the engine says that it freed fewer bytes than they had for
-    themselves, as where it counts a layer that something else still holds, nothing is proven."""
+    """Return the outcomes of removed records. If the engine reports fewer freed bytes than their own sizes, as when
+    something else still uses a layer, no size is proven."""
     freed = {removal.id: exact_bytes(removal) for removal in went}
     if reclaimed_bytes is not None and sum(size or 0 for size in freed.values()) > reclaimed_bytes:
         freed = dict.fromkeys(freed)
     return {removal.id: outcome_of(removal, "removed", freed_bytes=freed[removal.id]) for removal in went}
 
 
-def _left_over(removal: Removal, is_there: bool, error: EngineError | None, detail: str | None) -> Outcome:
+def _outcome_unnamed(removal: Removal, is_there: bool, error: EngineError | None, detail: str | None) -> Outcome:
     if not is_there:
         return outcome_of(removal, "removed", f"it is gone, though no answer came: {error}" if error else None)
     if error is not None or detail is not None:

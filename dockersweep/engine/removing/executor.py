@@ -1,7 +1,7 @@
-"""Carries out a plan: its removals and none other, going on past failures.
+"""Carries out a plan: exactly its removals, continuing after failures.
 
-Several objects are under way at once, because an engine spends most of a removal waiting; what another removal must
-precede waits for it.
+Several objects are removed in parallel, because an engine spends most of a removal waiting. A removal waits for those
+that must precede it.
 """
 
 import threading
@@ -25,17 +25,17 @@ from dockersweep.model.plan import Plan, Removal
 
 WORKERS = 12
 INTERRUPTED = "interrupted"
-"""Why a sweep ended early that was told to stop."""
+"""Why a sweep ended early that was asked to stop."""
 
 
 class Carried(Struct, frozen=True):
-    """What became of a plan."""
+    """The result of carrying out a plan."""
 
     started_at: datetime
     finished_at: datetime
     ended_by: EndedBy | None
     ended_early: str | None
-    """Why the rest was not attempted, in words; both are None where it went through."""
+    """Why the rest was not attempted, in words; both are None if nothing ended it early."""
     outcomes: tuple[Outcome, ...]
     """One for each removal, in the order of the plan."""
 
@@ -43,10 +43,10 @@ class Carried(Struct, frozen=True):
 def carry_out(
     plan: Plan, context: RemovalContext, stop: StopRequest, progress: Progress = lambda done, total: None
 ) -> Carried:
-    """Carry out a plan and return what became of every removal.
+    """Carry out a plan and return the outcome of every removal.
 
-    Once `stop` is set, what is under way is finished and the rest is left; the same when the engine does not come
-    back, when it did something else than it was asked for, and when a record cannot be written that has to be.
+    Once `stop` is set, removals in progress are finished and the rest is not attempted; the same if the engine does not
+    come back, if it did something it was not asked for, and if a required record cannot be written.
     """
     started_at = datetime.now(UTC)
     run = _Run(plan, context, stop, progress)
@@ -69,7 +69,7 @@ class _Run:
         self._ended: tuple[EndedBy, str] | None = None
 
     def carry_out(self) -> None:
-        """Carry out the plan; after it every removal has an outcome."""
+        """Carry out the plan; afterwards every removal has an outcome."""
         schedule = Schedule(self._plan.removals, cache_comes_last=not self._context.engine.quirks.tells_usage_in_parts)
         count = min(WORKERS, len(schedule))
         if not count:
@@ -79,7 +79,7 @@ class _Run:
                 worker.result()
 
     def _work(self, schedule: Schedule) -> None:
-        """Carry out objects until all have been begun; this runs in each of the workers."""
+        """Remove objects until all have been begun; runs in each worker."""
         while (begun := schedule.begin()) is not None:
             place, unit = begun
             try:
@@ -96,7 +96,8 @@ class _Run:
             self._progress(len(self.outcomes), len(self._plan.removals))
 
     def end(self) -> tuple[EndedBy | None, str | None]:
-        """Return what ended it early, and why in words; a signal or a loss after all was done did not."""
+        """Return what ended it early, and why in words. A signal or a lost engine after everything was done does not
+        count."""
         left = any(outcome.status == "not-attempted" or outcome.is_unknown for outcome in self.outcomes.values())
         if self._ended is not None and (left or self._ended[0] in ("surprise", "ledger")):
             return self._ended
@@ -153,13 +154,13 @@ class _Run:
         return None
 
     def _do_one(self, removal: Removal) -> Outcome:
-        with self._what_ends_it() as outcomes:
+        with self._ending_the_run() as outcomes:
             outcomes.append(remove_one(self._context, removal))
         return outcomes[0] if outcomes else self._not_attempted(removal)
 
     @contextmanager
-    def _what_ends_it(self) -> Iterator[list[Outcome]]:
-        """End the run where an error says so; what became of the removals that surprised is added to the list."""
+    def _ending_the_run(self) -> Iterator[list[Outcome]]:
+        """End the run on an error that requires it; a SurpriseError's outcomes are added to the list."""
         outcomes: list[Outcome] = []
         try:
             yield outcomes
@@ -177,7 +178,7 @@ class _Run:
     def _do_records(self, unit: Unit) -> list[tuple[Removal, Outcome]]:
         outcomes: list[Outcome] = []
         if not self._is_ending():
-            with self._what_ends_it() as surprises:
+            with self._ending_the_run() as surprises:
                 for group in remove_records(self._context, unit, self._plan.size_base == "lengths"):
                     outcomes += self._recorded_group(unit[len(outcomes) :], group)
                     if self._is_ending():

@@ -1,4 +1,4 @@
-"""Waits for an engine that went away during a sweep to come back, once for all workers, and then asks again."""
+"""Waits, once for all workers, until an engine that went away during a sweep is back, and repeats the request."""
 
 import threading
 import time
@@ -10,17 +10,17 @@ from dockersweep.errors import EngineError, EngineLostError, OtherEngineError
 
 PAUSE_SECONDS = 0.2
 MOST_TRIES = 3
-"""An engine that is there, and breaks off the same answer so often, is asked no more for that."""
+"""How often a request is sent while the engine is there but breaks off its answer."""
 
 Answer = TypeVar("Answer")
 
 
 class Reconnect:
-    """Asks an engine, and once more when it has been away. Safe for several threads."""
+    """Sends requests, and repeats them after the engine was away. Safe for several threads."""
 
     def __init__(self, check_back: Callable[[], None], seconds: float, stop: StopRequest) -> None:
-        """`check_back` raises EngineError until the engine answers again, and OtherEngineError where another does;
-        `seconds` is how long it may stay away."""
+        """`check_back` raises EngineError until the engine answers again, and OtherEngineError if another one does;
+        `seconds` is how long the engine may be away."""
         self._check_back = check_back
         self._seconds = seconds
         self._stop = stop
@@ -29,31 +29,31 @@ class Reconnect:
         self._given_up: EngineLostError | None = None
 
     def ask(self, request: Callable[[], Answer]) -> Answer:
-        """Return the answer to a request that changes nothing; where the engine is gone, wait for it and ask again.
+        """Return the answer to a request that changes nothing; if the engine is away, wait for it and repeat.
 
-        Raises EngineLostError where it does not come back, and any other EngineError of the request.
+        Raises EngineLostError if it does not come back, and any other EngineError of the request.
         """
         error: EngineLostError | None = None
         for _ in range(MOST_TRIES):
-            seen_back = self._returns
+            returns_before = self._returns
             try:
                 return request()
             except EngineLostError as lost:
                 error = lost
-                self._wait(seen_back, lost)
+                self._wait(returns_before, lost)
         raise EngineError(f"{error} (the engine is there, but so often does not answer this)")
 
     def confirm_engine(self) -> None:
-        """Wait for the engine that was spoken to; raise where another answers, and where it does not come back."""
+        """Wait until the same engine answers; raise if another one answers, or if it does not come back."""
         self.ask(self._check_back)
 
-    def _wait(self, seen_back: int, lost: EngineLostError) -> None:
-        """Return when the engine answers again; raise where it does not, or where the sweep is to end."""
+    def _wait(self, returns_before: int, lost: EngineLostError) -> None:
+        """Return once the engine answers again; raise if it does not, or if the sweep is to stop."""
         with self._lock:
             if self._given_up is not None:
                 raise self._given_up
-            if self._returns != seen_back:
-                # Another worker has waited for it.
+            if self._returns != returns_before:
+                # Another worker has already waited for it.
                 return
             deadline = time.monotonic() + self._seconds
             while not self._is_back():

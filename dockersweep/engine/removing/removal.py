@@ -1,6 +1,6 @@
 """Removes one object: reads it again, compares it with what was judged, and sends one request.
 
-Where that fails, it looks at what came of it.
+If the request fails, the object is looked up again.
 """
 
 import re
@@ -26,7 +26,7 @@ from dockersweep.model.quantities import known_sum
 
 
 class EngineRemovals(Protocol):
-    """What carrying out a plan asks an engine for: removals one by one, and the look before each."""
+    """The requests that carrying out a plan makes: removals, and reads before each."""
 
     @property
     def quirks(self) -> Quirks: ...
@@ -51,23 +51,23 @@ class EngineRemovals(Protocol):
 
 
 class Record(Protocol):
-    """Who is told of each removal as it happens. Safe for several threads.
+    """Records each removal as it happens. Safe for several threads.
 
-    Raises LedgerError where it cannot be written and has to be.
+    Raises LedgerError if it cannot be written although it is required.
     """
 
     def sending(self, removal: Removal) -> None:
-        """A request for it is about to be sent."""
+        """Record that a request for it is about to be sent."""
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
-        """This became of it, whether anything was sent or not."""
+        """Record its outcome, whether anything was sent or not."""
 
     def failed_inside(self, error: Exception) -> None:
-        """An error of our own ends the run; where it was raised is in its traceback."""
+        """Record that a bug in dockersweep ends the run."""
 
 
 class ListsNow:
-    """The lists that removals are held against, each as it is after it was asked for."""
+    """The lists that removals are checked against; never older than the request for them."""
 
     def __init__(self, engine: EngineRemovals) -> None:
         self.containers = SharedCall(engine.containers)
@@ -75,50 +75,48 @@ class ListsNow:
 
 
 class RemovalContext(Struct, frozen=True):
-    """What a removal needs beside itself: the engine, who is told of it, and what the plan knew of all objects."""
+    """What each removal needs: the engine, the record, and what the plan knew about all objects."""
 
     engine: EngineRemovals
     record: Record
     reconnect: Reconnect
     lists: ListsNow
     layer_bytes: Mapping[str, int]
-    """Sizes of layers and images by the ids of their parts ("layer:<chain id>"), as far as they are known exactly."""
+    """Exactly known sizes of layers and images by the ids of their parts ("layer:<chain id>")."""
     images: frozenset[str]
-    """The ids of all images that were there when the plan was made."""
+    """The ids of all images that existed when the plan was made."""
     going: frozenset[str]
     """The ids of all objects that the plan removes."""
     holder_among: Callable[[tuple[Service, ...], ObjectRef], str | None] | None = None
-    """Tells which of the services of the swarm, as they are now, holds an object; None where there are none to ask
-    for."""
+    """Returns which of the swarm's current services uses an object; None if there is no swarm to ask."""
 
 
 class SurpriseError(Exception):
-    """An engine did something else than it was asked for; what follows must not be asked of it."""
+    """An engine did something that it was not asked for; nothing more may be requested."""
 
     def __init__(self, outcomes: tuple[Outcome, ...], text: str) -> None:
-        """`outcomes` are those of what it was asked for."""
+        """`outcomes` are those of the requested removals."""
         super().__init__(text)
         self.outcomes = outcomes
 
 
 def outcome_of(removal: Removal, status: Status, detail: str | None = None, freed_bytes: int | None = None) -> Outcome:
-    """Return the outcome of a removal; `freed_bytes` is what the engine's answer proves. A tag frees nothing."""
+    """Return the outcome of a removal; `freed_bytes` is what the answer proves. Tags and networks free nothing."""
     if status == "removed" and (removal.action == "untag" or removal.kind == "network"):
         freed_bytes = 0
     return outcome_for(removal, status, detail, freed_bytes)
 
 
 def unknown_outcome(removal: Removal, error: EngineError) -> Outcome:
-    """Return the outcome of a removal that was sent, and of which nothing tells what came of it."""
+    """Return the outcome of a removal that was sent, but whose result is unknown."""
     return replace(outcome_of(removal, "failed", f"what became of it is not known: {error}"), is_unknown=True)
 
 
 def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
     """Carry out one removal of anything but build cache.
 
-    Raises EngineLostError when the engine went away before the removal was sent, and does not come back, and
-    LedgerError when it cannot be recorded, and so is not sent; after that there is always an outcome, which
-    SurpriseError brings along.
+    Raises EngineLostError if the engine went away before the removal was sent, and does not come back, and LedgerError
+    if it cannot be recorded, and so is not sent. After that there is always an outcome; a SurpriseError has it too.
     """
     engine = context.engine
     try:
@@ -142,7 +140,7 @@ def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
 
 
 def _look(engine: EngineRemovals, removal: Removal) -> Fingerprint | None:
-    """Return the fingerprint of the object as it is now; a tag is asked for what it names now."""
+    """Return the current fingerprint of the object; for a tag that of the image it names now."""
     if removal.kind == "image":
         image = engine.image(removal.name if removal.action == "untag" else removal.id)
         return None if image is None else image_fingerprint(image.id, image.tags)
@@ -155,16 +153,17 @@ def _look(engine: EngineRemovals, removal: Removal) -> Fingerprint | None:
         reference = _network_reference(engine, removal)
         inspected = engine.network(reference)
         if inspected is not None and inspected.id != removal.id and reference != removal.id:
-            # Its name is another's by now.
+            # Another network has the name by now.
             return None
     return None if inspected is None else fingerprint_of(inspected)
 
 
 def _network_reference(engine: EngineRemovals, removal: Removal) -> str:
-    """Return what a network is asked for by: on Podman its name, because only then does Podman refuse to remove what
-    a container in any state names (5.8, 6.1: by id it removes the network of a running one).
+    """Return the reference to request a network by. On Podman it is the name, because only then does Podman refuse to
+    remove a network that a container in any state names (5.8, 6.1: by id it removes the network of a running one).
 
-    Podman takes the beginning of another network's id for it, once no network has the name: there it is the id.
+    If no network has the name any more, Podman takes it for the beginning of an id: if it is that of another network's
+    id, the reference is the id.
     """
     if not engine.quirks.guards_networks_by_name:
         return removal.id
@@ -175,7 +174,8 @@ def _network_reference(engine: EngineRemovals, removal: Removal) -> str:
 
 
 def _holder_unknown_to_engine(context: RemovalContext, removal: Removal) -> str | None:
-    """Engines remove networks that stopped containers name, and untag images that are in use (engine-api.md §4)."""
+    """Return a holder that the engine itself would ignore: engines remove networks that stopped containers name, and
+    untag images that are in use (engine-api.md §4)."""
     engine, containers = context.engine, context.lists.containers
     if removal.kind == "network":
         names = {removal.id, removal.name}
@@ -196,20 +196,21 @@ def _holder_unknown_to_engine(context: RemovalContext, removal: Removal) -> str 
 
 
 def _service_holding(context: RemovalContext, removal: Removal) -> str | None:
-    """No engine minds what a service names of which no task is here."""
+    """Return the service that names the object: engines ignore services without a task on this node."""
     if context.holder_among is None or removal.kind == "container":
         return None
     return context.holder_among(context.lists.services.ask(), removal.ref)
 
 
 def _mounts(engine: EngineRemovals, container: Container, removal: Removal) -> bool:
-    """Whether a container mounts an image; it tells only by which name."""
+    """Return whether a container mounts an image; the mount only has the image's name."""
     sources = [mount.source for mount in container.mounts if mount.type == "image" and mount.source]
     return any((image := engine.image(source)) is not None and image.id == removal.id for source in sources)
 
 
 def _volume_of_longer_name(engine: EngineRemovals, removal: Removal) -> str | None:
-    """Where the name is gone by the time of the request, Podman removes the one volume whose name begins with it."""
+    """Return why a longer volume name is a danger: if the volume is gone by the time of the request, Podman removes the
+    only volume whose name begins with its name."""
     longer = [name for name in engine.volume_names(removal.id) if name != removal.id]
     return f"Podman could remove {longer[0]} in its place" if longer else None
 
@@ -218,7 +219,7 @@ def _send(context: RemovalContext, removal: Removal) -> Outcome:
     try:
         answer = _ask(context.engine, removal)
     except EngineError as error:
-        return _after_silence(context, removal, error)
+        return _after_no_answer(context, removal, error)
     if answer.status == "removed":
         return _checked(context, removal, answer)
     if answer.status == "gone":
@@ -232,10 +233,10 @@ def _send(context: RemovalContext, removal: Removal) -> Outcome:
 
 
 def _checked(context: RemovalContext, removal: Removal, answer: RemovalAnswer) -> Outcome:
-    """Hold the answer against the plan: what an engine deletes or untags beside it was not asked for."""
+    """Compare the answer with the plan: raise SurpriseError if the engine deleted or untagged anything else."""
     deleted = [name for name in answer.deleted if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", name)]
     if removal.action == "untag" and deleted and not (removal.id in deleted and removal.id in context.going):
-        # A tag that is one of several takes no image with it, unless somebody took the others off meanwhile.
+        # Removing one of several tags deletes no image, unless somebody removed the others meanwhile.
         text = f"the tag had just moved, and the engine deleted {deleted[0]} with it"
         raise SurpriseError((outcome_of(removal, "failed", text),), f"image {removal.name}: {text}")
     others = [f"deleted the image {name}" for name in deleted if name != removal.id and name in context.images]
@@ -248,12 +249,12 @@ def _checked(context: RemovalContext, removal: Removal, answer: RemovalAnswer) -
         raise SurpriseError((outcome_of(removal, "removed", text),), f"image {removal.name}: {text}")
     if removal.kind == "image":
         return outcome_of(removal, "removed", freed_bytes=_layers_gone(removal, deleted, context.layer_bytes))
-    # What is gone had these bytes for itself alone.
+    # The removed object was the only owner of these bytes.
     return outcome_of(removal, "removed", freed_bytes=exact_bytes(removal))
 
 
 def exact_bytes(removal: Removal) -> int | None:
-    """Return how many bytes the removal frees, where that is exact and does not depend on what else went or stayed."""
+    """Return how many bytes the removal frees; None if that is not exact or depends on other removals."""
     alone = removal.reclaim_alone
     if alone is None or not (alone.is_exact and removal.reclaim.is_exact):
         return None
@@ -261,7 +262,8 @@ def exact_bytes(removal: Removal) -> int | None:
 
 
 def _layers_gone(removal: Removal, deleted: list[str], layer_bytes: Mapping[str, int]) -> int | None:
-    """Docker's classic store names every layer that went; the others name the image alone, which proves nothing."""
+    """Return the size of the deleted layers. Docker's classic store names each of them; the others only name the image,
+    which proves nothing."""
     layers = [name for name in deleted if name != removal.id]
     sizes = [layer_bytes.get(f"layer:{name}") for name in layers] + [layer_bytes.get(f"image:{removal.id}")]
     unnamed = not layers and removal.reclaim.high_bytes != layer_bytes.get(f"image:{removal.id}")
@@ -281,12 +283,14 @@ def _ask(engine: EngineRemovals, removal: Removal) -> RemovalAnswer:
 
 
 def _is_nameless(removal: Removal) -> bool:
-    """Whether the image was judged without a tag and without a reference by digest: then it is called by its id."""
+    """Return whether the image had neither a tag nor a reference by digest when it was judged: then its name is its
+    id."""
     return not removal.fingerprint.get("tags") and removal.name == short_id(removal.id)
 
 
 def _not_found(context: RemovalContext, removal: Removal) -> Outcome:
-    """Say what a 404 means. Of an image that was asked for as one without a name, also that it has got a name."""
+    """Return the outcome after a 404. For an image that was requested as nameless, it can also mean that it now has a
+    name."""
     now = None
     if removal.kind == "image" and removal.action == "remove":
         try:
@@ -299,10 +303,11 @@ def _not_found(context: RemovalContext, removal: Removal) -> Outcome:
     return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
 
 
-def _after_silence(context: RemovalContext, removal: Removal, error: EngineError) -> Outcome:
-    """The request may have been carried out: the object is looked up, and never asked for twice."""
+def _after_no_answer(context: RemovalContext, removal: Removal, error: EngineError) -> Outcome:
+    """Return the outcome if no answer came. The request may have been carried out: the object is looked up, and the
+    request never repeated."""
     try:
-        # To one that has taken its place everything is gone.
+        # Another engine in its place would report everything as gone.
         context.reconnect.confirm_engine()
         now = context.reconnect.ask(lambda: _look(context.engine, removal))
     except EngineError as why_unknown:
@@ -313,8 +318,8 @@ def _after_silence(context: RemovalContext, removal: Removal, error: EngineError
 
 
 def _afterwards(context: RemovalContext, removal: Removal) -> tuple[bool | None, str]:
-    """Return whether the object is still there after a removal that failed, and what to say of it: Docker can leave a
-    dead container, Podman data without an object."""
+    """Return whether the object still exists after a failed removal, and a text about it: Docker can leave a dead
+    container, Podman data without an object."""
     try:
         now = context.reconnect.ask(lambda: _look(context.engine, removal))
     except EngineError:

@@ -1,7 +1,7 @@
-"""In which order workers remove the objects of a plan: what holds an object has an outcome before it is begun.
+"""The order in which workers remove the objects of a plan: an object is begun once its holders have outcomes.
 
-Kinds go side by side, each in the order of the plan, because an engine removes each under locks of its own. Images and
-networks wait for all containers that can go: a list of those that are left is asked for before each of them.
+Kinds are removed in parallel, each in the order of the plan, because an engine has separate locks for each. Images and
+networks wait for all containers that can be begun: before each of them, the remaining containers are listed.
 """
 
 import threading
@@ -13,27 +13,27 @@ from dockersweep.model.inventory import Kind, ObjectRef
 from dockersweep.model.plan import Removal
 
 Unit = tuple[Removal, ...]
-"""The removals of one object, in order: the tags of an image, then the image; or of all build-cache records."""
+"""The removals of one object in order, for an image its tags first; or those of all build-cache records."""
 _AFTER_CONTAINERS: frozenset[Kind] = frozenset(("image", "network"))
 _WEIGHT_OF_CONTAINERS = 3
-"""How many containers are under way for each object of another kind: images wait for all of them, and go beside the
-volumes that are left then. With as many of each, images were alone in the end."""
+"""How many containers are being removed for each object of another kind. Images wait for all containers, and are then
+removed in parallel to the remaining volumes; with weight 1 only images remained at the end."""
 
 
 class Schedule:
     """Hands out the objects of a plan, each once. Safe for several threads."""
 
     def __init__(self, removals: Sequence[Removal], cache_comes_last: bool) -> None:
-        """With `cache_comes_last` build cache is begun when all the rest has an outcome."""
+        """With `cache_comes_last` build cache is begun when everything else has an outcome."""
         self._units = list(_units(removals))
         self._under_way: Counter[Kind] = Counter()
         self._changed = threading.Condition()
         self._to_begin = len(self._units)
-        # By their places in the plan, so that none is held by what comes after it.
+        # By their indexes in the plan; none is held by a later one.
         self._held_by: list[int] = []
         self._holds: defaultdict[int, list[int]] = defaultdict(list)
         self._ready: dict[Kind, list[int]] = {unit[0].kind: [] for unit in self._units}
-        """Heaps, as what is held may become free in another order than that of the plan."""
+        """Heaps, as objects may become ready in another order than the plan's."""
         place_of: dict[ObjectRef, int] = {}
         for place, unit in enumerate(self._units):
             first = unit[0]
@@ -49,12 +49,12 @@ class Schedule:
                 heappush(self._ready[first.kind], place)
 
     def __len__(self) -> int:
-        """How many objects there are."""
+        """Return the number of objects."""
         return len(self._units)
 
     def begin(self) -> tuple[int, Unit] | None:
-        """Return an object that may be removed now, with its place; None once all have been begun. Waits while all
-        that are left are held by others that have been begun."""
+        """Return an object that may be removed now, with its index; None once all have been begun. Waits while all
+        remaining ones have holders without an outcome."""
         with self._changed:
             self._changed.wait_for(lambda: not self._to_begin or any(self._ready.values()))
             if not self._to_begin:
@@ -68,7 +68,7 @@ class Schedule:
             return place, self._units[place]
 
     def end(self, place: int) -> None:
-        """Say that an object has its outcomes: what it held may be begun, unless something else holds that too."""
+        """Note that an object has its outcomes: what it held may be begun, unless it has other holders."""
         with self._changed:
             self._under_way[self._units[place][0].kind] -= 1
             for held in self._holds.pop(place, ()):
@@ -78,7 +78,7 @@ class Schedule:
                     self._changed.notify()
 
     def _next_kind(self) -> Kind:
-        """Return the kind to begin: the one of which the fewest are under way, by their weight."""
+        """Return the kind to begin next: the one with the fewest objects in progress, by weight."""
         ready = [kind for kind, places in self._ready.items() if places]
 
         def rank(kind: Kind) -> tuple[bool, float]:

@@ -1,4 +1,4 @@
-"""A list that many removals are held against, asked for once for all that wait for it."""
+"""A list that many removals are checked against, requested once for all waiting callers."""
 
 import threading
 from collections.abc import Callable
@@ -9,20 +9,20 @@ Answer = TypeVar("Answer")
 
 
 class SharedCall(Generic[Answer]):
-    """A call whose answer goes to all that asked before it was made, and to nobody who asked later: an answer on its
-    way may not tell what has happened since. Safe for several threads."""
+    """A call whose answer is shared by all callers that came before it was made. Later callers need another call, as
+    the answer may be older than what has happened since. Safe for several threads."""
 
     def __init__(self, call: Callable[[], Answer]) -> None:
         self._call = call
         self._lock = threading.Lock()
         self._next: Future[Answer] | None = None
-        """What those wait for whose call has not been made."""
+        """The answer to the next call, which has not been made yet."""
         self._calling = threading.Lock()
 
     def ask(self) -> Answer:
-        """Return the answer to a call that is made from now on; raises what it raises.
+        """Return the answer to a call that is made after this; raises what it raises.
 
-        Who asks first makes it, once the one under way has its answer; who asks meanwhile gets the same.
+        The first caller makes it, once the call in progress has its answer; callers until then share it.
         """
         with self._lock:
             shared = self._next

@@ -1,4 +1,4 @@
-"""A request to stop, made by a signal and obeyed by threads."""
+"""A request to stop, set by a signal and obeyed by threads."""
 
 import time
 
@@ -6,8 +6,8 @@ SLICE_SECONDS = 0.05
 
 
 class StopRequest:
-    """Set once. A signal handler may set it at any moment: there is no lock that the main thread could hold then, as
-    threading.Event has."""
+    """Set once. Unlike threading.Event it has no lock that the main thread could hold, so a signal handler may set it
+    at any time."""
 
     def __init__(self) -> None:
         self._is_set = False
@@ -17,11 +17,11 @@ class StopRequest:
         self._is_set = True
 
     def is_set(self) -> bool:
-        """Whether somebody has asked."""
+        """Return whether a stop was requested."""
         return self._is_set
 
     def wait(self, seconds: float) -> bool:
-        """Wait until somebody asks, and no longer than that; return whether somebody has."""
+        """Wait for a stop, for at most `seconds`; return whether it was requested."""
         deadline = time.monotonic() + seconds
         while not self._is_set and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(SLICE_SECONDS, left))
