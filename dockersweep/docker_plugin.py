@@ -39,9 +39,13 @@ def main() -> int:
         return 0
     import _signal  # type: ignore[import-not-found]
 
+    # As in `__main__`, from here on Ctrl-C shows nobody what is imported.
+    is_heeded = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+    if is_heeded:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from dockersweep import cli
 
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    if is_heeded:
         _signal.signal(_signal.SIGINT, cli.end_at_start)
     if words[:2] == ["__complete", VERB]:
         return _complete(words[2:], with_meanings=True)

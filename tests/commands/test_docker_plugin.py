@@ -1,5 +1,6 @@
 """`dockersweep docker-plugin`: the link to our program where docker looks for it, and nothing that is not ours."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dockersweep import __version__
 from dockersweep.commands import docker_plugin
 from tests.commands.calling import Caller
 from tests.rig.installed_copy import install_copy
@@ -38,7 +40,9 @@ def test_it_is_installed_and_removed(tmp_path: Path, home: Path) -> None:
     assert ran(programs, "install") == (0, f"Installed: {told}", "")
     assert os.readlink(link) == str(programs / "docker-sweep")
     asked = subprocess.run([link, "docker-cli-plugin-metadata"], capture_output=True, text=True, check=True)
-    assert '"SchemaVersion":"0.1.0"' in asked.stdout
+    metadata = json.loads(asked.stdout)
+    assert (metadata["SchemaVersion"], metadata["Vendor"], metadata["Version"]) == ("0.1.0", "dockersweep", __version__)
+    assert 0 < len(metadata["ShortDescription"]) <= 60
     assert ran(programs, "install") == (0, f"Already installed: {told}", "")
     assert ran(programs, "remove") == (0, f"Removed: {link}\n", "")
     assert list(link.parent.iterdir()) == []

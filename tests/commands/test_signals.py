@@ -21,6 +21,7 @@ from tests.rig.running import dockersweep
 
 # As pip writes it; the one that is installed may be of an older checkout.
 SCRIPT = [sys.executable, "-c", "import sys; from dockersweep.__main__ import main; sys.exit(main())"]
+PLUGIN = [sys.executable, "-c", SCRIPT[2].replace("__main__", "docker_plugin"), "sweep"]
 COUNTING = """
 import os, signal, sys
 class Counting:
@@ -51,7 +52,9 @@ def scan_interrupted(engine: FakeEngine, folder: Path, command: list[str], at: i
 
 
 @pytest.mark.programs
-@pytest.mark.parametrize("command", [[sys.executable, "-m", "dockersweep"], SCRIPT], ids=["module", "script"])
+@pytest.mark.parametrize(
+    "command", [[sys.executable, "-m", "dockersweep"], SCRIPT, PLUGIN], ids=["module", "script", "plugin"]
+)
 def test_an_interrupt_while_it_starts_ends_it_quietly(tmp_path: Path, command: list[str]) -> None:
     with fake_engine() as engine:
         status, counted = scan_interrupted(engine, tmp_path, command, 0)
