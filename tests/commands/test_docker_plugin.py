@@ -12,6 +12,7 @@ from dockersweep import __version__
 from dockersweep.commands import docker_plugin
 from tests.commands.calling import Caller
 from tests.rig.installed_copy import install_copy
+from tests.rig.privileges import permissions_that_count
 
 LINK = Path("cli-plugins", "docker-sweep")
 
@@ -113,6 +114,23 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path, home: Path) 
     status, out, error = ran(programs, "install")
     assert (status, out) == (2, "")
     assert error == f"dockersweep: {home / LINK} cannot be written: Not a directory\n"
+
+
+def test_a_folder_that_is_read_only_stays_as_it_is(
+    call: Caller, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = install_copy(tmp_path / "copy")
+    assert ran(programs, "install")[0] == 0
+    other = install_copy(tmp_path / "other") / "docker-sweep"
+    monkeypatch.setattr(docker_plugin, "installed_files", lambda name: [str(other)] if name == other.name else [])
+    (home / "cli-plugins").chmod(0o500)
+    with permissions_that_count():
+        said = [call("docker-plugin", action) for action in ("install", "remove")]
+    assert [(one.status, one.out, one.err) for one in said] == [
+        (2, "", f"dockersweep: {home / LINK} cannot be written: Permission denied\n")
+    ] * 2
+    assert os.listdir(home / "cli-plugins") == ["docker-sweep"]
+    assert (home / LINK).resolve() == programs / "docker-sweep"
 
 
 def test_for_all_users_it_is_where_docker_looks_first(

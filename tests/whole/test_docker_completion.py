@@ -13,6 +13,9 @@ from tests.rig.fake_engine import FakeEngine, fake_engine, reply
 
 pytestmark = pytest.mark.engines
 
+DEBIANS = "Debian's bash"
+SCRIPTS = (("28.5", "bash"), ("28.5", "zsh"), ("28.5", "fish"), ("26.1", "bash"), ("28.5", DEBIANS), ("20.10", DEBIANS))
+"""Each a client and a shell; 20.10 has no scripts, and asks no plugin."""
 FILE_NAMES = {"bash": "docker", "zsh": "_docker", "fish": "docker.fish"}
 OWN = Path("usr/share/bash-completion/completions/docker")
 """Debian's own script, which asks plugins by itself."""
@@ -31,11 +34,6 @@ COMP_LINE=$2 COMP_POINT=${#2} COMP_TYPE=9
 "${BASH_REMATCH[1]}" docker
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-
-
-@pytest.fixture(scope="module", params=CLIENTS)
-def docker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DockerClient:
-    return install_client(request.param, tmp_path_factory.mktemp(f"docker-{request.param}"))
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +67,14 @@ class Shell:
         return {one.partition("\t")[0] for one in done.stdout.splitlines()} - {""}
 
 
-@pytest.fixture(params=["bash", "zsh", "fish", "Debian's bash"])
-def shell(request: pytest.FixtureRequest, docker: DockerClient, box: FakeEngine, tmp_path: Path) -> Shell:
-    name = request.param.rpartition(" ")[2]
-    if name != request.param:
-        return Shell(name, docker.program.resolve().parents[2] / OWN, docker, box)
-    if docker.version == "20.10":
-        pytest.skip("it has no scripts, and asks no plugin")
-    script = tmp_path / FILE_NAMES[name]
+@pytest.fixture(scope="module", params=SCRIPTS, ids=" ".join)
+def shell(request: pytest.FixtureRequest, box: FakeEngine, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    version, name = request.param
+    folder = tmp_path_factory.mktemp("completion")
+    docker = install_client(version, folder)
+    if name == DEBIANS:
+        return Shell("bash", CLIENTS[version].path / OWN, docker, box)
+    script = folder / FILE_NAMES[name]
     script.write_text(docker("completion", name).stdout)
     return Shell(name, script, docker, box)
 

@@ -16,6 +16,9 @@ from dockersweep.docker_plugin import METADATA
 from dockersweep.usage import help_of
 from tests.engine.test_tcp import forwarded, server_context
 from tests.rig.docker_client import CLIENTS, DockerClient, install_client
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.heap import everything
+from tests.rig.engines.litter import Litter
 from tests.rig.fake_containers import with_containers
 from tests.rig.fake_engine import FakeEngine, Handler, Reply, fake_engine, reply
 from tests.rig.running import dockersweep
@@ -191,6 +194,16 @@ def test_exit_statuses_arrive(docker: DockerClient, box: FakeEngine) -> None:
     assert docker(*host, *UNASKED, "--max-objects", "0").status == 4
     assert docker("-H", "unix:///none", "sweep", "plan").status == 5
     assert docker(*host, "plan").status == 0
+
+
+@pytest.mark.on_engines("docker-28.5", "podman-6.1")
+def test_it_sweeps_a_real_engine(engine: Engine, litter: Litter, tmp_path: Path) -> None:
+    heap = everything(litter)
+    docker = install_client("28.5", tmp_path)
+    run = docker("-H", engine.url, "sweep", "--yes", "--yes-first-time", "--older-than", "0s", "--kind", "container")
+    assert run.status == 0, run.stderr
+    assert heap.stopped_container not in engine.docker("ps", "-aq", "--no-trunc").stdout
+    assert f"at {engine.url}, from --host" in run.stdout
 
 
 def slowly(handler: Handler) -> Reply:
