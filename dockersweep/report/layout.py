@@ -23,8 +23,9 @@ class Column(Struct, frozen=True):
     right: bool = False
     shortens: bool = False
     wraps: bool = False
-    cuts: bool = False
-    """Whether it loses the end of its texts, up to a comma or a semicolon, once the others have given way."""
+    is_note: bool = False
+    """Whether it is the last one and has notes on the names before it. Without room they are cut at a comma or a
+    semicolon."""
     narrowest: int = SHORTEST_TEXT
     """The least width in columns that it wraps to."""
 

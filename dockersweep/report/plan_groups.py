@@ -25,7 +25,7 @@ MOST_NAMES = 5
 _INDENT = 2
 _UNKNOWN = "an unknown amount"
 _TOTALS = (Column("TO REMOVE"), Column("COUNT", right=True), Column("FREES", right=True))
-_ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", cuts=True))
+_ROWS = (Column("FREES", right=True), Column("NAME", shortens=True), Column("", is_note=True))
 
 
 class Row(Struct, frozen=True):

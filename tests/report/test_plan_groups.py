@@ -163,7 +163,7 @@ def test_a_row_says_who_holds_the_layers_of_an_image() -> None:
 
 @pytest.mark.parametrize(
     ("width", "note"),
-    [(80, "  size 2.13 MB, shared with 224 images that stay"), (60, "  size 2.13 MB …"), (40, "…000000000")],
+    [(80, "  size 2.13 MB, shared with 224 images that stay"), (60, "  size 2.13 MB …"), (40, "…00000000000000")],
 )
 def test_no_number_of_a_note_is_cut(width: int, note: str) -> None:
     plan = plan_of(inventory(*(image(f"{n:064x}", size=2_130_000) for n in range(3))), DEFAULT_POLICY, NOW)
@@ -229,3 +229,16 @@ def test_every_row_says_a_reason_once() -> None:
         row.count("tag app:old goes (frees 0 B): first seen 10 days ago (limit 1 day); 2nd newest of app (keep.") == 1
     )
     assert row.count("app:old") == 1
+
+
+def test_a_name_without_a_note_takes_the_room_of_both() -> None:
+    large, small = "copy payload into /srv/application/cache", "from local"
+    plan = plan_of(inventory(record(large, size=5_000_000), record(small)), DEFAULT_POLICY, NOW)
+    frees = {large: exactly(5_000_000), small: exactly(0)}
+    held = {small: LayersHeld(by="image", count=7)}
+    steps = tuple(replace(one, reclaim=frees[one.id], layers_held=held.get(one.id)) for one in plan.removals)
+    rows = below_head(formatted(plan_layout(replace(plan, removals=steps), "grouped"), "table", 80).splitlines())
+    assert rows[1:3] == [
+        "  5.00 MB  step copy payload into /srv/application/cache",
+        "      0 B  step from local  size 1.00 kB, shared with 7 images that stay",
+    ]

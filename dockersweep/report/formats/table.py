@@ -1,7 +1,7 @@
 """Tables that fit a terminal: some columns shorten their cells in the middle, others wrap. Where there is no room for
 columns side by side, each row is a paragraph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from dockersweep.report.layout import Column
 from dockersweep.report.text import cut_between_parts, display_width, fold_hanging, printable, shorten_middle, wrap
@@ -9,7 +9,7 @@ from dockersweep.report.text import cut_between_parts, display_width, fold_hangi
 GAP = 2
 SHORTEST_NAME = 12
 SHORT_NAME = 20
-"""Down to this names are shortened before a column with `cuts` loses anything."""
+"""Down to this a name is shortened before its note loses anything."""
 
 
 def render_table(
@@ -23,6 +23,9 @@ def render_table(
     from tabulate import tabulate
 
     clean = [[printable(cell) for cell in row] for row in rows]
+    if columns[-1].is_note:
+        clean = _with_notes(clean, width)
+        columns = columns[:-1]
     if width is not None:
         fitting = _fit(columns, clean, width, header)
         if fitting is None:
@@ -37,6 +40,27 @@ def render_table(
         disable_numparse=True,
     )
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _with_notes(rows: list[list[str]], width: int | None) -> list[list[str]]:
+    """Return rows with the note that ends each behind the name before it. A name without a note may take the room of
+    both."""
+    noted = [row for row in rows if row[-1]]
+    name_width = max((display_width(row[-2]) for row in noted), default=0)
+    note_width = max((display_width(row[-1]) for row in noted), default=0)
+    if width is None:
+        return [[*row[:-2], _noted(row[-2], row[-1], name_width)] for row in rows]
+    room = width - sum(GAP + max(map(display_width, cells)) for cells in list(zip(*rows, strict=True))[:-2])
+    name_width = min(name_width, max(SHORT_NAME, room - GAP - note_width))
+    cut = [(row, cut_between_parts(row[-1], room - GAP - name_width)) for row in rows]
+    return [
+        [*row[:-2], _noted(shorten_middle(row[-2], name_width), note, name_width) if note else row[-2]]
+        for row, note in cut
+    ]
+
+
+def _noted(name: str, note: str, name_width: int) -> str:
+    return f"{name}{' ' * (name_width - display_width(name) + GAP)}{note}" if note else name
 
 
 def _fit(columns: Sequence[Column], rows: list[list[str]], width: int, header: bool) -> list[list[str]] | None:
@@ -55,24 +79,10 @@ def _fit(columns: Sequence[Column], rows: list[list[str]], width: int, header: b
 
 
 def _narrow(columns: Sequence[Column], widths: list[int], excess: int, header: bool) -> int:
-    """Narrow the flexible columns by `excess` in all, down to what stays readable; return what is left of it."""
+    """Narrow the flexible columns by `excess` in all, always the widest one, down to what stays readable; return what
+    is left of it."""
     flexible = [index for index, column in enumerate(columns) if column.shortens or column.wraps]
     least = {index: _least(columns[index], header) for index in flexible}
-    cut = [index for index, column in enumerate(columns) if column.cuts]
-    if cut:
-        excess = _take(columns, widths, {index: max(SHORT_NAME, one) for index, one in least.items()}, excess)
-        excess = _take(columns, widths, dict.fromkeys(cut, 0), excess)
-    return _take(columns, widths, least, excess)
-
-
-def _least(column: Column, header: bool) -> int:
-    """Return the least width of a column; a heading stays whole."""
-    least = SHORTEST_NAME if column.shortens else column.narrowest
-    return max(least, len(column.heading)) if header else least
-
-
-def _take(columns: Sequence[Column], widths: list[int], least: Mapping[int, int], excess: int) -> int:
-    """Narrow these columns, always the widest one, none below its least; return what is left of the excess."""
     for left in range(excess, 0, -1):
         wider = [index for index, narrowest in least.items() if widths[index] > narrowest]
         if not wider:
@@ -81,11 +91,15 @@ def _take(columns: Sequence[Column], widths: list[int], least: Mapping[int, int]
     return 0
 
 
+def _least(column: Column, header: bool) -> int:
+    """Return the least width of a column; a heading stays whole."""
+    least = SHORTEST_NAME if column.shortens else column.narrowest
+    return max(least, len(column.heading)) if header else least
+
+
 def _fit_cell(column: Column, cell: str, width: int) -> str:
     if column.shortens:
         return shorten_middle(cell, width)
-    if column.cuts:
-        return cut_between_parts(cell, width)
     return "\n".join(wrap(cell, width)) if column.wraps else cell
 
 
