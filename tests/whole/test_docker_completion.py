@@ -70,11 +70,10 @@ class Shell:
 @pytest.fixture(scope="module", params=SCRIPTS, ids=" ".join)
 def shell(request: pytest.FixtureRequest, box: FakeEngine, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     version, name = request.param
-    folder = tmp_path_factory.mktemp("completion")
-    docker = install_client(version, folder)
+    docker = install_client(version, tmp_path_factory.mktemp("client"))
     if name == DEBIANS:
         return Shell("bash", CLIENTS[version].path / OWN, docker, box)
-    script = folder / FILE_NAMES[name]
+    script = tmp_path_factory.mktemp("script") / FILE_NAMES[name]
     script.write_text(docker("completion", name).stdout)
     return Shell(name, script, docker, box)
 
