@@ -44,6 +44,8 @@ def main(
             return _say(f"dockersweep {__version__}\n")
         if first == "help":
             given = [*given[1:], "--help"]
+        if sys.platform == "win32":
+            return _refuse_windows()
         from dockersweep.commands.python_gc import without_collector
 
         # Modules live as long as the process: collecting them is wasted work.
@@ -82,6 +84,12 @@ def _miss(error: ModuleNotFoundError) -> int:
         f"dockersweep: the Python package {error.name} is not installed: install dockersweep with all that it needs, "
         "by `pip install .` in its checkout\n"
     )
+    return NOT_INSTALLED
+
+
+def _refuse_windows() -> int:
+    """Say where dockersweep runs beside Windows; most of it cannot even be imported there."""
+    sys.stderr.write("dockersweep: it runs on Linux and macOS: on Windows, run it inside WSL2\n")
     return NOT_INSTALLED
 
 

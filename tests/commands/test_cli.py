@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from dockersweep import __version__
+from dockersweep import __version__, cli
 from dockersweep.errors import DockersweepError
 from dockersweep.model.documents import DOCUMENTS
 from dockersweep.model.inventory import KINDS
@@ -326,3 +326,10 @@ def test_the_moment_of_a_test_must_be_one(saved: str) -> None:
     run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="soon")
     assert run.status == 2
     assert 'DOCKERSWEEP_NOW is "soon", which is no instant' in run.stderr
+
+
+def test_windows_is_told_of_wsl2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert cli.main(["scan"]) == 2
+    assert capsys.readouterr().err == "dockersweep: it runs on Linux and macOS: on Windows, run it inside WSL2\n"
+    assert cli.main(["--version"]) == 0
