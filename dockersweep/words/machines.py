@@ -37,7 +37,7 @@ _NAMES: dict[Machine, str] = {
     "colima": "Colima",
     "lima": "Lima",
     "rancher-desktop": "Rancher Desktop",
-    "podman-machine": "Podman (podman machine)",
+    "podman-machine": "podman machine",
     "wsl2": "WSL2",
 }
 _MAY_STAY = "The file of that disk may stay as large as it is."
@@ -68,12 +68,12 @@ def sentences_on_machine(engine: Engine) -> list[str]:
     another machine."""
     machine = _machine_of(engine)
     if machine is not None:
-        where = f"The engine runs in a virtual machine of {_NAMES[machine]}"
-        return [f"{where}: what is freed is free inside its virtual disk. {_SMALLER.get(machine, _MAY_STAY)}"]
+        where = f"The engine runs in a virtual machine ({_NAMES[machine]})"
+        return [f"{where}: what is removed frees space inside its virtual disk. {_SMALLER.get(machine, _MAY_STAY)}"]
     if engine.socket is None:
         return []
     where = "The engine runs on another kernel than this machine"
-    return [f"{where}: if that is a virtual machine here, what is freed is free inside its virtual disk. {_MAY_STAY}"]
+    return [f"{where}: if that is a virtual machine here, space is freed inside its virtual disk. {_MAY_STAY}"]
 
 
 def _machine_of(engine: Engine) -> Machine | None:

@@ -52,7 +52,7 @@ def test_a_report_tells_how_the_virtual_disk_gets_smaller(tmp_path: Path, format
         plain = dockersweep("scan", "-H", engine.url, "--no-ledger")
     assert run.status == 0, run.stderr
     text = " ".join(run.stdout.split())
-    assert "The engine runs in a virtual machine of Docker Desktop: what is freed is free inside its" in text
+    assert "The engine runs in a virtual machine (Docker Desktop): what is removed frees space inside its" in text
     assert "docker/desktop-reclaim-space" in text
     assert "(the engine runs in a virtual machine, or on another machine)" in text
     assert "virtual disk" not in plain.stdout

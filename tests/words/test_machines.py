@@ -30,7 +30,7 @@ ELSEWHERE: dict[str, Any] = {"on_other_kernel": True, "kernel": "6.8.0-64-generi
         (ELSEWHERE | {"name": "lima-default"}, "Lima", "limactl shell"),
         (
             ELSEWHERE | {"endpoint": "unix:///private/tmp/podman/podman-machine-default-api.sock", "flavour": "podman"},
-            "Podman (podman machine)",
+            "podman machine",
             "may stay as large as it is",
         ),
     ],
@@ -39,7 +39,7 @@ def test_products_are_recognized(told: dict[str, Any], product: str, how: str) -
     engine = replace(ENGINE, **told)
     assert engine.may_be_virtual
     [text] = sentences_on_machine(engine)
-    assert text.startswith(f"The engine runs in a virtual machine of {product}: what is freed is free inside its")
+    assert text.startswith(f"The engine runs in a virtual machine ({product}): what is removed frees space inside its")
     assert how in text
 
 

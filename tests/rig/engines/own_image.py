@@ -26,7 +26,7 @@ NAME = "dockersweep"
 _BASE = Root("trixie", ("python3", "python3-pip", "python3-venv"))
 _PYTHON = "3.13"
 _PIP_CONF = "[global]\nno-index = true\nfind-links = /wheels\n"
-_NOT_IN_BASE = ("./dev/*", "./proc/*", "./sys/*", "./var/cache/*", "./var/lib/apt/lists/*")
+_NOT_IN_BASE = ("./dev/*", "./proc/*", "./sys/*", "./var/cache/*", "./var/lib/apt/lists/*", "./usr/share/locale/*")
 # There is no network, and fewer limits than the machine of the tests lets Podman set.
 _LIMITS = ("--network", "none", "--ulimit", "nofile=2000:2000", "--ulimit", "nproc=1000:1000")
 
