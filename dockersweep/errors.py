@@ -7,6 +7,7 @@
     │   └── DeclaredFileError   2   a compose file or quadlet, named by a policy, that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     │   └── DeclinedError       0   a person was asked and did not say yes
+    ├── NoPlanError             0   a person reviewed a plan and wanted none of it
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers, or the connection broke within the answer
     │   │   └── OtherEngineError 5  another engine answers there now
@@ -55,6 +56,12 @@ class RefusedError(DockersweepError):
 
 class DeclinedError(RefusedError):
     """A person was asked and did not say yes; this is not a failure."""
+
+    exit_status = 0
+
+
+class NoPlanError(DockersweepError):
+    """A person reviewed a plan and wanted none of it: an answer like any other."""
 
     exit_status = 0
 

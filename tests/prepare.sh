@@ -41,6 +41,7 @@ tests git git
 tests systemd-analyze systemd
 tests zsh zsh
 tests fish fish
+tests tmux tmux
 tests chromium-headless-shell chromium-headless-shell
 COMMANDS
     [ ${#missing[@]} -gt 0 ] || return 0

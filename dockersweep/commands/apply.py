@@ -52,9 +52,10 @@ def run(options: ApplyOptions) -> int:
         by = f"the plan in {where} of {format_instant(saved.taken_at)}"
         # The ledger keeps tags in the engine's order.
         survey = permitted.survey.with_inventory(survey.inventory)
-        return execution.carry_out(
-            PlannedRun(permitted.plan, policy, survey, by, saved=saved, settled=permitted.settled)
+        planned = PlannedRun(
+            permitted.plan, policy, survey, by, saved=saved, settled=permitted.settled, judged=permitted.survey
         )
+        return execution.carry_out(planned)
 
 
 def _refuse_another(saved: Plan, engine: Engine, where: str) -> None:

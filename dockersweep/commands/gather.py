@@ -56,13 +56,24 @@ def gather_plan(options: PlanOptions) -> Plan:
     """Return the plan for what `gather_survey` reads, and mark its candidates in the ledger."""
     policy, engine = gather_policy(options.policy), options.engine
     if engine.inventory is not None:
-        return _judge_when(options, _saved_survey(engine, policy), policy)
+        survey = _saved_survey(engine, policy)
+        return _reviewed(_judge_when(options, survey, policy), survey, options)
     with open_to_read(engine) as (client, ledger):
         confirm_engine(client, options.confirm_engine)
         survey = survey_of(client, engine, ledger, policy)
         require_build_cache(survey, may_remove(policy, "build-cache"), engine)
         note_look(ledger, survey.inventory)
-        return _judge_when(options, survey, policy, ledger)
+        plan = _judge_when(options, survey, policy, ledger)
+    return _reviewed(plan, survey, options)
+
+
+def _reviewed(plan: Plan, survey: Survey, options: PlanOptions) -> Plan:
+    """Return what a person leaves of a plan on a screen, where that is asked for; raises NoPlanError for none."""
+    if not (options.interactive and plan.removals):
+        return plan
+    from dockersweep.commands.review.reviewing import review_to_save
+
+    return review_to_save(plan, survey, options)
 
 
 def _judge_when(options: PlanOptions, survey: Survey, policy: Policy, ledger: "Ledger | None" = None) -> Plan:

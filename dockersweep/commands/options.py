@@ -102,6 +102,8 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
     only_problems: bool
     """Whether nothing else is printed; a file is always written."""
     exit_code: bool
+    interactive: bool
+    """Whether a person reviews the plan on a screen first."""
     confirm_engine: str | None
     at: "Age | datetime | None"
     """The instant of the plan, or its age counted from the scan; None for now."""
@@ -116,6 +118,10 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     engine: EngineOptions
     output: OutputOptions
     yes: bool
+    interactive: bool
+    """Whether a person reviews the plan on a screen, in place of the question."""
+    policy: str | None
+    """As --policy has it; None where that is not given."""
     detail: "Detail"
     """The detail of the plan above the question; with "all" the plan also precedes the outcome."""
     quiet: bool

@@ -22,6 +22,10 @@ SOMETHING_TO_REMOVE = 10
 
 def run(options: PlanOptions) -> int:
     """Write the plan; return the exit status."""
+    if options.interactive:
+        from dockersweep.commands.review.terminal import require_screen
+
+        require_screen()
     plan = gather_plan(options)
     has_news = bool(plan.removals) or not options.quiet
     has_result = is_written(options.output, has_news=has_news, only_problems=options.only_problems)

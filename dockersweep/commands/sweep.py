@@ -17,7 +17,7 @@ def run(options: SweepOptions) -> int:
     from dockersweep.commands.running.permission import can_ask
     from dockersweep.commands.running.rounds import PlannedRun
 
-    if not (options.run.yes or can_ask()):
+    if not (options.run.yes or options.run.interactive or can_ask()):
         raise RefusedError("there is no terminal to ask on; give --yes to remove, or --dry-run to look")
     if options.plan.exit_code:
         raise UsageError("--exit-code tells what a plan holds: it goes with --dry-run")

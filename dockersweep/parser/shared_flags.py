@@ -121,6 +121,12 @@ def add_detail(parser: argparse.ArgumentParser, of_all: str, of_totals: str) -> 
         )
 
 
+def add_interactive(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", "--interactive", action="store_true", help="review the plan on a screen first, and untick what stays"
+    )
+
+
 def add_quiet_run(parser: argparse.ArgumentParser) -> None:
     add_quiet(
         parser, "for cron, which mails it: print what was removed, and what went wrong; else nothing",

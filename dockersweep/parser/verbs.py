@@ -9,6 +9,7 @@ from dockersweep.parser.shared_flags import (
     add_carrying_out,
     add_common,
     add_detail,
+    add_interactive,
     add_kinds,
     add_only_problems,
     add_policy,
@@ -72,6 +73,7 @@ def _plan(verbs: "Verbs") -> None:
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
     )
     add_only_problems(parser)
+    add_interactive(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--at", metavar="TIME", type=later, help="the plan as of then, if nothing changes: like +7d, or 2026-12-24"
@@ -88,6 +90,7 @@ def _sweep(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", PLAIN_FORMATS)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
+    add_interactive(parser)
     add_detail(parser, *OF_A_PLAN)
     add_quiet_run(parser)
     parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
@@ -103,6 +106,7 @@ def _apply(verbs: "Verbs") -> None:
     parser.add_argument(
         "-y", "--yes", action="store_true", help="do not ask; a later version needs it where there is no terminal"
     )
+    add_interactive(parser)
     add_detail(parser, *OF_A_PLAN)
     add_quiet_run(parser)
     parser.add_argument(

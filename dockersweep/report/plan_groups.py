@@ -84,11 +84,21 @@ def _place(row: Row) -> tuple[object, ...]:
 def group_sections(plan: Plan) -> Iterator[Section]:
     """Yield a section for each kind and reason, the largest of a kind first."""
     for kind, of_kind in going_rows(plan).items():
-        groups: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
-        for row in of_kind:
-            groups[row.is_only_here, *dict.fromkeys(map(alike, row.reasons))].append(row)
-        for rows in sorted(groups.values(), key=lambda rows: -sum(row.frees_bytes for row in rows)):
+        for rows in alike_rows(of_kind):
             yield _section(kind, rows)
+
+
+def alike_rows(of_kind: Iterable[Row]) -> list[list[Row]]:
+    """Return the rows of a kind in groups of equal reasons, those that free the most first."""
+    groups: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in of_kind:
+        groups[row.is_only_here, *dict.fromkeys(map(alike, row.reasons))].append(row)
+    return sorted(groups.values(), key=lambda rows: -sum(row.frees_bytes for row in rows))
+
+
+def group_title(kind: Kind, rows: Sequence[Row]) -> str:
+    """Return the count of a group and its reasons: "2 containers: stopped 30 days ago (limit 24 hours)"."""
+    return f"{_what(kind, rows)}: {_why(row.reasons for row in rows)}"
 
 
 def _section(kind: Kind, rows: Sequence[Row]) -> Section:
@@ -124,10 +134,10 @@ def _sum(rows: Iterable[Row]) -> Interval:
 
 
 def _cells(row: Row) -> tuple[str, str, str]:
-    return format_interval(row.removal.reclaim), row.decision.name, _note(row)
+    return format_interval(row.removal.reclaim), row.decision.name, row_note(row)
 
 
-def _note(row: Row) -> str:
+def row_note(row: Row) -> str:
     """Return the note of an object: its size if it does not free all of it, and its other tags."""
     frees, size = row.removal.reclaim, row.decision.size_bytes
     frees_all = row.decision.kind == "network" or size in (frees.low_bytes, frees.high_bytes)

@@ -56,6 +56,13 @@ def shorten_middle(text: str, width: int) -> str:
     return f"{head}…{tail}"
 
 
+def shorten_end(text: str, width: int) -> str:
+    """Return the text in at most `width` columns, with "…" in place of what its end has more."""
+    if 2 * len(text) <= width or display_width(text) <= width:
+        return text
+    return f"{_cut(text, width - 1)}…" if width >= 1 else ""
+
+
 def _cut(text: str, width: int) -> str:
     taken, used = [], 0
     for character in text:

@@ -83,6 +83,7 @@ _FACTS: Mapping[FactName, str] = {
     "takes-no-space": "it takes no space: goes only by a rule",
     "not-in-saved-plan": "the saved plan does not name it",
     "named-by-saved-plan": "the plan names it",
+    "unticked": "not ticked in the review",
 }
 ANY_AGE = "whatever its age"
 """Why an object is removed by a rule that asks for no age."""

@@ -85,7 +85,7 @@ class Execution(Struct):
         try:
             # Only now is there a record that can hold an interruption.
             stopped.nothing_is_sent()
-            planned = self._with_warnings(planned)
+            planned = self._reviewed(self._with_warnings(planned))
             context = self._begin(planned, record, stopped)
             document = self._with_problems(carry_out_rounds(planned, context), record.number)
             status = stopped.exit_status if document.ended_by == "signal" else exit_status(document)
@@ -107,12 +107,20 @@ class Execution(Struct):
                 with suppress(LedgerError):
                     record.finish(status, datetime.now(UTC), None, note)
 
+    def _reviewed(self, planned: PlannedRun) -> PlannedRun:
+        """Return what a person leaves of the plan on a screen, where that is asked for; raises DeclinedError for no."""
+        if not (self.options.interactive and planned.plan.removals):
+            return planned
+        from dockersweep.commands.running.reviewed_run import reviewed_run
+
+        return reviewed_run(planned, self.options)
+
     def _begin(self, planned: PlannedRun, record: RunRecord, stopped: Stopped) -> RunContext:
         """Report the beginning and ask for permission; raises RefusedError where it is denied."""
         self.events.begins(planned.plan, self.options.verb, planned.by, record.number)
         self.events.warnings(planned.plan.warnings)
         permit_now = partial(self._permit, self.ledger.is_known(self.client.engine), stopped.request)
-        permit_now(planned.plan, NOTHING_GONE)
+        permit_now(planned.plan, NOTHING_GONE, planned.is_confirmed)
         inventory = planned.survey.inventory
         if self.options.yes_first_time:
             self.ledger.looked_at(inventory.engine, inventory.taken_at)
@@ -156,8 +164,8 @@ class Execution(Struct):
             return (str(error),)
         return ()
 
-    def _permit(self, is_known: bool, stop: StopRequest, plan: Plan, before: Gone) -> None:
-        permit(plan, self.options, Circumstances(is_known, self.ledger.is_used, before, stop))
+    def _permit(self, is_known: bool, stop: StopRequest, plan: Plan, before: Gone, is_confirmed: bool = False) -> None:
+        permit(plan, self.options, Circumstances(is_known, self.ledger.is_used, before, stop, is_confirmed))
 
     def _write(self, document: OutcomeDocument, plan: Plan, status: int) -> tuple[str, ...]:
         """Write the outcome; if its file cannot be written after all, write it to standard output. Return the error;

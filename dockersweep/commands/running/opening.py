@@ -22,9 +22,14 @@ from dockersweep.model.inventory import Engine, ScanWarning
 def open_execution(options: RunOptions) -> Iterator[Execution]:
     """Connect, and take the lock of the engine.
 
-    Raises RefusedError where --confirm-engine names another engine, or another run holds the lock.
+    Raises UsageError where a review is asked for and no person can make it, RefusedError where --confirm-engine names
+    another engine, or another run holds the lock.
     """
     _refuse_one_file_for_two(options)
+    if options.interactive:
+        from dockersweep.commands.review.terminal import require_screen
+
+        require_screen(says_yes=options.yes)
     destination = Destination(options.output.path)
     destination.check()
     with (

@@ -36,6 +36,8 @@ class Circumstances(Struct, frozen=True):
     before: Gone
     """What this run has removed already."""
     stop: StopRequest
+    is_confirmed: bool = False
+    """Whether a person has said yes to this very plan already."""
 
 
 def can_ask() -> bool:
@@ -64,7 +66,7 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
         much = over_half(plan.decisions, circumstances.before)
         if much:
             raise RefusedError(_first_time(circumstances.has_ledger, plan.engine, much))
-    if is_asked and plan.removals:
+    if is_asked and plan.removals and not circumstances.is_confirmed:
         _ask(plan, options.detail, circumstances.stop)
 
 
@@ -96,5 +98,10 @@ def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
             raise KeyboardInterrupt("interrupted")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise DeclinedError("not confirmed")
+    refuse_late(asked)
+
+
+def refuse_late(asked: float) -> None:
+    """Raise RefusedError for a yes that comes too long after a plan was shown, at that time by `time.monotonic`."""
     if time.monotonic() - asked > ANSWER_SECONDS:
         raise RefusedError("the yes came over an hour after the question: run it again, and look at the plan of now")

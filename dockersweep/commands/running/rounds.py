@@ -21,7 +21,7 @@ from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DeclaredFileError, EngineError, LedgerError, RefusedError
 from dockersweep.ledger import Ledger
 from dockersweep.model.attempt import attempt_of
-from dockersweep.model.inventory import Inventory
+from dockersweep.model.inventory import Inventory, ObjectRef
 from dockersweep.model.outcome import Outcome, OutcomeDocument, TargetOutcome
 from dockersweep.model.plan import NOTHING, Plan, Removal
 from dockersweep.model.policy import Policy
@@ -63,6 +63,12 @@ class PlannedRun(Struct, frozen=True):
     """The saved plan of which `plan` is what remains."""
     settled: tuple[tuple[Removal, Outcome], ...] = ()
     """Removals of the saved plan that have an outcome already."""
+    judged: Survey | None = None
+    """The survey that the plan was made of where it has tags in another order; None for the same."""
+    unticked: frozenset[ObjectRef] = frozenset()
+    """What a person wants to stay, in further rounds too."""
+    is_confirmed: bool = False
+    """Whether a person has said yes to the plan already."""
 
 
 class RunContext(Struct, frozen=True):
@@ -91,7 +97,7 @@ def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
     while True:
         done = together(rounds, None)
         try:
-            measured = _measure(plan, run.policy, done, context)
+            measured = _measure(run, done, context)
             if not isinstance(measured, _Next):
                 return together(rounds, measured)
             rounds.append(_carry_out(measured.plan, measured.survey, run.by, context))
@@ -131,11 +137,12 @@ class _Next(Struct, frozen=True):
     survey: Survey
 
 
-def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunContext) -> "_Next | TargetOutcome | None":
+def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_Next | TargetOutcome | None":
     """Scan again if the first plan has a target that needs space; return the next plan, or the outcome of the target.
 
     Raises EngineError, RefusedError, LedgerError and DeclaredFileError where it cannot continue.
     """
+    first, policy = run.plan, run.policy
     if first.target is None or first.target.begins is False:
         return None
     # Imported late: most runs have no target.
@@ -151,6 +158,10 @@ def _measure(first: Plan, policy: Policy, done: OutcomeDocument, context: RunCon
     require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
     with without_collector():
         plan = make_plan(survey, policy_after(policy, done), gone_in(done), disks_asking(first))
+        if run.unticked:
+            from dockersweep.policy.planning.choice import without
+
+            plan = without(plan, survey, run.unticked)
     if is_satisfied(plan):
         return target_outcome(first, plan, done, "")
     if not goes_for_space(plan):

@@ -1,0 +1,225 @@
+"""The screen of a review."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from msgspec import Struct
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from dockersweep.commands.review.branches import branches_of
+from dockersweep.commands.review.dialogs import Question, Reading, Typing
+from dockersweep.commands.review.lines import Line, Lines
+from dockersweep.commands.review.painting import Painter
+from dockersweep.commands.review.view import PlanTree
+from dockersweep.model.inventory import ObjectRef
+from dockersweep.model.plan import Decision, Plan
+from dockersweep.policy.planning.choice import Choice
+from dockersweep.report.headline import engine_sentence, warning_lines
+from dockersweep.report.text import printable
+
+_KEYS = "space tick  / filter  e explain  k keep  s save  enter {}  q quit"
+_FILTERING = "_   (a part of a name or the beginning of an id; enter done, escape all again)"
+_FILTERED = "   (escape shows all again)"
+_MARGIN = 6
+"""Columns that a text to read does not have."""
+
+
+class Doings(Struct, frozen=True):
+    """What the screen can do besides showing the plan."""
+
+    verb: str
+    """What enter does: "sweep", "apply", or "save"."""
+    ask: Callable[[Plan], str]
+    """Returns what is asked before it does."""
+    explain: Callable[[ObjectRef, int], str]
+    """Returns the explanation of an object in that many columns, printable."""
+    save: Callable[[Plan, str], str]
+    """Writes a plan to a path; returns what it did."""
+    save_as: str
+    """The path that is offered."""
+    protect: Callable[[Decision, str], str]
+    """Adds a protection of an object to a policy file; returns what it did."""
+    policy_path: str
+    """The path that is offered; empty where no file is in force."""
+
+
+class Chosen(Struct, frozen=True):
+    """What a person has said yes to."""
+
+    plan: Plan
+    unticked: frozenset[ObjectRef]
+
+
+class ReviewApp(App[Chosen]):
+    """A plan, of which a person unticks what is to stay; its result is what a person said yes to, None for no."""
+
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "dockersweep"
+    CSS = """
+    Screen { background: ansi_default; }
+    #engine, #summary, #heading, #keys { height: auto; }
+    #summary { max-height: 3; }
+    #heading { text-style: underline; padding-left: 1; }
+    #detail { height: auto; min-height: 2; max-height: 4; border-top: ascii ansi_default; }
+    #filter { display: none; height: auto; max-height: 2; }
+    PlanTree { height: 1fr; min-height: 3; scrollbar-size-vertical: 1; overflow-x: hidden; }
+    ModalScreen { align: center middle; background: ansi_default; }
+    .dialog { width: 76; max-width: 100%; height: auto; max-height: 100%; border: ascii ansi_default; padding: 0 1; }
+    .reading { width: 100%; height: 100%; border: ascii ansi_default; padding: 0 1; }
+    .keys { margin-top: 1; }
+    .dialog Input { border: none; height: 1; padding: 0; margin-top: 1; }
+    #problem { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "interrupt", priority=True),
+        Binding("ctrl+z", "suspend_process"),
+    ]
+
+    def __init__(self, choice: Choice, doings: Doings) -> None:
+        """Begin with what is ticked in the choice."""
+        super().__init__(ansi_color=True)
+        self.is_interrupted = False
+        """Whether Ctrl-C ended it."""
+        self._choice = choice
+        self._doings = doings
+        self._lines = Lines(branches_of(choice.plan), choice)
+        self._painter = Painter(self._lines, choice)
+        # Held here, because what a query finds depends on the dialog that is open.
+        keys = {
+            "e": self._explain,
+            "k": self._protect,
+            "s": self._save,
+            "w": self._warn,
+            "enter": self._go,
+            "q": self.exit,
+        }
+        self._tree = PlanTree(self._lines, self._painter, self, keys)
+        self._summary = Static(id="summary", markup=False)
+        self._heading = Static(id="heading", markup=False)
+        self._detail = Static(id="detail", markup=False)
+        self._filter_line = Static(id="filter", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen."""
+        plan = self._choice.plan
+        yield Static(printable(engine_sentence(plan.engine, plan.taken_at)), id="engine", markup=False)
+        yield self._summary
+        yield self._heading
+        yield self._tree
+        yield self._detail
+        yield self._filter_line
+        yield Static(_KEYS.format(self._doings.verb), id="keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin with the keys for the tree."""
+        self._tree.focus()
+        self._tell()
+
+    def on_resize(self) -> None:
+        """Lay the heading out in the new width."""
+        self._tell()
+
+    def _tell(self) -> None:
+        self._summary.update(printable(self._painter.summary()))
+        self._heading.update(self._painter.heading(max(0, self.size.width - 1)))
+
+        self.moved()
+
+    def moved(self) -> None:
+        """Tell of the line that the cursor is on."""
+        self._note(self._painter.detail(self._tree.line))
+
+    def tick(self, line: Line) -> None:
+        """Tick or untick what a line shows; where it is ticked in part, the rest is unticked."""
+        if line.branch.is_kept:
+            self._note("The policy keeps it; only what is to be removed can be ticked.")
+            return
+        leaves = self._lines.shown(line.branch) if line.leaf is None else (line.leaf,)
+        staying = self._choice.staying
+        if line.leaf is not None and staying.get(line.leaf.ref) is not None:
+            self._note(f"{self._painter.why(line.leaf)}: tick that first.")
+            return
+        self._change([leaf.ref for leaf in leaves], ticks=all(leaf.ref in staying for leaf in leaves))
+
+    def _change(self, refs: list[ObjectRef], *, ticks: bool) -> None:
+        self._choice.change(refs, ticks=ticks)
+        self._lines.arrange()
+        self._tree.arranged()
+        self._tell()
+
+    def _note(self, text: str) -> None:
+        self._detail.update(printable(text))
+
+    def filtered(self, query: str) -> None:
+        """Show the text that is filtered for."""
+        is_typing = self._tree.is_typing
+        self._filter_line.display = bool(query) or is_typing
+        self._filter_line.update(printable(f"filter: {query}{_FILTERING if is_typing else _FILTERED}"))
+        self._tell()
+
+    def _explain(self) -> None:
+        """Show why an object goes or stays."""
+        line = self._tree.line
+        if line is None or line.leaf is None:
+            self._note("Go to one object to have it explained.")
+            return
+        self.push_screen(Reading(self._doings.explain(line.leaf.ref, self.size.width - _MARGIN)))
+
+    def _warn(self) -> None:
+        """Show what could not be read."""
+        warnings = self._choice.plan.warnings
+        if warnings:
+            self.push_screen(Reading(warning_lines(warnings, self.size.width - _MARGIN)))
+
+    def _save(self) -> None:
+        """Write what is ticked as a plan."""
+        doings, plan = self._doings, self._choice.chosen()
+        prompt = "Save the plan of what is ticked as (a file that is there is replaced):"
+        self.push_screen(Typing(prompt, doings.save_as, lambda path: doings.save(plan, path)), self._done)
+
+    def _protect(self) -> None:
+        """Untick an object, and keep it from now on by a policy file."""
+        line = self._tree.line
+        if line is None or line.leaf is None:
+            self._note("Go to one object to keep it.")
+            return
+        leaf, doings = line.leaf, self._doings
+        found = "" if doings.policy_path else " (none is in force: name the file of one)"
+        prompt = f"Keep {leaf.name} always, by its name, in the policy file{found}:"
+
+        def kept(done: str | None) -> None:
+            if done is not None and not line.branch.is_kept:
+                self._change([leaf.ref], ticks=False)
+            self._done(done)
+
+        self.push_screen(Typing(prompt, doings.policy_path, lambda path: doings.protect(leaf.decision, path)), kept)
+
+    def _done(self, done: str | None) -> None:
+        if done is not None:
+            self._note(done)
+
+    def action_interrupt(self) -> None:
+        """End as Ctrl-C ends everything else."""
+        self.is_interrupted = True
+        self.exit()
+
+    def _go(self) -> None:
+        """Ask once more, and end with what is ticked."""
+        over = self._choice.over_limits()
+        if over:
+            self._note(f"Over a limit, so no {self._doings.verb}: {'; '.join(over)}. Untick some, or raise the limit.")
+            return
+        plan = self._choice.chosen()
+        if not plan.removals:
+            self._note("Nothing is ticked. q ends the review, and removes nothing.")
+            return
+
+        chosen = Chosen(plan, self._choice.unticked)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.exit(chosen)
+
+        self.push_screen(Question(self._doings.ask(plan)), answered)

@@ -1,0 +1,96 @@
+"""A plan as a tree: by kind, within a kind by reason, within a reason the objects; and below it what is kept."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import KINDS, ObjectRef
+from dockersweep.model.plan import Decision, Plan
+from dockersweep.report.headline import NOUN_OF, going_words
+from dockersweep.report.plan_groups import alike_rows, going_rows, group_title, row_note
+from dockersweep.words.alike import joined_alike
+from dockersweep.words.amounts import plural
+from dockersweep.words.lists import natural_key
+
+
+class Leaf(Struct, frozen=True, gc=False):
+    """One object."""
+
+    ref: ObjectRef
+    decision: Decision
+    note: str
+    """What else has to be known of it: its size where that is not what it frees, and its other tags."""
+
+    @property
+    def name(self) -> str:
+        """Its name, as the engine has it: not to be trusted with a terminal."""
+        return self.decision.name
+
+    @property
+    def why(self) -> str:
+        """Its reasons, those that are alike once."""
+        return joined_alike(self.decision.reasons)
+
+
+class Branch(Struct, frozen=True, gc=False):
+    """Objects that stand together; it has other branches or leaves."""
+
+    key: str
+    """What tells it from all others of a tree."""
+    title: str
+    """How many there are, and why they go: "2 containers: stopped 30 days ago (limit 24 hours)"."""
+    branches: Sequence["Branch"] = ()
+    leaves: Sequence[Leaf] = ()
+    is_kept: bool = False
+    """Whether it has what the plan keeps, which nobody can tick."""
+
+    @property
+    def only_leaf(self) -> Leaf | None:
+        """The one object in it, which then has its line to itself; None where there are several."""
+        return self.leaves[0] if len(self.leaves) == 1 and not self.branches and not self.is_kept else None
+
+
+def branches_of(plan: Plan) -> list[Branch]:
+    """Return the tree of a plan: all that goes, then all that is kept, where there is any."""
+    going = [*_kinds(plan), *_tags(plan)]
+    roots = [Branch("", f"{going_words(plan)} to remove", going)] if going else []
+    kept = list(_kept(plan))
+    if kept:
+        count = sum(len(branch.leaves) for branch in kept)
+        roots.append(Branch("kept", f"kept: {plural(count, 'object')}", kept, is_kept=True))
+    return roots
+
+
+def _kinds(plan: Plan) -> Iterator[Branch]:
+    for kind, rows in going_rows(plan).items():
+        groups = [
+            Branch(
+                f"{kind} {place}",
+                group_title(kind, alike),
+                leaves=[Leaf(row.decision.ref, row.decision, row_note(row)) for row in alike],
+            )
+            for place, alike in enumerate(alike_rows(rows))
+        ]
+        yield groups[0] if len(groups) == 1 else Branch(kind, plural(len(rows), NOUN_OF[kind]), groups)
+
+
+def _tags(plan: Plan) -> Iterator[Branch]:
+    """Yield the images that stay and lose tags: an image is ticked as a whole, whatever the reasons of its tags."""
+    decisions = [decision for decision in plan.decisions if decision.untag]
+    if decisions:
+        leaves = [Leaf(one.ref, one, f"loses {', '.join(one.untag)}") for one in decisions]
+        tags = plural(sum(len(one.untag) for one in decisions), "tag")
+        yield Branch("tags", f"{plural(len(leaves), 'image')} that {_lose(leaves)} {tags} (frees 0 B)", leaves=leaves)
+
+
+def _lose(leaves: Sequence[Leaf]) -> str:
+    return "stays and loses" if len(leaves) == 1 else "stay and lose"
+
+
+def _kept(plan: Plan) -> Iterator[Branch]:
+    for kind in KINDS:
+        kept = [one for one in plan.decisions if one.kind == kind and one.verdict == "keep" and not one.untag]
+        if kept:
+            kept.sort(key=lambda one: (natural_key(one.name), one.id))
+            leaves = [Leaf(one.ref, one, "") for one in kept]
+            yield Branch(f"kept {kind}", plural(len(kept), NOUN_OF[kind]), leaves=leaves, is_kept=True)

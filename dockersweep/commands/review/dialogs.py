@@ -1,0 +1,101 @@
+"""What stands before the tree for a moment: a question, a text to read, a line to type."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from dockersweep.errors import DockersweepError
+from dockersweep.report.text import printable
+
+
+class Question(ModalScreen[bool]):
+    """Asks for a yes: only `y` is one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)"),
+        Binding("n,escape,enter,q", "answer(False)"),
+    ]
+
+    def __init__(self, text: str) -> None:
+        """`text` is the question."""
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        with Vertical(classes="dialog"):
+            yield Static(printable(self._text), markup=False)
+            yield Static("y yes   n no", classes="keys", markup=False)
+
+    def action_answer(self, yes: bool) -> None:
+        """Give the answer."""
+        self.dismiss(yes)
+
+
+class Reading(ModalScreen[None]):
+    """A text of any length."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,e,w", "close")]
+
+    def __init__(self, text: str) -> None:
+        """`text` is printable, in lines that fit."""
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Lay out the text."""
+        with Vertical(classes="reading"):
+            with VerticalScroll():
+                yield Static(self._text, markup=False)
+            yield Static("up/down scroll   q back", classes="keys", markup=False)
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)
+
+
+class Typing(ModalScreen[str | None]):
+    """Asks for a path, and does something with it; where that fails, it says why and asks again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave")]
+
+    def __init__(self, prompt: str, path: str, do: Callable[[str], str]) -> None:
+        """`path` is what stands there at first. `do` returns what it did, and raises DockersweepError."""
+        super().__init__()
+        self._prompt = prompt
+        self._path = path
+        self._do = do
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question and the line."""
+        with Vertical(classes="dialog"):
+            yield Static(printable(self._prompt), markup=False)
+            yield Input(self._path, id="path")
+            yield Static("", id="problem", markup=False)
+            yield Static("enter go on   escape back", classes="keys", markup=False)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Take back what was wrong with what stood there before."""
+        event.stop()
+        self.query_one("#problem", Static).update("")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Do it."""
+        event.stop()
+        if not event.value:
+            return
+        try:
+            done = self._do(event.value)
+        except DockersweepError as error:
+            self.query_one("#problem", Static).update(printable(str(error)))
+        else:
+            self.dismiss(done)
+
+    def action_leave(self) -> None:
+        """Go back, with nothing done."""
+        self.dismiss(None)

@@ -1,0 +1,125 @@
+"""The lines of the screen: which branches are open, what a filter leaves, and how many of each are ticked."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from dockersweep.commands.review.branches import Branch, Leaf
+from dockersweep.model.inventory import ObjectRef
+from dockersweep.model.plan import Interval
+from dockersweep.model.quantities import known_sum
+from dockersweep.policy.planning.choice import Choice
+
+OPEN_AT_MOST = 12
+"""A group of more objects than these is closed at first, so that a plan is taken in at a glance."""
+
+
+class Tally(Struct, frozen=True, gc=False):
+    """What is ticked of a branch, as far as the filter shows it."""
+
+    shown: int
+    ticked: int
+    frees: Interval
+
+
+class Line(Struct, frozen=True, gc=False):
+    """A line: a branch, or one object."""
+
+    depth: int
+    branch: Branch
+    """The branch, or the one that the object is in."""
+    leaf: Leaf | None = None
+
+
+class Lines:
+    """What of a tree is shown, line by line."""
+
+    def __init__(self, roots: Sequence[Branch], choice: Choice) -> None:
+        """Begin with small groups open, and all that is kept closed."""
+        self._roots = roots
+        self._choice = choice
+        self._open = {branch.key for branch in _all(roots) if _is_open_at_first(branch)}
+        self._query = ""
+        self._shown: dict[str, Sequence[Leaf]] = {}
+        self._tallies: dict[str, Tally] = {}
+        self.lines: Sequence[Line] = ()
+        self.arrange()
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a filter hides any objects."""
+        return bool(self._query)
+
+    def filter(self, query: str) -> None:
+        """Show only objects with the text in their names or at the beginning of their ids, in open branches; all again
+        with an empty one."""
+        self._query = query.strip().casefold()
+        self.arrange()
+
+    def is_open(self, branch: Branch) -> bool:
+        """Whether what is in a branch is shown."""
+        return self.is_filtered or branch.key in self._open
+
+    def open(self, branch: Branch, is_open: bool) -> None:
+        """Show or hide what is in a branch."""
+        if is_open:
+            self._open.add(branch.key)
+        else:
+            self._open.discard(branch.key)
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Find the lines anew: after what is ticked has changed the tallies, too."""
+        self._tallies.clear()
+        self._shown.clear()
+        self.lines = [line for root in self._roots for line in self._lines_of(root, 0)]
+
+    def _lines_of(self, branch: Branch, depth: int) -> Iterator[Line]:
+        if self.is_filtered and not self.shown(branch):
+            return
+        yield Line(depth, branch, branch.only_leaf)
+        if branch.only_leaf is not None:
+            return
+        if self.is_open(branch):
+            for below in branch.branches:
+                yield from self._lines_of(below, depth + 1)
+            yield from (Line(depth + 1, branch, leaf) for leaf in self._own(branch))
+
+    def _own(self, branch: Branch) -> Sequence[Leaf]:
+        return [leaf for leaf in branch.leaves if self._matches(leaf)] if self.is_filtered else branch.leaves
+
+    def _matches(self, leaf: Leaf) -> bool:
+        return self._query in leaf.name.casefold() or leaf.ref.id.removeprefix("sha256:").startswith(self._query)
+
+    def shown(self, branch: Branch) -> Sequence[Leaf]:
+        """Return the objects of a branch that the filter shows, also where it is closed."""
+        if branch.key not in self._shown:
+            self._shown[branch.key] = [
+                *self._own(branch),
+                *(one for below in branch.branches for one in self.shown(below)),
+            ]
+        return self._shown[branch.key]
+
+    def tally(self, branch: Branch) -> Tally:
+        """Return what is ticked of a branch."""
+        if branch.key not in self._tallies:
+            self._tallies[branch.key] = _tally(self.shown(branch), self._choice.staying, self._choice.frees)
+        return self._tallies[branch.key]
+
+
+def _all(branches: Iterable[Branch]) -> Iterator[Branch]:
+    for branch in branches:
+        yield branch
+        yield from _all(branch.branches)
+
+
+def _is_open_at_first(branch: Branch) -> bool:
+    return not branch.is_kept and len(branch.leaves) <= OPEN_AT_MOST
+
+
+def _tally(leaves: Sequence[Leaf], staying: Collection[ObjectRef], frees: Mapping[ObjectRef, Interval]) -> Tally:
+    going = [leaf.ref for leaf in leaves if leaf.ref not in staying]
+    intervals = [frees[ref] for ref in going if ref in frees]
+    low = sum([interval.low_bytes for interval in intervals])
+    high = known_sum([interval.high_bytes for interval in intervals])
+    return Tally(len(leaves), len(going), Interval(low_bytes=low, high_bytes=high))

@@ -1,0 +1,92 @@
+"""Has a person review a plan on a screen: what enter asks, and what the keys that reach outside do."""
+
+import os
+import sys
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from dockersweep.commands.options import PlanOptions
+from dockersweep.commands.policy_source import find_policy
+from dockersweep.commands.write import write_result
+from dockersweep.errors import NoPlanError, PolicyError
+from dockersweep.model.inventory import ObjectRef
+from dockersweep.model.plan import Plan
+from dockersweep.policy.explaining.explain import explain
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.planning.choice import Choice
+from dockersweep.report.headline import going_words
+from dockersweep.words.amounts import amount_words
+
+if TYPE_CHECKING:
+    from dockersweep.commands.review.app import Chosen
+
+_SAVE_AS = "plan.json"
+
+
+def review_to_save(plan: Plan, survey: Survey, options: PlanOptions) -> Plan:
+    """Return what a person leaves of a plan that is only shown or saved; raises NoPlanError for none."""
+    path = options.output.path or "-"
+    to = "standard output" if path == "-" else path
+    chosen = review(plan, survey, options.policy.path, "save", lambda made: f"{_what(made)} Write it to {to}?", path)
+    if chosen is None:
+        raise NoPlanError("no plan written: the review was ended")
+    return chosen.plan
+
+
+def review(
+    plan: Plan, survey: Survey, policy: str | None, verb: str, ask: Callable[[Plan], str], path: str | None = None
+) -> "Chosen | None":
+    """Return what a person has said yes to, None for no; raises KeyboardInterrupt for Ctrl-C.
+
+    The survey is the one that the plan was made of; `policy` is as --policy has it, `path` where a plan goes.
+    """
+    # Few plans are reviewed.
+    from dockersweep.commands.review.app import Doings, ReviewApp
+    from dockersweep.commands.review.protection import protect_by_name
+
+    doings = Doings(
+        verb=verb,
+        ask=ask,
+        explain=lambda ref, width: _explained(survey, plan, ref, width),
+        save=_save,
+        save_as=path if path not in (None, "-") else _SAVE_AS,
+        protect=protect_by_name,
+        policy_path=_policy_path(policy),
+    )
+    app = ReviewApp(Choice(plan, survey), doings)
+    # What was typed before the plan was shown is no answer to it.
+    with suppress(termios.error):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    chosen = app.run()
+    if app.is_interrupted:
+        raise KeyboardInterrupt("interrupted")
+    return chosen
+
+
+def _policy_path(named: str | None) -> str:
+    """Return the path of the policy file in force; empty where there is none that could be changed."""
+    try:
+        path = find_policy(named, os.environ)
+    except PolicyError:
+        return ""
+    return "" if path in (None, "-") else path
+
+
+def _what(plan: Plan) -> str:
+    return f"{going_words(plan)} to remove, freeing {amount_words(plan.reclaim)}."
+
+
+def _save(plan: Plan, path: str) -> str:
+    from dockersweep.words.documents import write_document
+
+    write_result(write_document(plan), path)
+    return f"Saved in {path}, {going_words(plan)} to remove; `dockersweep apply` carries it out."
+
+
+def _explained(survey: Survey, plan: Plan, ref: ObjectRef, width: int) -> str:
+    from dockersweep.report.explanation import explanation_layout
+    from dockersweep.report.formats import formatted
+
+    return formatted(explanation_layout(explain(survey, plan.policy, ref)), "table", width)

@@ -1,0 +1,36 @@
+"""A run of which a person reviews the plan on a screen."""
+
+import time
+
+from msgspec.structs import replace
+
+from dockersweep.commands.options import RunOptions
+from dockersweep.commands.review.reviewing import review
+from dockersweep.commands.running.permission import refuse_late
+from dockersweep.commands.running.rounds import PlannedRun
+from dockersweep.errors import DeclinedError
+from dockersweep.model.attempt import attempt_of, outcome_for
+from dockersweep.model.outcome import Outcome
+from dockersweep.model.plan import Plan, Removal
+from dockersweep.report.question import question
+from dockersweep.words.reasons import reason_text
+
+
+def reviewed_run(planned: PlannedRun, options: RunOptions) -> PlannedRun:
+    """Return the run of what a person leaves ticked; raises DeclinedError for a no, RefusedError for a yes that comes
+    too late."""
+    asked = time.monotonic()
+    chosen = review(planned.plan, planned.judged or planned.survey, options.policy, options.verb, question)
+    if chosen is None:
+        raise DeclinedError("the review was ended without a yes")
+    refuse_late(asked)
+    settled = planned.settled if planned.saved is None else (*planned.settled, *_left(planned.plan, chosen.plan))
+    return replace(planned, plan=chosen.plan, settled=settled, unticked=chosen.unticked, is_confirmed=True)
+
+
+def _left(plan: Plan, chosen: Plan) -> list[tuple[Removal, Outcome]]:
+    """Return what a plan has and its choice has not, with why."""
+    kept = {attempt_of(step) for step in chosen.removals}
+    why = {one.ref: reason_text(one.reasons[0]) for one in chosen.decisions if one.verdict == "keep"}
+    left = [step for step in plan.removals if attempt_of(step) not in kept]
+    return [(step, outcome_for(step, "skipped", why[step.ref])) for step in left]
