@@ -1,6 +1,6 @@
 """The screen of a review."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -100,6 +100,11 @@ class ReviewApp(App[Chosen]):
         self._heading = Static(id="heading", markup=False)
         self._detail = Static(id="detail", markup=False)
         self._filter_line = Static(id="filter", markup=False)
+
+    @property
+    def tree_lines(self) -> Sequence[Line]:
+        """The lines of the tree, seen or not."""
+        return self._lines.lines
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
