@@ -8,7 +8,7 @@ from dockersweep.commands.gather import gather_plan
 from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import is_written, terminal_width, write_aside, write_problems, write_result
-from dockersweep.errors import RefusedError
+from dockersweep.errors import RefusedError, UsageError
 from dockersweep.model.plan import Plan
 from dockersweep.report.headline import problems_of, warning_sentences
 from dockersweep.words.amounts import amount_words, plural
@@ -26,6 +26,8 @@ def run(options: PlanOptions) -> int:
         from dockersweep.commands.review.terminal import require_screen
 
         require_screen()
+        if options.at is not None or options.within is not None:
+            raise UsageError("--interactive is about the plan of now: leave out --at and --next")
     plan = gather_plan(options)
     has_news = bool(plan.removals) or not options.quiet
     has_result = is_written(options.output, has_news=has_news, only_problems=options.only_problems)

@@ -191,6 +191,7 @@ def test_a_review_that_nobody_can_make_is_refused(tmp_path: Path) -> None:
     assert run.stderr == "dockersweep: --interactive needs a terminal, for the keys and for the screen\n"
     for variables, words, why in (
         ({"TERM": "dumb"}, ["plan"], 'needs a terminal with a screen, and TERM is "dumb"'),
+        ({}, ["plan", "--next", "7d"], "leave out --at and --next"),
         ({}, ["sweep", "--yes"], "--interactive asks and --yes does not: leave out one of them"),
     ):
         with terminal(*words, "-i", "-H", "unix:///nowhere", environment=variables) as screen:
