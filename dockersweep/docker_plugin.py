@@ -96,6 +96,26 @@ def _complete(words: "Sequence[str]", with_meanings: bool) -> int:
     from dockersweep.commands.docker_completion import answer
     from dockersweep.parser import build_parser, with_verb
 
-    line = with_verb(words, VERB)
+    line = [*_flags_left_out(), *with_verb(words, VERB)]
     sys.stdout.write(answer(build_parser(line, PROGRAM), line, with_meanings))
     return 0
+
+
+def _flags_left_out() -> "Sequence[str]":
+    """Return our flags for those before `sweep` on the line that is completed. docker does not pass them on, but its
+    process has them; where that cannot be read, as on macOS, there are none."""
+    import os
+
+    from dockersweep.errors import UsageError
+    from dockersweep.parser.docker_flags import read_docker_call
+
+    try:
+        with open(f"/proc/{os.getppid()}/cmdline", encoding="utf-8", errors="surrogateescape") as file:
+            words = file.read().split("\0")[1:-1]
+        if words[:1] not in (["__complete"], ["__completeNoDesc"]):
+            return ()
+        call = read_docker_call(words[1:])
+    except (OSError, UsageError):
+        return ()
+    os.environ |= call.environment
+    return call.flags

@@ -105,6 +105,8 @@ def test_verbs_flags_and_choices(shell: str, scripts: Path, monkeypatch: pytest.
     assert offered("dockersweep --format json scan --sort ") == {"size", "age", "name"}
     assert offered("dockersweep history --format ") == set(verbs()["history"].get_default("formats"))
     assert offered("dockersweep policy ") == {"init", "check", "show", "test"}
+    assert offered("dockersweep docker-plugin ") == {"install", "remove"}
+    assert offered("dockersweep docker-plugin --sy") == {"--system"}
     assert offered("dockersweep sweep --log-format=j") - {"--log-format=json", "--log-format=journal"} <= {
         "json",
         "journal",

@@ -89,6 +89,16 @@ def test_what_can_be_typed_is_offered(shell: Shell) -> None:
     assert shell.offers("docker sweep explain web") == {"web-1", "web-2"}
 
 
+def test_names_are_those_of_the_engine_that_docker_was_given(shell: Shell) -> None:
+    with fake_engine() as other:
+        other.replies["/containers/json"] = reply([{**CONTAINERS[0], "Names": ["/web-of-another"]}])
+        for flags in (f"-H {other.url}", f"--tls=0 --host={other.url}"):
+            # Debian's script leaves out the first two words, whatever they are.
+            expected = set() if shell.is_debians else {"web-of-another"}
+            assert shell.offers(f"docker {flags} sweep explain web") == expected
+        assert shell.offers(f"docker sweep explain -H {other.url} web") == {"web-of-another"}
+
+
 def test_files_are_offered_where_one_is_read(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plan.json").touch()
