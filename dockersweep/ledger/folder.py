@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FILE_NAME = "ledger.sqlite3"
+_LOCKS = "locks"
 
 
 def state_folder(environment: Mapping[str, str], user_id: int) -> Path:
@@ -15,3 +16,11 @@ def state_folder(environment: Mapping[str, str], user_id: int) -> Path:
     if environment.get("XDG_STATE_HOME"):
         return Path(environment["XDG_STATE_HOME"]) / "dockersweep"
     return Path(environment.get("HOME") or "/nonexistent") / ".local" / "state" / "dockersweep"
+
+
+def run_lock_file(folder: Path, identity: str) -> Path:
+    """Return the file that a run locks which removes on the engine of this identity, beside the ledger in a folder."""
+    # It loads all of OpenSSL.
+    from hashlib import sha256
+
+    return folder / _LOCKS / sha256(identity.encode()).hexdigest()[:16]

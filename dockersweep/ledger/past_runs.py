@@ -5,10 +5,13 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from dockersweep.file_lock import lock_within
+from dockersweep.ledger.folder import run_lock_file
 from dockersweep.ledger.rows import instant, instant_or_none, seconds
 from dockersweep.ledger.runs import in_hand
 from dockersweep.model.history import PastRemoval, PastRun, Recognition
@@ -20,6 +23,8 @@ from dockersweep.model.reason import InWords, Reason, ReasonCode
 _REASONS = msgspec.json.Decoder(list[tuple[ReasonCode, str, str]])
 _RECOGNITION = msgspec.json.Decoder(Recognition)
 
+FIRST_PROCESS = 1
+RunState = Literal["ended", "running", "did-not-end"]
 Spot = tuple[int, int]
 """A removal: the number of its run, and its position in it."""
 
@@ -35,7 +40,7 @@ def runs_between(database: sqlite3.Connection, first: int, last: int, since: dat
     latest = dict(database.execute("SELECT engine, max(number) FROM runs WHERE note IS NULL GROUP BY engine"))
     rows = database.execute(
         "SELECT runs.number, engine, state, low_bytes, high_bytes, verb, name, endpoint, started_at, finished_at, "
-        "exit_status, user, pid, version, policy_source, policy_sha256, note, ended_early, measured_bytes "
+        "exit_status, user, pid, version, policy_source, policy_sha256, note, ended_early, measured_bytes, identity "
         "FROM runs LEFT JOIN engines ON engines.number = engine "
         "WHERE runs.number BETWEEN ? AND ? AND started_at >= ? ORDER BY runs.number DESC",
         (first, last, -(2**62) if since is None else seconds(since)),
@@ -58,7 +63,7 @@ def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None,
 
 def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", is_latest: bool) -> PastRun:
     number, _, state, low, high, verb, name, endpoint, started_at, finished_at, exit_status, user, pid = row[:13]
-    version, policy_source, policy_sha256, note, ended_early, measured_bytes = row[13:]
+    version, policy_source, policy_sha256, note, ended_early, measured_bytes, identity = row[13:]
     fields = {
         "number": number,
         "verb": verb,
@@ -66,7 +71,7 @@ def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", 
         "endpoint": endpoint,
         "started_at": instant(started_at),
         "finished_at": instant_or_none(finished_at),
-        "state": _state(state, is_latest, pid),
+        "state": _state(database, state, is_latest, identity or "", pid),
         "exit_status": exit_status,
         "user": user,
         "pid": pid,
@@ -122,11 +127,15 @@ def _counts(database: sqlite3.Connection, first: int, last: int) -> Mapping[int,
     return counts_of
 
 
-def _state(state: str, is_latest: bool, pid: int) -> Literal["ended", "running", "did-not-end"]:
+def _state(database: sqlite3.Connection, row_state: str, is_latest: bool, identity: str, pid: int) -> RunState:
     """Return the state of a run. An engine has one run at a time, so an open run that a later one follows broke off."""
-    if state == "ended":
+    if row_state == "ended":
         return "ended"
-    return "running" if state == "open" and is_latest and _is_alive(pid) else "did-not-end"
+    if row_state != "open" or not is_latest:
+        return "did-not-end"
+    # Each container has a first process, and so has the machine.
+    is_running = _is_locked(database, identity) if pid == FIRST_PROCESS else _is_alive(pid)
+    return "running" if is_running else "did-not-end"
 
 
 def _is_alive(pid: int) -> bool:
@@ -139,6 +148,25 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _is_locked(database: sqlite3.Connection, identity: str) -> bool:
+    """Return whether a run holds the lock of an engine beside the ledger."""
+    folder = Path(database.execute("PRAGMA database_list").fetchone()[2]).parent
+    try:
+        descriptor = os.open(run_lock_file(folder, identity), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        lock_within(descriptor, 0, shared=True)
+    except BlockingIOError:
+        return True
+    except OSError:
+        # A file system without locks.
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def removals_of(database: sqlite3.Connection, run: int) -> tuple[PastRemoval, ...]:

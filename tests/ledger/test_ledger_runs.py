@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.commands.removal_entry import Entries
+from dockersweep.commands.running.run_lock import LockFolders, run_lock
 from dockersweep.ledger import FILE_NAME, Ledger, RunRecord
 from dockersweep.ledger.check import find_problems
 from dockersweep.ledger.reading import read_run, read_runs
@@ -322,6 +323,15 @@ def test_a_run_that_goes_on_is_not_unfinished_to_itself_and_shown_as_running(led
     ledger.begin(replace(START, engine=replace(ENGINE, id="ANOTHER"))).finish(0, NOW, None, None)
     assert read_run(tmp_path, 1).runs[0].state == "running"
     ledger.begin(START).finish(0, NOW, None, None)
+    assert read_run(tmp_path, 1).runs[0].state == "did-not-end"
+
+
+def test_of_a_run_in_a_container_its_lock_tells_whether_it_goes_on(ledger: Ledger, tmp_path: Path) -> None:
+    """It is the first process there, as others are elsewhere."""
+    ledger.begin(replace(START, pid=1)).plan(PLAN, SEEN)
+    assert read_run(tmp_path, 1).runs[0].state == "did-not-end"
+    with run_lock(ENGINE, LockFolders(own=tmp_path, shared=tmp_path / "none"), 0):
+        assert read_run(tmp_path, 1).runs[0].state == "running"
     assert read_run(tmp_path, 1).runs[0].state == "did-not-end"
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -17,11 +16,11 @@ import msgspec
 from dockersweep.commands.running.shared_lock import NotSharedError, engine_socket, open_shared_lock, shared_lock_path
 from dockersweep.errors import RefusedError
 from dockersweep.file_lock import lock_within
+from dockersweep.ledger.folder import run_lock_file
 from dockersweep.model.inventory import Engine
 from dockersweep.model.naming import engine_identity
 from dockersweep.units import format_instant
 
-FOLDER = "locks"
 SETTLING_SECONDS = 0.2
 
 
@@ -70,7 +69,7 @@ def run_lock(engine: Engine, folders: LockFolders, timeout_seconds: float) -> It
 
 def _take_own(held: ExitStack, engine: Engine, folder: Path, deadline: float) -> str | None:
     """Take the lock beside the ledger; return why that is impossible, else None."""
-    path = folder / FOLDER / sha256(engine_identity(engine).encode()).hexdigest()[:16]
+    path = run_lock_file(folder, engine_identity(engine))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
