@@ -1,7 +1,7 @@
-"""docker's way to end a plugin that no terminal ends: it closes a socket that it has told the plugin of.
+"""Ends the process when docker's client closes its plugin socket.
 
-Since 26.0 its client passes on no signal; where it is told to end itself while its output is no terminal, it closes the
-socket, and waits until the plugin has ended.
+Since 26.0 the client does not forward signals. If it is to end while its output is not a terminal, it closes the socket
+that it has given to the plugin, and waits until the plugin has ended.
 """
 
 import signal
@@ -10,13 +10,14 @@ import threading
 import time
 
 GRACE_SECONDS = 0.2
-"""Ctrl-C reaches both docker and us: so long it may take until ours is handled."""
+"""Ctrl-C reaches both docker and this process: how long this process may take to handle it."""
 
 
 def end_with_docker(address: str) -> None:
-    """Be interrupted, as by Ctrl-C, when docker closes the socket of this address: a path, or @NAME without a file.
+    """Interrupt this process, as Ctrl-C does, when docker closes the socket of this address: a path, or @NAME for an
+    abstract one.
 
-    Nothing happens where the socket is not there: a terminal then ends both.
+    Does nothing if there is no socket: then the terminal ends both.
     """
     connection = socket.socket(socket.AF_UNIX)
     try:
@@ -24,8 +25,8 @@ def end_with_docker(address: str) -> None:
     except OSError:
         connection.close()
         return
-    # A thread, and no signal from the kernel: of two kinds that come at once one may reach a thread that does not wake
-    # the main one.
+    # A thread instead of a signal from the kernel: of two simultaneous signals, one may reach a thread that does not
+    # wake the main thread.
     threading.Thread(target=_interrupt_at_end, args=(connection,), daemon=True).start()
 
 
@@ -37,7 +38,7 @@ def _interrupt_at_end(connection: socket.socket) -> None:
         except OSError:
             pass
     time.sleep(GRACE_SECONDS)
-    # Whoever takes the first interrupt leaves the next one to the system: where it has come already, another one would
-    # break off the end.
+    # The handler of the first interrupt resets the signal's default action: if it has run already, another interrupt
+    # would kill the process before it has ended properly.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

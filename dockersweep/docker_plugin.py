@@ -1,12 +1,12 @@
 """The entry of `docker sweep`: docker's client runs it as its plugin, by the name docker-sweep.
 
-Every `docker --help` runs it to ask what it is, so that is answered before anything else is imported. These are the
+Every `docker --help` runs it for its metadata, so that is answered before anything else is imported. These are the
 calls of docker 20.10, 26.1 and 28.5:
 
-- `docker-cli-plugin-metadata`: what are you?
-- `__complete sweep WORD ...`: what could the last word be? docker's own flags are left out, and 20.10 does not ask.
-  Debian's script for bash asks by itself, with `__completeNoDesc WORD ...`;
-- the words of docker's command line, for everything else: `-H URL sweep plan`, `help sweep`, `--help sweep`.
+- `docker-cli-plugin-metadata`: return the metadata;
+- `__complete sweep WORD ...`: complete the last word. docker's own flags are left out, and 20.10 does not call it.
+  Debian's script for bash calls `__completeNoDesc WORD ...` itself;
+- for everything else the words of docker's command line: `-H URL sweep plan`, `help sweep`, `--help sweep`.
 
 docker's client makes 255 of the status of a plugin that a signal has ended.
 """
@@ -15,7 +15,7 @@ import sys
 
 from dockersweep import __version__
 
-# The module typing takes longer to import than all that docker asks for.
+# Importing the module typing takes longer than everything else in a call for the metadata.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "docker sweep"
 VERB = "sweep"
-"""What it is without a verb, and the name of the plugin."""
+"""The default verb, and the name of the plugin."""
 METADATA = (
     f'{{"SchemaVersion":"0.1.0","Vendor":"dockersweep","Version":"{__version__}",'
     '"ShortDescription":"See what is no longer needed and why, remove just that"}\n'
@@ -55,21 +55,21 @@ def main() -> int:
 
 
 def _read(words: "Sequence[str]") -> list[str]:
-    """Return docker's command line as one of ours, and take over what else docker tells; raises UsageError where it is
-    not understood."""
+    """Return docker's command line as one of dockersweep, and set the environment accordingly; raises UsageError if it
+    is invalid."""
     import os
 
     from dockersweep.parser.docker_flags import read_docker_call
 
     call = read_docker_call(words)
-    ours = _words_of(call)
+    own_words = _words_of(call)
     os.environ |= call.environment
     address = os.environ.pop("DOCKER_CLI_PLUGIN_SOCKET", None)
     if address:
         from dockersweep.docker_cancel import end_with_docker
 
         end_with_docker(address)
-    return ours
+    return own_words
 
 
 def _words_of(call: "DockerCall") -> list[str]:

@@ -1,4 +1,4 @@
-"""What docker's completion of `docker sweep` asks for: an answer as cobra's `__complete` gives it."""
+"""Answers docker's completion of `docker sweep` in the format of cobra's `__complete`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ FILES, NO_FILES = 0, 4
 
 
 def answer(parser: argparse.ArgumentParser, words: Sequence[str], with_meanings: bool) -> str:
-    """Return what the last of the words could be: a line each, with what it means behind a tab if that is wanted, and a
-    last line with what the shell is to do. Names of objects are asked of the engine that the words before name."""
+    """Return the completions of the last word, one per line, with the meaning after a tab if wanted; the last line is a
+    directive for the shell. Names of objects are read from the engine that the words name."""
     offer = offer_at(parser, words)
     lines = [f"{word}\t{meaning}" if meaning and with_meanings else word for word, meaning in offer.words]
     if offer.value == "name":

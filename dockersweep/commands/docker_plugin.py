@@ -1,7 +1,8 @@
-"""`dockersweep docker-plugin`: a link where docker's client looks for plugins, by which it has `docker sweep`."""
+"""`dockersweep docker-plugin`: a link in the docker client's plugin folder, which makes it know `docker sweep`."""
 
 import contextlib
 import os
+import stat
 
 from dockersweep.commands.installation import installed_files, package_folder
 from dockersweep.commands.options import DockerPluginOptions
@@ -12,28 +13,28 @@ from dockersweep.files import is_there, state_of
 from dockersweep.report.text import printable
 
 NAME = "docker-sweep"
-"""What docker looks for, and the name of our program."""
+"""The file name that docker looks for; also the name of our program."""
 SYSTEM_FOLDER = "/usr/local/lib/docker/cli-plugins"
-"""The first of the folders where docker's client looks for plugins of all users."""
+"""The first folder in which docker's client looks for plugins for all users."""
 _MARK = b"dockersweep.docker_plugin"
-"""In every script by which an installer starts the program, however it writes them."""
+"""Part of every start script of the program, whatever installer wrote it."""
 _LARGEST_SCRIPT = 10_000
 
 
 def run(options: DockerPluginOptions) -> int:
-    """Install or remove the link, and say what was done; returns the exit status.
+    """Install or remove the link, and report it; returns the exit status.
 
-    Raises UsageError where there is no program to link to, or something of somebody else is in its place, OutputError
-    where the folder cannot be written.
+    Raises UsageError if there is no program to link to, or if something else is in the link's place; OutputError if the
+    folder cannot be written.
     """
     folder = SYSTEM_FOLDER if options.system else str(docker_config_folder(os.environ) / "cli-plugins")
     link = os.path.join(folder, NAME)
     try:
-        told = _install(link) if options.action == "install" else _remove(link)
+        lines = _install(link) if options.action == "install" else _remove(link)
     except OSError as error:
         hint = "; run it as root" if options.system and os.geteuid() != 0 else ""
         raise OutputError(f"{link} cannot be written: {error.strerror}{hint}") from None
-    write_result("".join(f"{printable(line)}\n" for line in told), options.output.path)
+    write_result("".join(f"{printable(line)}\n" for line in lines), options.output.path)
     return 0
 
 
@@ -45,7 +46,7 @@ def _install(link: str) -> tuple[str, ...]:
             return f"Already installed: {link} -> {program}", tried
         _refuse_foreign(link)
     os.makedirs(os.path.dirname(link), exist_ok=True)
-    # In one step, so that no docker that is called meanwhile misses it.
+    # In one step, so that docker calls meanwhile do not miss it.
     new = f"{link}.{os.getpid()}"
     os.symlink(program, new)
     try:
@@ -65,8 +66,9 @@ def _remove(link: str) -> tuple[str, ...]:
 
 
 def _refuse_foreign(link: str) -> None:
-    """Raise UsageError unless this is a link to our program, in this installation or another, or one that is gone."""
-    if os.path.islink(link):
+    """Raise UsageError unless this is a link to our program in this or another installation, or in a deleted one."""
+    state = state_of(link, follow_links=False)
+    if state is not None and stat.S_ISLNK(state.st_mode):
         target = os.path.join(os.path.dirname(link), os.readlink(link))
         if os.path.basename(target) == NAME and (state_of(target) is None or _is_ours(target)):
             return
@@ -80,10 +82,10 @@ def _is_ours(path: str) -> bool:
 
 
 def _program() -> str:
-    """Return the path of the program that docker is to run, as it was installed with the code that runs now; raises
-    UsageError where it was not."""
+    """Return the path of the program that docker is to run, installed together with the running code; raises UsageError
+    if there is none."""
     modules = installed_files("__init__.py")
-    # An editable installation has recorded none.
+    # An editable installation has no record of its modules.
     is_installed = not modules or os.path.join(package_folder(), "__init__.py") in modules
     programs = [path for path in installed_files(NAME) if os.access(path, os.X_OK)]
     if not is_installed or not programs:

@@ -268,7 +268,7 @@ def _remembered_survey(client: "Client", options: EngineOptions, ledger: "Ledger
 
 
 def _ledger_in_container(inventory: Inventory, ledger: "Ledger") -> tuple[ScanWarning, ...]:
-    """Return a warning where the ledger lies in the container that dockersweep runs in, and not on a volume."""
+    """Return a warning if the ledger is in dockersweep's own container, not on a volume."""
     if inventory.own_container_id is None or not ledger.is_used:
         return ()
     from dockersweep.engine.disk.mounts import mount_of, read_mounts

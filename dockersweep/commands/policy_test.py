@@ -31,11 +31,11 @@ def _is_file(path: str) -> bool:
 
 
 class CaseResults(NamedTuple):
-    """What came of cases."""
+    """The results of cases."""
 
     results: tuple[CaseResult, ...]
     skipped: tuple[str, ...]
-    """The paths of files that are neither a case nor a policy, seen from the folder of the cases."""
+    """The files that are neither a case nor a policy; paths relative to the folder of the cases."""
 
 
 def run_cases(path: str, policy: Policy | None) -> CaseResults:
@@ -47,18 +47,18 @@ def run_cases(path: str, policy: Policy | None) -> CaseResults:
     """
     directory = os.path.dirname(path) or "." if _is_file(path) else path
     tested = Path(path) if is_policy_file(path) else None
-    found = Found((Path(path),)) if _is_file(path) and tested is None else find_cases(directory)
-    if not found.cases:
+    files = CaseFiles((Path(path),)) if _is_file(path) and tested is None else find_cases(directory)
+    if not files.cases:
         raise UsageError(f"there is no case in {directory}: write one as NAME.toml, as dockersweep.toml(5) shows")
     read_named = cache(_named_policy)
-    results = [_result_of(case, os.path.relpath(case, directory), policy, read_named, tested) for case in found.cases]
+    results = [_result_of(case, os.path.relpath(case, directory), policy, read_named, tested) for case in files.cases]
     tests = tuple(result for result in results if result is not None)
     if not tests:
         raise UsageError(
             f"no case in {directory} tests {path}: each has another policy. Write policy = "
             f'"{os.path.basename(path)}" in one, or run them all with `policy test {directory}`'
         )
-    return CaseResults(tests, tuple(readable(os.path.relpath(other, directory)) for other in found.others))
+    return CaseResults(tests, tuple(readable(os.path.relpath(other, directory)) for other in files.others))
 
 
 def _result_of(
@@ -89,16 +89,16 @@ def _tests(case: Case, path: Path, tested: Path) -> bool:
     return isinstance(named, str) and named != NO_FILE and (path.parent / named).resolve() == tested.resolve()
 
 
-class Found(NamedTuple):
+class CaseFiles(NamedTuple):
     """The TOML files below a folder, in order, without policies."""
 
     cases: tuple[Path, ...]
     others: tuple[Path, ...] = ()
-    """What is neither a case nor a policy, like a pyproject.toml."""
+    """Files that are neither a case nor a policy, like a pyproject.toml."""
 
 
-def find_cases(directory: str) -> Found:
-    """Return the files below a folder that are meant as cases, and those of other tools, without hidden ones.
+def find_cases(directory: str) -> CaseFiles:
+    """Return the case files below a folder, and files of other tools, without hidden ones.
 
     Raises UsageError where the folder cannot be read.
     """
@@ -115,7 +115,7 @@ def find_cases(directory: str) -> Found:
         folders[:] = [name for name in folders if not name.startswith(".")]
         candidates += [Path(folder, name) for name in files if name.endswith(".toml") and not name.startswith(".")]
     meant = {path: _meant_as(path) for path in sorted(candidates)}
-    return Found(
+    return CaseFiles(
         cases=tuple(path for path, what in meant.items() if what == "case"),
         others=tuple(path for path, what in meant.items() if what == "other"),
     )
@@ -160,7 +160,8 @@ def _policy_of(case: Case, path: Path, given: Policy | None, read_named: Callabl
 
 
 def _meant_as(path: Path) -> Meant:
-    """Return as what a file is meant. An unreadable one is a case: running it reports the error, and the others run."""
+    """Return the kind of a file. An unreadable one counts as a case: running it reports the error, and the others
+    run."""
     try:
         return meant_as(_read(path))
     except PolicyError:

@@ -40,11 +40,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoggedRemoval(msgspec.Struct, frozen=True):
-    """An outcome, as programs get it and as people do."""
+    """An outcome, as data and as a text."""
 
     entry: Entry
     reasons: str
-    """All of them in one text, which names each rule once."""
+    """All reasons in one text, which names each rule once."""
 
     @property
     def priority(self) -> int:

@@ -106,7 +106,7 @@ def write_aside(*sentences: str, folds: bool = True) -> None:
 
     width = _message_width() if folds else None
     with contextlib.suppress(OSError):
-        sys.stderr.write("".join(fold(in_local_time(one), width, shortens=False) for one in sentences))
+        sys.stderr.write("".join(fold(in_local_time(sentence), width, shortens=False) for sentence in sentences))
 
 
 def _message_width() -> int | None:

@@ -32,9 +32,9 @@ def recognition_of(item: Object, networks: Mapping[str, str]) -> Recognition:
 
 
 def _names_of(named: Iterable[str], networks: Mapping[str, str]) -> list[str]:
-    """Return the names of networks, each once: a container names one by its name and its id (NetworkSettings), and the
-    engine's own also as "default" (HostConfig.NetworkMode)."""
-    names = sorted({networks.get(one, one) for one in named})
+    """Return the names of networks without duplicates: a container refers to a network by its name and by its id
+    (NetworkSettings), and to the default one also as "default" (HostConfig.NetworkMode)."""
+    names = sorted({networks.get(reference, reference) for reference in named})
     return [name for name in names if name != "default"] or names
 
 

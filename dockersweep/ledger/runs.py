@@ -141,7 +141,9 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             storable(removal.id),
             storable(removal.name),
             removal.action,
-            _json([(one.code, one.rule, removal_text(one)) for one in _reasons(removal, decision, reasons)]),
+            _json(
+                [(reason.code, reason.rule, removal_text(reason)) for reason in _reasons(removal, decision, reasons)]
+            ),
             _size(removal, decision),
             removal.reclaim.low_bytes,
             removal.reclaim.high_bytes,

@@ -1,4 +1,4 @@
-"""What a shell can complete on a command line, word for word, read from the parser."""
+"""Completions of a command line, derived from the parser."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -8,19 +8,19 @@ from dockersweep.report.completion_values import Value, value_of
 
 
 class Offer(NamedTuple):
-    """What the last word of a command line could be."""
+    """The possible completions of the last word."""
 
     words: tuple[tuple[str, str], ...]
-    """The words that begin like it, or like what stands in it behind --FLAG=, each with what it means, "" where that is
-    plain."""
+    """Words with the same beginning (or that of the value after --FLAG=), each with its meaning, "" if that is
+    obvious."""
     value: Value | None
-    """What else may stand there."""
+    """The kind of value that is possible besides."""
     flags: dict[str, str]
-    """The flags given so far, by their destinations, each with its value; "" of a switch."""
+    """The values of the flags so far, by their destinations; "" for a switch."""
 
 
 def offer_at(parser: argparse.ArgumentParser, words: Sequence[str]) -> Offer:
-    """Return what the last of the words could be; nothing behind a verb or a flag that is none."""
+    """Return the completions of the last word; none after an unknown verb or flag."""
     line = _Line(parser)
     for word in words[:-1]:
         line.take(word)
@@ -38,7 +38,7 @@ def offer_at(parser: argparse.ArgumentParser, words: Sequence[str]) -> Offer:
 
 
 class _Line:
-    """A command line, read up to a word."""
+    """A command line, parsed up to a word."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self.flags: dict[str, str] = {}
@@ -77,10 +77,10 @@ class _Line:
             self.waiting = flag
 
     def offer(self, argument: argparse.Action, begun: str) -> Offer:
-        """Return what an argument takes that begins like this."""
+        """Return the values of an argument that begin with `begun`."""
         choices: dict[str, str] = {}
         if isinstance(argument, argparse._SubParsersAction):
-            choices = {one.dest: one.help or "" for one in argument._choices_actions}
+            choices = {choice.dest: choice.help or "" for choice in argument._choices_actions}
         elif argument.choices is not None:
             choices = dict.fromkeys(map(str, argument.choices), "")
         words = tuple((name, meaning) for name, meaning in choices.items() if name.startswith(begun))

@@ -78,7 +78,7 @@ def _title(subject: Subject) -> str:
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     subject = explanation.subject
-    if any(one.code == "only-here" for one in explanation.decision.reasons):
+    if any(reason.code == "only-here" for reason in explanation.decision.reasons):
         yield "caution", "exists only here, cannot be pulled again"
     if subject.id != subject.name:
         # A digest fits a terminal only without its prefix, and engines accept it so.
@@ -196,7 +196,7 @@ def _matching_rules(explanation: Explanation, stated: Sequence[tuple[str, str]])
 
 def _is_in_verdict(rule: RuleWord, decision: Decision) -> bool:
     """Whether a rule removes the whole object, so that the verdict has its reasons."""
-    is_of_verdict = any(one.rule == rule.rule for one in decision.reasons)
+    is_of_verdict = any(reason.rule == rule.rule for reason in decision.reasons)
     return decision.verdict == "remove" and rule.says == "removes" and is_of_verdict and not rule.tags
 
 

@@ -79,8 +79,8 @@ def cut_between_parts(text: str, width: int) -> str:
     if display_width(text) <= width:
         return text
     ends = [place for place, character in enumerate(text) if character in ",;" and text[place + 1 : place + 2] == " "]
-    cut = (f"{text[:end]} …" for end in reversed(ends))
-    return next((one for one in cut if display_width(one) <= width), "")
+    shortened = (f"{text[:end]} …" for end in reversed(ends))
+    return next((candidate for candidate in shortened if display_width(candidate) <= width), "")
 
 
 def wrap(text: str, width: int, *, shortens: bool = True) -> list[str]:

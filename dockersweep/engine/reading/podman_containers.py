@@ -119,8 +119,10 @@ def podman_containers(
     if known.keys() != by_id.keys():
         raise UncertainError
     containers = tuple(
-        ListedContainer(container_from_list(_as_docker_lists(one, known, ids, has_mode)), _ended(one, now_seconds))
-        for one in known.values()
+        ListedContainer(
+            container_from_list(_as_docker_lists(container, known, ids, has_mode)), _ended(container, now_seconds)
+        )
+        for container in known.values()
     )
     return containers, records
 

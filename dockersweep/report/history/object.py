@@ -48,8 +48,8 @@ def _row(removal: PastRemoval) -> tuple[str, ...]:
 
 
 def _recognized(removals: Sequence[PastRemoval]) -> PastRemoval:
-    """Return the latest removal, in the row that tells what the object was: an image has one for each tag, and only one
-    of these does."""
+    """Return the latest removal, in the row with the recognition: an image has a row for each tag, and only one of them
+    has it."""
     latest = removals[0]
     same = (removal for removal in removals if (removal.run, removal.id) == (latest.run, latest.id))
     return next((removal for removal in same if removal.recognition), latest)
