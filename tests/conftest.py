@@ -71,6 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Before anything is started that is to see the disks of an engine.
     if not config.getoption("--without-linux"):
         disks.have_own_mounts()
+    elif hasattr(os, "O_PATH") or os.path.exists("/proc/self"):
+        raise pytest.UsageError("--without-linux takes nothing away by itself: python -m tests.rig.without_linux does")
     config.addinivalue_line("markers", "engines: needs a real engine, and is left out with --quick")
     config.addinivalue_line("markers", "programs: starts a browser, shells, or dockersweep by the dozen; not --quick")
     config.addinivalue_line(
