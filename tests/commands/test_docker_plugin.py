@@ -145,9 +145,10 @@ def test_for_all_users_it_is_where_docker_looks_first(
     assert (folder / "docker-sweep").resolve() == program
     assert not home.exists()
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(docker_plugin, "SYSTEM_FOLDER", "/proc/none")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(docker_plugin, "SYSTEM_FOLDER", f"{tmp_path}/file/none")
     said = call("docker-plugin", "install", "--system")
     assert (said.status, said.out) == (2, "")
     assert said.err == (
-        "dockersweep: /proc/none/docker-sweep cannot be written: No such file or directory; run it as root\n"
+        f"dockersweep: {tmp_path}/file/none/docker-sweep cannot be written: Not a directory; run it as root\n"
     )
