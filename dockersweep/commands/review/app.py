@@ -191,8 +191,8 @@ class ReviewApp(App[Chosen]):
             self._note("Go to one object to keep it.")
             return
         leaf, doings = line.leaf, self._doings
-        found = "" if doings.policy_path else " (none is in force: name the file of one)"
-        prompt = f"Keep {leaf.name} always, by its name, in the policy file{found}:"
+        hint = "" if doings.policy_path else " (none is in force: name the file of one)"
+        prompt = f"Keep {leaf.name} always, by its name, in the policy file{hint}:"
 
         def kept(done: str | None) -> None:
             if done is not None and not line.branch.is_kept:

@@ -78,8 +78,8 @@ def _tags(plan: Plan) -> Iterator[Branch]:
     """Yield the images that stay and lose tags: an image is ticked as a whole, whatever the reasons of its tags."""
     decisions = [decision for decision in plan.decisions if decision.untag]
     if decisions:
-        leaves = [Leaf(one.ref, one, f"loses {', '.join(one.untag)}") for one in decisions]
-        tags = plural(sum(len(one.untag) for one in decisions), "tag")
+        leaves = [Leaf(decision.ref, decision, f"loses {', '.join(decision.untag)}") for decision in decisions]
+        tags = plural(sum(len(decision.untag) for decision in decisions), "tag")
         yield Branch("tags", f"{plural(len(leaves), 'image')} that {_lose(leaves)} {tags} (frees 0 B)", leaves=leaves)
 
 
@@ -89,8 +89,12 @@ def _lose(leaves: Sequence[Leaf]) -> str:
 
 def _kept(plan: Plan) -> Iterator[Branch]:
     for kind in KINDS:
-        kept = [one for one in plan.decisions if one.kind == kind and one.verdict == "keep" and not one.untag]
+        kept = [
+            decision
+            for decision in plan.decisions
+            if decision.kind == kind and decision.verdict == "keep" and not decision.untag
+        ]
         if kept:
-            kept.sort(key=lambda one: (natural_key(one.name), one.id))
-            leaves = [Leaf(one.ref, one, "") for one in kept]
+            kept.sort(key=lambda decision: (natural_key(decision.name), decision.id))
+            leaves = [Leaf(decision.ref, decision, "") for decision in kept]
             yield Branch(f"kept {kind}", plural(len(kept), NOUN_OF[kind]), leaves=leaves, is_kept=True)

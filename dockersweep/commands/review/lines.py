@@ -96,7 +96,7 @@ class Lines:
         if branch.key not in self._shown:
             self._shown[branch.key] = [
                 *self._own(branch),
-                *(one for below in branch.branches for one in self.shown(below)),
+                *(leaf for below in branch.branches for leaf in self.shown(below)),
             ]
         return self._shown[branch.key]
 

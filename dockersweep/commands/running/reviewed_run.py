@@ -31,6 +31,8 @@ def reviewed_run(planned: PlannedRun, options: RunOptions) -> PlannedRun:
 def _left(plan: Plan, chosen: Plan) -> list[tuple[Removal, Outcome]]:
     """Return what a plan has and its choice has not, with why."""
     kept = {attempt_of(step) for step in chosen.removals}
-    why = {one.ref: reason_text(one.reasons[0]) for one in chosen.decisions if one.verdict == "keep"}
+    why = {
+        decision.ref: reason_text(decision.reasons[0]) for decision in chosen.decisions if decision.verdict == "keep"
+    }
     left = [step for step in plan.removals if attempt_of(step) not in kept]
     return [(step, outcome_for(step, "skipped", why[step.ref])) for step in left]
