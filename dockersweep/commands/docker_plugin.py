@@ -1,6 +1,5 @@
 """`dockersweep docker-plugin`: a link in the docker client's plugin folder, which makes it know `docker sweep`."""
 
-import contextlib
 import os
 import stat
 
@@ -9,7 +8,7 @@ from dockersweep.commands.options import DockerPluginOptions
 from dockersweep.commands.write import write_result
 from dockersweep.engine.api.endpoint import docker_config_folder
 from dockersweep.errors import OutputError, UsageError
-from dockersweep.files import is_there, state_of
+from dockersweep.files import is_there, read_configuration, state_of
 from dockersweep.report.text import printable
 
 NAME = "docker-sweep"
@@ -76,9 +75,10 @@ def _refuse_foreign(link: str) -> None:
 
 
 def _is_ours(path: str) -> bool:
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        return _MARK in file.read(_LARGEST_SCRIPT)
-    return False
+    try:
+        return _MARK in read_configuration(path, _LARGEST_SCRIPT)
+    except OSError:
+        return False
 
 
 def _program() -> str:

@@ -69,7 +69,7 @@ def test_another_installation_takes_the_place_of_the_first(tmp_path: Path, home:
     assert not (home / LINK).is_symlink()
 
 
-@pytest.mark.parametrize("what", ["file", "link", "dangling", "folder", "unreadable"])
+@pytest.mark.parametrize("what", ["file", "link", "dangling", "folder", "to a folder", "to a pipe", "to a program"])
 @pytest.mark.parametrize("action", ["install", "remove"])
 def test_what_is_not_ours_is_left_alone(tmp_path: Path, home: Path, what: str, action: str) -> None:
     programs = install_copy(tmp_path / "copy")
@@ -81,12 +81,16 @@ def test_what_is_not_ours_is_left_alone(tmp_path: Path, home: Path, what: str, a
         link.mkdir()
     elif what == "dangling":
         link.symlink_to(tmp_path / "docker-sweeper")
-    elif what == "unreadable":
-        other.mkdir()
-        link.symlink_to(other)
     else:
-        other.write_text("#!/bin/sh\n")
         link.symlink_to(other)
+    if what == "to a folder":
+        other.mkdir()
+    elif what == "to a pipe":
+        os.mkfifo(other)
+    elif what == "link":
+        other.write_text("#!/bin/sh\n")
+    elif what == "to a program":
+        other.write_bytes(b"\x7fELF" + b"x" * 100_000)
     status, out, error = ran(programs, action)
     assert (status, out) == (2, "")
     assert error == (
