@@ -37,10 +37,10 @@ async def _measure(plan: Plan, survey: Survey, rounds: int) -> tuple[float, floa
     """Return how long the first paint and the slowest tick take, in seconds."""
     begun = time.perf_counter()
     # The imports are a part of it.
-    from dockersweep.commands.review.app import Doings, ReviewApp
+    from dockersweep.commands.review.app import Actions, ReviewApp
     from dockersweep.policy.planning.choice import Choice
 
-    doings = Doings(
+    actions = Actions(
         verb="sweep",
         ask=lambda made: "",
         explain=lambda ref, width: "",
@@ -49,7 +49,7 @@ async def _measure(plan: Plan, survey: Survey, rounds: int) -> tuple[float, floa
         protect=lambda decision, path: "",
         policy_path="",
     )
-    app = ReviewApp(Choice(plan, survey), doings)
+    app = ReviewApp(Choice(plan, survey), actions)
     async with app.run_test(size=(COLUMNS, LINES)):
         painted = time.perf_counter() - begun
         ticks = []

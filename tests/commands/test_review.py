@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
-from dockersweep.commands.review.app import Chosen, Doings, ReviewApp
+from dockersweep.commands.review.app import Actions, Chosen, ReviewApp
 from dockersweep.commands.review.protection import protect_by_name
 from dockersweep.errors import OutputError, PolicyError
 from dockersweep.model.inventory import Object, ObjectRef, ScanWarning
@@ -52,7 +52,7 @@ def review(
     size: tuple[int, int] = (80, 24),
 ) -> Chosen | None:
     """Play a script on a screen of that size, and return what the review returns."""
-    doings = Doings(
+    actions = Actions(
         verb="sweep",
         ask=question,
         explain=lambda ref, width: f"{ref.id} in {width} columns\n" + "more\n" * 50,
@@ -61,7 +61,7 @@ def review(
         protect=protect,
         policy_path="dockersweep.toml",
     )
-    app = ReviewApp(choice, doings)
+    app = ReviewApp(choice, actions)
 
     async def play() -> Chosen | None:
         async with app.run_test(size=size) as pilot:

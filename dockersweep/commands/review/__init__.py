@@ -1,1 +1,1 @@
-"""The review of a plan on a screen: what is ticked goes, and a person can untick it (`-i`)."""
+"""The review of a plan on a screen: objects are ticked for removal, and the user can untick them (`-i`)."""

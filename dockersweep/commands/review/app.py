@@ -23,37 +23,37 @@ _KEYS = "space tick  / filter  e explain  k keep  s save  enter {}  q quit"
 _FILTERING = "_   (a part of a name or the beginning of an id; enter done, escape all again)"
 _FILTERED = "   (escape shows all again)"
 _MARGIN = 6
-"""Columns that a text to read does not have."""
+"""Columns around a text to read."""
 
 
-class Doings(Struct, frozen=True):
-    """What the screen can do besides showing the plan."""
+class Actions(Struct, frozen=True):
+    """The actions of the screen besides showing the plan."""
 
     verb: str
-    """What enter does: "sweep", "apply", or "save"."""
+    """The action of enter: "sweep", "apply", or "save"."""
     ask: Callable[[Plan], str]
-    """Returns what is asked before it does."""
+    """Returns the question before that action."""
     explain: Callable[[ObjectRef, int], str]
-    """Returns the explanation of an object in that many columns, printable."""
+    """Returns the printable explanation of an object in that many columns."""
     save: Callable[[Plan, str], str]
     """Writes a plan to a path; returns what it did."""
     save_as: str
-    """The path that is offered."""
+    """The suggested path."""
     protect: Callable[[Decision, str], str]
     """Adds a protection of an object to a policy file; returns what it did."""
     policy_path: str
-    """The path that is offered; empty where no file is in force."""
+    """The suggested path; empty if no policy file is in force."""
 
 
 class Chosen(Struct, frozen=True):
-    """What a person has said yes to."""
+    """The plan that the user has confirmed."""
 
     plan: Plan
     unticked: frozenset[ObjectRef]
 
 
 class ReviewApp(App[Chosen]):
-    """A plan, of which a person unticks what is to stay; its result is what a person said yes to, None for no."""
+    """Shows a plan, in which the user unticks objects to keep. The result is the confirmed plan, None for no."""
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "dockersweep"
@@ -77,16 +77,16 @@ class ReviewApp(App[Chosen]):
         Binding("ctrl+z", "suspend_process"),
     ]
 
-    def __init__(self, choice: Choice, doings: Doings) -> None:
-        """Begin with what is ticked in the choice."""
+    def __init__(self, choice: Choice, actions: Actions) -> None:
+        """Begin with the ticks of the choice."""
         super().__init__(ansi_color=True)
         self.is_interrupted = False
         """Whether Ctrl-C ended it."""
         self._choice = choice
-        self._doings = doings
+        self._review_actions = actions
         self._lines = Lines(branches_of(choice.plan), choice)
         self._painter = Painter(self._lines, choice)
-        # Held here, because what a query finds depends on the dialog that is open.
+        # Kept here, because a query finds only widgets of the open dialog.
         keys = {
             "e": self._explain,
             "k": self._protect,
@@ -103,7 +103,7 @@ class ReviewApp(App[Chosen]):
 
     @property
     def tree_lines(self) -> Sequence[Line]:
-        """The lines of the tree, seen or not."""
+        """All lines of the tree, visible or not."""
         return self._lines.lines
 
     def compose(self) -> ComposeResult:
@@ -115,29 +115,29 @@ class ReviewApp(App[Chosen]):
         yield self._tree
         yield self._detail
         yield self._filter_line
-        yield Static(_KEYS.format(self._doings.verb), id="keys", markup=False)
+        yield Static(_KEYS.format(self._review_actions.verb), id="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Begin with the keys for the tree."""
+        """Focus the tree."""
         self._tree.focus()
-        self._tell()
+        self._update_texts()
 
     def on_resize(self) -> None:
-        """Lay the heading out in the new width."""
-        self._tell()
+        """Lay out the heading in the new width."""
+        self._update_texts()
 
-    def _tell(self) -> None:
+    def _update_texts(self) -> None:
         self._summary.update(printable(self._painter.summary()))
         self._heading.update(self._painter.heading(max(0, self.size.width - 1)))
 
         self.moved()
 
     def moved(self) -> None:
-        """Tell of the line that the cursor is on."""
+        """Show the details of the cursor's line."""
         self._note(self._painter.detail(self._tree.line))
 
     def tick(self, line: Line) -> None:
-        """Tick or untick what a line shows; where it is ticked in part, the rest is unticked."""
+        """Tick the objects of a line if none is ticked, else untick them."""
         if line.branch.is_kept:
             self._note("The policy keeps it; only what is to be removed can be ticked.")
             return
@@ -152,17 +152,17 @@ class ReviewApp(App[Chosen]):
         self._choice.change(refs, ticks=ticks)
         self._lines.arrange()
         self._tree.arranged()
-        self._tell()
+        self._update_texts()
 
     def _note(self, text: str) -> None:
         self._detail.update(printable(text))
 
     def filtered(self, query: str) -> None:
-        """Show the text that is filtered for."""
+        """Show the filter's text."""
         is_typing = self._tree.is_typing
         self._filter_line.display = bool(query) or is_typing
         self._filter_line.update(printable(f"filter: {query}{_FILTERING if is_typing else _FILTERED}"))
-        self._tell()
+        self._update_texts()
 
     def _explain(self) -> None:
         """Show why an object goes or stays."""
@@ -170,28 +170,28 @@ class ReviewApp(App[Chosen]):
         if line is None or line.leaf is None:
             self._note("Go to one object to have it explained.")
             return
-        self.push_screen(Reading(self._doings.explain(line.leaf.ref, self.size.width - _MARGIN)))
+        self.push_screen(Reading(self._review_actions.explain(line.leaf.ref, self.size.width - _MARGIN)))
 
     def _warn(self) -> None:
-        """Show what could not be read."""
+        """Show the warnings about what could not be read."""
         warnings = self._choice.plan.warnings
         if warnings:
             self.push_screen(Reading(warning_lines(warnings, self.size.width - _MARGIN)))
 
     def _save(self) -> None:
-        """Write what is ticked as a plan."""
-        doings, plan = self._doings, self._choice.chosen()
+        """Save the plan with the ticked objects."""
+        actions, plan = self._review_actions, self._choice.chosen()
         prompt = "Save the plan of what is ticked as (a file that is there is replaced):"
-        self.push_screen(Typing(prompt, doings.save_as, lambda path: doings.save(plan, path)), self._done)
+        self.push_screen(Typing(prompt, actions.save_as, lambda path: actions.save(plan, path)), self._done)
 
     def _protect(self) -> None:
-        """Untick an object, and keep it from now on by a policy file."""
+        """Untick an object, and protect it in a policy file."""
         line = self._tree.line
         if line is None or line.leaf is None:
             self._note("Go to one object to keep it.")
             return
-        leaf, doings = line.leaf, self._doings
-        hint = "" if doings.policy_path else " (none is in force: name the file of one)"
+        leaf, actions = line.leaf, self._review_actions
+        hint = "" if actions.policy_path else " (none is in force: name the file of one)"
         prompt = f"Keep {leaf.name} always, by its name, in the policy file{hint}:"
 
         def kept(done: str | None) -> None:
@@ -199,22 +199,24 @@ class ReviewApp(App[Chosen]):
                 self._change([leaf.ref], ticks=False)
             self._done(done)
 
-        self.push_screen(Typing(prompt, doings.policy_path, lambda path: doings.protect(leaf.decision, path)), kept)
+        self.push_screen(Typing(prompt, actions.policy_path, lambda path: actions.protect(leaf.decision, path)), kept)
 
     def _done(self, done: str | None) -> None:
         if done is not None:
             self._note(done)
 
     def action_interrupt(self) -> None:
-        """End as Ctrl-C ends everything else."""
+        """End as on Ctrl-C elsewhere."""
         self.is_interrupted = True
         self.exit()
 
     def _go(self) -> None:
-        """Ask once more, and end with what is ticked."""
+        """Ask for confirmation, and end with the ticked objects."""
         over = self._choice.over_limits()
         if over:
-            self._note(f"Over a limit, so no {self._doings.verb}: {'; '.join(over)}. Untick some, or raise the limit.")
+            self._note(
+                f"Over a limit, so no {self._review_actions.verb}: {'; '.join(over)}. Untick some, or raise the limit."
+            )
             return
         plan = self._choice.chosen()
         if not plan.removals:
@@ -227,4 +229,4 @@ class ReviewApp(App[Chosen]):
             if yes:
                 self.exit(chosen)
 
-        self.push_screen(Question(self._doings.ask(plan)), answered)
+        self.push_screen(Question(self._review_actions.ask(plan)), answered)

@@ -1,4 +1,4 @@
-"""A plan as a tree: by kind, within a kind by reason, within a reason the objects; and below it what is kept."""
+"""A plan as a tree of kinds, reasons and objects; below it the kept objects."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,39 +19,39 @@ class Leaf(Struct, frozen=True, gc=False):
     ref: ObjectRef
     decision: Decision
     note: str
-    """What else has to be known of it: its size where that is not what it frees, and its other tags."""
+    """Further facts: its size if it frees another amount, and its other tags."""
 
     @property
     def name(self) -> str:
-        """Its name, as the engine has it: not to be trusted with a terminal."""
+        """The engine's name for it; may contain control characters."""
         return self.decision.name
 
     @property
     def why(self) -> str:
-        """Its reasons, those that are alike once."""
+        """Its reasons; similar ones are joined."""
         return joined_alike(self.decision.reasons)
 
 
 class Branch(Struct, frozen=True, gc=False):
-    """Objects that stand together; it has other branches or leaves."""
+    """A group of objects, with branches or leaves."""
 
     key: str
-    """What tells it from all others of a tree."""
+    """Unique in the tree."""
     title: str
-    """How many there are, and why they go: "2 containers: stopped 30 days ago (limit 24 hours)"."""
+    """The number of objects, and why they are removed: "2 containers: stopped 30 days ago (limit 24 hours)"."""
     branches: Sequence["Branch"] = ()
     leaves: Sequence[Leaf] = ()
     is_kept: bool = False
-    """Whether it has what the plan keeps, which nobody can tick."""
+    """Whether it has objects that the plan keeps; they cannot be ticked."""
 
     @property
     def only_leaf(self) -> Leaf | None:
-        """The one object in it, which then has its line to itself; None where there are several."""
+        """The only object in it, which is then shown on the branch's line; None if there are several."""
         return self.leaves[0] if len(self.leaves) == 1 and not self.branches and not self.is_kept else None
 
 
 def branches_of(plan: Plan) -> list[Branch]:
-    """Return the tree of a plan: all that goes, then all that is kept, where there is any."""
+    """Return the tree of a plan: the objects to remove, then those that are kept, if there are any."""
     going = [*_kinds(plan), *_tags(plan)]
     roots = [Branch("", f"{going_words(plan)} to remove", going)] if going else []
     kept = list(_kept(plan))
@@ -75,7 +75,7 @@ def _kinds(plan: Plan) -> Iterator[Branch]:
 
 
 def _tags(plan: Plan) -> Iterator[Branch]:
-    """Yield the images that stay and lose tags: an image is ticked as a whole, whatever the reasons of its tags."""
+    """Yield the images that are kept but lose tags; an image is ticked with all these tags, whatever their reasons."""
     decisions = [decision for decision in plan.decisions if decision.untag]
     if decisions:
         leaves = [Leaf(decision.ref, decision, f"loses {', '.join(decision.untag)}") for decision in decisions]

@@ -1,4 +1,4 @@
-"""What stands before the tree for a moment: a question, a text to read, a line to type."""
+"""Dialogs in front of the tree: a question, a text to read, a path to type."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -14,7 +14,7 @@ from dockersweep.report.text import printable
 
 
 class Question(ModalScreen[bool]):
-    """Asks for a yes: only `y` is one."""
+    """A yes-no question: only `y` means yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)"),
@@ -43,7 +43,7 @@ class Reading(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,e,w", "close")]
 
     def __init__(self, text: str) -> None:
-        """`text` is printable, in lines that fit."""
+        """`text` must be printable, in lines that fit."""
         super().__init__()
         self._text = text
 
@@ -60,12 +60,12 @@ class Reading(ModalScreen[None]):
 
 
 class Typing(ModalScreen[str | None]):
-    """Asks for a path, and does something with it; where that fails, it says why and asks again."""
+    """Asks for a path, and runs an action with it; if that fails, shows the error and asks again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave")]
 
     def __init__(self, prompt: str, path: str, do: Callable[[str], str]) -> None:
-        """`path` is what stands there at first. `do` returns what it did, and raises DockersweepError."""
+        """`path` is the initial text. `do` returns what it did; it may raise DockersweepError."""
         super().__init__()
         self._prompt = prompt
         self._path = path
@@ -80,12 +80,12 @@ class Typing(ModalScreen[str | None]):
             yield Static("enter go on   escape back", classes="keys", markup=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Take back what was wrong with what stood there before."""
+        """Clear the error of the former text."""
         event.stop()
         self.query_one("#problem", Static).update("")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Do it."""
+        """Run the action."""
         event.stop()
         if not event.value:
             return
@@ -97,5 +97,5 @@ class Typing(ModalScreen[str | None]):
             self.dismiss(done)
 
     def action_leave(self) -> None:
-        """Go back, with nothing done."""
+        """Go back without running the action."""
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""The lines of the screen: which branches are open, what a filter leaves, and how many of each are ticked."""
+"""The lines of the screen: which branches are open, what the filter shows, and how much is ticked."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -11,11 +11,11 @@ from dockersweep.model.quantities import known_sum
 from dockersweep.policy.planning.choice import Choice
 
 OPEN_AT_MOST = 12
-"""A group of more objects than these is closed at first, so that a plan is taken in at a glance."""
+"""Groups of more objects are closed at first, so that the plan can be read at a glance."""
 
 
 class Tally(Struct, frozen=True, gc=False):
-    """What is ticked of a branch, as far as the filter shows it."""
+    """The number of objects of a branch that the filter shows, and how many of them are ticked."""
 
     shown: int
     ticked: int
@@ -23,19 +23,19 @@ class Tally(Struct, frozen=True, gc=False):
 
 
 class Line(Struct, frozen=True, gc=False):
-    """A line: a branch, or one object."""
+    """A line with a branch or an object."""
 
     depth: int
     branch: Branch
-    """The branch, or the one that the object is in."""
+    """The branch, or the object's branch."""
     leaf: Leaf | None = None
 
 
 class Lines:
-    """What of a tree is shown, line by line."""
+    """The shown lines of a tree."""
 
     def __init__(self, roots: Sequence[Branch], choice: Choice) -> None:
-        """Begin with small groups open, and all that is kept closed."""
+        """At first small groups are open, and kept objects closed."""
         self._roots = roots
         self._choice = choice
         self._open = {branch.key for branch in _all(roots) if _is_open_at_first(branch)}
@@ -51,17 +51,17 @@ class Lines:
         return bool(self._query)
 
     def filter(self, query: str) -> None:
-        """Show only objects with the text in their names or at the beginning of their ids, in open branches; all again
-        with an empty one."""
+        """Show only objects whose name contains the text or whose id begins with it, in open branches; with an empty
+        text all objects."""
         self._query = query.strip().casefold()
         self.arrange()
 
     def is_open(self, branch: Branch) -> bool:
-        """Whether what is in a branch is shown."""
+        """Return whether the contents of a branch are shown."""
         return self.is_filtered or branch.key in self._open
 
     def open(self, branch: Branch, is_open: bool) -> None:
-        """Show or hide what is in a branch."""
+        """Show or hide the contents of a branch."""
         if is_open:
             self._open.add(branch.key)
         else:
@@ -69,7 +69,7 @@ class Lines:
         self.arrange()
 
     def arrange(self) -> None:
-        """Find the lines anew: after what is ticked has changed the tallies, too."""
+        """Compute the lines and tallies again."""
         self._tallies.clear()
         self._shown.clear()
         self.lines = [line for root in self._roots for line in self._lines_of(root, 0)]
@@ -92,7 +92,7 @@ class Lines:
         return self._query in leaf.name.casefold() or leaf.ref.id.removeprefix("sha256:").startswith(self._query)
 
     def shown(self, branch: Branch) -> Sequence[Leaf]:
-        """Return the objects of a branch that the filter shows, also where it is closed."""
+        """Return the objects of a branch that the filter shows, even if the branch is closed."""
         if branch.key not in self._shown:
             self._shown[branch.key] = [
                 *self._own(branch),
@@ -101,7 +101,7 @@ class Lines:
         return self._shown[branch.key]
 
     def tally(self, branch: Branch) -> Tally:
-        """Return what is ticked of a branch."""
+        """Return how much of a branch is ticked."""
         if branch.key not in self._tallies:
             self._tallies[branch.key] = _tally(self.shown(branch), self._choice.staying, self._choice.frees)
         return self._tallies[branch.key]

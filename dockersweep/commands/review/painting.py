@@ -1,4 +1,4 @@
-"""How the screen looks, as text: the lines of the tree, and what stands above and below it."""
+"""The texts of the screen: the lines of the tree, and those above and below it."""
 
 from collections.abc import Iterator
 
@@ -14,25 +14,25 @@ from dockersweep.units import format_size
 from dockersweep.words.amounts import amount_words, format_interval, plural
 
 _AMOUNT, _BOUNDS = 9, 20
-"""Columns of what is freed: where it is one amount, and where it lies between two."""
+"""Columns for freed bytes: for an exact amount, and for an interval."""
 _SIZE = 10
 _NAME = 30
-"""Columns of a name that its reason stands behind."""
+"""Columns for a name that is followed by the reason."""
 _INDENT = 2
 
 
 class Painter(Struct, frozen=True):
-    """Makes text of what is shown; all of it is printable."""
+    """Makes the texts of the screen; all are printable."""
 
     lines: Lines
     choice: Choice
 
     def heading(self, width: int) -> str:
-        """Return what stands above the columns."""
+        """Return the headings of the columns."""
         return self._columns("    OBJECT", "SIZE", "FREES", width)
 
     def line(self, line: Line, width: int) -> str:
-        """Return a line of the tree in that many columns."""
+        """Return a line of the tree in `width` columns."""
         indent = " " * (_INDENT * line.depth)
         if line.leaf is None:
             sign = "v" if self.lines.is_open(line.branch) else ">"
@@ -73,7 +73,7 @@ class Painter(Struct, frozen=True):
         return format_interval(self.lines.tally(branch).frees)
 
     def title(self, branch: Branch) -> str:
-        """Return the title of a branch, with how many of it are ticked where these are not all."""
+        """Return the title of a branch; if not all its objects are ticked, with their number."""
         tally = self.lines.tally(branch)
         if self.lines.is_filtered:
             shown = f"{tally.shown} shown" if branch.is_kept else f"{tally.shown} shown, {tally.ticked} ticked"
@@ -81,7 +81,7 @@ class Painter(Struct, frozen=True):
         return branch.title if branch.is_kept or tally.ticked == tally.shown else f"{tally.ticked} of {branch.title}"
 
     def summary(self) -> str:
-        """Return how much is ticked, what that frees, and over which limits or short of which target it is."""
+        """Return how much is ticked, what that frees, exceeded limits, and whether the target is reached."""
         return " ".join(self._summary())
 
     def _summary(self) -> Iterator[str]:
@@ -99,7 +99,7 @@ class Painter(Struct, frozen=True):
             yield f"{plural(len(plan.warnings), 'warning')} (w)."
 
     def detail(self, line: Line | None) -> str:
-        """Return all that is known of a line, for below the tree."""
+        """Return the details of a line, to be shown below the tree."""
         if line is None:
             return "No object has such a name." if self.lines.is_filtered else "Nothing to remove."
         if line.leaf is None:
@@ -114,7 +114,7 @@ class Painter(Struct, frozen=True):
         return f", freeing {amount_words(self.lines.tally(branch).frees)}" if amount else ""
 
     def why(self, leaf: Leaf) -> str:
-        """Return why an object goes, or stays."""
+        """Return why an object is removed or stays."""
         if leaf.ref not in self.choice.staying:
             return leaf.why
         holder = self.choice.staying[leaf.ref]

@@ -1,4 +1,4 @@
-"""Adds a protection by name to a policy file, of which all else stays as somebody wrote it."""
+"""Adds a protection by name to a policy file, whose text otherwise stays unchanged."""
 
 import glob
 
@@ -19,8 +19,8 @@ from dockersweep.policy.names.patterns import is_regular_expression
 def protect_by_name(decision: Decision, path: str) -> str:
     """Add the name of an object to `protect.names` of a policy file; return what was done.
 
-    Raises PolicyError where the object has no name of its own, and where the file is not a valid policy that may be
-    trusted; OutputError where it cannot be written. The file is then as before.
+    Raises PolicyError if the object has no name of its own, or if the file is not a valid and trusted policy;
+    OutputError if it cannot be written. Then the file is unchanged.
     """
     pattern = _pattern(decision)
     if not is_there(path):
@@ -50,7 +50,7 @@ def _pattern(decision: Decision) -> str:
 
 
 def _with_name(text: str, pattern: str) -> str:
-    """Return the text of a policy with one more name below [protect]; the same text where it has that already."""
+    """Return the text of a policy with the name added below [protect]; unchanged if it is there already."""
     try:
         document = tomlkit.parse(text)
         protect = document.setdefault("protect", tomlkit.table())

@@ -1,4 +1,4 @@
-"""Has a person review a plan on a screen: what enter asks, and what the keys that reach outside do."""
+"""Lets the user review a plan on a screen; has the actions of the screen that read or write files."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ _SAVE_AS = "plan.json"
 
 
 def review_to_save(plan: Plan, survey: Survey, options: PlanOptions) -> Plan:
-    """Return what a person leaves of a plan that is only shown or saved; raises NoPlanError for none."""
+    """Return the reviewed plan, which is only shown or saved; raises NoPlanError if the user does not confirm it."""
     path = options.output.path or "-"
     to = "standard output" if path == "-" else path
     chosen = review(plan, survey, options.policy.path, "save", lambda made: f"{_what(made)} Write it to {to}?", path)
@@ -38,15 +38,15 @@ def review_to_save(plan: Plan, survey: Survey, options: PlanOptions) -> Plan:
 def review(
     plan: Plan, survey: Survey, policy: str | None, verb: str, ask: Callable[[Plan], str], path: str | None = None
 ) -> "Chosen | None":
-    """Return what a person has said yes to, None for no; raises KeyboardInterrupt for Ctrl-C.
+    """Return the confirmed plan, None for no; raises KeyboardInterrupt for Ctrl-C.
 
-    The survey is the one that the plan was made of; `policy` is as --policy has it, `path` where a plan goes.
+    The plan was made from `survey`; `policy` is the value of --policy, `path` the plan's destination.
     """
-    # Few plans are reviewed.
-    from dockersweep.commands.review.app import Doings, ReviewApp
+    # Imported late: few plans are reviewed.
+    from dockersweep.commands.review.app import Actions, ReviewApp
     from dockersweep.commands.review.protection import protect_by_name
 
-    doings = Doings(
+    actions = Actions(
         verb=verb,
         ask=ask,
         explain=lambda ref, width: _explained(survey, plan, ref, width),
@@ -55,8 +55,8 @@ def review(
         protect=protect_by_name,
         policy_path=_policy_path(policy),
     )
-    app = ReviewApp(Choice(plan, survey), doings)
-    # What was typed before the plan was shown is no answer to it.
+    app = ReviewApp(Choice(plan, survey), actions)
+    # Keys typed before the plan was shown are no answer to it.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     chosen = app.run()
@@ -66,7 +66,7 @@ def review(
 
 
 def _policy_path(named: str | None) -> str:
-    """Return the path of the policy file in force; empty where there is none that could be changed."""
+    """Return the path of the policy file in force; empty if there is none that could be changed."""
     try:
         path = find_policy(named, os.environ)
     except PolicyError:

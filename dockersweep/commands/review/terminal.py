@@ -1,4 +1,4 @@
-"""Whether a plan can be reviewed here: there must be a terminal, and what draws on it."""
+"""Checks whether a plan can be reviewed here: there must be a terminal, and the libraries for the screen."""
 
 import importlib.util
 import os
@@ -8,11 +8,11 @@ from dockersweep.errors import UsageError
 
 _LIBRARIES = ("textual", "tomlkit")
 _NO_SCREENS = ("", "dumb", "unknown")
-"""The values of TERM of what shows lines, and no screen."""
+"""Values of TERM for terminals without a full screen."""
 
 
 def require_screen(*, says_yes: bool = False) -> None:
-    """Raise UsageError where no person can review a plan; `says_yes` is whether --yes is given."""
+    """Raise UsageError if no plan can be reviewed here; `says_yes` is whether --yes is given."""
     if says_yes:
         raise UsageError("--interactive asks and --yes does not: leave out one of them")
     # The screen is drawn on standard error, so that a result can go elsewhere.

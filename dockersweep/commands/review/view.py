@@ -1,4 +1,4 @@
-"""The tree on the screen: only the lines that are seen are painted, however many there are."""
+"""The tree on the screen: only visible lines are painted."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -15,40 +15,40 @@ from dockersweep.commands.review.painting import Painter
 
 _PLAIN, _CURSOR, _KEPT = Style(), Style(reverse=True), Style(dim=True)
 _MARKS = 1
-"""Columns at the left, where the line that keys are for has a ">": not every terminal shows it otherwise."""
+"""Columns at the left for the ">" of the cursor's line: not every terminal shows it in reverse."""
 _FAR = 1_000_000_000
 _BOX = range(_MARKS, _MARKS + 3)
 
 
-class Wishes(Protocol):
-    """What the tree has others do. It calls them itself: a message could be overtaken by the next key."""
+class TreeHandler(Protocol):
+    """Handles the tree's events. The tree calls it directly: a message could arrive after the next key."""
 
     def tick(self, line: Line) -> None:
-        """Tick or untick what a line shows."""
+        """Tick or untick the objects of a line."""
 
     def moved(self) -> None:
         """The cursor is on another line, or its branch was opened or closed."""
 
     def filtered(self, query: str) -> None:
-        """Something else is filtered for."""
+        """The filter has changed."""
 
 
 class PlanTree(ScrollView, can_focus=True):
-    """The plan as a tree with a cursor. All keys are for it, one after the other, unless a dialog is open."""
+    """The plan as a tree with a cursor. It gets all keys in order, unless a dialog is open."""
 
     def __init__(
-        self, lines: Lines, painter: Painter, wishes: Wishes, others: Mapping[str, Callable[[], None]]
+        self, lines: Lines, painter: Painter, handler: TreeHandler, others: Mapping[str, Callable[[], None]]
     ) -> None:
-        """Begin at the first line; `others` are the keys that are not about the tree."""
+        """The cursor begins at the first line; `others` are the actions of further keys."""
         super().__init__()
         self._lines = lines
         self._painter = painter
-        self._wishes = wishes
+        self._handler = handler
         self._cursor = 0
         self.filter_text: str | None = None
-        """The text that is filtered for while it is typed or in force; None for none."""
+        """The filter's text, also while it is being typed; None for no filter."""
         self.is_typing = False
-        """Whether keys are for the text."""
+        """Whether the filter's text is being typed."""
         self._keys: Mapping[str, Callable[[], None]] = {
             **others,
             "up": lambda: self.move(-1),
@@ -65,7 +65,7 @@ class PlanTree(ScrollView, can_focus=True):
         }
 
     def on_key(self, event: events.Key) -> None:
-        """Do what a key says."""
+        """Run the action of a key."""
         if self.is_typing and self._type(event):
             event.stop()
         elif event.key in self._keys:
@@ -73,7 +73,7 @@ class PlanTree(ScrollView, can_focus=True):
             self._keys[event.key]()
 
     def _type(self, event: events.Key) -> bool:
-        """Change the text that is filtered for; return whether the key was for it."""
+        """Apply a key to the filter's text; return whether it was for the text."""
         query = self.filter_text or ""
         if event.key == "enter":
             self.is_typing = False
@@ -96,24 +96,24 @@ class PlanTree(ScrollView, can_focus=True):
         line = self.line
         self._lines.filter(query or "")
         self.arranged(line)
-        self._wishes.filtered(query or "")
+        self._handler.filtered(query or "")
 
     @property
     def line(self) -> Line | None:
-        """The line that the cursor is on; None where there is none."""
+        """The cursor's line; None if there are no lines."""
         lines = self._lines.lines
         return lines[self._cursor] if self._cursor < len(lines) else None
 
     def on_mount(self) -> None:
-        """Learn how many lines there are."""
+        """Set the number of lines."""
         self.arranged()
 
     def on_resize(self) -> None:
-        """Paint in the new width, and keep the cursor in sight."""
+        """Paint in the new width, and keep the cursor visible."""
         self.arranged()
 
     def arranged(self, line: Line | None = None) -> None:
-        """Show the lines anew; the cursor goes to `line`, and without one stays as far as it can."""
+        """Show the changed lines; the cursor goes to `line` or, without one, stays if possible."""
         lines = self._lines.lines
         if line is not None and line in lines:
             self._cursor = lines.index(line)
@@ -123,7 +123,7 @@ class PlanTree(ScrollView, can_focus=True):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Return a line of what is seen, `y` counted from its top."""
+        """Return the visible line `y`, counted from the top."""
         width, place = self.scrollable_content_region.width, y + self.scroll_offset.y
         if place >= len(self._lines.lines):
             return Strip.blank(width)
@@ -138,27 +138,27 @@ class PlanTree(ScrollView, can_focus=True):
         return max(1, self.size.height - 1)
 
     def move(self, lines: int) -> None:
-        """Move the cursor down by so many lines."""
+        """Move the cursor down by `lines`."""
         self._cursor += lines
         self.arranged()
-        self._wishes.moved()
+        self._handler.moved()
 
     def open(self, is_open: bool) -> None:
-        """Open or close the branch of the cursor; of an object, and of one that is closed, go to the branch above."""
+        """Open or close the cursor's branch. Closing an object or a closed branch goes to the branch above."""
         line = self.line
         if line is None:
             return
         if line.leaf is None and self._lines.is_open(line.branch) != is_open:
             self._lines.open(line.branch, is_open)
             self.arranged(line)
-            self._wishes.moved()
+            self._handler.moved()
         elif not is_open:
             above = (place for place in range(self._cursor, -1, -1) if self._lines.lines[place].depth < line.depth)
             self.move(next(above, self._cursor) - self._cursor)
 
     def _tick(self) -> None:
         if self.line is not None:
-            self._wishes.tick(self.line)
+            self._handler.tick(self.line)
 
     def on_click(self, event: events.Click) -> None:
         """Go to the line; on its box also tick it, and on a branch open or close it."""

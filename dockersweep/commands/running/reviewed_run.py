@@ -1,4 +1,4 @@
-"""A run of which a person reviews the plan on a screen."""
+"""A run whose plan the user reviews on a screen."""
 
 import time
 
@@ -17,8 +17,8 @@ from dockersweep.words.reasons import reason_text
 
 
 def reviewed_run(planned: PlannedRun, options: RunOptions) -> PlannedRun:
-    """Return the run of what a person leaves ticked; raises DeclinedError for a no, RefusedError for a yes that comes
-    too late."""
+    """Return the run with the ticked objects; raises DeclinedError for a no, RefusedError for a yes that comes too
+    late."""
     asked = time.monotonic()
     chosen = review(planned.plan, planned.judged or planned.survey, options.policy, options.verb, question)
     if chosen is None:
@@ -29,7 +29,7 @@ def reviewed_run(planned: PlannedRun, options: RunOptions) -> PlannedRun:
 
 
 def _left(plan: Plan, chosen: Plan) -> list[tuple[Removal, Outcome]]:
-    """Return what a plan has and its choice has not, with why."""
+    """Return the unticked removals of a plan as skipped, with their reasons."""
     kept = {attempt_of(step) for step in chosen.removals}
     why = {
         decision.ref: reason_text(decision.reasons[0]) for decision in chosen.decisions if decision.verdict == "keep"
