@@ -22,6 +22,7 @@ OURS = os.uname().release
         ("6.6.0-rc1", "6.6-rc1", False),
         ("6.12.9+deb13-amd64", "6.12.9+deb13-amd64", False),
         ("", "6.1.0-28-amd64", False),
+        ("<unknown>", "6.1.0-28-amd64", False),
         ("6.10.14-linuxkit", "24.6.0", True),
         ("6.1.0-29-amd64", "6.1.0-28-amd64", True),
         ("6.6.1-rc1", "6.6-rc1", True),

@@ -180,4 +180,5 @@ def _is_on_other_kernel(engine_release: str, own_release: str) -> bool:
     """Return whether two releases are of different kernels. The same one proves nothing. Docker tells it in three
     numbers: "6.6.0-rc1" of "6.6-rc1" (moby/moby, pkg/parsers/kernel)."""
     in_three = re.sub(r"^(\d+\.\d+)(?![.\d])", r"\1.0", own_release)
-    return engine_release not in ("", own_release, in_three)
+    # An older Docker that cannot read it says "<unknown>".
+    return engine_release[:1].isdigit() and engine_release not in (own_release, in_three)
