@@ -1,4 +1,4 @@
-"""Runs the quick suite under the oldest and the newest Python besides our own: `python -m tests.rig.pythons`.
+"""Runs the quick suite under the Pythons of Debian's releases besides our own: `python -m tests.rig.pythons`.
 
 Each comes from a Debian release, in a root file system like those of the engines, and is entered by `chroot` in a mount
 namespace of its own. What the tests import is installed beside it by the pip that we have, from wheels.
@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).parents[2]
 _PROGRAMS = ("groff-base", "mandoc")
 PYTHONS = {
     "3.11": Root("bookworm", ("python3.11", *_PROGRAMS)),
+    "3.13": Root("trixie", ("python3.13", *_PROGRAMS)),
     "3.14": Root("forky", ("python3.14", *_PROGRAMS)),
 }
 """By version, which is also a part of the program's name, where it comes from."""
