@@ -311,6 +311,8 @@ def test_the_cursor_stays_in_sight_at_any_size() -> None:
                 await press(pilot, *keys)
                 shown = screen(app)
                 assert len(shown) <= size[1]
+                [heading] = [line for line in shown if "OBJECT" in line]
+                assert len(heading) == size[0]
                 assert sum(line.startswith(">") for line in shown) == 1
 
     review(choice_of(*SHOP), script)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
@@ -122,15 +123,18 @@ class ReviewApp(App[Chosen]):
         self._tree.focus()
         self._update_texts()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Lay out the heading in the new width."""
-        self._update_texts()
+        self._update_heading(event.size.width)
 
     def _update_texts(self) -> None:
         self._summary.update(printable(self._painter.summary()))
-        self._heading.update(self._painter.heading(max(0, self.size.width - 1)))
+        self._update_heading(self.size.width)
 
         self.moved()
+
+    def _update_heading(self, width: int) -> None:
+        self._heading.update(self._painter.heading(max(0, width - 1)))
 
     def moved(self) -> None:
         """Show the details of the cursor's line."""
