@@ -59,7 +59,7 @@ class ReviewApp(App[Chosen]):
     ENABLE_COMMAND_PALETTE = False
     TITLE = "dockersweep"
     CSS = """
-    Screen { background: ansi_default; }
+    Screen { background: ansi_default; overflow: hidden; }
     #engine, #summary, #heading, #keys { height: auto; }
     #summary { max-height: 3; }
     #heading { text-style: underline; padding-left: 1; }
