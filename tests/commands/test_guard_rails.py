@@ -78,6 +78,14 @@ def test_what_nobody_can_have_seen_is_no_look(words: tuple[str, ...], tmp_path: 
         assert sweep(engine).status == 0
 
 
+def test_who_says_no_to_a_sweep_has_seen_its_plan() -> None:
+    with fake_engine() as engine:
+        removable(engine, "a")
+        assert on_a_terminal(["-H", engine.url, "sweep", "--older-than", "0s"], "n\n")[0] == 0
+        assert deletes(engine) == []
+        assert sweep(engine).status == 0
+
+
 def test_a_night_on_which_little_went_is_no_look() -> None:
     with fake_engine() as engine:
         assert sweep(engine).status == 0

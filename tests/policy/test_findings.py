@@ -127,7 +127,7 @@ def test_images_that_one_old_container_keeps() -> None:
     app, old = image("a", "app:1", size=8 * MEGA), container("job", image="sha256:a", finished=ago(days=40))
     assert findings_in(app, old)["DS006"].evidence == ("app:1: 8.00 MB, job stopped 40 days ago",)
     fix = findings_in(app, old)["DS006"].fix
-    assert fix.text.startswith("the next sweep removes job; dockersweep sweep --all-images removes the image with it")
+    assert fix.text.startswith("dockersweep sweep --all-images removes job and the image at once")
     starts = changed(container("server", image="sha256:b", finished=ago(days=40)), restart_policy="always")
     finding = findings_in(app, old, image("b", "big:1", size=MEGA), starts)["DS006"]
     assert finding.fix.text.startswith("docker rm server ")

@@ -306,6 +306,16 @@ def test_what_one_rule_speaks_of_is_not_told_by_the_others() -> None:
     assert words(told) == "first seen 60 minutes ago (limit 24 hours)"
 
 
+def test_what_spare_local_spares_says_that_it_exists_only_here() -> None:
+    flags = replace(NOW_FLAGS, all_images=True, spare_local=True)
+    decisions = judge(
+        inventory(image("built", "app:1", in_registry=False), image("x", "db:1", in_registry=True)), flags
+    )
+    assert decisions["sha256:x"].verdict == "remove"
+    assert decisions["sha256:built"].verdict == "keep"
+    assert reason_text(decisions["sha256:built"].reasons[0]) == "it exists only here"
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

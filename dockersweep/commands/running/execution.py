@@ -26,7 +26,7 @@ from dockersweep.commands.running.rounds import PlannedRun, RunContext, carry_ou
 from dockersweep.commands.running.signals import Stopped, stop_on_signals
 from dockersweep.commands.write import Destination, is_read_in_result, is_written, write_problems, write_result
 from dockersweep.engine.removing.stopping import StopRequest
-from dockersweep.errors import DockersweepError, LedgerError, OutputError
+from dockersweep.errors import DeclinedError, DockersweepError, LedgerError, OutputError
 from dockersweep.ledger import Ledger, RunRecord
 from dockersweep.model.history import RunStart
 from dockersweep.model.inventory import Engine, ScanWarning
@@ -93,6 +93,10 @@ class Execution(Struct):
         except DockersweepError as error:
             stopped.only_ask()
             status, note = error.exit_status, str(error)
+            if isinstance(error, DeclinedError):
+                # Whoever says no has seen the plan.
+                with suppress(LedgerError):
+                    note_look(self.ledger, planned.survey.inventory)
             if document is not None:
                 # The removals are done; only the result could not be written.
                 self._finish(record, status, document)

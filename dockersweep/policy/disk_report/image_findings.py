@@ -76,7 +76,8 @@ IMAGE_FINDINGS = (
         ),
         find=kept_by_one_old_container,
         fix_of_the_rest=FixTemplate(
-            "the next sweep removes {name}; {command} removes the image with it (it lists all unused images and asks)",
+            "{command} removes {name} and the image at once (it lists all unused images and asks); a sweep without the "
+            "flag removes only {name}, and the image stays for another day",
             command="dockersweep sweep --all-images",
         ),
     ),

@@ -93,7 +93,7 @@ def _evidence(facts: FindingFacts, volume: Volume, why: str, matched_by: str = "
 
 def _rule_for_unused(what: str, condition: str) -> FixTemplate:
     return FixTemplate(
-        f"look with {{command}}; to remove {what} once unused for that long, {{rule}}",
+        f"look with {{command}}; to remove {what} once unused for 30 days, {{rule}}",
         command="dockersweep explain volume:{name}",
         rule=('kind = "volume"', condition, 'remove.unused_for = "30d"'),
     )

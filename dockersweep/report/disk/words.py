@@ -254,14 +254,12 @@ def sharing_sentence(report: Report) -> str:
     """Return how many layers belong to one image each, and how many are shared."""
     alone = [layers for layers in report.sharing if layers.images == 1]
     several = [layers for layers in report.sharing if layers.images > 1]
-    parts = [
-        f"{plural(layers.layers, 'layer')} of one image each: {format_size(layers.size_bytes)}" for layers in alone
-    ]
+    parts = [f"{layers.layers} used by one image each, {format_size(layers.size_bytes)}" for layers in alone]
     if several:
         sizes = [layers.size_bytes for layers in several]
         size = known_sum(sizes)
-        count = plural(sum(layers.layers for layers in several), "layer")
-        parts.append(f"{count} of 2 to {several[0].images} images: {format_size(size)}")
+        count = sum(layers.layers for layers in several)
+        parts.append(f"{count} used by several images, {format_size(size)}")
     return "; ".join(parts) or "no image has layers that are known"
 
 
