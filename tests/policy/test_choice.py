@@ -10,6 +10,7 @@ from dockersweep.model.policy import LimitSettings, Match, Policy, Remove, Rule,
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.planning.choice import UNTICKED, Choice, staying_with, without
+from dockersweep.policy.planning.limits import Gone
 from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_age
 from dockersweep.words.reasons import reason_text
@@ -75,6 +76,14 @@ def test_what_is_unticked_no_longer_counts_for_a_limit() -> None:
     assert choice.over_limits()
     choice.change([of_container("job")], ticks=False)
     assert choice.over_limits() == () == choice.chosen().limits.exceeded
+
+
+def test_what_earlier_rounds_removed_counts_for_a_limit() -> None:
+    policy = replace(ALL, limits=LimitSettings(objects=3))
+    survey = Survey(inventory(*SHOP), NOW)
+    gone = Gone({"container": 3})
+    plan = without(make_plan(survey, policy, gone), survey, [of_container("job")], gone)
+    assert plan.limits.exceeded == ("4 objects to remove, 3 allowed",)
 
 
 def test_a_target_is_reached_only_by_what_is_ticked() -> None:

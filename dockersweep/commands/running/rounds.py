@@ -156,17 +156,18 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
         return target_outcome(first, first, done, "how much was freed is not known", is_known=False)
     survey = survey_of(context.client, context.options.engine, context.ledger, policy)
     require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
+    gone = gone_in(done)
     with without_collector():
-        plan = make_plan(survey, policy_after(policy, done), gone_in(done), disks_asking(first))
+        plan = make_plan(survey, policy_after(policy, done), gone, disks_asking(first))
         if run.unticked:
             from dockersweep.policy.planning.choice import without
 
-            plan = without(plan, survey, run.unticked)
+            plan = without(plan, survey, run.unticked, gone)
     if is_satisfied(plan):
         return target_outcome(first, plan, done, "")
     if not goes_for_space(plan):
         return target_outcome(first, plan, done, nothing_else_words(plan, is_first=False))
-    context.permit(plan, gone_in(done))
+    context.permit(plan, gone)
     return _Next(plan, survey)
 
 

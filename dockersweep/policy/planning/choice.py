@@ -9,21 +9,23 @@ from dockersweep.model.naming import name_of
 from dockersweep.model.plan import NOTHING, Decision, Interval, Plan, TargetVerdict
 from dockersweep.model.reason import Fact, Reason
 from dockersweep.policy.judging.survey import Survey
-from dockersweep.policy.planning.limits import NO_LIMITS, NOTHING_GONE, exceeded
+from dockersweep.policy.planning.limits import NO_LIMITS, NOTHING_GONE, Gone, exceeded
 from dockersweep.policy.planning.planner import Decided, plan_of_decisions
 
 UNTICKED = Reason(code="not-asked-for", rule="review", about=Fact(name="unticked"))
 
 
-def without(plan: Plan, survey: Survey, unticked: Iterable[ObjectRef]) -> Plan:
+def without(plan: Plan, survey: Survey, unticked: Iterable[ObjectRef], before: Gone = NOTHING_GONE) -> Plan:
     """Return a plan in which these objects stay, and what they hold; all else goes as before.
 
-    The survey is the one that the plan was made of.
+    The survey is the one that the plan was made of. `before` is what earlier rounds of the run removed, as in
+    `make_plan`.
     """
     staying = staying_with(plan, frozenset(unticked))
     if not staying:
         return plan
-    chosen = plan_of_decisions(Decided(survey, plan.policy, _decisions(plan, survey, staying), plan.warnings))
+    decided = Decided(survey, plan.policy, _decisions(plan, survey, staying), plan.warnings)
+    chosen = plan_of_decisions(decided, before)
     return replace(chosen, target=None if plan.target is None else _verdict(plan.target, chosen.reclaim))
 
 
