@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,17 @@ class Terminal:
         """Make the screen larger or smaller."""
         self._tmux("resize-window", "-t", "test", "-x", str(columns), "-y", str(lines))
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the command."""
+        shell = self._tmux("display", "-p", "-t", "test", "#{pane_pid}").strip()
+        os.kill(int(Path("/proc", shell, "task", shell, "children").read_text()), number)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the terminal is as it was before a full screen."""
+        state = self._tmux("display", "-p", "-t", "test", "#{alternate_on}#{mouse_any_flag}#{cursor_flag}")
+        return state.strip() == "001"
+
     def wait_for(self, what: str | Callable[[list[str]], bool]) -> list[str]:
         """Wait until a text is seen, or until something holds of the lines; return the lines."""
         deadline = time.monotonic() + _PATIENCE
@@ -84,9 +96,7 @@ def terminal(
         command = shlex.join(["env", *variables, sys.executable, "-m", "dockersweep", *words])
         # The shell stays, so that what the command leaves on the screen can be read.
         script = f'{command}; echo "status $?"; exec cat'
-        own = {
-            name: value for name, value in os.environ.items() if name not in ("TMUX", "COLUMNS", "LINES", "NO_COLOR")
-        }
+        own = {name: value for name, value in os.environ.items() if name not in _OUTER}
         size = ["-x", str(columns), "-y", str(lines)]
         start = ["tmux", "-f", "/dev/null", "-S", str(screen._socket), "new-session", "-d", "-s", "test", *size]
         subprocess.run([*start, "sh", "-c", script], env=own, check=True)

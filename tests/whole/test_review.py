@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -174,12 +175,27 @@ def test_it_needs_no_colour(tmp_path: Path, variables: dict[str, str]) -> None:
     with terminal(*words, environment=variables) as screen:
         screen.wait_for(TICKED)
         screen.press("Down", "Down", "Space")
-        lines = screen.wait_for("1 of 2 containers")
-        assert [line[:4] for line in lines if "job-" in line and "]" in line] == [">[ ]", " [x]"]
+        # A screen may be looked at while it is being painted.
+        boxes = [">[ ]", " [x]"]
+        screen.wait_for(lambda lines: [line[:4] for line in lines if "job-" in line and "]" in line] == boxes)
+        screen.wait_for("1 of 2 containers")
         assert "\x1b[3" not in screen.coloured.replace("\x1b[39m", "")
         screen.press("q")
         assert screen.status() == 0
         assert "no plan written: the review was ended" in screen.text
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path, number: signal.Signals) -> None:
+    saved = tmp_path / "scan.json"
+    saved.write_text(write_document(inventory(container("job-1"))))
+    with terminal("plan", "-i", "--inventory", str(saved), "--older-than", "0s") as screen:
+        screen.wait_for(TICKED)
+        assert not screen.is_left
+        screen.send(number)
+        assert screen.status() == 128 + number
+        assert screen.is_left
 
 
 @pytest.mark.programs

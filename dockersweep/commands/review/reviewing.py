@@ -1,10 +1,12 @@
 """Lets the user review a plan on a screen; has the actions of the screen that read or write files."""
 
 import os
+import signal
 import sys
 import termios
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from dockersweep.commands.options import PlanOptions
@@ -29,10 +31,34 @@ def review_to_save(plan: Plan, survey: Survey, options: PlanOptions) -> Plan:
     """Return the reviewed plan, which is only shown or saved; raises NoPlanError if the user does not confirm it."""
     path = options.output.path or "-"
     to = "standard output" if path == "-" else path
-    chosen = review(plan, survey, options.policy.path, "save", lambda made: f"{_what(made)} Write it to {to}?", path)
+    with _leaving_on_signals():
+        chosen = review(
+            plan, survey, options.policy.path, "save", lambda made: f"{_what(made)} Write it to {to}?", path
+        )
     if chosen is None:
         raise NoPlanError("no plan written: the review was ended")
     return chosen.plan
+
+
+@contextmanager
+def _leaving_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit: without it the terminal would stay as the screen has set it.
+
+    A signal that the caller ignores stays ignored.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def review(
