@@ -199,6 +199,20 @@ def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path, number: signal.S
 
 
 @pytest.mark.programs
+def test_nothing_is_saved_where_the_screen_is(tmp_path: Path) -> None:
+    saved = tmp_path / "scan.json"
+    saved.write_text(write_document(inventory(container("job-1"))))
+    with terminal("plan", "-i", "--inventory", str(saved), "--older-than", "0s") as screen:
+        screen.wait_for(TICKED)
+        screen.press("s")
+        screen.wait_for("plan.json")
+        screen.press("C-u")
+        screen.type("-")
+        screen.press("Enter")
+        screen.wait_for("cannot be saved to standard output, where the screen is: name a file")
+
+
+@pytest.mark.programs
 def test_a_review_that_nobody_can_make_is_refused(tmp_path: Path) -> None:
     saved = tmp_path / "scan.json"
     saved.write_text(write_document(inventory(container("job-1"))))

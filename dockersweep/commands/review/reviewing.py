@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.policy_source import find_policy
 from dockersweep.commands.write import write_result
-from dockersweep.errors import NoPlanError, PolicyError
+from dockersweep.errors import NoPlanError, OutputError, PolicyError
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.plan import Plan
 from dockersweep.policy.explaining.explain import explain
@@ -107,6 +107,8 @@ def _what(plan: Plan) -> str:
 def _save(plan: Plan, path: str) -> str:
     from dockersweep.words.documents import write_document
 
+    if path == "-":
+        raise OutputError("the plan cannot be saved to standard output, where the screen is: name a file")
     write_result(write_document(plan), path)
     return f"Saved in {path}, {going_words(plan)} to remove; `dockersweep apply` carries it out."
 
