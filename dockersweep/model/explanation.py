@@ -114,7 +114,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     text: str
     """For people: "in 3 days, at 2026-11-27T12:00:00Z, by rule "old releases""; or why it never can."""
     until: str | None = None
-    """What a rule that keeps it waits for, if nothing else keeps it: "3 newer images exist"; otherwise None."""
+    """What a rule that keeps it waits for, if nothing else keeps it: "3 more images of app come"; otherwise None."""
     removable_at: Instant | None = None
     """The first whole second at which a rule removes it; None where that is now or never."""
     wait_seconds: int | None = None

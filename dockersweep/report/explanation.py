@@ -249,12 +249,13 @@ def _frees(explanation: Explanation) -> str:
     if explanation.subject.kind == "network":
         return "It takes no space."
     text = f"Removing only this frees {amount_words(explanation.reclaim_alone, _UNKNOWN)}"
-    in_plan, condition = explanation.reclaim_in_plan, ""
+    in_plan, plan = explanation.reclaim_in_plan, "this plan"
     unless = explanation.unless
     if unless is not None and unless.reclaim_in_plan is not None:
-        in_plan, condition = unless.reclaim_in_plan, f"with {unless.flag}, "
+        in_plan, plan = unless.reclaim_in_plan, f"a plan with {unless.flag}"
     if in_plan is not None and in_plan != explanation.reclaim_alone:
-        text += f"; {condition}after what goes before it, {amount_words(in_plan, _UNKNOWN)}"
+        held = "layers" if explanation.subject.kind in ("image", "build-cache") else "data"
+        text += f". In {plan}, where what holds its {held} goes first, it frees {amount_words(in_plan, _UNKNOWN)}"
     frees = (explanation.reclaim_alone, in_plan)
     why = dict.fromkeys(interval.reason for interval in frees if interval is not None and interval.reason)
     held = _layers_held(explanation)

@@ -38,6 +38,14 @@ def not_matched_text(about: NotMatched) -> str:
     return f"{text}{_flag(about)}"
 
 
+def because_not_matched(about: NotMatched) -> str:
+    """Return the same to follow "because": "it is tagged (add --all-images to include)"."""
+    text = not_matched_text(about)
+    if text.startswith(("it ", "its ", "no ", "a file ")):
+        return text
+    return f"it {'' if text.startswith(('restarts ', 'does ')) else 'is '}{text}"
+
+
 def counted_not_matched(about: NotMatched) -> str:
     """Return why several objects do not match, to follow their number: "whose name does not match web-*"."""
     phrases = _CONDITIONS.get(about.condition)
@@ -63,7 +71,7 @@ def restart_text(restart: Restart) -> str:
         return "does not restart by itself"
     if restart.policy == "unless-stopped":
         # No engine reports whether somebody stopped it.
-        return "restart policy unless-stopped (stays down if stopped by hand)"
+        return "its restart policy is unless-stopped (stays down if stopped by hand)"
     if restart.policy != "on-failure":
         return f"restarts by itself ({restart.policy})"
     if restart.restarts is None:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from dockersweep.model.age_reasons import AfterContainer, Aged, AgeUnknown, Candidate, Unwatched
 from dockersweep.model.external import ExternalTool
-from dockersweep.model.inventory import KINDS
+from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.reason import (
     About,
@@ -56,7 +56,7 @@ from dockersweep.words.ages import (
     unwatched_text,
 )
 from dockersweep.words.amounts import ordinal
-from dockersweep.words.conditions import doubt_text, not_matched_text, restart_text
+from dockersweep.words.conditions import because_not_matched, doubt_text, not_matched_text, restart_text
 
 _FACTS: Mapping[FactName, str] = {
     "no-rule-matches": "no rule matches",
@@ -119,6 +119,12 @@ def with_tag(reason: Reason, text: str) -> str:
     if reason.code == "tag-goes":
         return f"tag {reason.tag} goes (frees 0 B): {text}"
     return f"{reason.tag}: {text}"
+
+
+def because_text(reason: Reason) -> str:
+    """Return a reason to follow "because": "it is tagged (add --all-images to include)"."""
+    about = reason.about
+    return because_not_matched(about) if isinstance(about, NotMatched) else reason_text(reason)
 
 
 def untagged_text(reason: Reason) -> str:
@@ -245,12 +251,24 @@ def _group(group: Group | None) -> str:
     """Return the group in which an object was counted; empty where there is only one."""
     if group is None:
         return ""
+    of = f" of {PLURAL_OF[group.kind]}" if group.name is None else ""
+    return f"{of}{_in_group(group)}"
+
+
+def _in_group(group: Group) -> str:
+    """Return what the objects of a group have in common: " of app", " without a repository"."""
     what, _, key = group.by.partition(":")
     if group.name is None:
-        return f" of {PLURAL_OF[group.kind]} without {f'the label {key}' if key else f'a {what}'}"
+        return f" without {f'the label {key}' if key else f'a {what}'}"
     if key:
         return f" of {key}={group.name}"
     return f" of {group.name}" if what == "repository" else f" of project {group.name}"
+
+
+def more_of_group_text(count: int, kind: Kind, group: Group | None) -> str:
+    """Return how many objects have yet to come: "2 more images of app", "1 more image without a repository"."""
+    noun = "build-cache record" if kind == "build-cache" else kind
+    return f"{count} more {noun}{'' if count == 1 else 's'}{'' if group is None else _in_group(group)}"
 
 
 def _kept(about: Kept) -> str:

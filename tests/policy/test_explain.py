@@ -211,7 +211,7 @@ dangling images  would remove  first seen 10 days ago (limit 24 hours); can be
                                pulled again as base@sha256:d1
 
 Can be removed in 22 hours, at 2026-11-25 10:00:00 UTC, by rule "dangling
-images", together with image child.
+images", together with image child, container web.
 Removing only this frees 21.0 MB.
 
 Sizes are as the engine counts: lengths, not disk blocks.
@@ -294,7 +294,7 @@ def test_what_would_let_go_of_what_is_kept_is_told() -> None:
     with_flag = 'With --named-volumes, it can be removed now, by rule "unused named volumes".'
     assert ending(explained("kept", [kept])) == f"Will not be removed under this policy. {with_flag}"
     at = "in 24 hours, at 2026-11-25 12:00:00 UTC, by rule"
-    why = "Will not be removed under this policy: container web holds it and stays: it is running."
+    why = "Will not be removed under this policy: held by container web, which is running."
     web = container("web", "running", volumes=["data", "kept"])
     told = explained("volume:data", [volume("data"), web])
     assert ending(told) == f'{why} If container web is removed now, it can be removed {at} "anonymous volumes".'
@@ -308,9 +308,9 @@ def test_what_would_let_go_of_what_is_kept_is_told() -> None:
 
 def test_what_newer_ones_push_out_stays_until_they_exist() -> None:
     told = explained("app:1", APPS, RELEASES)
-    assert told.forecast.until == "3 newer images exist"
+    assert told.forecast.until == "3 more images of app come"
     lines = text_of(told, None).splitlines()
-    assert "Stays until 3 newer images exist." in lines
+    assert "Stays until 3 more images of app come." in lines
     assert not any("Will not be removed" in line for line in lines)
 
 
@@ -364,7 +364,10 @@ def test_a_flag_says_what_then_goes_before_it() -> None:
     [row] = [step for step in plan.removals if step.kind == "image"]
     assert told.unless.reclaim_in_plan == row.reclaim
     less = replace(told, reclaim_alone=replace(row.reclaim, low_bytes=0, high_bytes=0))
-    assert "Removing only this frees 0 B; with --all-images, after what goes before it, 500 B." in text_of(less, None)
+    assert (
+        "Removing only this frees 0 B. "
+        "In a plan with --all-images, where what holds its layers goes first, it frees 500 B."
+    ) in text_of(less, None)
 
 
 def test_containers_that_hold_each_other_let_nothing_go() -> None:

@@ -69,7 +69,8 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     ),
     "a parent is released through its child": (
         [image("p"), image("c", parent="p"), container("web", image="sha256:c", finished=ago(hours=2))], "p",
-        DEFAULT_POLICY, 'in 22 hours, at 2026-11-25T10:00:00Z, by rule "dangling images", together with image c',
+        DEFAULT_POLICY,
+        'in 22 hours, at 2026-11-25T10:00:00Z, by rule "dangling images", together with image c, container web',
     ),
     "the last of several holders counts": (
         [image("a"), *(container(f"c{hours}", image="sha256:a", finished=ago(hours=hours)) for hours in (1, 2, 3, 4))],
@@ -78,11 +79,11 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     ),
     "a holder of a holder runs": (
         [image("p"), image("c", parent="p"), container("web", "running", image="sha256:c")], "p", DEFAULT_POLICY,
-        "container web holds it and stays: it is running",
+        "held by container web, which is running",
     ),
     "several hold it": (
         [image("p"), image("b", "b:1", parent="p"), image("c", "c:1", parent="p")], "p", DEFAULT_POLICY,
-        "image b:1 (and 1 more) holds it and stays: no rule removes it: tagged (add --all-images to include)",
+        "held by image b:1 (and 1 more), which stays because it is tagged (add --all-images to include)",
     ),
     "a volume, with its container": (
         [volume("v"), container("web", volumes=["v"], finished=ago(hours=23))], "volume:v", DEFAULT_POLICY,
@@ -97,7 +98,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     ),
     "a volume whose container never goes": (
         [volume("v"), container("web", volumes=["v"], restart="always")], "volume:v", DEFAULT_POLICY,
-        "container web holds it and stays: no rule removes it: restarts by itself (always)",
+        "held by container web, which stays because it restarts by itself (always)",
     ),
     "a named volume": (
         [volume("v", anonymous=False)], "v", DEFAULT_POLICY, "no rule removes it: named (add --named-volumes",
@@ -130,10 +131,11 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     ),
     "kept as one of the last": (
         APPS, "app:3", RELEASES,
-        'kept until 1 newer image exists, by rule "old releases": 3rd newest of app (keep.last)',
+        'kept until 1 more image of app comes, by rule "old releases": 3rd newest of app (keep.last)',
     ),
     "kept as the newest": (
-        APPS, "app:1", RELEASES, 'kept until 3 newer images exist, by rule "old releases": newest of app (keep.last)',
+        APPS, "app:1", RELEASES,
+        'kept until 3 more images of app come, by rule "old releases": newest of app (keep.last)',
     ),
     "pushed out": (APPS, "app:4", RELEASES, 'now, by rule "old releases"'),
     "kept, and no rule removes it otherwise": (
@@ -146,7 +148,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     "kept in several places": (
         [built(image("a", "app:1"), ago(days=3))], "app:1", DAILY,
         (
-            'kept until 1 newer image exists and newer ones have taken its place, by rule "days": '
+            'kept until 1 more image of app comes and newer ones have taken its place, by rule "days": '
             "newest of app (keep.last), 1st daily of app (keep.daily)"
         ),
     ),
@@ -157,7 +159,7 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     "kept as the newest version": (
         [image("a", "app:1.2.3")], "app:1.2.3",
         policy_of('[[rule]]\nname = "minors"\nkind = "image"\nkeep.minors = 3\nremove.older_than = "2d"'),
-        'kept until a newer version exists, by rule "minors": newest of version 1.2',
+        'kept until a newer version comes, by rule "minors": newest of version 1.2',
     ),
     "kept, for nothing tells its time": (
         [image("a", "app:1")], "app:1", RELEASES, 'kept by rule "old releases": nothing tells when it was built',
@@ -177,7 +179,26 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
     "a parent, for a child of which one tag stays": (
         [image("p"), built(image("a", "app:1", "other:1", parent="p"), ago(days=9))], "p",
         replace(RELEASES, rules=(replace(RELEASES.rules[0], keep=None), DEFAULT_POLICY.rules[1])),
-        "image other:1 holds it and stays: no rule removes its tag other:1",
+        "held by image other:1, which stays because no rule removes its tag other:1",
+    ),
+    "a rule keeps it, and a container that runs holds it": (
+        [*APPS, container("web", "running", image="sha256:a1")], "app:1", RELEASES,
+        'kept by rule "old releases": newest of app (keep.last), and held by container web, which is running',
+    ),
+    "a holder that a rule keeps": (
+        [image("p"), replace(APPS[0], parent_id="sha256:p"), *APPS[1:]], "p", RELEASES,
+        (
+            'held by image app:1, which is kept until 3 more images of app come, by rule "old releases": '
+            "newest of app (keep.last)"
+        ),
+    ),
+    "a holder that is protected": (
+        [image("p"), image("c", "c:1", parent="p")], "p", policy_from_flags(PolicyFlags(keep_names=("c:*",))),
+        "held by image c:1, which stays: its name matches c:* (--keep-name)",
+    ),
+    "one of those without a repository": (
+        [built(image("a"), ago(days=3))], "a", DAILY,
+        "kept until 1 more image without a repository comes and newer ones have taken its place, by rule",
     ),
     "not asked for": (
         [container("web")], "web", policy_from_flags(PolicyFlags(kinds=("image",))), "not asked for (--kind image)",

@@ -311,7 +311,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
     ),
     (
         OnlyByRule(restart=Restart(policy="unless-stopped", restarts=True)),
-        "restart policy unless-stopped (stays down if stopped by hand): goes only by a rule",
+        "its restart policy is unless-stopped (stays down if stopped by hand): goes only by a rule",
     ),
     (OnlyByRule(restart=Restart(policy="always", restarts=True)), "restarts by itself (always): goes only by a rule"),
     (Skipped(why="in use: a build uses it"), "in use: a build uses it"),

@@ -201,7 +201,7 @@ def _by(rules: tuple[str, ...]) -> str:
 
 def _with(decisions: Decisions, future: Future) -> str:
     """Return a phrase with the holders that are removed together with the object; empty where there are none."""
-    holders = dict.fromkeys(hold.by for hold in future.holds.get(future.ref, ()))
+    holders = all_holders(future.ref, future.holds)
     names = [f"{by.kind} {decisions[by].name}" for by in holders]
     if not names or future.ref.kind == "build-cache":
         return ""

@@ -7,10 +7,10 @@ from msgspec import Struct
 from dockersweep.model.inventory import Kind, ObjectRef
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy
-from dockersweep.model.reason import Kept, KeptVersion, KeptWithin, Reason
+from dockersweep.model.reason import Group, Kept, KeptVersion, KeptWithin, Reason, ReasonCode, State
 from dockersweep.policy.judging.holders import Holder, Holders
 from dockersweep.policy.judging.rulings import NOT_NAMED
-from dockersweep.words.reasons import reason_text
+from dockersweep.words.reasons import because_text, more_of_group_text, reason_text
 
 MOST_TEXTS = 3
 
@@ -29,28 +29,51 @@ class Staying(Struct, frozen=True):
 
 
 def stays_until(ref: ObjectRef, staying: Staying) -> str | None:
-    """Return when an object will be removed that only counting rules keep: "3 newer images exist"; None where that
-    never happens, or it would still be kept."""
+    """Return when an object will be removed that only counting rules keep: "3 more images of app come"; None where
+    that never happens, or it would still be kept."""
     decision = staying.in_the_end[ref]
     is_kept_alone = all(reason.code in ("kept", "no-rule", "tag-goes") for reason in decision.reasons)
     if not is_kept_alone or _staying_holders(ref, staying) or staying.without_counts[ref].verdict == "keep":
         return None
-    kept = [reason for reason in decision.reasons if reason.code == "kept"]
+    kept = _of_code("kept", decision)
     return _end(ref, kept, staying) if kept else None
 
 
 def why_it_stays(ref: ObjectRef, staying: Staying) -> str:
-    """Return why an object is kept even when all ages are reached; if it is held, why its last holder is kept."""
+    """Return why an object is kept even when all ages are reached: by which rule, and if it is held, why its last
+    holder is kept."""
+    decision = staying.in_the_end[ref]
     holders = _staying_holders(ref, staying)
     if not holders:
-        return _reasons(ref, staying.in_the_end[ref], staying)
+        return _reasons(ref, decision, staying)
     last, passed = holders[0].by, {ref}
     while last not in passed:
         passed.add(last)
         last = next((hold.by for hold in _staying_holders(last, staying)), last)
-    decision = staying.in_the_end[last]
     more = f" (and {len(holders) - 1} more)" if len(holders) > 1 else ""
-    return f"{last.kind} {decision.name}{more} holds it and stays: {_reasons(last, decision, staying)}"
+    held = f"held by {last.kind} {staying.in_the_end[last].name}{more}, which {_which_stays(last, staying)}"
+    kept = " and ".join(_by_rules(_of_code("kept", decision)))
+    return f"kept {kept}, and {held}" if kept else held
+
+
+def _which_stays(last: ObjectRef, staying: Staying) -> str:
+    """Return why a holder is kept, to follow "which": "is running", "stays because it is tagged"."""
+    decision = staying.in_the_end[last]
+    first = decision.reasons[0]
+    if isinstance(first.about, State) and first.about.state and len(decision.reasons) == 1:
+        return f"is {first.about.state}"
+    kept, silent = _of_code("kept", decision), _of_code("no-rule", decision)
+    if kept and all(reason.code in ("kept", "no-rule", "tag-goes") for reason in decision.reasons):
+        return f"is {_reasons(last, decision, staying)}"
+    if silent and all(reason.code in ("no-rule", "tag-goes") for reason in decision.reasons):
+        tags = staying.tags.get(last, ())
+        of_tags = any(reason.tag in tags for reason in silent)
+        return f"stays because {_silent(silent, tags) if of_tags else _first(map(because_text, silent), ' and ')}"
+    return f"stays: {_reasons(last, decision, staying)}"
+
+
+def _of_code(code: ReasonCode, decision: Decision) -> list[Reason]:
+    return [reason for reason in decision.reasons if reason.code == code]
 
 
 def _staying_holders(ref: ObjectRef, staying: Staying) -> list[Holder]:
@@ -60,8 +83,7 @@ def _staying_holders(ref: ObjectRef, staying: Staying) -> list[Holder]:
 def _reasons(ref: ObjectRef, decision: Decision, staying: Staying) -> str:
     """Return why an object without staying holders is kept."""
     texts = []
-    kept = [reason for reason in decision.reasons if reason.code == "kept"]
-    silent = [reason for reason in decision.reasons if reason.code == "no-rule"]
+    kept, silent = _of_code("kept", decision), _of_code("no-rule", decision)
     for reason in decision.reasons:
         if reason.code not in ("kept", "no-rule", "tag-goes"):
             texts.append(_words(reason, staying.today[ref].reasons))
@@ -78,11 +100,15 @@ def _silent(reasons: Sequence[Reason], tags: Iterable[str]) -> str:
     of_tags = [tag for tag in tags if any(reason.tag == tag for reason in reasons)]
     if of_tags:
         return f"no rule removes its tag{'s' if len(of_tags) > 1 else ''} {' and '.join(of_tags)}"
-    texts = list(dict.fromkeys(map(reason_text, reasons)))
     if all(reason == NOT_NAMED for reason in reasons):
-        return texts[0]
-    more = f", and {len(texts) - MOST_TEXTS} other reasons" if len(texts) > MOST_TEXTS else ""
-    return f"no rule removes it: {'; '.join(texts[:MOST_TEXTS])}{more}"
+        return reason_text(NOT_NAMED)
+    return f"no rule removes it: {_first(map(reason_text, reasons), '; ')}"
+
+
+def _first(texts: Iterable[str], joint: str) -> str:
+    each = list(dict.fromkeys(texts))
+    more = f", and {len(each) - MOST_TEXTS} other reasons" if len(each) > MOST_TEXTS else ""
+    return f"{joint.join(each[:MOST_TEXTS])}{more}"
 
 
 def _words(reason: Reason, today: Iterable[Reason]) -> str:
@@ -104,8 +130,8 @@ def _by_rules(kept: Iterable[Reason]) -> Iterator[str]:
 
 
 def _kept_until(ref: ObjectRef, kept: Sequence[Reason], by: str, staying: Staying) -> str:
-    """Return what keeps an object, and what ends that or keeps it even then: "kept until 1 newer image exists, by rule
-    "releases": 3rd newest of app"."""
+    """Return what keeps an object, and what ends that or keeps it even then: "kept until 1 more image of app comes, by
+    rule "releases": 3rd newest of app"."""
     without = staying.without_counts[ref]
     if without.verdict == "keep":
         return f"kept {by}; {_even_without(without, staying.tags.get(ref, ()), _reasons(ref, without, staying))}"
@@ -124,23 +150,23 @@ def _even_without(decision: Decision, tags: Iterable[str], why: str) -> str:
 
 def _end(ref: ObjectRef, kept: Iterable[Reason], staying: Staying) -> str | None:
     """Return what ends all these reasons; None where only a change of the object or the policy does."""
-    needed = 0
+    needed: dict[Group | None, int] = {}
     others: dict[str, None] = {}
     for reason in kept:
         about = reason.about
         is_last = isinstance(about, Kept) and about.keep == "last"
         most = _count_of(reason.rule, ref.kind, staying.policy)
         if isinstance(about, Kept) and is_last and not about.as_new_as and most is not None:
-            needed = max(needed, most - about.place + 1)
+            needed[about.group] = max(needed.get(about.group, 0), most - about.place + 1)
         elif isinstance(about, KeptVersion):
-            others["a newer version exists"] = None
+            others["a newer version comes"] = None
         elif isinstance(about, Kept | KeptWithin) and not is_last and not _keeps_all(reason, ref.kind, staying.policy):
             others["newer ones have taken its place"] = None
         else:
             return None
-    noun = "build-cache record" if ref.kind == "build-cache" else ref.kind
-    counted = f"{needed} newer {noun} exists" if needed == 1 else f"{needed} newer {noun}s exist"
-    return " and ".join((*([counted] if needed else []), *others))
+    counted = " and ".join(more_of_group_text(count, ref.kind, group) for group, count in needed.items())
+    come = "comes" if list(needed.values()) == [1] else "come"
+    return " and ".join((*([f"{counted} {come}"] if counted else []), *others))
 
 
 def _count_of(name: str, kind: Kind, policy: Policy) -> int | None:
