@@ -85,6 +85,11 @@ def over_limit_sentences(limits: "Limits", what: str = "Over") -> tuple[str, ...
     return tuple(f"{what} a limit, so no sweep: {limit}." for limit in limits.exceeded)
 
 
+def tags_of_staying(count: int) -> str:
+    """Return a count of tags whose images stay: "1 tag of an image that stays"."""
+    return "1 tag of an image that stays" if count == 1 else f"{count} tags of images that stay"
+
+
 def going_words(plan: "Plan") -> str:
     """Return "3 objects", or "3 objects and 2 tags" where images lose tags and stay."""
     counts, tags = going_counts(plan)

@@ -12,11 +12,12 @@ from dockersweep.report.headline import (
     engine_sentence,
     engine_words,
     kind_counts,
+    tags_of_staying,
     warning_sentences,
 )
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
 from dockersweep.units import format_size
-from dockersweep.words.amounts import amount_words, plural
+from dockersweep.words.amounts import amount_words
 from dockersweep.words.lists import first_of, naturally
 
 _LEAST_BYTES_ELSEWHERE = 1_000_000
@@ -72,7 +73,7 @@ def _summary(document: OutcomeDocument) -> str:
     removed, tags, others = done_counts(document.outcomes)
     went = kind_counts(removed)
     if tags:
-        went.append(plural(tags, "tag"))
+        went.append(tags_of_staying(tags))
     rest = [f"{others[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if others[status]]
     text = f"Removed {', '.join(went) or 'nothing'}{'; ' + ', '.join(rest) if rest else ''}{_by(document)}."
     return f"{text} {_freed(document)}" if went else text

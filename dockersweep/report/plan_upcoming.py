@@ -14,11 +14,12 @@ from dockersweep.report.headline import (
     going_words,
     kind_counts,
     over_limit_sentences,
+    tags_of_staying,
     warning_sentences,
 )
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.units import format_instant, format_size
-from dockersweep.words.amounts import format_interval, plural
+from dockersweep.words.amounts import format_interval
 from dockersweep.words.lists import natural_key
 
 MOST_ROWS = 5
@@ -57,7 +58,7 @@ def _sections(plan: Plan, days: tuple[UpcomingDay, ...], detail: Detail) -> Iter
             yield _added(day, None if detail == "all" else MOST_ROWS)
     yield Section(sentences=warning_sentences(plan.warnings))
     if days:
-        going = [*kind_counts(counts), *([plural(tags, "tag")] if tags else [])]
+        going = [*kind_counts(counts), *([tags_of_staying(tags)] if tags else [])]
         of_now = ("now", ", ".join(going), str(counts.total()), format_interval(plan.reclaim))
         yield Section(columns=_DAYS, rows=[of_now, *map(_day_row, days)])
 

@@ -1,10 +1,11 @@
 """The question before a plan is carried out."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from dockersweep.model.plan import Decision, Plan
-from dockersweep.report.headline import going_counts, kind_counts
+from dockersweep.report.headline import going_counts, kind_counts, tags_of_staying
 from dockersweep.words.amounts import amount_words, format_interval, hold, holders_words, plural
 from dockersweep.words.lists import both, first_of, naturally
 
@@ -20,7 +21,7 @@ def question(plan: Plan) -> str:
     counts, tags = going_counts(plan)
     parts = kind_counts(counts)
     if tags:
-        parts.append(f"{plural(tags, 'tag')} of images that stay")
+        parts.append(tags_of_staying(tags))
     lost = both(_lost(plan))
     no_undo = f"No undo for {lost}. " if lost else ""
     return f"{no_undo}Remove {both(parts)} (freeing {amount_words(plan.reclaim)}{_with_cache(plan)})?"
@@ -41,9 +42,16 @@ def layers_of_images(plan: Plan) -> str:
 
 
 def only_here(plan: Plan) -> list[str]:
-    """Return the names of removed images that exist nowhere else, in natural order."""
+    """Return the names of removed images that exist nowhere else, in natural order; all tags of one: "api:1 =
+    api:stable"."""
+    tags: defaultdict[str, list[str]] = defaultdict(list)
+    for step in plan.removals:
+        if step.action == "untag":
+            tags[step.id].append(step.name)
     return naturally(
-        decision.name for decision in _going(plan) if any(reason.code == "only-here" for reason in decision.reasons)
+        " = ".join((decision.name, *naturally(tags[decision.id])))
+        for decision in _going(plan)
+        if any(reason.code == "only-here" for reason in decision.reasons)
     )
 
 

@@ -63,6 +63,14 @@ def test_what_exists_only_here_is_named_before_it_is_asked_for() -> None:
     assert not any("only here" in one for one in shown(planned(local("pulled", True))))
 
 
+def test_all_tags_of_what_exists_only_here_are_named() -> None:
+    two = replace(image("api", "api:1", "api:stable", first_unused=ago(days=10)), in_registry=False)
+    assert asked(planned(two), 5, 5).startswith("No undo for image api:1 = api:stable. Remove 1 image ")
+    assert asked(planned(two, local("worker")), 5, 5).startswith(
+        "No undo for 2 images (api:1 = api:stable, worker:1). Remove 2 images "
+    )
+
+
 def shown(plan: Plan) -> list[str]:
     return [text for section in plan_layout(plan, detail="grouped").sections for text in section.sentences]
 
@@ -76,6 +84,8 @@ def test_tags_of_images_that_stay_are_told_apart() -> None:
     [decision] = plan.decisions
     plan = replace(plan, decisions=(replace(decision, untag=("app:1", "app:2")),))
     assert asked(plan, 0, 0) == "No undo for volume v. Remove 1 volume and 2 tags of images that stay (freeing 0 B)?"
+    plan = replace(plan, decisions=(replace(decision, untag=("app:1",)),))
+    assert asked(plan, 0, 0).endswith("Remove 1 volume and 1 tag of an image that stays (freeing 0 B)?")
 
 
 def test_without_a_terminal_a_sweep_needs_a_yes() -> None:

@@ -87,9 +87,7 @@ def test_a_measured_total_is_told_apart_from_predictions_of_single_removals(hist
             run.ended(removal, replace(outcome(removal), freed_bytes=None))
         run.finish(0, NOW, document(), None)
     out = history("1")[1]
-    assert out.splitlines()[-1] == (
-        "What the run freed was measured; sizes in brackets were predicted, of single removals."
-    )
+    assert out.splitlines()[-1] == "The total was measured. A figure in brackets is a prediction."
     assert not out.startswith("WHAT")
 
 
@@ -155,10 +153,15 @@ def test_tags_of_images_that_stayed_are_listed_as_they_are_counted(history: Aske
             run.ended(removal, outcome(removal))
         run.finish(0, NOW, document(), None)
     lines = [" ".join(line.split()) for line in history("1")[1].splitlines()]
-    assert "removed 1 tag; ended early" in lines
-    assert lines[lines.index("Tags removed: 1") + 1 :][:2] == [
+    assert "removed 1 tag of an image that stays; ended early" in lines
+    assert lines[lines.index("Tags removed (their images stay): 1") + 1 :][:2] == [
         "NAME WHY", "app:2 old: first seen 10 days ago (limit 1 day)"
     ]  # fmt: skip
+    assert "tag app:2 (of image app:1)" in history("--object", "app:2")[1]
+
+
+def test_a_tag_is_told_with_the_image_that_went_with_it(history: Asked, three_runs: Path) -> None:
+    assert "tag app:2 (of image app:1)" in history("--object", "app:1")[1]
 
 
 def test_why_says_what_nobody_asked_for_and_what_was_lost(history: Asked, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_it_counts_as_the_plan_did() -> None:
     none = [step("c", "untag", "skipped"), step("c", "remove", "skipped")]
     stays = [step("d", "untag"), step("d", "untag", "skipped", tag="t:2")]
     text = told({}, outcomes=(*whole, *half, *none, *stays))
-    assert "Removed 1 image, 2 tags; 3 skipped." in text
+    assert "Removed 1 image, 2 tags of images that stay; 3 skipped." in text
 
 
 def test_what_the_answers_prove_is_told_where_not_all_is_measured() -> None:

@@ -29,11 +29,14 @@ def object_sections(history: History) -> Iterator[Section]:
     yield Section(sentences=[*lives, *_hidden(len(history.lives) - MOST_LIVES)], is_list=True)
     if not history.removals:
         return
-    rows = [_row(removal) for removal in history.removals]
+    rows = [_row(removal, history.removals) for removal in history.removals]
     # A column with one value in all rows is left out (the lives above have it): the reasons need the room.
-    shared = {_OBJECT} if len({row[_COLUMNS.index(_OBJECT)] for row in rows}) == 1 else set()
+    # That it was only a tag stands nowhere else.
+    of_tags = any(removal.action == "untag" for removal in history.removals)
+    is_shared = len({row[_COLUMNS.index(_OBJECT)] for row in rows}) == 1 and not of_tags
+    shared = {_OBJECT} if is_shared else set()
     yield without(shared, Section(columns=_COLUMNS, rows=rows))
-    latest = _recognized(history.removals)
+    latest = _recognized(history.removals[0], history.removals)
     yield Section(f"What it was in run {latest.run}", columns=_FACTS, rows=list(_recognition(latest)), header=False)
 
 
@@ -42,15 +45,25 @@ def _hidden(count: int) -> Iterator[str]:
         yield f"{count} more have been called so; --format json has them all."
 
 
-def _row(removal: PastRemoval) -> tuple[str, ...]:
+def _row(removal: PastRemoval, all_removals: Sequence[PastRemoval]) -> tuple[str, ...]:
     when = local_time(removal.ended_at or removal.started_at)
-    return str(removal.run), when, status_of(removal), f"{kind_of(removal)} {removal.name}", why(removal)
+    image = f" (of image {_image_of(removal, all_removals)})" if removal.action == "untag" else ""
+    return str(removal.run), when, status_of(removal), f"{kind_of(removal)} {removal.name}{image}", why(removal)
 
 
-def _recognized(removals: Sequence[PastRemoval]) -> PastRemoval:
-    """Return the latest removal, in the row with the recognition: an image has a row for each tag, and only one of them
-    has it."""
-    latest = removals[0]
+def _image_of(tag: PastRemoval, removals: Sequence[PastRemoval]) -> str:
+    """Return another name of the image of a tag: the one under which it went, one that it kept, or its id."""
+    same = [removal for removal in removals if (removal.run, removal.id) == (tag.run, tag.id)]
+    removed = [removal.name for removal in same if removal.action == "remove"]
+    known = _recognized(tag, removals).recognition.get("tags")
+    untagged = {removal.name for removal in same}
+    kept = [name for name in known if name not in untagged] if isinstance(known, list) else []
+    return next(iter((*removed, *kept)), short_id(tag.id))
+
+
+def _recognized(latest: PastRemoval, removals: Sequence[PastRemoval]) -> PastRemoval:
+    """Return a removal, in the row with the recognition: an image has a row for each tag, and only one of them has
+    it."""
     same = (removal for removal in removals if (removal.run, removal.id) == (latest.run, latest.id))
     return next((removal for removal in same if removal.recognition), latest)
 

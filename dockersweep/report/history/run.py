@@ -62,7 +62,7 @@ def _removed_sections(removed: Sequence[PastRemoval]) -> Iterator[Section]:
             yield Section(f"{TITLE_OF[kind]} removed: {len(rows)}", columns=columns, rows=rows)
     of_others = [(tag.name, why(tag)) for of_image in tags.values() for tag in of_image]
     if of_others:
-        yield Section(f"Tags removed: {len(of_others)}", columns=_WITHOUT_SIZE, rows=of_others)
+        yield Section(f"Tags removed (their images stay): {len(of_others)}", columns=_WITHOUT_SIZE, rows=of_others)
 
 
 def _removed_row(removal: PastRemoval, tags: Sequence[PastRemoval]) -> tuple[str, ...]:

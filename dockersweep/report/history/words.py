@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from dockersweep.model.history import InHand, PastRemoval, PastRun
-from dockersweep.report.headline import NOT_REMOVED, STATUS_WORDS, kind_counts
+from dockersweep.report.headline import NOT_REMOVED, STATUS_WORDS, kind_counts, tags_of_staying
 from dockersweep.units import format_size
-from dockersweep.words.amounts import format_interval, plural
+from dockersweep.words.amounts import format_interval
 from dockersweep.words.reasons import joined_by_rule
 
 UNKNOWN = "-"
 PREDICTED = "Sizes in brackets were predicted, not measured."
-TOTAL_MEASURED = "What the run freed was measured; sizes in brackets were predicted, of single removals."
+TOTAL_MEASURED = "The total was measured. A figure in brackets is a prediction."
 _REFUSED = 4
 
 
@@ -23,7 +23,7 @@ def what_happened(run: PastRun) -> str:
     """Return what a run removed, what it did not, and how it ended: "2 images, 1 volume; 1 failed; ended early"."""
     counts = kind_counts(run.removed)
     if run.tags_removed:
-        counts.append(plural(run.tags_removed, "tag"))
+        counts.append(tags_of_staying(run.tags_removed))
     others = [
         f"{run.not_removed[status]} {STATUS_WORDS[status]}" for status in NOT_REMOVED if run.not_removed.get(status)
     ]
