@@ -7,6 +7,7 @@ from dockersweep.model.explanation import GroupedBy, GroupedKind, GroupExplanati
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision
+from dockersweep.model.reason import ReasonCode
 from dockersweep.report.headline import (
     NOUN_OF,
     TITLE_OF,
@@ -25,6 +26,7 @@ from dockersweep.words.reasons import reason_text
 _ROWS = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("VERDICT"), Column("WHY", wraps=True))
 _TOTALS = (Column("KIND"), Column("COUNT", right=True), Column("TO REMOVE", right=True), Column("FREES", right=True))
 _UNKNOWN = "an unknown amount"
+_IN_USE: tuple[ReasonCode, ...] = ("in-use", "external", "service", "unseen-services")
 _WHAT: dict[GroupedBy, str] = {"project": "Compose project", "repository": "Repository", "name": "Objects called"}
 _CELLS: dict[str, Callable[[Decision], Cell]] = {
     "kind": lambda decision: decision.kind,
@@ -74,8 +76,13 @@ def _summary(group: GroupExplanation) -> str:
     untagged = f", {plural(tags, 'tag')} to take off" if tags else ""
     goes = f"{going or 'none'} to remove{untagged} by {group.policy_source}"
     frees = f", freeing {amount_words(group.reclaim, _UNKNOWN)}" if going else ""
-    every = f" All of them, those in use too, would free {amount_words(group.reclaim_of_all, _UNKNOWN)}."
+    held = ", those in use too," if any(map(_is_in_use, group.decisions)) else ""
+    every = f" All of them{held} would free {amount_words(group.reclaim_of_all, _UNKNOWN)}."
     return f"{counted}, {goes}{frees}.{every if going < len(group.decisions) else ''}"
+
+
+def _is_in_use(decision: Decision) -> bool:
+    return any(reason.code in _IN_USE for reason in decision.reasons)
 
 
 def _noun(group: GroupExplanation) -> str:
