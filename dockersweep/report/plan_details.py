@@ -32,10 +32,10 @@ def going_sections(plan: Plan) -> Iterator[Section]:
 
 def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:
     why = joined(row.reasons)
-    if row.is_only_here:
-        why += "; exists only here"
     if row.tags:
         why += f"; also tagged {', '.join(row.tags)}"
+    if row.is_only_here:
+        why += "; exists only here"
     if row.removal.layers_held is not None:
         why += f"; {layers_text(row.removal.layers_held, kind, others_go=True)}"
     name = row.decision.name

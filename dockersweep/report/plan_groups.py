@@ -138,14 +138,15 @@ def _cells(row: Row) -> tuple[str, str, str]:
 
 
 def row_note(row: Row) -> str:
-    """Return the note of an object: its size if it does not free all of it, and its other tags."""
+    """Return the note of an object: its other tags, and its size if it does not free all of it. The tags come first, as
+    the end of a note is dropped where it has no room."""
     frees, size = row.removal.reclaim, row.decision.size_bytes
     frees_all = row.decision.kind == "network" or size in (frees.low_bytes, frees.high_bytes)
     notes = [] if frees_all else [f"size {format_size(size)}"]
     held = row.removal.layers_held
     notes = [f"{notes[0]}, {held_words(held, others_go=True)}"] if notes and held is not None else notes
-    notes += [f"also tagged {first_of(row.tags, MOST_NAMES)}"] if row.tags else []
-    return "; ".join(notes)
+    tags = [f"also tagged {first_of(row.tags, MOST_NAMES)}"] if row.tags else []
+    return "; ".join(tags + notes)
 
 
 def _rest(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:

@@ -50,7 +50,9 @@ def kept_summary(plan: Plan) -> Iterator[Section]:
 
 def _why_kept(kept: list[Decision], in_use: str) -> str:
     counts = Counter(_in_a_word(decision, in_use) for decision in kept)
-    return ", ".join(f"{count} {why}" for why, count in counts.most_common())
+    # In a fixed order: which of two equal counts came first would change with the order of the objects.
+    in_order = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
+    return ", ".join(f"{count} {why}" for why, count in in_order)
 
 
 def _in_a_word(decision: Decision, in_use: str) -> str:

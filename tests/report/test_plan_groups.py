@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from dockersweep.model.inventory import Image, Object
 from dockersweep.model.plan import LayersHeld, Plan, exactly
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
+from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.report.detail import Detail
 from dockersweep.report.formats import formatted
 from dockersweep.report.plan import plan_layout
@@ -75,7 +76,7 @@ def test_what_stays_for_another_image_is_not_in_use() -> None:
     objects = [image("base"), image("app", "app:1", parent="base"), image("used", "used:1")]
     running = container("web", "running", image="sha256:used")
     kept = " ".join(" ".join(shown(*objects, running)).split())
-    assert "3 images 1 tagged (add --all-images to include), 1 needed by images that stay, 1 in use" in kept
+    assert "3 images 1 in use, 1 needed by images that stay, 1 tagged (add --all-images to include)" in kept
     # What a container that goes has used may be kept for another reason, so that this is less than a scan counts.
     kept = " ".join(" ".join(shown(*objects, running, container("job", image="sha256:app"))).split())
     assert "1 still in use" in kept
@@ -159,6 +160,29 @@ def test_a_row_says_who_holds_the_layers_of_an_image() -> None:
     every = formatted(plan_layout(plan, "all"), "table", None)
     assert "; its layers are held by 7 build-cache records that stay; with them it would free 38.0 MB\n" in every
     assert "; its layers are shared with 1 image that stays\n" in every
+
+
+def test_the_other_tags_of_an_image_come_first() -> None:
+    plan = plan_of(
+        inventory(image("a", "api:1", "api:stable", size=2_180_000)),
+        policy_from_flags(PolicyFlags(all_images=True)),
+        NOW,
+    )
+    held = LayersHeld(by="image", count=16)
+    steps = tuple(replace(one, layers_held=held, reclaim=exactly(12_000)) for one in plan.removals)
+    plan = replace(plan, removals=steps)
+    rows = formatted(plan_layout(plan, "grouped"), "table", 80).splitlines()
+    [row] = [row for row in rows if "api:1" in row]
+    assert row == "  12.0 kB  api:1  also tagged api:stable; size 2.18 MB …"
+    every = " ".join(formatted(plan_layout(plan, "all"), "table", None).split())
+    assert "also tagged api:stable; its layers are shared with 16 images that stay" in every
+
+
+def test_equal_counts_of_what_is_kept_are_in_a_fixed_order() -> None:
+    bridge = network("bridge", predefined=True)
+    objects: list[Object] = [network("used"), bridge, container("web", "running", networks=["used"])]
+    for order in (objects, objects[::-1]):
+        assert "2 networks   1 created by the engine, 1 in use" in shown(*order)
 
 
 @pytest.mark.parametrize(
