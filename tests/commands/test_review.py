@@ -1,15 +1,20 @@
 """The review of a plan on a screen, driven by keys and clicks: what is ticked, shown and returned."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from textual.app import App
 from textual.pilot import Pilot
 
+from dockersweep.commands.review import reviewing
 from dockersweep.commands.review.app import Actions, Chosen, ReviewApp
+from dockersweep.commands.review.painting import Painter
 from dockersweep.commands.review.protection import protect_by_name
 from dockersweep.errors import OutputError, PolicyError
 from dockersweep.model.inventory import Object, ObjectRef, ScanWarning
@@ -259,6 +264,23 @@ def test_ctrl_c_ends_it_wherever_it_is() -> None:
             assert app.is_interrupted
 
         assert review(choice_of(*SHOP), script) is None
+
+
+def test_a_bug_is_no_answer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def show(app: ReviewApp) -> Chosen | None:
+        return App.run(app, headless=True)
+
+    def summary(painter: Painter) -> str:
+        raise ValueError(f"a bug in {type(painter).__name__}")
+
+    monkeypatch.setattr(ReviewApp, "run", show)
+    monkeypatch.setattr(Painter, "summary", summary)
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(SystemExit) as ended:
+            reviewing.review(choice_of(*SHOP).plan, Survey(inventory(*SHOP), NOW), None, "sweep", question)
+    assert ended.value.code == 1
+    assert "a bug in Painter" in "".join(capfd.readouterr())
 
 
 def test_names_reach_the_screen_without_control_characters() -> None:

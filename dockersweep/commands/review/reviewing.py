@@ -64,7 +64,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def review(
     plan: Plan, survey: Survey, policy: str | None, verb: str, ask: Callable[[Plan], str], path: str | None = None
 ) -> "Chosen | None":
-    """Return the confirmed plan, None for no; raises KeyboardInterrupt for Ctrl-C.
+    """Return the confirmed plan, None for no; raises KeyboardInterrupt for Ctrl-C, and SystemExit after a bug.
 
     The plan was made from `survey`; `policy` is the value of --policy, `path` the plan's destination.
     """
@@ -88,6 +88,9 @@ def review(
     chosen = app.run()
     if app.is_interrupted:
         raise KeyboardInterrupt("interrupted")
+    if app.return_code:
+        # textual prints the traceback of a bug and returns None, which is no answer.
+        raise SystemExit(app.return_code)
     return chosen
 
 
