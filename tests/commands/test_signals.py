@@ -51,6 +51,26 @@ def scan_interrupted(engine: FakeEngine, folder: Path, command: list[str], at: i
     return done.returncode, done.stderr
 
 
+TWICE = """
+import os, signal
+from dockersweep.commands.event_log import EventLog
+from dockersweep.commands.running.signals import Stopped, stop_on_signals
+with stop_on_signals(Stopped(EventLog("text"))):
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("goes on", flush=True)
+"""
+
+
+@pytest.mark.linux
+@pytest.mark.programs
+def test_a_second_signal_ends_the_first_process_of_a_container() -> None:
+    """The kernel keeps from it what it does not handle."""
+    words = ["unshare", "--fork", "--pid", "--kill-child", sys.executable, "-c", TWICE]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "goes on\n")
+
+
 @pytest.mark.programs
 @pytest.mark.parametrize(
     "command", [[sys.executable, "-m", "dockersweep"], SCRIPT, PLUGIN], ids=["module", "script", "plugin"]

@@ -1,6 +1,7 @@
 """Signals while a plan is carried out: before the first removal they interrupt the run; afterwards, removals already
 sent are finished and the outcome is written."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ class Stopped:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.request.set()
         self.exit_status = KILLED_BY + number
-        signal.signal(number, signal.SIG_DFL)
+        # The kernel keeps default actions from the first process of a container.
+        signal.signal(number, _end_at_once if os.getpid() == 1 else signal.SIG_DFL)
         if self._breaks_off:
             # Only once: recording how the run ended must not be interrupted too.
             self._breaks_off = False
@@ -43,6 +45,10 @@ class Stopped:
     def only_ask(self) -> None:
         """From now on a signal only asks to stop: a removal may have been sent, or the end is being recorded."""
         self._breaks_off = False
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    os._exit(KILLED_BY + number)
 
 
 @contextmanager
