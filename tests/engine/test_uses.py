@@ -120,6 +120,9 @@ def test_a_commit_is_told_of_the_image_that_it_makes() -> None:
     )
     assert told["image", OTHER.id] == [("made by commit", None)]
     assert told["image", APP.id] == [("committed", "web")]
+    # Attributes of an event are a container's labels, too.
+    labelled = uses(seen, event(1, "container", "start", there.id, image="app:1", name="web", imageID=OTHER.id))
+    assert ("image", OTHER.id) not in labelled
     of_podman = uses(seen, event(1, "container", "commit", there.id, image="app:1", name="web"))
     assert ("image", OTHER.id) not in of_podman
 

@@ -150,9 +150,10 @@ class _Uses:
             return
         action, container = _OF_CONTAINER[verb], self._containers.get(event.id)
         use = self._by(event.id, event, action)
-        # Podman does not name the image that a commit makes (tried on 6.1).
-        for image_id in self._images.named(event.attributes.get("imageID", ""), event.at_nanos):
-            yield ObjectRef(kind="image", id=image_id), PastUse(at=use.at, action="made by commit")
+        if action == "committed":
+            # Podman does not name the image that a commit makes (tried on 6.1). Elsewhere this is a label.
+            for image_id in self._images.named(event.attributes.get("imageID", ""), event.at_nanos):
+                yield ObjectRef(kind="image", id=image_id), PastUse(at=use.at, action="made by commit")
         if container is not None:
             yield ObjectRef(kind="container", id=event.id), PastUse(at=use.at, action=action)
             yield from ((ref, use) for ref in self._holds(container, action))
