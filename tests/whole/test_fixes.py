@@ -197,7 +197,7 @@ def is_held_by_what_restarts(stage: Stage) -> None:
 
 
 def sweep_the_holder(stage: Stage, finding: Any) -> None:
-    assert finding["fix"]["text"].startswith("the next sweep removes job; ")
+    assert finding["fix"]["text"].startswith("dockersweep sweep --all-images removes job and the image at once")
     stage.do(finding["fix"]["command"], "--yes")
     assert tags(stage) == {"used:1"}
     stage.set_clock_back()
@@ -478,6 +478,9 @@ def in_every_run(row: Row) -> tuple[str, ...]:
     return row.engines[2 if row.id in BY_RULE else 1 :] or row.engines
 
 
+_TRIES = 5
+
+
 @pytest.mark.parametrize(
     ("engine", "row"),
     [
@@ -495,10 +498,11 @@ def test_a_fix_does_what_it_says(engine: Engine, row: Row, tmp_path: Path) -> No
         stage = stack.enter_context(closing(Stage(engine, tmp_path)))
         row.comes_about(stage)
         found = stage.findings()
-        if row.id == "DS011" and row.id not in found:
-            # On a busy machine the engine collected its build cache just then; it does so once a minute at most.
-            row.comes_about(stage)
-            found = stage.findings()
+        for _ in range(_TRIES if row.id == "DS011" else 0):
+            # The engine collects its build cache a minute after a build: on a busy machine that is before the look.
+            if row.id not in found:
+                row.comes_about(stage)
+                found = stage.findings()
         row.carry_out(stage, found[row.id])
         # Nothing but its settings and stores could keep it from building.
         stage.runs_what_it_should(builds=row.own_engine)
