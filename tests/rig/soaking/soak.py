@@ -23,7 +23,6 @@ from tests.rig.soaking.truth import Truth
 from tests.rig.soaking.users import POLICY, Users
 from tests.rig.traffic import strays
 
-_SETTLE_SECONDS = 5.0
 _BETWEEN_CHECKS = 10
 _MEAN_SECONDS_BETWEEN_KILLS = 90.0
 
