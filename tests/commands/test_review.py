@@ -14,12 +14,14 @@ from textual.pilot import Pilot
 
 from dockersweep.commands.review import reviewing
 from dockersweep.commands.review.app import Actions, Chosen, ReviewApp
+from dockersweep.commands.review.branches import branches_of
+from dockersweep.commands.review.lines import Lines
 from dockersweep.commands.review.painting import Painter
 from dockersweep.commands.review.protection import protect_by_name
 from dockersweep.errors import OutputError, PolicyError
 from dockersweep.model.inventory import Object, ObjectRef, ScanWarning
-from dockersweep.model.plan import Decision, Plan
-from dockersweep.model.policy import LimitSettings, Policy
+from dockersweep.model.plan import Decision, DiskVerdict, Plan
+from dockersweep.model.policy import LimitSettings, Policy, Target
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.language.reading import read_policy
@@ -244,6 +246,26 @@ def test_over_a_limit_there_is_no_question_until_enough_is_unticked() -> None:
 
     assert review(choice, script) == Chosen(choice.chosen(), choice.unticked)
     assert not choice.over_limits()
+
+
+def test_a_target_is_reached_where_bytes_in_all_say_so() -> None:
+    policy = replace(ALL, target=Target(free_bytes=130_000_000, older_than=parse_age("0s"), order=("image",)))
+    choice = choice_of(*SHOP, policy=policy)
+    target = choice.plan.target
+    assert target is not None
+
+    def summary(**changes: object) -> str:
+        changed = Choice(replace(choice.plan, target=replace(target, **changes)), Survey(inventory(*SHOP), NOW))
+        changed.change(choice.unticked, ticks=False)
+        return Painter(Lines(branches_of(changed.plan), changed), changed).summary()
+
+    assert summary().endswith(f"Target: {target.text}, reached.")
+    choice.change([ref("container", "job")], ticks=False)
+    assert summary().endswith(f"Target: {target.text}, 125 MB short.")
+    # Of several disks, each wants its own.
+    disk = DiskVerdict(disk="/data", text="", begins=True, wanted_bytes=1, wanted_inodes=None, reached=True)
+    for changes in ({"disks": (disk,)}, {"wanted_inodes": 5}):
+        assert summary(**changes).endswith(f"Target: {target.text}.")
 
 
 @pytest.mark.parametrize("no", ["n", "escape", "enter", "q", "x"])

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dockersweep.commands.review.branches import Branch, Leaf
 from dockersweep.commands.review.lines import Line, Lines
-from dockersweep.model.plan import Interval
+from dockersweep.model.plan import Interval, TargetVerdict
 from dockersweep.policy.planning.choice import Choice
 from dockersweep.report.headline import BASE_WORDS, NOUN_OF
 from dockersweep.report.text import display_width, printable, shorten_end, shorten_middle
@@ -93,8 +93,7 @@ class Painter(Struct, frozen=True):
         yield from (f"Over a limit: {limit}." for limit in choice.over_limits())
         target = plan.target
         if target is not None and target.begins and target.wanted_bytes:
-            short = _short_of(target.wanted_bytes, choice.total)
-            yield f"Target: {target.text}{short}."
+            yield f"Target: {target.text}{_short_of(target, target.wanted_bytes, choice.total)}."
         if plan.warnings:
             yield f"{plural(len(plan.warnings), 'warning')} (w)."
 
@@ -123,6 +122,9 @@ class Painter(Struct, frozen=True):
         return f"stays, as {NOUN_OF[holder.kind]} {self.choice.name_of(holder)} stays and holds it"
 
 
-def _short_of(wanted_bytes: int, frees: Interval) -> str:
+def _short_of(target: TargetVerdict, wanted_bytes: int, frees: Interval) -> str:
+    """Return whether a target is reached; empty for several disks and for inodes, which bytes in all say nothing of."""
     high = frees.high_bytes
+    if target.disks or target.wanted_inodes:
+        return ""
     return f", {format_size(wanted_bytes - high)} short" if high is not None and high < wanted_bytes else ", reached"
