@@ -23,7 +23,15 @@ from dockersweep.words.ages import by_text
 from dockersweep.words.alike import text_of_alike, together
 from dockersweep.words.amounts import amount_words, layers_text, plural
 from dockersweep.words.lists import both, first_of
-from dockersweep.words.reasons import ANY_AGE, about_text, beyond_text, is_unasked_age, reason_text, with_tag
+from dockersweep.words.reasons import (
+    ANY_AGE,
+    about_text,
+    beyond_text,
+    is_unasked_age,
+    reason_text,
+    with_tag,
+    with_unasked_ages,
+)
 
 MOST_CHAINS = 10
 MOST_NAMES = 3
@@ -150,12 +158,15 @@ def _reasons(explanation: Explanation) -> list[tuple[str, str]]:
     shown = (reason for reason in explanation.decision.reasons if reason.tag is None or not explanation.tags)
     shown = (reason for reason in shown if reason.code != "only-here")
     alike = together(shown, apart=lambda reason: (reason.rule, reason.tag))
-    return [(_HARD.get(same[0].rule, same[0].rule), _why(same)) for same in alike]
+    return [(_HARD.get(same[0].rule, same[0].rule), _why(same, age)) for same, age in with_unasked_ages(alike)]
 
 
-def _why(alike: Sequence[Reason]) -> str:
+def _why(alike: Sequence[Reason], age: Sequence[Reason] | None) -> str:
     """Return equal reasons as a sentence. An age that no rule asks for is left to the facts."""
-    return with_tag(alike[0], ANY_AGE) if is_unasked_age(alike[0]) else text_of_alike(alike)
+    if is_unasked_age(alike[0]):
+        return with_tag(alike[0], ANY_AGE)
+    text = text_of_alike(alike)
+    return text if age is None else f"{text}, {ANY_AGE}"
 
 
 def _beyond_objects(explanation: Explanation) -> list[str]:

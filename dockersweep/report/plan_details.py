@@ -10,7 +10,7 @@ from dockersweep.report.plan_groups import Row, freed_of_kind, going_rows
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, layers_text
 from dockersweep.words.lists import natural_key
-from dockersweep.words.reasons import joined, untagged_text
+from dockersweep.words.reasons import joined, sentences
 
 _GOING = (
     Column("NAME", shortens=True),
@@ -47,7 +47,7 @@ def _going_cells(kind: Kind, row: Row) -> tuple[str, ...]:
 def untagged_section(plan: Plan) -> Iterator[Section]:
     """Yield the images that stay and lose tags."""
     rows = [
-        (tag, decision.name if decision.name != tag else "", "; ".join(dict.fromkeys(_why_tag_goes(decision, tag))))
+        (tag, decision.name if decision.name != tag else "", _why_tag_goes(decision, tag))
         for decision in plan.decisions
         for tag in decision.untag
     ]
@@ -55,10 +55,9 @@ def untagged_section(plan: Plan) -> Iterator[Section]:
         yield Section(f"Tags to remove while their images stay: {len(rows)}, freeing 0 B", columns=_UNTAGGED, rows=rows)
 
 
-def _why_tag_goes(decision: Decision, tag: str) -> Iterator[str]:
-    for reason in decision.reasons:
-        if reason.code == "tag-goes" and reason.tag == tag:
-            yield untagged_text(reason)
+def _why_tag_goes(decision: Decision, tag: str) -> str:
+    of_tag = (reason for reason in decision.reasons if reason.code == "tag-goes" and reason.tag == tag)
+    return "; ".join(dict.fromkeys(sentences(of_tag)))
 
 
 def kept_sections(plan: Plan) -> Iterator[Section]:

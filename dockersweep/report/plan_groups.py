@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import NOTHING, Decision, Interval, Plan, Removal
-from dockersweep.model.reason import Reason
+from dockersweep.model.reason import Beyond, Reason
 from dockersweep.report.headline import NOUN_OF, going_counts
 from dockersweep.report.layout import Column, Section
 from dockersweep.units import format_size
 from dockersweep.words.alike import alike, text_of_alike, together
 from dockersweep.words.amounts import amount_words, format_interval, held_words, plural
 from dockersweep.words.lists import first_of, natural_key, naturally
+from dockersweep.words.reasons import ANY_AGE, ANY_AGE_OF_SEVERAL, is_unasked_age, with_unasked_ages
 
 MOST_ROWS = 5
 """The most objects of a group with a row of their own."""
@@ -92,8 +93,17 @@ def alike_rows(of_kind: Iterable[Row]) -> list[list[Row]]:
     """Return the rows of a kind in groups of equal reasons, those that free the most first."""
     groups: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
     for row in of_kind:
-        groups[row.is_only_here, *dict.fromkeys(map(alike, row.reasons))].append(row)
+        groups[row.is_only_here, *_key(row.reasons)].append(row)
     return sorted(groups.values(), key=lambda rows: -sum(row.frees_bytes for row in rows))
+
+
+def _key(reasons: Sequence[Reason]) -> Iterable[object]:
+    """Return what objects of one group have in common. An age that no rule asks for does not part them where it is not
+    shown, behind the place in a count."""
+    counting = {reason.rule for reason in reasons if isinstance(reason.about, Beyond)}
+    return dict.fromkeys(
+        ANY_AGE if reason.rule in counting and is_unasked_age(reason) else alike(reason) for reason in reasons
+    )
 
 
 def group_title(kind: Kind, rows: Sequence[Row]) -> str:
@@ -122,7 +132,15 @@ def _what(kind: Kind, rows: Sequence[Row]) -> str:
 
 def _why(of_each: Iterable[Iterable[Reason]]) -> str:
     """Return the reasons of several objects, equal ones merged."""
-    return "; ".join(map(text_of_alike, together(chain.from_iterable(of_each))))
+    each = list(of_each)
+    any_age = ANY_AGE if len(each) == 1 else ANY_AGE_OF_SEVERAL
+    texts = []
+    for reasons, age in with_unasked_ages(together(chain.from_iterable(each))):
+        text = text_of_alike(reasons)
+        if is_unasked_age(reasons[0]):
+            text = f"{any_age} ({text})"
+        texts.append(text if age is None else f"{text}, {any_age}")
+    return "; ".join(texts)
 
 
 def _freeing(kind: Kind, rows: Iterable[Row]) -> str:
@@ -161,7 +179,7 @@ def untagged_groups(plan: Plan) -> Iterator[Section]:
         for tag in decision.untag:
             own = (reason for reason in decision.reasons if reason.code == "tag-goes" and reason.tag == tag)
             reasons = [replace(reason, tag=None) for reason in own]
-            groups[tuple(dict.fromkeys(map(alike, reasons)))][tag] = reasons
+            groups[tuple(_key(reasons))][tag] = reasons
     for tags in groups.values():
         goes = "1 tag goes, its image stays" if len(tags) == 1 else f"{len(tags)} tags go, their images stay"
         title = f"{goes} (frees 0 B): {_why(tags.values())}"

@@ -27,12 +27,11 @@ from dockersweep.words.ages_together import ages_text, alike_ages
 from dockersweep.words.conditions import counted_not_matched
 from dockersweep.words.lists import first_of, naturally
 from dockersweep.words.reasons import (
-    ANY_AGE,
     beyond_places_text,
-    is_unasked_age,
     joined,
     project_text,
     reason_text,
+    told_together,
     untagged_text,
     with_tag,
 )
@@ -69,12 +68,11 @@ def text_of_alike(reasons: Sequence[Reason]) -> str:
 
 def joined_alike(reasons: Iterable[Reason]) -> str:
     """Return the sentences of reasons, one for each key, with each tag once before its own."""
-    return joined(reasons, lambda of_tag: map(_without_tag, together(of_tag)))
+    return joined(reasons, lambda of_tag: told_together(together(of_tag), _without_tag))
 
 
 def _without_tag(reasons: Sequence[Reason]) -> str:
-    text = untagged_text(reasons[0]) if len(reasons) == 1 else _text_of_several(reasons)
-    return f"{ANY_AGE} ({text})" if is_unasked_age(reasons[0]) else text
+    return untagged_text(reasons[0]) if len(reasons) == 1 else _text_of_several(reasons)
 
 
 def counted_text(reason: Reason) -> str:

@@ -16,8 +16,6 @@ class _Phrases(NamedTuple):
     """Wanted value -> the matching objects, as a phrase after their kinds: "named web-*"."""
     not_matched: Callable[[NotMatched], str]
     """Why an object does not match."""
-    counted: Callable[[NotMatched], str] | None = None
-    """The same after a number of objects; None where `not_matched` serves for both."""
     unknown: str | None = None
     """Why a rule does not remove an object for which the answer is not known."""
 
@@ -47,10 +45,13 @@ def because_not_matched(about: NotMatched) -> str:
 
 
 def counted_not_matched(about: NotMatched) -> str:
-    """Return why several objects do not match, to follow their number: "whose name does not match web-*"."""
+    """Return why several objects do not match, to follow their number: "whose name does not match web-*". What would
+    read there as if it kept them is left out."""
+    if about.flag is not None:
+        return not_matched_text(about)
     phrases = _CONDITIONS.get(about.condition)
-    counted = _whose if phrases is None else phrases.counted
-    return not_matched_text(about) if counted is None else f"{counted(about)}{_flag(about)}"
+    is_of_name = phrases is None or phrases.not_matched is _matches_none
+    return f"whose {about.condition} does not match {_wanted(about)}" if is_of_name else "that no rule matches"
 
 
 def doubt_text(about: Doubt) -> str:
@@ -79,12 +80,6 @@ def restart_text(restart: Restart) -> str:
     return f"restarts by itself (on-failure, exit code {restart.exit_code})"
 
 
-def _counted_restart(restart: Restart) -> str:
-    if restart.policy is None:
-        return restart_text(restart)
-    return "without a restart policy" if restart.policy in ("", "no") else f"with the restart policy {restart.policy}"
-
-
 def _any_of(phrase: str) -> Callable[[Iterable[object]], str]:
     return lambda wanted: phrase.format(_either(wanted))
 
@@ -109,10 +104,6 @@ def _matches_none(about: NotMatched) -> str:
     return f"its {about.condition} does not match {_wanted(about)}"
 
 
-def _whose(about: NotMatched) -> str:
-    return f"whose {about.condition} does not match {_wanted(about)}"
-
-
 def _flag(about: NotMatched) -> str:
     return "" if about.flag is None else f" (add {about.flag} to include)"
 
@@ -126,11 +117,11 @@ def _opposite(holds: str, holds_not: str) -> Callable[[NotMatched], str]:
 
 
 _CONDITIONS: Mapping[str, _Phrases] = {
-    "name": _Phrases(_any_of("named {}"), _matches_none, _whose),
-    "repository": _Phrases(_any_of("of the repository {}"), _matches_none, _whose),
-    "tag": _Phrases(_any_of("with the tag {}"), _matches_none, _whose),
-    "digest": _Phrases(_any_of("of the digest {}"), _matches_none, _whose),
-    "labels": _Phrases(_any_of("with the label {}"), _lacks("it has no label {}"), _lacks("without the label {}")),
+    "name": _Phrases(_any_of("named {}"), _matches_none),
+    "repository": _Phrases(_any_of("of the repository {}"), _matches_none),
+    "tag": _Phrases(_any_of("with the tag {}"), _matches_none),
+    "digest": _Phrases(_any_of("of the digest {}"), _matches_none),
+    "labels": _Phrases(_any_of("with the label {}"), _lacks("it has no label {}")),
     "project": _Phrases(
         lambda wanted: (
             "of a compose project" if tuple(wanted) == ("*",) else f"of the compose project {_either(wanted)}"
@@ -138,46 +129,36 @@ _CONDITIONS: Mapping[str, _Phrases] = {
         lambda about: (
             "it belongs to no compose project" if about.has is None else f"it belongs to the project {about.has}"
         ),
-        lambda about: "of no compose project" if about.has is None else f"of the project {about.has}",
         unknown="its project label may be inherited from an image",
     ),
     "service": _Phrases(
         _any_of("used by the service {}"),
         _lacks("no service {} uses it"),
-        _lacks("used by no service {}"),
         unknown="the services of the swarm cannot be seen",
     ),
     "declared": _Phrases(
         _whether("that a file declares", "that no file declares"),
         _opposite("a file declares it", "no file declares it"),
-        _opposite("declared by a file", "declared by no file"),
         unknown="no file was read that could declare it",
     ),
-    "state": _Phrases(
-        _any_of("that are {}"), lambda about: f"it is {about.has}", lambda about: str(about.has or "in another state")
-    ),
+    "state": _Phrases(_any_of("that are {}"), lambda about: f"it is {about.has}"),
     "exit_code": _Phrases(
         _any_of("that ended with {}"),
         lambda about: f"its exit code is {'unknown' if about.has is None else about.has}",
-        lambda about: "of unknown exit code" if about.has is None else f"with exit code {about.has}",
     ),
     "driver": _Phrases(
         _any_of("of the driver {}"),
         lambda about: f"of the driver {about.has or 'unknown'}, which others may use",
     ),
-    "options": _Phrases(
-        _any_of("with the mount option {}"), _lacks("it has no mount option {}"), _lacks("without the mount option {}")
-    ),
-    "type": _Phrases(_any_of("of the type {}"), _matches_none, _whose),
+    "options": _Phrases(_any_of("with the mount option {}"), _lacks("it has no mount option {}")),
+    "type": _Phrases(_any_of("of the type {}"), _matches_none),
     "size_over": _Phrases(
         lambda wanted: f"larger than {format_size(wanted)}",
         lambda about: f"its size is not over {_size(about)}, or not known",
-        lambda about: f"not over {_size(about)}, or of unknown size",
     ),
     "size_under": _Phrases(
         lambda wanted: f"smaller than {format_size(wanted)}",
         lambda about: f"its size is not under {_size(about)}, or not known",
-        lambda about: f"not under {_size(about)}, or of unknown size",
     ),
     "anonymous": _Phrases(_whether("that are anonymous", "that have a name"), _opposite("anonymous", "named")),
     "has_options": _Phrases(
@@ -188,13 +169,11 @@ _CONDITIONS: Mapping[str, _Phrases] = {
     "recoverable": _Phrases(
         _whether("that can be pulled again", "that cannot be pulled again"),
         _opposite("it can be pulled again", "it exists only here"),
-        _opposite("that can be pulled again", "only here"),
         unknown="nothing tells whether it can be pulled again",
     ),
     "restarts_by_itself": _Phrases(
         _whether("that restart by themselves", "that do not restart by themselves"),
         lambda about: restart_text(about.restart or Restart()),
-        lambda about: _counted_restart(about.restart or Restart()),
     ),
 }
 assert set(_CONDITIONS) == {field.removesuffix("_bytes") for field in Match.__struct_fields__}, "each needs its words"

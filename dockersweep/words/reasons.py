@@ -1,6 +1,6 @@
 """Reasons as sentences. Nothing parses a sentence: everything that code needs of a reason is a field of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, get_args
 
@@ -87,6 +87,7 @@ _FACTS: Mapping[FactName, str] = {
 }
 ANY_AGE = "whatever its age"
 """Why an object is removed by a rule that asks for no age."""
+ANY_AGE_OF_SEVERAL = "whatever their age"
 _PROTECTED: Mapping[ProtectedBy, str] = {
     "label": "has the label",
     "name": "its name matches",
@@ -149,17 +150,61 @@ def rule_and_text(reason: Reason) -> str:
     return f"{reason.rule}: {reason_text(reason)}"
 
 
-def joined(
-    reasons: Iterable[Reason], texts: Callable[[Sequence[Reason]], Iterable[str]] = lambda of_tag: map(_why, of_tag)
-) -> str:
-    """Return the sentences of reasons, each once, with each tag once before its own: "tag app:4 goes (frees 0 B): first
-    seen 10 days ago (limit 2 days); 4th newest of app (keep.last = 3)". `texts` returns the sentences of the reasons of
-    one tag, without the tag."""
-    sentences: dict[str, None] = {}
+def sentences(of_tag: Iterable[Reason]) -> Iterator[str]:
+    """Yield the sentences of the reasons of one tag, or of an object without, each without the tag."""
+    return told_together(([reason] for reason in of_tag), lambda reasons: untagged_text(reasons[0]))
+
+
+def told_together(groups: Iterable[Sequence[Reason]], text: Callable[[Sequence[Reason]], str]) -> Iterator[str]:
+    """Yield a sentence for each group of reasons of one tag, of which `text` returns the sentence alone.
+
+    An age that no rule asks for is named as such, behind the place in a count that its rule goes by; and what rules do
+    not match reads as no reason to keep it: "no rule matches: without a tag".
+    """
+    unmatched: set[str] = set()
+    for reasons, age in with_unasked_ages(groups):
+        sentence = text(reasons)
+        if sentence in unmatched:
+            continue
+        if is_unasked_age(reasons[0]):
+            sentence = f"{ANY_AGE} ({sentence})"
+        elif age is not None:
+            sentence += f", {ANY_AGE} ({text(age)})"
+        elif isinstance(reasons[0].about, NotMatched) and reasons[0].about.flag is None:
+            starts = "" if unmatched else "no rule matches: "
+            unmatched.add(sentence)
+            sentence = starts + sentence
+        yield sentence
+
+
+def with_unasked_ages(
+    groups: Iterable[Sequence[Reason]],
+) -> Iterator[tuple[Sequence[Reason], Sequence[Reason] | None]]:
+    """Yield groups of equal reasons, with the last place in a count of a rule the age that the rule does not ask for;
+    such an age comes by itself only where its rule counts nothing."""
+    every = list(groups)
+    ages: dict[tuple[str, str | None], Sequence[Reason]] = {}
+    counts: dict[tuple[str, str | None], int] = {}
+    for place, reasons in enumerate(every):
+        if is_unasked_age(reasons[0]):
+            ages[reasons[0].rule, reasons[0].tag] = reasons
+        elif isinstance(reasons[0].about, Beyond):
+            counts[reasons[0].rule, reasons[0].tag] = place
+    for place, reasons in enumerate(every):
+        key = reasons[0].rule, reasons[0].tag
+        if not (is_unasked_age(reasons[0]) and key in counts):
+            yield reasons, ages.get(key) if counts.get(key) == place else None
+
+
+def joined(reasons: Iterable[Reason], texts: Callable[[Sequence[Reason]], Iterable[str]] = sentences) -> str:
+    """Return the sentences of reasons, each once, with each tag once before its own: "tag app:4 goes (frees 0 B): 4th
+    newest of app (keep.last = 3), whatever its age (loaded 10 days ago)". `texts` returns the sentences of the reasons
+    of one tag, without the tag."""
+    by_tag: dict[str, None] = {}
     for _, of_tag in groupby(reasons, key=lambda reason: (reason.tag, reason.code == "tag-goes")):
         same = list(of_tag)
-        sentences[with_tag(same[0], "; ".join(dict.fromkeys(texts(same))))] = None
-    return "; ".join(sentences)
+        by_tag[with_tag(same[0], "; ".join(dict.fromkeys(texts(same))))] = None
+    return "; ".join(by_tag)
 
 
 def joined_by_rule(reasons: Iterable[Reason]) -> str:
@@ -179,12 +224,7 @@ def is_unasked_age(reason: Reason) -> bool:
 
 def removal_text(reason: Reason) -> str:
     """Return a reason of a removal for the ledger: an age that the rule does not ask for is not the reason."""
-    return with_tag(reason, _why(reason))
-
-
-def _why(reason: Reason) -> str:
-    text = untagged_text(reason)
-    return f"{ANY_AGE} ({text})" if is_unasked_age(reason) else text
+    return joined([reason])
 
 
 def about_text(about: About | InWords) -> str:

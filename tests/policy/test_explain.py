@@ -351,6 +351,18 @@ def test_an_age_that_no_rule_asks_for_is_no_reason() -> None:
     assert "\nall  would remove  whatever its age (first seen 10 days ago)\n" in text_of(held, None)
 
 
+def test_a_place_in_a_count_and_an_age_that_is_not_asked_for_are_one_reason() -> None:
+    counting = policy_of(
+        rule_text("apps", "image", 'match.repository = "app"', "keep.last = 2", 'remove.older_than = "0s"')
+    )
+    text = text_of(explained("app:3", APPS[:3], counting), None)
+    assert '(rule "apps"): 3rd newest of app (keep.last = 2), whatever its age.' in text
+    two = explained("app:3", [*APPS[:2], built(image("c", "app:3", "other:1"), ago(days=3))], counting)
+    assert [tag.why for tag in two.tags if tag.goes] == [
+        '3rd newest of app (keep.last = 2), whatever its age (rule "apps")'
+    ]
+
+
 def test_a_sentence_that_holds_of_two_tags_is_said_once() -> None:
     one = built(image("a", "app:1", "app:latest"), ago(days=3))
     assert [rule.text for rule in explained("app:1", [one], RELEASES).rules] == ["newest of app (keep.last)"]

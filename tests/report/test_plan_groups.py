@@ -6,14 +6,16 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Image, Object
+from dockersweep.model.last_use import PastUse
 from dockersweep.model.plan import LayersHeld, Plan, exactly
 from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.report.detail import Detail
 from dockersweep.report.formats import formatted
 from dockersweep.report.plan import plan_layout
-from tests.policy.explained import policy_of
+from tests.policy.explained import built, policy_of
 from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, record, volume
+from tests.rig.policies import rule_text
 
 SCREEN_LINES = 40
 
@@ -175,7 +177,48 @@ def test_the_other_tags_of_an_image_come_first() -> None:
     [row] = [row for row in rows if "api:1" in row]
     assert row == "  12.0 kB  api:1  also tagged api:stable; size 2.18 MB …"
     every = " ".join(formatted(plan_layout(plan, "all"), "table", None).split())
-    assert "also tagged api:stable; its layers are shared with 16 images that stay" in every
+    assert "also tagged api:stable; exists only here; its layers are shared with 16 images that stay" in every
+
+
+COUNTING = policy_of(
+    rule_text("apps", "image", 'match.repository = "app"', "keep.last = 2", 'remove.older_than = "0s"')
+)
+
+
+def counted(*days: int) -> list[Image]:
+    """Images that are counted from the newest on, with an age that nobody asked for."""
+    loaded = PastUse(at=ago(days=1), action="loaded")
+    made = [built(image(f"a{day}", f"app:{day}"), ago(days=day)) for day in days]
+    return [replace(one, uses=(loaded,)) if day % 2 else one for day, one in zip(days, made, strict=True)]
+
+
+def test_an_age_that_no_rule_asks_for_stands_behind_the_place_in_a_count() -> None:
+    plan = plan_of(inventory(*counted(*range(1, 6))), COUNTING, NOW)
+    titles = [line for line in formatted(plan_layout(plan, "grouped"), "table", None).splitlines() if ": " in line]
+    assert titles[0] == (
+        "3 images that exist only here, freeing 300 B: 3rd to 5th newest of app (keep.last = 2), whatever their age"
+    )
+    alone = plan_of(inventory(*counted(1, 2, 3)), COUNTING, NOW)
+    assert "1 image that exists only here: 3rd newest of app (keep.last = 2), whatever its age" in formatted(
+        plan_layout(alone, "grouped"), "table", None
+    )
+    every = formatted(plan_layout(alone, "all"), "table", None)
+    assert "3rd newest of app (keep.last = 2), whatever its age (loaded 24 hours ago); exists only here\n" in every
+
+
+def test_tags_that_go_by_a_count_go_whatever_their_age() -> None:
+    old = built(image("c", "app:old", "other:1"), ago(days=9))
+    plan = plan_of(inventory(*counted(1, 2), old), COUNTING, NOW)
+    why = "3rd newest of app (keep.last = 2), whatever its age"
+    assert f"1 tag goes, its image stays (frees 0 B): {why}\n" in formatted(plan_layout(plan, "grouped"), "table", None)
+    assert f"  {why} (first seen 10 days ago)\n" in formatted(plan_layout(plan, "all"), "table", None)
+
+
+def test_what_no_rule_matches_does_not_read_as_if_that_kept_it() -> None:
+    tagged = policy_of(rule_text("tagged", "image", "match.tagged = true", 'remove.older_than = "1d"'))
+    plan = plan_of(inventory(image("a"), image("b", "app:1")), tagged, NOW)
+    assert "1 image  1 that no rule matches" in formatted(plan_layout(plan, "grouped"), "table", 80)
+    assert "  no rule matches: without a tag\n" in formatted(plan_layout(plan, "all"), "table", 80)
 
 
 def test_equal_counts_of_what_is_kept_are_in_a_fixed_order() -> None:
@@ -241,7 +284,7 @@ def test_every_row_says_a_reason_once() -> None:
     there = inventory(volume("mounted", anonymous=False, options={"type": "nfs"}))
     rows = formatted(plan_layout(plan_of(there, policy_of(rules), NOW), "all"), "table", None).splitlines()
     assert [line for line in rows if line.startswith("mounted")] == [
-        "mounted  10 B  with mount options (its data may be elsewhere)"
+        "mounted  10 B  no rule matches: with mount options (its data may be elsewhere)"
     ]
     kept = '[[rule]]\nname = "t"\nkind = "image"\nmatch.repository = "app"\nkeep.tags = ["v*"]\nkeep.last = 1\n'
     built = {name: ago(days=days) for name, days in (("a", 9), ("b", 1))}

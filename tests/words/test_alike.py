@@ -147,9 +147,9 @@ def test_one_alone_is_told_as_it_is() -> None:
         (NotMatched(condition="of a newer version", wanted=3), "whose of a newer version does not match 3"),
         (
             NotMatched(condition="restarts_by_itself", wanted=False, restart=Restart(policy="no", restarts=False)),
-            "without a restart policy",
+            "that no rule matches",
         ),
-        (NotMatched(condition="restarts_by_itself", wanted=False), "of unknown restart policy"),
+        (NotMatched(condition="restarts_by_itself", wanted=False), "that no rule matches"),
         (Doubt(condition="exit_code"), "of which it is not known whether a rule matches"),
         (Candidate(seconds=None, limit="48h", is_reached=False), "not yet a candidate for 48 hours"),
         (OnlyByRule(restart=Restart(policy="always")), "to be removed only by a rule"),

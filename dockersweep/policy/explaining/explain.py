@@ -24,7 +24,7 @@ from dockersweep.policy.judging.rulings import Ruling
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NO_LIMITS
 from dockersweep.policy.planning.planner import by_judge, oldest_first, outline_of, warnings_of, with_target
-from dockersweep.words.reasons import ANY_AGE, is_unasked_age, joined, reason_text, untagged_text
+from dockersweep.words.reasons import ANY_AGE, is_unasked_age, joined, reason_text, untagged_text, with_unasked_ages
 
 
 def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
@@ -143,9 +143,10 @@ def _tags(item: Object, decision: Decision) -> Iterator[TagWord]:
     for tag in item.tags:
         goes = tag in decision.untag
         by_rule: defaultdict[str, list[str]] = defaultdict(list)
-        for reason in decision.reasons:
-            if (reason.code == "tag-goes") == goes and reason.tag == tag:
-                by_rule[reason.rule].append(ANY_AGE if is_unasked_age(reason) else untagged_text(reason))
+        of_tag = [[reason] for reason in decision.reasons if (reason.code == "tag-goes") == goes and reason.tag == tag]
+        for (reason,), age in with_unasked_ages(of_tag):
+            text = ANY_AGE if is_unasked_age(reason) else untagged_text(reason)
+            by_rule[reason.rule].append(text if age is None else f"{text}, {ANY_AGE}")
         whys = [f'{"; ".join(dict.fromkeys(texts))} (rule "{rule}")' for rule, texts in by_rule.items()]
         yield TagWord(tag=tag, goes=goes, why="; ".join(whys))
 
