@@ -7,7 +7,7 @@ from dockersweep.model.explanation import GroupedBy, GroupedKind, GroupExplanati
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision
-from dockersweep.model.reason import ReasonCode
+from dockersweep.model.reason import HeldBy, ReasonCode, Relation
 from dockersweep.report.headline import (
     NOUN_OF,
     TITLE_OF,
@@ -26,7 +26,9 @@ from dockersweep.words.reasons import reason_text
 _ROWS = (Column("NAME", shortens=True), Column("SIZE", right=True), Column("VERDICT"), Column("WHY", wraps=True))
 _TOTALS = (Column("KIND"), Column("COUNT", right=True), Column("TO REMOVE", right=True), Column("FREES", right=True))
 _UNKNOWN = "an unknown amount"
-_IN_USE: tuple[ReasonCode, ...] = ("in-use", "external", "service", "unseen-services")
+_IN_USE: tuple[ReasonCode, ...] = ("in-use", "external", "service")
+_BELOW: tuple[Relation, ...] = ("parent", "lends-configuration")
+"""The relations to objects of the same kind, which need it and do not use it."""
 _WHAT: dict[GroupedBy, str] = {"project": "Compose project", "repository": "Repository", "name": "Objects called"}
 _CELLS: dict[str, Callable[[Decision], Cell]] = {
     "kind": lambda decision: decision.kind,
@@ -82,7 +84,10 @@ def _summary(group: GroupExplanation) -> str:
 
 
 def _is_in_use(decision: Decision) -> bool:
-    return any(reason.code in _IN_USE for reason in decision.reasons)
+    return any(
+        reason.code in _IN_USE and not (isinstance(reason.about, HeldBy) and reason.about.relation in _BELOW)
+        for reason in decision.reasons
+    )
 
 
 def _noun(group: GroupExplanation) -> str:
@@ -115,4 +120,4 @@ def _size(kind: Kind, size_bytes: int | None) -> str:
 def _why(decision: Decision) -> str:
     """Return the reasons, equal ones merged, so that no row lists many holders. That it exists only here is none."""
     text = joined_alike(reason for reason in decision.reasons if reason.code != "only-here")
-    return f"{text} (exists only here)" if any(reason.code == "only-here" for reason in decision.reasons) else text
+    return f"{text}; exists only here" if any(reason.code == "only-here" for reason in decision.reasons) else text

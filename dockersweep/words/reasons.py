@@ -125,7 +125,9 @@ def with_tag(reason: Reason, text: str) -> str:
 def because_text(reason: Reason) -> str:
     """Return a reason to follow "because": "it is tagged (add --all-images to include)"."""
     about = reason.about
-    return because_not_matched(about) if isinstance(about, NotMatched) else reason_text(reason)
+    if isinstance(about, NotMatched):
+        return because_not_matched(about)
+    return "no rule matches it" if about == Fact(name="no-rule-matches") else reason_text(reason)
 
 
 def untagged_text(reason: Reason) -> str:

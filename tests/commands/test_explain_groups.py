@@ -156,7 +156,9 @@ def test_tags_that_go_are_counted_beside_objects(call: Caller, tmp_path: Path) -
 @pytest.mark.parametrize("state", ["running", None])
 def test_those_in_use_are_counted_in_only_where_there_are_any(call: Caller, tmp_path: Path, state: str | None) -> None:
     holder = [] if state is None else [container("web", state, image="sha256:" + "a" * 64)]
-    seen = write_inventory(tmp_path, inventory(image("a" * 64, "app:1"), *holder))
+    # What another image is built on is needed, not in use.
+    child = image("b" * 64, "other:1", parent="a" * 64)
+    seen = write_inventory(tmp_path, inventory(image("a" * 64, "app:1"), child, *holder))
     told = " ".join(explain(call, seen, "repository:app").out.split())
     assert f"All of them{'' if state is None else ', those in use too,'} would free " in told
 
@@ -164,7 +166,7 @@ def test_those_in_use_are_counted_in_only_where_there_are_any(call: Caller, tmp_
 def test_what_exists_only_here_is_no_reason(call: Caller, tmp_path: Path) -> None:
     seen = write_inventory(tmp_path, inventory(*(image(one * 64, f"app:{one}", in_registry=False) for one in "ab")))
     told = explain(call, seen, "app", "--all-images").out
-    assert "first seen 10 days ago (limit 24 hours) (exists only here)" in " ".join(told.split())
+    assert "first seen 10 days ago (limit 24 hours); exists only here" in " ".join(told.split())
 
 
 def test_names_are_made_printable(call: Caller, tmp_path: Path) -> None:

@@ -196,6 +196,10 @@ FORECASTS: dict[str, tuple[Iterable[Object], str, Policy, str]] = {
         [image("p"), image("c", "c:1", parent="p")], "p", policy_from_flags(PolicyFlags(keep_names=("c:*",))),
         "held by image c:1, which stays: its name matches c:* (--keep-name)",
     ),
+    "a holder that no rule matches": (
+        [volume("v"), container("web", volumes=["v"])], "volume:v", NO_RULES_FOR_ALL,
+        "held by container web, which stays because no rule matches it",
+    ),
     "one of those without a repository": (
         [built(image("a"), ago(days=3))], "a", DAILY,
         "kept until 1 more image without a repository comes and newer ones have taken its place, by rule",
