@@ -75,7 +75,7 @@ class ReviewApp(App[Chosen]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", priority=True),
-        Binding("ctrl+z", "suspend_process"),
+        Binding("ctrl+z", "suspend_process", priority=True),
     ]
 
     def __init__(self, choice: Choice, actions: Actions) -> None:
@@ -121,6 +121,8 @@ class ReviewApp(App[Chosen]):
     def on_mount(self) -> None:
         """Focus the tree."""
         self._tree.focus()
+        # After Ctrl-Z and fg the terminal is empty, and textual paints only what has changed.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(repaint=True, layout=True))
         self._update_texts()
 
     def on_resize(self, event: events.Resize) -> None:

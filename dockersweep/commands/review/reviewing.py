@@ -71,6 +71,7 @@ def review(
     # Imported late: few plans are reviewed.
     from dockersweep.commands.review.app import Actions, ReviewApp
     from dockersweep.commands.review.protection import protect_by_name
+    from dockersweep.commands.review.screen_signals import own_signals
 
     actions = Actions(
         verb=verb,
@@ -85,7 +86,8 @@ def review(
     # Keys typed before the plan was shown are no answer to it.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-    chosen = app.run()
+    with own_signals():
+        chosen = app.run()
     if app.is_interrupted:
         raise KeyboardInterrupt("interrupted")
     if app.return_code:
