@@ -392,6 +392,15 @@ def test_a_protection_leaves_the_rest_of_the_file_as_it_is(tmp_path: Path) -> No
         assert len(names) == 1 + ("names" in text)
 
 
+def test_line_endings_and_a_byte_order_mark_stay(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    for before in ("\ufeff" + POLICY, POLICY.replace("\n", "\r\n")):
+        path.write_bytes(before.encode())
+        protect_by_name(decision("web"), str(path))
+        added = 'house\r\n  "web",\r\n' if "\r" in before else 'house\n  "web",\n'
+        assert path.read_bytes().decode() == before.replace("house\r\n" if "\r" in before else "house\n", added)
+
+
 def test_a_file_that_cannot_be_changed_stays_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     with pytest.raises(PolicyError, match="does not exist: make one with `dockersweep policy init -o"):
@@ -400,15 +409,24 @@ def test_a_file_that_cannot_be_changed_stays_as_it_was(tmp_path: Path) -> None:
         ("version = 7\n", "version"),
         ("version = 1\nremoves_nothing = true\nprotect = 3\n", "protect"),
         ("[protect\n", "line 1"),
+        ('version = 1\nremoves_nothing = true\n[protect]\nnames = [ # 1\n  "db" # 2\n  # 3\n]\n', 'add "web" to protect'),
+        ("version = 1\nremoves_nothing = true\nprotect.names = ['db']\nprotect.labels = ['x']\n", 'add "web" to protect'),
     ):
         path.write_text(text)
         with pytest.raises(PolicyError, match=why):
             protect_by_name(decision("web"), str(path))
         assert path.read_text() == text
     path.write_text(POLICY)
-    for kind, name in (("image", "0123456789ab"), ("build-cache", "from local")):
+    for kind, name in (
+        ("image", "0123456789ab"),
+        ("image", "registry:5000/app@0123456789ab"),
+        ("build-cache", "from local"),
+    ):
         with pytest.raises(PolicyError, match="no name of its own"):
             protect_by_name(decision(name, kind), str(path))
+    for odd, why in ((f"/{'a' * 300}", "File name too long"), ("a\0b", "null byte")):
+        with pytest.raises(PolicyError, match=why):
+            protect_by_name(decision("web"), odd)
     path.chmod(0o666)
     with pytest.raises(PolicyError, match="can be written by others"):
         protect_by_name(decision("web"), str(path))
