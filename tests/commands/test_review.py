@@ -185,6 +185,39 @@ def test_a_filter_shows_some_and_ticks_only_these() -> None:
     assert {one.id for one in choice.unticked} == {"net-r1", *(f"net-r1{digit}" for digit in range(10))}
 
 
+TAGS = b"""
+version = 1
+[[rule]]
+name = "old tags"
+kind = "image"
+match.tag = "old*"
+remove.unused_for = "0s"
+"""
+
+
+def test_an_image_that_only_loses_tags_is_told_from_one_that_goes() -> None:
+    images = (image("a", "app:new", "app:old"), image("b", "job:old-1", "job:old-2"))
+    choice = choice_of(*images, policy=read_policy(TAGS, "p"))
+
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        assert "v 2 objects: 1 to remove, 1 to untag" in line_of(app, "to untag")
+        assert "v 1 image that stays and loses 1 tag" in line_of(app, "that stays")
+        assert " [x]       app:old of image app:new " in line_of(app, "app:old")
+        # The tags that go are what a person looks for.
+        for query, found in (("app:old", "app:old of image"), ("old-2", "image job:old-1")):
+            await press(pilot, "slash", *query, "enter")
+            assert "1 shown, 1 ticked" in said(app)
+            assert line_of(app, found)
+            await press(pilot, "escape")
+        await press(pilot, "slash", *"app", "enter", "space", "escape", "enter")
+        assert "Remove 1 image (" in said(app)
+        await press(pilot, "y")
+
+    chosen = review(choice, script)
+    assert chosen is not None
+    assert [(step.action, step.name) for step in chosen.plan.removals] == [("untag", "job:old-2"), ("remove", "job:old-1")]
+
+
 def test_an_object_is_explained_and_what_is_kept_cannot_be_ticked() -> None:
     async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
         await press(pilot, "e")

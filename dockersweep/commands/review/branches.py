@@ -6,11 +6,11 @@ from msgspec import Struct
 
 from dockersweep.model.inventory import KINDS, ObjectRef
 from dockersweep.model.plan import Decision, Plan
-from dockersweep.report.headline import NOUN_OF, going_words
+from dockersweep.report.headline import NOUN_OF, going_counts
 from dockersweep.report.plan_groups import alike_rows, going_rows, group_title, row_note
 from dockersweep.words.alike import joined_alike
 from dockersweep.words.amounts import plural
-from dockersweep.words.lists import natural_key
+from dockersweep.words.lists import natural_key, naturally
 
 
 class Leaf(Struct, frozen=True, gc=False):
@@ -18,13 +18,25 @@ class Leaf(Struct, frozen=True, gc=False):
 
     ref: ObjectRef
     decision: Decision
-    note: str
+    note: str = ""
     """Further facts: its size if it frees another amount, and its other tags."""
+    tags: Sequence[str] = ()
+    """Further tags that go: those of an image that goes, or that stays."""
 
     @property
     def name(self) -> str:
         """The engine's name for it; may contain control characters."""
         return self.decision.name
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is an image that only loses tags."""
+        return bool(self.decision.untag)
+
+    @property
+    def label(self) -> str:
+        """Its name; of an image that only loses tags these first: "app:1 of image app:2"."""
+        return f"{', '.join(self.tags)} of image {self.name}" if self.stays else self.name
 
     @property
     def why(self) -> str:
@@ -47,18 +59,31 @@ class Branch(Struct, frozen=True, gc=False):
     @property
     def only_leaf(self) -> Leaf | None:
         """The only object in it, which is then shown on the branch's line; None if there are several."""
-        return self.leaves[0] if len(self.leaves) == 1 and not self.branches and not self.is_kept else None
+        # An image that only loses tags has to be read as such.
+        is_shown = len(self.leaves) == 1 and not self.branches and not self.is_kept and not self.leaves[0].stays
+        return self.leaves[0] if is_shown else None
 
 
 def branches_of(plan: Plan) -> list[Branch]:
     """Return the tree of a plan: the objects to remove, then those that are kept, if there are any."""
     going = [*_kinds(plan), *_tags(plan)]
-    roots = [Branch("", f"{going_words(plan)} to remove", going)] if going else []
+    roots = [Branch("", _going_title(plan), going)] if going else []
     kept = list(_kept(plan))
     if kept:
         count = sum(len(branch.leaves) for branch in kept)
         roots.append(Branch("kept", f"kept: {plural(count, 'object')}", kept, is_kept=True))
     return roots
+
+
+def _going_title(plan: Plan) -> str:
+    """Return "3 objects to remove"; where images only lose tags, with a count of both."""
+    untagged = sum(1 for decision in plan.decisions if decision.untag)
+    removed = going_counts(plan)[0].total()
+    if not untagged:
+        return f"{plural(removed, 'object')} to remove"
+    if not removed:
+        return f"{plural(untagged, 'image')} to untag"
+    return f"{plural(removed + untagged, 'object')}: {removed} to remove, {untagged} to untag"
 
 
 def _kinds(plan: Plan) -> Iterator[Branch]:
@@ -67,7 +92,7 @@ def _kinds(plan: Plan) -> Iterator[Branch]:
             Branch(
                 f"{kind} {place}",
                 group_title(kind, alike),
-                leaves=[Leaf(row.decision.ref, row.decision, row_note(row)) for row in alike],
+                leaves=[Leaf(row.decision.ref, row.decision, row_note(row), row.tags) for row in alike],
             )
             for place, alike in enumerate(alike_rows(rows))
         ]
@@ -78,9 +103,12 @@ def _tags(plan: Plan) -> Iterator[Branch]:
     """Yield the images that are kept but lose tags; an image is ticked with all these tags, whatever their reasons."""
     decisions = [decision for decision in plan.decisions if decision.untag]
     if decisions:
-        leaves = [Leaf(decision.ref, decision, f"loses {', '.join(decision.untag)}") for decision in decisions]
+        leaves = [
+            Leaf(decision.ref, decision, f"loses {', '.join(decision.untag)}", naturally(decision.untag))
+            for decision in decisions
+        ]
         tags = plural(sum(len(decision.untag) for decision in decisions), "tag")
-        yield Branch("tags", f"{plural(len(leaves), 'image')} that {_lose(leaves)} {tags} (frees 0 B)", leaves=leaves)
+        yield Branch("tags", f"{plural(len(leaves), 'image')} that {_lose(leaves)} {tags}", leaves=leaves)
 
 
 def _lose(leaves: Sequence[Leaf]) -> str:
@@ -96,5 +124,5 @@ def _kept(plan: Plan) -> Iterator[Branch]:
         ]
         if kept:
             kept.sort(key=lambda decision: (natural_key(decision.name), decision.id))
-            leaves = [Leaf(decision.ref, decision, "") for decision in kept]
+            leaves = [Leaf(decision.ref, decision) for decision in kept]
             yield Branch(f"kept {kind}", plural(len(kept), NOUN_OF[kind]), leaves=leaves, is_kept=True)

@@ -51,7 +51,7 @@ class Lines:
         return bool(self._query)
 
     def filter(self, query: str) -> None:
-        """Show only objects whose name contains the text or whose id begins with it, in open branches; with an empty
+        """Show only objects whose name or tag contains the text or whose id begins with it, in open branches; with an empty
         text all objects."""
         self._query = query.strip().casefold()
         self.arrange()
@@ -89,7 +89,8 @@ class Lines:
         return [leaf for leaf in branch.leaves if self._matches(leaf)] if self.is_filtered else branch.leaves
 
     def _matches(self, leaf: Leaf) -> bool:
-        return self._query in leaf.name.casefold() or leaf.ref.id.removeprefix("sha256:").startswith(self._query)
+        is_named = any(self._query in name.casefold() for name in (leaf.name, *leaf.tags))
+        return is_named or leaf.ref.id.removeprefix("sha256:").startswith(self._query)
 
     def shown(self, branch: Branch) -> Sequence[Leaf]:
         """Return the objects of a branch that the filter shows, even if the branch is closed."""

@@ -47,7 +47,7 @@ class Painter(Struct, frozen=True):
             noun = f"{NOUN_OF[leaf.ref.kind]} " if line.depth == 1 else ""
             name = shorten_middle(printable(leaf.name), _NAME)
             return self._columns(start, size, amount, width, f"{noun}{name}: {printable(leaf.why)}")
-        return self._columns(start, size, amount, width, printable(leaf.name), is_name=True)
+        return self._columns(start, size, amount, width, printable(leaf.label), is_name=True)
 
     def _columns(self, start: str, size: str, frees: str, width: int, text: str = "", *, is_name: bool = False) -> str:
         amount = _AMOUNT if self.choice.plan.reclaim.is_exact else _BOUNDS
