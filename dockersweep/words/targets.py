@@ -10,6 +10,10 @@ def no_more_words(plan: Plan) -> str:
     return f"the policy allows no more{_without(plan)}"
 
 
+UNTICKED_WORDS = "what else may be removed was unticked"
+"""Why a target is missed after a review."""
+
+
 def nothing_else_words(plan: Plan, is_first: bool) -> str:
     """Return the same for a finished sweep: "nothing else may be removed without --all-images"; with `is_first`
     for one that removed nothing."""

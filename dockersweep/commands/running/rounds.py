@@ -146,7 +146,7 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
     if first.target is None or first.target.begins is False:
         return None
     # Imported late: most runs have no target.
-    from dockersweep.words.targets import nothing_else_words
+    from dockersweep.words.targets import UNTICKED_WORDS, nothing_else_words
 
     if done.ended_early:
         return target_outcome(first, first, done, f"the sweep ended early: {done.ended_early}")
@@ -158,15 +158,17 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
     require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
     gone = gone_in(done)
     with without_collector():
-        plan = make_plan(survey, policy_after(policy, done), gone, disks_asking(first))
+        made = plan = make_plan(survey, policy_after(policy, done), gone, disks_asking(first))
         if run.unticked:
             from dockersweep.policy.planning.choice import without
 
-            plan = without(plan, survey, run.unticked, gone)
+            plan = without(made, survey, run.unticked, gone)
     if is_satisfied(plan):
         return target_outcome(first, plan, done, "")
     if not goes_for_space(plan):
-        return target_outcome(first, plan, done, nothing_else_words(plan, is_first=False))
+        is_unticked = any(removal.ref in run.unticked for removal in made.removals)
+        words = UNTICKED_WORDS if is_unticked else nothing_else_words(plan, is_first=False)
+        return target_outcome(first, plan, done, words)
     context.permit(plan, gone)
     return _Next(plan, survey)
 
