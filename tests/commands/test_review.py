@@ -42,6 +42,7 @@ SHOP: tuple[Object, ...] = (
     container("in-use", "running", image="sha256:base"),
     image("base", "base:1"),
 )
+SCROLL_BAR = "▁▂▃▄▅▆▇"
 Script = Callable[[ReviewApp, Pilot[Chosen]], Awaitable[None]]
 
 
@@ -367,6 +368,53 @@ def test_a_click_on_a_box_ticks_and_one_on_a_title_opens() -> None:
 
     review(choice, script)
     assert choice.unticked == {ref("container", "job")}
+
+
+def test_a_pasted_name_is_filtered_by() -> None:
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        app.post_message(events.Paste("q\n"))
+        await press(pilot, "slash")
+        app.post_message(events.Paste("jo\n"))
+        await press(pilot, "b", "enter")
+        assert "filter: job" in said(app)
+        assert "1 shown, 1 ticked" in said(app)
+
+    review(choice_of(*SHOP), script)
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
+def test_a_question_longer_than_the_screen_can_be_read_to_its_end(size: tuple[int, int]) -> None:
+    many = [volume(f"{number}-{'data' * 60}", size=1) for number in range(5)]
+
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        await press(pilot, "enter")
+        assert "y yes n no up/down scroll" in said(app)
+        assert "Remove 5 volumes" not in said(app)
+        await press(pilot, "end")
+        await pilot.pause(0.5)
+        shown = "".join(character for character in said(app) if character not in SCROLL_BAR)
+        assert "Remove 5 volumes (freeing 5 B)? y yes n no up/down scroll" in shown
+
+    review(choice_of(*many), script, size=size)
+
+
+def test_a_path_is_asked_for_however_long_the_name_is() -> None:
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        await press(pilot, "down", "down", "k")
+        assert "dockersweep.toml" in said(app)
+        assert "enter ok" in said(app)
+
+    review(choice_of(container("job" * 500), container("other")), script, size=(40, 12))
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        await press(pilot, "s", "home", *"~/", "enter")
+        assert "Saved in /home/me/plan.json." in said(app)
+
+    review(choice_of(*SHOP), script)
 
 
 def test_warnings_can_be_read() -> None:

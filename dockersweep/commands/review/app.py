@@ -69,6 +69,7 @@ class ReviewApp(App[Chosen]):
     ModalScreen { align: center middle; background: ansi_default; }
     .dialog { width: 76; max-width: 100%; height: auto; max-height: 100%; border: ascii ansi_default; padding: 0 1; }
     .reading { width: 100%; height: 100%; border: ascii ansi_default; padding: 0 1; }
+    #text { height: auto; }
     .keys { margin-top: 1; }
     .dialog Input { border: none; height: 1; padding: 0; margin-top: 1; }
     #problem { height: auto; }

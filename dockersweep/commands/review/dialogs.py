@@ -12,6 +12,10 @@ from textual.widgets import Input, Static
 from dockersweep.errors import DockersweepError
 from dockersweep.report.text import printable
 
+_YES_NO = "y yes   n no"
+_FRAME = 4
+"""Lines of a question's dialog around its text: the border, the keys and the line above them."""
+
 
 class Question(ModalScreen[bool]):
     """A yes-no question: only `y` means yes."""
@@ -29,8 +33,18 @@ class Question(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Lay out the question."""
         with Vertical(classes="dialog"):
-            yield Static(printable(self._text), markup=False)
-            yield Static("y yes   n no", classes="keys", markup=False)
+            with VerticalScroll(id="text"):
+                yield Static(printable(self._text), markup=False)
+            yield Static(_YES_NO, classes="keys", markup=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Let a question that is longer than the screen scroll, so that the keys below it stay in sight."""
+        self.query_one("#text").styles.max_height = max(1, event.size.height - _FRAME)
+        self.call_after_refresh(self._update_keys)
+
+    def _update_keys(self) -> None:
+        scrolls = self.query_one("#text").max_scroll_y > 0
+        self.query_one(".keys", Static).update(f"{_YES_NO}   up/down scroll" if scrolls else _YES_NO)
 
     def action_answer(self, yes: bool) -> None:
         """Give the answer."""
