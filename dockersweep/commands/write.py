@@ -188,6 +188,12 @@ def _is_standard_output(path: str) -> bool:
         return False
 
 
+def is_file_of_its_own(path: str) -> bool:
+    """Whether a path is a plain file, and not the one that standard output goes to. Raises OSError where that cannot
+    be known."""
+    return not (_is_no_plain_file(path) or _is_standard_output(path))
+
+
 def _is_no_plain_file(path: str) -> bool:
     """Whether a path is a device or a pipe, which must not be replaced."""
     state = state_of(path)

@@ -18,7 +18,9 @@ from dockersweep.commands.review.branches import branches_of
 from dockersweep.commands.review.lines import Lines
 from dockersweep.commands.review.painting import Painter
 from dockersweep.commands.review.protection import protect_by_name
+from dockersweep.commands.review.reviewing import save_plan
 from dockersweep.errors import OutputError, PolicyError
+from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Object, ObjectRef, ScanWarning
 from dockersweep.model.plan import Decision, DiskVerdict, Plan
 from dockersweep.model.policy import LimitSettings, Policy, Target
@@ -254,6 +256,21 @@ def test_a_plan_is_saved_under_the_name_that_is_typed() -> None:
 
     review(choice_of(*SHOP), script, save=save)
     assert saved == [(20, "my.json")]
+
+
+def test_a_plan_is_saved_to_a_file_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, pipe = choice_of(*SHOP).plan, tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in ("/dev/null", str(pipe)):
+        with pytest.raises(OutputError, match=f"{path} is not a file: type the path of one"):
+            save_plan(plan, path)
+    for path, why in ((str(tmp_path), "Is a directory"), (str(tmp_path / "no" / "plan.json"), "No such file")):
+        with pytest.raises(OutputError, match=why):
+            save_plan(plan, path)
+    path = str(tmp_path / "plan.json")
+    assert save_plan(plan, path) == f"Saved in {path}, 25 objects to remove; `dockersweep apply` carries it out."
+    assert len(read_document(Path(path).read_bytes(), Plan, path).removals) == 25
+    assert capsys.readouterr().out == ""
 
 
 def test_a_protection_is_added_and_unticks() -> None:

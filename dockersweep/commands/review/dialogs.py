@@ -1,5 +1,6 @@
 """Dialogs in front of the tree: a question, a text to read, a path to type."""
 
+import os
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -104,7 +105,8 @@ class Typing(ModalScreen[str | None]):
         if not event.value:
             return
         try:
-            done = self._do(event.value)
+            # No shell has done it.
+            done = self._do(os.path.expanduser(event.value))
         except DockersweepError as error:
             self.query_one("#problem", Static).update(printable(str(error)))
         else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.policy_source import find_policy
-from dockersweep.commands.write import write_result
+from dockersweep.commands.write import is_file_of_its_own, write_result
 from dockersweep.errors import NoPlanError, OutputError, PolicyError
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.plan import Plan
@@ -77,7 +77,7 @@ def review(
         verb=verb,
         ask=ask,
         explain=lambda ref, width: _explained(survey, plan, ref, width),
-        save=_save,
+        save=save_plan,
         save_as=path if path not in (None, "-") else _SAVE_AS,
         protect=protect_by_name,
         policy_path=_policy_path(policy),
@@ -109,11 +109,14 @@ def _what(plan: Plan) -> str:
     return f"{going_words(plan)} to remove, freeing {amount_words(plan.reclaim)}."
 
 
-def _save(plan: Plan, path: str) -> str:
+def save_plan(plan: Plan, path: str) -> str:
+    """Write a plan to a file; return what was done. Raises OutputError if it cannot be written."""
     from dockersweep.words.documents import write_document
 
     if path == "-":
         raise OutputError("the plan cannot be saved to standard output, where the screen is: name a file")
+    if os.path.exists(path) and not os.path.isdir(path) and not is_file_of_its_own(path):
+        raise OutputError(f"{path} is not a file: type the path of one")
     write_result(write_document(plan), path)
     return f"Saved in {path}, {going_words(plan)} to remove; `dockersweep apply` carries it out."
 
