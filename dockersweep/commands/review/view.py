@@ -72,6 +72,13 @@ class PlanTree(ScrollView, can_focus=True):
             event.stop()
             self._keys[event.key]()
 
+    def on_paste(self, event: events.Paste) -> None:
+        """Add a pasted name or id to the filter's text; elsewhere ignore it, as its letters are no keys."""
+        event.stop()
+        if self.is_typing:
+            text = "".join(character for character in event.text if character.isprintable())
+            self._filter((self.filter_text or "") + text)
+
     def _type(self, event: events.Key) -> bool:
         """Apply a key to the filter's text; return whether it was for the text."""
         query = self.filter_text or ""
