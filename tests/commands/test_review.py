@@ -219,7 +219,10 @@ def test_an_image_that_only_loses_tags_is_told_from_one_that_goes() -> None:
 
     chosen = review(choice, script)
     assert chosen is not None
-    assert [(step.action, step.name) for step in chosen.plan.removals] == [("untag", "job:old-2"), ("remove", "job:old-1")]
+    assert [(step.action, step.name) for step in chosen.plan.removals] == [
+        ("untag", "job:old-2"),
+        ("remove", "job:old-1"),
+    ]
 
 
 def test_an_object_is_explained_and_what_is_kept_cannot_be_ticked() -> None:
@@ -279,7 +282,7 @@ def test_a_protection_is_added_and_unticks() -> None:
 
     async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
         await press(pilot, "down", "down", "k")
-        assert any("Keep job always, by its name, in the policy file:" in line for line in screen(app))
+        assert "Always keep job: add its name to protect.names in the policy file:" in said(app)
         await press(pilot, "enter")
         assert any("Added job to dockersweep.toml." in line for line in screen(app))
 
@@ -508,8 +511,14 @@ def test_a_file_that_cannot_be_changed_stays_as_it_was(tmp_path: Path) -> None:
         ("version = 7\n", "version"),
         ("version = 1\nremoves_nothing = true\nprotect = 3\n", "protect"),
         ("[protect\n", "line 1"),
-        ('version = 1\nremoves_nothing = true\n[protect]\nnames = [ # 1\n  "db" # 2\n  # 3\n]\n', 'add "web" to protect'),
-        ("version = 1\nremoves_nothing = true\nprotect.names = ['db']\nprotect.labels = ['x']\n", 'add "web" to protect'),
+        (
+            'version = 1\nremoves_nothing = true\n[protect]\nnames = [ # 1\n  "db" # 2\n  # 3\n]\n',
+            'add "web" to protect',
+        ),
+        (
+            "version = 1\nremoves_nothing = true\nprotect.names = ['db']\nprotect.labels = ['x']\n",
+            'add "web" to protect',
+        ),
     ):
         path.write_text(text)
         with pytest.raises(PolicyError, match=why):

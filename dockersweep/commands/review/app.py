@@ -18,13 +18,15 @@ from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.plan import Decision, Plan
 from dockersweep.policy.planning.choice import Choice
 from dockersweep.report.headline import engine_sentence, warning_lines
-from dockersweep.report.text import printable
+from dockersweep.report.text import printable, shorten_middle
 
 _KEYS = "space tick  / filter  e explain  k keep  s save  enter {}  q quit"
 _FILTERING = "_   (a part of a name or the beginning of an id; enter done, escape all again)"
 _FILTERED = "   (escape shows all again)"
 _MARGIN = 6
 """Columns around a text to read."""
+_NAME = 72
+"""Columns for a name in a question: some are so long that they would leave no room for the answer."""
 
 
 class Actions(Struct, frozen=True):
@@ -188,7 +190,7 @@ class ReviewApp(App[Chosen]):
     def _save(self) -> None:
         """Save the plan with the ticked objects."""
         actions, plan = self._review_actions, self._choice.chosen()
-        prompt = "Save the plan of what is ticked as (a file that is there is replaced):"
+        prompt = "Save the plan of what is ticked to this file (an existing file is replaced):"
         self.push_screen(Typing(prompt, actions.save_as, lambda path: actions.save(plan, path)), self._done)
 
     def _protect(self) -> None:
@@ -198,8 +200,9 @@ class ReviewApp(App[Chosen]):
             self._note("Go to one object to keep it.")
             return
         leaf, actions = line.leaf, self._review_actions
-        hint = "" if actions.policy_path else " (none is in force: name the file of one)"
-        prompt = f"Keep {leaf.name} always, by its name, in the policy file{hint}:"
+        hint = "" if actions.policy_path else " (none is in force; type the path of one)"
+        name = shorten_middle(printable(leaf.name), _NAME)
+        prompt = f"Always keep {name}: add its name to protect.names in the policy file{hint}:"
 
         def kept(done: str | None) -> None:
             if done is not None and not line.branch.is_kept:

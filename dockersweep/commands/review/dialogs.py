@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -92,7 +93,7 @@ class Typing(ModalScreen[str | None]):
             yield Static(printable(self._prompt), markup=False)
             yield Input(self._path, id="path")
             yield Static("", id="problem", markup=False)
-            yield Static("enter go on   escape back", classes="keys", markup=False)
+            yield Static("enter ok   escape back", classes="keys", markup=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Clear the error of the former text."""

@@ -51,8 +51,8 @@ class Lines:
         return bool(self._query)
 
     def filter(self, query: str) -> None:
-        """Show only objects whose name or tag contains the text or whose id begins with it, in open branches; with an empty
-        text all objects."""
+        """Show only objects with the text in a name or tag, or at the beginning of their id, in open branches; with an
+        empty text all objects."""
         self._query = query.strip().casefold()
         self.arrange()
 

@@ -73,7 +73,7 @@ def _protects(text: str, pattern: str) -> bool:
 
 def _by_hand(pattern: str) -> PolicyError:
     return PolicyError(
-        f"its list of names cannot be changed without touching the rest: add {_quoted(pattern)} to protect.names by hand"
+        f"only a person can add to its protect.names without touching the rest: add {_quoted(pattern)} by hand"
     )
 
 
