@@ -45,7 +45,6 @@ class Terminal:
         """The same as running text, without the borders of dialogs."""
         return " ".join(" ".join(line.strip(" |") for line in self.lines).split())
 
-    @property
     def is_full_screen(self) -> bool:
         """Whether a program has the screen for itself, as editors have, or takes the mouse."""
         return self._tmux("display", "-p", "-t", "test", "#{alternate_on}#{mouse_any_flag}") != "00\n"

@@ -92,6 +92,23 @@ def test_a_saved_plan_is_reviewed_and_each_of_its_removals_has_an_outcome(
 
 
 @pytest.mark.enough_on(*NEWEST)
+def test_a_missed_target_tells_that_the_rest_was_unticked(engine: Engine, litter: Litter) -> None:
+    keep = litter.container("review-1", writes=50_000)
+    litter.container("review-2", writes=10_000)
+    words = ["-H", engine.recorder.url, "sweep", "-i", "--older-than", "0s", "--kind", "container", "--free", "100GB"]
+    with engine.recorder.recording() as recording, terminal(*words) as screen:
+        screen.wait_for(TICKED)
+        screen.press("/")
+        screen.type("review-1")
+        screen.press("Enter", "Space", "Escape", "Enter")
+        screen.wait_for("Remove 1 container")
+        screen.press("y")
+        screen.status()
+        assert "what else may be removed was unticked" in screen.text
+    assert ("container", keep) not in asked_for(recording)
+
+
+@pytest.mark.enough_on(*NEWEST)
 def test_an_engine_that_goes_away_meanwhile_loses_nothing(engine: Engine, litter: Litter) -> None:
     there = {litter.container(f"review-{number}") for number in range(3)}
     with faulty(engine.socket) as proxy:
@@ -194,10 +211,10 @@ def test_a_signal_leaves_the_terminal_as_it_was(verb: str) -> None:
         with_containers(engine, "job-1", "job-2")
         with terminal("-H", engine.url, verb, "-i", "--older-than", "0s", "--no-ledger") as screen:
             screen.wait_for(TICKED)
-            assert screen.is_full_screen
+            assert screen.is_full_screen()
             os.kill(screen.process, signal.SIGTERM)
             assert screen.status() == 143
-            assert not screen.is_full_screen
+            assert not screen.is_full_screen()
     assert not [path for method, path in engine.asked if method == "DELETE"]
 
 
@@ -213,7 +230,7 @@ def test_after_ctrl_z_all_of_the_screen_comes_back(tmp_path: Path, keys: tuple[s
             screen.press(*keys)
             before = screen.wait_for("y yes n no" if keys == ("Enter",) else "enter ok escape back")
         screen.press("C-z")
-        screen.wait_for(lambda lines: not screen.is_full_screen)
+        screen.wait_for(lambda lines: not screen.is_full_screen())
         os.kill(screen.process, signal.SIGCONT)
         screen.wait_for(lambda lines: lines == before)
         screen.press("C-c")
