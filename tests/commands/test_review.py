@@ -219,10 +219,8 @@ def test_an_image_that_only_loses_tags_is_told_from_one_that_goes() -> None:
 
     chosen = review(choice, script)
     assert chosen is not None
-    assert [(step.action, step.name) for step in chosen.plan.removals] == [
-        ("untag", "job:old-2"),
-        ("remove", "job:old-1"),
-    ]
+    steps = [(step.action, step.name) for step in chosen.plan.removals]
+    assert steps == [("untag", "job:old-2"), ("remove", "job:old-1")]
 
 
 def test_an_object_is_explained_and_what_is_kept_cannot_be_ticked() -> None:
@@ -513,11 +511,11 @@ def test_a_file_that_cannot_be_changed_stays_as_it_was(tmp_path: Path) -> None:
         ("[protect\n", "line 1"),
         (
             'version = 1\nremoves_nothing = true\n[protect]\nnames = [ # 1\n  "db" # 2\n  # 3\n]\n',
-            'add "web" to protect',
+            'add "web" by hand',
         ),
         (
             "version = 1\nremoves_nothing = true\nprotect.names = ['db']\nprotect.labels = ['x']\n",
-            'add "web" to protect',
+            'add "web" by hand',
         ),
     ):
         path.write_text(text)
