@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from itertools import takewhile
@@ -339,6 +340,21 @@ def test_ctrl_c_ends_it_wherever_it_is() -> None:
             assert app.is_interrupted
 
         assert review(choice_of(*SHOP), script) is None
+
+
+def test_signals_are_as_before_a_review(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
+
+    def show(app: ReviewApp) -> Chosen | None:
+        for number in taken:
+            signal.signal(number, lambda number, frame: None)
+        return app.return_value
+
+    monkeypatch.setattr(ReviewApp, "run", show)
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        reviewing.review(choice_of(*SHOP).plan, Survey(inventory(*SHOP), NOW), None, "sweep", question)
+    assert [signal.getsignal(number) for number in taken] == [signal.SIG_DFL] * 3
 
 
 def test_a_bug_is_no_answer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

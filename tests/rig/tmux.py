@@ -45,17 +45,6 @@ class Terminal:
         """The same as running text, without the borders of dialogs."""
         return " ".join(" ".join(line.strip(" |") for line in self.lines).split())
 
-    def is_full_screen(self) -> bool:
-        """Whether a program has the screen for itself, as editors have, or takes the mouse."""
-        return self._tmux("display", "-p", "-t", "test", "#{alternate_on}#{mouse_any_flag}") != "00\n"
-
-    @property
-    def process(self) -> int:
-        """The process id of the command."""
-        shell = self._tmux("display", "-p", "-t", "test", "#{pane_pid}").strip()
-        [child] = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        return int(child)
-
     def press(self, *keys: str) -> None:
         """Type keys, by the names that tmux has for them."""
         self._tmux("send-keys", "-t", "test", *keys)

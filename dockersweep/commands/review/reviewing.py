@@ -57,6 +57,17 @@ def _leaving_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Give back what textual takes over for good: Ctrl-Z while the plan is carried out would bring its screen again."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
@@ -71,7 +82,6 @@ def review(
     # Imported late: few plans are reviewed.
     from dockersweep.commands.review.app import Actions, ReviewApp
     from dockersweep.commands.review.protection import protect_by_name
-    from dockersweep.commands.review.screen_signals import own_signals
 
     actions = Actions(
         verb=verb,
@@ -86,7 +96,7 @@ def review(
     # Keys typed before the plan was shown are no answer to it.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-    with own_signals():
+    with _handlers_kept():
         chosen = app.run()
     if app.is_interrupted:
         raise KeyboardInterrupt("interrupted")
