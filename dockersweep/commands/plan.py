@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dockersweep.commands.gather import gather_plan
 from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.python_gc import without_collector
-from dockersweep.commands.write import is_written, terminal_width, write_aside, write_problems, write_result
+from dockersweep.commands.write import Destination, is_written, terminal_width, write_aside, write_problems
 from dockersweep.errors import RefusedError, UsageError
 from dockersweep.model.plan import Plan
 from dockersweep.report.headline import problems_of, warning_sentences
@@ -22,19 +22,22 @@ SOMETHING_TO_REMOVE = 10
 
 def run(options: PlanOptions) -> int:
     """Write the plan; return the exit status."""
+    destination = Destination(options.output.path)
     if options.interactive:
         from dockersweep.commands.review.terminal import require_screen
 
         require_screen()
         if options.at is not None or options.within is not None:
             raise UsageError("--interactive is about the plan of now: leave out --at and --next")
+        # A person's work must not be lost for a folder that is missing.
+        destination.check()
     plan = gather_plan(options)
     has_news = bool(plan.removals) or not options.quiet
     has_result = is_written(options.output, has_news=has_news, only_problems=options.only_problems)
     if has_result:
         with without_collector():
             text = format_plan(plan, options)
-        write_result(text, options.output.path)
+        destination.write(text)
         _tell_what_is_saved(plan, options)
     if has_news:
         _tell_problems(plan, options, has_result)

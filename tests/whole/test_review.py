@@ -3,10 +3,12 @@
 import json
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from dockersweep.errors import OutputError
 from dockersweep.model.inventory import Object
 from dockersweep.words.documents import write_document
 from tests.rig.engines.engine import Engine
@@ -209,10 +211,13 @@ def test_after_ctrl_z_all_of_the_screen_comes_back(tmp_path: Path, keys: tuple[s
     saved = tmp_path / "scan.json"
     saved.write_text(write_document(inventory(container("job-1"), container("job-2"))))
     with terminal("plan", "-i", "--inventory", str(saved), "--older-than", "0s") as screen:
-        before = screen.wait_for(TICKED)
+        screen.wait_for(TICKED)
         if keys:
             screen.press(*keys)
-            before = screen.wait_for("y yes n no" if keys == ("Enter",) else "enter ok escape back")
+            screen.wait_for("y yes n no" if keys == ("Enter",) else "enter ok escape back")
+        # A screen may be looked at while it is being painted.
+        time.sleep(0.5)
+        before = screen.lines
         screen.press("C-z")
         screen.wait_for(lambda lines: screen.is_left)
         screen.send(signal.SIGCONT)
@@ -263,3 +268,10 @@ def test_a_review_that_nobody_can_make_is_refused(tmp_path: Path) -> None:
         with terminal(*words, "-i", "-H", "unix:///nowhere", environment=variables) as screen:
             assert screen.status() == 2
             assert why in screen.text
+
+
+@pytest.mark.programs
+def test_no_review_is_lost_for_a_folder_that_is_missing() -> None:
+    with terminal("plan", "-i", "-o", "/nowhere/plan.json", "-H", "unix:///nowhere") as screen:
+        assert screen.status() == OutputError.exit_status
+        assert "/nowhere/plan.json cannot be written: No such file or directory" in screen.text
