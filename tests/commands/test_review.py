@@ -474,6 +474,8 @@ def test_the_cursor_stays_in_sight_at_any_size() -> None:
                 [heading] = [line for line in shown if "OBJECT" in line]
                 assert len(heading) == size[0]
                 assert sum(line.startswith(">") for line in shown) == 1
+        await press(pilot, "home", "down", "down")
+        assert ">[x]       job " in line_of(app, "job ")
 
     review(choice_of(*SHOP), script)
 

@@ -16,6 +16,8 @@ from dockersweep.words.amounts import amount_words, format_interval, plural
 _AMOUNT, _BOUNDS = 9, 20
 """Columns for freed bytes: for an exact amount, and for an interval."""
 _SIZE = 10
+_WIDE = 60
+"""Columns from which sizes are shown: below, they would leave none for the names."""
 _NAME = 30
 """Columns for a name that is followed by the reason."""
 _INDENT = 2
@@ -51,7 +53,8 @@ class Painter(Struct, frozen=True):
 
     def _columns(self, start: str, size: str, frees: str, width: int, text: str = "", *, is_name: bool = False) -> str:
         amount = _AMOUNT if self.choice.plan.reclaim.is_exact else _BOUNDS
-        right = f" {size:>{_SIZE}} {shorten_end(frees, amount):>{amount}}"
+        shown_size = f" {size:>{_SIZE}}" if width >= _WIDE else ""
+        right = f"{shown_size} {shorten_end(frees, amount):>{amount}}"
         room = max(0, width - len(start) - len(right))
         shown = shorten_middle(text, room) if is_name else shorten_end(text, room)
         return f"{start}{shown}{' ' * (room - display_width(shown))}{right}"
