@@ -405,6 +405,32 @@ def test_a_click_on_a_box_ticks_and_one_on_a_title_opens() -> None:
     assert choice.unticked == {ref("container", "job")}
 
 
+def test_other_buttons_than_the_left_do_nothing() -> None:
+    choice = choice_of(*SHOP)
+
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        [row] = [number for number, line in enumerate(screen(app)) if "  job" in line]
+        for button in (2, 3):
+            await pilot.click(offset=(2, row), button=button)
+        await pilot.pause()
+
+    review(choice, script)
+    assert not choice.unticked
+
+
+def test_a_group_that_cannot_be_ticked_tells_why() -> None:
+    choice = choice_of(container("job", volumes=["a", "b"]), volume("a", size=1), volume("b", size=1))
+
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        await press(pilot, "down", "space")
+        await press(pilot, "down", "space")
+        assert "0 of 2 volumes" in line_of(app, "volumes")
+        assert "Needed by objects that stay: tick those first." in said(app)
+
+    review(choice, script)
+    assert choice.unticked == {ref("container", "job")}
+
+
 def test_a_pasted_name_is_filtered_by() -> None:
     async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
         app.post_message(events.Paste("q\n"))

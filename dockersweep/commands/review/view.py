@@ -16,6 +16,8 @@ from dockersweep.commands.review.painting import Painter
 _PLAIN, _CURSOR, _KEPT = Style(), Style(reverse=True), Style(dim=True)
 _MARKS = 1
 """Columns at the left for the ">" of the cursor's line: not every terminal shows it in reverse."""
+_LEFT = 1
+"""The mouse button."""
 _FAR = 1_000_000_000
 _BOX = range(_MARKS, _MARKS + 3)
 
@@ -168,7 +170,9 @@ class PlanTree(ScrollView, can_focus=True):
             self._handler.tick(self.line)
 
     def on_click(self, event: events.Click) -> None:
-        """Go to the line; on its box also tick it, and on a branch open or close it."""
+        """Go to the line; on its box also tick it, and on a branch open or close it. The middle button pastes."""
+        if event.button != _LEFT:
+            return
         place = event.y + self.scroll_offset.y
         if place >= len(self._lines.lines):
             return
