@@ -141,7 +141,7 @@ def test_a_container_that_stays_keeps_what_it_holds() -> None:
         assert any("21 of 25 objects ticked, freeing 5.00 MB" in line for line in screen(app))
         # What it holds cannot be ticked as long as it stays.
         await press(pilot, "down", "down", "space")
-        assert any("container job stays and holds it: tick that first" in line for line in screen(app))
+        assert any("needed by container job, which stays: tick that first" in line for line in screen(app))
         await press(pilot, "up", "up", "space")
         assert any("25 objects ticked" in line for line in screen(app))
         await press(pilot, "space", "enter")
@@ -295,7 +295,7 @@ def test_over_a_limit_there_is_no_question_until_enough_is_unticked() -> None:
     async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
         assert "Over a limit: 25 objects to remove, 10 allowed." in said(app)
         await press(pilot, "enter")
-        assert "Over a limit, so no sweep" in said(app)
+        assert "10 allowed. Untick some, or raise the limit." in said(app)
         await press(pilot, "end", "up", "space", "enter", "y")
 
     assert review(choice, script) == Chosen(choice.chosen(), choice.unticked)

@@ -20,7 +20,7 @@ from dockersweep.policy.planning.choice import Choice
 from dockersweep.report.headline import engine_sentence, warning_lines
 from dockersweep.report.text import printable, shorten_middle
 
-_KEYS = "space tick  / filter  e explain  k keep  s save  enter {}  q quit"
+_KEYS = "space tick  / filter  e explain  k protect  s save  enter {}  q quit"
 _FILTERING = "_   (a part of a name or the beginning of an id; enter done, escape all again)"
 _FILTERED = "   (escape shows all again)"
 _MARGIN = 6
@@ -33,7 +33,7 @@ class Actions(Struct, frozen=True):
     """The actions of the screen besides showing the plan."""
 
     verb: str
-    """The action of enter: "sweep", "apply", or "save"."""
+    """The action of enter: "sweep", "apply", or "write"."""
     ask: Callable[[Plan], str]
     """Returns the question before that action."""
     explain: Callable[[ObjectRef, int], str]
@@ -155,7 +155,10 @@ class ReviewApp(App[Chosen]):
         if line.leaf is not None and staying.get(line.leaf.ref) is not None:
             self._note(f"{self._painter.why(line.leaf)}: tick that first.")
             return
-        self._change([leaf.ref for leaf in leaves], ticks=all(leaf.ref in staying for leaf in leaves))
+        ticks = all(leaf.ref in staying for leaf in leaves)
+        self._change([leaf.ref for leaf in leaves], ticks=ticks)
+        if ticks and all(leaf.ref in self._choice.staying for leaf in leaves):
+            self._note("Needed by objects that stay: tick those first.")
 
     def _change(self, refs: list[ObjectRef], *, ticks: bool) -> None:
         self._choice.change(refs, ticks=ticks)
@@ -224,9 +227,7 @@ class ReviewApp(App[Chosen]):
         """Ask for confirmation, and end with the ticked objects."""
         over = self._choice.over_limits()
         if over:
-            self._note(
-                f"Over a limit, so no {self._review_actions.verb}: {'; '.join(over)}. Untick some, or raise the limit."
-            )
+            self._note(f"Over a limit: {'; '.join(over)}. Untick some, or raise the limit.")
             return
         plan = self._choice.chosen()
         if not plan.removals:

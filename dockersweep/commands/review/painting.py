@@ -122,7 +122,7 @@ class Painter(Struct, frozen=True):
         holder = self.choice.staying[leaf.ref]
         if holder is None:
             return f"not ticked; {leaf.why}"
-        return f"stays, as {NOUN_OF[holder.kind]} {self.choice.name_of(holder)} stays and holds it"
+        return f"needed by {NOUN_OF[holder.kind]} {self.choice.name_of(holder)}, which stays"
 
 
 def _short_of(target: TargetVerdict, wanted_bytes: int, frees: Interval) -> str:

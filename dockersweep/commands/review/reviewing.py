@@ -33,7 +33,7 @@ def review_to_save(plan: Plan, survey: Survey, options: PlanOptions) -> Plan:
     to = "standard output" if path == "-" else path
     with _leaving_on_signals():
         chosen = review(
-            plan, survey, options.policy.path, "save", lambda made: f"{_what(made)} Write it to {to}?", path
+            plan, survey, options.policy.path, "write", lambda made: f"{_what(made)} Write it to {to}?", path
         )
     if chosen is None:
         raise NoPlanError("no plan written: the review was ended")
