@@ -7,7 +7,7 @@
     │   └── DeclaredFileError   2   a compose file or quadlet, named by a policy, that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     │   └── DeclinedError       0   a person was asked and did not say yes
-    ├── NoPlanError             0   a person reviewed a plan and wanted none of it
+    ├── NoPlanError             4   a person reviewed a plan and wanted none of it
     ├── EngineError             5   the engine cannot be reached or cannot be read in full
     │   ├── EngineLostError     5   nothing answers, or the connection broke within the answer
     │   │   └── OtherEngineError 5  another engine answers there now
@@ -61,9 +61,9 @@ class DeclinedError(RefusedError):
 
 
 class NoPlanError(DockersweepError):
-    """A person reviewed a plan and wanted none of it: an answer like any other."""
+    """A person reviewed a plan and wanted none of it; what carries out the file must not go on with an older one."""
 
-    exit_status = 0
+    exit_status = 4
 
 
 class EngineError(DockersweepError):

@@ -221,7 +221,7 @@ def test_every_error_class_has_the_status_of_the_table() -> None:
         "PolicyError": 2,
         "DeclaredFileError": 2,
         "DeclinedError": 0,
-        "NoPlanError": 0,
+        "NoPlanError": 4,
         "RefusedError": 4,
         "EngineError": 5,
         "EngineLostError": 5,

@@ -200,7 +200,7 @@ def test_it_needs_no_colour(tmp_path: Path, variables: dict[str, str]) -> None:
         screen.wait_for("1 of 2 containers")
         assert "\x1b[3" not in screen.coloured.replace("\x1b[39m", "")
         screen.press("q")
-        assert screen.status() == 0
+        assert screen.status() == 4
         assert "no plan written: the review was ended" in screen.text
 
 
