@@ -21,7 +21,7 @@ from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome, OutcomeDocument
 from dockersweep.model.plan import Decision, Plan, Removal, RemovalReasons
 from dockersweep.model.reason import Reason
-from dockersweep.words.reasons import removal_text
+from dockersweep.words.reasons import ages_behind_counts, removal_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +142,10 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             storable(removal.name),
             removal.action,
             _json(
-                [(reason.code, reason.rule, removal_text(reason)) for reason in _reasons(removal, decision, reasons)]
+                [
+                    (reason.code, reason.rule, removal_text(reason))
+                    for reason in ages_behind_counts(_reasons(removal, decision, reasons))
+                ]
             ),
             _size(removal, decision),
             removal.reclaim.low_bytes,

@@ -198,6 +198,12 @@ def with_unasked_ages(
             yield reasons, ages.get(key) if counts.get(key) == place else None
 
 
+def ages_behind_counts(reasons: Iterable[Reason]) -> Iterator[Reason]:
+    """Yield reasons with each age that no rule asks for behind the place in a count that its rule goes by."""
+    for of_one, age in with_unasked_ages([reason] for reason in reasons):
+        yield from (*of_one, *(age or ()))
+
+
 def joined(reasons: Iterable[Reason], texts: Callable[[Sequence[Reason]], Iterable[str]] = sentences) -> str:
     """Return the sentences of reasons, each once, with each tag once before its own: "tag app:4 goes (frees 0 B): 4th
     newest of app (keep.last = 3), whatever its age (loaded 10 days ago)". `texts` returns the sentences of the reasons

@@ -157,11 +157,13 @@ def test_tags_of_images_that_stayed_are_listed_as_they_are_counted(history: Aske
     assert lines[lines.index("Tags removed (their images stay): 1") + 1 :][:2] == [
         "NAME WHY", "app:2 old: first seen 10 days ago (limit 1 day)"
     ]  # fmt: skip
-    assert "tag app:2 (of image app:1)" in history("--object", "app:2")[1]
+    rows = [" ".join(line.split()) for line in history("--object", "app:2")[1].splitlines()]
+    assert any("tag app:2 of image app:1; old: first seen 10 days ago" in row for row in rows)
 
 
 def test_a_tag_is_told_with_the_image_that_went_with_it(history: Asked, three_runs: Path) -> None:
-    assert "tag app:2 (of image app:1)" in history("--object", "app:1")[1]
+    rows = [" ".join(line.split()) for line in history("--object", "app:1")[1].splitlines()]
+    assert any("removed tag app:2 of image app:1; unused tagged images: " in row for row in rows)
 
 
 def test_why_says_what_nobody_asked_for_and_what_was_lost(history: Asked, tmp_path: Path) -> None:
@@ -184,6 +186,25 @@ def test_why_says_what_nobody_asked_for_and_what_was_lost(history: Asked, tmp_pa
         for reason in one["reasons"]
     }
     assert codes == {"old-enough", "only-here"}
+
+
+def test_an_age_that_no_rule_asks_for_stands_behind_the_count(history: Asked, tmp_path: Path) -> None:
+    policy = read_policy(
+        b'version = 1\n[[rule]]\nname = "apps"\nkind = "image"\neverything = true\nkeep.last = 1\n'
+        b'remove.older_than = "0s"\n',
+        "a policy",
+    )
+    apps = [replace(image(f"a{day}", f"app:{day}"), built_at=NOW - timedelta(days=day)) for day in (1, 2)]
+    seen = inventory(*apps)
+    with Ledger(tmp_path) as ledger:
+        run = ledger.begin(START)
+        plan = plan_of(seen, policy, NOW)
+        run.plan(plan, seen)
+        for removal in plan.removals:
+            run.ended(removal, outcome(removal))
+        run.finish(0, NOW, document(), None)
+    out = " ".join(history("1")[1].split())
+    assert "apps: 2nd newest of app (keep.last = 1); whatever its age (first seen 10 days ago)" in out
 
 
 def test_a_rule_is_named_once_for_reasons_of_its_own_and_no_record_by_another(history: Asked, tmp_path: Path) -> None:

@@ -47,8 +47,9 @@ def _hidden(count: int) -> Iterator[str]:
 
 def _row(removal: PastRemoval, all_removals: Sequence[PastRemoval]) -> tuple[str, ...]:
     when = local_time(removal.ended_at or removal.started_at)
-    image = f" (of image {_image_of(removal, all_removals)})" if removal.action == "untag" else ""
-    return str(removal.run), when, status_of(removal), f"{kind_of(removal)} {removal.name}{image}", why(removal)
+    # Not beside the tag: that column is cut where it has no room.
+    image = f"of image {_image_of(removal, all_removals)}; " if removal.action == "untag" else ""
+    return str(removal.run), when, status_of(removal), f"{kind_of(removal)} {removal.name}", f"{image}{why(removal)}"
 
 
 def _image_of(tag: PastRemoval, removals: Sequence[PastRemoval]) -> str:
