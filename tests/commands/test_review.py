@@ -14,6 +14,7 @@ from textual import events
 from textual.app import App
 from textual.pilot import Pilot
 
+from dockersweep.commands.options import SweepOptions, options_of
 from dockersweep.commands.review import reviewing
 from dockersweep.commands.review.app import Actions, Chosen, ReviewApp
 from dockersweep.commands.review.branches import branches_of
@@ -21,11 +22,14 @@ from dockersweep.commands.review.lines import Lines
 from dockersweep.commands.review.painting import Painter
 from dockersweep.commands.review.protection import protect_by_name
 from dockersweep.commands.review.reviewing import save_plan
-from dockersweep.errors import OutputError, PolicyError
+from dockersweep.commands.running import permission, reviewed_run
+from dockersweep.commands.running.rounds import PlannedRun
+from dockersweep.errors import DeclinedError, OutputError, PolicyError
 from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Object, ObjectRef, ScanWarning
 from dockersweep.model.plan import Decision, DiskVerdict, Plan
 from dockersweep.model.policy import LimitSettings, Policy, Target
+from dockersweep.parser.command_line import parse
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.policy.language.reading import read_policy
@@ -61,12 +65,13 @@ def review(
     *,
     save: Callable[[Plan, str], str] = lambda plan, path: f"Saved in {path}.",
     protect: Callable[[Decision, str], str] = lambda decision, path: f"Added {decision.name} to {path}.",
+    ask: Callable[[Plan], str] = question,
     size: tuple[int, int] = (80, 24),
 ) -> Chosen | None:
     """Play a script on a screen of that size, and return what the review returns."""
     actions = Actions(
         verb="sweep",
-        ask=question,
+        ask=ask,
         explain=lambda ref, width: f"{ref.id} in {width} columns\n" + "more\n" * 50,
         save=save,
         save_as="plan.json",
@@ -328,6 +333,41 @@ def test_only_y_is_a_yes(no: str) -> None:
         await press(pilot, "enter", no)
 
     assert review(choice_of(*SHOP), script) is None
+
+
+def test_a_yes_may_be_a_capital() -> None:
+    choice = choice_of(*SHOP)
+
+    async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+        await press(pilot, "enter", "Y")
+
+    assert review(choice, script) == Chosen(choice.chosen(), frozenset())
+
+
+def test_what_comes_too_late_is_told_before_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = choice_of(*SHOP)
+    survey = Survey(inventory(*SHOP), NOW)
+    run = PlannedRun(choice.plan, ALL, survey, "a test")
+    options = options_of(parse(["sweep", "-i"]))
+    assert isinstance(options, SweepOptions)
+
+    def show(
+        plan: Plan, survey: Survey, policy: str | None, verb: str, ask: Callable[[Plan], str], *_: object
+    ) -> Chosen | None:
+        monkeypatch.setattr(permission, "ANSWER_SECONDS", -1.0)
+
+        async def script(app: ReviewApp, pilot: Pilot[Chosen]) -> None:
+            await press(pilot, "enter")
+            late = "The plan is over an hour old: save it (s), and carry it out with `dockersweep apply`."
+            assert late in said(app)
+            await press(pilot, "y")
+            assert app.is_running
+
+        return review(choice, script, ask=ask)
+
+    monkeypatch.setattr(reviewed_run, "review", show)
+    with pytest.raises(DeclinedError):
+        reviewed_run.reviewed_run(run, options.run)
 
 
 def test_ctrl_c_ends_it_wherever_it_is() -> None:

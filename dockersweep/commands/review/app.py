@@ -14,6 +14,7 @@ from dockersweep.commands.review.dialogs import Question, Reading, Typing
 from dockersweep.commands.review.lines import Line, Lines
 from dockersweep.commands.review.painting import Painter
 from dockersweep.commands.review.view import PlanTree
+from dockersweep.errors import RefusedError
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.plan import Decision, Plan
 from dockersweep.policy.planning.choice import Choice
@@ -35,7 +36,7 @@ class Actions(Struct, frozen=True):
     verb: str
     """The action of enter: "sweep", "apply", or "write"."""
     ask: Callable[[Plan], str]
-    """Returns the question before that action."""
+    """Returns the question before that action; raises RefusedError where it cannot be done any more."""
     explain: Callable[[ObjectRef, int], str]
     """Returns the printable explanation of an object in that many columns."""
     save: Callable[[Plan, str], str]
@@ -234,10 +235,15 @@ class ReviewApp(App[Chosen]):
             self._note("Nothing is ticked. q ends the review, and removes nothing.")
             return
 
+        try:
+            asked = self._review_actions.ask(plan)
+        except RefusedError as error:
+            self._note(f"{error.reason[:1].upper()}{error.reason[1:]}.")
+            return
         chosen = Chosen(plan, self._choice.unticked)
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self.exit(chosen)
 
-        self.push_screen(Question(self._review_actions.ask(plan)), answered)
+        self.push_screen(Question(asked), answered)

@@ -20,11 +20,11 @@ _FRAME = 4
 
 
 class Question(ModalScreen[bool]):
-    """A yes-no question: only `y` means yes."""
+    """A yes-no question: only `y` or `Y` means yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)"),
-        Binding("n,escape,enter,q", "answer(False)"),
+        Binding("y,Y", "answer(True)"),
+        Binding("n,N,escape,enter,q", "answer(False)"),
     ]
 
     def __init__(self, text: str) -> None:

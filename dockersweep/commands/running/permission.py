@@ -101,7 +101,12 @@ def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
     refuse_late(asked)
 
 
+def is_late(asked: float) -> bool:
+    """Whether a yes would come too long after a plan was shown, at that time by `time.monotonic`."""
+    return time.monotonic() - asked > ANSWER_SECONDS
+
+
 def refuse_late(asked: float) -> None:
     """Raise RefusedError for a yes that comes too long after a plan was shown, at that time by `time.monotonic`."""
-    if time.monotonic() - asked > ANSWER_SECONDS:
+    if is_late(asked):
         raise RefusedError("the yes came over an hour after the question: run it again, and look at the plan of now")

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from dockersweep.commands.options import RunOptions
 from dockersweep.commands.review.reviewing import review
-from dockersweep.commands.running.permission import refuse_late
+from dockersweep.commands.running.permission import is_late, refuse_late
 from dockersweep.commands.running.rounds import PlannedRun
-from dockersweep.errors import DeclinedError
+from dockersweep.errors import DeclinedError, RefusedError
 from dockersweep.model.attempt import attempt_of, outcome_for
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Plan, Removal
@@ -20,7 +20,14 @@ def reviewed_run(planned: PlannedRun, options: RunOptions) -> PlannedRun:
     """Return the run with the ticked objects; raises DeclinedError for a no, RefusedError for a yes that comes too
     late."""
     asked = time.monotonic()
-    chosen = review(planned.plan, planned.judged or planned.survey, options.policy, options.verb, question)
+
+    def ask(plan: Plan) -> str:
+        if is_late(asked):
+            # Said before the question, so that nobody's ticks are lost.
+            raise RefusedError("the plan is over an hour old: save it (s), and carry it out with `dockersweep apply`")
+        return question(plan)
+
+    chosen = review(planned.plan, planned.judged or planned.survey, options.policy, options.verb, ask)
     if chosen is None:
         raise DeclinedError("the review was ended without a yes")
     refuse_late(asked)
