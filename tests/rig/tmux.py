@@ -87,15 +87,21 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    *words: str, columns: int = 80, lines: int = 24, environment: Mapping[str, str] | None = None
+    *words: str,
+    columns: int = 80,
+    lines: int = 24,
+    environment: Mapping[str, str] | None = None,
+    out: Path | None = None,
 ) -> Iterator[Terminal]:
-    """Run dockersweep on a terminal of that size, with what is set in the environment besides."""
+    """Run dockersweep on a terminal of that size, with what is set in the environment besides; its standard
+    output may go to a file."""
     with tempfile.TemporaryDirectory(prefix="dsw-tmux-") as folder:
         screen = Terminal(Path(folder, "tmux.sock"))
         variables = [f"{name}={value}" for name, value in (environment or {}).items()]
         command = shlex.join(["env", *variables, sys.executable, "-m", "dockersweep", *words])
         # The shell stays, so that what the command leaves on the screen can be read.
-        script = f'{command}; echo "status $?"; exec cat'
+        to = f" >{shlex.quote(str(out))}" if out else ""
+        script = f'{command}{to}; echo "status $?"; exec cat'
         own = {name: value for name, value in os.environ.items() if name not in _OUTER}
         size = ["-x", str(columns), "-y", str(lines)]
         start = ["tmux", "-f", "/dev/null", "-S", str(screen._socket), "new-session", "-d", "-s", "test", *size]

@@ -240,6 +240,24 @@ def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path, number: signal.S
 
 
 @pytest.mark.programs
+@pytest.mark.parametrize("is_to_file", [True, False])
+def test_the_screen_is_as_large_as_the_terminal(tmp_path: Path, is_to_file: bool) -> None:
+    saved = tmp_path / "scan.json"
+    saved.write_text(write_document(inventory(container("job-1"))))
+    command = ["plan", "-i", "--inventory", str(saved), "--older-than", "0s"]
+    stale = {"COLUMNS": "200", "LINES": "60"}
+    out = tmp_path / "out" if is_to_file else None
+    with terminal(*command, columns=100, lines=30, environment={} if is_to_file else stale, out=out) as screen:
+        lines = screen.wait_for("q quit")
+        assert lines[-1].startswith("space tick")
+        assert (len(lines), max(map(len, lines))) == (30, 100)
+        screen.resize(120, 40)
+        screen.wait_for(lambda lines: (len(lines), max(map(len, lines))) == (40, 120))
+        screen.press("q")
+        screen.status()
+
+
+@pytest.mark.programs
 def test_nothing_is_saved_where_the_screen_is(tmp_path: Path) -> None:
     saved = tmp_path / "scan.json"
     saved.write_text(write_document(inventory(container("job-1"))))

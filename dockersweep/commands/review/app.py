@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from dockersweep.commands.review.branches import branches_of
 from dockersweep.commands.review.dialogs import Question, Reading, Typing
+from dockersweep.commands.review.driver import StandardErrorDriver
 from dockersweep.commands.review.lines import Line, Lines
 from dockersweep.commands.review.painting import Painter
 from dockersweep.commands.review.view import PlanTree
@@ -84,7 +85,7 @@ class ReviewApp(App[Chosen]):
 
     def __init__(self, choice: Choice, actions: Actions) -> None:
         """Begin with the ticks of the choice."""
-        super().__init__(ansi_color=True)
+        super().__init__(driver_class=StandardErrorDriver, ansi_color=True)
         self.is_interrupted = False
         """Whether Ctrl-C ended it."""
         self._choice = choice
