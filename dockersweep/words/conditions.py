@@ -46,8 +46,8 @@ def because_not_matched(about: NotMatched) -> str:
 
 def counted_not_matched(about: NotMatched) -> str:
     """Return why several objects do not match, to follow their number: "whose name does not match web-*". What would
-    read there as if it kept them is left out."""
-    if about.flag is not None:
+    read there as if it kept them is left out; options of a mount are said, because the data may be elsewhere."""
+    if about.flag is not None or about.condition == "has_options":
         return not_matched_text(about)
     phrases = _CONDITIONS.get(about.condition)
     is_of_name = phrases is None or phrases.not_matched is _matches_none

@@ -147,6 +147,7 @@ COUNTED = {
     "name": "whose name does not match web-*",
     "repository": "whose repository does not match app or team/*",
     "tag": "whose tag does not match 1.*",
+    "has_options": "with mount options (its data may be elsewhere)",
 }
 """How it is said behind a number of objects; of all others, "without a tag" would read as if that kept them."""
 
