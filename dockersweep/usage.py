@@ -24,7 +24,7 @@ verbs, in the order of use:
   man           show the manual                    {program} man
 
 flags of every verb:
-  -H URL, --host URL   the engine: unix:///PATH or tcp://HOST:PORT
+  -H URL, --host URL   the engine: unix:///PATH, tcp://HOST:PORT or ssh://HOST
   -c CONTEXT, --context CONTEXT
                        the engine of a docker context, in place of -H
   --tlsverify, --tlscacert FILE, --tlscert FILE, --tlskey FILE

@@ -18,7 +18,7 @@ def add_common(parser: argparse.ArgumentParser, default: object, formats: Sequen
     """Add the flags of every verb. They are accepted before and after the verb; only the former sets a default."""
     group = parser.add_argument_group("engine and output")
     group.add_argument(
-        "-H", "--host", metavar="URL", default=default, help="the engine: unix:///PATH or tcp://HOST:PORT"
+        "-H", "--host", metavar="URL", default=default, help="the engine: unix:///PATH, tcp://HOST:PORT or ssh://HOST"
     )
     group.add_argument(
         "-c", "--context", metavar="CONTEXT", default=default, help="the engine of a docker context, in place of -H"

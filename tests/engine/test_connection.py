@@ -165,6 +165,29 @@ def test_no_more_connections_are_kept_than_may_be_needed_again() -> None:
         far.close()
 
 
+def test_a_connection_in_use_is_waited_for_where_that_is_worth_it() -> None:
+    near, far = socket.socketpair()
+    idle = IdleSockets(2)
+    begun = time.monotonic()
+    # The first connection is in use by nobody yet.
+    assert idle.take(wait_seconds=30) is None
+    assert time.monotonic() - begun < 5
+    idle.put(near)
+    assert idle.take(wait_seconds=30) is near
+    assert idle.take(wait_seconds=0.01) is None
+    putting = threading.Timer(0.05, idle.put, [near])
+    putting.start()
+    assert idle.take(wait_seconds=30) is near
+    closing = threading.Timer(0.05, idle.close)
+    closing.start()
+    assert idle.take(wait_seconds=30) is None
+    assert time.monotonic() - begun < 20
+    for ended in (putting, closing):
+        ended.join()
+    near.close()
+    far.close()
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_plain_tcp_is_a_socket_that_waits_for_nothing(address: str) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -205,7 +205,26 @@ def test_urls_are_read_as_docker_reads_them(host: str, url: str) -> None:
         ("npipe:////./pipe/docker_engine", '"npipe:////./pipe/docker_engine" (from --host) is a named pipe of Windows'),
         ("//./pipe/dockerDesktopLinuxEngine", "run it inside WSL2, where Docker Desktop has the engine's socket at"),
         (r"\\.\pipe\docker_engine", "is a named pipe of Windows"),
-        ("ssh://box", "is an ssh endpoint, which dockersweep does not speak; forward the socket with"),
+        ("ssh://", "has no valid host name: write ssh://[USER@]HOST[:PORT][/PATH]"),
+        ("ssh://-oProxyCommand=reboot/", "has no valid host name"),
+        ("ssh://-lroot@box", '"ssh://***@box" (from --host) has no valid user name'),
+        ("ssh://%2dlroot@box", "has no valid user name"),
+        ("ssh://ro ot@box", "has no valid user name"),
+        ("ssh://`reboot`@box", "has no valid user name"),
+        ("ssh://$(reboot)", "has no valid host name"),
+        ("ssh://box%20", "has no valid host name"),
+        ("ssh://[::1", "is not an address"),
+        ("ssh://[box]", "has no valid host name"),
+        ("ssh://::1", "with brackets around an IPv6 address"),
+        ("ssh://me:secret@box", '"ssh://***@box" (from --host) has a password, which ssh takes from no URL'),
+        ("ssh://:@box", "has a password"),
+        ("ssh://box:0", "has no valid port: it is a number from 1 to 65535"),
+        ("ssh://box:65536", "has no valid port"),
+        ("ssh://box:", "has no valid port"),
+        ("ssh://box:\u0661", "has no valid port"),
+        ("ssh://box?x=1", "has a query or a fragment"),
+        ("ssh://box/run#x", "has a query or a fragment"),
+        ("ssh://box/run%0a", "has control characters in the path"),
     ],
 )
 def test_what_is_no_engine_is_said(host: str, message: str) -> None:
@@ -238,3 +257,26 @@ def test_certificates_that_are_not_there_are_said(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("x")
     with pytest.raises(UsageError, match=r"only one of cert.pem and key.pem"):
         resolve_endpoint(None, None, environment | {"DOCKER_CERT_PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "words"),
+    [
+        ("ssh://box", "ssh://box", ["--", "box"]),
+        ("ssh://box/", "ssh://box", ["--", "box"]),
+        (" ssh://me@box:2222 ", "ssh://me@box:2222", ["-l", "me", "-p", "2222", "--", "box"]),
+        ("ssh://[::1]:22/run/x.sock", "ssh://[::1]:22/run/x.sock", ["-p", "22", "--", "::1"]),
+        ("ssh://me%40corp@box", "ssh://me%40corp@box", ["-l", "me@corp", "--", "box"]),
+        ("ssh://box/run/a%20b", "ssh://box/run/a%20b", ["--", "box"]),
+    ],
+)
+def test_an_address_of_ssh(host: str, url: str, words: list[str]) -> None:
+    endpoint = resolve_endpoint(host, None, {"DOCKER_TLS_VERIFY": "1"})
+    assert (endpoint.url, endpoint.socket, endpoint.tls) == (url, None, None)
+    assert endpoint.ssh is not None
+    assert endpoint.ssh.words == words
+
+
+def test_tls_is_not_for_ssh() -> None:
+    with pytest.raises(UsageError, match=r"ssh://box \(from --host\) is reached over ssh, which has no TLS"):
+        resolve_endpoint("ssh://box", None, {}, TlsFlags(verify=True))

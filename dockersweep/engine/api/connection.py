@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -31,6 +32,8 @@ from dockersweep.units import format_size
 
 CONNECT_SECONDS = 10
 CONNECTIONS = 16
+MOST_REQUESTS = 1000
+"""How many may be under way where the transport sets no limit: more than there are threads."""
 LONGEST_MESSAGE = 2000
 LARGEST_OBJECT_BYTES = 16_000_000
 LARGEST_LIST_BYTES = 1 << 30
@@ -75,15 +78,17 @@ class Asking(TypedDict, total=False):
 class Connection:
     """Keeps connections to one endpoint. Safe for several threads."""
 
-    def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
+    def __init__(self, endpoint: Endpoint, timeout_seconds: float, may_ask: bool = True) -> None:
+        """`may_ask` is whether ssh may ask a person at the terminal."""
         self.endpoint = endpoint
         self.timeout_seconds = timeout_seconds
         self.asks_again = True
         """Whether a GET without an answer is sent once more. Not while the same engine must answer: another one may
         have taken its place."""
         self._where = f"the engine at {endpoint.url} (from {endpoint.source})"
-        self._transport = _transport_of(endpoint)
+        self._transport = _transport_of(endpoint, timeout_seconds, may_ask)
         self._closed_meanwhile: tuple[type[OSError], ...] = (NoAnswerError, *self._transport.closing_errors)
+        self._slots = threading.BoundedSemaphore(self._transport.most_connections or MOST_REQUESTS)
         self._idle = IdleSockets(CONNECTIONS)
         self._ahead = AskedAhead()
 
@@ -91,13 +96,14 @@ class Connection:
         """Close every connection; those in use by other threads are closed after use."""
         self._ahead.close()
         self._idle.close()
+        self._transport.close()
 
     def ask_ahead(self, path: str, params: Mapping[str, str]) -> str:
         """Send a GET whose answer the next `request` for the same URL reads, within `asked_ahead.LONGEST_SECONDS`;
-        return the URL for `answers_all`. Errors are left to that request. Only over a unix socket: elsewhere, opening
-        connections costs more than this gains, and nothing is sent."""
+        return the URL for `answers_all`. Errors are left to that request. Where opening connections costs
+        more than this gains, nothing is sent."""
         url = _quoted(path, tuple(params.items()))
-        if self.endpoint.socket is None:
+        if not self._transport.opens_fast:
             return url
         with suppress(OSError, EngineError):
             connected = self._connect()
@@ -134,7 +140,8 @@ class Connection:
         url = _quoted(path, tuple(params.items()) if params else ())
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         try:
-            answer = self._exchange(method, url, seconds, largest_bytes)
+            with self._slots:
+                answer = self._exchange(method, url, seconds, largest_bytes)
         except (OSError, AnswerTooLargeError) as error:
             raise self._error_of(error, f"{method} {path}", seconds, largest_bytes) from error
         return Answer(answer.status, answer.body, answer.headers)
@@ -171,8 +178,13 @@ class Connection:
         if isinstance(error, self._transport.tls_errors) and not isinstance(error, self._closed_meanwhile):
             # With TLS 1.3 an engine rejects our certificate only after the handshake.
             return EngineLostError(f"{self._where}: {self._why_unreachable(error)}")
+        if why := "".join(getattr(error, "__notes__", ())[-1:]):
+            # As `Transport.why_ended` told. A removal may have been carried out.
+            if request.startswith("GET "):
+                return EngineLostError(f"cannot reach {self._where}: {why}")
+            return EngineLostError(f"{why}; {self._where} did not answer {request}")
         if isinstance(error, NoAnswerError):
-            is_plain_tcp = self.endpoint.socket is None and not self._transport.tls_errors
+            is_plain_tcp = self.endpoint.is_tcp and not self._transport.tls_errors
             hint = "; does this port need TLS? Then give --tlsverify" if is_plain_tcp else ""
             return EngineLostError(f"{self._where} closed the connection without an answer to {request}{hint}")
         return EngineLostError(f"{self._where} broke off its answer to {request}: {error}")
@@ -202,9 +214,9 @@ class Connection:
         return once(self._connect())
 
     def _idle_for(self, method: str) -> socket.socket | None:
-        idle = self._idle.take()
-        # A closed unix socket shows at once, so a new one is no safer; and an open one still leads to the same engine.
-        if idle is not None and method != "GET" and self.endpoint.socket is None:
+        idle = self._idle.take(self._transport.wait_seconds)
+        # Where its end shows at once a new one is no safer; and an open one still leads to the same engine.
+        if idle is not None and method != "GET" and not self._transport.shows_end:
             idle.close()
             return None
         return idle
@@ -216,6 +228,10 @@ class Connection:
             answer = exchanged()
             keeps_alive = answer.keeps_alive
             return answer
+        except ConnectionError as error:
+            if (why := self._transport.why_ended(connected)) is not None:
+                error.add_note(why)
+            raise
         finally:
             # The rest of an unread answer must not be taken for the next one.
             if keeps_alive:
@@ -230,12 +246,15 @@ class Connection:
             raise EngineLostError(f"cannot reach {self._where}: {self._why_unreachable(error)}") from error
 
     def _why_unreachable(self, error: OSError | UnicodeError) -> str:
+        if self.endpoint.ssh is not None and not isinstance(error, TimeoutError):
+            return str(error)
         if isinstance(error, self._transport.tls_errors):
             return f"TLS failed: {error}; check its certificates, and DOCKER_CERT_PATH or --tlscacert"
         if self.endpoint.socket is not None and isinstance(error, OSError) and error.errno in _TRY_UNIX:
             return _TRY_UNIX[error.errno] + self._elsewhere()
         if isinstance(error, TimeoutError):
-            return f"it did not accept a connection within {CONNECT_SECONDS} seconds"
+            seconds = CONNECT_SECONDS if self.endpoint.ssh is None else self.timeout_seconds
+            return f"it did not accept a connection within {seconds:g} seconds"
         return f"{getattr(error, 'strerror', None) or error}; check the address, and that an engine listens there"
 
     def _elsewhere(self) -> str:
@@ -259,9 +278,14 @@ def _query(params: tuple[tuple[str, str], ...]) -> str:
     return urlencode(params)
 
 
-def _transport_of(endpoint: Endpoint) -> Transport:
+def _transport_of(endpoint: Endpoint, timeout_seconds: float, may_ask: bool) -> Transport:
     if endpoint.socket is not None:
         return unix_transport(endpoint.socket)
+    if endpoint.ssh is not None:
+        # Imported late: it imports subprocess.
+        from dockersweep.engine.api.ssh_transport import ssh_transport
+
+        return ssh_transport(endpoint.ssh, timeout_seconds, may_ask)
     if endpoint.tls is None:
         return tcp_transport(endpoint.url.removeprefix("tcp://"))
     # Imported late: it imports docker-py.

@@ -7,6 +7,7 @@ socket; if that does not exist, the only socket that Docker Desktop and the like
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,9 +15,13 @@ from dockersweep.errors import UsageError
 from dockersweep.files import is_folder, is_plain_file, is_there, read_configuration, state_of
 from dockersweep.model.socket_url import socket_path, socket_url
 
+if TYPE_CHECKING:
+    from dockersweep.engine.api.ssh_address import SshAddress
+
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _BY_DEFAULT = "the default socket"
 _LARGEST_BYTES = 16_000_000
+_SSH = "ssh://"
 _NAMED_PIPE = re.compile(r"npipe:|[/\\]{2}[.?][/\\]pipe[/\\]", re.IGNORECASE)
 
 
@@ -48,7 +53,7 @@ class TlsFlags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where an engine listens: a unix:// or tcp:// URL, what named it, and the TLS files."""
+    """Where an engine listens: a unix://, tcp:// or ssh:// URL, what named it, and the TLS files."""
 
     url: str
     source: str
@@ -65,8 +70,23 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @property
     def socket(self) -> str | None:
-        """The path of the unix socket; None over TCP."""
+        """The path of the unix socket; None if it is not on this machine."""
         return socket_path(self.url)
+
+    @property
+    def ssh(self) -> "SshAddress | None":
+        """The host behind ssh; None if it is reached otherwise."""
+        if not self.url.startswith(_SSH):
+            return None
+        # Imported late, here and below: few runs need it.
+        from dockersweep.engine.api.ssh_address import read_ssh_url
+
+        return read_ssh_url(self.url)
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether it is reached over TCP, with or without TLS."""
+        return self.socket is None and not self.url.startswith(_SSH)
 
 
 class _ContextEndpoint(msgspec.Struct, rename="pascal"):
@@ -195,7 +215,7 @@ def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
         raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
     source = f"context {name} ({source})"
     url = _checked_url(docker.host, source, encrypted=False)
-    if socket_path(url) is not None:
+    if socket_path(url) is not None or url.startswith(_SSH):
         return Endpoint(url=url, source=source, tls=None, context_flag=context_flag)
     files = config_dir / "contexts" / "tls" / folder / "docker"
     has_files = _has_tls_entry(files, name)
@@ -229,10 +249,11 @@ def _from_url(url: str, source: str, settings: _Settings) -> Endpoint:
     if settings.tls is not None and not encrypted:
         raise UsageError("--tlscacert, --tlscert and --tlskey encrypt nothing by themselves: give --tlsverify as well")
     checked = _checked_url(url, source, encrypted)
-    if socket_path(checked) is not None:
+    if socket_path(checked) is not None or checked.startswith(_SSH):
         if flags.verify:
+            what = "reached over ssh" if checked.startswith(_SSH) else "a unix socket"
             raise UsageError(
-                f"--tlsverify: {checked} (from {source}) is a unix socket, which has no TLS; name the engine with "
+                f"--tlsverify: {checked} (from {source}) is {what}, which has no TLS; name the engine with "
                 "--host tcp://HOST:PORT"
             )
         return Endpoint(url=checked, source=source, tls=None)
@@ -305,13 +326,19 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
             raise UsageError(f'"{shown}" (from {source}) has no such port: {port[1]}; they end at 65535')
         return f"tcp://{address}"
     if scheme == "ssh":
-        raise UsageError(
-            f'"{shown}" (from {source}) is an ssh endpoint, which dockersweep does not speak; forward the socket with '
-            "`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST` and use unix:///tmp/engine.sock"
-        )
+        return _checked_ssh(url.strip(), f'"{shown}" (from {source})')
     if scheme == "https":
         raise UsageError(f'"{shown}" (from {source}): write tcp://{rest_shown}, and give --tlsverify to encrypt')
     raise UsageError(f'"{shown}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')
+
+
+def _checked_ssh(url: str, named: str) -> str:
+    from dockersweep.engine.api.ssh_address import read_ssh_url
+
+    try:
+        return read_ssh_url(url).url
+    except ValueError as error:
+        raise UsageError(f"{named} {error}") from None
 
 
 def _names_a_user(rest: str) -> bool:

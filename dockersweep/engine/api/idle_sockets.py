@@ -12,12 +12,16 @@ class IdleSockets:
         self._most = most
         self._idle: list[socket.socket] | None = []
         """The most recently used one is last; None after `close`."""
-        self._lock = threading.Lock()
+        self._had_any = False
+        self._changed = threading.Condition()
 
-    def take(self) -> socket.socket | None:
-        """Return a socket that the other end has not visibly closed; None if there is none."""
+    def take(self, wait_seconds: float = 0.0) -> socket.socket | None:
+        """Return a socket that the other end has not visibly closed; None if there is none, and none is put here within
+        `wait_seconds`. There is no wait for the very first."""
         while True:
-            with self._lock:
+            with self._changed:
+                if self._had_any and wait_seconds:
+                    self._changed.wait_for(lambda: self._idle is None or self._idle, wait_seconds)
                 if not self._idle:
                     return None
                 idle = self._idle.pop()
@@ -27,16 +31,19 @@ class IdleSockets:
 
     def put(self, idle: socket.socket) -> None:
         """Keep a socket for the next `take`, or close it if there are enough."""
-        with self._lock:
+        with self._changed:
             if self._idle is not None and len(self._idle) < self._most:
                 self._idle.append(idle)
+                self._had_any = True
+                self._changed.notify()
                 return
         idle.close()
 
     def close(self) -> None:
         """Close all sockets, and every one put here from now on."""
-        with self._lock:
+        with self._changed:
             idle, self._idle = self._idle or [], None
+            self._changed.notify_all()
         for connected in idle:
             connected.close()
 

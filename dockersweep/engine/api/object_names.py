@@ -14,7 +14,8 @@ _HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]*")
 def names_at(endpoint: Endpoint, seconds: float) -> Iterator[str]:
     """Yield container names, image tags, volume names and network names as they arrive; `seconds` is the limit for each
     answer."""
-    connection = Connection(endpoint, seconds)
+    # The line that is being typed is no place for questions.
+    connection = Connection(endpoint, seconds, may_ask=False)
     try:
         yield from filter(_HARMLESS.fullmatch, _names(Client(connection, removal_seconds=0)))
     finally:

@@ -1,4 +1,4 @@
-"""Opens connections to an endpoint: unix sockets and plain TCP; `tls_transport` adds TLS."""
+"""Opens connections to an endpoint: unix sockets and plain TCP; `tls_transport` adds TLS, `ssh_transport` ssh."""
 
 import socket
 from collections.abc import Callable
@@ -16,6 +16,18 @@ class Transport(Struct, frozen=True):
     """Raised by a socket that the other end has closed."""
     tls_errors: tuple[type[OSError], ...] = ()
     """Raised by a socket if TLS fails."""
+    shows_end: bool = False
+    """Whether it shows at once that the other end has closed an idle socket."""
+    opens_fast: bool = False
+    """Whether opening a connection costs less than what asking for lists ahead gains."""
+    most_connections: int | None = None
+    """How many may be open at once; None for any number."""
+    wait_seconds: float = 0.0
+    """How long to wait for a connection that is in use, before another is opened."""
+    why_ended: Callable[[socket.socket], str | None] = lambda connected: None
+    """Return why the other end has closed a socket, if that is known."""
+    close: Callable[[], None] = lambda: None
+    """End what the connections share."""
 
 
 def unix_transport(path: str) -> Transport:
@@ -31,7 +43,7 @@ def unix_transport(path: str) -> Transport:
             raise
         return connecting
 
-    return Transport(connect)
+    return Transport(connect, shows_end=True, opens_fast=True)
 
 
 def tcp_transport(address: str) -> Transport:

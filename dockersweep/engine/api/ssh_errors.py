@@ -1,0 +1,59 @@
+"""What ssh, or the host that it reached, said last; and what to try."""
+
+from typing import BinaryIO
+
+from dockersweep.engine.api.ssh_address import SshAddress
+
+_LONGEST_LINE = 300
+_TAIL_BYTES = 4096
+_OWN_STATUS = 255
+"""The exit status of ssh itself; others are those of the command there (ssh(1))."""
+_TRY_SSH = (
+    ("Host key verification failed", "connect once by `{login}`, and accept its key if it is the right one"),
+    (
+        "Permission denied (",
+        "make `{login}` log in first; without a terminal it must ask for nothing",
+    ),
+    ("Too many authentication failures", "name the key in ~/.ssh/config: IdentityFile and IdentitiesOnly yes"),
+    ("Could not resolve hostname", "check the name"),
+    ("Connection refused", "check the port, and that sshd runs there"),
+    ("timed out", "check that the host is up and reachable"),
+    ("No route to host", "check that the host is up and reachable"),
+)
+_TRY_THERE = (
+    ("permission denied", "log in as root there, or as a member of the group that owns the socket (mostly docker)"),
+    ("command not found", "install docker or podman there, or put it on the PATH of commands that ssh runs"),
+    ("cannot connect", "check that the engine runs there"),
+    ("failed to connect", "check that the engine runs there"),
+    ("connection refused", "check that the engine runs there"),
+    ("no such file", "check that the engine runs there, and the path of its socket"),
+    ("open failed", "check that the engine runs there, and the path of its socket"),
+)
+
+
+class SshError(ConnectionError):
+    """ssh ended, or never got there; the message says why, and what to try."""
+
+
+def last_line(errors: BinaryIO) -> str | None:
+    """Return the last line that a process wrote to a file; None if there is none."""
+    size = errors.seek(0, 2)
+    errors.seek(max(0, size - _TAIL_BYTES))
+    lines = errors.read().decode("utf-8", "replace").split("\n")
+    return next((line.strip()[:_LONGEST_LINE] for line in reversed(lines) if line.strip()), None)
+
+
+def explained(line: str | None, status: int, address: SshAddress) -> str:
+    """Return why a process of ssh ended with `status`, of its last line."""
+    is_own = status == _OWN_STATUS
+    try_first = _TRY_SSH if is_own else _TRY_THERE
+    hint = next(
+        (hint for part, hint in try_first if part.lower() in (line or "").lower()), "try `{login} docker version`"
+    )
+    if line is None:
+        what = f"ssh ended with status {status}"
+    elif is_own:
+        what = line if line.startswith("ssh:") else f"ssh: {line}"
+    else:
+        what = f"{address.host} says: {line}"
+    return f"{what.rstrip('.')}; {hint.format(login=address.login)}"

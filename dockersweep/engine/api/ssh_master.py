@@ -1,0 +1,211 @@
+"""The one connection of ssh that a run has to a host; all that follows goes over it, without a handshake.
+
+The process holds a session in which the host says what client of an engine it has, and then waits for the end of its
+input: so both ends go away with this process, whatever ends it. Keys, agents, jumps and known hosts are the user's.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from typing import BinaryIO, Literal, cast
+
+from dockersweep.engine.api.ssh_address import SshAddress
+from dockersweep.engine.api.ssh_errors import SshError, explained, last_line
+
+Client = Literal["docker", "podman", "none"]
+
+ASKING_SECONDS = 180.0
+"""How long a person may take for passphrases and questions of ssh; sshd itself waits for 120 seconds by default."""
+_END_SECONDS = 2.0
+_MARK = b"dockersweep:"
+# Fixed words for any login shell. A command that the key is bound to (authorized_keys(5)) runs instead of it.
+_LOOK = (
+    "sh -c 'for c in docker podman none; do command -v $c >/dev/null 2>&1 && break; done; "
+    "echo dockersweep:$c; exec cat'"
+)
+_CLIENTS: dict[bytes, Client] = {b"docker": "docker", b"podman": "podman", b"none": "none"}
+# A command that the key is bound to may lead to the engine itself: then it answers this, and cat repeats it.
+_PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
+_LONGEST_ANSWER = 65_536
+_LONGEST_FOLDER = 50
+"""Of characters: the path of a socket has 104 at most, of which ssh takes 17 for itself."""
+# The terminal sends these to all its processes; what a run has begun it finishes.
+_UNINTERRUPTED = ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh"]
+
+
+class SshMaster:
+    """A connection to a host, over which others go. Not used before `open` has returned; `close` may come any time."""
+
+    def __init__(self, address: SshAddress, timeout_seconds: float, may_ask: bool) -> None:
+        """`may_ask` is whether a person at the terminal may be asked."""
+        self._address = address
+        self._timeout_seconds = timeout_seconds
+        self._asks = may_ask and (sys.stdin.isatty() or sys.stderr.isatty())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: str | None = None
+        self._held: socket.socket | None = None
+        self._errors = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed with the connection.
+        self._last_words: str | None = None
+        self._is_closed = False
+        self.client: Client = "none"
+        """The client of an engine that the host has."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether connections can go over it, as far as can be seen."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def last_words(self) -> str | None:
+        """The last line that ssh has said."""
+        return self._last_words if self._errors.closed else last_line(self._errors)
+
+    def open(self) -> None:
+        """Connect, over a connection that the user keeps (ControlPath) where there is one.
+
+        Raises SshError if the host cannot be reached, and TimeoutError.
+        """
+        try:
+            is_kept = self._run("-O", "check") == 0
+        except FileNotFoundError:
+            raise SshError("there is no ssh on the PATH: install the client of OpenSSH") from None
+        self._start([] if is_kept else self._own())
+        self.client = self._looked()
+        if is_kept and self.client == "none":
+            # A forwarded socket would stay with the user's connection.
+            self._end()
+            self._start(self._own())
+            self.client = self._looked()
+
+    def command(self, *words: str) -> list[str]:
+        """Return a command line of ssh that runs `words` on the host, without asking anybody anything."""
+        over = [] if self._folder is None else ["-S", self._control]
+        return ["ssh", *over, "-o", "ControlMaster=no", *self._options(asks=False), *self._address.words, *words]
+
+    def forward(self, path: str) -> str:
+        """Return the path of a socket here that leads to the one at `path` there; once for all. Raises SshError, and
+        TimeoutError."""
+        local = os.path.join(self._folder or "", "engine")
+        if not os.path.exists(local):
+            status = self._run("-S", self._control, "-O", "forward", "-L", f"{local}:{path}")
+            if status:
+                raise SshError(explained(self.last_words, status, self._address))
+        return local
+
+    def close(self) -> None:
+        """End the connection and all that goes over it."""
+        self._is_closed = True
+        self._end()
+        self._last_words = self.last_words
+        self._errors.close()
+
+    def _own(self) -> list[str]:
+        """Return the options of a connection that others can go over, in a folder that only this user can enter."""
+        base = tempfile.gettempdir()
+        self._folder = tempfile.mkdtemp(prefix="dsw-", dir=base if len(base) <= _LONGEST_FOLDER else "/tmp")
+        return ["-M", "-S", self._control, "-o", "ControlPersist=no"]
+
+    @property
+    def _control(self) -> str:
+        # ssh replaces %h and the like.
+        return os.path.join(self._folder or "", "ssh").replace("%", "%%")
+
+    def _start(self, options: list[str]) -> None:
+        asks = self._asks
+        words = ["ssh", *options, *self._options(asks), *self._address.words, _LOOK]
+        self._held, other = socket.socketpair()
+        with other:
+            self._process = subprocess.Popen(
+                [*_UNINTERRUPTED, *words] if asks else words,
+                stdin=other.fileno(),
+                stdout=other.fileno(),
+                stderr=self._errors,
+                # Without a terminal there is nobody to ask, and no signal of it.
+                start_new_session=not asks,
+                env=None if asks else os.environ | {"SSH_ASKPASS_REQUIRE": "never"},
+            )
+        self._held.settimeout(max(ASKING_SECONDS, self._timeout_seconds) if asks else self._timeout_seconds)
+        if self._is_closed:
+            self._end()
+
+    def _options(self, asks: bool) -> list[str]:
+        seconds = max(1, round(self._timeout_seconds))
+        settings = (
+            f"ConnectTimeout={seconds}",
+            # So a connection that is dead ends before a request does.
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+            # What a user has for shells would be in the way, or spoil the answers.
+            "ClearAllForwardings=yes",
+            "RemoteCommand=none",
+            "PermitLocalCommand=no",
+            *([] if asks else ["BatchMode=yes"]),
+        )
+        return ["-T", "-a", "-x", "-e", "none", *(word for setting in settings for word in ("-o", setting))]
+
+    def _run(self, *options: str) -> int:
+        """Run a command about the connection, and return its exit status."""
+        words = ["ssh", *options, "-o", "BatchMode=yes", *self._address.words]
+        with subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if "check" in options else self._errors,
+            start_new_session=True,
+        ) as process:
+            try:
+                return process.wait(self._timeout_seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise TimeoutError from None
+            except BaseException:
+                process.kill()
+                raise
+
+    def _looked(self) -> Client:
+        """Return what client the host has. Raises SshError if that cannot be told."""
+        assert self._held is not None
+        assert self._process is not None
+        answer = b""
+        deadline = time.monotonic() + (self._held.gettimeout() or 0)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._held.sendall(_PING)
+            while b"\n" not in answer and len(answer) < _LONGEST_ANSWER and (data := self._held.recv(4096)):
+                answer += data
+                self._held.settimeout(max(0.001, deadline - time.monotonic()))
+        first = answer.partition(b"\n")[0].strip()
+        if first.startswith(b"HTTP/1."):
+            return "docker"
+        if first.startswith(_MARK) and (client := _CLIENTS.get(first.removeprefix(_MARK))):
+            return client
+        if answer:
+            text = first.decode("utf-8", "replace")[:200]
+            raise SshError(
+                f'the login shell of {self._address.host} says "{text}" before it runs a command; '
+                "its startup files must be silent without a terminal"
+            )
+        raise SshError(explained(self.last_words, self._ended(self._process), self._address))
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> int:
+        """Return the exit status of a process that is about to end."""
+        try:
+            return process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _end(self) -> None:
+        if self._held is not None:
+            self._held.close()
+        if self._process is not None:
+            self._process.terminate()
+            self._ended(self._process)
+        if self._folder is not None:
+            from shutil import rmtree
+
+            rmtree(self._folder, ignore_errors=True)
+            self._folder = None
