@@ -38,6 +38,7 @@ tests mkfs.btrfs btrfs-progs
 tests groff groff-base
 tests mandoc mandoc
 tests git git
+tests ssh openssh-client
 tests systemd-analyze systemd
 tests zsh zsh
 tests fish fish
