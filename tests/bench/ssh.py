@@ -1,0 +1,73 @@
+"""What ssh adds to a scan: the same scan over it and over the socket, in turn, with a real sshd on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.bench.installed import HERE, Installed
+from tests.bench.measure import BenchError, Sample, in_turn, median
+from tests.bench.table import Row, write_table
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import kind, parser_with_engine
+from tests.rig.engines.litter import Litter
+from tests.rig.engines.ssh_host import ssh_host
+
+MOST_SECONDS = 0.3
+_THREADS = 4
+
+
+def measure(engine: Engine, containers: int, rounds: int) -> list[Row]:
+    """The median of what ssh adds, pair by pair, and of the login alone."""
+    with ssh_host(engine, engine.kind.flavour) as host:
+        environment = engine.environment() | {"PATH": host.path}
+        dockersweep = Installed(HERE, environment, engine.run_directory / "dockersweep")
+
+        def scan(url: str) -> Sample:
+            done = dockersweep("-H", url, "scan", "--kind", "container")
+            if done.output.count("stopped-") < containers:
+                raise BenchError("not every container is listed")
+            return done
+
+        far, near = in_turn(rounds, lambda: scan(host.url), lambda: scan(f"unix://{host.recorder.path}"))
+    added = statistics.median(one.wall - other.wall for one, other in zip(far, near, strict=True))
+    near_ms = 1000 * median(near, lambda sample: sample.wall)
+    return [
+        Row(
+            f"ssh, over a scan of {containers} stopped containers of {near_ms:.0f} ms",
+            max(0.0, added),
+            aim=MOST_SECONDS,
+        )
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table, with the load; return 1 where the aim is missed."""
+    options = _parser().parse_args(arguments)
+    with Engine(kind(options.engine)) as engine:
+        litter = Litter(engine)
+        # The image that all have is made for the first.
+        litter.container("stopped-0")
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for made in [
+                threads.submit(litter.container, f"stopped-{number}") for number in range(1, options.containers)
+            ]:
+                made.result()
+        rows = measure(engine, options.containers, options.rounds)
+    sys.stdout.write(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, {options.engine}.\n\n")
+    return write_table(rows)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = parser_with_engine("tests/bench/ssh", __doc__ or "")
+    parser.add_argument("--containers", type=int, default=1000, metavar="N", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="runs of each; default: %(default)s")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
