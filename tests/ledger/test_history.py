@@ -36,6 +36,7 @@ def test_runs_are_listed_the_newest_first(history: Asked, three_runs: Path) -> N
         f"1 2026-11-24 12:00:00 UTC sweep {removed}; 1 failed (1.21 kB) 3",
         "",
         "Sizes in brackets were predicted, not measured.",
+        "`dockersweep history RUN` lists what a run removed, or says why it was refused.",
     ]
 
 
@@ -87,7 +88,7 @@ def test_a_measured_total_is_told_apart_from_predictions_of_single_removals(hist
             run.ended(removal, replace(outcome(removal), freed_bytes=None))
         run.finish(0, NOW, document(), None)
     out = history("1")[1]
-    assert out.splitlines()[-1] == "The total was measured. A figure in brackets is a prediction."
+    assert out.splitlines()[-1] == "The total was measured; of rows in brackets only a prediction is known."
     assert not out.startswith("WHAT")
 
 

@@ -48,7 +48,7 @@ def test_markdown_has_the_tables(history: Asked, three_runs: Path) -> None:
     assert lines[:2] == [f"- {markdown_escape('Runs by root on box at unix:///run/test.sock')}", ""]
     assert lines[2] == "| RUN | WHEN | VERB | REMOVED | FREED | EXIT |"
     assert lines[3] == "| ---: | --- | --- | --- | ---: | ---: |"
-    assert (len(lines), lines[7]) == (9, "")
+    assert (len(lines), lines[7]) == (10, "")
     assert lines[8] == "- Sizes in brackets were predicted, not measured."
     assert "\n\n## Not removed: 1\n\n| STATUS | KIND |" in history("1", "--format", "markdown")[1]
 

@@ -13,6 +13,7 @@ from dockersweep.commands.options import PlanOptions
 from dockersweep.commands.policy_source import find_policy
 from dockersweep.commands.write import is_file_of_its_own, write_result
 from dockersweep.errors import NoPlanError, OutputError, PolicyError
+from dockersweep.files import is_folder
 from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.plan import Plan
 from dockersweep.policy.explaining.explain import explain
@@ -125,8 +126,10 @@ def save_plan(plan: Plan, path: str) -> str:
 
     if path == "-":
         raise OutputError("the plan cannot be saved to standard output, where the screen is: name a file")
-    if os.path.exists(path) and not os.path.isdir(path) and not is_file_of_its_own(path):
-        raise OutputError(f"{path} is not a file: type the path of one")
+    # Where that cannot be known, writing says why.
+    with suppress(OSError):
+        if not (is_folder(path) or is_file_of_its_own(path)):
+            raise OutputError(f"{path} is not a file: type the path of one")
     write_result(write_document(plan), path)
     return f"Saved in {path}, {going_words(plan)} to remove; `dockersweep apply` carries it out."
 

@@ -18,6 +18,7 @@ _WHEN = Column("WHEN")
 _WHEN_IN_TWO_LINES = Column("WHEN", wraps=True, narrowest=12)
 _ENGINE = Column("ENGINE", shortens=True)
 _USER = Column("WHO")
+_OF_ONE = "`dockersweep history RUN` lists what a run removed, or says why it was refused."
 _COLUMNS = (
     Column("RUN", right=True),
     _WHEN,
@@ -46,8 +47,8 @@ def runs_sections(runs: Sequence[PastRun]) -> Iterator[Section]:
     # With a column each for engines and users, a day and its time fit 80 columns only one below the other.
     columns = _COLUMNS if shared else [_WHEN_IN_TWO_LINES if column is _WHEN else column for column in _COLUMNS]
     yield without(shared, Section(columns=columns, rows=[_row(run, has_names) for run in runs]))
-    if any(map(is_predicted, runs)):
-        yield Section(sentences=(PREDICTED,), is_list=True)
+    predicted = (PREDICTED,) if any(map(is_predicted, runs)) else ()
+    yield Section(sentences=(*predicted, _OF_ONE), is_list=True)
 
 
 def _row(run: PastRun, has_names: bool) -> tuple[str, ...]:

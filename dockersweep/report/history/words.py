@@ -10,7 +10,7 @@ from dockersweep.words.reasons import joined_by_rule
 
 UNKNOWN = "-"
 PREDICTED = "Sizes in brackets were predicted, not measured."
-TOTAL_MEASURED = "The total was measured. A figure in brackets is a prediction."
+TOTAL_MEASURED = "The total was measured; of rows in brackets only a prediction is known."
 _REFUSED = 4
 
 
