@@ -38,7 +38,7 @@ _UNINTERRUPTED = ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh"]
 
 
 class SshMaster:
-    """A connection to a host, over which others go. Not used before `open` has returned; `close` may come any time."""
+    """A connection to a host, over which others go, once `log_in` has returned. `close` may come any time."""
 
     def __init__(self, address: SshAddress, timeout_seconds: float, may_ask: bool) -> None:
         """`may_ask` is whether a person at the terminal may be asked."""
@@ -50,6 +50,7 @@ class SshMaster:
         self._held: socket.socket | None = None
         self._errors = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed with the connection.
         self._last_words: str | None = None
+        self._is_forwarded = False
         self._is_closed = False
         self.client: Client = "none"
         """The client of an engine that the host has."""
@@ -64,7 +65,7 @@ class SshMaster:
         """The last line that ssh has said."""
         return self._last_words if self._errors.closed else last_line(self._errors)
 
-    def open(self) -> None:
+    def log_in(self) -> None:
         """Connect, over a connection that the user keeps (ControlPath) where there is one.
 
         Raises SshError if the host cannot be reached, and TimeoutError.
@@ -90,10 +91,11 @@ class SshMaster:
         """Return the path of a socket here that leads to the one at `path` there; once for all. Raises SshError, and
         TimeoutError."""
         local = os.path.join(self._folder or "", "engine")
-        if not os.path.exists(local):
+        if not self._is_forwarded:
             status = self._run("-S", self._control, "-O", "forward", "-L", f"{local}:{path}")
             if status:
                 raise SshError(explained(self.last_words, status, self._address))
+            self._is_forwarded = True
         return local
 
     def close(self) -> None:

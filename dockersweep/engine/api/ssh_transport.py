@@ -120,7 +120,7 @@ class _Ssh:
                 self._master.close()
             self._master = SshMaster(self._address, self._timeout_seconds, self._may_ask)
             try:
-                self._master.open()
+                self._master.log_in()
             except BaseException:
                 self._master.close()
                 raise
