@@ -258,7 +258,7 @@ def sweep_while(host: SshHost, change: Callable[[int], None]) -> tuple[int, str,
         command = [sys.executable, "-m", "dockersweep", "-H", host.url, *SWEEP]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            env={**os.environ, "PATH": host.path},
+            env={**os.environ, "PATH": host.path, "TMPDIR": str(host.folder)},
         )  # fmt: skip
         assert removing.wait(60)
         change(process.pid)
@@ -305,6 +305,7 @@ def test_a_signal_of_the_terminal_ends_the_sweep_and_nothing_stays(
         assert left & volumes == {name for name, status in outcomes.items() if status == "not-attempted"}
         assert max(asked.values()) == 1
         nothing_stays(host)
+        assert not list(host.folder.glob("dockersweep-ssh-*"))
 
 
 @ONE
@@ -315,6 +316,9 @@ def test_nothing_of_ssh_outlives_a_kill(engine: Engine, litter: Litter) -> None:
         status, _, _, _ = sweep_while(host, lambda pid: os.kill(pid, signal.SIGKILL))
         assert status == -signal.SIGKILL
         nothing_stays(host)
+        # Its folder does, without the socket of ssh.
+        [folder] = host.folder.glob("dockersweep-ssh-*")
+        assert list(folder.iterdir()) == []
 
 
 @ONE
@@ -328,7 +332,7 @@ def test_a_person_answers_what_ssh_asks(engine: Engine) -> None:
         assert status == 0, shown
         assert f"at {host.url}, from --host" in shown
         status, shown = typed(host, [("Enter passphrase", "\x03")])
-        assert status == 130, shown
+        assert status == 130, (status, shown)
         # The line that is being typed is no place for questions.
         assert typed(host, [], "completion", "names") == (0, "")
         nothing_stays(host)

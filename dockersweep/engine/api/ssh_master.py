@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from typing import BinaryIO, Literal, cast
@@ -52,6 +53,7 @@ class SshMaster:
         self._last_words: str | None = None
         self._is_forwarded = False
         self._is_closed = False
+        self._lock = threading.Lock()
         self.client: Client = "none"
         """The client of an engine that the host has."""
 
@@ -63,7 +65,8 @@ class SshMaster:
     @property
     def last_words(self) -> str | None:
         """The last line that ssh has said."""
-        return self._last_words if self._errors.closed else last_line(self._errors)
+        with self._lock:
+            return self._last_words if self._errors.closed else last_line(self._errors)
 
     def log_in(self) -> None:
         """Connect, over a connection that the user keeps (ControlPath) where there is one.
@@ -103,12 +106,13 @@ class SshMaster:
         self._is_closed = True
         self._end()
         self._last_words = self.last_words
-        self._errors.close()
+        with self._lock:
+            self._errors.close()
 
     def _own(self) -> list[str]:
         """Return the options of a connection that others can go over, in a folder that only this user can enter."""
         base = tempfile.gettempdir()
-        self._folder = tempfile.mkdtemp(prefix="dsw-", dir=base if len(base) <= _LONGEST_FOLDER else "/tmp")
+        self._folder = tempfile.mkdtemp(prefix="dockersweep-ssh-", dir=base if len(base) <= _LONGEST_FOLDER else "/tmp")
         return ["-M", "-S", self._control, "-o", "ControlPersist=no"]
 
     @property
@@ -206,8 +210,9 @@ class SshMaster:
         if self._process is not None:
             self._process.terminate()
             self._ended(self._process)
-        if self._folder is not None:
+        # Whoever interrupts a login closes it at the same time as the thread that it fails in.
+        folder, self._folder = self._folder, None
+        if folder is not None:
             from shutil import rmtree
 
-            rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+            rmtree(folder, ignore_errors=True)
