@@ -8,6 +8,7 @@ _LONGEST_LINE = 300
 _TAIL_BYTES = 4096
 _OWN_STATUS = 255
 """The exit status of ssh itself; others are those of the command there (ssh(1))."""
+_PENALTY = "its sshd may refuse this address for a while after failed logins: wait, then try `{login}`"
 _TRY_SSH = (
     ("Host key verification failed", "connect once by `{login}`, and accept its key if it is the right one"),
     (
@@ -17,6 +18,9 @@ _TRY_SSH = (
     ("Too many authentication failures", "name the key in ~/.ssh/config: IdentityFile and IdentitiesOnly yes"),
     ("Could not resolve hostname", "check the name"),
     ("Connection refused", "check the port, and that sshd runs there"),
+    # From OpenSSH 9.8 on (PerSourcePenalties in sshd_config(5)).
+    ("Connection closed by", _PENALTY),
+    ("Connection reset by", _PENALTY),
     ("timed out", "check that the host is up and reachable"),
     ("No route to host", "check that the host is up and reachable"),
 )

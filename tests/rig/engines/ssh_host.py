@@ -38,6 +38,7 @@ AuthorizedKeysFile /host/authorized_keys
 StrictModes no
 UsePAM no
 PidFile none
+PerSourcePenalties no
 AllowStreamLocalForwarding yes
 {more}
 """
@@ -189,7 +190,10 @@ def _free_port() -> int:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    # It may have ended since it was listed, before it is opened or while it is read.
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def _command_lines() -> Iterator[str]:
