@@ -85,6 +85,10 @@ def _legacy_intermediates(litter: Litter) -> None:
     litter.legacy_build("legacy:1", steps=2, size=4 * MB)
     # The name moves on, and the image dangles.
     litter.retag(BASE, "legacy:1")
+    # What the containers of the builds wrote is garbage by now. containerd collects it some time later, and at once
+    # where an image is removed (images.SynchronousDelete): else it could go together with what is on trial.
+    litter.image("legacy:gone", layers={"gone": 1000})
+    litter.engine.wire.call("DELETE", "/images/legacy:gone")
 
 
 def _several_names(litter: Litter) -> None:
