@@ -22,12 +22,13 @@ from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import KINDS, CannotDo, EngineKind, kind
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.shared import Engines, Filled
-from tests.rig.examples import QUICK, WHOLE
+from tests.rig.examples import FEWEST, QUICK, WHOLE
 from tests.rig.races import race_table
 
 # How long an example takes is for tests/bench/ to say: beside engines at work it says nothing.
 settings.register_profile("whole", deadline=None, max_examples=WHOLE)
 settings.register_profile("quick", deadline=None, max_examples=QUICK)
+settings.register_profile("fewest", deadline=None, max_examples=FEWEST)
 
 _SHARED_ENGINES = ("engine", "filled")
 _ENGINE_FIXTURES = {*_SHARED_ENGINES, "litter", "engines"}
@@ -53,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="leave out the tests that need a real engine, a browser or a shell, and try fewer random examples",
     )
     parser.addoption("--without-linux", action="store_true", help="leave out the tests of what Linux alone has")
+    parser.addoption("--few-examples", action="store_true", help="with --quick: try a third of its random examples")
     parser.addoption("--every-engine", action="store_true", help="run also where other engines are enough in every run")
     parser.addoption("--race-table", action="store_true", help="print what became of each race on each engine")
 
@@ -60,7 +62,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Know our markers, and how thorough to be."""
     # Before the tests are read, which ask for their share.
-    settings.load_profile("quick" if config.getoption("--quick") else "whole")
+    few = "fewest" if config.getoption("--few-examples") else "quick"
+    settings.load_profile(few if config.getoption("--quick") else "whole")
     # What people read is in the time of the machine.
     os.environ["TZ"] = "UTC"
     time.tzset()

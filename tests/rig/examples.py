@@ -4,6 +4,8 @@ from hypothesis import settings
 
 WHOLE = 100
 QUICK = 30
+FEWEST = 10
+"""Where the whole suite has tried a property already, and only the machine is another."""
 
 
 def examples(count: int) -> settings:

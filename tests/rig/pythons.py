@@ -63,7 +63,8 @@ def main() -> int:
 
 def run_quick_suite(version: str) -> subprocess.CompletedProcess[str]:
     """Run it under one Python, and return how it ended and what it said."""
-    words = ["-m", "pytest", "-q", "--quick", "-p", "no:cacheprovider", "-n", str(_PROCESSES), "--dist", "loadgroup"]
+    flags = "--quick --few-examples --dist loadgroup -p no:cacheprovider"
+    words = ["-m", "pytest", "-q", *flags.split(), "-n", str(_PROCESSES)]
     with tempfile.TemporaryDirectory(prefix="dsw-python-") as folder:
         command = [
             *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"),

@@ -36,7 +36,8 @@ def main() -> int:
 
 def run_quick_suite(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run it, or what the arguments say of it, and return how it ended and what it said."""
-    words = ["-m", "pytest", "-q", "--quick", "--without-linux", "-p", "no:cacheprovider", "-n", str(_PROCESSES)]
+    flags = "--quick --few-examples --without-linux -p no:cacheprovider"
+    words = ["-m", "pytest", "-q", *flags.split(), "-n", str(_PROCESSES)]
     command = [
         *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"),
         *("bash", "-c", _ENTER, "enter", sys.executable, *words, "--dist", "loadgroup", *arguments),
