@@ -498,8 +498,8 @@ def test_a_fix_does_what_it_says(engine: Engine, row: Row, tmp_path: Path) -> No
         stage = stack.enter_context(closing(Stage(engine, tmp_path)))
         row.comes_about(stage)
         found = stage.findings()
-        for _ in range(_TRIES if row.id == "DS011" else 0):
-            # The engine collects its build cache a minute after a build: on a busy machine that is before the look.
+        for _ in range(_TRIES if row.id in ("DS011", "DS020") else 0):
+            # On a busy machine the engine collects its build cache before the look, or a scan comes between events.
             if row.id not in found:
                 row.comes_about(stage)
                 found = stage.findings()
