@@ -7,10 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.installed import HERE, Installed
 from tests.bench.measure import BenchError, Sample, in_turn, median
+from tests.bench.stopped import make_stopped
 from tests.bench.table import Row, write_table
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import KINDS, kind
@@ -19,7 +19,6 @@ from tests.rig.engines.podman_cli import podman
 
 MOST_TIMES = 1.0
 _THEIRS = ("ps", "--all", "--size")
-_THREADS = 4
 
 
 def measure(engine: Engine, containers: int, rounds: int) -> list[Row]:
@@ -56,14 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print the table, with the load; return 1 where the aim is missed."""
     options = _parser().parse_args(arguments)
     with Engine(kind(options.engine)) as engine:
-        litter = Litter(engine)
-        # The image that all have is made for the first.
-        litter.container("stopped-0")
-        with ThreadPoolExecutor(_THREADS) as threads:
-            for made in [
-                threads.submit(litter.container, f"stopped-{number}") for number in range(1, options.containers)
-            ]:
-                made.result()
+        make_stopped(Litter(engine), options.containers)
         rows = measure(engine, options.containers, options.rounds)
     sys.stdout.write(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, {options.engine}.\n\n")
     return write_table(rows)

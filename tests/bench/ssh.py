@@ -7,12 +7,12 @@ import os
 import statistics
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from tests.bench.installed import HERE, Installed
 from tests.bench.measure import BenchError, Sample, in_turn, median
+from tests.bench.stopped import make_stopped
 from tests.bench.table import Row, write_table
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import kind, parser_with_engine
@@ -20,7 +20,6 @@ from tests.rig.engines.litter import Litter
 from tests.rig.engines.ssh_host import ssh_host
 
 MOST_SECONDS = 0.3
-_THREADS = 4
 
 
 def measure(engine: Engine, containers: int, rounds: int) -> list[Row]:
@@ -66,14 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print the table, with the load; return 1 where the aim is missed."""
     options = _parser().parse_args(arguments)
     with Engine(kind(options.engine)) as engine:
-        litter = Litter(engine)
-        # The image that all have is made for the first.
-        litter.container("stopped-0")
-        with ThreadPoolExecutor(_THREADS) as threads:
-            for made in [
-                threads.submit(litter.container, f"stopped-{number}") for number in range(1, options.containers)
-            ]:
-                made.result()
+        make_stopped(Litter(engine), options.containers)
         rows = measure(engine, options.containers, options.rounds)
     sys.stdout.write(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, {options.engine}.\n\n")
     return write_table(rows)

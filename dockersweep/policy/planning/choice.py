@@ -73,7 +73,7 @@ class Choice:
         """Begin with all of the plan; the survey is the one that it was made of."""
         self.plan = plan
         self._survey = survey
-        self._steps = list({step.ref: step for step in plan.removals}.values())
+        self._removed = [step.ref for step in plan.removals if step.action == "remove"]
         self.unticked: frozenset[ObjectRef] = frozenset()
         self.staying: Mapping[ObjectRef, ObjectRef | None] = {}
         """What stays: each with a holder that stays; None for what is itself unticked."""
@@ -90,8 +90,7 @@ class Choice:
 
     def _count(self) -> None:
         self.staying = staying_with(self.plan, self.unticked)
-        # The last step of an image that goes is its removal; of one that only loses tags, a tag.
-        going = [step.ref for step in self._steps if step.action == "remove" and step.ref not in self.staying]
+        going = [ref for ref in self._removed if ref not in self.staying]
         prediction = self._survey.reclaim.in_order(going)
         self.frees = dict(zip(going, prediction.rows, strict=True))
         self.total = prediction.total
