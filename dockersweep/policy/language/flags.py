@@ -56,11 +56,10 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
     if flags.spare_local and not flags.all_images:
         raise UsageError("--spare-local spares images that --all-images would remove: give that as well")
     if flags.all_images:
-        _add(rules, DANGLING_IMAGES, TAGGED_IMAGES)
+        _add(rules, DANGLING_IMAGES, TAGGED_PULLED_IMAGES if flags.spare_local else TAGGED_IMAGES)
         if flags.spare_local:
             # First, because the reason of the first rule is told of what stays: that it exists only here.
-            rules.remove(TAGGED_IMAGES)
-            rules.insert(0, TAGGED_PULLED_IMAGES)
+            rules.sort(key=lambda rule: rule is not TAGGED_PULLED_IMAGES)
     if flags.named_volumes:
         _add(rules, ANONYMOUS_VOLUMES, NAMED_VOLUMES)
     if flags.older_than is not None:
