@@ -1,0 +1,62 @@
+"""The types of a fleet file, `fleet.toml`, as written: the tables, their keys and values.
+
+`fleet.reading` reads one; `dockersweep schema fleet-file` prints these types for editors.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from dockersweep.model.policyfile import AgeText, PercentText
+
+_Count = Annotated[int, Meta(ge=1)]
+_Failures = Annotated[int, Meta(ge=0)]
+_Name = Annotated[str, Meta(min_length=1)]
+
+
+def _says(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class DefaultsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for every host that says nothing else."""
+
+    policy: Annotated[_Name | None, _says("The policy file, relative to this file.")] = None
+    parallel: Annotated[_Count, _says("How many hosts are at work at the same time.")] = 16
+    connect_timeout: Annotated[AgeText | None, _says("How long a host may take until its engine answers.")] = None
+
+
+class HostTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One host; it has either `host` or `context`."""
+
+    name: Annotated[_Name, _says("What the output calls it; each has its own.")]
+    host: Annotated[_Name | None, _says("The URL of its engine: unix://, tcp:// or ssh://.")] = None
+    context: Annotated[_Name | None, _says("The docker context of its engine.")] = None
+    groups: Annotated[list[_Name], _says("The groups it belongs to, for --group.")] = []
+    policy: Annotated[_Name | None, _says("Its policy file, in place of the default, relative to this file.")] = None
+    tlsverify: Annotated[bool, _says("Speak TLS on tcp://, and check the certificate.")] = False
+    tlscacert: Annotated[_Name | None, _says("Trust only this authority; relative to this file.")] = None
+    tlscert: Annotated[_Name | None, _says("The client certificate; relative to this file.")] = None
+    tlskey: Annotated[_Name | None, _says("Its key; relative to this file.")] = None
+
+
+class RolloutTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `sweep` and `apply` go from host to host."""
+
+    canary: Annotated[_Failures, _says("How many hosts go first, alone; all of them must end well.")] = 0
+    max_failures: Annotated[
+        _Failures | PercentText | None,
+        _says("With more failures than this, or than this share of the hosts, no further host is begun."),
+    ] = None
+    splay: Annotated[
+        AgeText | None, _says("Each host waits a random time of at most this long first, where nobody watches.")
+    ] = None
+
+
+class FleetFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fleet file: hosts, and how they are reached and swept."""
+
+    version: Annotated[Literal[1], _says("The version of this format.")]
+    defaults: DefaultsTable = DefaultsTable()
+    host: Annotated[list[HostTable], Meta(min_length=1)]
+    rollout: RolloutTable = RolloutTable()
