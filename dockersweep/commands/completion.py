@@ -8,8 +8,9 @@ from types import FrameType
 
 from dockersweep.commands.options import CompletionOptions
 from dockersweep.commands.write import write_result
-from dockersweep.engine.api.endpoint import TlsFlags, resolve_endpoint
+from dockersweep.engine.api.endpoint import resolve_endpoint
 from dockersweep.errors import DockersweepError
+from dockersweep.model.engine_address import TlsFlags
 
 ANSWER_SECONDS = 2.0
 """How long the engine may take: a shell waits for the names."""

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from dockersweep.commands.completion import names_in_time
-from dockersweep.engine.api.endpoint import TlsFlags
+from dockersweep.model.engine_address import TlsFlags
 from dockersweep.report.completion_words import Offer, offer_at
 
 FILES, NO_FILES = 0, 4

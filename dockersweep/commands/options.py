@@ -11,7 +11,7 @@ from dockersweep.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dockersweep.engine.api.endpoint import TlsFlags
+    from dockersweep.model.engine_address import TlsFlags
     from dockersweep.model.inventory import Kind
     from dockersweep.model.report import Severity
     from dockersweep.policy.language.flags import PolicyFlags
@@ -284,7 +284,7 @@ def _tls(arguments: argparse.Namespace) -> "TlsFlags | None":
     if not any(value is not None for value in given.values()):
         return None
     # Imported late: few command lines have TLS flags.
-    from dockersweep.engine.api.endpoint import TlsFlags
+    from dockersweep.model.engine_address import TlsFlags
 
     return TlsFlags(**{name: value for name, value in given.items() if value is not None})
 

@@ -12,12 +12,12 @@ from typing import Annotated, Literal, final
 from msgspec import Meta, Struct
 
 from dockersweep.model.disk import Disk
+from dockersweep.model.engine_address import socket_path
 from dockersweep.model.engine_folder import CacheLimit, EngineFolder
 from dockersweep.model.external import ExternalContainer
 from dockersweep.model.last_use import KnownProject, LastProject, PastUse, Span
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.registry import RegistryAnswer
-from dockersweep.model.socket_url import socket_path
 from dockersweep.model.storage import Storage
 
 Kind = Literal["container", "image", "volume", "network", "build-cache"]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dockersweep.engine.api.endpoint import TlsFiles, TlsFlags, resolve_endpoint
+from dockersweep.engine.api.endpoint import TlsFiles, resolve_endpoint
 from dockersweep.errors import UsageError
+from dockersweep.model.engine_address import TlsFlags
 
 
 def write_context(config: Path, name: str, host: str, *, skip_verify: bool = False, tls: bool = False) -> None:

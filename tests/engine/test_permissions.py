@@ -10,13 +10,14 @@ import msgspec
 import pytest
 
 from dockersweep import cli, files
-from dockersweep.engine.api.endpoint import TlsFlags, resolve_endpoint
+from dockersweep.engine.api.endpoint import resolve_endpoint
 from dockersweep.engine.disk.freed_space import freed_space_meter
 from dockersweep.engine.disk.parts import UnreadableStorageError
 from dockersweep.errors import LedgerError, UsageError
 from dockersweep.ledger import FILE_NAME, Ledger
 from dockersweep.ledger.check import find_problems
 from dockersweep.ledger.reading import read_runs
+from dockersweep.model.engine_address import TlsFlags
 from dockersweep.model.storage import Part, Storage
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from tests.engine.test_endpoint import write_context

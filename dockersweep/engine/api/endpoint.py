@@ -13,7 +13,7 @@ import msgspec
 
 from dockersweep.errors import UsageError
 from dockersweep.files import is_folder, is_plain_file, is_there, read_configuration, state_of
-from dockersweep.model.socket_url import socket_path, socket_url
+from dockersweep.model.engine_address import TlsFlags, socket_path, socket_url
 
 if TYPE_CHECKING:
     from dockersweep.engine.api.ssh_address import SshAddress
@@ -33,23 +33,6 @@ class TlsFiles(msgspec.Struct, frozen=True):
     key: Path | None
     verify: bool
     """Whether the engine's certificate is checked."""
-
-
-class TlsFlags(msgspec.Struct, frozen=True, kw_only=True):
-    """The TLS flags, as docker has them; they take precedence over its variables."""
-
-    verify: bool = False
-    """Speak TLS and check the engine's certificate."""
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    """The files in place of ca.pem, cert.pem and key.pem in the folder of certificates."""
-
-    def written(self) -> tuple[str, ...]:
-        """Return the flags as words of a command line."""
-        files = (("--tlscacert", self.ca), ("--tlscert", self.cert), ("--tlskey", self.key))
-        words = [word for flag, path in files if path is not None for word in (flag, path)]
-        return (*(["--tlsverify"] if self.verify else []), *words)
 
 
 class Endpoint(msgspec.Struct, frozen=True):

@@ -23,8 +23,8 @@ from dockersweep.engine.api.swarm import SwarmRole, role_of
 from dockersweep.engine.api.throw_away import is_throw_away
 from dockersweep.engine.api.versions import PODMAN, choose_api, dotted, podman_of_ping
 from dockersweep.errors import EngineError, OtherEngineError
+from dockersweep.model.engine_address import socket_url
 from dockersweep.model.inventory import Engine
-from dockersweep.model.socket_url import socket_url
 from dockersweep.units import parse_instant
 
 MOST_STUMBLES = 4
