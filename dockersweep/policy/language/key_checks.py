@@ -1,15 +1,14 @@
-"""Checks the keys and types of the tables of a policy file, and reports all problems at once."""
+"""Checks the keys and types of the tables of a file, of a policy or a fleet, and reports all problems at once."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from dockersweep.errors import UsageError
-from dockersweep.model.policyfile import PolicyFile
 from dockersweep.policy.language.problems import KeyProblem, label, quoted, written_number
 from dockersweep.policy.language.toml_positions import Path
 from dockersweep.policy.names.patterns import compile_pairs, compile_pattern, is_regular_expression
@@ -20,6 +19,20 @@ T = TypeVar("T")
 LARGEST_NUMBER = 2**63 - 1
 
 
+class FileFormat(Struct, frozen=True, kw_only=True):
+    """Which tables a file has, and what is said of problems that only such a file can have."""
+
+    type: type[Struct]
+    """The table at the top."""
+    several: str
+    """The key of the tables that each begin with [[KEY]], and the word for one of them: "rule"."""
+    missing: Mapping[str, str]
+    """Required key -> what to write."""
+    correction: Callable[[object, Path], str]
+    """Returns what to write in place of a value of the wrong type, to follow the problem; an empty text if that is not
+    known."""
+
+
 class _Option(NamedTuple):
     """One type that a value may have, and how a text of it is parsed."""
 
@@ -27,9 +40,18 @@ class _Option(NamedTuple):
     reads: str | None = None
 
 
-def key_problems(tables: Mapping[str, Any]) -> list[KeyProblem]:
+def key_problems(tables: Mapping[str, Any], file: FileFormat) -> list[KeyProblem]:
     """Return the problems of single keys and values, not those of their combination."""
-    return list(_of_table(tables, _fields(PolicyFile), ()))
+    return list(_of_table(tables, _fields(file.type), (), file))
+
+
+def problem_of_version(tables: Mapping[str, Any], version: int) -> KeyProblem | None:
+    """Return the problem of a file of another version: only what knows that version can check the rest."""
+    written = tables.get("version", version)
+    if not isinstance(written, int) or isinstance(written, bool) or written == version:
+        return None
+    text = f"version is {written_number(written)}: this dockersweep reads version {version}"
+    return KeyProblem(("version",), text, at="value")
 
 
 def pruned(table: Mapping[str, Any], wrong: Sequence[Path]) -> dict[str, Any]:
@@ -57,47 +79,46 @@ def problems_of_keys(
     path: Path,
     of_value: Callable[[object, T, Path], Iterator[KeyProblem]],
     unknown: Callable[[str, Collection[str], Path], str],
+    several: str | None = None,
 ) -> Iterator[KeyProblem]:
-    """Yield the problems of the keys of a table and their values; `types` has key -> type."""
+    """Yield the problems of the keys of a table and their values; `types` has key -> type, `several` is as of
+    `FileFormat`."""
     for key, value in written.items():
         if key in types:
             yield from of_value(value, types[key], (*path, key))
         else:
             yield KeyProblem((*path, key), unknown(key, types, path))
-            if key == "rules" and "rule" in types and isinstance(value, list):
+            if several is not None and not path and key == f"{several}s" and isinstance(value, list):
                 # Report what is wrong below a misspelled [[rules]] at the same time.
-                yield from of_value(value, types["rule"], (*path, key))
+                yield from of_value(value, types[several], (*path, key))
 
 
-def _of_table(written: Mapping[str, Any], fields: Mapping[str, inspect.Field], path: Path) -> Iterator[KeyProblem]:
+def _of_table(
+    written: Mapping[str, Any], fields: Mapping[str, inspect.Field], path: Path, file: FileFormat
+) -> Iterator[KeyProblem]:
     types = {key: field.type for key, field in fields.items()}
-    yield from problems_of_keys(written, types, path, _of_value, _unknown)
+    of_value, unknown = partial(_of_value, file=file), partial(_unknown, file=file)
+    yield from problems_of_keys(written, types, path, of_value, unknown, file.several)
     for key, field in fields.items():
         if field.required and key not in written:
-            yield KeyProblem(path, _MISSING[key])
+            yield KeyProblem(path, file.missing[key])
 
 
-_MISSING = {
-    "version": "version is missing: this dockersweep reads version 1, so write version = 1 at the top",
-    "name": 'a rule needs a name by which the output calls it: write name = "..."',
-    "kind": 'a rule needs a kind: write kind = "container", "image", "volume", "network" or "build-cache"',
-}
-
-
-def _of_value(value: object, wanted: inspect.Type, path: Path) -> Iterator[KeyProblem]:
+def _of_value(value: object, wanted: inspect.Type, path: Path, file: FileFormat) -> Iterator[KeyProblem]:
     options = list(_options(wanted))
     for option in options:
         if _is_of(value, option.type):
-            yield from _of_option(value, option, path)
+            yield from _of_option(value, option, path, file)
             return
     subject = f"every value of {label(path)}" if isinstance(path[-1], int) else label(path)
-    hint = _hint(value, options) or _meant(value, options, path)
-    yield KeyProblem(path, f"{subject} must be {_wanted_words(options)}, not {written_words(value)}{hint}", at="value")
+    hint = _hint(value, options) or _meant(value, options, path, file)
+    words = _wanted_words(options, file.several)
+    yield KeyProblem(path, f"{subject} must be {words}, not {written_words(value)}{hint}", at="value")
     if isinstance(value, dict):
         # Report what is wrong in a single [rule] at the same time.
         for option in options:
             if isinstance(option.type, inspect.ListType):
-                yield from _of_table(value, _inner(option.type.item_type), path)
+                yield from _of_table(value, _inner(option.type.item_type), path, file)
 
 
 def _options(wanted: inspect.Type, reads: str | None = None) -> Iterator[_Option]:
@@ -127,17 +148,17 @@ def _is_of(value: object, wanted: inspect.Type) -> bool:
     return isinstance(value, str)
 
 
-def _of_option(value: Any, option: _Option, path: Path) -> Iterator[KeyProblem]:
+def _of_option(value: Any, option: _Option, path: Path, file: FileFormat) -> Iterator[KeyProblem]:
     match option.type:
         case inspect.StructType():
-            yield from _of_table(value, {field.encode_name: field for field in option.type.fields}, path)
+            yield from _of_table(value, {field.encode_name: field for field in option.type.fields}, path, file)
         case inspect.ListType():
             if option.type.min_length and not value:
                 yield KeyProblem(
                     path, f"{label(path)} is an empty list: write at least one value, or leave the key out", at="value"
                 )
             for index, item in enumerate(value):
-                yield from _of_value(item, option.type.item_type, (*path, index))
+                yield from _of_value(item, option.type.item_type, (*path, index), file)
         case inspect.IntType():
             if option.type.ge is not None and value < option.type.ge:
                 least = "it cannot be negative" if option.type.ge == 0 else f"it must be at least {option.type.ge}"
@@ -218,26 +239,27 @@ _WANTED_TEXTS = {
 }
 
 
-def _wanted_words(options: Sequence[_Option]) -> str:
+def _wanted_words(options: Sequence[_Option], several: str) -> str:
     if len(options) == 2 and isinstance(options[1].type, inspect.ListType):
-        return f"{_one_wanted(options[0])}, or a list of such"
-    return either(word for option in options for word in _choices(option))
+        return f"{_one_wanted(options[0], several)}, or a list of such"
+    return either(word for option in options for word in _choices(option, several))
 
 
-def _choices(option: _Option) -> list[str]:
+def _choices(option: _Option, several: str) -> list[str]:
     if isinstance(option.type, inspect.LiteralType):
         return [f'"{value}"' if isinstance(value, str) else str(value) for value in option.type.values]
-    return [_one_wanted(option)]
+    return [_one_wanted(option, several)]
 
 
-def _one_wanted(option: _Option) -> str:
+def _one_wanted(option: _Option, several: str) -> str:
     match option.type:
         case inspect.LiteralType():
-            return either(_choices(option))
+            return either(_choices(option, several))
         case inspect.ListType():
             items = list(_options(option.type.item_type))
-            is_tables = isinstance(items[0].type, inspect.StructType)
-            return "tables that each begin with [[rule]]" if is_tables else f"a list of {_wanted_words(items)}"
+            if isinstance(items[0].type, inspect.StructType):
+                return f"tables that each begin with [[{several}]]"
+            return f"a list of {_wanted_words(items, several)}"
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType():
@@ -284,34 +306,14 @@ def _hint(value: object, options: Sequence[_Option]) -> str:
     return ""
 
 
-def _meant(value: object, options: Sequence[_Option], path: Path) -> str:
+def _meant(value: object, options: Sequence[_Option], path: Path, file: FileFormat) -> str:
     """Return a correction for a value without its key, unit or second brackets, or an empty text."""
-    if path == ("rule",) and isinstance(value, dict):
-        return ": write [[rule]]"
+    if path == (file.several,) and isinstance(value, dict):
+        return f": write [[{file.several}]]"
     is_age = any(option.reads == "age" for option in options)
     if is_age and isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return f'; did you mean "{written_number(value)}d"?'
-    if not any(isinstance(option.type, inspect.StructType) for option in options):
-        return ""
-    if path[-1] == "keep" and value == "all":
-        return ': write keep.last = "all"'
-    if path[-1] == "keep" and isinstance(value, int) and not isinstance(value, bool):
-        return f": write keep.last = {written_number(value)}"
-    if path[-1] == "remove" and isinstance(value, str) and _is_age(value):
-        return f': write remove.older_than = "{value}"'
-    if path[-1] == "remove" and value is True:
-        return ': write when, say remove.older_than = "7d"'
-    if path[-1] in ("match", "not") and isinstance(value, str):
-        return f": write {path[-1]}.name = {quoted(value)}"
-    return ""
-
-
-def _is_age(text: str) -> bool:
-    try:
-        parse_age(text)
-    except UsageError:
-        return False
-    return True
+    return file.correction(value, path)
 
 
 def _words_of(wanted: inspect.Type) -> list[str]:
@@ -327,25 +329,33 @@ def _is_date(text: str) -> bool:
     return len(text) == len("2026-01-01")
 
 
-def _unknown(key: str, fields: Collection[str], path: Path) -> str:
+def _unknown(key: str, fields: Collection[str], path: Path, file: FileFormat) -> str:
     """Return the text for a key that a table does not have, with a suggestion."""
-    is_rule = path[:1] in (("rule",), ("rules",)) and not isinstance(path[-1], str)
-    place = "in a rule" if is_rule or path == ("rule",) else f"in {label(path)}" if path else "at the top"
-    problem = f"there is no key {quoted(key)} {place}"
+    problem = f"there is no key {quoted(key)} {_place(path, file)}"
     near = get_close_matches(key.lower(), fields, n=1)
-    meant = near[0] if near else _elsewhere(key, path)
+    meant = near[0] if near else _elsewhere(key, path, file)
     if meant is not None:
         return f'{problem}; did you mean "{meant}"?'
     return f"{problem}; there are {', '.join(fields)}"
 
 
-def _elsewhere(key: str, path: Path) -> str | None:
+def _place(path: Path, file: FileFormat) -> str:
+    if not path:
+        return "at the top"
+    # [[rule]], a single [rule], and [[rules]].
+    is_of_several = path == (file.several,) or (
+        path[0] in (file.several, f"{file.several}s") and not isinstance(path[-1], str)
+    )
+    return f"in a {file.several}" if is_of_several else f"in {label(path)}"
+
+
+def _elsewhere(key: str, path: Path, file: FileFormat) -> str | None:
     """Return the key of that name in another table: of the same rule, or of the file."""
-    home = _fields(PolicyFile)
-    if path[:1] == ("rule",):
-        rule = next(_options(home["rule"].type)).type
-        assert isinstance(rule, inspect.ListType)
-        home = _inner(rule.item_type)
+    home = _fields(file.type)
+    if path[:1] == (file.several,):
+        several = next(_options(home[file.several].type)).type
+        assert isinstance(several, inspect.ListType)
+        home = _inner(several.item_type)
     for name, field in home.items():
         if key in _inner(field.type):
             return f"{name}.{key}"

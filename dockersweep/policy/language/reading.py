@@ -15,8 +15,9 @@ from msgspec import Struct
 from dockersweep.errors import PolicyError
 from dockersweep.model.policy import Policy
 from dockersweep.model.policyfile import PolicyFile, RuleTable, TargetTable
-from dockersweep.policy.language.key_checks import key_problems, pruned
-from dockersweep.policy.language.problems import KeyProblem, Problem, placed, quoted, written_number
+from dockersweep.policy.language.key_checks import key_problems, problem_of_version, pruned
+from dockersweep.policy.language.policy_format import POLICY_FORMAT
+from dockersweep.policy.language.problems import KeyProblem, Problem, placed, quoted
 from dockersweep.policy.language.rule_checks import rule_problems
 from dockersweep.policy.language.tables_to_policy import policy_of
 from dockersweep.policy.language.target_checks import target_problems
@@ -75,13 +76,11 @@ def read_policy(data: bytes, source: str) -> Policy:
 
 
 def _problems(tables: dict[str, Any]) -> Iterator[KeyProblem]:
-    version = tables.get("version", VERSION)
-    if isinstance(version, int) and not isinstance(version, bool) and version != VERSION:
-        # Only a dockersweep that knows this version can check the rest.
-        text = f"version is {written_number(version)}: this dockersweep reads version {VERSION}"
-        yield KeyProblem(("version",), text, at="value")
+    of_version = problem_of_version(tables, VERSION)
+    if of_version is not None:
+        yield of_version
         return
-    of_keys = key_problems(tables)
+    of_keys = key_problems(tables, POLICY_FORMAT)
     yield from of_keys
     wrong = [problem.path for problem in of_keys]
     yield from _of_rules(tables, wrong)
