@@ -3,9 +3,7 @@
 from msgspec import Struct
 
 from dockersweep.model.engine_address import TlsFlags
-
-PARALLEL = 16
-"""How many hosts are at work at the same time where nothing else is said."""
+from dockersweep.model.fleetfile import PARALLEL
 
 
 class Host(Struct, frozen=True, kw_only=True):

@@ -3,15 +3,22 @@
 `fleet.reading` reads one; `dockersweep schema fleet-file` prints these types for editors.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from dockersweep.model.policyfile import AgeText, PercentText
+from dockersweep.model.policyfile import PercentText, schema_of_toml
 
+# `reads` is the parser that policy.language.key_checks uses for a text; `pattern` is for editors.
+_DURATION = {"pattern": r"^\s*(\d+(\.\d+)?\s*[smhdw]\s*)+$", "examples": ["30s", "10m", "1h"]}
+_TimeoutText = Annotated[str, Meta(extra={"reads": "timeout"}, extra_json_schema=_DURATION)]
+_WaitText = Annotated[str, Meta(extra={"reads": "wait"}, extra_json_schema=_DURATION)]
+_NameText = Annotated[str, Meta(min_length=1, extra={"reads": "name"})]
+_Text = Annotated[str, Meta(min_length=1)]
 _Count = Annotated[int, Meta(ge=1)]
 _Failures = Annotated[int, Meta(ge=0)]
-_Name = Annotated[str, Meta(min_length=1)]
+PARALLEL = 16
+"""How many hosts are at work at the same time where nothing else is said."""
 
 
 def _says(text: str) -> Meta:
@@ -21,23 +28,23 @@ def _says(text: str) -> Meta:
 class DefaultsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What holds for every host that says nothing else."""
 
-    policy: Annotated[_Name | None, _says("The policy file, relative to this file.")] = None
-    parallel: Annotated[_Count, _says("How many hosts are at work at the same time.")] = 16
-    connect_timeout: Annotated[AgeText | None, _says("How long a host may take until its engine answers.")] = None
+    policy: Annotated[_Text | None, _says("The policy file, relative to this file.")] = None
+    parallel: Annotated[_Count, _says("How many hosts are at work at the same time.")] = PARALLEL
+    connect_timeout: Annotated[_TimeoutText | None, _says("How long a host may take until its engine answers.")] = None
 
 
 class HostTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One host; it has either `host` or `context`."""
 
-    name: Annotated[_Name, _says("What the output calls it; each has its own.")]
-    host: Annotated[_Name | None, _says("The URL of its engine: unix://, tcp:// or ssh://.")] = None
-    context: Annotated[_Name | None, _says("The docker context of its engine.")] = None
-    groups: Annotated[list[_Name], _says("The groups it belongs to, for --group.")] = []
-    policy: Annotated[_Name | None, _says("Its policy file, in place of the default, relative to this file.")] = None
+    name: Annotated[_NameText, _says("What the output calls it; each has its own.")]
+    host: Annotated[_Text | None, _says("The URL of its engine: unix://, tcp:// or ssh://.")] = None
+    context: Annotated[_Text | None, _says("The docker context of its engine.")] = None
+    groups: Annotated[list[_NameText], _says("The groups it belongs to, for --group.")] = []
+    policy: Annotated[_Text | None, _says("Its policy file, in place of the default, relative to this file.")] = None
     tlsverify: Annotated[bool, _says("Speak TLS on tcp://, and check the certificate.")] = False
-    tlscacert: Annotated[_Name | None, _says("Trust only this authority; relative to this file.")] = None
-    tlscert: Annotated[_Name | None, _says("The client certificate; relative to this file.")] = None
-    tlskey: Annotated[_Name | None, _says("Its key; relative to this file.")] = None
+    tlscacert: Annotated[_Text | None, _says("Trust only this authority; relative to this file.")] = None
+    tlscert: Annotated[_Text | None, _says("The client certificate; relative to this file.")] = None
+    tlskey: Annotated[_Text | None, _says("Its key; relative to this file.")] = None
 
 
 class RolloutTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +56,7 @@ class RolloutTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         _says("With more failures than this, or than this share of the hosts, no further host is begun."),
     ] = None
     splay: Annotated[
-        AgeText | None, _says("Each host waits a random time of at most this long first, where nobody watches.")
+        _WaitText | None, _says("Each host waits a random time of at most this long first, where nobody watches.")
     ] = None
 
 
@@ -57,6 +64,11 @@ class FleetFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A fleet file: hosts, and how they are reached and swept."""
 
     version: Annotated[Literal[1], _says("The version of this format.")]
-    defaults: DefaultsTable = DefaultsTable()
-    host: Annotated[list[HostTable], Meta(min_length=1)]
-    rollout: RolloutTable = RolloutTable()
+    defaults: Annotated[DefaultsTable, _says("What holds for every host that says nothing else.")] = DefaultsTable()
+    host: Annotated[list[HostTable], Meta(min_length=1), _says("The hosts, in the order of the output.")]
+    rollout: Annotated[RolloutTable, _says("How sweep and apply go from host to host.")] = RolloutTable()
+
+
+def fleet_file_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a fleet file, for editors."""
+    return schema_of_toml(FleetFile, "fleet.toml")

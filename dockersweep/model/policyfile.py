@@ -240,9 +240,14 @@ class PolicyFile(_Table, frozen=True, kw_only=True):
 
 
 def policy_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a policy file, for editors, without null, which TOML does not have."""
-    schema: dict[str, Any] = _without_null(msgspec.json.schema(PolicyFile))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dockersweep.toml", **schema}
+    """Return the JSON Schema of a policy file, for editors."""
+    return schema_of_toml(PolicyFile, "dockersweep.toml")
+
+
+def schema_of_toml(table: type[Struct], title: str) -> dict[str, Any]:
+    """Return the JSON Schema of a TOML file, without null, which TOML does not have."""
+    schema: dict[str, Any] = _without_null(msgspec.json.schema(table))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
 
 
 def _without_null(schema: Any) -> Any:

@@ -216,6 +216,24 @@ def _read_path(text: str) -> None:
         raise UsageError(f"{quoted(text)} is not an absolute path: start it with / or ~/")
 
 
+def _read_name(text: str) -> None:
+    if not text.strip():
+        raise UsageError("it is empty: write a text")
+    if not text.isprintable():
+        raise UsageError(f"{quoted(text)} has control characters: write it without them")
+
+
+def _read_wait(text: str) -> None:
+    if parse_age(text).months:
+        raise UsageError(f"{quoted(text)} is too long to wait: write seconds, minutes, hours or days")
+
+
+def _read_timeout(text: str) -> None:
+    _read_wait(text)
+    if parse_age(text).is_zero:
+        raise UsageError(f"{quoted(text)} is too short for any answer: write seconds or minutes, like 30s")
+
+
 _READERS: dict[str, Callable[[str], object]] = {
     "age": parse_age,
     "size": parse_size,
@@ -225,6 +243,9 @@ _READERS: dict[str, Callable[[str], object]] = {
     "pair": _read_pair,
     "group": _read_group,
     "path": _read_path,
+    "name": _read_name,
+    "wait": _read_wait,
+    "timeout": _read_timeout,
 }
 _WANTED_TEXTS = {
     None: "a text",
@@ -236,6 +257,9 @@ _WANTED_TEXTS = {
     "pair": 'a text like "KEY" or "KEY=VALUE"',
     "group": '"repository", "project", "label:KEY" or "none"',
     "path": 'a path like "/srv/*/compose.yaml"',
+    "name": "a text",
+    "wait": 'a duration like "30s" or "10m"',
+    "timeout": 'a duration like "30s" or "10m"',
 }
 
 
@@ -259,7 +283,7 @@ def _one_wanted(option: _Option, several: str) -> str:
             items = list(_options(option.type.item_type))
             if isinstance(items[0].type, inspect.StructType):
                 return f"tables that each begin with [[{several}]]"
-            return f"a list of {_wanted_words(items, several)}"
+            return "a list of texts" if items[0].reads == "name" else f"a list of {_wanted_words(items, several)}"
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType():
@@ -311,8 +335,9 @@ def _meant(value: object, options: Sequence[_Option], path: Path, file: FileForm
     if path == (file.several,) and isinstance(value, dict):
         return f": write [[{file.several}]]"
     is_age = any(option.reads == "age" for option in options)
-    if is_age and isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return f'; did you mean "{written_number(value)}d"?'
+    is_short = any(option.reads in ("timeout", "wait") for option in options)
+    if (is_age or is_short) and isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return f'; did you mean "{written_number(value)}{"d" if is_age else "s"}"?'
     return file.correction(value, path)
 
 

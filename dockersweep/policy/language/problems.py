@@ -1,4 +1,4 @@
-"""The problems of a policy file and their places: at a key, then at a line and column."""
+"""The problems of a policy or a fleet file and their places: at a key, then at a line and column."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -11,7 +11,7 @@ LONGEST_QUOTE = 60
 
 
 class Problem(Struct, frozen=True):
-    """A problem of a policy file.
+    """A problem of a file.
 
     `line` and `column` start at 1, in characters; both are None where it has no place. `text` is one line.
     """
@@ -63,8 +63,8 @@ def quoted(text: str) -> str:
 
 def label(path: Path) -> str:
     """Return the name of a key in the text of a problem: "protect.names", "match.labels"."""
-    is_of_rule = path[:1] in (("rule",), ("rules",)) and len(path) > 2
-    return ".".join(part for part in path[is_of_rule:] if isinstance(part, str))
+    is_inside = path[:1] in (("rule",), ("rules",), ("host",), ("hosts",)) and len(path) > 2
+    return ".".join(part for part in path[is_inside:] if isinstance(part, str))
 
 
 def written_number(number: float) -> str:
