@@ -85,8 +85,8 @@ def test_names_may_differ_in_case_only() -> None:
         (
             'host = "/a"\nparallel = 3',
             (
-                'line 5, column 1: there is no key "parallel" in a host; there are name, host, context, groups, policy, '
-                "tlsverify, tlscacert, tlscert, tlskey"
+                'line 5, column 1: there is no key "parallel" in a host; there are name, host, context, groups, '
+                "policy, tlsverify, tlscacert, tlscert, tlskey"
             ),
         ),
         ("host = 5", "line 4, column 8: host must be a text, not the number 5"),
