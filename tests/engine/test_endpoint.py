@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dockersweep.engine.api.contexts import contexts_with_engine
 from dockersweep.engine.api.endpoint import TlsFiles, resolve_endpoint
 from dockersweep.errors import UsageError
 from dockersweep.model.engine_address import TlsFlags
@@ -281,3 +282,40 @@ def test_an_address_of_ssh(host: str, url: str, words: list[str]) -> None:
 def test_tls_is_not_for_ssh() -> None:
     with pytest.raises(UsageError, match=r"ssh://box \(from --host\) is reached over ssh, which has no TLS"):
         resolve_endpoint("ssh://box", None, {}, TlsFlags(verify=True))
+
+
+@pytest.mark.parametrize(
+    ("host", "context", "tls", "message"),
+    [
+        ("https://box:1", None, None, '"https://box:1" (from host): write tcp://box:1, and give tlsverify to encrypt'),
+        ("tcp://box", None, TlsFlags(ca="/none"), "tlscacert, tlscert and tlskey encrypt nothing by themselves: give"),
+        ("tcp://box", None, TlsFlags(verify=True, ca="/none"), "tlscacert: /none does not exist"),
+        ("/a", None, TlsFlags(verify=True), "tlsverify: unix:///a (from host) is a unix socket"),
+        (None, "nope", None, 'there is no context "nope" (from context) under'),
+        (None, "far", TlsFlags(verify=True), 'context "far" (from context) has its own certificates: leave out tlsv'),
+    ],
+)
+def test_what_stands_in_a_file_is_called_by_its_keys(
+    config: Path, host: str | None, context: str | None, tls: TlsFlags | None, message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_endpoint(host, context, {"DOCKER_CONFIG": str(config)}, tls, are_keys=True)
+    assert str(caught.value).startswith(message)
+    assert "--" not in str(caught.value)
+
+
+def test_all_contexts_with_an_engine_in_natural_order(config: Path) -> None:
+    write_context(config, "box10", "tcp://a:1")
+    write_context(config, "box9", "tcp://a:1")
+    write_context(config, "cluster", "")
+    assert contexts_with_engine(config) == ["box9", "box10", "far", "prod"]
+    for other in (config / "none", config / "config.json"):
+        assert contexts_with_engine(other) == []
+
+
+def test_a_damaged_context_is_not_left_out(config: Path) -> None:
+    write_context(config, "box", "tcp://a:1")
+    meta = config / "contexts" / "meta" / hashlib.sha256(b"box").hexdigest() / "meta.json"
+    meta.write_text("{")
+    with pytest.raises(UsageError, match=r"the context in .*meta\.json cannot be read: Input data was truncated"):
+        contexts_with_engine(config)

@@ -72,15 +72,6 @@ class Endpoint(msgspec.Struct, frozen=True):
         return self.socket is None and not self.url.startswith(_SSH)
 
 
-class _ContextEndpoint(msgspec.Struct, rename="pascal"):
-    host: str = ""
-    skip_tls_verify: bool = msgspec.field(default=False, name="SkipTLSVerify")
-
-
-class _ContextMeta(msgspec.Struct, rename="pascal"):
-    endpoints: dict[str, _ContextEndpoint] = msgspec.field(default_factory=dict)
-
-
 class _DockerConfig(msgspec.Struct):
     current_context: str = msgspec.field(default="", name="currentContext")
 
@@ -91,12 +82,20 @@ class _Settings(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
     config_dir: Path
     tls: TlsFlags | None
+    dashes: str
+    """In front of the names of flags; empty where they are keys of a file."""
 
 
 def resolve_endpoint(
-    host: str | None, context: str | None, environment: Mapping[str, str], tls: TlsFlags | None = None
+    host: str | None,
+    context: str | None,
+    environment: Mapping[str, str],
+    tls: TlsFlags | None = None,
+    *,
+    are_keys: bool = False,
 ) -> Endpoint:
-    """Return the endpoint that flags and environment name, else the default one.
+    """Return the endpoint that flags and environment name, else the default one. With `are_keys` host, context and TLS
+    files stand in a file, under the names of the flags without their dashes.
 
     Raises UsageError for contradicting flags, an invalid URL, a missing context or TLS file, and if several engines are
     there and none is named.
@@ -104,11 +103,11 @@ def resolve_endpoint(
     if host is not None and context is not None:
         raise UsageError("--host and --context name an engine each: give one of them")
     config_dir = docker_config_folder(environment)
-    settings = _Settings(environment, config_dir, tls)
+    settings = _Settings(environment, config_dir, tls, "" if are_keys else "--")
     if host is not None:
-        return _from_url(host, "--host", settings)
+        return _from_url(host, f"{settings.dashes}host", settings)
     if context is not None:
-        return _from_context(context, "--context", settings)
+        return _from_context(context, f"{settings.dashes}context", settings)
     if environment.get("DOCKER_HOST"):
         return _from_url(environment["DOCKER_HOST"], "DOCKER_HOST", settings)
     if environment.get("DOCKER_CONTEXT"):
@@ -175,35 +174,33 @@ def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
         host = environment.get("DOCKER_HOST")
         url, source = (host, "DOCKER_HOST") if host else (DEFAULT_SOCKET, "the default context")
         return msgspec.structs.replace(_from_url(url, source, settings), context_flag=context_flag)
+    dashes = settings.dashes
     if settings.tls is not None:
         raise UsageError(
-            f'context "{name}" (from {source}) has its own certificates: leave out --tlsverify, --tlscacert, --tlscert '
-            "and --tlskey, or name the engine with --host"
+            f'context "{name}" (from {source}) has its own certificates: leave out {dashes}tlsverify, '
+            f"{dashes}tlscacert, {dashes}tlscert and {dashes}tlskey, or name the engine with {dashes}host"
         )
-    # Imported late: it loads all of OpenSSL.
-    import hashlib
+    # Imported late: few runs name a context.
+    from dockersweep.engine.api.contexts import folder_of, read_endpoint
 
-    folder = hashlib.sha256(name.encode()).hexdigest()
-    meta = config_dir / "contexts" / "meta" / folder / "meta.json"
     try:
-        data = read_configuration(meta, _LARGEST_BYTES)
-        docker = msgspec.json.decode(data, type=_ContextMeta).endpoints.get("docker")
+        docker = read_endpoint(name, config_dir)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f'there is no context "{name}" (from {source}) under {config_dir}; `docker context ls` lists them'
         ) from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f'context "{name}" cannot be read from {meta}: {_why(error)}') from None
     if docker is None or not docker.host:
-        raise UsageError(f'context "{name}" (from {source}) names no docker endpoint; name the engine with --host')
+        raise UsageError(
+            f'context "{name}" (from {source}) names no docker endpoint; name the engine with {dashes}host'
+        )
     source = f"context {name} ({source})"
-    url = _checked_url(docker.host, source, encrypted=False)
+    url = _checked_url(docker.host, source, settings, encrypted=False)
     if socket_path(url) is not None or url.startswith(_SSH):
         return Endpoint(url=url, source=source, tls=None, context_flag=context_flag)
-    files = config_dir / "contexts" / "tls" / folder / "docker"
-    has_files = _has_tls_entry(files, name)
-    tls = _tls_files(files, not docker.skip_tls_verify, TlsFlags()) if has_files or docker.skip_tls_verify else None
-    url = _checked_url(docker.host, source, encrypted=has_files)
+    files = config_dir / "contexts" / "tls" / folder_of(name) / "docker"
+    has_files, verify = _has_tls_entry(files, name), not docker.skip_tls_verify
+    tls = _tls_files(files, verify, TlsFlags(), dashes) if has_files or not verify else None
+    url = _checked_url(docker.host, source, settings, encrypted=has_files)
     return Endpoint(url=url, source=source, tls=tls, context_flag=context_flag)
 
 
@@ -226,18 +223,21 @@ def _why(error: Exception) -> str:
 
 
 def _from_url(url: str, source: str, settings: _Settings) -> Endpoint:
-    environment, flags = settings.environment, settings.tls or TlsFlags()
+    environment, flags, dashes = settings.environment, settings.tls or TlsFlags(), settings.dashes
     verify = flags.verify or bool(environment.get("DOCKER_TLS_VERIFY"))
     encrypted = verify or bool(environment.get("DOCKER_TLS"))
     if settings.tls is not None and not encrypted:
-        raise UsageError("--tlscacert, --tlscert and --tlskey encrypt nothing by themselves: give --tlsverify as well")
-    checked = _checked_url(url, source, encrypted)
+        raise UsageError(
+            f"{dashes}tlscacert, {dashes}tlscert and {dashes}tlskey encrypt nothing by themselves: give "
+            f"{dashes}tlsverify as well"
+        )
+    checked = _checked_url(url, source, settings, encrypted)
     if socket_path(checked) is not None or checked.startswith(_SSH):
         if flags.verify:
             what = "reached over ssh" if checked.startswith(_SSH) else "a unix socket"
             raise UsageError(
-                f"--tlsverify: {checked} (from {source}) is {what}, which has no TLS; name the engine with "
-                "--host tcp://HOST:PORT"
+                f"{dashes}tlsverify: {checked} (from {source}) is {what}, which has no TLS; name the engine with "
+                f"{dashes}host tcp://HOST:PORT"
             )
         return Endpoint(url=checked, source=source, tls=None)
     if not encrypted:
@@ -245,31 +245,31 @@ def _from_url(url: str, source: str, settings: _Settings) -> Endpoint:
     folder = Path(environment["DOCKER_CERT_PATH"]) if environment.get("DOCKER_CERT_PATH") else settings.config_dir
     try:
         if flags.ca is None and not is_folder(folder):
-            by = "--tlsverify is given" if flags.verify else "DOCKER_TLS_VERIFY is set"
+            by = f"{dashes}tlsverify is given" if flags.verify else "DOCKER_TLS_VERIFY is set"
             raise UsageError(f"{by}, but its certificates are not there: {folder} is not a directory")
     except OSError as error:
         raise UsageError(f"the certificates in {folder} cannot be read: {error.strerror}") from None
-    files = _tls_files(folder, verify, flags)
+    files = _tls_files(folder, verify, flags, dashes)
     return Endpoint(url=checked, source=source, tls=files, tls_flags=flags.written())
 
 
-def _tls_files(folder: Path, verify: bool, flags: TlsFlags) -> TlsFiles:
+def _tls_files(folder: Path, verify: bool, flags: TlsFlags, dashes: str) -> TlsFiles:
     """Return the files that flags name, else those that exist in the folder."""
 
     def there(name: str, flag: str, given: str | None) -> Path | None:
         path = Path(given) if given is not None else folder / name
         is_file = is_plain_file(path)
         if given is not None and not is_there(path):
-            raise UsageError(f"{flag}: {path} does not exist; a certificate or key is expected there")
+            raise UsageError(f"{dashes}{flag}: {path} does not exist; a certificate or key is expected there")
         if is_there(path) and not is_file:
             raise UsageError(f"{path} is not a file; a certificate or key is expected there")
         return path if is_file else None
 
     try:
         files = TlsFiles(
-            ca=there("ca.pem", "--tlscacert", flags.ca),
-            cert=there("cert.pem", "--tlscert", flags.cert),
-            key=there("key.pem", "--tlskey", flags.key),
+            ca=there("ca.pem", "tlscacert", flags.ca),
+            cert=there("cert.pem", "tlscert", flags.cert),
+            key=there("key.pem", "tlskey", flags.key),
             verify=verify,
         )
     except OSError as error:
@@ -278,12 +278,12 @@ def _tls_files(folder: Path, verify: bool, flags: TlsFlags) -> TlsFiles:
         raise UsageError(f"{what} cannot be read: {error.strerror}") from None
     if (files.cert is None) != (files.key is None):
         if flags.cert is not None or flags.key is not None:
-            raise UsageError("a client certificate needs both --tlscert and --tlskey")
+            raise UsageError(f"a client certificate needs both {dashes}tlscert and {dashes}tlskey")
         raise UsageError(f"{folder} holds only one of cert.pem and key.pem; a client certificate needs both")
     return files
 
 
-def _checked_url(url: str, source: str, encrypted: bool) -> str:
+def _checked_url(url: str, source: str, settings: _Settings, encrypted: bool) -> str:
     if _NAMED_PIPE.match(url.strip()):
         raise UsageError(
             f'"{_without_password(url)}" (from {source}) is a named pipe of Windows, which dockersweep does not speak: '
@@ -311,7 +311,9 @@ def _checked_url(url: str, source: str, encrypted: bool) -> str:
     if scheme == "ssh":
         return _checked_ssh(url.strip(), f'"{shown}" (from {source})')
     if scheme == "https":
-        raise UsageError(f'"{shown}" (from {source}): write tcp://{rest_shown}, and give --tlsverify to encrypt')
+        raise UsageError(
+            f'"{shown}" (from {source}): write tcp://{rest_shown}, and give {settings.dashes}tlsverify to encrypt'
+        )
     raise UsageError(f'"{shown}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')
 
 
