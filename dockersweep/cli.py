@@ -54,9 +54,9 @@ def main(
             verb = _module_of(arguments.verb)
         return _run(verb, arguments)
     except DockersweepError as error:
-        return _fail(str(error), error.exit_status, arguments)
+        return _fail(error.sentences, error.exit_status, arguments)
     except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED, arguments)
+        return _fail(("interrupted",), INTERRUPTED, arguments)
     except ModuleNotFoundError as error:
         return _miss(error)
     finally:
@@ -158,8 +158,10 @@ def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
     return status
 
 
-def _fail(message: str, status: int, arguments: "argparse.Namespace | None") -> int:
+def _fail(sentences: Sequence[str], status: int, arguments: "argparse.Namespace | None") -> int:
     from dockersweep.commands.event_log import EventLog
 
-    EventLog(arguments.log_format if arguments else "text").error(message, status)
+    log = EventLog(arguments.log_format if arguments else "text")
+    for sentence in sentences:
+        log.error(sentence, status)
     return status

@@ -4,6 +4,7 @@
     ├── UsageError              2   wrong usage
     │   ├── DocumentError       2   a document that cannot be read
     │   ├── PolicyError         2   an invalid policy file
+    │   ├── HostsError          2   hosts that are named wrongly, on the command line or in a fleet file
     │   └── DeclaredFileError   2   a compose file or quadlet, named by a policy, that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     │   └── DeclinedError       0   a person was asked and did not say yes
@@ -15,7 +16,8 @@
     ├── LedgerError             2   the ledger cannot be read or written
     └── OutputError             2   the result could not be written
 
-Every message is one sentence for the person who ran the command: what is wrong, where, and what to try.
+Every message is one sentence for the person who ran the command: what is wrong, where, and what to try. A HostsError
+has one for each problem.
 """
 
 
@@ -23,6 +25,11 @@ class DockersweepError(Exception):
     """The root of the tree; `exit_status` is what the process ends with."""
 
     exit_status = 1
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What to tell, a line each."""
+        return (str(self),)
 
 
 class UsageError(DockersweepError):
@@ -37,6 +44,20 @@ class DocumentError(UsageError):
 
 class PolicyError(UsageError):
     """A policy file is invalid; the message has the place of the first problem and the number of further ones."""
+
+
+class HostsError(UsageError):
+    """Several hosts are named, some of them wrongly; all that is wrong is told at once."""
+
+    def __init__(self, *sentences: str) -> None:
+        """`sentences` is what is wrong, each with its place."""
+        super().__init__("\n".join(sentences))
+        self._sentences = sentences
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What to tell, a line each."""
+        return self._sentences
 
 
 class DeclaredFileError(UsageError):

@@ -87,7 +87,7 @@ def _check(options: PolicyVerbOptions) -> int:
     if asks_engine and not problems:
         policy = reading.valid_policy()
         notes += findings(gather_survey(options.engine, policy), policy)
-    problem_lines = [_problem_line(path, problem) for problem in problems]
+    problem_lines = [problem.in_file(path) for problem in problems]
     if options.output.format == "json":
         listed = [{"line": problem.line, "column": problem.column, "text": problem.text} for problem in problems]
         text = _json({"policy": readable(path), "problems": listed, "notes": notes})
@@ -123,11 +123,6 @@ def _declared_problems(reading: "PolicyReading", options: EngineOptions, notes: 
             except DeclaredFileError as error:
                 faults.append(KeyProblem(("protect", key), str(error), at="value"))
     return placed(faults, reading.positions)
-
-
-def _problem_line(path: str, problem: "Problem") -> str:
-    place = ":".join(str(part) for part in (path, problem.line, problem.column) if part is not None)
-    return f"{place}: {problem.text}"
 
 
 def _show(options: PolicyVerbOptions) -> int:

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 
 from dockersweep import __version__, cli
-from dockersweep.errors import DockersweepError
+from dockersweep.commands import sweep
+from dockersweep.errors import DockersweepError, HostsError
 from dockersweep.model.documents import DOCUMENTS
 from dockersweep.model.inventory import KINDS
 from dockersweep.parser import build_parser, shared_flags, verbs
@@ -219,6 +220,7 @@ def test_every_error_class_has_the_status_of_the_table() -> None:
         "UsageError": 2,
         "DocumentError": 2,
         "PolicyError": 2,
+        "HostsError": 2,
         "DeclaredFileError": 2,
         "DeclinedError": 0,
         "NoPlanError": 4,
@@ -283,6 +285,23 @@ def test_the_parser_knows_the_same_kinds_documents_and_orders_as_the_model() -> 
     assert get_args(SortKey) == verbs.SORT_KEYS
 
 
+def test_an_error_of_several_sentences_is_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(options: object) -> int:
+        raise HostsError("first: wrong\x1b", "second: wrong")
+
+    monkeypatch.setattr(sweep, "run", fail)
+    assert cli.main(["sweep"]) == 2
+    assert capfd.readouterr().err == "dockersweep: first: wrong\\x1b\ndockersweep: second: wrong\n"
+    assert cli.main(["sweep", "--log-format", "json"]) == 2
+    events = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(event["text"], event["exit_status"]) for event in events] == [
+        ("first: wrong\x1b", 2),
+        ("second: wrong", 2),
+    ]
+
+
 def test_the_clock_of_a_test_is_told_where_it_is_left_set(saved: str) -> None:
     run = dockersweep("plan", "--inventory", saved, DOCKERSWEEP_NOW="2027-01-01T00:00:00Z")
     assert "Warning: ages: as of 2027-01-01 00:00:00 UTC (DOCKERSWEEP_NOW)" in run.stdout
@@ -331,6 +350,6 @@ def test_the_moment_of_a_test_must_be_one(saved: str) -> None:
 
 def test_windows_is_told_of_wsl2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    assert cli.main(["scan"]) == 2
+    assert cli.main(["sweep"]) == 2
     assert capsys.readouterr().err == "dockersweep: it runs on Linux and macOS: on Windows, run it inside WSL2\n"
     assert cli.main(["--version"]) == 0

@@ -24,6 +24,11 @@ class Problem(Struct, frozen=True):
         """Return place and text: "line 12, column 3: there is no key ..."."""
         return self.text if self.line is None else f"line {self.line}, column {self.column}: {self.text}"
 
+    def in_file(self, path: str) -> str:
+        """Return place and text as compilers write them, which editors follow: "ci.toml:12:3: there is no key ..."."""
+        place = ":".join(str(part) for part in (path, self.line, self.column) if part is not None)
+        return f"{place}: {self.text}"
+
 
 class KeyProblem(Struct, frozen=True):
     """A problem before its place is looked up.
