@@ -1,0 +1,1 @@
+"""What verbs share that are given several hosts."""
