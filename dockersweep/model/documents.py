@@ -1,38 +1,22 @@
-"""Documents read from JSON text, and their schemas.
+"""Documents read from JSON text.
 
 Reading is strict about the values of fields and names a wrong one (`$.images[3].size_bytes`); unknown fields are
 ignored, because fields may be added within a version of a schema.
 """
 
 import re
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 from msgspec.structs import replace
 
 from dockersweep.errors import DocumentError
-from dockersweep.model.explanation import Explanation, GroupExplanation
-from dockersweep.model.history import History
 from dockersweep.model.inventory import Inventory
-from dockersweep.model.outcome import OutcomeDocument
-from dockersweep.model.plan import Plan
-from dockersweep.model.report import Report
 from dockersweep.model.written_documents import WRITTEN, from_written
-
-DOCUMENTS: dict[str, type[msgspec.Struct]] = {
-    "inventory": Inventory,
-    "plan": Plan,
-    "outcome": OutcomeDocument,
-    "explanation": Explanation,
-    "group": GroupExplanation,
-    "history": History,
-    "report": Report,
-}
-"""The documents by name, for `dockersweep schema NAME`."""
 
 _BY_CONTEXT_FLAG = re.compile(r"context (?P<name>.*) \(--context\)", re.DOTALL)
 
-Document = TypeVar("Document", Inventory, Plan, OutcomeDocument, Explanation, GroupExplanation, History, Report)
+Document = TypeVar("Document", bound=msgspec.Struct)
 
 
 class _Header(msgspec.Struct):
@@ -44,15 +28,15 @@ def read_document(data: bytes, expected: type[Document], path: str) -> Document:
 
     Raises DocumentError with the path, and the field if one is invalid.
     """
-    name = next(name for name, type_ in DOCUMENTS.items() if type_ is expected)
     if not data or data.isspace():
-        raise DocumentError(f"{path} is empty; it should hold a dockersweep.{name}/1 document")
+        raise DocumentError(f"{path} is empty; it should hold a {_schema_of_type(expected)} document")
     try:
         document = from_written(_decoded(data, WRITTEN.get(expected, expected)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Look at the schema only on errors: the type of each document accepts only its own.
-        _check_schema(_schema_of(data, path), name, path)
-        raise DocumentError(f"{path} is not a valid dockersweep.{name}/1 document: {error}") from None
+        schema = _schema_of_type(expected)
+        _check_schema(_schema_of(data, path), schema, path)
+        raise DocumentError(f"{path} is not a valid {schema} document: {error}") from None
     return cast(Document, _with_context_flag(document) if isinstance(document, Inventory) else document)
 
 
@@ -85,6 +69,13 @@ def _without_about(read: Any) -> Any:
     return {key: _without_about(inner) for key, inner in read.items() if not (is_reason and key == "about")}
 
 
+def _schema_of_type(expected: type[msgspec.Struct]) -> str:
+    """Return the schema of a type of document: "dockersweep.plan/1"."""
+    [wanted] = [field.type for field in msgspec.structs.fields(expected) if field.name == "schema"]
+    schema: str = get_args(wanted)[0]
+    return schema
+
+
 def _schema_of(data: bytes, path: str) -> str | None:
     try:
         return msgspec.json.decode(data, type=_Header).schema
@@ -94,18 +85,12 @@ def _schema_of(data: bytes, path: str) -> str | None:
         raise DocumentError(f"{path} is not whole JSON: {error}; was it cut off while it was written?") from None
 
 
-def _check_schema(schema: str | None, name: str, path: str) -> None:
-    if schema == f"dockersweep.{name}/1":
+def _check_schema(schema: str | None, expected: str, path: str) -> None:
+    if schema == expected:
         return
     if schema is None:
-        raise DocumentError(f'{path} has no "schema"; a dockersweep.{name}/1 document is needed')
+        raise DocumentError(f'{path} has no "schema"; a {expected} document is needed')
     stem, _, version = schema.rpartition("/")
-    if stem == f"dockersweep.{name}" and re.fullmatch(r"[1-9][0-9]{0,5}", version):
+    if stem == expected.removesuffix("/1") and re.fullmatch(r"[1-9][0-9]{0,5}", version):
         raise DocumentError(f"{path} is {schema}, newer than this dockersweep reads (version 1): update dockersweep")
-    raise DocumentError(f"{path} is {schema[:80]!r}; a dockersweep.{name}/1 document is needed")
-
-
-def json_schema(name: str) -> dict[str, Any]:
-    """Return the JSON Schema of a document, one of the names in DOCUMENTS."""
-    schema = msgspec.json.schema(WRITTEN.get(DOCUMENTS[name], DOCUMENTS[name]))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"dockersweep.{name}/1", **schema}
+    raise DocumentError(f"{path} is {schema[:80]!r}; a {expected} document is needed")

@@ -25,7 +25,11 @@ def _says(text: str) -> Meta:
     return Meta(description=text)
 
 
-class DefaultsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A table of the file: a key that it does not have is an error."""
+
+
+class DefaultsTable(_Table, frozen=True, kw_only=True):
     """What holds for every host that says nothing else."""
 
     policy: Annotated[_Text | None, _says("The policy file, relative to this file.")] = None
@@ -33,7 +37,7 @@ class DefaultsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     connect_timeout: Annotated[_TimeoutText | None, _says("How long a host may take until its engine answers.")] = None
 
 
-class HostTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HostTable(_Table, frozen=True, kw_only=True):
     """One host; it has either `host` or `context`."""
 
     name: Annotated[_NameText, _says("What the output calls it; each has its own.")]
@@ -47,7 +51,7 @@ class HostTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tlskey: Annotated[_Text | None, _says("Its key; relative to this file.")] = None
 
 
-class RolloutTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RolloutTable(_Table, frozen=True, kw_only=True):
     """How `sweep` and `apply` go from host to host."""
 
     canary: Annotated[_Failures, _says("How many hosts go first, alone; all of them must end well.")] = 0
@@ -60,7 +64,7 @@ class RolloutTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = None
 
 
-class FleetFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FleetFile(_Table, frozen=True, kw_only=True):
     """A fleet file: hosts, and how they are reached and swept."""
 
     version: Annotated[Literal[1], _says("The version of this format.")]

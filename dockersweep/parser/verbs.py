@@ -23,7 +23,10 @@ from dockersweep.parser.values import age, later, run_number, selection_filter
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
 
-DOCUMENTS = ("inventory", "plan", "outcome", "explanation", "group", "history", "report", "policy")
+DOCUMENTS = (
+    *("inventory", "plan", "outcome", "explanation", "group", "history", "report", "fleet"),
+    *("policy", "fleet-file"),
+)
 PLAIN_FORMATS = ("table", "json", "csv", "markdown")
 REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 SEVERITIES = ("critical", "warning", "note")

@@ -12,7 +12,7 @@ import pytest
 from dockersweep import __version__, cli
 from dockersweep.commands import sweep
 from dockersweep.errors import DockersweepError, HostsError
-from dockersweep.model.documents import DOCUMENTS
+from dockersweep.model.document_schemas import DOCUMENTS
 from dockersweep.model.inventory import KINDS
 from dockersweep.parser import build_parser, shared_flags, verbs
 from dockersweep.parser.argument_parser import StoreOnce
@@ -281,7 +281,7 @@ def test_a_scan_for_scripts_is_rows_alone(saved: str) -> None:
 
 def test_the_parser_knows_the_same_kinds_documents_and_orders_as_the_model() -> None:
     assert shared_flags.KINDS == KINDS
-    assert set(verbs.DOCUMENTS) == {*DOCUMENTS, "policy"}
+    assert set(verbs.DOCUMENTS) == {*DOCUMENTS, "policy", "fleet-file"}
     assert get_args(SortKey) == verbs.SORT_KEYS
 
 

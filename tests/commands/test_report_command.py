@@ -16,7 +16,8 @@ import pytest
 
 from dockersweep.commands.write import write_result
 from dockersweep.model.disk import Disk
-from dockersweep.model.documents import json_schema, read_document
+from dockersweep.model.document_schemas import json_schema
+from dockersweep.model.documents import read_document
 from dockersweep.model.engine_folder import EngineFolder, FolderOnDisk, LeakedFolder
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.report import Report

@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
 from dockersweep.ledger import FILE_NAME, Ledger
-from dockersweep.model.documents import json_schema, read_document
+from dockersweep.model.document_schemas import json_schema
+from dockersweep.model.documents import read_document
 from dockersweep.model.history import History
 from dockersweep.report.formats.markdown import markdown_escape
 from tests.ledger.past_runs import PLAN, Asked, sweep, table

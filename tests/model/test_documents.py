@@ -4,15 +4,19 @@ import inspect
 import json
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
+from msgspec import Raw
 
 from dockersweep.errors import DocumentError
-from dockersweep.model.documents import DOCUMENTS, json_schema, read_document
+from dockersweep.model.document_schemas import DOCUMENTS, json_schema
+from dockersweep.model.documents import read_document
+from dockersweep.model.fleet import Fleet, FleetHost, FleetSums
 from dockersweep.model.history import PastRemoval
 from dockersweep.model.inventory import Inventory, ScanWarning
 from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
-from dockersweep.model.plan import Decision, Plan
+from dockersweep.model.plan import Decision, Interval, Plan
 from dockersweep.model.reason import Reason
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.words.documents import write_document
@@ -62,6 +66,25 @@ def test_every_document_reads_back_as_it_was_written() -> None:
     assert read_document(write_document(FULL).encode(), Inventory, "x") == FULL
     assert read_document(write_document(PLAN).encode(), Plan, "x") == as_read(PLAN)
     assert read_document(write_document(OUTCOME).encode(), OutcomeDocument, "x") == OUTCOME
+
+
+def test_the_documents_of_hosts_stand_in_that_of_a_fleet_as_they_are() -> None:
+    plan = write_document(PLAN)
+    hosts = (
+        FleetHost(name="a", address="ssh://a", status="done", exit_status=0, document=Raw(plan.encode())),
+        FleetHost(name="b", address="context b", status="not-reached", exit_status=5, message="no answer"),
+    )
+    none = Interval(low_bytes=0, high_bytes=0)
+    fleet = Fleet(
+        schema="dockersweep.fleet/1", verb="plan", started_at=NOW, finished_at=NOW, exit_status=5, hosts=hosts,
+        sums=FleetSums(hosts={"done": 1, "not-reached": 1}, engines=1, freed={}, total=none, used_bytes=None),
+    )  # fmt: skip
+    read = read_document(write_document(fleet).encode(), Fleet, "x")
+    assert (read.exit_status, read.sums, read.hosts[1].document) == (5, fleet.sums, Raw(b"null"))
+    assert read_document(bytes(read.hosts[0].document), Plan, "x") == as_read(PLAN)
+    jsonschema.Draft202012Validator(json_schema("fleet")).validate(json.loads(write_document(fleet)))
+    with pytest.raises(DocumentError, match=r"x is 'dockersweep.plan/1'; a dockersweep.fleet/1 document is needed"):
+        read_document(plan.encode(), Fleet, "x")
 
 
 def test_a_plan_has_the_fields_that_the_design_names() -> None:

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from dockersweep.model.age_reasons import AfterContainer, Aged, AgeUnknown, Candidate, Unwatched
-from dockersweep.model.documents import json_schema, read_document
+from dockersweep.model.document_schemas import json_schema
+from dockersweep.model.documents import read_document
 from dockersweep.model.plan import Plan
 from dockersweep.model.reason import (
     About,
