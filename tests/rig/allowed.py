@@ -7,10 +7,15 @@ import re
 _ID = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*"
 
-READING_CALLS = (
+BASIC_CALLS = (
     ("GET", r"/_ping"),
     ("GET", r"/version"),
     ("GET", r"/info"),
+)
+"""What every verb asks an engine first."""
+
+READING_CALLS = (
+    *BASIC_CALLS,
     ("GET", r"/containers/json"),
     ("GET", rf"/containers/{_ID}/json"),
     ("GET", r"/images/json"),
@@ -39,6 +44,20 @@ REMOVING_CALLS = (
 
 ALLOWED_CALLS = READING_CALLS + REMOVING_CALLS
 """Every call that dockersweep makes of an engine."""
+
+
+SWARM_CALLS = (
+    ("GET", r"/nodes"),
+    ("GET", r"/tasks"),
+    ("GET", rf"/tasks/{_ID}/logs"),
+    ("GET", r"/services"),
+    ("GET", r"/configs"),
+    ("POST", r"/services/create"),
+    ("POST", r"/configs/create"),
+    ("DELETE", rf"/services/{_ID}"),
+    ("DELETE", rf"/configs/{_ID}"),
+)
+"""What `swarm` needs of a manager, beside /_ping, /version and /info. No other verb makes these calls."""
 
 
 def allows(calls: tuple[tuple[str, str], ...], method: str, path: str) -> bool:

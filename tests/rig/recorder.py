@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import socket
 import struct
@@ -146,7 +147,7 @@ class Recorder:
             self._workers.discard(threading.current_thread())
 
     def _pass_on(self, client: socket.socket, engine: socket.socket, woken: int) -> None:
-        """Pass bytes on both ways; dockersweep's requests have no bodies, so each ends with an empty line."""
+        """Pass bytes on both ways."""
         exchange = _Exchange(_peer(client))
         with selectors.DefaultSelector() as selector:
             for fileobj in (client, engine, woken):
@@ -195,10 +196,15 @@ class _Exchange:
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def asked(self, data: bytes) -> Iterator[Request]:
-        """Return the requests whose last bytes these are."""
+        """Return the requests whose last bytes these are; a body has the length that its head says."""
         self._pending += data
         while b"\r\n\r\n" in self._pending:
-            head, _, self._pending = self._pending.partition(b"\r\n\r\n")
+            head, _, rest = self._pending.partition(b"\r\n\r\n")
+            length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+            body_bytes = int(length[1]) if length else 0
+            if len(rest) < body_bytes:
+                return
+            self._pending = rest[body_bytes:]
             request = _request(head, self._pid)
             self._waiting.append(request)
             yield request

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tests.rig.allowed import ALLOWED_CALLS, allows
+from tests.rig.allowed import ALLOWED_CALLS, BASIC_CALLS, SWARM_CALLS, allows
 
 if TYPE_CHECKING:
     from tests.rig.recorder import Request
@@ -17,6 +17,7 @@ REMOVING = {"sweep", "apply"}
 """The verbs that may send something else than GET."""
 _VERBS = REMOVING | {
     "scan", "plan", "report", "explain", "history", "policy", "schema", "completion", "docker-plugin", "man",
+    "swarm",
 }  # fmt: skip
 _NEEDED = {
     "containers": {"v": "0", "force": "0"},
@@ -31,6 +32,8 @@ Named = tuple[str, str]
 
 def is_allowed(method: str, path: str, params: Mapping[str, str]) -> bool:
     """Return whether dockersweep may ever send this to any engine."""
+    if allows(SWARM_CALLS, method, path):
+        return True
     if not allows(ALLOWED_CALLS, method, path):
         return False
     if method == "DELETE":
@@ -78,8 +81,15 @@ def strays(requests: Iterable[Request], verb: str | None, rows: Iterable[Mapping
     `rows` are the removals of its plan with their outcomes; None where they are not known.
     """
     asked: Counter[Named] = Counter()
+    if verb == "swarm":
+        # What the nodes do is asked of their own engines, by containers.
+        calls = BASIC_CALLS + SWARM_CALLS
+        yield from (f"{verb} sent {one}" for one in requests if not allows(calls, one.method, one.path))
+        return
     for request in requests:
-        if not is_allowed(request.method, request.path, request.params):
+        if allows(SWARM_CALLS, request.method, request.path) and request.path != "/services":
+            yield f"{verb} sent {request}"
+        elif not is_allowed(request.method, request.path, request.params):
             yield f"{request} is never allowed"
         elif request.method != "GET" and verb not in REMOVING:
             yield f"{verb} sent {request}"

@@ -73,6 +73,8 @@ class Asking(TypedDict, total=False):
     params: dict[str, str] | None
     timeout_seconds: float | None
     """None for the connection's time-out."""
+    body: bytes
+    """JSON, for a POST."""
 
 
 class Connection:
@@ -131,6 +133,7 @@ class Connection:
         params: dict[str, str] | None = None,
         timeout_seconds: float | None = None,
         largest_bytes: int = LARGEST_OBJECT_BYTES,
+        body: bytes = b"",
     ) -> Answer:
         """Send one request and read its whole answer; a request that changes something is never sent twice.
 
@@ -141,7 +144,7 @@ class Connection:
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         try:
             with self._slots:
-                answer = self._exchange(method, url, seconds, largest_bytes)
+                answer = self._exchange(method, url, seconds, largest_bytes, body)
         except (OSError, AnswerTooLargeError) as error:
             raise self._error_of(error, f"{method} {path}", seconds, largest_bytes) from error
         return Answer(answer.status, answer.body, answer.headers)
@@ -189,14 +192,14 @@ class Connection:
             return EngineLostError(f"{self._where} closed the connection without an answer to {request}{hint}")
         return EngineLostError(f"{self._where} broke off its answer to {request}: {error}")
 
-    def _exchange(self, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
+    def _exchange(self, method: str, url: str, seconds: float, largest_bytes: int, body: bytes) -> Exchanged:
         """Send a request. A GET may use an idle connection that the engine has closed, and is sent once more if no
         answer comes. Other requests use an idle connection only if its end would be noticed."""
         deadline = time.monotonic() + seconds
 
         def once(connected: socket.socket) -> Exchanged:
             left = deadline - time.monotonic()
-            return self._exchanged(connected, lambda: exchange(connected, method, url, left, largest_bytes))
+            return self._exchanged(connected, lambda: exchange(connected, method, url, left, largest_bytes, body))
 
         try:
             asked = self._ahead.take(url) if method == "GET" else None

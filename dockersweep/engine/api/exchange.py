@@ -79,24 +79,27 @@ class AnswerTooLargeError(Exception):
     """The answer is larger than allowed; the rest of it was not read."""
 
 
-def exchange(connected: socket.socket, method: str, url: str, seconds: float, largest_bytes: int) -> Exchanged:
-    """Send a request without a body, and read its answer.
+def exchange(
+    connected: socket.socket, method: str, url: str, seconds: float, largest_bytes: int, body: bytes = b""
+) -> Exchanged:
+    """Send a request, and read its answer.
 
-    `url` is the quoted path with its parameters. Raises OSError (TimeoutError, BrokenAnswerError, ssl.SSLError) if no
-    complete answer came within `seconds`, and AnswerTooLargeError if it has over `largest_bytes`, headers included;
-    then the connection cannot be used again.
+    `url` is the quoted path with its parameters, `body` JSON. Raises OSError (TimeoutError,
+    BrokenAnswerError, ssl.SSLError) if no complete answer came within `seconds`, and AnswerTooLargeError if it has over
+    `largest_bytes`, headers included; then the connection cannot be used again.
     """
     deadline = time.monotonic() + seconds
-    send(connected, method, url, seconds)
+    send(connected, method, url, seconds, body)
     return receive(connected, _until(deadline), largest_bytes)
 
 
-def send(connected: socket.socket, method: str, url: str, seconds: float) -> None:
+def send(connected: socket.socket, method: str, url: str, seconds: float, body: bytes = b"") -> None:
     """Send a request as `exchange` does; raises OSError."""
     connected.settimeout(seconds)
-    length = "Content-Length: 0\r\n" if method == "POST" else ""
-    request = f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{length}\r\n"
-    connected.sendall(request.encode("ascii"))
+    length = f"Content-Length: {len(body)}\r\n" if method == "POST" else ""
+    kind = "Content-Type: application/json\r\n" if body else ""
+    request = f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{length}{kind}\r\n"
+    connected.sendall(request.encode("ascii") + body)
 
 
 def receive(connected: socket.socket, seconds: float, largest_bytes: int) -> Exchanged:

@@ -6,6 +6,7 @@ from dockersweep.engine.api.translate import RegistrySource
 from dockersweep.engine.api.versions import ApiVersion, version_pair
 
 API_WITH_SERVICE_STATUS: ApiVersion = (1, 41)
+API_WITH_SWARM_JOBS: ApiVersion = (1, 41)
 API_WITH_PARTIAL_USAGE: ApiVersion = (1, 42)
 API_WITH_MARKED_VOLUMES: ApiVersion = (1, 42)
 API_WITH_MANIFESTS: ApiVersion = (1, 47)
@@ -48,6 +49,11 @@ class Quirks(Struct, frozen=True):
     def has_build_cache(self) -> bool:
         """Whether the engine keeps build-cache records; Podman's cache is intermediate images."""
         return not self.is_podman
+
+    @property
+    def has_swarm_jobs(self) -> bool:
+        """Whether a service of a swarm can be a job, which runs to its end once (Docker 20.10)."""
+        return self.api >= API_WITH_SWARM_JOBS and not self.is_podman
 
     # Answers
 
