@@ -49,6 +49,11 @@ def have_own_image(engine: Engine) -> None:
     engine.docker("save", "--output", str(saved), NAME)
 
 
+def copy_own_image(source: Engine, target: Engine) -> None:
+    """Have the image of an engine that `have_own_image` was called for on another one, too."""
+    target.docker("load", "--input", str(_kept() / f"{source.kind.name}.tar"))
+
+
 def run_in_container(
     engine: Engine, *words: str, options: tuple[str, ...] = (), check: bool = False
 ) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.rig.engines.engine import Engine
-from tests.rig.engines.kinds import CannotDo
+from tests.rig.engines.kinds import CannotDo, EngineKind
 from tests.rig.engines.wire import RefusalError
 
 _PATIENCE = 40.0
@@ -37,13 +37,22 @@ def swarm(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def worker_of(manager: Engine) -> Iterator[Engine]:
-    """Another engine of the same kind, which is a worker in the swarm of a manager."""
-    with _bridge(manager, "worker0"), Engine(manager.kind, options=("--bridge=worker0",), beside=manager) as worker:
+def worker_of(
+    manager: Engine, kind: EngineKind | None = None, number: int = 0, options: tuple[str, ...] = ()
+) -> Iterator[Engine]:
+    """Another engine, of the same kind if no other is given, which is a worker in the swarm of a manager.
+
+    Each worker has its own number, from 0 on; the options are for its command line.
+    """
+    bridge, address = f"worker{number}", f"127.0.0.{2 + number}"
+    with (
+        _bridge(manager, bridge, f"172.30.{255 - number}.1"),
+        Engine(kind or manager.kind, options=(f"--bridge={bridge}", *options), beside=manager) as worker,
+    ):
         token = manager.wire.call("GET", "/swarm")["JoinTokens"]["Worker"]
         body = {
-            "ListenAddr": "127.0.0.2:2377",
-            "AdvertiseAddr": "127.0.0.2",
+            "ListenAddr": f"{address}:2377",
+            "AdvertiseAddr": address,
             "RemoteAddrs": ["127.0.0.1:2377"],
             "JoinToken": token,
         }
@@ -55,14 +64,14 @@ def worker_of(manager: Engine) -> Iterator[Engine]:
 
 
 @contextmanager
-def _bridge(engine: Engine, name: str) -> Iterator[None]:
+def _bridge(engine: Engine, name: str, address: str) -> Iterator[None]:
     """A bridge in the network of an engine for another one, which without any would take away that of the first."""
 
     def busybox(*words: str) -> None:
         subprocess.run(["nsenter", f"--target={engine.pid}", "--all", "busybox", *words], cwd="/", check=True)
 
     busybox("ip", "link", "add", name, "type", "bridge")
-    busybox("ifconfig", name, "172.30.255.1", "netmask", "255.255.255.0", "up")
+    busybox("ifconfig", name, address, "netmask", "255.255.255.0", "up")
     try:
         yield
     finally:
