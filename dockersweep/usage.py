@@ -17,6 +17,7 @@ verbs, in the order of use:
   report        disk usage, trend, what to fix     {program} report
   explain       why an object is kept, until when  {program} explain app:1
   history       what earlier runs did              {program} history 12
+  swarm         a verb on every node of a swarm    {program} swarm --help
   policy        write, check, show, test policies  {program} policy show
   schema        the JSON Schema of a document      {program} schema plan
   completion    for bash, zsh and fish             {program} completion bash

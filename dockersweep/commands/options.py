@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Struct)
 LogFormat = Literal["text", "json", "journal"]
+SwarmVerb = Literal["scan", "plan", "report", "sweep"]
 
 
 class EngineOptions(Struct, frozen=True, kw_only=True):
@@ -187,6 +188,32 @@ class HistoryOptions(Struct, frozen=True, kw_only=True):
     since: str | None
 
 
+class SwarmOptions(Struct, frozen=True, kw_only=True):
+    """The options of `swarm`."""
+
+    engine: EngineOptions
+    """The manager."""
+    output: OutputOptions
+    policy: str | None
+    """As --policy has it; None where that is not given."""
+    verb: SwarmVerb
+    """The verb that runs on the nodes."""
+    on_node: "ScanOptions | PlanOptions | ReportOptions | SweepOptions"
+    """Its options there."""
+    words: tuple[str, ...]
+    """The command line of a node: "swarm", the verb, and what flags of it are for the node."""
+    image: str | None
+    constraints: tuple[str, ...]
+    volume: str
+    user: str | None
+    groups: tuple[str, ...]
+    timeout_seconds: float
+    allow_unreached: int
+    detail: "Detail"
+    as_task: str | None
+    """The id of a run, in a task of its job."""
+
+
 class PolicyVerbOptions(Struct, frozen=True, kw_only=True):
     """The options of `policy`."""
 
@@ -241,6 +268,7 @@ Options = (
     | ReportOptions
     | ExplainOptions
     | HistoryOptions
+    | SwarmOptions
     | PolicyVerbOptions
     | SchemaOptions
     | CompletionOptions
@@ -373,6 +401,28 @@ def _of_history(arguments: argparse.Namespace) -> HistoryOptions:
     )
 
 
+def _of_swarm(arguments: argparse.Namespace) -> SwarmOptions:
+    verb = arguments.swarm_verb
+    on_node: Any = _OPTIONS[verb](argparse.Namespace(**{**vars(arguments), "verb": verb}))
+    return SwarmOptions(
+        engine=_engine(arguments),
+        output=_output(arguments),
+        policy=arguments.policy,
+        verb=verb,
+        on_node=on_node,
+        words=arguments.words,
+        image=arguments.image,
+        constraints=(*arguments.constraint, *arguments.constraint_inner),
+        volume=arguments.volume,
+        user=arguments.user,
+        groups=(*arguments.group, *arguments.group_inner),
+        timeout_seconds=arguments.timeout.seconds,
+        allow_unreached=arguments.allow_unreached,
+        detail=arguments.detail,
+        as_task=arguments.as_task,
+    )
+
+
 def _of_policy(arguments: argparse.Namespace) -> PolicyVerbOptions:
     return _made(PolicyVerbOptions, arguments, **_common(arguments))
 
@@ -408,6 +458,7 @@ _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "report": _of_report,
     "explain": _of_explain,
     "history": _of_history,
+    "swarm": _of_swarm,
     "policy": _of_policy,
     "schema": _of_schema,
     "completion": _of_completion,

@@ -40,10 +40,14 @@ def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
     arguments = build_parser(argv, program).parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, policy, schema, completion, "
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, swarm, policy, schema, completion, "
             f"docker-plugin or man; see `{program} --help`"
         )
     arguments.repeated = repeated_flags(arguments)
+    if arguments.verb == "swarm":
+        from dockersweep.parser.swarm_verb import node_words
+
+        arguments.words = node_words(argv)
     arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
     if arguments.format not in arguments.formats:
         known = " and ".join(arguments.formats)

@@ -205,6 +205,13 @@ def _man(verbs: "Verbs") -> None:
     )
 
 
+def _swarm(verbs: "Verbs") -> None:
+    # Imported late: no other verb needs it.
+    from dockersweep.parser.swarm_verb import add_swarm
+
+    add_swarm(verbs, _add_verb)
+
+
 ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "scan": _scan,
     "plan": _plan,
@@ -213,6 +220,7 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "report": _report,
     "explain": _explain,
     "history": _history,
+    "swarm": _swarm,
     "policy": _policy,
     "schema": _schema,
     "completion": _completion,

@@ -30,7 +30,7 @@ from dockersweep.policy.language import default_policy
 from dockersweep.report.disk.metrics import STATUSES
 from dockersweep.report.disk.metrics import exposition as prometheus_report
 from tests.report.test_prometheus import past_run
-from tests.rig.allowed import ALLOWED_CALLS
+from tests.rig.allowed import ALLOWED_CALLS, SWARM_CALLS
 from tests.rig.reports import busy_report
 from tests.rig.roff import COMMANDS, Entry, Section, complaints, example_blocks, lines_in_80_columns, plain, read_page
 
@@ -255,6 +255,25 @@ def test_page_has_the_calls_of_an_engine_and_no_other() -> None:
     expected = {method: {words_of_call(path) for of, path in ALLOWED_CALLS if of == method} for method in told}
     assert told == expected
     assert set(told) == {method for method, _ in ALLOWED_CALLS}
+
+
+def test_page_has_the_calls_of_a_swarm_and_no_other() -> None:
+    named = section("On a swarm")
+    told = {(tag.split()[-1], path) for tag in named.tags for path in re.findall(r"/\S+\b", named.entry(tag).text)}
+    assert told == {(method, words_of_call(path)) for method, path in SWARM_CALLS}
+
+
+def test_flags_of_a_verb_on_a_swarm_are_flags_of_that_verb() -> None:
+    [inner] = [action.choices for action in PARSERS["swarm"]._actions if action.dest == "swarm_verb"]
+    assert isinstance(inner, dict)
+    # The sums of a report on many hosts have details too, that of one has none.
+    of_job = {"-v", "--verbose", "--summary"}
+    of_job |= {name for action in PARSERS["swarm"]._actions for name in action.option_strings}
+    for verb, parser in inner.items():
+        assert verb in OPTIONS["swarm"].entry("VERB").text
+        own = {name for action in PARSERS[verb]._actions for name in action.option_strings}
+        told = {name for one in parser._actions if one.help != argparse.SUPPRESS for name in one.option_strings}
+        assert told <= own | of_job, verb
 
 
 def age_of(rule: Rule) -> str:

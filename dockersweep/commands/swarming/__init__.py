@@ -1,0 +1,1 @@
+"""What `swarm` does on a manager, and on its nodes."""
