@@ -10,7 +10,11 @@ from dockersweep.commands.write import terminal_width, write_result
 from dockersweep.errors import UsageError
 from dockersweep.files import is_plain_file
 
-FILE_OF_PAGE = {"dockersweep": "dockersweep.1", "dockersweep.toml": "dockersweep.toml.5"}
+FILE_OF_PAGE = {
+    "dockersweep": "dockersweep.1",
+    "dockersweep.toml": "dockersweep.toml.5",
+    "dockersweep-fleet.toml": "dockersweep-fleet.toml.5",
+}
 WIDTH = 80
 """Longer lines are hard to read."""
 

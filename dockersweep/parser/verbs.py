@@ -32,7 +32,7 @@ REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 SEVERITIES = ("critical", "warning", "note")
 SHELLS = ("bash", "zsh", "fish", "names")
 """The shells with completion; "names" is what their scripts call."""
-PAGES = ("dockersweep", "dockersweep.toml")
+PAGES = ("dockersweep", "dockersweep.toml", "dockersweep-fleet.toml")
 """The pages of the manual."""
 PLUGIN_ACTIONS = ("install", "remove")
 POLICY_ACTIONS = ("init", "check", "show", "test")

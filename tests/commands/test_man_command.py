@@ -13,7 +13,7 @@ from tests.rig.running import dockersweep, on_a_terminal
 PAGES = Path(__file__).parents[2] / "man"
 
 
-@pytest.mark.parametrize("page", ["dockersweep", "dockersweep.toml"])
+@pytest.mark.parametrize("page", ["dockersweep", "dockersweep.toml", "dockersweep-fleet.toml"])
 def test_a_page_is_printed_in_a_pipe_and_in_a_file(page: str, tmp_path: Path) -> None:
     run = dockersweep("man", page)
     assert (run.status, run.stderr) == (0, "")
@@ -30,7 +30,7 @@ def test_the_first_page_is_that_of_the_command() -> None:
 def test_another_page_is_an_error_that_names_those_there_are() -> None:
     run = dockersweep("man", "policy")
     assert (run.status, run.stdout) == (2, "")
-    assert 'there is no "policy": choose from dockersweep, dockersweep.toml' in run.stderr
+    assert 'there is no "policy": choose from dockersweep, dockersweep.toml, dockersweep-fleet.toml' in run.stderr
 
 
 def test_a_terminal_gets_man(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
