@@ -12,6 +12,8 @@ from dockersweep.errors import HostsError, UsageError
 from dockersweep.fleet.hosts import Host, Hosts, Rollout
 from dockersweep.fleet.selecting import Selection
 from dockersweep.model.engine_address import TlsFlags
+from dockersweep.policy.language.lint import lint_policy
+from dockersweep.policy.language.reading import read_policy_file
 from tests.commands.calling import BROKEN, SCRATCH, needs_root
 from tests.engine.test_endpoint import write_context
 
@@ -91,6 +93,20 @@ def test_a_fleet_file_with_everything(fleet: Fleet) -> None:
         rollout=Rollout(canary=1, max_failures=1, splay_seconds=300),
     )
     assert [host.address for host in hosts.hosts] == ["ssh://root@a", "context box", "tcp://c:2376"]
+
+
+def test_the_example_holds_where_it_is_copied_to(fleet: Fleet, checkout: Path) -> None:
+    for file in (checkout / "share" / "examples" / "fleet").iterdir():
+        fleet.write(file.name, file.read_text())
+    hosts = fleet.of_flags(NamedHosts(fleet=str(fleet.folder / "fleet.toml")))
+    assert [(host.name, host.policy) for host in hosts.hosts] == [
+        ("build1", f"{fleet.folder}/ci.toml"),
+        ("build2", f"{fleet.folder}/ci.toml"),
+        ("web", "default"),
+    ]
+    assert hosts.rollout == Rollout(canary=1, max_failures=1)
+    reading = read_policy_file((fleet.folder / "ci.toml").read_bytes(), "the example")
+    assert lint_policy(reading) == ()
 
 
 def test_paths_are_relative_to_the_fleet_file_wherever_it_is_named_from(fleet: Fleet) -> None:
