@@ -144,12 +144,17 @@ def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:
         # UTF-8: an escape would be wrong there, and invalid in JSON.
         is_for_people = getattr(arguments, "format", "table") in ("table", "markdown")
         sys.stdout.reconfigure(encoding=None if is_for_people else "utf-8", errors="backslashreplace")
-    from dockersweep.commands.options import options_of
+    from dockersweep.commands.options import options_of, several_of
 
     # Only if the entry of the process set it.
     if _signal.getsignal(_signal.SIGINT) in (_signal.SIG_DFL, end_at_start):
         _signal.signal(_signal.SIGINT, _interrupt)
     try:
+        several = several_of(arguments)
+        if several is not None:
+            from dockersweep.commands.fleet.many_hosts import run_on_hosts
+
+            return run_on_hosts(options_of(arguments), several, verb.run)
         status: int = verb.run(options_of(arguments))
     finally:
         # Python's shutdown would print a traceback too.

@@ -5,6 +5,7 @@
     │   ├── DocumentError       2   a document that cannot be read
     │   ├── PolicyError         2   an invalid policy file
     │   ├── HostsError          2   hosts that are named wrongly, on the command line or in a fleet file
+    │   ├── UnknownObjectError  2   an object that is not there
     │   └── DeclaredFileError   2   a compose file or quadlet, named by a policy, that cannot be read
     ├── RefusedError            4   nothing was removed, because it was not safe or not confirmed
     │   └── DeclinedError       0   a person was asked and did not say yes
@@ -58,6 +59,10 @@ class HostsError(UsageError):
     def sentences(self) -> tuple[str, ...]:
         """What to tell, a line each."""
         return self._sentences
+
+
+class UnknownObjectError(UsageError):
+    """Nothing on the engine is called so; the message says what is similar."""
 
 
 class DeclaredFileError(UsageError):

@@ -8,7 +8,7 @@ from dockersweep.commands.gather import gather_policy, gather_survey
 from dockersweep.commands.options import ExplainOptions
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import terminal_width, write_problems, write_result
-from dockersweep.errors import UsageError
+from dockersweep.errors import UnknownObjectError, UsageError
 from dockersweep.model.explanation import Explanation, Group, GroupExplanation
 from dockersweep.model.inventory import Inventory, ObjectRef
 from dockersweep.model.lookup import find_objects
@@ -86,10 +86,10 @@ def meant_by(inventory: Inventory, text: str) -> ObjectRef | Group:
         others = f" and {more} more" if more else ""
         raise UsageError(f'"{text}" can mean {either(named.texts)}{others}: write one of these')
     if text.startswith(tuple(f"{by}:" for by in PREFIXES)):
-        raise UsageError(_no_group(inventory, text))
+        raise UnknownObjectError(_no_group(inventory, text))
     like = f"did you mean {either(named.texts)}?" if named.texts else "`dockersweep scan --all` lists what there is."
     gone = f"If it is gone: `dockersweep history --object {shlex.quote(text)}`"
-    raise UsageError(f'nothing here is called "{text}", and no id begins so: {like} {gone}')
+    raise UnknownObjectError(f'nothing here is called "{text}", and no id begins so: {like} {gone}')
 
 
 def _no_group(inventory: Inventory, text: str) -> str:

@@ -204,9 +204,17 @@ def _connecting(options: EngineOptions, removal_seconds: float, will_list: bool)
     from dockersweep.engine.api.endpoint import resolve_endpoint
 
     endpoint = resolve_endpoint(options.host, options.context, os.environ, options.tls)
-    connection = Connection(endpoint, options.engine_timeout_seconds)
+    may_ask = options.on_answer is None
+    connection = Connection(endpoint, options.engine_timeout_seconds, may_ask, options.connect_timeout_seconds)
+
+    def connect() -> Client:
+        client = Client(connection, removal_seconds, will_list)
+        if options.on_answer is not None:
+            options.on_answer(client)
+        return client
+
     try:
-        connecting = BackgroundCall(lambda: Client(connection, removal_seconds, will_list))
+        connecting = BackgroundCall(connect)
         # Docker runs other programs to answer /info: meanwhile, import the scanner.
         import dockersweep.engine.reading.scanner  # noqa: F401
 
@@ -314,6 +322,14 @@ def read_inventory(path: str) -> Inventory:
 def gather_policy(options: PolicyOptions) -> Policy:
     """Return the policy in force, with the changes of the flags."""
     return policy_from_flags(options.flags, policy_in_force(options.path, os.environ))
+
+
+def policy_digest(policy: Policy) -> str:
+    """Return the SHA-256 of what a policy says, in hex; where it came from does not matter."""
+    # Imported late: verbs that keep no records need none.
+    from hashlib import sha256
+
+    return sha256(msgspec.json.encode(msgspec.structs.replace(policy, source=""))).hexdigest()
 
 
 def _at_its_moment(inventory: Inventory) -> Survey:

@@ -4,6 +4,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dockersweep.commands.options import HistoryOptions
 from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import LedgerError, UsageError
@@ -31,7 +33,7 @@ def run(options: HistoryOptions) -> int:
     elif options.object is not None:
         history = read_object(folder, options.object, since)
     else:
-        history = read_runs(folder, since)
+        history = _of_engines(read_runs(folder, since), _endpoints(options))
     if not (history.runs or history.lives):
         what = "no runs yet" if since is None else f"no runs since {local_time(since)}"
         where = " in" if is_there(folder / FILE_NAME) else ": there is no ledger at"
@@ -41,13 +43,30 @@ def run(options: HistoryOptions) -> int:
 
 
 def _check(options: HistoryOptions) -> None:
-    if options.names_engine:
-        raise UsageError("history reads the ledger and asks no engine: leave out --host, --context and --tlsverify")
+    names_engine = options.endpoints is not None or options.host is not None or options.context is not None
+    if names_engine and (options.run is not None or options.object is not None):
+        raise UsageError("--host and --context choose among runs: leave them out, or RUN and --object")
     what = "history verify" if options.run == "verify" else "history RUN"
     if options.run is not None and (options.object is not None or options.since is not None):
         raise UsageError(f"{what} shows one thing: leave out --object and --since")
     if options.object == "":
         raise UsageError("the name of the object is empty: write a name, a tag, the beginning of an id, or KIND:NAME")
+
+
+def _endpoints(options: HistoryOptions) -> tuple[str, ...] | None:
+    """Return the URLs of the engines whose runs are asked for; None for all."""
+    if options.endpoints is not None or (options.host is None and options.context is None):
+        return options.endpoints
+    # Imported late: mostly all runs are asked for.
+    from dockersweep.engine.api.endpoint import resolve_endpoint
+
+    return (resolve_endpoint(options.host, options.context, os.environ, options.tls).url,)
+
+
+def _of_engines(history: History, endpoints: tuple[str, ...] | None) -> History:
+    if endpoints is None:
+        return history
+    return replace(history, runs=tuple(run for run in history.runs if run.endpoint in endpoints))
 
 
 def since_instant(text: str, now: datetime) -> datetime:

@@ -11,6 +11,7 @@ from dockersweep.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dockersweep.engine.api.client import Client
     from dockersweep.model.engine_address import TlsFlags
     from dockersweep.model.inventory import Kind
     from dockersweep.model.report import Severity
@@ -39,6 +40,11 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     uses_ledger: bool
     shows_progress: bool
     """Whether a terminal may get a progress bar: not among events for programs, nor with --only-problems."""
+    connect_timeout_seconds: float | None = None
+    """How long the engine may take to answer at first; None for as long as a connection and any answer may."""
+    on_answer: "Callable[[Client], None] | None" = None
+    """Called as soon as the engine has answered; it may raise. Set for one of several hosts, which asks nobody
+    anything."""
 
     @property
     def names_engine(self) -> bool:
@@ -181,11 +187,15 @@ class ExplainOptions(Struct, frozen=True, kw_only=True):
 class HistoryOptions(Struct, frozen=True, kw_only=True):
     """The options of `history`."""
 
-    names_engine: bool
+    host: str | None
+    context: str | None
+    tls: "TlsFlags | None"
     output: OutputOptions
     run: int | Literal["verify"] | None
     object: str | None
     since: str | None
+    endpoints: tuple[str, ...] | None = None
+    """The URLs of the engines of several hosts; None for those that the flags name, or all."""
 
 
 class SwarmOptions(Struct, frozen=True, kw_only=True):
@@ -260,6 +270,28 @@ class ManOptions(Struct, frozen=True, kw_only=True):
     page: str
 
 
+class SeveralOptions(Struct, frozen=True, kw_only=True):
+    """Which hosts a verb is for, if for several, and how it goes from one to the next."""
+
+    hosts: tuple[str, ...]
+    contexts: tuple[str, ...]
+    all_contexts: bool
+    fleet: str | None
+    """The path of a fleet file."""
+    tls: "TlsFlags | None"
+    group: tuple[str, ...]
+    only: tuple[str, ...]
+    but: tuple[str, ...]
+    """The globs of --not."""
+    parallel: int | None
+    connect_timeout_seconds: float | None
+    allow_unreached: int
+    canary: int | None
+    max_failures: str | None
+    """A number, or a share with its %."""
+    splay_seconds: float | None
+
+
 Options = (
     ScanOptions
     | PlanOptions
@@ -282,6 +314,50 @@ def options_of(arguments: argparse.Namespace) -> Options:
     return _OPTIONS[arguments.verb](arguments)
 
 
+def several_of(arguments: argparse.Namespace) -> SeveralOptions | None:
+    """Return the hosts of a command line that is for several; None for one engine.
+
+    Raises UsageError for flags of several hosts where there is one.
+    """
+    if not getattr(arguments, "takes_several", False):
+        return None
+    several = SeveralOptions(
+        hosts=arguments.hosts,
+        contexts=arguments.contexts,
+        all_contexts=arguments.all_contexts,
+        fleet=arguments.fleet,
+        tls=_tls(arguments),
+        group=tuple(arguments.group),
+        only=tuple(arguments.only),
+        but=tuple(arguments.but),
+        parallel=getattr(arguments, "parallel", None),
+        connect_timeout_seconds=_seconds(getattr(arguments, "connect_timeout", None)),
+        allow_unreached=getattr(arguments, "allow_unreached", 0),
+        canary=getattr(arguments, "canary", None),
+        max_failures=getattr(arguments, "max_failures", None),
+        splay_seconds=_seconds(getattr(arguments, "splay", None)),
+    )
+    if len(several.hosts) + len(several.contexts) > 1 or several.all_contexts or several.fleet is not None:
+        return several
+    given = [flag for flag, value in _ONLY_FOR_SEVERAL.items() if getattr(arguments, value, None) not in (None, [], 0)]
+    if given:
+        raise UsageError(f"{given[0]} is for several hosts: name them by -H, -c, --all-contexts or --fleet")
+    return None
+
+
+_ONLY_FOR_SEVERAL = {
+    "--group": "group",
+    "--only": "only",
+    "--not": "but",
+    "--parallel": "parallel",
+    "--allow-unreached": "allow_unreached",
+    "--canary": "canary",
+    "--max-failures": "max_failures",
+    "--splay": "splay",
+}
+"""Flag -> its argument."""
+
+
 def _made(options: type[T], arguments: argparse.Namespace, **others: Any) -> T:
     """Return options; those not in `others` are the arguments of the same names."""
     names = set(options.__struct_fields__) - others.keys()
@@ -299,7 +375,12 @@ def _engine(arguments: argparse.Namespace) -> EngineOptions:
         engine_timeout_seconds=arguments.engine_timeout.seconds,
         uses_ledger=arguments.ledger,
         shows_progress=arguments.log_format == "text" and not arguments.only_problems,
+        connect_timeout_seconds=_seconds(getattr(arguments, "connect_timeout", None)),
     )
+
+
+def _seconds(duration: "Age | None") -> float | None:
+    return None if duration is None else duration.seconds
 
 
 def _tls(arguments: argparse.Namespace) -> "TlsFlags | None":
@@ -393,7 +474,9 @@ def _of_explain(arguments: argparse.Namespace) -> ExplainOptions:
 
 def _of_history(arguments: argparse.Namespace) -> HistoryOptions:
     return HistoryOptions(
-        names_engine=arguments.host is not None or arguments.context is not None or _tls(arguments) is not None,
+        host=arguments.host,
+        context=arguments.context,
+        tls=_tls(arguments),
         output=_output(arguments),
         run=arguments.run,
         object=arguments.object,

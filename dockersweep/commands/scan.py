@@ -67,20 +67,14 @@ def _most_rows(options: ScanOptions) -> int | None:
 
 
 def _shown(survey: "Survey", options: ScanOptions) -> "Shown":
-    from dockersweep.policy.judging.selection import Selection, selected
-    from dockersweep.policy.judging.use import describe_use, reclaim_of_unused
-    from dockersweep.report.scan import Shown, all_kinds
+    from dockersweep.commands.unused import shown_of
+    from dockersweep.policy.judging.selection import Selection
 
-    selection = Selection(kinds=options.kinds, filters=options.filters)
-    chosen = selected(survey, selection)
-    uses = describe_use(survey, with_owners=options.detail == "all")
-    shown = [use for use in uses if use.ref in chosen]
-    return Shown(
-        inventory=survey.inventory,
-        uses=shown,
-        freed=reclaim_of_unused(survey, [use.ref for use in shown if not use.in_use]).of_kinds,
-        kinds=all_kinds(options.kinds),
+    return shown_of(
+        survey,
+        Selection(kinds=options.kinds, filters=options.filters),
         sort=options.sort or "size",
         with_used=options.all,
+        with_owners=options.detail == "all",
         most=_most_rows(options),
     )

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dockersweep.commands.options import OutputOptions
 from dockersweep.errors import OutputError
@@ -61,35 +61,35 @@ class Destination:
         except (OSError, RuntimeError, ValueError) as error:
             raise _unwritable(path, error) from None
 
-    def write(self, text: str, mode: int | None = None) -> None:
-        """Write the result, once.
+    def write(self, text: str | Iterable[str], mode: int | None = None) -> None:
+        """Write the result, once: a text, or its parts one after the other.
 
         A file is replaced in one step, so that a reader finds the old or the new one, never half of it. `mode` None is
         that of the replaced file, else the umask's. Raises OutputError where it cannot be written.
         """
-        path = self._path
+        path, parts = self._path, (text,) if isinstance(text, str) else text
         if path is None:
-            _write_standard_output(text)
+            _write_standard_output(parts)
             return
         try:
             if _names_a_folder(path):
                 raise IsADirectoryError(errno.EISDIR, "Is a directory")
             if _is_standard_output(path):
-                _write_standard_output(text)
+                _write_standard_output(parts)
             elif _is_no_plain_file(path):
-                self._write_device(path, text)
+                self._write_device(path, parts)
             else:
-                _replace_file(path, text, mode)
+                _replace_file(path, parts, mode)
         except (OSError, RuntimeError, ValueError) as error:
             raise _unwritable(path, error) from None
 
-    def _write_device(self, path: str, text: str) -> None:
+    def _write_device(self, path: str, parts: Iterable[str]) -> None:
         descriptor, self._opened = self._opened, None
         if descriptor is None:
             descriptor = _open_device(path)
         os.set_blocking(descriptor, True)
         with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(parts)
 
 
 def write_result(text: str, path: str | None, mode: int | None = None) -> None:
@@ -159,9 +159,9 @@ def _unwritable(path: str, error: Exception) -> OutputError:
     return OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
-def _write_standard_output(text: str) -> None:
+def _write_standard_output(parts: Iterable[str]) -> None:
     try:
-        sys.stdout.write(text)
+        sys.stdout.writelines(parts)
         sys.stdout.flush()
     except OSError as error:
         # Otherwise Python fails again when it closes the stream, and changes the exit status.
@@ -200,7 +200,7 @@ def _is_no_plain_file(path: str) -> bool:
     return state is not None and not stat.S_ISREG(state.st_mode)
 
 
-def _replace_file(named: str, text: str, mode: int | None) -> None:
+def _replace_file(named: str, parts: Iterable[str], mode: int | None) -> None:
     import tempfile
     from pathlib import Path
 
@@ -210,7 +210,7 @@ def _replace_file(named: str, text: str, mode: int | None) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:LONGEST_PREFIX]}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(parts)
             file.flush()
             _take_place_of(former, file.fileno())
             if mode is not None:

@@ -74,12 +74,17 @@ def read_fleet_file(data: bytes) -> FleetReading:
 
 def rollout_of(table: RolloutTable, hosts: int) -> Rollout:
     """Return how so many selected hosts are swept; a share of them is rounded down."""
-    limit = table.max_failures
-    if isinstance(limit, str):
-        # Not as a float: 29% of 100 would be 28.
-        limit = int(Fraction(str(parse_percent(limit))) * hosts / 100)
+    limit = None if table.max_failures is None else failures_of(str(table.max_failures), hosts)
     splay = None if table.splay is None else float(parse_age(table.splay).seconds)
     return Rollout(canary=table.canary, max_failures=limit, splay_seconds=splay)
+
+
+def failures_of(written: str, hosts: int) -> int:
+    """Return how many failures of so many hosts are meant by a number, or by a share with its %, rounded down."""
+    if not written.endswith("%"):
+        return int(written)
+    # Not as a float: 29% of 100 would be 28.
+    return int(Fraction(str(parse_percent(written))) * hosts / 100)
 
 
 def _place(problem: Problem) -> tuple[int, int, str]:

@@ -11,10 +11,14 @@ import msgspec
 from msgspec.structs import replace
 
 from dockersweep.errors import DocumentError
+from dockersweep.model.explanation import Explanation, GroupExplanation
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.written_documents import WRITTEN, from_written
 
 _BY_CONTEXT_FLAG = re.compile(r"context (?P<name>.*) \(--context\)", re.DOTALL)
+
+_OF_SEVERAL = re.compile(rb'^\s*\{\s*"schema"\s*:\s*"dockersweep\.fleet/')
+_HEAD_BYTES = 200
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
@@ -38,6 +42,18 @@ def read_document(data: bytes, expected: type[Document], path: str) -> Document:
         _check_schema(_schema_of(data, path), schema, path)
         raise DocumentError(f"{path} is not a valid {schema} document: {error}") from None
     return cast(Document, _with_context_flag(document) if isinstance(document, Inventory) else document)
+
+
+def is_of_several(data: bytes) -> bool:
+    """Whether a document is about several hosts, whatever else is wrong with it."""
+    return _OF_SEVERAL.search(data, 0, _HEAD_BYTES) is not None
+
+
+def read_explanation(data: bytes, path: str) -> Explanation | GroupExplanation:
+    """Read the explanation of one object, or of several, as `read_document` does."""
+    if _schema_of(data, path) == "dockersweep.group/1":
+        return read_document(data, GroupExplanation, path)
+    return read_document(data, Explanation, path)
 
 
 def _with_context_flag(inventory: Inventory) -> Inventory:

@@ -1,5 +1,8 @@
 """How flags and files write the address of an engine: the URL of its socket, and the TLS flags beside a tcp:// URL."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from msgspec import Struct
 
 _SCHEME = "unix://"
@@ -13,6 +16,9 @@ def socket_url(path: str) -> str:
 def socket_path(url: str) -> str | None:
     """Return the path of the socket in a URL; None for other URLs, like tcp://HOST:PORT."""
     return url.removeprefix(_SCHEME) if url.startswith(_SCHEME) else None
+
+
+_TLS_FILES = {"--tlscacert": "ca", "--tlscert": "cert", "--tlskey": "key"}
 
 
 class TlsFlags(Struct, frozen=True, kw_only=True):
@@ -30,3 +36,11 @@ class TlsFlags(Struct, frozen=True, kw_only=True):
         files = (("--tlscacert", self.ca), ("--tlscert", self.cert), ("--tlskey", self.key))
         words = [word for flag, path in files if path is not None for word in (flag, path)]
         return (*(["--tlsverify"] if self.verify else []), *words)
+
+
+def tls_flags_of(words: Sequence[str]) -> TlsFlags | None:
+    """Return the flags of their words, as `TlsFlags.written` returns them; None for none."""
+    if not words:
+        return None
+    files = {_TLS_FILES[flag]: path for flag, path in pairwise(words) if flag in _TLS_FILES}
+    return TlsFlags(verify="--tlsverify" in words, **files)

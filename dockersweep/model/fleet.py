@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Raw, Struct, field
 
 from dockersweep.model.inventory import Kind
+from dockersweep.model.outcome import EndedBy
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 
@@ -29,8 +30,16 @@ class HostSums(Struct, frozen=True, kw_only=True):
     """What all of these free together; None if the document does not tell."""
     used_bytes: Bytes | None = None
     """What all objects of the engine take; None where that is not known."""
+    removals: int = 0
+    """How many removals a plan has, tags of images that stay included."""
+    lost: str | None = None
+    """What a plan removes that cannot be recovered, in words; None for nothing."""
     failed: int = 0
     """How many removals failed or were not attempted."""
+    ended_by: EndedBy | None = None
+    """What ended a sweep early; None where nothing did."""
+    over_limits: tuple[str, ...] = ()
+    """The limits of its policy that a plan exceeds: a sweep would be refused."""
     warnings: int = 0
 
 
@@ -97,8 +106,8 @@ class Fleet(Struct, frozen=True, kw_only=True):
     finished_at: Instant
     exit_status: int
     """The worst of the hosts'."""
-    hosts: tuple[FleetHost, ...]
-    """In the order in which they were named."""
     sums: FleetSums
     rollout: RolloutOutcome | None = None
     """None for verbs that remove nothing."""
+    hosts: tuple[FleetHost, ...]
+    """In the order in which they were named."""

@@ -177,6 +177,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The days that add something to the plan of now; None where they were not requested."""
     layers_held: LayersHeld | None = None
     """The build-cache records that hold layers of removed images, if the plan frees far less because of it."""
+    used_bytes: Bytes | None = None
+    """What all objects of the engine take; None where that is not known."""
 
 
 class RemovalReasons:

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 from dockersweep.errors import UsageError
 from dockersweep.usage import help_of
 
-NAMES_WHAT_IS_READ = ("host", "context", "inventory")
+NAMES_WHAT_IS_READ = ("host", "context", "inventory", "fleet")
 """Flags that are refused when repeated: the last one would silently select another engine or inventory."""
+NAMES_A_HOST = ("host", "context")
 REMOVING_VERBS = ("sweep", "apply")
 
 
@@ -28,6 +29,15 @@ class StoreOnce(argparse._StoreAction):
         if self.option_strings:
             given = "given_before_verb" if isinstance(parser, TopParser) else "given_after_verb"
             setattr(namespace, given, [*getattr(namespace, given, ()), self.dest])
+            if self.dest in NAMES_A_HOST:
+                of_flag = given.replace("given", self.dest)
+                setattr(namespace, of_flag, (*getattr(namespace, of_flag, ()), values))
+
+
+def named_hosts(arguments: argparse.Namespace, dest: str) -> tuple[str, ...]:
+    """Return every value of --host or --context, before and after the verb."""
+    before: tuple[str, ...] = getattr(arguments, f"{dest}_before_verb", ())
+    return before + getattr(arguments, f"{dest}_after_verb", ())
 
 
 class VerbParser(argparse.ArgumentParser):
@@ -99,10 +109,13 @@ class TopParser(VerbParser):
 def repeated_flags(arguments: argparse.Namespace) -> list[str]:
     """Return the flags that count once but were given more than once, before or after the verb.
 
-    Raises UsageError if one of them selects what is read, or the verb removes something.
+    Raises UsageError if one of them selects what is read, or the verb removes something. A verb that takes several
+    hosts takes each that is named.
     """
     given = [*getattr(arguments, "given_before_verb", ()), *getattr(arguments, "given_after_verb", ())]
     repeated = [dest for dest, count in Counter(given).items() if count > 1]
+    if getattr(arguments, "takes_several", False):
+        repeated = [dest for dest in repeated if dest not in NAMES_A_HOST]
     for dest in repeated:
         if dest in NAMES_WHAT_IS_READ or arguments.verb in REMOVING_VERBS:
             raise UsageError(f"{_flag(dest)} is given more than once: give it once")

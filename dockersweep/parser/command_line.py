@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dockersweep import __version__
 from dockersweep.errors import UsageError
-from dockersweep.parser.argument_parser import TopParser, VerbParser, repeated_flags
+from dockersweep.parser.argument_parser import TopParser, VerbParser, named_hosts, repeated_flags
 from dockersweep.parser.shared_flags import add_common
 from dockersweep.parser.verbs import ADD_VERBS
 from dockersweep.usage import PROGRAM
@@ -33,7 +33,8 @@ def build_parser(argv: Sequence[str] = (), program: str = PROGRAM) -> argparse.A
 
 
 def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
-    """Return the arguments of a command line; `repeated` lists flags that were repeated, of which the last one counts.
+    """Return the arguments of a command line; `repeated` lists flags that were repeated, of which the last one counts,
+    `hosts` and `contexts` all values of these two flags.
 
     Raises UsageError where it is invalid.
     """
@@ -48,6 +49,7 @@ def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
         from dockersweep.parser.swarm_verb import node_words
 
         arguments.words = node_words(argv)
+    arguments.hosts, arguments.contexts = named_hosts(arguments, "host"), named_hosts(arguments, "context")
     arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
     if arguments.format not in arguments.formats:
         known = " and ".join(arguments.formats)

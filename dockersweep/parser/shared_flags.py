@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dockersweep.parser.values import age, count, percent, size, timeout, wait
+from dockersweep.parser.values import age, count, count_or_percent, percent, size, timeout, wait
 
 if TYPE_CHECKING:
     Group = argparse._ArgumentGroup
@@ -69,6 +69,35 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("policy")
     _add_choice(group)
     add_protections(group)
+
+
+def add_several(parser: argparse.ArgumentParser, asks: bool = True, removes: bool = False) -> None:
+    """Add the flags of a verb that takes several hosts; `asks` adds how they are reached, `removes` how it goes from
+    host to host."""
+    group = parser.add_argument_group("several hosts, besides -H and -c given more than once")
+    group.add_argument("--all-contexts", action="store_true", help="the engines of all docker contexts")
+    group.add_argument("--fleet", metavar="FILE", help="the hosts of a fleet file, dockersweep-fleet.toml(5)")
+    group.add_argument("--group", metavar="GROUP", action="append", default=[], help="only its hosts, repeatable")
+    group.add_argument("--only", metavar="GLOB", action="append", default=[], help="only hosts so named, repeatable")
+    group.add_argument("--not", dest="but", metavar="GLOB", action="append", default=[], help="not those, repeatable")
+    parser.set_defaults(takes_several=True)
+    if asks:
+        group.add_argument("--parallel", metavar="N", type=count, help="how many are at work at the same time (16)")
+        group.add_argument(
+            "--connect-timeout", metavar="AGE", type=timeout, help="how long an engine may take to answer first (10s)"
+        )
+        group.add_argument(
+            "--allow-unreached", metavar="N", type=count, default=0, help="succeed if at most N cannot be reached"
+        )
+    if removes:
+        group.add_argument("--canary", metavar="N", type=count, help="N hosts first, which all must end well")
+        group.add_argument(
+            "--max-failures", metavar="N", type=count_or_percent,
+            help="begin no further host after more failures; a number, or a share of the hosts like 10%%",
+        )  # fmt: skip
+        group.add_argument(
+            "--splay", metavar="AGE", type=wait, help="wait a random time before each host where nobody watches"
+        )
 
 
 def add_kinds(group: "Group") -> None:

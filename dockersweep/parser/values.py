@@ -43,6 +43,15 @@ def count(text: str) -> int:
     return int(text)
 
 
+def count_or_percent(text: str) -> str:
+    """Check a number of hosts, or a share of them, like 3 or 10%; the share is of the hosts that are selected later."""
+    if text.endswith("%"):
+        percent(text)
+    elif not re.fullmatch(r"\d{1,12}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of hosts: write 0 or more, or a share like 10%')
+    return text
+
+
 def run_number(text: str) -> "int | str":
     """Read the number of a run, or `verify`."""
     if text == "verify":

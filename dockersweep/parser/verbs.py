@@ -17,6 +17,7 @@ from dockersweep.parser.shared_flags import (
     add_quiet,
     add_quiet_run,
     add_reading,
+    add_several,
 )
 from dockersweep.parser.values import age, later, run_number, selection_filter
 
@@ -67,6 +68,7 @@ def _scan(verbs: "Verbs") -> None:
     )  # fmt: skip
     group.add_argument("--no-header", dest="header", action="store_false", help="rows only, each with its kind")
     add_reading(parser, from_file=True)
+    add_several(parser)
 
 
 def _plan(verbs: "Verbs") -> None:
@@ -86,6 +88,7 @@ def _plan(verbs: "Verbs") -> None:
     )
     add_policy(parser)
     add_reading(parser, from_file=True)
+    add_several(parser)
     parser.set_defaults(confirm_engine=None)
 
 
@@ -99,6 +102,7 @@ def _sweep(verbs: "Verbs") -> None:
     parser.add_argument("--exit-code", action="store_true", help="with --dry-run: as in plan")
     add_policy(parser)
     add_reading(parser, from_file=False)
+    add_several(parser, removes=True)
     add_carrying_out(parser)
     parser.set_defaults(at=None, within=None)
 
@@ -117,6 +121,7 @@ def _apply(verbs: "Verbs") -> None:
     )
     add_protections(parser.add_argument_group("policy"))
     add_reading(parser, from_file=False)
+    add_several(parser, removes=True)
     add_carrying_out(parser)
     parser.set_defaults(
         older_than=None, kind=[], not_kind=[], free_bytes=None, all_images=False, spare_local=False, named_volumes=False
@@ -132,6 +137,7 @@ def _report(verbs: "Verbs") -> None:
     add_quiet(parser, "print nothing unless --fail-on is reached")
     add_policy(parser)
     add_reading(parser, from_file=True)
+    add_several(parser)
 
 
 def _explain(verbs: "Verbs") -> None:
@@ -146,6 +152,7 @@ def _explain(verbs: "Verbs") -> None:
     )
     add_policy(parser)
     add_reading(parser, from_file=True)
+    add_several(parser)
 
 
 def _history(verbs: "Verbs") -> None:
@@ -163,6 +170,7 @@ def _history(verbs: "Verbs") -> None:
     parser.add_argument(
         "--since", metavar="TIME", help="leave out what is older: an age like 7d, or a date like 2026-11-01"
     )
+    add_several(parser, asks=False)
 
 
 def _policy(verbs: "Verbs") -> None:

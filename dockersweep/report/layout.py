@@ -26,6 +26,8 @@ class Column(Struct, frozen=True):
     is_note: bool = False
     """Whether it is the last one and has notes on the names before it. Without room they are cut at a comma or a
     semicolon."""
+    breaks_at_commas: bool = False
+    """Whether a cell that is too wide is broken at its commas, which then go."""
     narrowest: int = SHORTEST_TEXT
     """The least width in columns that it wraps to."""
 

@@ -22,9 +22,14 @@ def question(plan: Plan) -> str:
     parts = kind_counts(counts)
     if tags:
         parts.append(tags_of_staying(tags))
-    lost = both(_lost(plan))
+    lost = lost_words(plan)
     no_undo = f"No undo for {lost}. " if lost else ""
     return f"{no_undo}Remove {both(parts)} (freeing {amount_words(plan.reclaim)}{_with_cache(plan)})?"
+
+
+def lost_words(plan: Plan) -> str:
+    """Return what cannot be recovered: "volume pg-old and files in container job"; empty for nothing."""
+    return both(_lost(plan))
 
 
 def _with_cache(plan: Plan) -> str:

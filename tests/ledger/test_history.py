@@ -302,10 +302,8 @@ def test_a_ledger_without_runs_says_so(history: Asked, tmp_path: Path) -> None:
         (["1", "--since", "1d"], "history RUN shows one thing"),
         (["verify", "--since", "1d"], "history verify shows one thing"),
         (["--object", ""], "the name of the object is empty"),
-        (
-            ["--host", "unix:///x"],
-            "reads the ledger and asks no engine: leave out --host, --context and --tlsverify",
-        ),
+        (["--host", "unix:///x", "1"], "--host and --context choose among runs: leave them out, or RUN and --object"),
+        (["-c", "x", "--object", "web"], "choose among runs"),
         (["one"], '"one" is neither a run number nor "verify"'),
         (["--since", "soon"], '--since: "soon" is neither an age nor a date'),
         (["--format", "html"], 'there is no "html"'),

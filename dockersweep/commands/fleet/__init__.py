@@ -1,1 +1,1 @@
-"""What verbs share that are given several hosts."""
+"""A verb on several hosts: a process each, whose documents are folded to one."""

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.json import encode
 from msgspec.structs import replace
 
 from dockersweep import __version__
 from dockersweep.commands.event_log import EventLog
-from dockersweep.commands.gather import note_look, survey_of
+from dockersweep.commands.gather import note_look, policy_digest, survey_of
 from dockersweep.commands.options import RunOptions
 from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.running.audit_log import AuditLog
@@ -222,7 +220,6 @@ class Execution(Struct):
 
 def run_start(engine: Engine, options: RunOptions, planned: PlannedRun | None) -> RunStart:
     """Return the record for the start of a run; `planned` is None if it ended before it had a plan."""
-    policy = None if planned is None else encode(replace(planned.policy, source=""))
     return RunStart(
         engine=engine,
         verb=options.verb,
@@ -231,7 +228,7 @@ def run_start(engine: Engine, options: RunOptions, planned: PlannedRun | None) -
         pid=os.getpid(),
         version=__version__,
         policy_source=None if planned is None else f"{planned.by} ({planned.flags})" if planned.flags else planned.by,
-        policy_sha256=None if policy is None else sha256(policy).hexdigest(),
+        policy_sha256=None if planned is None else policy_digest(planned.policy),
     )
 
 

@@ -5,6 +5,7 @@ import select
 import sys
 import termios
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from dockersweep.policy.planning.limits import Gone, over_half
 
 if TYPE_CHECKING:
     from dockersweep.report.detail import Detail
+    from dockersweep.report.layout import Layout
 
 PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 3600.0
@@ -78,23 +80,31 @@ def _first_time(has_ledger: bool, engine: Engine, much: str) -> str:
 
 
 def _ask(plan: Plan, detail: "Detail", stop: StopRequest) -> None:
-    """Show the plan on standard error and ask; raises DeclinedError for anything but a yes, and RefusedError for a late
-    yes."""
-    from dockersweep.report.formats import formatted
     from dockersweep.report.plan import plan_layout
     from dockersweep.report.question import question
+
+    ask(plan_layout(plan, detail), question(plan), stop.is_set)
+
+
+def ask(above: "Layout", question: str, is_stopped: Callable[[], bool]) -> None:
+    """Show a document on standard error and ask about it.
+
+    Raises DeclinedError for anything but a yes, RefusedError for a late yes, and KeyboardInterrupt if `is_stopped`
+    meanwhile.
+    """
+    from dockersweep.report.formats import formatted
     from dockersweep.report.text import fold
 
     width = max(40, os.get_terminal_size(sys.stderr.fileno()).columns)
-    sys.stderr.write(formatted(plan_layout(plan, detail), "table", width))
-    # Discard what was typed before the plan was shown: it is not an answer.
+    sys.stderr.write(formatted(above, "table", width))
+    # Discard what was typed before it was shown: it is not an answer.
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-    sys.stderr.write("\n" + fold(f"{question(plan)} [y/N]", width).rstrip("\n") + " ")
+    sys.stderr.write("\n" + fold(f"{question} [y/N]", width).rstrip("\n") + " ")
     sys.stderr.flush()
     asked = time.monotonic()
     while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
-        if stop.is_set():
+        if is_stopped():
             raise KeyboardInterrupt("interrupted")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise DeclinedError("not confirmed")

@@ -80,15 +80,20 @@ class Asking(TypedDict, total=False):
 class Connection:
     """Keeps connections to one endpoint. Safe for several threads."""
 
-    def __init__(self, endpoint: Endpoint, timeout_seconds: float, may_ask: bool = True) -> None:
-        """`may_ask` is whether ssh may ask a person at the terminal."""
+    def __init__(
+        self, endpoint: Endpoint, timeout_seconds: float, may_ask: bool = True, first_seconds: float | None = None
+    ) -> None:
+        """`may_ask` is whether ssh may ask a person at the terminal; `first_seconds` is the limit for a connection and
+        for the first answer, None for the usual ones."""
         self.endpoint = endpoint
         self.timeout_seconds = timeout_seconds
+        self.first_answer_seconds = first_seconds or timeout_seconds
+        self._connect_seconds = first_seconds or CONNECT_SECONDS
         self.asks_again = True
         """Whether a GET without an answer is sent once more. Not while the same engine must answer: another one may
         have taken its place."""
         self._where = f"the engine at {endpoint.url} (from {endpoint.source})"
-        self._transport = _transport_of(endpoint, timeout_seconds, may_ask)
+        self._transport = _transport_of(endpoint, self.first_answer_seconds, may_ask)
         self._closed_meanwhile: tuple[type[OSError], ...] = (NoAnswerError, *self._transport.closing_errors)
         self._slots = threading.BoundedSemaphore(self._transport.most_connections or MOST_REQUESTS)
         self._idle = IdleSockets(CONNECTIONS)
@@ -244,7 +249,7 @@ class Connection:
 
     def _connect(self) -> socket.socket:
         try:
-            return self._transport.connect(CONNECT_SECONDS)
+            return self._transport.connect(self._connect_seconds)
         except (OSError, UnicodeError) as error:
             raise EngineLostError(f"cannot reach {self._where}: {self._why_unreachable(error)}") from error
 
@@ -256,7 +261,7 @@ class Connection:
         if self.endpoint.socket is not None and isinstance(error, OSError) and error.errno in _TRY_UNIX:
             return _TRY_UNIX[error.errno] + self._elsewhere()
         if isinstance(error, TimeoutError):
-            seconds = CONNECT_SECONDS if self.endpoint.ssh is None else self.timeout_seconds
+            seconds = self._connect_seconds if self.endpoint.ssh is None else self.first_answer_seconds
             return f"it did not accept a connection within {seconds:g} seconds"
         return f"{getattr(error, 'strerror', None) or error}; check the address, and that an engine listens there"
 

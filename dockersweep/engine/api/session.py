@@ -45,7 +45,8 @@ class Session:
         self._prefix = ""
         # A placeholder: the first request has no version prefix.
         self.quirks = Quirks(api=(0, 0), version="")
-        version = podman_of_ping(self._request("GET", "/_ping").headers) or self._get("/version", wire.WireVersion)
+        ping = self._request("GET", "/_ping", timeout_seconds=connection.first_answer_seconds)
+        version = podman_of_ping(ping.headers) or self._get("/version", wire.WireVersion)
         api = choose_api(version, self._where)
         self._prefix = f"/v{dotted(api)}"
         is_podman = any(part.name == PODMAN for part in version.components or ())

@@ -121,6 +121,7 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
         reclaim_of_kinds=outline.prediction.of_kinds,
         target=decided.target,
         layers_held=_layers_held(outline, removals),
+        used_bytes=survey.totals.held_bytes,
     )
 
 

@@ -100,6 +100,9 @@ def _least(column: Column, header: bool) -> int:
 def _fit_cell(column: Column, cell: str, width: int) -> str:
     if column.shortens:
         return shorten_middle(cell, width)
+    if column.breaks_at_commas and display_width(cell) > width:
+        cell = cell.replace(", ", "\n")
+        return "\n".join(line for part in cell.split("\n") for line in wrap(part, width))
     return "\n".join(wrap(cell, width)) if column.wraps else cell
 
 

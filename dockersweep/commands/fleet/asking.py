@@ -1,0 +1,103 @@
+"""The plans of several hosts, shown together; one question; then what is still permitted of each is carried out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from msgspec.structs import replace
+
+from dockersweep.commands.fleet.carrying_out import Carried, canary_names, carry_out
+from dockersweep.commands.fleet.host_options import HostVerbOptions
+from dockersweep.commands.fleet.host_process import LARGEST_BYTES, document_path
+from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
+from dockersweep.commands.fleet.tasks import tasks_of
+from dockersweep.commands.fleet.verb_parts import VerbParts
+from dockersweep.commands.options import ApplyOptions
+from dockersweep.commands.running.permission import ask
+from dockersweep.commands.running.saved_run import run_saved
+from dockersweep.errors import RefusedError
+from dockersweep.files import read_named
+from dockersweep.fleet.folding import REFUSED, fold
+from dockersweep.fleet.hosts import Hosts
+from dockersweep.fleet.rollout import why_stop
+from dockersweep.model.documents import read_document
+from dockersweep.model.fleet import FleetHost, FleetVerb, HostSums
+from dockersweep.model.plan import NOTHING, Plan
+from dockersweep.report.fleet.layout import fleet_layout
+from dockersweep.report.fleet.question import fleet_question, lost_section
+from dockersweep.report.layout import Layout
+
+
+class PlannedHosts:
+    """Hosts with a plan each, in files of a folder by their numbers."""
+
+    def __init__(self, planned: Sequence[FleetHost], folder: str, hosts: Hosts) -> None:
+        """Take the hosts of the plans in the order of `hosts`."""
+        self.hosts = hosts
+        self._folder = folder
+        self._planned = [_refused_by_limits(host) for host in planned]
+
+    @property
+    def going(self) -> list[FleetHost]:
+        """The hosts that something is removed on."""
+        return [host for host in self._planned if _has_removals(host)]
+
+    @property
+    def failed(self) -> list[FleetHost]:
+        """The hosts without a plan that may be carried out."""
+        return [host for host in self._planned if host.status != "done"]
+
+    def refuse_by_rollout(self) -> None:
+        """Raise RefusedError where hosts failed so early that the rollout ends before it begins."""
+        why = why_stop(self.hosts.rollout, self.failed, canary_names(self.hosts))
+        if why is not None:
+            messages = "; ".join(f"{host.name}: {host.message}" for host in self.failed[:3])
+            raise RefusedError(f"{why} ({messages})")
+
+    def ask(self, verb: FleetVerb, at: datetime, at_work: HostsAtWork) -> None:
+        """Show what would be removed on each host, and ask; raises as `permission.ask`."""
+        shown = fold(verb, self._planned, at, at)
+        layout = fleet_layout(replace(shown, verb="plan"))
+        above = Layout(layout.title, [*layout.sections, lost_section(self.going)])
+        ask(above, fleet_question(self.going), lambda: at_work.signal is not None)
+
+    def carry_out(
+        self, parts: VerbParts, options: ApplyOptions, folder: str, where: str | None, at_work: HostsAtWork
+    ) -> Carried:
+        """Carry out the plans; their outcomes go to `folder`. `where` is the file of the plans, None for those that
+        were just made."""
+        tasks = [
+            replace(task, options=replace(options, plan=document_path(self._folder, task.number)))
+            for task in tasks_of(self.hosts, parts, options, folder, partial(_apply, where))
+            if _has_removals(self._planned[task.number])
+        ]
+        carried = carry_out(at_work, tasks, self.hosts, self.failed, 0.0)
+        untouched = {
+            number: host if host.status != "done" else replace(host, sums=_nothing(host.sums))
+            for number, host in enumerate(self._planned)
+            if not _has_removals(host)
+        }
+        return Carried({**carried.hosts, **untouched}, carried.rollout)
+
+
+def _apply(where: str | None, options: HostVerbOptions) -> int:
+    """Carry out the plan of one host."""
+    assert isinstance(options, ApplyOptions)
+    of = where or "the plan that was shown"
+    saved = read_document(read_named(options.plan, LARGEST_BYTES), Plan, of)
+    return run_saved(saved, of, options, saved.policy.source if where is None else None)
+
+
+def _has_removals(host: FleetHost) -> bool:
+    return host.status == "done" and host.same_as is None and host.sums.removals > 0
+
+
+def _nothing(sums: HostSums) -> HostSums:
+    return replace(sums, freed={}, total=NOTHING, removals=0, lost=None)
+
+
+def _refused_by_limits(host: FleetHost) -> FleetHost:
+    if not host.sums.over_limits or host.status != "done":
+        return host
+    why = f"over a limit: {'; '.join(host.sums.over_limits)}"
+    return replace(host, status="refused", exit_status=REFUSED, message=why, sums=_nothing(host.sums))

@@ -1,0 +1,75 @@
+"""`sweep` on several hosts: at a terminal all are planned first, and one question is asked; else each plans and removes
+in its turn."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from msgspec.structs import replace
+
+from dockersweep.commands.fleet.asking import PlannedHosts
+from dockersweep.commands.fleet.carrying_out import Carried, carry_out
+from dockersweep.commands.fleet.claims import claim
+from dockersweep.commands.fleet.ending import exit_status
+from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.tasks import Run, tasks_of
+from dockersweep.commands.fleet.verb_parts import VerbParts
+from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
+from dockersweep.commands.options import ApplyOptions, SweepOptions
+from dockersweep.commands.running.permission import can_ask
+from dockersweep.errors import RefusedError
+from dockersweep.fleet.folding import fold
+from dockersweep.fleet.hosts import Hosts
+from dockersweep.model.plan import Plan
+from dockersweep.units import parse_age
+
+_MAX_AGE = parse_age("1h")
+"""Of the plans that the question was about; a later yes is refused anyway."""
+
+
+def sweep_hosts(parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run, allow_unreached: int) -> int:
+    """Sweep each host, and write what came of it; return the exit status.
+
+    Raises RefusedError where nobody confirms it, or the rollout ends before it begins.
+    """
+    if not (options.run.yes or can_ask()):
+        raise RefusedError("there is no terminal to ask on; give --yes to remove, or --dry-run to look")
+    begun = datetime.now(UTC)
+    with (
+        private_folder() as folder,
+        HostsAtWork("sweep", hosts.parallel, len(hosts.hosts), parts.engine.shows_progress) as at_work,
+    ):
+        if options.run.yes:
+            carried = _unattended(parts, options, hosts, run, folder, at_work)
+        else:
+            with private_folder() as plans:
+                carried = _asked(parts, options, hosts, run, folder, plans, at_work)
+        results = [carried.hosts[number] for number in range(len(hosts.hosts))]
+        fleet = fold("sweep", results, begun, datetime.now(UTC), allow_unreached, carried.rollout)
+        write_fleet(WrittenFleet(fleet, folder), parts)
+    return exit_status(fleet, at_work)
+
+
+def _unattended(
+    parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run, folder: str, at_work: HostsAtWork
+) -> Carried:
+    tasks = [
+        replace(task, on_answer=partial(claim, folder, task.host.name))
+        for task in tasks_of(hosts, parts, options, folder, run)
+    ]
+    splay_seconds = 0.0 if can_ask() else hosts.rollout.splay_seconds or 0.0
+    return carry_out(at_work, tasks, hosts, (), splay_seconds)
+
+
+def _asked(
+    parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run, folder: str, plans: str, at_work: HostsAtWork
+) -> Carried:
+    dry = replace(options, dry_run=True)
+    tasks = tasks_of(hosts, replace(parts, summed=Plan), dry, plans, run)
+    planned = PlannedHosts(at_work.run(tasks), plans, hosts)
+    planned.refuse_by_rollout()
+    if planned.going:
+        planned.ask("sweep", datetime.now(UTC), at_work)
+    # A yes to the question is a look at each of these engines.
+    confirmed = replace(options.run, yes=True, yes_first_time=True)
+    to_apply = ApplyOptions(run=confirmed, policy=options.policy, plan="", max_age=_MAX_AGE)
+    return planned.carry_out(parts, to_apply, folder, None, at_work)

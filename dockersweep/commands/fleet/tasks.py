@@ -1,0 +1,34 @@
+"""The task of each host of a run."""
+
+from collections.abc import Callable
+
+from dockersweep.commands.fleet.host_options import HostVerbOptions, policy_path
+from dockersweep.commands.fleet.host_process import HostTask
+from dockersweep.commands.fleet.policies import policy_digests
+from dockersweep.commands.fleet.verb_parts import VerbParts
+from dockersweep.fleet.hosts import Hosts
+
+Run = Callable[[HostVerbOptions], int]
+"""Carries out a verb on one engine, and returns the exit status."""
+
+
+def tasks_of(hosts: Hosts, parts: VerbParts, options: HostVerbOptions, folder: str, run: Run) -> list[HostTask]:
+    """Return the tasks, numbered in the order of the hosts; their documents go to `folder`.
+
+    Raises PolicyError where the policy of a host does not hold.
+    """
+    digests = {} if parts.policy is None else policy_digests(hosts.hosts, parts.policy)
+    return [
+        HostTask(
+            host=host,
+            run=run,
+            options=options,
+            summed=parts.summed,
+            folder=folder,
+            number=number,
+            connect_timeout_seconds=hosts.connect_timeout_seconds,
+            policy_sha256=None if parts.policy is None else digests[policy_path(host, parts.policy)],
+            keeps_stderr=parts.output.log_format != "text",
+        )
+        for number, host in enumerate(hosts.hosts)
+    ]

@@ -1,0 +1,1 @@
+"""Documents about several hosts, laid out."""

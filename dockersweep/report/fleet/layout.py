@@ -1,0 +1,172 @@
+"""What a verb did on several hosts: first the hosts where it did not end well, then a row a host, then the sums."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from dockersweep.model.fleet import Amount, Fleet, FleetHost, HostStatus
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, without
+from dockersweep.report.local_time import local_time
+from dockersweep.report.text import capital
+from dockersweep.units import format_size
+from dockersweep.words.amounts import format_interval, plural
+
+STATUS_WORDS: dict[HostStatus, str] = {
+    "not-reached": "not reached",
+    "failed": "failed",
+    "refused": "refused",
+    "not-begun": "not begun",
+    "done": "done",
+}
+"""The status of a host in words, the worst first."""
+_SHOWN: tuple[Kind, ...] = ("container", "image", "volume", "build-cache")
+_HOST = Column("HOST", shortens=True)
+_OF_KINDS = tuple(
+    Column(heading, right=True, wraps=True, breaks_at_commas=True, narrowest=7)
+    for heading in ("CONTAINERS", "IMAGES", "VOLUMES", "CACHE")
+)
+_END = (Column("USED", right=True), Column("STATUS", wraps=True, narrowest=7))
+_WHY = (Column("HOST", shortens=True), Column("WHY", wraps=True))
+
+
+def fleet_layout(fleet: Fleet) -> Layout:
+    """Return the layout of what a verb did on several hosts."""
+    title = f"{capital(fleet.verb)} on {plural(len(fleet.hosts), 'host')}"
+    return Layout(title, _sections(fleet), rows_of(fleet.hosts, _CELLS))
+
+
+def _sections(fleet: Fleet) -> Iterator[Section]:
+    yield Section(sentences=(_headline(fleet),))
+    yield from problem_sections(fleet)
+    yield _table(fleet)
+    yield Section(sentences=tuple(_notes(fleet)))
+
+
+def _table(fleet: Fleet) -> Section:
+    freed = Column("FREED" if fleet.verb in ("sweep", "apply") else "FREES", right=True, wraps=True, narrowest=7)
+    rows = [_row(host) for host in sorted(fleet.hosts, key=_worst_first)]
+    whole = Section(columns=(_HOST, *_OF_KINDS, freed, *_END), rows=[*rows, _sums(fleet)])
+    # A report says what its policy frees, not of which kinds.
+    return without(_OF_KINDS, whole) if fleet.verb == "report" else whole
+
+
+def problem_sections(fleet: Fleet) -> Iterator[Section]:
+    """Yield a section for each status of hosts where the verb did not end well, the worst first."""
+    for status, words in STATUS_WORDS.items():
+        hosts = [host for host in fleet.hosts if host.status == status]
+        if status == "done" or not hosts:
+            continue
+        sentences = [fleet.rollout.stopped] if status == "not-begun" and fleet.rollout and fleet.rollout.stopped else []
+        title = f"{words.upper() if status == 'not-reached' else capital(words)}: {plural(len(hosts), 'host')}"
+        if status == "not-begun":
+            sentences.append(", ".join(host.name for host in hosts))
+            yield Section(title, sentences=[capital(sentence) for sentence in sentences], indent=2)
+        else:
+            yield Section(title, columns=_WHY, rows=[(host.name, _why(host)) for host in hosts], header=False, indent=2)
+
+
+def _why(host: FleetHost) -> str:
+    if host.message is not None:
+        return host.message
+    return f"{plural(host.sums.failed, 'removal')} failed or not attempted" if host.sums.failed else "it did not say"
+
+
+def _headline(fleet: Fleet) -> str:
+    sums = fleet.sums
+    objects = plural(sum(amount.objects for amount in sums.freed.values()), "object")
+    frees = format_interval(sums.total)
+    what = {
+        "scan": f"{objects} unused, {frees} would be freed",
+        "plan": f"{objects} to remove, freeing {frees}",
+        "report": f"the policies would free {frees}",
+        "sweep": f"{objects} removed, {frees} freed",
+        "apply": f"{objects} removed, {frees} freed",
+    }.get(fleet.verb, "")
+    engines = f"on {plural(sums.engines, 'engine')}"
+    at = local_time(fleet.finished_at)
+    counts = [f"{sums.hosts[status]} {words}" for status, words in STATUS_WORDS.items() if status in sums.hosts]
+    return f"{capital(what)} {engines}, {at}. {plural(len(fleet.hosts), 'host')}: {', '.join(counts)}."
+
+
+def _notes(fleet: Fleet) -> Iterator[str]:
+    for host in fleet.hosts:
+        if host.same_as is not None:
+            yield f"{host.name} is the same engine as {host.same_as}: the sums count it once."
+        for note in host.notes:
+            yield f"{host.name}: {note}."
+        for limit in host.sums.over_limits:
+            yield f"{host.name}: over a limit, so no sweep there: {limit}."
+    warned = [host.name for host in fleet.hosts if host.sums.warnings]
+    if warned:
+        yield f"Warnings on {plural(len(warned), 'host')}; --verbose shows them, and the objects of each host."
+
+
+def _worst_first(host: FleetHost) -> tuple[int, int, str]:
+    total = host.sums.total
+    return list(STATUS_WORDS).index(host.status), -(total.low_bytes if total else 0), host.name
+
+
+def _row(host: FleetHost) -> tuple[str, ...]:
+    sums = host.sums
+    is_known = sums.total is not None
+    status = STATUS_WORDS[host.status] if host.same_as is None else "same engine"
+    return (
+        host.name,
+        *(_amount(sums.freed.get(kind)) if is_known else "" for kind in _SHOWN),
+        "" if sums.total is None else format_interval(sums.total),
+        format_size(sums.used_bytes) if sums.used_bytes is not None else "",
+        status,
+    )
+
+
+def _sums(fleet: Fleet) -> tuple[str, ...]:
+    sums = fleet.sums
+    used = "" if sums.used_bytes is None else format_size(sums.used_bytes)
+    return ("total", *(_amount(sums.freed.get(kind)) for kind in _SHOWN), format_interval(sums.total), used, "")
+
+
+def _amount(amount: Amount | None) -> str:
+    if amount is None or not amount.objects:
+        return "0"
+    known = format_interval(amount.bytes)
+    return str(amount.objects) if known == "unknown" else f"{amount.objects}, {known}"
+
+
+def _objects(kind: Kind) -> Callable[[FleetHost], Cell]:
+    return lambda host: host.sums.freed[kind].objects if kind in host.sums.freed else None
+
+
+def _low(kind: Kind) -> Callable[[FleetHost], Cell]:
+    return lambda host: host.sums.freed[kind].bytes.low_bytes if kind in host.sums.freed else None
+
+
+def _high(kind: Kind) -> Callable[[FleetHost], Cell]:
+    return lambda host: host.sums.freed[kind].bytes.high_bytes if kind in host.sums.freed else None
+
+
+def _of_kinds(kinds: Sequence[Kind]) -> dict[str, Callable[[FleetHost], Cell]]:
+    cells: dict[str, Callable[[FleetHost], Cell]] = {}
+    for kind in kinds:
+        name = kind.replace("-", "_")
+        cells |= {f"{name}_objects": _objects(kind), f"{name}_low_bytes": _low(kind), f"{name}_high_bytes": _high(kind)}
+    return cells
+
+
+_CELLS: dict[str, Callable[[FleetHost], Cell]] = {
+    "host": lambda host: host.name,
+    "address": lambda host: host.address,
+    "groups": lambda host: " ".join(host.groups),
+    "engine_id": lambda host: host.engine_id,
+    "same_as": lambda host: host.same_as,
+    "swarm_node_id": lambda host: host.swarm_node_id,
+    "status": lambda host: host.status,
+    "exit_status": lambda host: host.exit_status,
+    "message": lambda host: host.message,
+    "seconds": lambda host: None if host.seconds is None else f"{host.seconds:.3f}",
+    "policy_sha256": lambda host: host.policy_sha256,
+    **_of_kinds(KINDS),
+    "low_bytes": lambda host: host.sums.total.low_bytes if host.sums.total else None,
+    "high_bytes": lambda host: host.sums.total.high_bytes if host.sums.total else None,
+    "used_bytes": lambda host: host.sums.used_bytes,
+    "failed_removals": lambda host: host.sums.failed,
+    "warnings": lambda host: host.sums.warnings,
+}
