@@ -23,7 +23,7 @@ import pytest
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import everything
 from tests.rig.engines.litter import Litter
-from tests.rig.engines.ssh_host import SshHost, ssh_host
+from tests.rig.engines.ssh_host import OF_CLIENTS, SshHost, ssh_host
 from tests.rig.recorder import Request
 from tests.rig.running import dockersweep
 
@@ -31,6 +31,7 @@ NEWEST = pytest.mark.on_engines("docker-28.5", "podman-6.1")
 ONE = pytest.mark.on_engines("docker-28.5")
 SWEEP = ("sweep", "--yes", "--yes-first-time", "--older-than", "0s", "--kind", "volume", "--format", "json")
 PATIENCE_SECONDS = 20
+MOST_CONNECTIONS = 8
 
 
 def client_of(engine: Engine) -> Literal["docker", "podman"]:
@@ -83,6 +84,63 @@ def test_where_there_is_no_client_the_socket_is_forwarded(engine: Engine, litter
         elsewhere = dockersweep("scan", host=f"{host.url}/run/none.sock", PATH=host.path)
         assert elsewhere.status == 5
         assert "open failed; check that the engine runs there, and the path of its socket" in elsewhere.stderr
+        nothing_stays(host)
+
+
+def uses_client(host: SshHost, *, status: int = 0) -> tuple[bool, str]:
+    """Scan, and return whether a client was started there, which asks the engine by itself, and standard error."""
+    with host.recorder.recording() as recording:
+        run = dockersweep("scan", host=host.url, PATH=host.path)
+    assert run.status == status, run.stderr
+    return any(OF_CLIENTS.fullmatch(str(request)) for request in recording.requests), run.stderr
+
+
+@NEWEST
+def test_no_client_is_started_where_its_socket_is_known(engine: Engine) -> None:
+    with ssh_host(engine, client_of(engine)) as host:
+        assert uses_client(host) == (False, "")
+        nothing_stays(host)
+
+
+@NEWEST
+def test_where_sshd_forwards_no_sockets_the_client_is_used(engine: Engine) -> None:
+    with ssh_host(engine, client_of(engine), sshd="AllowStreamLocalForwarding no") as host:
+        assert uses_client(host) == (True, "")
+        nothing_stays(host)
+
+
+FAR_SERVICE = r"""printf '[engine]\nactive_service="far"
+[engine.service_destinations.far]\nuri="unix:///run/far.sock"\n' > /etc/containers/containers.conf"""
+OTHERWISE = {
+    "docker": [
+        ("export DOCKER_HOST=tcp://127.0.0.1:1", "127.0.0.1:1"),
+        ("export DOCKER_CONTEXT=far", 'context "far"'),
+        ("""mkdir -p ~/.docker; echo '{"currentContext": "far"}' > ~/.docker/config.json""", 'context "far"'),
+        ("export DOCKER_TLS_VERIFY=1", "/root/.docker/ca.pem"),
+    ],
+    "podman": [
+        ("export CONTAINER_HOST=unix:///run/far.sock", "unix /run/far.sock"),
+        ("export CONTAINER_CONNECTION=far", 'connection "far"'),
+        ("podman system connection add far unix:///run/far.sock", "unix /run/far.sock"),
+        (FAR_SERVICE, "unix /run/far.sock"),
+    ],
+}
+
+
+@NEWEST
+def test_what_leads_the_client_elsewhere_is_followed(engine: Engine) -> None:
+    for setting, message in OTHERWISE[client_of(engine)]:
+        with ssh_host(engine, client_of(engine), shell="/host/shell") as host:
+            login_shell(host.folder, setting)
+            _, errors = uses_client(host, status=5)
+            assert message in errors
+
+
+@ONE
+@pytest.mark.parametrize("shell", ["/usr/bin/fish", "/usr/bin/tcsh"])
+def test_any_login_shell_will_do(engine: Engine, shell: str) -> None:
+    with ssh_host(engine, shell=shell) as host:
+        assert uses_client(host) == (False, "")
         nothing_stays(host)
 
 
@@ -282,7 +340,7 @@ def test_a_connection_that_dies_in_mid_sweep_is_made_again(engine: Engine, litte
         assert set(outcomes) == volumes
         left = volumes & set(engine.docker("volume", "ls", "-q").stdout.split())
         # What was under way is looked up, and told as it is; all others are removed after.
-        assert len(left) <= 3
+        assert len(left) <= MOST_CONNECTIONS
         assert left == {name for name, status in outcomes.items() if status == "failed"}
         assert set(outcomes.values()) <= {"removed", "gone", "failed"}
         assert not left or "closed by remote host; " in stdout or "Broken pipe; " in stdout
@@ -316,9 +374,9 @@ def test_nothing_of_ssh_outlives_a_kill(engine: Engine, litter: Litter) -> None:
         status, _, _, _ = sweep_while(host, lambda pid: os.kill(pid, signal.SIGKILL))
         assert status == -signal.SIGKILL
         nothing_stays(host)
-        # Its folder does, without the socket of ssh.
+        # Its folder does, with the socket that was forwarded, where nothing listens.
         [folder] = host.folder.glob("dockersweep-ssh-*")
-        assert list(folder.iterdir()) == []
+        assert [path.name for path in folder.iterdir()] == ["engine"]
 
 
 @ONE

@@ -110,7 +110,7 @@ class Connection:
         return the URL for `answers_all`. Errors are left to that request. Where opening connections costs
         more than this gains, nothing is sent."""
         url = _quoted(path, tuple(params.items()))
-        if not self._transport.opens_fast:
+        if not self._transport.opens_fast():
             return url
         with suppress(OSError, EngineError):
             connected = self._connect()
@@ -222,7 +222,7 @@ class Connection:
         return once(self._connect())
 
     def _idle_for(self, method: str) -> socket.socket | None:
-        idle = self._idle.take(self._transport.wait_seconds)
+        idle = self._idle.take(0.0 if self._transport.opens_fast() else self._transport.wait_seconds)
         # Where its end shows at once a new one is no safer; and an open one still leads to the same engine.
         if idle is not None and method != "GET" and not self._transport.shows_end:
             idle.close()

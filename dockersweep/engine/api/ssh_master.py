@@ -1,7 +1,7 @@
 """The one connection of ssh that a run has to a host; all that follows goes over it, without a handshake.
 
-The process holds a session in which the host says what client of an engine it has, and then waits for the end of its
-input: so both ends go away with this process, whatever ends it. Keys, agents, jumps and known hosts are the user's.
+The process holds a session that looks at the host (`ssh_look`), and then waits for the end of its input: so both ends
+go away with this process, whatever ends it. Keys, agents, jumps and known hosts are the user's.
 """
 
 import os
@@ -12,25 +12,15 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, cast
 
 from dockersweep.engine.api.ssh_address import SshAddress
 from dockersweep.engine.api.ssh_errors import SshError, explained, last_line
-
-Client = Literal["docker", "podman", "none"]
+from dockersweep.engine.api.ssh_look import PING, Look, look_command, read_look
 
 ASKING_SECONDS = 180.0
 """How long a person may take for passphrases and questions of ssh; sshd itself waits for 120 seconds by default."""
 _END_SECONDS = 2.0
-_MARK = b"dockersweep:"
-# Fixed words for any login shell. A command that the key is bound to (authorized_keys(5)) runs instead of it.
-_LOOK = (
-    "sh -c 'for c in docker podman none; do command -v $c >/dev/null 2>&1 && break; done; "
-    "echo dockersweep:$c; exec cat'"
-)
-_CLIENTS: dict[bytes, Client] = {b"docker": "docker", b"podman": "podman", b"none": "none"}
-# A command that the key is bound to may lead to the engine itself: then it answers this, and cat repeats it.
-_PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
 _LONGEST_ANSWER = 65_536
 _LONGEST_FOLDER = 50
 """Of characters: the path of a socket has 104 at most, of which ssh takes 17 for itself."""
@@ -51,11 +41,12 @@ class SshMaster:
         self._held: socket.socket | None = None
         self._errors = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed with the connection.
         self._last_words: str | None = None
-        self._is_forwarded = False
         self._is_closed = False
         self._lock = threading.Lock()
-        self.client: Client = "none"
-        """The client of an engine that the host has."""
+        self.look = Look("none")
+        """What the host has."""
+        self.forwarded: str | None = None
+        """The path of a socket here that leads to the engine's there; None if it is reached by its client."""
 
     @property
     def is_open(self) -> bool:
@@ -68,6 +59,14 @@ class SshMaster:
         with self._lock:
             return self._last_words if self._errors.closed else last_line(self._errors)
 
+    def ended(self, seconds: float) -> int | None:
+        """Return the exit status of ssh, if it ends within so long; otherwise None."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def log_in(self) -> None:
         """Connect, over a connection that the user keeps (ControlPath) where there is one.
 
@@ -78,28 +77,19 @@ class SshMaster:
         except FileNotFoundError:
             raise SshError("there is no ssh on the PATH: install the client of OpenSSH") from None
         self._start([] if is_kept else self._own())
-        self.client = self._looked()
-        if is_kept and self.client == "none":
-            # A forwarded socket would stay with the user's connection.
+        self.look = self._looked()
+        if is_kept and self.look.client == "none":
             self._end()
             self._start(self._own())
-            self.client = self._looked()
+            self.look = self._looked()
+        # In a connection that the user keeps it would stay.
+        if self._folder is not None and self.look.socket is not None:
+            self.forwarded = self._forward(self._folder, self.look.socket)
 
     def command(self, *words: str) -> list[str]:
         """Return a command line of ssh that runs `words` on the host, without asking anybody anything."""
         over = [] if self._folder is None else ["-S", self._control]
         return ["ssh", *over, "-o", "ControlMaster=no", *self._options(asks=False), *self._address.words, *words]
-
-    def forward(self, path: str) -> str:
-        """Return the path of a socket here that leads to the one at `path` there; once for all. Raises SshError, and
-        TimeoutError."""
-        local = os.path.join(self._folder or "", "engine")
-        if not self._is_forwarded:
-            status = self._run("-S", self._control, "-O", "forward", "-L", f"{local}:{path}")
-            if status:
-                raise SshError(explained(self.last_words, status, self._address))
-            self._is_forwarded = True
-        return local
 
     def close(self) -> None:
         """End the connection and all that goes over it."""
@@ -122,7 +112,7 @@ class SshMaster:
 
     def _start(self, options: list[str]) -> None:
         asks = self._asks
-        words = ["ssh", *options, *self._options(asks), *self._address.words, _LOOK]
+        words = ["ssh", *options, *self._options(asks), *self._address.words, look_command(self._address.path)]
         self._held, other = socket.socketpair()
         with other:
             self._process = subprocess.Popen(
@@ -172,22 +162,29 @@ class SshMaster:
                 process.kill()
                 raise
 
-    def _looked(self) -> Client:
-        """Return what client the host has. Raises SshError if that cannot be told."""
+    def _forward(self, folder: str, path: str) -> str | None:
+        """Return the path of a socket here that leads to the one at `path` there. If that fails, return None where a
+        client can be used instead. Raises SshError, and TimeoutError."""
+        local = os.path.join(folder, "engine")
+        status = self._run("-S", self._control, "-O", "forward", "-L", f"{local}:{path}")
+        if status and self.look.client == "none":
+            raise SshError(explained(self.last_words, status, self._address))
+        return None if status else local
+
+    def _looked(self) -> Look:
+        """Return what the host has. Raises SshError if that cannot be told."""
         assert self._held is not None
         assert self._process is not None
         answer = b""
         deadline = time.monotonic() + (self._held.gettimeout() or 0)
         with suppress(BrokenPipeError, ConnectionResetError):
-            self._held.sendall(_PING)
+            self._held.sendall(PING)
             while b"\n" not in answer and len(answer) < _LONGEST_ANSWER and (data := self._held.recv(4096)):
                 answer += data
                 self._held.settimeout(max(0.001, deadline - time.monotonic()))
         first = answer.partition(b"\n")[0].strip()
-        if first.startswith(b"HTTP/1."):
-            return "docker"
-        if first.startswith(_MARK) and (client := _CLIENTS.get(first.removeprefix(_MARK))):
-            return client
+        if (look := read_look(first)) is not None:
+            return look
         if answer:
             text = first.decode("utf-8", "replace")[:200]
             raise SshError(

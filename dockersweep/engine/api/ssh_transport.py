@@ -1,5 +1,6 @@
-"""Connections to an engine on another machine, over ssh: to docker's or Podman's client there, as docker has it
-(docker/cli, cli/connhelper), or to a forwarded socket where there is none."""
+"""Connections to an engine on another machine, over ssh: to a forwarded socket, if it is certain which one the client
+there would use, or if there is no client; else to docker's or Podman's client, as docker has it (docker/cli,
+cli/connhelper). A client takes as long to start as an engine to list everything."""
 
 import shlex
 import socket
@@ -11,15 +12,16 @@ from typing import BinaryIO, cast
 from dockersweep.engine.api.ssh_address import SshAddress
 from dockersweep.engine.api.ssh_errors import SshError, explained, last_line
 from dockersweep.engine.api.ssh_master import SshMaster
-from dockersweep.engine.api.transport import Transport, unix_transport
+from dockersweep.engine.api.transport import Transport
 
-_DEFAULT_SOCKET = "/var/run/docker.sock"
 _MOST_SESSIONS = 8
 """An sshd allows 10 on one connection by default (MaxSessions), and one is held."""
 _START_SECONDS = 0.1
 """About what a client takes to start there: it is worth the wait for one that is at work."""
 _END_SECONDS = 1.0
 """How long a process of ssh may take to end after its output has."""
+_CUT_SECONDS = 0.3
+"""How long the connection to a host may take to end after a forwarded one that it cut off."""
 
 
 class SshSocket(socket.socket):
@@ -66,6 +68,32 @@ class SshSocket(socket.socket):
             self._errors.close()
 
 
+class ForwardedSocket(socket.socket):
+    """A socket whose other end ssh joins to the engine's there."""
+
+    def __init__(self, master: SshMaster, path: str) -> None:
+        """`path` is that of the socket that `master` has made here."""
+        super().__init__(socket.AF_UNIX)
+        self._master = master
+        self._path = path
+
+    def reach(self, seconds: float) -> None:
+        """Connect. Raises OSError."""
+        self.settimeout(seconds)
+        self.connect(self._path)
+
+    def failure(self) -> tuple[int, str | None] | None:
+        """Return the exit status and the last line of ssh, if that is why the socket has been closed: with status 0 the
+        connection to the host goes on. The host's client is used from now on, if it has one."""
+        if self._master.look.client != "none":
+            self._master.forwarded = None
+        line = self._master.last_words
+        if line is not None and "open failed" in line:
+            return 0, line
+        status = self._master.ended(_CUT_SECONDS)
+        return None if status is None else (status, self._master.last_words)
+
+
 class _Ssh:
     """The connections to one host. Safe for several threads."""
 
@@ -80,28 +108,34 @@ class _Ssh:
     def connect(self, seconds: float) -> socket.socket:
         """Return a connected socket; the time-out is the engine's, as a person may be asked. Raises OSError."""
         master = self._opened()
-        if master.client == "none":
-            with self._lock:
-                forwarded = master.forward(self._address.path or _DEFAULT_SOCKET)
-            return unix_transport(forwarded).connect(seconds)
+        if (path := master.forwarded) is not None:
+            forwarded = ForwardedSocket(master, path)
+            try:
+                forwarded.reach(seconds)
+            except BaseException:
+                forwarded.close()
+                raise
+            return forwarded
         ours, other = socket.socketpair()
         connected = SshSocket(fileno=ours.detach())
         try:
             with other:
-                connected.start(master, _dial(master.client, self._address.path), other)
+                connected.start(master, _dial(master.look.client, self._address.path), other)
         except BaseException:
             connected.close()
             raise
         return connected
 
+    def opens_fast(self) -> bool:
+        """Whether a further connection needs no client of an engine to start."""
+        return self._master is not None and self._master.forwarded is not None
+
     def why_ended(self, connected: socket.socket) -> str | None:
         """Return why a connection has ended, as far as ssh or the host has told."""
-        if isinstance(connected, SshSocket):
-            failure = connected.failure()
-            return None if failure is None else explained(failure[1], failure[0], self._address)
-        line = None if self._master is None else self._master.last_words
-        # A forwarded connection ends with a line of ssh where nothing listens there.
-        return explained(line, 0, self._address) if line is not None and "open failed" in line else None
+        if not isinstance(connected, SshSocket | ForwardedSocket) or (failure := connected.failure()) is None:
+            return None
+        status, line = failure
+        return explained(line, status, self._address)
 
     def close(self) -> None:
         """End all of it."""
@@ -134,6 +168,7 @@ def ssh_transport(address: SshAddress, timeout_seconds: float, may_ask: bool) ->
     return Transport(
         ssh.connect,
         shows_end=True,
+        opens_fast=ssh.opens_fast,
         most_connections=_MOST_SESSIONS,
         wait_seconds=_START_SECONDS,
         why_ended=ssh.why_ended,

@@ -18,12 +18,12 @@ class Transport(Struct, frozen=True):
     """Raised by a socket if TLS fails."""
     shows_end: bool = False
     """Whether it shows at once that the other end has closed an idle socket."""
-    opens_fast: bool = False
-    """Whether opening a connection costs less than what asking for lists ahead gains."""
+    opens_fast: Callable[[], bool] = lambda: False
+    """Return whether opening a connection costs less than what asking for lists ahead gains."""
     most_connections: int | None = None
     """How many may be open at once; None for any number."""
     wait_seconds: float = 0.0
-    """How long to wait for a connection that is in use, before another is opened."""
+    """How long to wait for a connection that is in use, before another is opened, where that is not fast."""
     why_ended: Callable[[socket.socket], str | None] = lambda connected: None
     """Return why the other end has closed a socket, if that is known."""
     close: Callable[[], None] = lambda: None
@@ -43,7 +43,7 @@ def unix_transport(path: str) -> Transport:
             raise
         return connecting
 
-    return Transport(connect, shows_end=True, opens_fast=True)
+    return Transport(connect, shows_end=True, opens_fast=lambda: True)
 
 
 def tcp_transport(address: str) -> Transport:

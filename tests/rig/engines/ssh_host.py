@@ -22,15 +22,16 @@ from tests.rig.engines.engine import Engine
 from tests.rig.engines.roots import FORKY_DOCKER, Root
 from tests.rig.recorder import Recorder
 
-SSH = Root("forky", ("openssh-server",))
+SSH = Root("forky", ("openssh-server", "fish", "tcsh"))
 _INSIDE = Path(__file__).with_name("ssh_host.sh")
 _PATIENCE = 20.0
 _MEMBER, _GROUP = 4711, 4712
 
-_OF_CLIENTS = re.compile(r"(HEAD /_ping|GET /v[\d.]+/libpod/_ping) {} -> 200")
+OF_CLIENTS = re.compile(r"(HEAD /_ping|GET /v[\d.]+/libpod/_ping) {} -> 200")
 """What docker's and Podman's clients ask by themselves, to find out what they talk to."""
 
 _CONFIG = """\
+{more}
 Port {port}
 ListenAddress 127.0.0.1
 HostKey /host/host_key
@@ -39,8 +40,6 @@ StrictModes no
 UsePAM no
 PidFile none
 PerSourcePenalties no
-AllowStreamLocalForwarding yes
-{more}
 """
 _CLIENT = """\
 Host box
@@ -149,7 +148,7 @@ def ssh_host(
     finally:
         recorder.close()
         shutil.rmtree(folder)
-    asked = [str(request) for request in recorder.forbidden if not _OF_CLIENTS.fullmatch(str(request))]
+    asked = [str(request) for request in recorder.forbidden if not OF_CLIENTS.fullmatch(str(request))]
     assert not asked, f"an engine was asked for what is not allowed: {asked}"
 
 
