@@ -54,8 +54,8 @@ def _check_groups(hosts: Sequence[Host], groups: Iterable[str]) -> None:
     known = tuple(dict.fromkeys(group for host in hosts for group in host.groups))
     for group in groups:
         if group not in known:
-            there_are = _instead(group, known) if known else "no host has groups, which only a fleet file gives"
-            raise UsageError(f"--group {group}: no host is in this group; {there_are}")
+            instead = _instead(group, "groups", known) if known else "only a fleet file gives groups to hosts"
+            raise UsageError(f"--group {group}: no host is in this group; {instead}")
 
 
 def _matching(flag: str, patterns: Iterable[str], hosts: Sequence[Host]) -> set[str]:
@@ -71,10 +71,10 @@ def _of_pattern(flag: str, pattern: str, names: Sequence[str]) -> Iterator[str]:
         raise UsageError(f"{flag}: {error}") from None
     matching = [name for name in names if test(name)]
     if not matching:
-        raise UsageError(f"{flag} {pattern} matches no host; {_instead(pattern, names)}")
+        raise UsageError(f"{flag} {pattern} matches no host; {_instead(pattern, 'hosts', names)}")
     yield from matching
 
 
-def _instead(written: str, known: Sequence[str]) -> str:
+def _instead(written: str, what: str, known: Sequence[str]) -> str:
     near = get_close_matches(written, known, n=1)
-    return f"did you mean {quoted(near[0])}?" if near else f"there are {first_of(known, _MOST_NAMED)}"
+    return f"did you mean {quoted(near[0])}?" if near else f"{what}: {first_of(known, _MOST_NAMED)}"

@@ -194,8 +194,8 @@ def test_urls_are_read_as_docker_reads_them(host: str, url: str) -> None:
 @pytest.mark.parametrize(
     ("host", "message"),
     [
-        ("ftp://box", '"ftp://box" (from --host) is not an engine: write unix:///PATH or tcp://HOST:PORT'),
-        ("tcp://", "is not an engine: write tcp://HOST:PORT"),
+        ("ftp://box", '"ftp://box" (from --host) is not an engine: write ssh://[USER@]HOST, tcp://HOST:PORT or'),
+        ("tcp://", "is not an engine: write ssh://[USER@]HOST, tcp://HOST:PORT or unix:///PATH"),
         ("tcp://a b:1", "is not an engine"),
         ("tcp://box:1/path", "is not an engine"),
         ("tcp://user@box:1", "is not an engine"),
@@ -287,12 +287,12 @@ def test_tls_is_not_for_ssh() -> None:
 @pytest.mark.parametrize(
     ("host", "context", "tls", "message"),
     [
-        ("https://box:1", None, None, '"https://box:1" (from host): write tcp://box:1, and give tlsverify to encrypt'),
+        ("https://box:1", None, None, '"https://box:1": write tcp://box:1, and give tlsverify to encrypt'),
         ("tcp://box", None, TlsFlags(ca="/none"), "tlscacert, tlscert and tlskey encrypt nothing by themselves: give"),
         ("tcp://box", None, TlsFlags(verify=True, ca="/none"), "tlscacert: /none does not exist"),
-        ("/a", None, TlsFlags(verify=True), "tlsverify: unix:///a (from host) is a unix socket"),
-        (None, "nope", None, 'there is no context "nope" (from context) under'),
-        (None, "far", TlsFlags(verify=True), 'context "far" (from context) has its own certificates: leave out tlsv'),
+        ("/a", None, TlsFlags(verify=True), "tlsverify: unix:///a is a unix socket"),
+        (None, "nope", None, 'there is no context "nope" under'),
+        (None, "far", TlsFlags(verify=True), 'context "far" has its own certificates: leave out tlsv'),
     ],
 )
 def test_what_stands_in_a_file_is_called_by_its_keys(

@@ -37,10 +37,10 @@ def test_which_hosts_are_meant(selection: Selection, names: list[str]) -> None:
     ("selection", "message"),
     [
         (Selection(groups=("cii",)), '--group cii: no host is in this group; did you mean "ci"?'),
-        (Selection(groups=("ci", "zzz")), "--group zzz: no host is in this group; there are ci, large, live"),
+        (Selection(groups=("ci", "zzz")), "--group zzz: no host is in this group; groups: ci, large, live"),
         (Selection(only=("biuld1",)), '--only biuld1 matches no host; did you mean "build1"?'),
-        (Selection(only=("x*",)), "--only x* matches no host; there are build1, build2, web, Web"),
-        (Selection(without=("x*",)), "--not x* matches no host; there are build1, build2, web, Web"),
+        (Selection(only=("x*",)), "--only x* matches no host; hosts: build1, build2, web, Web"),
+        (Selection(without=("x*",)), "--not x* matches no host; hosts: build1, build2, web, Web"),
         (Selection(only=("/(/",)), "--only: /(/ is no regular expression of RE2"),
         (
             Selection(groups=("live",), only=("build1",), without=("Web",)),
@@ -57,9 +57,7 @@ def test_a_selection_of_nothing_is_an_error(selection: Selection, message: str) 
 def test_hosts_of_flags_have_no_groups() -> None:
     with pytest.raises(UsageError) as raised:
         selected(HOSTS[3:], Selection(groups=("ci",)))
-    assert str(raised.value) == (
-        "--group ci: no host is in this group; no host has groups, which only a fleet file gives"
-    )
+    assert str(raised.value) == ("--group ci: no host is in this group; only a fleet file gives groups to hosts")
 
 
 def test_only_some_of_many_are_named() -> None:

@@ -22,6 +22,7 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _BY_DEFAULT = "the default socket"
 _LARGEST_BYTES = 16_000_000
 _SSH = "ssh://"
+_URLS = "ssh://[USER@]HOST, tcp://HOST:PORT or unix:///PATH"
 _NAMED_PIPE = re.compile(r"npipe:|[/\\]{2}[.?][/\\]pipe[/\\]", re.IGNORECASE)
 
 
@@ -174,10 +175,10 @@ def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
         host = environment.get("DOCKER_HOST")
         url, source = (host, "DOCKER_HOST") if host else (DEFAULT_SOCKET, "the default context")
         return msgspec.structs.replace(_from_url(url, source, settings), context_flag=context_flag)
-    dashes = settings.dashes
+    dashes, named = settings.dashes, f'context "{name}"{_origin(source)}'
     if settings.tls is not None:
         raise UsageError(
-            f'context "{name}" (from {source}) has its own certificates: leave out {dashes}tlsverify, '
+            f"{named} has its own certificates: leave out {dashes}tlsverify, "
             f"{dashes}tlscacert, {dashes}tlscert and {dashes}tlskey, or name the engine with {dashes}host"
         )
     # Imported late: few runs name a context.
@@ -186,14 +187,10 @@ def _from_context(name: str, source: str, settings: _Settings) -> Endpoint:
     try:
         docker = read_endpoint(name, config_dir)
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(
-            f'there is no context "{name}" (from {source}) under {config_dir}; `docker context ls` lists them'
-        ) from None
+        raise UsageError(f"there is no {named} under {config_dir}; `docker context ls` lists them") from None
     if docker is None or not docker.host:
-        raise UsageError(
-            f'context "{name}" (from {source}) names no docker endpoint; name the engine with {dashes}host'
-        )
-    source = f"context {name} ({source})"
+        raise UsageError(f"{named} names no docker endpoint; name the engine with {dashes}host")
+    source = f"context {name} ({source})" if dashes else f"context {name}"
     url = _checked_url(docker.host, source, settings, encrypted=False)
     if socket_path(url) is not None or url.startswith(_SSH):
         return Endpoint(url=url, source=source, tls=None, context_flag=context_flag)
@@ -236,7 +233,7 @@ def _from_url(url: str, source: str, settings: _Settings) -> Endpoint:
         if flags.verify:
             what = "reached over ssh" if checked.startswith(_SSH) else "a unix socket"
             raise UsageError(
-                f"{dashes}tlsverify: {checked} (from {source}) is {what}, which has no TLS; name the engine with "
+                f"{dashes}tlsverify: {checked}{_origin(source)} is {what}, which has no TLS; name the engine with "
                 f"{dashes}host tcp://HOST:PORT"
             )
         return Endpoint(url=checked, source=source, tls=None)
@@ -283,10 +280,16 @@ def _tls_files(folder: Path, verify: bool, flags: TlsFlags, dashes: str) -> TlsF
     return files
 
 
+def _origin(source: str) -> str:
+    """Return where an address comes from; nothing for a key of a file: its place is told."""
+    return "" if source in ("host", "context") else f" (from {source})"
+
+
 def _checked_url(url: str, source: str, settings: _Settings, encrypted: bool) -> str:
+    named = f'"{_without_password(url)}"{_origin(source)}'
     if _NAMED_PIPE.match(url.strip()):
         raise UsageError(
-            f'"{_without_password(url)}" (from {source}) is a named pipe of Windows, which dockersweep does not speak: '
+            f"{named} is a named pipe of Windows, which dockersweep does not speak: "
             "run it inside WSL2, where Docker Desktop has the engine's socket at /var/run/docker.sock (Settings > "
             "Resources > WSL integration)"
         )
@@ -297,24 +300,23 @@ def _checked_url(url: str, source: str, settings: _Settings, encrypted: bool) ->
         scheme, rest = "tcp", url.strip()
     if scheme == "unix" and not _names_a_user(rest):
         return socket_url(rest) if rest else DEFAULT_SOCKET
-    shown, rest_shown = _without_password(url), _without_password(rest)
     if scheme in ("tcp", "http"):
         address = rest.rstrip("/")
         if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?)(:\d{1,5})?", address):
-            raise UsageError(f'"{shown}" (from {source}) is not an engine: write tcp://HOST:PORT or unix:///PATH')
+            raise UsageError(f"{named} is not an engine: write {_URLS}")
         port = re.search(r":(\d+)$", address)
         if port is None:
             address += ":2376" if encrypted else ":2375"
         elif not 0 < int(port[1]) < 65_536:
-            raise UsageError(f'"{shown}" (from {source}) has no such port: {port[1]}; they end at 65535')
+            raise UsageError(f"{named} has no such port: {port[1]}; they end at 65535")
         return f"tcp://{address}"
     if scheme == "ssh":
-        return _checked_ssh(url.strip(), f'"{shown}" (from {source})')
+        return _checked_ssh(url.strip(), named)
     if scheme == "https":
         raise UsageError(
-            f'"{shown}" (from {source}): write tcp://{rest_shown}, and give {settings.dashes}tlsverify to encrypt'
+            f"{named}: write tcp://{_without_password(rest)}, and give {settings.dashes}tlsverify to encrypt"
         )
-    raise UsageError(f'"{shown}" (from {source}) is not an engine: write unix:///PATH or tcp://HOST:PORT')
+    raise UsageError(f"{named} is not an engine: write {_URLS}")
 
 
 def _checked_ssh(url: str, named: str) -> str:

@@ -137,19 +137,16 @@ def test_everything_that_is_wrong_is_told_at_once(fleet: Fleet) -> None:
     ) == [
         "3:10: the policy file none.toml cannot be read: No such file or directory",
         '4:1: there is no key "paralel" in defaults; did you mean "parallel"?',
-        (
-            '7:8: "ssh://***@a" (from host) has a password, which ssh takes from no URL: set up a key, and leave the '
-            "password out"
-        ),
+        ('7:8: "ssh://***@a" has a password, which ssh takes from no URL: set up a key, and leave the password out'),
         (
             "8:10: the policy in broken.toml, line 4, column 8: kind must be "
             '"build-cache", "container", "image", "network" or "volume", or a list of such, not the text "volum"; '
             'did you mean "volume"? (and 2 more problems: see `dockersweep policy check broken.toml`)'
         ),
         '10:8: another host has the name "a" already: give each its own (line 5)',
-        '11:11: there is no context "nope" (from context) under .docker; `docker context ls` lists them',
+        '11:11: there is no context "nope" under .docker; `docker context ls` lists them',
         "16:13: tlscacert: ca.pem does not exist; a certificate or key is expected there",
-        '20:11: context "cluster" (from context) names no docker endpoint; name the engine with host',
+        '20:11: context "cluster" names no docker endpoint; name the engine with host',
         "21:10: standard input cannot be the policy of several hosts: name a file",
     ]
 
@@ -158,8 +155,8 @@ def test_everything_that_is_wrong_is_told_at_once(fleet: Fleet) -> None:
     ("lines", "problem"),
     [
         ('host = "tcp://c"\ntlscacert = "x"', "5:13: tlscacert, tlscert and tlskey encrypt nothing by themselves: "),
-        ('host = "/c"\ntlsverify = true', "5:13: tlsverify: unix:///c (from host) is a unix socket, which has no TLS"),
-        ('host = "ftp://c"\ntlsverify = true', '4:8: "ftp://c" (from host) is not an engine: '),
+        ('host = "/c"\ntlsverify = true', "5:13: tlsverify: unix:///c is a unix socket, which has no TLS"),
+        ('host = "ftp://c"\ntlsverify = true', '4:8: "ftp://c" is not an engine: '),
     ],
 )
 def test_an_address_is_wrong_at_its_key(fleet: Fleet, lines: str, problem: str) -> None:
@@ -208,7 +205,7 @@ def test_a_selection_of_a_file_counts_for_its_share(fleet: Fleet) -> None:
     chosen = fleet.read(text, Selection(groups=("g1",), without=("h9",)))
     assert [host.name for host in chosen.hosts] == ["h1", "h3", "h5", "h7"]
     assert chosen.rollout.max_failures == 0
-    with pytest.raises(UsageError, match=r"--group g3: no host is in this group; there are g0, g1"):
+    with pytest.raises(UsageError, match=r"--group g3: no host is in this group; groups: g0, g1"):
         fleet.read(text, Selection(groups=("g3",)))
 
 
