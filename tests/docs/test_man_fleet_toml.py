@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -115,9 +116,19 @@ def test_last_example_has_every_key() -> None:
     assert text.startswith(header)
 
 
-@pytest.mark.parametrize("line", [block for block in BLOCKS if block.startswith("dockersweep ")])
+@pytest.mark.parametrize("line", [line for block in BLOCKS for line in block.splitlines() if "dockersweep " in line])
 def test_command_parses(line: str) -> None:
-    build_parser().parse_args(shlex.split(line)[1:])
+    program, *arguments = shlex.split(line)
+    assert program == "dockersweep"
+    build_parser().parse_args(arguments)
+
+
+def test_page_names_no_flag_that_the_parser_has_not() -> None:
+    [verbs] = [action.choices for action in build_parser()._actions if action.dest == "verb"]
+    assert isinstance(verbs, Mapping)
+    known = {flag for parser in verbs.values() for action in parser._actions for flag in action.option_strings}
+    text = "\n".join(section.text for section in ALL)
+    assert set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", text)) <= known
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
