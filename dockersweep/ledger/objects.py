@@ -16,30 +16,32 @@ from dockersweep.ledger.watched import add_span, cut_spans, spans_of
 from dockersweep.model.event_reading import NoticedUses
 from dockersweep.model.inventory import Engine, Image, Inventory, Kind, Mark, Object, ObjectRef, Volume
 from dockersweep.model.last_use import PastUse, Span
-from dockersweep.model.naming import engine_identity, name_of, objects_of, ref_of
+from dockersweep.model.naming import engine_identity, former_identity, name_of, objects_of, ref_of
 
 MOST_NAMES = 10
 
 
 def engine_number(database: sqlite3.Connection, engine: Engine) -> int:
     """Return the number of an engine, adding a row for it if needed; this does not make the engine known."""
-    identity = storable(engine_identity(engine))
-    name, endpoint = None if engine.name is None else storable(engine.name), storable(engine.endpoint)
-    row = database.execute("SELECT number, name, endpoint FROM engines WHERE identity = ?", (identity,)).fetchone()
-    if row is None:
-        database.execute("INSERT INTO engines (identity, name, endpoint) VALUES (?, ?, ?)", (identity, name, endpoint))
+    name = None if engine.name is None else storable(engine.name)
+    now = (storable(engine_identity(engine)), name, storable(engine.endpoint))
+    number = known_engine(database, engine)
+    if number is None:
+        database.execute("INSERT INTO engines (identity, name, endpoint) VALUES (?, ?, ?)", now)
         return engine_number(database, engine)
-    if row[1:] != (name, endpoint):
-        database.execute("UPDATE engines SET name = ?, endpoint = ? WHERE number = ?", (name, endpoint, row[0]))
-    number: int = row[0]
+    if database.execute("SELECT identity, name, endpoint FROM engines WHERE number = ?", (number,)).fetchone() != now:
+        database.execute("UPDATE engines SET identity = ?, name = ?, endpoint = ? WHERE number = ?", (*now, number))
     return number
 
 
 def known_engine(database: sqlite3.Connection, engine: Engine) -> int | None:
-    """Return the number of an engine; None where it has no row."""
-    rows = database.execute("SELECT number FROM engines WHERE identity = ?", (storable(engine_identity(engine)),))
-    row = rows.fetchone()
-    return None if row is None else row[0]
+    """Return the number of an engine, which may still have its former identity there; None where it has no row."""
+    for identity in (engine_identity(engine), former_identity(engine)):
+        row = database.execute("SELECT number FROM engines WHERE identity = ?", (storable(identity),)).fetchone()
+        if row is not None:
+            number: int = row[0]
+            return number
+    return None
 
 
 class _Life(Struct, frozen=True):

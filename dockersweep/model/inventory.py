@@ -63,6 +63,8 @@ class Engine(Struct, frozen=True, kw_only=True):
     """The TLS flags of the command line, as separate words: "--tlsverify", "--tlscacert", "ca.pem"."""
     id: str | None
     """The engine's own id; None on Podman, which makes one up for each call."""
+    machine_id: str | None = None
+    """A hash of the id of its machine, for an engine without an id that was reached over ssh; otherwise None."""
     name: str | None
     """The host name that the engine reports."""
     version: str

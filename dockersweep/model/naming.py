@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from dockersweep.model.inventory import (
     BuildCacheRecord,
     Container,
@@ -113,5 +115,10 @@ def objects_of(inventory: Inventory, kind: Kind | None = None) -> Sequence[Objec
 
 def engine_identity(engine: Engine) -> str:
     """Return a key that identifies an engine. Cloned machines share the engine's id, so it includes the host name;
-    Podman makes up its id for each call, so there it is the endpoint."""
-    return f"{engine.id or engine.endpoint} {engine.root_dir} {engine.name}"
+    Podman makes up its id for each call, so there it is the machine if known, else the endpoint."""
+    return f"{engine.id or engine.machine_id or engine.endpoint} {engine.root_dir} {engine.name}"
+
+
+def former_identity(engine: Engine) -> str:
+    """Return the key that identified an engine as long as its machine was not known."""
+    return engine_identity(replace(engine, machine_id=None))

@@ -23,7 +23,7 @@ import pytest
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.heap import everything
 from tests.rig.engines.litter import Litter
-from tests.rig.engines.ssh_host import OF_CLIENTS, SshHost, ssh_host
+from tests.rig.engines.ssh_host import MACHINE, OF_CLIENTS, SshHost, ssh_host
 from tests.rig.recorder import Request
 from tests.rig.running import dockersweep
 
@@ -230,6 +230,37 @@ def login_shell(folder: Path, script: str) -> None:
     """Write what is the login shell of root, as the host sees it: /host/shell."""
     (folder / "shell").write_text(f'#!/bin/sh\n{script}\nexec /bin/sh "$@"\n')
     (folder / "shell").chmod(0o755)
+
+
+@pytest.mark.on_engines("podman-6.1")
+def test_podman_is_known_by_its_machine(engine: Engine, litter: Litter, tmp_path: Path) -> None:
+    litter.anonymous_volume(1000)
+    with ssh_host(engine, "podman") as host:
+        plan = dockersweep("plan", *SWEEP[3:], host=host.url, PATH=host.path).json()
+        machine = plan["engine"]["machine_id"]
+        assert machine not in (None, MACHINE)
+        by_another_name = f"ssh://root@box:{host.port}/run/podman/podman.sock"
+        saved = tmp_path / "plan.json"
+        for known, status in ((None, 4), ("f" * 32, 4), (machine, 0)):
+            plan["engine"]["machine_id"] = known
+            saved.write_text(json.dumps(plan))
+            run = dockersweep("apply", str(saved), *SWEEP[1:3], host=by_another_name, PATH=host.path)
+            assert run.status == status, run.stderr
+            assert status == 0 or "is a plan for the podman engine" in run.stderr
+        assert dockersweep("scan", "--format", "json", host=engine.url).json()["engine"]["machine_id"] is None
+
+
+@pytest.mark.on_engines("podman-6.1")
+def test_a_plan_from_before_machines_were_known_holds_at_its_address(
+    engine: Engine, litter: Litter, tmp_path: Path
+) -> None:
+    litter.anonymous_volume(1000)
+    with ssh_host(engine, "podman") as host:
+        plan = dockersweep("plan", *SWEEP[3:], host=host.url, PATH=host.path).json()
+        del plan["engine"]["machine_id"]
+        (tmp_path / "plan.json").write_text(json.dumps(plan))
+        run = dockersweep("apply", str(tmp_path / "plan.json"), *SWEEP[1:3], host=host.url, PATH=host.path)
+        assert run.status == 0, run.stderr
 
 
 @ONE

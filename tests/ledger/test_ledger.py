@@ -4,7 +4,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dockersweep.errors import LedgerError
 from dockersweep.ledger import FILE_NAME, Ledger, state_folder
 from dockersweep.model.history import ShareSize
-from dockersweep.model.inventory import Image, Inventory, Mark
+from dockersweep.model.inventory import Engine, Image, Inventory, Mark
 from dockersweep.model.naming import ref_of
 from tests.rig.inventories import ENGINE, NOW, container, image, inventory, record, volume
 
@@ -53,6 +53,24 @@ def mark(name: str, rule: str = "r", terms: str = "t") -> Mark:
 def rows(folder: Path, question: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / FILE_NAME)) as database:
         return database.execute(question).fetchall()
+
+
+def test_an_engine_known_by_its_address_is_known_by_its_machine_from_then_on(reopened: Reopened) -> None:
+    far = replace(ENGINE, id=None, endpoint="ssh://box", flavour="podman")
+    there, another = (replace(far, machine_id=digit * 32) for digit in "ab")
+    later, last = NOW + DAY, NOW + 2 * DAY
+
+    def seen_at(engine: Engine, at: datetime) -> datetime | None:
+        return first(reopened().update_objects(replace(inventory(UNSEEN), engine=engine), (), at)).first_seen_at
+
+    assert seen_at(far, NOW) == NOW
+    reopened().keep_layers(far, {"layer:a": b"1"})
+    assert reopened().layers(there) == {"layer:a": b"1"}
+    assert seen_at(there, later) == NOW
+    assert seen_at(replace(there, endpoint="ssh://alias"), later) == NOW
+    # Whatever has that address now: it is not the machine that had it.
+    assert seen_at(another, last) == last
+    assert seen_at(there, last) == NOW
 
 
 def test_what_was_seen_is_remembered_across_runs(reopened: Reopened) -> None:

@@ -11,7 +11,7 @@ from dockersweep.commands.running.permission import can_ask
 from dockersweep.commands.running.rounds import PlannedRun
 from dockersweep.errors import RefusedError
 from dockersweep.model.inventory import Engine, ScanWarning
-from dockersweep.model.naming import engine_identity
+from dockersweep.model.naming import engine_identity, former_identity
 from dockersweep.model.plan import Plan
 from dockersweep.policy.planning.saved_plan import what_may_go
 from dockersweep.units import Age, format_duration, format_instant
@@ -56,9 +56,10 @@ def run_saved(saved: Plan, where: str, options: ApplyOptions, by: str | None = N
 
 
 def _refuse_another(saved: Plan, engine: Engine, where: str) -> None:
-    """Raise RefusedError for a plan for another engine. Podman makes up an id for each call: there endpoint, root
-    folder and name identify the engine."""
-    if engine_identity(saved.engine) != engine_identity(engine) or saved.engine.flavour != engine.flavour:
+    """Raise RefusedError for a plan for another engine. Podman makes up an id for each call: there machine or endpoint,
+    root folder and name identify the engine."""
+    identities = (engine_identity(engine), former_identity(engine))
+    if engine_identity(saved.engine) not in identities or saved.engine.flavour != engine.flavour:
         raise RefusedError(f"{where} is a plan for {_words(saved.engine)}, and this is {_words(engine)}")
 
 

@@ -154,6 +154,10 @@ class Connection:
             raise self._error_of(error, f"{method} {path}", seconds, largest_bytes) from error
         return Answer(answer.status, answer.body, answer.headers)
 
+    def machine_id(self) -> str | None:
+        """Return an id of the machine at the other end; None if it is not known, or before the first request."""
+        return self._transport.machine_id()
+
     def peer_pid(self) -> int | None:
         """Return the pid of the process that listens on the unix socket; None where it is on another machine or not
         visible. With socket activation it is systemd's."""

@@ -14,7 +14,6 @@ import msgspec
 from dockersweep.engine.api import wire
 from dockersweep.engine.api.connection import LARGEST_LIST_BYTES, LARGEST_OBJECT_BYTES, Answer, Asking, Connection
 from dockersweep.engine.api.decoding import decode
-from dockersweep.engine.api.endpoint import Endpoint
 from dockersweep.engine.api.list_requests import ask_ahead, ask_ahead_of_info
 from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.api.registry_access import registry_access_of
@@ -25,6 +24,7 @@ from dockersweep.engine.api.versions import PODMAN, choose_api, dotted, podman_o
 from dockersweep.errors import EngineError, OtherEngineError
 from dockersweep.model.engine_address import socket_url
 from dockersweep.model.inventory import Engine
+from dockersweep.model.naming import engine_identity
 from dockersweep.units import parse_instant
 
 MOST_STUMBLES = 4
@@ -64,7 +64,7 @@ class Session:
         """The engine's clock at the first request, or at the last `set_clock`; None if it does not report its time."""
         self._clock_set_at = time.monotonic()
         self.swarm_role: SwarmRole = role_of(info.swarm)
-        self.engine = _engine_of(info, self.quirks, connection.endpoint)
+        self.engine = _engine_of(info, self.quirks, connection)
         self.registry_access = registry_access_of(info.registry_config, self.engine, socket.gethostname())
         """How the engine reaches registries."""
         self.is_throw_away = is_throw_away(
@@ -82,9 +82,9 @@ class Session:
     def check_back(self) -> None:
         """Return if the same engine answers; raises OtherEngineError if another one does."""
         info = self._get("/info", wire.WireInfo)
-        now = (_id_of(info, self.quirks), info.name or None, info.docker_root_dir or None)
-        if now != (self.engine.id, self.engine.name, self.engine.root_dir):
-            raise OtherEngineError(f"{self._where} is another engine now: {info.name}, with its data in {now[2]}")
+        now = _engine_of(info, self.quirks, self._connection)
+        if engine_identity(now) != engine_identity(self.engine):
+            raise OtherEngineError(f"{self._where} is another engine now: {now.name}, with its data in {now.root_dir}")
 
     @contextmanager
     def asking_once(self) -> Iterator[None]:
@@ -149,13 +149,10 @@ class Session:
             ) from error
 
 
-def _id_of(info: wire.WireInfo, quirks: Quirks) -> str | None:
-    """Return the engine's id; None for Podman, which makes up a new one for each answer."""
-    return None if quirks.is_podman else info.id or None
-
-
-def _engine_of(info: wire.WireInfo, quirks: Quirks, endpoint: Endpoint) -> Engine:
-    url, engine_id = endpoint.url, _id_of(info, quirks)
+def _engine_of(info: wire.WireInfo, quirks: Quirks, connection: Connection) -> Engine:
+    endpoint = connection.endpoint
+    # Podman makes up a new one for each answer.
+    url, engine_id = endpoint.url, None if quirks.is_podman else info.id or None
     if engine_id is None and (socket := endpoint.socket) is not None:
         # Its endpoint is its identity, so links are resolved: two paths of one socket are one engine.
         url = socket_url(os.path.realpath(socket))
@@ -165,6 +162,7 @@ def _engine_of(info: wire.WireInfo, quirks: Quirks, endpoint: Endpoint) -> Engin
         context_flag=endpoint.context_flag,
         tls_flags=endpoint.tls_flags,
         id=engine_id,
+        machine_id=connection.machine_id() if engine_id is None else None,
         name=info.name or None,
         version=quirks.version,
         api_version=dotted(quirks.api),

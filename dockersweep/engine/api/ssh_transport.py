@@ -126,6 +126,10 @@ class _Ssh:
             raise
         return connected
 
+    def machine_id(self) -> str | None:
+        """Return the id of the host, if it is known."""
+        return None if self._master is None else self._master.look.machine_id
+
     def opens_fast(self) -> bool:
         """Whether a further connection needs no client of an engine to start."""
         return self._master is not None and self._master.forwarded is not None
@@ -172,6 +176,7 @@ def ssh_transport(address: SshAddress, timeout_seconds: float, may_ask: bool) ->
         most_connections=_MOST_SESSIONS,
         wait_seconds=_START_SECONDS,
         why_ended=ssh.why_ended,
+        machine_id=ssh.machine_id,
         close=ssh.close,
     )
 

@@ -26,6 +26,8 @@ class Transport(Struct, frozen=True):
     """How long to wait for a connection that is in use, before another is opened, where that is not fast."""
     why_ended: Callable[[socket.socket], str | None] = lambda connected: None
     """Return why the other end has closed a socket, if that is known."""
+    machine_id: Callable[[], str | None] = lambda: None
+    """Return what tells the machine at the other end from others, if that is known; after the first connection."""
     close: Callable[[], None] = lambda: None
     """End what the connections share."""
 

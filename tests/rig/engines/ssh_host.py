@@ -25,6 +25,7 @@ from tests.rig.recorder import Recorder
 SSH = Root("forky", ("openssh-server", "fish", "tcsh"))
 _INSIDE = Path(__file__).with_name("ssh_host.sh")
 _PATIENCE = 20.0
+MACHINE = "0123456789abcdef" * 2
 _MEMBER, _GROUP = 4711, 4712
 
 OF_CLIENTS = re.compile(r"(HEAD /_ping|GET /v[\d.]+/libpod/_ping) {} -> 200")
@@ -164,6 +165,7 @@ def _prepare(folder: Path, port: int, shell: str, sshd: str, authorized: str) ->
     (folder / "ssh_config").write_text(_CLIENT.format(port=port, folder=folder))
     (folder / "passwd").write_text(_PASSWD.format(shell=shell, member=_MEMBER, stranger=_MEMBER + 10))
     (folder / "group").write_text(f"root:x:0:\nnogroup:x:65534:\ndocker:x:{_GROUP}:ann\n")
+    (folder / "machine-id").write_text(f"{MACHINE}\n")
     (folder / "shadow").write_text("".join(f"{name}:*:1::::::\n" for name in ("root", "sshd", "ann", "bob")))
     (folder / "bin").mkdir()
     # The one before ours on the PATH, if a test runs within a test.

@@ -30,7 +30,7 @@ for place in run/docker.sock run/podman/podman.sock; do
     touch "$place"
     mount --bind "$3" "$place"
 done
-cp "$2/passwd" "$2/group" "$2/shadow" etc/
+cp "$2/passwd" "$2/group" "$2/shadow" "$2/machine-id" etc/
 pivot_root . mnt
 cd /
 umount -l /mnt
