@@ -78,6 +78,8 @@ class ReportedObject(OfObject, frozen=True, kw_only=True, gc=False):
     """The use that the age counts from; None where that is not known."""
     why: str
     """Why it is in use, or its state: "used by container web-1 (running)"."""
+    driver: str | None = None
+    """Of a volume; None from an earlier version."""
 
 
 class Group(Struct, frozen=True, kw_only=True):

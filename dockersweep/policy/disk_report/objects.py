@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from dockersweep.model.image_references import repository_of
-from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Object, ObjectRef
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Object, ObjectRef, Volume
 from dockersweep.model.naming import name_of
 from dockersweep.model.report import ReportedObject
 from dockersweep.policy.disk_report.footprint import Footprint
@@ -47,6 +47,7 @@ def reported_objects(
             age_source=None if since is None else since.source,
             last_action=None if since is None else since.action,
             why=_why(ref, item, survey),
+            driver=item.driver if type(item) is Volume else None,
         )
     return objects
 
