@@ -1,12 +1,9 @@
-"""Renders the page from its template, style and script; its Content-Security-Policy allows no others."""
+"""Renders the page of a disk report."""
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from functools import cache
-from hashlib import sha256
-from pkgutil import get_data
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from msgspec import Struct
 
@@ -35,10 +32,8 @@ from dockersweep.report.disk.words import (
     sizes_sentences,
     trend_sentences,
 )
-from dockersweep.report.local_time import in_local_time, local_time
-from dockersweep.report.text import capital, printable
+from dockersweep.report.page.rendering import environment_of, style_and_script
 from dockersweep.units import format_size
-from dockersweep.words.amounts import plural
 
 WIDE_MAP, NARROW_MAP = (1120, 620), (380, 640)
 WIDE_LINES, NARROW_LINES = (1120, 300, 8), (380, 260, 3)
@@ -71,15 +66,11 @@ class GroupTable(Struct, frozen=True):
 
 def page(report: Report) -> str:
     """Return the whole page; every text in it is made printable and escaped."""
-    style, script = _part("page.css"), _part("page.js")
     branches = tree(report)
     objects = list(rows.object_rows(report.objects))
     return _environment().get_template("page.html").render(
         report=report,
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        **style_and_script(),
         answers=answers(report),
         steps=first_steps(report),
         shares=rows.share_rows(report),
@@ -120,20 +111,8 @@ def _trends(report: Report) -> Iterator[DrawnTrend]:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("dockersweep.report.disk.page", "."), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_finalize,
-        # The template is rendered once: optimizing it takes longer than it saves.
-        optimized=False,
-    )  # fmt: skip
-    environment.filters |= {
-        "size": format_size,
-        "instant": local_time,
-        "capital": capital,
-        "together": together,
-        "plural": plural,
-    }
-    environment.filters["growth"] = signed_size
+    environment = environment_of("dockersweep.report.disk.page")
+    environment.filters |= {"growth": signed_size, "together": together}
     environment.globals |= {
         "FIRST_ROWS": rows.FIRST_ROWS, "LINE": LINE, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
         "NAME_OF_STANDING": NAME_OF_STANDING,
@@ -141,20 +120,3 @@ def _environment() -> Environment:
         "ARTIFACTS": ARTIFACTS, "REMAINDER": REMAINDER, "FOLDER": FOLDER,
     }  # fmt: skip
     return environment
-
-
-def _finalize(value: object) -> object:
-    """Make texts printable and their times local, before Jinja escapes them."""
-    return printable(in_local_time(value)) if type(value) is str else value
-
-
-def _part(name: str) -> str:
-    # importlib.resources would import zipfile, which takes longer than all of the page's own modules.
-    text = get_data("dockersweep.report.disk.page", name)
-    assert text is not None, "the loader of the package tells of no files"
-    return text.decode()
-
-
-def _hash(text: str) -> str:
-    """Return the hash by which a Content-Security-Policy allows an inline style or script."""
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"

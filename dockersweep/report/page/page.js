@@ -27,6 +27,7 @@
       this.rows = this.rows.concat(Array.prototype.slice.call(rest.querySelector("tbody").rows));
       rest.remove();
     }
+    this.noun = table.dataset.noun || "objects";
     this.first = Number(table.dataset.first) || this.rows.length && 50;
     this.count = this.first;
     this.found = this.rows;
@@ -69,13 +70,13 @@
     search.textContent = "Search ";
     this.input = document.createElement("input");
     this.input.type = "search";
-    this.input.placeholder = "volume reclaimable shop";
+    this.input.placeholder = table.dataset.example || "volume reclaimable shop";
     search.appendChild(this.input);
     sort.textContent = "Sort by ";
     sort.className = "sort";
     this.choice = document.createElement("select");
     this.heads.forEach(function (head, column) { self.choice.add(new Option(head.textContent, String(column))); });
-    this.choice.value = "3";
+    this.choice.value = table.dataset.sorted || "3";
     sort.appendChild(this.choice);
     this.told = document.createElement("span");
     this.told.setAttribute("role", "status");
@@ -101,7 +102,7 @@
     this.body.replaceChildren.apply(this.body, shown);
     this.more.hidden = left === 0;
     this.more.textContent = "Show " + Math.min(left, MORE) + " more of " + left;
-    if (this.told) this.told.textContent = this.found.length + " of " + this.rows.length + " objects";
+    if (this.told) this.told.textContent = this.found.length + " of " + this.rows.length + " " + this.noun;
   };
 
   document.querySelectorAll("table.sorts").forEach(function (table) { new Table(table); });

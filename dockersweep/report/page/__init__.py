@@ -1,0 +1,1 @@
+"""What the pages of reports have in common: style, script, and how a template is rendered."""
