@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dockersweep.commands.options import OutputOptions
 from dockersweep.errors import OutputError
@@ -61,13 +61,13 @@ class Destination:
         except (OSError, RuntimeError, ValueError) as error:
             raise _unwritable(path, error) from None
 
-    def write(self, text: str | Iterable[str], mode: int | None = None) -> None:
-        """Write the result, once: a text, or its parts one after the other.
+    def write(self, text: str | bytes | Iterable[str], mode: int | None = None) -> None:
+        """Write the result, once: a text, its parts one after the other, or the bytes of a binary format.
 
         A file is replaced in one step, so that a reader finds the old or the new one, never half of it. `mode` None is
         that of the replaced file, else the umask's. Raises OutputError where it cannot be written.
         """
-        path, parts = self._path, (text,) if isinstance(text, str) else text
+        path, parts = self._path, (text,) if isinstance(text, str | bytes) else text
         if path is None:
             _write_standard_output(parts)
             return
@@ -83,16 +83,16 @@ class Destination:
         except (OSError, RuntimeError, ValueError) as error:
             raise _unwritable(path, error) from None
 
-    def _write_device(self, path: str, parts: Iterable[str]) -> None:
+    def _write_device(self, path: str, parts: Iterable[str | bytes]) -> None:
         descriptor, self._opened = self._opened, None
         if descriptor is None:
             descriptor = _open_device(path)
         os.set_blocking(descriptor, True)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(parts)
+        with open(descriptor, "wb") as file:
+            file.writelines(_encoded(parts))
 
 
-def write_result(text: str, path: str | None, mode: int | None = None) -> None:
+def write_result(text: str | bytes, path: str | None, mode: int | None = None) -> None:
     """Write a result to a path or to standard output, as `Destination` does; raises OutputError where it cannot be
     written."""
     Destination(path).write(text, mode)
@@ -159,9 +159,17 @@ def _unwritable(path: str, error: Exception) -> OutputError:
     return OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
-def _write_standard_output(parts: Iterable[str]) -> None:
+def _encoded(parts: Iterable[str | bytes]) -> Iterator[bytes]:
+    return (part.encode() if isinstance(part, str) else part for part in parts)
+
+
+def _write_standard_output(parts: Iterable[str | bytes]) -> None:
     try:
-        sys.stdout.writelines(parts)
+        for part in parts:
+            if isinstance(part, bytes):
+                sys.stdout.buffer.write(part)
+            else:
+                sys.stdout.write(part)
         sys.stdout.flush()
     except OSError as error:
         # Otherwise Python fails again when it closes the stream, and changes the exit status.
@@ -200,7 +208,7 @@ def _is_no_plain_file(path: str) -> bool:
     return state is not None and not stat.S_ISREG(state.st_mode)
 
 
-def _replace_file(named: str, parts: Iterable[str], mode: int | None) -> None:
+def _replace_file(named: str, parts: Iterable[str | bytes], mode: int | None) -> None:
     import tempfile
     from pathlib import Path
 
@@ -209,8 +217,8 @@ def _replace_file(named: str, parts: Iterable[str], mode: int | None) -> None:
     # The temporary name is longer, and the name may already be as long as the file system allows.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:LONGEST_PREFIX]}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(parts)
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(_encoded(parts))
             file.flush()
             _take_place_of(former, file.fileno())
             if mode is not None:
