@@ -6,6 +6,7 @@ import msgspec
 
 from dockersweep.model.explanation import Explanation, GroupExplanation
 from dockersweep.model.fleet import Fleet
+from dockersweep.model.fleet_report import FleetReport
 from dockersweep.model.history import History
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
@@ -22,6 +23,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "history": History,
     "report": Report,
     "fleet": Fleet,
+    "fleet-report": FleetReport,
 }
 """The documents by name."""
 

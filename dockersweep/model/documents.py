@@ -39,7 +39,7 @@ def read_document(data: bytes, expected: type[Document], path: str) -> Document:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Look at the schema only on errors: the type of each document accepts only its own.
         schema = _schema_of_type(expected)
-        _check_schema(_schema_of(data, path), schema, path)
+        _check_schema(schema_of(data, path), schema, path)
         raise DocumentError(f"{path} is not a valid {schema} document: {error}") from None
     return cast(Document, _with_context_flag(document) if isinstance(document, Inventory) else document)
 
@@ -51,7 +51,7 @@ def is_of_several(data: bytes) -> bool:
 
 def read_explanation(data: bytes, path: str) -> Explanation | GroupExplanation:
     """Read the explanation of one object, or of several, as `read_document` does."""
-    if _schema_of(data, path) == "dockersweep.group/1":
+    if schema_of(data, path) == "dockersweep.group/1":
         return read_document(data, GroupExplanation, path)
     return read_document(data, Explanation, path)
 
@@ -92,7 +92,9 @@ def _schema_of_type(expected: type[msgspec.Struct]) -> str:
     return schema
 
 
-def _schema_of(data: bytes, path: str) -> str | None:
+def schema_of(data: bytes, path: str) -> str | None:
+    """Return the schema that JSON names; None where it names none. Raises DocumentError where it is no whole JSON
+    object."""
     try:
         return msgspec.json.decode(data, type=_Header).schema
     except msgspec.ValidationError:
@@ -106,7 +108,12 @@ def _check_schema(schema: str | None, expected: str, path: str) -> None:
         return
     if schema is None:
         raise DocumentError(f'{path} has no "schema"; a {expected} document is needed')
-    stem, _, version = schema.rpartition("/")
-    if stem == expected.removesuffix("/1") and re.fullmatch(r"[1-9][0-9]{0,5}", version):
-        raise DocumentError(f"{path} is {schema}, newer than this dockersweep reads (version 1): update dockersweep")
-    raise DocumentError(f"{path} is {schema[:80]!r}; a {expected} document is needed")
+    newer = newer_than_ours(schema, path) if schema.startswith(expected.removesuffix("1")) else None
+    raise newer or DocumentError(f"{path} is {schema[:80]!r}; a {expected} document is needed")
+
+
+def newer_than_ours(schema: str, path: str) -> DocumentError | None:
+    """Return the error for a later version of a document of ours; None for any other schema."""
+    if not re.fullmatch(r"dockersweep\.[a-z-]+/(?!1$)[1-9][0-9]{0,5}", schema):
+        return None
+    return DocumentError(f"{path} is {schema}, newer than this dockersweep reads (version 1): update dockersweep")

@@ -1,0 +1,145 @@
+"""A database in a private folder: rows are loaded, then nothing outside of it can be reached any more."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pkgutil import get_data
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
+
+from dockersweep.errors import UsageError
+from dockersweep.warehouse.columns import columns_of, declared_columns
+from dockersweep.warehouse.row_files import ROWS
+from dockersweep.warehouse.rows import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LARGEST_ROW_BYTES = 1 << 25
+_CONFIGURATION = {
+    "allow_community_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    # Otherwise a name in a query could be a variable of this program.
+    "python_enable_replacements": "false",
+    "preserve_insertion_order": "false",
+    "memory_limit": "600MB",
+}
+
+# The last one runs a query that is a text.
+_NAMES_OBJECTS = re.compile("objects|images|volumes|query", re.IGNORECASE)
+
+
+class Answer(Struct, frozen=True):
+    """What a query found."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def require_duckdb() -> None:
+    """Raise UsageError where DuckDB is not installed."""
+    try:
+        import duckdb  # noqa: F401
+    except ModuleNotFoundError:
+        raise UsageError(
+            "this needs DuckDB, which is not installed: install dockersweep with its extra fleet, "
+            "by `pip install 'dockersweep[fleet]'`"
+        ) from None
+
+
+@contextmanager
+def private_folder() -> Iterator[str]:
+    """Yield a folder that nobody else can read, for rows and a database; it is removed at the end."""
+    with TemporaryDirectory(prefix="dockersweep-fleet-") as folder:
+        yield folder
+
+
+class Warehouse:
+    """The tables of documents, in a database."""
+
+    def __init__(self, folder: str) -> None:
+        """Create the database in a private folder, without rows. Raises UsageError where DuckDB is not installed."""
+        require_duckdb()
+        import duckdb
+
+        self._folder = folder
+        configuration: dict[str, str | bool | int | float | list[str]] = {
+            **_CONFIGURATION,
+            "temp_directory": os.path.join(folder, "spill"),
+        }
+        self.connection: DuckDBPyConnection = duckdb.connect(
+            os.path.join(folder, "warehouse.duckdb"), config=configuration
+        )
+        self.connection.execute("CREATE SCHEMA loaded")
+        for table, row in TABLES.items():
+            self.connection.execute(f"CREATE TABLE loaded.{table} ({declared_columns(row)})")
+
+    def __enter__(self) -> Self:
+        """Close it at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.connection.close()
+
+    def load_rows(self) -> None:
+        """Load the rows that were written to its folder."""
+        for table, row in TABLES.items():
+            names = [name for name in os.listdir(self._folder) if name.startswith(f"{table}.")]
+            files = [os.path.join(self._folder, name) for name in names if name.endswith(ROWS)]
+            if files:
+                self.connection.execute(
+                    f"INSERT INTO loaded.{table} BY NAME SELECT * FROM read_json(?, format = 'newline_delimited', "
+                    f"columns = {columns_of(row)}, maximum_object_size = {LARGEST_ROW_BYTES})",
+                    [files],
+                )
+
+    def close_in(self) -> None:
+        """Make the views of what was loaded, and forbid everything but queries of them."""
+        sql = get_data("dockersweep.warehouse", "views.sql")
+        assert sql is not None, "the loader of the package tells of no files"
+        self.connection.execute(sql.decode())
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query of ours."""
+        return self.connection.execute(sql).fetchall()
+
+    def answer(self, sql: str) -> Answer:
+        """Return what a query of somebody else finds. Raises UsageError with what is wrong, in one sentence."""
+        import duckdb
+
+        try:
+            _refuse_others(self.connection.extract_statements(sql))
+            found = self.connection.execute(sql)
+            return Answer(tuple(column[0] for column in found.description or ()), found.fetchall())
+        except duckdb.Error as error:
+            raise UsageError(f"the query fails: {in_one_sentence(error)}") from None
+
+
+def needs_objects(sql: str) -> bool:
+    """Return whether a query may read rows of objects: not if it has none of the words by which they are named."""
+    return _NAMES_OBJECTS.search(sql) is not None
+
+
+def _refuse_others(statements: Sequence[Any]) -> None:
+    """Raise UsageError for anything but one query."""
+    from duckdb import StatementType
+
+    if len(statements) != 1:
+        what = "no statement" if not statements else f"{len(statements)} statements"
+        raise UsageError(f"a query is one SELECT: this is {what}")
+    if statements[0].type not in (StatementType.SELECT, StatementType.EXPLAIN):
+        raise UsageError(f"a query only reads: write a SELECT, not {statements[0].type.name}")
+
+
+def in_one_sentence(error: Exception) -> str:
+    """Return the message of DuckDB without its drawing of the place: "Table with name object does not exist! Did you
+    mean "objects"?"."""
+    text = " ".join(str(error).partition("\n\nLINE ")[0].split())
+    return re.sub(r"^[A-Z][A-Za-z ]{0,30} Error: ", "", text)
