@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 NOT_INSTALLED = 2
+_FILE_OF_VERB = {"fleet": "fleet_folder"}
+"""Where a verb is not in the file of its name: `commands/fleet/` runs all other verbs on several hosts."""
 
 
 def main(
@@ -135,7 +137,8 @@ def _parse(argv: Sequence[str], program: str) -> "argparse.Namespace":
 def _module_of(verb: str) -> "ModuleType":
     import importlib
 
-    return importlib.import_module(f"dockersweep.commands.{verb.replace('-', '_')}")
+    file = _FILE_OF_VERB.get(verb, verb.replace("-", "_"))
+    return importlib.import_module(f"dockersweep.commands.{file}")
 
 
 def _run(verb: "ModuleType", arguments: "argparse.Namespace") -> int:

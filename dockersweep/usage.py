@@ -18,6 +18,7 @@ verbs, in the order of use:
   explain       why an object is kept, until when  {program} explain app:1
   history       what earlier runs did              {program} history 12
   swarm         a verb on every node of a swarm    {program} swarm --help
+  fleet         many hosts, from saved documents   {program} fleet report DIR
   policy        write, check, show, test policies  {program} policy show
   schema        the JSON Schema of a document      {program} schema plan
   completion    for bash, zsh and fish             {program} completion bash
@@ -32,8 +33,8 @@ flags of every verb:
                        speak TLS on tcp://, with these files, as docker does
   --policy FILE        the policy file; - is standard input, the word `default`
                        the default policy, whatever files there are
-  --format FORMAT      table, json, csv, markdown, html or prometheus, as far as
-                       the verb has it
+  --format FORMAT      table, json, csv, markdown, html, prometheus or parquet,
+                       as far as the verb has it
   -o FILE, --output FILE
                        write to FILE, replaced in one step
   -h, --help           show this; behind a verb, its flags

@@ -235,6 +235,19 @@ class PolicyVerbOptions(Struct, frozen=True, kw_only=True):
     """The file to check or show; for a test a folder with cases, one case, or a policy beside its cases."""
 
 
+class FleetOptions(Struct, frozen=True, kw_only=True):
+    """The options of `fleet`."""
+
+    names_engine: bool
+    policy: PolicyOptions
+    """The policy by which inventories are judged."""
+    output: OutputOptions
+    action: Literal["report", "query"]
+    sql: str | None
+    """None for a report."""
+    folder: str
+
+
 class SchemaOptions(Struct, frozen=True, kw_only=True):
     """The options of `schema`."""
 
@@ -302,6 +315,7 @@ Options = (
     | HistoryOptions
     | SwarmOptions
     | PolicyVerbOptions
+    | FleetOptions
     | SchemaOptions
     | CompletionOptions
     | DockerPluginOptions
@@ -399,7 +413,13 @@ def _tls(arguments: argparse.Namespace) -> "TlsFlags | None":
 
 
 def _output(arguments: argparse.Namespace) -> OutputOptions:
-    return OutputOptions(format=arguments.format, path=arguments.output, log_format=arguments.log_format)
+    output = OutputOptions(format=arguments.format, path=arguments.output, log_format=arguments.log_format)
+    if output.format == "parquet":
+        # Imported late: it is the one format that needs more than a terminal.
+        from dockersweep.commands.row_output import require_parquet
+
+        require_parquet(output)
+    return output
 
 
 def _policy(arguments: argparse.Namespace) -> PolicyOptions:
@@ -510,6 +530,27 @@ def _of_policy(arguments: argparse.Namespace) -> PolicyVerbOptions:
     return _made(PolicyVerbOptions, arguments, **_common(arguments))
 
 
+def _of_fleet(arguments: argparse.Namespace) -> FleetOptions:
+    from dockersweep.policy.language.flags import PolicyFlags
+
+    # The first word is the query, if there is one.
+    sql, folder = arguments.sql, arguments.folder
+    if arguments.action == "report":
+        if folder is not None:
+            raise UsageError("fleet report takes one directory: give one that has the others in it")
+        sql, folder = None, sql
+    elif sql is None:
+        raise UsageError('a query is missing: write one like fleet query "SELECT host, used_high_bytes FROM hosts"')
+    return FleetOptions(
+        names_engine=arguments.host is not None or arguments.context is not None or _tls(arguments) is not None,
+        policy=PolicyOptions(path=arguments.policy, flags=PolicyFlags()),
+        output=_output(arguments),
+        action=arguments.action,
+        sql=sql,
+        folder=folder or ".",
+    )
+
+
 def _of_schema(arguments: argparse.Namespace) -> SchemaOptions:
     return SchemaOptions(output=_output(arguments), name=arguments.name)
 
@@ -543,6 +584,7 @@ _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "history": _of_history,
     "swarm": _of_swarm,
     "policy": _of_policy,
+    "fleet": _of_fleet,
     "schema": _of_schema,
     "completion": _of_completion,
     "docker-plugin": _of_docker_plugin,

@@ -23,6 +23,8 @@ SOMETHING_TO_REMOVE = 10
 def run(options: PlanOptions) -> int:
     """Write the plan; return the exit status."""
     destination = Destination(options.output.path)
+    if options.output.format == "parquet" and (options.at is not None or options.within is not None):
+        raise UsageError("--format parquet is of the plan of now: leave out --at and --next")
     if options.interactive:
         from dockersweep.commands.review.terminal import require_screen
 
@@ -98,8 +100,12 @@ def _events(options: PlanOptions) -> "EventLog":
     return EventLog(options.output.log_format)
 
 
-def format_plan(plan: Plan, options: PlanOptions) -> str:
+def format_plan(plan: Plan, options: PlanOptions) -> str | bytes:
     """Return a plan in the requested format."""
+    if options.output.format == "parquet":
+        from dockersweep.commands.row_output import parquet
+
+        return parquet(plan)
     if options.output.format == "json":
         from dockersweep.words.documents import write_document
 

@@ -129,17 +129,24 @@ def _html(report: Report, _: _LastRun, options: ReportOptions) -> str:
     return page(report)
 
 
+def _parquet(report: Report, _: _LastRun, options: ReportOptions) -> bytes:
+    from dockersweep.commands.row_output import parquet
+
+    return parquet(report)
+
+
 def _prometheus(report: Report, last: _LastRun, options: ReportOptions) -> str:
     from dockersweep.report.disk.metrics import exposition
 
     return exposition(report, last.run, last.reclaimed_bytes)
 
 
-_FORMATS: dict[str, Callable[[Report, _LastRun, ReportOptions], str]] = {
+_FORMATS: dict[str, Callable[[Report, _LastRun, ReportOptions], str | bytes]] = {
     "table": _laid_out,
     "json": _json,
     "csv": _laid_out,
     "markdown": _laid_out,
     "html": _html,
     "prometheus": _prometheus,
+    "parquet": _parquet,
 }

@@ -27,6 +27,10 @@ def run(options: ScanOptions) -> int:
             "--format json writes the whole inventory, so that it can be read back with --inventory; "
             "leave out --kind, --filter, --all, --sort and --no-header"
         )
+    if options.output.format == "parquet" and options.selects:
+        raise UsageError(
+            "--format parquet writes all objects: leave out --kind, --filter, --all, --sort and --no-header"
+        )
     if options.output.format == "markdown" and not options.header:
         raise UsageError("a table in Markdown has headings: leave out --no-header, or take the format table or csv")
     survey = gather_survey(options.engine)
@@ -45,7 +49,11 @@ def _ids(survey: "Survey", options: ScanOptions) -> str:
     return "".join(f"{printable(use.id)}\n" for kind in shown.kinds for use in shown.of(kind))
 
 
-def _text(survey: "Survey", options: ScanOptions) -> str:
+def _text(survey: "Survey", options: ScanOptions) -> str | bytes:
+    if options.output.format == "parquet":
+        from dockersweep.commands.row_output import parquet_of_scan
+
+        return parquet_of_scan(survey)
     if options.output.format == "json":
         from dockersweep.words.documents import write_document
 

@@ -10,7 +10,7 @@ from dockersweep.parser.shared_flags import add_common
 from dockersweep.parser.verbs import ADD_VERBS
 from dockersweep.usage import PROGRAM
 
-FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
+FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus", "parquet")
 """The formats of all verbs; each verb takes some of them."""
 _FORMAT_OF_SUFFIX = {"md": "markdown", "prom": "prometheus"}
 
@@ -41,8 +41,8 @@ def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
     arguments = build_parser(argv, program).parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, swarm, policy, schema, completion, "
-            f"docker-plugin or man; see `{program} --help`"
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, swarm, fleet, policy, schema, "
+            f"completion, docker-plugin or man; see `{program} --help`"
         )
     arguments.repeated = repeated_flags(arguments)
     if arguments.verb == "swarm":

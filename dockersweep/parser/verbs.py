@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
 
 DOCUMENTS = (
-    *("inventory", "plan", "outcome", "explanation", "group", "history", "report", "fleet"),
+    *("inventory", "plan", "outcome", "explanation", "group", "history", "report", "fleet", "fleet-report"),
     *("policy", "fleet-file"),
 )
 PLAIN_FORMATS = ("table", "json", "csv", "markdown")
+ROW_FORMATS = (*PLAIN_FORMATS, "parquet")
+"""Those of what can be a row of many hosts."""
 REPORT_FORMATS = ("table", "json", "csv", "markdown", "html", "prometheus")
 SEVERITIES = ("critical", "warning", "note")
 SHELLS = ("bash", "zsh", "fish", "names")
@@ -36,6 +38,7 @@ SHELLS = ("bash", "zsh", "fish", "names")
 PAGES = ("dockersweep", "dockersweep.toml", "dockersweep-fleet.toml")
 """The pages of the manual."""
 PLUGIN_ACTIONS = ("install", "remove")
+FLEET_ACTIONS = ("report", "query")
 POLICY_ACTIONS = ("init", "check", "show", "test")
 OF_A_PLAN = "every object, kept ones too, with every reason", "only how many of each kind, and what they free"
 """What --verbose and --summary show of a plan."""
@@ -55,7 +58,7 @@ def _add_verb(
 
 
 def _scan(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "scan", "List unused objects, with sizes and ages.", PLAIN_FORMATS)
+    parser = _add_verb(verbs, "scan", "List unused objects, with sizes and ages.", ROW_FORMATS)
     group = parser.add_argument_group("selection")
     group.add_argument("-a", "--all", action="store_true", help="include objects in use (marked *)")
     add_detail(parser, "every object, with its compose project, service and file", "only how many of each kind")
@@ -72,7 +75,7 @@ def _scan(verbs: "Verbs") -> None:
 
 
 def _plan(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", PLAIN_FORMATS)
+    parser = _add_verb(verbs, "plan", "Show what would be removed, what is kept, and why.", ROW_FORMATS)
     add_detail(parser, *OF_A_PLAN)
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
@@ -93,7 +96,7 @@ def _plan(verbs: "Verbs") -> None:
 
 
 def _sweep(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", PLAIN_FORMATS)
+    parser = _add_verb(verbs, "sweep", "Plan, ask (or take --yes for it), and remove just that.", ROW_FORMATS)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan only")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
     add_interactive(parser)
@@ -108,7 +111,7 @@ def _sweep(verbs: "Verbs") -> None:
 
 
 def _apply(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "apply", "Carry out a saved plan: its removals, none other.", PLAIN_FORMATS, " PLAN")
+    parser = _add_verb(verbs, "apply", "Carry out a saved plan: its removals, none other.", ROW_FORMATS, " PLAN")
     parser.add_argument("plan", metavar="PLAN", help="what `plan --format json -o FILE` wrote; - is standard input")
     parser.add_argument(
         "-y", "--yes", action="store_true", help="do not ask; a later version needs it where there is no terminal"
@@ -129,7 +132,7 @@ def _apply(verbs: "Verbs") -> None:
 
 
 def _report(verbs: "Verbs") -> None:
-    parser = _add_verb(verbs, "report", "Show disk usage, its trend, and what to fix.", REPORT_FORMATS)
+    parser = _add_verb(verbs, "report", "Show disk usage, its trend, and what to fix.", (*REPORT_FORMATS, "parquet"))
     parser.add_argument(
         "--fail-on", metavar="SEVERITY", choices=SEVERITIES,
         help="exit with 10 where a finding is critical, at least a warning, or at least a note",
@@ -185,6 +188,20 @@ def _policy(verbs: "Verbs") -> None:
     add_reading(parser, from_file=True)
 
 
+def _fleet(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "fleet", "Tell what a directory of documents says of many hosts; no engine is asked.",
+        REPORT_FORMATS, " report [DIR] | query SQL [DIR]",
+    )  # fmt: skip
+    parser.add_argument("action", choices=FLEET_ACTIONS, metavar="ACTION", help=" or ".join(FLEET_ACTIONS))
+    parser.add_argument(
+        "sql", metavar="SQL", nargs="?", help="for query: a SELECT, over views that the manual describes"
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", nargs="?", help="the directory with the documents; default: the current"
+    )
+
+
 def _schema(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",), " NAME")
     parser.add_argument("name", choices=DOCUMENTS, metavar="NAME", help=" or ".join(DOCUMENTS))
@@ -229,6 +246,7 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "explain": _explain,
     "history": _history,
     "swarm": _swarm,
+    "fleet": _fleet,
     "policy": _policy,
     "schema": _schema,
     "completion": _completion,

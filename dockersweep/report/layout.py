@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 Item = TypeVar("Item")
-Cell = str | int | None
+Cell = str | int | float | None
 """None is an empty cell."""
 
 SHORTEST_TEXT = 16

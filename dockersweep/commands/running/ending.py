@@ -15,8 +15,13 @@ MOST_NAMES = 20
 """The most removed objects that are named with --quiet, for readers of cron's mail."""
 
 
-def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -> str:
-    """Return the outcome of a run in the requested format; with --verbose its plan comes first."""
+def format_outcome(document: OutcomeDocument, plan: Plan, options: RunOptions) -> str | bytes:
+    """Return the outcome of a run in the requested format; with --verbose its plan comes first. Raises OutputError
+    where that takes a file that cannot be written."""
+    if options.output.format == "parquet":
+        from dockersweep.commands.row_output import parquet
+
+        return parquet(document)
     if options.output.format == "json":
         return write_document(document)
     from dockersweep.report.formats import formatted

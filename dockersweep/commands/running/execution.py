@@ -172,12 +172,15 @@ class Execution(Struct):
     def _write(self, document: OutcomeDocument, plan: Plan, status: int) -> tuple[str, ...]:
         """Write the outcome; if its file cannot be written after all, write it to standard output. Return the error;
         raise it as OutputError if the run has no other problem."""
-        text = format_outcome(document, plan, self.options)
+        text: str | bytes = b""
         try:
+            text = format_outcome(document, plan, self.options)
             self.destination.write(text)
         except OutputError as error:
             if self.options.output.path is not None:
-                write_result(text, None)
+                from dockersweep.words.documents import write_document
+
+                write_result(write_document(document) if isinstance(text, bytes) else text, None)
             if not status:
                 raise
             return (str(error),)
