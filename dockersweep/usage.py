@@ -31,6 +31,11 @@ flags of every verb:
                        the engine of a docker context, in place of -H
   --tlsverify, --tlscacert FILE, --tlscert FILE, --tlskey FILE
                        speak TLS on tcp://, with these files, as docker does
+  --all-contexts, --fleet FILE
+                       several hosts: those of docker's contexts, or of a file;
+                       -H and -c given more than once are several, too
+  --group GROUP, --only GLOB, --not GLOB
+                       of several hosts those of a group, or so named, or not
   --policy FILE        the policy file; - is standard input, the word `default`
                        the default policy, whatever files there are
   --format FORMAT      table, json, csv, markdown, html, prometheus or parquet,

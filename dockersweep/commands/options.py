@@ -331,19 +331,30 @@ def options_of(arguments: argparse.Namespace) -> Options:
 def several_of(arguments: argparse.Namespace) -> SeveralOptions | None:
     """Return the hosts of a command line that is for several; None for one engine.
 
-    Raises UsageError for flags of several hosts where there is one.
+    Raises UsageError for flags of several hosts where there is one, or where the verb takes only one.
     """
+    each = arguments.each
+    is_for_several = (
+        len(each["host"]) + len(each["context"]) > 1 or arguments.all_contexts or arguments.fleet is not None
+    )
+    given = [flag for flag, dest in _ONLY_FOR_SEVERAL.items() if getattr(arguments, dest, None) not in (None, 0)]
     if not getattr(arguments, "takes_several", False):
+        if given or is_for_several:
+            raise UsageError(f"{arguments.verb} takes one engine: leave out {(given or ['the others'])[0]}")
         return None
-    several = SeveralOptions(
-        hosts=arguments.hosts,
-        contexts=arguments.contexts,
-        all_contexts=arguments.all_contexts,
+    if not is_for_several:
+        if given:
+            raise UsageError(f"{given[0]} is for several hosts: name them by -H, -c, --all-contexts or --fleet")
+        return None
+    return SeveralOptions(
+        hosts=each["host"],
+        contexts=each["context"],
+        all_contexts=bool(arguments.all_contexts),
         fleet=arguments.fleet,
         tls=_tls(arguments),
-        group=tuple(arguments.group),
-        only=tuple(arguments.only),
-        but=tuple(arguments.but),
+        group=each["group"],
+        only=each["only"],
+        but=each["but"],
         parallel=getattr(arguments, "parallel", None),
         connect_timeout_seconds=_seconds(getattr(arguments, "connect_timeout", None)),
         allow_unreached=getattr(arguments, "allow_unreached", 0),
@@ -351,15 +362,11 @@ def several_of(arguments: argparse.Namespace) -> SeveralOptions | None:
         max_failures=getattr(arguments, "max_failures", None),
         splay_seconds=_seconds(getattr(arguments, "splay", None)),
     )
-    if len(several.hosts) + len(several.contexts) > 1 or several.all_contexts or several.fleet is not None:
-        return several
-    given = [flag for flag, value in _ONLY_FOR_SEVERAL.items() if getattr(arguments, value, None) not in (None, [], 0)]
-    if given:
-        raise UsageError(f"{given[0]} is for several hosts: name them by -H, -c, --all-contexts or --fleet")
-    return None
 
 
 _ONLY_FOR_SEVERAL = {
+    "--all-contexts": "all_contexts",
+    "--fleet": "fleet",
     "--group": "group",
     "--only": "only",
     "--not": "but",
@@ -518,7 +525,7 @@ def _of_swarm(arguments: argparse.Namespace) -> SwarmOptions:
         constraints=(*arguments.constraint, *arguments.constraint_inner),
         volume=arguments.volume,
         user=arguments.user,
-        groups=(*arguments.group, *arguments.group_inner),
+        groups=(*arguments.group_add, *arguments.group_add_inner),
         timeout_seconds=arguments.timeout.seconds,
         allow_unreached=arguments.allow_unreached,
         detail=arguments.detail,

@@ -98,6 +98,20 @@ class Ledger:
 
         self._write(write)
 
+    def known_at(self, endpoint: str, identity: str) -> tuple[str, str | None] | None:
+        """Return identity and name of the engine at an endpoint that a person looked at last; None for none. Of several
+        within one second it is that of `identity`."""
+
+        def ask(database: sqlite3.Connection) -> tuple[str, str | None] | None:
+            row: tuple[str, str | None] | None = database.execute(
+                "SELECT identity, name FROM engines WHERE endpoint = ? AND looked_at IS NOT NULL "
+                "ORDER BY looked_at DESC, identity = ? DESC LIMIT 1",
+                (endpoint, identity),
+            ).fetchone()
+            return row
+
+        return self._do(ask, None)
+
     def layers(self, engine: Engine) -> dict[str, bytes]:
         """Return what `keep_layers` kept of an engine."""
         return self._do(lambda database: objects.layers_of(database, objects.known_engine(database, engine) or 0), {})

@@ -12,7 +12,8 @@ from dockersweep.usage import help_of
 
 NAMES_WHAT_IS_READ = ("host", "context", "inventory", "fleet")
 """Flags that are refused when repeated: the last one would silently select another engine or inventory."""
-NAMES_A_HOST = ("host", "context")
+NAMES_HOSTS = ("host", "context", "group", "only", "but")
+"""Flags of which each value counts, for a verb that takes several hosts."""
 REMOVING_VERBS = ("sweep", "apply")
 
 
@@ -29,13 +30,13 @@ class StoreOnce(argparse._StoreAction):
         if self.option_strings:
             given = "given_before_verb" if isinstance(parser, TopParser) else "given_after_verb"
             setattr(namespace, given, [*getattr(namespace, given, ()), self.dest])
-            if self.dest in NAMES_A_HOST:
+            if self.dest in NAMES_HOSTS:
                 of_flag = given.replace("given", self.dest)
                 setattr(namespace, of_flag, (*getattr(namespace, of_flag, ()), values))
 
 
-def named_hosts(arguments: argparse.Namespace, dest: str) -> tuple[str, ...]:
-    """Return every value of --host or --context, before and after the verb."""
+def each_value(arguments: argparse.Namespace, dest: str) -> tuple[str, ...]:
+    """Return every value of a flag of NAMES_HOSTS, before and after the verb."""
     before: tuple[str, ...] = getattr(arguments, f"{dest}_before_verb", ())
     return before + getattr(arguments, f"{dest}_after_verb", ())
 
@@ -115,7 +116,7 @@ def repeated_flags(arguments: argparse.Namespace) -> list[str]:
     given = [*getattr(arguments, "given_before_verb", ()), *getattr(arguments, "given_after_verb", ())]
     repeated = [dest for dest, count in Counter(given).items() if count > 1]
     if getattr(arguments, "takes_several", False):
-        repeated = [dest for dest in repeated if dest not in NAMES_A_HOST]
+        repeated = [dest for dest in repeated if dest not in NAMES_HOSTS]
     for dest in repeated:
         if dest in NAMES_WHAT_IS_READ or arguments.verb in REMOVING_VERBS:
             raise UsageError(f"{_flag(dest)} is given more than once: give it once")

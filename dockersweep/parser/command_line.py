@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dockersweep import __version__
 from dockersweep.errors import UsageError
-from dockersweep.parser.argument_parser import TopParser, VerbParser, named_hosts, repeated_flags
+from dockersweep.parser.argument_parser import NAMES_HOSTS, TopParser, VerbParser, each_value, repeated_flags
 from dockersweep.parser.shared_flags import add_common
 from dockersweep.parser.verbs import ADD_VERBS
 from dockersweep.usage import PROGRAM
@@ -34,7 +34,7 @@ def build_parser(argv: Sequence[str] = (), program: str = PROGRAM) -> argparse.A
 
 def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
     """Return the arguments of a command line; `repeated` lists flags that were repeated, of which the last one counts,
-    `hosts` and `contexts` all values of these two flags.
+    `each` has all values of the flags of which each counts.
 
     Raises UsageError where it is invalid.
     """
@@ -49,7 +49,7 @@ def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
         from dockersweep.parser.swarm_verb import node_words
 
         arguments.words = node_words(argv)
-    arguments.hosts, arguments.contexts = named_hosts(arguments, "host"), named_hosts(arguments, "context")
+    arguments.each = {dest: each_value(arguments, dest) for dest in NAMES_HOSTS}
     arguments.format = arguments.format or _format_of(arguments.output, arguments.formats)
     if arguments.format not in arguments.formats:
         known = " and ".join(arguments.formats)

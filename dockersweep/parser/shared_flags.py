@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dockersweep.parser.values import age, count, count_or_percent, percent, size, timeout, wait
+from dockersweep.parser.values import age, count, count_from_one, count_or_percent, percent, size, timeout, wait
 
 if TYPE_CHECKING:
     Group = argparse._ArgumentGroup
@@ -38,8 +38,24 @@ def add_common(parser: argparse.ArgumentParser, default: object, formats: Sequen
         default=default,
         help="the policy file; - is standard input, the word `default` the default policy, whatever files there are",
     )
+    _add_fleet(group, default)
     group.add_argument("--format", metavar="FORMAT", choices=formats, default=default, help=f"{' or '.join(formats)}")
     group.add_argument("-o", "--output", metavar="FILE", default=default, help="write to FILE, replaced in one step")
+
+
+def _add_fleet(group: "Group", default: object) -> None:
+    group.add_argument(
+        "--all-contexts", action="store_true", default=default, help="the engines of all docker contexts"
+    )
+    group.add_argument(
+        "--fleet", metavar="FILE", default=default, help="the hosts of a fleet file, dockersweep-fleet.toml(5)"
+    )
+    for flag, dest, metavar, words in (
+        ("--group", "group", "GROUP", "of them only those in this group, repeatable"),
+        ("--only", "only", "GLOB", "only those so named, repeatable"),
+        ("--not", "but", "GLOB", "not those so named, repeatable"),
+    ):
+        group.add_argument(flag, dest=dest, metavar=metavar, default=default, help=words)
 
 
 def add_reading(parser: argparse.ArgumentParser, from_file: bool) -> None:
@@ -74,21 +90,19 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
 def add_several(parser: argparse.ArgumentParser, asks: bool = True, removes: bool = False) -> None:
     """Add the flags of a verb that takes several hosts; `asks` adds how they are reached, `removes` how it goes from
     host to host."""
-    group = parser.add_argument_group("several hosts, besides -H and -c given more than once")
-    group.add_argument("--all-contexts", action="store_true", help="the engines of all docker contexts")
-    group.add_argument("--fleet", metavar="FILE", help="the hosts of a fleet file, dockersweep-fleet.toml(5)")
-    group.add_argument("--group", metavar="GROUP", action="append", default=[], help="only its hosts, repeatable")
-    group.add_argument("--only", metavar="GLOB", action="append", default=[], help="only hosts so named, repeatable")
-    group.add_argument("--not", dest="but", metavar="GLOB", action="append", default=[], help="not those, repeatable")
     parser.set_defaults(takes_several=True)
-    if asks:
-        group.add_argument("--parallel", metavar="N", type=count, help="how many are at work at the same time (16)")
-        group.add_argument(
-            "--connect-timeout", metavar="AGE", type=timeout, help="how long an engine may take to answer first (10s)"
-        )
-        group.add_argument(
-            "--allow-unreached", metavar="N", type=count, default=0, help="succeed if at most N cannot be reached"
-        )
+    if not asks:
+        return
+    group = parser.add_argument_group("several hosts")
+    group.add_argument(
+        "--parallel", metavar="N", type=count_from_one, help="how many are at work at the same time (16)"
+    )
+    group.add_argument(
+        "--connect-timeout", metavar="AGE", type=timeout, help="how long an engine may take to answer first (10s)"
+    )
+    group.add_argument(
+        "--allow-unreached", metavar="N", type=count, default=0, help="succeed if at most N cannot be reached"
+    )
     if removes:
         group.add_argument("--canary", metavar="N", type=count, help="N hosts first, which all must end well")
         group.add_argument(

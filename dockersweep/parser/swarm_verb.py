@@ -66,10 +66,10 @@ def _add_job(parser: argparse.ArgumentParser, is_inner: bool) -> None:
     add("--user", None, metavar="USER", help="the user, or UID:GID, in the container (that of the image)")
     # A list after the inner verb would replace the one before it.
     for flag, metavar, words in (
-        ("--group", "GID", "a further group of that user, as of the engine's socket, repeatable"),
+        ("--group-add", "GID", "a further group of that user, as of the engine's socket, repeatable"),
         ("--constraint", "EXPR", "only nodes like node.role==worker, repeatable: all must hold"),
     ):
-        dest = flag[2:] + ("_inner" if is_inner else "")
+        dest = flag[2:].replace("-", "_") + ("_inner" if is_inner else "")
         group.add_argument(flag, dest=dest, metavar=metavar, action="append", default=[], help=words)
     if is_inner:
         # What a task of the job is told, by the run that creates it.

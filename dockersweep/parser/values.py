@@ -39,8 +39,16 @@ def percent(text: str) -> float:
 def count(text: str) -> int:
     """Read a number of objects."""
     if not re.fullmatch(r"\d{1,12}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of objects: write 0 or more, like 500')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number: write one like 500')
     return int(text)
+
+
+def count_from_one(text: str) -> int:
+    """Read a number that is not zero."""
+    number = count(text)
+    if not number:
+        raise argparse.ArgumentTypeError("it must be at least 1")
+    return number
 
 
 def count_or_percent(text: str) -> str:

@@ -43,8 +43,7 @@ SECTIONS = [
 ]  # fmt: skip
 # The sections of flags that several verbs have, and that a synopsis names in place of their flags, in this order.
 SHARED_FLAGS = (
-    "Policy flags", "Protection flags", "Reading flags", "Carrying-out flags", "Fleet flags", "Reaching flags",
-    "Rollout flags",
+    "Policy flags", "Protection flags", "Reading flags", "Carrying-out flags", "Reaching flags", "Rollout flags",
 )  # fmt: skip
 HIDDEN_VARIABLES = {"DOCKERSWEEP_NOW"}
 FLAG = r"(?<![\w-])--?[A-Za-z][\w-]*"

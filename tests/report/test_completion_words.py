@@ -41,7 +41,7 @@ def test_each_choice_is_offered(verb: str) -> None:
         ("-Hx --format=json sc", ["scan", "schema"]),
         ("-H", ["-H"]),
         ("plan -v", ["-v"]),
-        ("plan --not", ["--not-kind", "--not"]),
+        ("plan --not", ["--not", "--not-kind"]),
         ("plan --format=j", ["json"]),
         ("plan --format c", ["csv"]),
         ("plan --older-than ", []),

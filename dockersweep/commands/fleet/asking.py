@@ -65,7 +65,7 @@ class PlannedHosts:
         self, parts: VerbParts, options: ApplyOptions, folder: str, where: str | None, at_work: HostsAtWork
     ) -> Carried:
         """Carry out the plans; their outcomes go to `folder`. `where` is the file of the plans, None for those that
-        were just made."""
+        were just made. An engine is not compared with the one before: its plan tells which it is for."""
         tasks = [
             replace(task, options=replace(options, plan=document_path(self._folder, task.number)))
             for task in tasks_of(self.hosts, parts, options, folder, partial(_apply, where))

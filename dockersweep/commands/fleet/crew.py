@@ -146,6 +146,8 @@ def _end_with_parent(alive: tuple[int, int]) -> None:
     reads, writes = alive
     os.close(writes)
     if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(reads, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(reads, fcntl.F_SETSIG, signal.SIGTERM)
-        fcntl.fcntl(reads, fcntl.F_SETFL, fcntl.fcntl(reads, fcntl.F_GETFL) | os.O_ASYNC)
+        # Opened once more: who gets the signal is kept with what is open, which is shared with all others.
+        own = os.open(f"/proc/self/fd/{reads}", os.O_RDONLY)
+        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGTERM)
+        fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from dockersweep.commands.fleet.acquaintance import note_look
 from dockersweep.commands.fleet.host_options import HostVerbOptions, options_for
 from dockersweep.errors import DockersweepError, UnknownObjectError
 from dockersweep.files import is_there, read_named
@@ -39,6 +40,7 @@ class HostTask(Struct, frozen=True, kw_only=True):
     run: Callable[[HostVerbOptions], int]
     """Carries out the verb, and returns its exit status."""
     options: HostVerbOptions
+    uses_ledger: bool
     summed: Summed | None
     """The type of the document if it has figures to sum up."""
     folder: str
@@ -46,8 +48,10 @@ class HostTask(Struct, frozen=True, kw_only=True):
     number: int
     connect_timeout_seconds: float | None
     policy_sha256: str | None
-    on_answer: Callable[[Engine], None] | None = None
-    """Called in the host's process when its engine has answered; it may raise."""
+    on_answer: Callable[[Engine], str | None]
+    """Called in the host's process when its engine has answered; it may raise, or return a note for people."""
+    is_watched: bool = False
+    """Whether a person looks at what comes of it."""
     keeps_stderr: bool = False
     """Whether the verb's own lines on standard error are the output that was asked for: events for programs."""
 
@@ -88,6 +92,7 @@ class _Work:
         self._task = task
         self._answered = answered
         self._engine: Engine | None = None
+        self._notes: tuple[str, ...] = ()
 
     def result(self) -> HostResult:
         begun = time.monotonic()
@@ -97,6 +102,8 @@ class _Work:
             status = task.run(
                 options_for(task.host, task.options, task.path, self._on_answer, task.connect_timeout_seconds)
             )
+            if task.is_watched and self._engine is not None:
+                note_look(task.uses_ledger, self._engine)
         except SameEngineError as error:
             status, same_as = error.exit_status, str(error)
         except UnknownObjectError as error:
@@ -114,8 +121,8 @@ class _Work:
     def _on_answer(self, client: "Client") -> None:
         self._engine = client.engine
         self._answered()
-        if self._task.on_answer is not None:
-            self._task.on_answer(client.engine)
+        note = self._task.on_answer(client.engine)
+        self._notes = () if note is None else (note,)
 
     def _host(self, status: int, message: str | None, same_as: str | None, seconds: float) -> FleetHost:
         engine, host = self._engine, self._task.host
@@ -129,6 +136,7 @@ class _Work:
             same_as=same_as,
             exit_status=status,
             message=message,
+            notes=self._notes,
             seconds=round(seconds, 3),
             policy_sha256=self._task.policy_sha256,
             sums=self._sums(),

@@ -6,10 +6,12 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from dockersweep.commands.fleet.acquaintance import refuse_strange
 from dockersweep.commands.fleet.asking import PlannedHosts
 from dockersweep.commands.fleet.carrying_out import Carried, carry_out
 from dockersweep.commands.fleet.claims import claim
 from dockersweep.commands.fleet.ending import exit_status
+from dockersweep.commands.fleet.host_process import HostTask
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
 from dockersweep.commands.fleet.tasks import Run, tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
@@ -19,6 +21,7 @@ from dockersweep.commands.running.permission import can_ask
 from dockersweep.errors import RefusedError
 from dockersweep.fleet.folding import fold
 from dockersweep.fleet.hosts import Hosts
+from dockersweep.model.inventory import Engine
 from dockersweep.model.plan import Plan
 from dockersweep.units import parse_age
 
@@ -53,11 +56,17 @@ def _unattended(
     parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run, folder: str, at_work: HostsAtWork
 ) -> Carried:
     tasks = [
-        replace(task, on_answer=partial(claim, folder, task.host.name))
+        replace(task, on_answer=partial(_admit, folder, task), is_watched=False)
         for task in tasks_of(hosts, parts, options, folder, run)
     ]
     splay_seconds = 0.0 if can_ask() else hosts.rollout.splay_seconds or 0.0
     return carry_out(at_work, tasks, hosts, (), splay_seconds)
+
+
+def _admit(folder: str, task: HostTask, engine: Engine) -> None:
+    """Raise for an engine that another host has already, or that nobody knows in its place."""
+    claim(folder, task.host.name, engine)
+    refuse_strange(task.uses_ledger, engine)
 
 
 def _asked(

@@ -1,7 +1,10 @@
 """The task of each host of a run."""
 
+import sys
 from collections.abc import Callable
+from functools import partial
 
+from dockersweep.commands.fleet.acquaintance import why_strange
 from dockersweep.commands.fleet.host_options import HostVerbOptions, policy_path
 from dockersweep.commands.fleet.host_process import HostTask
 from dockersweep.commands.fleet.policies import policy_digests
@@ -23,6 +26,9 @@ def tasks_of(hosts: Hosts, parts: VerbParts, options: HostVerbOptions, folder: s
             host=host,
             run=run,
             options=options,
+            uses_ledger=parts.engine.uses_ledger,
+            on_answer=partial(why_strange, parts.engine.uses_ledger),
+            is_watched=any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)),
             summed=parts.summed,
             folder=folder,
             number=number,
