@@ -55,8 +55,6 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     state_volume: str
     state_folder: str
     configs: tuple[ConfigFile, ...]
-    variables: Mapping[str, str]
-    """Values are templates of the swarm: "{{.Node.ID}}"."""
     user: str | None
     groups: tuple[str, ...]
     """The container's user, and its further groups; None and empty for those of the image."""
@@ -160,7 +158,7 @@ def job_body(spec: JobSpec) -> dict[str, Any]:
     container: dict[str, Any] = {
         "Image": spec.image,
         "Args": list(spec.arguments),
-        "Env": [f"{name}={value}" for name, value in spec.variables.items()],
+        "Env": [f"DOCKERSWEEP_STATE_DIR={spec.state_folder}", f"DOCKERSWEEP_LOCK_DIR={spec.state_folder}"],
         "ReadOnly": True,
         "StopGracePeriod": int(spec.stop_seconds * 10**9),
         "Mounts": [

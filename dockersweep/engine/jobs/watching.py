@@ -1,7 +1,7 @@
 """Waits for the tasks of a job, and brings back the document of each node, or why there is none."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 
@@ -34,9 +34,11 @@ class NodeAnswer(Struct, frozen=True, kw_only=True):
     node: SwarmNode
     document: bytes | None
     problem: str | None
-    """Why there is no document, in a sentence about the node."""
+    """Why there is no document, to follow "it ": "went down meanwhile"."""
     has_begun: bool
     """Whether its container ran: then it may have done something even without a document."""
+    has_crashed: bool
+    """Whether its container ended by itself, and failed."""
     seconds: float
     """Since the job was created."""
 
@@ -75,12 +77,10 @@ class Watch:
         self._nodes_asked = self._begun
         self._lost_since: float | None = None
 
-    def wait(self, progress: Progress, is_stopped: Callable[[], bool]) -> tuple[NodeAnswer, ...]:
-        """Return the answer of every node, in the order given; when `is_stopped`, those that came until then.
-
-        Raises EngineError where the manager is lost for longer than the limit.
-        """
-        while len(self._answers) < len(self._ways) and not is_stopped():
+    def wait(self, progress: Progress) -> tuple[NodeAnswer, ...]:
+        """Return the answer of every node. Raises EngineError where the manager is lost for longer than the
+        limit."""
+        while len(self._answers) < len(self._ways):
             progress(len(self._answers), len(self._ways))
             try:
                 self._look()
@@ -94,7 +94,7 @@ class Watch:
                 self._give_up_rest(f"did not end within {format_duration(self._limits.timeout_seconds)} (--timeout)")
             time.sleep(POLL_SECONDS)
         progress(len(self._answers), len(self._ways))
-        return tuple(self._answers[key] for key in self._ways if key in self._answers)
+        return tuple(self._answers[key] for key in self._ways)
 
     def _passed(self) -> float:
         return time.monotonic() - self._begun
@@ -103,7 +103,11 @@ class Watch:
         return [way for key, way in self._ways.items() if key not in self._answers]
 
     def _look(self) -> None:
-        for task in self._calls.tasks(self._service_id):
+        tasks = self._calls.tasks(self._service_id)
+        if any(task.node_id and task.node_id not in self._ways for task in tasks):
+            # A node that has joined since.
+            self._look_at_nodes({task.node_id for task in tasks})
+        for task in tasks:
             way = self._ways.get(task.node_id)
             # Only the first task of a node counts: after a failure the swarm prepares another one.
             if way is not None and (way.task is None or way.task.id == task.id):
@@ -135,17 +139,19 @@ class Watch:
         try:
             output, errors = self._calls.task_output(task_id, OUTPUT_SECONDS)
         except EngineTimeoutError:
-            return f"its answer did not come within {format_duration(OUTPUT_SECONDS)}"
+            return f"gave no answer: it did not come within {format_duration(OUTPUT_SECONDS)}"
         except EngineError as error:
-            return f"its answer could not be fetched: {error}"
+            return f"gave no answer: {error}"
         try:
             return unframed(output, self._run)
         except FrameError as error:
             return _why_no_document(task, str(error), errors)
 
-    def _look_at_nodes(self) -> None:
+    def _look_at_nodes(self, with_tasks: Collection[str] = ()) -> None:
+        """Look which nodes are down or gone, and watch those `with_tasks`, too."""
         now = time.monotonic()
         nodes = {node.id: node for node in self._calls.nodes()}
+        self._ways.update({key: _Way(nodes[key]) for key in with_tasks if key in nodes and key not in self._ways})
         for way in self._waiting():
             node = nodes.get(way.node.id)
             if node is None:
@@ -174,6 +180,7 @@ class Watch:
             document=document,
             problem=problem,
             has_begun=way.task is not None and way.task.has_begun,
+            has_crashed=way.task is not None and way.task.end == "failed",
             seconds=self._passed(),
         )
 
@@ -188,8 +195,8 @@ def _why_no_document(task: JobTask, cut: str, errors: bytes) -> str:
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     said = f": {last[:LONGEST_LINE]}" if last else ""
     if task.end == "complete":
-        return f"its answer {cut}{said}"
+        return f"gave no valid answer: it {cut}{said}"
     if task.end == "lost":
-        return f"the swarm ended its task{said}"
+        return f"lost its task to the swarm, which ended it{said}"
     status = "" if task.exit_code is None else f" with exit status {task.exit_code}"
-    return f"its container failed{status}{said or (': ' + task.error if task.error else '')}"
+    return f"failed in its container{status}{said or (': ' + task.error if task.error else '')}"
