@@ -137,13 +137,13 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
 
 
-def on_a_terminal(arguments: list[str], answer: str) -> tuple[int, str]:
+def on_a_terminal(arguments: list[str], answer: str, seconds: float = 30) -> tuple[int, str]:
     """Run on a terminal of 80 columns, answer the question, and return the exit status and all that was shown."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ.update(COLUMNS="80", TERM="xterm")
         os.execv(sys.executable, [sys.executable, "-m", "dockersweep", *arguments])
-    shown, answered_at, deadline = b"", -math.inf, time.monotonic() + 30
+    shown, answered_at, deadline = b"", -math.inf, time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             if select.select([terminal], [], [], 0.2)[0]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.rig.engines.engine import Engine
@@ -15,6 +19,7 @@ from tests.rig.engines.swarm import start_swarm, worker_of
 MANAGER = "docker-28.5"
 WORKERS = ("docker-26.1", "docker-20.10")
 # Every node of a swarm has its socket at the same place; those of the tests lie below /run in roots of their own.
+_PATIENCE = 60.0
 _SOCKET = ("-H", "unix:///run/docker.sock")
 
 
@@ -35,6 +40,13 @@ class Cluster:
         told: str = engine.wire.call("GET", "/info")["Swarm"]["NodeID"]
         return told
 
+    def await_ready(self) -> None:
+        """Wait until the managers hear of every node again."""
+        deadline = time.monotonic() + _PATIENCE
+        while any(node["Status"]["State"] != "ready" for node in self.manager.wire.call("GET", "/nodes")):
+            assert time.monotonic() < deadline, "a node is down"
+            time.sleep(0.2)
+
     def services(self) -> list[Any]:
         """What services there are."""
         listed: list[Any] = self.manager.wire.call("GET", "/services")
@@ -44,6 +56,27 @@ class Cluster:
         """What configs there are."""
         listed: list[Any] = self.manager.wire.call("GET", "/configs")
         return listed
+
+
+@contextmanager
+def paused(engine: Engine) -> Iterator[None]:
+    """Stop all processes of an engine, as a machine that hangs, and let them go on at the end."""
+    stopped = list(_tree(engine.pid))
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """A process and all that it has started, itself first."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from _tree(int(child))
 
 
 @contextmanager
