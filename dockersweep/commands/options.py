@@ -220,8 +220,22 @@ class SwarmOptions(Struct, frozen=True, kw_only=True):
     timeout_seconds: float
     allow_unreached: int
     detail: "Detail"
+    yes: bool
+    """Whether a sweep does not ask."""
+    parallel: int | None
+    """How many nodes a sweep has at work at the same time; None for all, or as a limit of failures needs it."""
+    canary: int
+    """How many nodes a sweep begins with."""
+    max_failures: str | None
+    """A number, or a share with its %."""
     as_task: str | None
     """The id of a run, in a task of its job."""
+    is_looked_at: bool
+    """In a task: whether a person sees the result on a terminal."""
+    keeps_plan: bool
+    """In a task of a sweep: whether it only plans, and keeps the plan."""
+    of_plan: str | None
+    """In a task of a sweep: the run whose plan it carries out."""
 
 
 class PolicyVerbOptions(Struct, frozen=True, kw_only=True):
@@ -529,7 +543,14 @@ def _of_swarm(arguments: argparse.Namespace) -> SwarmOptions:
         timeout_seconds=arguments.timeout.seconds,
         allow_unreached=arguments.allow_unreached,
         detail=arguments.detail,
+        yes=getattr(arguments, "yes", False),
+        parallel=getattr(arguments, "parallel", None) or None,
+        canary=getattr(arguments, "canary", 0),
+        max_failures=getattr(arguments, "max_failures", None),
         as_task=arguments.as_task,
+        is_looked_at=arguments.is_looked_at,
+        keeps_plan=getattr(arguments, "keep_plan", False),
+        of_plan=getattr(arguments, "of_plan", None),
     )
 
 

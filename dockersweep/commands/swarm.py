@@ -1,18 +1,26 @@
 """`dockersweep swarm`: a verb on every node of a swarm, as a global job."""
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from dockersweep.commands.options import SwarmOptions
-from dockersweep.commands.write import Destination
+from msgspec import Raw
+from msgspec.structs import replace
+
+from dockersweep.commands.options import ScanOptions, SwarmOptions
+from dockersweep.commands.write import Destination, write_aside
 from dockersweep.errors import EngineError, UsageError
-from dockersweep.model.fleet import Fleet
 
 if TYPE_CHECKING:
+    from dockersweep.commands.swarming.job import NodeJobs
+    from dockersweep.commands.swarming.signals import JobSignals
+    from dockersweep.commands.swarming.sweep import Swept
     from dockersweep.engine.api.swarm_jobs import SwarmJobs
+    from dockersweep.model.fleet import Fleet, FleetHost
+    from dockersweep.model.swarm import SwarmNode
 
 NO_REMOVALS_SECONDS = 0.0
 
@@ -28,31 +36,58 @@ def run(options: SwarmOptions) -> int:
             "give --image: the image of dockersweep that every node has, or can pull; "
             "share/container/Containerfile in its sources builds one"
         )
-    destination = Destination(options.output.path)
-    destination.check()
-    fleet = _fleet(options, options.image)
-    destination.write(_text(fleet, options))
-    return fleet.exit_status
+    if options.verb == "sweep":
+        from dockersweep.commands.swarming.sweep import require_yes_or_terminal
+
+        require_yes_or_terminal(options)
+    Destination(options.output.path).check()
+    from dockersweep.commands.swarming.signals import KILLED_BY, JobSignals
+
+    with JobSignals() as signals:
+        try:
+            fleet = _fleet(options, options.image, signals)
+        except KeyboardInterrupt:
+            if signals.signal in (None, signal.SIGINT):
+                raise
+            write_aside("dockersweep: interrupted")
+            return KILLED_BY + (signals.signal or 0)
+    _write(fleet, options)
+    return fleet.exit_status if signals.signal is None else KILLED_BY + signals.signal
 
 
-def _fleet(options: SwarmOptions, image: str) -> Fleet:
-    from dockersweep.commands.swarming.hosts import folded, host_of, unreached
-    from dockersweep.commands.swarming.job import SwarmJob
-    from dockersweep.commands.swarming.policy import policy_for_nodes
+def _fleet(options: SwarmOptions, image: str, signals: "JobSignals") -> "Fleet":
+    from dockersweep.commands.swarming.job import NodeJobs
+    from dockersweep.commands.swarming.policy import NodePolicy, policy_for_nodes
     from dockersweep.engine.jobs.constraints import allowed_by, parse_constraint
+    from dockersweep.fleet.folding import fold
 
     constraints = [parse_constraint(text) for text in options.constraints]
-    policy = policy_for_nodes(options.policy)
+    on_node = options.on_node
+    policy = NodePolicy() if isinstance(on_node, ScanOptions) else policy_for_nodes(on_node.policy)
     started = datetime.now(UTC)
     with _manager(options) as calls:
         nodes = allowed_by(constraints, calls.nodes())
         if not nodes:
             raise UsageError("no node of the swarm meets all of --constraint; `docker node ls` lists the nodes")
-        job = SwarmJob(calls, options, image, policy)
-        job.remove_leftovers()
-        answers = job.run([node for node in nodes if node.takes_tasks])
-    hosts = {answer.node.id: host_of(answer) for answer in answers}
-    return folded(options.verb, [hosts.get(node.id) or unreached(node) for node in nodes], started)
+        jobs = NodeJobs(calls, options, image, policy, nodes)
+        jobs.remove_leftovers()
+        came = _came_of(jobs, [node for node in nodes if node.takes_tasks], options, signals)
+    ids = [node.id for node in nodes]
+    hosts = [came.hosts.get(node.id) or jobs.without_task(node) for node in nodes]
+    # Nodes that have joined since.
+    hosts += [host for node_id, host in came.hosts.items() if node_id not in ids]
+    return fold(options.verb, hosts, started, datetime.now(UTC), options.allow_unreached, came.rollout)
+
+
+def _came_of(jobs: "NodeJobs", nodes: Sequence["SwarmNode"], options: SwarmOptions, signals: "JobSignals") -> "Swept":
+    from dockersweep.commands.swarming.sweep import NodeSweep, Swept
+
+    if options.verb == "sweep":
+        sweep = NodeSweep(jobs, nodes, options, signals)
+        return sweep.unattended() if options.yes else sweep.asked()
+    from dockersweep.commands.swarming.job import is_looked_at
+
+    return Swept(jobs.run(nodes, "nodes", flags=("--is-looked-at",) if is_looked_at() else ()), None)
 
 
 @contextmanager
@@ -84,7 +119,21 @@ def _manager(options: SwarmOptions) -> Iterator["SwarmJobs"]:
         connection.close()
 
 
-def _text(fleet: Fleet, options: SwarmOptions) -> str:
-    from dockersweep.words.documents import write_document
+def _write(fleet: "Fleet", options: SwarmOptions) -> None:
+    from dockersweep.commands.fleet.host_process import document_path
+    from dockersweep.commands.fleet.hosts_at_work import private_folder
+    from dockersweep.commands.fleet.verb_parts import parts_of
+    from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
 
-    return write_document(fleet)
+    with private_folder() as folder:
+        for number, host in enumerate(fleet.hosts):
+            if bytes(host.document) != b"null":
+                with open(document_path(folder, number), "wb") as file:
+                    file.write(bytes(host.document))
+        hosts = tuple(_without_document(host) for host in fleet.hosts)
+        parts = replace(parts_of(options.on_node), detail=options.detail)
+        write_fleet(WrittenFleet(replace(fleet, hosts=hosts), folder), parts)
+
+
+def _without_document(host: "FleetHost") -> "FleetHost":
+    return replace(host, document=Raw(b"null"))

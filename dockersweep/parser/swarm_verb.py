@@ -12,13 +12,13 @@ from dockersweep.parser.shared_flags import (
     add_policy,
     add_reading,
 )
-from dockersweep.parser.values import age, count, later, timeout
+from dockersweep.parser.values import age, count, count_or_percent, later, timeout
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
     AddVerb = Callable[["Verbs", str, str, Sequence[str], str], argparse.ArgumentParser]
 
-FORMATS = ("json",)
+FORMATS = ("table", "json", "csv", "markdown")
 SEVERITIES = ("critical", "warning", "note")
 DESCRIPTION = "Run a verb on every node of a swarm, and bring the results together."
 
@@ -74,6 +74,7 @@ def _add_job(parser: argparse.ArgumentParser, is_inner: bool) -> None:
     if is_inner:
         # What a task of the job is told, by the run that creates it.
         parser.add_argument("--as-task", metavar="RUN", help=argparse.SUPPRESS)
+        parser.add_argument("--is-looked-at", action="store_true", help=argparse.SUPPRESS)
     add("--allow-unreached", 0, metavar="N", type=count, help="exit as if up to N nodes had not been meant")
 
 
@@ -108,4 +109,13 @@ def _sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
     add_policy(parser)
     add_carrying_out(parser)
+    group = parser.add_argument_group("rollout")
+    group.add_argument("--canary", metavar="N", type=count, default=0, help="N nodes first, which all must end well")
+    group.add_argument(
+        "--max-failures", metavar="N", type=count_or_percent,
+        help="begin no further node after more failures; a number, or a share of the nodes like 10%%",
+    )  # fmt: skip
+    group.add_argument("--parallel", metavar="N", type=count, help="how many nodes are at work at the same time")
+    parser.add_argument("--keep-plan", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--of-plan", metavar="RUN", help=argparse.SUPPRESS)
     parser.set_defaults(at=None, within=None, interactive=False, exit_code=False, dry_run=False)

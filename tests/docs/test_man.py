@@ -123,7 +123,22 @@ def test_synopsis_has_the_flags_of_a_verb(verb: str) -> None:
     assert re.findall(r"([\w-]+)-flag", plain(block[1])) == [title.partition(" ")[0].lower() for title in others]
 
 
-OF_DOCKER = {"--build-arg", "--group-add", "--rm", "--security-opt", "--user", "-f", "-it", "-t"}
+OF_DOCKER = {
+    "--build-arg",
+    "--config",
+    "--mode",
+    "--mount",
+    "--name",
+    "--read-only",
+    "--restart-delay",
+    "--group-add",
+    "--rm",
+    "--security-opt",
+    "--user",
+    "-f",
+    "-it",
+    "-t",
+}
 """Those of docker build and docker run, in examples."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -26,6 +27,13 @@ from dockersweep.model.plan import NOTHING, Plan
 from dockersweep.report.fleet.layout import fleet_layout
 from dockersweep.report.fleet.question import fleet_question, lost_section
 from dockersweep.report.layout import Layout
+
+
+class Signaled(Protocol):
+    """What knows of a signal."""
+
+    signal: int | None
+    """The first that came; None for none."""
 
 
 class PlannedHosts:
@@ -54,7 +62,16 @@ class PlannedHosts:
             messages = "; ".join(f"{host.name}: {host.message}" for host in self.failed[:3])
             raise RefusedError(f"{why} ({messages})")
 
-    def ask(self, verb: FleetVerb, at: datetime, at_work: HostsAtWork) -> None:
+    @property
+    def untouched(self) -> dict[int, FleetHost]:
+        """The hosts that nothing is removed on, by their numbers."""
+        return {
+            number: host if host.status != "done" else replace(host, sums=_nothing(host.sums))
+            for number, host in enumerate(self._planned)
+            if not _has_removals(host)
+        }
+
+    def ask(self, verb: FleetVerb, at: datetime, at_work: Signaled) -> None:
         """Show what would be removed on each host, and ask; raises as `permission.ask`."""
         shown = fold(verb, self._planned, at, at)
         layout = fleet_layout(replace(shown, verb="plan"))
@@ -72,12 +89,7 @@ class PlannedHosts:
             if _has_removals(self._planned[task.number])
         ]
         carried = carry_out(at_work, tasks, self.hosts, self.failed, 0.0)
-        untouched = {
-            number: host if host.status != "done" else replace(host, sums=_nothing(host.sums))
-            for number, host in enumerate(self._planned)
-            if not _has_removals(host)
-        }
-        return Carried({**carried.hosts, **untouched}, carried.rollout)
+        return Carried({**carried.hosts, **self.untouched}, carried.rollout)
 
 
 def _apply(where: str | None, options: HostVerbOptions) -> int:

@@ -3,20 +3,33 @@
 import os
 import shlex
 
-from dockersweep.commands.policy_source import LARGEST_BYTES, find_policy, readable, source_of
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dockersweep.commands.gather import gather_policy, policy_digest
+from dockersweep.commands.options import PolicyOptions
+from dockersweep.commands.policy_source import LARGEST_BYTES, NO_FILE, find_policy, readable, source_of
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.engine.api.swarm_jobs import LARGEST_CONFIG_BYTES
 from dockersweep.errors import PolicyError
 
 
-def policy_for_nodes(named: str | None) -> bytes | None:
-    """Return the text of the policy file in force; None for the default policy.
+class NodePolicy(Struct, frozen=True):
+    """What the nodes get of the policy."""
 
-    `named` is the value of --policy. Raises PolicyError where it is invalid, or no node could follow it.
-    """
-    path = find_policy(named, os.environ)
+    text: bytes | None = None
+    """Of the policy file; None for the default policy."""
+    digest: str | None = None
+    """Of what it says with the changes of the flags; None for a verb without a policy."""
+
+
+def policy_for_nodes(options: PolicyOptions) -> NodePolicy:
+    """Return the policy in force. Raises PolicyError where it is invalid, or no node could follow it, and UsageError
+    where the flags do not fit it."""
+    path = find_policy(options.path, os.environ)
     if path is None:
-        return None
+        return NodePolicy(None, policy_digest(gather_policy(replace(options, path=NO_FILE))))
+    from dockersweep.policy.language.flags import policy_from_flags
     from dockersweep.policy.language.reading import read_policy_file
 
     text = read_trusted(path, "policy file", LARGEST_BYTES, PolicyError)
@@ -29,4 +42,4 @@ def policy_for_nodes(named: str | None) -> bytes | None:
         )
     if len(text) > LARGEST_CONFIG_BYTES:
         raise PolicyError(f"{source} is larger than the 500 kB that a config of a swarm may have")
-    return text
+    return NodePolicy(text, policy_digest(policy_from_flags(options.flags, policy)))

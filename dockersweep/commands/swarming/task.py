@@ -3,18 +3,38 @@
 import io
 import sys
 import time
-from contextlib import redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
+from datetime import UTC, datetime
 from importlib import import_module
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
-from dockersweep.commands.options import SwarmOptions
+from dockersweep.commands.fleet.verb_parts import parts_of
+from dockersweep.commands.gather import open_ledger
+from dockersweep.commands.options import ApplyOptions, SwarmOptions, SweepOptions
+from dockersweep.commands.swarming.kept_plan import drop_plan, keep_plan, kept_plan, shown_plans
 from dockersweep.engine.jobs.frames import framed
-from dockersweep.errors import DockersweepError, EngineError, RefusedError
-from dockersweep.model.fleet import FleetHost, HostStatus
+from dockersweep.errors import DockersweepError, LedgerError
+from dockersweep.fleet.folding import status_of
+from dockersweep.fleet.sums import sums_of
+from dockersweep.model.documents import read_document
+from dockersweep.model.fleet import FleetHost
+from dockersweep.model.inventory import Engine
+from dockersweep.model.naming import engine_identity
+from dockersweep.model.plan import Plan
+from dockersweep.policy.language.flags import PolicyFlags
+from dockersweep.units import parse_age
 
-DONE = (0, 10)
+_MAX_AGE = parse_age("1h")
+"""Of the plans that the question was about; a later yes is refused anyway."""
+_SHOWN = "the plan that was shown"
+
+
+class _Header(msgspec.Struct):
+    engine: Engine
 
 
 def run_as_task(options: SwarmOptions, run: str) -> int:
@@ -24,34 +44,85 @@ def run_as_task(options: SwarmOptions, run: str) -> int:
     the task again.
     """
     begun = time.monotonic()
-    verb = import_module(f"dockersweep.commands.{options.verb}")
     captured, message = io.StringIO(), None
     try:
         with redirect_stdout(captured):
-            status = verb.run(options.on_node)
+            status = _verb(options)()
+        document = captured.getvalue().encode()
+        if options.keeps_plan:
+            keep_plan(document, run)
+        if options.is_looked_at:
+            _note_look(options, document)
     except DockersweepError as error:
         status, message = error.exit_status, str(error)
-    text = captured.getvalue()
+        document = captured.getvalue().encode()
     host = FleetHost(
         name="",
         address="",
-        status=host_status(status, bool(text)),
+        status=status_of(status, bool(document)),
         exit_status=status,
         message=message,
-        seconds=time.monotonic() - begun,
-        document=Raw(text.encode() or b"null"),
+        seconds=round(time.monotonic() - begun, 3),
+        document=Raw(document or b"null"),
     )
-    sys.stdout.writelines(framed(msgspec.json.encode(host), run))
+    sys.stdout.writelines(framed(msgspec.json.encode(_with_figures(host, document, options)), run))
     sys.stdout.flush()
     return 0
 
 
-def host_status(exit_status: int, has_document: bool) -> HostStatus:
-    """Return what became of a verb that ended with this status."""
-    if exit_status in DONE:
-        return "done"
-    if exit_status == RefusedError.exit_status:
-        return "refused"
-    if exit_status == EngineError.exit_status and not has_document:
-        return "not-reached"
-    return "failed"
+def _with_figures(host: FleetHost, document: bytes, options: SwarmOptions) -> FleetHost:
+    """Return the host with what its document says of the engine, and the sums of it."""
+    summed = Plan if options.keeps_plan else parts_of(options.on_node).summed
+    if not document or summed is None:
+        return host
+    engine = msgspec.json.decode(document, type=_Header).engine
+    sums = sums_of(read_document(document, summed, options.verb))
+    return replace(host, engine_id=engine.id, engine_identity=engine_identity(engine), sums=sums)
+
+
+def _verb(options: SwarmOptions) -> Callable[[], int]:
+    """Return what is to run: for a sweep that asks first its plan, and then that very plan."""
+    on_node, run = options.on_node, options.of_plan
+    if isinstance(on_node, SweepOptions) and options.keeps_plan:
+        return lambda: _run("plan", on_node.plan)
+    if isinstance(on_node, SweepOptions) and run is not None:
+        return lambda: _carry_out(on_node, run)
+    return lambda: _run(options.verb, on_node)
+
+
+def _run(verb: str, options: msgspec.Struct) -> int:
+    # Verbs do not import each other: what runs here is a matter of the command line.
+    status: int = import_module(f"dockersweep.commands.{verb}").run(options)
+    return status
+
+
+def _carry_out(options: SweepOptions, run: str) -> int:
+    """Carry out the plan that a run has kept here, if it is one of those that were shown."""
+    from dockersweep.commands.running.saved_run import run_saved
+
+    saved = read_document(kept_plan(run, shown_plans().digests), Plan, _SHOWN)
+    flags = options.policy.flags
+    # A saved plan has its own choice; what protects is still in force.
+    protecting = PolicyFlags(
+        keep_labels=flags.keep_labels,
+        keep_names=flags.keep_names,
+        keep_images=flags.keep_images,
+        max_objects=flags.max_objects,
+        max_bytes=flags.max_bytes,
+        max_share=flags.max_share,
+        retry_refused=flags.retry_refused,
+    )
+    # A yes to the question is a look at this engine.
+    confirmed = replace(options.run, yes=True, yes_first_time=True)
+    policy = replace(options.policy, flags=protecting)
+    apply = ApplyOptions(run=confirmed, policy=policy, plan="", max_age=_MAX_AGE)
+    status = run_saved(saved, _SHOWN, apply, saved.policy.source)
+    drop_plan(run)
+    return status
+
+
+def _note_look(options: SwarmOptions, document: bytes) -> None:
+    """Record that a person, who typed the command on a terminal, has looked at this engine."""
+    header = msgspec.json.decode(document, type=_Header)
+    with suppress(LedgerError), open_ledger(options.engine) as ledger:
+        ledger.looked_at(header.engine, datetime.now(UTC))
