@@ -35,7 +35,7 @@ def fleet_layout(fleet: Fleet) -> Layout:
 
 
 def _sections(fleet: Fleet) -> Iterator[Section]:
-    yield Section(sentences=(_headline(fleet),))
+    yield Section(sentences=(_headline(fleet), _hosts(fleet)))
     yield from problem_sections(fleet)
     yield _table(fleet)
     yield Section(sentences=tuple(_notes(fleet)))
@@ -55,11 +55,11 @@ def problem_sections(fleet: Fleet) -> Iterator[Section]:
         hosts = [host for host in fleet.hosts if host.status == status]
         if status == "done" or not hosts:
             continue
-        sentences = [fleet.rollout.stopped] if status == "not-begun" and fleet.rollout and fleet.rollout.stopped else []
         title = f"{words.upper() if status == 'not-reached' else capital(words)}: {plural(len(hosts), 'host')}"
         if status == "not-begun":
-            sentences.append(", ".join(host.name for host in hosts))
-            yield Section(title, sentences=[capital(sentence) for sentence in sentences], indent=2)
+            why = fleet.rollout.stopped if fleet.rollout is not None else None
+            stopped = [f"Stopped: {why}."] if why is not None else []
+            yield Section(title, sentences=[*stopped, ", ".join(host.name for host in hosts)], indent=2)
         else:
             yield Section(title, columns=_WHY, rows=[(host.name, _why(host)) for host in hosts], header=False, indent=2)
 
@@ -83,8 +83,13 @@ def _headline(fleet: Fleet) -> str:
     }.get(fleet.verb, "")
     engines = f"on {plural(sums.engines, 'engine')}"
     at = local_time(fleet.finished_at)
-    counts = [f"{sums.hosts[status]} {words}" for status, words in STATUS_WORDS.items() if status in sums.hosts]
-    return f"{capital(what)} {engines}, {at}. {plural(len(fleet.hosts), 'host')}: {', '.join(counts)}."
+    return f"{capital(what)} {engines}, {at}."
+
+
+def _hosts(fleet: Fleet) -> str:
+    counts = fleet.sums.hosts
+    listed = [f"{counts[status]} {words}" for status, words in STATUS_WORDS.items() if status in counts]
+    return f"{plural(len(fleet.hosts), 'host')}: {', '.join(listed)}."
 
 
 def _notes(fleet: Fleet) -> Iterator[str]:
