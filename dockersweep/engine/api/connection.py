@@ -266,7 +266,8 @@ class Connection:
             return _TRY_UNIX[error.errno] + self._elsewhere()
         if isinstance(error, TimeoutError):
             seconds = self._connect_seconds if self.endpoint.ssh is None else self.first_answer_seconds
-            return f"it did not accept a connection within {seconds:g} seconds"
+            hint = "" if self.endpoint.ssh is None else "; check that the host is up and reachable"
+            return f"it did not accept a connection within {seconds:g} seconds{hint}"
         return f"{getattr(error, 'strerror', None) or error}; check the address, and that an engine listens there"
 
     def _elsewhere(self) -> str:

@@ -1,5 +1,6 @@
 """What ssh, or the host that it reached, said last; and what to try."""
 
+import re
 from typing import BinaryIO
 
 from dockersweep.engine.api.ssh_address import SshAddress
@@ -8,7 +9,10 @@ _LONGEST_LINE = 300
 _TAIL_BYTES = 4096
 _OWN_STATUS = 255
 """The exit status of ssh itself; others are those of the command there (ssh(1))."""
-_PENALTY = "its sshd may refuse this address for a while after failed logins: wait, then try `{login}`"
+_PENALTY = (
+    "its sshd has too many logins at once, or refuses this address for a while after failed ones: "
+    "wait, then try `{login}`"
+)
 _TRY_SSH = (
     ("Host key verification failed", "connect once by `{login}`, and accept its key if it is the right one"),
     (
@@ -23,7 +27,15 @@ _TRY_SSH = (
     ("Connection reset by", _PENALTY),
     ("timed out", "check that the host is up and reachable"),
     ("No route to host", "check that the host is up and reachable"),
+    ("Network is unreachable", "check the address, and the network of this machine"),
 )
+# What ssh adds after the ssh of a jump host has said why it ended.
+_AFTER_A_JUMP = re.compile(
+    r"Connection closed by UNKNOWN port \d+"
+    r"|kex_exchange_identification: Connection closed by remote host"
+    r"|stdio forwarding failed"
+)
+_TURNED_AWAY = ("Connection closed by ", "Connection reset by ", "kex_exchange_identification: ")
 _TRY_THERE = (
     ("permission denied", "log in as root there, or as a member of the group that owns the socket (mostly docker)"),
     ("command not found", "install docker or podman there, or put it on the PATH of commands that ssh runs"),
@@ -39,12 +51,27 @@ class SshError(ConnectionError):
     """ssh ended, or never got there; the message says why, and what to try."""
 
 
+class TurnedAwayError(SshError):
+    """An sshd closed the connection before a login: mostly because it has too many others at the moment (MaxStartups
+    in sshd_config(5))."""
+
+
+def error_of(line: str | None, status: int, address: SshAddress) -> SshError:
+    """Return the error for a login that ended with `status`, of its last line."""
+    is_turned_away = status == _OWN_STATUS and line is not None and line.startswith(_TURNED_AWAY)
+    return (TurnedAwayError if is_turned_away else SshError)(explained(line, status, address))
+
+
 def last_line(errors: BinaryIO) -> str | None:
-    """Return the last line that a process wrote to a file; None if there is none."""
+    """Return the last line that a process wrote to a file, or what a jump host's own said before; None if there is
+    none."""
     size = errors.seek(0, 2)
     errors.seek(max(0, size - _TAIL_BYTES))
-    lines = errors.read().decode("utf-8", "replace").split("\n")
-    return next((line.strip()[:_LONGEST_LINE] for line in reversed(lines) if line.strip()), None)
+    lines = [line.strip() for line in errors.read().decode("utf-8", "replace").split("\n") if line.strip()]
+    if lines and "UNKNOWN port" in lines[-1]:
+        while len(lines) > 1 and _AFTER_A_JUMP.fullmatch(lines[-1]):
+            lines.pop()
+    return lines[-1][:_LONGEST_LINE] if lines else None
 
 
 def explained(line: str | None, status: int, address: SshAddress) -> str:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import BinaryIO, cast
 
 from dockersweep.engine.api.ssh_address import SshAddress
-from dockersweep.engine.api.ssh_errors import SshError, explained, last_line
+from dockersweep.engine.api.ssh_errors import SshError, error_of, explained, last_line
 from dockersweep.engine.api.ssh_look import PING, Look, look_command, read_look
 
 ASKING_SECONDS = 180.0
@@ -70,7 +70,7 @@ class SshMaster:
     def log_in(self) -> None:
         """Connect, over a connection that the user keeps (ControlPath) where there is one.
 
-        Raises SshError if the host cannot be reached, and TimeoutError.
+        Raises SshError if the host cannot be reached (TurnedAwayError if another try may do), and TimeoutError.
         """
         try:
             is_kept = self._run("-O", "check") == 0
@@ -191,7 +191,7 @@ class SshMaster:
                 f'the login shell of {self._address.host} says "{text}" before it runs a command; '
                 "its startup files must be silent without a terminal"
             )
-        raise SshError(explained(self.last_words, self._ended(self._process), self._address))
+        raise error_of(self.last_words, self._ended(self._process), self._address)
 
     def _ended(self, process: subprocess.Popen[bytes]) -> int:
         """Return the exit status of a process that is about to end."""

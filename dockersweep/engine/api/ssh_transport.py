@@ -2,15 +2,17 @@
 there would use, or if there is no client; else to docker's or Podman's client, as docker has it (docker/cli,
 cli/connhelper). A client takes as long to start as an engine to list everything."""
 
+import os
 import shlex
 import socket
 import subprocess
 import tempfile
 import threading
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 from dockersweep.engine.api.ssh_address import SshAddress
-from dockersweep.engine.api.ssh_errors import SshError, explained, last_line
+from dockersweep.engine.api.ssh_errors import SshError, TurnedAwayError, explained, last_line
 from dockersweep.engine.api.ssh_master import SshMaster
 from dockersweep.engine.api.transport import Transport
 
@@ -18,6 +20,8 @@ _MOST_SESSIONS = 8
 """An sshd allows 10 on one connection by default (MaxSessions), and one is held."""
 _START_SECONDS = 0.1
 """About what a client takes to start there: it is worth the wait for one that is at work."""
+_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+"""About how long to wait before another login, after one that was turned away."""
 _END_SECONDS = 1.0
 """How long a process of ssh may take to end after its output has."""
 _CUT_SECONDS = 0.3
@@ -102,7 +106,7 @@ class _Ssh:
         self._timeout_seconds = timeout_seconds
         self._may_ask = may_ask
         self._master: SshMaster | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
         self._lock = threading.Lock()
 
     def connect(self, seconds: float) -> socket.socket:
@@ -143,7 +147,7 @@ class _Ssh:
 
     def close(self) -> None:
         """End all of it."""
-        self._is_closed = True
+        self._closed.set()
         # Without the lock, which whoever is connecting holds.
         if self._master is not None:
             self._master.close()
@@ -152,17 +156,25 @@ class _Ssh:
         with self._lock:
             if self._master is not None and self._master.is_open:
                 return self._master
-            if self._is_closed:
-                raise SshError("the connection is closed")
             if self._master is not None:
                 self._master.close()
-            self._master = SshMaster(self._address, self._timeout_seconds, self._may_ask)
-            try:
-                self._master.log_in()
-            except BaseException:
-                self._master.close()
-                raise
-            return self._master
+            for pause in _PAUSES_SECONDS:
+                with suppress(TurnedAwayError):
+                    return self._logged_in()
+                # Others that were turned away at the same time are not to come back at the same time.
+                self._closed.wait(pause * (0.5 + os.urandom(1)[0] / 256))
+            return self._logged_in()
+
+    def _logged_in(self) -> SshMaster:
+        if self._closed.is_set():
+            raise SshError("the connection is closed")
+        self._master = SshMaster(self._address, self._timeout_seconds, self._may_ask)
+        try:
+            self._master.log_in()
+        except BaseException:
+            self._master.close()
+            raise
+        return self._master
 
 
 def ssh_transport(address: SshAddress, timeout_seconds: float, may_ask: bool) -> Transport:
