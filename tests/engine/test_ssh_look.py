@@ -94,8 +94,9 @@ def test_without_a_client_it_is_the_default_socket_or_the_one_of_the_address(the
 
 def test_podman_s_variables_are_left_to_podman(there: Path) -> None:
     (there / "bin" / "docker").rename(there / "bin" / "podman")
-    named = look(there, CONTAINER_HOST=f"unix://{there}/engine.sock")
-    assert (named.client, named.socket) == ("podman", None)
+    for name in ("CONTAINER_HOST", "CONTAINER_CONNECTION"):
+        named = look(there, **{name: f"unix://{there}/engine.sock"})
+        assert (named.client, named.socket) == ("podman", None)
     assert look(there, f"{there}/engine.sock").socket == f"{there}/engine.sock"
 
 
