@@ -93,7 +93,7 @@ SELECT kind, count(*) FILTER (status = 'removed') AS removed,
 FROM outcomes WHERE action = 'remove' GROUP BY kind ORDER BY kind
 """
 _SPAN = """
-SELECT count(document), min(made_at), max(made_at) FROM runs
+SELECT count(*), min(made_at), max(made_at) FROM runs WHERE document IS NOT NULL
 """
 Row = TypeVar("Row", bound=Struct)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dockersweep.errors import DocumentError, OutputError
+from dockersweep.files import what_is_wrong
 from dockersweep.model.fleet_report import SkippedFile
 from dockersweep.warehouse.columns import list_type
 from dockersweep.warehouse.database import Warehouse, in_one_sentence, private_folder, require_duckdb
@@ -31,7 +32,8 @@ def parquet_of(rows: Rows) -> bytes:
             warehouse.load_rows()
             return _copied(warehouse, os.path.join(folder, "rows.parquet"))
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise OutputError(f"a temporary file cannot be written: {in_one_sentence(error)}") from None
+        why = what_is_wrong(error) if isinstance(error, OSError) else in_one_sentence(error)
+        raise OutputError(f"a temporary file cannot be written: {why}") from None
 
 
 def _copied(warehouse: Warehouse, path: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.commands.fleet_folder import report_on_files
+from dockersweep.commands.folded_documents import report_on_files
 from dockersweep.model.fleet_report import FleetReport, HostUsage
 from dockersweep.model.history import History
 from dockersweep.model.inventory import KINDS

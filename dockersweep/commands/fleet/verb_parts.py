@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from dockersweep.commands.fleet.host_options import HostVerbOptions
 from dockersweep.commands.fleet.host_process import Summed
+from dockersweep.commands.fleet.run_report import NEED_DUCKDB
 from dockersweep.commands.options import (
     EngineOptions,
     ExplainOptions,
@@ -21,6 +22,7 @@ from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.model.report import Report
 from dockersweep.report.detail import Detail
+from dockersweep.warehouse.database import require_duckdb
 
 
 class VerbParts(Struct, frozen=True):
@@ -45,6 +47,10 @@ def parts_of(options: HostVerbOptions) -> VerbParts:
         raise UsageError("--inventory is of one engine: `dockersweep fleet report FOLDER` reads those of several")
     if parts.policy is not None and parts.policy.path == "-":
         raise UsageError("a policy on standard input can be read only once: name a file for several hosts")
+    if parts.output.format == "parquet":
+        raise UsageError("--format parquet is of one engine: write --format json, which `dockersweep fleet` reads too")
+    if parts.output.format in NEED_DUCKDB:
+        require_duckdb()
     _refuse_unfit(options)
     return parts
 

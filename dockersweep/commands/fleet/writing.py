@@ -14,6 +14,7 @@ from dockersweep.model.documents import read_explanation
 from dockersweep.model.fleet import Fleet, FleetHost
 from dockersweep.report.layout import Layout, Section
 
+METRICS_MODE = 0o644
 _NO_DOCUMENT = b'"document":null}'
 _NO_HOSTS = b'"hosts":[]}'
 
@@ -50,7 +51,9 @@ def write_fleet(written: WrittenFleet, parts: VerbParts) -> None:
     has_news = not parts.quiet or bool(problems) or any(host.sums.freed for host in fleet.hosts)
     has_result = is_written(output, has_news=has_news, only_problems=parts.only_problems)
     if has_result:
-        Destination(output.path).write(written.as_json() if output.format == "json" else _text(written, parts))
+        # Another user collects metrics, and they name no objects.
+        mode = METRICS_MODE if output.format == "prometheus" else None
+        Destination(output.path).write(written.as_json() if output.format == "json" else _text(written, parts), mode)
     lines = [f"dockersweep: {_problem(host)}" for host in problems]
     write_problems(lines, output, is_in_result=has_result)
 
@@ -59,6 +62,12 @@ def _text(written: WrittenFleet, parts: VerbParts) -> Iterator[str]:
     from dockersweep.report.formats import formatted
 
     fleet, width, form = written.fleet, terminal_width(parts.output.path), parts.output.format
+    if fleet.verb == "report" and form != "csv":
+        from dockersweep.commands.fleet.run_report import NEED_DUCKDB, has_duckdb, run_report
+
+        if form in NEED_DUCKDB or has_duckdb():
+            yield run_report(written, parts.output)
+            return
     if parts.detail == "all" and form != "csv":
         yield from _host_tables(written, form, width)
     if fleet.verb == "explain":

@@ -132,8 +132,9 @@ def _hosts(report: FleetReport) -> Iterator[Section]:
         for host in report.hosts
     ]  # fmt: skip
     yield Section(columns=_HOSTS, rows=rows[:MOST_HOSTS], shows_no_rows=True)
-    if len(rows) > MOST_HOSTS:
-        yield Section(sentences=(f"And {len(rows) - MOST_HOSTS} more hosts: --format csv has all.",), goes_on=True)
+    more = len(rows) - MOST_HOSTS
+    sentences = [f"And {more} more: --format csv has all hosts."] if more > 0 else []
+    yield Section(sentences=[*sentences, *words.same_sentences(report.hosts)[:MOST_ROWS]], goes_on=True)
 
 
 def _shares(report: FleetReport) -> Section:

@@ -26,6 +26,7 @@ def page(report: FleetReport) -> str:
         report=report,
         source=words.source_sentence(report),
         answers=list(_answers(report)),
+        same=words.same_sentences(report.hosts),
         missing=[words.not_done_words(host) for host in words.not_done(report)],
         shares=[(TITLE_OF_SHARE[row.share], share_cells(row)) for row in shown],
         **style_and_script(),

@@ -83,6 +83,11 @@ def not_done_words(host: HostUsage) -> str:
     return f"{host.name}: {STATUS_WORDS[host.status]}{why}{scanned}"
 
 
+def same_sentences(hosts: Sequence[HostUsage]) -> list[str]:
+    """Return a sentence for each engine that several hosts lead to."""
+    return [f"{both([host.name, *host.also])} are one engine, which counts once." for host in hosts if host.also]
+
+
 def disk_used(host: HostUsage) -> str:
     """Return how full the main disk is: "72%"."""
     if not host.disk_total_bytes or host.disk_used_bytes is None:
