@@ -1,18 +1,20 @@
 """The figures of one host, from the document of the verb there."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from dockersweep.fleet.shared_volumes import shareable_removals
 from dockersweep.model.fleet import Amount, HostSums
-from dockersweep.model.inventory import KINDS, Inventory, Kind
+from dockersweep.model.inventory import KINDS, Inventory, Kind, ScanWarning
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import NOTHING, Interval, Plan, exactly
 from dockersweep.model.report import Report
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.use import reclaim_of_unused
+from dockersweep.report.headline import problems_of, warning_sentences
 from dockersweep.report.question import lost_words
 
 _UNKNOWN = Interval(low_bytes=0, high_bytes=None)
@@ -33,6 +35,7 @@ def _of_inventory(inventory: Inventory) -> HostSums:
         total=freed.total,
         used_bytes=survey.totals.held_bytes,
         warnings=len(inventory.warnings),
+        problems=_problems(inventory.warnings),
     )
 
 
@@ -46,6 +49,8 @@ def _of_plan(plan: Plan) -> HostSums:
         removals=len(plan.removals),
         lost=lost_words(plan) or None,
         over_limits=plan.limits.exceeded,
+        shareable_volumes=shareable_removals(plan),
+        problems=_problems(plan.warnings),
     )
 
 
@@ -61,11 +66,21 @@ def _of_outcome(document: OutcomeDocument) -> HostSums:
         failed=sum(outcome.status in ("failed", "not-attempted") for outcome in document.outcomes),
         warnings=len(document.warnings),
         ended_by=document.ended_by,
+        problems=_problems(document.warnings),
     )
 
 
 def _of_report(report: Report) -> HostSums:
-    return HostSums(total=report.reclaimable, used_bytes=report.folder_bytes, warnings=len(report.warnings))
+    return HostSums(
+        total=report.reclaimable,
+        used_bytes=report.folder_bytes,
+        warnings=len(report.warnings),
+        problems=_problems(report.warnings),
+    )
+
+
+def _problems(warnings: Sequence[ScanWarning]) -> tuple[str, ...]:
+    return warning_sentences(problems_of(warnings))
 
 
 def _amounts(counts: Mapping[Kind, int], of_kinds: Mapping[Kind, Interval]) -> dict[Kind, Amount]:

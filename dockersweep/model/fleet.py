@@ -38,6 +38,10 @@ class HostSums(Struct, frozen=True, kw_only=True):
     """How many removals failed or were not attempted."""
     ended_by: EndedBy | None = None
     """What ended a sweep early; None where nothing did."""
+    shareable_volumes: tuple[str, ...] = ()
+    """The volumes that a plan removes, of another driver than `local`: other hosts may have them too."""
+    problems: tuple[str, ...] = ()
+    """The warnings that need a person, in sentences."""
     over_limits: tuple[str, ...] = ()
     """The limits of its policy that a plan exceeds: a sweep would be refused."""
     warnings: int = 0

@@ -84,6 +84,7 @@ _FACTS: Mapping[FactName, str] = {
     "not-in-saved-plan": "the saved plan does not name it",
     "named-by-saved-plan": "the plan names it",
     "unticked": "not ticked in the review",
+    "on-other-hosts": "another host has this volume too, and keeps it or did not tell",
 }
 ANY_AGE = "whatever its age"
 """Why an object is removed by a rule that asks for no age."""

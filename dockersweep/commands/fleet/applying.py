@@ -9,6 +9,7 @@ from dockersweep.commands.fleet.asking import PlannedHosts
 from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.host_process import document_path
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.verb_parts import parts_of
 from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
 from dockersweep.commands.gather import LARGEST_DOCUMENT_BYTES
@@ -61,7 +62,8 @@ def apply_fleet_plan(
         private_folder() as saved,
         HostsAtWork(parts.name, hosts.parallel, len(hosts.hosts), parts.engine.shows_progress) as at_work,
     ):
-        planned = PlannedHosts(_saved_in(saved, [of_name[host.name] for host in hosts.hosts]), saved, hosts)
+        of_hosts = _saved_in(saved, [of_name[host.name] for host in hosts.hosts])
+        planned = PlannedHosts(spare_shared(of_hosts, saved), saved, hosts)
         planned.refuse_by_rollout()
         if planned.going and not options.run.yes and can_ask():
             planned.ask("apply", fleet.finished_at, at_work)

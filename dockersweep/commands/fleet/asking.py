@@ -79,7 +79,13 @@ class PlannedHosts:
         ask(above, fleet_question(self.going), lambda: at_work.signal is not None)
 
     def carry_out(
-        self, parts: VerbParts, options: ApplyOptions, folder: str, where: str | None, at_work: HostsAtWork
+        self,
+        parts: VerbParts,
+        options: ApplyOptions,
+        folder: str,
+        where: str | None,
+        at_work: HostsAtWork,
+        splay_seconds: float = 0.0,
     ) -> Carried:
         """Carry out the plans; their outcomes go to `folder`. `where` is the file of the plans, None for those that
         were just made. An engine is not compared with the one before: its plan tells which it is for."""
@@ -88,8 +94,9 @@ class PlannedHosts:
             for task in tasks_of(self.hosts, parts, options, folder, partial(_apply, where))
             if _has_removals(self._planned[task.number])
         ]
-        carried = carry_out(at_work, tasks, self.hosts, self.failed, 0.0)
-        return Carried({**carried.hosts, **self.untouched}, carried.rollout)
+        carried = carry_out(at_work, tasks, self.hosts, self.failed, splay_seconds)
+        results = {number: _with_notes(host, self._planned[number].notes) for number, host in carried.hosts.items()}
+        return Carried({**results, **self.untouched}, carried.rollout)
 
 
 def _apply(where: str | None, options: HostVerbOptions) -> int:
@@ -98,6 +105,10 @@ def _apply(where: str | None, options: HostVerbOptions) -> int:
     of = where or "the plan that was shown"
     saved = read_document(read_named(options.plan, LARGEST_BYTES), Plan, of)
     return run_saved(saved, of, options, saved.policy.source if where is None else None)
+
+
+def _with_notes(host: FleetHost, notes: tuple[str, ...]) -> FleetHost:
+    return replace(host, notes=(*notes, *(note for note in host.notes if note not in notes)))
 
 
 def _has_removals(host: FleetHost) -> bool:

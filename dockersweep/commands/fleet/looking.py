@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.host_options import HostVerbOptions
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.tasks import Run, tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
 from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
@@ -13,6 +14,7 @@ from dockersweep.errors import UnknownObjectError
 from dockersweep.fleet.folding import fold
 from dockersweep.fleet.hosts import Hosts
 from dockersweep.model.fleet import FleetHost
+from dockersweep.model.plan import Plan
 
 
 def look_at_hosts(parts: VerbParts, options: HostVerbOptions, hosts: Hosts, run: Run, allow_unreached: int) -> int:
@@ -23,6 +25,8 @@ def look_at_hosts(parts: VerbParts, options: HostVerbOptions, hosts: Hosts, run:
         HostsAtWork(parts.name, hosts.parallel, len(hosts.hosts), parts.engine.shows_progress) as at_work,
     ):
         results = at_work.run(tasks_of(hosts, parts, options, folder, run))
+        if parts.summed is Plan:
+            results = spare_shared(results, folder)
         fleet = fold(parts.name, results, begun, datetime.now(UTC), allow_unreached)
         if parts.name == "explain":
             _require_one(fleet.hosts)

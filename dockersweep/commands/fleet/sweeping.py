@@ -1,5 +1,5 @@
 """`sweep` on several hosts: at a terminal all are planned first, and one question is asked; else each plans and removes
-in its turn."""
+in its turn, unless it may remove what another host uses."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,8 @@ from dockersweep.commands.fleet.claims import claim
 from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.host_process import HostTask
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.policies import policies_of
+from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.tasks import Run, tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
 from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
@@ -21,6 +23,7 @@ from dockersweep.commands.running.permission import can_ask
 from dockersweep.errors import RefusedError
 from dockersweep.fleet.folding import fold
 from dockersweep.fleet.hosts import Hosts
+from dockersweep.fleet.shared_volumes import may_remove_shareable
 from dockersweep.model.inventory import Engine
 from dockersweep.model.plan import Plan
 from dockersweep.units import parse_age
@@ -41,26 +44,25 @@ def sweep_hosts(parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run,
         private_folder() as folder,
         HostsAtWork("sweep", hosts.parallel, len(hosts.hosts), parts.engine.shows_progress) as at_work,
     ):
-        if options.run.yes:
-            carried = _unattended(parts, options, hosts, run, folder, at_work)
+        if options.run.yes and not _removes_shareable(parts, hosts):
+            carried = _each_in_turn(parts, options, hosts, run, folder, at_work)
         else:
             with private_folder() as plans:
-                carried = _asked(parts, options, hosts, run, folder, plans, at_work)
+                carried = _planned_first(parts, options, hosts, run, folder, plans, at_work)
         results = [carried.hosts[number] for number in range(len(hosts.hosts))]
         fleet = fold("sweep", results, begun, datetime.now(UTC), allow_unreached, carried.rollout)
         write_fleet(WrittenFleet(fleet, folder), parts)
     return exit_status(fleet, at_work)
 
 
-def _unattended(
+def _each_in_turn(
     parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run, folder: str, at_work: HostsAtWork
 ) -> Carried:
     tasks = [
         replace(task, on_answer=partial(_admit, folder, task), is_watched=False)
         for task in tasks_of(hosts, parts, options, folder, run)
     ]
-    splay_seconds = 0.0 if can_ask() else hosts.rollout.splay_seconds or 0.0
-    return carry_out(at_work, tasks, hosts, (), splay_seconds)
+    return carry_out(at_work, tasks, hosts, (), _splay_seconds(options, hosts))
 
 
 def _admit(folder: str, task: HostTask, engine: Engine) -> None:
@@ -69,16 +71,30 @@ def _admit(folder: str, task: HostTask, engine: Engine) -> None:
     refuse_strange(task.uses_ledger, engine)
 
 
-def _asked(
+def _planned_first(
     parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run, folder: str, plans: str, at_work: HostsAtWork
 ) -> Carried:
     dry = replace(options, dry_run=True)
     tasks = tasks_of(hosts, replace(parts, summed=Plan), dry, plans, run)
-    planned = PlannedHosts(at_work.run(tasks), plans, hosts)
+    if options.run.yes:
+        tasks = [replace(task, on_answer=partial(_admit, plans, task), is_watched=False) for task in tasks]
+    planned = PlannedHosts(spare_shared(at_work.run(tasks), plans), plans, hosts)
     planned.refuse_by_rollout()
-    if planned.going:
-        planned.ask("sweep", datetime.now(UTC), at_work)
-    # A yes to the question is a look at each of these engines.
-    confirmed = replace(options.run, yes=True, yes_first_time=True)
+    confirmed = replace(options.run, yes=True)
+    if not options.run.yes:
+        if planned.going:
+            planned.ask("sweep", datetime.now(UTC), at_work)
+        # A yes to the question is a look at each of these engines.
+        confirmed = replace(confirmed, yes_first_time=True)
     to_apply = ApplyOptions(run=confirmed, policy=options.policy, plan="", max_age=_MAX_AGE)
-    return planned.carry_out(parts, to_apply, folder, None, at_work)
+    return planned.carry_out(parts, to_apply, folder, None, at_work, _splay_seconds(options, hosts))
+
+
+def _splay_seconds(options: SweepOptions, hosts: Hosts) -> float:
+    return 0.0 if can_ask() or not options.run.yes else hosts.rollout.splay_seconds or 0.0
+
+
+def _removes_shareable(parts: VerbParts, hosts: Hosts) -> bool:
+    """Whether the policy of a host may remove volumes that another one may use."""
+    policies = {} if parts.policy is None else policies_of(hosts.hosts, parts.policy)
+    return any(may_remove_shareable(policy) for policy in policies.values())

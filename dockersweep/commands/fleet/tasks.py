@@ -7,8 +7,9 @@ from functools import partial
 from dockersweep.commands.fleet.acquaintance import why_strange
 from dockersweep.commands.fleet.host_options import HostVerbOptions, policy_path
 from dockersweep.commands.fleet.host_process import HostTask
-from dockersweep.commands.fleet.policies import policy_digests
+from dockersweep.commands.fleet.policies import policies_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
+from dockersweep.commands.gather import policy_digest
 from dockersweep.fleet.hosts import Hosts
 
 Run = Callable[[HostVerbOptions], int]
@@ -20,7 +21,8 @@ def tasks_of(hosts: Hosts, parts: VerbParts, options: HostVerbOptions, folder: s
 
     Raises PolicyError where the policy of a host does not hold.
     """
-    digests = {} if parts.policy is None else policy_digests(hosts.hosts, parts.policy)
+    policies = {} if parts.policy is None else policies_of(hosts.hosts, parts.policy)
+    digests = {path: policy_digest(policy) for path, policy in policies.items()}
     return [
         HostTask(
             host=host,

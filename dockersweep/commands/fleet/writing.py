@@ -55,6 +55,7 @@ def write_fleet(written: WrittenFleet, parts: VerbParts) -> None:
         mode = METRICS_MODE if output.format == "prometheus" else None
         Destination(output.path).write(written.as_json() if output.format == "json" else _text(written, parts), mode)
     lines = [f"dockersweep: {_problem(host)}" for host in problems]
+    lines += [f"{host.name}: {problem}" for host in fleet.hosts for problem in host.sums.problems]
     write_problems(lines, output, is_in_result=has_result)
 
 

@@ -98,6 +98,8 @@ def _notes(fleet: Fleet) -> Iterator[str]:
             yield f"{host.name} is the same engine as {host.same_as}: the sums count it once."
         for note in host.notes:
             yield f"{host.name}: {note}."
+        for problem in host.sums.problems:
+            yield f"{host.name}: {problem}"
         for limit in host.sums.over_limits:
             yield f"{host.name}: over a limit, so no sweep there: {limit}."
     warned = [host.name for host in fleet.hosts if host.sums.warnings]
