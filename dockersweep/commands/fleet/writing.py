@@ -12,6 +12,7 @@ from dockersweep.commands.write import Destination, is_written, terminal_width, 
 from dockersweep.files import read_named
 from dockersweep.model.documents import read_explanation
 from dockersweep.model.fleet import Fleet, FleetHost
+from dockersweep.report.fleet.layout import STATUS_WORDS, fleet_layout, problem_lines
 from dockersweep.report.layout import Layout, Section
 
 METRICS_MODE = 0o644
@@ -55,7 +56,7 @@ def write_fleet(written: WrittenFleet, parts: VerbParts) -> None:
         mode = METRICS_MODE if output.format == "prometheus" else None
         Destination(output.path).write(written.as_json() if output.format == "json" else _text(written, parts), mode)
     lines = [f"dockersweep: {_problem(host)}" for host in problems]
-    lines += [f"{host.name}: {problem}" for host in fleet.hosts for problem in host.sums.problems]
+    lines += problem_lines(fleet)
     write_problems(lines, output, is_in_result=has_result)
 
 
@@ -78,8 +79,6 @@ def _text(written: WrittenFleet, parts: VerbParts) -> Iterator[str]:
         explained = [None if data is None else read_explanation(data, "an explanation") for data in documents]
         yield formatted(explanations_layout(fleet, explained), form, width)
         return
-    from dockersweep.report.fleet.layout import fleet_layout
-
     yield formatted(fleet_layout(fleet), form, width)
 
 
@@ -95,6 +94,4 @@ def _host_tables(written: WrittenFleet, form: str, width: int | None) -> Iterato
 
 
 def _problem(host: FleetHost) -> str:
-    from dockersweep.report.fleet.layout import STATUS_WORDS
-
     return f"{host.name}: {STATUS_WORDS[host.status]}" + (f": {host.message}" if host.message else "")

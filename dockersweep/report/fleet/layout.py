@@ -9,6 +9,7 @@ from dockersweep.report.local_time import local_time
 from dockersweep.report.text import capital
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, plural
+from dockersweep.words.lists import first_of
 
 STATUS_WORDS: dict[HostStatus, str] = {
     "not-reached": "not reached",
@@ -25,6 +26,7 @@ _OF_KINDS = tuple(
     for heading in ("CONTAINERS", "IMAGES", "VOLUMES", "CACHE")
 )
 _END = (Column("USED", right=True), Column("STATUS", wraps=True, narrowest=7))
+_MOST_NAMES = 5
 _WHY = (Column("HOST", shortens=True), Column("WHY", wraps=True))
 
 
@@ -98,13 +100,22 @@ def _notes(fleet: Fleet) -> Iterator[str]:
             yield f"{host.name} is the same engine as {host.same_as}: the sums count it once."
         for note in host.notes:
             yield f"{host.name}: {note}."
-        for problem in host.sums.problems:
-            yield f"{host.name}: {problem}"
         for limit in host.sums.over_limits:
             yield f"{host.name}: over a limit, so no sweep there: {limit}."
+    yield from problem_lines(fleet)
     warned = [host.name for host in fleet.hosts if host.sums.warnings]
     if warned:
         yield f"Warnings on {plural(len(warned), 'host')}; --verbose shows them, and the objects of each host."
+
+
+def problem_lines(fleet: Fleet) -> Iterator[str]:
+    """Yield the warnings that need a person, each with the hosts that have it."""
+    of_problems: dict[str, list[str]] = {}
+    for host in fleet.hosts:
+        for problem in host.sums.problems:
+            of_problems.setdefault(problem, []).append(host.name)
+    for problem, names in of_problems.items():
+        yield f"{first_of(names, _MOST_NAMES)}: {problem}"
 
 
 def _worst_first(host: FleetHost) -> tuple[int, int, str]:
