@@ -21,11 +21,13 @@ A_CASE = Path(__file__).parents[1] / "golden" / "match"
 # Those of units and crontabs are tried by what runs these.
 AT_A_PROMPT = re.compile(r"^\$ dockersweep ([^#\n]*)", re.MULTILINE)
 OF_THE_MACHINE = re.compile(r"^/(etc|var)/")
+OF_A_HOST = re.compile(r"^ssh://root@(\w+)$")
 
 
 def words_of(command: str, machine: Path) -> list[str]:
     """Return a command as README has it, with what is of the whole machine in a folder."""
     words = [OF_THE_MACHINE.sub(f"{machine}/\\1/", word) for word in shlex.split(command)]
+    words = [OF_A_HOST.sub(f"unix://{machine}/work/\\1.sock", word) for word in words]
     for word in words:
         if word.startswith(str(machine)):
             Path(word).parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +36,12 @@ def words_of(command: str, machine: Path) -> list[str]:
 
 def prepare(words: list[str], folder: Path) -> None:
     """Put there what a reader has by then."""
+    if "fleet.toml" in words:
+        hosts = "".join(f'[[host]]\nname = "build{n}"\nhost = "{folder}/build{n}.sock"\n' for n in (1, 2))
+        (folder / "fleet.toml").write_text(f"version = 1\n{hosts}")
+    if words[:2] == ["fleet", "report"]:
+        (folder / "documents").mkdir()
+        shutil.copy(folder / "plan.json", folder / "documents")
     policy = folder / "dockersweep.toml"
     if words[:2] == ["policy", "init"]:
         policy.unlink()
@@ -57,15 +65,20 @@ def test_every_command_does_what_it_says(engine: Engine, litter: Litter, tmp_pat
     environment["DOCKERSWEEP_NOW"] = IN_A_MONTH
     commands = AT_A_PROMPT.findall(README.read_text())
     assert len(commands) > 20
+    for number in (1, 2, 3):
+        (folder / f"build{number}.sock").symlink_to(engine.recorder.path)
     for command in commands:
         words = words_of(command, tmp_path)
+        if words[0] == "swarm":
+            # This engine is of none.
+            continue
         prepare(words, folder)
         done = subprocess.run(
             [PROGRAM, *words], env=environment, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             check=False, timeout=120,
         )  # fmt: skip
         # Without a terminal there is nobody to ask, and no screen.
-        asks = words[0] == "sweep" and "--yes" not in words
+        asks = "sweep" in words and "--yes" not in words
         assert done.returncode == (2 if "-i" in words else 4 if asks else 0), (command, done.stderr)
     assert "shop-job-1" not in litter.engine.docker("ps", "--all", "--format", "{{.Names}}").stdout.split()
     assert {path.name for path in folder.iterdir()} >= {"everything.csv", "plan.json", "dockersweep.policy.schema.json"}
