@@ -355,8 +355,10 @@ def several_of(arguments: argparse.Namespace) -> SeveralOptions | None:
     )
     given = [flag for flag, dest in _ONLY_FOR_SEVERAL.items() if getattr(arguments, dest, None) not in (None, 0)]
     if not getattr(arguments, "takes_several", False):
-        if given or is_for_several:
-            raise UsageError(f"{arguments.verb} takes one engine: leave out {(given or ['the others'])[0]}")
+        # Other flags of these it may have itself, as swarm has --canary.
+        names = [flag for flag in given if flag in _NAMES_SEVERAL]
+        if names or is_for_several:
+            raise UsageError(f"{arguments.verb} takes one engine: leave out {(names or ['the others'])[0]}")
         return None
     if not is_for_several:
         if given:
@@ -380,6 +382,8 @@ def several_of(arguments: argparse.Namespace) -> SeveralOptions | None:
     )
 
 
+_NAMES_SEVERAL = ("--all-contexts", "--fleet", "--group", "--only", "--not")
+"""The flags of every verb that name several hosts."""
 _ONLY_FOR_SEVERAL = {
     "--all-contexts": "all_contexts",
     "--fleet": "fleet",

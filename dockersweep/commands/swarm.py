@@ -15,6 +15,7 @@ from dockersweep.commands.write import Destination, write_aside
 from dockersweep.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
+    from dockersweep.commands.fleet.verb_parts import VerbParts
     from dockersweep.commands.swarming.job import NodeJobs
     from dockersweep.commands.swarming.signals import JobSignals
     from dockersweep.commands.swarming.sweep import Swept
@@ -40,6 +41,9 @@ def run(options: SwarmOptions) -> int:
         from dockersweep.commands.swarming.sweep import require_yes_or_terminal
 
         require_yes_or_terminal(options)
+    from dockersweep.commands.fleet.verb_parts import parts_of
+
+    parts = replace(parts_of(options.on_node), detail=options.detail)
     Destination(options.output.path).check()
     from dockersweep.commands.swarming.signals import KILLED_BY, JobSignals
 
@@ -51,7 +55,7 @@ def run(options: SwarmOptions) -> int:
                 raise
             write_aside("dockersweep: interrupted")
             return KILLED_BY + (signals.signal or 0)
-    _write(fleet, options)
+    _write(fleet, parts)
     return fleet.exit_status if signals.signal is None else KILLED_BY + signals.signal
 
 
@@ -119,10 +123,9 @@ def _manager(options: SwarmOptions) -> Iterator["SwarmJobs"]:
         connection.close()
 
 
-def _write(fleet: "Fleet", options: SwarmOptions) -> None:
+def _write(fleet: "Fleet", parts: "VerbParts") -> None:
     from dockersweep.commands.fleet.host_process import document_path
     from dockersweep.commands.fleet.hosts_at_work import private_folder
-    from dockersweep.commands.fleet.verb_parts import parts_of
     from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
 
     with private_folder() as folder:
@@ -131,7 +134,6 @@ def _write(fleet: "Fleet", options: SwarmOptions) -> None:
                 with open(document_path(folder, number), "wb") as file:
                     file.write(bytes(host.document))
         hosts = tuple(_without_document(host) for host in fleet.hosts)
-        parts = replace(parts_of(options.on_node), detail=options.detail)
         write_fleet(WrittenFleet(replace(fleet, hosts=hosts), folder), parts)
 
 

@@ -18,14 +18,14 @@ PODMAN = Quirks(api=(1, 44), version="5.8.0", is_podman=True)
         (OLD, {"tells_true_shared_size", "sums_up_layers", "has_build_cache", "lists_network_mode"}),
         (
             CLASSIC,
-            {"counts_tasks", "tells_usage_in_parts", "marks_anonymous_volumes", "mounts_images"}
+            {"counts_tasks", "tells_usage_in_parts", "marks_anonymous_volumes", "mounts_images", "has_swarm_jobs"}
             | {"tells_true_shared_size", "sums_up_layers", "has_build_cache", "lists_network_mode"},
         ),
         (
             CONTAINERD,
             {"counts_tasks", "tells_usage_in_parts", "marks_anonymous_volumes", "mounts_images", "sums_up_layers"}
             | {"has_build_cache", "tells_manifests", "names_dangling_images", "compares_image_on_untag"}
-            | {"lists_network_mode"},
+            | {"lists_network_mode", "has_swarm_jobs"},
         ),
         (
             PODMAN,
