@@ -58,6 +58,7 @@ def test_a_node_gets_the_flags_that_are_for_it() -> None:
         (("swarm", "scan", "--image", "x", "-H", "a", "-H", "b"), "--host is given more than once"),
         (("swarm", "scan", "--image", "x", "--fleet", "f.toml"), "swarm takes one engine: leave out --fleet"),
         (("swarm", "plan", "--image", "x", "--confirm-engine", "y"), "unrecognized arguments: --confirm-engine"),
+        (("swarm", "sweep", "-y", "--image", "x", "--confirm-engine", "y"), "--confirm-engine is about one engine"),
     ],
 )
 def test_wrong_usage_is_told(call: Caller, words: tuple[str, ...], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -64,6 +65,13 @@ def hosts_of(run: Run) -> dict[str, dict[str, Any]]:
     return {host["swarm_node_id"]: host for host in run.json()["hosts"]}
 
 
+def await_service(nodes: Cluster, process: subprocess.Popen[str]) -> None:
+    """Wait until a run has created its job."""
+    while not nodes.services():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
 def has_job(engine: Engine) -> bool:
     return "job-1" in engine.docker("ps", "--all", "--format", "{{.Names}}").stdout.split()
 
@@ -90,10 +98,8 @@ def test_a_verb_runs_on_every_node(nodes: Cluster) -> None:
 
 def test_what_a_container_of_the_job_may_do(nodes: Cluster) -> None:
     process = start(*words(nodes, "scan"))
-    while not (services := nodes.services()):
-        assert process.poll() is None
-        time.sleep(0.02)
-    container = services[0]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    await_service(nodes, process)
+    container = nodes.services()[0]["Spec"]["TaskTemplate"]["ContainerSpec"]
     assert container["ReadOnly"] is True
     assert [(mount["Type"], mount["Source"]) for mount in container["Mounts"]] == [
         ("bind", "/var/run/docker.sock"), ("volume", "dockersweep"),
@@ -165,10 +171,35 @@ def test_where_a_canary_refuses_no_other_is_begun(nodes: Cluster, jobs: None) ->
     assert all(map(has_job, nodes.engines))
 
 
+def test_a_signal_lets_nodes_finish_that_remove(nodes: Cluster, jobs: None) -> None:
+    sweep = ("sweep", "--yes", *AT_ONCE, "--kind", "container", "--canary", "1", "--format", "json")
+    process = start(*words(nodes, *sweep))
+    await_service(nodes, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "the nodes that have begun finish; no other is begun" in err
+    told = Run(130, out, err).json()
+    assert [host["status"] for host in told["hosts"]] == ["done", "not-begun", "not-begun"]
+    assert told["rollout"]["stopped"] == "interrupted"
+    assert sorted(map(has_job, nodes.engines)) == [False, True, True]
+
+
+def test_a_user_of_the_group_of_the_socket(nodes: Cluster) -> None:
+    manager = nodes.manager
+    user = ("--constraint", f"node.id=={nodes.node_id(manager)}", "--user", "1000:1000", "--volume", "other")
+    refused = on_swarm(nodes, "scan", *user)
+    assert (refused.status, "permission denied" in refused.stdout) == (5, True)
+    group = os.stat(f"/proc/{manager.pid}/root/run/docker.sock").st_gid
+    run = on_swarm(nodes, "scan", *user, "--group-add", str(group), "--format", "json")
+    assert run.status == 0, run.stderr
+    [host] = run.json()["hosts"]
+    assert not [warning for warning in host["document"]["warnings"] if warning["about"] in ("ledger", "lock")]
+
+
 def test_a_killed_run_is_cleaned_up_by_the_next_one(nodes: Cluster) -> None:
     process = start(*words(nodes, "scan"))
-    while not nodes.services():
-        time.sleep(0.02)
+    await_service(nodes, process)
     process.kill()
     process.communicate()
     assert len(nodes.services()) == 1
@@ -180,8 +211,7 @@ def test_a_killed_run_is_cleaned_up_by_the_next_one(nodes: Cluster) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_and_leaves_nothing(nodes: Cluster, number: signal.Signals, status: int) -> None:
     process = start(*words(nodes, "scan"))
-    while not nodes.services():
-        time.sleep(0.02)
+    await_service(nodes, process)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (status, "dockersweep: interrupted\n")
@@ -220,8 +250,7 @@ def test_nodes_that_are_drained_leave_or_hang_are_named(nodes: Cluster) -> None:
     with paused(second):
         command = [sys.executable, "-m", "dockersweep", *words(nodes, "scan", "--format", "json")]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        while not nodes.services():
-            time.sleep(0.02)
+        await_service(nodes, process)
         leave_swarm(first)
         out, err = process.communicate(timeout=90)
         assert process.returncode == 5, err
