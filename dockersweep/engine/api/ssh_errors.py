@@ -25,6 +25,8 @@ _TRY_SSH = (
     # From OpenSSH 9.8 on (PerSourcePenalties in sshd_config(5)).
     ("Connection closed by", _PENALTY),
     ("Connection reset by", _PENALTY),
+    # After three unanswered messages of ServerAliveInterval.
+    ("not responding", "check that the host is up and reachable"),
     ("timed out", "check that the host is up and reachable"),
     ("No route to host", "check that the host is up and reachable"),
     ("Network is unreachable", "check the address, and the network of this machine"),
