@@ -1,14 +1,19 @@
 """What the last word of a command line could be, by the parser alone."""
 
+from functools import cache
+
 import pytest
 
 from dockersweep.parser import build_parser
 from dockersweep.report.completion_words import Offer, offer_at
 from tests.docs.test_man import actions, verbs
 
+# It takes longer to make than all that is asked of it.
+parser = cache(build_parser)
+
 
 def offer(line: str) -> Offer:
-    return offer_at(build_parser(), line.split(" "))
+    return offer_at(parser(), line.split(" "))
 
 
 def words(line: str) -> list[str]:
