@@ -8,7 +8,7 @@ from dockersweep.commands.options import FleetOptions, OutputOptions
 from dockersweep.commands.write import Destination, terminal_width, write_problems
 from dockersweep.errors import EngineError, UsageError
 from dockersweep.model.fleet_report import SkippedFile
-from dockersweep.warehouse.database import Answer, needs_objects, require_duckdb
+from dockersweep.warehouse.database import Answer, require_duckdb, tables_in
 from dockersweep.warehouse.folder import files_in
 
 METRICS_MODE = 0o644
@@ -41,7 +41,7 @@ def _report(options: FleetOptions, destination: Destination) -> int:
 def _query(options: FleetOptions, sql: str, destination: Destination) -> int:
     files = files_in(options.folder)
     policy = gather_policy(options.policy)
-    with loaded(files, policy, only_newest=False, with_objects=needs_objects(sql)) as documents:
+    with loaded(files, policy, only_newest=False, tables=tables_in(sql)) as documents:
         answer = documents.warehouse.answer(sql)
     destination.write(_answer_text(answer, options.output))
     return _told(documents.skipped, options.output, is_in_result=False)

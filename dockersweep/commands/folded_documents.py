@@ -15,12 +15,12 @@ from dockersweep.model.report import Report
 from dockersweep.policy.disk_report import make_report
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.planner import foresee
-from dockersweep.warehouse.database import Warehouse, private_folder
+from dockersweep.warehouse.database import LISTED, Warehouse, private_folder
 from dockersweep.warehouse.figures import figures_of
 from dockersweep.warehouse.folder import Files
 from dockersweep.warehouse.parallel import read_files
-from dockersweep.warehouse.parquet import load_parquet
-from dockersweep.warehouse.reading import MOST_HOSTS, Judge
+from dockersweep.warehouse.parquet import ParquetFiles
+from dockersweep.warehouse.reading import Judge
 
 
 class Loaded(Struct, frozen=True):
@@ -35,22 +35,25 @@ def report_on_files(files: Files, source: str, policy: Policy) -> FleetReport:
 
     Raises UsageError where DuckDB is not installed.
     """
-    with loaded(files, policy, only_newest=True, with_objects=True) as documents:
+    with loaded(files, policy, only_newest=True, tables=LISTED) as documents:
         return fleet_report(figures_of(documents.warehouse), source, documents.skipped)
 
 
 @contextmanager
-def loaded(files: Files, policy: Policy, *, only_newest: bool, with_objects: bool) -> Iterator[Loaded]:
+def loaded(files: Files, policy: Policy, *, only_newest: bool, tables: frozenset[str]) -> Iterator[Loaded]:
     """Yield the rows of documents in a database."""
     judge = Judge(report=lambda inventory: _judged(inventory, policy), used_bytes=_used_bytes)
     with private_folder() as folder:
         # Before there is a database: its threads would not live on in the processes that read.
-        read = read_files(files.json, folder, judge, only_newest=only_newest, with_objects=with_objects)
+        read = read_files(files.json, folder, judge, only_newest=only_newest, tables=tables)
         with Warehouse(folder) as warehouse:
             warehouse.load_rows()
-            skipped = load_parquet(warehouse, folder, files.parquet, (len(files.json) + 1) * MOST_HOSTS)
+            parquet = ParquetFiles(warehouse, folder, files.parquet, first=len(files.json) + 1)
+            parquet.load_runs()
+            warehouse.find_newest()
+            parquet.load_lists(tables, only_newest)
             warehouse.close_in()
-            yield Loaded(warehouse, [*read.skipped, *skipped])
+            yield Loaded(warehouse, [*read.skipped, *parquet.skipped])
 
 
 def _judged(inventory: Inventory, policy: Policy) -> Report:

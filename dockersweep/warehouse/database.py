@@ -29,8 +29,10 @@ _CONFIGURATION = {
     "memory_limit": "600MB",
 }
 
-# The last one runs a query that is a text.
-_NAMES_OBJECTS = re.compile("objects|images|volumes|query", re.IGNORECASE)
+
+LISTED = frozenset(TABLES) - {"runs", "removals"}
+"""The tables of what documents list."""
+_VIEWS_OF = {"objects": ("images", "volumes")}
 
 
 class Answer(Struct, frozen=True):
@@ -98,13 +100,20 @@ class Warehouse:
                     [files],
                 )
 
+    def find_newest(self) -> None:
+        """Find which runs count for the present; all are loaded."""
+        self._run("newest.sql")
+
     def close_in(self) -> None:
         """Make the views of what was loaded, and forbid everything but queries of them."""
-        sql = get_data("dockersweep.warehouse", "views.sql")
-        assert sql is not None, "the loader of the package tells of no files"
-        self.connection.execute(sql.decode())
+        self._run("views.sql")
         self.connection.execute("SET enable_external_access = false")
         self.connection.execute("SET lock_configuration = true")
+
+    def _run(self, name: str) -> None:
+        sql = get_data("dockersweep.warehouse", name)
+        assert sql is not None, "the loader of the package tells of no files"
+        self.connection.execute(sql.decode())
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query of ours."""
@@ -122,9 +131,13 @@ class Warehouse:
             raise UsageError(f"the query fails: {in_one_sentence(error)}") from None
 
 
-def needs_objects(sql: str) -> bool:
-    """Return whether a query may read rows of objects: not if it has none of the words by which they are named."""
-    return _NAMES_OBJECTS.search(sql) is not None
+def tables_in(sql: str) -> frozenset[str]:
+    """Return the tables of lists that a query may read: those of which it has a name."""
+    text = sql.lower()
+    # This function of SQL runs what a text says.
+    if "query" in text:
+        return LISTED
+    return frozenset(table for table in LISTED if any(view in text for view in (table, *_VIEWS_OF.get(table, ()))))
 
 
 def _refuse_others(statements: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ from dockersweep.model.inventory import Engine, OfObject, ScanWarning
 from dockersweep.model.outcome import Outcome, Reclaimed
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
-from dockersweep.model.report import Finding, Group, ReportedObject, ShareOfDisk, Trend
+from dockersweep.model.report import Finding, Group, GrowthOfShare, ReportedObject, ShareOfDisk
 from dockersweep.model.storage import SizeBase
 
 
@@ -30,8 +30,17 @@ class InventoryHead(Document, frozen=True, kw_only=True, tag="dockersweep.invent
     disk: Disk | None = None
 
 
+class TrendHead(Struct, frozen=True, kw_only=True):
+    """A trend without the points that it is from."""
+
+    growth: tuple[GrowthOfShare, ...]
+    full_in_days: float | None
+    full_in_days_soonest: float | None
+    full_in_days_latest: float | None
+
+
 class ReportHead(Document, frozen=True, kw_only=True, tag="dockersweep.report/1"):
-    """A report without its objects."""
+    """The sums of a report."""
 
     taken_at: Instant
     policy_source: str
@@ -40,14 +49,15 @@ class ReportHead(Document, frozen=True, kw_only=True, tag="dockersweep.report/1"
     disk: Disk | None
     reclaimable: Interval
     unused: Interval
+    trend: TrendHead | None
+
+
+class WholeReport(Document, frozen=True, kw_only=True, tag="dockersweep.report/1"):
+    """What a report lists."""
+
+    shares: tuple[ShareOfDisk, ...]
     repositories: tuple[Group, ...]
     findings: tuple[Finding, ...]
-    trend: Trend | None
-
-
-class WholeReport(ReportHead, frozen=True, kw_only=True, tag="dockersweep.report/1"):
-    """A report with its objects."""
-
     objects: tuple[ReportedObject, ...]
 
 
@@ -86,8 +96,8 @@ class PlanHead(Document, frozen=True, kw_only=True, tag="dockersweep.plan/1"):
     foreseen_at: Instant | None = None
 
 
-class WholePlan(PlanHead, frozen=True, kw_only=True, tag="dockersweep.plan/1"):
-    """A plan with its decisions."""
+class WholePlan(Document, frozen=True, kw_only=True, tag="dockersweep.plan/1"):
+    """The decisions of a plan."""
 
     decisions: tuple[Decided, ...]
 

@@ -1,5 +1,6 @@
 """Reads many files by several processes; few are read by this one."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -31,16 +32,16 @@ _judge: Judge | None = None
 """What a process was started with."""
 
 
-def read_files(paths: Sequence[str], folder: str, judge: Judge, *, only_newest: bool, with_objects: bool) -> Read:
+def read_files(paths: Sequence[str], folder: str, judge: Judge, *, only_newest: bool, tables: frozenset[str]) -> Read:
     """Write the rows of all documents in these files to a folder; return what was found and skipped.
 
-    The rows of objects are written only `with_objects`; with `only_newest` only those of the newest document of each
-    engine, and of earlier inventories no other row than their run.
+    What a document lists is written only for these tables, and with `only_newest` only of the newest document of each
+    engine.
     """
     numbered = list(enumerate(paths, 1))
     read = _all(numbered, folder, judge, None)
     runs = newest(read.found) if only_newest else frozenset(found.run for found in read.found)
-    chosen = Chosen(runs, with_objects)
+    chosen = Chosen(runs, tables)
     again = files_to_read_again(read, chosen)
     read.skipped += _all(
         [(number, path) for number, path in numbered if number in again], folder, judge, chosen
@@ -87,9 +88,11 @@ def _by_processes(
 
 
 def _start(judge: Judge) -> None:
-    """Leave Ctrl-C to the process that waits for this one."""
+    """Begin a process; Ctrl-C is for the one that waits for it."""
     global _judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A document makes thousands of values and no cycles; collecting would only walk over them again and again.
+    gc.disable()
     _judge = judge
 
 

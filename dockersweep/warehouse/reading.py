@@ -25,17 +25,15 @@ from dockersweep.warehouse.documents import (
 )
 from dockersweep.warehouse.row_files import RowFiles
 from dockersweep.warehouse.row_making import (
-    object_rows,
+    listed_rows,
     rows_of_head,
     rows_of_inventory,
     run_of_host,
     unreached_run,
 )
-from dockersweep.warehouse.rows import ObjectRow, Rows, RunRow
+from dockersweep.warehouse.rows import MOST_HOSTS, Rows, RunRow
 
 LARGEST_BYTES = 1 << 30
-MOST_HOSTS = 1_000_000
-"""The run of the third host in the second file is 1000002."""
 _HEAD: msgspec.json.Decoder[Readable] = msgspec.json.Decoder(Readable)
 _PASSED_OVER = ("explanation", "group", "history", "fleet-report")
 """Documents of ours that have no rows."""
@@ -68,11 +66,10 @@ class Read(Struct):
 
 
 class Chosen(Struct, frozen=True):
-    """The documents whose objects count, by their runs."""
+    """The documents that are read in full, by their runs, and the tables that are needed of them."""
 
     runs: frozenset[int]
-    with_objects: bool
-    """Whether the rows of objects are needed."""
+    tables: frozenset[str]
 
 
 class _Document(Struct):
@@ -87,8 +84,8 @@ class _Document(Struct):
 
 
 def read_heads(path: str, number: int, files: RowFiles, read: Read) -> None:
-    """Write the rows of all documents in a file that need no judgement: not those of inventories and of objects. Note
-    what was found, and what was skipped."""
+    """Write a row for each document in a file, and those of removals; an inventory is left for later. Note what was
+    found, and what was skipped."""
     for document in _documents(path, number, read):
         head, run = document.head, document.run
         if head is not None:
@@ -102,17 +99,15 @@ def read_heads(path: str, number: int, files: RowFiles, read: Read) -> None:
 
 
 def read_whole(path: str, number: int, files: RowFiles, read: Read, chosen: Chosen, judge: Judge) -> None:
-    """Write the rows of a file's inventories, and of the objects of its chosen documents; note what was skipped."""
+    """Write the rows of a file's inventories, and of what its chosen documents list; note what was skipped."""
     for document in _documents(path, number, Read()):
         is_chosen = document.run.run in chosen.runs
         try:
             if isinstance(document.head, InventoryHead):
                 rows = _inventory_rows(document, judge if is_chosen else None, judge.used_bytes)
-                if not chosen.with_objects:
-                    rows.objects.clear()
-                files.write(rows)
-            elif is_chosen and chosen.with_objects and isinstance(document.head, ReportHead | PlanHead):
-                files.write(Rows(runs=[], objects=list(_objects(document))))
+                files.write(rows, {"runs", *chosen.tables})
+            elif is_chosen and chosen.tables and isinstance(document.head, ReportHead | PlanHead):
+                files.write(_listed(document), chosen.tables)
         except (msgspec.DecodeError, DockersweepError) as error:
             name = document.run.document or "document"
             why = f"{_named(document.run)} is not a valid dockersweep.{name}/1 document: {error}"
@@ -132,10 +127,10 @@ def _inventory_rows(document: _Document, judge: Judge | None, used: Callable[[In
     return rows
 
 
-def _objects(document: _Document) -> Iterator[ObjectRow]:
+def _listed(document: _Document) -> Rows:
     if isinstance(document.head, PlanHead):
-        return object_rows(msgspec.json.decode(document.data, type=WholePlan), document.run.run)
-    return object_rows(msgspec.json.decode(document.data, type=WholeReport), document.run.run)
+        return listed_rows(msgspec.json.decode(document.data, type=WholePlan), document.run.run)
+    return listed_rows(msgspec.json.decode(document.data, type=WholeReport), document.run.run)
 
 
 def _documents(path: str, number: int, read: Read) -> Iterator[_Document]:
@@ -198,13 +193,12 @@ def _of_now(document: Readable) -> Readable | None:
 
 def files_to_read_again(read: Read, chosen: Chosen) -> Collection[int]:
     """Return the numbers of the files that `read_whole` has something to do with."""
-    again = (one.file for one in read.found if one.document == "inventory")
-    with_objects = (
+    return {
         one.file
         for one in read.found
-        if chosen.with_objects and one.run in chosen.runs and one.document in ("report", "plan")
-    )
-    return {*again, *with_objects}
+        if one.document == "inventory"
+        or (chosen.tables and one.run in chosen.runs and one.document in ("report", "plan"))
+    }
 
 
 def newest(found: Collection[Found]) -> frozenset[int]:

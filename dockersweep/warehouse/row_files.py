@@ -1,6 +1,6 @@
 """The files that rows are written to: lines of JSON, a file for each table."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -32,9 +32,9 @@ class RowFiles:
         """Close the files."""
         self._stack.close()
 
-    def write(self, rows: Rows) -> None:
-        """Append the rows of a document."""
-        for table in TABLES:
+    def write(self, rows: Rows, tables: Collection[str] = TABLES.keys()) -> None:
+        """Append the rows of a document that are of these tables."""
+        for table in tables:
             of_table: Sequence[Struct] = getattr(rows, table)
             if of_table:
                 self._file(table).write(self._encoder.encode_lines(of_table))

@@ -1,6 +1,5 @@
 """The rows of a document."""
 
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -13,7 +12,7 @@ from dockersweep.model.naming import engine_identity
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Decision, Interval, Plan
 from dockersweep.model.quantities import LARGEST, known_sum
-from dockersweep.model.report import GrowthOfShare, Report, ReportedObject, Trend
+from dockersweep.model.report import GrowthOfShare, Report, ReportedObject, ShareOfDisk, Trend
 from dockersweep.warehouse.documents import (
     NAME_OF,
     Decided,
@@ -22,6 +21,7 @@ from dockersweep.warehouse.documents import (
     OutcomeHead,
     PlanHead,
     ReportHead,
+    TrendHead,
     WholePlan,
     WholeReport,
 )
@@ -37,17 +37,18 @@ from dockersweep.warehouse.rows import (
 
 
 def rows_of_head(head: Head, run: RunRow) -> Rows:
-    """Return the rows of a document but those of its objects; `run` has what is known from elsewhere."""
+    """Return the row of a document, and those of removals; `run` has what is known from elsewhere."""
     _set_engine(run, head.engine, len(head.warnings))
     run.document = NAME_OF[type(head)]
     if isinstance(head, ReportHead):
-        return _of_report(head, run)
-    if isinstance(head, PlanHead):
+        _set_sums(run, head)
+    elif isinstance(head, PlanHead):
         return _of_plan(head, run)
-    if isinstance(head, OutcomeHead):
+    elif isinstance(head, OutcomeHead):
         return _of_outcome(head, run)
-    run.made_at = stored_instant(head.taken_at)
-    _set_disk(run, head.disk)
+    else:
+        run.made_at = stored_instant(head.taken_at)
+        _set_disk(run, head.disk)
     return Rows(runs=[run])
 
 
@@ -58,14 +59,14 @@ def rows_of(document: Plan | Report | OutcomeDocument) -> Rows:
     if isinstance(document, OutcomeDocument):
         run.document = NAME_OF[OutcomeHead]
         return _of_outcome(document, run)
+    rows = listed_rows(document, run.run)
     if isinstance(document, Plan):
         run.document = NAME_OF[PlanHead]
-        rows = _of_plan(document, run)
-        rows.objects = [_decided_row(decision, run.run) for decision in document.decisions]
-        return rows
-    run.document = NAME_OF[ReportHead]
-    rows = _of_report(document, run)
-    rows.objects = list(object_rows_of_report(document.objects, run.run))
+        rows.removals = _of_plan(document, run).removals
+    else:
+        run.document = NAME_OF[ReportHead]
+        _set_sums(run, document)
+    rows.runs.append(run)
     return rows
 
 
@@ -83,19 +84,42 @@ def rows_of_scan(inventory: Inventory, report: Report) -> Rows:
 
 
 def rows_of_inventory(inventory: Inventory, report: Report, run: RunRow) -> Rows:
-    """Return the rows of an inventory, by the report that was made of it; its objects have their tags and drivers."""
+    """Return the rows of an inventory, by the report that was made of it; its images have their tags."""
     _set_engine(run, inventory.engine, len(report.warnings))
     run.document = NAME_OF[InventoryHead]
-    rows = _of_report(report, run)
-    rows.objects = list(_with_details(inventory, object_rows_of_report(report.objects, run.run)))
+    _set_sums(run, report)
+    rows = listed_rows(report, run.run)
+    rows.runs.append(run)
+    images = {image.id: image for image in inventory.images}
+    for row in rows.objects:
+        if row.kind == "image" and row.id in images:
+            row.tags = images[row.id].tags
     return rows
 
 
-def object_rows(whole: WholeReport | WholePlan, run: int) -> Iterator[ObjectRow]:
-    """Yield a row for each object of a report or a plan."""
-    if isinstance(whole, WholeReport):
-        return object_rows_of_report(whole.objects, run)
-    return (_decided_row(decided, run) for decided in whole.decisions)
+def listed_rows(whole: WholeReport | WholePlan | Report | Plan, run: int) -> Rows:
+    """Return the rows of what a report or a plan lists."""
+    if isinstance(whole, WholePlan | Plan):
+        return Rows(runs=[], objects=[_decided_row(decided, run) for decided in whole.decisions])
+    return Rows(
+        runs=[],
+        objects=[_object_row(item, run) for item in whole.objects],
+        shares=[_share_row(row, run) for row in whole.shares if row.is_known],
+        repositories=[
+            RepositoryRow(
+                run=run, repository=group.name, images=group.objects, size_bytes=group.size_bytes,
+                unused_bytes=group.unused_bytes,
+            )
+            for group in whole.repositories
+        ],
+        findings=[
+            FindingRow(
+                run=run, finding=finding.id, severity=finding.severity, title=finding.title,
+                objects=finding.objects, size_bytes=finding.size_bytes, fix=finding.fix.text,
+            )
+            for finding in whole.findings
+        ],
+    )  # fmt: skip
 
 
 def unreached_run(host: FleetHost, run: RunRow, at: datetime) -> Rows:
@@ -134,7 +158,7 @@ def _set_disk(run: RunRow, disk: Disk | None) -> None:
         run.disk_total_bytes, run.disk_used_bytes, run.disk_free_bytes = disk.total_bytes, disk.used, disk.free_bytes
 
 
-def _of_report(report: Report | ReportHead, run: RunRow) -> Rows:
+def _set_sums(run: RunRow, report: Report | ReportHead) -> None:
     run.made_at = stored_instant(report.taken_at)
     run.policy_source, run.size_base = report.policy_source, report.size_base
     known = [row for row in report.shares if row.is_known]
@@ -146,36 +170,9 @@ def _of_report(report: Report | ReportHead, run: RunRow) -> Rows:
     _set_disk(run, report.disk)
     if report.trend is not None:
         _set_trend(run, report.trend)
-    number = run.run
-    return Rows(
-        runs=[run],
-        shares=[
-            ShareRow(
-                run=number, share=row.share, objects=row.count, in_use=row.in_use,
-                low_bytes=row.size.low_bytes, high_bytes=row.size.high_bytes,
-                reclaimable_low_bytes=row.reclaimable.low_bytes, reclaimable_high_bytes=row.reclaimable.high_bytes,
-                unused_low_bytes=row.unused.low_bytes, unused_high_bytes=row.unused.high_bytes,
-            )
-            for row in known
-        ],
-        repositories=[
-            RepositoryRow(
-                run=number, repository=group.name, images=group.objects, size_bytes=group.size_bytes,
-                unused_bytes=group.unused_bytes,
-            )
-            for group in report.repositories
-        ],
-        findings=[
-            FindingRow(
-                run=number, finding=finding.id, severity=finding.severity, title=finding.title,
-                objects=finding.objects, size_bytes=finding.size_bytes, fix=finding.fix.text,
-            )
-            for finding in report.findings
-        ],
-    )  # fmt: skip
 
 
-def _set_trend(run: RunRow, trend: Trend) -> None:
+def _set_trend(run: RunRow, trend: Trend | TrendHead) -> None:
     of_share = {growth.share: growth for growth in trend.growth}
     total, disk = of_share.get("total"), of_share.get("disk")
     run.bytes_per_day, run.disk_bytes_per_day = _rate(total), _rate(disk)
@@ -219,25 +216,21 @@ def _of_outcome(outcome: OutcomeHead | OutcomeDocument, run: RunRow) -> Rows:
     return Rows(runs=[run], removals=removals)
 
 
-def object_rows_of_report(objects: Iterable[ReportedObject], run: int) -> Iterator[ObjectRow]:
-    """Yield a row for each object of a report."""
-    return (
-        ObjectRow(
-            run=run, kind=item.kind, id=item.id, name=item.name, driver=item.driver, project=item.project,
-            repository=item.repository, size_bytes=item.size_bytes, own_bytes=item.own_bytes, in_use=item.in_use,
-            goes=item.goes, age_seconds=_stored(item.age_seconds), age_source=item.age_source, why=item.why,
-        )
-        for item in objects
+def _object_row(item: ReportedObject, run: int) -> ObjectRow:
+    return ObjectRow(
+        run=run, kind=item.kind, id=item.id, name=item.name, driver=item.driver, project=item.project,
+        repository=item.repository, size_bytes=item.size_bytes, own_bytes=item.own_bytes, in_use=item.in_use,
+        goes=item.goes, age_seconds=_stored(item.age_seconds), age_source=item.age_source, why=item.why,
     )  # fmt: skip
 
 
-def _with_details(inventory: Inventory, rows: Iterable[ObjectRow]) -> Iterator[ObjectRow]:
-    """Yield rows with what only an inventory has."""
-    images = {image.id: image for image in inventory.images}
-    for row in rows:
-        if row.kind == "image" and row.id in images:
-            row.tags = images[row.id].tags
-        yield row
+def _share_row(row: ShareOfDisk, run: int) -> ShareRow:
+    return ShareRow(
+        run=run, share=row.share, objects=row.count, in_use=row.in_use, low_bytes=row.size.low_bytes,
+        high_bytes=row.size.high_bytes, reclaimable_low_bytes=row.reclaimable.low_bytes,
+        reclaimable_high_bytes=row.reclaimable.high_bytes, unused_low_bytes=row.unused.low_bytes,
+        unused_high_bytes=row.unused.high_bytes,
+    )  # fmt: skip
 
 
 def _decided_row(decided: Decided | Decision, run: int) -> ObjectRow:

@@ -14,6 +14,9 @@ from dockersweep.model.outcome import Status
 from dockersweep.model.report import Severity
 from dockersweep.model.storage import SizeBase
 
+MOST_HOSTS = 1_000_000
+"""The run of the third host in the second file is 2000002."""
+
 
 class RunRow(Struct, kw_only=True):
     """One document, or a host of a fleet document that has none."""

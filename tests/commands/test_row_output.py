@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from dockersweep.warehouse import parquet
 from dockersweep.warehouse.database import Warehouse
-from dockersweep.warehouse.parquet import load_parquet, parquet_of
+from dockersweep.warehouse.parquet import ParquetFiles, parquet_of
 from dockersweep.warehouse.row_making import rows_of
 from dockersweep.warehouse.rows import FindingRow, Rows, RunRow
 from tests.commands.calling import SEEN, Caller
@@ -133,7 +133,9 @@ def test_what_is_of_others_or_damaged_is_left_out(tmp_path: Path) -> None:
     place.mkdir()
     paths = sorted(map(str, tmp_path.glob("*.parquet")))
     with Warehouse(str(place)) as warehouse:
-        skipped = load_parquet(warehouse, str(place), paths, 1)
+        parquet_files = ParquetFiles(warehouse, str(place), paths, 1)
+        parquet_files.load_runs()
+        skipped = parquet_files.skipped
         assert warehouse.rows("SELECT file FROM loaded.runs") == [(str(tmp_path / "good's [1]*.parquet"),)]
     words = {Path(file.file).stem: file.why for file in skipped}
     assert set(words) == {*files, "foreign", "other", "claims"}
