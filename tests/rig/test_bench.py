@@ -108,3 +108,16 @@ def test_help_of_the_comparison_is_no_commit(capsys: pytest.CaptureFixture[str])
         against.main(["--help"])
     assert ended.value.code == 0
     assert "COMMIT [ROUNDS]" in capsys.readouterr().out
+
+
+@pytest.mark.engines
+def test_a_fleet_of_played_hosts_is_measured(checkout: Path) -> None:
+    words = [checkout / "tests" / "bench" / "fleet_hosts", "--only-played", "--hosts", "20", "--objects", "4"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+    # At this size the aims mean nothing; the job has to be done.
+    assert done.returncode in (0, 1), done.stderr
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert rows == [
+        "plan on 20 hosts, 2 of them hanging and 2 refusing",
+        "plan on 20 hosts, 2 of them hanging and 2 refusing: memory",
+    ]

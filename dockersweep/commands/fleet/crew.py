@@ -2,6 +2,7 @@
 none of them anything."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -128,6 +129,8 @@ class Crew:
 
 def _work(work: Work, mouth: Connection, alive: tuple[int, int]) -> None:
     """Do the work in a process of its own."""
+    # It ends before there is much to collect, and collecting would copy what it shares with the first process.
+    gc.disable()
     # The terminal's signals are for the first process, which passes each on once.
     os.setpgid(0, 0)
     for number in SIGNALS:
