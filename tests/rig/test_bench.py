@@ -112,7 +112,7 @@ def test_help_of_the_comparison_is_no_commit(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.engines
 def test_a_fleet_of_played_hosts_is_measured(checkout: Path) -> None:
-    words = [checkout / "tests" / "bench" / "fleet_hosts", "--only-played", "--hosts", "20", "--objects", "4"]
+    words = [str(checkout / "tests" / "bench" / "fleet_hosts"), "--only-played", "--hosts", "20", "--objects", "4"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
     # At this size the aims mean nothing; the job has to be done.
     assert done.returncode in (0, 1), done.stderr
