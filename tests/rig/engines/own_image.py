@@ -24,7 +24,8 @@ CHECKOUT = Path(__file__).parents[3]
 RECIPE = "share/container/Containerfile"
 NAME = "dockersweep"
 _BASE = Root("trixie", ("python3", "python3-pip", "python3-venv"))
-_PYTHON = "3.13"
+PYTHON = "3.13"
+"""That of the base."""
 _PIP_CONF = "[global]\nno-index = true\nfind-links = /wheels\n"
 _NOT_IN_BASE = ("./dev/*", "./proc/*", "./sys/*", "./var/cache/*", "./var/lib/apt/lists/*", "./usr/share/locale/*")
 # There is no network, and fewer limits than the machine of the tests lets Podman set.
@@ -88,7 +89,7 @@ def _write_base(file: Path) -> None:
     """Write the archive of the base: the root, the wheels and what tells pip of them."""
     with tempfile.TemporaryDirectory(prefix="dsw-base-") as folder:
         added = Path(folder)
-        shutil.copytree(_wheels(), added / "wheels")
+        shutil.copytree(wheels(), added / "wheels")
         (added / "etc").mkdir()
         (added / "etc/pip.conf").write_text(_PIP_CONF)
         left_out = [f"--exclude={pattern}" for pattern in _NOT_IN_BASE]
@@ -97,20 +98,20 @@ def _write_base(file: Path) -> None:
         subprocess.run(["tar", "-C", folder, "-rf", str(file), "wheels", "etc/pip.conf"], check=True)
 
 
-def _wheels() -> Path:
+def wheels() -> Path:
     """Return a folder with the wheels of what dockersweep needs, and of what builds it: anew where pyproject.toml names
     others."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    recipe = hashlib.sha256("\n".join((_PYTHON, *wanted)).encode()).hexdigest()[:8]
-    folder = CACHE / "wheels" / f"{_PYTHON}-{recipe}"
-    with locked(folder.with_name(f"{_PYTHON}.lock")):
+    recipe = hashlib.sha256("\n".join((PYTHON, *wanted)).encode()).hexdigest()[:8]
+    folder = CACHE / "wheels" / f"{PYTHON}-{recipe}"
+    with locked(folder.with_name(f"{PYTHON}.lock")):
         if not folder.is_dir():
             unfinished = folder.with_name(f"{folder.name}.unfinished")
-            for former in folder.parent.glob(f"{_PYTHON}-*"):
+            for former in folder.parent.glob(f"{PYTHON}-*"):
                 shutil.rmtree(former)
             pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
-            target = ["--only-binary", ":all:", "--python-version", _PYTHON, "--dest", str(unfinished)]
+            target = ["--only-binary", ":all:", "--python-version", PYTHON, "--dest", str(unfinished)]
             subprocess.run([*pip, *target, *wanted], check=True)
             os.rename(unfinished, folder)
     return folder

@@ -115,11 +115,12 @@ def ssh_host(
     shell: str = "/bin/sh",
     sshd: str = "",
     authorized: str = "",
+    machine: Root = SSH,
 ) -> Iterator[SshHost]:
     """Start a host beside an engine whose users have that client, with a login shell for root, more settings of sshd,
-    and options of the authorized key."""
+    options of the authorized key, and a root of its own that has sshd."""
     tops = {"docker": [FORKY_DOCKER.build()], "podman": [engine.kind.root.path], "none": []}[has]
-    roots = [*tops, SSH.build()]
+    roots = [*tops, machine.build()]
     folder = Path(tempfile.mkdtemp(prefix="dsw-ssh-", dir="/var/tmp"))
     folder.chmod(0o755)
     recorder = Recorder(folder / "engine.sock", engine.socket)
