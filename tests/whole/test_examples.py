@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dockersweep.parser import build_parser
 from tests.rig.engines.engine import Engine
@@ -99,6 +100,17 @@ def test_what_can_be_taken_in_goes_by_the_same_policy() -> None:
 def test_every_command_parses(command: str) -> None:
     words = shlex.split(command)
     assert build_parser().parse_args(words[words.index(INSTALLED) + 1 :]).yes
+
+
+def test_the_commands_of_clusters_parse() -> None:
+    """No cluster has run them: what can be held is that they are written as their tools read them, and mean a sweep."""
+    job = yaml.safe_load((EXAMPLES / "kubernetes" / "dockersweep.yaml").read_text())["spec"]["jobTemplate"]["spec"]
+    [container] = job["template"]["spec"]["containers"]
+    [words] = re.findall(
+        r"^ +args += (\[.*\])$", (EXAMPLES / "nomad" / "dockersweep.nomad.hcl").read_text(), re.MULTILINE
+    )
+    for arguments in (container["args"], json.loads(words)):
+        assert build_parser().parse_args(arguments).yes
 
 
 def test_readme_shows_what_ships() -> None:
