@@ -148,9 +148,12 @@ def _group(item: pytest.Item) -> str:
 
     Those that only look share what an engine is filled with. The others on a shared engine go by engine and file: an
     engine starts in less than a second, and all that one of them has to do would be as long as the run. What has an
-    engine of its own or tries many examples goes by itself, and the rest by files: pytest-xdist takes its time over
-    each group.
+    engine of its own or tries many examples goes by itself, if it names no group, and the rest by files: pytest-xdist
+    takes its time over each group.
     """
+    own = item.get_closest_marker("xdist_group")
+    if own is not None:
+        return str(own.args[0])
     if "filled" in _params(item):
         return f"{_engine_of(item)} filled"
     if "engine" in _params(item):
