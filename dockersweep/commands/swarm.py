@@ -75,7 +75,7 @@ def _fleet(options: SwarmOptions, image: str, signals: "JobSignals") -> "Fleet":
             raise UsageError("no node of the swarm meets all of --constraint; `docker node ls` lists the nodes")
         jobs = NodeJobs(calls, options, image, policy, nodes)
         jobs.remove_leftovers()
-        came = _came_of(jobs, [node for node in nodes if node.takes_tasks], options, signals)
+        came = _came_of(jobs, nodes, options, signals)
     ids = [node.id for node in nodes]
     hosts = [came.hosts.get(node.id) or jobs.without_task(node) for node in nodes]
     # Nodes that have joined since.
@@ -86,12 +86,15 @@ def _fleet(options: SwarmOptions, image: str, signals: "JobSignals") -> "Fleet":
 def _came_of(jobs: "NodeJobs", nodes: Sequence["SwarmNode"], options: SwarmOptions, signals: "JobSignals") -> "Swept":
     from dockersweep.commands.swarming.sweep import NodeSweep, Swept
 
+    ready = [node for node in nodes if node.takes_tasks]
     if options.verb == "sweep":
-        sweep = NodeSweep(jobs, nodes, options, signals)
-        return sweep.unattended() if options.yes else sweep.asked()
+        silent = [jobs.without_task(node) for node in nodes if not node.takes_tasks]
+        sweep = NodeSweep(jobs, ready, silent, options, signals)
+        # Volumes that several nodes may have go only where none of them keeps them: then the plans come first.
+        return sweep.unattended() if options.yes and not jobs.may_remove_shareable else sweep.planned_first()
     from dockersweep.commands.swarming.job import is_looked_at
 
-    return Swept(jobs.run(nodes, "nodes", flags=("--is-looked-at",) if is_looked_at() else ()), None)
+    return Swept(jobs.run(ready, "nodes", flags=("--is-looked-at",) if is_looked_at() else ()), None)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import pytest
 
 from dockersweep.commands.options import SwarmOptions, SweepOptions, options_of
 from dockersweep.commands.swarming.hosts import host_of, host_without_task, names_of
-from dockersweep.commands.swarming.kept_plan import digest_of, drop_plan, keep_plan, kept_plan, plan_path
-from dockersweep.commands.swarming.run_id import held, is_over, new_run
+from dockersweep.commands.swarming.kept_plan import ShownPlans, digest_of, drop_plan, keep_plan, kept_plan, plan_path
+from dockersweep.commands.swarming.run_id import forget_all_over, held, is_over, new_run
 from dockersweep.engine.api.swarm_jobs import ConfigFile, JobSpec, job_body
 from dockersweep.engine.jobs.watching import NodeAnswer
 from dockersweep.errors import RefusedError
@@ -96,13 +96,14 @@ def answer(
 
 
 def test_what_became_of_a_node_is_told_by_its_status() -> None:
-    lost = host_of(answer(None, "went down meanwhile (heartbeat failure)"))
+    lost = host_of(answer(None, "went down (heartbeat failure)"))
     assert (lost.status, lost.exit_status, lost.message) == (
-        "not-reached", 5, "it went down meanwhile (heartbeat failure)",
+        "not-reached", 5, "it went down (heartbeat failure)",
     )  # fmt: skip
-    begun = host_of(answer(None, "went down meanwhile", begun=True))
+    begun = host_of(answer(None, "went down", begun=True))
     assert (begun.status, begun.exit_status) == ("failed", 5)
-    assert "known to its own ledger alone" in (begun.message or "")
+    only = "its container was running, and only the ledger on the node tells what it did"
+    assert begun.message == f"it went down; {only}"
     crashed = host_of(answer(None, "failed in its container", begun=True, crashed=True))
     assert (crashed.status, crashed.exit_status, crashed.message) == ("failed", 1, "it failed in its container")
     odd = host_of(answer(b'{"name": 5}', begun=True))
@@ -135,13 +136,14 @@ def test_a_node_carries_out_only_the_plan_that_was_shown(state: Path) -> None:
     keep_plan(document, run)
     assert len(list((state / "plans").iterdir())) == 1
     # In the document of the fleet it has no newline at its end.
-    assert kept_plan(run, {digest_of(document.strip())}) == document
+    shown = ShownPlans({digest_of(document.strip()): ("nfs",)}, is_confirmed=True)
+    assert kept_plan(run, shown) == (document, ("nfs",))
     plan_path(run).write_bytes(b'{"plan": 2}\n')
     with pytest.raises(RefusedError, match="is not the one that was shown"):
-        kept_plan(run, {digest_of(document)})
+        kept_plan(run, shown)
     drop_plan(run)
     with pytest.raises(RefusedError, match="cannot be read"):
-        kept_plan(run, {digest_of(document)})
+        kept_plan(run, shown)
 
 
 def test_a_run_is_over_when_its_process_is(state: Path) -> None:
@@ -152,11 +154,11 @@ def test_a_run_is_over_when_its_process_is(state: Path) -> None:
         if pid == 0:
             os._exit(0 if is_over(run) is False else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert is_over(run) is None
     # As a kill leaves it.
-    (state / "swarm").mkdir(exist_ok=True)
-    (state / "swarm" / run).touch()
     assert is_over(run) is True
+    with held(at_work := new_run()):
+        forget_all_over()
+        assert (is_over(run), is_over(at_work)) == (None, False)
     assert is_over("../swarm/" + run) is None
 
 

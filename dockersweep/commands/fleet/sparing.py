@@ -1,7 +1,8 @@
 """Volumes that several hosts may have stay, where not all of these would remove them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.commands.fleet.host_process import LARGEST_BYTES, document_path
@@ -14,29 +15,44 @@ from dockersweep.model.plan import Plan
 from dockersweep.words.documents import write_document
 
 
+class Spared(Struct, frozen=True):
+    """A host on which volumes stay that its plan would remove."""
+
+    host: FleetHost
+    """With the sums of the plan below, and a note for each volume."""
+    plan: Plan
+    """Without these volumes."""
+    volumes: tuple[str, ...]
+
+
 def spare_shared(planned: Sequence[FleetHost], folder: str) -> list[FleetHost]:
     """Return the hosts of plans, which are in files of a folder by their places, with these plans changed so that no
     volume goes that another host has and keeps, or may have."""
+    hosts = list(planned)
+    for number, spared in spared_hosts(planned, lambda number: _read(folder, number)).items():
+        with open(document_path(folder, number), "w", encoding="utf-8") as file:
+            file.write(write_document(spared.plan))
+        hosts[number] = spared.host
+    return hosts
+
+
+def spared_hosts(planned: Sequence[FleetHost], read: Callable[[int], Plan]) -> dict[int, Spared]:
+    """Return the hosts on which volumes stay that another host has and keeps, or may have, by their places; `read`
+    returns the plan of a place."""
     if not any(host.sums.shareable_volumes for host in planned):
-        return list(planned)
+        return {}
     numbers = [number for number, host in enumerate(planned) if host.status == "done" and host.same_as is None]
-    plans = {planned[number].name: _read(folder, number) for number in numbers}
+    plans = {planned[number].name: read(number) for number in numbers}
     silent = [host.name for host in planned if host.status != "done"]
     kept = kept_for_others(plans, silent)
-    return [
-        _spared(folder, number, host, plans[host.name], kept[host.name])
-        if host.name in kept and number in numbers
-        else host
-        for number, host in enumerate(planned)
-    ]
+    named = {number: planned[number] for number in numbers if planned[number].name in kept}
+    return {number: _spared(host, plans[host.name], kept[host.name]) for number, host in named.items()}
 
 
-def _spared(folder: str, number: int, host: FleetHost, plan: Plan, kept: Mapping[str, str]) -> FleetHost:
-    spared = without_volumes(plan, kept)
-    with open(document_path(folder, number), "w", encoding="utf-8") as file:
-        file.write(write_document(spared))
+def _spared(host: FleetHost, plan: Plan, kept: Mapping[str, str]) -> Spared:
+    left = without_volumes(plan, kept)
     notes = tuple(f"volume {volume} stays: {why}" for volume, why in kept.items())
-    return replace(host, sums=sums_of(spared), notes=(*host.notes, *notes))
+    return Spared(replace(host, sums=sums_of(left), notes=(*host.notes, *notes)), left, tuple(kept))
 
 
 def _read(folder: str, number: int) -> Plan:

@@ -12,7 +12,7 @@ from dockersweep.commands.progress import show_progress
 from dockersweep.commands.swarming.hosts import host_of, host_without_task, names_of
 from dockersweep.commands.swarming.kept_plan import SHOWN_PATH, ShownPlans
 from dockersweep.commands.swarming.policy import NodePolicy
-from dockersweep.commands.swarming.run_id import forget, held, is_over, new_run
+from dockersweep.commands.swarming.run_id import forget, forget_all_over, held, is_over, new_run
 from dockersweep.commands.write import write_aside
 from dockersweep.engine.api.swarm_jobs import RUN_LABEL, SECONDS_LABEL, ConfigFile, JobSpec, SwarmJobs
 from dockersweep.engine.jobs.leftovers import remove_leftovers, remove_run
@@ -48,6 +48,7 @@ class NodeJobs:
         self._image = image
         self._policy = policy.text
         self._digest = policy.digest
+        self.may_remove_shareable = policy.may_remove_shareable
         self._allowed = allowed
         self.names = names_of(allowed)
         """The names of the nodes by their ids."""
@@ -56,8 +57,7 @@ class NodeJobs:
         """Remove the services and configs of runs that were killed."""
         self._calls.set_clock()
         removed = remove_leftovers(self._calls, is_over, self._calls.clock)
-        for run in removed:
-            forget(run)
+        forget_all_over()
         if removed:
             write_aside("dockersweep: removed what an earlier run that was killed had left in the swarm")
 
@@ -135,6 +135,7 @@ class NodeJobs:
         finally:
             try:
                 remove_run(self._calls, run)
+                forget(run)
             except EngineError as error:
                 left = f"the service dockersweep-{run} is left to the next run, as it cannot be removed"
                 write_aside(f"dockersweep: {left}: {error}")

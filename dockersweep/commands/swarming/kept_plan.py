@@ -5,7 +5,6 @@ has seen.
 """
 
 import os
-from collections.abc import Collection
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -24,10 +23,13 @@ LARGEST_BYTES = 4_000_000_000
 
 
 class ShownPlans(msgspec.Struct, frozen=True):
-    """What the nodes are told of the plans that a person has said yes to."""
+    """What the nodes are told of the plans that they may carry out."""
 
-    digests: tuple[str, ...]
-    """SHA-256 of each, in hex. Each plan names its engine, so that none is taken for another node's."""
+    plans: dict[str, tuple[str, ...]]
+    """The digest of each plan -> volumes that stay, since other nodes may have them too. Each plan names its engine, so
+    that none is taken for another node's."""
+    is_confirmed: bool
+    """Whether a person has said yes to them."""
 
 
 def shown_plans() -> ShownPlans:
@@ -39,7 +41,7 @@ def shown_plans() -> ShownPlans:
 
 
 def digest_of(document: bytes) -> str:
-    """Return the digest of a plan's document. Inside of another document it has no space around it."""
+    """Return the SHA-256 of a plan's document, in hex. Inside of another document it has no space around it."""
     return sha256(document.strip()).hexdigest()
 
 
@@ -60,16 +62,18 @@ def keep_plan(document: bytes, run: str) -> None:
         raise RefusedError(f"the plan cannot be kept at {path}: {error.strerror}") from None
 
 
-def kept_plan(run: str, shown: Collection[str]) -> bytes:
-    """Return the plan that a run kept here. Raises RefusedError where it is not one of those shown."""
+def kept_plan(run: str, shown: ShownPlans) -> tuple[bytes, tuple[str, ...]]:
+    """Return the plan that a run kept here, and the volumes that stay. Raises RefusedError where it is not one of those
+    shown."""
     path = plan_path(run)
     try:
         document = read_configuration(path, LARGEST_BYTES)
     except OSError as error:
         raise RefusedError(f"the plan that was shown cannot be read at {path}: {error.strerror}") from None
-    if digest_of(document) not in shown:
+    stay = shown.plans.get(digest_of(document))
+    if stay is None:
         raise RefusedError(f"the plan at {path} is not the one that was shown")
-    return document
+    return document, stay
 
 
 def drop_plan(run: str) -> None:

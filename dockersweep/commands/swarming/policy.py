@@ -12,6 +12,8 @@ from dockersweep.commands.policy_source import LARGEST_BYTES, NO_FILE, find_poli
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.engine.api.swarm_jobs import LARGEST_CONFIG_BYTES
 from dockersweep.errors import PolicyError
+from dockersweep.fleet.shared_volumes import may_remove_shareable
+from dockersweep.model.policy import Policy
 
 
 class NodePolicy(Struct, frozen=True):
@@ -21,6 +23,8 @@ class NodePolicy(Struct, frozen=True):
     """Of the policy file; None for the default policy."""
     digest: str | None = None
     """Of what it says with the changes of the flags; None for a verb without a policy."""
+    may_remove_shareable: bool = False
+    """Whether it may remove volumes that several nodes may have."""
 
 
 def policy_for_nodes(options: PolicyOptions) -> NodePolicy:
@@ -28,7 +32,7 @@ def policy_for_nodes(options: PolicyOptions) -> NodePolicy:
     where the flags do not fit it."""
     path = find_policy(options.path, os.environ)
     if path is None:
-        return NodePolicy(None, policy_digest(gather_policy(replace(options, path=NO_FILE))))
+        return _node_policy(None, gather_policy(replace(options, path=NO_FILE)))
     from dockersweep.policy.language.flags import policy_from_flags
     from dockersweep.policy.language.reading import read_policy_file
 
@@ -42,4 +46,8 @@ def policy_for_nodes(options: PolicyOptions) -> NodePolicy:
         )
     if len(text) > LARGEST_CONFIG_BYTES:
         raise PolicyError(f"{source} is larger than the 500 kB that a config of a swarm may have")
-    return NodePolicy(text, policy_digest(policy_from_flags(options.flags, policy)))
+    return _node_policy(text, policy_from_flags(options.flags, policy))
+
+
+def _node_policy(text: bytes | None, policy: Policy) -> NodePolicy:
+    return NodePolicy(text, policy_digest(policy), may_remove_shareable(policy))

@@ -19,7 +19,10 @@ def new_run() -> str:
 
 @contextmanager
 def held(run: str) -> Iterator[None]:
-    """Show to other runs of this user that this one is at work, as far as the folder of the ledger can be written."""
+    """Show to other runs of this user that this one is at work, as far as the folder of the ledger can be written.
+
+    Its file stays until `forget`: what is there unlocked is of a run that may have left something.
+    """
     path = _file(run)
     descriptor = None
     with suppress(OSError):
@@ -30,7 +33,6 @@ def held(run: str) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            forget(run)
             os.close(descriptor)
 
 
@@ -55,6 +57,14 @@ def forget(run: str) -> None:
     """Remove the file of a run that has left nothing."""
     with suppress(OSError):
         _file(run).unlink()
+
+
+def forget_all_over() -> None:
+    """Remove the files of runs that are over, after all that they may have left was removed."""
+    with suppress(OSError):
+        for path in _file("-").parent.iterdir():
+            if is_over(path.name):
+                forget(path.name)
 
 
 def _file(run: str) -> Path:

@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from dockersweep.commands.fleet.asking import PlannedHosts
+from dockersweep.commands.fleet.sparing import spared_hosts
 from dockersweep.commands.options import SwarmOptions
 from dockersweep.commands.running.permission import can_ask
 from dockersweep.commands.swarming.job import NodeJobs
@@ -18,8 +19,10 @@ from dockersweep.errors import RefusedError
 from dockersweep.fleet.hosts import Host, Hosts, Rollout
 from dockersweep.fleet.reading import failures_of
 from dockersweep.fleet.rollout import why_stop
+from dockersweep.model.documents import read_document
 from dockersweep.model.fleet import FleetHost, RolloutOutcome
 from dockersweep.model.fleetfile import PARALLEL
+from dockersweep.model.plan import Plan
 from dockersweep.model.swarm import SwarmNode
 
 
@@ -40,9 +43,19 @@ def require_yes_or_terminal(options: SwarmOptions) -> None:
 class NodeSweep:
     """A sweep of nodes that take tasks."""
 
-    def __init__(self, jobs: NodeJobs, nodes: Sequence[SwarmNode], options: SwarmOptions, signals: JobSignals) -> None:
+    def __init__(
+        self,
+        jobs: NodeJobs,
+        nodes: Sequence[SwarmNode],
+        silent: Sequence[FleetHost],
+        options: SwarmOptions,
+        signals: JobSignals,
+    ) -> None:
+        """`silent` are the nodes of the run that take no task now."""
         self._jobs = jobs
         self._nodes = nodes
+        self._silent = silent
+        self._asks = not options.yes
         self._parallel = options.parallel
         self._signals = signals
         failures = None if options.max_failures is None else failures_of(options.max_failures, len(nodes))
@@ -53,23 +66,30 @@ class NodeSweep:
         """Let each node plan and remove in its turn."""
         return self._in_waves(self._nodes, {}, (), None)
 
-    def asked(self) -> Swept:
-        """Have all nodes plan, show that and ask; then carry out these plans and no others.
+    def planned_first(self) -> Swept:
+        """Have all nodes plan; show that and ask, without --yes; then carry out these plans and no others.
 
         Raises RefusedError where the rollout ends before it begins, and as `permission.ask`.
         """
         run = new_run()
         hosts = self._jobs.run(self._nodes, "plans", run, ("--keep-plan",))
-        named = tuple(Host(name=self._jobs.names[node.id]) for node in self._nodes)
-        planned = PlannedHosts([hosts[node.id] for node in self._nodes], "", Hosts(hosts=named, rollout=self._rollout))
+        listed = [hosts[node.id] for node in self._nodes]
+        spared = spared_hosts([*listed, *self._silent], lambda number: _plan_of(listed[number]))
+        named = tuple(Host(name=host.name) for host in listed)
+        shown = [spared[number].host if number in spared else host for number, host in enumerate(listed)]
+        planned = PlannedHosts(shown, "", Hosts(hosts=named, rollout=self._rollout))
         planned.refuse_by_rollout()
-        if planned.going:
+        if planned.going and self._asks:
             planned.ask("sweep", datetime.now(UTC), self._signals)
-        going = {host.swarm_node_id for host in planned.going}
-        shown = ShownPlans(tuple(digest_of(bytes(host.document)) for host in planned.going))
-        untouched = {host.swarm_node_id or "": _without_document(host) for host in planned.untouched.values()}
-        nodes = [node for node in self._nodes if node.id in going]
-        return self._in_waves(nodes, untouched, ("--of-plan", run), shown)
+        untouched = planned.untouched
+        going = [number for number in range(len(listed)) if number not in untouched]
+        plans = {digest_of(bytes(listed[at].document)): spared[at].volumes if at in spared else () for at in going}
+        before = {self._nodes[number].id: _without_document(host) for number, host in untouched.items()}
+        nodes = [self._nodes[number] for number in going]
+        swept = self._in_waves(nodes, before, ("--of-plan", run), ShownPlans(plans, self._asks))
+        notes = {self._nodes[number].id: one.host.notes for number, one in spared.items()}
+        noted = {key: replace(host, notes=notes.get(key, host.notes)) for key, host in swept.hosts.items()}
+        return replace(swept, hosts=noted)
 
     def _in_waves(
         self, nodes: Sequence[SwarmNode], before: dict[str, FleetHost], flags: tuple[str, ...], shown: ShownPlans | None
@@ -96,6 +116,10 @@ class NodeSweep:
 
 
 _NOT_BEGUN = {"status": "not-begun", "exit_status": None, "message": None}
+
+
+def _plan_of(host: FleetHost) -> Plan:
+    return read_document(bytes(host.document), Plan, host.name)
 
 
 def _without_document(host: FleetHost) -> FleetHost:

@@ -19,6 +19,7 @@ from dockersweep.commands.swarming.kept_plan import drop_plan, keep_plan, kept_p
 from dockersweep.engine.jobs.frames import framed
 from dockersweep.errors import DockersweepError, LedgerError
 from dockersweep.fleet.folding import status_of
+from dockersweep.fleet.shared_volumes import without_volumes
 from dockersweep.fleet.sums import sums_of
 from dockersweep.model.documents import read_document
 from dockersweep.model.fleet import FleetHost
@@ -100,7 +101,9 @@ def _carry_out(options: SweepOptions, run: str) -> int:
     """Carry out the plan that a run has kept here, if it is one of those that were shown."""
     from dockersweep.commands.running.saved_run import run_saved
 
-    saved = read_document(kept_plan(run, shown_plans().digests), Plan, _SHOWN)
+    shown = shown_plans()
+    document, stay = kept_plan(run, shown)
+    saved = without_volumes(read_document(document, Plan, _SHOWN), stay)
     flags = options.policy.flags
     # A saved plan has its own choice; what protects is still in force.
     protecting = PolicyFlags(
@@ -113,7 +116,8 @@ def _carry_out(options: SweepOptions, run: str) -> int:
         retry_refused=flags.retry_refused,
     )
     # A yes to the question is a look at this engine.
-    confirmed = replace(options.run, yes=True, yes_first_time=True)
+    first_time = shown.is_confirmed or options.run.yes_first_time
+    confirmed = replace(options.run, yes=True, yes_first_time=first_time)
     policy = replace(options.policy, flags=protecting)
     apply = ApplyOptions(run=confirmed, policy=policy, plan="", max_age=_MAX_AGE)
     status = run_saved(saved, _SHOWN, apply, saved.policy.source)
