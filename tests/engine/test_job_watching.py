@@ -175,10 +175,10 @@ def test_a_node_that_goes_down_is_given_up(clock: Clock) -> None:
     begun = clock.now
     manager = Manager([[task(1, "running")]], [[node(1)], [down]])
     [answer] = watched(manager)
-    assert answer.problem == "went down meanwhile (heartbeat failure)"
+    assert answer.problem == "went down (heartbeat failure)"
     assert (answer.has_begun, answer.has_crashed) == (True, False)
     assert 15 < clock.now - begun < 25
-    assert problem_of(Manager([[task(1, "running")]], [[node(2)]])) == "left the swarm meanwhile"
+    assert problem_of(Manager([[task(1, "running")]], [[node(2)]])) == "left the swarm"
 
 
 def test_a_node_that_was_down_for_a_moment_is_not() -> None:
@@ -198,8 +198,9 @@ def test_a_node_that_gets_no_task_is_given_up(clock: Clock) -> None:
 
 def test_what_does_not_end_in_time_is_given_up() -> None:
     limits = JobLimits(timeout_seconds=90, engine_seconds=60)
-    manager = Manager([[task(1, "running")]])
-    assert problem_of(manager, limits) == "did not end within 90 seconds (--timeout); its task is running"
+    late = "did not end within 90 seconds (--timeout)"
+    assert problem_of(Manager([[task(1, "running")]]), limits) == late
+    assert problem_of(Manager([[task(1, "preparing")]]), limits) == f"{late}; its task is preparing"
 
 
 def test_a_manager_may_be_away_for_a_moment() -> None:

@@ -49,6 +49,11 @@ def apply_fleet_plan(
     plans = [_plan_of(host, f"{where}, host {host.name}") for host in fleet.hosts]
     if not any(plans):
         raise DocumentError(f"{where} holds no plans: make one by `dockersweep plan` with several hosts")
+    if hosts is None and any(host.swarm_node_id is not None for host in fleet.hosts):
+        raise UsageError(
+            f"{where} holds plans of the nodes of a swarm, and not how to reach these: take `dockersweep swarm sweep`, "
+            "or name their engines by -H or --fleet"
+        )
     if hosts is None:
         chosen = [(host, plan) for host, plan in zip(fleet.hosts, plans, strict=True) if plan is not None]
         hosts = Hosts(hosts=tuple(_host_of(host, plan) for host, plan in chosen))

@@ -49,7 +49,7 @@ def host_without_task(node: SwarmNode) -> FleetHost:
 def _without_document(answer: NodeAnswer) -> FleetHost:
     problem = f"it {answer.problem or 'did not answer'}"
     if answer.has_begun and not answer.has_crashed:
-        problem += "; its container had started, so what it did is known to its own ledger alone"
+        problem += "; its container was running, and only the ledger on the node tells what it did"
     host = replace(_unreached(answer.node, problem), seconds=round(answer.seconds, 3))
     if not answer.has_begun:
         return host

@@ -34,7 +34,7 @@ class NodeAnswer(Struct, frozen=True, kw_only=True):
     node: SwarmNode
     document: bytes | None
     problem: str | None
-    """Why there is no document, to follow "it ": "went down meanwhile"."""
+    """Why there is no document, to follow "it ": "went down"."""
     has_begun: bool
     """Whether its container ran: then it may have done something even without a document."""
     has_crashed: bool
@@ -155,12 +155,12 @@ class Watch:
         for way in self._waiting():
             node = nodes.get(way.node.id)
             if node is None:
-                self._answer(way, None, "left the swarm meanwhile")
+                self._answer(way, None, "left the swarm")
                 continue
             way.node = node
             way.down_since = (way.down_since or now) if node.state != "ready" else None
             if way.down_since is not None and now - way.down_since > DOWN_SECONDS:
-                self._answer(way, None, f"went down meanwhile ({node.state_message or node.state})")
+                self._answer(way, None, f"went down ({node.state_message or node.state})")
 
     def _give_up_unplaced(self) -> None:
         for way in self._waiting():
@@ -171,8 +171,8 @@ class Watch:
 
     def _give_up_rest(self, why: str) -> None:
         for way in self._waiting():
-            state = "" if way.task is None else f"; its task is {way.task.state}"
-            self._answer(way, None, why + state)
+            waits = f"; its task is {way.task.state}" if way.task and not way.task.has_begun else ""
+            self._answer(way, None, why + waits)
 
     def _answer(self, way: _Way, document: bytes | None, problem: str | None) -> None:
         self._answers[way.node.id] = NodeAnswer(
