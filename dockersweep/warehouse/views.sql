@@ -37,8 +37,9 @@ WITH told AS (
     SELECT
         key,
         any_value(engine) AS engine,
-        arg_max(host, made_at) AS host,
-        list_sort(list(DISTINCT host)) AS names,
+        -- What people call it comes before what it calls itself.
+        coalesce(arg_max(host, made_at) FILTER (status IS NOT NULL), arg_max(host, made_at), any_value(host)) AS host,
+        list_sort(list(DISTINCT host) FILTER (status IS NOT NULL)) AS names,
         count(document) AS documents,
         arg_max({endpoint: coalesce(endpoint, address), engine_id: engine_id}, made_at) AS reached,
         arg_max({flavour: flavour, version: version}, made_at) FILTER (version IS NOT NULL) AS made,
@@ -56,7 +57,7 @@ WITH told AS (
     FROM told GROUP BY key
 )
 SELECT
-    host, list_filter(names, lambda name: name <> host) AS also, engine, coalesce(reached.engine_id, newest.engine_id) AS engine_id,
+    host, coalesce(list_filter(names, lambda name: name <> host), []) AS also, engine, coalesce(reached.engine_id, newest.engine_id) AS engine_id,
     reached.endpoint AS endpoint, made.flavour AS flavour, made.version AS version, documents, taken_at,
     fleet.status AS status, fleet.message AS message,
     used.low AS used_low_bytes, used.high AS used_high_bytes,

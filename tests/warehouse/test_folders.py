@@ -261,3 +261,11 @@ def test_numbers_that_no_column_holds_are_unknown(tmp_path: Path) -> None:
     seen = report_on(tmp_path)
     assert seen.skipped == ()
     assert seen.used.low_bytes == 2**63 - 1
+
+
+def test_what_people_call_a_host_comes_before_what_it_calls_itself(tmp_path: Path) -> None:
+    made = report_of("vm-17", at=NOW - DAY)
+    write(tmp_path, "fleet.json", fleet_of(host("build1", made, engine_id="id-of-vm-17"), at=NOW - DAY))
+    write(tmp_path, "later.json", replace(made, taken_at=NOW))
+    [usage] = report_on(tmp_path).hosts
+    assert (usage.name, usage.also, usage.taken_at) == ("build1", (), NOW)

@@ -25,10 +25,8 @@ def source_sentence(report: FleetReport) -> str:
     """Return what was read, of how many engines, and of which time."""
     when = ""
     if report.first_at is not None and report.last_at is not None:
-        last = local_time(report.last_at)
-        when = (
-            f", of {last}" if report.first_at == report.last_at else f", from {local_time(report.first_at)} to {last}"
-        )
+        first, last = local_time(report.first_at), local_time(report.last_at)
+        when = f", of {last}" if first == last else f", from {first} to {last}"
     documents, engines = plural(report.documents, "document"), plural(report.engines, "engine")
     return f"{report.source}: {documents} from {engines}{when}"
 
