@@ -17,7 +17,6 @@ Work = Callable[[Callable[[], None]], bytes]
 """What a process does; it calls its argument as soon as its host has answered, and returns its result."""
 
 PATIENCE_SECONDS = 2.0
-"""A host that does not answer within this holds up no other: its place is given to the next."""
 MOST_WAITING = 4
 """How many times as many processes there may be, for hosts that do not answer."""
 TICK_SECONDS = 0.2
@@ -58,9 +57,16 @@ class _AtWork:
 class Crew:
     """Runs jobs, so many at the same time. This process must have no other threads."""
 
-    def __init__(self, parallel: int, on_tick: Callable[[Sequence[int]], None]) -> None:
-        """`on_tick` is called several times a second with the numbers of the jobs at work."""
+    def __init__(
+        self,
+        parallel: int,
+        on_tick: Callable[[Sequence[int]], None],
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`on_tick` is called several times a second with the numbers of the jobs at work. A host that does not answer
+        within `patience_seconds` holds up no other."""
         self._parallel = parallel
+        self._patience_seconds = patience_seconds
         self._on_tick = on_tick
         self._at_work: list[_AtWork] = []
         self._alive = os.pipe()
@@ -94,7 +100,7 @@ class Crew:
 
     def _has_room(self) -> bool:
         now = time.monotonic()
-        busy = sum(at_work.has_answered or now - at_work.begun < PATIENCE_SECONDS for at_work in self._at_work)
+        busy = sum(at_work.has_answered or now - at_work.begun < self._patience_seconds for at_work in self._at_work)
         return busy < self._parallel and len(self._at_work) < MOST_WAITING * self._parallel
 
     def _begin(self, job: Job) -> None:
@@ -150,7 +156,8 @@ def _end_with_parent(alive: tuple[int, int]) -> None:
     os.close(writes)
     if hasattr(fcntl, "F_SETSIG"):
         # Opened once more: who gets the signal is kept with what is open, which is shared with all others.
-        own = os.open(f"/proc/self/fd/{reads}", os.O_RDONLY)
-        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGTERM)
-        fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
+        with contextlib.suppress(FileNotFoundError):
+            own = os.open(f"/proc/self/fd/{reads}", os.O_RDONLY)
+            fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGTERM)
+            fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
