@@ -44,6 +44,7 @@ class PlannedHosts:
         self.hosts = hosts
         self._folder = folder
         self._planned = [_refused_by_limits(host) for host in planned]
+        self._are_shown = False
 
     @property
     def going(self) -> list[FleetHost]:
@@ -77,6 +78,7 @@ class PlannedHosts:
         layout = fleet_layout(replace(shown, verb="plan"))
         above = Layout(layout.title, [*layout.sections, lost_section(self.going)])
         ask(above, fleet_question(self.going), lambda: at_work.signal is not None)
+        self._are_shown = True
 
     def carry_out(
         self,
@@ -95,8 +97,17 @@ class PlannedHosts:
             if _has_removals(self._planned[task.number])
         ]
         carried = carry_out(at_work, tasks, self.hosts, self.failed, splay_seconds)
-        results = {number: _with_notes(host, self._planned[number].notes) for number, host in carried.hosts.items()}
+        results = {number: self._with_notes(number, host) for number, host in carried.hosts.items()}
         return Carried({**results, **self.untouched}, carried.rollout)
+
+    def _with_notes(self, number: int, host: FleetHost) -> FleetHost:
+        """Return a host with the notes on its plan, and without the warnings that were shown above the question."""
+        planned = self._planned[number]
+        notes = (*planned.notes, *(note for note in host.notes if note not in planned.notes))
+        shown = planned.sums.problems if self._are_shown else ()
+        problems = tuple(problem for problem in host.sums.problems if problem not in shown)
+        warnings = host.sums.warnings - (planned.sums.warnings if self._are_shown else 0)
+        return replace(host, notes=notes, sums=replace(host.sums, problems=problems, warnings=max(0, warnings)))
 
 
 def _apply(where: str | None, options: HostVerbOptions) -> int:
@@ -105,10 +116,6 @@ def _apply(where: str | None, options: HostVerbOptions) -> int:
     of = where or "the plan that was shown"
     saved = read_document(read_named(options.plan, LARGEST_BYTES), Plan, of)
     return run_saved(saved, of, options, saved.policy.source if where is None else None)
-
-
-def _with_notes(host: FleetHost, notes: tuple[str, ...]) -> FleetHost:
-    return replace(host, notes=(*notes, *(note for note in host.notes if note not in notes)))
 
 
 def _has_removals(host: FleetHost) -> bool:

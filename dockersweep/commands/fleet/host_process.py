@@ -102,8 +102,6 @@ class _Work:
             status = task.run(
                 options_for(task.host, task.options, task.path, self._on_answer, task.connect_timeout_seconds)
             )
-            if task.is_watched and self._engine is not None:
-                note_look(task.uses_ledger, self._engine)
         except SameEngineError as error:
             status, same_as = error.exit_status, str(error)
         except UnknownObjectError as error:
@@ -123,6 +121,8 @@ class _Work:
         self._answered()
         note = self._task.on_answer(client.engine)
         self._notes = () if note is None else (note,)
+        if self._task.is_watched:
+            note_look(self._task.uses_ledger, client.engine)
 
     def _host(self, status: int, message: str | None, same_as: str | None, seconds: float) -> FleetHost:
         engine, host = self._engine, self._task.host

@@ -25,7 +25,8 @@ _OF_KINDS = tuple(
     Column(heading, right=True, wraps=True, breaks_at_commas=True, narrowest=7)
     for heading in ("CONTAINERS", "IMAGES", "VOLUMES", "CACHE")
 )
-_END = (Column("USED", right=True), Column("STATUS", wraps=True, narrowest=7))
+_USED = Column("USED", right=True)
+_END = (_USED, Column("STATUS", wraps=True, narrowest=7))
 _MOST_NAMES = 5
 _WHY = (Column("HOST", shortens=True), Column("WHY", wraps=True))
 
@@ -47,8 +48,10 @@ def _table(fleet: Fleet) -> Section:
     freed = Column("FREED" if fleet.verb in ("sweep", "apply") else "FREES", right=True, wraps=True, narrowest=7)
     rows = [_row(host) for host in sorted(fleet.hosts, key=_worst_first)]
     whole = Section(columns=(_HOST, *_OF_KINDS, freed, *_END), rows=[*rows, _sums(fleet)])
-    # A report says what its policy frees, not of which kinds.
-    return without(_OF_KINDS, whole) if fleet.verb == "report" else whole
+    if fleet.verb == "report":
+        # It says what its policy frees, not of which kinds.
+        return without(_OF_KINDS, whole)
+    return without((_USED,), whole) if fleet.verb in ("sweep", "apply") else whole
 
 
 def problem_sections(fleet: Fleet) -> Iterator[Section]:
@@ -103,9 +106,9 @@ def _notes(fleet: Fleet) -> Iterator[str]:
         for limit in host.sums.over_limits:
             yield f"{host.name}: over a limit, so no sweep there: {limit}."
     yield from problem_lines(fleet)
-    warned = [host.name for host in fleet.hosts if host.sums.warnings]
+    warned = [host.name for host in fleet.hosts if host.sums.warnings > len(host.sums.problems)]
     if warned:
-        yield f"Warnings on {plural(len(warned), 'host')}; --verbose shows them, and the objects of each host."
+        yield f"More warnings on {plural(len(warned), 'host')}; --verbose shows them, and the objects of each host."
 
 
 def problem_lines(fleet: Fleet) -> Iterator[str]:
