@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     AddVerb = Callable[["Verbs", str, str, Sequence[str], str], argparse.ArgumentParser]
 
 FORMATS = ("table", "json", "csv", "markdown")
+REPORT_FORMATS = (*FORMATS, "html", "prometheus")
 SEVERITIES = ("critical", "warning", "note")
 DESCRIPTION = "Run a verb on every node of a swarm, and bring the results together."
 
@@ -39,7 +40,7 @@ def add_swarm(verbs: "Verbs", add_verb: "AddVerb") -> None:
         ("report", "Show disk usage and findings of every node.", _report),
         ("sweep", "Plan on every node, ask once, and remove just that.", _sweep),
     ):
-        one = add_verb(inner, name, description, FORMATS, "")
+        one = add_verb(inner, name, description, REPORT_FORMATS if name == "report" else FORMATS, "")
         _add_job(one, is_inner=True)
         add_flags(one)
         add_reading(one, from_file=False)
@@ -48,7 +49,7 @@ def add_swarm(verbs: "Verbs", add_verb: "AddVerb") -> None:
 def node_words(argv: Sequence[str]) -> tuple[str, ...]:
     """Return a command line that `swarm` has parsed without the flags that are for the machine where it was typed."""
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    add_common(own, None, FORMATS)
+    add_common(own, None, REPORT_FORMATS)
     _add_job(own, is_inner=False)
     return tuple(own.parse_known_args(argv)[1])
 
@@ -66,7 +67,7 @@ def _add_job(parser: argparse.ArgumentParser, is_inner: bool) -> None:
     add("--user", None, metavar="USER", help="the user, or UID:GID, in the container (that of the image)")
     # A list after the inner verb would replace the one before it.
     for flag, metavar, words in (
-        ("--group-add", "GID", "a further group of that user, as of the engine's socket, repeatable"),
+        ("--group-add", "GID", "a group for that user, like that of the engine's socket, repeatable"),
         ("--constraint", "EXPR", "only nodes like node.role==worker, repeatable: all must hold"),
     ):
         dest = flag[2:].replace("-", "_") + ("_inner" if is_inner else "")
@@ -75,7 +76,7 @@ def _add_job(parser: argparse.ArgumentParser, is_inner: bool) -> None:
         # What a task of the job is told, by the run that creates it.
         parser.add_argument("--as-task", metavar="RUN", help=argparse.SUPPRESS)
         parser.add_argument("--is-looked-at", action="store_true", help=argparse.SUPPRESS)
-    add("--allow-unreached", 0, metavar="N", type=count, help="exit as if up to N nodes had not been meant")
+    add("--allow-unreached", 0, metavar="N", type=count, help="succeed if at most N cannot be reached")
 
 
 def _scan(parser: argparse.ArgumentParser) -> None:
