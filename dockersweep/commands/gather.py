@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 # For verbs that only read: there are no removals to wait for.
 NO_REMOVALS_SECONDS = 0.0
 LARGEST_DOCUMENT_BYTES = 4_000_000_000
+UNSEEN = "sweep"
+"""What the warning is about that nobody has looked at the engine."""
 
 
 def gather_survey(options: EngineOptions, policy: Policy | None = None) -> Survey:
@@ -135,7 +137,7 @@ def _unseen_warnings(plan: Plan, ledger: "Ledger") -> tuple[ScanWarning, ...]:
     much = over_half(plan.decisions)
     if not much or not ledger.is_used or ledger.is_known(plan.engine):
         return ()
-    return (ScanWarning(about="sweep", text=f"with --yes it would be refused: {unseen(plan.engine, much)}"),)
+    return (ScanWarning(about=UNSEEN, text=f"with --yes it would be refused: {unseen(plan.engine, much)}"),)
 
 
 def require_build_cache(survey: Survey, is_wanted: bool, options: EngineOptions) -> None:

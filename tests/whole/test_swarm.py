@@ -141,7 +141,21 @@ def test_a_person_is_asked_once_and_just_that_goes(nodes: Cluster, jobs: None) -
     status, shown = on_a_terminal(sweep, "y\n", 90)
     assert status == 0, shown
     assert shown.count("[y/N]") == 1
+    assert "nobody has looked" not in " ".join(shown.split())
     assert "Remove 3 containers on 3 hosts" in " ".join(shown.split())
+    assert not any(map(has_job, nodes.engines))
+
+
+def test_a_plan_on_a_terminal_is_a_look_at_each_node(nodes: Cluster, jobs: None) -> None:
+    for engine in nodes.engines:
+        Litter(engine).container("job-2", image="job:1")
+    volume = ("--volume", "looked")
+    sweep = ("sweep", "--yes", *AT_ONCE, "--kind", "container", *volume)
+    refused = on_swarm(nodes, *sweep)
+    assert (refused.status, refused.stdout.count("nobody has looked at the engine")) == (4, 3), refused.stdout
+    status, shown = on_a_terminal(words(nodes, "plan", *AT_ONCE, *volume), "", 90)
+    assert status == 0, shown
+    assert on_swarm(nodes, *sweep).status == 0
     assert not any(map(has_job, nodes.engines))
 
 

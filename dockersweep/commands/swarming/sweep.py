@@ -72,7 +72,8 @@ class NodeSweep:
         Raises RefusedError where the rollout ends before it begins, and as `permission.ask`.
         """
         run = new_run()
-        hosts = self._jobs.run(self._nodes, "plans", run, ("--keep-plan",))
+        flags = ("--keep-plan", "--is-looked-at") if self._asks else ("--keep-plan",)
+        hosts = self._jobs.run(self._nodes, "plans", run, flags)
         listed = [hosts[node.id] for node in self._nodes]
         spared = spared_hosts([*listed, *self._silent], lambda number: _plan_of(listed[number]))
         named = tuple(Host(name=host.name) for host in listed)

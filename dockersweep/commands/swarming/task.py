@@ -5,15 +5,15 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
-from datetime import UTC, datetime
 from importlib import import_module
 
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from dockersweep.commands.fleet.acquaintance import note_look
 from dockersweep.commands.fleet.verb_parts import parts_of
-from dockersweep.commands.gather import open_ledger
+from dockersweep.commands.gather import UNSEEN
 from dockersweep.commands.options import ApplyOptions, SwarmOptions, SweepOptions
 from dockersweep.commands.swarming.kept_plan import drop_plan, keep_plan, kept_plan, shown_plans
 from dockersweep.engine.jobs.frames import framed
@@ -28,6 +28,7 @@ from dockersweep.model.naming import engine_identity
 from dockersweep.model.plan import Plan
 from dockersweep.policy.language.flags import PolicyFlags
 from dockersweep.units import parse_age
+from dockersweep.words.documents import write_document
 
 _MAX_AGE = parse_age("1h")
 """Of the plans that the question was about; a later yes is refused anyway."""
@@ -50,10 +51,10 @@ def run_as_task(options: SwarmOptions, run: str) -> int:
         with redirect_stdout(captured):
             status = _verb(options)()
         document = captured.getvalue().encode()
+        if options.is_looked_at:
+            document = _looked_at(document, options)
         if options.keeps_plan:
             keep_plan(document, run)
-        if options.is_looked_at:
-            _note_look(options, document)
     except DockersweepError as error:
         status, message = error.exit_status, str(error)
         document = captured.getvalue().encode()
@@ -125,8 +126,14 @@ def _carry_out(options: SweepOptions, run: str) -> int:
     return status
 
 
-def _note_look(options: SwarmOptions, document: bytes) -> None:
-    """Record that a person, who typed the command on a terminal, has looked at this engine."""
-    header = msgspec.json.decode(document, type=_Header)
-    with suppress(LedgerError), open_ledger(options.engine) as ledger:
-        ledger.looked_at(header.engine, datetime.now(UTC))
+def _looked_at(document: bytes, options: SwarmOptions) -> bytes:
+    """Return what a person sees who typed the command on a terminal. A plan that is asked about is no look before the
+    yes; but neither need it say that nobody has looked."""
+    if not options.keeps_plan:
+        with suppress(LedgerError):
+            note_look(options.engine.uses_ledger, msgspec.json.decode(document, type=_Header).engine)
+    if options.verb not in ("plan", "sweep"):
+        return document
+    plan = read_document(document, Plan, options.verb)
+    warnings = tuple(warning for warning in plan.warnings if warning.about != UNSEEN)
+    return write_document(replace(plan, warnings=warnings)).encode()
