@@ -261,6 +261,7 @@ def silent_port() -> Iterator[int]:
         yield port
 
 
+@pytest.mark.programs
 def test_a_host_that_is_down(silent_port: int) -> None:
     begun = time.monotonic()
     run = dockersweep("scan", "--engine-timeout", "1s", host=f"ssh://127.0.0.1:{silent_port}")

@@ -44,6 +44,7 @@ def look(there: Path, path: str | None = None, shell: str = "sh", **variables: s
     return read
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish"])
 def test_every_login_shell_runs_the_look(there: Path, shell: str) -> None:
     found = look(there, f"{there}/engine.sock", shell)

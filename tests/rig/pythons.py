@@ -1,5 +1,8 @@
 """Runs the quick suite under the Pythons of Debian's releases besides our own: `python -m tests.rig.pythons`.
 
+All of it runs under the oldest and the newest. Those between run what uses the standard library most: a change of the
+language shows in one of the two.
+
 Each comes from a Debian release, in a root file system like those of the engines, and is entered by `chroot` in a mount
 namespace of its own. What the tests import is installed beside it by the pip that we have, from wheels.
 """
@@ -27,6 +30,12 @@ PYTHONS = {
     "3.14": Root("forky", ("python3.14", *_PROGRAMS)),
 }
 """By version, which is also a part of the program's name, where it comes from."""
+_BETWEEN = list(PYTHONS)[1:-1]
+_OF_THE_LIBRARY = (
+    *("tests/commands/test_cli.py", "tests/commands/test_options.py", "tests/docs/test_man.py"),
+    *("tests/report/test_completion_words.py", "tests/declared", "tests/engine", "tests/ledger", "tests/registry"),
+    "tests/test_files.py",
+)
 _LINTERS = ("import-linter", "mypy", "ruff", "types-")
 _PROCESSES = 3
 # The overlay keeps the root as it is; its folders are gone with the namespace. $1 is the root, $2 the installed
@@ -62,9 +71,17 @@ def main() -> int:
 
 
 def run_quick_suite(version: str) -> subprocess.CompletedProcess[str]:
-    """Run it under one Python, and return how it ended and what it said."""
+    """Run it, or what is enough, under one Python, and return how it ended and what it said."""
     flags = "--quick --few-examples --dist loadgroup -p no:cacheprovider"
-    words = ["-m", "pytest", "-q", *flags.split(), "-n", str(_PROCESSES)]
+    words = [
+        "-m",
+        "pytest",
+        "-q",
+        *flags.split(),
+        "-n",
+        str(_PROCESSES),
+        *(_OF_THE_LIBRARY if version in _BETWEEN else ()),
+    ]
     with tempfile.TemporaryDirectory(prefix="dsw-python-") as folder:
         command = [
             *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"),

@@ -2,7 +2,7 @@
 
 There are no macOS machines here. So /proc, /sys and what systemd has in /run are hidden in a mount namespace of its
 own, and each Python that starts there is without what macOS's does not have: tests/rig/taken_away. Tests of what Linux
-alone has carry the mark `linux`, and are left out.
+alone has carry the mark `linux`, and are left out, as are those of what is pure.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 TAKEN_AWAY = Path(__file__).parent / "taken_away"
 _PROCESSES = 3
+_PURE = ("tests/docs", "tests/model", "tests/policy", "tests/words")
 # /proc comes last: mount(8) reads it.
 _ENTER = """
 set -eu
@@ -41,6 +42,7 @@ def run_quick_suite(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [
         *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"),
         *("bash", "-c", _ENTER, "enter", sys.executable, *words, "--dist", "loadgroup", *arguments),
+        *(f"--ignore={folder}" for folder in _PURE),
     ]
     paths = [str(TAKEN_AWAY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
