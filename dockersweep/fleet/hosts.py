@@ -10,7 +10,7 @@ class Host(Struct, frozen=True, kw_only=True):
     """One host: it has either `host` or `context`."""
 
     name: str
-    """Of the fleet file, else the URL or the context's name. Unique in a run."""
+    """Of the fleet file, else the URL without ssh:// or tcp://, or the context's name. Unique in a run."""
     host: str | None = None
     """The URL of its engine, as written: unix://, tcp:// or ssh://."""
     context: str | None = None

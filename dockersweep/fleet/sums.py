@@ -17,6 +17,8 @@ from dockersweep.policy.judging.use import reclaim_of_unused
 from dockersweep.report.headline import problems_of, warning_sentences
 from dockersweep.report.question import lost_words
 
+UNSEEN = "sweep"
+"""What the warning of a plan is about that nobody has looked at its engine."""
 _UNKNOWN = Interval(low_bytes=0, high_bytes=None)
 
 
@@ -48,6 +50,7 @@ def _of_plan(plan: Plan) -> HostSums:
         warnings=len(plan.warnings),
         removals=len(plan.removals),
         lost=lost_words(plan) or None,
+        is_unseen=any(warning.about == UNSEEN for warning in plan.warnings),
         over_limits=plan.limits.exceeded,
         shareable_volumes=shareable_removals(plan),
         problems=_problems(plan.warnings),
@@ -80,7 +83,7 @@ def _of_report(report: Report) -> HostSums:
 
 
 def _problems(warnings: Sequence[ScanWarning]) -> tuple[str, ...]:
-    return warning_sentences(problems_of(warnings))
+    return warning_sentences([warning for warning in problems_of(warnings) if warning.about != UNSEEN])
 
 
 def _amounts(counts: Mapping[Kind, int], of_kinds: Mapping[Kind, Interval]) -> dict[Kind, Amount]:

@@ -42,6 +42,8 @@ class HostSums(Struct, frozen=True, kw_only=True):
     """The volumes that a plan removes, of another driver than `local`: other hosts may have them too."""
     problems: tuple[str, ...] = ()
     """The warnings that need a person, in sentences."""
+    is_unseen: bool = False
+    """Whether an unattended sweep would be refused: nobody has looked at the engine, and much of it would go."""
     over_limits: tuple[str, ...] = ()
     """The limits of its policy that a plan exceeds: a sweep would be refused."""
     warnings: int = 0

@@ -63,12 +63,19 @@ def fleet_hosts(named: NamedHosts, environment: Mapping[str, str]) -> Hosts:
             raise UsageError("a fleet file has tlsverify and the like for each host: leave out the TLS flags")
         return _of_file(named.fleet, named.selection, environment)
     contexts = _all_contexts(environment) if named.all_contexts else named.contexts
-    hosts = [Host(name=url, host=url, tls=named.tls) for url in named.hosts]
+    of_urls = zip(_names(named.hosts), named.hosts, strict=True)
+    hosts = [Host(name=name, host=url, tls=named.tls) for name, url in of_urls]
     hosts += [Host(name=name, context=name, tls=named.tls) for name in contexts]
     problems = list(_of_flags(hosts, environment))
     if problems:
         raise HostsError(*_cut(problems, "there are"))
     return Hosts(hosts=selected(hosts, named.selection))
+
+
+def _names(urls: Sequence[str]) -> list[str]:
+    """Return the names of hosts that only have URLs: "root@build1" of ssh://root@build1, the whole of others."""
+    short = [url.removeprefix("ssh://").removeprefix("tcp://") for url in urls]
+    return short if len(set(short)) == len(short) else list(urls)
 
 
 def _of_flags(hosts: Sequence[Host], environment: Mapping[str, str]) -> Iterator[str]:

@@ -106,7 +106,7 @@ def _notes(fleet: Fleet) -> Iterator[str]:
         for limit in host.sums.over_limits:
             yield f"{host.name}: over a limit, so no sweep there: {limit}."
     yield from problem_lines(fleet)
-    warned = [host.name for host in fleet.hosts if host.sums.warnings > len(host.sums.problems)]
+    warned = [host.name for host in fleet.hosts if host.sums.warnings > len(host.sums.problems) + host.sums.is_unseen]
     if warned:
         yield f"More warnings on {plural(len(warned), 'host')}; --verbose shows them, and the objects of each host."
 
@@ -119,6 +119,12 @@ def problem_lines(fleet: Fleet) -> Iterator[str]:
             of_problems.setdefault(problem, []).append(host.name)
     for problem, names in of_problems.items():
         yield f"{first_of(names, _MOST_NAMES)}: {problem}"
+    unseen = [host.name for host in fleet.hosts if host.sums.is_unseen]
+    if unseen:
+        yield (
+            f"{first_of(unseen, _MOST_NAMES)}: Warning: sweep: with --yes it would be refused: nobody has looked yet, "
+            "and much would go; look with `dockersweep plan` from a terminal, as this user, or give --yes-first-time"
+        )
 
 
 def _worst_first(host: FleetHost) -> tuple[int, int, str]:

@@ -210,9 +210,9 @@ def test_a_selection_of_a_file_counts_for_its_share(fleet: Fleet) -> None:
 
 
 def test_hosts_of_flags(fleet: Fleet) -> None:
-    named = NamedHosts(hosts=("ssh://a", "/run/b.sock"), selection=Selection(only=("ssh*", "*b*")))
+    named = NamedHosts(hosts=("ssh://a", "/run/b.sock"), selection=Selection(only=("a", "*b*")))
     assert fleet.of_flags(named) == Hosts(
-        hosts=(Host(name="ssh://a", host="ssh://a"), Host(name="/run/b.sock", host="/run/b.sock"))
+        hosts=(Host(name="a", host="ssh://a"), Host(name="/run/b.sock", host="/run/b.sock"))
     )
     fleet.write("ca.pem", "x")
     tls = TlsFlags(verify=True, ca=str(fleet.folder / "ca.pem"))
@@ -290,3 +290,10 @@ def test_names_of_paths_that_are_no_text(fleet: Fleet) -> None:
     with pytest.raises(HostsError) as raised:
         fleet.of_flags(NamedHosts(fleet=os.fsdecode(path)))
     assert r"/\xff.toml:1:1: " in str(raised.value)
+
+
+def test_names_of_urls_are_short_unless_two_would_be_one(fleet: Fleet) -> None:
+    short = fleet.of_flags(NamedHosts(hosts=("ssh://root@a", "tcp://b:2375", "unix:///c.sock"))).hosts
+    assert [host.name for host in short] == ["root@a", "b:2375", "unix:///c.sock"]
+    whole = fleet.of_flags(NamedHosts(hosts=("ssh://a:2375", "tcp://a:2375"))).hosts
+    assert [host.name for host in whole] == ["ssh://a:2375", "tcp://a:2375"]
