@@ -445,7 +445,7 @@ def _output(arguments: argparse.Namespace) -> OutputOptions:
         # Imported late: it is the one format that needs more than a terminal.
         from dockersweep.commands.row_output import require_parquet
 
-        require_parquet(output)
+        require_parquet(output.goes_to_file)
     return output
 
 

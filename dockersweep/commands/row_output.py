@@ -6,16 +6,15 @@ from dockersweep.errors import UsageError
 from dockersweep.warehouse.database import require_duckdb
 
 if TYPE_CHECKING:
-    from dockersweep.commands.options import OutputOptions
     from dockersweep.model.outcome import OutcomeDocument
     from dockersweep.model.plan import Plan
     from dockersweep.model.report import Report
     from dockersweep.policy.judging.survey import Survey
 
 
-def require_parquet(output: "OutputOptions") -> None:
+def require_parquet(goes_to_file: bool) -> None:
     """Raise UsageError where it cannot be written: without a file, or without DuckDB."""
-    if not output.goes_to_file:
+    if not goes_to_file:
         raise UsageError("--format parquet is not for a terminal or a pipe: name a file with -o")
     require_duckdb()
 

@@ -129,7 +129,8 @@ def _manager(options: SwarmOptions) -> Iterator["SwarmJobs"]:
 def _write(fleet: "Fleet", parts: "VerbParts") -> None:
     from dockersweep.commands.fleet.host_process import document_path
     from dockersweep.commands.fleet.hosts_at_work import private_folder
-    from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
+    from dockersweep.commands.fleet.writing import write_fleet
+    from dockersweep.commands.fleet.written_fleet import WrittenFleet
 
     with private_folder() as folder:
         for number, host in enumerate(fleet.hosts):

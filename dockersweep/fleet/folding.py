@@ -11,15 +11,15 @@ from dockersweep.model.inventory import KINDS
 from dockersweep.model.plan import NOTHING
 from dockersweep.model.quantities import known_sum
 
-ERROR, INTERRUPTED, UNREACHED, SOME_FAILED, REFUSED = 1, 130, 5, 3, 4
-_WORST_FIRST = (ERROR, INTERRUPTED, UNREACHED, SOME_FAILED, 2, REFUSED, 10, 0)
+ERROR, INTERRUPTED, UNREACHED, SOME_FAILED, REFUSED, SOMETHING_TO_REMOVE = 1, 130, 5, 3, 4, 10
+_WORST_FIRST = (ERROR, INTERRUPTED, UNREACHED, SOME_FAILED, 2, REFUSED, SOMETHING_TO_REMOVE, 0)
 _SIGNALS = 128
 """A status above it is that of a process which a signal has ended."""
 
 
 def status_of(exit_status: int, has_answered: bool) -> HostStatus:
     """Return what the exit status of a verb on one host says of the host."""
-    if exit_status in (0, 10):
+    if exit_status in (0, SOMETHING_TO_REMOVE):
         return "done"
     if exit_status == REFUSED:
         return "refused"

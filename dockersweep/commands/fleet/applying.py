@@ -11,7 +11,8 @@ from dockersweep.commands.fleet.host_process import document_path
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.verb_parts import parts_of
-from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
+from dockersweep.commands.fleet.writing import write_fleet
+from dockersweep.commands.fleet.written_fleet import WrittenFleet
 from dockersweep.commands.gather import LARGEST_DOCUMENT_BYTES
 from dockersweep.commands.options import ApplyOptions
 from dockersweep.commands.running.permission import can_ask

@@ -9,7 +9,8 @@ from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.tasks import Run, tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
-from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
+from dockersweep.commands.fleet.writing import write_fleet
+from dockersweep.commands.fleet.written_fleet import WrittenFleet
 from dockersweep.errors import UnknownObjectError
 from dockersweep.fleet.folding import fold
 from dockersweep.fleet.hosts import Hosts

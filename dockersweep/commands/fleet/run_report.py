@@ -7,11 +7,8 @@ from dockersweep.errors import UsageError
 from dockersweep.warehouse.database import private_folder, require_duckdb
 
 if TYPE_CHECKING:
-    from dockersweep.commands.fleet.writing import WrittenFleet
+    from dockersweep.commands.fleet.written_fleet import WrittenFleet
     from dockersweep.commands.options import OutputOptions
-
-NEED_DUCKDB = ("html", "prometheus")
-"""The formats that are of all hosts, so that there is nothing to show without DuckDB."""
 
 
 def has_duckdb() -> bool:

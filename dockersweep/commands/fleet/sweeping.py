@@ -17,7 +17,8 @@ from dockersweep.commands.fleet.policies import policies_of
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.tasks import Run, tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
-from dockersweep.commands.fleet.writing import WrittenFleet, write_fleet
+from dockersweep.commands.fleet.writing import write_fleet
+from dockersweep.commands.fleet.written_fleet import WrittenFleet
 from dockersweep.commands.options import ApplyOptions, SweepOptions
 from dockersweep.commands.running.permission import can_ask
 from dockersweep.errors import RefusedError

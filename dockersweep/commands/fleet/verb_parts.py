@@ -4,7 +4,6 @@ from msgspec import Struct
 
 from dockersweep.commands.fleet.host_options import HostVerbOptions
 from dockersweep.commands.fleet.host_process import Summed
-from dockersweep.commands.fleet.run_report import NEED_DUCKDB
 from dockersweep.commands.options import (
     EngineOptions,
     ExplainOptions,
@@ -23,6 +22,9 @@ from dockersweep.model.plan import Plan
 from dockersweep.model.report import Report
 from dockersweep.report.detail import Detail
 from dockersweep.warehouse.database import require_duckdb
+
+NEED_DUCKDB = ("html", "prometheus")
+"""The formats of a report that are of all hosts, so that there is nothing to show without DuckDB."""
 
 
 class VerbParts(Struct, frozen=True):

@@ -1,48 +1,20 @@
 """Writes what became of a verb on several hosts: the document, or its table and those of the hosts."""
 
-import contextlib
+import shlex
+import sys
 from collections.abc import Iterator
 
-import msgspec
-from msgspec.structs import replace
-
-from dockersweep.commands.fleet.host_process import LARGEST_BYTES, document_path
-from dockersweep.commands.fleet.verb_parts import VerbParts
-from dockersweep.commands.write import Destination, is_written, terminal_width, write_problems
-from dockersweep.files import read_named
+from dockersweep.commands.fleet.verb_parts import NEED_DUCKDB, VerbParts
+from dockersweep.commands.fleet.written_fleet import WrittenFleet
+from dockersweep.commands.options import OutputOptions
+from dockersweep.commands.write import Destination, is_written, terminal_width, write_aside, write_problems
+from dockersweep.fleet.folding import SOMETHING_TO_REMOVE
 from dockersweep.model.documents import read_explanation
 from dockersweep.model.fleet import Fleet, FleetHost
-from dockersweep.report.fleet.layout import STATUS_WORDS, fleet_layout, problem_lines
+from dockersweep.report.fleet.layout import STATUS_WORDS, fleet_layout, headline, problem_lines
 from dockersweep.report.layout import Layout, Section
 
 METRICS_MODE = 0o644
-_NO_DOCUMENT = b'"document":null}'
-_NO_HOSTS = b'"hosts":[]}'
-
-
-class WrittenFleet:
-    """What became of a verb on several hosts, and the folder with the documents of these."""
-
-    def __init__(self, fleet: Fleet, folder: str) -> None:
-        self.fleet = fleet
-        self._folder = folder
-
-    def document_of(self, number: int) -> bytes | None:
-        """Return the document of a host, by its place; None for none."""
-        path = document_path(self._folder, number)
-        with contextlib.suppress(FileNotFoundError):
-            return read_named(path, LARGEST_BYTES)
-        return None
-
-    def as_json(self) -> Iterator[str]:
-        """Yield the document, host by host: of a thousand it would not fit into memory."""
-        head = msgspec.json.encode(replace(self.fleet, hosts=()))
-        yield head.removesuffix(_NO_HOSTS).decode() + '"hosts":['
-        for number, host in enumerate(self.fleet.hosts):
-            text = msgspec.json.encode(host).removesuffix(_NO_DOCUMENT)
-            document = self.document_of(number) or b"null"
-            yield ("," if number else "") + "\n" + (text + b'"document":' + document.strip() + b"}").decode()
-        yield "\n]}\n"
 
 
 def write_fleet(written: WrittenFleet, parts: VerbParts) -> None:
@@ -57,7 +29,22 @@ def write_fleet(written: WrittenFleet, parts: VerbParts) -> None:
         Destination(output.path).write(written.as_json() if output.format == "json" else _text(written, parts), mode)
     lines = [f"dockersweep: {_problem(host)}" for host in problems]
     lines += problem_lines(fleet)
+    if fleet.exit_status == SOMETHING_TO_REMOVE and output.goes_to_file and not parts.only_problems:
+        # Nobody sees the file: without a line cron would mail nothing.
+        lines.append(f"dockersweep: {headline(fleet)}")
     write_problems(lines, output, is_in_result=has_result)
+    if has_result:
+        _tell_what_is_saved(fleet, output)
+
+
+def _tell_what_is_saved(fleet: Fleet, output: OutputOptions) -> None:
+    """Tell a person at a terminal how to carry out the plans that a file holds."""
+    path = output.path
+    if path in (None, "-") or fleet.verb != "plan" or not sys.stderr.isatty():
+        return
+    can_apply = output.format == "json" and any(host.sums.removals for host in fleet.hosts)
+    then = f": carry it out with dockersweep apply {shlex.quote(path)}" if can_apply else ""
+    write_aside(f"Saved in {path}{then}", folds=False)
 
 
 def _text(written: WrittenFleet, parts: VerbParts) -> Iterator[str]:
@@ -65,7 +52,7 @@ def _text(written: WrittenFleet, parts: VerbParts) -> Iterator[str]:
 
     fleet, width, form = written.fleet, terminal_width(parts.output.path), parts.output.format
     if fleet.verb == "report" and form != "csv":
-        from dockersweep.commands.fleet.run_report import NEED_DUCKDB, has_duckdb, run_report
+        from dockersweep.commands.fleet.run_report import has_duckdb, run_report
 
         if form in NEED_DUCKDB or has_duckdb():
             yield run_report(written, parts.output)

@@ -38,7 +38,7 @@ def fleet_layout(fleet: Fleet) -> Layout:
 
 
 def _sections(fleet: Fleet) -> Iterator[Section]:
-    yield Section(sentences=(_headline(fleet), _hosts(fleet)))
+    yield Section(sentences=(headline(fleet), _hosts(fleet)))
     yield from problem_sections(fleet)
     yield _table(fleet)
     yield Section(sentences=tuple(_notes(fleet)))
@@ -75,7 +75,8 @@ def _why(host: FleetHost) -> str:
     return f"{plural(host.sums.failed, 'removal')} failed or not attempted" if host.sums.failed else "it did not say"
 
 
-def _headline(fleet: Fleet) -> str:
+def headline(fleet: Fleet) -> str:
+    """Return what there is in all, in one sentence: "24 objects to remove, freeing 43.1 MB on 3 engines, ..."."""
     sums = fleet.sums
     objects = plural(sum(amount.objects for amount in sums.freed.values()), "object")
     frees = format_interval(sums.total)
