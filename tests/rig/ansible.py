@@ -60,10 +60,14 @@ class Controller:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.disconnect()
+        shutil.rmtree(self._connections)
+
+    def disconnect(self) -> None:
+        """End the connections that Ansible keeps for a minute."""
         for connection in self._connections.iterdir():
             command = ["ssh", "-o", f"ControlPath={connection}", "-O", "exit", "box"]
             subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
-        shutil.rmtree(self._connections)
 
     def play(self, play: object, *flags: str, **variables: object) -> Play:
         """Run a playbook of this one play."""
