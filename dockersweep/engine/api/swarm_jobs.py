@@ -25,8 +25,8 @@ LARGEST_CONFIG_BYTES = 500 * 1024
 LARGEST_LOG_BYTES = 1 << 30
 _HEADER_BYTES = 8
 _STANDARD_OUTPUT = 1
-# A job has no "never": with "none" its orchestrator starts a failed task again and again, five times a second (tried
-# on 28.5). So the next try is put off until the job is long removed.
+# "none" does not hold: where tasks fail on two nodes they are started again and again, several times a second
+# (findings/global-job-restarts.sh). So the next try is put off until the job is long removed.
 _RESTART = {"Condition": "on-failure", "Delay": 24 * 3600 * 10**9}
 # The engine's own settings may cut a log off early, or send it where it cannot be read. With more than one file they
 # may ask for compression too, which needs two.
