@@ -9,7 +9,10 @@ from dockersweep.parser.shared_flags import (
     add_carrying_out,
     add_common,
     add_detail,
+    add_only_problems,
     add_policy,
+    add_quiet,
+    add_quiet_run,
     add_reading,
 )
 from dockersweep.parser.values import age, count, count_or_percent, later, timeout
@@ -51,6 +54,9 @@ def node_words(argv: Sequence[str]) -> tuple[str, ...]:
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add_common(own, None, REPORT_FORMATS)
     _add_job(own, is_inner=False)
+    # How the result is shown, which is made of all that the nodes know.
+    for flags in (("-v", "--verbose"), ("--summary",), ("-q", "--quiet"), ("--only-problems",)):
+        own.add_argument(*flags, action="store_true")
     return tuple(own.parse_known_args(argv)[1])
 
 
@@ -86,6 +92,7 @@ def _scan(parser: argparse.ArgumentParser) -> None:
 
 def _plan(parser: argparse.ArgumentParser) -> None:
     add_detail(parser, "each node's own tables too", "only the sums")
+    add_only_problems(parser)
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 10 where something would be removed, 4 over a limit"
     )
@@ -98,6 +105,7 @@ def _plan(parser: argparse.ArgumentParser) -> None:
 
 def _report(parser: argparse.ArgumentParser) -> None:
     add_detail(parser, "each node's own tables too", "only the sums")
+    add_quiet(parser, "print nothing unless --fail-on is reached")
     parser.add_argument(
         "--fail-on", metavar="SEVERITY", choices=SEVERITIES,
         help="exit with 10 where a finding is critical, at least a warning, or at least a note",
@@ -107,6 +115,7 @@ def _report(parser: argparse.ArgumentParser) -> None:
 
 def _sweep(parser: argparse.ArgumentParser) -> None:
     add_detail(parser, "each node's own tables too", "only the sums")
+    add_quiet_run(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
     add_policy(parser)
     add_carrying_out(parser)

@@ -36,7 +36,19 @@ def test_flags_of_the_job_may_stand_on_either_side_of_the_verb() -> None:
 
 def test_a_node_gets_the_flags_that_are_for_it() -> None:
     typed = ("-H", "tcp://manager:2375", "--format", "json", "swarm", "--image=app:1", "sweep", "--older-than", "7d")
-    more = ("-y", "-o", "x.json", "--policy", "p.toml", "--constraint", "node.role==worker", "--keep-name", "db-*")
+    more = (
+        "-y",
+        "-v",
+        "--quiet",
+        "-o",
+        "x.json",
+        "--policy",
+        "p.toml",
+        "--constraint",
+        "node.role==worker",
+        "--keep-name",
+        "db-*",
+    )
     made = options(*typed, *more, "--canary", "2")
     assert made.words == ("swarm", "sweep", "--older-than", "7d", "-y", "--keep-name", "db-*", "--canary", "2")
     assert (made.yes, made.canary, made.policy) == (True, 2, "p.toml")
