@@ -80,6 +80,25 @@ def test_what_stands_in_the_plan(request_sent: Request, rows: list[dict[str, Any
     assert list(strays([request_sent], "sweep", [rows[0] | {"status": "not-attempted"}])) != []
 
 
+@pytest.mark.parametrize(
+    "request_sent",
+    [
+        sent("POST", "/services/create"),
+        sent("POST", "/configs/create"),
+        sent("DELETE", "/services/abc"),
+        sent("DELETE", "/configs/abc"),
+        sent("GET", "/nodes"),
+        sent("GET", "/tasks/abc/logs", stdout="1"),
+    ],
+)
+def test_only_swarm_asks_for_jobs(request_sent: Request) -> None:
+    assert list(strays([request_sent], "swarm", None)) == []
+    for verb in ("sweep", "plan"):
+        assert list(strays([request_sent], verb, None)) != []
+    assert list(strays([sent("DELETE", "/volumes/abc", force="0")], "swarm", None)) != []
+    assert list(strays([sent("GET", "/containers/json")], "swarm", None)) != []
+
+
 def test_an_image_that_is_to_lose_a_tag_may_not_go_by_its_id() -> None:
     rows = [row("image", "x", action="untag", name="app:1")]
     assert list(strays([sent("DELETE", "/images/x", noprune="1", force="0")], "sweep", rows))
