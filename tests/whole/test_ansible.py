@@ -41,8 +41,9 @@ def volumes(engine: Engine) -> set[str]:
     return set(engine.docker("volume", "ls", "--quiet").stdout.split())
 
 
-def documents(folder: Path) -> Mapping[str, Any]:
-    return {file.stem: json.loads(file.read_text()) for file in folder.iterdir()}
+def documents(folder: Path, what: str) -> Mapping[str, Any]:
+    files = folder.glob(f"*.{what}.json")
+    return {file.name.removesuffix(f".{what}.json"): json.loads(file.read_text()) for file in files}
 
 
 def changed(play: Play) -> list[int]:
@@ -89,12 +90,12 @@ def test_the_role_installs_plans_refuses_and_sweeps(
         assert all(f"fatal: [{name}]: FAILED!" in refused.output for name in KINDS)
         said = "nothing removed: nobody has looked at the engine at unix:///"
         assert refused.output.count(f'"msg": "{said}') == len(KINDS), refused.output
-        assert documents(kept) == {}
+        assert documents(kept, "run") == {}
 
         check = controller.play(PLAY | {"post_tasks": [TELLS]}, "--check", "--diff", **variables)
         assert (check.status, changed(check)) == (0, [1, 1, 1]), check.output
         assert check.output.count("fact dockersweep.plan/1") == len(KINDS)
-        planned = {name: {one["name"] for one in plan["removals"]} for name, plan in documents(kept).items()}
+        planned = {name: {one["name"] for one in plan["removals"]} for name, plan in documents(kept, "run").items()}
         listed = set(re.findall(r"^-volume (\S+)$", check.output, re.MULTILINE))
         assert listed == set().union(*planned.values())
         assert {name: volumes(engine) for name, engine in started.items()} == before
@@ -106,7 +107,11 @@ def test_the_role_installs_plans_refuses_and_sweeps(
             assert before[name] - volumes(engine) == planned[name]
             assert len(planned[name]) == VOLUMES
             assert volumes(engine) == {"precious"}
-            assert documents(kept)[name]["policy_source"] == "the policy in /etc/dockersweep/dockersweep.toml"
+            assert documents(kept, "run")[name]["policy_source"] == "the policy in /etc/dockersweep/dockersweep.toml"
+        reports = documents(kept, "report")
+        assert {name: report["schema"] for name, report in reports.items()} == dict.fromkeys(
+            KINDS, "dockersweep.report/1"
+        )
 
         again = controller.run(SWEEP, **variables)
         assert (again.status, changed(again)) == (0, [0, 0, 0]), again.output
