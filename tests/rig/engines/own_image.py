@@ -1,7 +1,7 @@
 """The image of share/container/Containerfile, built on an engine of the tests without a network.
 
 Its base is a Debian root with Python, and pip finds the wheels there by its own configuration. What was built once is
-loaded from then on.
+loaded from then on, by other processes and runs too, as long as nothing of it changes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ from tests.rig.engines.roots import CACHE, Root, locked
 CHECKOUT = Path(__file__).parents[3]
 RECIPE = "share/container/Containerfile"
 NAME = "dockersweep"
+_FOLDERS = ("dockersweep", "man", "share")
+_FILES = ("pyproject.toml", "README.md", "LICENSE")
+"""What the recipe copies."""
+_MOST_KEPT = 3
+"""Of each kind of engine: other checkouts have images of their own."""
 _BASE = Root("trixie", ("python3", "python3-pip", "python3-venv"))
 PYTHON = "3.13"
 """That of the base."""
@@ -34,10 +39,20 @@ _LIMITS = ("--network", "none", "--ulimit", "nofile=2000:2000", "--ulimit", "npr
 
 def have_own_image(engine: Engine) -> None:
     """Have the image of this checkout on an engine, by the name `dockersweep`."""
-    saved = _kept() / f"{engine.kind.name}.tar"
-    if saved.exists():
-        engine.docker("load", "--input", str(saved))
-        return
+    saved = _saved(engine)
+    with locked(saved.with_name(f"{engine.kind.name}.lock")):
+        if not saved.exists():
+            _build(engine)
+            unfinished = saved.with_name(f"{engine.kind.name}.unfinished")
+            engine.docker("save", "--output", str(unfinished), NAME)
+            os.rename(unfinished, saved)
+            _drop_former(saved)
+            return
+        os.utime(saved)
+    engine.docker("load", "--input", str(saved))
+
+
+def _build(engine: Engine) -> None:
     base = engine.run_directory / "base.tar"
     _write_base(base)
     engine.docker("import", str(base), "base")
@@ -47,12 +62,11 @@ def have_own_image(engine: Engine) -> None:
     else:
         words = ("buildx", "build", "--network", "none", "--provenance=false", "--load", "--build-arg", "BASE=base")
         engine.docker(*words, "--tag", NAME, "--file", str(CHECKOUT / RECIPE), str(CHECKOUT))
-    engine.docker("save", "--output", str(saved), NAME)
 
 
 def copy_own_image(source: Engine, target: Engine) -> None:
     """Have the image of an engine that `have_own_image` was called for on another one, too."""
-    target.docker("load", "--input", str(_kept() / f"{source.kind.name}.tar"))
+    target.docker("load", "--input", str(_saved(source)))
 
 
 def run_in_container(
@@ -63,23 +77,36 @@ def run_in_container(
     return engine.docker("run", "--rm", "--network", "none", *socket, *options, NAME, *words, check=check)
 
 
+def _saved(engine: Engine) -> Path:
+    """Return where the image that an engine of this kind has built of this checkout is kept."""
+    return CACHE / "images" / f"{engine.kind.name}-{_digest()}.tar"
+
+
 @cache
-def _kept() -> Path:
-    """Return where images are kept as long as this process."""
-    folder = tempfile.TemporaryDirectory(prefix="dsw-images-")
-    _kept_folders.append(folder)
-    return Path(folder.name)
+def _digest() -> str:
+    """Return what is another where anything is that the image is made of."""
+    digest = hashlib.sha256(f"{_BASE.name} {wheels().name} {_PIP_CONF}".encode())
+    for path in sorted(
+        path for name in (*_FOLDERS, *_FILES) for path in (CHECKOUT / name, *(CHECKOUT / name).rglob("*"))
+    ):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.relative_to(CHECKOUT).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
-_kept_folders: list[tempfile.TemporaryDirectory[str]] = []
+def _drop_former(saved: Path) -> None:
+    """Remove what no checkout has used for longest."""
+    former = saved.parent.glob(f"{saved.name.rpartition('-')[0]}-*.tar")
+    for path in sorted(former, key=lambda path: path.stat().st_mtime)[:-_MOST_KEPT]:
+        path.unlink()
 
 
 def _build_with_podman(engine: Engine) -> None:
     """Podman sees of this machine only what is in its run directory."""
     context = engine.run_directory / "context"
-    for name in ("dockersweep", "man", "share"):
+    for name in _FOLDERS:
         shutil.copytree(CHECKOUT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in _FILES:
         shutil.copy(CHECKOUT / name, context)
     words = ("--build-arg", "BASE=base", "--tag", NAME, "--file", str(context / RECIPE), str(context))
     podman(engine, "build", "--quiet", *_LIMITS, *words)
