@@ -41,9 +41,7 @@ def test_it_sweeps_its_engine_and_spares_itself(engine: Engine, litter: Litter) 
     assert [run["exit_status"] for run in json.loads(history.stdout)["runs"]] == [0, 4]
 
 
-@on_docker
-def test_without_a_volume_it_says_that_the_ledger_goes(engine: Engine) -> None:
-    have_own_image(engine)
+def without_a_volume_it_says_that_the_ledger_goes(engine: Engine) -> None:
     run = run_in_container(engine, "plan", check=True)
     assert "Warning: ledger: it goes with this container" in run.stderr
     assert "mount a volume at /var/lib/dockersweep" in run.stderr
@@ -54,10 +52,8 @@ def test_without_a_volume_it_says_that_the_ledger_goes(engine: Engine) -> None:
     assert "ledger" not in both.stderr
 
 
-@on_docker
-def test_a_user_of_the_group_of_the_socket(engine: Engine) -> None:
-    have_own_image(engine)
-    user = ("--user", "1000:1000", *LEDGER)
+def a_user_of_the_group_of_the_socket_may(engine: Engine) -> None:
+    user = ("--user", "1000:1000", "--volume", "its-ledger:/var/lib/dockersweep")
     refused = run_in_container(engine, "plan", options=user)
     assert refused.returncode == 5
     assert "permission denied: run as root, or as a member of the group that owns the socket" in refused.stderr
@@ -66,10 +62,8 @@ def test_a_user_of_the_group_of_the_socket(engine: Engine) -> None:
     assert "ledger" not in run.stderr
 
 
-@on_docker
-def test_as_the_first_process_it_ends_when_it_is_told_to(engine: Engine) -> None:
+def as_the_first_process_it_ends_when_it_is_told_to(engine: Engine) -> None:
     """The kernel keeps from such a process what it does not handle, and docker would kill it after ten seconds."""
-    have_own_image(engine)
     waits = "mkfifo /tmp/pipe; sleep 100 >/tmp/pipe & exec dockersweep scan --inventory /tmp/pipe"
     engine.docker("run", "--detach", "--name", "slow", "--network", "none", "--entrypoint", "sh", NAME, "-c", waits)
     deadline = time.monotonic() + 20
@@ -82,9 +76,7 @@ def test_as_the_first_process_it_ends_when_it_is_told_to(engine: Engine) -> None
     assert engine.docker("wait", "slow").stdout.strip() == "143"
 
 
-@on_docker
-def test_folders_of_the_container_are_not_taken_for_the_engines(engine: Engine) -> None:
-    have_own_image(engine)
+def folders_of_the_container_are_not_taken_for_the_engines(engine: Engine) -> None:
     root, own = str(engine.data_root), engine.run_directory / "own"
     for entry in ("overlay2", "image/overlay2/imagedb/content/sha256", "containers"):
         (own / entry).mkdir(parents=True)
@@ -100,3 +92,18 @@ def test_folders_of_the_container_are_not_taken_for_the_engines(engine: Engine) 
 def _report(engine: Engine, *options: str) -> Any:
     run = run_in_container(engine, "report", "--format", "json", options=options, check=True)
     return json.loads(run.stdout)
+
+
+LOOKS = (
+    without_a_volume_it_says_that_the_ledger_goes,
+    a_user_of_the_group_of_the_socket_may,
+    as_the_first_process_it_ends_when_it_is_told_to,
+    folders_of_the_container_are_not_taken_for_the_engines,
+)
+
+
+@on_docker
+def test_what_takes_less_than_to_load_the_image(engine: Engine) -> None:
+    have_own_image(engine)
+    for look in LOOKS:
+        look(engine)
