@@ -2,10 +2,12 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pkgutil import get_data
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import Struct
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 LARGEST_ROW_BYTES = 1 << 25
+KILLED_BY = 128
+"""Added to the number of a signal: the exit status."""
 _CONFIGURATION = {
     "allow_community_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -53,11 +57,34 @@ def require_duckdb() -> None:
         ) from None
 
 
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the process has come: DuckDB stops a query for no other exception."""
+
+
 @contextmanager
 def private_folder() -> Iterator[str]:
-    """Yield a folder that nobody else can read, for rows and a database; it is removed at the end."""
-    with TemporaryDirectory(prefix="dockersweep-fleet-") as folder:
-        yield folder
+    """Yield a folder that nobody else can read, for rows and a database; it is removed at the end, also after a
+    signal."""
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise _Ended
+
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        with TemporaryDirectory(prefix="dockersweep-fleet-") as folder:
+            yield folder
+    except (_Ended, RuntimeError) as error:
+        # DuckDB makes a RuntimeError of what the handler of a signal raises.
+        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
+            raise
+        raise SystemExit(KILLED_BY + came[0]) if came else KeyboardInterrupt from None
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class Warehouse:
@@ -76,6 +103,8 @@ class Warehouse:
         self.connection: DuckDBPyConnection = duckdb.connect(
             os.path.join(folder, "warehouse.duckdb"), config=configuration
         )
+        # Its bar would go to standard output.
+        self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute("CREATE SCHEMA loaded")
         for table, row in TABLES.items():
             self.connection.execute(f"CREATE TABLE loaded.{table} ({declared_columns(row)})")
@@ -125,10 +154,27 @@ class Warehouse:
 
         try:
             _refuse_others(self.connection.extract_statements(sql))
-            found = self.connection.execute(sql)
-            return Answer(tuple(column[0] for column in found.description or ()), found.fetchall())
+            return self._interruptible(sql)
         except duckdb.Error as error:
             raise UsageError(f"the query fails: {in_one_sentence(error)}") from None
+
+    def _interruptible(self, sql: str) -> Answer:
+        """Run a query in a thread: this one could not be interrupted before DuckDB comes to a pause."""
+        from concurrent.futures import ThreadPoolExecutor, wait
+
+        def run() -> Answer:
+            found = self.connection.execute(sql)
+            return Answer(tuple(column[0] for column in found.description or ()), found.fetchall())
+
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(run)
+            try:
+                return answer.result()
+            except KeyboardInterrupt:
+                # Again until it is over: it may not have begun yet.
+                while not answer.cancel() and wait([answer], 0.1).not_done:
+                    self.connection.interrupt()
+                raise
 
 
 def tables_in(sql: str) -> frozenset[str]:

@@ -91,6 +91,8 @@ def _start(judge: Judge) -> None:
     """Begin a process; Ctrl-C is for the one that waits for it."""
     global _judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     # A document makes thousands of values and no cycles; collecting would only walk over them again and again.
     gc.disable()
     _judge = judge
