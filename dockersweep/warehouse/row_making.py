@@ -107,7 +107,7 @@ def listed_rows(whole: WholeReport | WholePlan | Report | Plan, run: int) -> Row
         shares=[_share_row(row, run) for row in whole.shares if row.is_known],
         repositories=[
             RepositoryRow(
-                run=run, repository=group.name, images=group.objects, size_bytes=group.size_bytes,
+                run=run, repository=group.name, images=_count(group.objects), size_bytes=group.size_bytes,
                 unused_bytes=group.unused_bytes,
             )
             for group in whole.repositories
@@ -115,7 +115,7 @@ def listed_rows(whole: WholeReport | WholePlan | Report | Plan, run: int) -> Row
         findings=[
             FindingRow(
                 run=run, finding=finding.id, severity=finding.severity, title=finding.title,
-                objects=finding.objects, size_bytes=finding.size_bytes, fix=finding.fix.text,
+                objects=_count(finding.objects), size_bytes=finding.size_bytes, fix=finding.fix.text,
             )
             for finding in whole.findings
         ],
@@ -132,7 +132,8 @@ def run_of_host(host: FleetHost, run: RunRow, place: int) -> RunRow:
     """Return the row of a document with what its fleet document says about the host at this place."""
     return replace(
         run, run=run.run + place, host=host.name, groups=host.groups, address=host.address, status=host.status,
-        message=host.message, exit_status=host.exit_status, seconds=host.seconds,
+        message=host.message, exit_status=_stored(host.exit_status), seconds=host.seconds,
+        swarm_node_id=host.swarm_node_id,
         # Podman has no id of its own: who reached the host may know better which engine that is.
         engine=host.engine_identity if host.engine_id is None else None,
     )  # fmt: skip
@@ -155,7 +156,9 @@ def _set_engine(run: RunRow, engine: Engine, warnings: int) -> None:
 
 def _set_disk(run: RunRow, disk: Disk | None) -> None:
     if disk is not None:
-        run.disk_total_bytes, run.disk_used_bytes, run.disk_free_bytes = disk.total_bytes, disk.used, disk.free_bytes
+        run.disk_total_bytes, run.disk_free_bytes = disk.total_bytes, disk.free_bytes
+        # Some FUSE file systems report more free space than their size.
+        run.disk_used_bytes = max(0, disk.used)
 
 
 def _set_sums(run: RunRow, report: Report | ReportHead) -> None:
@@ -178,7 +181,7 @@ def _set_trend(run: RunRow, trend: Trend | TrendHead) -> None:
     run.bytes_per_day, run.disk_bytes_per_day = _rate(total), _rate(disk)
     basis = disk if _rate(disk) is not None else total
     if basis is not None:
-        run.trend_points, run.trend_seconds = basis.points, _stored(basis.span_seconds)
+        run.trend_points, run.trend_seconds = _count(basis.points), _stored(basis.span_seconds)
     run.full_in_days = trend.full_in_days
     run.full_in_days_soonest, run.full_in_days_latest = trend.full_in_days_soonest, trend.full_in_days_latest
 
@@ -226,7 +229,7 @@ def _object_row(item: ReportedObject, run: int) -> ObjectRow:
 
 def _share_row(row: ShareOfDisk, run: int) -> ShareRow:
     return ShareRow(
-        run=run, share=row.share, objects=row.count, in_use=row.in_use, low_bytes=row.size.low_bytes,
+        run=run, share=row.share, objects=_count(row.count), in_use=_count(row.in_use), low_bytes=row.size.low_bytes,
         high_bytes=row.size.high_bytes, reclaimable_low_bytes=row.reclaimable.low_bytes,
         reclaimable_high_bytes=row.reclaimable.high_bytes, unused_low_bytes=row.unused.low_bytes,
         unused_high_bytes=row.unused.high_bytes,
@@ -245,6 +248,10 @@ def _decided_row(decided: Decided | Decision, run: int) -> ObjectRow:
 
 def _bounds(interval: Interval) -> tuple[int, int | None]:
     return interval.low_bytes, interval.high_bytes
+
+
+def _count(number: int) -> int:
+    return max(0, min(number, LARGEST))
 
 
 def _stored(number: int | None) -> int | None:

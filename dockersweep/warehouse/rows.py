@@ -5,15 +5,18 @@ within one reading.
 """
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from dockersweep.model.fleet import HostStatus
 from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import Status
+from dockersweep.model.quantities import Bytes
 from dockersweep.model.report import Severity
 from dockersweep.model.storage import SizeBase
 
+Count = Annotated[int, Meta(ge=0)]
 MOST_HOSTS = 1_000_000
 """The run of the third host in the second file is 2000002."""
 
@@ -33,7 +36,8 @@ class RunRow(Struct, kw_only=True):
     message: str | None = None
     exit_status: int | None = None
     seconds: float | None = None
-    """These six are only known from a fleet document."""
+    swarm_node_id: str | None = None
+    """These seven are only known from a fleet document."""
     engine: str | None = None
     """A key that is equal for documents of one engine."""
     engine_id: str | None = None
@@ -45,26 +49,26 @@ class RunRow(Struct, kw_only=True):
     """When the engine was scanned; of a sweep when it began, of a host without a document when the fleet run ended."""
     policy_source: str | None = None
     size_base: SizeBase | None = None
-    used_low_bytes: int | None = None
-    used_high_bytes: int | None = None
-    reclaimable_low_bytes: int | None = None
-    reclaimable_high_bytes: int | None = None
-    unused_low_bytes: int | None = None
-    unused_high_bytes: int | None = None
-    freed_bytes: int | None = None
-    failed: int | None = None
-    disk_total_bytes: int | None = None
-    disk_used_bytes: int | None = None
-    disk_free_bytes: int | None = None
+    used_low_bytes: Bytes | None = None
+    used_high_bytes: Bytes | None = None
+    reclaimable_low_bytes: Bytes | None = None
+    reclaimable_high_bytes: Bytes | None = None
+    unused_low_bytes: Bytes | None = None
+    unused_high_bytes: Bytes | None = None
+    freed_bytes: Bytes | None = None
+    failed: Count | None = None
+    disk_total_bytes: Bytes | None = None
+    disk_used_bytes: Bytes | None = None
+    disk_free_bytes: Bytes | None = None
     bytes_per_day: int | None = None
     disk_bytes_per_day: int | None = None
     full_in_days: float | None = None
     full_in_days_soonest: float | None = None
     full_in_days_latest: float | None = None
-    trend_points: int | None = None
+    trend_points: Count | None = None
     trend_seconds: int | None = None
     """These seven are from the host's own ledger, by a report."""
-    warnings: int | None = None
+    warnings: Count | None = None
 
 
 class ObjectRow(Struct, kw_only=True, gc=False):
@@ -78,8 +82,8 @@ class ObjectRow(Struct, kw_only=True, gc=False):
     project: str | None = None
     repository: str | None = None
     tags: tuple[str, ...] | None = None
-    size_bytes: int | None = None
-    own_bytes: int | None = None
+    size_bytes: Bytes | None = None
+    own_bytes: Bytes | None = None
     in_use: bool | None = None
     goes: bool | None = None
     age_seconds: int | None = None
@@ -92,15 +96,15 @@ class ShareRow(Struct, kw_only=True, gc=False):
 
     run: int
     share: str
-    objects: int
-    in_use: int
-    low_bytes: int
-    high_bytes: int | None
-    reclaimable_low_bytes: int | None
-    reclaimable_high_bytes: int | None
+    objects: Count
+    in_use: Count
+    low_bytes: Bytes
+    high_bytes: Bytes | None
+    reclaimable_low_bytes: Bytes | None
+    reclaimable_high_bytes: Bytes | None
     """None from a scan, which has no policy."""
-    unused_low_bytes: int
-    unused_high_bytes: int | None
+    unused_low_bytes: Bytes
+    unused_high_bytes: Bytes | None
 
 
 class RepositoryRow(Struct, kw_only=True, gc=False):
@@ -108,9 +112,9 @@ class RepositoryRow(Struct, kw_only=True, gc=False):
 
     run: int
     repository: str
-    images: int
-    size_bytes: int | None
-    unused_bytes: int | None
+    images: Count
+    size_bytes: Bytes | None
+    unused_bytes: Bytes | None
 
 
 class FindingRow(Struct, kw_only=True, gc=False):
@@ -120,8 +124,8 @@ class FindingRow(Struct, kw_only=True, gc=False):
     finding: str
     severity: Severity
     title: str
-    objects: int
-    size_bytes: int | None
+    objects: Count
+    size_bytes: Bytes | None
     fix: str
 
 
@@ -133,12 +137,12 @@ class RemovalRow(Struct, kw_only=True, gc=False):
     id: str
     name: str
     action: str
-    low_bytes: int | None = None
-    high_bytes: int | None = None
+    low_bytes: Bytes | None = None
+    high_bytes: Bytes | None = None
     status: Status | None = None
     """None for a removal that is only planned."""
     detail: str | None = None
-    freed_bytes: int | None = None
+    freed_bytes: Bytes | None = None
 
 
 class Rows(Struct, kw_only=True):

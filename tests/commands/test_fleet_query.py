@@ -82,7 +82,6 @@ def test_a_result_depends_on_no_other_view_that_is_named(call: Caller, folder: s
         "LOAD httpfs",
         "SET enable_external_access = true",
         "SET lock_configuration = false",
-        "PRAGMA database_list",
         "CREATE TABLE mine AS SELECT 1",
         "DELETE FROM loaded.runs",
         "EXPORT DATABASE '/tmp/stolen'",
