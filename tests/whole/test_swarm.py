@@ -239,11 +239,16 @@ def test_what_others_have_left_goes_when_its_time_has_passed(nodes: Cluster) -> 
         return made
 
     create("passed", 0)
+    # Killed before its service was created.
+    labels = {RUN_LABEL: "early", SECONDS_LABEL: "0"}
+    config = {"Name": "dockersweep-early-0", "Labels": labels, "Data": "eA=="}
+    nodes.manager.wire.call("POST", "/configs/create", config)
     at_work = create("atwork", 3600)
     plain = nodes.manager.wire.call("POST", "/services/create", service_spec("web", "nowhere:1", None))["ID"]
     time.sleep(1.1)
     assert on_swarm(nodes, "scan").status == 0
     assert {service["ID"] for service in nodes.services()} == {at_work, plain}
+    assert nodes.configs() == []
     for service in (at_work, plain):
         nodes.manager.wire.call("DELETE", f"/services/{service}")
 
