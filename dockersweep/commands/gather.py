@@ -206,7 +206,7 @@ def _connecting(options: EngineOptions, removal_seconds: float, will_list: bool)
     from dockersweep.engine.api.endpoint import resolve_endpoint
 
     endpoint = resolve_endpoint(options.host, options.context, os.environ, options.tls)
-    if options.host_name not in (None, options.host, options.context):
+    if options.host_name is not None:
         endpoint = msgspec.structs.replace(endpoint, source=f"the host {options.host_name}")
     may_ask = options.on_answer is None
     connection = Connection(endpoint, options.engine_timeout_seconds, may_ask, options.connect_timeout_seconds)

@@ -43,7 +43,7 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     connect_timeout_seconds: float | None = None
     """How long the engine may take to answer at first; None for as long as a connection and any answer may."""
     host_name: str | None = None
-    """Of several hosts the name of this one."""
+    """The name that a fleet file gives this one of several hosts."""
     on_answer: "Callable[[Client], None] | None" = None
     """Called as soon as the engine has answered; it may raise. Set for one of several hosts, which asks nobody
     anything."""

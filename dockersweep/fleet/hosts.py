@@ -23,6 +23,11 @@ class Host(Struct, frozen=True, kw_only=True):
     """None where neither the fleet file nor a flag sets TLS. Its paths are resolved."""
 
     @property
+    def has_own_name(self) -> bool:
+        """Whether its name is more than its address."""
+        return self.context != self.name if self.host is None else not self.host.endswith(self.name)
+
+    @property
     def address(self) -> str:
         """Return the URL of its engine, or "context NAME"."""
         return f"context {self.context}" if self.host is None else self.host

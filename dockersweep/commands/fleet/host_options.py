@@ -44,7 +44,7 @@ def options_for(
             host=host.host,
             context=host.context,
             tls=host.tls,
-            host_name=host.name,
+            host_name=host.name if host.has_own_name else None,
             shows_progress=False,
             connect_timeout_seconds=connect_seconds or CONNECT_SECONDS,
             on_answer=on_answer,
