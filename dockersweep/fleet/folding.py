@@ -60,6 +60,7 @@ def fold(
         hosts=compared,
         sums=sums_of_hosts(compared),
         rollout=rollout,
+        allow_unreached=allow_unreached,
     )
 
 

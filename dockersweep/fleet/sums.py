@@ -9,12 +9,12 @@ from msgspec import Struct
 from dockersweep.fleet.shared_volumes import shareable_removals
 from dockersweep.model.fleet import Amount, HostSums
 from dockersweep.model.inventory import KINDS, Inventory, Kind, ScanWarning
-from dockersweep.model.outcome import OutcomeDocument
+from dockersweep.model.outcome import OutcomeDocument, Status
 from dockersweep.model.plan import NOTHING, Interval, Plan, exactly
 from dockersweep.model.report import Report
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.use import reclaim_of_unused
-from dockersweep.report.headline import problems_of, warning_sentences
+from dockersweep.report.headline import STATUS_WORDS, problems_of, warning_sentences
 from dockersweep.report.question import lost_words
 
 UNSEEN = "sweep"
@@ -66,11 +66,19 @@ def _of_outcome(document: OutcomeDocument) -> HostSums:
         # An outcome tells what each request freed, which does not add up to what a kind did.
         freed=_amounts(Counter(ref.kind for ref in removed), {}),
         total=predicted if measured is None else exactly(measured),
+        others=_others(document),
+        is_predicted=measured is None and bool(removed) and not predicted.is_exact,
         failed=sum(outcome.status in ("failed", "not-attempted") for outcome in document.outcomes),
         warnings=len(document.warnings),
         ended_by=document.ended_by,
         problems=_problems(document.warnings),
     )
+
+
+def _others(document: OutcomeDocument) -> dict[str, int]:
+    counts = Counter(outcome.status for outcome in document.outcomes)
+    others: tuple[Status, ...] = ("skipped", "gone")
+    return {STATUS_WORDS[status]: counts[status] for status in others if counts[status]}
 
 
 def _of_report(report: Report) -> HostSums:

@@ -34,6 +34,10 @@ class HostSums(Struct, frozen=True, kw_only=True):
     """How many removals a plan has, tags of images that stay included."""
     lost: str | None = None
     """What a plan removes that cannot be recovered, in words; None for nothing."""
+    others: dict[str, int] = {}
+    """In words, what became of removals that were neither carried out nor failed: "skipped", "not there"."""
+    is_predicted: bool = False
+    """Whether what was freed is a prediction, as neither the engine nor its disk told."""
     failed: int = 0
     """How many removals failed or were not attempted."""
     ended_by: EndedBy | None = None
@@ -75,6 +79,8 @@ class FleetHost(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     policy_sha256: str | None = None
     """The digest of the policy in force there, as in the ledger's runs; None for verbs without one."""
+    policy_source: str | None = None
+    """The policy in force there, for people: "the policy in /etc/..."; None for verbs without one."""
     sums: HostSums = HostSums()
     document: Raw = field(default_factory=lambda: Raw(b"null"))
     """The document of the verb on this host, as of the verb alone: dockersweep.plan/1 and so on; null for none."""
@@ -115,5 +121,7 @@ class Fleet(Struct, frozen=True, kw_only=True):
     sums: FleetSums
     rollout: RolloutOutcome | None = None
     """None for verbs that remove nothing."""
+    allow_unreached: int = 0
+    """How many hosts that cannot be reached are no failure."""
     hosts: tuple[FleetHost, ...]
     """In the order in which they were named."""

@@ -18,7 +18,7 @@ from dockersweep.commands.options import ApplyOptions
 from dockersweep.commands.running.permission import can_ask
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.commands.write import Destination
-from dockersweep.errors import DocumentError, UsageError
+from dockersweep.errors import DocumentError, RefusedError, UsageError
 from dockersweep.fleet.folding import fold
 from dockersweep.fleet.hosts import Host, Hosts
 from dockersweep.fleet.sums import sums_of
@@ -55,6 +55,8 @@ def apply_fleet_plan(
             f"{where} holds plans of the nodes of a swarm, and not how to reach these: take `dockersweep swarm sweep`, "
             "or name their engines by -H or --fleet"
         )
+    if not (options.run.yes or can_ask()):
+        raise RefusedError("there is no terminal to ask on; give --yes to carry out the plans of several hosts")
     if hosts is None:
         chosen = [(host, plan) for host, plan in zip(fleet.hosts, plans, strict=True) if plan is not None]
         hosts = Hosts(hosts=tuple(_host_of(host, plan) for host, plan in chosen))
@@ -66,13 +68,13 @@ def apply_fleet_plan(
     with (
         private_folder() as folder,
         private_folder() as saved,
-        HostsAtWork(parts.name, hosts.parallel, len(hosts.hosts), parts.engine.shows_progress) as at_work,
+        HostsAtWork(hosts.parallel, parts.engine.shows_progress) as at_work,
     ):
         of_hosts = _saved_in(saved, [of_name[host.name] for host in hosts.hosts])
         planned = PlannedHosts(spare_shared(of_hosts, saved), saved, hosts)
         planned.refuse_by_rollout()
-        if planned.going and not options.run.yes and can_ask():
-            planned.ask("apply", fleet.finished_at, at_work)
+        if planned.going and not options.run.yes:
+            planned.ask("apply", fleet.finished_at, at_work, parts.detail)
         confirmed = replace(options, run=replace(options.run, yes=True))
         carried = planned.carry_out(parts, confirmed, folder, where, at_work)
         results = [carried.hosts[number] for number in range(len(hosts.hosts))]

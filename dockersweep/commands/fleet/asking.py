@@ -1,6 +1,6 @@
 """The plans of several hosts, shown together; one question; then what is still permitted of each is carried out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from dockersweep.commands.fleet.carrying_out import Carried, canary_names, carry_out
 from dockersweep.commands.fleet.host_options import HostVerbOptions
 from dockersweep.commands.fleet.host_process import LARGEST_BYTES, document_path
+from dockersweep.commands.fleet.host_tables import host_layout
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
 from dockersweep.commands.fleet.tasks import tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
@@ -22,11 +23,14 @@ from dockersweep.fleet.folding import REFUSED, fold
 from dockersweep.fleet.hosts import Hosts
 from dockersweep.fleet.rollout import why_stop
 from dockersweep.model.documents import read_document
-from dockersweep.model.fleet import FleetHost, FleetVerb, HostSums
+from dockersweep.model.fleet import FleetHost, FleetVerb, HostSums, RolloutOutcome
 from dockersweep.model.plan import NOTHING, Plan
+from dockersweep.report.detail import Detail
 from dockersweep.report.fleet.layout import fleet_layout
 from dockersweep.report.fleet.question import fleet_question, lost_section
-from dockersweep.report.layout import Layout
+from dockersweep.report.layout import Layout, Section
+
+_SEE_OBJECTS = "--verbose lists the objects of each host here."
 
 
 class Signaled(Protocol):
@@ -72,13 +76,28 @@ class PlannedHosts:
             if not _has_removals(host)
         }
 
-    def ask(self, verb: FleetVerb, at: datetime, at_work: Signaled) -> None:
-        """Show what would be removed on each host, and ask; raises as `permission.ask`."""
-        shown = fold(verb, self._planned, at, at)
-        layout = fleet_layout(replace(shown, verb="plan"))
-        above = Layout(layout.title, [*layout.sections, lost_section(self.going)])
+    def ask(self, verb: FleetVerb, at: datetime, at_work: Signaled, detail: Detail = "grouped") -> None:
+        """Show what would be removed on each host, with the detail "all" each object, and ask; raises as
+        `permission.ask`."""
+        rollout = RolloutOutcome(canary=self.hosts.rollout.canary, max_failures=self.hosts.rollout.max_failures)
+        shown = replace(fold(verb, self._planned, at, at, rollout=rollout), verb="plan")
+        layout = fleet_layout(shown)
+        objects = self._objects() if detail == "all" else ()
+        hint = Section(sentences=() if detail == "all" else (_SEE_OBJECTS,))
+        above = Layout(layout.title, [*objects, *layout.sections, hint, lost_section(self.going)])
         ask(above, fleet_question(self.going), lambda: at_work.signal is not None)
         self._are_shown = True
+
+    def _objects(self) -> Iterator[Section]:
+        for number, host in enumerate(self._planned):
+            if _has_removals(host):
+                yield Section(f"On {host.name}:")
+                yield from host_layout(host.name, self._document(number, host), None).sections
+
+    def _document(self, number: int, host: FleetHost) -> bytes:
+        """Return the plan of a host: of a swarm's node it is in the memory of this process."""
+        in_memory = bytes(host.document)
+        return in_memory if in_memory != b"null" else read_named(document_path(self._folder, number), LARGEST_BYTES)
 
     def carry_out(
         self,

@@ -36,7 +36,7 @@ def carry_out(
     first = [task for task in tasks if task.host.name in canaries]
     others = [task for task in tasks if task.host.name not in canaries]
     for stage in (first, others):
-        of_stage = at_work.run(stage, stopping, splay_seconds)
+        of_stage = at_work.run("removing", stage, stopping, splay_seconds)
         results |= {task.number: host for task, host in zip(stage, of_stage, strict=True)}
     left = any(host.status == "not-begun" for host in results.values())
     return Carried(results, _outcome(hosts, stopping(()) if left else None, left, at_work))

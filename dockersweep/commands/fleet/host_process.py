@@ -48,6 +48,7 @@ class HostTask(Struct, frozen=True, kw_only=True):
     number: int
     connect_timeout_seconds: float | None
     policy_sha256: str | None
+    policy_source: str | None
     on_answer: Callable[[Engine], str | None]
     """Called in the host's process when its engine has answered; it may raise, or return a note for people."""
     is_watched: bool = False
@@ -139,6 +140,7 @@ class _Work:
             notes=self._notes,
             seconds=round(seconds, 3),
             policy_sha256=self._task.policy_sha256,
+            policy_source=self._task.policy_source,
             sums=self._sums(),
         )
 

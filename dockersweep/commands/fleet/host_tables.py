@@ -25,7 +25,7 @@ def host_layout(name: str, data: bytes, width: int | None) -> "Layout":
     if schema == "dockersweep.plan/1":
         from dockersweep.report.plan import plan_layout
 
-        return plan_layout(read_document(data, Plan, name), "grouped")
+        return plan_layout(read_document(data, Plan, name), "all")
     if schema == "dockersweep.outcome/1":
         from dockersweep.report.outcome import outcome_layout
 

@@ -27,14 +27,15 @@ _NAMES_SHOWN = 3
 class HostsAtWork:
     """Runs tasks of hosts side by side. A signal lets each host finish what it has begun; no further one is begun."""
 
-    def __init__(self, verb: str, parallel: int, total: int, shows_progress: bool) -> None:
-        """`total` is how many hosts there are in all."""
+    def __init__(self, parallel: int, shows_progress: bool) -> None:
+        """Begin nothing yet."""
         self.signal: int | None = None
         """The first signal that came; None for none."""
         self.crashes: list[str] = []
         """The tracebacks of errors of ours."""
         self._names: dict[int, str] = {}
-        self._bar = _progress_bar(verb, total) if shows_progress and sys.stderr.isatty() else None
+        self._shows_progress = shows_progress and sys.stderr.isatty()
+        self._bar: tqdm[Never] | None = None
         self._crew = Crew(parallel, self._tick)
 
     def __enter__(self) -> Self:
@@ -48,19 +49,21 @@ class HostsAtWork:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Restore what was."""
         self._crew.close()
-        if self._bar is not None:
-            self._bar.close()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def run(
         self,
+        what: str,
         tasks: Sequence[HostTask],
         why_stop: Callable[[Sequence[FleetHost]], str | None] = lambda finished: None,
         splay_seconds: float = 0.0,
     ) -> list[FleetHost]:
-        """Return what became of each task, in their order. Once `why_stop` returns a text for those that are finished,
-        no further one is begun. Each waits a random time of at most `splay_seconds` first."""
+        """Return what became of each task, in their order; `what` is done, for the progress bar.
+
+        Once `why_stop` returns a text for those that are finished, no further one is begun. Each waits a random time of
+        at most `splay_seconds` first.
+        """
         finished: dict[int, FleetHost] = {}
         self._names = {task.number: task.host.name for task in tasks}
         waits = SystemRandom()
@@ -70,11 +73,22 @@ class HostsAtWork:
         def may_begin() -> bool:
             return self.signal is None and why_stop(list(finished.values())) is None
 
-        for done in self._crew.run(jobs, may_begin):
-            finished[done.number] = self._became(of_number[done.number], done)
-            if self._bar is not None:
-                self._bar.update()
+        with self._progress(what, len(tasks)):
+            for done in self._crew.run(jobs, may_begin):
+                finished[done.number] = self._became(of_number[done.number], done)
+                if self._bar is not None:
+                    self._bar.update()
         return [finished.get(task.number) or not_begun(task) for task in tasks]
+
+    @contextmanager
+    def _progress(self, what: str, total: int) -> Iterator[None]:
+        self._bar = _progress_bar(what, total) if self._shows_progress and total else None
+        try:
+            yield
+        finally:
+            if self._bar is not None:
+                self._bar.close()
+                self._bar = None
 
     def _became(self, task: HostTask, done: Done) -> FleetHost:
         if done.result is not None:
@@ -117,15 +131,17 @@ def not_begun(task: HostTask) -> FleetHost:
         groups=host.groups,
         status="not-begun",
         policy_sha256=task.policy_sha256,
+        policy_source=task.policy_source,
     )
 
 
-def _progress_bar(verb: str, total: int) -> "tqdm[Never]":
+def _progress_bar(what: str, total: int) -> "tqdm[Never]":
     from tqdm import tqdm
 
     # Its thread would be lost in the processes that are forked from this one, with the locks that it holds.
     tqdm.monitor_interval = 0
-    return tqdm(desc=verb, total=total, file=sys.stderr, delay=1, leave=False, dynamic_ncols=True, unit=" hosts")
+    form = "{desc}: {n_fmt} of {total_fmt} hosts [{elapsed}{postfix}]"
+    return tqdm(desc=what, total=total, file=sys.stderr, delay=1, leave=False, dynamic_ncols=True, bar_format=form)
 
 
 @contextmanager

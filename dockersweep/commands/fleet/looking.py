@@ -23,9 +23,9 @@ def look_at_hosts(parts: VerbParts, options: HostVerbOptions, hosts: Hosts, run:
     begun = datetime.now(UTC)
     with (
         private_folder() as folder,
-        HostsAtWork(parts.name, hosts.parallel, len(hosts.hosts), parts.engine.shows_progress) as at_work,
+        HostsAtWork(hosts.parallel, parts.engine.shows_progress) as at_work,
     ):
-        results = at_work.run(tasks_of(hosts, parts, options, folder, run))
+        results = at_work.run(parts.name, tasks_of(hosts, parts, options, folder, run))
         if parts.summed is Plan:
             results = spare_shared(results, folder)
         fleet = fold(parts.name, results, begun, datetime.now(UTC), allow_unreached)

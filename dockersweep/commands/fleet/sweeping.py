@@ -43,7 +43,7 @@ def sweep_hosts(parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run,
     begun = datetime.now(UTC)
     with (
         private_folder() as folder,
-        HostsAtWork("sweep", hosts.parallel, len(hosts.hosts), parts.engine.shows_progress) as at_work,
+        HostsAtWork(hosts.parallel, parts.engine.shows_progress) as at_work,
     ):
         if options.run.yes and not _removes_shareable(parts, hosts):
             carried = _each_in_turn(parts, options, hosts, run, folder, at_work)
@@ -79,12 +79,12 @@ def _planned_first(
     tasks = tasks_of(hosts, replace(parts, summed=Plan), dry, plans, run)
     if options.run.yes:
         tasks = [replace(task, on_answer=partial(_admit, plans, task), is_watched=False) for task in tasks]
-    planned = PlannedHosts(spare_shared(at_work.run(tasks), plans), plans, hosts)
+    planned = PlannedHosts(spare_shared(at_work.run("planning", tasks), plans), plans, hosts)
     planned.refuse_by_rollout()
     confirmed = replace(options.run, yes=True)
     if not options.run.yes:
         if planned.going:
-            planned.ask("sweep", datetime.now(UTC), at_work)
+            planned.ask("sweep", datetime.now(UTC), at_work, parts.detail)
         # A yes to the question is a look at each of these engines.
         confirmed = replace(confirmed, yes_first_time=True)
     to_apply = ApplyOptions(run=confirmed, policy=options.policy, plan="", max_age=_MAX_AGE)

@@ -23,6 +23,7 @@ def tasks_of(hosts: Hosts, parts: VerbParts, options: HostVerbOptions, folder: s
     """
     policies = {} if parts.policy is None else policies_of(hosts.hosts, parts.policy)
     digests = {path: policy_digest(policy) for path, policy in policies.items()}
+    sources = {path: policy.source for path, policy in policies.items()}
     return [
         HostTask(
             host=host,
@@ -36,6 +37,7 @@ def tasks_of(hosts: Hosts, parts: VerbParts, options: HostVerbOptions, folder: s
             number=number,
             connect_timeout_seconds=hosts.connect_timeout_seconds,
             policy_sha256=None if parts.policy is None else digests[policy_path(host, parts.policy)],
+            policy_source=None if parts.policy is None else sources[policy_path(host, parts.policy)],
             keeps_stderr=parts.output.log_format != "text",
         )
         for number, host in enumerate(hosts.hosts)

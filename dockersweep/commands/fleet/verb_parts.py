@@ -91,6 +91,8 @@ def _refuse_unfit(options: HostVerbOptions) -> None:
             "--kind, --filter, --all, --sort, --no-header and --quiet list the objects of one engine: leave them out, "
             "or name one"
         )
+    if isinstance(options, PlanOptions) and (options.at is not None or options.within is not None):
+        raise UsageError("--at and --next foresee the plan of one engine: name one, or leave them out")
     run = getattr(options, "run", None)
     if getattr(options, "interactive", False) or getattr(run, "interactive", False):
         raise UsageError("--interactive reviews the plan of one engine: name one")

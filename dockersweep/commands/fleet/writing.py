@@ -21,6 +21,9 @@ def write_fleet(written: WrittenFleet, parts: VerbParts) -> None:
     """Write the result, and what needs a person to standard error."""
     fleet, output = written.fleet, parts.output
     problems = [host for host in fleet.hosts if host.status != "done"]
+    if parts.quiet or parts.only_problems:
+        # What is allowed every night is no news.
+        problems = _without_allowed(problems, fleet.allow_unreached)
     has_news = not parts.quiet or bool(problems) or any(host.sums.freed for host in fleet.hosts)
     has_result = is_written(output, has_news=has_news, only_problems=parts.only_problems)
     if has_result:
@@ -44,7 +47,7 @@ def _tell_what_is_saved(fleet: Fleet, output: OutputOptions) -> None:
         return
     can_apply = output.format == "json" and any(host.sums.removals for host in fleet.hosts)
     then = f": carry it out with dockersweep apply {shlex.quote(path)}" if can_apply else ""
-    write_aside(f"Saved in {path}{then}", folds=False)
+    write_aside(f"Saved in {path}, {headline(fleet).rstrip('.')}{then}", folds=False)
 
 
 def _text(written: WrittenFleet, parts: VerbParts) -> Iterator[str]:
@@ -60,13 +63,21 @@ def _text(written: WrittenFleet, parts: VerbParts) -> Iterator[str]:
     if parts.detail == "all" and form != "csv":
         yield from _host_tables(written, form, width)
     if fleet.verb == "explain":
-        from dockersweep.report.fleet.explanations import explanations_layout
+        from dockersweep.report.fleet.explanations import explained_layout, explanations_layout
 
         documents = [written.document_of(number) for number in range(len(fleet.hosts))]
         explained = [None if data is None else read_explanation(data, "an explanation") for data in documents]
+        if len(explained) == 1 and explained[0] is not None and form != "csv":
+            yield formatted(explained_layout(explained[0]), form, width)
+            return
         yield formatted(explanations_layout(fleet, explained), form, width)
         return
-    yield formatted(fleet_layout(fleet), form, width)
+    yield formatted(fleet_layout(fleet, only_sums=parts.detail == "totals"), form, width)
+
+
+def _without_allowed(problems: list[FleetHost], allow_unreached: int) -> list[FleetHost]:
+    unreached = [host for host in problems if host.status == "not-reached"]
+    return [host for host in problems if host not in unreached] if len(unreached) <= allow_unreached else problems
 
 
 def _host_tables(written: WrittenFleet, form: str, width: int | None) -> Iterator[str]:

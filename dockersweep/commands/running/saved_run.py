@@ -29,6 +29,8 @@ def run_saved(saved: Plan, where: str, options: ApplyOptions, by: str | None = N
         when = format_instant(saved.foreseen_at)
         raise RefusedError(f"{where} is a plan as of {when}, only to look at; make one without --at")
     policy = gather_policy(options.policy)
+    if not policy.rules and policy.target is None:
+        raise RefusedError(f"{policy.source} removes nothing, and so does a saved plan under it; see --policy")
     with open_execution(options.run) as execution:
         if not (options.run.yes or can_ask()):
             execution.warnings.append(ScanWarning(about="apply", text=_NEEDS_YES_LATER))

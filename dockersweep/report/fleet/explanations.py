@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from dockersweep.model.explanation import Explanation, GroupExplanation
 from dockersweep.model.fleet import Fleet
 from dockersweep.model.plan import Decision
+from dockersweep.report.explanation import explanation_layout
 from dockersweep.report.fleet.layout import problem_sections
+from dockersweep.report.group import group_layout
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Column, Layout, Rows, Section
 from dockersweep.words.reasons import rule_and_text
@@ -30,6 +32,11 @@ def explanations_layout(fleet: Fleet, explained: Sequence[Explanation | GroupExp
     return Layout("What several hosts say", _sections(fleet, decisions), Rows(_HEADINGS, rows))
 
 
+def explained_layout(explained: Explanation | GroupExplanation) -> Layout:
+    """Return the layout of what one host says, as in `explain` of one engine."""
+    return explanation_layout(explained) if isinstance(explained, Explanation) else group_layout(explained)
+
+
 def _sections(fleet: Fleet, decisions: Sequence[tuple[str, Sequence[Decision]]]) -> Iterator[Section]:
     yield from problem_sections(fleet)
     rows = []
@@ -40,7 +47,9 @@ def _sections(fleet: Fleet, decisions: Sequence[tuple[str, Sequence[Decision]]])
         for decision in of_host:
             rows.append((name, f"{NOUN_OF[decision.kind]} {decision.name}", decision.verdict, _why(decision)))
     yield Section(columns=_COLUMNS, rows=rows)
-    yield Section(sentences=("For all that one host says, name it alone by -H or -c.",))
+    yield Section(
+        sentences=("For all that one host says, ask it alone: --only HOST with a fleet file, else -H or -c.",)
+    )
 
 
 def _decisions(about: Explanation | GroupExplanation | None) -> tuple[Decision, ...]:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dockersweep.model.fleet import Amount, Fleet, FleetHost, HostStatus
 from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.plan import Interval
+from dockersweep.report.headline import kind_counts
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, without
 from dockersweep.report.local_time import local_time
 from dockersweep.report.text import capital
 from dockersweep.units import format_size
 from dockersweep.words.amounts import format_interval, plural
-from dockersweep.words.lists import first_of
+from dockersweep.words.lists import both, first_of
 
 STATUS_WORDS: dict[HostStatus, str] = {
     "not-reached": "not reached",
@@ -31,27 +33,28 @@ _MOST_NAMES = 5
 _WHY = (Column("HOST", shortens=True), Column("WHY", wraps=True))
 
 
-def fleet_layout(fleet: Fleet) -> Layout:
-    """Return the layout of what a verb did on several hosts."""
+def fleet_layout(fleet: Fleet, only_sums: bool = False) -> Layout:
+    """Return the layout of what a verb did on several hosts; `only_sums` leaves out the rows of those where all is
+    well."""
     title = f"{capital(fleet.verb)} on {plural(len(fleet.hosts), 'host')}"
-    return Layout(title, _sections(fleet), rows_of(fleet.hosts, _CELLS))
+    return Layout(title, _sections(fleet, only_sums), rows_of(fleet.hosts, _CELLS))
 
 
-def _sections(fleet: Fleet) -> Iterator[Section]:
+def _sections(fleet: Fleet, only_sums: bool) -> Iterator[Section]:
     yield Section(sentences=(headline(fleet), _hosts(fleet)))
     yield from problem_sections(fleet)
-    yield _table(fleet)
+    yield _table(fleet, only_sums)
     yield Section(sentences=tuple(_notes(fleet)))
 
 
-def _table(fleet: Fleet) -> Section:
+def _table(fleet: Fleet, only_sums: bool) -> Section:
     freed = Column("FREED" if fleet.verb in ("sweep", "apply") else "FREES", right=True, wraps=True, narrowest=7)
-    rows = [_row(host) for host in sorted(fleet.hosts, key=_worst_first)]
+    rows = [] if only_sums else [_row(host) for host in sorted(fleet.hosts, key=_worst_first)]
     whole = Section(columns=(_HOST, *_OF_KINDS, freed, *_END), rows=[*rows, _sums(fleet)])
-    if fleet.verb == "report":
-        # It says what its policy frees, not of which kinds.
-        return without(_OF_KINDS, whole)
-    return without((_USED,), whole) if fleet.verb in ("sweep", "apply") else whole
+    if all(host.sums.used_bytes is None for host in fleet.hosts):
+        whole = without((_USED,), whole)
+    # A report says what its policy frees, not of which kinds.
+    return without(_OF_KINDS, whole) if fleet.verb == "report" else whole
 
 
 def problem_sections(fleet: Fleet) -> Iterator[Section]:
@@ -78,14 +81,16 @@ def _why(host: FleetHost) -> str:
 def headline(fleet: Fleet) -> str:
     """Return what there is in all, in one sentence: "24 objects to remove, freeing 43.1 MB on 3 engines, ..."."""
     sums = fleet.sums
-    objects = plural(sum(amount.objects for amount in sums.freed.values()), "object")
+    counts = {kind: amount.objects for kind, amount in sums.freed.items()}
+    objects = both(kind_counts(counts)) or "nothing"
     frees = format_interval(sums.total)
+    predicted = " (predicted)" if any(host.sums.is_predicted for host in fleet.hosts) else ""
     what = {
         "scan": f"{objects} unused, {frees} would be freed",
         "plan": f"{objects} to remove, freeing {frees}",
         "report": f"the policies would free {frees}",
-        "sweep": f"{objects} removed, {frees} freed",
-        "apply": f"{objects} removed, {frees} freed",
+        "sweep": f"{objects} removed, {frees} freed{predicted}",
+        "apply": f"{objects} removed, {frees} freed{predicted}",
     }.get(fleet.verb, "")
     engines = f"on {plural(sums.engines, 'engine')}"
     at = local_time(fleet.finished_at)
@@ -99,7 +104,16 @@ def _hosts(fleet: Fleet) -> str:
 
 
 def _notes(fleet: Fleet) -> Iterator[str]:
+    if any(_is_at_least(host) for host in fleet.hosts):
+        yield "A + behind a size means at least so much: not all sizes are known."
+    if fleet.rollout is not None and fleet.rollout.canary:
+        first = [host.name for host in fleet.hosts[: fleet.rollout.canary]]
+        yield f"{first_of(first, _MOST_NAMES)} first, alone (--canary); the others only if all is well there."
+    yield from _policies(fleet)
     for host in fleet.hosts:
+        if host.sums.others:
+            counts = ", ".join(f"{count} {words}" for words, count in host.sums.others.items())
+            yield f"{host.name}: {counts}."
         if host.same_as is not None:
             yield f"{host.name} is the same engine as {host.same_as}: the sums count it once."
         for note in host.notes:
@@ -110,6 +124,22 @@ def _notes(fleet: Fleet) -> Iterator[str]:
     warned = [host.name for host in fleet.hosts if host.sums.warnings > len(host.sums.problems) + host.sums.is_unseen]
     if warned:
         yield f"More warnings on {plural(len(warned), 'host')}; --verbose shows them, and the objects of each host."
+
+
+def _is_at_least(host: FleetHost) -> bool:
+    amounts = [amount.bytes for amount in host.sums.freed.values()]
+    return any(of.high_bytes is None and of.low_bytes for of in (*amounts, *filter(None, [host.sums.total])))
+
+
+def _policies(fleet: Fleet) -> Iterator[str]:
+    """Yield which policy judged which hosts, where it is not the same for all."""
+    of_policies: dict[str, list[str]] = {}
+    for host in fleet.hosts:
+        if host.policy_source is not None:
+            of_policies.setdefault(host.policy_source, []).append(host.name)
+    if len(of_policies) > 1:
+        for source, names in of_policies.items():
+            yield f"By {source}: {first_of(names, _MOST_NAMES)}."
 
 
 def problem_lines(fleet: Fleet) -> Iterator[str]:
@@ -140,7 +170,7 @@ def _row(host: FleetHost) -> tuple[str, ...]:
     return (
         host.name,
         *(_amount(sums.freed.get(kind)) if is_known else "" for kind in _SHOWN),
-        "" if sums.total is None else format_interval(sums.total),
+        "" if sums.total is None else _in_short(sums.total),
         format_size(sums.used_bytes) if sums.used_bytes is not None else "",
         status,
     )
@@ -149,14 +179,20 @@ def _row(host: FleetHost) -> tuple[str, ...]:
 def _sums(fleet: Fleet) -> tuple[str, ...]:
     sums = fleet.sums
     used = "" if sums.used_bytes is None else format_size(sums.used_bytes)
-    return ("total", *(_amount(sums.freed.get(kind)) for kind in _SHOWN), format_interval(sums.total), used, "")
+    return ("total", *(_amount(sums.freed.get(kind)) for kind in _SHOWN), _in_short(sums.total), used, "")
 
 
 def _amount(amount: Amount | None) -> str:
     if amount is None or not amount.objects:
         return "0"
-    known = format_interval(amount.bytes)
+    known = _in_short(amount.bytes)
     return str(amount.objects) if known == "unknown" else f"{amount.objects}, {known}"
+
+
+def _in_short(interval: Interval) -> str:
+    """Return the same as `format_interval`, with "2.00 MB+" for at least so much."""
+    is_least = interval.high_bytes is None and interval.low_bytes
+    return f"{format_size(interval.low_bytes)}+" if is_least else format_interval(interval)
 
 
 def _objects(kind: Kind) -> Callable[[FleetHost], Cell]:

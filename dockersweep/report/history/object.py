@@ -13,10 +13,12 @@ from dockersweep.report.text import capital
 
 MOST_LIVES = 20
 _OBJECT = Column("OBJECT", shortens=True)
+_ENGINE = Column("ENGINE", shortens=True)
 _COLUMNS = (
     Column("RUN", right=True),
     Column("WHEN"),
     Column("STATUS"),
+    _ENGINE,
     _OBJECT,
     Column("WHY", wraps=True, narrowest=20),
 )
@@ -35,6 +37,8 @@ def object_sections(history: History) -> Iterator[Section]:
     of_tags = any(removal.action == "untag" for removal in history.removals)
     is_shared = len({row[_COLUMNS.index(_OBJECT)] for row in rows}) == 1 and not of_tags
     shared = {_OBJECT} if is_shared else set()
+    if len({removal.engine_name for removal in history.removals}) == 1:
+        shared.add(_ENGINE)
     yield without(shared, Section(columns=_COLUMNS, rows=rows))
     latest = _recognized(history.removals[0], history.removals)
     yield Section(f"What it was in run {latest.run}", columns=_FACTS, rows=list(_recognition(latest)), header=False)
@@ -49,7 +53,8 @@ def _row(removal: PastRemoval, all_removals: Sequence[PastRemoval]) -> tuple[str
     when = local_time(removal.ended_at or removal.started_at)
     # Not beside the tag: that column is cut where it has no room.
     image = f"of image {_image_of(removal, all_removals)}; " if removal.action == "untag" else ""
-    return str(removal.run), when, status_of(removal), f"{kind_of(removal)} {removal.name}", f"{image}{why(removal)}"
+    name = f"{kind_of(removal)} {removal.name}"
+    return str(removal.run), when, status_of(removal), removal.engine_name or UNKNOWN, name, f"{image}{why(removal)}"
 
 
 def _image_of(tag: PastRemoval, removals: Sequence[PastRemoval]) -> str:
