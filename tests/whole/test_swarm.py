@@ -17,6 +17,7 @@ from dockersweep.engine.api.swarm_jobs import RUN_LABEL, SECONDS_LABEL
 from tests.rig.engines.cluster import Cluster, cluster, paused
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
+from tests.rig.engines.ssh_host import ssh_host
 from tests.rig.engines.swarm import leave_swarm, service_spec
 from tests.rig.policies import VERSION, rule_text
 from tests.rig.running import Run, dockersweep, on_a_terminal, start
@@ -256,6 +257,16 @@ def test_what_others_have_left_goes_when_its_time_has_passed(nodes: Cluster) -> 
 def test_only_a_manager_can_run_it(nodes: Cluster) -> None:
     run = dockersweep("swarm", "scan", "--image", "dockersweep", host=nodes.workers[0].url)
     assert (run.status, "is a worker of a swarm: run it on a manager" in run.stderr) == (2, True)
+
+
+def test_a_manager_may_be_reached_over_ssh(nodes: Cluster, tmp_path: Path) -> None:
+    policy = tmp_path / "old.toml"
+    policy.write_text(OLD_POLICY)
+    with ssh_host(nodes.manager) as host:
+        asked = ("swarm", "plan", "--policy", str(policy), "--image", "dockersweep", "--format", "json")
+        run = dockersweep(*asked, host=host.url, PATH=host.path)
+    assert run.status == 0, run.stderr
+    assert [one["status"] for one in run.json()["hosts"]] == ["done"] * 3
 
 
 def test_nodes_that_are_drained_leave_or_hang_are_named(nodes: Cluster) -> None:
