@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ CORE = "ansible-core==2.19.14"
 SWEEP = CHECKOUT / "share" / "ansible" / "sweep.yml"
 """The playbook that ships."""
 _ROLES = SWEEP.parent / "roles"
-_PATIENCE = 300
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,15 @@ class Controller:
         shutil.rmtree(self._connections)
 
     def disconnect(self) -> None:
-        """End the connections that Ansible keeps for a minute."""
-        for connection in self._connections.iterdir():
-            command = ["ssh", "-o", f"ControlPath={connection}", "-O", "exit", "box"]
-            subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+        """End the connections that Ansible keeps for a minute, and wait until their sockets are gone."""
+        deadline = time.monotonic() + _PATIENCE
+        while connections := list(self._connections.iterdir()):
+            assert time.monotonic() < deadline, connections
+            for connection in connections:
+                command = ["ssh", "-o", f"ControlPath={connection}", "-O", "exit", "box"]
+                # One that has ended meanwhile has nobody to ask.
+                subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+            time.sleep(0.02)
 
     def play(self, play: object, *flags: str, **variables: object) -> Play:
         """Run a playbook of this one play."""
