@@ -295,6 +295,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.linux
 def test_after_a_signal_no_further_host_is_begun(stalling: list[str]) -> None:
     with start(*named(*stalling), "plan", "--parallel", "1", "--format", "json") as process:
         await_children(process, 1)
@@ -305,6 +306,7 @@ def test_after_a_signal_no_further_host_is_begun(stalling: list[str]) -> None:
     assert "every host finishes what it has begun, the rest is not begun" in errors
 
 
+@pytest.mark.linux
 def test_hosts_end_with_the_process_that_would_fold_them(stalling: list[str]) -> None:
     with start(*named(*stalling), "plan") as process:
         children = await_children(process, 2)
@@ -315,6 +317,7 @@ def test_hosts_end_with_the_process_that_would_fold_them(stalling: list[str]) ->
             time.sleep(0.05)
 
 
+@pytest.mark.linux
 def test_the_end_of_one_hosts_process_is_told_for_that_host(stalling: list[str], three: list[Engine]) -> None:
     with start(*named(*stalling, address_of(three[0])), "plan", "--parallel", "2", "--format", "json") as process:
         for child in await_children(process, 2)[:2]:
