@@ -54,11 +54,11 @@ def test_one_that_does_not_answer_gives_its_place_to_the_next() -> None:
 
 def test_not_more_than_some_wait_for_an_answer() -> None:
     def hangs(answered: Callable[[], None]) -> bytes:
-        time.sleep(PATIENCE_SECONDS + 0.5)
+        time.sleep(PATIENCE_SECONDS + 0.2)
         return b""
 
     seen: list[int] = []
-    crew = Crew(1, lambda numbers: seen.append(len(numbers)), PATIENCE_SECONDS)
+    crew = Crew(1, lambda numbers: seen.append(len(numbers)), PATIENCE_SECONDS / 4)
     run(crew, [Job(number, hangs) for number in range(MOST_WAITING + 2)])
     assert max(seen) <= MOST_WAITING
 
