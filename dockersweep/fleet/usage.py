@@ -10,6 +10,7 @@ from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import LARGEST, known_sum
 from dockersweep.model.report import GrownShare, GrowthOfShare, Severity, Trend, TrendPoint
 from dockersweep.policy.disk_report.trend import trend_of
+from dockersweep.words.lists import natural_key
 
 _FLAVOURS = {"docker": "Docker", "podman": "Podman"}
 
@@ -39,16 +40,16 @@ def fleet_report(figures: Figures, source: str, skipped: Sequence[SkippedFile] =
         images=figures.images,
         volumes=figures.volumes,
         findings=figures.findings,
-        skipped=tuple(skipped),
+        skipped=tuple(sorted(skipped, key=lambda file: natural_key(file.file))),
     )
 
 
-def _worst_first(host: HostUsage) -> tuple[bool, float, float, str]:
+def _worst_first(host: HostUsage) -> tuple[bool, float, float, object]:
     """Return the key that puts hosts which were not reached first, then those whose disk is full first, then those that
     grow most."""
     days = host.full_in_days if host.full_in_days is not None else float("inf")
     grows = host.growth.bytes_per_day if host.growth else None
-    return host.status in (None, "done"), days, -(grows if grows is not None else -LARGEST), host.name
+    return host.status in (None, "done"), days, -(grows if grows is not None else -LARGEST), natural_key(host.name)
 
 
 def _host(facts: HostFacts, points: Sequence[UsagePoint], figures: Figures) -> HostUsage:

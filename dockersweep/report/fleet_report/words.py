@@ -128,9 +128,9 @@ def finding_words(findings: dict[Severity, int] | None) -> str:
 
 
 def host_list(names: Sequence[str], most: int) -> str:
-    """Return the first names and how many more there are: "a, b and 3 more"."""
+    """Return the first names and how many more there are: "a and b", "a, b and 3 more"."""
     more = len(names) - most
-    return f"{', '.join(names[:most])} and {more} more" if more > 0 else ", ".join(names)
+    return f"{', '.join(names[:most])} and {more} more" if more > 0 else both(names)
 
 
 def volume_sentence(volume: SharedVolume, most: int) -> str:
