@@ -1,7 +1,7 @@
 """From what became of a verb on each host to the document of all of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -45,7 +45,7 @@ def fold(
     rollout: RolloutOutcome | None = None,
 ) -> Fleet:
     """Return the document of all hosts; up to `allow_unreached` hosts that were not reached are no failure."""
-    compared = tuple(_with_same_engines(hosts))
+    compared = with_same_engines(hosts)
     unreached = [host for host in compared if host.status == "not-reached"]
     left_out = unreached if len(unreached) <= allow_unreached else []
     statuses = [host.exit_status for host in compared if host.exit_status is not None and host not in left_out]
@@ -64,15 +64,26 @@ def fold(
     )
 
 
-def _with_same_engines(hosts: Iterable[FleetHost]) -> Iterator[FleetHost]:
-    """Yield the hosts; each after the first that is one engine names that one."""
+def with_same_engines(hosts: Sequence[FleetHost]) -> tuple[FleetHost, ...]:
+    """Return the hosts; of those that are one engine each names the first where all is well, or else the first."""
     first: dict[str, str] = {}
-    for host in hosts:
-        if host.engine_identity is None or host.same_as is not None:
-            yield host
-            continue
-        known = first.setdefault(host.engine_identity, host.name)
-        yield host if known == host.name else replace(host, same_as=known)
+    for host in sorted(hosts, key=lambda host: host.status != "done"):
+        if host.engine_identity is not None and host.same_as is None:
+            first.setdefault(host.engine_identity, host.name)
+    of_status = {host.name: host for host in hosts}
+    return tuple(_compared(host, first, of_status) for host in hosts)
+
+
+def _compared(host: FleetHost, first: Mapping[str, str], of_name: Mapping[str, FleetHost]) -> FleetHost:
+    if host.same_as is not None:
+        # It left the engine to another one, and is no better than that.
+        other = of_name.get(host.same_as)
+        if other is None or other.status == "done" or host.status != "done":
+            return host
+        message = f"{other.name} is the same engine, and did not end well"
+        return replace(host, status=other.status, exit_status=other.exit_status, message=message)
+    known = None if host.engine_identity is None else first.get(host.engine_identity)
+    return host if known in (None, host.name) else replace(host, same_as=known)
 
 
 def sums_of_hosts(hosts: Sequence[FleetHost]) -> FleetSums:

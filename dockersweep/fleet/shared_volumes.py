@@ -78,8 +78,14 @@ def _added(steps: Iterable[Removal]) -> Interval:
 
 def _with_volume(volume: str, plans: Mapping[str, Plan]) -> Iterator[str]:
     for name, plan in plans.items():
-        if any(decision.kind == "volume" and decision.id == volume for decision in plan.decisions):
+        is_listed = any(decision.kind == "volume" and decision.id == volume for decision in plan.decisions)
+        if is_listed or volume in plan.unlisted_volumes:
             yield name
+
+
+def tells_of_volumes(plan: Plan) -> bool:
+    """Whether a plan tells of all volumes: no driver failed to list its own, and nothing is to stay for a limit."""
+    return not plan.limits.exceeded and all(warning.about != "volumes" for warning in plan.warnings)
 
 
 def _is_shareable(step: Removal) -> bool:

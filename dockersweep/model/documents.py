@@ -18,6 +18,7 @@ from dockersweep.model.written_documents import WRITTEN, from_written
 _BY_CONTEXT_FLAG = re.compile(r"context (?P<name>.*) \(--context\)", re.DOTALL)
 
 _OF_SEVERAL = re.compile(rb'^\s*\{\s*"schema"\s*:\s*"dockersweep\.fleet/')
+_ITS_SCHEMA = re.compile(rb'^\s*\{\s*"schema"\s*:')
 _HEAD_BYTES = 200
 
 Document = TypeVar("Document", bound=msgspec.Struct)
@@ -46,7 +47,13 @@ def read_document(data: bytes, expected: type[Document], path: str) -> Document:
 
 def is_of_several(data: bytes) -> bool:
     """Whether a document is about several hosts, whatever else is wrong with it."""
-    return _OF_SEVERAL.search(data, 0, _HEAD_BYTES) is not None
+    if _ITS_SCHEMA.search(data, 0, _HEAD_BYTES) is not None:
+        return _OF_SEVERAL.search(data, 0, _HEAD_BYTES) is not None
+    # Not as it was written: another program has sorted its keys.
+    try:
+        return (msgspec.json.decode(data, type=_Header).schema or "").startswith("dockersweep.fleet/")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def read_explanation(data: bytes, path: str) -> Explanation | GroupExplanation:

@@ -179,6 +179,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The build-cache records that hold layers of removed images, if the plan frees far less because of it."""
     used_bytes: Bytes | None = None
     """What all objects of the engine take; None where that is not known."""
+    unlisted_volumes: tuple[str, ...] = ()
+    """The volumes that containers mount, and that the engine does not list: their driver may not answer."""
 
 
 class RemovalReasons:

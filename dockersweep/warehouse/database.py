@@ -47,14 +47,14 @@ class Answer(Struct, frozen=True):
 
 
 def require_duckdb() -> None:
-    """Raise UsageError where DuckDB is not installed."""
-    try:
-        import duckdb  # noqa: F401
-    except ModuleNotFoundError:
+    """Raise UsageError where DuckDB is not installed. It is not imported: after that, no process may be forked."""
+    from importlib.util import find_spec
+
+    if find_spec("duckdb") is None:
         raise UsageError(
             "this needs DuckDB, which is not installed: install dockersweep with its extra fleet, "
             "by `pip install 'dockersweep[fleet]'`"
-        ) from None
+        )
 
 
 class _Ended(KeyboardInterrupt):

@@ -325,7 +325,7 @@ def test_the_end_of_one_hosts_process_is_told_for_that_host(stalling: list[str],
         out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     hosts = json.loads(out)["hosts"]
     assert [host["status"] for host in hosts] == ["failed", "failed", "done"]
-    assert hosts[0]["message"] == "its process was ended by signal 9; what it has removed until then is in the ledger"
+    assert hosts[0]["message"] == "its process was ended by signal 9; what it has done until then is in the ledger"
     assert process.returncode == 137
 
 

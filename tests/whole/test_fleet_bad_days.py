@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,3 +134,88 @@ def test_what_a_killed_run_was_removing_is_settled_by_the_next(
     [run] = dockersweep("history", "--format", "json").json()["runs"]
     assert run["exit_status"] == 143
     assert run["removed"]["volume"] == len(deleted(one)) < VOLUMES
+
+
+def denying(handler: Handler) -> Reply:
+    return reply({"message": "denied"}, 403)
+
+
+def test_who_answers_with_an_error_was_reached(two: tuple[FakeEngine, FakeEngine]) -> None:
+    one, other = two
+    one.replies["/info"] = denying
+    run = dockersweep("-H", one.url, "-H", other.url, "plan", "--allow-unreached", "1", "--format", "json")
+    assert [host["status"] for host in run.json()["hosts"]] == ["failed", "done"]
+    assert run.status == 5
+
+
+def test_of_one_engine_by_two_addresses_the_one_that_answers_counts(
+    two: tuple[FakeEngine, FakeEngine], tmp_path: Path
+) -> None:
+    broken, good = two
+    slow_volumes(broken, 1)
+    slow_volumes(good, 1)
+    broken.replies["/containers/json"] = denying
+    hosts = ("-H", broken.url, "-H", good.url)
+    file = str(tmp_path / "plan.json")
+    planned = dockersweep(*hosts, "plan", "--older-than", "0s", "--no-ledger", "-o", file)
+    assert planned.status == 5
+    plan = json.loads(Path(file).read_text())
+    assert [host["same_as"] for host in plan["hosts"]] == [good.url, None]
+    assert plan["sums"]["freed"]["volume"]["objects"] == VOLUMES
+    applied = dockersweep("apply", file, "--yes", "--yes-first-time", "--no-ledger", "--format", "json")
+    # What did not end well when the plans were made is still told.
+    assert applied.status == 5
+    assert [host["status"] for host in applied.json()["hosts"]] == ["failed", "done"]
+    assert len(deleted(good)) == VOLUMES
+
+
+def test_a_plan_of_several_goes_to_the_one_that_is_named(two: tuple[FakeEngine, FakeEngine], tmp_path: Path) -> None:
+    one, other = two
+    slow_volumes(one, 1)
+    slow_volumes(other, 2)
+    file = str(tmp_path / "plan.json")
+    flags = ("--older-than", "0s", "--no-ledger", "--exit-code")
+    assert dockersweep("-H", one.url, "-H", other.url, "plan", *flags, "-o", file).status == 10
+    apply = ("apply", file, "--yes", "--yes-first-time", "--no-ledger")
+    assert dockersweep("-H", other.url, *apply).status == 0
+    assert not deleted(one)
+    assert len(deleted(other)) == VOLUMES
+    nobody = dockersweep("-H", "unix:///none.sock", *apply)
+    assert nobody.status == 2
+    assert "has no plan for unix:///none.sock" in nobody.stderr
+    assert dockersweep("-c", "nope", *apply).status == 2
+
+
+def test_a_plan_file_that_was_spoiled_is_refused(two: tuple[FakeEngine, FakeEngine], tmp_path: Path) -> None:
+    one, other = two
+    slow_volumes(one, 1)
+    file = tmp_path / "plan.json"
+    assert dockersweep("-H", one.url, "-H", other.url, "plan", "--no-ledger", "-o", str(file)).status == 0
+    plan = json.loads(file.read_text())
+    plan["hosts"][1]["name"] = plan["hosts"][0]["name"]
+    # Sorted, as jq -S writes it.
+    file.write_text(json.dumps(plan, sort_keys=True))
+    run = dockersweep("apply", str(file), "--yes", "--no-ledger")
+    assert run.status == 2
+    assert f"has 2 hosts called {one.url}" in run.stderr
+
+
+def test_without_files_for_more_processes_hosts_wait_for_their_turn(two: tuple[FakeEngine, FakeEngine]) -> None:
+    one, other = two
+    slow_volumes(one, 1)
+    slow_volumes(other, 2)
+    words = f"-m dockersweep -H {one.url} -H {other.url} plan --no-ledger --parallel 64"
+    command = f"ulimit -n 24; exec {sys.executable} {words}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    assert "2 hosts:" in done.stdout, done.stderr
+
+
+def test_the_fleet_file_is_not_replaced_by_a_result(two: tuple[FakeEngine, FakeEngine], tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(f'version = 1\n[[host]]\nname = "one"\nhost = "{two[0].url}"\n')
+    fleet.chmod(0o644)
+    run = dockersweep("--fleet", str(fleet), "plan", "-o", str(fleet))
+    assert run.status == 2
+    assert "the result would replace the fleet file" in run.stderr
+    assert fleet.read_text().startswith("version = 1")

@@ -116,3 +116,45 @@ def test_alone_a_host_is_swept_as_ever(two: tuple[FakeEngine, FakeEngine]) -> No
     with_user(other, "data")
     assert dockersweep(*SWEEP, host=one.url).status == 0
     assert "/volumes/data" in removed(one)
+
+
+def test_a_volume_that_is_not_listed_and_mounted_all_the_same_is_kept(two: tuple[FakeEngine, FakeEngine]) -> None:
+    one, other = two
+    with_user(other, "data")
+    # As Docker answers while the plugin of the driver is down.
+    other.replies["/volumes"] = reply({"Volumes": [], "Warnings": ["plugin nas is not enabled"]})
+    assert dockersweep(*flags(*two), *SWEEP).status == 0
+    assert "/volumes/data" not in removed(one)
+    other.replies["/volumes"] = reply({"Volumes": []})
+    assert dockersweep(*flags(*two), *SWEEP).status == 0
+    assert "/volumes/data" not in removed(one)
+
+
+def test_what_a_host_over_its_limits_would_remove_stays_everywhere(
+    two: tuple[FakeEngine, FakeEngine], tmp_path: Path
+) -> None:
+    one, other = two
+    strict = tmp_path / "strict.toml"
+    strict.write_text(POLICY + "\n[limits]\nobjects = 0\n")
+    strict.chmod(0o644)
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(
+        f'version = 1\n[[host]]\nname = "one"\nhost = "{one.url}"\n'
+        f'[[host]]\nname = "other"\nhost = "{other.url}"\npolicy = "strict.toml"\n'
+    )
+    fleet.chmod(0o644)
+    run = dockersweep("--fleet", str(fleet), *SWEEP)
+    assert run.status == 4
+    assert removed(one) == ["/volumes/scratch"]
+    assert not removed(other)
+
+
+def test_what_is_in_use_since_the_plan_stays(two: tuple[FakeEngine, FakeEngine], tmp_path: Path) -> None:
+    one, other = two
+    file = str(tmp_path / "plan.json")
+    assert dockersweep(*flags(*two), "plan", *ALL, "-o", file).status == 0
+    with_user(other, "data")
+    run = dockersweep("apply", file, "--yes", "--yes-first-time", "--no-ledger", "--format", "json")
+    assert run.status == 0, run.stderr
+    assert sorted(removed(one)) == ["/volumes/own", "/volumes/scratch"]
+    assert f"volume data stays: {other.url} uses it by now" in run.json()["hosts"][0]["notes"]

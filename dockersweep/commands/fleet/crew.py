@@ -41,6 +41,8 @@ class Done(Struct, frozen=True):
     result: bytes | None
     exit_code: int | None
     seconds: float
+    problem: str | None = None
+    """Why there was no process; None where there was one."""
 
 
 class _AtWork:
@@ -79,7 +81,16 @@ class Crew:
             if not may_begin():
                 waiting = []
             while waiting and self._has_room() and time.monotonic() - begun >= waiting[0].after_seconds:
-                self._begin(waiting.pop(0))
+                job = waiting.pop(0)
+                try:
+                    self._begin(job)
+                except OSError as error:
+                    # No more processes or files: again when one has ended.
+                    if not self._at_work:
+                        yield Done(job.number, None, None, 0.0, f"no process can be started: {error.strerror}")
+                        continue
+                    waiting.insert(0, job)
+                    break
             self._on_tick([at_work.number for at_work in self._at_work])
             yield from self._ended()
 
@@ -111,9 +122,12 @@ class Crew:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             process.start()
+        except BaseException:
+            ear.close()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        mouth.close()
+            mouth.close()
         self._at_work.append(_AtWork(job.number, process, ear))
 
     def _ended(self) -> Iterator[Done]:

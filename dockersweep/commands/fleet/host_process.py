@@ -2,6 +2,7 @@
 figures of its document."""
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -13,9 +14,9 @@ from msgspec import Struct
 
 from dockersweep.commands.fleet.acquaintance import note_look
 from dockersweep.commands.fleet.host_options import HostVerbOptions, options_for
-from dockersweep.errors import DockersweepError, UnknownObjectError
+from dockersweep.errors import DockersweepError, EngineLostError, EngineTimeoutError, UnknownObjectError
 from dockersweep.files import is_there, read_named
-from dockersweep.fleet.folding import ERROR, INTERRUPTED, status_of
+from dockersweep.fleet.folding import ERROR, INTERRUPTED, REFUSED, status_of
 from dockersweep.fleet.hosts import Host
 from dockersweep.fleet.sums import sums_of
 from dockersweep.model.documents import read_document
@@ -23,7 +24,7 @@ from dockersweep.model.fleet import FleetHost, HostSums
 from dockersweep.model.inventory import Engine, Inventory
 from dockersweep.model.naming import engine_identity
 from dockersweep.model.outcome import OutcomeDocument
-from dockersweep.model.plan import Plan
+from dockersweep.model.plan import Interval, Plan
 from dockersweep.model.report import Report
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class _Work:
         self._answered = answered
         self._engine: Engine | None = None
         self._notes: tuple[str, ...] = ()
+        self._has_answered = False
+        """Whether something answered, though maybe no engine, or not as one."""
 
     def result(self) -> HostResult:
         begun = time.monotonic()
@@ -110,10 +113,14 @@ class _Work:
             status, message = 0, str(error)
         except DockersweepError as error:
             status, message = error.exit_status, str(error)
+            self._has_answered = not isinstance(error, EngineLostError | EngineTimeoutError)
         except KeyboardInterrupt:
             status, message = INTERRUPTED, "interrupted"
         except Exception as error:
             message, crash = f"a bug of dockersweep: {type(error).__name__}: {error}", traceback.format_exc()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # What is to be told is told.
+            signal.signal(number, signal.SIG_IGN)
         host = self._host(status, message, same_as, time.monotonic() - begun)
         return HostResult(host=host, crash=crash)
 
@@ -131,7 +138,7 @@ class _Work:
             name=host.name,
             address=host.address,
             groups=host.groups,
-            status=status_of(status, engine is not None),
+            status=status_of(status, engine is not None or self._has_answered),
             engine_id=None if engine is None else engine.id,
             engine_identity=None if engine is None else engine_identity(engine),
             same_as=same_as,
@@ -141,13 +148,15 @@ class _Work:
             seconds=round(seconds, 3),
             policy_sha256=self._task.policy_sha256,
             policy_source=self._task.policy_source,
-            sums=self._sums(),
+            sums=self._sums(status),
         )
 
-    def _sums(self) -> HostSums:
+    def _sums(self, status: int) -> HostSums:
         task = self._task
         if task.summed is None or not is_there(task.path):
-            return HostSums()
+            has_removed = task.summed is OutcomeDocument and self._engine is not None and status not in (0, REFUSED)
+            # It failed without a document, as on a full disk.
+            return HostSums(total=Interval(low_bytes=0, high_bytes=None)) if has_removed else HostSums()
         return sums_of(read_document(read_named(task.path, LARGEST_BYTES), task.summed, task.path))
 
 

@@ -96,13 +96,17 @@ class HostsAtWork:
             if result.crash is not None:
                 self.crashes.append(result.crash)
             return result.host
+        if done.problem is not None:
+            return msgspec.structs.replace(
+                not_begun(task), status="failed", exit_status=ERROR, message=f"{done.problem}; lower --parallel"
+            )
         code = done.exit_code or 0
         how = f"by signal {-code}" if code < 0 else f"with status {code}"
         return msgspec.structs.replace(
             not_begun(task),
             status="failed",
             exit_status=ERROR if code >= 0 else KILLED_BY - code,
-            message=f"its process was ended {how}; what it has removed until then is in the ledger",
+            message=f"its process was ended {how}; what it has done until then is {_known_by(task)}",
             seconds=round(done.seconds, 3),
         )
 
@@ -133,6 +137,10 @@ def not_begun(task: HostTask) -> FleetHost:
         policy_sha256=task.policy_sha256,
         policy_source=task.policy_source,
     )
+
+
+def _known_by(task: HostTask) -> str:
+    return "in the ledger" if task.uses_ledger else "not known without the ledger"
 
 
 def _progress_bar(what: str, total: int) -> "tqdm[Never]":

@@ -13,6 +13,7 @@ from dockersweep.commands.fleet.selected_hosts import selected_hosts
 from dockersweep.commands.fleet.verb_parts import parts_of
 from dockersweep.commands.options import ApplyOptions, HistoryOptions, Options, SeveralOptions, SweepOptions
 from dockersweep.commands.write import Destination
+from dockersweep.errors import UsageError
 from dockersweep.fleet.hosts import Hosts
 
 
@@ -25,6 +26,8 @@ def run_on_hosts(options: Options, several: SeveralOptions, run: Callable[[Any],
         return run(replace(options, endpoints=_endpoints(selected_hosts(several))))
     assert isinstance(options, HostVerbOptions)
     parts = parts_of(options)
+    if several.fleet is not None and _is_same_file(several.fleet, parts.output.path):
+        raise UsageError(f"--fleet and --output both name {several.fleet}: the result would replace the fleet file")
     Destination(parts.output.path).check()
     hosts = selected_hosts(several)
     preload(parts.name, hosts.hosts)
@@ -37,6 +40,10 @@ def run_on_hosts(options: Options, several: SeveralOptions, run: Callable[[Any],
 
         return sweep_hosts(parts, options, hosts, run, several.allow_unreached)
     return look_at_hosts(parts, options, hosts, run, several.allow_unreached)
+
+
+def _is_same_file(fleet: str, output: str | None) -> bool:
+    return output not in (None, "-") and os.path.realpath(fleet) == os.path.realpath(output or "")
 
 
 def _endpoints(hosts: Hosts) -> tuple[str, ...]:

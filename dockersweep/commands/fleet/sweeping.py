@@ -80,6 +80,8 @@ def _planned_first(
     if options.run.yes:
         tasks = [replace(task, on_answer=partial(_admit, plans, task), is_watched=False) for task in tasks]
     planned = PlannedHosts(spare_shared(at_work.run("planning", tasks), plans), plans, hosts)
+    if options.run.yes and planned.why_stopped is not None:
+        return planned.stopped
     planned.refuse_by_rollout()
     confirmed = replace(options.run, yes=True)
     if not options.run.yes:

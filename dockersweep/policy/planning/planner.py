@@ -122,7 +122,13 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
         target=decided.target,
         layers_held=_layers_held(outline, removals),
         used_bytes=survey.totals.held_bytes,
+        unlisted_volumes=_unlisted_volumes(inventory),
     )
+
+
+def _unlisted_volumes(inventory: Inventory) -> tuple[str, ...]:
+    mounted = {mount.volume for container in inventory.containers for mount in container.mounts if mount.volume}
+    return tuple(sorted(mounted.difference(volume.name for volume in inventory.volumes))) if mounted else ()
 
 
 def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":

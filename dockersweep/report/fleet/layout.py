@@ -82,7 +82,7 @@ def headline(fleet: Fleet) -> str:
     """Return what there is in all, in one sentence: "24 objects to remove, freeing 43.1 MB on 3 engines, ..."."""
     sums = fleet.sums
     counts = {kind: amount.objects for kind, amount in sums.freed.items()}
-    objects = both(kind_counts(counts)) or "nothing"
+    objects = both(kind_counts(counts)) or ("nothing" if sums.total.is_exact else "nothing known")
     frees = format_interval(sums.total)
     predicted = " (predicted)" if any(host.sums.is_predicted for host in fleet.hosts) else ""
     what = {
