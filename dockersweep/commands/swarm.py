@@ -128,7 +128,7 @@ def _manager(options: SwarmOptions) -> Iterator["SwarmJobs"]:
 
 def _write(fleet: "Fleet", parts: "VerbParts") -> None:
     from dockersweep.commands.fleet.host_process import document_path
-    from dockersweep.commands.fleet.hosts_at_work import private_folder
+    from dockersweep.commands.fleet.private_folder import private_folder
     from dockersweep.commands.fleet.writing import write_fleet
     from dockersweep.commands.fleet.written_fleet import WrittenFleet
 

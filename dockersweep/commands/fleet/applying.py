@@ -12,7 +12,8 @@ from dockersweep.commands.fleet.asking import PlannedHosts
 from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.fleet_hosts import NamedHosts, fleet_hosts
 from dockersweep.commands.fleet.host_process import document_path
-from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
+from dockersweep.commands.fleet.private_folder import private_folder
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.verb_parts import parts_of
 from dockersweep.commands.fleet.writing import write_fleet

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from dockersweep.commands.fleet.host_options import HostVerbOptions
 from dockersweep.commands.fleet.host_process import LARGEST_BYTES, HostTask, document_path
-from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
+from dockersweep.commands.fleet.private_folder import private_folder
 from dockersweep.commands.gather import gather_survey
 from dockersweep.commands.options import ApplyOptions
 from dockersweep.commands.write import write_result

@@ -150,12 +150,3 @@ def _progress_bar(what: str, total: int) -> "tqdm[Never]":
     tqdm.monitor_interval = 0
     form = "{desc}: {n_fmt} of {total_fmt} hosts [{elapsed}{postfix}]"
     return tqdm(desc=what, total=total, file=sys.stderr, delay=1, leave=False, dynamic_ncols=True, bar_format=form)
-
-
-@contextmanager
-def private_folder() -> Iterator[str]:
-    """Yield a folder that only this user can enter, for the documents of hosts; removed at the end."""
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory(prefix="dockersweep-fleet-") as folder:
-        yield folder

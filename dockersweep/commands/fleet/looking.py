@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.host_options import HostVerbOptions
-from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
+from dockersweep.commands.fleet.private_folder import private_folder
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.tasks import Run, tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts

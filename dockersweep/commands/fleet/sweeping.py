@@ -12,8 +12,9 @@ from dockersweep.commands.fleet.carrying_out import Carried, carry_out
 from dockersweep.commands.fleet.claims import claim
 from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.host_process import HostTask
-from dockersweep.commands.fleet.hosts_at_work import HostsAtWork, private_folder
+from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
 from dockersweep.commands.fleet.policies import policies_of
+from dockersweep.commands.fleet.private_folder import private_folder
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.tasks import Run, tasks_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
