@@ -24,6 +24,8 @@ def run(options: FleetOptions) -> int:
         raise UsageError("fleet reads documents and asks no engine: leave out --host, --context and --tlsverify")
     if options.sql is not None and options.output.format not in QUERY_FORMATS:
         raise UsageError(f"fleet query has no format {options.output.format}, only {', '.join(QUERY_FORMATS)}")
+    if options.sql is not None and len(options.sql.split()) == 1:
+        raise UsageError(f'"{options.sql}" is no query: write one like "SELECT * FROM hosts", then the directory')
     require_duckdb()
     destination = Destination(options.output.path)
     destination.check()

@@ -90,8 +90,8 @@ class ImageUse(Struct, frozen=True, kw_only=True):
     name: str
     """Its name on most of them."""
     hosts: int
-    in_use: int
-    """On how many it is in use."""
+    in_use: int | None
+    """On how many it is in use; None where that is not known of each, as a plan does not tell."""
     size_bytes: Bytes | None
     """Of one copy."""
     all_bytes: Bytes | None

@@ -57,7 +57,8 @@ FROM repositories WHERE is_newest
 GROUP BY repository ORDER BY size_bytes DESC, name LIMIT {MOST}
 """
 _IMAGES = f"""
-SELECT id, mode(name ORDER BY name) AS name, count(DISTINCT engine) AS hosts, count(*) FILTER (in_use) AS in_use,
+SELECT id, mode(name ORDER BY name) AS name, count(DISTINCT engine) AS hosts,
+    CASE WHEN count(in_use) = count(*) THEN count(*) FILTER (in_use) END AS in_use,
     max(size_bytes) AS size_bytes,
     CASE WHEN count(size_bytes) = count(*) THEN sum(size_bytes) END AS all_bytes
 FROM present WHERE kind = 'image'

@@ -164,7 +164,13 @@ def _at_least(size_bytes: int, unknown_hosts: int) -> str:
 
 def _images(report: FleetReport) -> Section:
     rows = [
-        (image.name, str(image.hosts), str(image.in_use), format_size(image.size_bytes), format_size(image.all_bytes))
+        (
+            image.name,
+            str(image.hosts),
+            words.known(image.in_use),
+            format_size(image.size_bytes),
+            format_size(image.all_bytes),
+        )
         for image in report.images[:MOST_ROWS]
     ]
     return Section(columns=_IMAGES, rows=rows)

@@ -46,9 +46,14 @@ def _answers(report: FleetReport) -> Iterator[Answer]:
     yield Answer("What grows?", growing[0].name if growing else "Nothing known", tuple(_rates(growing[:NAMED])))
     full = [host for host in report.hosts if host.full_in_days is not None]
     first = sorted(full, key=lambda host: host.full_in_days or 0.0)[:NAMED]
-    in_short = f"{first[0].name}: {words.full_words(first[0])}" if first else "None at these rates"
+    in_short = f"{first[0].name}: {words.full_words(first[0])}" if first else _none_in_short(report)
     others = tuple(f"{host.name}: {words.full_words(host)}." for host in first[1:])
     yield Answer("Whose disk is full first?", in_short, others)
+
+
+def _none_in_short(report: FleetReport) -> str:
+    """Return why there is no disk that will be full."""
+    return "None at these rates" if any(_rate(host) is not None for host in report.hosts) else capital(words.UNKNOWN)
 
 
 def _disks_in_short(report: FleetReport) -> str:
@@ -87,6 +92,7 @@ def _share(host: HostUsage) -> float | None:
 def _environment() -> Environment:
     environment = environment_of("dockersweep.report.fleet_report")
     environment.filters |= {
+        "known": words.known,
         "together": together,
         "amount": words.amount,
         "disk_used": words.disk_used,

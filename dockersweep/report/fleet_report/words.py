@@ -98,6 +98,11 @@ def amount(interval: Interval | None) -> str:
     return UNKNOWN if interval is None else format_interval(interval)
 
 
+def known(count: int | None) -> str:
+    """Return a count, or that it is unknown."""
+    return UNKNOWN if count is None else str(count)
+
+
 def growth_words(host: HostUsage) -> str:
     """Return by how much the objects grow a day, else the disk: "+310 MB", "+2.00 GB (disk)"."""
     if host.growth is not None and host.growth.bytes_per_day is not None:
