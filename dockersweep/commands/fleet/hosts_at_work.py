@@ -14,6 +14,7 @@ import msgspec
 
 from dockersweep.commands.fleet.crew import SIGNALS, Crew, Done, Job
 from dockersweep.commands.fleet.host_process import HostResult, HostTask, do_task
+from dockersweep.commands.fleet.preloading import import_for_tables
 from dockersweep.fleet.folding import ERROR
 from dockersweep.model.fleet import FleetHost
 
@@ -34,6 +35,7 @@ class HostsAtWork:
         self.crashes: list[str] = []
         """The tracebacks of errors of ours."""
         self._names: dict[int, str] = {}
+        self._is_imported = False
         self._shows_progress = shows_progress and sys.stderr.isatty()
         self._bar: tqdm[Never] | None = None
         self._crew = Crew(parallel, self._tick)
@@ -117,6 +119,9 @@ class HostsAtWork:
         self._crew.signal(number)
 
     def _tick(self, numbers: Sequence[int]) -> None:
+        if numbers and not self._is_imported:
+            self._is_imported = True
+            import_for_tables()
         if self._bar is None:
             return
         names = [self._names[number] for number in numbers]

@@ -22,6 +22,7 @@ _OF_ALL = (
 )
 _OF_REMOVALS = ("dockersweep.commands.running.opening", "dockersweep.commands.running.rounds")
 _REMOVING: tuple[FleetVerb, ...] = ("sweep", "apply")
+_OF_TABLES = ("dockersweep.report.formats.table", "tabulate")
 _OF_NEAR = (
     "dockersweep.engine.disk.ahead",
     "dockersweep.engine.disk.container_records",
@@ -42,6 +43,12 @@ def preload(verb: FleetVerb, hosts: Iterable[Host]) -> None:
     for host in hosts:
         names += _of_endpoint(resolve_endpoint(host.host, host.context, os.environ, host.tls))
     for name in dict.fromkeys(names):
+        import_module(name)
+
+
+def import_for_tables() -> None:
+    """Import what lays out tables, which takes long, while the hosts are at work."""
+    for name in _OF_TABLES:
         import_module(name)
 
 
