@@ -2,7 +2,8 @@
 
 import sys
 
-from dockersweep.commands.fleet.hosts_at_work import KILLED_BY, HostsAtWork
+from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
+from dockersweep.commands.running.signals import KILLED_BY
 from dockersweep.model.fleet import Fleet
 
 

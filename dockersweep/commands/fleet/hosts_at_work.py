@@ -1,10 +1,9 @@
 """The hosts of a run at work: a process each, progress, signals, and what became of each."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from random import SystemRandom
 from types import FrameType, TracebackType
@@ -12,16 +11,16 @@ from typing import TYPE_CHECKING, Never, Self
 
 import msgspec
 
-from dockersweep.commands.fleet.crew import SIGNALS, Crew, Done, Job
+from dockersweep.commands.fleet.crew import Crew, Done, Job
 from dockersweep.commands.fleet.host_process import HostResult, HostTask, do_task
 from dockersweep.commands.fleet.preloading import import_for_tables
+from dockersweep.commands.running.signals import KILLED_BY, stop_on_signals
 from dockersweep.fleet.folding import ERROR
 from dockersweep.model.fleet import FleetHost
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-KILLED_BY = 128
 _NAMES_SHOWN = 3
 
 
@@ -39,20 +38,17 @@ class HostsAtWork:
         self._shows_progress = shows_progress and sys.stderr.isatty()
         self._bar: tqdm[Never] | None = None
         self._crew = Crew(parallel, self._tick)
+        self._handled = ExitStack()
 
     def __enter__(self) -> Self:
         """Pass signals on from now on; wait for what is at work at the end."""
-        self._before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number, handler in self._before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
+        self._handled.enter_context(stop_on_signals(self._on_signal))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Restore what was."""
         self._crew.close()
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.close()
 
     def run(
         self,

@@ -3,7 +3,7 @@ sent are finished and the outcome is written."""
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -52,8 +52,8 @@ def _end_at_once(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def stop_on_signals(stopped: Stopped) -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP finish the removals already sent instead of breaking off in the middle of them.
+def stop_on_signals(stopped: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Give SIGINT, SIGTERM and SIGHUP to a handler, as `Stopped`, that lets what was begun come to its end.
 
     A signal that the caller ignores stays ignored, as SIGHUP does under nohup(1).
     """

@@ -1,12 +1,13 @@
 """Signals while jobs run on nodes: what only reads ends at once; nodes that have begun to remove finish."""
 
 import os
-import signal
+from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-KILLED_BY = 128
+from dockersweep.commands.running.signals import KILLED_BY, stop_on_signals
+
+__all__ = ["KILLED_BY", "JobSignals"]
 
 
 class JobSignals:
@@ -17,19 +18,16 @@ class JobSignals:
         """The first signal that came; None for none."""
         self.lets_end = False
         """Whether the first signal only keeps further nodes from being begun: they are removing."""
+        self._handled = ExitStack()
 
     def __enter__(self) -> Self:
         """Handle signals from now on."""
-        self._before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number, handler in self._before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
+        self._handled.enter_context(stop_on_signals(self._on_signal))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Restore what was."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         is_first, self.signal = self.signal is None, self.signal or number
