@@ -117,6 +117,7 @@ def test_after_a_signal_a_host_finishes_what_it_has_begun(
     assert "every host finishes what it has begun, the rest is not begun" in errors
 
 
+@pytest.mark.linux
 def test_what_a_killed_run_was_removing_is_settled_by_the_next(
     two: tuple[FakeEngine, FakeEngine], tmp_path: Path
 ) -> None:
