@@ -8,14 +8,13 @@ do not promise too much.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from dockersweep.model.history import PastRun
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import SEVERITIES, Report, ReportedDisk, ReportedObject, Share
+from dockersweep.report.exposition import exposition_of
 from dockersweep.report.text import printable
 from dockersweep.units import DAY
 
@@ -52,20 +51,7 @@ Samples = Iterable[tuple[Mapping[str, str], float | None]]
 
 def exposition(report: Report, last_run: PastRun | None, reclaimed_total_bytes: int | None) -> str:
     """Return the metrics of a scan and of past runs in the text format; those without a sample are left out."""
-    registry = CollectorRegistry()
-    registry.register(_Collected([*_of_scan(report), *_of_runs(report, last_run, reclaimed_total_bytes)]))
-    return generate_latest(registry).decode()
-
-
-class _Collected:
-    """A collector of given metrics, without prometheus_client's own about the process."""
-
-    def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = [metric for metric in metrics if metric.samples]
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the metrics that have a sample."""
-        yield from self._metrics
+    return exposition_of([*_of_scan(report), *_of_runs(report, last_run, reclaimed_total_bytes)])
 
 
 def _of_scan(report: Report) -> Iterator[Metric]:

@@ -6,13 +6,12 @@ metrics of one engine. Names differ from those, as one Prometheus may collect bo
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from dockersweep.model.fleet_report import FleetReport, HostUsage
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import SEVERITIES, GrowthOfShare
+from dockersweep.report.exposition import exposition_of
 from dockersweep.report.text import printable
 from dockersweep.units import DAY
 
@@ -21,20 +20,7 @@ STATUSES = ("done", "refused", "failed", "not-reached", "not-begun")
 
 def exposition(report: FleetReport) -> str:
     """Return the metrics in the text format; those without a sample are left out."""
-    registry = CollectorRegistry()
-    registry.register(_Collected([*_of_hosts(report), *_of_all(report)]))
-    return generate_latest(registry).decode()
-
-
-class _Collected:
-    """A collector of given metrics, without prometheus_client's own about the process."""
-
-    def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = [metric for metric in metrics if metric.samples]
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the metrics that have a sample."""
-        yield from self._metrics
+    return exposition_of([*_of_hosts(report), *_of_all(report)])
 
 
 def _of_hosts(report: FleetReport) -> Iterator[Metric]:
