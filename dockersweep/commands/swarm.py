@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from msgspec import Raw
 from msgspec.structs import replace
 
 from dockersweep.commands.options import ScanOptions, SwarmOptions
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from dockersweep.commands.swarming.signals import JobSignals
     from dockersweep.commands.swarming.sweep import Swept
     from dockersweep.engine.api.swarm_jobs import SwarmJobs
-    from dockersweep.model.fleet import Fleet, FleetHost
+    from dockersweep.model.fleet import Fleet
     from dockersweep.model.swarm import SwarmNode
 
 NO_REMOVALS_SECONDS = 0.0
@@ -131,15 +130,12 @@ def _write(fleet: "Fleet", parts: "VerbParts") -> None:
     from dockersweep.commands.fleet.private_folder import private_folder
     from dockersweep.commands.fleet.writing import write_fleet
     from dockersweep.commands.fleet.written_fleet import WrittenFleet
+    from dockersweep.model.fleet import without_document
 
     with private_folder() as folder:
         for number, host in enumerate(fleet.hosts):
             if bytes(host.document) != b"null":
                 with open(document_path(folder, number), "wb") as file:
                     file.write(bytes(host.document))
-        hosts = tuple(_without_document(host) for host in fleet.hosts)
+        hosts = tuple(without_document(host) for host in fleet.hosts)
         write_fleet(WrittenFleet(replace(fleet, hosts=hosts), folder), parts)
-
-
-def _without_document(host: "FleetHost") -> "FleetHost":
-    return replace(host, document=Raw(b"null"))

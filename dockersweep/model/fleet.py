@@ -3,6 +3,7 @@
 from typing import Literal
 
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import EndedBy
@@ -84,6 +85,11 @@ class FleetHost(Struct, frozen=True, kw_only=True):
     sums: HostSums = HostSums()
     document: Raw = field(default_factory=lambda: Raw(b"null"))
     """The document of the verb on this host, as of the verb alone: dockersweep.plan/1 and so on; null for none."""
+
+
+def without_document(host: FleetHost) -> FleetHost:
+    """Return a host without its document, for what keeps these elsewhere."""
+    return replace(host, document=Raw(b"null"))
 
 
 class RolloutOutcome(Struct, frozen=True, kw_only=True):

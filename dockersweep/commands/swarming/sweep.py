@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.commands.fleet.asking import PlannedHosts
@@ -20,7 +20,7 @@ from dockersweep.fleet.hosts import Host, Hosts, Rollout
 from dockersweep.fleet.reading import failures_of
 from dockersweep.fleet.rollout import why_stop
 from dockersweep.model.documents import read_document
-from dockersweep.model.fleet import FleetHost, RolloutOutcome
+from dockersweep.model.fleet import FleetHost, RolloutOutcome, without_document
 from dockersweep.model.fleetfile import PARALLEL
 from dockersweep.model.plan import Plan
 from dockersweep.model.swarm import SwarmNode
@@ -85,7 +85,7 @@ class NodeSweep:
         untouched = planned.untouched
         going = [number for number in range(len(listed)) if number not in untouched]
         plans = {digest_of(bytes(listed[at].document)): spared[at].volumes if at in spared else () for at in going}
-        before = {self._nodes[number].id: _without_document(host) for number, host in untouched.items()}
+        before = {self._nodes[number].id: without_document(host) for number, host in untouched.items()}
         nodes = [self._nodes[number] for number in going]
         swept = self._in_waves(nodes, before, ("--of-plan", run), ShownPlans(plans, self._asks))
         notes = {self._nodes[number].id: one.host.notes for number, one in spared.items()}
@@ -121,7 +121,3 @@ _NOT_BEGUN = {"status": "not-begun", "exit_status": None, "message": None}
 
 def _plan_of(host: FleetHost) -> Plan:
     return read_document(bytes(host.document), Plan, host.name)
-
-
-def _without_document(host: FleetHost) -> FleetHost:
-    return replace(host, document=Raw(b"null"))
