@@ -13,6 +13,7 @@ from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.fleet_hosts import NamedHosts, fleet_hosts
 from dockersweep.commands.fleet.host_process import document_path
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
+from dockersweep.commands.fleet.policies import with_policies
 from dockersweep.commands.fleet.private_folder import private_folder
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.verb_parts import parts_of
@@ -24,7 +25,7 @@ from dockersweep.commands.running.permission import can_ask
 from dockersweep.commands.trusted_file import read_trusted
 from dockersweep.commands.write import Destination
 from dockersweep.errors import DocumentError, RefusedError, UsageError
-from dockersweep.fleet.folding import ERROR, fold, with_same_engines
+from dockersweep.fleet.folding import ERROR, fold
 from dockersweep.fleet.hosts import Host, Hosts
 from dockersweep.fleet.sums import sums_of
 from dockersweep.model.documents import is_of_several, read_document
@@ -64,6 +65,7 @@ def apply_fleet_plan(
     if hosts is None:
         seconds = options.run.engine.connect_timeout_seconds
         hosts = Hosts(hosts=tuple(_host_of(saved, where) for saved in saved_hosts), connect_timeout_seconds=seconds)
+    parts = with_policies(parts, hosts)
     chosen = [_saved_of(host, saved_hosts, where) for host in hosts.hosts]
     begun = datetime.now(UTC)
     with (
@@ -71,8 +73,7 @@ def apply_fleet_plan(
         private_folder() as saved,
         HostsAtWork(hosts.parallel, parts.engine.shows_progress) as at_work,
     ):
-        of_hosts = with_same_engines(_saved_in(saved, chosen))
-        planned = PlannedHosts(spare_shared(of_hosts, saved), saved, hosts)
+        planned = PlannedHosts(spare_shared(_saved_in(saved, chosen), saved), saved, hosts)
         planned.refuse_by_rollout()
         if planned.going and not options.run.yes:
             planned.ask("apply", begun, at_work, parts.detail)

@@ -13,6 +13,8 @@ from multiprocessing.context import ForkProcess
 
 from msgspec import Struct
 
+from dockersweep.commands.running.signals import SIGNALS
+
 Work = Callable[[Callable[[], None]], bytes]
 """What a process does; it calls its argument as soon as its host has answered, and returns its result."""
 
@@ -20,7 +22,6 @@ PATIENCE_SECONDS = 2.0
 MOST_WAITING = 4
 """How many times as many processes there may be, for hosts that do not answer."""
 TICK_SECONDS = 0.2
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ANSWERED = b"answered"
 _END_SECONDS = 5.0
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from dockersweep.commands.fleet.acquaintance import note_look
 from dockersweep.commands.fleet.host_options import HostVerbOptions, options_for
+from dockersweep.commands.running.signals import SIGNALS
 from dockersweep.errors import DockersweepError, EngineLostError, EngineTimeoutError, UnknownObjectError
 from dockersweep.files import is_there, read_named
 from dockersweep.fleet.folding import ERROR, INTERRUPTED, REFUSED, status_of
@@ -118,7 +119,7 @@ class _Work:
             status, message = INTERRUPTED, "interrupted"
         except Exception as error:
             message, crash = f"a bug of dockersweep: {type(error).__name__}: {error}", traceback.format_exc()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             # What is to be told is told.
             signal.signal(number, signal.SIG_IGN)
         host = self._host(status, message, same_as, time.monotonic() - begun)

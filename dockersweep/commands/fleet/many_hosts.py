@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from dockersweep.commands.fleet.host_options import HostVerbOptions
 from dockersweep.commands.fleet.looking import look_at_hosts
+from dockersweep.commands.fleet.policies import with_policies
 from dockersweep.commands.fleet.preloading import preload
 from dockersweep.commands.fleet.selected_hosts import selected_hosts
 from dockersweep.commands.fleet.verb_parts import parts_of
@@ -30,6 +31,7 @@ def run_on_hosts(options: Options, several: SeveralOptions, run: Callable[[Any],
         raise UsageError(f"--fleet and --output both name {several.fleet}: the result would replace the fleet file")
     Destination(parts.output.path).check()
     hosts = selected_hosts(several)
+    parts = with_policies(parts, hosts)
     preload(parts.name, hosts.hosts)
     if isinstance(options, ApplyOptions):
         from dockersweep.commands.fleet.applying import apply_to_hosts

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from dockersweep.commands.fleet.host_options import policy_path
+from dockersweep.commands.fleet.verb_parts import VerbParts
 from dockersweep.commands.gather import gather_policy
 from dockersweep.commands.options import PolicyOptions
 from dockersweep.errors import UsageError
-from dockersweep.fleet.hosts import Host
+from dockersweep.fleet.hosts import Host, Hosts
 from dockersweep.model.policy import Policy
 from dockersweep.words.lists import first_of
 
@@ -31,6 +32,11 @@ def policies_of(hosts: Iterable[Host], options: PolicyOptions) -> dict[str | Non
             )
         names.setdefault(policy_path(host, options), []).append(host.name)
     return {path: _policy(replace(options, path=path), of_hosts) for path, of_hosts in names.items()}
+
+
+def with_policies(parts: VerbParts, hosts: Hosts) -> VerbParts:
+    """Return the parts of a verb with the policies of its hosts; raises as `policies_of`."""
+    return parts if parts.policy is None else replace(parts, policies=policies_of(hosts.hosts, parts.policy))
 
 
 def _policy(options: PolicyOptions, hosts: Sequence[str]) -> Policy:

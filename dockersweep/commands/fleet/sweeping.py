@@ -13,7 +13,6 @@ from dockersweep.commands.fleet.claims import claim
 from dockersweep.commands.fleet.ending import exit_status
 from dockersweep.commands.fleet.host_process import HostTask
 from dockersweep.commands.fleet.hosts_at_work import HostsAtWork
-from dockersweep.commands.fleet.policies import policies_of
 from dockersweep.commands.fleet.private_folder import private_folder
 from dockersweep.commands.fleet.sparing import spare_shared
 from dockersweep.commands.fleet.tasks import Run, tasks_of
@@ -46,7 +45,7 @@ def sweep_hosts(parts: VerbParts, options: SweepOptions, hosts: Hosts, run: Run,
         private_folder() as folder,
         HostsAtWork(hosts.parallel, parts.engine.shows_progress) as at_work,
     ):
-        if options.run.yes and not _removes_shareable(parts, hosts):
+        if options.run.yes and not any(map(may_remove_shareable, parts.policies.values())):
             carried = _each_in_turn(parts, options, hosts, run, folder, at_work)
         else:
             with private_folder() as plans:
@@ -96,9 +95,3 @@ def _planned_first(
 
 def _splay_seconds(options: SweepOptions, hosts: Hosts) -> float:
     return 0.0 if can_ask() or not options.run.yes else hosts.rollout.splay_seconds or 0.0
-
-
-def _removes_shareable(parts: VerbParts, hosts: Hosts) -> bool:
-    """Whether the policy of a host may remove volumes that another one may use."""
-    policies = {} if parts.policy is None else policies_of(hosts.hosts, parts.policy)
-    return any(may_remove_shareable(policy) for policy in policies.values())

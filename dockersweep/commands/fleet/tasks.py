@@ -7,7 +7,6 @@ from functools import partial
 from dockersweep.commands.fleet.acquaintance import why_strange
 from dockersweep.commands.fleet.host_options import HostVerbOptions, policy_path
 from dockersweep.commands.fleet.host_process import HostTask
-from dockersweep.commands.fleet.policies import policies_of
 from dockersweep.commands.fleet.verb_parts import VerbParts
 from dockersweep.commands.gather import policy_digest
 from dockersweep.fleet.hosts import Hosts
@@ -17,13 +16,8 @@ Run = Callable[[HostVerbOptions], int]
 
 
 def tasks_of(hosts: Hosts, parts: VerbParts, options: HostVerbOptions, folder: str, run: Run) -> list[HostTask]:
-    """Return the tasks, numbered in the order of the hosts; their documents go to `folder`.
-
-    Raises PolicyError where the policy of a host does not hold.
-    """
-    policies = {} if parts.policy is None else policies_of(hosts.hosts, parts.policy)
-    digests = {path: policy_digest(policy) for path, policy in policies.items()}
-    sources = {path: policy.source for path, policy in policies.items()}
+    """Return the tasks, numbered in the order of the hosts; their documents go to `folder`."""
+    digests = {path: policy_digest(policy) for path, policy in parts.policies.items()}
     return [
         HostTask(
             host=host,
@@ -37,7 +31,7 @@ def tasks_of(hosts: Hosts, parts: VerbParts, options: HostVerbOptions, folder: s
             number=number,
             connect_timeout_seconds=hosts.connect_timeout_seconds,
             policy_sha256=None if parts.policy is None else digests[policy_path(host, parts.policy)],
-            policy_source=None if parts.policy is None else sources[policy_path(host, parts.policy)],
+            policy_source=None if parts.policy is None else parts.policies[policy_path(host, parts.policy)].source,
             keeps_stderr=parts.output.log_format != "text",
         )
         for number, host in enumerate(hosts.hosts)

@@ -1,5 +1,7 @@
 """What several hosts need to know of the options of a verb."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from dockersweep.commands.fleet.host_options import HostVerbOptions
@@ -19,6 +21,7 @@ from dockersweep.model.fleet import FleetVerb
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
+from dockersweep.model.policy import Policy
 from dockersweep.model.report import Report
 from dockersweep.report.detail import Detail
 from dockersweep.warehouse.database import require_duckdb
@@ -40,6 +43,8 @@ class VerbParts(Struct, frozen=True):
     detail: Detail = "grouped"
     only_problems: bool = False
     quiet: bool = False
+    policies: Mapping[str | None, Policy] = {}
+    """Path -> the policy in force there, as `policies_of` returns it, once the hosts are known."""
 
 
 def parts_of(options: HostVerbOptions) -> VerbParts:
