@@ -174,6 +174,8 @@ class LimitSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     size_bytes: int | None = None
     share_percent: float | None = None
     """The percentage of all objects of a kind."""
+    unrecoverable: int | None = None
+    """How many objects without a way back it may remove."""
 
 
 class Space(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -217,6 +219,25 @@ class Target(Struct, frozen=True, kw_only=True, omit_defaults=True):
     older_than: Age
 
 
+WhenFull = Literal["keep", "remove"]
+
+
+class ArchiveSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What goes into the archive before it is removed, and for how long it stays there."""
+
+    folder: str | None = None
+    """The folder of the archive, absolute; None for `archive` in the state folder."""
+    kinds: tuple[Kind, ...] = ("volume", "container")
+    """The archived kinds. Images that no registry is known to have are archived in any case; "image" is all of them."""
+    keep_for: Age
+    max_size: Space | None = None
+    """The most that the archive may take, in bytes; None for no limit."""
+    min_free: Space
+    """What has to stay free on the archive's disk: bytes, or a percentage."""
+    when_full: WhenFull = "keep"
+    """What becomes of an object for which the archive has no room: it stays, or it is removed without."""
+
+
 DEFAULT_SOURCE = "the default policy"
 
 
@@ -231,6 +252,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The selected kinds; objects of all others are kept."""
     limits: LimitSettings = LimitSettings()
     target: Target | None = None
+    archive: ArchiveSettings | None = None
+    """None where nothing is archived."""
+    only_recoverable: bool = False
+    """Whether to keep what has no way back."""
     asks_registries: bool = False
     """Whether to ask registries if they still have an image, where that matters."""
     silenced_findings: tuple[str, ...] = ()

@@ -1,0 +1,54 @@
+"""What a run has put into the archive before it removed it: the document dockersweep.archive/1."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from dockersweep.model.inventory import Engine, OfObject
+from dockersweep.model.quantities import Bytes, Instant
+
+ReadFrom = Literal["disk", "api"]
+"""disk: the engine's own folder, read as root beside it. api: the engine's answers."""
+
+
+class ArchivedFile(Struct, frozen=True, kw_only=True, gc=False):
+    """One file of the archive."""
+
+    path: str
+    """Relative to the folder of the run: "volumes/pg-old/data.tar.zst"."""
+    size_bytes: Bytes
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ArchivedObject(OfObject, frozen=True, kw_only=True, gc=False):
+    """One object of an engine in the archive."""
+
+    name: str
+    """Of an image its first tag; of one without tags its short id."""
+    tags: tuple[str, ...] = ()
+    """All tags of an image."""
+    archived_at: Instant
+    read_from: ReadFrom
+    size_bytes: Bytes | None
+    """What it took on the engine; None where that is not known."""
+    files: tuple[ArchivedFile, ...]
+    """Of an image also the blobs that it shares with others."""
+    entries: Annotated[int, Meta(ge=0)] | None = None
+    """How many files and folders are in it; None where they were not counted."""
+    not_kept: tuple[str, ...] = ()
+    """What the archive does not have of it, for people: "ACLs", "extended attributes", "2 sockets"."""
+
+
+class Archive(Struct, frozen=True, kw_only=True):
+    """What one run has archived: dockersweep.archive/1, the file index.json in the folder of the run."""
+
+    schema: Literal["dockersweep.archive/1"]
+    engine: Engine
+    run: int | None
+    """The number of the run in the ledger; None where no ledger was used."""
+    version: str
+    """The version of dockersweep."""
+    begun_at: Instant
+    until: Instant
+    """Until when retention keeps it."""
+    objects: tuple[ArchivedObject, ...]
