@@ -7,6 +7,7 @@ from msgspec import Struct
 from dockersweep.model.inventory import Engine, OfObject, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bounds, Bytes, Instant
+from dockersweep.model.recovery import Recovery
 from dockersweep.model.storage import SizeBase
 
 Status = Literal["removed", "gone", "skipped", "failed", "not-attempted"]
@@ -33,6 +34,10 @@ class Outcome(OfObject, frozen=True, kw_only=True):
     """In how many runs in a row its removal has failed; None where it did not fail, or that is not known."""
     refusal: str | None = None
     """The engine's answer if it refused the removal; otherwise None."""
+    recovery: Recovery | None = None
+    """The way back after what was done; None from an older version, and where nothing was removed."""
+    archived_bytes: Bytes | None = None
+    """What it takes in the archive; None where it is not there."""
 
 
 class DiskMeasurement(Struct, frozen=True, kw_only=True):
@@ -88,6 +93,20 @@ class TargetOutcome(Struct, frozen=True, kw_only=True):
     """The last measurement, and why no more was removed, for people."""
 
 
+class Archived(Struct, frozen=True, kw_only=True):
+    """What a sweep has put into the archive."""
+
+    folder: str
+    """The folder of the archive."""
+    objects: int
+    archived_bytes: Bytes
+    """What they take there: the length of all files of the run."""
+    until: Instant
+    """Until when they stay there."""
+    on_engine_disk: bool | None
+    """Whether that is on a disk of the engine, so that so much less was freed; None where that is not known."""
+
+
 EndedBy = Literal["signal", "engine", "surprise", "ledger"]
 """What ended a sweep early: a signal; an engine that no longer answers; an engine that removed more than was requested;
 a ledger that is required and cannot be written."""
@@ -118,3 +137,5 @@ class OutcomeDocument(Struct, frozen=True, kw_only=True):
     """Which of these it was; None where all was attempted."""
     run: int | None = None
     """Its number in the ledger, for `dockersweep history`; None without a ledger."""
+    archived: Archived | None = None
+    """None where nothing was archived."""

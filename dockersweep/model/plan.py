@@ -12,6 +12,7 @@ from dockersweep.model.inventory import Engine, Kind, Object, ObjectRef, OfObjec
 from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import Bounds, Bytes, Instant, known_sum
 from dockersweep.model.reason import Reason
+from dockersweep.model.recovery import Recovery
 from dockersweep.model.storage import SizeBase
 
 
@@ -82,6 +83,8 @@ class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     layers_held: LayersHeld | None = None
     """Who holds the layers of an image, or the layer of a build-cache record, if it frees far less than its size;
     otherwise None."""
+    recovery: Recovery | None = None
+    """The way back; None in a plan of an older version. Removals share it where they can."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -148,6 +151,22 @@ class UpcomingDay(Struct, frozen=True, kw_only=True):
     """What the plan of that day frees."""
 
 
+class ArchiveShare(Struct, frozen=True, kw_only=True):
+    """What a plan puts into the archive."""
+
+    folder: str
+    """The folder of the archive."""
+    objects: int
+    """How many removed objects go there."""
+    takes: Interval
+    """The bytes that they take there."""
+    until: Instant
+    """Until when they stay there."""
+    on_engine_disk: bool | None
+    """Whether the archive is on a disk of the engine, so that removals free that much less until then; None where that
+    is not known."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Every decision, and the removals in the order of execution: dockersweep.plan/1."""
 
@@ -181,6 +200,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What all objects of the engine take; None where that is not known."""
     unlisted_volumes: tuple[str, ...] = ()
     """The volumes that containers mount, and that the engine does not list: their driver may not answer."""
+    archive: ArchiveShare | None = None
+    """What goes into the archive; None where nothing does."""
 
 
 class RemovalReasons:

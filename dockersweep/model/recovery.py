@@ -7,8 +7,8 @@ from msgspec import Struct
 from dockersweep.model.quantities import Instant
 
 How = Literal["pull", "rebuild", "recreate", "archive", "none"]
-"""pull: a registry has the image. rebuild: builds make the record again. recreate: the ledger keeps all that it takes.
-archive: it is in the archive. none: it is lost."""
+"""pull: a registry has the image. rebuild: builds make the record again. recreate: the ledger keeps all that it takes; of a
+tag the image stays. archive: it is in the archive. none: it is lost."""
 
 
 class Recovery(Struct, frozen=True, kw_only=True, gc=False):
@@ -16,6 +16,6 @@ class Recovery(Struct, frozen=True, kw_only=True, gc=False):
 
     how: How
     text: str
-    """For people: "docker pull app@sha256:...", "without ACLs and extended attributes", "no archive"."""
+    """Of "pull" the reference by digest, "app@sha256:...". Otherwise for people: "without ACLs and xattrs"."""
     until: Instant | None = None
     """Until when that way is open; None where nothing ends it, or there is none."""

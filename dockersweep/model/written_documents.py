@@ -11,6 +11,7 @@ from dockersweep.model import explanation, history, plan, reason
 from dockersweep.model.fingerprint import Fingerprint
 from dockersweep.model.inventory import ObjectRef, OfObject
 from dockersweep.model.reason import About, InWords, ReasonCode
+from dockersweep.model.recovery import Recovery
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -48,6 +49,8 @@ class Removal(OfObject, frozen=True, kw_only=True, gc=False):
     layers_held: plan.LayersHeld | None = None
     """Who holds the layers of an image, or the layer of a build-cache record, if it frees far less than its size;
     otherwise None."""
+    recovery: Recovery | None = None
+    """The way back; None in a plan of an older version."""
 
 
 class Plan(plan.Plan, frozen=True, kw_only=True):
@@ -162,6 +165,7 @@ def _in_both(removal: plan.Removal | Removal) -> dict[str, Any]:
         "after": removal.after,
         "reclaim_alone": removal.reclaim_alone,
         "layers_held": removal.layers_held,
+        "recovery": removal.recovery,
     }
 
 

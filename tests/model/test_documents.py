@@ -92,7 +92,7 @@ def test_a_plan_has_the_fields_that_the_design_names() -> None:
     assert set(document) == {
         "schema", "engine", "taken_at", "now", "policy", "decisions", "removals", "reclaim", "limits", "warnings",
         "size_base", "reclaim_of_kinds", "not_from_disk", "target", "foreseen_at", "upcoming",
-        "layers_held", "used_bytes", "unlisted_volumes",
+        "layers_held", "used_bytes", "unlisted_volumes", "archive",
     }  # fmt: skip
     assert document["now"] == "2026-11-24T12:00:00Z"
     assert document["limits"] == {"exceeded": []}
