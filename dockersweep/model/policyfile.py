@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from dockersweep.model.inventory import Kind, State
-from dockersweep.model.policy import Count
+from dockersweep.model.policy import Count, WhenFull
 from dockersweep.model.report import FindingId
 
 # `reads` is the parser that language.key_checks uses for a text; `pattern` is for editors.
@@ -40,6 +40,11 @@ _PATH = Meta(
     extra={"reads": "path"},
     extra_json_schema={"pattern": "^[/~]", "examples": ["/srv/*/compose.yaml"]},
 )
+_FOLDER = Meta(
+    min_length=1,
+    extra={"reads": "folder"},
+    extra_json_schema={"pattern": "^[/~]", "examples": ["/srv/dockersweep"]},
+)
 AgeText = Annotated[str, _AGE]
 SizeText = Annotated[str, _SIZE]
 PercentText = Annotated[str, _PERCENT]
@@ -49,10 +54,15 @@ PairText = Annotated[str, Meta(min_length=1, extra={"reads": "pair"})]
 Patterns = PatternText | Annotated[list[PatternText], _SOME]
 """One glob or /regular expression/, or several, of which any may match."""
 PathText = Annotated[str, _PATH]
+FolderText = Annotated[str, _FOLDER]
 Paths = PathText | Annotated[list[PathText], _SOME]
 """One path or glob of files, or several."""
 Pairs = PairText | Annotated[list[PairText], _SOME]
 """One KEY or KEY=VALUE, or several, of which any may match."""
+
+
+ArchivedKind = Literal["container", "image", "volume", "network"]
+"""The kinds that an archive can have."""
 
 
 def _says(text: str) -> Meta:
@@ -212,6 +222,22 @@ class TargetTable(_Table, frozen=True, kw_only=True):
     older_than: Annotated[AgeText, _says("Nothing younger goes for the target.")] = "1h"
 
 
+class ArchiveTable(_Table, frozen=True, kw_only=True):
+    """What is archived before it is removed, so that `dockersweep restore` gives it back."""
+
+    folder: Annotated[FolderText | None, _says("Its folder; archive/ beside the ledger if left out.")] = None
+    kinds: Annotated[
+        Annotated[list[ArchivedKind], _SOME] | None,
+        _says('What is archived, and images that no registry has; with "image" all of them.'),
+    ] = None
+    keep_for: Annotated[AgeText, _says("How long it stays there.")] = "14d"
+    max_size: Annotated[SizeText | None, _says("The most that the archive may take: the oldest goes first.")] = None
+    min_free: Annotated[SpaceText, _says("What stays free on the disk of the archive.")] = "10%"
+    when_full: Annotated[
+        WhenFull, _says('What becomes of an object without room there: it stays ("keep"), or it goes without.')
+    ] = "keep"
+
+
 class RegistriesTable(_Table, frozen=True, kw_only=True):
     """Requests to registries: none, unless this table says so."""
 
@@ -234,6 +260,7 @@ class PolicyFile(_Table, frozen=True, kw_only=True):
     limits: Annotated[LimitsTable | None, _says("How much may go at the most.")] = None
     rule: Annotated[list[RuleTable], _says("The rules, judged in this order.")] = []
     target: Annotated[TargetTable | None, _says("Space that must be free.")] = None
+    archive: Annotated[ArchiveTable | None, _says("What is archived before it is removed.")] = None
     registries: Annotated[RegistriesTable | None, _says("What is asked of registries.")] = None
     report: Annotated[ReportTable | None, _says("What `dockersweep report` tells.")] = None
     removes_nothing: Annotated[bool, _says("Says that a file without a rule and a target is meant.")] = False

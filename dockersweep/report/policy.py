@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.model.policy import Keep, LimitSettings, Policy, Protections, Remove, Rule, Target
+from dockersweep.model.policy import ArchiveSettings, Keep, LimitSettings, Policy, Protections, Remove, Rule, Target
 from dockersweep.report.headline import NOUN_OF
 from dockersweep.report.layout import Layout, Section
 from dockersweep.report.text import capital
@@ -32,12 +32,14 @@ def _sections(policy: Policy) -> Iterator[Section]:
     if policy.target is not None:
         wanted = f"Target: {'; '.join(_space(policy.target))}."
         yield from _with_details(wanted, _taken(policy.target), goes_on=not policy.rules)
+    if policy.archive is not None:
+        yield Section(sentences=list(_archive(policy.archive)), goes_on=not policy.rules and policy.target is None)
     limits = [f"Nothing is removed if {text}." for text in _limits(policy.limits)]
     silenced = policy.silenced_findings
     asked = ("Registries are asked whether they still have the images that could be removed.",)
     registries = asked if policy.asks_registries else ()
     ignored = (f"Reports leave out the findings {both(silenced)}.",) if silenced else ()
-    goes_on = not policy.rules and policy.target is None
+    goes_on = not policy.rules and policy.target is None and policy.archive is None
     yield Section(sentences=[*limits, "Everything else is kept.", *registries, *ignored], goes_on=goes_on)
 
 
@@ -177,6 +179,21 @@ def _limits(limits: LimitSettings) -> Iterator[str]:
         ("more than {} would be freed, or it is not known how much", size),
         ("more than {:g}% of all objects of a kind would go", limits.share_percent),
     )
+
+
+def _archive(archive: ArchiveSettings) -> Iterator[str]:
+    kinds = [PLURAL_OF[kind] for kind in KINDS if kind in archive.kinds]
+    if "image" not in archive.kinds:
+        kinds.append("images that no registry is known to have")
+    where = "the archive in the state folder" if archive.folder is None else f"the archive in {archive.folder}"
+    yield f"Before they are removed, {both(kinds)} go into {where}, and stay there for {archive.keep_for.words()}."
+    size = "" if archive.max_size is None else f"The archive takes at most {archive.max_size.text}, the oldest goes; "
+    free = f"{archive.min_free.text} of its disk stay free."
+    yield f"{size}{free}" if size else capital(free)
+    if archive.when_full == "keep":
+        yield "What it has no room for is kept."
+    else:
+        yield "What it has no room for is removed without an archive."
 
 
 def _taken(target: Target) -> Iterator[str]:

@@ -195,6 +195,13 @@ inodes_below = "80%"
 order = ["build-cache", "image"]
 spare_registry_less = "never"
 older_than = "2h"
+[archive]
+folder = "/srv/archive"
+kinds = ["volume", "container"]
+keep_for = "13d"
+max_size = "21GB"
+min_free = "11%"
+when_full = "remove"
 """
 SHOWN = (
     "keep;env=prod;prod-*;base/*;billing;1 hour;500 objects;200 GB;60%;*app*;team/app;tag v*;sha256:12*;a or b=c;shop;"
@@ -204,7 +211,8 @@ SHOWN = (
     "tags stable;last 6;last 7;older than 8 days;unused for 9 days;2026-01-01;2026-02-01;built more than 10 days ago;"
     "exited or dead;0 or 137;do not restart by themselves;stopped for 11 days;driver local;type=nfs;with mount options;"
     "anonymous;older than 12 days;source.local;whatever the age;85%;70%;90%;80%;build-cache records and images;"
-    "never removed;younger than 2 hours;Everything else is kept."
+    "never removed;younger than 2 hours;containers, volumes and images that no registry is known to have;/srv/archive;"
+    "13 days;at most 21GB;11% of its disk;removed without an archive;Everything else is kept."
 )
 
 

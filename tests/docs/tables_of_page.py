@@ -15,7 +15,7 @@ from tests.rig.roff import Entry
 # What language.key_checks reads a text with, and how the page calls such a value.
 CALLED = {
     "pattern": "PATTERNS", "pair": "PAIRS", "age": "AGE", "size": "SIZE", "percent": "SHARE", "space": "SPACE",
-    "group": "GROUP", "path": "PATHS", "name": "TEXT", "timeout": "DURATION", "wait": "DURATION",
+    "group": "GROUP", "path": "PATHS", "folder": "FOLDER", "name": "TEXT", "timeout": "DURATION", "wait": "DURATION",
 }  # fmt: skip
 
 

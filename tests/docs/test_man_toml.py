@@ -26,7 +26,7 @@ from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.policy.language.lint import lint_policy
 from dockersweep.policy.language.reading import read_policy, read_policy_file
 from dockersweep.policy.language.rule_checks import KINDS_OF_KEY
-from dockersweep.policy.language.tables_to_policy import DEFAULT_ORDER
+from dockersweep.policy.language.tables_to_policy import DEFAULT_ARCHIVED, DEFAULT_ORDER
 from dockersweep.policy.testing.cases import read_case, run_case
 from tests.docs.tables_of_page import fields_of, inner_tables, options_of, tables_in, told, type_words
 from tests.rig.roff import COMMANDS, Entry, Section, complaints, example_blocks, lines_in_80_columns, read_page
@@ -44,6 +44,8 @@ UNDERSTOOD = {
     "[target].stop_below": "what start_above says",
     "[target].inodes_below": "what inodes_above says",
     "[target].order": json.dumps(DEFAULT_ORDER),
+    "[archive].folder": "archive/ beside the ledger",
+    "[archive].kinds": json.dumps(DEFAULT_ARCHIVED),
 }
 
 TABLES: dict[str, type[Struct]] = {
@@ -55,6 +57,7 @@ TABLES: dict[str, type[Struct]] = {
     "keep": policyfile.KeepTable,
     "remove": policyfile.RemoveTable,
     "[target]": policyfile.TargetTable,
+    "[archive]": policyfile.ArchiveTable,
     "[registries]": policyfile.RegistriesTable,
     "[report]": policyfile.ReportTable,
 }

@@ -119,6 +119,25 @@ CASES: dict[str, tuple[str, str]] = {
             "the rule if that is meant"
         ),
     ),
+    "an archive that keeps nothing": (
+        NOTHING + '[archive]\nkeep_for = "0s"\n',
+        (
+            "line 4, column 12: keep_for = 0s would delete each archive as soon as it is made: write how long it "
+            "stays, like 14d"
+        ),
+    ),
+    "an archive without any room": (
+        NOTHING + '[archive]\nmax_size = "0B"\n',
+        "line 4, column 12: nothing fits into an archive of 0 bytes: write more, or leave [archive] out",
+    ),
+    "an archive on a disk that is free as a whole": (
+        NOTHING + '[archive]\nmin_free = "100%"\n',
+        "line 4, column 12: no disk can be free as a whole: write less than 100%",
+    ),
+    "a kind twice in the archive": (
+        NOTHING + '[archive]\nkinds = ["volume", "volume"]\n',
+        'line 4, column 9: "volume" stands there twice: once is enough',
+    ),
     "an empty target": (
         TARGET + 'order = ["image"]\n',
         'line 2, column 2: this target asks for no space: write, say, start_above = "85%" or free = "20GB"',

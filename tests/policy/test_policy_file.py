@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from dockersweep.commands.policy_source import default_policy_text
 from dockersweep.model.policy import (
+    ArchiveSettings,
     Keep,
     LimitSettings,
     Match,
@@ -75,6 +76,22 @@ def test_the_example_of_the_issue() -> None:
         ),
     )
     assert lint_policy(read_policy_file(ISSUE.encode(), "a test")) == ()
+
+
+def test_an_archive_with_its_defaults_and_with_all_of_its_keys() -> None:
+    assert read("version = 1\nremoves_nothing = true\n[archive]\n").archive == ArchiveSettings(
+        keep_for=parse_age("14d"), min_free=Space(text="10%", percent=10)
+    )
+    keys = 'folder = "/srv/a"\nkinds = ["image"]\nkeep_for = "1mo"\nmax_size = "20GB"\nmin_free = "5GB"'
+    text = f'version = 1\nremoves_nothing = true\n[archive]\n{keys}\nwhen_full = "remove"\n'
+    assert read(text).archive == ArchiveSettings(
+        folder="/srv/a",
+        kinds=("image",),
+        keep_for=parse_age("1mo"),
+        max_size=Space(text="20GB", size_bytes=20_000_000_000),
+        min_free=Space(text="5GB", size_bytes=5_000_000_000),
+        when_full="remove",
+    )
 
 
 def test_a_rule_with_all_of_its_tables() -> None:
@@ -175,10 +192,11 @@ def test_each_example_of_init_holds(part: str) -> None:
 
 def test_all_examples_of_init_hold_together() -> None:
     policy = read(uncommented(default_policy_text()))
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
     assert policy.target is not None
     assert policy.limits != LimitSettings()
     assert policy.protections.projects
+    assert policy.archive is not None
     assert policy.rules[-1].keep is not None
 
 

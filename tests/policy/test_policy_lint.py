@@ -190,6 +190,10 @@ FINDINGS: dict[str, tuple[str, str]] = {
         rule('kind = "volume"\nkeep.last = 3'),
         "line 2, column 1: no rule has a remove and there is no target: this policy never removes anything",
     ),
+    "an archive for what is never removed": (
+        rule(VOLUME + 'match.name = "x"') + '[archive]\nkinds = ["volume", "container", "image"]\n',
+        "line 8, column 9: this policy removes no containers or images, so none are archived",
+    ),
     "a target that never begins": (
         '[target]\nstart_above = "100%"\n',
         "line 3, column 15: this target begins, if ever, when the disk is full: write less than 100%",
@@ -235,6 +239,8 @@ NO_FINDINGS = {
     "a volume that was watched for less time than it is old": (
         '[protect]\nyounger_than = "2d"\n' + rule('kind = "volume"\nmatch.anonymous = true\nremove.unused_for = "1d"')
     ),
+    "an archive of what is removed": rule(VOLUME + 'match.name = "x"') + '[archive]\nkinds = ["volume"]\n',
+    "an archive of whatever is removed": rule(VOLUME + 'match.name = "x"') + "[archive]\n",
     "the target's own age": '[protect]\nyounger_than = "2d"\n[target]\nfree = "1GB"\n',
     "one value of several is excluded": rule(VOLUME + 'match.name = ["a", "b*"]\nnot.name = "a"'),
     "a narrower glob": rule(VOLUME + 'match.name = "a*"\nnot.name = "ab*"'),

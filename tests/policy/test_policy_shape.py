@@ -93,11 +93,26 @@ CASES: dict[str, tuple[str, str]] = {
         IMAGE + 'match.tagged = true\nremove.older_than="1d"\nkeep.repository = "x"\n',
         'line 7, column 6: there is no key "repository" in keep; did you mean "match.repository"?',
     ),
+    "an archive in no folder": (
+        NOTHING + 'archive.folder = "srv/archive"\n',
+        'line 3, column 18: archive.folder: "srv/archive" is not an absolute path: start it with / or ~/',
+    ),
+    "an archive in a folder with a control character": (
+        NOTHING + 'archive.folder = "/srv/a\\u0000"\n',
+        'line 3, column 18: archive.folder: "/srv/a\\x00" has control characters: write it without them',
+    ),
+    "a kind that no archive has": (
+        NOTHING + 'archive.kinds = ["build-cache"]\n',
+        (
+            'line 3, column 18: every value of archive.kinds must be "container", "image", "network" or "volume", '
+            'not the text "build-cache"'
+        ),
+    ),
     "unknown with an escape sequence": (
         NOTHING + '"\\u001b[31m\\n" = 1\n',
         (
             'line 3, column 1: there is no key "\\x1b[31m\\n" at the top; there are version, protect, limits, '
-            "rule, target, registries, report, removes_nothing"
+            "rule, target, archive, registries, report, removes_nothing"
         ),
     ),
     "a table that is a number": (

@@ -216,6 +216,13 @@ def _read_path(text: str) -> None:
         raise UsageError(f"{quoted(text)} is not an absolute path: start it with / or ~/")
 
 
+def _read_folder(text: str) -> None:
+    if not text.startswith(("/", "~/")):
+        raise UsageError(f"{quoted(text)} is not an absolute path: start it with / or ~/")
+    if not text.isprintable():
+        raise UsageError(f"{quoted(text)} has control characters: write it without them")
+
+
 def _read_name(text: str) -> None:
     if not text.strip():
         raise UsageError("it is empty: write a text")
@@ -243,6 +250,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "pair": _read_pair,
     "group": _read_group,
     "path": _read_path,
+    "folder": _read_folder,
     "name": _read_name,
     "wait": _read_wait,
     "timeout": _read_timeout,
@@ -257,6 +265,7 @@ _WANTED_TEXTS = {
     "pair": 'a text like "KEY" or "KEY=VALUE"',
     "group": '"repository", "project", "label:KEY" or "none"',
     "path": 'a path like "/srv/*/compose.yaml"',
+    "folder": 'a path like "/srv/dockersweep"',
     "name": "a text",
     "wait": 'a duration like "30s" or "10m"',
     "timeout": 'a duration like "30s" or "10m"',

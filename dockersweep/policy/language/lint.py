@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dockersweep.model.inventory import STOPPED_STATES, Kind
+from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.policy import Match, Policy, Rule
 from dockersweep.policy.language.conditions import CONDITIONS
 from dockersweep.policy.language.covering import (
@@ -54,6 +55,7 @@ def _findings(policy: Policy, tables: dict[str, Any]) -> Iterator[KeyProblem]:
     if policy.asks_registries and not may_remove(policy, "image"):
         text = "registries are asked about images that may go, and this policy removes no images"
         yield KeyProblem(("registries", "ask"), text)
+    yield from _archive(policy, tables)
 
 
 def _ages(policy: Policy, rule: Rule, path: Path) -> Iterator[KeyProblem]:
@@ -242,6 +244,17 @@ def _target(policy: Policy, tables: dict[str, Any]) -> Iterator[KeyProblem]:
     if is_written and least is not None and _is_void(target.older_than, least):
         text = f"older_than is void: protect.younger_than keeps what is younger than {least.text}"
         yield KeyProblem(("target", "older_than"), text, at="value", other=("protect", "younger_than"))
+
+
+def _archive(policy: Policy, tables: dict[str, Any]) -> Iterator[KeyProblem]:
+    """Kinds that are archived before their removal, and that the policy never removes."""
+    written = tables.get("archive")
+    if policy.archive is None or not isinstance(written, dict) or "kinds" not in written:
+        return
+    never = [PLURAL_OF[kind] for kind in policy.archive.kinds if not may_remove(policy, kind)]
+    if never:
+        text = f"this policy removes no {either(never)}, so none are archived"
+        yield KeyProblem(("archive", "kinds"), text, at="value")
 
 
 def _is_void(age: Age, least: Age) -> bool:

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from dockersweep.errors import PolicyError
 from dockersweep.model.policy import Policy
-from dockersweep.model.policyfile import PolicyFile, RuleTable, TargetTable
+from dockersweep.model.policyfile import ArchiveTable, PolicyFile, RuleTable, TargetTable
+from dockersweep.policy.language.archive_checks import archive_problems
 from dockersweep.policy.language.key_checks import key_problems, problem_of_version, pruned
 from dockersweep.policy.language.policy_format import POLICY_FORMAT
 from dockersweep.policy.language.problems import KeyProblem, Problem, placed, quoted
@@ -88,6 +89,9 @@ def _problems(tables: dict[str, Any]) -> Iterator[KeyProblem]:
         of_target = [path[1:] for path in wrong if path[:1] == ("target",)]
         target = msgspec.convert(pruned(tables["target"], of_target), TargetTable)
         yield from target_problems(target, is_whole=not of_target)
+    if isinstance(tables.get("archive"), dict):
+        of_archive = [path[1:] for path in wrong if path[:1] == ("archive",)]
+        yield from archive_problems(msgspec.convert(pruned(tables["archive"], of_archive), ArchiveTable))
     yield from _of_purpose(tables)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
 
+from dockersweep.model.inventory import Kind
 from dockersweep.model.policy import (
     EVERYTHING,
+    ArchiveSettings,
     Keep,
     LimitSettings,
     Match,
@@ -19,6 +21,7 @@ from dockersweep.model.policy import (
     Target,
 )
 from dockersweep.model.policyfile import (
+    ArchiveTable,
     KeepTable,
     LimitsTable,
     MatchTable,
@@ -37,6 +40,7 @@ from dockersweep.policy.language.target_checks import read_space
 from dockersweep.units import Age, parse_age, parse_percent, parse_size
 
 T = TypeVar("T")
+DEFAULT_ARCHIVED: tuple[Kind, ...] = ("volume", "container")
 DEFAULT_ORDER = Target(older_than=parse_age("0s")).order
 
 
@@ -48,6 +52,7 @@ def policy_of(file: PolicyFile, source: str) -> Policy:
         rules=tuple(_rule(rule) for rule in file.rule),
         limits=_limits(file.limits or LimitsTable()),
         target=None if file.target is None else _target(file.target),
+        archive=None if file.archive is None else archive_of(file.archive),
         asks_registries=(file.registries or RegistriesTable()).ask,
         silenced_findings=_silenced(file.report or ReportTable()),
     )
@@ -162,6 +167,18 @@ def _spare(table: TargetTable) -> SpareRegistryLess:
     if isinstance(table.spare_registry_less, bool):
         return "last" if table.spare_registry_less else "no"
     return table.spare_registry_less
+
+
+def archive_of(table: ArchiveTable) -> ArchiveSettings:
+    """Return the settings of an archive; an empty table has the defaults."""
+    return ArchiveSettings(
+        folder=table.folder,
+        kinds=DEFAULT_ARCHIVED if table.kinds is None else tuple(table.kinds),
+        keep_for=parse_age(table.keep_for),
+        max_size=_space(table.max_size),
+        min_free=read_space(table.min_free),
+        when_full=table.when_full,
+    )
 
 
 def _silenced(table: ReportTable) -> tuple[str, ...]:
