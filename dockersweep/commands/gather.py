@@ -19,7 +19,6 @@ from dockersweep.model.inventory import ALL_SIZES, Engine, Inventory, ScanWarnin
 from dockersweep.model.plan import Plan
 from dockersweep.model.policy import Policy
 from dockersweep.policy.bytes.totals import sizes_now
-from dockersweep.policy.judging.ages_without_ledger import unknown_age_warnings
 from dockersweep.policy.judging.marks import candidates, marking_rules
 from dockersweep.policy.judging.projects import with_projects, with_volumes_of_projects
 from dockersweep.policy.judging.survey import Survey
@@ -109,7 +108,12 @@ def judge(survey: Survey, policy: Policy, ledger: "Ledger") -> Plan:
 def _plan(survey: Survey, policy: Policy) -> Plan:
     with without_collector():
         plan = make_plan(survey, policy)
-    own = (*unmarked_warnings(survey.inventory, plan), *unknown_age_warnings(survey.inventory, plan))
+    own = unmarked_warnings(survey.inventory, plan)
+    if survey.inventory.marks is None:
+        # Most runs have a ledger.
+        from dockersweep.policy.judging.ages_without_ledger import unknown_age_warnings
+
+        own += unknown_age_warnings(survey.inventory, plan)
     return _with_warnings(plan, own)
 
 

@@ -14,7 +14,6 @@ from dockersweep.model.naming import id_of, kind_of
 from dockersweep.model.policy import Count, Keep
 from dockersweep.model.reason import Beyond, Group, Kept, KeptTag, KeptVersion, KeptWithin, PeriodName, Undated
 from dockersweep.policy.names.patterns import compile_pattern
-from dockersweep.policy.names.versions import newest_of_majors, newest_of_minors, version_of
 from dockersweep.units import LAST_UNKNOWN_INSTANT
 
 Unit = tuple[str, str | None]
@@ -239,6 +238,9 @@ def _keep_tags(patterns: Iterable[str], matched: Matched, kept: _Kept) -> None:
 
 def _keep_versions(keep: Keep, matched: Matched, kept: _Kept) -> None:
     """Keep the newest versions of every repository, however the rest is grouped."""
+    # Few rules keep versions.
+    from dockersweep.policy.names.versions import newest_of_majors, newest_of_minors, version_of
+
     # Many repositories have the same versions, and parsing is slow.
     read = cache(version_of)
     repositories = defaultdict(list)
