@@ -7,8 +7,8 @@ from msgspec import Struct
 from dockersweep.model.quantities import Instant
 
 How = Literal["pull", "rebuild", "recreate", "archive", "none"]
-"""pull: a registry has the image. rebuild: builds make the record again. recreate: the ledger keeps all that it takes; of a
-tag the image stays. archive: it is in the archive. none: it is lost."""
+"""pull: a registry has the image. rebuild: builds make the record again. recreate: the ledger keeps all that it takes;
+of a tag the image stays. archive: it is in the archive. none: it is lost."""
 
 
 class Recovery(Struct, frozen=True, kw_only=True, gc=False):
