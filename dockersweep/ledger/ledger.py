@@ -12,14 +12,23 @@ from typing import Self, TypeVar
 from msgspec.structs import replace
 
 from dockersweep.errors import LedgerError
-from dockersweep.ledger import arrivals, declared_files, objects, past_runs, registry_answers, runs, sizes, uses
+from dockersweep.ledger import (
+    arrivals,
+    declared_files,
+    objects,
+    past_runs,
+    registry_answers,
+    runs,
+    sizes,
+    uses,
+)
 from dockersweep.ledger.opening import FAULTS, LedgerFile, NewerError, is_damage, words_of
 from dockersweep.ledger.rows import seconds
 from dockersweep.ledger.runs import RunRecord
 from dockersweep.ledger.transaction import transaction
 from dockersweep.model.attempt import Attempt
 from dockersweep.model.event_reading import EventPosition, NoticedUses
-from dockersweep.model.history import Life, PastRun, RunStart, ShareSize, UnfinishedRun
+from dockersweep.model.history import ArchivedRow, Life, PastRun, RunStart, ShareSize, UnfinishedRun
 from dockersweep.model.inventory import KINDS, Engine, Inventory, Kind, Mark, ObjectRef, ScanWarning
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Removal
@@ -268,6 +277,20 @@ class Ledger:
         if number is not None:
             self._own_runs.add(number)
         return RunRecord(number, self._do)
+
+    def archived(self, engine: Engine) -> Mapping[tuple[int, Kind, str], ArchivedRow]:
+        """Return where the archives of removed objects of an engine are, by run, kind and id."""
+        # Imported late, here and below: only `restore` asks.
+        from dockersweep.ledger.archived import archived_of
+
+        return self._do(lambda database: archived_of(database, objects.known_engine(database, engine) or 0), {})
+
+    def definitions(self, engine: Engine) -> Mapping[tuple[int, Kind, str], bytes]:
+        """Return the inspect documents of removed objects of an engine that `RunRecord.definition` kept, by run, kind
+        and id."""
+        from dockersweep.ledger.archived import definitions_of
+
+        return self._do(lambda database: definitions_of(database, objects.known_engine(database, engine) or 0), {})
 
     def declared_files(self) -> Mapping[str, bytes]:
         """Return the readings that `keep_declared_files` kept, by place."""

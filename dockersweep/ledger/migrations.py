@@ -72,6 +72,8 @@ _FROM_SEVENTH = (
     *(TABLES[name] for name in ("declared_files", "registry_answers")),
 )
 
+_FROM_EIGHTH = tuple(TABLES[name] for name in ("archived", "definitions", "restorations"))
+
 MIGRATIONS: dict[int, Iterable[str]] = {
     1: (_FIRST,),
     2: (_SECOND,),
@@ -82,6 +84,7 @@ MIGRATIONS: dict[int, Iterable[str]] = {
     6: (TABLES["refusals"],),
     7: _FROM_SIXTH,
     8: _FROM_SEVENTH,
+    9: _FROM_EIGHTH,
 }
 """Version -> the statements that lead to it from the version before; version 0 is an empty file."""
 

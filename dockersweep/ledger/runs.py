@@ -15,8 +15,8 @@ from dockersweep.ledger.refusals import write_refusal
 from dockersweep.ledger.rows import instant, seconds, storable
 from dockersweep.ledger.transaction import transaction
 from dockersweep.model.attempt import Attempt, attempt_of
-from dockersweep.model.history import InHand, RunStart, UnfinishedRun
-from dockersweep.model.inventory import Inventory
+from dockersweep.model.history import ArchivedRow, InHand, RunStart, UnfinishedRun
+from dockersweep.model.inventory import Inventory, Kind
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome, OutcomeDocument
 from dockersweep.model.plan import Decision, Plan, Removal, RemovalReasons
@@ -91,6 +91,23 @@ class RunRecord:
         self._unwritten.append((position, outcome, int(time.time())))
         if outcome.status != "removed" or position not in self._sent:
             self._write()
+
+    def archived(self, what: ArchivedRow) -> None:
+        """Record that an object is in an archive; it is in the file when this returns."""
+        # Imported late, here and below: most runs archive nothing.
+        from dockersweep.ledger.archived import keep_archived
+
+        if self.number is not None:
+            run = self.number
+            self._using(lambda database: keep_archived(database, run, what), None)
+
+    def definition(self, kind: Kind, object_id: str, document: bytes) -> None:
+        """Record the inspect document of what is about to be removed; it is in the file when this returns."""
+        from dockersweep.ledger.archived import keep_definition
+
+        if self.number is not None:
+            run = self.number
+            self._using(lambda database: keep_definition(database, run, (kind, object_id), document), None)
 
     def _write(self) -> None:
         """Write all pending rows in one transaction. Of several waiting threads most find their rows written."""
@@ -359,7 +376,7 @@ def forget_before(database: sqlite3.Connection, before: datetime) -> None:
             limit,
         )
         old = database.execute("SELECT number FROM runs WHERE started_at < ? AND state <> 'open'", limit).fetchall()
-        for table in ("removals", "outcomes"):
+        for table in ("removals", "outcomes", "archived", "definitions", "restorations"):
             database.executemany(f"DELETE FROM {table} WHERE run = ?", old)
         database.executemany("DELETE FROM runs WHERE number = ?", old)
         database.execute("DELETE FROM former_objects WHERE last_seen < ?", limit)

@@ -5,7 +5,7 @@ Instants are whole seconds since 1970 in UTC, bytes are integers, NULL is unknow
 
 import sqlite3
 
-VERSION = 8
+VERSION = 9
 FIRST_WITH_RUNS = 3
 """The first version that records runs; its tables have only gained since."""
 
@@ -288,6 +288,46 @@ CREATE TABLE refusals (
     last_run INTEGER NOT NULL,
     refused_at INTEGER NOT NULL,
     PRIMARY KEY (engine, kind, id, action, name)
+) WITHOUT ROWID""",
+    # What a run has put into an archive before it removed it. folder is the archive's, path that of the run in it.
+    "archived": """
+CREATE TABLE archived (
+    run INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    path TEXT NOT NULL,
+    size_bytes INTEGER,
+    archived_at INTEGER NOT NULL,
+    PRIMARY KEY (run, kind, id)
+) WITHOUT ROWID""",
+    # The inspect document of what was removed, where that is all it takes to make it again: networks.
+    "definitions": """
+CREATE TABLE definitions (
+    run INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (run, kind, id)
+) WITHOUT ROWID""",
+    # What a run of `restore` was to make again, written before the first request. of_run is the run that removed it.
+    # A row without a status had not ended when the run did.
+    "restorations": """
+CREATE TABLE restorations (
+    run INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    as_name TEXT NOT NULL,
+    action TEXT NOT NULL,
+    of_run INTEGER,
+    status TEXT,
+    detail TEXT,
+    new_id TEXT,
+    ended_at INTEGER,
+    PRIMARY KEY (run, position)
 ) WITHOUT ROWID""",
 }
 """The statements that create a ledger of this version, by the name of the table or index."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dockersweep.model.inventory import Engine, Kind
+from dockersweep.model.inventory import Engine, Kind, OfObject
 from dockersweep.model.outcome import Status
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
@@ -41,6 +41,19 @@ class RunStart(Struct, frozen=True, kw_only=True):
     policy_source: str | None
     """What it carries out: a policy or a saved plan, for people."""
     policy_sha256: str | None
+
+
+class ArchivedRow(OfObject, frozen=True, kw_only=True):
+    """Where the archive of a removed object is."""
+
+    name: str
+    folder: str
+    """The folder of the archive, absolute."""
+    path: str
+    """The folder of the run in it: "2026-12-01T093000Z-12"."""
+    size_bytes: Bytes | None
+    """What it takes there; None where it shares all of it."""
+    archived_at: Instant
 
 
 class InHand(Struct, frozen=True, kw_only=True):
