@@ -15,6 +15,9 @@
     │   │   └── OtherEngineError 5  another engine answers there now
     │   └── EngineTimeoutError  5   the engine did not answer in time
     ├── LedgerError             2   the ledger cannot be read or written
+    ├── ArchiveError            2   the archive cannot be read or written
+    │   └── NotArchivedError    2   one object could not be archived, so it stays
+    │       └── NoRoomError     2   the archive has no room for it
     └── OutputError             2   the result could not be written
 
 Every message is one sentence for the person who ran the command: what is wrong, where, and what to try. A HostsError
@@ -118,6 +121,21 @@ class LedgerError(DockersweepError):
     """The ledger cannot be read or written. A sweep goes on without it, unless it is required."""
 
     exit_status = 2
+
+
+class ArchiveError(DockersweepError):
+    """The archive, or something in it, cannot be read or written, or is damaged."""
+
+    exit_status = 2
+
+
+class NotArchivedError(ArchiveError):
+    """One object could not be archived; nothing is left of it in the archive. The message is the reason, to stand
+    behind the object: "./data changed while it was read"."""
+
+
+class NoRoomError(NotArchivedError):
+    """The archive has no room for an object."""
 
 
 class OutputError(DockersweepError):

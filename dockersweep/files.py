@@ -144,6 +144,17 @@ def open_inside(path: AnyPath) -> Iterator[int]:
         os.close(descriptor)
 
 
+@contextmanager
+def open_folder_inside(path: AnyPath) -> Iterator[int]:
+    """Yield a descriptor of a folder in an engine's folder. Raises OSError, and OddFileError where the path has a link
+    of somebody else."""
+    descriptor = _open_inside(path, _TO_PASS)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 class FolderInside:
     """A folder in an engine's folder from which many files are read: its path is resolved once."""
 

@@ -11,6 +11,17 @@ ReadFrom = Literal["disk", "api"]
 """disk: the engine's own folder, read as root beside it. api: the engine's answers."""
 
 
+class Original(OfObject, frozen=True, kw_only=True, gc=False):
+    """An object of an engine that goes into the archive."""
+
+    name: str
+    """Of an image its first tag; of one without tags its short id."""
+    tags: tuple[str, ...] = ()
+    """All tags of an image."""
+    size_bytes: Bytes | None
+    """What it takes on the engine; None where that is not known."""
+
+
 class ArchivedFile(Struct, frozen=True, kw_only=True, gc=False):
     """One file of the archive."""
 

@@ -236,6 +236,9 @@ def test_every_error_class_has_the_status_of_the_table() -> None:
         "OtherEngineError": 5,
         "EngineTimeoutError": 5,
         "LedgerError": 2,
+        "ArchiveError": 2,
+        "NotArchivedError": 2,
+        "NoRoomError": 2,
         "OutputError": 2,
     }
 

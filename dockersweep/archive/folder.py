@@ -1,0 +1,135 @@
+"""The folder of the archive: whether it may be trusted, its lock, its runs."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from dockersweep import __version__
+from dockersweep.archive.paths import cannot, is_run_name, make_folder, run_name, sync_folder
+from dockersweep.archive.room import Room
+from dockersweep.archive.run_reader import RunReader
+from dockersweep.archive.run_writer import RunWriter
+from dockersweep.errors import ArchiveError
+from dockersweep.file_lock import lock_within
+from dockersweep.files import is_folder, is_writable_by_others, state_of
+from dockersweep.model.archive import Archive
+from dockersweep.model.inventory import Engine
+from dockersweep.model.policy import ArchiveSettings
+
+LOCK_SECONDS = 60.0
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class ArchiveFolder:
+    """An archive that is there and may be trusted. Use `open_archive`."""
+
+    def __init__(self, path: str) -> None:
+        """`path` is absolute and has no links."""
+        self.path = path
+
+    def begin(self, engine: Engine, run: int | None, begun_at: datetime, settings: ArchiveSettings) -> RunWriter:
+        """Make the folder of a run; `run` is its number in the ledger. Use it as a context.
+
+        Raises ArchiveError where it cannot be written.
+        """
+        index = Archive(
+            schema="dockersweep.archive/1", engine=engine, run=run, version=__version__, begun_at=begun_at,
+            until=settings.keep_for.after(begun_at), objects=(),
+        )  # fmt: skip
+        with self.locked():
+            try:
+                path = self._new_run(begun_at, run)
+            except OSError as error:
+                raise cannot("written", self.path, error) from None
+            return RunWriter(path, index, Room(self.path, settings))
+
+    def _new_run(self, begun_at: datetime, run: int | None) -> str:
+        """Make a folder that no run has yet: several ledgers may use one archive."""
+        end = secrets.token_hex(4) if run is None else str(run)
+        path = f"{self.path}/{run_name(begun_at, end)}"
+        while True:
+            try:
+                os.mkdir(path, 0o700)
+                sync_folder(self.path)
+                return path
+            except FileExistsError:
+                path = f"{self.path}/{run_name(begun_at, secrets.token_hex(4))}"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the archive. Raises ArchiveError where somebody else holds it for long."""
+        try:
+            descriptor = os.open(f"{self.path}/lock", _LOCK, 0o600)
+        except OSError as error:
+            raise cannot("locked", self.path, error) from None
+        try:
+            lock_within(descriptor, LOCK_SECONDS)
+            yield
+        except BlockingIOError:
+            raise ArchiveError(
+                f"the archive {self.path} has been locked by another dockersweep for {LOCK_SECONDS:g} seconds: "
+                "run this again when that has ended"
+            ) from None
+        finally:
+            os.close(descriptor)
+
+    def open_run(self, name: str) -> RunReader:
+        """Return the run of a folder, to read. Use it as a context. Raises ArchiveError where it is not there, cannot
+        be read, or is being written."""
+        if not is_run_name(name):
+            raise ArchiveError(f"{name!r} is not the name of a run in the archive {self.path}: see `archive list`")
+        return RunReader(f"{self.path}/{name}")
+
+    def run_names(self) -> tuple[str, ...]:
+        """Return the names of the folders of all runs, the oldest first. Raises ArchiveError."""
+        try:
+            return tuple(sorted(name for name in os.listdir(self.path) if is_run_name(name)))
+        except OSError as error:
+            raise cannot("read", self.path, error) from None
+
+
+def open_archive(path: str, *, make: bool = True) -> ArchiveFolder:
+    """Return the archive in a folder, which is made if it is not there, unless `make` is False.
+
+    Raises ArchiveError where it cannot be read, and as root where others can change what is in it.
+    """
+    path = os.path.realpath(path)
+    try:
+        if make:
+            _make(path)
+        if not is_folder(path):
+            raise ArchiveError(f"there is no archive at {path}: name its folder with --archive")
+        if os.geteuid() == 0:
+            _check_trust(path)
+    except OSError as error:
+        raise cannot("read", path, error) from None
+    return ArchiveFolder(path)
+
+
+def _make(path: str) -> None:
+    if state_of(path) is None:
+        _make(os.path.dirname(path))
+        make_folder(path)
+
+
+def _check_trust(path: str) -> None:
+    """Raise ArchiveError where others than root can write the folder or one above it."""
+    danger = "who could change what is restored as root"
+    place = path
+    while True:
+        state = os.stat(place)
+        if state.st_uid != 0:
+            raise ArchiveError(
+                f"the archive {path} is refused: {place} belongs to the user {state.st_uid}, {danger}; "
+                f"if it is right: chown root {place}"
+            )
+        if is_writable_by_others(state):
+            raise ArchiveError(
+                f"the archive {path} is refused: {place} can be written by others than root, {danger}; "
+                f"if it is right: chmod go-w {place}"
+            )
+        if place == "/":
+            return
+        place = os.path.dirname(place)

@@ -1,0 +1,93 @@
+"""Reads a folder with GNU tar, and notices what changes meanwhile."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from dockersweep.archive.manifest import Seen, walk
+from dockersweep.archive.programs import Program, output_of, running
+from dockersweep.errors import NotArchivedError
+from dockersweep.files import AnyPath, open_folder_inside
+
+TAR = (
+    "tar", "--create", "--file=-", "--format=posix", "--xattrs", "--xattrs-include=*", "--acls", "--sparse",
+    "--numeric-owner", "--pax-option=delete=atime,delete=ctime", ".",
+)  # fmt: skip
+_CHANGED = ("file changed as we read it", "File removed before we read it")
+_SHRANK = "padding with zeros"
+_SOCKETS = "socket ignored"
+_ENDS = "Exiting with failure status due to previous errors"
+
+
+class Packed(Struct, frozen=True):
+    """What is known of a folder that was read."""
+
+    entries: int
+    not_kept: tuple[str, ...]
+
+
+def pack(
+    folder: int, write_manifest: Callable[[bytes], None], end_manifest: Callable[[], None],
+    write_tar: Callable[[bytes], None],
+) -> Packed:  # fmt: skip
+    """Read an open folder: first its manifest, then all of it as a tar.
+
+    Raises NotArchivedError where it cannot be read in full, or changes meanwhile.
+    """
+    before = walk(folder, write_manifest)
+    end_manifest()
+    with running(TAR, folder) as program:
+        for data in output_of(program):
+            write_tar(data)
+        not_kept = _judge(program)
+    _compare(before, walk(folder, lambda data: None))
+    return Packed(before.entries, not_kept)
+
+
+def _judge(program: Program) -> tuple[str, ...]:
+    """Look at how tar ended; return what it left out. Raises NotArchivedError for anything but sockets."""
+    status = program.end()
+    sockets = program.messages.pop(_SOCKETS, 0)
+    for message, line in program.first.items():
+        if message in _CHANGED or message.endswith(_SHRANK):
+            raise NotArchivedError(f"it changed while it was read: {line}")
+        if message not in (_SOCKETS, _ENDS):
+            raise NotArchivedError(f"it cannot be read in full: {line}")
+    if status:
+        raise NotArchivedError(f"it cannot be read in full: tar ended with status {status}")
+    if not sockets:
+        return ()
+    return ("1 socket",) if sockets == 1 else (f"{sockets} sockets",)
+
+
+def _compare(before: Seen, after: Seen) -> None:
+    if before.digest != after.digest:
+        raise NotArchivedError("it changed while it was read")
+
+
+@contextmanager
+def open_tree(path: AnyPath) -> Iterator[int]:
+    """Yield a descriptor of a folder to read, on the way to which no link of others was followed.
+
+    Raises NotArchivedError where it cannot be opened, or another file system is mounted below it: removing the folder
+    would not remove that.
+    """
+    try:
+        with open_folder_inside(path) as descriptor:
+            mounted = _mounted_below(os.readlink(f"/proc/self/fd/{descriptor}"))
+            if mounted is not None:
+                raise NotArchivedError(f"another file system is mounted in it, at {mounted}")
+            yield descriptor
+    except OSError as error:
+        raise NotArchivedError(f"it cannot be read: {error.strerror or error}") from None
+
+
+def _mounted_below(folder: str) -> str | None:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        places = [line.split(" ")[4] for line in file]
+    # As the kernel writes it there.
+    for character in ("\\", " ", "\t", "\n"):
+        folder = folder.replace(character, f"\\{ord(character):03o}")
+    return next((place for place in places if place.startswith(f"{folder.rstrip('/')}/")), None)

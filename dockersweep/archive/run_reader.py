@@ -1,0 +1,161 @@
+"""Reads what one run has archived, and gives it back."""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from dockersweep.archive.manifest import Contents, differences, entries_of, walk
+from dockersweep.archive.paths import PARTIAL, check_inside, open_below
+from dockersweep.archive.run_writer import INDEX, OBJECT
+from dockersweep.archive.stored_reading import damaged, read_compressed, read_stored
+from dockersweep.archive.unpacking import open_empty, unpack
+from dockersweep.errors import ArchiveError
+from dockersweep.files import AnyPath, read_bounded, what_is_wrong
+from dockersweep.model.archive import Archive, ArchivedFile, ArchivedObject
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+LARGEST_INDEX_BYTES = 1_000_000_000
+LARGEST_DOCUMENT_BYTES = 100_000_000
+GROUPS = ("volumes", "containers", "networks")
+
+
+class RunReader:
+    """The folder of a run, which nobody deletes while it is open. Use `ArchiveFolder.open_run`, as a context."""
+
+    def __init__(self, path: str) -> None:
+        """Raises ArchiveError where it is not there, cannot be read, or is being written."""
+        self.path = path
+        self.name = os.path.basename(path)
+        try:
+            self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise ArchiveError(f"the archive cannot be read: {what_is_wrong(error)}") from None
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self.archive = self._read_archive()
+        except BlockingIOError:
+            os.close(self._folder)
+            raise ArchiveError(f"another dockersweep writes or deletes {path}: try again when that has ended") from None
+        except BaseException:
+            os.close(self._folder)
+            raise
+
+    def __enter__(self) -> Self:
+        """Close it at the end."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close it."""
+        os.close(self._folder)
+
+    @property
+    def objects(self) -> tuple[ArchivedObject, ...]:
+        """All that is archived, also where the run was killed."""
+        return self.archive.objects
+
+    def inspect_of(self, archived: ArchivedObject) -> bytes:
+        """Return the engine's document about a volume, a container or a network. Raises ArchiveError."""
+        file = self._file(archived, f"{archived.kind}.json")
+        if file is None or file.size_bytes > LARGEST_DOCUMENT_BYTES:
+            raise ArchiveError(
+                f"the archive has no document about the {archived.kind} {archived.name!r} in {self.path}"
+            )
+        return b"".join(read_stored(self._folder, file, self.path))
+
+    def tar_of(self, archived: ArchivedObject) -> Iterator[bytes] | None:
+        """Return what a volume held as a tar, in which its own folder is `./`; of a container the tar of its layer.
+
+        None where there is none: nothing was written. Raises ArchiveError, at the end too: what was read until then is
+        damaged.
+        """
+        return self._compressed(archived, "data.tar.zst" if archived.kind == "volume" else "layer.tar.zst")
+
+    def log_of(self, archived: ArchivedObject) -> Iterator[bytes] | None:
+        """Return the logs of a container, a JSON object a line; None where it has none. Raises as `tar_of` does."""
+        return self._compressed(archived, "log.jsonl.zst")
+
+    def unpack(self, archived: ArchivedObject, folder: AnyPath) -> list[str]:
+        """Put the files of a volume into an empty folder of this machine, and nowhere else; as root, with GNU tar.
+
+        Return the paths in which it differs from what was archived: usually none. Raises ArchiveError where it cannot
+        be done, or what is in the archive is damaged; then the folder is left as far as it was filled.
+        """
+        tar = self.tar_of(archived)
+        if tar is None:
+            raise ArchiveError(f"the archive has no files of the {archived.kind} {archived.name!r} in {self.path}")
+        with open_empty(folder) as into:
+            unpack(tar, into)
+            manifest = self._compressed(archived, "manifest.zst")
+            if manifest is None:
+                return []
+            there: list[bytes] = []
+            walk(into, there.append)
+            return differences(Contents(entries_of(manifest)), Contents(entries_of(there)))
+
+    def _compressed(self, archived: ArchivedObject, name: str) -> Iterator[bytes] | None:
+        file = self._file(archived, name)
+        return None if file is None else read_compressed(self._folder, file, self.path)
+
+    def _file(self, archived: ArchivedObject, name: str) -> ArchivedFile | None:
+        return next((file for file in archived.files if file.path.endswith(f"/{name}")), None)
+
+    def _read_archive(self) -> Archive:
+        archive = self._document(INDEX, Archive)
+        indexed = {object_file(archived) for archived in archive.objects}
+        further = [self._document(path, ArchivedObject) for path in self._object_files() if path not in indexed]
+        archive = replace(archive, objects=(*archive.objects, *further))
+        for archived in archive.objects:
+            for file in archived.files:
+                check_inside(file.path)
+        return archive
+
+    def _object_files(self) -> Iterator[str]:
+        """Yield the paths of the documents about one object each."""
+        for group in GROUPS:
+            yield from (f"{group}/{name}/{OBJECT}" for name in self._names_in(group))
+        yield from (f"images/objects/{name}" for name in self._names_in("images/objects"))
+
+    def _names_in(self, folder: str) -> list[str]:
+        try:
+            names = os.listdir(f"{self.path}/{folder}")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ArchiveError(f"the archive cannot be read: {what_is_wrong(error)}") from None
+        return sorted(name for name in names if not name.startswith(PARTIAL))
+
+    def _document(self, path: str, type_: type[Document]) -> Document:
+        named = f"{self.path}/{path}"
+        try:
+            with open_below(self._folder, path) as descriptor:
+                data = read_bounded(descriptor, named, LARGEST_INDEX_BYTES)
+        except OSError as error:
+            raise ArchiveError(damaged(named, what_is_wrong(error))) from None
+        return document_of(data, type_, named)
+
+
+def object_file(archived: ArchivedObject) -> str:
+    """Return the path of the document about one object, below its run."""
+    if archived.kind == "image":
+        return f"images/objects/{archived.id.removeprefix('sha256:')}.json"
+    path = archived.files[0].path if archived.files else ""
+    return f"{'/'.join(path.split('/')[:2])}/{OBJECT}"
+
+
+def document_of(data: bytes, type_: type[Document], named: str) -> Document:
+    """Return a document of the archive. Raises ArchiveError where it is of a newer version, or damaged."""
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        schema = re.search(rb'"schema": *"(dockersweep\.archive/[1-9][0-9]{0,5})"', data[:1000])
+        if schema is not None and schema[1] != b"dockersweep.archive/1":
+            raise ArchiveError(
+                f"{named} is {schema[1].decode()}, newer than this dockersweep reads (version 1): update dockersweep"
+            ) from None
+        raise ArchiveError(damaged(named, f"it is not what dockersweep writes: {error}")) from None
