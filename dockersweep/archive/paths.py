@@ -81,6 +81,13 @@ def make_folder(path: str) -> None:
     sync_folder(os.path.dirname(path))
 
 
+def make_folders(folder: str, path: str) -> None:
+    """Make the folders of a path below a folder, for us alone, as far as they are not there. Raises OSError."""
+    for name in path.split("/"):
+        folder = f"{folder}/{name}"
+        make_folder(folder)
+
+
 def sync_folder(path: str) -> None:
     """Bring the names in a folder to the disk. Raises OSError."""
     descriptor = os.open(path, _FOLDER)

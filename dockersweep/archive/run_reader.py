@@ -10,6 +10,8 @@ from typing import Self, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from dockersweep.archive.image_layout import IMAGES
+from dockersweep.archive.image_tar import tar_of_image
 from dockersweep.archive.manifest import Contents, differences, entries_of, walk
 from dockersweep.archive.paths import PARTIAL, check_inside, open_below
 from dockersweep.archive.run_writer import INDEX, OBJECT
@@ -22,7 +24,7 @@ from dockersweep.model.archive import Archive, ArchivedFile, ArchivedObject
 Document = TypeVar("Document", bound=msgspec.Struct)
 LARGEST_INDEX_BYTES = 1_000_000_000
 LARGEST_DOCUMENT_BYTES = 100_000_000
-GROUPS = ("volumes", "containers", "networks")
+GROUPS = ("volumes", "containers", "networks", IMAGES)
 
 
 class RunReader:
@@ -80,6 +82,22 @@ class RunReader:
         """Return the logs of a container, a JSON object a line; None where it has none. Raises as `tar_of` does."""
         return self._compressed(archived, "log.jsonl.zst")
 
+    def image_tar(self, archived: ArchivedObject, *, with_tags: bool) -> Iterator[bytes]:
+        """Return an image as a tar that every engine loads, with all of its tags or without any.
+
+        Raises ArchiveError, within it too: before the tar is whole.
+        """
+        index, manifest = (self._file(archived, name) for name in ("index.json", "manifest.json"))
+        if index is None:
+            raise ArchiveError(f"the archive has no image {archived.name!r} in {self.path}")
+        documents = (b"".join(read_stored(self._folder, file, self.path)) for file in (index, manifest) if file)
+        blobs = (
+            (file.path.removeprefix("images/"), file.size_bytes, read_stored(self._folder, file, self.path))
+            for file in archived.files
+            if file.path.startswith("images/blobs/")
+        )
+        return tar_of_image(next(documents), next(documents, None), blobs, with_tags=with_tags)
+
     def unpack(self, archived: ArchivedObject, folder: AnyPath) -> list[str]:
         """Put the files of a volume into an empty folder of this machine, and nowhere else; as root, with GNU tar.
 
@@ -119,7 +137,6 @@ class RunReader:
         """Yield the paths of the documents about one object each."""
         for group in GROUPS:
             yield from (f"{group}/{name}/{OBJECT}" for name in self._names_in(group))
-        yield from (f"images/objects/{name}" for name in self._names_in("images/objects"))
 
     def _names_in(self, folder: str) -> list[str]:
         try:
@@ -142,10 +159,8 @@ class RunReader:
 
 def object_file(archived: ArchivedObject) -> str:
     """Return the path of the document about one object, below its run."""
-    if archived.kind == "image":
-        return f"images/objects/{archived.id.removeprefix('sha256:')}.json"
     path = archived.files[0].path if archived.files else ""
-    return f"{'/'.join(path.split('/')[:2])}/{OBJECT}"
+    return f"{path.rpartition('/')[0]}/{OBJECT}"
 
 
 def document_of(data: bytes, type_: type[Document], named: str) -> Document:

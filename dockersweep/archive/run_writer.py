@@ -13,9 +13,11 @@ from typing import Self
 import msgspec
 from msgspec.structs import replace
 
+from dockersweep.archive.image_layout import IMAGES, ImageLayout, path_of
 from dockersweep.archive.packing import Packed, open_tree, pack
-from dockersweep.archive.paths import PARTIAL, cannot, folder_name, hash_of, make_folder, sync_folder, write_whole
+from dockersweep.archive.paths import PARTIAL, cannot, folder_name, hash_of, make_folders, sync_folder, write_whole
 from dockersweep.archive.room import Room
+from dockersweep.archive.saved_image import LayoutImage, read_saved
 from dockersweep.archive.stored_file import Compressor, StoredFile, store, store_compressed
 from dockersweep.errors import NotArchivedError
 from dockersweep.files import AnyPath, is_there, what_is_wrong
@@ -34,6 +36,8 @@ class RunWriter:
         self._index = index
         self._room = room
         self._mutex = Lock()
+        self._image_mutex = Lock()
+        self._images: list[LayoutImage] = []
         self._objects: list[ArchivedObject] = []
         self._bytes = 0
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -112,6 +116,29 @@ class RunWriter:
             new.keep("network.json", inspect)
             return new.finish("api", None, ())
 
+    def image(self, original: Original, tar: Iterable[bytes]) -> ArchivedObject:
+        """Archive an image that comes as the engine saves it by its id, in any of the forms that engines have.
+
+        Raises NotArchivedError, and what reading `tar` raises; then nothing is left of it in the archive. Several
+        images come one after the other: each may have layers of the one before.
+        """
+        with self._image_mutex, self._object(IMAGES, original, original.id.removeprefix("sha256:")) as new:
+            layout = ImageLayout(f"{self.path}/images", self._images, new.room_for)
+            try:
+                image = read_saved(tar, original.id, original.tags, layout)
+                new.keep("index.json", image.index)
+                if image.manifest is not None:
+                    new.keep("manifest.json", image.manifest)
+                new.keep("blobs", "".join(f"{path_of(blob.digest)}\n" for blob in image.blobs).encode())
+                layout.add(image)
+                new.written_bytes += layout.new_bytes
+                for blob in image.blobs:
+                    path = f"images/{path_of(blob.digest)}"
+                    new.add(ArchivedFile(path=path, size_bytes=blob.size_bytes, sha256=blob.digest))
+                return new.finish("api", None, ())
+            finally:
+                layout.delete_unused()
+
     def finish(self) -> None:
         """Write the index with all objects; a run without any leaves nothing. Raises ArchiveError."""
         if self._objects:
@@ -132,12 +159,12 @@ class RunWriter:
             raise cannot("written", self.path, error) from None
 
     @contextmanager
-    def _object(self, group: str, original: Original) -> Iterator["_NewObject"]:
+    def _object(self, group: str, original: Original, name: str | None = None) -> Iterator["_NewObject"]:
         """Yield an object to write, below a name that does not count yet; it is deleted unless it was finished."""
         new: _NewObject | None = None
         try:
-            make_folder(f"{self.path}/{group}")
-            new = _NewObject(self.path, group, original, self._check)
+            make_folders(self.path, group)
+            new = _NewObject(self.path, group, original, name or original.name, self._check)
             yield new
         except OSError as error:
             raise NotArchivedError(f"the archive cannot be written: {what_is_wrong(error)}") from None
@@ -146,7 +173,7 @@ class RunWriter:
                 new.close()
         with self._mutex:
             self._objects.append(new.archived)
-            self._bytes += new.size_bytes
+            self._bytes += new.written_bytes
 
     def _check(self, in_hand: int) -> None:
         self._room.check(self._bytes + in_hand)
@@ -155,8 +182,8 @@ class RunWriter:
 class _NewObject:
     """An object that is being written."""
 
-    def __init__(self, run: str, group: str, original: Original, check: Callable[[int], None]) -> None:
-        name = folder_name(original.name)
+    def __init__(self, run: str, group: str, original: Original, name: str, check: Callable[[int], None]) -> None:
+        name = folder_name(name)
         if is_there(f"{run}/{group}/{name}"):
             # A container of a name that an earlier one had.
             name = f"{name}-{hash_of(original.id)[:12]}"
@@ -165,6 +192,7 @@ class _NewObject:
         self._original = original
         self._check = check
         self._files: list[ArchivedFile] = []
+        self.written_bytes = 0
         self._archived: ArchivedObject | None = None
         os.mkdir(self._partial, 0o700)
 
@@ -173,27 +201,28 @@ class _NewObject:
         assert self._archived is not None
         return self._archived
 
-    @property
-    def size_bytes(self) -> int:
-        return sum(file.size_bytes for file in self._files)
+    def room_for(self, in_hand: int) -> None:
+        self._check(self.written_bytes + in_hand)
 
-    def _room_for(self, in_hand: int) -> None:
-        self._check(self.size_bytes + in_hand)
+    def add(self, file: ArchivedFile) -> None:
+        """Add a file that is in the folder of the run already."""
+        self._files.append(file)
 
     def _add(self, name: str, file: StoredFile) -> None:
-        self._files.append(file.described(f"{self._group}/{self._name}/{name}"))
+        self.written_bytes += file.size_bytes
+        self.add(file.described(f"{self._group}/{self._name}/{name}"))
 
     def keep(self, name: str, content: bytes) -> None:
-        self._add(name, store(f"{self._partial}/{name}", content, self._room_for))
+        self._add(name, store(f"{self._partial}/{name}", content, self.room_for))
 
     def compress(self, name: str, chunks: Iterable[bytes]) -> None:
-        self._add(name, store_compressed(f"{self._partial}/{name}", chunks, self._room_for))
+        self._add(name, store_compressed(f"{self._partial}/{name}", chunks, self.room_for))
 
     def pack(self, tree: int) -> Packed:
         """Write data.tar.zst and manifest.zst of an open folder."""
         with (
-            StoredFile(f"{self._partial}/manifest.zst", self._room_for) as manifest,
-            StoredFile(f"{self._partial}/data.tar.zst", self._room_for) as data,
+            StoredFile(f"{self._partial}/manifest.zst", self.room_for) as manifest,
+            StoredFile(f"{self._partial}/data.tar.zst", self.room_for) as data,
         ):
             packing_manifest, packing_data = Compressor(manifest), Compressor(data)
             packed = pack(tree, packing_manifest.write, packing_manifest.finish, packing_data.write)
