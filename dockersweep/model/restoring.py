@@ -1,0 +1,132 @@
+"""What `restore` makes again: removed objects, the steps that lead to them, and what became of each.
+
+The last is the document dockersweep.restoration/1.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from dockersweep.model.archive import ArchivedObject
+from dockersweep.model.inventory import Engine, OfObject, ScanWarning
+from dockersweep.model.quantities import Instant
+from dockersweep.model.recovery import How
+
+RESTORED_FROM = "dockersweep.restored-from"
+"""The label of a volume, network or image that `restore` has made: of which run."""
+RESTORED_IMAGES = "dockersweep-restored/"
+"""How the names of images begin that have the writable layer of a container."""
+
+RestoreAction = Literal["create", "tag"]
+"""tag: only a tag was taken off an image, and is put back."""
+RestoreStatus = Literal["planned", "restored", "skipped", "failed", "not-attempted"]
+"""planned: with --dry-run. skipped: something of its name is there, or what it needs is not. not-attempted: the run
+ended before."""
+
+
+class Document(Struct, frozen=True):
+    """The engine's own document about an object, as it was before the removal."""
+
+    content: Mapping[str, Any]
+
+
+class Removed(OfObject, frozen=True, kw_only=True):
+    """Something that a run removed, with all that it takes to make it again."""
+
+    name: str
+    action: RestoreAction
+    run: int | None
+    """The run that removed it; None where the archive alone tells of it."""
+    removed_at: Instant | None
+    how: How
+    """How it can be made again; "none" where it cannot."""
+    why_not: str | None = None
+    """Why it cannot, for people; None where it can."""
+    tags: tuple[str, ...] = ()
+    """The tags that an image had."""
+    references: tuple[str, ...] = ()
+    """References by digest under which a registry has an image."""
+    archived: ArchivedObject | None = None
+    folder: str | None = None
+    """The folder of the run in the archive, absolute; None where the archive does not have it."""
+    document: Document | None = None
+    """None for images and volumes, and where nothing keeps it."""
+
+
+class Present(Struct, frozen=True, kw_only=True):
+    """What an engine has by now, as far as it stands in the way of what is made again, or is needed for it."""
+
+    containers: Mapping[str, str]
+    """Name -> id."""
+    volumes: frozenset[str]
+    networks: Mapping[str, str]
+    """Name -> id."""
+    subnets: Mapping[str, tuple[str, ...]]
+    """Name of a network -> its subnets."""
+    images: frozenset[str]
+    """The ids of all images."""
+    tags: Mapping[str, str]
+    """Tag -> id of its image."""
+
+
+class Step(OfObject, frozen=True, kw_only=True):
+    """One object to make again."""
+
+    removed: Removed
+    as_name: str
+    """The name that it gets."""
+    skip: str | None = None
+    """Why it is not made, for people; None where it is."""
+    told: tuple[str, ...] = ()
+    """What will not be as it was, for people."""
+    tags: tuple[str, ...] = ()
+    """The tags to put on an image."""
+    needed_by: str | None = None
+    """The container for which it is made; None where somebody asked for it."""
+    other_subnet: bool = False
+    """Whether a network gets another subnet than it had."""
+    after: tuple[int, ...] = ()
+    """The places of the steps without which this one cannot be done."""
+
+
+class Restored(OfObject, frozen=True, kw_only=True):
+    """What became of one object that was to be made again."""
+
+    name: str
+    """As it was called when it was removed."""
+    as_name: str
+    """As it is called now."""
+    action: RestoreAction
+    how: How
+    run: int | None
+    """The run that removed it; None where the archive alone tells of it."""
+    status: RestoreStatus
+    detail: str | None
+    """Why it was not restored, for people; None where it was."""
+    told: tuple[str, ...] = ()
+    """What is not as it was, for people."""
+    new_id: str | None = None
+    """Its id now; None where it was not made."""
+    needed_by: str | None = None
+    """The container for which it was made; None where somebody asked for it."""
+
+
+class Restoration(Struct, frozen=True, kw_only=True):
+    """What `restore` did, or with --dry-run would do: the document dockersweep.restoration/1."""
+
+    schema: Literal["dockersweep.restoration/1"]
+    engine: Engine
+    started_at: Instant
+    finished_at: Instant
+    asked_for: str
+    """What was asked for: "run 12", "volume pg-old"."""
+    run: int | None
+    """Its number in the ledger, for `dockersweep history`; None without a ledger, and with --dry-run."""
+    ended_early: str | None
+    """Why the rest was not attempted; None where all was."""
+    restored: tuple[Restored, ...]
+    """In the order in which they are made: networks, volumes, images, tags, containers."""
+    build_cache_records: int = 0
+    """How many removed build-cache records are left out: the next builds make them again."""
+    warnings: tuple[ScanWarning, ...] = ()

@@ -1,0 +1,1 @@
+"""Removed objects -> the steps that make them again."""

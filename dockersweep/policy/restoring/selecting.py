@@ -1,0 +1,74 @@
+"""Which removed objects are meant by what a person asks for."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from dockersweep.errors import UnknownObjectError, UsageError
+from dockersweep.model.inventory import KINDS
+from dockersweep.model.lookup import Named, meant_by
+from dockersweep.model.restoring import Removed
+from dockersweep.words.lists import either
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def of_run(known: Sequence[Removed], run: int | str) -> tuple[Removed, ...]:
+    """Return what a run removed, by its number, or by its folder in the archive; a tag of an image that went with it is
+    part of the image."""
+    whole = [removed for removed in known if run in (removed.run, _folder_name(removed))]
+    gone = {removed.id for removed in whole if removed.kind == "image" and removed.action == "create"}
+    return tuple(removed for removed in whole if removed.action == "create" or removed.id not in gone)
+
+
+def of_object(known: Sequence[Removed], text: str, run: int | None) -> Removed:
+    """Return the removed object that a text means, in the latest run that removed one of its name, or in this run.
+
+    Raises UnknownObjectError where nothing removed was called so, and UsageError where objects of several kinds were.
+    """
+    in_runs = [removed for removed in known if run in (None, removed.run)]
+    named = [Named(removed, removed.kind, removed.id, _names(removed)) for removed in in_runs]
+    meant = _latest_of_each([found.what for found in meant_by(text, named)])
+    if not meant:
+        if run is None:
+            raise UnknownObjectError(
+                f'nothing called "{text}" was removed, as far as the ledger and the archive tell: '
+                "`dockersweep history` lists the runs, `dockersweep archive list` what is in the archive"
+            )
+        raise UnknownObjectError(
+            f'run {run} removed nothing called "{text}": `dockersweep history {run}` lists what it removed'
+        )
+    if len(meant) > 1:
+        texts = [f"{removed.kind}:{removed.name}" for removed in meant]
+        raise UsageError(f'"{text}" can mean {either(texts)}: write one of these')
+    return meant[0]
+
+
+def _folder_name(removed: Removed) -> str | None:
+    return None if removed.folder is None else removed.folder.rpartition("/")[2]
+
+
+def _names(removed: Removed) -> tuple[str, ...]:
+    if removed.kind != "image":
+        return (removed.name,)
+    return (removed.name,) if removed.action == "tag" else (*removed.tags, removed.name, *removed.references)
+
+
+def _latest_of_each(meant: Iterable[Removed]) -> list[Removed]:
+    """Return the latest removal of each kind and name, in the order of kinds. An image that went is meant before a tag
+    that only was taken off."""
+    latest: dict[tuple[str, str], Removed] = {}
+    for removed in meant:
+        key = removed.kind, removed.id if removed.kind == "image" and removed.action == "create" else removed.name
+        if key not in latest or _age(removed) > _age(latest[key]):
+            latest[key] = removed
+    by_kind = sorted(latest.values(), key=lambda removed: KINDS.index(removed.kind))
+    images = [removed for removed in by_kind if removed.kind == "image"]
+    if len(images) > 1:
+        # A tag may have named several images, one after the other.
+        newest = max(images, key=_age)
+        by_kind = [removed for removed in by_kind if removed.kind != "image" or removed is newest]
+    return by_kind
+
+
+def _age(removed: Removed) -> tuple[int, datetime, bool]:
+    return removed.run or 0, removed.removed_at or _NEVER, removed.action == "create"
