@@ -1,6 +1,7 @@
 """The typed options of each verb. Only `options_of`, which makes them, knows argparse's namespace."""
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -460,8 +461,17 @@ def _policy(arguments: argparse.Namespace) -> PolicyOptions:
         keep_labels=tuple(arguments.keep_label),
         keep_names=tuple(arguments.keep_name),
         keep_images=tuple(arguments.keep_image),
+        archive=_archive(arguments.archive),
     )
     return PolicyOptions(path=arguments.policy, flags=flags)
+
+
+def _archive(given: str | bool | None) -> str | Literal[False] | None:
+    """Return the flag of the archive as policies have it, with an absolute path: runs elsewhere have another directory
+    to work in."""
+    if given is True:
+        return ""
+    return os.path.abspath(given) if given else given
 
 
 def _kinds(arguments: argparse.Namespace) -> "tuple[Kind, ...]":

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 from dockersweep.model.declared import DeclaredKind
 from dockersweep.model.inventory import Kind, Labels, State
 from dockersweep.model.last_use import UseAction
+from dockersweep.model.recovery import How
 
 
 class Moment(str):
@@ -60,6 +61,8 @@ class _ObjectTable(_Table, frozen=True, kw_only=True):
     """"keep", "remove", or for an image that stays "untag TAG", one or several. Required."""
     why: Why | None = None
     """Reasons that the object has to have."""
+    recovery: How | None = None
+    """How its removal can be taken back."""
     size: SizeText | None = None
     created: Moment | None = None
     seen: Moment | None = None
@@ -240,6 +243,9 @@ class FlagsCase(_Table, frozen=True, kw_only=True):
     max_objects: Annotated[int, Meta(ge=0)] | None = None
     max_bytes: SizeText | None = None
     max_share: str | None = None
+    max_unrecoverable: Annotated[int, Meta(ge=0)] | None = None
+    archive: bool = False
+    only_recoverable: bool = False
 
 
 class Expectation(_Table, frozen=True, kw_only=True):
@@ -250,6 +256,7 @@ class Expectation(_Table, frozen=True, kw_only=True):
     verdict: Texts
     """Like `expect` of an object."""
     why: Why | None = None
+    recovery: How | None = None
 
 
 class PlanCase(_Table, frozen=True, kw_only=True):
@@ -265,6 +272,8 @@ class PlanCase(_Table, frozen=True, kw_only=True):
     """How many bytes are freed: a size, or the least and the most."""
     limits: Texts | None = None
     """Parts of the messages about exceeded limits: "objects to remove"."""
+    archived: Annotated[int, Meta(ge=0)] | None = None
+    """How many objects go into the archive."""
     target: Literal["reached", "not reached", "not begun", "unknown"] | None = None
     """The verdict on the space target."""
     target_says: Texts | None = None

@@ -107,6 +107,9 @@ class LimitsTable(_Table, frozen=True, kw_only=True):
     objects: Annotated[Annotated[int, Meta(ge=0)] | None, _says("The number of objects, of all kinds together.")] = None
     bytes: Annotated[SizeText | None, _says("The bytes that would be freed.")] = None
     share: Annotated[PercentText | None, _says("The share of all objects of a kind.")] = None
+    unrecoverable: Annotated[
+        Annotated[int, Meta(ge=0)] | None, _says("The number of objects that nothing brings back.")
+    ] = None
 
 
 class MatchTable(_Table, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ ReasonCode = Literal[
     "in-use", "predefined", "swarm", "unread", "protected", "not-asked-for", "no-rule", "too-young", "age-unknown",
     "old-enough", "released", "recoverable", "kept", "tag-goes", "space", "enough", "marked", "external", "read-only",
     "refused", "service", "unseen-services", "kubelet", "project-runs", "project", "only-here",
-    "unwatched", "beyond",
+    "unwatched", "beyond", "unrecoverable",
 ]  # fmt: skip
 
 Relation = Literal["uses", "may-mount", "joins-namespaces", "parent", "lends-configuration"]
@@ -299,6 +299,13 @@ class Recoverable(Details, frozen=True, tag="recoverable"):
     """When a registry confirmed that it has the image; None where none was asked."""
 
 
+class Unrecoverable(Details, frozen=True, tag="unrecoverable"):
+    """Nothing brings it back once it is removed, and only what something does is to be removed."""
+
+    why: str
+    """Why nothing does: "no archive"."""
+
+
 class ForSpace(Details, frozen=True, tag="space"):
     """It is removed for the space target, as the least recently used."""
 
@@ -327,7 +334,7 @@ About = (
     Fact | HeldBy | Aged | Unwatched | AfterContainer | AgeUnknown | Candidate | Kept | Beyond | KeptWithin | KeptTag
     | KeptVersion | Undated | Doubt | NotMatched | Excluded | Protected | DeclaredBy | OnlyKinds | State | Scope
     | Unread | NameBegins | ServiceUses | OfPod | OfKubelet | ToolUses | Refused | Recoverable | ForSpace
-    | OnlyByRule | OfProject | OfRunningProject | Skipped
+    | OnlyByRule | OfProject | OfRunningProject | Skipped | Unrecoverable
 )  # fmt: skip
 
 
@@ -343,7 +350,8 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     "service": a swarm service names it. "unseen-services": one that cannot be seen may name it. "kubelet": belongs to
     Kubernetes. "project-runs": its compose project needs the container to start. "external": another tool in the same
     storage uses it. "read-only": in a store from which nothing can be removed. "unwatched": not known to be unused for
-    as long as a rule asks, because too little of the time was watched."""
+    as long as a rule asks, because too little of the time was watched. "unrecoverable": nothing brings it back, and
+    with --only-recoverable such objects are kept."""
     rule: str
     """The rule, or what overrides all rules: "hard protection", "protected", "protection", "--kind"."""
     about: About | InWords

@@ -4,7 +4,17 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dockersweep.parser.values import age, count, count_from_one, count_or_percent, percent, size, timeout, wait
+from dockersweep.parser.values import (
+    age,
+    archive_folder,
+    count,
+    count_from_one,
+    count_or_percent,
+    percent,
+    size,
+    timeout,
+    wait,
+)
 
 if TYPE_CHECKING:
     Group = argparse._ArgumentGroup
@@ -85,6 +95,25 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("policy")
     _add_choice(group)
     add_protections(group)
+    add_archive(parser)
+
+
+def add_archive(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of what is archived before it is removed, and of what could not be taken back."""
+    group = parser.add_argument_group("archive")
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
+        "--archive", metavar="FOLDER", nargs="?", const=True, type=archive_folder,
+        help="archive what cannot be made again before it is removed, in FOLDER or that of the policy",
+    )  # fmt: skip
+    either.add_argument(
+        "--no-archive", dest="archive", action="store_const", const=False, help="no archive, even if the policy has one"
+    )
+    group.add_argument("--only-recoverable", action="store_true", help="keep what could not be taken back")
+    group.add_argument(
+        "--max-unrecoverable", metavar="N", type=count,
+        help="remove nothing if more objects would go that cannot be recovered",
+    )  # fmt: skip
 
 
 def add_several(parser: argparse.ArgumentParser, asks: bool = True, removes: bool = False) -> None:

@@ -69,6 +69,15 @@ def run_number(text: str) -> "int | str":
     return int(text)
 
 
+def archive_folder(text: str) -> str:
+    """Read the folder of an archive; what has no slash is more likely an operand that follows the flag."""
+    if "/" not in text:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a path: write ./{text} for a folder here')
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError("the path has control characters: name a folder without them")
+    return text
+
+
 def timeout(text: str) -> "Age":
     """Read a duration that is not zero, and has no months."""
     duration = age(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockersweep.parser.argument_parser import VerbParser
 from dockersweep.parser.shared_flags import (
+    add_archive,
     add_carrying_out,
     add_common,
     add_detail,
@@ -123,6 +124,7 @@ def _apply(verbs: "Verbs") -> None:
         "--max-age", metavar="AGE", type=age, default="24h", help="refuse a plan that is older than this (24h)"
     )
     add_protections(parser.add_argument_group("policy"))
+    add_archive(parser)
     add_reading(parser, from_file=False)
     add_several(parser, removes=True)
     add_carrying_out(parser)

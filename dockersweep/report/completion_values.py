@@ -4,7 +4,7 @@ import argparse
 from typing import Literal
 
 Value = Literal["file", "name"]
-_FILES = ("FILE", "PLAN", "PATH")
+_FILES = ("FILE", "PLAN", "PATH", "FOLDER")
 
 
 def value_of(verb: str, argument: argparse.Action) -> Value | None:

@@ -32,6 +32,7 @@ _KEPT_BECAUSE: dict[ReasonCode, str] = {
     "age-unknown": "of unknown age",
     "kept": "kept by a rule",
     "refused": "refused by the engine",
+    "unrecoverable": "that cannot be recovered",
 }
 
 

@@ -178,6 +178,7 @@ def _limits(limits: LimitSettings) -> Iterator[str]:
         ("more than {} objects would go", limits.objects),
         ("more than {} would be freed, or it is not known how much", size),
         ("more than {:g}% of all objects of a kind would go", limits.share_percent),
+        ("more than {} objects would go that cannot be recovered", limits.unrecoverable),
     )
 
 

@@ -45,6 +45,7 @@ from dockersweep.model.reason import (
     ToolUses,
     Undated,
     Unread,
+    Unrecoverable,
 )
 from dockersweep.units import format_duration, format_instant
 from dockersweep.words.ages import (
@@ -465,6 +466,7 @@ _WORDS: Mapping[type, Callable[[Any], str]] = {
     ForSpace: _for_space,
     OnlyByRule: lambda about: f"{restart_text(about.restart)}: goes only by a rule",
     Skipped: lambda about: about.why,
+    Unrecoverable: lambda about: f"it cannot be recovered ({about.why})",
     InWords: lambda about: about.text,
 }
 assert set(_WORDS) == {*get_args(About), InWords}, "every kind of reason needs its words"

@@ -67,12 +67,12 @@ def test_durations_are_seconds() -> None:
 
 EACH_POLICY_FLAG = (
     "--older-than 3d --kind image --kind volume --free 20000000000B --keep-label 'a b=c' --keep-label d "
-    "--keep-name 'x*' --keep-image app --max-objects 0 --max-bytes 5B --max-share 12.5% --all-images "
-    "--spare-local --named-volumes --retry-refused"
+    "--keep-name 'x*' --keep-image app --max-objects 0 --max-bytes 5B --max-share 12.5% --max-unrecoverable 0 "
+    "--archive '/srv/a b' --all-images --spare-local --named-volumes --retry-refused --only-recoverable"
 )
 
 
-@pytest.mark.parametrize("text", ["", "--named-volumes", EACH_POLICY_FLAG])
+@pytest.mark.parametrize("text", ["", "--named-volumes", "--archive", "--no-archive", EACH_POLICY_FLAG])
 def test_the_flags_of_a_policy_are_told_as_they_are_typed(text: str) -> None:
     options = options_of(parse(["sweep", *shlex.split(text)]))
     assert isinstance(options, SweepOptions)

@@ -43,7 +43,8 @@ SECTIONS = [
 ]  # fmt: skip
 # The sections of flags that several verbs have, and that a synopsis names in place of their flags, in this order.
 SHARED_FLAGS = (
-    "Policy flags", "Protection flags", "Reading flags", "Carrying-out flags", "Reaching flags", "Rollout flags",
+    "Policy flags", "Protection flags", "Archive flags", "Reading flags", "Carrying-out flags", "Reaching flags",
+    "Rollout flags",
 )  # fmt: skip
 HIDDEN_VARIABLES = {"DOCKERSWEEP_NOW"}
 FLAG = r"(?<![\w-])--?[A-Za-z][\w-]*"
@@ -72,6 +73,8 @@ def tag_of(action: argparse.Action) -> str:
     """Return how the page has to name an argument: "-o, --output FILE"."""
     names = ", ".join(action.option_strings)
     value = "" if action.nargs == 0 else action.metavar or "|".join(action.choices or ())
+    if action.nargs == "?" and action.option_strings:
+        value = f"[{value}]"
     return f"{names} {value}".strip()
 
 

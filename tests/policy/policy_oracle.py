@@ -23,6 +23,7 @@ from dockersweep.model.inventory import (
 from dockersweep.model.naming import id_of, kind_of, objects_of, ref_of
 from dockersweep.model.plan import Decision
 from dockersweep.model.policy import Policy, Remove, Rule
+from dockersweep.model.recovery import How
 from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.services import ServiceHolds
 from dockersweep.policy.judging.survey import Survey
@@ -51,6 +52,11 @@ class OracleVerdict(NamedTuple):
         return all(any(code in codes and rule == by for codes, by in self.reasons) for code, rule in told) and all(
             any((code, by) in told for code in codes) for codes, by in self.reasons
         )
+
+
+def way_back(inventory: Inventory, policy: Policy, now: datetime, seen: Object) -> How:
+    """Return how an object comes back, where an archive can keep everything."""
+    return _Oracle(inventory, policy, now).way_back(seen)
 
 
 def judge(inventory: Inventory, policy: Policy, now: datetime) -> dict[Key, OracleVerdict]:
@@ -135,10 +141,28 @@ class _Oracle:
                 removed[unit] = reasons
             else:
                 stay |= reasons
+        if not stay and self.policy.only_recoverable and self.way_back(seen) == "none":
+            return OracleVerdict("keep", frozenset(), frozenset({pair("unrecoverable", "--only-recoverable")}))
         if not stay:
             return OracleVerdict("remove", frozenset(), frozenset().union(*removed.values()))
         tags_going = {pair("tag-goes", rule) for reasons in removed.values() for _, rule in reasons}
         return OracleVerdict("keep", frozenset(tag for tag in removed if tag), frozenset(stay | tags_going))
+
+    def way_back(self, seen: Object) -> How:
+        """Return how an object comes back, where an archive can keep everything."""
+        archive, kind = self.policy.archive, kind_of(seen)
+        if archive is not None and kind in archive.kinds:
+            return "archive"
+        match seen:
+            case BuildCacheRecord():
+                return "rebuild"
+            case Network() if self.inventory.marks is not None:
+                return "recreate"
+            case Image() if seen.in_registry and seen.digests:
+                return "pull"
+            case Image() if archive is not None:
+                return "archive"
+        return "none"
 
     def rules_say(self, seen: Object, unit: str | None) -> tuple[bool, frozenset[Pair]]:
         """Return whether a rule removes an object, or one of its tags, and why."""

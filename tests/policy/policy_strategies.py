@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.policy import (
     EVERYTHING,
+    ArchiveSettings,
     Keep,
     LimitSettings,
     Match,
@@ -199,16 +200,50 @@ def make_limits(seed: int) -> LimitSettings:
         objects=maybe(random, random.randint(0, 6), 0.7),
         size_bytes=maybe(random, random.choice((0, 100, 2000, 10**6)), 0.7),
         share_percent=maybe(random, random.choice((0.0, 20.0, 50.0, 100.0)), 0.7),
+        unrecoverable=maybe(random, random.randint(0, 4), 0.7),
     )
 
 
-def _policy(seeds: Sequence[int], protections: Protections, kinds: Sequence[Kind]) -> Policy:
+def make_archive(seed: int) -> ArchiveSettings:
+    """Return the archive that a number stands for."""
+    random = Random(seed)
+    kinds: tuple[Kind, ...] = ("volume", "container", "image", "network")
+    return ArchiveSettings(
+        kinds=tuple(some_of(random, kinds, 3)),
+        keep_for=parse_age(random.choice(("1d", "2w", "1mo"))),
+        min_free=Space(text="10%", percent=10),
+    )
+
+
+def _policy(
+    seeds: Sequence[int],
+    protections: Protections,
+    kinds: Sequence[Kind],
+    archive: ArchiveSettings | None = None,
+    *,
+    only_recoverable: bool = False,
+) -> Policy:
     rules = tuple(make_rule(f"rule {number}", seed) for number, seed in enumerate(seeds))
-    return Policy(source="a test", protections=protections, rules=rules, kinds=tuple(kinds) or KINDS)
+    return Policy(
+        source="a test",
+        protections=protections,
+        rules=rules,
+        kinds=tuple(kinds) or KINDS,
+        archive=archive,
+        only_recoverable=only_recoverable,
+    )
 
 
+ARCHIVES = SEED.map(make_archive)
 KINDS_ASKED_FOR = st.sampled_from([()] * 9 + [("image",), ("container", "volume"), ("network", "build-cache")])
-POLICIES = st.builds(_policy, st.lists(SEED, max_size=6), SEED.map(make_protections), KINDS_ASKED_FOR)
+POLICIES = st.builds(
+    _policy,
+    st.lists(SEED, max_size=6),
+    SEED.map(make_protections),
+    KINDS_ASKED_FOR,
+    st.none() | ARCHIVES,
+    only_recoverable=st.sampled_from([False] * 3 + [True]),
+)
 """Policies of up to six rules; limits and a target are added where a test is about them."""
 AIMED_POLICIES = st.builds(lambda policy, target: replace(policy, target=target), POLICIES, st.none() | TARGETS)
 """The same, of which some have a target."""

@@ -18,7 +18,7 @@ from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.planner import foresee, make_plan, oldest_first
 from dockersweep.words.reasons import reason_text
 from tests.policy.inventory_strategies import FULL_INVENTORIES, INVENTORIES, SEED
-from tests.policy.policy_oracle import Forbidden, going, is_told_as_old_as, judge
+from tests.policy.policy_oracle import Forbidden, going, is_told_as_old_as, judge, way_back
 from tests.policy.policy_strategies import AIMED_POLICIES, POLICIES, make_limits, make_protections, make_rule, some
 from tests.rig.examples import examples
 from tests.rig.inventories import NOW, decisions_of, inventory, plan_of, totals_of
@@ -288,4 +288,9 @@ def test_a_limit_is_exceeded_just_where_the_plan_is_over_it(
         for kind in set(gone):
             share = gone.count(kind) / len(list(objects_of(seen, kind)))
             over |= share * 100 > policy.limits.share_percent
+    if policy.limits.unrecoverable is not None:
+        refs = {one.ref for one in plan.removals if one.action == "remove"}
+        removed = [one for one in objects_of(seen) if ref_of(one) in refs]
+        lost = [one for one in removed if way_back(seen, policy, NOW, one) == "none"]
+        over |= len(lost) > policy.limits.unrecoverable
     assert bool(plan.limits.exceeded) == over

@@ -83,7 +83,7 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "unknown, near to nothing": (
         NOTHING + "[limits]\ncontainers = 3\n",
-        'line 4, column 1: there is no key "containers" in limits; there are objects, bytes, share',
+        'line 4, column 1: there is no key "containers" in limits; there are objects, bytes, share, unrecoverable',
     ),
     "unknown in a rule, but of a table of it": (
         IMAGE + 'match.tagged = true\nremove.older_than="1d"\nlast = 5\n',

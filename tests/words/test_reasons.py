@@ -47,6 +47,7 @@ from dockersweep.model.reason import (
     ToolUses,
     Undated,
     Unread,
+    Unrecoverable,
 )
 from dockersweep.units import DAY
 from dockersweep.words.documents import write_document
@@ -316,6 +317,7 @@ SENTENCES: tuple[tuple[About, str], ...] = (
     ),
     (OnlyByRule(restart=Restart(policy="always", restarts=True)), "restarts by itself (always): goes only by a rule"),
     (Skipped(why="in use: a build uses it"), "in use: a build uses it"),
+    (Unrecoverable(why="no archive"), "it cannot be recovered (no archive)"),
 )
 
 

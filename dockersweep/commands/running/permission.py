@@ -61,7 +61,8 @@ def permit(plan: Plan, options: RunOptions, circumstances: Circumstances) -> Non
     if plan.limits.exceeded:
         raise RefusedError(
             f"over a limit of {plan.policy.source}: {'; '.join(plan.limits.exceeded)}; "
-            "look at the plan, and raise the limit with --max-objects, --max-bytes or --max-share if it is right"
+            "look at the plan, and raise the limit with --max-objects, --max-bytes, --max-share or "
+            "--max-unrecoverable if it is right"
         )
     is_asked = asks(options)
     if not (is_asked or circumstances.is_known_engine or options.yes_first_time):

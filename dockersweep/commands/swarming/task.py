@@ -114,6 +114,7 @@ def _carry_out(options: SweepOptions, run: str) -> int:
         max_objects=flags.max_objects,
         max_bytes=flags.max_bytes,
         max_share=flags.max_share,
+        max_unrecoverable=flags.max_unrecoverable,
         retry_refused=flags.retry_refused,
     )
     # A yes to the question is a look at this engine.

@@ -41,4 +41,4 @@ def without_containers(survey: Survey, ref: ObjectRef, freed_at: datetime) -> Su
         volumes=freed(inventory.volumes),
         networks=freed(inventory.networks),
     )
-    return Survey(without, freed_at, survey.declarations)
+    return Survey(without, freed_at, survey.declarations, survey.archive)

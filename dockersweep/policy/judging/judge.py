@@ -1,8 +1,9 @@
 """Judges every object of an inventory: exactly one decision each, with its reasons.
 
 In order of precedence: hard protections, then the policy's protections, then what any rule keeps, then the first rule
-that removes; what no rule removes is kept. Containers are judged first, and within a kind each holder before what it
-holds, so that an object that only removed objects hold can go in the same plan.
+that removes, but not what nothing brings back where the policy spares that; what no rule removes is kept. Containers
+are judged first, and within a kind each holder before what it holds, so that an object that only removed objects hold
+can go in the same plan.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ from dockersweep.policy.judging.marks import mark_test
 from dockersweep.policy.judging.matching import WHOLE, RuleTest
 from dockersweep.policy.judging.old_enough import AgeTest
 from dockersweep.policy.judging.order import ORDER, holders_first
+from dockersweep.policy.judging.recovery import WaysBack
 from dockersweep.policy.judging.refusals import refused
 from dockersweep.policy.judging.rule_set import RuleSet
 from dockersweep.policy.judging.rulings import OfKind, ReadyRule, Ruling, together
@@ -60,6 +62,8 @@ class Judge:
         self._youngest = None if youngest is None else AgeTest(Remove(older_than=youngest), now, survey.watch, YOUNGEST)
         self._refused = list(refused(survey.inventory, policy, now))
         self._of_kind: dict[Kind, OfKind] = {}
+        self.ways_back = WaysBack(survey, policy)
+        """How each object can be taken back."""
 
     def _ready(self, kind: Kind) -> OfKind:
         """Return what judging a kind needs, computed with its first object."""
@@ -137,7 +141,7 @@ class Judge:
 
     def _decide_removal(self, case: Case, ready: OfKind) -> bool:
         """Decide an object as `_decide` does, without reasons."""
-        if self._barring(case, ready):
+        if self._barring(case, ready) or self._unrecoverable(case):
             return False
         units = _units(case.item)
         if len(units) > 1:
@@ -162,7 +166,8 @@ class Judge:
         if len(tags) > 1:
             return self._decide_tags(case, tags, ready.of_tags(case))
         ruling = ready.of_whole(case, tags[0] if tags else None)
-        return self.decision(case, ruling.removes, ruling.reasons)
+        lost = self._unrecoverable(case) if ruling.removes else ()
+        return self.decision(case, ruling.removes and not lost, lost or ruling.reasons)
 
     def _decide_tags(self, case: Case, tags: Sequence[str], ready: OfKind) -> Decision:
         """Decide an image with several tags, each of which is judged by itself."""
@@ -175,6 +180,9 @@ class Judge:
                 ruling = silence = silence or ready.silence(case)
             rulings.append((tag, ruling))
         removes = all(of_tag.removes for _, of_tag in rulings)
+        lost = self._unrecoverable(case) if removes else ()
+        if lost:
+            return self.decision(case, False, lost)
         reasons, untag = together(rulings, removes)
         return self.decision(case, removes, reasons, untag)
 
@@ -221,7 +229,12 @@ class Judge:
         included; with `tags`, against removing these tags of an image that stays."""
         ready = self._ready(case.kind)
         units = _units(case.item) if tags is None else tags
-        return (*self._barring(case, ready), *ready.kept_reasons(case, units))
+        lost = self._unrecoverable(case) if tags is None else ()
+        return (*self._barring(case, ready), *lost, *ready.kept_reasons(case, units))
+
+    def _unrecoverable(self, case: Case) -> tuple[Reason, ...]:
+        """Return why an object as a whole is kept that nothing brings back, where the policy keeps such objects."""
+        return self.ways_back.objection(case.item) if self.policy.only_recoverable else ()
 
     def decision(self, case: Case, removes: bool, reasons: tuple[Reason, ...], untag: tuple[str, ...] = ()) -> Decision:
         """Return the decision, and remember a removal."""

@@ -19,6 +19,7 @@ from dockersweep.policy.judging.marks import MarkTest
 from dockersweep.policy.judging.matching import RuleTest, Units
 from dockersweep.policy.judging.old_enough import AgeTest
 from dockersweep.policy.judging.owners import owner_of
+from dockersweep.policy.judging.recovery import reference_of
 from dockersweep.policy.judging.rule_set import Counted
 
 _ONLY_HERE = Fact(name="only-here")
@@ -217,9 +218,8 @@ def _image_notes(image: Image, rule: str) -> Iterator[Reason]:
 
 def _recoverable(image: Image) -> Recoverable:
     answer = image.registry_answer
-    if answer is not None and answer.reference is not None:
-        return Recoverable(digest=answer.reference, asked_at=answer.asked_at)
-    return Recoverable(digest=image.digests[0] if image.digests else None)
+    asked_at = None if answer is None or answer.reference is None else answer.asked_at
+    return Recoverable(digest=reference_of(image), asked_at=asked_at)
 
 
 def together(rulings: Sequence[tuple[str | None, Ruling]], removes: bool) -> tuple[tuple[Reason, ...], tuple[str, ...]]:

@@ -25,6 +25,7 @@ from dockersweep.policy.judging.watch import Watch
 from dockersweep.policy.language.conditions import ConditionFacts
 
 if TYPE_CHECKING:
+    from dockersweep.model.archive_facts import ArchiveFacts
     from dockersweep.model.declared import Declarations
     from dockersweep.policy.bytes.on_disks import OnDisks
     from dockersweep.policy.judging.declared import DeclaredObjects
@@ -40,6 +41,8 @@ class Survey(Struct, frozen=True, dict=True):
     now: datetime
     declarations: "Declarations | None" = None
     """What files declare; None where none was read."""
+    archive: "ArchiveFacts | None" = None
+    """What is known of the archive; None where there is none, or nothing is known of it."""
 
     @property
     def is_of_now(self) -> bool:
@@ -159,20 +162,26 @@ class Survey(Struct, frozen=True, dict=True):
 
         That changes ages, but neither sizes nor holders, so what is computed already is taken over.
         """
-        survey = Survey(inventory, self.now, self.declarations)
+        survey = Survey(inventory, self.now, self.declarations, self.archive)
         vars(survey).update({name: vars(self)[name] for name in _OF_NAMES_AND_SIZES if name in vars(self)})
         return survey
 
     def declaring(self, declarations: "Declarations | None") -> "Survey":
         """Return the same survey with other declarations."""
-        survey = Survey(self.inventory, self.now, declarations)
+        survey = Survey(self.inventory, self.now, declarations, self.archive)
         own = {name: value for name, value in vars(self).items() if name != "declared"}
         vars(survey).update(own | {"declarations": declarations})
         return survey
 
+    def archiving_to(self, archive: "ArchiveFacts") -> "Survey":
+        """Return the same survey with what is known of the archive."""
+        survey = Survey(self.inventory, self.now, self.declarations, archive)
+        vars(survey).update(vars(self))
+        return survey
+
     def at(self, now: datetime) -> "Survey":
         """Return the same survey at another instant; descriptions of holders stay those of this one."""
-        survey = Survey(self.inventory, now, self.declarations)
+        survey = Survey(self.inventory, now, self.declarations, self.archive)
         vars(survey).update(vars(self) | {"now": now})
         return survey
 

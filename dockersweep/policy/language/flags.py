@@ -1,13 +1,14 @@
 """The flags of the command line that change a policy."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.errors import UsageError
 from dockersweep.model.inventory import KINDS, Kind
-from dockersweep.model.policy import LimitSettings, Policy, Protection, Rule, Target
+from dockersweep.model.policy import ArchiveSettings, LimitSettings, Policy, Protection, Rule, Target
 from dockersweep.policy.language.default_policy import (
     ANONYMOUS_VOLUMES,
     DANGLING_IMAGES,
@@ -35,9 +36,13 @@ class PolicyFlags(Struct, frozen=True, kw_only=True):
     max_objects: int | None = None
     max_bytes: int | None = None
     max_share: float | None = None
+    max_unrecoverable: int | None = None
     retry_refused: bool = False
     free_bytes: int | None = None
     """The number of bytes to free, with more removals than those of the rules if needed."""
+    archive: str | Literal[False] | None = None
+    """The folder of the archive; "" for that of the policy, or the default one; False for no archive."""
+    only_recoverable: bool = False
 
 
 _RULE_OF_FLAG = {"--all-images": TAGGED_IMAGES, "--named-volumes": NAMED_VOLUMES}
@@ -82,8 +87,23 @@ def policy_from_flags(flags: PolicyFlags, policy: Policy = DEFAULT_POLICY) -> Po
             objects=policy.limits.objects if flags.max_objects is None else flags.max_objects,
             size_bytes=policy.limits.size_bytes if flags.max_bytes is None else flags.max_bytes,
             share_percent=policy.limits.share_percent if flags.max_share is None else flags.max_share,
+            unrecoverable=(policy.limits.unrecoverable if flags.max_unrecoverable is None else flags.max_unrecoverable),
         ),
+        archive=_archive(policy.archive, flags.archive),
+        only_recoverable=policy.only_recoverable or flags.only_recoverable,
     )
+
+
+def _archive(own: ArchiveSettings | None, flag: str | Literal[False] | None) -> ArchiveSettings | None:
+    if flag is None or flag is False:
+        return own if flag is None else None
+    if own is None:
+        # Most runs have no archive.
+        from dockersweep.model.policyfile import ArchiveTable
+        from dockersweep.policy.language.tables_to_policy import archive_of
+
+        own = archive_of(ArchiveTable())
+    return replace(own, folder=flag or own.folder)
 
 
 def flags_typed(flags: PolicyFlags) -> str:
@@ -101,12 +121,17 @@ def flags_typed(flags: PolicyFlags) -> str:
         ("--max-objects", None if flags.max_objects is None else str(flags.max_objects)),
         ("--max-bytes", None if flags.max_bytes is None else f"{flags.max_bytes}B"),
         ("--max-share", None if flags.max_share is None else f"{flags.max_share:g}%"),
+        ("--max-unrecoverable", None if flags.max_unrecoverable is None else str(flags.max_unrecoverable)),
+        ("--archive", flags.archive or None),
     )
     switches = (
         ("--all-images", flags.all_images),
         ("--spare-local", flags.spare_local),
         ("--named-volumes", flags.named_volumes),
         ("--retry-refused", flags.retry_refused),
+        ("--archive", flags.archive == ""),
+        ("--no-archive", flags.archive is False),
+        ("--only-recoverable", flags.only_recoverable),
     )
     given = [flag for flag, is_given in switches if is_given]
     return " ".join([*(f"{flag} {shlex.quote(value)}" for flag, value in values if value is not None), *given])

@@ -83,6 +83,7 @@ def _limits(table: LimitsTable) -> LimitSettings:
         objects=table.objects,
         size_bytes=_size(table.bytes),
         share_percent=_percent(table.share),
+        unrecoverable=table.unrecoverable,
     )
 
 

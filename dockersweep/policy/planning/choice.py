@@ -8,6 +8,7 @@ from dockersweep.model.inventory import ObjectRef
 from dockersweep.model.naming import name_of
 from dockersweep.model.plan import NOTHING, Decision, Interval, Plan, TargetVerdict
 from dockersweep.model.reason import Fact, Reason
+from dockersweep.policy.judging.recovery import WaysBack
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NO_LIMITS, NOTHING_GONE, Gone, exceeded
 from dockersweep.policy.planning.planner import Decided, plan_of_decisions
@@ -24,9 +25,14 @@ def without(plan: Plan, survey: Survey, unticked: Iterable[ObjectRef], before: G
     staying = staying_with(plan, frozenset(unticked))
     if not staying:
         return plan
-    decided = Decided(survey, plan.policy, _decisions(plan, survey, staying), plan.warnings)
+    decided = _decided(plan, survey, staying)
     chosen = plan_of_decisions(decided, before)
     return replace(chosen, target=None if plan.target is None else _verdict(plan.target, chosen.reclaim))
+
+
+def _decided(plan: Plan, survey: Survey, staying: Mapping[ObjectRef, ObjectRef | None]) -> Decided:
+    ways_back = WaysBack(survey, plan.policy)
+    return Decided(survey, plan.policy, _decisions(plan, survey, staying), plan.warnings, ways_back)
 
 
 def staying_with(plan: Plan, unticked: frozenset[ObjectRef]) -> dict[ObjectRef, ObjectRef | None]:
@@ -104,7 +110,8 @@ class Choice:
         limits = self.plan.policy.limits
         if limits == NO_LIMITS:
             return ()
-        return exceeded(limits, _decisions(self.plan, self._survey, self.staying), self.total, NOTHING_GONE)
+        decided = _decided(self.plan, self._survey, self.staying)
+        return exceeded(limits, decided.decisions, self.total, NOTHING_GONE, decided.is_lost)
 
     def chosen(self) -> Plan:
         """Return the plan of what is ticked."""

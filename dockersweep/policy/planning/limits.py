@@ -1,11 +1,11 @@
 """The circuit breaker: limits on how much a plan may remove, checked before anything is removed."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 
-from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.inventory import KINDS, Kind, ObjectRef
 from dockersweep.model.naming import PLURAL_OF
 from dockersweep.model.plan import Decision, Interval
 from dockersweep.model.policy import LimitSettings
@@ -18,14 +18,23 @@ class Gone(Struct, frozen=True):
 
     of_kind: Mapping[Kind, int] = field(default_factory=dict)
     size_bytes: int = 0
+    unrecoverable: int = 0
+    """How many of these objects nothing brings back."""
 
 
 NOTHING_GONE = Gone()
 NO_LIMITS = LimitSettings()
 
 
-def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Interval, before: Gone) -> tuple[str, ...]:
-    """Return a sentence for each limit that a plan exceeds; empty where it exceeds none.
+def exceeded(
+    limits: LimitSettings,
+    decisions: Sequence[Decision],
+    reclaim: Interval,
+    before: Gone,
+    is_lost: Callable[[ObjectRef], bool],
+) -> tuple[str, ...]:
+    """Return a sentence for each limit that a plan exceeds; empty where it exceeds none. `is_lost` says whether nothing
+    brings an object back.
 
     A limit for bytes is exceeded where there is no upper bound for what would be freed.
     """
@@ -48,6 +57,11 @@ def exceeded(limits: LimitSettings, decisions: Sequence[Decision], reclaim: Inte
             sentences.append(f"it is not known how much would be freed at most ({why}), {allowed}")
         elif reclaim.high_bytes + before.size_bytes > limits.size_bytes:
             sentences.append(f"up to {format_size(reclaim.high_bytes + before.size_bytes)} would be freed, {allowed}")
+    if limits.unrecoverable is not None:
+        lost = sum(decision.verdict == "remove" and is_lost(decision.ref) for decision in decisions)
+        if lost + before.unrecoverable > limits.unrecoverable:
+            words = f"{_objects(lost + before.unrecoverable)} to remove that cannot be recovered"
+            sentences.append(f"{words}, {limits.unrecoverable} allowed")
     if limits.share_percent is not None:
         for kind in KINDS:
             if removed[kind] * 100 > limits.share_percent * totals[kind]:

@@ -10,8 +10,19 @@ from msgspec import Struct
 
 from dockersweep.model.fingerprint import image_fingerprint
 from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, ObjectRef, ScanWarning
-from dockersweep.model.plan import NOTHING, Decision, Interval, LayersHeld, Limits, Plan, Removal, TargetVerdict
+from dockersweep.model.plan import (
+    NOTHING,
+    ArchiveShare,
+    Decision,
+    Interval,
+    LayersHeld,
+    Limits,
+    Plan,
+    Removal,
+    TargetVerdict,
+)
 from dockersweep.model.policy import Policy, Protection
+from dockersweep.model.recovery import Recovery
 from dockersweep.policy.bytes.reclaim import Prediction
 from dockersweep.policy.bytes.sizes import is_far_less
 from dockersweep.policy.judging.case import Case
@@ -19,6 +30,7 @@ from dockersweep.policy.judging.foreseen import Foreseen
 from dockersweep.policy.judging.holders import Holder
 from dockersweep.policy.judging.judge import Judge, in_order
 from dockersweep.policy.judging.order import ORDER, holders_first
+from dockersweep.policy.judging.recovery import TAG_AGAIN, WaysBack
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.limits import NOTHING_GONE, Gone, exceeded
 
@@ -57,7 +69,12 @@ class Decided(Struct, frozen=True):
     policy: Policy
     decisions: tuple[Decision, ...]
     warnings: tuple[ScanWarning, ...]
+    ways_back: WaysBack
     target: TargetVerdict | None = None
+
+    def is_lost(self, ref: ObjectRef) -> bool:
+        """Whether nothing brings an object back."""
+        return self.ways_back.of(self.survey.objects[ref]).how == "none"
 
 
 def _decide(survey: Survey, policy: Policy, asked_before: Collection[str] = ()) -> Decided:
@@ -68,7 +85,7 @@ def _decide(survey: Survey, policy: Policy, asked_before: Collection[str] = ()) 
 
 def by_judge(judge: Judge, decisions: tuple[Decision, ...], target: TargetVerdict | None = None) -> Decided:
     """Return the decisions of a judge: one for every object."""
-    return Decided(judge.survey, judge.policy, decisions, warnings_of(judge), target)
+    return Decided(judge.survey, judge.policy, decisions, warnings_of(judge), judge.ways_back, target)
 
 
 def with_target(
@@ -104,7 +121,7 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
     """Return the plan that carries out decisions."""
     survey, inventory = decided.survey, decided.survey.inventory
     outline = outline_of(decided, before)
-    removals = tuple(_removals(outline, survey))
+    removals = tuple(_removals(outline, survey, decided.ways_back))
     return Plan(
         schema="dockersweep.plan/1",
         engine=inventory.engine,
@@ -123,12 +140,22 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
         layers_held=_layers_held(outline, removals),
         used_bytes=survey.totals.held_bytes,
         unlisted_volumes=_unlisted_volumes(inventory),
+        archive=archive_share(outline.going, decided),
     )
 
 
 def _unlisted_volumes(inventory: Inventory) -> tuple[str, ...]:
     mounted = {mount.volume for container in inventory.containers for mount in container.mounts if mount.volume}
     return tuple(sorted(mounted.difference(volume.name for volume in inventory.volumes))) if mounted else ()
+
+
+def archive_share(going: Iterable[ObjectRef], decided: Decided) -> ArchiveShare | None:
+    """Return what goes into the archive of objects that are removed; None where nothing does."""
+    ways_back, objects = decided.ways_back, decided.survey.objects
+    if ways_back.archiving is None:
+        return None
+    removed = (objects[ref] for ref in going)
+    return ways_back.archiving.share([item for item in removed if ways_back.of(item).how == "archive"])
 
 
 def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
@@ -145,7 +172,7 @@ def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
         steps=steps,
         places=places,
         prediction=prediction,
-        limits=Limits(exceeded=exceeded(decided.policy.limits, decisions, prediction.total, before)),
+        limits=Limits(exceeded=exceeded(decided.policy.limits, decisions, prediction.total, before, decided.is_lost)),
         inventory=survey.inventory,
     )
 
@@ -186,7 +213,7 @@ class Outline(Struct, frozen=True, dict=True):
         return LayerHolders(self.prediction.graph, self.prediction.freed, self.inventory)
 
 
-def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
+def _removals(outline: Outline, survey: Survey, ways_back: WaysBack) -> Iterator[Removal]:
     """Yield the removals of all steps; the prediction has a row for each removed object, in the same order."""
     reclaim = survey.reclaim
     items = {kind: survey.listing.of_kind(kind).items for kind in KINDS}
@@ -196,10 +223,11 @@ def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
         kind = step.kind
         item, after = items[kind][place], _refs(holders[kind][place])
         judged = item
+        recovery = ways_back.of(item) if step.verdict == "remove" else TAG_AGAIN
         if type(item) is Image and len(item.tags) > 1:
             # To remove an image, remove all tags but the first one before it: an engine refuses to remove an image
             # with several tags by id (engine-api.md §4).
-            yield from _untags(item, step.untag or item.tags[:0:-1], after)
+            yield from _untags(item, step.untag or item.tags[:0:-1], after, recovery)
             judged = image_fingerprint(item.id, item.tags[:1])
         if step.verdict == "remove":
             row, node = next(predicted)
@@ -213,6 +241,7 @@ def _removals(outline: Outline, survey: Survey) -> Iterator[Removal]:
                 after=after,
                 reclaim_alone=reclaim.node_alone(node, row),
                 layers_held=_layers_of(step, node, row, outline),
+                recovery=recovery,
             )
 
 
@@ -236,7 +265,7 @@ def _refs(holders: Sequence[Holder]) -> tuple[ObjectRef, ...]:
     return tuple([hold.by for hold in holders]) if holders else ()
 
 
-def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) -> Iterator[Removal]:
+def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...], recovery: Recovery) -> Iterator[Removal]:
     left = list(image.tags)
     for tag in going:
         yield Removal(
@@ -247,5 +276,6 @@ def _untags(image: Image, going: Iterable[str], after: tuple[ObjectRef, ...]) ->
             judged=image_fingerprint(image.id, tuple(left)),
             reclaim=NOTHING,
             after=after,
+            recovery=recovery,
         )
         left.remove(tag)

@@ -18,8 +18,16 @@ def gone_in(document: OutcomeDocument) -> Gone:
     removed = Counter(
         outcome.kind for outcome in document.outcomes if outcome.action == "remove" and outcome.status == "removed"
     )
+    lost = sum(
+        outcome.action == "remove"
+        and outcome.status == "removed"
+        and outcome.recovery is not None
+        and outcome.recovery.how == "none"
+        for outcome in document.outcomes
+    )
     reclaimed = document.reclaimed
-    return Gone(removed, reclaimed.low_bytes if reclaimed.measured_bytes is None else reclaimed.measured_bytes)
+    freed = reclaimed.low_bytes if reclaimed.measured_bytes is None else reclaimed.measured_bytes
+    return Gone(removed, freed, lost)
 
 
 def can_go_on(policy: Policy, outcome: OutcomeDocument) -> bool:

@@ -95,7 +95,7 @@ def _in_order_of(wanted: dict[ObjectRef, tuple[Removal, ...]], survey: Survey) -
     reordered = replace(survey.inventory, images=images)
     # The reason of a parent names its child by the first tag: then compute the holders again.
     return (
-        Survey(reordered, survey.now, survey.declarations)
+        Survey(reordered, survey.now, survey.declarations, survey.archive)
         if "image" in survey.holders.own_kinds
         else survey.with_inventory(reordered)
     )

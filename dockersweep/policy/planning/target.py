@@ -125,7 +125,10 @@ class _Choice:
         if ref not in listed or self.decisions[ref].verdict == "remove":
             return None
         case = self._judge.case(listed[ref])
-        if self._judge.barring(case):
+        barring = self._judge.barring(case)
+        if barring:
+            if barring[0].code == "unrecoverable":
+                self._add_reason(case, barring[0])
             return None
         objection = self._objection(case)
         if objection is None and case.since is not None:

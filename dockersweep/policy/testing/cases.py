@@ -122,6 +122,9 @@ def _flags(flags: FlagsCase) -> PolicyFlags:
         max_objects=flags.max_objects,
         max_bytes=None if flags.max_bytes is None else parse_size(flags.max_bytes),
         max_share=None if flags.max_share is None else parse_percent(flags.max_share),
+        max_unrecoverable=flags.max_unrecoverable,
+        archive="" if flags.archive else None,
+        only_recoverable=flags.only_recoverable,
     )
 
 

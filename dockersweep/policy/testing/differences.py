@@ -12,6 +12,7 @@ from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import Decision, Plan, Removal, TargetVerdict
 from dockersweep.model.policycase import CaseFile, PlanCase, ReasonTable, Texts, Why
 from dockersweep.model.reason import Excluded, NotMatched, Reason
+from dockersweep.model.recovery import How, Recovery
 from dockersweep.policy.language.problems import quoted
 from dockersweep.policy.testing.objects import UNKNOWN, CaseObjects, case_name, texts
 from dockersweep.policy.testing.reasons import missing_reasons, whys
@@ -30,6 +31,7 @@ class _Expected(NamedTuple):
     verdict: str
     untag: tuple[str, ...]
     why: tuple[str | ReasonTable, ...]
+    recovery: How | None
 
 
 def differences(case: CaseFile, inventory: Inventory, plan: Plan) -> tuple[str, ...]:
@@ -40,7 +42,9 @@ def differences(case: CaseFile, inventory: Inventory, plan: Plan) -> tuple[str, 
     names = _Names(case, inventory)
     expected = list(_expected(case, names, inventory))
     decisions = {decision.ref: decision for decision in plan.decisions}
+    ways_back = {removal.ref: removal.recovery for removal in plan.removals}
     lines = [line for expectation in expected for line in _of_object(expectation, decisions[expectation.ref])]
+    lines += [line for expectation in expected for line in _of_recovery(expectation, ways_back.get(expectation.ref))]
     wanted = case.plan or PlanCase()
     lines += _of_limits(texts(wanted.limits), plan.limits.exceeded)
     lines += _of_plan(wanted, plan, names)
@@ -60,18 +64,18 @@ def _expected(case: CaseFile, names: "_Names", inventory: Inventory) -> Iterator
     for table, item in CaseObjects(case).pairs():
         ref = ref_of(item)
         named = f"{ref.kind} {case_name(table)}"
-        yield _expectation(named, ref, table.expect, table.why, tags.get(ref.id, ()))
+        yield _expectation(named, ref, table.expect, table.why, tags.get(ref.id, ()), table.recovery)
     for own in case.expect:
         ref = names.find(own.object)
-        yield _expectation(own.object, ref, own.verdict, own.why, tags.get(ref.id, ()))
+        yield _expectation(own.object, ref, own.verdict, own.why, tags.get(ref.id, ()), own.recovery)
 
 
 def _expectation(
-    named: str, ref: ObjectRef, verdict: Texts | None, why: Why | None, tags: tuple[str, ...]
+    named: str, ref: ObjectRef, verdict: Texts | None, why: Why | None, tags: tuple[str, ...], recovery: How | None
 ) -> _Expected:
     words = texts(verdict)
     if words in (("keep",), ("remove",)):
-        return _Expected(named, ref, words[0], (), whys(why))
+        return _Expected(named, ref, words[0], (), whys(why), recovery)
     untag = tuple(word.removeprefix(UNTAG).strip() for word in words if word.startswith(UNTAG))
     if not words or len(untag) != len(words):
         near = get_close_matches(" ".join(words), ("keep", "remove"), n=1)
@@ -80,7 +84,7 @@ def _expectation(
     for tag in untag:
         if tag not in tags:
             raise PolicyError(f"{named}: it has no tag {tag} to lose; it has {', '.join(tags) or 'none'}")
-    return _Expected(named, ref, "keep", untag, whys(why))
+    return _Expected(named, ref, "keep", untag, whys(why), recovery)
 
 
 def _of_object(expected: _Expected, decision: Decision) -> Iterator[str]:
@@ -90,6 +94,12 @@ def _of_object(expected: _Expected, decision: Decision) -> Iterator[str]:
         return
     for line in missing_reasons(expected.why, decision.reasons):
         yield line if line.startswith(" ") else f"{expected.named}: {line}"
+
+
+def _of_recovery(expected: _Expected, actual: Recovery | None) -> Iterator[str]:
+    if expected.recovery is not None and (actual is None or actual.how != expected.recovery):
+        is_so = "nothing of it is removed" if actual is None else f"it is {actual.how}: {actual.text}"
+        yield f"{expected.named}: expected the recovery {expected.recovery}, {is_so}"
 
 
 def _actual_verdict(decision: Decision) -> str:
@@ -133,6 +143,9 @@ def _of_plan(wanted: PlanCase, plan: Plan, names: "_Names") -> Iterator[str]:
             actual = _size_words(plan.reclaim.low_bytes, plan.reclaim.high_bytes)
             why = f" ({plan.reclaim.reason})" if plan.reclaim.reason else ""
             yield f"expected {_size_words(low, high)} to be freed, it is {actual}{why}"
+    archived = 0 if plan.archive is None else plan.archive.objects
+    if wanted.archived is not None and wanted.archived != archived:
+        yield f"expected {wanted.archived} objects to be archived, there are {archived}"
     if wanted.target is not None or wanted.target_says is not None:
         yield from _of_target(wanted, plan.target)
     yield from _missing(

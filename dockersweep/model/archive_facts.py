@@ -1,0 +1,40 @@
+"""What is known of an archive before anything goes into it: how objects can be read, and where it is."""
+
+from msgspec import Struct
+
+from dockersweep.model.archive import ReadFrom
+from dockersweep.model.quantities import Bytes
+
+COMPLETE = "complete"
+"""The text of a reading that keeps everything."""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """How the objects of one sort can be read for the archive."""
+
+    read_from: ReadFrom | None
+    """None where they cannot be read."""
+    text: str = COMPLETE
+    """What the archive keeps of them: "complete", "without ACLs and xattrs"; or why they cannot be read."""
+
+
+class ArchiveFacts(Struct, frozen=True, kw_only=True):
+    """An archive, as the plan for one engine needs to know it; by default one that can keep everything."""
+
+    volumes: Reading = Reading(read_from="disk")
+    """Volumes of the driver local without mount options."""
+    mounted_volumes: Reading = Reading(read_from="disk")
+    """Volumes of other drivers, or with mount options: the engine has to mount them."""
+    containers: Reading = Reading(read_from="disk")
+    images: Reading = Reading(read_from="api")
+    networks: Reading = Reading(read_from="api")
+    folder: str = ""
+    """Its folder, absolute; empty where that is not known."""
+    problem: str | None = None
+    """Why nothing can go into it: then nothing that needs it is removed. None where it can be used."""
+    on_engine_disk: bool | None = None
+    """Whether it is on a disk of the engine; None where that is not known."""
+    disk: str | None = None
+    """The name of that disk, as in the inventory; None where it is on none, or that is not known."""
+    room_bytes: Bytes | None = None
+    """How much may still go into it, by the limits of the policy and its disk; None where that is not known."""
