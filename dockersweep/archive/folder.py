@@ -2,24 +2,22 @@
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from dockersweep import __version__
+from dockersweep.archive.lock import locked
 from dockersweep.archive.paths import cannot, is_run_name, make_folder, run_name, sync_folder
+from dockersweep.archive.retention import Deletion, StoredRun, delete, prune, run_names, stored_runs, to_prune
 from dockersweep.archive.room import Room
 from dockersweep.archive.run_reader import RunReader
 from dockersweep.archive.run_writer import RunWriter
+from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import ArchiveError
-from dockersweep.file_lock import lock_within
 from dockersweep.files import is_folder, is_writable_by_others, state_of
 from dockersweep.model.archive import Archive
 from dockersweep.model.inventory import Engine
 from dockersweep.model.policy import ArchiveSettings
-
-LOCK_SECONDS = 60.0
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class ArchiveFolder:
@@ -38,12 +36,12 @@ class ArchiveFolder:
             schema="dockersweep.archive/1", engine=engine, run=run, version=__version__, begun_at=begun_at,
             until=settings.keep_for.after(begun_at), objects=(),
         )  # fmt: skip
-        with self.locked():
+        with locked(self.path):
             try:
                 path = self._new_run(begun_at, run)
+                return RunWriter(path, index, Room(self.path, os.path.basename(path), settings))
             except OSError as error:
                 raise cannot("written", self.path, error) from None
-            return RunWriter(path, index, Room(self.path, settings))
 
     def _new_run(self, begun_at: datetime, run: int | None) -> str:
         """Make a folder that no run has yet: several ledgers may use one archive."""
@@ -57,24 +55,6 @@ class ArchiveFolder:
             except FileExistsError:
                 path = f"{self.path}/{run_name(begun_at, secrets.token_hex(4))}"
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the lock of the archive. Raises ArchiveError where somebody else holds it for long."""
-        try:
-            descriptor = os.open(f"{self.path}/lock", _LOCK, 0o600)
-        except OSError as error:
-            raise cannot("locked", self.path, error) from None
-        try:
-            lock_within(descriptor, LOCK_SECONDS)
-            yield
-        except BlockingIOError:
-            raise ArchiveError(
-                f"the archive {self.path} has been locked by another dockersweep for {LOCK_SECONDS:g} seconds: "
-                "run this again when that has ended"
-            ) from None
-        finally:
-            os.close(descriptor)
-
     def open_run(self, name: str) -> RunReader:
         """Return the run of a folder, to read. Use it as a context. Raises ArchiveError where it is not there, cannot
         be read, or is being written."""
@@ -82,12 +62,32 @@ class ArchiveFolder:
             raise ArchiveError(f"{name!r} is not the name of a run in the archive {self.path}: see `archive list`")
         return RunReader(f"{self.path}/{name}")
 
+    def runs(self) -> tuple[StoredRun, ...]:
+        """Return all runs, the oldest first, also those that cannot be read. Raises ArchiveError."""
+        return stored_runs(self.path)
+
     def run_names(self) -> tuple[str, ...]:
         """Return the names of the folders of all runs, the oldest first. Raises ArchiveError."""
+        return run_names(self.path)
+
+    def taken_bytes(self) -> int:
+        """Return what it takes of the disk. Raises ArchiveError."""
         try:
-            return tuple(sorted(name for name in os.listdir(self.path) if is_run_name(name)))
+            return taken_by(self.path)
         except OSError as error:
             raise cannot("read", self.path, error) from None
+
+    def prune(self, now: datetime, max_bytes: int | None) -> tuple[Deletion, ...]:
+        """Delete what retention deletes, and what killed runs left half done. Raises ArchiveError."""
+        return prune(self.path, now, max_bytes)
+
+    def to_prune(self, now: datetime, max_bytes: int | None) -> tuple[StoredRun, ...]:
+        """Return what `prune` would delete. Raises ArchiveError."""
+        return to_prune(self.runs(), now, max_bytes)
+
+    def delete(self, runs: Sequence[StoredRun]) -> Iterator[Deletion]:
+        """Delete runs, whatever retention says; yield what became of each. Raises ArchiveError."""
+        return delete(self.path, runs)
 
 
 def open_archive(path: str, *, make: bool = True) -> ArchiveFolder:

@@ -9,8 +9,14 @@ from datetime import UTC, datetime
 from dockersweep.errors import ArchiveError
 from dockersweep.files import what_is_wrong
 
+INDEX = "index.json"
+"""The document about a run, in its folder."""
+OBJECT = "object.json"
+"""The document about an object, in its folder."""
 PARTIAL = ".partial-"
 """What the names begin with below which something is written."""
+DELETED = ".deleted-"
+"""What the name of the folder of a run begins with while it is deleted."""
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _RUN = re.compile(r"\d{4,}-\d\d-\d\dT\d{6}Z-[0-9a-z]{1,20}")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -57,11 +63,22 @@ def open_below(folder: int, path: str) -> Iterator[int]:
     Raises ArchiveError where the path leads elsewhere, and OSError.
     """
     *folders, name = check_inside(path)
+    with open_folder_below(folder, *folders) as here:
+        descriptor = os.open(name, _FILE, dir_fd=here)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def open_folder_below(folder: int, *names: str) -> Iterator[int]:
+    """Yield a descriptor of a folder below an open one, or of that itself without names; no link is followed. Raises
+    OSError."""
     here = os.dup(folder)
     try:
-        for component in folders:
-            here = _replaced(here, os.open(component, _FOLDER, dir_fd=here))
-        here = _replaced(here, os.open(name, _FILE, dir_fd=here))
+        for name in names:
+            here = _replaced(here, os.open(name, _FOLDER, dir_fd=here))
         yield here
     finally:
         os.close(here)

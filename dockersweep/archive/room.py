@@ -1,38 +1,68 @@
-"""How much the archive may take: what is checked before an object is written, and while it is."""
+"""How much a run may write: looked at before an object is written, while it is, and before it counts."""
 
 import os
-import stat
-from collections.abc import Iterator
+from threading import Lock
 
+from dockersweep.archive.retention import make_room
+from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import NoRoomError
 from dockersweep.model.policy import ArchiveSettings, Space
 from dockersweep.units import format_size
 
 
 class Room:
-    """The room for one run."""
+    """The room for one run. Several threads may use it at once."""
 
-    def __init__(self, folder: str, settings: ArchiveSettings) -> None:
-        """`folder` is that of the archive."""
-        self._folder = folder
-        self.max_bytes = None if settings.max_size is None else settings.max_size.size_bytes
+    def __init__(self, archive: str, run: str, settings: ArchiveSettings) -> None:
+        """`archive` is the folder of the archive, `run` the name of the run in it. Raises OSError."""
+        self._archive = archive
+        self._run = run
+        self._max_bytes = None if settings.max_size is None else settings.max_size.size_bytes
         self._min_free = settings.min_free
+        self._mutex = Lock()
+        self._own_bytes = 0
+        self._others_bytes = 0 if self._max_bytes is None else taken_by(archive)
 
-    def check(self, own_bytes: int) -> None:
-        """Raise NoRoomError where the disk is too full, or what one run has written is larger than the archive may be.
+    def add(self, written_bytes: int) -> None:
+        """Count an object that is in the archive now."""
+        with self._mutex:
+            self._own_bytes += written_bytes
 
-        `own_bytes` is what this run has written so far, what is in hand included.
+    def check(self, in_hand: int) -> None:
+        """Raise NoRoomError where the disk is too full, or the run is larger than the archive may be.
+
+        `in_hand` is how many bytes of an object that is being written are there. Meanwhile the archive may be larger
+        than it may be: nothing old goes for an object that turns out too large.
         """
-        if self.max_bytes is not None and own_bytes > self.max_bytes:
+        if self._max_bytes is not None and self._own_bytes + in_hand > self._max_bytes:
             raise NoRoomError(
-                f"the archive has no room: this run alone would take more than {format_size(self.max_bytes)} (max_size)"
+                "the archive has no room: what this run archives would take more than "
+                f"{format_size(self._max_bytes)} (max_size)"
             )
-        state = os.statvfs(self._folder)
+        state = os.statvfs(self._archive)
         free = state.f_bavail * state.f_frsize
         if free < min_free_bytes(self._min_free, state.f_blocks * state.f_frsize):
             raise NoRoomError(
                 f"the archive has no room: its disk has {format_size(free)} free, "
                 f"and {self._min_free.text} stays free (min_free)"
+            )
+
+    def settle(self, in_hand: int) -> None:
+        """Make room for an object that is whole by now: the oldest runs go, as far as it takes.
+
+        Raises NoRoomError where that is not enough, ArchiveError where the archive is locked for long, and OSError.
+        """
+        self.check(in_hand)
+        with self._mutex:
+            own_bytes = self._own_bytes + in_hand
+            if self._max_bytes is None or self._others_bytes + own_bytes <= self._max_bytes:
+                return
+            is_enough = make_room(self._archive, self._run, self._max_bytes)
+            self._others_bytes = max(0, taken_by(self._archive) - own_bytes)
+        if not is_enough:
+            raise NoRoomError(
+                f"the archive has no room: with this it would take more than {format_size(self._max_bytes)} "
+                "(max_size), and nothing older can be deleted"
             )
 
 
@@ -41,25 +71,3 @@ def min_free_bytes(min_free: Space, disk_bytes: int) -> int:
     if min_free.size_bytes is not None:
         return min_free.size_bytes
     return int(disk_bytes * (min_free.percent or 0) / 100)
-
-
-def taken_by(folder: str) -> int:
-    """Return how many bytes of the disk a folder takes with all that is in it. Raises OSError."""
-    return sum(_sizes(folder))
-
-
-def _sizes(folder: str) -> Iterator[int]:
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        # Another run may delete it meanwhile.
-        return
-    with entries:
-        for entry in entries:
-            try:
-                state = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            yield state.st_blocks * 512
-            if stat.S_ISDIR(state.st_mode):
-                yield from _sizes(entry.path)

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from dockersweep.archive.image_layout import IMAGES
 from dockersweep.archive.image_tar import tar_of_image
 from dockersweep.archive.manifest import Contents, differences, entries_of, walk
-from dockersweep.archive.paths import PARTIAL, check_inside, open_below
-from dockersweep.archive.run_writer import INDEX, OBJECT
+from dockersweep.archive.paths import INDEX, OBJECT, PARTIAL, check_inside, open_below
 from dockersweep.archive.stored_reading import damaged, read_compressed, read_stored
 from dockersweep.archive.unpacking import open_empty, unpack
 from dockersweep.errors import ArchiveError
@@ -40,7 +39,7 @@ class RunReader:
             raise ArchiveError(f"the archive cannot be read: {what_is_wrong(error)}") from None
         try:
             fcntl.flock(self._folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            self.archive = self._read_archive()
+            self.archive = read_archive(self._folder, path)
         except BlockingIOError:
             os.close(self._folder)
             raise ArchiveError(f"another dockersweep writes or deletes {path}: try again when that has ended") from None
@@ -61,6 +60,10 @@ class RunReader:
         """All that is archived, also where the run was killed."""
         return self.archive.objects
 
+    def stored(self, file: ArchivedFile) -> Iterator[bytes]:
+        """Return a file as it lies there. Raises ArchiveError, at its end too, where it is not what the index says."""
+        return read_stored(self._folder, file, self.path)
+
     def inspect_of(self, archived: ArchivedObject) -> bytes:
         """Return the engine's document about a volume, a container or a network. Raises ArchiveError."""
         file = self._file(archived, f"{archived.kind}.json")
@@ -68,7 +71,7 @@ class RunReader:
             raise ArchiveError(
                 f"the archive has no document about the {archived.kind} {archived.name!r} in {self.path}"
             )
-        return b"".join(read_stored(self._folder, file, self.path))
+        return b"".join(self.stored(file))
 
     def tar_of(self, archived: ArchivedObject) -> Iterator[bytes] | None:
         """Return what a volume held as a tar, in which its own folder is `./`; of a container the tar of its layer.
@@ -90,9 +93,9 @@ class RunReader:
         index, manifest = (self._file(archived, name) for name in ("index.json", "manifest.json"))
         if index is None:
             raise ArchiveError(f"the archive has no image {archived.name!r} in {self.path}")
-        documents = (b"".join(read_stored(self._folder, file, self.path)) for file in (index, manifest) if file)
+        documents = (b"".join(self.stored(file)) for file in (index, manifest) if file)
         blobs = (
-            (file.path.removeprefix("images/"), file.size_bytes, read_stored(self._folder, file, self.path))
+            (file.path.removeprefix("images/"), file.size_bytes, self.stored(file))
             for file in archived.files
             if file.path.startswith("images/blobs/")
         )
@@ -123,38 +126,47 @@ class RunReader:
     def _file(self, archived: ArchivedObject, name: str) -> ArchivedFile | None:
         return next((file for file in archived.files if file.path.endswith(f"/{name}")), None)
 
-    def _read_archive(self) -> Archive:
-        archive = self._document(INDEX, Archive)
-        indexed = {object_file(archived) for archived in archive.objects}
-        further = [self._document(path, ArchivedObject) for path in self._object_files() if path not in indexed]
-        archive = replace(archive, objects=(*archive.objects, *further))
-        for archived in archive.objects:
-            for file in archived.files:
-                check_inside(file.path)
-        return archive
 
-    def _object_files(self) -> Iterator[str]:
-        """Yield the paths of the documents about one object each."""
-        for group in GROUPS:
-            yield from (f"{group}/{name}/{OBJECT}" for name in self._names_in(group))
+def read_archive(folder: int, path: str) -> Archive:
+    """Return all that is archived in a run, an open folder with this path, also where it was killed.
 
-    def _names_in(self, folder: str) -> list[str]:
-        try:
-            names = os.listdir(f"{self.path}/{folder}")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise ArchiveError(f"the archive cannot be read: {what_is_wrong(error)}") from None
-        return sorted(name for name in names if not name.startswith(PARTIAL))
+    Raises ArchiveError where it cannot be read, is of a newer version, or is damaged.
+    """
+    archive = _document(folder, path, INDEX, Archive)
+    indexed = {object_file(archived) for archived in archive.objects}
+    others = (file for file in _object_files(path) if file not in indexed)
+    further = [_document(folder, path, file, ArchivedObject) for file in others]
+    archive = replace(archive, objects=(*archive.objects, *further))
+    for archived in archive.objects:
+        for file in archived.files:
+            check_inside(file.path)
+    return archive
 
-    def _document(self, path: str, type_: type[Document]) -> Document:
-        named = f"{self.path}/{path}"
-        try:
-            with open_below(self._folder, path) as descriptor:
-                data = read_bounded(descriptor, named, LARGEST_INDEX_BYTES)
-        except OSError as error:
-            raise ArchiveError(damaged(named, what_is_wrong(error))) from None
-        return document_of(data, type_, named)
+
+def _object_files(path: str) -> Iterator[str]:
+    """Yield the paths of the documents about one object each."""
+    for group in GROUPS:
+        yield from (f"{group}/{name}/{OBJECT}" for name in _names_in(f"{path}/{group}"))
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ArchiveError(f"the archive cannot be read: {what_is_wrong(error)}") from None
+    return sorted(name for name in names if not name.startswith(PARTIAL))
+
+
+def _document(folder: int, path: str, name: str, type_: type[Document]) -> Document:
+    named = f"{path}/{name}"
+    try:
+        with open_below(folder, name) as descriptor:
+            data = read_bounded(descriptor, named, LARGEST_INDEX_BYTES)
+    except OSError as error:
+        raise ArchiveError(damaged(named, error.strerror or str(error))) from None
+    return document_of(data, type_, named)
 
 
 def object_file(archived: ArchivedObject) -> str:

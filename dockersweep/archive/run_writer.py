@@ -1,11 +1,12 @@
 """Writes what one run archives: each object below a name of its own, in full before it has its name."""
 
+import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from types import TracebackType
 from typing import Self
@@ -14,17 +15,14 @@ import msgspec
 from msgspec.structs import replace
 
 from dockersweep.archive.image_layout import IMAGES, ImageLayout, path_of
-from dockersweep.archive.packing import Packed, open_tree, pack
-from dockersweep.archive.paths import PARTIAL, cannot, folder_name, hash_of, make_folders, sync_folder, write_whole
+from dockersweep.archive.new_object import NewObject
+from dockersweep.archive.packing import open_tree
+from dockersweep.archive.paths import INDEX, cannot, make_folders, write_whole
 from dockersweep.archive.room import Room
 from dockersweep.archive.saved_image import LayoutImage, read_saved
-from dockersweep.archive.stored_file import Compressor, StoredFile, store, store_compressed
-from dockersweep.errors import NotArchivedError
-from dockersweep.files import AnyPath, is_there, what_is_wrong
+from dockersweep.errors import NoRoomError, NotArchivedError
+from dockersweep.files import AnyPath, what_is_wrong
 from dockersweep.model.archive import Archive, ArchivedFile, ArchivedObject, Original, ReadFrom
-
-INDEX = "index.json"
-OBJECT = "object.json"
 
 
 class RunWriter:
@@ -35,11 +33,9 @@ class RunWriter:
         self.path = path
         self._index = index
         self._room = room
-        self._mutex = Lock()
         self._image_mutex = Lock()
         self._images: list[LayoutImage] = []
         self._objects: list[ArchivedObject] = []
-        self._bytes = 0
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         # Whoever deletes leaves out a run that is locked.
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
@@ -159,93 +155,20 @@ class RunWriter:
             raise cannot("written", self.path, error) from None
 
     @contextmanager
-    def _object(self, group: str, original: Original, name: str | None = None) -> Iterator["_NewObject"]:
+    def _object(self, group: str, original: Original, name: str | None = None) -> Iterator["NewObject"]:
         """Yield an object to write, below a name that does not count yet; it is deleted unless it was finished."""
-        new: _NewObject | None = None
+        new: NewObject | None = None
         try:
             make_folders(self.path, group)
-            new = _NewObject(self.path, group, original, name or original.name, self._check)
+            new = NewObject(self.path, group, original, name or original.name, self._room)
             yield new
         except OSError as error:
-            raise NotArchivedError(f"the archive cannot be written: {what_is_wrong(error)}") from None
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise (NoRoomError if is_full else NotArchivedError)(
+                f"the archive cannot be written: {what_is_wrong(error)}"
+            ) from None
         finally:
             if new is not None:
                 new.close()
-        with self._mutex:
-            self._objects.append(new.archived)
-            self._bytes += new.written_bytes
-
-    def _check(self, in_hand: int) -> None:
-        self._room.check(self._bytes + in_hand)
-
-
-class _NewObject:
-    """An object that is being written."""
-
-    def __init__(self, run: str, group: str, original: Original, name: str, check: Callable[[int], None]) -> None:
-        name = folder_name(name)
-        if is_there(f"{run}/{group}/{name}"):
-            # A container of a name that an earlier one had.
-            name = f"{name}-{hash_of(original.id)[:12]}"
-        self._run, self._group, self._name = run, group, name
-        self._partial = f"{run}/{group}/{PARTIAL}{name}"
-        self._original = original
-        self._check = check
-        self._files: list[ArchivedFile] = []
-        self.written_bytes = 0
-        self._archived: ArchivedObject | None = None
-        os.mkdir(self._partial, 0o700)
-
-    @property
-    def archived(self) -> ArchivedObject:
-        assert self._archived is not None
-        return self._archived
-
-    def room_for(self, in_hand: int) -> None:
-        self._check(self.written_bytes + in_hand)
-
-    def add(self, file: ArchivedFile) -> None:
-        """Add a file that is in the folder of the run already."""
-        self._files.append(file)
-
-    def _add(self, name: str, file: StoredFile) -> None:
-        self.written_bytes += file.size_bytes
-        self.add(file.described(f"{self._group}/{self._name}/{name}"))
-
-    def keep(self, name: str, content: bytes) -> None:
-        self._add(name, store(f"{self._partial}/{name}", content, self.room_for))
-
-    def compress(self, name: str, chunks: Iterable[bytes]) -> None:
-        self._add(name, store_compressed(f"{self._partial}/{name}", chunks, self.room_for))
-
-    def pack(self, tree: int) -> Packed:
-        """Write data.tar.zst and manifest.zst of an open folder."""
-        with (
-            StoredFile(f"{self._partial}/manifest.zst", self.room_for) as manifest,
-            StoredFile(f"{self._partial}/data.tar.zst", self.room_for) as data,
-        ):
-            packing_manifest, packing_data = Compressor(manifest), Compressor(data)
-            packed = pack(tree, packing_manifest.write, packing_manifest.finish, packing_data.write)
-            packing_data.finish()
-        self._add("data.tar.zst", data)
-        self._add("manifest.zst", manifest)
-        return packed
-
-    def finish(self, read_from: ReadFrom, entries: int | None, not_kept: Sequence[str]) -> ArchivedObject:
-        """Give it its name, with everything on the disk."""
-        original = self._original
-        archived = ArchivedObject(
-            kind=original.kind, id=original.id, name=original.name, tags=original.tags,
-            archived_at=datetime.now(UTC), read_from=read_from, size_bytes=original.size_bytes,
-            files=tuple(self._files), entries=entries, not_kept=tuple(not_kept),
-        )  # fmt: skip
-        write_whole(f"{self._partial}/{OBJECT}", msgspec.json.encode(archived))
-        os.rename(self._partial, f"{self._run}/{self._group}/{self._name}")
-        sync_folder(f"{self._run}/{self._group}")
-        self._archived = archived
-        return archived
-
-    def close(self) -> None:
-        """Delete what was not finished."""
-        if self._archived is None:
-            shutil.rmtree(self._partial, ignore_errors=True)
+        self._objects.append(new.archived)
+        self._room.add(new.written_bytes)

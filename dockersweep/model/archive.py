@@ -63,3 +63,16 @@ class Archive(Struct, frozen=True, kw_only=True):
     until: Instant
     """Until when retention keeps it."""
     objects: tuple[ArchivedObject, ...]
+
+
+class ArchiveProblem(OfObject, frozen=True, kw_only=True):
+    """A file of the archive that is damaged or gone."""
+
+    run: str
+    """The name of the folder of the run."""
+    name: str
+    """Of the object that has the file."""
+    path: str
+    """Below the folder of the run."""
+    text: str
+    """For people."""

@@ -1,0 +1,192 @@
+"""Deletes runs from the archive: only files that the run names, then the folders that are empty without them."""
+
+import fcntl
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from dockersweep.archive.paths import (
+    DELETED,
+    INDEX,
+    OBJECT,
+    PARTIAL,
+    cannot,
+    is_run_name,
+    open_folder_below,
+    sync_folder,
+)
+from dockersweep.archive.run_reader import read_archive
+from dockersweep.errors import ArchiveError
+from dockersweep.model.archive import Archive
+
+_BLOB = re.compile(r"[0-9a-f]{64}")
+_BLOBS = "images/blobs/sha256"
+_OWN = {"images": ("oci-layout", "index.json", "manifest.json")}
+"""Folder in that of a run -> the files in it that no object names."""
+
+
+class InUseError(ArchiveError):
+    """Somebody writes or reads the run."""
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[int]:
+    """Yield the open folder of a run that nobody else writes or reads meanwhile. Raises InUseError and ArchiveError."""
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise cannot("read", path, error) from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield folder
+    except BlockingIOError:
+        raise InUseError(f"another dockersweep writes or reads {path}: try again when that has ended") from None
+    finally:
+        os.close(folder)
+
+
+def delete_run(path: str) -> None:
+    """Delete a run. Whoever calls this holds the lock of the archive.
+
+    Raises InUseError, and ArchiveError where it cannot be read or deleted, or something else is in its folder: that
+    stays, and is named.
+    """
+    with _alone(path) as folder:
+        archive = read_archive(folder, path)
+        try:
+            aside = _beside(path, DELETED)
+            os.rename(path, aside)
+            sync_folder(os.path.dirname(path))
+            left = _delete(folder, archive)
+            if not left:
+                os.rmdir(aside)
+                return
+            os.rename(aside, path)
+        except OSError as error:
+            raise cannot("deleted", path, error) from None
+    raise ArchiveError(
+        f"{path}/{left[0]} is not dockersweep's, so it stays: look at it, and delete it by hand, then try again"
+    )
+
+
+def _beside(path: str, beginning: str) -> str:
+    folder, name = os.path.split(path)
+    return f"{folder}/{beginning}{name}"
+
+
+def _delete(folder: int, archive: Archive) -> list[str]:
+    """Delete what is dockersweep's in the folder of a run; return what is left. The index names all of it: it goes
+    last, so that this can go on after a kill."""
+    _delete_leftovers(folder)
+    for name in {file.path for archived in archive.objects for file in archived.files}:
+        _unlink(folder, name)
+    left = list(_delete_tree(folder, ""))
+    if not left:
+        _unlink(folder, INDEX)
+    return left
+
+
+def tidy(path: str) -> None:
+    """Delete what is half done or half deleted in the folder of an archive, whose lock the caller holds.
+
+    Runs that somebody writes or reads are left alone. Raises ArchiveError.
+    """
+    try:
+        names = sorted(os.listdir(path))
+    except OSError as error:
+        raise cannot("read", path, error) from None
+    for name in names:
+        with suppress(InUseError):
+            if name.startswith(DELETED) and is_run_name(name.removeprefix(DELETED)):
+                _go_on(f"{path}/{name}")
+            elif is_run_name(name):
+                _tidy_run(f"{path}/{name}")
+
+
+def _go_on(path: str) -> None:
+    """Go on to delete a run where that was killed."""
+    with _alone(path) as folder:
+        try:
+            if INDEX in os.listdir(folder):
+                _delete(folder, read_archive(folder, path))
+            os.rmdir(path)
+        except OSError as error:
+            raise cannot("deleted", path, error) from None
+
+
+def _tidy_run(path: str) -> None:
+    with _alone(path) as folder:
+        try:
+            _delete_leftovers(folder)
+            if not os.listdir(folder):
+                # It was killed before it had an index.
+                os.rmdir(path)
+                return
+        except OSError as error:
+            raise cannot("deleted", path, error) from None
+        # What cannot be read is told by whoever lists it.
+        with suppress(ArchiveError):
+            if read_archive(folder, path).objects:
+                return
+            _delete_empty(folder, path)
+
+
+def _delete_empty(folder: int, path: str) -> None:
+    """Delete a run that archived nothing, unless something else is in its folder."""
+    try:
+        if not list(_delete_tree(folder, "")):
+            _unlink(folder, INDEX)
+            os.rmdir(path)
+    except OSError as error:
+        raise cannot("deleted", path, error) from None
+
+
+def _delete_leftovers(folder: int) -> None:
+    """Delete everything that was being written: its name says so."""
+    for name in os.listdir(folder):
+        if name.startswith(PARTIAL):
+            _delete_partial(name, folder)
+        elif _is_folder(name, folder):
+            with open_folder_below(folder, name) as inner:
+                _delete_leftovers(inner)
+
+
+def _delete_partial(name: str, folder: int) -> None:
+    if _is_folder(name, folder):
+        shutil.rmtree(name, dir_fd=folder)
+    else:
+        os.unlink(name, dir_fd=folder)
+
+
+def _delete_tree(folder: int, place: str) -> Iterator[str]:
+    """Delete what belongs to no object alone, and the empty folders; yield what is left, but the index of the run."""
+    for name in sorted(os.listdir(folder)):
+        path = f"{place}/{name}".lstrip("/")
+        if _is_folder(name, folder):
+            with open_folder_below(folder, name) as inner:
+                left = list(_delete_tree(inner, path))
+            if not left:
+                os.rmdir(name, dir_fd=folder)
+            yield from left
+        elif path == INDEX:
+            continue
+        elif (
+            name == OBJECT or name in _OWN.get(place, ()) or (place == "images/blobs/sha256" and _BLOB.fullmatch(name))
+        ):
+            os.unlink(name, dir_fd=folder)
+        else:
+            yield path
+
+
+def _is_folder(name: str, folder: int) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+
+
+def _unlink(folder: int, path: str) -> None:
+    """Delete a file, if it is there."""
+    *folders, name = path.split("/")
+    with suppress(FileNotFoundError), open_folder_below(folder, *folders) as inner:
+        os.unlink(name, dir_fd=inner)

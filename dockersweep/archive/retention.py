@@ -1,0 +1,123 @@
+"""Which runs go from the archive, and when: those whose time is over, and the oldest where it is too large."""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from dockersweep.archive.deleting import delete_run, tidy
+from dockersweep.archive.lock import locked
+from dockersweep.archive.paths import cannot, is_run_name
+from dockersweep.archive.run_reader import read_archive
+from dockersweep.archive.sizes import taken_by
+from dockersweep.errors import ArchiveError
+from dockersweep.files import what_is_wrong
+from dockersweep.model.archive import Archive
+
+
+class StoredRun(Struct, frozen=True, kw_only=True):
+    """A run as it lies in the archive."""
+
+    name: str
+    """The name of its folder."""
+    size_bytes: int
+    """What it takes of the disk."""
+    archive: Archive | None = None
+    """None where it cannot be read, or was not begun in full."""
+    problem: str | None = None
+    """Why it cannot be read."""
+
+
+class Deletion(Struct, frozen=True, kw_only=True):
+    """What became of a run that was to go."""
+
+    run: StoredRun
+    problem: str | None = None
+    """Why it is still there."""
+
+
+def run_names(path: str) -> tuple[str, ...]:
+    """Return the names of the folders of all runs in an archive, the oldest first. Raises ArchiveError."""
+    try:
+        return tuple(sorted(name for name in os.listdir(path) if is_run_name(name)))
+    except OSError as error:
+        raise cannot("read", path, error) from None
+
+
+def stored_runs(path: str) -> tuple[StoredRun, ...]:
+    """Return all runs of an archive, the oldest first, also those that cannot be read. Raises ArchiveError."""
+    return tuple(_stored(path, name) for name in run_names(path))
+
+
+def _stored(path: str, name: str) -> StoredRun:
+    size_bytes = 0
+    try:
+        size_bytes = taken_by(f"{path}/{name}")
+        folder = os.open(f"{path}/{name}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if not os.listdir(folder):
+                # Begun this moment, or killed in that.
+                return StoredRun(name=name, size_bytes=size_bytes)
+            return StoredRun(name=name, size_bytes=size_bytes, archive=read_archive(folder, f"{path}/{name}"))
+        finally:
+            os.close(folder)
+    except OSError as error:
+        return StoredRun(name=name, size_bytes=size_bytes, problem=f"it cannot be read: {what_is_wrong(error)}")
+    except ArchiveError as error:
+        return StoredRun(name=name, size_bytes=size_bytes, problem=str(error))
+
+
+def to_prune(runs: Sequence[StoredRun], now: datetime, max_bytes: int | None) -> tuple[StoredRun, ...]:
+    """Return the runs that retention deletes: those whose time is over, then the oldest ones as long as the archive is
+    larger than it may be. What cannot be read stays, and so does what was archived last."""
+    gone = [run for run in runs if run.archive is not None and run.archive.until <= now]
+    kept = [run for run in runs if run not in gone]
+    taken = sum(run.size_bytes for run in kept)
+    for run in kept[:-1]:
+        if max_bytes is None or taken <= max_bytes:
+            break
+        if run.archive is not None:
+            gone.append(run)
+            taken -= run.size_bytes
+    return tuple(sorted(gone, key=lambda run: run.name))
+
+
+def delete(path: str, runs: Sequence[StoredRun]) -> Iterator[Deletion]:
+    """Delete runs from the archive in a folder; yield what became of each. Raises ArchiveError where it is locked for
+    long."""
+    for run in runs:
+        with locked(path):
+            try:
+                delete_run(f"{path}/{run.name}")
+                yield Deletion(run=run)
+            except ArchiveError as error:
+                yield Deletion(run=run, problem=str(error))
+
+
+def prune(path: str, now: datetime, max_bytes: int | None) -> tuple[Deletion, ...]:
+    """Delete from the archive in a folder what retention deletes, and what killed runs left half done. Raises
+    ArchiveError."""
+    with locked(path):
+        tidy(path)
+    return tuple(delete(path, to_prune(stored_runs(path), now, max_bytes)))
+
+
+def make_room(path: str, own: str, max_bytes: int) -> bool:
+    """Delete the oldest runs but one, `own`, until the archive in a folder is no larger than it may be; return whether
+    it is. Raises ArchiveError where it is locked for long, and OSError."""
+    with locked(path):
+        taken = taken_by(path)
+        for name in run_names(path):
+            if taken <= max_bytes:
+                break
+            run = _stored(path, name)
+            if name == own or run.archive is None:
+                continue
+            try:
+                delete_run(f"{path}/{name}")
+            except ArchiveError:
+                # In use, or spoiled: the next one then.
+                continue
+            taken -= run.size_bytes
+        return taken <= max_bytes
