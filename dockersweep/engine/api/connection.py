@@ -12,11 +12,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -29,6 +29,9 @@ from dockersweep.engine.api.idle_sockets import IdleSockets
 from dockersweep.engine.api.transport import Transport, tcp_transport, unix_transport
 from dockersweep.errors import EngineError, EngineLostError, EngineTimeoutError, EngineTooMuchError
 from dockersweep.units import format_size
+
+if TYPE_CHECKING:
+    from dockersweep.engine.api.streamed import StreamedAnswer
 
 CONNECT_SECONDS = 10
 CONNECTIONS = 16
@@ -153,6 +156,38 @@ class Connection:
         except (OSError, AnswerTooLargeError) as error:
             raise self._error_of(error, f"{method} {path}", seconds, largest_bytes) from error
         return Answer(answer.status, answer.body, answer.headers)
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        idle_seconds: float | None = None,
+        tar: bytes | Iterable[bytes] | None = None,
+    ) -> Iterator["StreamedAnswer"]:
+        """Send one request, with a tar as its body if one is given, and yield its answer, whose body is read as it
+        comes.
+
+        The engine may be silent for `idle_seconds` (None for the connection's time-out); how long all of it takes has
+        no limit. Raises as `request` does, also while the answer is read.
+        """
+        # Imported late: few runs need it.
+        from dockersweep.engine.api.streamed import StreamedAnswer
+
+        url = _quoted(path, tuple(params.items()) if params else ())
+        seconds = self.timeout_seconds if idle_seconds is None else idle_seconds
+        with self._slots:
+            connected = self._connect()
+            answer = StreamedAnswer(
+                connected, seconds, lambda error: self._error_of(error, f"{method} {path}", seconds, 0)
+            )
+            try:
+                answer.ask(method, url, tar)
+                yield answer
+            finally:
+                # What was not read must not be taken for another answer.
+                connected.close()
 
     def machine_id(self) -> str | None:
         """Return an id of the machine at the other end; None if it is not known, or before the first request."""

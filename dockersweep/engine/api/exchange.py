@@ -13,7 +13,7 @@ from msgspec import Struct
 _CHUNK_BYTES = 262_144
 
 
-class _Received:
+class Received:
     """What the parser has reported about an answer so far."""
 
     def __init__(self) -> None:
@@ -98,15 +98,19 @@ def send(connected: socket.socket, method: str, url: str, seconds: float, body: 
     connected.settimeout(seconds)
     length = f"Content-Length: {len(body)}\r\n" if method == "POST" else ""
     kind = "Content-Type: application/json\r\n" if body else ""
-    request = f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{length}{kind}\r\n"
-    connected.sendall(request.encode("ascii") + body)
+    connected.sendall(head_of(method, url, length + kind) + body)
+
+
+def head_of(method: str, url: str, headers: str) -> bytes:
+    """Return the head of a request; each of the headers ends with a line break."""
+    return f"{method} {url} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockersweep\r\n{headers}\r\n".encode("ascii")
 
 
 def receive(connected: socket.socket, seconds: float, largest_bytes: int) -> Exchanged:
     """Read the answer to a request that was sent, as `exchange` does."""
     # The limit is for the whole answer: the socket's own time-out would never pass if bytes came one by one.
     deadline = time.monotonic() + seconds
-    received = _Received()
+    received = Received()
     read_bytes = 0
     while not received.is_complete:
         connected.settimeout(_until(deadline))

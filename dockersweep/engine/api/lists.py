@@ -1,7 +1,7 @@
 """The lists of an engine's objects, and its disk usage: what a scan asks for."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from dockersweep.engine.api import wire
@@ -31,16 +31,27 @@ from dockersweep.engine.api.translate import (
 from dockersweep.model.external import ExternalContainer
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Service, Volume
 
+ARCHIVING_LABEL = "dockersweep.archiving"
+"""What was created only to read a volume for an archive has it; its value says by which run."""
+
+
+def is_for_archiving(labels: Mapping[str, str]) -> bool:
+    """Return whether a container or an image was created only to read a volume: then it is nobody's."""
+    return ARCHIVING_LABEL in labels
+
 
 class Lists(Session):
     """What an engine lists, as types of the model. Raises EngineError for an invalid answer."""
 
     def containers(self) -> tuple[Container, ...]:
-        """Return every container in every state, without the fields that only an inspect has."""
-        return tuple(listed.container for listed in self.listed_containers())
+        """Return every container in every state, without the fields that only an inspect has; not those that were
+        created to read a volume for an archive."""
+        return tuple(
+            listed.container for listed in self.listed_containers() if not is_for_archiving(listed.container.labels)
+        )
 
     def listed_containers(self) -> tuple[ListedContainer, ...]:
-        """Return the same, each with how it ended."""
+        """Return all of them, each with how it ended."""
         listed = self._listed(CONTAINERS, list[wire.WireContainer])
         return tuple(ListedContainer(container_from_list(entry), read_ended(entry.status)) for entry in listed)
 

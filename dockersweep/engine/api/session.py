@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 import msgspec
 
@@ -71,6 +71,13 @@ class Session:
             None if self.engine.on_other_kernel else self.engine.root_dir, info.labels or ()
         )
         """Whether the project's tests or the sandbox started it."""
+
+    @classmethod
+    def sharing(cls, session: "Session") -> Self:
+        """Return the same session, with its connections, for the calls of this class."""
+        shared = cls.__new__(cls)
+        vars(shared).update(vars(session))
+        return shared
 
     def set_clock(self) -> None:
         """Set `clock` to now: the reported time plus what has passed here since, which is never ahead of the engine."""
