@@ -407,12 +407,14 @@ def test_a_plain_file_that_never_ends_is_not_waited_for() -> None:
 
 
 def test_files_are_opened_for_reading_where_the_rule_is() -> None:
-    """What reads beside `dockersweep.files` reads what is ours: of /proc, and of the package; and a folder is opened
-    to ask its file system."""
+    """What reads beside `dockersweep.files` reads what is ours: of /proc, and of the package; a folder is opened
+    to ask its file system, or from within one that was opened by the rule; and a tar is made in memory."""
     reads = {path for path, _ in used("read_text", "read_bytes", "get_data")}
     reads |= {path for path, _ in used("open") if path.startswith("engine/")}
     assert reads == {
         "commands/policy_source.py",
+        "engine/archiving/disk_layer.py",
+        "engine/archiving/volume_containers.py",
         "engine/disk/freed_later.py",
         "engine/disk/processes.py",
         "engine/reading/engine_process.py",

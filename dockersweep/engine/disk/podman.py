@@ -133,6 +133,12 @@ def mounted_images(stores: Iterable[Path], driver: str, run_root: Path) -> list[
     ]
 
 
+def layer_of_container(root: Path, container_id: str) -> str | None:
+    """Return the id of a container's writable layer; None where the lists below the graph root do not have it."""
+    stored = _stored_containers(root / "overlay-containers")
+    return next((container.layer for container in stored if container.id == container_id), None)
+
+
 def _stored_containers(folder: Path) -> Iterator[_Container]:
     for file in ("containers.json", "volatile-containers.json"):
         yield from _read_list(folder, file, list[_Container])

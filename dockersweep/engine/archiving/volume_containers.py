@@ -1,0 +1,144 @@
+"""Reads the files of volumes through the engine's API, which has them only in containers: by one that is created from
+an empty image, and never started.
+
+Both are labelled with the run. The run removes them at its end, and the next one what a killed one has left.
+"""
+
+import hashlib
+import io
+import secrets
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from dockersweep.engine.api.archive_calls import ArchiveCalls, OwnObject
+from dockersweep.engine.api.lists import ARCHIVING_LABEL
+from dockersweep.engine.api.removal_answer import RemovalAnswer
+from dockersweep.errors import EngineError, NotArchivedError
+
+NAME = "dockersweep-archiving"
+PLACE = "/volume"
+LONGEST = timedelta(days=1)
+"""How long another machine's run may need for one volume: what it has created is left alone till then."""
+LOST_BY_API = ("ACLs", "extended attributes", "fractions of a second", "sockets")
+"""What Docker's archive of a path has not; of the attributes it has security.capability."""
+
+
+class VolumeContainers:
+    """Creates the containers of one run. Safe for several threads."""
+
+    def __init__(self, calls: ArchiveCalls, place: str) -> None:
+        """`place` tells where runs share the engine's lock with this one."""
+        self._calls = calls
+        self._run = f"{place}-{secrets.token_hex(8)}"
+        self._lock = threading.Lock()
+        self._has_image = False
+
+    @contextmanager
+    def files(self, volume: str) -> Iterator[Iterator[bytes]]:
+        """Yield the pieces of a tar of a volume's files, in which its own folder is "./". Raises EngineError."""
+        calls = self._calls
+        if calls.quirks.is_podman:
+            raise NotArchivedError(
+                "Podman's API does not tell who owns the files; run dockersweep as root on the engine's machine"
+            )
+        container = calls.create_container(f"{NAME}-{secrets.token_hex(6)}", self._body(volume))
+        try:
+            with calls.files_tar(container, f"{PLACE}/.") as pieces:
+                yield pieces
+        finally:
+            # Otherwise the end of the run removes it, or the next run; while it is there, the volume stays.
+            with suppress(EngineError):
+                calls.remove_container(container)
+
+    def close(self) -> str | None:
+        """Remove what is left of this run; return why that failed."""
+        if not self._has_image:
+            return None
+        try:
+            remove_left(self._calls, lambda entry: entry.run == self._run)
+        except EngineError as error:
+            return str(error)
+        return None
+
+    def _body(self, volume: str) -> dict[str, object]:
+        mount = {
+            "Type": "volume",
+            "Source": volume,
+            "Target": PLACE,
+            "ReadOnly": True,
+            "VolumeOptions": {"NoCopy": True},
+        }
+        return {
+            "Image": self._image(),
+            # It is never run, and there is nothing that could be.
+            "Cmd": ["none"],
+            "Labels": {ARCHIVING_LABEL: self._run},
+            "HostConfig": {"NetworkMode": "none", "LogConfig": {"Type": "none"}, "Mounts": [mount]},
+        }
+
+    def _image(self) -> str:
+        """Return the tag of the empty image, which is loaded once."""
+        tag = f"{NAME}:{self._run}"
+        with self._lock:
+            if not self._has_image:
+                # Before the request: if no answer comes, the image may be there.
+                self._has_image = True
+                made_at = self._calls.clock or datetime.now(UTC)
+                self._calls.load(empty_image(tag, {ARCHIVING_LABEL: self._run}, made_at))
+        return tag
+
+
+def empty_image(tag: str, labels: dict[str, str], made_at: datetime) -> bytes:
+    """Return the tar of an image without any layer, as `docker load` takes it."""
+    config = msgspec.json.encode(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": made_at,
+            "config": {"Labels": labels},
+            "rootfs": {"type": "layers", "diff_ids": []},
+            "history": [],
+        }
+    )
+    name = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = msgspec.json.encode([{"Config": name, "RepoTags": [tag], "Layers": []}])
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        for file, content in ((name, config), ("manifest.json", manifest)):
+            info = tarfile.TarInfo(file)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return written.getvalue()
+
+
+def remove_leftovers(calls: ArchiveCalls, place: str, now: datetime | None) -> None:
+    """Remove what killed runs have left, of which those of this `place` are over; what another place has created is
+    removed once it is `LONGEST` old, by the engine's clock `now` (None if it does not tell). Raises EngineError."""
+
+    def is_left(entry: OwnObject) -> bool:
+        if entry.run.partition("-")[0] == place:
+            return True
+        return now is not None and entry.created_at < (now - LONGEST).timestamp()
+
+    remove_left(calls, is_left)
+
+
+def remove_left(calls: ArchiveCalls, is_meant: Callable[[OwnObject], bool]) -> None:
+    """Remove the containers and images that were created for reading and are meant; an image with a container that is
+    not meant stays. Raises EngineError."""
+    for container in filter(is_meant, calls.own_containers()):
+        _check(calls.remove_container(container.id), f"the container {container.id[:12]}")
+    for image in filter(is_meant, calls.own_images()):
+        answer = calls.remove_image(image.id, is_nameless=False)
+        if answer.status != "in-use":
+            _check(answer, f"the image {image.id[:19]}")
+
+
+def _check(answer: RemovalAnswer, what: str) -> None:
+    if answer.status not in ("removed", "gone"):
+        raise EngineError(f"{what}, which was made to read a volume, was not removed: {answer.detail}")
