@@ -15,7 +15,7 @@ from dockersweep.model.report import Report
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.use import reclaim_of_unused
 from dockersweep.report.headline import STATUS_WORDS, problems_of, warning_sentences
-from dockersweep.report.question import lost_words
+from dockersweep.report.question import words_for_lost
 
 UNSEEN = "sweep"
 """What the warning of a plan is about that nobody has looked at its engine."""
@@ -49,7 +49,7 @@ def _of_plan(plan: Plan) -> HostSums:
         used_bytes=plan.used_bytes,
         warnings=len(plan.warnings),
         removals=len(plan.removals),
-        lost=lost_words(plan) or None,
+        lost=words_for_lost(plan) or None,
         is_unseen=any(warning.about == UNSEEN for warning in plan.warnings),
         over_limits=plan.limits.exceeded,
         shareable_volumes=shareable_removals(plan),

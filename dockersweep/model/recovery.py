@@ -19,3 +19,5 @@ class Recovery(Struct, frozen=True, kw_only=True, gc=False):
     """Of "pull" the reference by digest, "app@sha256:...". Otherwise for people: "without ACLs and xattrs"."""
     until: Instant | None = None
     """Until when that way is open; None where nothing ends it, or there is none."""
+    without_data: bool = False
+    """With "none": whether nothing is lost but settings, logs and what builds left."""

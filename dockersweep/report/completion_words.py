@@ -25,7 +25,7 @@ def offer_at(parser: argparse.ArgumentParser, words: Sequence[str]) -> Offer:
     for word in words[:-1]:
         line.take(word)
     last = words[-1]
-    if line.waiting is not None:
+    if line.waiting is not None and not (line.waiting.nargs == "?" and last.startswith("-")):
         return line.offer(line.waiting, last)
     name, has_value, value = last.partition("=")
     if last.startswith("--") and has_value and name in line.known:
@@ -53,6 +53,8 @@ class _Line:
 
     def take(self, word: str) -> None:
         """Read the next word."""
+        if self.waiting is not None and self.waiting.nargs == "?" and word.startswith("-"):
+            self.waiting = None
         if self.waiting is not None:
             self.flags[self.waiting.dest] = word
             self.waiting = None

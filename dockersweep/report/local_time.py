@@ -18,6 +18,15 @@ def local_time(instant: datetime) -> str:
         return format_instant(instant)
 
 
+def day_of(instant: datetime, now: datetime) -> str:
+    """Return the day of an instant in the time zone of this process: "13 Dec", or in another year "3 Jan 2027"."""
+    try:
+        local, now = instant.astimezone(), now.astimezone()
+    except (OverflowError, ValueError, OSError):
+        return format_instant(instant)
+    return f"{local.day} {local.strftime('%b')}" + (f" {local.year}" if local.year != now.year else "")
+
+
 def in_local_time(sentence: str) -> str:
     """Return a sentence with its instants in local time. A text of one word is not a sentence but a name, and stays."""
     # Checked first, because few sentences contain an instant.

@@ -18,16 +18,15 @@ from dockersweep.report.local_time import local_time
 from dockersweep.report.plan_details import going_sections, kept_sections, untagged_section
 from dockersweep.report.plan_groups import group_sections, totals, untagged_groups
 from dockersweep.report.plan_kept import kept_summary
-from dockersweep.report.question import layers_of_images, only_here
+from dockersweep.report.question import archived_words, layers_of_images, ways_back_words
 from dockersweep.report.text import capital
-from dockersweep.units import format_duration
-from dockersweep.words.amounts import format_interval, hold, holders_words, plural
+from dockersweep.units import format_duration, format_instant
+from dockersweep.words.amounts import format_interval, hold, holders_words
 from dockersweep.words.reasons import rule_and_text
-from dockersweep.words.targets import no_more_words
 
 _HEADINGS = (
     "kind", "id", "name", "verdict", "size_bytes", "gives_back_low_bytes", "gives_back_high_bytes", "age_seconds",
-    "age_source", "tags_removed", "reasons",
+    "age_source", "tags_removed", "reasons", "recovery", "recovery_text", "recovery_until",
 )  # fmt: skip
 
 
@@ -43,7 +42,8 @@ def plan_layout(plan: Plan, detail: Detail) -> Layout:
 
 def _sections(plan: Plan, detail: Detail) -> Iterator[Section]:
     about = engine_sentence(plan.engine, plan.taken_at), *_when(plan)
-    yield Section(sentences=(*about, _summary(plan), *_target_line(plan), *over_limit_sentences(plan.limits)))
+    sentences = _summary(plan), *_ways_back(plan), *_target_line(plan), *over_limit_sentences(plan.limits)
+    yield Section(sentences=(*about, *sentences))
     if detail == "all":
         yield from going_sections(plan)
         yield from untagged_section(plan)
@@ -71,13 +71,16 @@ def _summary(plan: Plan) -> str:
         return f"Nothing to remove, by {plan.policy.source}."
     frees = f"freeing {format_interval(plan.reclaim)} {BASE_WORDS[plan.size_base]}"
     why = f" Not exact: {plan.reclaim.reason}." if plan.reclaim.reason else ""
-    goes = f"{going_words(plan)} to remove, {frees}, by {plan.policy.source}."
-    return f"{goes}{_only_here_words(plan)}{_layers_held(plan)}{why}"
+    goes = f"{going_words(plan)} to remove, {frees}{archived_words(plan)}, by {plan.policy.source}."
+    return f"{goes}{_layers_held(plan)}{why}"
 
 
-def _only_here_words(plan: Plan) -> str:
-    count = len(only_here(plan))
-    return "" if not count else f" {plural(count, 'image')} {'exists' if count == 1 else 'exist'} only here."
+def _ways_back(plan: Plan) -> Iterator[str]:
+    words = ways_back_words(plan)
+    if words:
+        is_lost = any(step.recovery is not None and step.recovery.how == "none" for step in plan.removals)
+        hint = "; see --archive" if is_lost and plan.policy.archive is None else ""
+        yield f"{words}{hint}."
 
 
 def _layers_held(plan: Plan) -> str:
@@ -92,6 +95,9 @@ def _layers_held(plan: Plan) -> str:
 def _target_line(plan: Plan) -> Iterator[str]:
     target = plan.target
     if target is not None:
+        # Few policies have a target.
+        from dockersweep.words.targets import no_more_words
+
         ends: dict[bool | None, str] = {
             True: ". This plan reaches it",
             False: f". This plan frees {format_interval(plan.reclaim)}; {no_more_words(plan)}",
@@ -101,6 +107,7 @@ def _target_line(plan: Plan) -> Iterator[str]:
 
 def _csv_row(decision: Decision, removal: Removal | None) -> tuple[Cell, ...]:
     """Return the cells of a decision; None (an empty cell) for unknown values, and for what a kept object frees."""
+    recovery = removal.recovery if removal else None
     return (
         decision.kind,
         decision.id,
@@ -113,4 +120,7 @@ def _csv_row(decision: Decision, removal: Removal | None) -> tuple[Cell, ...]:
         decision.age_source,
         " ".join(decision.untag),
         "; ".join(map(rule_and_text, decision.reasons)),
+        recovery.how if recovery else None,
+        recovery.text if recovery else None,
+        format_instant(recovery.until) if recovery and recovery.until else None,
     )

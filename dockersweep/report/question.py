@@ -1,35 +1,67 @@
 """The question before a plan is carried out."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from dockersweep.model.plan import Decision, Plan
+from dockersweep.model.plan import Plan
 from dockersweep.report.headline import going_counts, kind_counts, tags_of_staying
-from dockersweep.words.amounts import amount_words, format_interval, hold, holders_words, plural
-from dockersweep.words.lists import both, first_of, naturally
-
-MOST_NAMES = 5
-"""The most names of what cannot be recovered, of each kind."""
-_LONG_ID = re.compile(r"[0-9a-f]{64}")
-_SHORT = 12
+from dockersweep.report.local_time import day_of
+from dockersweep.words.amounts import amount_words, format_interval, hold, holders_words
+from dockersweep.words.lists import both, naturally
+from dockersweep.words.recovery import Removed, lost_words, recovery_words
 
 
 def question(plan: Plan) -> str:
-    """Return the question: "No undo for volume pg-old and files in container job. Remove 1 container and 1 volume
-    (freeing 1.20 GB)?"."""
+    """Return the question: "1 can be pulled again; 1 cannot be recovered: volume pg-old (1.00 GB). Remove 1 image and
+    1 volume (freeing 1.20 GB)?"."""
     counts, tags = going_counts(plan)
     parts = kind_counts(counts)
     if tags:
         parts.append(tags_of_staying(tags))
-    lost = lost_words(plan)
-    no_undo = f"No undo for {lost}. " if lost else ""
-    return f"{no_undo}Remove {both(parts)} (freeing {amount_words(plan.reclaim)}{_with_cache(plan)})?"
+    ways_back = ways_back_words(plan)
+    recovery = f"{ways_back}. " if ways_back else ""
+    freeing = f"{amount_words(plan.reclaim)}{archived_words(plan)}{_with_cache(plan)}"
+    return f"{recovery}Remove {both(parts)} (freeing {freeing})?"
 
 
-def lost_words(plan: Plan) -> str:
-    """Return what cannot be recovered: "volume pg-old and files in container job"; empty for nothing."""
-    return both(_lost(plan))
+def ways_back_words(plan: Plan) -> str:
+    """Return how the removals of a plan can be taken back, and the names of what cannot be recovered; empty where
+    nothing is removed, or an older version made the plan."""
+    _, tags = going_counts(plan)
+    kept_for = None if plan.policy.archive is None else plan.policy.archive.keep_for.words()
+    removed = list(_removed(plan))
+    return recovery_words(removed, tags, kept_for) if removed or _has_ways_back(plan) else ""
+
+
+def words_for_lost(plan: Plan) -> str:
+    """Return what of a plan cannot be recovered; empty for nothing."""
+    return lost_words(_removed(plan))
+
+
+def archived_words(plan: Plan) -> str:
+    """Return how much of what is freed the archive takes, to follow that amount; empty where it is on another disk."""
+    archive = plan.archive
+    if archive is None or archive.on_engine_disk is False or archive.takes.high_bytes == 0:
+        return ""
+    takes = amount_words(archive.takes, "an unknown part")
+    may = "takes" if archive.on_engine_disk else "may take"
+    return f", of which the archive {may} {takes} until {day_of(archive.until, plan.now)}"
+
+
+def _removed(plan: Plan) -> Iterator[Removed]:
+    tags: defaultdict[str, list[str]] = defaultdict(list)
+    for step in plan.removals:
+        if step.action == "untag":
+            tags[step.id].append(step.name)
+    sizes = {decision.ref: decision.size_bytes for decision in plan.decisions if decision.verdict == "remove"}
+    for step in plan.removals:
+        if step.action == "remove" and step.recovery is not None:
+            name = " = ".join((step.name, *naturally(tags[step.id]))) if step.kind == "image" else step.name
+            yield Removed(step.kind, name, sizes.get(step.ref), step.recovery)
+
+
+def _has_ways_back(plan: Plan) -> bool:
+    return any(step.recovery is not None for step in plan.removals)
 
 
 def _with_cache(plan: Plan) -> str:
@@ -44,43 +76,3 @@ def layers_of_images(plan: Plan) -> str:
     """Return words for the held layers of removed images: "layers of these images"."""
     counts, _ = going_counts(plan)
     return f"layers of {'this image' if counts['image'] == 1 else 'these images'}"
-
-
-def only_here(plan: Plan) -> list[str]:
-    """Return the names of removed images that exist nowhere else, in natural order; all tags of one: "api:1 =
-    api:stable"."""
-    tags: defaultdict[str, list[str]] = defaultdict(list)
-    for step in plan.removals:
-        if step.action == "untag":
-            tags[step.id].append(step.name)
-    return naturally(
-        " = ".join((decision.name, *naturally(tags[decision.id])))
-        for decision in _going(plan)
-        if any(reason.code == "only-here" for reason in decision.reasons)
-    )
-
-
-def _lost(plan: Plan) -> Iterator[str]:
-    """Yield what cannot be recovered: volumes, images that exist only here, and what containers wrote."""
-    going = list(_going(plan))
-    volumes = naturally(decision.name for decision in going if decision.kind == "volume")
-    # Nothing was ever written to a layer of 0 bytes; one of unknown size may hold anything.
-    layers = naturally(decision.name for decision in going if decision.kind == "container" and decision.size_bytes != 0)
-    for of, noun, names in (
-        ("", "volume", volumes),
-        ("", "image", only_here(plan)),
-        ("files in ", "container", layers),
-    ):
-        if names:
-            counted = noun if len(names) == 1 else plural(len(names), noun)
-            named = first_of(list(map(_short, names)), MOST_NAMES)
-            yield f"{of}{counted} ({named})" if len(names) > 1 else f"{of}{counted} {named}"
-
-
-def _short(name: str) -> str:
-    """Return a name, shortened as docker shortens ids if it is one (names of anonymous volumes are)."""
-    return name[:_SHORT] if _LONG_ID.fullmatch(name) else name
-
-
-def _going(plan: Plan) -> Iterator[Decision]:
-    return (decision for decision in plan.decisions if decision.verdict == "remove")

@@ -3,10 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.model.inventory import Object
+from dockersweep.model.archive_facts import ArchiveFacts
+from dockersweep.model.inventory import Image, Object
 from dockersweep.model.last_use import PastUse
 from dockersweep.model.plan import Interval, LayersHeld, Plan, exactly
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.language.default_policy import DEFAULT_POLICY
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.planning.planner import make_plan
 from dockersweep.report.plan import plan_layout
 from dockersweep.report.question import question
 from tests.rig.fake_containers import with_containers
@@ -14,9 +18,11 @@ from tests.rig.fake_engine import fake_engine
 from tests.rig.inventories import NOW, ago, container, image, inventory, network, plan_of, volume
 from tests.rig.running import dockersweep, on_a_terminal
 
+WITHOUT_ARCHIVE = PolicyFlags(all_images=True)
 
-def planned(*objects: Object) -> Plan:
-    return plan_of(inventory(*objects), policy_from_flags(PolicyFlags(all_images=True)), NOW)
+
+def planned(*objects: Object, flags: PolicyFlags = WITHOUT_ARCHIVE) -> Plan:
+    return plan_of(inventory(*objects), policy_from_flags(flags), NOW)
 
 
 def asked(plan: Plan, low: int, high: int | None) -> str:
@@ -24,51 +30,118 @@ def asked(plan: Plan, low: int, high: int | None) -> str:
 
 
 def test_each_kind_is_counted_and_the_size_is_honest() -> None:
-    plan = planned(container("c"), container("d"), image("a"), volume("v"), network("n"))
+    plan = planned(container("c"), container("d"), image("a"), volume("v", size=5), network("n"))
     what = "Remove 2 containers, 1 image, 1 volume and 1 network"
-    what = f"No undo for volume v. {what}"
+    lost = "1 cannot be recovered: volume v (5 B); nor can 4 without data of their own"
+    what = f"{lost}: 2 containers, 1 image that builds left, 1 network. {what}"
     assert asked(plan, 1_200_000_000, 1_200_000_000) == f"{what} (freeing 1.20 GB)?"
     assert asked(plan, 1_000, 2_000) == f"{what} (freeing 1.00 kB to 2.00 kB)?"
     assert asked(plan, 5, None) == f"{what} (freeing at least 5 B)?"
     assert asked(plan, 0, None) == f"{what} (freeing an unknown number of bytes)?"
 
 
-def test_what_containers_wrote_is_named_unless_that_is_nothing() -> None:
+def test_what_containers_wrote_is_named_before_what_has_only_settings_and_logs() -> None:
     wrote, unknown = container("wrote", size=7), container("unknown", size=None)
-    plan = planned(container("empty", size=0), wrote, volume("v"))
-    assert asked(plan, 5, 5).startswith("No undo for volume v and files in container wrote. Remove 2 containers")
-    assert asked(planned(wrote, unknown), 5, 5).startswith("No undo for files in 2 containers (unknown, wrote). Remove")
+    plan = planned(container("empty", size=0), wrote, volume("v", size=5))
+    assert asked(plan, 5, 5).startswith(
+        "2 cannot be recovered: volume v (5 B), container wrote (7 B); nor can 1 without data of its own: container "
+        "empty. Remove 2 containers"
+    )
+    assert asked(planned(wrote, unknown), 5, 5).startswith(
+        "2 cannot be recovered: container wrote (7 B), container unknown. Remove"
+    )
+    assert asked(planned(container("a", size=0), container("b", size=0)), 0, 0).startswith(
+        "2 without data of their own cannot be recovered: container a, container b. Remove"
+    )
 
 
-def test_an_untagged_image_that_was_loaded_cannot_be_had_again() -> None:
+def test_an_untagged_image_that_was_loaded_is_named_as_one_that_builds_do_not_make_again() -> None:
     use = PastUse(at=ago(days=10), action="loaded")
     loaded = replace(image("a", first_unused=ago(days=10)), in_registry=False, uses=(use,))
     built = replace(image("b", first_unused=ago(days=10)), in_registry=False)
-    assert asked(planned(loaded, built), 5, 5).startswith("No undo for image a. Remove 2 images")
+    assert asked(planned(loaded, built), 5, 5).startswith(
+        "1 cannot be recovered: image a (100 B); nor can 1 without data of its own: 1 image that builds left. Remove 2"
+    )
 
 
-def local(name: str, in_registry: bool | None = False) -> Object:
+def local(name: str, in_registry: bool | None = False) -> Image:
     return replace(image(name, f"{name}:1", first_unused=ago(days=10)), in_registry=in_registry)
 
 
-def test_what_exists_only_here_is_named_before_it_is_asked_for() -> None:
-    plan = planned(local("app"), local("pulled", True), local("unknown", None), image("dangling"))
-    assert asked(plan, 5, 5) == "No undo for image app:1. Remove 4 images (freeing 5 B)?"
-    assert any("1 image exists only here." in one for one in shown(plan))
-    many = planned(*(local(f"app{number}") for number in range(7)))
+def pulled(name: str) -> Image:
+    return replace(local(name, True), digests=(f"{name}@sha256:1",))
+
+
+def test_five_of_what_cannot_be_recovered_are_named_before_it_is_asked_for() -> None:
+    plan = planned(local("app"), pulled("pulled"), local("unknown", None), image("dangling"))
+    lost = "2 cannot be recovered: image app:1 (100 B), image unknown:1 (100 B)"
+    ways = f"1 can be pulled again; {lost}; nor can 1 without data of its own: 1 image that builds left"
+    assert asked(plan, 5, 5) == f"{ways}. Remove 4 images (freeing 5 B)?"
+    assert f"{ways}; see --archive." in shown(plan)
+    many = planned(*(local(f"app{number}") for number in range(7)), container("c", size=0))
     assert asked(many, 5, 5).startswith(
-        "No undo for 7 images (app0:1, app1:1, app2:1, app3:1, app4:1 and 2 more). Remove 7"
+        "7 cannot be recovered: image app0:1 (100 B), image app1:1 (100 B), image app2:1 (100 B), image app3:1 "
+        "(100 B), image app4:1 (100 B) and 2 more; nor can 1 without data of its own: 1 container. Remove 1 "
+        "container and 7"
     )
-    assert any("7 images exist only here." in one for one in shown(many))
-    assert not any("only here" in one for one in shown(planned(local("pulled", True))))
+    assert asked(planned(pulled("app")), 5, 5) == "1 can be pulled again. Remove 1 image (freeing 5 B)?"
+
+
+def test_the_largest_volume_is_named_first_and_made_up_names_are_shortened() -> None:
+    made_up = "0123456789ab" + "c" * 52
+    plan = planned(volume("small", size=1), volume(made_up, size=2), volume("large", size=3), container("c", size=9))
+    assert asked(plan, 5, 5).startswith(
+        "4 cannot be recovered: volume large (3 B), volume 0123456789ab (2 B), volume small (1 B), container c (9 B)."
+    )
 
 
 def test_all_tags_of_what_exists_only_here_are_named() -> None:
     two = replace(image("api", "api:1", "api:stable", first_unused=ago(days=10)), in_registry=False)
-    assert asked(planned(two), 5, 5).startswith("No undo for image api:1 = api:stable. Remove 1 image ")
+    assert asked(planned(two), 5, 5).startswith("1 cannot be recovered: image api:1 = api:stable (100 B). Remove 1 ")
     assert asked(planned(two, local("worker")), 5, 5).startswith(
-        "No undo for 2 images (api:1 = api:stable, worker:1). Remove 2 images "
+        "2 cannot be recovered: image api:1 = api:stable (100 B), image worker:1 (100 B). Remove 2 images "
     )
+
+
+ARCHIVED = PolicyFlags(all_images=True, archive="")
+
+
+def test_what_goes_to_the_archive_is_counted_with_its_size_and_for_how_long() -> None:
+    plan = planned(pulled("app"), local("own"), volume("v", size=5), container("c", size=7), flags=ARCHIVED)
+    ways = "1 can be pulled again, 3 go to the archive (112 B, kept 14 days)"
+    takes = "of which the archive may take up to 49.3 kB until 8 Dec"
+    assert asked(plan, 112, 112).startswith(
+        f"{ways}. Remove 1 container, 2 images and 1 volume (freeing 112 B, {takes})"
+    )
+    assert f"{ways}." in shown(plan)
+    unknown = planned(volume("v", size=None), flags=ARCHIVED)
+    assert asked(unknown, 0, None).startswith("1 goes to the archive (of unknown size, kept 14 days). Remove")
+    some = planned(volume("v", size=None), volume("w", size=7), flags=ARCHIVED)
+    assert "2 go to the archive (at least 7 B, kept 14 days)" in asked(some, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("on_engine_disk", "words"),
+    [
+        (True, "(freeing 5 B, of which the archive takes up to 16.4 kB until 8 Dec)?"),
+        (None, "(freeing 5 B, of which the archive may take up to 16.4 kB until 8 Dec)?"),
+        (False, "(freeing 5 B)?"),
+    ],
+)
+def test_what_the_archive_takes_of_the_same_disk_is_told(on_engine_disk: bool | None, words: str) -> None:
+    facts = ArchiveFacts(on_engine_disk=on_engine_disk)
+    survey = Survey(inventory(volume("v", size=5)), NOW).archiving_to(facts)
+    plan = make_plan(survey, policy_from_flags(ARCHIVED))
+    assert asked(plan, 5, 5).endswith(words)
+    of_which = words.strip("()?").partition(", ")[2] or "freeing 5 B as the engine counts, by"
+    assert any(of_which in text for text in shown(plan))
+
+
+def test_a_plan_of_an_older_version_says_nothing_of_ways_back() -> None:
+    plan = planned(volume("v", size=5))
+    plan = replace(plan, removals=tuple(replace(step, recovery=None) for step in plan.removals))
+    assert asked(plan, 5, 5) == "Remove 1 volume (freeing 5 B)?"
+    assert not any("recovered" in text for text in shown(plan))
 
 
 def shown(plan: Plan) -> list[str]:
@@ -76,14 +149,18 @@ def shown(plan: Plan) -> list[str]:
 
 
 def test_one_kind_is_asked_for_alone() -> None:
-    assert asked(planned(network("n"), network("m")), 0, 0) == "Remove 2 networks (freeing 0 B)?"
+    plan = plan_of(replace(inventory(network("n"), network("m")), marks=()), DEFAULT_POLICY, NOW)
+    assert asked(plan, 0, 0) == "2 can be created again. Remove 2 networks (freeing 0 B)?"
 
 
 def test_tags_of_images_that_stay_are_told_apart() -> None:
-    plan = planned(volume("v"))
+    plan = planned(volume("v", size=5))
     [decision] = plan.decisions
     plan = replace(plan, decisions=(replace(decision, untag=("app:1", "app:2")),))
-    assert asked(plan, 0, 0) == "No undo for volume v. Remove 1 volume and 2 tags of images that stay (freeing 0 B)?"
+    assert asked(plan, 0, 0) == (
+        "2 tags can be put back; 1 cannot be recovered: volume v (5 B). Remove 1 volume and 2 tags of images that stay "
+        "(freeing 0 B)?"
+    )
     plan = replace(plan, decisions=(replace(decision, untag=("app:1",)),))
     assert asked(plan, 0, 0).endswith("Remove 1 volume and 1 tag of an image that stays (freeing 0 B)?")
 
@@ -143,7 +220,7 @@ def test_with_nothing_to_remove_nothing_is_asked() -> None:
 def test_it_says_what_would_be_freed_with_the_records_that_hold_layers() -> None:
     seven = LayersHeld(by="build-cache", count=7, with_them=exactly(38_000_000))
     plan = replace(planned(image("a"), image("b")), layers_held=seven)
-    assert asked(plan, 5, 5) == (
+    assert asked(plan, 5, 5).endswith(
         "Remove 2 images (freeing 5 B; 38.0 MB with 7 build-cache records that hold layers of these images)?"
     )
     sentence = " 7 build-cache records hold layers of these images; with them, 38.0 MB would be freed."

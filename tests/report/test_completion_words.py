@@ -33,7 +33,7 @@ def test_each_choice_is_offered(verb: str) -> None:
         if action.option_strings and action.nargs != 0:
             for line in (f"{verb} {action.option_strings[0]} ", f"{verb} {action.option_strings[-1]}="):
                 assert words(line) == choices
-                assert offer(line).value == ("file" if action.metavar == "FILE" else None)
+                assert offer(line).value == ("file" if action.metavar in ("FILE", "FOLDER") else None)
         elif not action.option_strings and action.choices:
             assert words(f"{verb} ") == choices
 
@@ -50,6 +50,8 @@ def test_each_choice_is_offered(verb: str) -> None:
         ("plan --format=j", ["json"]),
         ("plan --format c", ["csv"]),
         ("plan --older-than ", []),
+        ("plan --archive --not", ["--not", "--not-kind"]),
+        ("plan --archive --kind im", ["image"]),
         ("plan web", []),
         ("nothing ", []),
         ("nothing --fo", ["--format"]),

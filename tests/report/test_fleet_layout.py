@@ -120,5 +120,5 @@ def test_the_question_is_about_all_hosts_and_names_what_is_lost_on_each() -> Non
         FleetHost(name="a", address="x", status="done", sums=HostSums(lost="volume pg-old")),
         FleetHost(name="b", address="x", status="done"),
     ]
-    assert sections_text([lost_section(lost)], 80) == "No undo for\n  a  volume pg-old\n"
+    assert sections_text([lost_section(lost)], 80) == "Cannot be recovered\n  a  volume pg-old\n"
     assert lost_section(hosts).is_empty

@@ -83,7 +83,8 @@ def test_a_plan_has_a_row_for_each_decision(saved: str, tmp_path: Path) -> None:
         "kind": "image", "id": "sha256:a", "name": "a", "verdict": "remove", "size_bytes": "21000000",
         "gives_back_low_bytes": "21000000", "gives_back_high_bytes": "21000000", "age_seconds": "864000",
         "age_source": "first seen", "tags_removed": "",
-        "reasons": "dangling images: first seen 10 days ago (limit 24 hours)",
+        "reasons": "dangling images: first seen 10 days ago (limit 24 hours)", "recovery": "none",
+        "recovery_text": "no archive", "recovery_until": "",
     }  # fmt: skip
     # What is not known, and what one that stays frees, are empty.
     assert rows["f" * 64]["gives_back_high_bytes"] == ""

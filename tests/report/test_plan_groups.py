@@ -174,7 +174,7 @@ def test_the_other_tags_of_an_image_come_first() -> None:
     steps = tuple(replace(one, layers_held=held, reclaim=exactly(12_000)) for one in plan.removals)
     plan = replace(plan, removals=steps)
     rows = formatted(plan_layout(plan, "grouped"), "table", 80).splitlines()
-    [row] = [row for row in rows if "api:1" in row]
+    [row] = [row for row in rows if "also tagged" in row]
     assert row == "  12.0 kB  api:1  also tagged api:stable; size 2.18 MB …"
     every = " ".join(formatted(plan_layout(plan, "all"), "table", None).split())
     assert "also tagged api:stable; exists only here; its layers are shared with 16 images that stay" in every
@@ -195,7 +195,7 @@ def counted(*days: int) -> list[Image]:
 def test_an_age_that_no_rule_asks_for_stands_behind_the_place_in_a_count() -> None:
     plan = plan_of(inventory(*counted(*range(1, 6))), COUNTING, NOW)
     titles = [line for line in formatted(plan_layout(plan, "grouped"), "table", None).splitlines() if ": " in line]
-    assert titles[0] == (
+    assert titles[1] == (
         "3 images that exist only here, freeing 300 B: 3rd to 5th newest of app (keep.last = 2), whatever their age"
     )
     alone = plan_of(inventory(*counted(1, 2, 3)), COUNTING, NOW)
@@ -254,8 +254,7 @@ def test_the_groups_mark_as_many_as_the_head_counts() -> None:
     policy = policy_of('[[rule]]\nname = "all"\nkind = "image"\neverything = true\nremove.older_than = "1d"')
     plan = plan_of(inventory(local("a"), local("b"), image("c", "c:1", in_registry=True)), policy, NOW)
     grouped = formatted(plan_layout(plan, "grouped"), "table", None)
-    assert "2 images exist only here." in grouped
-    assert [line for line in grouped.splitlines() if "only here" in line or line.startswith("1 image:")][1:] == [
+    assert [line for line in grouped.splitlines() if "only here" in line or line.startswith("1 image:")] == [
         "2 images that exist only here, freeing 200 B: first seen 10 days ago (limit 1 day)",
         "1 image: first seen 10 days ago (limit 1 day)",
     ]

@@ -125,7 +125,7 @@ def test_a_person_is_asked_once_for_all(three: list[Engine], answer: str) -> Non
     names = [volume_on(engine) for engine in three]
     status, shown = on_a_terminal([*named(*map(address_of, three)), "sweep", *ALL], f"{answer}\n")
     assert shown.count("Remove 3 volumes on 3 hosts") == 1
-    assert "No undo for" in shown
+    assert "Cannot be recovered" in shown
     if answer == "y":
         assert status == 0, shown
         assert not any(volumes(engine) for engine in three)

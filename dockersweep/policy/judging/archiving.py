@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from dockersweep.model.archive_facts import ArchiveFacts, Reading
 from dockersweep.model.inventory import Container, Image, Network, Object, Volume
-from dockersweep.model.naming import kind_of, ref_of
+from dockersweep.model.naming import KIND_OF, kind_of, ref_of
 from dockersweep.model.plan import ArchiveShare, Interval
 from dockersweep.model.policy import ArchiveSettings
 from dockersweep.model.quantities import known_sum
@@ -12,6 +12,9 @@ from dockersweep.model.recovery import Recovery
 from dockersweep.policy.bytes.layer_graph import reached
 from dockersweep.policy.judging.survey import Survey
 
+_NOT_ARCHIVED = {
+    of_type: Reading(read_from=None, text=f"archive.kinds has no {kind}") for of_type, kind in KIND_OF.items()
+}
 _DESCRIPTION_BYTES = 16_384
 """What the description of an object takes at most: a few files of one block each."""
 
@@ -31,15 +34,9 @@ class Archiving:
         """Whether the policy names the kind of an object."""
         return kind_of(item) in self._kinds
 
-    def for_want_of_others(self, item: Object) -> Recovery:
-        """Return the way back of an object of another kind, for which there is no other one."""
-        if isinstance(item, Image):
-            return self.recovery(item)
-        return Recovery(how="none", text=f"archive.kinds has no {kind_of(item)}")
-
     def recovery(self, item: Object) -> Recovery:
-        """Return the way back of an object that is to be archived."""
-        reading = self._reading(item)
+        """Return the way back of an object for which there is no other one, or that the policy asks for."""
+        reading = self._reading(item) if self.asks_for(item) or type(item) is Image else _NOT_ARCHIVED[type(item)]
         if reading not in self._of_readings:
             if reading.read_from is None:
                 recovery = Recovery(how="none", text=reading.text)
@@ -59,7 +56,7 @@ class Archiving:
                 return self.facts.images
             case Network():
                 return self.facts.networks
-        raise AssertionError(f"nothing archives {item}")
+        return _NOT_ARCHIVED[type(item)]
 
     def share(self, archived: Collection[Object]) -> ArchiveShare | None:
         """Return what these objects take in the archive; None for none."""

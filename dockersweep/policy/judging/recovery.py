@@ -2,7 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from dockersweep.model.inventory import BuildCacheRecord, Image, Network, Object
+from msgspec.structs import replace
+
+from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
+from dockersweep.model.last_use import UseAction
 from dockersweep.model.policy import Policy
 from dockersweep.model.reason import Reason, Unrecoverable
 from dockersweep.model.recovery import Recovery
@@ -16,8 +19,10 @@ REBUILD = Recovery(how="rebuild", text="builds make it again")
 RECREATE = Recovery(how="recreate", text="the ledger keeps its definition")
 TAG_AGAIN = Recovery(how="recreate", text="its image stays")
 """Of a tag that is removed from an image that stays."""
-_NO_LEDGER = Recovery(how="none", text="no ledger keeps its definition")
 _NO_ARCHIVE = Recovery(how="none", text="no archive")
+_NO_LEDGER = Recovery(how="none", text="no ledger keeps its definition")
+_NOT_BUILT: tuple[UseAction, ...] = ("loaded", "imported", "made by commit")
+"""How images come to be that no build can make again."""
 
 
 class WaysBack:
@@ -28,26 +33,31 @@ class WaysBack:
         self.archiving = _archiving(survey, policy)
         """What goes into the archive; None where nothing does."""
         self._has_ledger = survey.inventory.marks is not None
+        self._without_data: dict[Recovery, Recovery] = {}
 
     def of(self, item: Object) -> Recovery:
         """Return how the removal of an object as a whole can be taken back."""
         archiving = self.archiving
-        if archiving is None:
-            return self._without_archive(item) or _NO_ARCHIVE
-        if archiving.asks_for(item):
-            archived = archiving.recovery(item)
-            return archived if archived.how == "archive" else self._without_archive(item) or archived
-        return self._without_archive(item) or archiving.for_want_of_others(item)
-
-    def _without_archive(self, item: Object) -> Recovery | None:
-        """Return the way back that needs no archive; None where there is none."""
+        archived = _NO_ARCHIVE if archiving is None else archiving.recovery(item)
+        if archived.how == "archive" and archiving is not None and archiving.asks_for(item):
+            return archived
         kind = type(item)
         if kind is BuildCacheRecord:
             return REBUILD
         if kind is Network:
-            return RECREATE if self._has_ledger else _NO_LEDGER
+            return RECREATE if self._has_ledger else self._lost(item, _NO_LEDGER)
         reference = reference_of(item) if type(item) is Image else None
-        return None if reference is None else Recovery(how="pull", text=reference)
+        if reference is not None:
+            return Recovery(how="pull", text=reference)
+        return archived if archived.how == "archive" else self._lost(item, archived)
+
+    def _lost(self, item: Object, recovery: Recovery) -> Recovery:
+        """Return that nothing brings an object back, and whether any data are lost."""
+        if has_data(item):
+            return recovery
+        if recovery not in self._without_data:
+            self._without_data[recovery] = replace(recovery, without_data=True)
+        return self._without_data[recovery]
 
     def objection(self, item: Object) -> tuple[Reason, ...]:
         """Return why an object stays that nothing brings back, where only others are to be removed; empty where
@@ -76,3 +86,17 @@ def reference_of(image: Image) -> str | None:
     if answer is not None and answer.reference is not None:
         return answer.reference
     return image.digests[0] if image.digests else None
+
+
+def has_data(item: Object) -> bool:
+    """Whether an object may have data that exist nowhere else: what containers wrote, files in a volume, an image that
+    builds did not leave without a tag."""
+    if isinstance(item, Image):
+        return bool(item.tags) or was_not_built(item)
+    # Nothing was ever written to a layer of 0 bytes; one of unknown size may hold anything.
+    return isinstance(item, Container | Volume) and item.size_bytes != 0
+
+
+def was_not_built(image: Image) -> bool:
+    """Whether an image is known to be one that no build can make again."""
+    return any(use.action in _NOT_BUILT for use in image.uses)

@@ -8,7 +8,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import Image
-from dockersweep.model.last_use import UseAction
 from dockersweep.model.listed import Listed
 from dockersweep.model.reason import Fact, Reason, Recoverable
 from dockersweep.policy.judging.ages import Since
@@ -19,12 +18,10 @@ from dockersweep.policy.judging.marks import MarkTest
 from dockersweep.policy.judging.matching import RuleTest, Units
 from dockersweep.policy.judging.old_enough import AgeTest
 from dockersweep.policy.judging.owners import owner_of
-from dockersweep.policy.judging.recovery import reference_of
+from dockersweep.policy.judging.recovery import reference_of, was_not_built
 from dockersweep.policy.judging.rule_set import Counted
 
 _ONLY_HERE = Fact(name="only-here")
-_NOT_BUILT: tuple[UseAction, ...] = ("loaded", "imported", "made by commit")
-"""How images come to be that no build can make again."""
 _ONLY_KEEPS = Fact(name="only-keeps")
 NOT_NAMED = Reason(code="no-rule", rule="no rule", about=Fact(name="no-rule-matches"))
 
@@ -211,7 +208,7 @@ def _image_notes(image: Image, rule: str) -> Iterator[Reason]:
     if image.in_registry and not image.tags:
         # The containerd store forgets the name by which an image was pulled when the tag moves on.
         yield Reason(code="recoverable", rule=rule, about=_recoverable(image))
-    if image.in_registry is False and (image.tags or any(use.action in _NOT_BUILT for use in image.uses)):
+    if image.in_registry is False and (image.tags or was_not_built(image)):
         # Nobody misses what builds leave without a tag.
         yield Reason(code="only-here", rule=rule, about=_ONLY_HERE)
 

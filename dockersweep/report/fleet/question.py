@@ -10,13 +10,13 @@ from dockersweep.report.layout import Column, Section
 from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import both
 
-_COLUMNS = (Column("HOST", shortens=True), Column("NO UNDO FOR", wraps=True))
+_COLUMNS = (Column("HOST", shortens=True), Column("CANNOT BE RECOVERED", wraps=True))
 
 
 def lost_section(hosts: Sequence[FleetHost]) -> Section:
     """Return what cannot be recovered, host by host; an empty section for nothing."""
     rows = [(host.name, host.sums.lost) for host in hosts if host.sums.lost is not None]
-    return Section("No undo for" if rows else None, columns=_COLUMNS, rows=rows, header=False, indent=2)
+    return Section("Cannot be recovered" if rows else None, columns=_COLUMNS, rows=rows, header=False, indent=2)
 
 
 def fleet_question(hosts: Sequence[FleetHost]) -> str:

@@ -1,0 +1,115 @@
+"""How removals can be taken back, in one sentence, with the names of what cannot."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from dockersweep.model.inventory import KINDS, Kind
+from dockersweep.model.naming import PLURAL_OF, has_made_up_name, short_id
+from dockersweep.model.quantities import known_sum
+from dockersweep.model.recovery import How, Recovery
+from dockersweep.units import format_size
+from dockersweep.words.amounts import plural
+from dockersweep.words.lists import first_of, natural_key
+
+MOST_NAMES = 5
+"""The most names of what cannot be recovered."""
+_WAYS: tuple[tuple[How, str], ...] = (
+    ("pull", "can be pulled again"),
+    ("rebuild", "can be built again"),
+    ("recreate", "can be created again"),
+)
+_NAMED: tuple[Kind, ...] = ("volume", "image", "container", "network", "build-cache")
+"""The kinds in the order in which people miss them."""
+
+
+class Removed(Struct, frozen=True):
+    """One object to remove, with its way back."""
+
+    kind: Kind
+    name: str
+    """Of an image all its tags."""
+    size_bytes: int | None
+    recovery: Recovery
+
+    @property
+    def how(self) -> How:
+        """How it comes back."""
+        return self.recovery.how
+
+
+def recovery_words(removed: Sequence[Removed], tags: int, kept_for: str | None) -> str:
+    """Return how removals can be taken back, without a full stop: "12 can be pulled again, 3 go to the archive (1.20
+    GB, kept 14 days); 2 cannot be recovered: volume pg-old (2.10 GB), container job-7 (5.00 kB)"; empty for none.
+
+    `tags` is the number of tags of images that stay; `kept_for` is how long the archive keeps what is in it.
+    """
+    counts = Counter(item.how for item in removed)
+    ways = [f"{counts[how]} {words}" for how, words in _WAYS if counts[how]]
+    if tags:
+        ways.append(f"{plural(tags, 'tag')} can be put back")
+    archived = [item.size_bytes for item in removed if item.how == "archive"]
+    if archived:
+        goes = "goes" if len(archived) == 1 else "go"
+        ways.append(f"{len(archived)} {goes} to the archive ({_size(archived)}, kept {kept_for})")
+    lost = [item for item in removed if item.how == "none"]
+    return "; ".join(filter(None, (", ".join(ways), _cannot(lost))))
+
+
+def lost_words(removed: Iterable[Removed]) -> str:
+    """Return what cannot be recovered: "volume pg-old (2.10 GB), container job-7 (5.00 kB) and 3 more"; empty for
+    nothing."""
+    lost = [item for item in removed if item.how == "none"]
+    with_data = _in_order(item for item in lost if not item.recovery.without_data)
+    rest = [item for item in lost if item.recovery.without_data]
+    without = f"{len(rest)} without data: {_few(rest, MOST_NAMES - len(with_data))}" if rest else ""
+    return "; ".join(filter(None, (first_of(list(map(_named, with_data)), MOST_NAMES), without)))
+
+
+def _cannot(lost: Sequence[Removed]) -> str:
+    with_data = _in_order(item for item in lost if not item.recovery.without_data)
+    rest = [item for item in lost if item.recovery.without_data]
+    named = first_of(list(map(_named, with_data)), MOST_NAMES)
+    sentence = f"{len(with_data)} cannot be recovered: {named}" if with_data else ""
+    if not rest:
+        return sentence
+    own = f"{len(rest)} without data of {'its' if len(rest) == 1 else 'their'} own"
+    few = _few(rest, MOST_NAMES - len(with_data))
+    return f"{sentence}; nor can {own}: {few}" if with_data else f"{own} cannot be recovered: {few}"
+
+
+def _in_order(items: Iterable[Removed]) -> list[Removed]:
+    return sorted(items, key=lambda item: (_NAMED.index(item.kind), -(item.size_bytes or 0), natural_key(item.name)))
+
+
+def _named(item: Removed) -> str:
+    size = "" if item.size_bytes is None else f" ({format_size(item.size_bytes)})"
+    return f"{item.kind} {_short(item.name)}{size}"
+
+
+def _short(name: str) -> str:
+    """Return a name, shortened as docker shortens ids if it is one (names of anonymous volumes are)."""
+    return short_id(name) if has_made_up_name(name) else name
+
+
+def _few(items: Sequence[Removed], most_names: int) -> str:
+    """Return objects without data: their names where these are few, else how many of each kind."""
+    ordered = _in_order(items)
+    if len(ordered) <= most_names and all(item.kind != "image" for item in ordered):
+        return ", ".join(f"{item.kind} {_short(item.name)}" for item in ordered)
+    counts = Counter(item.kind for item in ordered)
+    return ", ".join(_count(kind, counts[kind]) for kind in KINDS if counts[kind])
+
+
+def _count(kind: Kind, count: int) -> str:
+    counted = plural(count, PLURAL_OF[kind].removesuffix("s"))
+    return f"{counted} that builds left" if kind == "image" else counted
+
+
+def _size(sizes: Sequence[int | None]) -> str:
+    total = known_sum(sizes)
+    if total is not None:
+        return format_size(total)
+    known = sum(size for size in sizes if size is not None)
+    return f"at least {format_size(known)}" if known else "of unknown size"
