@@ -38,6 +38,8 @@ tests mkfs.btrfs btrfs-progs
 tests groff groff-base
 tests mandoc mandoc
 tests git git
+tests getfattr attr
+tests getfacl acl
 tests ssh openssh-client
 tests systemd-analyze systemd
 tests zsh zsh

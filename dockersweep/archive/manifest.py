@@ -1,43 +1,74 @@
-r"""The manifest of a folder: what was in it, to compare with what is there later.
+r"""The manifest of a folder: what is in it, to compare with what is there later.
 
-A record an entry, in the order in which GNU find walks, with three fields that end with a null byte each:
+A record an entry, in the order in which GNU find walks, with four fields that end with a null byte each:
 
-    TYPE MODE UID GID SIZE MTIME LINKS CTIME INODE\0PATH\0TARGET\0
+    TYPE MODE UID GID SIZE MTIME\0PATH\0TARGET\0LINKS CTIME INODE\0
 
-TYPE is a letter of `find -printf %y`; SIZE and LINKS of folders are 0, since they differ between file systems. CTIME
-and INODE tell whether anything has changed meanwhile; they say nothing about what is put back elsewhere.
+TYPE is a letter of `find -printf %y`; the SIZE of a folder is 0, since it differs between file systems. The last field
+tells whether anything has changed meanwhile, and which paths are the same file; it says nothing about what is put back
+elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
+from dockersweep.archive.comparing import Batch
 from dockersweep.archive.programs import output_of, running
 from dockersweep.errors import NotArchivedError
 
-_FOLDER = r"%y %m %U %G 0 %T@ 0 %C@ %i\0%P\0\0"
-_OTHER = r"%y %m %U %G %s %T@ %n %C@ %i\0%P\0%l\0"
+_FOLDER = r"%y %m %U %G 0 %T@\0%P\0\0%n %C@ %i\0"
+_OTHER = r"%y %m %U %G %s %T@\0%P\0%l\0%n %C@ %i\0"
 FIND = ("find", ".", "-type", "d", "-printf", _FOLDER, "-o", "!", "-type", "s", "-printf", _OTHER)
 """Sockets are left out: no archive keeps them."""
-MOST_DIFFERENCES = 20
+FIELDS = 4
+LONGEST_PATH_BYTES = 4090
+"""What is below a longer path cannot be put back: a system call takes 4,095 bytes, "./" and all."""
+_CAN_BE_LINKED = (b"f", b"l")
+_CANNOT_BE_LINKED = (b"p", b"b", b"c")
+"""What tar writes anew for each of its paths."""
+
+Fields = Sequence[bytes]
+
+
+def fields_of(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield the fields of whole records of a manifest, many at once."""
+    rest: list[bytes] = [b""]
+    for chunk in chunks:
+        first, *others = chunk.split(b"\0")
+        rest[-1] += first
+        rest += others
+        whole = (len(rest) - 1) // FIELDS * FIELDS
+        if whole:
+            yield rest[:whole]
+            del rest[:whole]
 
 
 class Seen:
-    """What one walk has found: its hash, and how many entries."""
+    """What one walk has found."""
 
     def __init__(self) -> None:
         """Nothing yet."""
         self._hash = sha256()
-        self._nulls = 0
-
-    def add(self, data: bytes) -> None:
-        """Count bytes of the manifest."""
-        self._hash.update(data)
-        self._nulls += data.count(b"\0")
-
-    @property
-    def entries(self) -> int:
+        self.entries = 0
         """How many entries there are, the folder itself included."""
-        return self._nulls // 3
+        self.has_devices = False
+        self.unlinked = 0
+        """How many pipes and devices have further paths, which tar does not keep as the same file."""
+
+    def add(self, chunk: bytes) -> None:
+        """Take a piece of the manifest as it is."""
+        self._hash.update(chunk)
+
+    def look(self, fields: Fields) -> None:
+        """Take the fields of whole records. Raises NotArchivedError for a path that cannot be put back."""
+        numbers, paths, links = fields[0::FIELDS], fields[1::FIELDS], fields[3::FIELDS]
+        self.entries += len(paths)
+        longest = max(map(len, paths))
+        if longest > LONGEST_PATH_BYTES:
+            raise NotArchivedError(f"it has a path of {longest} bytes, which no system call takes to put it back")
+        odd = [place for place, one in enumerate(numbers) if one.startswith(_CANNOT_BE_LINKED)]
+        self.unlinked += sum(not links[place].startswith(b"1 ") for place in odd)
+        self.has_devices |= any(not numbers[place].startswith(b"p") for place in odd)
 
     @property
     def digest(self) -> bytes:
@@ -45,64 +76,57 @@ class Seen:
         return self._hash.digest()
 
 
-def walk(folder: int, write: Callable[[bytes], None]) -> Seen:
-    """Walk an open folder; call `write` with each piece of its manifest.
+def walk(folder: int) -> Iterator[bytes]:
+    """Yield the manifest of an open folder in pieces.
 
     Raises NotArchivedError where something in it cannot be read, and ArchiveError without GNU find.
     """
-    seen = Seen()
     with running(FIND, folder) as program:
-        for data in output_of(program):
-            seen.add(data)
-            write(data)
+        yield from output_of(program)
         status = program.end()
         if program.first:
             raise NotArchivedError(f"it cannot be read in full: {next(iter(program.first.values()))}")
         if status:
             raise NotArchivedError(f"it cannot be read in full: find ended with status {status}")
+
+
+def look_through(folder: int, write: Callable[[bytes], None]) -> Seen:
+    """Walk an open folder before it is read; call `write` with each piece of its manifest. Raises as `walk` does."""
+    seen = Seen()
+
+    def written() -> Iterator[bytes]:
+        for chunk in walk(folder):
+            seen.add(chunk)
+            write(chunk)
+            yield chunk
+
+    for fields in fields_of(written()):
+        seen.look(fields)
     return seen
 
 
-Entry = tuple[bytes, bytes, bytes]
-"""The fields of a record: numbers, path, target."""
+def digest_of(folder: int) -> bytes:
+    """Walk an open folder once more; return the hash of its manifest. Raises as `walk` does."""
+    seen = Seen()
+    for chunk in walk(folder):
+        seen.add(chunk)
+    return seen.digest
 
 
-def entries_of(chunks: Iterable[bytes]) -> Iterator[Entry]:
-    """Yield the records of a manifest."""
-    rest = b""
-    pending: list[bytes] = []
-    for chunk in chunks:
-        *fields, rest = (rest + chunk).split(b"\0")
-        pending += fields
-        whole = len(pending) - len(pending) % 3
-        yield from zip(pending[0:whole:3], pending[1:whole:3], pending[2:whole:3], strict=True)
-        del pending[:whole]
+def entries_of(manifest: Iterable[bytes]) -> Iterator[Batch]:
+    """Yield path, and (numbers, target), of what a manifest has, many at once."""
+    for fields in fields_of(manifest):
+        yield fields[1::FIELDS], list(zip(fields[0::FIELDS], fields[2::FIELDS], strict=True))
 
 
-class Contents:
-    """What a folder holds by its manifest, as far as it comes back when it is put somewhere else."""
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        """`entries` are those of one walk."""
-        self.of_path: dict[bytes, tuple[bytes, bytes]] = {}
-        """Path -> (what must be equal of its numbers, target)."""
-        links: dict[bytes, list[bytes]] = {}
-        for numbers, path, target in entries:
-            kept, _, inode = numbers.rsplit(b" ", 2)
-            self.of_path[path] = kept, target
-            if not kept.endswith((b" 0", b" 1")):
-                links.setdefault(inode, []).append(path)
-        self.linked = {frozenset(paths) for paths in links.values()}
-        """The paths of each file that has several."""
-
-
-def differences(archived: Contents, there: Contents) -> list[str]:
-    """Return the paths in which two folders differ, for people, in order; a few of them."""
-    paths = {
-        path
-        for path in archived.of_path.keys() | there.of_path.keys()
-        if archived.of_path.get(path) != there.of_path.get(path)
-    }
-    for group in archived.linked ^ there.linked:
-        paths |= group
-    return [path.decode(errors="backslashreplace") or "." for path in sorted(paths)[:MOST_DIFFERENCES]]
+def linked_in(manifest: Iterable[bytes]) -> set[int]:
+    """Return a number for each file that has several paths in a folder: equal for the same paths, in whatever order."""
+    groups: dict[bytes, tuple[int, int]] = {}
+    for fields in fields_of(manifest):
+        for place, links in enumerate(fields[3::FIELDS]):
+            if not links.startswith(b"1 ") and fields[place * FIELDS].startswith(_CAN_BE_LINKED):
+                inode = links.rpartition(b" ")[2]
+                paths, number = groups.get(inode, (0, 0))
+                groups[inode] = paths + 1, number + hash(fields[place * FIELDS + 1])
+    # A further path may be elsewhere, and does not come back.
+    return {number for paths, number in groups.values() if paths > 1}

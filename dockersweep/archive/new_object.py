@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from dockersweep.archive.attributes import attributes_in, written
 from dockersweep.archive.packing import Packed, pack
 from dockersweep.archive.paths import OBJECT, PARTIAL, folder_name, hash_of, sync_folder, write_whole
 from dockersweep.archive.room import Room
 from dockersweep.archive.stored_file import Compressor, StoredFile, store, store_compressed
+from dockersweep.archive.stored_reading import decompressed
 from dockersweep.files import is_there
 from dockersweep.model.archive import ArchivedFile, ArchivedObject, Original, ReadFrom
 
@@ -60,9 +62,10 @@ class NewObject:
         self._add(name, store_compressed(f"{self._partial}/{name}", chunks, self.room_for))
 
     def pack(self, tree: int) -> Packed:
-        """Write data.tar.zst and manifest.zst of an open folder."""
+        """Write data.tar.zst, manifest.zst and, where there is anything to say, attributes.zst of an open folder."""
+        manifest_path = f"{self._partial}/manifest.zst"
         with (
-            StoredFile(f"{self._partial}/manifest.zst", self.room_for) as manifest,
+            StoredFile(manifest_path, self.room_for) as manifest,
             StoredFile(f"{self._partial}/data.tar.zst", self.room_for) as data,
         ):
             packing_manifest, packing_data = Compressor(manifest), Compressor(data)
@@ -70,6 +73,8 @@ class NewObject:
             packing_data.finish()
         self._add("data.tar.zst", data)
         self._add("manifest.zst", manifest)
+        if packed.has_attributes:
+            self.compress("attributes.zst", written(attributes_in(tree, decompressed(manifest_path))))
         return packed
 
     def finish(self, read_from: ReadFrom, entries: int | None, not_kept: Sequence[str]) -> ArchivedObject:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from dockersweep.archive.manifest import Seen, walk
+from dockersweep.archive.manifest import digest_of, look_through
 from dockersweep.archive.programs import Program, output_of, running
 from dockersweep.errors import NotArchivedError
 from dockersweep.files import AnyPath, open_folder_inside
@@ -18,6 +18,9 @@ TAR = (
 _CHANGED = ("file changed as we read it", "File removed before we read it")
 _SHRANK = "padding with zeros"
 _SOCKETS = "socket ignored"
+_MARKS = (b" SCHILY.xattr.", b" SCHILY.acl.")
+"""What the header of a file with extended attributes has in it."""
+_LONGEST_MARK = max(map(len, _MARKS))
 _ENDS = "Exiting with failure status due to previous errors"
 
 
@@ -26,28 +29,50 @@ class Packed(Struct, frozen=True):
 
     entries: int
     not_kept: tuple[str, ...]
+    has_attributes: bool
+    """Whether an entry has extended attributes, ACLs among them, or is a device."""
 
 
 def pack(
-    folder: int, write_manifest: Callable[[bytes], None], end_manifest: Callable[[], None],
+    folder: int,
+    write_manifest: Callable[[bytes], None],
+    end_manifest: Callable[[], None],
     write_tar: Callable[[bytes], None],
-) -> Packed:  # fmt: skip
+) -> Packed:
     """Read an open folder: first its manifest, then all of it as a tar.
 
     Raises NotArchivedError where it cannot be read in full, or changes meanwhile.
     """
-    before = walk(folder, write_manifest)
+    seen = look_through(folder, write_manifest)
     end_manifest()
+    attributes = _Attributes()
     with running(TAR, folder) as program:
         for data in output_of(program):
             write_tar(data)
-        not_kept = _judge(program)
-    _compare(before, walk(folder, lambda data: None))
-    return Packed(before.entries, not_kept)
+            attributes.look(data)
+        not_kept = tuple(_judge(program))
+    if digest_of(folder) != seen.digest:
+        raise NotArchivedError("it changed while it was read")
+    if seen.unlinked:
+        not_kept += ("hard links of pipes and devices",)
+    return Packed(seen.entries, not_kept, attributes.found or seen.has_devices)
 
 
-def _judge(program: Program) -> tuple[str, ...]:
-    """Look at how tar ended; return what it left out. Raises NotArchivedError for anything but sockets."""
+class _Attributes:
+    """Whether any entry of a tar has extended attributes. A file in it may look as if: that costs time alone."""
+
+    def __init__(self) -> None:
+        self.found = False
+        self._end = b""
+
+    def look(self, data: bytes) -> None:
+        if not self.found:
+            self.found = any(mark in self._end + data[:_LONGEST_MARK] or mark in data for mark in _MARKS)
+            self._end = data[-_LONGEST_MARK:]
+
+
+def _judge(program: Program) -> Iterator[str]:
+    """Look at how tar ended; yield what it left out. Raises NotArchivedError for anything but sockets."""
     status = program.end()
     sockets = program.messages.pop(_SOCKETS, 0)
     for message, line in program.first.items():
@@ -57,14 +82,8 @@ def _judge(program: Program) -> tuple[str, ...]:
             raise NotArchivedError(f"it cannot be read in full: {line}")
     if status:
         raise NotArchivedError(f"it cannot be read in full: tar ended with status {status}")
-    if not sockets:
-        return ()
-    return ("1 socket",) if sockets == 1 else (f"{sockets} sockets",)
-
-
-def _compare(before: Seen, after: Seen) -> None:
-    if before.digest != after.digest:
-        raise NotArchivedError("it changed while it was read")
+    if sockets:
+        yield "1 socket" if sockets == 1 else f"{sockets} sockets"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,10 +13,9 @@ from msgspec.structs import replace
 
 from dockersweep.archive.image_layout import IMAGES
 from dockersweep.archive.image_tar import tar_of_image
-from dockersweep.archive.manifest import Contents, differences, entries_of, walk
 from dockersweep.archive.paths import INDEX, OBJECT, PARTIAL, check_inside, open_below
 from dockersweep.archive.stored_reading import damaged, read_compressed, read_stored
-from dockersweep.archive.unpacking import open_empty, unpack
+from dockersweep.archive.unpacking import differences, open_empty, unpack
 from dockersweep.errors import ArchiveError
 from dockersweep.files import AnyPath, read_bounded, what_is_wrong
 from dockersweep.model.archive import Archive, ArchivedFile, ArchivedObject
@@ -112,16 +112,16 @@ class RunReader:
             raise ArchiveError(f"the archive has no files of the {archived.kind} {archived.name!r} in {self.path}")
         with open_empty(folder) as into:
             unpack(tar, into)
-            manifest = self._compressed(archived, "manifest.zst")
-            if manifest is None:
-                return []
-            there: list[bytes] = []
-            walk(into, there.append)
-            return differences(Contents(entries_of(manifest)), Contents(entries_of(there)))
+            kept = [self._file(archived, name) for name in ("manifest.zst", "attributes.zst")]
+            manifest, attributes = (None if file is None else partial(self._read, file) for file in kept)
+            return [] if manifest is None else differences(into, manifest, attributes)
 
     def _compressed(self, archived: ArchivedObject, name: str) -> Iterator[bytes] | None:
         file = self._file(archived, name)
-        return None if file is None else read_compressed(self._folder, file, self.path)
+        return None if file is None else self._read(file)
+
+    def _read(self, file: ArchivedFile) -> Iterator[bytes]:
+        return read_compressed(self._folder, file, self.path)
 
     def _file(self, archived: ArchivedObject, name: str) -> ArchivedFile | None:
         return next((file for file in archived.files if file.path.endswith(f"/{name}")), None)

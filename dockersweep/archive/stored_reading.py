@@ -64,6 +64,12 @@ def _read(run: int, file: ArchivedFile, where: str, *, is_compressed: bool) -> I
         raise ArchiveError(damaged(named, "its SHA-256 is not what the index says"))
 
 
+def decompressed(path: str) -> Iterator[bytes]:
+    """Yield what is in a compressed file that we have just written. Raises OSError."""
+    with open(path, "rb") as file:
+        yield from zstandard.ZstdDecompressor().read_to_iter(file, CHUNK_BYTES, CHUNK_BYTES)
+
+
 def damaged(named: str, text: str) -> str:
     """Return the sentence for a damaged file."""
     return f"the archive is damaged: {named}: {text}"

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from dockersweep.archive.attributes import attributes_in, read
+from dockersweep.archive.comparing import differing_paths
+from dockersweep.archive.manifest import entries_of, linked_in, walk
 from dockersweep.archive.programs import Program, running, widen
 from dockersweep.errors import ArchiveError
 from dockersweep.files import AnyPath, open_folder_inside, what_is_wrong
@@ -57,3 +60,23 @@ def _judge(program: Program) -> None:
         raise ArchiveError(f"not everything could be put back: tar: {line}")
     if status:
         raise ArchiveError(f"not everything could be put back: tar ended with status {status}")
+
+
+def differences(
+    folder: int, manifest: Callable[[], Iterable[bytes]], attributes: Callable[[], Iterable[bytes]] | None
+) -> list[str]:
+    """Return in which paths an open folder differs from what was archived, for people; a few of them.
+
+    `manifest` and `attributes` give what was kept of it each time they are called; None where nothing was to be said.
+    """
+
+    def there() -> Iterator[bytes]:
+        return walk(folder)
+
+    paths = differing_paths(lambda: entries_of(manifest()), lambda: entries_of(there()))
+    if attributes is not None:
+        kept = attributes
+        paths += differing_paths(lambda: read(kept()), lambda: attributes_in(folder, there()))
+    if not paths and linked_in(manifest()) != linked_in(there()):
+        return ["hard links"]
+    return [f"./{path.decode(errors='backslashreplace')}" for path in dict.fromkeys(paths)]
