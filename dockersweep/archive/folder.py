@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from dockersweep import __version__
@@ -27,8 +27,16 @@ class ArchiveFolder:
         """`path` is absolute and has no links."""
         self.path = path
 
-    def begin(self, engine: Engine, run: int | None, begun_at: datetime, settings: ArchiveSettings) -> RunWriter:
-        """Make the folder of a run; `run` is its number in the ledger. Use it as a context.
+    def begin(
+        self,
+        engine: Engine,
+        run: int | None,
+        begun_at: datetime,
+        settings: ArchiveSettings,
+        interrupt: Callable[[], None] = lambda: None,
+    ) -> RunWriter:
+        """Make the folder of a run; `run` is its number in the ledger. Use it as a context. `interrupt` is called now
+        and then while an object is written: what it raises ends that, and nothing is left of the object.
 
         Raises ArchiveError where it cannot be written.
         """
@@ -39,7 +47,7 @@ class ArchiveFolder:
         with locked(self.path):
             try:
                 path = self._new_run(begun_at, run)
-                return RunWriter(path, index, Room(self.path, os.path.basename(path), settings))
+                return RunWriter(path, index, Room(self.path, os.path.basename(path), settings, interrupt))
             except OSError as error:
                 raise cannot("written", self.path, error) from None
 

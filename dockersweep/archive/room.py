@@ -1,6 +1,7 @@
 """How much a run may write: looked at before an object is written, while it is, and before it counts."""
 
 import os
+from collections.abc import Callable
 from threading import Lock
 
 from dockersweep.archive.retention import make_room
@@ -13,8 +14,12 @@ from dockersweep.units import format_size
 class Room:
     """The room for one run. Several threads may use it at once."""
 
-    def __init__(self, archive: str, run: str, settings: ArchiveSettings) -> None:
-        """`archive` is the folder of the archive, `run` the name of the run in it. Raises OSError."""
+    def __init__(
+        self, archive: str, run: str, settings: ArchiveSettings, interrupt: Callable[[], None] = lambda: None
+    ) -> None:
+        """`archive` is the folder of the archive, `run` the name of the run in it; what `interrupt` raises ends the
+        writing of an object. Raises OSError."""
+        self._interrupt = interrupt
         self._archive = archive
         self._run = run
         self._max_bytes = None if settings.max_size is None else settings.max_size.size_bytes
@@ -34,6 +39,7 @@ class Room:
         `in_hand` is how many bytes of an object that is being written are there. Meanwhile the archive may be larger
         than it may be: nothing old goes for an object that turns out too large.
         """
+        self._interrupt()
         if self._max_bytes is not None and self._own_bytes + in_hand > self._max_bytes:
             raise NoRoomError(
                 "the archive has no room: what this run archives would take more than "

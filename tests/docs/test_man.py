@@ -30,7 +30,7 @@ from dockersweep.policy.language import default_policy
 from dockersweep.report.disk.metrics import STATUSES
 from dockersweep.report.disk.metrics import exposition as prometheus_report
 from tests.report.test_prometheus import past_run
-from tests.rig.allowed import ALLOWED_CALLS, SWARM_CALLS
+from tests.rig.allowed import ALLOWED_CALLS, ARCHIVING_CALLS, SWARM_CALLS
 from tests.rig.reports import busy_report
 from tests.rig.roff import COMMANDS, Entry, Section, complaints, example_blocks, lines_in_80_columns, plain, read_page
 
@@ -278,6 +278,12 @@ def test_page_has_the_calls_of_an_engine_and_no_other() -> None:
     expected = {method: {words_of_call(path) for of, path in ALLOWED_CALLS if of == method} for method in told}
     assert told == expected
     assert set(told) == {method for method, _ in ALLOWED_CALLS}
+
+
+def test_page_has_the_calls_of_an_archive_and_no_other() -> None:
+    named = section("What an archive asks of an engine")
+    told = {(tag, path) for tag in named.tags for path in re.findall(r"/\S+\b", named.entry(tag).text)}
+    assert told == {(method, words_of_call(path)) for method, path in ARCHIVING_CALLS}
 
 
 def test_page_has_the_calls_of_a_swarm_and_no_other() -> None:

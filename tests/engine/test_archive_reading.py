@@ -161,8 +161,8 @@ def volume_with_files(engine: Engine, litter: Litter) -> Volume:
 
 def test_an_image_comes_as_docker_save_writes_it(engine: Engine, litter: Litter) -> None:
     image = litter.image("app:1", layers={"a": 1000, "b": 2000})
-    with reader_of(engine, near=False) as reader, reader.image(image) as pieces:
-        data = b"".join(pieces)
+    with reader_of(engine, near=False) as reader:
+        data = b"".join(reader.image(image))
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         file = tar.extractfile("manifest.json")
         assert file is not None
@@ -175,8 +175,8 @@ def test_what_is_gone_is_told(engine: Engine) -> None:
     with reader_of(engine, near=False) as reader:
         with pytest.raises(NotArchivedError, match="it is gone"), reader.container("0" * 64):
             pass
-        with pytest.raises(EngineError), reader.image(f"sha256:{'0' * 64}"):
-            pass
+        with pytest.raises(EngineError):
+            next(reader.image(f"sha256:{'0' * 64}"))
 
 
 @pytest.mark.on_engines("docker-20.10", "docker-26.1", "docker-28.5", "docker-28.5-containerd")

@@ -43,8 +43,18 @@ REMOVING_CALLS = (
 """What a sweep needs beside them."""
 
 ALLOWED_CALLS = READING_CALLS + REMOVING_CALLS
-"""Every call that dockersweep makes of an engine."""
+"""Every call that dockersweep makes of an engine without an archive."""
 
+ARCHIVING_CALLS = (
+    ("GET", rf"/images/{_IMAGE}/get"),
+    ("GET", rf"/containers/{_ID}/archive"),
+    ("GET", rf"/containers/{_ID}/export"),
+    ("GET", rf"/containers/{_ID}/changes"),
+    ("GET", rf"/containers/{_ID}/logs"),
+    ("POST", r"/images/load"),
+    ("POST", r"/containers/create"),
+)
+"""What a sweep with an archive needs beside them."""
 
 SWARM_CALLS = (
     ("GET", r"/nodes"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dockersweep.engine.api.answers import DiskUsage, ImageTags, UsagePart
 from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.api.removal_answer import RemovalAnswer
+from dockersweep.engine.removing.removal import Kept
 from dockersweep.model.inventory import Container, Image, Inventory, Kind, Network, Object, ObjectRef, Service, Volume
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome
@@ -49,9 +50,10 @@ class RecordingEngine:
     def networks(self) -> tuple[Network, ...]:
         return tuple(one for one in self._of_kind("network") if isinstance(one, Network))
 
-    def network(self, reference: str) -> Network | None:
+    def network(self, reference: str) -> tuple[Network, bytes] | None:
         by_name = [one for one in self.networks() if one.name == reference]
-        return next((one for one in self.networks() if one.id == reference), by_name[0] if by_name else None)
+        found = next((one for one in self.networks() if one.id == reference), by_name[0] if by_name else None)
+        return None if found is None else (found, b"{}")
 
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage:
         return DiskUsage(build_cache=tuple(self._of_kind("build-cache")))  # type: ignore[arg-type]
@@ -66,13 +68,17 @@ class RecordingEngine:
     def check_back(self) -> None:
         pass
 
-    def sending(self, removal: Removal) -> None:
+    def sending(self, removal: Removal, document: bytes | None = None) -> None:
         asked = (removal.kind, removal.id, removal.action, removal.name if removal.action == "untag" else "")
         assert asked not in self.asked
         self.recorded.append(asked)
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         pass
+
+    def keep(self, removal: Removal) -> Kept:
+        assert removal.recovery is not None
+        return Kept(removal.recovery, 1)
 
     def failed_inside(self, error: Exception) -> None:
         raise error
@@ -104,7 +110,7 @@ class RecordingEngine:
     def remove_network(self, reference: str) -> RemovalAnswer:
         meant = self.network(reference)
         assert meant is not None
-        return self._remove("network", meant.id)
+        return self._remove("network", meant[0].id)
 
     def prune_build_cache(self, record_ids: tuple[str, ...]) -> RemovalAnswer:
         for one in record_ids:

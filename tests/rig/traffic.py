@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tests.rig.allowed import ALLOWED_CALLS, BASIC_CALLS, SWARM_CALLS, allows
+from tests.rig.allowed import ALLOWED_CALLS, ARCHIVING_CALLS, BASIC_CALLS, SWARM_CALLS, allows
 
 if TYPE_CHECKING:
     from tests.rig.recorder import Request
@@ -19,6 +19,8 @@ _VERBS = REMOVING | {
     "scan", "plan", "report", "explain", "history", "policy", "schema", "completion", "docker-plugin", "man",
     "swarm",
 }  # fmt: skip
+MADE_TO_READ = "dockersweep-archiving"
+"""How the names begin of containers and images that are made to read volumes."""
 _NEEDED = {
     "containers": {"v": "0", "force": "0"},
     "images": {"noprune": "1", "force": "0"},
@@ -32,7 +34,7 @@ Named = tuple[str, str]
 
 def is_allowed(method: str, path: str, params: Mapping[str, str]) -> bool:
     """Return whether dockersweep may ever send this to any engine."""
-    if allows(SWARM_CALLS, method, path):
+    if allows(SWARM_CALLS + ARCHIVING_CALLS, method, path):
         return True
     if not allows(ALLOWED_CALLS, method, path):
         return False
@@ -55,8 +57,9 @@ def removals(request: Request) -> list[Named]:
     """Return what a request asks to remove; nothing for one that reads."""
     if request.method == "DELETE":
         _, kind, name = request.path.split("/", 2)
-        return [(kind.removesuffix("s"), name)]
-    if request.method == "POST":
+        # What a run makes to read volumes is its own.
+        return [] if name.startswith(MADE_TO_READ) else [(kind.removesuffix("s"), name)]
+    if request.path == "/build/prune":
         return [("build-cache", record) for record in _record_ids(request.params) or []]
     return []
 
@@ -91,7 +94,9 @@ def strays(requests: Iterable[Request], verb: str | None, rows: Iterable[Mapping
             yield f"{verb} sent {request}"
         elif not is_allowed(request.method, request.path, request.params):
             yield f"{request} is never allowed"
-        elif request.method != "GET" and verb not in REMOVING:
+        elif verb not in REMOVING and (
+            request.method != "GET" or allows(ARCHIVING_CALLS, request.method, request.path)
+        ):
             yield f"{verb} sent {request}"
         asked.update(removals(request))
     if rows is None:

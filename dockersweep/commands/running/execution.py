@@ -23,6 +23,7 @@ from dockersweep.commands.running.records import FailedBefore, Records
 from dockersweep.commands.running.rounds import PlannedRun, RunContext, carry_out_rounds
 from dockersweep.commands.running.signals import Stopped, stop_on_signals
 from dockersweep.commands.write import Destination, is_read_in_result, is_written, write_problems, write_result
+from dockersweep.engine.api.lists import MADE_TO_READ
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import DeclinedError, DockersweepError, LedgerError, OutputError
 from dockersweep.ledger import Ledger, RunRecord
@@ -60,6 +61,11 @@ class Execution(Struct):
         """Scan the engine, with a policy as in `survey_of`; removals that earlier runs left open get their outcome from
         what is there now."""
         survey = survey_of(self.client, self.options.engine, self.ledger, policy)
+        if self.is_alone and any(warning.about == MADE_TO_READ for warning in survey.inventory.warnings):
+            from dockersweep.commands.running.archiving_place import remove_made_to_read
+
+            if remove_made_to_read(self.client, self.warnings):
+                survey = survey_of(self.client, self.options.engine, self.ledger, policy)
         # Without the lock one of these runs may still be in progress.
         unfinished = self.ledger.unfinished(self.client.engine) if self.is_alone else ()
         runs = [(run, settled(run, survey.inventory)) for run in unfinished]
@@ -85,7 +91,7 @@ class Execution(Struct):
             stopped.nothing_is_sent()
             planned = self._reviewed(self._with_warnings(planned))
             context = self._begin(planned, record, stopped)
-            document = self._with_problems(carry_out_rounds(planned, context), record.number)
+            document = self._with_problems(self._carried_out(planned, context), record.number)
             status = stopped.exit_status if document.ended_by == "signal" else exit_status(document)
             return self._end(record, status, document, planned.plan)
         except DockersweepError as error:
@@ -108,6 +114,18 @@ class Execution(Struct):
             if document is None:
                 with suppress(LedgerError):
                     record.finish(status, datetime.now(UTC), None, note)
+
+    def _carried_out(self, planned: PlannedRun, context: RunContext) -> OutcomeDocument:
+        """Carry out the plan; what has to is archived before it is removed."""
+        settings = planned.policy.archive
+        if settings is None:
+            return carry_out_rounds(planned, context)
+        # Imported late, here and below: most runs have no archive.
+        from dockersweep.commands.running.archiving import archive_of_run
+        from dockersweep.commands.running.archiving_place import archiving_place
+
+        with archive_of_run(self.client, settings, context.records, archiving_place(), context.stop) as archive:
+            return archive.ended(carry_out_rounds(planned, replace(context, archive=archive)))
 
     def _reviewed(self, planned: PlannedRun) -> PlannedRun:
         """Return what a person leaves of the plan on a screen, where that is asked for; raises DeclinedError for no."""

@@ -10,6 +10,7 @@ from dockersweep.commands.removal_entry import Entries
 from dockersweep.commands.running.audit_log import AuditLog
 from dockersweep.ledger import Ledger, RunRecord
 from dockersweep.model.attempt import Attempt, attempt_of
+from dockersweep.model.history import ArchivedRow
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import Outcome
 from dockersweep.model.plan import Plan, Removal
@@ -33,9 +34,15 @@ class Records(Struct, frozen=True):
     def _has_logs(self) -> bool:
         return self.audit_log.is_open or self.events.is_on
 
-    def sending(self, removal: Removal) -> None:
-        """Record that a removal is about to be sent."""
+    def sending(self, removal: Removal, document: bytes | None = None) -> None:
+        """Record that a removal is about to be sent, and of a network the engine's document about it."""
+        if document is not None:
+            self.run.definition(removal.kind, removal.id, document)
         self.run.sending(removal)
+
+    def archived(self, what: ArchivedRow) -> None:
+        """Record that an object is in the archive."""
+        self.run.archived(what)
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         """Record the outcome of a removal. If it is unknown, the ledger keeps only that it was sent: the next run

@@ -18,7 +18,7 @@ from dockersweep.engine.removing.executor import Carried, carry_out
 from dockersweep.engine.removing.reconnect import Reconnect
 from dockersweep.engine.removing.removal import ListsNow, RemovalContext
 from dockersweep.engine.removing.stopping import StopRequest
-from dockersweep.errors import DeclaredFileError, EngineError, LedgerError, RefusedError
+from dockersweep.errors import ArchiveError, DeclaredFileError, EngineError, LedgerError, RefusedError
 from dockersweep.ledger import Ledger
 from dockersweep.model.attempt import attempt_of
 from dockersweep.model.inventory import Inventory, ObjectRef
@@ -46,6 +46,7 @@ from dockersweep.policy.planning.rounds import (
 from dockersweep.policy.planning.saved_plan import in_order_of_plan
 
 if TYPE_CHECKING:
+    from dockersweep.commands.running.archiving import RunArchive
     from dockersweep.engine.api.client import Client
 
 
@@ -84,6 +85,8 @@ class RunContext(Struct, frozen=True):
     """Called before the first removal: until then a signal interrupts the preparation."""
     permit: Callable[[Plan, Gone], None]
     """Raises RefusedError for a plan that is not permitted after what was removed already."""
+    archive: "RunArchive | None" = None
+    """None if the policy has none."""
 
 
 def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
@@ -101,7 +104,7 @@ def carry_out_rounds(run: PlannedRun, context: RunContext) -> OutcomeDocument:
             if not isinstance(measured, _Next):
                 return together(rounds, measured)
             rounds.append(_carry_out(measured.plan, measured.survey, run.by, context))
-        except (EngineError, RefusedError, LedgerError, DeclaredFileError, KeyboardInterrupt) as error:
+        except (EngineError, RefusedError, LedgerError, DeclaredFileError, ArchiveError, KeyboardInterrupt) as error:
             reason = error.reason if isinstance(error, RefusedError) else str(error)
             return together(rounds, target_outcome(plan, plan, done, f"it went no further: {reason}"))
         if not rounds[-1].ended_early and not any(outcome.status == "removed" for outcome in rounds[-1].outcomes):
@@ -176,6 +179,8 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
 def _carry_out(plan: Plan, survey: Survey, by: str, context: RunContext) -> OutcomeDocument:
     """Carry out the plan, and measure what it freed if the engine's disk can be read."""
     inventory = survey.inventory
+    if context.archive is not None:
+        context.archive.prepare(plan, survey)
     meter = freed_space_meter(inventory.engine, inventory.storage, plan)
     context.records.plan(plan, inventory)
     failed_before = context.failed_before.of(plan)
@@ -232,4 +237,5 @@ def _removal_context(plan: Plan, inventory: Inventory, context: RunContext) -> R
         going=frozenset(removal.id for removal in plan.removals if removal.action == "remove"),
         # If the scan could not list services, the plan was made without them.
         holder_among=ServicesNow(inventory).holder if is_manager and inventory.services is not None else None,
+        keeper=context.archive,
     )

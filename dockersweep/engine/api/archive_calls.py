@@ -29,7 +29,8 @@ class Change(msgspec.Struct, frozen=True, rename="pascal"):
 class OwnObject(msgspec.Struct, frozen=True):
     """A container or an image that was created for reading."""
 
-    id: str
+    reference: str
+    """Its name; its id where it has none."""
     run: str
     """The value of its label."""
     created_at: int
@@ -40,6 +41,14 @@ class _WireOwn(msgspec.Struct, rename="pascal"):
     id: str
     created: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)] = 0
     labels: dict[str, str] | None = None
+    names: list[str] | None = None
+    """Of a container, with a slash in front."""
+    repo_tags: list[str] | None = None
+
+    @property
+    def reference(self) -> str:
+        names = [name.removeprefix("/") for name in self.names or ()] + (self.repo_tags or [])
+        return names[0] if names else self.id
 
 
 class _WireCreated(msgspec.Struct, rename="pascal"):
@@ -137,7 +146,7 @@ class ArchiveCalls(Removals):
         listed = self._list(path, list[_WireOwn], params={**params, "filters": filters})
         # A filter that an engine does not know it may ignore.
         return tuple(
-            OwnObject(entry.id, entry.labels[ARCHIVING_LABEL], entry.created)
+            OwnObject(entry.reference, entry.labels[ARCHIVING_LABEL], entry.created)
             for entry in listed
             if entry.labels and ARCHIVING_LABEL in entry.labels
         )

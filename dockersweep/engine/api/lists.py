@@ -33,6 +33,8 @@ from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Netw
 
 ARCHIVING_LABEL = "dockersweep.archiving"
 """What was created only to read a volume for an archive has it; its value says by which run."""
+MADE_TO_READ = "archiving"
+"""What the warning of a scan is about that has found some of that."""
 
 
 def is_for_archiving(labels: Mapping[str, str]) -> bool:
@@ -77,7 +79,8 @@ class Lists(Session):
     def image_tags(self) -> tuple[str, ...]:
         """Return the tags of all images; without sizes an engine answers at once."""
         listed = self._list("/images/json", list[wire.WireImage])
-        return tuple(tag for image in listed for tag in image.repo_tags or ())
+        shown = (image for image in listed if not is_for_archiving(image.labels or {}))
+        return tuple(tag for image in shown for tag in image.repo_tags or ())
 
     def volumes(self) -> tuple[tuple[Volume, ...], tuple[str, ...]]:
         """Return every volume, with whether the engine counts it as in use; and the engine's warnings, which are about

@@ -49,10 +49,11 @@ class Lookups(Session):
         volume = self._look(f"/volumes/{name}", wire.WireVolume)
         return None if volume is None else volume_from_list(volume, False, self.quirks.marks_anonymous_volumes)
 
-    def network(self, reference: str) -> Network | None:
-        """Return the network that an id or a name means now."""
-        network = self._look(f"/networks/{reference}", wire.WireNetwork)
-        return None if network is None else network_from_list(network)
+    def network(self, reference: str) -> tuple[Network, bytes] | None:
+        """Return the network that an id or a name means now, and the engine's document about it, with which it can be
+        made again."""
+        found = self._look_whole(f"/networks/{reference}", wire.WireNetwork)
+        return None if found is None else (network_from_list(found[0]), found[1])
 
 
 def _layer_folders(driver: wire.WireGraphDriver | None) -> tuple[str, ...]:

@@ -140,10 +140,15 @@ class Session:
 
     def _look(self, path: str, shape: type[Shape]) -> Shape | None:
         """Return one object; None if it is gone."""
+        found = self._look_whole(path, shape)
+        return None if found is None else found[0]
+
+    def _look_whole(self, path: str, shape: type[Shape]) -> tuple[Shape, bytes] | None:
+        """Return one object, and all that the engine answered about it; None if it is gone."""
         answer = self._settled(path, LARGEST_OBJECT_BYTES)
         if answer.status == 404 or means_gone(answer, self.quirks.is_podman):
             return None
-        return self._decoded(answer, shape, f"GET {path}")
+        return self._decoded(answer, shape, f"GET {path}"), answer.body
 
     def _decoded(self, answer: Answer, shape: type[Shape], request: str) -> Shape:
         if answer.status != 200:

@@ -1,6 +1,6 @@
 """Reads one object as a whole: where its files are, and how they come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -83,19 +83,22 @@ class ObjectReader:
             tar = None
             if changes:
                 not_kept += LOST_OF_LAYERS
-                exported = stack.enter_context(self._calls.exported(container_id))
-                tar = layer_of(changes, exported, lambda path: self._file(container_id, path))
+                tar = self._exported_layer(container_id, changes)
             yield ContainerReading(document, "api", tar, log, not_kept)
 
-    @contextmanager
-    def image(self, image_id: str) -> Iterator[Iterator[bytes]]:
-        """Yield the pieces of an image's tar. Raises as `volume` does."""
+    def image(self, image_id: str) -> Iterator[bytes]:
+        """Yield the pieces of an image's tar; it is asked for with the first one. Raises as `volume` does."""
         with self._calls.image_tar(image_id) as pieces:
-            yield whole(pieces)
+            yield from whole(pieces)
 
     def network(self, network_id: str) -> bytes:
         """Return the engine's document of a network. Raises as `volume` does."""
         return self._document(f"/networks/{network_id}")
+
+    def _exported_layer(self, container_id: str, changes: Sequence[Change]) -> Iterator[bytes]:
+        """Yield the tar of a layer; it is asked for with the first piece: an export counts as a use."""
+        with self._calls.exported(container_id) as exported:
+            yield from layer_of(changes, exported, lambda path: self._file(container_id, path))
 
     def _changes(self, container_id: str) -> tuple[Change, ...]:
         """Return what a container has changed, without the empty folders that Podman makes for its mounts."""

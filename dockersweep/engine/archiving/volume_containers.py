@@ -46,14 +46,15 @@ class VolumeContainers:
             raise NotArchivedError(
                 "Podman's API does not tell who owns the files; run dockersweep as root on the engine's machine"
             )
-        container = calls.create_container(f"{NAME}-{secrets.token_hex(6)}", self._body(volume))
+        name = f"{NAME}-{secrets.token_hex(6)}"
+        calls.create_container(name, self._body(volume))
         try:
-            with calls.files_tar(container, f"{PLACE}/.") as pieces:
+            with calls.files_tar(name, f"{PLACE}/.") as pieces:
                 yield pieces
         finally:
             # Otherwise the end of the run removes it, or the next run; while it is there, the volume stays.
             with suppress(EngineError):
-                calls.remove_container(container)
+                calls.remove_container(name)
 
     def close(self) -> str | None:
         """Remove what is left of this run; return why that failed."""
@@ -132,11 +133,11 @@ def remove_left(calls: ArchiveCalls, is_meant: Callable[[OwnObject], bool]) -> N
     """Remove the containers and images that were created for reading and are meant; an image with a container that is
     not meant stays. Raises EngineError."""
     for container in filter(is_meant, calls.own_containers()):
-        _check(calls.remove_container(container.id), f"the container {container.id[:12]}")
+        _check(calls.remove_container(container.reference), f"the container {container.reference}")
     for image in filter(is_meant, calls.own_images()):
-        answer = calls.remove_image(image.id, is_nameless=False)
+        answer = calls.remove_image(image.reference, is_nameless=False)
         if answer.status != "in-use":
-            _check(answer, f"the image {image.id[:19]}")
+            _check(answer, f"the image {image.reference}")
 
 
 def _check(answer: RemovalAnswer, what: str) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from dockersweep.engine.api.answers import DiskUsage, ListedAt, ListedContainer, UsagePart
 from dockersweep.engine.api.concurrent import BackgroundCall, Progress
+from dockersweep.engine.api.lists import MADE_TO_READ, is_for_archiving
 from dockersweep.engine.api.swarm import SwarmRole
 from dockersweep.engine.api.translate import container_from_podman
 from dockersweep.engine.api.wire import WirePodmanContainer
@@ -130,6 +131,7 @@ def scan(
         if for_report and sizes
         else (None, ())
     )
+    containers, images = _without_made_to_read(containers, images, warnings)
     own_container = own_container_id()
     # A container has the engine's settings not even where its folder is mounted.
     reads_limit = for_report and own_container is None
@@ -159,6 +161,26 @@ def scan(
         services=services,
     )
     return inventory, stored.remembered
+
+
+def _without_made_to_read(
+    containers: tuple[Container, ...], images: tuple[Image, ...], warnings: list[ScanWarning]
+) -> tuple[tuple[Container, ...], tuple[Image, ...]]:
+    """Leave out what a sweep has created only to read volumes: it is nobody's, and holds nothing. With a warning, as
+    a killed sweep leaves it."""
+    made = [container.name for container in containers if is_for_archiving(container.labels)]
+    made += [image.tags[0] if image.tags else image.id for image in images if is_for_archiving(image.labels)]
+    if not made:
+        return containers, images
+    text = (
+        f"not shown: {', '.join(made)}, which a sweep has made to read volumes; unless it is still at work, the next "
+        "sweep removes that"
+    )
+    warnings.append(ScanWarning(about=MADE_TO_READ, text=text))
+    return (
+        tuple(container for container in containers if not is_for_archiving(container.labels)),
+        tuple(image for image in images if not is_for_archiving(image.labels)),
+    )
 
 
 def _measured(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from dockersweep.engine.api.answers import EngineEvent
+from dockersweep.engine.api.lists import ARCHIVING_LABEL
 from dockersweep.engine.reading.events import EventReading
 from dockersweep.engine.reading.image_names import ImageNames
 from dockersweep.model.compose_labels import project_in, service_in
@@ -87,7 +88,10 @@ class _Uses:
         self._events, self._inventory = events, inventory
         self._former: set[tuple[str, str]] = set()
         """Volumes and networks that a removal was seen of: older events are about a former one of the same name."""
-        self._own = inventory.own_container_id
+        self._own = {event.id for event in events if ARCHIVING_LABEL in event.attributes}
+        """Containers of dockersweep itself, whose events are no uses."""
+        if inventory.own_container_id is not None:
+            self._own.add(inventory.own_container_id)
 
     @cached_property
     def _containers(self) -> dict[str, Container]:
@@ -120,7 +124,7 @@ class _Uses:
     def all(self) -> Iterator[Use]:
         """Yield each use of an existing object, in the order of the events."""
         for event in self._events:
-            if self._own is not None and self._own in (event.id, event.attributes.get("container")):
+            if not self._own.isdisjoint((event.id, event.attributes.get("container"))):
                 continue
             if event.type == "container":
                 yield from self._of_container(event)

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dockersweep.engine.api.concurrent import Progress
 from dockersweep.engine.removing.cache_removal import remove_records
-from dockersweep.engine.removing.removal import RemovalContext, SurpriseError, outcome_of, remove_one
+from dockersweep.engine.removing.removal import INTERRUPTED, RemovalContext, SurpriseError, outcome_of, remove_one
 from dockersweep.engine.removing.schedule import Schedule, Unit
 from dockersweep.engine.removing.stopping import StopRequest
 from dockersweep.errors import EngineLostError, LedgerError
@@ -24,8 +25,6 @@ from dockersweep.model.outcome import EndedBy, Outcome
 from dockersweep.model.plan import Plan, Removal
 
 WORKERS = 12
-INTERRUPTED = "interrupted"
-"""Why a sweep ended early that was asked to stop."""
 
 
 class Carried(Struct, frozen=True):
@@ -139,6 +138,8 @@ class _Run:
     def _recorded(self, removal: Removal, outcome: Outcome) -> Outcome:
         if outcome.is_unknown:
             self._end("engine", outcome.detail or "")
+        if outcome.status == "removed" and outcome.recovery is None:
+            outcome = replace(outcome, recovery=removal.recovery)
         try:
             self._context.record.ended(removal, outcome)
         except LedgerError as error:

@@ -5,7 +5,7 @@ If the request fails, the object is looked up again.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from dockersweep.engine.api.quirks import Quirks
 from dockersweep.engine.api.removal_answer import RemovalAnswer
 from dockersweep.engine.removing.reconnect import Reconnect
 from dockersweep.engine.removing.shared_call import SharedCall
-from dockersweep.errors import EngineError, EngineLostError
+from dockersweep.errors import EngineError, EngineLostError, LedgerError, NotArchivedError
 from dockersweep.model.attempt import outcome_for
 from dockersweep.model.fingerprint import Fingerprint, differences, fingerprint_of, image_fingerprint
 from dockersweep.model.inventory import Container, Network, ObjectRef, Service, Volume
@@ -23,6 +23,10 @@ from dockersweep.model.naming import short_id
 from dockersweep.model.outcome import Outcome, Status
 from dockersweep.model.plan import Removal
 from dockersweep.model.quantities import known_sum
+from dockersweep.model.recovery import Recovery
+
+INTERRUPTED = "interrupted"
+"""Why a sweep ended early that was asked to stop."""
 
 
 class EngineRemovals(Protocol):
@@ -39,7 +43,7 @@ class EngineRemovals(Protocol):
     def container(self, container_id: str) -> Container | None: ...
     def image(self, reference: str) -> ImageTags | None: ...
     def volume(self, name: str) -> Volume | None: ...
-    def network(self, reference: str) -> Network | None: ...
+    def network(self, reference: str) -> tuple[Network, bytes] | None: ...
     def networks(self) -> tuple[Network, ...]: ...
     def disk_usage(self, part: UsagePart | None, timeout_seconds: float) -> DiskUsage: ...
     def remove_container(self, container_id: str) -> RemovalAnswer: ...
@@ -56,14 +60,38 @@ class Record(Protocol):
     Raises LedgerError if it cannot be written although it is required.
     """
 
-    def sending(self, removal: Removal) -> None:
-        """Record that a request for it is about to be sent."""
+    def sending(self, removal: Removal, document: bytes | None = None) -> None:
+        """Record that a request for it is about to be sent, and of a network the engine's document about it, with which
+        it can be made again."""
 
     def ended(self, removal: Removal, outcome: Outcome) -> None:
         """Record its outcome, whether anything was sent or not."""
 
     def failed_inside(self, error: Exception) -> None:
         """Record that a bug in dockersweep ends the run."""
+
+
+class Kept(NamedTuple):
+    """An object that is in the archive, or goes without."""
+
+    recovery: Recovery
+    archived_bytes: int | None
+    """What it takes in the archive; None where it is not there."""
+
+
+class InterruptedArchivingError(Exception):
+    """The run was asked to stop while it archived an object."""
+
+
+class Keeper(Protocol):
+    """Puts objects into the archive. Safe for several threads."""
+
+    def keep(self, removal: Removal) -> Kept:
+        """Archive an object, once, however many tags it loses before it is removed.
+
+        Raises NotArchivedError with the reason for which it has to stay, EngineError, LedgerError, and
+        InterruptedArchivingError.
+        """
 
 
 class ListsNow:
@@ -89,6 +117,8 @@ class RemovalContext(Struct, frozen=True):
     """The ids of all objects that the plan removes."""
     holder_among: Callable[[tuple[Service, ...], ObjectRef], str | None] | None = None
     """Returns which of the swarm's current services uses an object; None if there is no swarm to ask."""
+    keeper: Keeper | None = None
+    """The archive; None if there is none."""
 
 
 class SurpriseError(Exception):
@@ -113,49 +143,96 @@ def unknown_outcome(removal: Removal, error: EngineError) -> Outcome:
 
 
 def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
-    """Carry out one removal of anything but build cache.
+    """Carry out one removal of anything but build cache; what has to is archived before.
 
     Raises EngineLostError if the engine went away before the removal was sent, and does not come back, and LedgerError
     if it cannot be recorded, and so is not sent. After that there is always an outcome; a SurpriseError has it too.
     """
-    engine = context.engine
+    kept: Kept | None = None
     try:
-        now = context.reconnect.ask(lambda: _look(engine, removal))
-        if now is None:
-            return outcome_of(removal, "gone", "it was gone already")
-        changed = differences(removal.fingerprint, now)
-        if changed:
-            return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
-        holder = context.reconnect.ask(
-            lambda: _holder_unknown_to_engine(context, removal) or _service_holding(context, removal)
-        )
-        if holder:
-            return outcome_of(removal, "skipped", f"in use: {holder}")
-    except EngineLostError:
+        looked = _look_again(context, removal)
+        if isinstance(looked, _Looked) and removal.recovery is not None and removal.recovery.how == "archive":
+            kept = _kept(context, removal)
+            # Archiving may take long.
+            looked = _look_again(context, removal)
+    except (EngineLostError, LedgerError):
         raise
+    except InterruptedArchivingError:
+        return outcome_of(removal, "not-attempted", INTERRUPTED)
+    except NotArchivedError as error:
+        return outcome_of(removal, "skipped", f"not archived: {error}")
     except EngineError as error:
         return outcome_of(removal, "failed", f"it could not be read again: {error}")
-    context.record.sending(removal)
-    return _send(context, removal)
+    if not isinstance(looked, _Looked):
+        return looked
+    context.record.sending(removal, looked.document)
+    outcome = _send(context, removal)
+    if kept is None or outcome.status != "removed":
+        return outcome
+    archived_bytes = kept.archived_bytes if removal.action == "remove" else None
+    return replace(outcome, recovery=kept.recovery, archived_bytes=archived_bytes)
+
+
+def _kept(context: RemovalContext, removal: Removal) -> Kept:
+    """Archive an object; if the engine goes away meanwhile, wait for it and begin again, once."""
+    if context.keeper is None:
+        raise NotArchivedError("no archive is open")
+    try:
+        return context.keeper.keep(removal)
+    except EngineLostError:
+        context.reconnect.confirm_engine()
+    except EngineError as error:
+        raise NotArchivedError(str(error)) from None
+    try:
+        return context.keeper.keep(removal)
+    except EngineError as error:
+        raise NotArchivedError(str(error)) from None
+
+
+class _Looked(NamedTuple):
+    """An object just before its removal: it is what was judged, and nothing holds it."""
+
+    document: bytes | None
+    """The engine's document about a network."""
+
+
+def _look_again(context: RemovalContext, removal: Removal) -> _Looked | Outcome:
+    """Look at the object again; return the outcome if it is gone, has changed, or is held. Raises EngineError."""
+    now, document = context.reconnect.ask(lambda: _look_whole(context.engine, removal))
+    if now is None:
+        return outcome_of(removal, "gone", "it was gone already")
+    changed = differences(removal.fingerprint, now)
+    if changed:
+        return outcome_of(removal, "skipped", f"changed since it was judged: {changed}")
+    holder = context.reconnect.ask(
+        lambda: _holder_unknown_to_engine(context, removal) or _service_holding(context, removal)
+    )
+    return outcome_of(removal, "skipped", f"in use: {holder}") if holder else _Looked(document)
 
 
 def _look(engine: EngineRemovals, removal: Removal) -> Fingerprint | None:
     """Return the current fingerprint of the object; for a tag that of the image it names now."""
+    return _look_whole(engine, removal)[0]
+
+
+def _look_whole(engine: EngineRemovals, removal: Removal) -> tuple[Fingerprint | None, bytes | None]:
+    """Return the same and, of a network, the engine's document about it."""
     if removal.kind == "image":
         image = engine.image(removal.name if removal.action == "untag" else removal.id)
-        return None if image is None else image_fingerprint(image.id, image.tags)
-    inspected: Container | Volume | Network | None
-    if removal.kind == "container":
-        inspected = engine.container(removal.id)
-    elif removal.kind == "volume":
-        inspected = engine.volume(removal.id)
-    else:
-        reference = _network_reference(engine, removal)
-        inspected = engine.network(reference)
-        if inspected is not None and inspected.id != removal.id and reference != removal.id:
-            # Another network has the name by now.
-            return None
-    return None if inspected is None else fingerprint_of(inspected)
+        return None if image is None else image_fingerprint(image.id, image.tags), None
+    if removal.kind == "network":
+        return _look_at_network(engine, removal)
+    inspected = engine.container(removal.id) if removal.kind == "container" else engine.volume(removal.id)
+    return None if inspected is None else fingerprint_of(inspected), None
+
+
+def _look_at_network(engine: EngineRemovals, removal: Removal) -> tuple[Fingerprint | None, bytes | None]:
+    reference = _network_reference(engine, removal)
+    found = engine.network(reference)
+    # Another network may have the name by now.
+    if found is None or (found[0].id != removal.id and reference != removal.id):
+        return None, None
+    return fingerprint_of(found[0]), found[1]
 
 
 def _network_reference(engine: EngineRemovals, removal: Removal) -> str:

@@ -1,0 +1,184 @@
+"""The archive of a run: opened when the first object goes into it, and finished at the end."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from threading import BoundedSemaphore, Lock
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from dockersweep.archive.folder import open_archive
+from dockersweep.commands.archive_folder import archive_folder
+from dockersweep.commands.running.archive_writing import ArchiveWriting
+from dockersweep.commands.running.records import Records
+from dockersweep.engine.removing.removal import InterruptedArchivingError, Kept
+from dockersweep.engine.removing.stopping import StopRequest
+from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
+from dockersweep.files import is_there, what_is_wrong
+from dockersweep.model.archive import ArchivedObject
+from dockersweep.model.archive_facts import COMPLETE
+from dockersweep.model.history import ArchivedRow
+from dockersweep.model.inventory import ObjectRef, ScanWarning
+from dockersweep.model.outcome import Archived, OutcomeDocument
+from dockersweep.model.plan import Plan, Removal
+from dockersweep.model.policy import ArchiveSettings
+from dockersweep.model.recovery import Recovery
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.words.lists import both
+
+if TYPE_CHECKING:
+    from dockersweep.engine.api.client import Client
+
+MOST_AT_ONCE = 4
+MOST_LARGE_AT_ONCE = 2
+"""Of large objects, for each of which zstd has threads of its own."""
+LARGE_BYTES = 16_000_000
+ABOUT = "archive"
+
+
+class RunArchive:
+    """The archive of a run. Several threads may call `keep` at once."""
+
+    def __init__(
+        self, client: "Client", settings: ArchiveSettings, records: Records, place: str, stop: StopRequest
+    ) -> None:
+        """`place` tells where runs share the engine's lock with this one."""
+        self._client = client
+        self._settings = settings
+        self._records = records
+        self._place = place
+        self._stop = stop
+        self._folder = archive_folder(settings)
+        self._writing: ArchiveWriting | None = None
+        self._survey: Survey | None = None
+        self._on_engine_disk: bool | None = None
+        self._kept: dict[ObjectRef, Kept | NotArchivedError] = {}
+        self._counted: set[str] = set()
+        """The files that are counted: images share some."""
+        self._counting = Lock()
+        self._turns = BoundedSemaphore(MOST_AT_ONCE)
+        self._turns_of_large = BoundedSemaphore(MOST_LARGE_AT_ONCE)
+
+    def prepare(self, plan: Plan, survey: Survey) -> None:
+        """Make ready for a plan; opens the archive if the plan needs it. Raises ArchiveError."""
+        self._survey = survey
+        if plan.archive is not None:
+            self._on_engine_disk = plan.archive.on_engine_disk
+        needed = any(removal.recovery is not None and removal.recovery.how == "archive" for removal in plan.removals)
+        if needed and self._writing is None:
+            self._writing = ArchiveWriting(
+                self._client,
+                survey.inventory,
+                self._records.run.number,
+                self._folder,
+                self._settings,
+                self._place,
+                self._interrupt,
+            )
+
+    def keep(self, removal: Removal) -> Kept:
+        """Archive an object, as `removal.Keeper` asks for."""
+        known = self._kept.get(removal.ref)
+        if known is None:
+            try:
+                known = self._keep(removal)
+            except NotArchivedError as error:
+                known = error
+            self._kept[removal.ref] = known
+        if isinstance(known, NotArchivedError):
+            raise known
+        return known
+
+    def _keep(self, removal: Removal) -> Kept:
+        writing, survey = self._writing, self._survey
+        item = None if survey is None else survey.objects.get(removal.ref)
+        if writing is None or survey is None or item is None:
+            raise NotArchivedError("it is not in the last scan")
+        size_bytes = survey.size_of(item)
+        with ExitStack() as turns:
+            if size_bytes is None or size_bytes > LARGE_BYTES:
+                turns.enter_context(self._turns_of_large)
+            turns.enter_context(self._turns)
+            self._interrupt()
+            try:
+                archived = writing.archived(item, size_bytes)
+            except NoRoomError as error:
+                if self._settings.when_full == "remove":
+                    return Kept(Recovery(how="none", text=str(error)), None)
+                raise
+        return self._recorded(archived, writing)
+
+    def _recorded(self, archived: ArchivedObject, writing: ArchiveWriting) -> Kept:
+        """Record where an object is; return its way back."""
+        with self._counting:
+            new = [file for file in archived.files if file.path not in self._counted]
+            self._counted.update(file.path for file in new)
+        archived_bytes = sum(file.size_bytes for file in new)
+        self._records.archived(
+            ArchivedRow(
+                kind=archived.kind,
+                id=archived.id,
+                name=archived.name,
+                folder=writing.folder,
+                path=writing.name,
+                size_bytes=archived_bytes,
+                archived_at=archived.archived_at,
+            )
+        )
+        text = f"without {both(archived.not_kept)}" if archived.not_kept else COMPLETE
+        return Kept(Recovery(how="archive", text=text, until=writing.until), archived_bytes)
+
+    def _interrupt(self) -> None:
+        if self._stop.is_set():
+            raise InterruptedArchivingError
+
+    def close(self) -> None:
+        """Finish it, if that was not done."""
+        if self._writing is not None:
+            self._writing.close()
+
+    def ended(self, document: OutcomeDocument) -> OutcomeDocument:
+        """Finish it, and delete what its time is over for; return the outcome of the run with what is archived, and a
+        warning of each problem."""
+        problems = [] if self._writing is None else self._writing.close()
+        problems += self._pruned()
+        warnings = [ScanWarning(about=ABOUT, text=text) for text in problems]
+        return replace(document, archived=self._archived(), warnings=(*document.warnings, *warnings))
+
+    def _archived(self) -> Archived | None:
+        writing = self._writing
+        if writing is None or not writing.objects:
+            return None
+        sizes = {file.path: file.size_bytes for archived in writing.objects for file in archived.files}
+        return Archived(
+            folder=writing.folder,
+            objects=len(writing.objects),
+            archived_bytes=sum(sizes.values()),
+            until=writing.until,
+            on_engine_disk=self._on_engine_disk,
+        )
+
+    def _pruned(self) -> list[str]:
+        """Delete from the archive what retention deletes; return what went wrong."""
+        max_size = self._settings.max_size
+        try:
+            if not is_there(self._folder):
+                return []
+            archive = open_archive(self._folder, make=False)
+            deletions = archive.prune(datetime.now(UTC), None if max_size is None else max_size.size_bytes)
+        except (ArchiveError, OSError) as error:
+            return [what_is_wrong(error)]
+        return [f"{deletion.run.name} is still in it: {deletion.problem}" for deletion in deletions if deletion.problem]
+
+
+@contextmanager
+def archive_of_run(
+    client: "Client", settings: ArchiveSettings, records: Records, place: str, stop: StopRequest
+) -> Iterator[RunArchive]:
+    """Yield the archive of a run; it is finished at the end in any case. Raises ArchiveError."""
+    archive = RunArchive(client, settings, records, place, stop)
+    try:
+        yield archive
+    finally:
+        archive.close()
