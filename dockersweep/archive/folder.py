@@ -110,10 +110,31 @@ def open_archive(path: str, *, make: bool = True) -> ArchiveFolder:
         if not is_folder(path):
             raise ArchiveError(f"there is no archive at {path}: name its folder with --archive")
         if os.geteuid() == 0:
-            _check_trust(path)
+            _check_trust(path, path)
     except OSError as error:
         raise cannot("read", path, error) from None
     return ArchiveFolder(path)
+
+
+def problem_of(path: str) -> str | None:
+    """Return why no archive can be made or written in a folder; None where one can, as far as can be seen without
+    writing."""
+    path = os.path.realpath(path)
+    place = path
+    try:
+        while state_of(place) is None:
+            place = os.path.dirname(place)
+        if not is_folder(place):
+            return f"{place} is not a directory"
+        if os.geteuid() == 0:
+            _check_trust(place, path)
+        if not os.access(place, os.W_OK | os.X_OK):
+            return f"{place} cannot be written by this user"
+    except ArchiveError as error:
+        return str(error)
+    except OSError as error:
+        return str(cannot("read", path, error))
+    return None
 
 
 def _make(path: str) -> None:
@@ -122,10 +143,10 @@ def _make(path: str) -> None:
         make_folder(path)
 
 
-def _check_trust(path: str) -> None:
-    """Raise ArchiveError where others than root can write the folder or one above it."""
+def _check_trust(place: str, path: str) -> None:
+    """Raise ArchiveError where others than root can write `place`, the folder of the archive at `path` or one above
+    it, or a folder above that."""
     danger = "who could change what is restored as root"
-    place = path
     while True:
         state = os.stat(place)
         if state.st_uid != 0:

@@ -114,6 +114,10 @@ def _plan(survey: Survey, policy: Policy) -> Plan:
         from dockersweep.policy.judging.ages_without_ledger import unknown_age_warnings
 
         own += unknown_age_warnings(survey.inventory, plan)
+    if plan.archive is not None:
+        from dockersweep.policy.planning.archive_warnings import archive_warnings
+
+        own += archive_warnings(survey, plan)
     return _with_warnings(plan, own)
 
 
@@ -172,7 +176,17 @@ def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
         survey = _at_its_moment(read_inventory(options.inventory or ""))
         return survey.with_inventory(with_volumes_of_projects(with_projects(survey)))
 
-    return _with_declared(policy, None, options, read)
+    return _with_archive(_with_declared(policy, None, options, read), policy)
+
+
+def _with_archive(survey: Survey, policy: Policy | None) -> Survey:
+    """Return the survey with what is known of the policy's archive, if it has one."""
+    if policy is None or policy.archive is None:
+        return survey
+    # Most runs have no archive.
+    from dockersweep.commands.archive_facts import archiving_to
+
+    return archiving_to(survey, policy.archive)
 
 
 def _with_declared(
@@ -241,7 +255,7 @@ def survey_of(
     """Scan the engine, and add what the ledger knows about its objects. With a policy, also add what its files declare,
     and what registries answer if it asks them. `for_report` is as in `engine.reading.scanner.scan`."""
     remembered = partial(_remembered_survey, client, options, ledger, for_report)
-    survey = _with_declared(policy, ledger, options, remembered)
+    survey = _with_archive(_with_declared(policy, ledger, options, remembered), policy)
     if policy is None or not policy.asks_registries:
         return survey
     from dockersweep.commands.registry_answers import with_registry_answers

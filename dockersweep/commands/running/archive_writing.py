@@ -1,6 +1,5 @@
 """Writes objects of an engine into the folder of a run in the archive."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -8,10 +7,8 @@ from typing import TYPE_CHECKING
 from dockersweep.archive.folder import open_archive
 from dockersweep.engine.api.archive_calls import ArchiveCalls
 from dockersweep.engine.archiving.object_reader import ObjectReader
+from dockersweep.engine.archiving.stores_to_read import stores_to_read
 from dockersweep.engine.archiving.volume_containers import VolumeContainers
-from dockersweep.engine.disk.ownership import ListedObjects
-from dockersweep.engine.disk.parts import UnreadableStorageError
-from dockersweep.engine.disk.stores import Stores, find_stores
 from dockersweep.errors import ArchiveError, NotArchivedError
 from dockersweep.files import what_is_wrong
 from dockersweep.model.archive import ArchivedObject, Original
@@ -43,7 +40,7 @@ class ArchiveWriting:
         self._interrupt = interrupt
         self._writer = archive.begin(client.engine, run, datetime.now(UTC), settings, interrupt)
         self._containers = VolumeContainers(ArchiveCalls.sharing(client), place)
-        self._reader = ObjectReader(ArchiveCalls.sharing(client), self._containers, _stores_of(inventory))
+        self._reader = ObjectReader(ArchiveCalls.sharing(client), self._containers, stores_to_read(inventory))
         self.folder = archive.path
         self._is_closed = False
 
@@ -118,15 +115,3 @@ class ArchiveWriting:
         except ArchiveError as error:
             problems.append(str(error))
         return problems
-
-
-def _stores_of(inventory: Inventory) -> Stores | None:
-    """Return where the engine has its data, if that can be read: as root, beside an engine of root's."""
-    if os.geteuid() != 0:
-        return None
-    listed = ListedObjects(inventory.containers, inventory.images, inventory.volumes, inventory.build_cache)
-    try:
-        stores = find_stores(inventory.engine, listed)
-        return stores if os.stat(stores.root).st_uid == 0 else None
-    except (UnreadableStorageError, OSError):
-        return None

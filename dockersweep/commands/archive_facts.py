@@ -1,0 +1,104 @@
+"""What a plan has to know of the archive: how objects can be read for it, where it is, and how much room it has."""
+
+import os
+
+from dockersweep.archive.folder import problem_of
+from dockersweep.archive.room import min_free_bytes
+from dockersweep.commands.archive_folder import archive_folder
+from dockersweep.engine.archiving.stores_to_read import stores_to_read
+from dockersweep.engine.disk.mounts import file_system_of, mount_of, read_mounts
+from dockersweep.files import AnyPath, state_of
+from dockersweep.model.archive_facts import ArchiveFacts, Reading
+from dockersweep.model.inventory import Engine, Inventory
+from dockersweep.model.policy import ArchiveSettings
+from dockersweep.policy.judging.survey import Survey
+
+BY_API = Reading(read_from="api", text="without ACLs and xattrs")
+WHOLE_BY_API = Reading(read_from="api")
+FROM_DISK = Reading(read_from="disk")
+PODMAN_FROM_AFAR = Reading(
+    read_from=None, text="Podman's API does not tell who owns files: run dockersweep as root on its machine"
+)
+_UPPER_FOLDERS = ("overlay2", "overlay", "containerd")
+"""The image stores that keep what a container has written in a folder of its own."""
+
+
+def archiving_to(survey: Survey, settings: ArchiveSettings) -> Survey:
+    """Return a survey with what is known of the archive of a policy."""
+    return survey.archiving_to(gather_archive_facts(survey.inventory, settings))
+
+
+def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> ArchiveFacts:
+    """Return what is known of the archive of a policy; nothing is made or written."""
+    engine = inventory.engine
+    is_beside = stores_to_read(inventory) is not None
+    by_api = PODMAN_FROM_AFAR if engine.flavour == "podman" else BY_API
+    folder = archive_folder(settings)
+    disk = _engine_disk(folder, inventory)
+    return ArchiveFacts(
+        volumes=FROM_DISK if is_beside else by_api,
+        mounted_volumes=by_api,
+        containers=FROM_DISK if is_beside and engine.image_store in _UPPER_FOLDERS else BY_API,
+        images=WHOLE_BY_API,
+        networks=WHOLE_BY_API,
+        folder=folder,
+        problem=problem_of(folder),
+        on_engine_disk=_is_on_engine_disk(engine, inventory, disk),
+        disk=disk,
+        room_bytes=_room(folder, settings),
+    )
+
+
+def _is_on_engine_disk(engine: Engine, inventory: Inventory, disk: str | None) -> bool | None:
+    if disk is not None or not engine.is_local:
+        return disk is not None
+    # Of an engine on this machine whose disks cannot be seen, nothing tells.
+    return False if inventory.disks and not inventory.on_no_known_disk else None
+
+
+def _engine_disk(folder: str, inventory: Inventory) -> str | None:
+    """Return the name of the engine's disk that an archive in this folder is on; None for none of those that are
+    known."""
+    if not inventory.engine.is_local:
+        return None
+    own = _file_system(_nearest(folder))
+    for disk in inventory.disks:
+        if own is not None and own in map(_file_system, disk.places):
+            return disk.name
+    return None
+
+
+def _file_system(path: AnyPath) -> object:
+    """Return a key that is equal for all folders on one file system; None where it cannot be seen."""
+    real = os.path.realpath(os.fspath(path))
+    try:
+        return file_system_of(os.stat(real).st_dev, mount_of(str(real), read_mounts()))
+    except OSError:
+        return None
+
+
+def _nearest(folder: str) -> str:
+    """Return a folder, or the nearest one above it that is there."""
+    path = os.path.realpath(folder)
+    while path != "/" and not _is_seen(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _is_seen(path: str) -> bool:
+    try:
+        return state_of(path) is not None
+    except OSError:
+        return False
+
+
+def _room(folder: str, settings: ArchiveSettings) -> int | None:
+    """Return how many bytes a run may put into the archive; None where that is not known. What is older makes room."""
+    try:
+        state = os.statvfs(_nearest(folder))
+    except OSError:
+        return None
+    total, free = state.f_blocks * state.f_frsize, state.f_bavail * state.f_frsize
+    left = max(0, free - min_free_bytes(settings.min_free, total))
+    most = None if settings.max_size is None else settings.max_size.size_bytes
+    return left if most is None else min(left, most)

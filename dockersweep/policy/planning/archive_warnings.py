@@ -1,0 +1,25 @@
+"""What a plan warns of before anything goes into the archive."""
+
+from dockersweep.model.inventory import ScanWarning
+from dockersweep.model.plan import Plan
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.units import format_size
+
+ABOUT = "archive"
+
+
+def archive_warnings(survey: Survey, plan: Plan) -> tuple[ScanWarning, ...]:
+    """Return a warning if what a plan archives cannot go into the archive, or may find no room there."""
+    facts, share, settings = survey.archive, plan.archive, plan.policy.archive
+    if facts is None or share is None or settings is None:
+        return ()
+    if facts.problem is not None:
+        text = f"nothing can go into it, so nothing is removed that needs it: {facts.problem}"
+        return (ScanWarning(about=ABOUT, text=text),)
+    most, room = share.takes.high_bytes, facts.room_bytes
+    if room is None or (most is not None and most <= room):
+        return ()
+    takes = "what goes there is of unknown size" if most is None else f"up to {format_size(most)} go there"
+    full = "is kept" if settings.when_full == "keep" else "is removed without it"
+    text = f"{takes}, and it has room for {format_size(room)}: what does not fit {full}"
+    return (ScanWarning(about=ABOUT, text=text, is_problem=False),)

@@ -1,0 +1,133 @@
+"""What a plan knows of the archive before anything goes there."""
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from dockersweep.commands.archive_facts import BY_API, PODMAN_FROM_AFAR, gather_archive_facts
+from dockersweep.model.archive_facts import ArchiveFacts, Reading
+from dockersweep.model.disk import Disk
+from dockersweep.model.inventory import Inventory
+from dockersweep.model.policy import ArchiveSettings, Space
+from dockersweep.units import parse_age
+from tests.commands.calling import Caller, needs_root
+from tests.rig.engines.disks import SmallDisk
+from tests.rig.engines.engine import Engine
+from tests.rig.engines.kinds import EngineKind, kind
+from tests.rig.engines.litter import Litter
+from tests.rig.inventories import ENGINE, container, image, inventory, volume, write_inventory
+from tests.rig.running import dockersweep
+
+SETTINGS = ArchiveSettings(keep_for=parse_age("14d"), min_free=Space(text="1B", size_bytes=1))
+FROM_AFAR = replace(ENGINE, endpoint="tcp://10.0.0.1:2375")
+
+
+def facts(seen: Inventory, folder: Path | str, **settings: Space) -> ArchiveFacts:
+    return gather_archive_facts(seen, replace(SETTINGS, folder=str(folder), **settings))
+
+
+def test_from_afar_everything_comes_through_the_api_and_the_archive_is_on_no_disk_of_the_engine(tmp_path: Path) -> None:
+    known = facts(replace(inventory(volume("v")), engine=FROM_AFAR), tmp_path)
+    assert (known.volumes, known.mounted_volumes, known.containers) == (BY_API, BY_API, BY_API)
+    assert known.images == known.networks == Reading(read_from="api")
+    assert (known.on_engine_disk, known.disk, known.problem) == (False, None, None)
+
+
+def test_podman_keeps_no_owners_from_afar() -> None:
+    known = facts(replace(inventory(volume("v")), engine=replace(FROM_AFAR, flavour="podman")), "/srv/none")
+    assert known.volumes == known.mounted_volumes == PODMAN_FROM_AFAR
+    assert known.containers == BY_API
+
+
+def test_the_folder_is_that_of_the_policy_else_one_beside_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert gather_archive_facts(inventory(), SETTINGS).folder == str(tmp_path / "state" / "archive")
+    assert facts(inventory(), "~/kept").folder == str(tmp_path / "home" / "kept")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_room_is_what_the_disk_and_the_policy_leave(tmp_path: Path) -> None:
+    state = os.statvfs(tmp_path)
+    free, total = state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize
+    tenth, small = Space(text="10%", percent=10), Space(text="5MB", size_bytes=5_000_000)
+    known = facts(inventory(), tmp_path / "not" / "yet", min_free=tenth).room_bytes
+    assert known is not None
+    assert abs(known - max(0, free - total // 10)) < 500_000_000
+    assert facts(inventory(), tmp_path, max_size=small).room_bytes == 5_000_000
+    assert facts(inventory(), tmp_path, min_free=Space(text="100TB", size_bytes=10**17)).room_bytes == 0
+
+
+@needs_root
+def test_a_folder_that_others_can_write_is_told_before_anything_goes(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    for folder in (tmp_path / "open", tmp_path / "open" / "archive"):
+        problem = facts(inventory(), folder).problem
+        assert problem is not None
+        assert f"{tmp_path}/open can be written by others than root" in problem
+
+
+def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert facts(inventory(), tmp_path / "file").problem == f"{tmp_path}/file is not a directory"
+
+
+def test_a_plan_warns_of_an_archive_that_cannot_be_used_or_is_too_small(call: Caller, tmp_path: Path) -> None:
+    saved = write_inventory(tmp_path, inventory(volume("v", size=7_000_000)))
+    (tmp_path / "file").touch()
+    plan = ("plan", "--inventory", saved, "--older-than", "0s")
+    wrong = call(*plan, "--archive", f"{tmp_path}/file").out
+    words = "nothing can go into it, so nothing is removed that needs it"
+    assert f"Warning: archive: {words}: {tmp_path}/file is not a directory" in " ".join(wrong.split())
+    small = call.policy(
+        'version = 1\n[[rule]]\nname = "all"\nkind = "volume"\neverything = true\nremove.older_than = "0s"\n'
+        f'[archive]\nfolder = "{tmp_path}/archive"\nmax_size = "1MB"\nmin_free = "1B"\n'
+    )
+    told = " ".join(call("plan", "--inventory", saved, "--policy", small).out.split())
+    assert "up to 7.02 MB go there, and it has room for 1.00 MB: what does not fit is kept" in told
+    assert "Warning" not in call(*plan, "--archive", f"{tmp_path}/archive").out.replace("Warning: ages", "")
+    assert not (tmp_path / "archive").exists()
+
+
+def test_a_plan_without_an_archive_knows_nothing_of_one(call: Caller, tmp_path: Path) -> None:
+    saved = write_inventory(tmp_path, inventory(volume("v"), container("c"), image("a")))
+    plan = call("plan", "--inventory", saved, "--older-than", "0s", "--format", "json").json()
+    assert plan["archive"] is None
+    assert {step["recovery"]["how"] for step in plan["removals"]} == {"none"}
+
+
+def test_the_disk_of_the_archive_is_one_of_the_engine(tmp_path: Path) -> None:
+    engine = replace(ENGINE, endpoint="unix:///run/test.sock")
+    here = Disk(
+        total_bytes=1, free_bytes=1, total_inodes=None, free_inodes=None, mount_point="/here", places=(str(tmp_path),)
+    )
+    elsewhere = replace(here, mount_point="/proc", places=("/proc",))
+    on_it = replace(inventory(), engine=engine, disk=elsewhere, other_disks=(here,))
+    known = facts(on_it, tmp_path / "archive")
+    assert (known.on_engine_disk, known.disk) == (True, "/here")
+    apart = facts(replace(on_it, other_disks=()), tmp_path / "archive")
+    assert (apart.on_engine_disk, apart.disk) == (False, None)
+    assert facts(replace(inventory(), engine=engine), tmp_path).on_engine_disk is None
+
+
+@needs_root
+@pytest.mark.engines
+@pytest.mark.parametrize("wanted", [kind("docker-28.5"), kind("podman-5.8")], ids=lambda one: one.name)
+def test_beside_a_real_engine_what_goes_to_the_archive_is_told(wanted: EngineKind) -> None:
+    with Engine(wanted, disks=(SmallDisk("volumes", "ext4"),)) as engine:
+        Litter(engine).volume("data", size=3_000_000)
+        plan = ("plan", "--older-than", "0s", "--named-volumes", "--kind", "volume", "--format", "json")
+        near, afar = (
+            dockersweep(*plan, "--archive", str(folder), host=engine.url).json()
+            for folder in (engine.data_root / "volumes" / "archive", "/dev/shm/archive")
+        )
+    for told, is_there in ((near, True), (afar, False)):
+        [step] = told["removals"]
+        assert (step["recovery"]["how"], step["recovery"]["text"]) == ("archive", "complete")
+        assert told["archive"]["on_engine_disk"] is is_there
+        assert told["archive"]["takes"]["high_bytes"] >= 3_000_000
