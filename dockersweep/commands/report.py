@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from dockersweep.commands.options import OutputOptions, ReportOptions
 from dockersweep.commands.python_gc import without_collector
 from dockersweep.commands.write import is_written, terminal_width, write_problems, write_result
 from dockersweep.errors import UsageError
+from dockersweep.files import is_there
 from dockersweep.model.history import PastRun
 from dockersweep.model.policy import Policy
 from dockersweep.model.report import SEVERITIES, Finding, Report, Severity
@@ -28,6 +30,7 @@ from dockersweep.policy.planning.planner import foresee
 
 if TYPE_CHECKING:
     from dockersweep.ledger import Ledger
+    from dockersweep.model.report import ArchiveState
 
 FOUND = 10
 """The exit status if a finding is at least as severe as --fail-on."""
@@ -74,8 +77,10 @@ def _make(options: ReportOptions) -> tuple[Report, _LastRun]:
     """Return the report. The survey, which is as large as the output, is freed before the report is written."""
     policy = gather_policy(options.policy)
     survey, past, last = _gather(options, policy)
+    # A saved inventory may be of another machine.
+    archive = _archive(policy) if options.engine.inventory is None else None
     with without_collector():
-        return make_report(survey, policy, foresee(survey, policy), past), last
+        return make_report(survey, policy, foresee(survey, policy), past, archive), last
 
 
 def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None, _LastRun]:
@@ -89,6 +94,20 @@ def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None
         note_look(ledger, survey.inventory)
         survey = survey.with_inventory(with_missing_files(survey.inventory))
         return survey, _past(ledger, survey), _LastRun(*ledger.last_run(client.engine))
+
+
+def _archive(policy: Policy) -> "ArchiveState | None":
+    """Return the state of the archive; None where there is none."""
+    # It loads what a saved inventory does not need.
+    from dockersweep.commands.archive_folder import archive_folder
+
+    folder = archive_folder(policy.archive)
+    with suppress(OSError):
+        if policy.archive is None and not is_there(folder):
+            return None
+    from dockersweep.archive.state import state_of_archive
+
+    return state_of_archive(folder, policy.archive)
 
 
 def _past(ledger: "Ledger", survey: Survey) -> Past | None:

@@ -29,7 +29,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "note")
 FindingId = Literal[
     "DS001", "DS002", "DS003", "DS004", "DS005", "DS006", "DS007", "DS008", "DS009", "DS010", "DS011", "DS012",
     "DS013", "DS014", "DS015", "DS016", "DS017", "DS018", "DS019", "DS020", "DS021", "DS022", "DS023", "DS024",
-    "DS025", "DS026", "DS027",
+    "DS025", "DS026", "DS027", "DS028", "DS029", "DS030",
 ]  # fmt: skip
 """All findings: rows in policy.disk_report, in *_findings.py."""
 
@@ -228,6 +228,29 @@ class ReportedDisk(Struct, frozen=True, kw_only=True):
     """The parts of the remainder, the largest first; none where it is small."""
 
 
+class ArchiveState(Struct, frozen=True, kw_only=True):
+    """An archive, whether or not it can be used."""
+
+    folder: str
+    problem: str | None = None
+    """Why it cannot be read, or nothing can be put into it; None where it can be used."""
+    objects: int = 0
+    """How many objects of engines are in it."""
+    size_bytes: Bytes | None = None
+    """What it takes; None where that is not known."""
+    oldest_at: Instant | None = None
+    newest_at: Instant | None = None
+    """When the first and the last run began of those in it; both None where it is empty, or not known."""
+    max_bytes: Bytes | None = None
+    """What it may take; None for no limit."""
+    free_bytes: Bytes | None = None
+    """What is free on its disk."""
+    min_free_bytes: Bytes | None = None
+    """What has to stay free there."""
+    damaged: tuple[str, ...] = ()
+    """The damaged files, as the last `archive verify` found them: a sentence each."""
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """Disk usage and findings: the document dockersweep.report/1."""
 
@@ -272,3 +295,5 @@ class Report(Struct, frozen=True, kw_only=True):
     """How much Podman's artifacts use, which are not among the objects."""
     disks: tuple[ReportedDisk, ...] = ()
     """All disks of the engine, the main one first; none where they cannot be seen."""
+    archive: ArchiveState | None = None
+    """The archive of removed objects; None where there is none."""

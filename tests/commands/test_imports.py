@@ -15,9 +15,9 @@ from tests.rig.fake_engine import fake_engine
 BASE = "import argparse, msgspec; argparse.ArgumentParser().add_argument('--flag')"
 MODULES = "import sys; sys.stderr.write(' '.join(sys.modules))"
 MOST = {
-    "report --policy default --format json": 144,
-    "report --policy default --format csv": 157,
-    "report --policy default --format markdown": 158,
+    "report --policy default --format json": 145,
+    "report --policy default --format csv": 158,
+    "report --policy default --format markdown": 159,
     "plan --policy default --format json": 124,
     "scan --format json": 123,
     "explain image:app:1 --policy default --format json": 132,
@@ -28,7 +28,7 @@ MOST_OF_AN_ENGINE = {
     "plan --older-than 0s": (198, 80),
     "plan --older-than 0s --format json": (190, 35),
     "sweep --dry-run --older-than 0s": (199, 80),
-    "report --policy default": (242, 80),
+    "report --policy default": (244, 80),
     "sweep --yes --yes-first-time --older-than 0s": (228, 60),
 }
 """How many modules of our own each may import for an engine on a unix socket, and of Python's beside them."""

@@ -12,6 +12,7 @@ from dockersweep.model.inventory import Kind, ScanWarning
 from dockersweep.model.plan import Interval
 from dockersweep.model.report import (
     SHARES,
+    ArchiveState,
     Filling,
     Finding,
     Fix,
@@ -133,6 +134,11 @@ def busy_report(count: int = 400) -> Report:
             SharedLayers(images=9, layers=4, size_bytes=400 * MEGABYTE),
         ),
         warnings=(ScanWarning(about="volume nfs_share", text="its size could not be read: it lies elsewhere"),),
+        archive=ArchiveState(
+            folder="/srv/dockersweep", objects=12, size_bytes=3 * GIGABYTE, max_bytes=20 * GIGABYTE,
+            oldest_at=NOW - timedelta(days=9), newest_at=NOW, free_bytes=33 * GIGABYTE,
+            min_free_bytes=GIGABYTE,
+        ),
     )  # fmt: skip
 
 

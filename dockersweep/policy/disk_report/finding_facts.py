@@ -11,7 +11,7 @@ from dockersweep.model.inventory import Container, Inventory, ObjectRef, Volume
 from dockersweep.model.last_use import KnownProject
 from dockersweep.model.naming import ref_of
 from dockersweep.model.plan import Decision
-from dockersweep.model.report import Group, ReportedDisk, ReportedObject
+from dockersweep.model.report import ArchiveState, Group, ReportedDisk, ReportedObject
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.unwatched import UnwatchedObject
 from dockersweep.units import DAY, HOUR
@@ -35,6 +35,8 @@ class FindingFacts(Struct, frozen=True, dict=True):
     """Unused volumes that look anonymous, and are kept because the engine did not mark them so."""
     unwatched: tuple[UnwatchedObject, ...] = ()
     """Objects that rules keep only because too little time was watched."""
+    archive: ArchiveState | None = None
+    """None where there is none."""
 
     @property
     def inventory(self) -> Inventory:

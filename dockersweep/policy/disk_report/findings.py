@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import SEVERITIES, Finding
+from dockersweep.policy.disk_report.archive_findings import ARCHIVE_FINDINGS
 from dockersweep.policy.disk_report.container_findings import CONTAINER_FINDINGS
 from dockersweep.policy.disk_report.engine_findings import ENGINE_FINDINGS
 from dockersweep.policy.disk_report.evidence import Evidence, worst_first
@@ -13,9 +14,10 @@ from dockersweep.policy.disk_report.image_findings import IMAGE_FINDINGS
 from dockersweep.policy.disk_report.leak_findings import LEAK_FINDINGS
 from dockersweep.policy.disk_report.volume_findings import VOLUME_FINDINGS
 
-FINDING_ROWS = sorted(
-    (*CONTAINER_FINDINGS, *VOLUME_FINDINGS, *IMAGE_FINDINGS, *ENGINE_FINDINGS, *LEAK_FINDINGS), key=lambda row: row.id
-)
+_OF_ALL = (
+    CONTAINER_FINDINGS, VOLUME_FINDINGS, IMAGE_FINDINGS, ENGINE_FINDINGS, LEAK_FINDINGS, ARCHIVE_FINDINGS,
+)  # fmt: skip
+FINDING_ROWS = sorted((row for rows in _OF_ALL for row in rows), key=lambda row: row.id)
 MOST_EVIDENCE = 10
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dockersweep.model.history import Life
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import known_sum
-from dockersweep.model.report import Group, Report, ReportedDisk, ReportedObject, Trend, TrendPoint
+from dockersweep.model.report import ArchiveState, Group, Report, ReportedDisk, ReportedObject, Trend, TrendPoint
 from dockersweep.policy.bytes.totals import share_of_disk
 from dockersweep.policy.disk_report.disks import folder_warnings, reported_disks, stored_on_disks
 from dockersweep.policy.disk_report.finding_facts import FindingFacts
@@ -34,8 +35,11 @@ class Past(Struct, frozen=True):
     """The images without a tag that arrived in the last week."""
 
 
-def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past | None) -> Report:
-    """Return the report on an inventory, and on what a policy would do; `past` is None where there is no ledger."""
+def make_report(
+    survey: Survey, policy: Policy, foreseen: Foreseen, past: Past | None, archive: ArchiveState | None = None
+) -> Report:
+    """Return the report on an inventory, and on what a policy would do; `past` is None where there is no ledger, and
+    `archive` where there is no archive."""
     inventory = survey.inventory
     going = frozenset(foreseen.going)
     rows = survey.layer_graph.rows()
@@ -49,7 +53,7 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
     trend = None if past is None else _trend(past.points, inventory)
     stored = stored_on_disks(survey, going)
     disks = reported_disks(survey, stored, trend)
-    facts = _facts(survey, policy, foreseen, past, objects, of_repositories, disks)
+    facts = replace(_facts(survey, policy, foreseen, past, objects, of_repositories, disks), archive=archive)
     findings, silenced = find_all(facts, policy.silenced_findings)
     return Report(
         schema="dockersweep.report/1",
@@ -66,6 +70,7 @@ def make_report(survey: Survey, policy: Policy, foreseen: Foreseen, past: Past |
         artifacts_bytes=sum(on_disk.artifacts_bytes for on_disk in stored),
         disk=inventory.disk,
         disks=disks,
+        archive=archive,
         reclaimable=reclaimable.total,
         unused=unused.total,
         objects=largest_first(objects.values()),

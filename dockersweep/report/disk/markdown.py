@@ -35,7 +35,12 @@ def markdown_sections(report: Report) -> Iterator[Section]:
         yield Section(sentences=(f"Disk: {disk_sentence(report.disk)}",))
     yield Section("Usage by type", columns=_SHARES, rows=words.share_rows(report))
     yield Section(
-        sentences=(words.sum_sentence(report), *remainder_sentences(report), *words.machine_sentences(report))
+        sentences=(
+            words.sum_sentence(report),
+            *remainder_sentences(report),
+            *words.archive_sentences(report),
+            *words.machine_sentences(report),
+        )
     )
     yield Section("Trend", words.trend_sentences(report), _GROWTH, words.growth_rows(report))
     yield from _findings(report)

@@ -7,13 +7,14 @@ do not promise too much.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from dockersweep.model.history import PastRun
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Interval
-from dockersweep.model.report import SEVERITIES, Report, ReportedDisk, ReportedObject, Share
+from dockersweep.model.report import SEVERITIES, ArchiveState, Report, ReportedDisk, ReportedObject, Share
 from dockersweep.report.exposition import exposition_of
 from dockersweep.report.text import printable
 from dockersweep.units import DAY
@@ -83,6 +84,8 @@ def _of_scan(report: Report) -> Iterator[Metric]:
     )  # fmt: skip
     yield from _disk(report, engine)
     yield from _disks(report, engine)
+    if report.archive is not None:
+        yield from _archive(report.archive, report.taken_at, engine)
 
 
 def _sizes(report: Report, engine: str) -> Iterator[Metric]:
@@ -183,6 +186,25 @@ def _disks(report: Report, engine: str) -> Iterator[Metric]:
         for part in row.kinds or ()
     ]
     yield _gauge("filesystem_kind_bytes", "What all of a kind take on a disk, at least.", engine, kinds)
+
+
+def _archive(archive: ArchiveState, now: datetime, engine: str) -> Iterator[Metric]:
+    """Yield the metrics of the archive. It may hold what other engines had: it is one, whichever engine is scanned."""
+    is_known = archive.size_bytes is not None
+    oldest = archive.oldest_at
+    values: dict[str, tuple[str, float | None]] = {
+        "usable": ("Whether what a sweep removes can go into the archive: 1 or 0.", float(archive.problem is None)),
+        "bytes": ("What the archive takes.", archive.size_bytes),
+        "objects": ("The objects in the archive.", archive.objects if is_known else None),
+        "oldest_seconds": (
+            "The age of the oldest run in the archive; left out where it is empty.",
+            None if oldest is None else max(0.0, (now - oldest).total_seconds()),
+        ),
+        "max_bytes": ("What the archive may take; left out where it has no limit.", archive.max_bytes),
+        "damaged_files": ("What the last `archive verify` found damaged.", len(archive.damaged)),
+    }
+    for name, (meaning, value) in values.items():
+        yield _gauge(f"archive_{name}", meaning, engine, [({}, value)])
 
 
 def _of_runs(report: Report, last_run: PastRun | None, reclaimed_total_bytes: int | None) -> Iterator[Metric]:

@@ -59,7 +59,12 @@ def terminal_sections(report: Report, width: int | None, with_bars: bool) -> Ite
     if _BAR in columns:
         yield Section(sentences=(f"{FULL} in use, {LIGHT} unused",), goes_on=True)
     yield Section(
-        sentences=(words.sum_sentence(report), *remainder_sentences(report), *words.machine_sentences(report))
+        sentences=(
+            words.sum_sentence(report),
+            *remainder_sentences(report),
+            *words.archive_sentences(report),
+            *words.machine_sentences(report),
+        )
     )
     yield _trend(report)
     yield from _findings(report)

@@ -8,6 +8,7 @@ from dockersweep.model.plan import Interval
 from dockersweep.model.policy import DEFAULT_SOURCE
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.report import (
+    ArchiveState,
     Finding,
     GrownShare,
     GrowthOfShare,
@@ -21,7 +22,7 @@ from dockersweep.model.report import (
 from dockersweep.report.disk.disks import folder_words, has_several
 from dockersweep.report.headline import base_sentence, unused_sentence
 from dockersweep.report.text import capital
-from dockersweep.units import DAY, HOUR, format_duration, format_size
+from dockersweep.units import DAY, HOUR, format_duration, format_instant, format_size
 from dockersweep.words.ages import since_words
 from dockersweep.words.amounts import format_interval, plural
 
@@ -39,6 +40,7 @@ TITLE_OF_SHARE: dict[GrownShare, str] = {
 ARTIFACTS = "Artifacts"
 REMAINDER = "Remainder"
 FOLDER = "Engine's folder"
+ARCHIVE = "Archive"
 WEEK_DAYS = 7
 NO_SPACE: tuple[Share, ...] = ("network",)
 SHOWN_EVIDENCE = 3
@@ -60,12 +62,32 @@ def share_cells(row: ShareOfDisk) -> tuple[str, ...]:
 
 
 def share_rows(report: Report) -> list[tuple[str, ...]]:
-    """Return a row for each share, then the rest of the engine's folder, then the folder's total."""
+    """Return a row for each share, then the rest of the engine's folder, the folder's total, and the archive."""
     rows: list[tuple[str, ...]] = [(TITLE_OF_SHARE[row.share], *share_cells(row)) for row in shown_shares(report)]
     others = [(ARTIFACTS, format_size(report.artifacts_bytes))] if report.artifacts_bytes else []
     if report.folder_bytes is not None:
         others += [(REMAINDER, format_size(report.remainder_bytes)), (FOLDER, folder_words(report))]
-    return rows + [(title, "", "", "", size, "", "") for title, size in others]
+    rows += [(title, "", "", "", size, "", "") for title, size in others]
+    if report.archive is not None:
+        rows.append((ARCHIVE, *archive_cells(report.archive), "", ""))
+    return rows
+
+
+def archive_cells(archive: ArchiveState) -> tuple[str, ...]:
+    """Return the number of objects in the archive, two empty cells, and its size."""
+    if archive.size_bytes is None:
+        return "unknown", "", "", "unknown"
+    return str(archive.objects), "", "", format_size(archive.size_bytes)
+
+
+def archive_sentences(report: Report) -> list[str]:
+    """Return where the archive is and what it may take; nothing without one."""
+    archive = report.archive
+    if archive is None:
+        return []
+    limit = "" if archive.max_bytes is None else f", which may take {format_size(archive.max_bytes)}"
+    oldest = "" if archive.oldest_at is None else f"; its oldest run is of {format_instant(archive.oldest_at)}"
+    return [f"The archive is in {archive.folder}{limit}{oldest}."]
 
 
 def sum_sentence(report: Report) -> str:

@@ -21,11 +21,14 @@ from dockersweep.report.disk.page.answers import answers, first_steps
 from dockersweep.report.disk.page.treemap import LINE, tree, treemap
 from dockersweep.report.disk.page.words import NAME_OF_SEVERITY, NAME_OF_STANDING, together
 from dockersweep.report.disk.words import (
+    ARCHIVE,
     ARTIFACTS,
     COUNTED_IN_EACH,
     FOLDER,
     REMAINDER,
     address_sentence,
+    archive_cells,
+    archive_sentences,
     growths,
     machine_sentences,
     signed_size,
@@ -91,7 +94,15 @@ def page(report: Report) -> str:
         disks=list(zip(disk_rows(report), map(contents_sentence, report.disks), strict=True)),
         folder=folder_words(report),
         address=address_sentence(report.engine),
-        sizes=" ".join([sizes_sentences(report), *remainder_sentences(report), *machine_sentences(report)]),
+        archive_cells=None if report.archive is None else archive_cells(report.archive),
+        sizes=" ".join(
+            [
+                sizes_sentences(report),
+                *remainder_sentences(report),
+                *archive_sentences(report),
+                *machine_sentences(report),
+            ]
+        ),
     )  # fmt: skip
 
 
@@ -117,6 +128,6 @@ def _environment() -> Environment:
         "FIRST_ROWS": rows.FIRST_ROWS, "LINE": LINE, "FEW": FEW_WARNINGS, "NAME_OF_SEVERITY": NAME_OF_SEVERITY,
         "NAME_OF_STANDING": NAME_OF_STANDING,
         "COUNTED_IN_EACH": COUNTED_IN_EACH,
-        "ARTIFACTS": ARTIFACTS, "REMAINDER": REMAINDER, "FOLDER": FOLDER,
+        "ARTIFACTS": ARTIFACTS, "REMAINDER": REMAINDER, "FOLDER": FOLDER, "ARCHIVE": ARCHIVE,
     }  # fmt: skip
     return environment

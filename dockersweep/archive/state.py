@@ -1,0 +1,71 @@
+"""The state of an archive, for reports: what is in it, and whether more can be put into it."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from dockersweep.archive.folder import open_archive
+from dockersweep.archive.paths import cannot
+from dockersweep.archive.retention import StoredRun
+from dockersweep.archive.room import min_free_bytes
+from dockersweep.archive.verification import verifications
+from dockersweep.errors import ArchiveError
+from dockersweep.files import is_there
+from dockersweep.model.policy import ArchiveSettings
+from dockersweep.model.report import ArchiveState
+
+
+def state_of_archive(path: str, settings: ArchiveSettings | None) -> ArchiveState | None:
+    """Return the state of the archive in a folder, which may not be there yet; `settings` is None where nothing more is
+    put into it. Return None where there is neither."""
+    try:
+        if is_there(path):
+            state = _read(path)
+        elif settings is None:
+            return None
+        else:
+            state = ArchiveState(folder=path, size_bytes=0)
+        return state if settings is None else _limited(state, path, settings)
+    except ArchiveError as error:
+        return ArchiveState(folder=path, problem=str(error))
+    except OSError as error:
+        return ArchiveState(folder=path, problem=str(cannot("read", path, error)))
+
+
+def _read(path: str) -> ArchiveState:
+    folder = open_archive(path, make=False)
+    runs = folder.runs()
+    begun = [run.archive.begun_at for run in runs if run.archive is not None]
+    return ArchiveState(
+        folder=folder.path,
+        objects=sum(len(run.archive.objects) for run in runs if run.archive is not None),
+        size_bytes=sum(run.size_bytes for run in runs),
+        oldest_at=min(begun, default=None),
+        newest_at=max(begun, default=None),
+        damaged=tuple(_damaged(folder.path, runs)),
+    )
+
+
+def _damaged(path: str, runs: Sequence[StoredRun]) -> Iterator[str]:
+    verified = verifications(path)
+    for run in runs:
+        if run.problem is not None:
+            yield run.problem
+        elif run.name in verified:
+            yield from verified[run.name].damaged
+
+
+def _limited(state: ArchiveState, path: str, settings: ArchiveSettings) -> ArchiveState:
+    """Return the state with the limits of the policy, and what is free on its disk."""
+    there = path
+    while not is_there(there):
+        there = os.path.dirname(there)
+    disk = os.statvfs(there)
+    return replace(
+        state,
+        problem=None if os.access(there, os.W_OK | os.X_OK) else f"the archive cannot be written: {there}",
+        max_bytes=None if settings.max_size is None else settings.max_size.size_bytes,
+        free_bytes=disk.f_bavail * disk.f_frsize,
+        min_free_bytes=min_free_bytes(settings.min_free, disk.f_blocks * disk.f_frsize),
+    )
