@@ -16,7 +16,8 @@ def attempt_of(removal: Removal | Outcome | InHand) -> Attempt:
 def outcome_for(
     removal: Removal | InHand, status: Status, detail: str | None = None, freed_bytes: int | None = None
 ) -> Outcome:
-    """Return the outcome of a removal; `freed_bytes` is what was provably freed, None where nothing is proven."""
+    """Return the outcome of a removal; `freed_bytes` is what was provably freed, None where nothing is proven. It has
+    the way back that the plan says."""
     return Outcome(
         kind=removal.kind,
         id=removal.id,
@@ -26,4 +27,5 @@ def outcome_for(
         detail=detail,
         freed_bytes=freed_bytes,
         is_there=False if status in ("removed", "gone") else None,
+        recovery=removal.recovery if status == "removed" and isinstance(removal, Removal) else None,
     )

@@ -165,6 +165,8 @@ class ArchiveShare(Struct, frozen=True, kw_only=True):
     on_engine_disk: bool | None
     """Whether the archive is on a disk of the engine, so that removals free that much less until then; None where that
     is not known."""
+    disk: str | None = None
+    """Where that disk is mounted; None for none, or where that is not known."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed, TargetOutcome
+from dockersweep.model.outcome import Archived, Outcome, OutcomeDocument, Reclaimed, TargetOutcome
 from dockersweep.model.quantities import Bounds
 from dockersweep.report.headline import (
     BASE_WORDS,
@@ -16,8 +16,9 @@ from dockersweep.report.headline import (
     warning_sentences,
 )
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
+from dockersweep.report.local_time import day_of
 from dockersweep.units import format_size
-from dockersweep.words.amounts import amount_words
+from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import first_of, naturally
 
 _LEAST_BYTES_ELSEWHERE = 1_000_000
@@ -36,6 +37,8 @@ _CELLS: dict[str, Callable[[Outcome], Cell]] = {
     "detail": lambda outcome: outcome.detail,
     "freed_bytes": lambda outcome: outcome.freed_bytes,
     "failed_runs": lambda outcome: outcome.failed_runs,
+    "recovery": lambda outcome: outcome.recovery.how if outcome.recovery else None,
+    "archived_bytes": lambda outcome: outcome.archived_bytes,
 }
 
 
@@ -53,6 +56,8 @@ def _sections(document: OutcomeDocument, names: int) -> Iterator[Section]:
         yield Section(sentences=(f"Removed objects: {first_of(naturally(went), names)}.",))
     elif went and document.run is not None:
         yield Section(sentences=(f"`dockersweep history {document.run}` lists them.",), goes_on=True)
+    if document.archived is not None:
+        yield Section(sentences=(_archived(document, document.archived),), goes_on=True)
     problems = [outcome for status in NOT_REMOVED for outcome in document.outcomes if outcome.status == status]
     yield Section(columns=_COLUMNS, rows=[_row(outcome) for outcome in problems])
     if document.reclaimed.surprises:
@@ -79,6 +84,14 @@ def _summary(document: OutcomeDocument) -> str:
     return f"{text} {_freed(document)}" if went else text
 
 
+def _archived(document: OutcomeDocument, archived: Archived) -> str:
+    """Return what is in the archive, until when, and the command that brings it back."""
+    what = f"{plural(archived.objects, 'object')}, {format_size(archived.archived_bytes)}"
+    until = day_of(archived.until, document.finished_at)
+    restore = "" if document.run is None else f": `dockersweep restore {document.run}` brings back what was removed"
+    return f"In the archive until {until}: {what}{restore}."
+
+
 def _by(document: OutcomeDocument) -> str:
     return "" if document.policy_source is None else f", by {document.policy_source}"
 
@@ -95,7 +108,25 @@ def _freed(document: OutcomeDocument) -> str:
         text = f"Freed {format_size(reclaimed.measured_bytes)} {base} (predicted {amount_words(reclaimed)})"
     if document.predicted is not None and _differ(document.predicted, reclaimed):
         text += f"; planned was {amount_words(document.predicted)}"
-    return f"{text}.{_elsewhere(reclaimed)}"
+    return f"{text}.{_net(document)}{_elsewhere(reclaimed, _archived_there(document))}"
+
+
+def _archived_there(document: OutcomeDocument) -> int:
+    """Return how many bytes the archive took of the engine's own disks."""
+    archived = document.archived
+    return archived.archived_bytes if archived is not None and archived.on_engine_disk else 0
+
+
+def _net(document: OutcomeDocument) -> str:
+    """Return how much of what was freed the archive took; empty where it is on another disk."""
+    archived, measured = _archived_there(document), document.reclaimed.measured_bytes
+    if not archived:
+        return ""
+    took = f" The archive took {format_size(archived)} of the same disk"
+    if measured is None:
+        return f"{took}."
+    net = measured - archived
+    return f"{took}, so {format_size(net)} are free now." if net > 0 else f"{took}, so nothing is free yet."
 
 
 def target_words(target: TargetOutcome) -> str:
@@ -111,11 +142,12 @@ def _differ(bounds: Bounds, other: Bounds) -> bool:
     return (bounds.low_bytes, bounds.high_bytes) != (other.low_bytes, other.high_bytes)
 
 
-def _elsewhere(reclaimed: Reclaimed) -> str:
-    """Return how much something else changed the disk's free space; empty for small, usual differences."""
+def _elsewhere(reclaimed: Reclaimed, archived_bytes: int) -> str:
+    """Return how much something else than the archive changed the disk's free space; empty for small, usual
+    differences."""
     if reclaimed.free_space_bytes is None or reclaimed.measured_bytes is None:
         return ""
-    other = reclaimed.free_space_bytes - reclaimed.measured_bytes
+    other = reclaimed.free_space_bytes + archived_bytes - reclaimed.measured_bytes
     if abs(other) <= max(_LEAST_BYTES_ELSEWHERE, reclaimed.measured_bytes // 100):
         return ""
     what = "something else freed" if other > 0 else "something else took"

@@ -12,6 +12,8 @@ def no_more_words(plan: Plan) -> str:
 
 UNTICKED_WORDS = "what else may be removed was unticked"
 """Why a target is missed after a review."""
+FILLS_ARCHIVE_WORDS = "the archive takes all that is freed, on the same disk: name a folder on another one"
+"""Why a sweep for a target goes no further."""
 
 
 def nothing_else_words(plan: Plan, is_first: bool) -> str:

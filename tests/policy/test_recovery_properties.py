@@ -132,3 +132,17 @@ def test_an_archive_takes_no_way_back_away(seen: Inventory, policy: Policy, fact
     before, after = WaysBack(survey, replace(policy, archive=None)), WaysBack(survey, policy)
     for one in objects_of(seen):
         assert after.of(one).how != "none" or before.of(one).how == "none"
+
+
+@given(INVENTORIES | FULL_INVENTORIES, AIMED_POLICIES, ARCHIVES, FACTS)
+@some
+def test_a_target_is_reached_by_what_the_archive_leaves_of_what_is_freed(
+    seen: Inventory, policy: Policy, archive: ArchiveSettings, facts: ArchiveFacts | None
+) -> None:
+    plan = planned(seen, replace(policy, archive=archive), facts)
+    if plan.target is None or not plan.target.reached or not plan.target.begins or plan.archive is None:
+        return
+    if plan.archive.on_engine_disk is False or plan.target.disks:
+        return
+    assert plan.archive.takes.high_bytes is not None
+    assert plan.reclaim.low_bytes - plan.archive.takes.high_bytes >= (plan.target.wanted_bytes or 0)

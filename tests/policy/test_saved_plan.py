@@ -11,7 +11,18 @@ from dockersweep.model.documents import read_document
 from dockersweep.model.inventory import Inventory, Object, ObjectRef
 from dockersweep.model.last_use import PastUse
 from dockersweep.model.plan import Interval, Plan, Removal
-from dockersweep.model.policy import Keep, LimitSettings, Match, Policy, Protection, Protections, Remove, Rule
+from dockersweep.model.policy import (
+    ArchiveSettings,
+    Keep,
+    LimitSettings,
+    Match,
+    Policy,
+    Protection,
+    Protections,
+    Remove,
+    Rule,
+    Space,
+)
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.planning.saved_plan import Permitted, in_order_of_plan, what_may_go
 from dockersweep.units import parse_age
@@ -245,3 +256,38 @@ def test_outcomes_come_in_the_order_of_the_plan() -> None:
     assert [(one.kind, one.id, one.action) for one in ordered] == [
         (one.kind, one.id, one.action) for one in plan.removals
     ]
+
+
+ARCHIVE = ArchiveSettings(keep_for=parse_age("14d"), min_free=Space(text="10%", percent=10))
+
+
+def test_what_had_a_way_back_when_it_was_planned_stays_without_one() -> None:
+    there = replace(inventory(volume("v"), container("c"), network("n")), marks=())
+    policy = replace(AGGRESSIVE, archive=ARCHIVE)
+    plan = read_document(write_document(plan_of(there, policy, NOW)).encode(), Plan, "plan.json")
+    assert {step.recovery.how for step in plan.removals if step.recovery} == {"archive", "recreate"}
+    with_one = permitted(plan, there, replace(NOTHING, archive=ARCHIVE))
+    assert len(goes(with_one)) == 3
+    without = permitted(plan, replace(there, marks=None))
+    assert goes(without) == []
+    why = "it could be recovered when the plan was made"
+    assert settled(without)["v"] == ("skipped", f"{why} (archive), and now it cannot: no archive")
+    [own] = [step.id for step in plan.removals if step.kind == "network"]
+    assert settled(without)[own] == ("skipped", f"{why} (recreate), and now it cannot: no ledger keeps its definition")
+    wanted = what_may_go(plan, Survey(replace(there, marks=None), NOW), NOTHING, may_lose_ways_back=True)
+    assert len(goes(wanted)) == 3
+
+
+def test_what_had_no_way_back_when_it_was_planned_needs_none() -> None:
+    plan = saved(volume("v"))
+    old = replace(plan, removals=tuple(replace(step, recovery=None) for step in plan.removals))
+    for one in (plan, old):
+        assert goes(permitted(one, inventory(volume("v")))) == [("remove", "v")]
+        [step] = permitted(one, inventory(volume("v")), replace(NOTHING, archive=ARCHIVE)).plan.removals
+        assert step.recovery is not None
+        assert step.recovery.how == "archive"
+
+
+def test_with_only_recoverable_what_nothing_brings_back_stays_though_it_is_planned() -> None:
+    made = permitted(saved(volume("v")), inventory(volume("v")), replace(NOTHING, only_recoverable=True))
+    assert settled(made)["v"] == ("skipped", "--only-recoverable: it cannot be recovered (no archive)")

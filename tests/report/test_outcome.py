@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from dockersweep.model.outcome import Outcome, OutcomeDocument, Reclaimed
+from dockersweep.model.outcome import Archived, Outcome, OutcomeDocument, Reclaimed
 from dockersweep.model.plan import Interval
 from dockersweep.report.formats import formatted
 from dockersweep.report.outcome import outcome_layout
-from tests.rig.inventories import ENGINE, NOW
+from tests.rig.inventories import ENGINE, NOW, ago
 
 MEGABYTE = 1_000_000
 
@@ -53,6 +53,35 @@ def told(reclaimed: dict[str, Any], freed: int | None = None, **document: Any) -
 )
 def test_what_was_freed_stands_beside_what_was_predicted(reclaimed: dict[str, Any], text: str) -> None:
     assert text in told(reclaimed)
+
+
+ARCHIVED = Archived(
+    folder="/srv/archive", objects=3, archived_bytes=8 * MEGABYTE, until=ago(days=-14), on_engine_disk=True
+)
+
+
+def test_what_the_archive_took_of_the_same_disk_is_told_after_what_was_freed() -> None:
+    measured = {"measured_bytes": 21 * MEGABYTE, "free_space_bytes": 13 * MEGABYTE}
+    text = told(measured, archived=ARCHIVED, run=12)
+    freed = "Freed 21.0 MB of disk blocks (predicted 21.0 MB)."
+    assert f"{freed} The archive took 8.00 MB of the same disk, so 13.0 MB are free now.\n" in text
+    assert (
+        "In the archive until 8 Dec: 3 objects, 8.00 MB: `dockersweep restore 12` brings back what was removed.\n"
+    ) in text
+    more = told({**measured, "free_space_bytes": 9 * MEGABYTE}, archived=ARCHIVED)
+    assert "are free now. Meanwhile something else took 4.00 MB of the same disk." in more
+    assert "In the archive until 8 Dec: 3 objects, 8.00 MB.\n" in more
+    full = told({"measured_bytes": 8 * MEGABYTE}, archived=ARCHIVED)
+    assert "The archive took 8.00 MB of the same disk, so nothing is free yet." in full
+    assert "The archive took 8.00 MB of the same disk.\n" in told({}, archived=ARCHIVED)
+
+
+@pytest.mark.parametrize("on_engine_disk", [False, None])
+def test_an_archive_elsewhere_takes_nothing_of_what_was_freed(on_engine_disk: bool | None) -> None:
+    archived = msgspec.structs.replace(ARCHIVED, on_engine_disk=on_engine_disk)
+    text = told({"measured_bytes": 21 * MEGABYTE}, archived=archived)
+    assert "Freed 21.0 MB of disk blocks (predicted 21.0 MB).\n" in text
+    assert "In the archive until 8 Dec: 3 objects, 8.00 MB" in text
 
 
 def step(name: str, action: Any, status: Any = "removed", tag: str = "t:1") -> Outcome:

@@ -34,11 +34,13 @@ from dockersweep.policy.planning.failed_runs import with_failed_runs
 from dockersweep.policy.planning.limits import Gone
 from dockersweep.policy.planning.planner import make_plan
 from dockersweep.policy.planning.rounds import (
+    archived_of_freed,
     can_go_on,
     disks_asking,
     goes_for_space,
     gone_in,
     is_satisfied,
+    only_fills_archive,
     policy_after,
     target_outcome,
     together,
@@ -149,7 +151,7 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
     if first.target is None or first.target.begins is False:
         return None
     # Imported late: most runs have no target.
-    from dockersweep.words.targets import UNTICKED_WORDS, nothing_else_words
+    from dockersweep.words.targets import FILLS_ARCHIVE_WORDS, UNTICKED_WORDS, nothing_else_words
 
     if done.ended_early:
         return target_outcome(first, first, done, f"the sweep ended early: {done.ended_early}")
@@ -161,13 +163,16 @@ def _measure(run: PlannedRun, done: OutcomeDocument, context: RunContext) -> "_N
     require_build_cache(survey, may_remove(policy, "build-cache"), context.options.engine)
     gone = gone_in(done)
     with without_collector():
-        made = plan = make_plan(survey, policy_after(policy, done), gone, disks_asking(first))
+        left = policy_after(policy, done, archived_of_freed(first, done))
+        made = plan = make_plan(survey, left, gone, disks_asking(first))
         if run.unticked:
             from dockersweep.policy.planning.choice import without
 
             plan = without(made, survey, run.unticked, gone)
     if is_satisfied(plan):
         return target_outcome(first, plan, done, "")
+    if only_fills_archive(first, done):
+        return target_outcome(first, plan, done, FILLS_ARCHIVE_WORDS)
     if not goes_for_space(plan):
         is_unticked = any(removal.ref in run.unticked for removal in made.removals)
         words = UNTICKED_WORDS if is_unticked else nothing_else_words(plan, is_first=False)

@@ -13,6 +13,7 @@ from dockersweep.errors import RefusedError
 from dockersweep.model.inventory import Engine, ScanWarning
 from dockersweep.model.naming import engine_identity, former_identity
 from dockersweep.model.plan import Plan
+from dockersweep.model.policy import ArchiveSettings, Policy
 from dockersweep.policy.planning.saved_plan import what_may_go
 from dockersweep.units import Age, format_duration, format_instant
 
@@ -31,6 +32,7 @@ def run_saved(saved: Plan, where: str, options: ApplyOptions, by: str | None = N
     policy = gather_policy(options.policy)
     if not policy.rules and policy.target is None:
         raise RefusedError(f"{policy.source} removes nothing, and so does a saved plan under it; see --policy")
+    policy = replace(policy, archive=_archive(saved, policy, options))
     with open_execution(options.run) as execution:
         if not (options.run.yes or can_ask()):
             execution.warnings.append(ScanWarning(about="apply", text=_NEEDS_YES_LATER))
@@ -47,7 +49,7 @@ def run_saved(saved: Plan, where: str, options: ApplyOptions, by: str | None = N
         )
         # A plan made with --retry-refused keeps that: its maker has seen what the engine refused.
         policy = replace(policy, retry_refused=policy.retry_refused or saved.policy.retry_refused)
-        permitted = what_may_go(saved, survey, policy)
+        permitted = what_may_go(saved, survey, policy, may_lose_ways_back=options.policy.flags.archive is False)
         by = by or f"the plan in {where} of {format_instant(saved.taken_at)}"
         # The ledger keeps tags in the engine's order.
         survey = permitted.survey.with_inventory(survey.inventory)
@@ -55,6 +57,12 @@ def run_saved(saved: Plan, where: str, options: ApplyOptions, by: str | None = N
             permitted.plan, policy, survey, by, saved=saved, settled=permitted.settled, judged=permitted.survey
         )
         return execution.carry_out(planned)
+
+
+def _archive(saved: Plan, policy: Policy, options: ApplyOptions) -> ArchiveSettings | None:
+    """Return the archive of the policy in force, else the one that the plan was made with: what it said would be
+    archived is archived, unless a flag says no."""
+    return policy.archive if options.policy.flags.archive is False else policy.archive or saved.policy.archive
 
 
 def _refuse_another(saved: Plan, engine: Engine, where: str) -> None:

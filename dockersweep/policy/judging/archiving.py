@@ -68,7 +68,14 @@ class Archiving:
             takes=Interval(low_bytes=0, high_bytes=self.most_bytes(archived), reason="how well it compresses"),
             until=self._until,
             on_engine_disk=self.facts.on_engine_disk,
+            disk=self.facts.disk,
         )
+
+    def may_be_on(self, disk: str | None) -> bool:
+        """Whether the archive is, or may be, on a disk of the engine of this name; None stands for all together."""
+        if self.facts.on_engine_disk is False:
+            return False
+        return None in (disk, self.facts.disk) or disk == self.facts.disk
 
     def most_bytes(self, archived: Collection[Object]) -> int | None:
         """Return how much these objects take in the archive at most, with the layers that images share once; None

@@ -35,10 +35,27 @@ def can_go_on(policy: Policy, outcome: OutcomeDocument) -> bool:
     return policy.target is None or policy.target.free_bytes is None or outcome.reclaimed.measured_bytes is not None
 
 
-def policy_after(policy: Policy, outcome: OutcomeDocument) -> Policy:
-    """Return the policy for what is left to free after a round."""
-    freed = outcome.reclaimed.measured_bytes or 0
+def policy_after(policy: Policy, outcome: OutcomeDocument, archived_bytes: int) -> Policy:
+    """Return the policy for what is left to free after a round, of which `archived_bytes` were taken by the archive."""
+    freed = max(0, (outcome.reclaimed.measured_bytes or 0) - archived_bytes)
     return replace(policy, target=None if policy.target is None else going_on(policy.target, freed))
+
+
+def archived_of_freed(first: Plan, outcome: OutcomeDocument) -> int:
+    """Return how many bytes of what was freed the archive took, on the disks that the target asked for."""
+    share = first.archive
+    if share is None or share.on_engine_disk is False:
+        return 0
+    asking = disks_asking(first)
+    if asking and share.disk is not None and share.disk not in asking:
+        return 0
+    return sum(done.archived_bytes or 0 for done in outcome.outcomes)
+
+
+def only_fills_archive(first: Plan, outcome: OutcomeDocument) -> bool:
+    """Whether the archive took all that was freed, so that removing more would free nothing either."""
+    archived, freed = archived_of_freed(first, outcome), outcome.reclaimed.measured_bytes
+    return bool(archived) and freed is not None and archived >= freed
 
 
 def disks_asking(first: Plan) -> tuple[str, ...]:
@@ -70,7 +87,7 @@ def target_outcome(
     reached = None if last.target.begins is None or not is_known else is_satisfied(last)
     return TargetOutcome(
         wanted_bytes=first.target.wanted_bytes,
-        freed_bytes=_freed_for(first, outcome.reclaimed),
+        freed_bytes=_freed_for(first, outcome),
         reached=reached,
         text="; ".join(_measured(first, last.target) if reached else (*_measured(first, last.target), why_no_more)),
     )
@@ -82,13 +99,14 @@ def _measured(first: Plan, last: TargetVerdict) -> tuple[str, ...]:
     return () if target is not None and target.free_bytes is not None else (last.text,)
 
 
-def _freed_for(first: Plan, reclaimed: Reclaimed) -> int | None:
-    """Return what was freed on the disks that the target asked for."""
-    asking = disks_asking(first)
-    if not asking:
-        return reclaimed.measured_bytes
-    freed = {on_disk.disk: on_disk.measured_bytes for on_disk in reclaimed.on_disks}
-    return known_sum(freed.get(disk) for disk in asking)
+def _freed_for(first: Plan, outcome: OutcomeDocument) -> int | None:
+    """Return what was freed on the disks that the target asked for, without what the archive took of it."""
+    asking, reclaimed = disks_asking(first), outcome.reclaimed
+    freed = reclaimed.measured_bytes
+    if asking:
+        of_disks = {on_disk.disk: on_disk.measured_bytes for on_disk in reclaimed.on_disks}
+        freed = known_sum(of_disks.get(disk) for disk in asking)
+    return None if freed is None else max(0, freed - archived_of_freed(first, outcome))
 
 
 def together(rounds: Sequence[OutcomeDocument], target: TargetOutcome | None) -> OutcomeDocument:

@@ -50,11 +50,12 @@ class Permitted(Struct, frozen=True):
     """The outcomes of all other removals of the saved plan: gone or skipped."""
 
 
-def what_may_go(saved: Plan, survey: Survey, policy: Policy) -> Permitted:
-    """Return what is still allowed of a saved plan on the engine of a survey."""
+def what_may_go(saved: Plan, survey: Survey, policy: Policy, *, may_lose_ways_back: bool = False) -> Permitted:
+    """Return what is still allowed of a saved plan on the engine of a survey. An object that could be taken back when
+    the plan was made has to be so now, unless somebody wants to go without (`may_lose_ways_back`)."""
     wanted = _by_object(saved.removals)
     survey = _in_order_of(wanted, survey)
-    check = _Check(saved, Judge(survey, policy))
+    check = _Check(saved, Judge(survey, policy), may_lose_ways_back=may_lose_ways_back)
     settled: list[tuple[Removal, Outcome]] = []
     decisions: list[Decision] = []
     for kind in ORDER:
@@ -113,8 +114,9 @@ def _as_planned(image: Image, wanted: dict[ObjectRef, tuple[Removal, ...]]) -> I
 
 
 class _Check:
-    def __init__(self, saved: Plan, judge: Judge) -> None:
+    def __init__(self, saved: Plan, judge: Judge, *, may_lose_ways_back: bool) -> None:
         self.judge = judge
+        self._may_lose_ways_back = may_lose_ways_back
         self._made_at = saved.taken_at
         self._reasons = {
             decision.ref: tuple(_short(reason) for reason in decision.reasons[:MOST_REASONS])
@@ -136,7 +138,17 @@ class _Check:
         used = self._used_since(case)
         if used is not None:
             return f"used since the plan was made: {used}"
-        return rule_and_text(barring[0]) if barring else None
+        if barring:
+            return rule_and_text(barring[0])
+        return self._no_way_back(case, removals[-1]) if tags is None else None
+
+    def _no_way_back(self, case: Case, removal: Removal) -> str | None:
+        """Return that an object could be taken back when the plan was made, and now cannot; None where that is not
+        so. In a plan of an older version nothing tells."""
+        was, now = removal.recovery, self.judge.ways_back.of(case.item)
+        if self._may_lose_ways_back or was is None or was.how == "none" or now.how != "none":
+            return None
+        return f"it could be recovered when the plan was made ({was.how}), and now it cannot: {now.text}"
 
     def _used_since(self, case: Case) -> str | None:
         """Return how an object was used since the plan was made, None where it was not, as far as is known. Saving or

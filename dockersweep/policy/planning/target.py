@@ -1,9 +1,10 @@
 """Chooses what to remove for a space target, after the rules: the least recently used first, until enough is freed.
 
 The bytes are those of the plan's prediction, with shared layers. Of an interval the upper end counts, and an object
-that frees an unknown amount is the last one: never more is removed than may be needed. If space is short on one of
-several disks, only objects on that disk are removed, and only bytes there count. A sweep measures afterwards, and plans
-another round while space is short.
+that frees an unknown amount is the last one: never more is removed than may be needed. So what goes into an archive on
+the same disk counts as freed, as it may compress to hardly anything. If space is short on one of several disks, only
+objects on that disk are removed, and only bytes there count. A sweep measures afterwards, and plans another round while
+space is short.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -73,7 +74,16 @@ class _Choice:
 
     def verdict(self) -> TargetVerdict:
         """Return what is asked for, and whether the removals free it."""
-        return verdict_on(self._asked, self._steps, self._target)
+        return verdict_on(self._asked, self._steps, self._target, self._archived_on)
+
+    def _archived_on(self, disk: str | None) -> int | None:
+        """Return how many bytes the removals put into an archive on a disk at most; None where that is not known, and
+        for the disk None on all disks."""
+        ways_back = self._judge.ways_back
+        if ways_back.archiving is None or not ways_back.archiving.may_be_on(disk):
+            return 0
+        removed = (self._objects[ref] for ref, decision in self.decisions.items() if decision.verdict == "remove")
+        return ways_back.archiving.most_bytes([item for item in removed if ways_back.of(item).how == "archive"])
 
     def choose(self) -> None:
         """Remove objects, kind by kind, until enough is freed."""

@@ -1,6 +1,6 @@
 """How much space a target asks for on each disk of an engine, and on all together."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 
@@ -33,8 +33,9 @@ class Asked(Struct, frozen=True):
         inodes_left = inodes is not None and inodes < (self.want.wanted_inodes or 0)
         return not bytes_left and not inodes_left
 
-    def is_reached(self, steps: Steps, asks_for_inodes: bool) -> bool | None:
-        """Whether the removals so far free what is wanted; None where that is not known."""
+    def is_reached(self, steps: Steps, asks_for_inodes: bool, archived_bytes: int | None) -> bool | None:
+        """Whether the removals so far free what is wanted, with up to `archived_bytes` that go into an archive there;
+        None where that is not known."""
         want, freed = self.want, self.freed(steps)
         if want.begins is None or want.wanted_bytes is None or (asks_for_inodes and want.wanted_inodes is None):
             return None
@@ -42,7 +43,8 @@ class Asked(Struct, frozen=True):
         if (high is not None and high < want.wanted_bytes) or (inodes is not None and inodes < wanted_inodes):
             return False
         inodes_reached = not wanted_inodes or inodes is not None
-        return True if freed.low_bytes >= want.wanted_bytes and inodes_reached else None
+        is_certain = archived_bytes is not None and freed.low_bytes - archived_bytes >= want.wanted_bytes
+        return True if is_certain and inodes_reached else None
 
 
 def what_is_asked(target: Target, survey: Survey, again: Collection[str] = ()) -> tuple[Asked, ...]:
@@ -69,8 +71,11 @@ def _asked_on(name: str, number: int | None, target: Target, survey: Survey) -> 
     return Asked(space_wanted(target, survey.inventory.disks[number], held), number, name)
 
 
-def verdict_on(asked: Collection[Asked], steps: Steps, target: Target) -> TargetVerdict:
-    """Return what is asked for on all disks, and whether the removals free it."""
+def verdict_on(
+    asked: Collection[Asked], steps: Steps, target: Target, archived_on: Callable[[str | None], int | None]
+) -> TargetVerdict:
+    """Return what is asked for on all disks, and whether the removals free it. `archived_on` returns how many bytes go
+    into an archive on the disk of that name at most, None standing for all disks together."""
     asks_for_inodes = target.inodes_above_percent is not None
     of_disks = tuple(
         DiskVerdict(
@@ -79,7 +84,7 @@ def verdict_on(asked: Collection[Asked], steps: Steps, target: Target) -> Target
             begins=asked_of.want.begins,
             wanted_bytes=asked_of.want.wanted_bytes,
             wanted_inodes=asked_of.want.wanted_inodes,
-            reached=asked_of.is_reached(steps, asks_for_inodes),
+            reached=asked_of.is_reached(steps, asks_for_inodes, archived_on(asked_of.name or None)),
         )
         for asked_of in asked
     )
