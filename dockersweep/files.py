@@ -31,6 +31,7 @@ _CHUNK_BYTES = 1 << 16
 _TO_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 # Elsewhere than on Linux a folder has to be readable to be passed.
 _TO_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CAP_SYS_ADMIN = 21
 _IS_LINK = (errno.ENOTDIR, errno.ELOOP)
 """What is said of a link that was to be a folder, by Linux and by macOS."""
 _KINDS = {
@@ -101,6 +102,14 @@ def is_writable_by_others(state: os.stat_result) -> bool:
     if stat.S_ISDIR(state.st_mode) and state.st_mode & stat.S_ISVTX:
         return False
     return bool(state.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def shows_trusted_attributes() -> bool:
+    """Return whether the kernel shows this thread the extended attributes `trusted.*`, as it does with CAP_SYS_ADMIN
+    alone (xattr(7)): without, root sees files as if they had none. Raises OSError where that cannot be known."""
+    with open("/proc/thread-self/status", "rb") as file:
+        effective = next(line for line in file if line.startswith(b"CapEff:"))
+    return bool(int(effective.split()[1], 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def read_named(path: AnyPath, largest_bytes: int) -> bytes:

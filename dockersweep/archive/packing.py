@@ -9,7 +9,7 @@ from msgspec import Struct
 from dockersweep.archive.manifest import digest_of, look_through
 from dockersweep.archive.programs import Program, output_of, running
 from dockersweep.errors import NotArchivedError
-from dockersweep.files import AnyPath, open_folder_inside
+from dockersweep.files import AnyPath, open_folder_inside, shows_trusted_attributes
 
 TAR = (
     "tar", "--create", "--file=-", "--format=posix", "--xattrs", "--xattrs-include=*", "--acls", "--sparse",
@@ -20,6 +20,8 @@ _SHRANK = "padding with zeros"
 _SOCKETS = "socket ignored"
 _MARKS = (b" SCHILY.xattr.", b" SCHILY.acl.")
 """What the header of a file with extended attributes has in it."""
+TRUSTED = "trusted.* attributes"
+"""What only root with all capabilities is shown, which a service of systemd may not have."""
 _LONGEST_MARK = max(map(len, _MARKS))
 _ENDS = "Exiting with failure status due to previous errors"
 
@@ -53,6 +55,8 @@ def pack(
         not_kept = tuple(_judge(program))
     if digest_of(folder) != seen.digest:
         raise NotArchivedError("it changed while it was read")
+    if not shows_trusted_attributes():
+        not_kept += (TRUSTED,)
     if seen.unlinked:
         not_kept += ("hard links of pipes and devices",)
     return Packed(seen.entries, not_kept, attributes.found or seen.has_devices)

@@ -7,7 +7,7 @@ from dockersweep.archive.room import min_free_bytes
 from dockersweep.commands.archive_folder import archive_folder
 from dockersweep.engine.archiving.stores_to_read import stores_to_read
 from dockersweep.engine.disk.mounts import file_system_of, mount_of, read_mounts
-from dockersweep.files import AnyPath, state_of
+from dockersweep.files import AnyPath, shows_trusted_attributes, state_of
 from dockersweep.model.archive_facts import ArchiveFacts, Reading
 from dockersweep.model.inventory import Engine, Inventory
 from dockersweep.model.policy import ArchiveSettings
@@ -16,6 +16,7 @@ from dockersweep.policy.judging.survey import Survey
 BY_API = Reading(read_from="api", text="without ACLs and xattrs")
 WHOLE_BY_API = Reading(read_from="api")
 FROM_DISK = Reading(read_from="disk")
+WITHOUT_TRUSTED = Reading(read_from="disk", text="without trusted.* attributes")
 PODMAN_FROM_AFAR = Reading(
     read_from=None, text="Podman's API does not tell who owns files: run dockersweep as root on its machine"
 )
@@ -35,10 +36,12 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> Arc
     by_api = PODMAN_FROM_AFAR if engine.flavour == "podman" else BY_API
     folder = archive_folder(settings)
     disk = _engine_disk(folder, inventory)
+    sees_all = is_beside and shows_trusted_attributes()
+    from_disk = FROM_DISK if sees_all else WITHOUT_TRUSTED
     return ArchiveFacts(
-        volumes=FROM_DISK if is_beside else by_api,
+        volumes=from_disk if is_beside else by_api,
         mounted_volumes=by_api,
-        containers=FROM_DISK if is_beside and engine.image_store in _UPPER_FOLDERS else BY_API,
+        containers=FROM_DISK if sees_all and engine.image_store in _UPPER_FOLDERS else BY_API,
         images=WHOLE_BY_API,
         networks=WHOLE_BY_API,
         folder=folder,

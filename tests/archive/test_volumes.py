@@ -195,6 +195,19 @@ def test_what_cannot_be_read_is_not_archived_and_named(tmp_path: Path, shut: str
     assert subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout == text
 
 
+def test_who_is_not_shown_all_attributes_says_so(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "file").write_text("x")
+    os.setxattr(volume / "file", "trusted.mark", b"1")
+    told = "import sys; from tests.archive.test_volumes import _put_back; from pathlib import Path; "
+    told += "print(_put_back(Path(sys.argv[1]), Path(sys.argv[2]))[0].not_kept)"
+    command = ["setpriv", "--bounding-set", "-sys_admin", sys.executable, "-c", told, str(tmp_path), str(volume)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert ran.stdout == "('trusted.* attributes',)\n"
+    assert os.listxattr(tmp_path / "back" / "file") == []
+
+
 def test_a_file_system_below_it_is_not_passed_over(tmp_path: Path) -> None:
     mounted = tmp_path / "a volume" / "mounted"
     mounted.mkdir(parents=True)

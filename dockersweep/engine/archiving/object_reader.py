@@ -16,7 +16,7 @@ from dockersweep.engine.disk.bolt import BoltError
 from dockersweep.engine.disk.stores import Stores, volume_folder
 from dockersweep.engine.disk.upper_folders import UpperFolders
 from dockersweep.errors import EngineError, NotArchivedError
-from dockersweep.files import open_folder_inside
+from dockersweep.files import open_folder_inside, shows_trusted_attributes
 from dockersweep.model.archive import ReadFrom
 from dockersweep.model.inventory import Volume
 
@@ -133,6 +133,9 @@ class ObjectReader:
         if self._upper_folders is None or not (quirks.has_native_diff or quirks.has_containerd_store):
             return None
         try:
+            if not shows_trusted_attributes():
+                # By these overlay knows which folders hide what is below them.
+                return None
             folder = self._upper_folders.of(container_id)
             if folder is None:
                 return None
