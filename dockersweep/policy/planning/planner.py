@@ -140,7 +140,7 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
         layers_held=_layers_held(outline, removals),
         used_bytes=survey.totals.held_bytes,
         unlisted_volumes=_unlisted_volumes(inventory),
-        archive=archive_share(outline.going, decided),
+        archive=_archive_share(outline, decided),
     )
 
 
@@ -149,13 +149,12 @@ def _unlisted_volumes(inventory: Inventory) -> tuple[str, ...]:
     return tuple(sorted(mounted.difference(volume.name for volume in inventory.volumes))) if mounted else ()
 
 
-def archive_share(going: Iterable[ObjectRef], decided: Decided) -> ArchiveShare | None:
-    """Return what goes into the archive of objects that are removed; None where nothing does."""
-    ways_back, objects = decided.ways_back, decided.survey.objects
-    if ways_back.archiving is None:
+def _archive_share(outline: "Outline", decided: Decided) -> ArchiveShare | None:
+    archiving = decided.ways_back.archiving
+    if archiving is None:
         return None
-    removed = (objects[ref] for ref in going)
-    return ways_back.archiving.share([item for item in removed if ways_back.of(item).how == "archive"])
+    removed = (decided.survey.objects[ref] for ref in outline.going)
+    return archiving.share([item for item in removed if decided.ways_back.of(item).how == "archive"])
 
 
 def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
