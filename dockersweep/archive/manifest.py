@@ -82,7 +82,7 @@ def walk(folder: int) -> Iterator[bytes]:
     Raises NotArchivedError where something in it cannot be read, and ArchiveError without GNU find.
     """
     with running(FIND, folder) as program:
-        yield from output_of(program)
+        yield from map(bytes, output_of(program))
         status = program.end()
         if program.first:
             raise NotArchivedError(f"it cannot be read in full: {next(iter(program.first.values()))}")

@@ -67,8 +67,9 @@ class NewObject:
         with (
             StoredFile(manifest_path, self.room_for) as manifest,
             StoredFile(f"{self._partial}/data.tar.zst", self.room_for) as data,
+            Compressor(manifest) as packing_manifest,
+            Compressor(data) as packing_data,
         ):
-            packing_manifest, packing_data = Compressor(manifest), Compressor(data)
             packed = pack(tree, packing_manifest.write, packing_manifest.finish, packing_data.write)
             packing_data.finish()
         self._add("data.tar.zst", data)

@@ -3,26 +3,25 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from msgspec import Struct
 
 from dockersweep.archive.manifest import digest_of, look_through
 from dockersweep.archive.programs import Program, output_of, running
+from dockersweep.archive.tar_headers import TarHeaders
 from dockersweep.errors import NotArchivedError
 from dockersweep.files import AnyPath, open_folder_inside, shows_trusted_attributes
 
 TAR = (
     "tar", "--create", "--file=-", "--format=posix", "--xattrs", "--xattrs-include=*", "--acls", "--sparse",
-    "--numeric-owner", "--pax-option=delete=atime,delete=ctime", ".",
+    "--numeric-owner", "--blocking-factor=1024", "--pax-option=delete=atime,delete=ctime", ".",
 )  # fmt: skip
 _CHANGED = ("file changed as we read it", "File removed before we read it")
 _SHRANK = "padding with zeros"
 _SOCKETS = "socket ignored"
-_MARKS = (b" SCHILY.xattr.", b" SCHILY.acl.")
-"""What the header of a file with extended attributes has in it."""
 TRUSTED = "trusted.* attributes"
 """What only root with all capabilities is shown, which a service of systemd may not have."""
-_LONGEST_MARK = max(map(len, _MARKS))
 _ENDS = "Exiting with failure status due to previous errors"
 
 
@@ -39,7 +38,7 @@ def pack(
     folder: int,
     write_manifest: Callable[[bytes], None],
     end_manifest: Callable[[], None],
-    write_tar: Callable[[bytes], None],
+    write_tar: Callable[[memoryview], None],
 ) -> Packed:
     """Read an open folder: first its manifest, then all of it as a tar.
 
@@ -47,11 +46,11 @@ def pack(
     """
     seen = look_through(folder, write_manifest)
     end_manifest()
-    attributes = _Attributes()
+    headers = TarHeaders()
     with running(TAR, folder) as program:
         for data in output_of(program):
             write_tar(data)
-            attributes.look(data)
+            headers.look(cast("bytearray", data.obj), len(data))
         not_kept = tuple(_judge(program))
     if digest_of(folder) != seen.digest:
         raise NotArchivedError("it changed while it was read")
@@ -59,20 +58,7 @@ def pack(
         not_kept += (TRUSTED,)
     if seen.unlinked:
         not_kept += ("hard links of pipes and devices",)
-    return Packed(seen.entries, not_kept, attributes.found or seen.has_devices)
-
-
-class _Attributes:
-    """Whether any entry of a tar has extended attributes. A file in it may look as if: that costs time alone."""
-
-    def __init__(self) -> None:
-        self.found = False
-        self._end = b""
-
-    def look(self, data: bytes) -> None:
-        if not self.found:
-            self.found = any(mark in self._end + data[:_LONGEST_MARK] or mark in data for mark in _MARKS)
-            self._end = data[-_LONGEST_MARK:]
+    return Packed(seen.entries, not_kept, headers.has_attributes or seen.has_devices)
 
 
 def _judge(program: Program) -> Iterator[str]:

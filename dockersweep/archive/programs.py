@@ -3,8 +3,9 @@
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
@@ -93,8 +94,12 @@ def widen(pipe: IO[bytes] | None) -> None:
         return
 
 
-def output_of(program: Program) -> Iterator[bytes]:
-    """Yield what a program writes, in large pieces."""
-    assert program.process.stdout is not None
-    read: Callable[[int], bytes] = program.process.stdout.read
-    return iter(lambda: read(PIPE_BYTES), b"")
+def output_of(program: Program) -> Iterator[memoryview]:
+    """Yield what a program writes, in large pieces; each holds until the next is asked for. To make new ones would cost
+    as much as all else of the way from one process to the other."""
+    output = program.process.stdout
+    assert isinstance(output, FileIO)
+    buffer = bytearray(PIPE_BYTES)
+    view = memoryview(buffer)
+    while length := output.readinto(buffer):
+        yield view[:length]

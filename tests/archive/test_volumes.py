@@ -138,7 +138,7 @@ def test_what_changes_while_it_is_read_is_not_archived(
     (volume / "file").write_text("x")
     subprocess.run(["touch", "-d", "@1000000000", volume / "file"], check=True)
 
-    def changing(program: Program) -> Iterator[bytes]:
+    def changing(program: Program) -> Iterator[memoryview]:
         yield from output_of(program)
         subprocess.run(["sh", "-ec", command], cwd=volume, check=True)
 
@@ -238,7 +238,7 @@ def test_nothing_outside_is_read_where_folders_become_links(tmp_path: Path) -> N
         followed = 0
         for _ in range(20):
             with open_tree(volume) as tree, running(TAR, tree) as program:
-                read = b"".join(output_of(program))
+                read = b"".join(map(bytes, output_of(program)))
             assert b"of the volume" in read
             assert b"the secret of the host" not in read
             # What follows links does meet it.
