@@ -49,6 +49,9 @@ def _of_plan(plan: Plan) -> HostSums:
         used_bytes=plan.used_bytes,
         warnings=len(plan.warnings),
         removals=len(plan.removals),
+        ways_back=Counter(
+            step.recovery.how for step in plan.removals if step.action == "remove" and step.recovery is not None
+        ),
         lost=words_for_lost(plan) or None,
         is_unseen=any(warning.about == UNSEEN for warning in plan.warnings),
         over_limits=plan.limits.exceeded,

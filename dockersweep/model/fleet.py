@@ -9,6 +9,7 @@ from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import EndedBy
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.recovery import How
 
 HostStatus = Literal["done", "refused", "failed", "not-reached", "not-begun"]
 """not-reached: its engine never answered; not-begun: the run ended before its turn, which is no fault of the host."""
@@ -33,6 +34,8 @@ class HostSums(Struct, frozen=True, kw_only=True):
     """What all objects of the engine take; None where that is not known."""
     removals: int = 0
     """How many removals a plan has, tags of images that stay included."""
+    ways_back: dict[How, int] = {}
+    """How many objects of a plan can be taken back in which way; empty from an older version."""
     lost: str | None = None
     """What a plan removes that cannot be recovered, in words; None for nothing."""
     others: dict[str, int] = {}

@@ -9,6 +9,7 @@ from dockersweep.model.inventory import Engine, Kind, OfObject, ScanWarning
 from dockersweep.model.last_use import UseAction
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.recovery import Recovery
 from dockersweep.model.storage import SizeBase
 
 Share = Literal["image", "writable-layer", "container-log", "volume", "network", "build-cache", "shared"]
@@ -80,6 +81,8 @@ class ReportedObject(OfObject, frozen=True, kw_only=True, gc=False):
     """Why it is in use, or its state: "used by container web-1 (running)"."""
     driver: str | None = None
     """Of a volume; None from an earlier version."""
+    recovery: Recovery | None = None
+    """How its removal by the policy in force could be taken back; None if it stays, and from an earlier version."""
 
 
 class Group(Struct, frozen=True, kw_only=True):

@@ -28,9 +28,10 @@ def ways_back_words(plan: Plan) -> str:
     """Return how the removals of a plan can be taken back, and the names of what cannot be recovered; empty where
     nothing is removed, or an older version made the plan."""
     _, tags = going_counts(plan)
-    kept_for = None if plan.policy.archive is None else plan.policy.archive.keep_for.words()
+    archive = plan.policy.archive
+    kept = "" if archive is None else f"kept {archive.keep_for.words()}"
     removed = list(_removed(plan))
-    return recovery_words(removed, tags, kept_for) if removed or _has_ways_back(plan) else ""
+    return recovery_words(removed, tags, kept) if removed or _has_ways_back(plan) else ""
 
 
 def words_for_lost(plan: Plan) -> str:

@@ -1,7 +1,7 @@
 """How removals can be taken back, in one sentence, with the names of what cannot."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -39,11 +39,11 @@ class Removed(Struct, frozen=True):
         return self.recovery.how
 
 
-def recovery_words(removed: Sequence[Removed], tags: int, kept_for: str | None) -> str:
+def recovery_words(removed: Sequence[Removed], tags: int, kept: str) -> str:
     """Return how removals can be taken back, without a full stop: "12 can be pulled again, 3 go to the archive (1.20
     GB, kept 14 days); 2 cannot be recovered: volume pg-old (2.10 GB), container job-7 (5.00 kB)"; empty for none.
 
-    `tags` is the number of tags of images that stay; `kept_for` is how long the archive keeps what is in it.
+    `tags` is the number of tags of images that stay; `kept` says how long the archive keeps what is in it.
     """
     counts = Counter(item.how for item in removed)
     ways = [f"{counts[how]} {words}" for how, words in _WAYS if counts[how]]
@@ -52,9 +52,19 @@ def recovery_words(removed: Sequence[Removed], tags: int, kept_for: str | None) 
     archived = [item.size_bytes for item in removed if item.how == "archive"]
     if archived:
         goes = "goes" if len(archived) == 1 else "go"
-        ways.append(f"{len(archived)} {goes} to the archive ({_size(archived)}, kept {kept_for})")
+        ways.append(f"{len(archived)} {goes} to the archive ({_size(archived)}, {kept})")
     lost = [item for item in removed if item.how == "none"]
     return "; ".join(filter(None, (", ".join(ways), _cannot(lost))))
+
+
+def counted_words(counts: Mapping[How, int]) -> str:
+    """Return the same of many hosts, by the numbers alone: "12 can be pulled again, 3 go to the archive; 2 cannot be
+    recovered"; empty for none."""
+    ways = [f"{counts[how]} {words}" for how, words in _WAYS if counts.get(how)]
+    archived, lost = counts.get("archive", 0), counts.get("none", 0)
+    if archived:
+        ways.append(f"{archived} {'goes' if archived == 1 else 'go'} to the archive")
+    return "; ".join(filter(None, (", ".join(ways), f"{lost} cannot be recovered" if lost else "")))
 
 
 def lost_words(removed: Iterable[Removed]) -> str:

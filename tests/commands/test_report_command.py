@@ -90,6 +90,16 @@ def test_the_table_answers_where_whether_and_what_to_do(saved: str) -> None:
     assert "\x1b" not in told
 
 
+def test_how_what_the_policy_removes_can_be_taken_back_is_told_in_each_form(saved: str) -> None:
+    words = "Of what would be removed, 1 can be built again; 1 cannot be recovered: container =cmd()"
+    for form in ("table", "markdown", "html"):
+        told = html.unescape(report(saved, "--format", form)).replace("\\", "")
+        assert words in told, form
+    documents = json.loads(report(saved, "--format", "json"))["objects"]
+    assert all((one["recovery"] is not None) == one["goes"] for one in documents)
+    assert "Of what would be removed" not in report(saved, "--keep-name", "*", "--kind", "container", status=0)
+
+
 def _on_three_disks() -> Report:
     places = ("/var/lib/docker", "/var/lib/docker/volumes", "/mnt/a-disk-with-a-very-long-name/containerd")
     sizes = ((271, 75, 33), (30, 2, 28), (900, 9, 800))

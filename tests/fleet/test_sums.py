@@ -35,6 +35,8 @@ def test_a_plan_tells_what_it_removes_and_what_cannot_be_recovered() -> None:
     )
     assert sums.lost is not None
     assert "volume data" in sums.lost
+    assert sum(sums.ways_back.values()) == len([step for step in plan.removals if step.action == "remove"])
+    assert sums.ways_back["none"] > 0
     assert sums_of(replace(plan, limits=Limits(exceeded=("too many",)))).over_limits == ("too many",)
 
 

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.fleet.folding import fold, status_of
 from dockersweep.model.fleet import Amount, Fleet, FleetHost, FleetVerb, HostSums, RolloutOutcome
 from dockersweep.model.inventory import Kind
 from dockersweep.model.plan import Interval, exactly
+from dockersweep.model.recovery import How
 from dockersweep.report.fleet.layout import fleet_layout
 from dockersweep.report.fleet.question import fleet_question, lost_section
 from dockersweep.report.formats import formatted
@@ -116,6 +118,12 @@ def test_a_spreadsheet_has_a_row_for_each_host_in_their_order() -> None:
 def test_the_question_is_about_all_hosts_and_names_what_is_lost_on_each() -> None:
     hosts = [host("a", volumes=2), host("b", volumes=1)]
     assert fleet_question(hosts) == "Remove 3 volumes on 2 hosts (freeing 3.00 GB)?"
+    ways: list[dict[How, int]] = [{"pull": 2, "archive": 1, "none": 1}, {"archive": 3, "rebuild": 4}]
+    told = [replace(one, sums=replace(one.sums, ways_back=way)) for one, way in zip(hosts, ways, strict=True)]
+    words = "2 can be pulled again, 4 can be built again, 4 go to the archive; 1 cannot be recovered. "
+    assert fleet_question(told).startswith(f"{words}Remove 3 volumes on 2 hosts")
+    assert words.strip() in formatted(fleet_layout(fleet(*told)), "table", None)
+    assert fleet_question(told[:1]).startswith("2 can be pulled again, 1 goes to the archive; 1 cannot be recovered. ")
     lost = [
         FleetHost(name="a", address="x", status="done", sums=HostSums(lost="volume pg-old")),
         FleetHost(name="b", address="x", status="done"),

@@ -5,8 +5,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dockersweep.model.image_references import repository_of
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Object, ObjectRef, Volume
 from dockersweep.model.naming import name_of
+from dockersweep.model.policy import Policy
 from dockersweep.model.report import ReportedObject
 from dockersweep.policy.disk_report.footprint import Footprint
+from dockersweep.policy.judging.recovery import WaysBack
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.policy.judging.use import why_so
 
@@ -26,9 +28,10 @@ def _numbered(survey: Survey) -> Iterable[tuple[int, Object]]:
 
 
 def reported_objects(
-    survey: Survey, sizes: Mapping[int, int | None], going: Collection[ObjectRef], footprint: Footprint
+    survey: Survey, policy: Policy, sizes: Mapping[int, int | None], going: Collection[ObjectRef], footprint: Footprint
 ) -> dict[int, ReportedObject]:
     """Return node in the layer graph -> object; `going` are the objects that the policy removes."""
+    ways_back = WaysBack(survey, policy)
     unused, now, own_bytes = survey.unused, survey.now, footprint.own_bytes
     objects = {}
     for (ref, item), node in zip(survey.objects.items(), survey.layer_graph.of_objects(), strict=True):
@@ -48,6 +51,7 @@ def reported_objects(
             last_action=None if since is None else since.action,
             why=_why(ref, item, survey),
             driver=item.driver if type(item) is Volume else None,
+            recovery=ways_back.of(item) if ref in going else None,
         )
     return objects
 

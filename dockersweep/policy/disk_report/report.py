@@ -48,7 +48,7 @@ def make_report(
     unused = survey.reclaim.by_row([ref for ref in survey.objects if ref in survey.unused or ref in going], rows)
     sizes = whole_sizes(survey)
     footprint = Footprint(survey, sizes)
-    objects = reported_objects(survey, sizes, going, footprint)
+    objects = reported_objects(survey, policy, sizes, going, footprint)
     of_repositories = repositories(objects, footprint)
     trend = None if past is None else _trend(past.points, inventory)
     stored = stored_on_disks(survey, going)

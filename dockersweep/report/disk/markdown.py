@@ -37,6 +37,7 @@ def markdown_sections(report: Report) -> Iterator[Section]:
     yield Section(
         sentences=(
             words.sum_sentence(report),
+            *words.ways_back_sentences(report),
             *remainder_sentences(report),
             *words.archive_sentences(report),
             *words.machine_sentences(report),

@@ -148,6 +148,7 @@ def _findings(report: Report) -> Iterator[Section]:
     yield Section(sentences=(f"What to do:{nothing}",))
     if removal:
         yield Section(sentences=(removal,), indent=2, goes_on=True, keeps_words=True)
+        yield Section(sentences=words.ways_back_sentences(report), indent=2, goes_on=True)
     for finding in report.findings[:MOST_FINDINGS]:
         yield from _finding(finding)
     others = report.findings[MOST_FINDINGS:]

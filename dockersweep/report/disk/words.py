@@ -21,10 +21,12 @@ from dockersweep.model.report import (
 )
 from dockersweep.report.disk.disks import folder_words, has_several
 from dockersweep.report.headline import base_sentence, unused_sentence
+from dockersweep.report.local_time import day_of
 from dockersweep.report.text import capital
 from dockersweep.units import DAY, HOUR, format_duration, format_instant, format_size
 from dockersweep.words.ages import since_words
 from dockersweep.words.amounts import format_interval, plural
+from dockersweep.words.recovery import Removed, recovery_words
 
 TITLE_OF_SHARE: dict[GrownShare, str] = {
     "image": "Images",
@@ -88,6 +90,16 @@ def archive_sentences(report: Report) -> list[str]:
     limit = "" if archive.max_bytes is None else f", which may take {format_size(archive.max_bytes)}"
     oldest = "" if archive.oldest_at is None else f"; its oldest run is of {format_instant(archive.oldest_at)}"
     return [f"The archive is in {archive.folder}{limit}{oldest}."]
+
+
+def ways_back_sentences(report: Report) -> list[str]:
+    """Return how what the policy in force would remove can be taken back, and what of it cannot; nothing if it would
+    remove nothing."""
+    goes = [item for item in report.objects if item.recovery is not None]
+    removed = [Removed(item.kind, item.name, item.size_bytes, item.recovery) for item in goes if item.recovery]
+    until = next((item.recovery.until for item in goes if item.recovery and item.recovery.until), None)
+    kept = "" if until is None else f"until {day_of(until, report.now)}"
+    return [f"Of what would be removed, {recovery_words(removed, 0, kept)}."] if removed else []
 
 
 def sum_sentence(report: Report) -> str:

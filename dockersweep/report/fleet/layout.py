@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dockersweep.model.fleet import Amount, Fleet, FleetHost, HostStatus
 from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.plan import Interval
+from dockersweep.report.fleet.question import ways_back_words
 from dockersweep.report.headline import kind_counts
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, without
 from dockersweep.report.local_time import local_time
@@ -41,10 +42,16 @@ def fleet_layout(fleet: Fleet, only_sums: bool = False) -> Layout:
 
 
 def _sections(fleet: Fleet, only_sums: bool) -> Iterator[Section]:
-    yield Section(sentences=(headline(fleet), _hosts(fleet)))
+    yield Section(sentences=(headline(fleet), *_ways_back(fleet), _hosts(fleet)))
     yield from problem_sections(fleet)
     yield _table(fleet, only_sums)
     yield Section(sentences=tuple(_notes(fleet)))
+
+
+def _ways_back(fleet: Fleet) -> Iterator[str]:
+    words = ways_back_words([host for host in fleet.hosts if host.same_as is None])
+    if words:
+        yield f"{words}."
 
 
 def _table(fleet: Fleet, only_sums: bool) -> Section:

@@ -34,6 +34,7 @@ from dockersweep.report.disk.words import (
     signed_size,
     sizes_sentences,
     trend_sentences,
+    ways_back_sentences,
 )
 from dockersweep.report.page.rendering import environment_of, style_and_script
 from dockersweep.units import format_size
@@ -99,6 +100,7 @@ def page(report: Report) -> str:
             [
                 sizes_sentences(report),
                 *remainder_sentences(report),
+                *ways_back_sentences(report),
                 *archive_sentences(report),
                 *machine_sentences(report),
             ]
