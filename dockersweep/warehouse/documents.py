@@ -12,6 +12,7 @@ from dockersweep.model.inventory import Engine, OfObject, ScanWarning
 from dockersweep.model.outcome import Outcome, Reclaimed
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
+from dockersweep.model.recovery import Recovery
 from dockersweep.model.report import Finding, Group, GrowthOfShare, ReportedObject, ShareOfDisk
 from dockersweep.model.storage import SizeBase
 
@@ -73,6 +74,7 @@ class PlannedRemoval(OfObject, frozen=True, kw_only=True, gc=False):
     name: str
     action: str
     reclaim: Interval
+    recovery: Recovery | None = None
 
 
 class Decided(OfObject, frozen=True, kw_only=True, gc=False):

@@ -198,6 +198,7 @@ def _of_plan(plan: PlanHead | Plan, run: RunRow) -> Rows:
         RemovalRow(
             run=run.run, kind=step.kind, id=step.id, name=step.name, action=step.action,
             low_bytes=step.reclaim.low_bytes, high_bytes=step.reclaim.high_bytes,
+            recovery=step.recovery.how if step.recovery else None,
         )
         for step in plan.removals
     ]  # fmt: skip
@@ -213,6 +214,7 @@ def _of_outcome(outcome: OutcomeHead | OutcomeDocument, run: RunRow) -> Rows:
         RemovalRow(
             run=run.run, kind=step.kind, id=step.id, name=step.name, action=step.action, status=step.status,
             detail=step.detail, freed_bytes=step.freed_bytes,
+            recovery=step.recovery.how if step.recovery else None, archived_bytes=step.archived_bytes,
         )
         for step in outcome.outcomes
     ]  # fmt: skip

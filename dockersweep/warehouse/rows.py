@@ -13,6 +13,7 @@ from dockersweep.model.fleet import HostStatus
 from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import Status
 from dockersweep.model.quantities import Bytes
+from dockersweep.model.recovery import How
 from dockersweep.model.report import Severity
 from dockersweep.model.storage import SizeBase
 
@@ -143,6 +144,9 @@ class RemovalRow(Struct, kw_only=True, gc=False):
     """None for a removal that is only planned."""
     detail: str | None = None
     freed_bytes: Bytes | None = None
+    recovery: How | None = None
+    """None from an older version, and for what was not removed."""
+    archived_bytes: Bytes | None = None
 
 
 class Rows(Struct, kw_only=True):

@@ -23,7 +23,7 @@ CREATE VIEW findings AS
 SELECT r.host, r.engine, r.made_at, r.is_newest, f.* FROM loaded.findings f JOIN runs r USING (run);
 
 CREATE VIEW removals AS
-SELECT r.host, r.engine, r.made_at, m.* EXCLUDE (status, detail, freed_bytes)
+SELECT r.host, r.engine, r.made_at, m.* EXCLUDE (status, detail, freed_bytes, archived_bytes)
 FROM loaded.removals m JOIN runs r USING (run) WHERE r.document = 'plan';
 
 CREATE VIEW outcomes AS
