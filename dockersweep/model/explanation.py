@@ -10,6 +10,7 @@ from dockersweep.model.last_use import PastUse, Span
 from dockersweep.model.plan import Decision, Interval, LayersHeld, Limits
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.reason import OfProject
+from dockersweep.model.recovery import Recovery
 from dockersweep.model.registry import RegistryAnswer
 from dockersweep.model.storage import SizeBase
 
@@ -175,6 +176,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """Whether sizes are lengths or disk blocks."""
     not_from_disk: str | None
     """Why they are lengths; None where they are disk blocks."""
+    recovery: Recovery | None = None
+    """How its removal could be taken back; None from an earlier version."""
 
 
 GroupedBy = Literal["project", "repository", "name"]

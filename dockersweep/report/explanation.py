@@ -16,7 +16,7 @@ from dockersweep.report.headline import (
     warning_sentences,
 )
 from dockersweep.report.layout import Column, Layout, Rows, Section
-from dockersweep.report.local_time import local_time
+from dockersweep.report.local_time import in_local_time, local_time
 from dockersweep.report.text import capital
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.ages import by_text
@@ -32,6 +32,7 @@ from dockersweep.words.reasons import (
     with_tag,
     with_unasked_ages,
 )
+from dockersweep.words.recovery import way_back_text
 
 MOST_CHAINS = 10
 MOST_NAMES = 3
@@ -106,6 +107,8 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     if subject.kind != "network":
         counted = "" if subject.size_bytes is None else f" {BASE_WORDS[explanation.size_base]}"
         yield "size", f"{format_size(subject.size_bytes)}{counted}"
+    if explanation.recovery is not None:
+        yield "recovery", in_local_time(way_back_text(explanation.recovery))
     since = subject.age_counts_from_at
     yield "age", subject.age_text if since is None else f"{subject.age_text} ({local_time(since)})"
 

@@ -9,7 +9,7 @@ from dockersweep.model.inventory import KINDS, Kind
 from dockersweep.model.naming import PLURAL_OF, has_made_up_name, short_id
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.recovery import How, Recovery
-from dockersweep.units import format_size
+from dockersweep.units import format_instant, format_size
 from dockersweep.words.amounts import plural
 from dockersweep.words.lists import first_of, natural_key
 
@@ -37,6 +37,20 @@ class Removed(Struct, frozen=True):
     def how(self) -> How:
         """How it comes back."""
         return self.recovery.how
+
+
+def way_back_text(recovery: Recovery) -> str:
+    """Return how one removal can be taken back: "can be pulled again as app@sha256:...", "cannot be recovered (no
+    archive)"."""
+    match recovery.how:
+        case "pull":
+            return f"can be pulled again as {recovery.text}"
+        case "archive":
+            until = "" if recovery.until is None else f", until {format_instant(recovery.until)}"
+            return f"goes to the archive ({recovery.text}{until})"
+        case "none":
+            return f"cannot be recovered ({recovery.text})"
+    return recovery.text
 
 
 def recovery_words(removed: Sequence[Removed], tags: int, kept: str) -> str:

@@ -196,11 +196,12 @@ Docker 28.5.2 (overlay2) at unix:///run/test.sock, from --host, 2026-11-24
 
 Image base@4f2a is kept: parent of image child.
 
-id       4f2a
-tags     none
-digests  base@sha256:d1
-size     21.0 MB as the engine counts
-age      first seen 10 days ago (2026-11-14 12:00:00 UTC)
+id        4f2a
+tags      none
+digests   base@sha256:d1
+size      21.0 MB as the engine counts
+recovery  can be pulled again as base@sha256:d1
+age       first seen 10 days ago (2026-11-14 12:00:00 UTC)
 
 Held by
 image base@4f2a <- image child (without a tag) <- container web (exited 2 hours
@@ -335,7 +336,10 @@ def test_that_it_exists_only_here_is_a_caution_and_no_reason() -> None:
     told = explained("app:1", [ONLY_HERE], policy_from_flags(PolicyFlags(all_images=True)))
     text = text_of(told, None)
     assert text.count("only here") == 1
-    assert "\ncaution  exists only here, cannot be pulled again\n" in text
+    assert "\nrecovery  cannot be recovered (no archive)\n" in text
+    archived = explained("app:1", [ONLY_HERE], policy_from_flags(PolicyFlags(all_images=True, archive="")))
+    assert "\nrecovery  goes to the archive (complete, until 2026-12-08 12:00:00 UTC)\n" in text_of(archived, None)
+    assert "\ncaution   exists only here, cannot be pulled again\n" in text
     assert "only-here" in [reason.code for reason in told.decision.reasons]
     # The verdict has the reasons of the rule that removes it.
     assert "unused tagged images  removes" not in text

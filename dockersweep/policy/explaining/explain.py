@@ -68,6 +68,7 @@ def explain(survey: Survey, policy: Policy, ref: ObjectRef) -> Explanation:
         warnings=warnings_of(judge),
         size_base=survey.size_base,
         not_from_disk=inventory.storage.not_from_disk if inventory.storage else None,
+        recovery=judge.ways_back.of(item),
     )
 
 
