@@ -18,6 +18,7 @@ verbs, in the order of use:
   explain       why an object is kept, until when  {program} explain app:1
   history       what earlier runs did              {program} history 12
   swarm         a verb on every node of a swarm    {program} swarm --help
+  archive       what can be taken back from there  {program} archive list
   fleet         many hosts, from saved documents   {program} fleet report DIR
   policy        write, check, show, test policies  {program} policy show
   schema        the JSON Schema of a document      {program} schema plan

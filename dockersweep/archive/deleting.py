@@ -55,7 +55,10 @@ def delete_run(path: str) -> None:
     stays, and is named.
     """
     with _alone(path) as folder:
-        archive = read_archive(folder, path)
+        try:
+            archive = read_archive(folder, path)
+        except ArchiveError as error:
+            raise ArchiveError(f"{error}; what cannot be read is not deleted: delete {path} by hand") from None
         try:
             aside = _beside(path, DELETED)
             os.rename(path, aside)

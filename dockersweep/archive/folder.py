@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from dockersweep import __version__
+from dockersweep.archive.deleting import tidy
 from dockersweep.archive.lock import locked
 from dockersweep.archive.paths import cannot, is_run_name, make_folder, run_name, sync_folder
 from dockersweep.archive.retention import Deletion, StoredRun, delete, prune, run_names, stored_runs, to_prune
@@ -88,6 +89,11 @@ class ArchiveFolder:
     def prune(self, now: datetime, max_bytes: int | None) -> tuple[Deletion, ...]:
         """Delete what retention deletes, and what killed runs left half done. Raises ArchiveError."""
         return prune(self.path, now, max_bytes)
+
+    def tidy(self) -> None:
+        """Delete what killed runs left half done. Raises ArchiveError."""
+        with locked(self.path):
+            tidy(self.path)
 
     def to_prune(self, now: datetime, max_bytes: int | None) -> tuple[StoredRun, ...]:
         """Return what `prune` would delete. Raises ArchiveError."""

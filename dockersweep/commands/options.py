@@ -265,6 +265,22 @@ class FleetOptions(Struct, frozen=True, kw_only=True):
     folder: str
 
 
+class ArchiveOptions(Struct, frozen=True, kw_only=True):
+    """The options of `archive`."""
+
+    names_engine: bool
+    policy: str | None
+    """As --policy has it; None where that is not given."""
+    output: OutputOptions
+    action: Literal["list", "show", "verify", "prune", "drop"]
+    run: str | None
+    """The number of a run, or the name of its folder."""
+    folder: str | None
+    """The folder of the archive; None for that of the policy."""
+    dry_run: bool
+    yes: bool
+
+
 class SchemaOptions(Struct, frozen=True, kw_only=True):
     """The options of `schema`."""
 
@@ -333,6 +349,7 @@ Options = (
     | SwarmOptions
     | PolicyVerbOptions
     | FleetOptions
+    | ArchiveOptions
     | SchemaOptions
     | CompletionOptions
     | DockerPluginOptions
@@ -595,6 +612,16 @@ def _of_fleet(arguments: argparse.Namespace) -> FleetOptions:
     )
 
 
+def _of_archive(arguments: argparse.Namespace) -> ArchiveOptions:
+    return _made(
+        ArchiveOptions,
+        arguments,
+        names_engine=arguments.host is not None or arguments.context is not None or _tls(arguments) is not None,
+        output=_output(arguments),
+        folder=arguments.archive_path,
+    )
+
+
 def _of_schema(arguments: argparse.Namespace) -> SchemaOptions:
     return SchemaOptions(output=_output(arguments), name=arguments.name)
 
@@ -629,6 +656,7 @@ _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "swarm": _of_swarm,
     "policy": _of_policy,
     "fleet": _of_fleet,
+    "archive": _of_archive,
     "schema": _of_schema,
     "completion": _of_completion,
     "docker-plugin": _of_docker_plugin,

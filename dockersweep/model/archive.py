@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from dockersweep.model.inventory import Engine, OfObject
+from dockersweep.model.inventory import Engine, Kind, OfObject
 from dockersweep.model.quantities import Bytes, Instant
 
 ReadFrom = Literal["disk", "api"]
@@ -76,3 +76,46 @@ class ArchiveProblem(OfObject, frozen=True, kw_only=True):
     """Below the folder of the run."""
     text: str
     """For people."""
+
+
+RunStatus = Literal["kept", "goes", "deleted", "failed"]
+"""kept: nobody wants it to go. goes: it would be deleted. failed: it was to be deleted, and is still there."""
+
+
+class RunInArchive(Struct, frozen=True, kw_only=True):
+    """One run in the archive, and what became of it."""
+
+    folder: str
+    """The name of its folder."""
+    size_bytes: Bytes
+    """What it takes of the disk; blobs that several images share once."""
+    run: int | None = None
+    """Its number in the ledger; None where none was used, or it cannot be read."""
+    engine: str | None = None
+    """The name of the engine's host, or where it was reached."""
+    begun_at: Instant | None = None
+    until: Instant | None = None
+    objects: dict[Kind, Annotated[int, Meta(ge=0)]] = {}
+    """How many objects of each kind are in it."""
+    problem: str | None = None
+    """Why it cannot be read or deleted, for people."""
+    verified_at: Instant | None = None
+    """When it was verified last; None for never."""
+    damaged: tuple[str, ...] = ()
+    """What is damaged in it, by its last verification: a sentence a file."""
+    status: RunStatus = "kept"
+
+
+class ArchiveReport(Struct, frozen=True, kw_only=True):
+    """What is in the archive, and what `archive` has done there: dockersweep.archive-report/1."""
+
+    schema: Literal["dockersweep.archive-report/1"]
+    folder: str
+    size_bytes: Bytes
+    """What the archive takes of its disk."""
+    runs: tuple[RunInArchive, ...]
+    """The oldest first."""
+    files: Annotated[int, Meta(ge=0)] | None = None
+    """How many files were verified; None where none was to be."""
+    problems: tuple[ArchiveProblem, ...] = ()
+    """What the verification has found."""

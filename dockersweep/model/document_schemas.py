@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from dockersweep.model.archive import Archive, ArchiveReport
 from dockersweep.model.explanation import Explanation, GroupExplanation
 from dockersweep.model.fleet import Fleet
 from dockersweep.model.fleet_report import FleetReport
@@ -24,6 +25,8 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "report": Report,
     "fleet": Fleet,
     "fleet-report": FleetReport,
+    "archive": Archive,
+    "archive-report": ArchiveReport,
 }
 """The documents by name."""
 

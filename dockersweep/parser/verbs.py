@@ -20,13 +20,14 @@ from dockersweep.parser.shared_flags import (
     add_reading,
     add_several,
 )
-from dockersweep.parser.values import age, later, run_number, selection_filter
+from dockersweep.parser.values import age, archive_folder, later, run_number, selection_filter
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
 
 DOCUMENTS = (
     *("inventory", "plan", "outcome", "explanation", "group", "history", "report", "fleet", "fleet-report"),
+    *("archive", "archive-report"),
     *("policy", "fleet-file"),
 )
 PLAIN_FORMATS = ("table", "json", "csv", "markdown")
@@ -39,6 +40,7 @@ SHELLS = ("bash", "zsh", "fish", "names")
 PAGES = ("dockersweep", "dockersweep.toml", "dockersweep-fleet.toml")
 """The pages of the manual."""
 PLUGIN_ACTIONS = ("install", "remove")
+ARCHIVE_ACTIONS = ("list", "show", "verify", "prune", "drop")
 FLEET_ACTIONS = ("report", "query")
 POLICY_ACTIONS = ("init", "check", "show", "test")
 OF_A_PLAN = "every object, kept ones too, with every reason", "only how many of each kind, and what they free"
@@ -204,6 +206,25 @@ def _fleet(verbs: "Verbs") -> None:
     )
 
 
+def _archive(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "archive", "List, verify and delete what removals can be taken back from; no engine is asked.",
+        PLAIN_FORMATS, " list | show RUN | verify [RUN] | prune | drop RUN",
+    )  # fmt: skip
+    parser.add_argument("action", choices=ARCHIVE_ACTIONS, metavar="ACTION", help=", ".join(ARCHIVE_ACTIONS))
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", help="the number of a run, as in history, or the name of its folder"
+    )
+    parser.add_argument(
+        "--archive", dest="archive_path", metavar="FOLDER", type=archive_folder,
+        help="the folder of the archive; default: that of the policy, or archive/ beside the ledger",
+    )  # fmt: skip
+    parser.add_argument("-n", "--dry-run", action="store_true", help="with prune and drop: show what would go only")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="with prune and drop: do not ask; needed where there is no terminal"
+    )
+
+
 def _schema(verbs: "Verbs") -> None:
     parser = _add_verb(verbs, "schema", "Print the JSON Schema of a document.", ("json",), " NAME")
     parser.add_argument("name", choices=DOCUMENTS, metavar="NAME", help=" or ".join(DOCUMENTS))
@@ -248,6 +269,7 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "explain": _explain,
     "history": _history,
     "swarm": _swarm,
+    "archive": _archive,
     "fleet": _fleet,
     "policy": _policy,
     "schema": _schema,

@@ -35,7 +35,7 @@ from dockersweep.warehouse.rows import MOST_HOSTS, Rows, RunRow
 
 LARGEST_BYTES = 1 << 30
 _HEAD: msgspec.json.Decoder[Readable] = msgspec.json.Decoder(Readable)
-_PASSED_OVER = ("explanation", "group", "history", "fleet-report")
+_PASSED_OVER = ("explanation", "group", "history", "fleet-report", "archive", "archive-report")
 """Documents of ours that have no rows."""
 
 

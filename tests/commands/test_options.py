@@ -16,7 +16,7 @@ PACKAGE = Path(dockersweep.__file__).parent
 THAT_MAY = ("cli.py", "parser", "parser.py", "commands/options.py")
 OPERANDS = {
     "apply": ["plan.json"], "explain": ["web"], "policy": ["show"], "schema": ["plan"], "completion": ["bash"],
-    "docker-plugin": ["install"], "swarm": ["scan"], "fleet": ["report", "documents"],
+    "docker-plugin": ["install"], "swarm": ["scan"], "archive": ["list"], "fleet": ["report", "documents"],
 }  # fmt: skip
 
 
