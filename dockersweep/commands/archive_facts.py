@@ -45,11 +45,21 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> Arc
         images=WHOLE_BY_API,
         networks=WHOLE_BY_API,
         folder=folder,
-        problem=problem_of(folder),
+        problem=problem_of(folder) or _in_own_container(folder, inventory),
         on_engine_disk=_is_on_engine_disk(engine, inventory, disk),
         disk=disk,
         room_bytes=_room(folder, settings),
     )
+
+
+def _in_own_container(folder: str, inventory: Inventory) -> str | None:
+    """Return that an archive would go with the container that dockersweep runs in; None where it does not."""
+    if inventory.own_container_id is None:
+        return None
+    mount = mount_of(os.path.realpath(folder), read_mounts())
+    if mount is None or mount.point != "/":
+        return None
+    return f"{folder} goes with the container that dockersweep runs in: mount a volume there"
 
 
 def _is_on_engine_disk(engine: Engine, inventory: Inventory, disk: str | None) -> bool | None:

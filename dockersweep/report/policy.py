@@ -34,13 +34,14 @@ def _sections(policy: Policy) -> Iterator[Section]:
         yield from _with_details(wanted, _taken(policy.target), goes_on=not policy.rules)
     if policy.archive is not None:
         yield Section(sentences=list(_archive(policy.archive)), goes_on=not policy.rules and policy.target is None)
+    spared = ["What nothing brings back once it is removed is kept."] if policy.only_recoverable else []
     limits = [f"Nothing is removed if {text}." for text in _limits(policy.limits)]
     silenced = policy.silenced_findings
     asked = ("Registries are asked whether they still have the images that could be removed.",)
     registries = asked if policy.asks_registries else ()
     ignored = (f"Reports leave out the findings {both(silenced)}.",) if silenced else ()
     goes_on = not policy.rules and policy.target is None and policy.archive is None
-    yield Section(sentences=[*limits, "Everything else is kept.", *registries, *ignored], goes_on=goes_on)
+    yield Section(sentences=[*spared, *limits, "Everything else is kept.", *registries, *ignored], goes_on=goes_on)
 
 
 def _with_details(sentence: str, details: Iterable[str], goes_on: bool = False) -> Iterator[Section]:

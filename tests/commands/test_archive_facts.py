@@ -72,6 +72,16 @@ def test_a_folder_that_others_can_write_is_told_before_anything_goes(tmp_path: P
         assert f"{tmp_path}/open can be written by others than root" in problem
 
 
+@pytest.mark.linux
+def test_an_archive_in_the_container_of_dockersweep_itself_cannot_be_used(tmp_path: Path) -> None:
+    inside = replace(inventory(container("own")), own_container_id="own")
+    known = facts(inside, "/srv/no-such-folder/archive")
+    assert known.problem is not None
+    assert "goes with the container that dockersweep runs in: mount a volume there" in known.problem
+    assert facts(inside, "/proc/archive").problem != known.problem
+    assert facts(inventory(), "/srv/no-such-folder/archive").problem is None
+
+
 def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert facts(inventory(), tmp_path / "file").problem == f"{tmp_path}/file is not a directory"

@@ -252,6 +252,30 @@ def test_show_says_what_has_no_name_to_be_grouped_by(call: Caller, kind: str, ru
     assert [line.strip() for line in shown.splitlines() if "one more group" in line] == ([said] if said else [])
 
 
+def test_show_tells_what_the_flags_of_an_archive_change(call: Caller) -> None:
+    path = call.policy(SCRATCH)
+    shown = " ".join(call("policy", "show", "--policy", path, "--archive", "--only-recoverable").out.split())
+    assert "containers, volumes and images that no registry is known to have go into the archive in the state" in shown
+    assert "stay there for 14 days. 10% of its disk stay free. What it has no room for is kept." in shown
+    assert "What nothing brings back once it is removed is kept." in shown
+    here = call("policy", "show", "--policy", path, "--archive", "./kept", "--format", "json").json()["archive"]
+    assert here["folder"] == str(Path.cwd() / "kept")
+    without = call("policy", "show", "--policy", call.policy(EVERYTHING), "--no-archive", "--format", "json").json()
+    assert without["archive"] is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("plan.json", 'argument --archive: "plan.json" is not a path: write ./plan.json for a folder here'),
+        ("/a\x1b[31m", "argument --archive: the path has control characters"),
+    ],
+)
+def test_what_follows_the_flag_of_an_archive_has_to_be_a_path(call: Caller, folder: str, said: str) -> None:
+    run = call("apply", "--archive", folder)
+    assert (run.status, said in run.err) == (2, True), run.err
+
+
 def test_show_tells_what_flags_change(call: Caller) -> None:
     path = call.policy(SCRATCH)
     flags = ("--older-than", "9d", "--kind", "volume", "--keep-name", "x*", "--keep-label", "y", "--max-share", "5%")

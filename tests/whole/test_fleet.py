@@ -124,7 +124,7 @@ def test_an_unattended_sweep_removes_on_all_and_is_in_the_history(three: list[En
 def test_a_person_is_asked_once_for_all(three: list[Engine], answer: str) -> None:
     names = [volume_on(engine) for engine in three]
     status, shown = on_a_terminal([*named(*map(address_of, three)), "sweep", *ALL], f"{answer}\n")
-    assert shown.count("Remove 3 volumes on 3 hosts") == 1
+    assert " ".join(shown.split()).count("3 cannot be recovered. Remove 3 volumes on 3 hosts") == 1
     assert "Cannot be recovered" in shown
     if answer == "y":
         assert status == 0, shown

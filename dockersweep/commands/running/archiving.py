@@ -66,6 +66,8 @@ class RunArchive:
         if plan.archive is not None:
             self._on_engine_disk = plan.archive.on_engine_disk
         needed = any(removal.recovery is not None and removal.recovery.how == "archive" for removal in plan.removals)
+        if needed and survey.archive is not None and survey.archive.problem is not None:
+            raise ArchiveError(f"nothing can be archived, so nothing is removed: {survey.archive.problem}")
         if needed and self._writing is None:
             self._writing = ArchiveWriting(
                 self._client,
