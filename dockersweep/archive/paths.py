@@ -1,12 +1,13 @@
 """Paths in the archive: names of folders, and files that are opened without ever leaving the folder of their run."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from dockersweep.errors import ArchiveError
+from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
 from dockersweep.files import what_is_wrong
 
 INDEX = "index.json"
@@ -125,6 +126,13 @@ def write_whole(path: str, content: bytes) -> None:
         os.fsync(descriptor)
     os.replace(partial, path)
     sync_folder(folder)
+
+
+def not_written(error: OSError) -> NotArchivedError:
+    """Return what to raise for an object that cannot be written: a disk may be full before anybody looks again."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoRoomError(f"the archive has no room: {error.strerror}")
+    return NotArchivedError(f"the archive cannot be written: {what_is_wrong(error)}")
 
 
 def cannot(do: str, path: str, error: OSError) -> ArchiveError:

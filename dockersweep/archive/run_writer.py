@@ -1,6 +1,5 @@
 """Writes what one run archives: each object below a name of its own, in full before it has its name."""
 
-import errno
 import fcntl
 import os
 import shutil
@@ -17,11 +16,10 @@ from msgspec.structs import replace
 from dockersweep.archive.image_layout import IMAGES, ImageLayout, path_of
 from dockersweep.archive.new_object import NewObject
 from dockersweep.archive.packing import open_tree
-from dockersweep.archive.paths import INDEX, cannot, make_folders, write_whole
+from dockersweep.archive.paths import INDEX, cannot, make_folders, not_written, write_whole
 from dockersweep.archive.room import Room
 from dockersweep.archive.saved_image import LayoutImage, read_saved
-from dockersweep.errors import NoRoomError, NotArchivedError
-from dockersweep.files import AnyPath, what_is_wrong
+from dockersweep.files import AnyPath
 from dockersweep.model.archive import Archive, ArchivedFile, ArchivedObject, Original, ReadFrom
 
 
@@ -163,10 +161,7 @@ class RunWriter:
             new = NewObject(self.path, group, original, name or original.name, self._room)
             yield new
         except OSError as error:
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise (NoRoomError if is_full else NotArchivedError)(
-                f"the archive cannot be written: {what_is_wrong(error)}"
-            ) from None
+            raise not_written(error) from None
         finally:
             if new is not None:
                 new.close()

@@ -10,6 +10,7 @@ from typing import Self
 
 import zstandard
 
+from dockersweep.archive.paths import not_written
 from dockersweep.model.archive import ArchivedFile
 
 LEVEL = 3
@@ -24,7 +25,8 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class StoredFile:
-    """A new file of the archive. Raises OSError, and what `check` raises."""
+    """A new file of the archive. Raises OSError where it cannot be made, NotArchivedError where it cannot be written,
+    and what `check` raises."""
 
     def __init__(self, path: str, check: Callable[[int], None]) -> None:
         """Make the file; `check` is called with the number of bytes so far, now and then, and raises where there is no
@@ -51,8 +53,12 @@ class StoredFile:
             return
         self._hash.update(data)
         left = memoryview(data)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError as error:
+            # What is read at the same time has errors of its own.
+            raise not_written(error) from None
         self.size_bytes += len(data)
         if self.size_bytes - self._checked_at >= CHECK_BYTES:
             self._begin_writing()
@@ -67,7 +73,10 @@ class StoredFile:
 
     def sync(self) -> None:
         """Bring it to the disk."""
-        os.fsync(self._descriptor)
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise not_written(error) from None
         self._check(self.size_bytes)
 
     @property
