@@ -192,22 +192,44 @@ class _Exchange:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._pending = b""
+        self._in_chunks = False
+        """Whether a body in chunks goes on."""
+        self._of_chunk = 0
+        """How many bytes of its last chunk are to come."""
         self._waiting: deque[Request] = deque()
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def asked(self, data: bytes) -> Iterator[Request]:
-        """Return the requests whose last bytes these are; a body has the length that its head says."""
+        """Return the requests whose last bytes these are; a body has the length that its head says. One in chunks is as
+        long as it is sent, so its request is returned once its head is there."""
         self._pending += data
-        while b"\r\n\r\n" in self._pending:
+        while self._skip_chunks() and b"\r\n\r\n" in self._pending:
             head, _, rest = self._pending.partition(b"\r\n\r\n")
             length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
             body_bytes = int(length[1]) if length else 0
             if len(rest) < body_bytes:
                 return
             self._pending = rest[body_bytes:]
+            self._in_chunks = re.search(rb"\r\ntransfer-encoding: *chunked", head, re.IGNORECASE) is not None
             request = _request(head, self._pid)
             self._waiting.append(request)
             yield request
+
+    def _skip_chunks(self) -> bool:
+        """Drop what has come of a body in chunks; return whether all of it has, or there is none."""
+        while self._in_chunks or self._of_chunk:
+            taken = min(self._of_chunk, len(self._pending))
+            self._pending, self._of_chunk = self._pending[taken:], self._of_chunk - taken
+            if self._of_chunk:
+                return False
+            if self._in_chunks:
+                line, end, rest = self._pending.partition(b"\r\n")
+                if not end:
+                    return False
+                size = int(line, 16)
+                # Each chunk ends with a line, and the last one is empty.
+                self._pending, self._of_chunk, self._in_chunks = rest, size + 2, size > 0
+        return True
 
     def answered(self, data: bytes, swallows: Callable[[Request], bool]) -> bool:
         """Take in bytes of an answer, and return whether it is to be swallowed.
