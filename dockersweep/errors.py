@@ -77,9 +77,9 @@ class RefusedError(DockersweepError):
 
     exit_status = 4
 
-    def __init__(self, reason: str) -> None:
-        """`reason` is why; the message says in front of it that nothing was removed."""
-        super().__init__(f"nothing removed: {reason}")
+    def __init__(self, reason: str, undone: str = "removed") -> None:
+        """`reason` is why; the message says in front of it that nothing was removed, or whatever else was `undone`."""
+        super().__init__(f"nothing {undone}: {reason}")
         self.reason = reason
 
 

@@ -17,6 +17,7 @@ verbs, in the order of use:
   report        disk usage, trend, what to fix     {program} report
   explain       why an object is kept, until when  {program} explain app:1
   history       what earlier runs did              {program} history 12
+  restore       take removals back                 {program} restore 12
   swarm         a verb on every node of a swarm    {program} swarm --help
   archive       what can be taken back from there  {program} archive list
   fleet         many hosts, from saved documents   {program} fleet report DIR

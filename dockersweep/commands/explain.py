@@ -88,8 +88,26 @@ def meant_by(inventory: Inventory, text: str) -> ObjectRef | Group:
     if text.startswith(tuple(f"{by}:" for by in PREFIXES)):
         raise UnknownObjectError(_no_group(inventory, text))
     like = f"did you mean {either(named.texts)}?" if named.texts else "`dockersweep scan --all` lists what there is."
-    gone = f"If it is gone: `dockersweep history --object {shlex.quote(text)}`"
+    gone = _way_back(text) or f"If it is gone: `dockersweep history --object {shlex.quote(text)}`"
     raise UnknownObjectError(f'nothing here is called "{text}", and no id begins so: {like} {gone}')
+
+
+def _way_back(text: str) -> str | None:
+    """Return how what a text names is taken back, if the ledger tells that a run removed it."""
+    # Imported late: it is for what is not there.
+    import os
+
+    from dockersweep.errors import DockersweepError
+    from dockersweep.ledger import state_folder
+    from dockersweep.ledger.reading import read_object
+    from dockersweep.words.restoring import restore_command
+
+    try:
+        removals = read_object(state_folder(os.environ, os.geteuid()), text, None).removals
+    except DockersweepError:
+        return None
+    removal = next((removal for removal in removals if removal.way_back is not None), None)
+    return None if removal is None else f"Run {removal.run} removed it: `{restore_command(removal)}` takes it back"
 
 
 def _no_group(inventory: Inventory, text: str) -> str:

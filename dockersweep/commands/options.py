@@ -201,6 +201,28 @@ class HistoryOptions(Struct, frozen=True, kw_only=True):
     """The URLs of the engines of several hosts; None for those that the flags name, or all."""
 
 
+class RestoreOptions(Struct, frozen=True, kw_only=True):
+    """The options of `restore`."""
+
+    engine: EngineOptions
+    output: OutputOptions
+    policy: str | None
+    """As --policy has it: its archive is looked into; None where that is not given."""
+    what: str
+    """The number of a run, its folder in the archive, or an object."""
+    run: int | None
+    """The run that removed the object; None for the latest."""
+    as_name: str | None
+    archive: str | None
+    """The folder of the archive, absolute; None for those of the ledger and of the policy."""
+    dry_run: bool
+    yes: bool
+    confirm_engine: str | None
+    lock_timeout_seconds: float
+    restore_timeout_seconds: float
+    """The limit for making one object, but for the time that its contents are on their way."""
+
+
 class SwarmOptions(Struct, frozen=True, kw_only=True):
     """The options of `swarm`."""
 
@@ -346,6 +368,7 @@ Options = (
     | ReportOptions
     | ExplainOptions
     | HistoryOptions
+    | RestoreOptions
     | SwarmOptions
     | PolicyVerbOptions
     | FleetOptions
@@ -558,6 +581,20 @@ def _of_history(arguments: argparse.Namespace) -> HistoryOptions:
     )
 
 
+def _of_restore(arguments: argparse.Namespace) -> RestoreOptions:
+    if arguments.what == "":
+        raise UsageError("what to restore is empty: write the number of a run, or a name, a tag or KIND:NAME")
+    return _made(
+        RestoreOptions,
+        arguments,
+        engine=_engine(arguments),
+        output=_output(arguments),
+        archive=None if arguments.archive is None else os.path.abspath(arguments.archive),
+        lock_timeout_seconds=arguments.lock_timeout.seconds,
+        restore_timeout_seconds=arguments.restore_timeout.seconds,
+    )
+
+
 def _of_swarm(arguments: argparse.Namespace) -> SwarmOptions:
     verb = arguments.swarm_verb
     on_node: Any = _OPTIONS[verb](argparse.Namespace(**{**vars(arguments), "verb": verb}))
@@ -653,6 +690,7 @@ _OPTIONS: dict[str, Callable[[argparse.Namespace], Options]] = {
     "report": _of_report,
     "explain": _of_explain,
     "history": _of_history,
+    "restore": _of_restore,
     "swarm": _of_swarm,
     "policy": _of_policy,
     "fleet": _of_fleet,

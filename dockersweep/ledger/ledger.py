@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from msgspec.structs import replace
 
@@ -35,6 +35,9 @@ from dockersweep.model.plan import Removal
 from dockersweep.model.registry import RegistryAnswer, RegistryQuestion
 from dockersweep.model.report import TrendPoint
 from dockersweep.model.storage import SizeBase
+
+if TYPE_CHECKING:
+    from dockersweep.model.restoring import RemovedRow, RunOfEngine
 
 Value = TypeVar("Value")
 
@@ -291,6 +294,29 @@ class Ledger:
         from dockersweep.ledger.archived import definitions_of
 
         return self._do(lambda database: definitions_of(database, objects.known_engine(database, engine) or 0), {})
+
+    def removed_from(self, engine: Engine) -> "tuple[RemovedRow, ...]":
+        """Return everything that runs removed from an engine, but build-cache records, the oldest first."""
+        from dockersweep.ledger.restorable import removed_from
+
+        return self._do(lambda database: removed_from(database, objects.known_engine(database, engine) or 0), ())
+
+    def half_restored(self, engine: Engine) -> Mapping[tuple[Kind, str], int]:
+        """Return what runs that did not end were making again, by kind and name, with the run.
+
+        Hold the engine's lock: otherwise a run still in progress would be among them.
+        """
+        from dockersweep.ledger.restorable import half_restored
+
+        return self._do(
+            lambda database: half_restored(database, objects.known_engine(database, engine) or 0, self._own_runs), {}
+        )
+
+    def run_of(self, engine: Engine, run: int) -> "RunOfEngine | None":
+        """Return what `restore` has to know of a run besides its removals; None where there is no such run."""
+        from dockersweep.ledger.restorable import run_of
+
+        return self._do(lambda database: run_of(database, objects.known_engine(database, engine) or 0, run), None)
 
     def declared_files(self) -> Mapping[str, bytes]:
         """Return the readings that `keep_declared_files` kept, by place."""

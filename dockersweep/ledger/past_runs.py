@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from dockersweep.file_lock import lock_within
 from dockersweep.ledger.folder import run_lock_file
+from dockersweep.ledger.recognition import PULL
 from dockersweep.ledger.rows import instant, instant_or_none, seconds
 from dockersweep.ledger.runs import in_hand
 from dockersweep.model.history import PastRemoval, PastRun, Recognition
@@ -19,6 +20,10 @@ from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import Status
 from dockersweep.model.plan import NOTHING, Interval
 from dockersweep.model.reason import InWords, Reason, ReasonCode
+from dockersweep.model.recovery import How
+
+if TYPE_CHECKING:
+    from dockersweep.ledger.past_restorations import RestoredCounts
 
 _REASONS = msgspec.json.Decoder(list[tuple[ReasonCode, str, str]])
 _RECOGNITION = msgspec.json.Decoder(Recognition)
@@ -45,15 +50,22 @@ def runs_between(database: sqlite3.Connection, first: int, last: int, since: dat
         "WHERE runs.number BETWEEN ? AND ? AND started_at >= ? ORDER BY runs.number DESC",
         (first, last, -(2**62) if since is None else seconds(since)),
     ).fetchall()
-    return tuple(_run(database, row, counts.get(row[0]) or _Counts(), latest.get(row[1]) == row[0]) for row in rows)
+    # Imported late: no run needs it.
+    from dockersweep.ledger.past_restorations import restored_between
+
+    made = restored_between(database, first, last)
+    return tuple(
+        _run(database, row, counts.get(row[0]) or _Counts(), made.get(row[0]), latest.get(row[1]) == row[0])
+        for row in rows
+    )
 
 
 def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None, int | None]:
-    """Return the latest run of an engine, and the bytes that all its runs freed, as far as measured, including runs
-    that are forgotten."""
+    """Return the latest run of an engine that was to remove something, and the bytes that all its runs freed, as far as
+    measured, including runs that are forgotten."""
     # One statement, so that a run that another process forgets meanwhile counts exactly once.
     number, total = database.execute(
-        "SELECT max(number), coalesce(sum(measured_bytes), 0) "
+        "SELECT max(CASE WHEN verb <> 'restore' THEN number END), coalesce(sum(measured_bytes), 0) "
         "+ coalesce((SELECT measured_bytes FROM forgotten WHERE engine = ?1), 0) FROM runs WHERE engine = ?1",
         (engine,),
     ).fetchone()
@@ -61,7 +73,13 @@ def last_run(database: sqlite3.Connection, engine: int) -> tuple[PastRun | None,
     return (latest[0] if latest else None), total
 
 
-def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", is_latest: bool) -> PastRun:
+def _run(
+    database: sqlite3.Connection,
+    row: tuple[Any, ...],
+    counts: "_Counts",
+    made: "RestoredCounts | None",
+    is_latest: bool,
+) -> PastRun:
     number, _, state, low, high, verb, name, endpoint, started_at, finished_at, exit_status, user, pid = row[:13]
     version, policy_source, policy_sha256, note, ended_early, measured_bytes, identity = row[13:]
     fields = {
@@ -87,6 +105,7 @@ def _run(database: sqlite3.Connection, row: tuple[Any, ...], counts: "_Counts", 
         "predicted": counts.predicted if low is None else Interval(low_bytes=low, high_bytes=high),
         "measured_bytes": measured_bytes,
         "in_hand": () if state == "ended" else tuple(in_hand(database, number)),
+        **({} if made is None else made.fields()),
     }
     return msgspec.convert(fields, PastRun)
 
@@ -182,6 +201,8 @@ def removals_at(database: sqlite3.Connection, spots: Iterable[Spot], since: date
 
 
 def _removals_at(database: sqlite3.Connection, spots: Iterable[Spot]) -> Iterator[PastRemoval]:
+    from dockersweep.ledger.past_restorations import kept_of
+
     for spot in spots:
         row = database.execute(
             "SELECT run, started_at, engines.name, kind, id, removals.name, action, reasons, size_bytes, "
@@ -191,12 +212,14 @@ def _removals_at(database: sqlite3.Connection, spots: Iterable[Spot]) -> Iterato
             spot,
         ).fetchone()
         if row is not None:
-            yield _removal(row)
+            yield _removal(row, kept_of(database, row[0], row[3], row[4]))
 
 
-def _removal(row: tuple[Any, ...]) -> PastRemoval:
+def _removal(row: tuple[Any, ...], kept: How | None) -> PastRemoval:
     run, started_at, engine_name, kind, object_id, name, action, reasons, size_bytes, low, high = row[:11]
     recognition, sent_at, ended_at, status, detail, freed_bytes = row[11:]
+    known = _RECOGNITION.decode(recognition)
+    way_back = "recreate" if action == "untag" else kept or ("pull" if PULL in known else None)
     fields = {
         "run": run,
         "started_at": instant(started_at),
@@ -208,12 +231,13 @@ def _removal(row: tuple[Any, ...]) -> PastRemoval:
         "reasons": tuple(_reason(*reason) for reason in _REASONS.decode(reasons)),
         "size_bytes": size_bytes,
         "predicted": Interval(low_bytes=low, high_bytes=high),
-        "recognition": _RECOGNITION.decode(recognition),
+        "recognition": known,
         "sent_at": instant_or_none(sent_at),
         "ended_at": instant_or_none(ended_at),
         "status": status,
         "detail": detail,
         "freed_bytes": freed_bytes,
+        "way_back": way_back if status == "removed" else None,
     }
     return msgspec.convert(fields, PastRemoval)
 

@@ -14,9 +14,11 @@ from dockersweep.errors import LedgerError, UsageError
 from dockersweep.ledger.folder import FILE_NAME
 from dockersweep.ledger.opening import FAULTS, check_tables, check_version, open_to_read, words_of
 from dockersweep.ledger.past_objects import find_past
+from dockersweep.ledger.past_restorations import all_restorations, restorations_of
 from dockersweep.ledger.past_runs import removals_at, removals_of, runs_between
 from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
-from dockersweep.model.history import History
+from dockersweep.model.history import History, PastRestoration
+from dockersweep.model.lookup import Named, meant_by
 from dockersweep.words.lists import both
 
 MOST_NUMBERS = 10
@@ -41,7 +43,8 @@ def read_run(folder: Path, number: int) -> History:
         runs = runs_between(database, number, number, None)
         if not runs:
             raise UsageError(f"there is no run {number}: {_which_runs(database)}")
-        return replace(_empty(folder), runs=runs, removals=removals_of(database, number))
+        made = restorations_of(database, number)
+        return replace(_empty(folder), runs=runs, removals=removals_of(database, number), restorations=made)
 
     return _read(folder, read) or _empty(folder)
 
@@ -58,12 +61,25 @@ def read_object(folder: Path, text: str, since: datetime | None) -> History:
             raise UsageError(f'nothing in the ledger was ever called "{text}", and no id begins so')
         lives, spots = past
         removals = removals_at(database, spots, since)
-        numbers = dict.fromkeys(removal.run for removal in removals)
+        made = restorations_at(database, text, since)
+        numbers = sorted({*(removal.run for removal in removals), *(one.run for one in made)}, reverse=True)
         of_number = {run.number: run for run in runs_between(database, 0, LAST_NUMBER, since)} if numbers else {}
         runs = tuple(of_number[number] for number in numbers)
-        return replace(_empty(folder), runs=runs, removals=removals, lives=lives)
+        return replace(_empty(folder), runs=runs, removals=removals, restorations=made, lives=lives)
 
     return _read(folder, read) or _empty(folder)
+
+
+def restorations_at(database: sqlite3.Connection, text: str, since: datetime | None) -> tuple[PastRestoration, ...]:
+    """Return the restorations of the objects that a text names, by their former or new names and ids, of runs that
+    began at or after `since`; the newest run first."""
+    known = [
+        Named(one, one.kind, object_id, (name,))
+        for one in all_restorations(database)
+        for object_id, name in {(one.id, one.name), (one.new_id or one.id, one.as_name)}
+    ]
+    meant = dict.fromkeys(named.what for named in meant_by(text, known))
+    return tuple(one for one in meant if since is None or one.started_at >= since)
 
 
 def _empty(folder: Path) -> History:

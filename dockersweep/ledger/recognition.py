@@ -7,6 +7,9 @@ from dockersweep.ledger.rows import storable_labels
 from dockersweep.model.history import Recognition
 from dockersweep.model.inventory import Container, Image, Network, Object, Volume
 
+PULL = "pull"
+"""The key of the reference by digest under which a registry has a removed image."""
+
 
 def recognition_of(item: Object, networks: Mapping[str, str]) -> Recognition:
     """Return what identifies an object besides its kind, id and name. `networks` are the names of networks by id."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from dockersweep.ledger.objects import engine_number
-from dockersweep.ledger.recognition import recognition_of
+from dockersweep.ledger.recognition import PULL, recognition_of
 from dockersweep.ledger.refusals import write_refusal
 from dockersweep.ledger.rows import instant, seconds, storable
 from dockersweep.ledger.transaction import transaction
 from dockersweep.model.attempt import Attempt, attempt_of
-from dockersweep.model.history import ArchivedRow, InHand, RunStart, UnfinishedRun
-from dockersweep.model.inventory import Inventory, Kind
+from dockersweep.model.history import ArchivedRow, InHand, Recognition, RunStart, UnfinishedRun
+from dockersweep.model.inventory import Inventory, Kind, Object
 from dockersweep.model.naming import objects_of, ref_of
 from dockersweep.model.outcome import Outcome, OutcomeDocument
 from dockersweep.model.plan import Decision, Plan, Removal, RemovalReasons
@@ -25,6 +25,8 @@ from dockersweep.words.reasons import ages_behind_counts, removal_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dockersweep.model.restoring import Restored
 
 Value = TypeVar("Value")
 LONGEST_DETAIL = 2000
@@ -109,6 +111,22 @@ class RunRecord:
             run = self.number
             self._using(lambda database: keep_definition(database, run, (kind, object_id), document), None)
 
+    def restoring(self, planned: "Sequence[Restored]") -> None:
+        """Record what is to be made again; it is in the file when this returns."""
+        from dockersweep.ledger.restorable import plan_restorations
+
+        if self.number is not None:
+            run = self.number
+            self._using(lambda database: plan_restorations(database, run, planned), None)
+
+    def restored(self, position: int, what: "Restored") -> None:
+        """Record what became of the object at a position in what was planned."""
+        from dockersweep.ledger.restorable import end_restoration
+
+        if self.number is not None:
+            run, at = self.number, int(time.time())
+            self._using(lambda database: end_restoration(database, run, position, what, at), None)
+
     def _write(self) -> None:
         """Write all pending rows in one transaction. Of several waiting threads most find their rows written."""
         self._using(self._write_all, None)
@@ -167,8 +185,16 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
             _size(removal, decision),
             removal.reclaim.low_bytes,
             removal.reclaim.high_bytes,
-            _json(recognition_of(item, networks) if item else {}),
+            _json(_recognition(item, removal, networks) if item else {}),
         )
+
+
+def _recognition(item: Object, removal: Removal, networks: Mapping[str, str]) -> Recognition:
+    """Return what identifies an object, and where a registry has an image, its reference there."""
+    recognition = recognition_of(item, networks)
+    if removal.recovery is not None and removal.recovery.how == "pull":
+        recognition[PULL] = removal.recovery.text
+    return recognition
 
 
 def _reasons(removal: Removal, decision: Decision | None, reasons: RemovalReasons) -> Sequence[Reason]:

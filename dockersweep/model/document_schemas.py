@@ -13,6 +13,7 @@ from dockersweep.model.inventory import Inventory
 from dockersweep.model.outcome import OutcomeDocument
 from dockersweep.model.plan import Plan
 from dockersweep.model.report import Report
+from dockersweep.model.restoring import Restoration
 from dockersweep.model.written_documents import WRITTEN
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -22,6 +23,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "explanation": Explanation,
     "group": GroupExplanation,
     "history": History,
+    "restoration": Restoration,
     "report": Report,
     "fleet": Fleet,
     "fleet-report": FleetReport,

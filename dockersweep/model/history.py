@@ -9,6 +9,7 @@ from dockersweep.model.outcome import Status
 from dockersweep.model.plan import Interval
 from dockersweep.model.quantities import Bytes, Instant
 from dockersweep.model.reason import Reason
+from dockersweep.model.recovery import How, RestoreAction, RestoreStatus
 from dockersweep.model.storage import SizeBase
 
 Action = Literal["remove", "untag"]
@@ -108,6 +109,12 @@ class PastRun(Struct, frozen=True, kw_only=True):
     """The measured freed bytes; None where that is not known."""
     in_hand: tuple[InHand, ...]
     """Removals that were sent and have no outcome, or not yet."""
+    restored: dict[Kind, int] = {}
+    """How many objects of each kind it made again, if it took removals back."""
+    tags_restored: int = 0
+    """How many tags it put back on images."""
+    not_restored: dict[RestoreStatus, int] = {}
+    """Any other status -> how many objects and tags it has."""
 
     @property
     def was_declined(self) -> bool:
@@ -142,6 +149,31 @@ class PastRemoval(Struct, frozen=True, kw_only=True):
     """Why, for people; None where it was simply removed."""
     freed_bytes: Bytes | None
     """What was freed according to the engine's answer."""
+    way_back: How | None = None
+    """How it can be taken back, as far as the ledger tells; None where it cannot, and where it was not removed."""
+
+
+class PastRestoration(OfObject, frozen=True, kw_only=True):
+    """One object that a run of `restore` was to make again."""
+
+    run: int
+    started_at: Instant
+    """When the run began."""
+    engine_name: str | None
+    name: str
+    """As it was called when it was removed."""
+    as_name: str
+    """The name that it was to get."""
+    action: RestoreAction
+    of_run: int | None
+    """The run that removed it; None where only the archive told of it."""
+    status: RestoreStatus | None
+    """None where it has none yet, or the run did not end."""
+    detail: str | None
+    """Why it was not restored, for people; None where it was."""
+    new_id: str | None
+    """Its id since; None where it was not made."""
+    ended_at: Instant | None
 
 
 class Life(Struct, frozen=True, kw_only=True):
@@ -171,6 +203,8 @@ class History(Struct, frozen=True, kw_only=True):
     """The newest first; with an object, those that removed it or tried to."""
     removals: tuple[PastRemoval, ...] = ()
     """The removals of the selected run or object; the newest run first."""
+    restorations: tuple[PastRestoration, ...] = ()
+    """What the selected run made again, or what became of the selected object; the newest run first."""
     lives: tuple[Life, ...] = ()
     """The lives of the selected object, the latest first."""
     problems: tuple[str, ...] | None = None

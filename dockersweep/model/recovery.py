@@ -11,6 +11,13 @@ How = Literal["pull", "rebuild", "recreate", "archive", "none"]
 of a tag the image stays. archive: it is in the archive. none: it is lost."""
 
 
+RestoreAction = Literal["create", "tag"]
+"""tag: only a tag was taken off an image, and is put back."""
+RestoreStatus = Literal["planned", "restored", "skipped", "failed", "not-attempted"]
+"""planned: with --dry-run. skipped: something of its name is there, or what it needs is not. not-attempted: the run
+ended before."""
+
+
 class Recovery(Struct, frozen=True, kw_only=True, gc=False):
     """The way back after one removal."""
 

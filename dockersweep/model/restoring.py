@@ -11,18 +11,37 @@ from msgspec import Struct
 from dockersweep.model.archive import ArchivedObject
 from dockersweep.model.inventory import Engine, OfObject, ScanWarning
 from dockersweep.model.quantities import Instant
-from dockersweep.model.recovery import How
+from dockersweep.model.recovery import How, RestoreAction, RestoreStatus
 
 RESTORED_FROM = "dockersweep.restored-from"
 """The label of a volume, network or image that `restore` has made: of which run."""
 RESTORED_IMAGES = "dockersweep-restored/"
 """How the names of images begin that have the writable layer of a container."""
 
-RestoreAction = Literal["create", "tag"]
-"""tag: only a tag was taken off an image, and is put back."""
-RestoreStatus = Literal["planned", "restored", "skipped", "failed", "not-attempted"]
-"""planned: with --dry-run. skipped: something of its name is there, or what it needs is not. not-attempted: the run
-ended before."""
+
+class RemovedRow(OfObject, frozen=True, kw_only=True):
+    """A removal that the ledger tells of."""
+
+    run: int
+    name: str
+    action: RestoreAction
+    removed_at: Instant
+    tags: tuple[str, ...] = ()
+    """The tags that an image had."""
+    reference: str | None = None
+    """The reference by digest under which a registry has an image; None where none is known to have it."""
+
+
+class RunOfEngine(Struct, frozen=True, kw_only=True):
+    """A run in the ledger, as far as `restore` has to know it."""
+
+    is_of_engine: bool
+    """Whether it was on the engine that is asked for."""
+    engine_name: str | None
+    endpoint: str | None
+    verb: str
+    build_cache_records: int
+    """How many build-cache records it removed."""
 
 
 class Document(Struct, frozen=True):
@@ -78,6 +97,8 @@ class Step(OfObject, frozen=True, kw_only=True):
     """The name that it gets."""
     skip: str | None = None
     """Why it is not made, for people; None where it is."""
+    is_there: bool = False
+    """Whether it is not made because something of its name is there."""
     told: tuple[str, ...] = ()
     """What will not be as it was, for people."""
     tags: tuple[str, ...] = ()
@@ -104,6 +125,8 @@ class Restored(OfObject, frozen=True, kw_only=True):
     status: RestoreStatus
     detail: str | None
     """Why it was not restored, for people; None where it was."""
+    is_there: bool = False
+    """Whether it was not restored because something of its name is there."""
     told: tuple[str, ...] = ()
     """What is not as it was, for people."""
     new_id: str | None = None

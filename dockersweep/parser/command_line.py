@@ -41,8 +41,8 @@ def parse(argv: Sequence[str], program: str = PROGRAM) -> argparse.Namespace:
     arguments = build_parser(argv, program).parse_args(argv)
     if arguments.verb is None:
         raise UsageError(
-            "a verb is missing: scan, plan, sweep, apply, report, explain, history, swarm, archive, fleet, policy, "
-            f"schema, completion, docker-plugin or man; see `{program} --help`"
+            "a verb is missing: scan, plan, sweep, apply, report, explain, history, restore, swarm, archive, fleet, "
+            f"policy, schema, completion, docker-plugin or man; see `{program} --help`"
         )
     arguments.repeated = repeated_flags(arguments)
     if arguments.verb == "swarm":

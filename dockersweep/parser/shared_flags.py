@@ -218,16 +218,21 @@ def add_only_problems(
     parser.add_argument("--only-problems", action="store_true", help=words)
 
 
-def add_carrying_out(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("carrying out")
+def add_confirming(group: "Group") -> None:
+    """Add the flags of what changes an engine."""
     group.add_argument("--confirm-engine", metavar="NAME", help="refuse where the engine has another name or id")
-    group.add_argument(
-        "--yes-first-time", action="store_true",
-        help="let it remove more than half of a kind unattended where nobody has looked at the engine yet",
-    )  # fmt: skip
     group.add_argument(
         "--lock-timeout", metavar="AGE", type=wait, default="0s",
         help="how long to wait for another run on the same engine (0s: refuse at once)",
+    )  # fmt: skip
+
+
+def add_carrying_out(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("carrying out")
+    add_confirming(group)
+    group.add_argument(
+        "--yes-first-time", action="store_true",
+        help="let it remove more than half of a kind unattended where nobody has looked at the engine yet",
     )  # fmt: skip
     group.add_argument("--removal-timeout", metavar="AGE", type=timeout, default="15m", help="for one removal (15m)")
     group.add_argument(

@@ -78,6 +78,13 @@ def archive_folder(text: str) -> str:
     return text
 
 
+def new_name(text: str) -> str:
+    """Read the name that an object is to get."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a name: write letters, digits, and _ . - in between')
+    return text
+
+
 def timeout(text: str) -> "Age":
     """Read a duration that is not zero, and has no months."""
     duration = age(text)

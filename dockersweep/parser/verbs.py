@@ -9,6 +9,7 @@ from dockersweep.parser.shared_flags import (
     add_archive,
     add_carrying_out,
     add_common,
+    add_confirming,
     add_detail,
     add_interactive,
     add_kinds,
@@ -20,14 +21,14 @@ from dockersweep.parser.shared_flags import (
     add_reading,
     add_several,
 )
-from dockersweep.parser.values import age, archive_folder, later, run_number, selection_filter
+from dockersweep.parser.values import age, archive_folder, count, later, new_name, run_number, selection_filter, timeout
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[VerbParser]
 
 DOCUMENTS = (
-    *("inventory", "plan", "outcome", "explanation", "group", "history", "report", "fleet", "fleet-report"),
-    *("archive", "archive-report"),
+    *("inventory", "plan", "outcome", "explanation", "group", "history", "restoration", "report", "fleet"),
+    *("fleet-report", "archive", "archive-report"),
     *("policy", "fleet-file"),
 )
 PLAIN_FORMATS = ("table", "json", "csv", "markdown")
@@ -180,6 +181,32 @@ def _history(verbs: "Verbs") -> None:
     add_several(parser, asks=False)
 
 
+def _restore(verbs: "Verbs") -> None:
+    parser = _add_verb(
+        verbs, "restore", "Take removals back: make again what a run removed.", PLAIN_FORMATS, " RUN|OBJECT"
+    )
+    parser.add_argument(
+        "what",
+        metavar="RUN|OBJECT",
+        help="the number of a run, for all that it removed; or a name, a tag, the beginning of an id, or KIND:NAME",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would be made again only")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needed where there is no terminal")
+    parser.add_argument("--run", metavar="N", type=count, help="the object as run N removed it; default: the latest")
+    parser.add_argument("--as", dest="as_name", metavar="NAME", type=new_name, help="give the object another name")
+    parser.add_argument(
+        "--archive", metavar="FOLDER", type=archive_folder,
+        help="look into this archive too; default: that of the policy",
+    )  # fmt: skip
+    add_reading(parser, from_file=False)
+    group = parser.add_argument_group("carrying out")
+    add_confirming(group)
+    group.add_argument(
+        "--restore-timeout", metavar="AGE", type=timeout, default="1h",
+        help="how long the engine may be silent while it makes one object (1h)",
+    )  # fmt: skip
+
+
 def _policy(verbs: "Verbs") -> None:
     parser = _add_verb(
         verbs, "policy", "Write, check, show and test policy files.", ("table", "json"), " ACTION [PATH]"
@@ -268,6 +295,7 @@ ADD_VERBS: dict[str, Callable[["Verbs"], None]] = {
     "report": _report,
     "explain": _explain,
     "history": _history,
+    "restore": _restore,
     "swarm": _swarm,
     "archive": _archive,
     "fleet": _fleet,

@@ -17,6 +17,7 @@ THAT_MAY = ("cli.py", "parser", "parser.py", "commands/options.py")
 OPERANDS = {
     "apply": ["plan.json"], "explain": ["web"], "policy": ["show"], "schema": ["plan"], "completion": ["bash"],
     "docker-plugin": ["install"], "swarm": ["scan"], "archive": ["list"], "fleet": ["report", "documents"],
+    "restore": ["12"],
 }  # fmt: skip
 
 

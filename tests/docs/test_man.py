@@ -22,6 +22,7 @@ from dockersweep.commands.running import ending, signals
 from dockersweep.engine.api import endpoint
 from dockersweep.model.outcome import Status
 from dockersweep.model.policy import Rule
+from dockersweep.model.recovery import RestoreStatus
 from dockersweep.parser import build_parser
 from dockersweep.parser.docker_flags import DOCKER_FLAGS
 from dockersweep.policy.disk_report.findings import FINDING_ROWS
@@ -30,7 +31,7 @@ from dockersweep.policy.language import default_policy
 from dockersweep.report.disk.metrics import STATUSES
 from dockersweep.report.disk.metrics import exposition as prometheus_report
 from tests.report.test_prometheus import past_run
-from tests.rig.allowed import ALLOWED_CALLS, ARCHIVING_CALLS, SWARM_CALLS
+from tests.rig.allowed import ALLOWED_CALLS, ARCHIVING_CALLS, RESTORING_CALLS, SWARM_CALLS
 from tests.rig.reports import busy_report
 from tests.rig.roff import COMMANDS, Entry, Section, complaints, example_blocks, lines_in_80_columns, plain, read_page
 
@@ -286,6 +287,16 @@ def test_page_has_the_calls_of_an_archive_and_no_other() -> None:
     named = section("What an archive asks of an engine")
     told = {(tag, path) for tag in named.tags for path in re.findall(r"/\S+\b", named.entry(tag).text)}
     assert told == {(method, words_of_call(path)) for method, path in ARCHIVING_CALLS}
+
+
+def test_page_has_the_calls_of_restore_and_no_other() -> None:
+    named = section("Taking back")
+    told = {(tag, path) for tag in named.tags for path in re.findall(r"/\S+\b", named.entry(tag).text)}
+    assert told == {(method, words_of_call(path)) for method, path in RESTORING_CALLS}
+
+
+def test_page_has_what_can_become_of_a_restoration() -> None:
+    assert [tag for tag in OPTIONS["restore"].tags if not names_argument(tag)] == list(get_args(RestoreStatus))
 
 
 def test_page_has_the_calls_of_a_swarm_and_no_other() -> None:

@@ -11,7 +11,7 @@ from dockersweep.policy.language.default_policy import DEFAULT_RULES
 from dockersweep.policy.language.lint import lint_policy
 from dockersweep.policy.language.reading import read_policy, read_policy_file
 from tests.docs.test_man import words_of_call
-from tests.rig.allowed import ALLOWED_CALLS, ARCHIVING_CALLS, SWARM_CALLS
+from tests.rig.allowed import ALLOWED_CALLS, ARCHIVING_CALLS, RESTORING_CALLS, SWARM_CALLS
 
 README = Path(__file__).parents[2] / "README.md"
 # Lines of blocks that start with the command, or with a prompt, a service's key or a crontab's fields before it.
@@ -64,6 +64,12 @@ def test_its_calls_of_an_archive_are_those_that_are_made() -> None:
     [row] = re.findall(r"^\| both with an archive \| GET, POST \| (.*) \|$", README.read_text(), re.MULTILINE)
     told = {(part.split()[0], path) for part in row.split("; ") for path in re.findall(r"`(\S+)`", part)}
     assert told == {(method, words_of_call(path)) for method, path in ARCHIVING_CALLS}
+
+
+def test_its_calls_of_restore_are_those_that_are_made() -> None:
+    [row] = re.findall(r"^\| `restore` \| all four \| (.*) \|$", README.read_text(), re.MULTILINE)
+    told = {(part.split()[0], path) for part in row.split("; ") for path in re.findall(r"`(\S+)`", part)}
+    assert told == {(method, words_of_call(path)) for method, path in RESTORING_CALLS}
 
 
 def test_its_calls_of_a_swarm_are_those_that_are_made() -> None:

@@ -88,7 +88,7 @@ def test_a_measured_total_is_told_apart_from_predictions_of_single_removals(hist
             run.ended(removal, replace(outcome(removal), freed_bytes=None))
         run.finish(0, NOW, document(), None)
     out = history("1")[1]
-    assert out.splitlines()[-1] == "The total was measured; of rows in brackets only a prediction is known."
+    assert "The total was measured; of rows in brackets only a prediction is known." in out.splitlines()
     assert not out.startswith("WHAT")
 
 

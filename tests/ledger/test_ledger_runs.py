@@ -111,7 +111,8 @@ def test_what_is_needed_to_know_an_object_again_is_written_down(ledger: Ledger, 
         "mounts": ["volume:w"],
         "networks": ["n"],
     }
-    assert told["sha256:t"] == {"tags": ["app:1", "app:2"], "digests": ["app@sha256:d"], "labels": {"l": "1"}}
+    tagged = {"tags": ["app:1", "app:2"], "digests": ["app@sha256:d"], "labels": {"l": "1"}}
+    assert told["sha256:t"] == {**tagged, "pull": "app@sha256:d"}
     mountpoint = "/var/lib/docker/volumes/v/_data"
     assert told["v"] == {"driver": "local", "options": {"o": "p"}, "labels": {}, "mountpoint": mountpoint}
     assert told["net-n"] == {"driver": "bridge", "labels": {}}

@@ -11,8 +11,8 @@ import pytest
 from dockersweep.errors import UnknownObjectError, UsageError
 from dockersweep.model.archive import ArchivedFile, ArchivedObject
 from dockersweep.model.inventory import Kind
-from dockersweep.model.recovery import How
-from dockersweep.model.restoring import Document, Present, Removed, RestoreAction, Step
+from dockersweep.model.recovery import How, RestoreAction
+from dockersweep.model.restoring import Document, Present, Removed, Step
 from dockersweep.policy.restoring.container_needs import needs_of
 from dockersweep.policy.restoring.planner import plan_restoration
 from dockersweep.policy.restoring.selecting import of_object, of_run
@@ -197,9 +197,9 @@ def test_a_container_whose_namespaces_another_joins_is_made_before_it() -> None:
 @pytest.mark.parametrize(
     ("lost", "there", "words"),
     [
-        (VOLUME, {"volumes": frozenset({"data"})}, "a volume called data is there; --as gives it another name"),
-        (NETWORK, {"networks": {"front": "x"}}, "a network called front is there; --as gives it another name"),
-        (WEB, {"containers": {"web": "x"}}, "a container called web is there; --as gives it another name"),
+        (VOLUME, {"volumes": frozenset({"data"})}, "a volume of this name is there; --as gives it another name"),
+        (NETWORK, {"networks": {"front": "x"}}, "a network of this name is there; --as gives it another name"),
+        (WEB, {"containers": {"web": "x"}}, "a container of this name is there; --as gives it another name"),
         (IMAGE, {"images": frozenset({"sha256:a"}), "tags": {"app:1": "sha256:a", "app:2": "sha256:a"}}, "it is there"),
         (TAG, {"images": frozenset({"sha256:a"}), "tags": {"app:3": "sha256:a"}}, "it is there"),
         (
@@ -225,7 +225,7 @@ def test_a_new_name_is_for_the_wanted_object_alone() -> None:
         ("container", "web-2", None),
     ]
     steps = plan_restoration((VOLUME,), ALL, there, "data")
-    assert steps[0].skip == "a volume called data is there; --as gives it another name"
+    assert steps[0].skip == "a volume of this name is there; --as gives it another name"
     taken = present(volumes=frozenset({"data", "data-2"}))
     assert plan_restoration((VOLUME,), ALL, taken, "data-2")[0].skip == "a volume called data-2 is there"
 

@@ -56,6 +56,24 @@ ARCHIVING_CALLS = (
 )
 """What a sweep with an archive needs beside them."""
 
+RESTORING_CALLS = (
+    ("GET", rf"/images/{_IMAGE}/get"),
+    ("GET", rf"/containers/{_ID}/archive"),
+    ("POST", r"/networks/create"),
+    ("POST", rf"/networks/{_ID}/connect"),
+    ("POST", r"/volumes/create"),
+    ("POST", r"/images/load"),
+    ("POST", r"/images/create"),
+    ("POST", rf"/images/{_IMAGE}/tag"),
+    ("POST", r"/containers/create"),
+    ("PUT", rf"/containers/{_ID}/archive"),
+    ("DELETE", rf"/containers/{_ID}"),
+    ("DELETE", rf"/images/{_IMAGE}"),
+    ("DELETE", rf"/volumes/{_ID}"),
+)
+"""What `restore` needs beside those that read. It deletes volumes that it has made and could not fill, and what it has
+made to fill volumes."""
+
 SWARM_CALLS = (
     ("GET", r"/nodes"),
     ("GET", r"/tasks"),

@@ -8,7 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tests.rig.allowed import ALLOWED_CALLS, ARCHIVING_CALLS, BASIC_CALLS, SWARM_CALLS, allows
+from tests.rig.allowed import (
+    ALLOWED_CALLS,
+    ARCHIVING_CALLS,
+    BASIC_CALLS,
+    READING_CALLS,
+    RESTORING_CALLS,
+    SWARM_CALLS,
+    allows,
+)
 
 if TYPE_CHECKING:
     from tests.rig.recorder import Request
@@ -17,7 +25,7 @@ REMOVING = {"sweep", "apply"}
 """The verbs that may send something else than GET."""
 _VERBS = REMOVING | {
     "scan", "plan", "report", "explain", "history", "policy", "schema", "completion", "docker-plugin", "man",
-    "swarm",
+    "swarm", "restore",
 }  # fmt: skip
 MADE_TO_READ = "dockersweep-archiving"
 """How the names begin of containers and images that are made to read volumes."""
@@ -34,7 +42,10 @@ Named = tuple[str, str]
 
 def is_allowed(method: str, path: str, params: Mapping[str, str]) -> bool:
     """Return whether dockersweep may ever send this to any engine."""
-    if allows(SWARM_CALLS + ARCHIVING_CALLS, method, path):
+    of_removals = method == "DELETE" or path == "/build/prune"
+    if allows(SWARM_CALLS + ARCHIVING_CALLS + RESTORING_CALLS, method, path) and not of_removals:
+        return True
+    if allows(SWARM_CALLS, method, path):
         return True
     if not allows(ALLOWED_CALLS, method, path):
         return False
@@ -89,8 +100,16 @@ def strays(requests: Iterable[Request], verb: str | None, rows: Iterable[Mapping
         calls = BASIC_CALLS + SWARM_CALLS
         yield from (f"{verb} sent {one}" for one in requests if not allows(calls, one.method, one.path))
         return
+    if verb == "restore":
+        allowed = READING_CALLS + RESTORING_CALLS
+        yield from (f"{verb} sent {one}" for one in requests if not allows(allowed, one.method, one.path))
+        return
+    of_restore = tuple(call for call in RESTORING_CALLS if call not in ALLOWED_CALLS + ARCHIVING_CALLS)
     for request in requests:
-        if allows(SWARM_CALLS, request.method, request.path) and request.path != "/services":
+        is_of_others = allows(of_restore, request.method, request.path) or (
+            allows(SWARM_CALLS, request.method, request.path) and request.path != "/services"
+        )
+        if is_of_others:
             yield f"{verb} sent {request}"
         elif not is_allowed(request.method, request.path, request.params):
             yield f"{request} is never allowed"

@@ -245,7 +245,7 @@ def run_start(engine: Engine, options: RunOptions, planned: PlannedRun | None) -
         engine=engine,
         verb=options.verb,
         started_at=datetime.now(UTC),
-        user=_user(),
+        user=user_name(),
         pid=os.getpid(),
         version=__version__,
         policy_source=None if planned is None else f"{planned.by} ({planned.flags})" if planned.flags else planned.by,
@@ -253,9 +253,10 @@ def run_start(engine: Engine, options: RunOptions, planned: PlannedRun | None) -
     )
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return the name of the user who runs this, or the number of one without a name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        # A user id without a name, as in a container.
+        # As in a container.
         return str(os.getuid())

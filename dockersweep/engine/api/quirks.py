@@ -125,3 +125,11 @@ class Quirks(Struct, frozen=True):
         """Whether the engine refuses to remove a network that any container names, but only if it is addressed by name,
         not by id: Podman 5.8 and 6.1. Docker checks for endpoints in either case."""
         return self.is_podman
+
+    # Creations
+
+    @property
+    def loads_only_new_layers(self) -> bool:
+        """Whether the tar of an image to load may leave out layers that the engine has: Docker's classic store looks
+        for each by its chain id first (image/tarexport/load.go, 20.10 to 28.5)."""
+        return not self.is_podman and not self.has_containerd_store

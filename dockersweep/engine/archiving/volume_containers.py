@@ -46,15 +46,23 @@ class VolumeContainers:
             raise NotArchivedError(
                 "Podman's API does not tell who owns the files; run dockersweep as root on the engine's machine"
             )
-        name = f"{NAME}-{secrets.token_hex(6)}"
-        calls.create_container(name, self._body(volume))
+        with (
+            self.mounting(volume, is_read_only=True) as (container, place),
+            calls.files_tar(container, f"{place}/.") as pieces,
+        ):
+            yield pieces
+
+    @contextmanager
+    def mounting(self, volume: str, *, is_read_only: bool) -> Iterator[tuple[str, str]]:
+        """Yield the name of a container that mounts a volume, and the path at which. Raises EngineError."""
+        name, body = f"{NAME}-{secrets.token_hex(6)}", self._body(volume, is_read_only=is_read_only)
+        self._calls.create_container(name, body)
         try:
-            with calls.files_tar(name, f"{PLACE}/.") as pieces:
-                yield pieces
+            yield name, PLACE
         finally:
             # Otherwise the end of the run removes it, or the next run; while it is there, the volume stays.
             with suppress(EngineError):
-                calls.remove_container(name)
+                self._calls.remove_container(name)
 
     def close(self) -> str | None:
         """Remove what is left of this run; return why that failed."""
@@ -66,12 +74,12 @@ class VolumeContainers:
             return str(error)
         return None
 
-    def _body(self, volume: str) -> dict[str, object]:
+    def _body(self, volume: str, *, is_read_only: bool) -> dict[str, object]:
         mount = {
             "Type": "volume",
             "Source": volume,
             "Target": PLACE,
-            "ReadOnly": True,
+            "ReadOnly": is_read_only,
             "VolumeOptions": {"NoCopy": True},
         }
         return {

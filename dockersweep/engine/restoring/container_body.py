@@ -15,6 +15,8 @@ WITHOUT_ENDPOINT = ("none", "host")
 _OF_ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts", "MacAddress", "GwPriority")
 """What a person may have asked for at the connection to a network; the rest of it the engine assigns."""
 _OF_OTHER_SYSTEMS = ("ArgsEscaped", "OnBuild")
+_OF_PODMAN = ("io.container.manager", "io.podman.", "org.opencontainers.image.", "org.systemd.property.")
+"""How the annotations begin that Podman makes itself of what else the document tells."""
 
 
 class ContainerBody(Struct, frozen=True):
@@ -36,6 +38,7 @@ class Surroundings(Struct, frozen=True):
     host_name: str | None = None
     """The engine's."""
     image_has_entrypoint: bool = False
+    is_podman: bool = False
 
 
 def container_body(document: Json, image: str, around: Surroundings) -> ContainerBody:
@@ -56,18 +59,10 @@ def container_body(document: Json, image: str, around: Surroundings) -> Containe
     host.update(_mounting(document, host))
     for key in ("PidMode", "IpcMode"):
         host[key] = _of_container(str(host.get(key) or ""), containers)
-    if host.get("NanoCpus"):
-        # Podman tells them both ways, and takes only one.
-        host.update(CpuPeriod=0, CpuQuota=0)
     if host["IpcMode"].partition(":")[0] in ("host", "container"):
         host["ShmSize"] = 0
-    if isinstance(host.get("Devices"), list):
-        # Podman does not tell the mode, and does not take an empty one.
-        host["Devices"] = [
-            {**device, "CgroupPermissions": device.get("CgroupPermissions") or "rwm"}
-            for device in host["Devices"]
-            if isinstance(device, Mapping)
-        ]
+    if around.is_podman:
+        host.update(_for_podman(host))
     endpoints = {} if mode in WITHOUT_ENDPOINT or mode.startswith("container:") else _endpoints(document, networks)
     first = mode if mode in endpoints else next(iter(endpoints), None)
     body = {**config, "Image": image, "HostConfig": host}
@@ -75,6 +70,29 @@ def container_body(document: Json, image: str, around: Surroundings) -> Containe
         body["NetworkingConfig"] = {"EndpointsConfig": {first: endpoints[first]}}
     others = tuple((name, settings) for name, settings in endpoints.items() if name != first)
     return ContainerBody(body, others)
+
+
+def _for_podman(host: Json) -> dict[str, Any]:
+    """Return what Podman tells in one way and takes only in another."""
+    changed: dict[str, Any] = {"Annotations": own_annotations(host)}
+    if host.get("NanoCpus"):
+        # It tells them both ways.
+        changed.update(CpuPeriod=0, CpuQuota=0)
+    if not host.get("MemorySwappiness"):
+        # 0 is what it tells where none was set, and a limit that no container starts with where it is asked for.
+        changed["MemorySwappiness"] = None
+    # The mode is not told, and an empty one not taken.
+    devices = [device for device in _list(host.get("Devices")) if isinstance(device, Mapping)]
+    changed["Devices"] = [
+        {**device, "CgroupPermissions": device.get("CgroupPermissions") or "rwm"} for device in devices
+    ]
+    return changed
+
+
+def own_annotations(host: Json) -> dict[str, Any]:
+    """Return the annotations that somebody gave a container."""
+    annotations = part(host, "Annotations")
+    return {key: value for key, value in annotations.items() if not str(key).startswith(_OF_PODMAN)}
 
 
 def part(document: Json, key: str) -> Json:

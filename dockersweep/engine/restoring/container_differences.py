@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dockersweep.engine.restoring.container_body import Json, mounts, part
+from dockersweep.engine.restoring.container_body import Json, mounts, own_annotations, part
 
 MOST_DIFFERENCES = 20
 _NOT_COMPARED = frozenset(
@@ -29,6 +29,7 @@ def _facts(document: Json) -> dict[str, Any]:
     """Return what makes a container, without empty values: engines tell them in many ways."""
     facts = {f"Config.{key}": value for key, value in part(document, "Config").items()}
     facts |= {f"HostConfig.{key}": value for key, value in part(document, "HostConfig").items()}
+    facts["HostConfig.Annotations"] = own_annotations(part(document, "HostConfig"))
     facts |= dict(_mounted(document))
     facts |= dict(_connected(document))
     own = (str(document.get("Id", "")), str(document.get("Id", ""))[:12])

@@ -150,16 +150,13 @@ def _with_needed_first(
 def _cannot(after: Sequence[int], steps: Sequence[Step]) -> str | None:
     """Return why a step cannot be done because of those before it; an object that is there is no hindrance."""
     for place in after:
-        if place < len(steps) and steps[place].skip and not _is_there(steps[place]):
+        if place < len(steps) and steps[place].skip and not steps[place].is_there:
             return f"its {steps[place].kind} {steps[place].removed.name} is not made: {steps[place].skip}"
     return None
 
 
-_THERE = "it is there"
-
-
-def _is_there(step: Step) -> bool:
-    return step.skip == _THERE
+def _there(step: Step, text: str) -> Step:
+    return replace(step, skip=text, is_there=True)
 
 
 def _judged(step: Step, present: Present) -> Step:
@@ -171,7 +168,9 @@ def _judged(step: Step, present: Present) -> Step:
         return _judged_tag(step, present) if removed.action == "tag" else _judged_image(step, present)
     taken = {"container": present.containers, "volume": present.volumes, "network": present.networks}[removed.kind]
     if step.as_name in taken:
-        return replace(step, skip=f"a {removed.kind} called {step.as_name} is there{_try_as(step)}")
+        if step.as_name == removed.name:
+            return _there(step, f"a {removed.kind} of this name is there{_try_as(step)}")
+        return _there(step, f"a {removed.kind} called {step.as_name} is there")
     if removed.kind == "network":
         return _judged_network(step, present)
     if removed.kind == "container" and removed.archived is not None and _has_layer(removed):
@@ -181,7 +180,7 @@ def _judged(step: Step, present: Present) -> Step:
 
 
 def _try_as(step: Step) -> str:
-    return "" if step.needed_by is not None or step.as_name != step.removed.name else "; --as gives it another name"
+    return "" if step.needed_by is not None else "; --as gives it another name"
 
 
 def _has_layer(removed: Removed) -> bool:
@@ -198,9 +197,9 @@ def restored_image(step: Step) -> str:
 def _judged_tag(step: Step, present: Present) -> Step:
     holder = present.tags.get(step.as_name)
     if holder == step.id:
-        return replace(step, skip=_THERE)
+        return _there(step, "it is there")
     if holder is not None:
-        return replace(step, skip=f"{step.as_name} names another image by now, {short_id(holder)}")
+        return _there(step, f"{step.as_name} names another image by now, {short_id(holder)}")
     return replace(step, tags=(step.as_name,))
 
 
@@ -212,8 +211,8 @@ def _judged_image(step: Step, present: Present) -> Step:
         for tag in wanted
         if tag in present.tags and present.tags[tag] != step.id
     )
-    is_there = step.id in present.images
-    return replace(step, tags=free, told=told, skip=_THERE if is_there and not free else None)
+    step = replace(step, tags=free, told=told)
+    return _there(step, "it is there") if step.id in present.images and not free else step
 
 
 def _judged_network(step: Step, present: Present) -> Step:

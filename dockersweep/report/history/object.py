@@ -6,6 +6,7 @@ from dockersweep.model.history import History, Life, PastRemoval
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import short_id
 from dockersweep.report.headline import NOUN_OF
+from dockersweep.report.history.restored import restored_of_object, way_back_of_object
 from dockersweep.report.history.words import UNKNOWN, kind_of, status_of, why
 from dockersweep.report.layout import Column, Section, without
 from dockersweep.report.local_time import local_time
@@ -29,6 +30,7 @@ def object_sections(history: History) -> Iterator[Section]:
     """Yield the lives of an object, its removals, and what its latest removal recorded about it."""
     lives = [_life(life, _ended_by(life, history)) for life in history.lives[:MOST_LIVES]]
     yield Section(sentences=[*lives, *_hidden(len(history.lives) - MOST_LIVES)], is_list=True)
+    yield from restored_of_object(history.restorations)
     if not history.removals:
         return
     rows = [_row(removal, history.removals) for removal in history.removals]
@@ -40,6 +42,7 @@ def object_sections(history: History) -> Iterator[Section]:
     if len({removal.engine_name for removal in history.removals}) == 1:
         shared.add(_ENGINE)
     yield without(shared, Section(columns=_COLUMNS, rows=rows))
+    yield Section(sentences=tuple(way_back_of_object(history.removals)), is_list=True, keeps_words=True)
     latest = _recognized(history.removals[0], history.removals)
     yield Section(f"What it was in run {latest.run}", columns=_FACTS, rows=list(_recognition(latest)), header=False)
 

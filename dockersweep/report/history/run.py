@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dockersweep.model.history import History, PastRemoval, PastRun
 from dockersweep.model.inventory import KINDS
 from dockersweep.report.headline import TITLE_OF
+from dockersweep.report.history.restored import restored_of_run, way_back_of_run
 from dockersweep.report.history.words import (
     PREDICTED,
+    RESTORE,
     TOTAL_MEASURED,
     UNKNOWN,
     engine_of_run,
@@ -42,10 +44,13 @@ def run_sections(history: History) -> Iterator[Section]:
     if not_removed:
         rows = [(status_of(removal), kind_of(removal), removal.name, why(removal)) for removal in not_removed]
         yield Section(f"Not removed: {len(not_removed)}", columns=_NOT_REMOVED, rows=rows)
+    yield from restored_of_run(history.restorations)
     yield from _removed_sections([removal for removal in history.removals if removal.status == "removed"])
     if any(map(is_predicted_of, history.removals)) or any(map(is_predicted, history.runs)):
         sentence = PREDICTED if any(map(is_predicted, history.runs)) else TOTAL_MEASURED
         yield Section(sentences=(sentence,), is_list=True)
+    for run in history.runs:
+        yield Section(sentences=tuple(way_back_of_run(run.number, history.removals)), is_list=True, keeps_words=True)
 
 
 def _removed_sections(removed: Sequence[PastRemoval]) -> Iterator[Section]:
@@ -81,11 +86,12 @@ def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
     if run.exit_status is not None:
         yield "exit status", str(run.exit_status)
     if run.policy_source is not None:
-        yield "policy", run.policy_source
+        yield ("asked for" if run.verb == RESTORE else "policy"), run.policy_source
     if run.policy_sha256 is not None:
         yield "policy sha256", run.policy_sha256
-    yield "removed", what_happened(run)
-    yield "freed", freed_by_run(run)
+    yield ("restored" if run.verb == RESTORE else "removed"), what_happened(run).removeprefix("restored ")
+    if run.verb != RESTORE:
+        yield "freed", freed_by_run(run)
     for text in dict.fromkeys(text for text in (run.note, run.ended_early) if text):
         yield "why", text
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from dockersweep.model.history import InHand, PastRemoval, PastRun
 from dockersweep.report.headline import NOT_REMOVED, STATUS_WORDS, kind_counts, tags_of_staying
 from dockersweep.units import format_size
-from dockersweep.words.amounts import format_interval
+from dockersweep.words.amounts import format_interval, plural
 from dockersweep.words.reasons import joined_by_rule
 
 UNKNOWN = "-"
 PREDICTED = "Sizes in brackets were predicted, not measured."
 TOTAL_MEASURED = "The total was measured; of rows in brackets only a prediction is known."
+RESTORE = "restore"
+"""The verb of the runs that remove nothing, but make again what others removed."""
 _REFUSED = 4
 
 
@@ -21,6 +23,8 @@ def engine_of_run(run: PastRun) -> str:
 
 def what_happened(run: PastRun) -> str:
     """Return what a run removed, what it did not, and how it ended: "2 images, 1 volume; 1 failed; ended early"."""
+    if run.verb == RESTORE:
+        return "; ".join([*_what_was_restored(run), *_how_it_ended(run)])
     counts = kind_counts(run.removed)
     if run.tags_removed:
         counts.append(tags_of_staying(run.tags_removed))
@@ -29,6 +33,14 @@ def what_happened(run: PastRun) -> str:
     ]
     removed = ", ".join(counts) or ("nothing" if run.state != "running" else "nothing yet")
     return "; ".join([removed, *([", ".join(others)] if others else []), *_how_it_ended(run)])
+
+
+def _what_was_restored(run: PastRun) -> Iterator[str]:
+    tags = [plural(run.tags_restored, "tag")] if run.tags_restored else []
+    yield f"restored {', '.join([*kind_counts(run.restored), *tags]) or 'nothing'}"
+    others = [f"{count} {status.replace('-', ' ')}" for status, count in sorted(run.not_restored.items())]
+    if others:
+        yield ", ".join(others)
 
 
 def _how_it_ended(run: PastRun) -> Iterator[str]:
@@ -57,6 +69,8 @@ def is_predicted(run: PastRun) -> bool:
 
 def freed_by_run(run: PastRun) -> str:
     """Return the measured bytes; if there are none, the prediction for what was removed, in brackets."""
+    if run.verb == RESTORE:
+        return UNKNOWN
     if is_predicted(run):
         return f"({format_interval(run.predicted)})"
     return format_size(run.measured_bytes or 0)

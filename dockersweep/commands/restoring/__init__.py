@@ -1,0 +1,1 @@
+"""What `restore` does: known.py gathers what can be made again, execution.py makes it."""

@@ -1,0 +1,160 @@
+"""The archives that removed objects may be in, and what is in them of one engine."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from dockersweep.archive.folder import open_archive
+from dockersweep.archive.run_reader import RunReader
+from dockersweep.errors import ArchiveError
+from dockersweep.files import is_there
+from dockersweep.model.archive import Archive, ArchivedObject
+from dockersweep.model.inventory import Engine, Kind, ScanWarning
+from dockersweep.model.naming import engine_identity, former_identity
+from dockersweep.model.restoring import Removed
+
+
+class Place(NamedTuple):
+    """An object in an archive."""
+
+    folder: str
+    """The folder of the archive, without links."""
+    run: str
+    """The folder of the run in it."""
+    kind: Kind
+    id: str
+
+
+class FoundObject(Struct, frozen=True):
+    """An object in an archive, and the run that put it there."""
+
+    archive: Archive
+    archived: ArchivedObject
+    folder: str
+    """The folder of the run, absolute."""
+
+
+class Archives:
+    """The archives of one run of `restore`, which gives what is in them. Use it as a context: until its end nobody
+    deletes a run that was read from."""
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine` is the one whose objects are looked for."""
+        self._identities = {engine_identity(engine), former_identity(engine)}
+        self._stack = ExitStack()
+        self._readers: dict[str, RunReader] = {}
+        self.found: dict[Place, FoundObject] = {}
+        self.problems: dict[str, str] = {}
+        """Why an archive, or a run in one, cannot be read, by its folder."""
+
+    def __enter__(self) -> "Archives":
+        """Close everything at the end."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Close what was opened."""
+        self._stack.close()
+
+    @property
+    def warnings(self) -> tuple[ScanWarning, ...]:
+        """What could not be read, for people."""
+        return tuple(ScanWarning(about="archive", text=text) for text in self.problems.values())
+
+    def look_into(self, folder: str, *, must_be_there: bool) -> None:
+        """Find the objects of the engine in an archive; what cannot be read is in `problems`."""
+        folder = os.path.realpath(folder)
+        try:
+            if not must_be_there and not is_there(folder):
+                return
+            archive = open_archive(folder, make=False)
+            names = archive.run_names()
+        except (ArchiveError, OSError) as error:
+            self.problems[folder] = str(error)
+            return
+        for name in names:
+            try:
+                with archive.open_run(name) as run:
+                    if engine_identity(run.archive.engine) in self._identities:
+                        self._note(folder, name, run)
+            except ArchiveError as error:
+                self.problems[f"{folder}/{name}"] = str(error)
+
+    def _note(self, folder: str, name: str, run: RunReader) -> None:
+        for archived in run.objects:
+            place = Place(folder, name, archived.kind, archived.id)
+            self.found[place] = FoundObject(run.archive, archived, f"{folder}/{name}")
+
+    # What restoring asks for.
+
+    def document(self, removed: Removed) -> dict[str, Any]:
+        """Return the engine's own document about a removed object; raises ArchiveError."""
+        if removed.document is not None and removed.archived is None:
+            return dict(removed.document.content)
+        content = self._reader(removed).inspect_of(_archived(removed))
+        return read_json(content, f"{removed.folder}: the document about {removed.kind} {removed.name}")
+
+    def files(self, removed: Removed) -> Iterator[bytes] | None:
+        """Return the tar of what a volume held, or a container had written; None where there is none."""
+        return None if removed.archived is None else self._reader(removed).tar_of(removed.archived)
+
+    def unpack(self, removed: Removed, folder: str) -> list[str]:
+        """Put the files of a volume into an empty folder; return the paths that are not as they were archived."""
+        return self._reader(removed).unpack(_archived(removed), folder)
+
+    def image(self, removed: Removed) -> Iterator[bytes]:
+        """Return the tar of an image, without tags."""
+        return self._reader(removed).image_tar(_archived(removed), with_tags=False)
+
+    def _reader(self, removed: Removed) -> RunReader:
+        folder = removed.folder
+        if folder is None:
+            raise ArchiveError(f"the archive has no {removed.kind} {removed.name}")
+        if folder not in self._readers:
+            archive = open_archive(os.path.dirname(folder), make=False)
+            self._readers[folder] = self._stack.enter_context(archive.open_run(os.path.basename(folder)))
+        return self._readers[folder]
+
+
+def read_json(content: bytes, where: str) -> dict[str, Any]:
+    """Return a document of an engine that was kept; raises ArchiveError where it is none."""
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArchiveError(f"{where} is damaged: {error}") from None
+
+
+class LazyDocument(Mapping[str, Any]):
+    """A document that is read from the archive when somebody looks into it; empty where it is damaged, which making
+    the object then tells."""
+
+    def __init__(self, archives: Archives, removed: Removed) -> None:
+        self._archives = archives
+        self._removed = removed
+        self._content: dict[str, Any] | None = None
+
+    def _read(self) -> dict[str, Any]:
+        if self._content is None:
+            try:
+                self._content = self._archives.document(self._removed)
+            except ArchiveError:
+                self._content = {}
+        return self._content
+
+    def __getitem__(self, key: str) -> Any:
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+def _archived(removed: Removed) -> ArchivedObject:
+    if removed.archived is None:
+        raise ArchiveError(f"the archive has no {removed.kind} {removed.name}")
+    return removed.archived

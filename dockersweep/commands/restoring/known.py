@@ -1,0 +1,99 @@
+"""What was removed from an engine, and how each of it can be made again: the ledger's removals, with what archives
+have."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec.structs import replace
+
+from dockersweep.commands.restoring.archives import Archives, FoundObject, LazyDocument, Place, read_json
+from dockersweep.errors import ArchiveError
+from dockersweep.ledger import Ledger
+from dockersweep.model.history import ArchivedRow
+from dockersweep.model.inventory import Engine, Kind
+from dockersweep.model.restoring import Document, Removed, RemovedRow
+
+_Key = tuple[int, Kind, str]
+
+
+def known_removals(
+    ledger: Ledger, engine: Engine, archives: Archives, folder: str, *, is_named: bool
+) -> tuple[Removed, ...]:
+    """Return everything that was removed from an engine, as far as the ledger and its archives tell.
+
+    `folder` is the archive to look into besides those that the ledger names; `is_named` whether a person named it.
+    """
+    rows = ledger.archived(engine)
+    folders = {row.folder: True for row in rows.values()}
+    for path, must_be_there in {folder: is_named, **folders}.items():
+        archives.look_into(path, must_be_there=must_be_there)
+    of_ledger = list(_of_ledger(ledger.removed_from(engine), rows, ledger.definitions(engine), archives))
+    used = {place for place in map(_place_of, of_ledger) if place is not None}
+    others = [_of_archive(found, archives) for place, found in archives.found.items() if place not in used]
+    return (*of_ledger, *others)
+
+
+def _of_ledger(
+    rows: Iterable[RemovedRow],
+    archived: Mapping[_Key, ArchivedRow],
+    definitions: Mapping[_Key, bytes],
+    archives: Archives,
+) -> Iterator[Removed]:
+    for row in rows:
+        key = row.run, row.kind, row.id
+        place = archived.get(key)
+        removed = Removed(
+            kind=row.kind, id=row.id, name=row.name, action=row.action, run=row.run, removed_at=row.removed_at,
+            how="none", why_not="it was not archived", tags=row.tags,
+        )  # fmt: skip
+        if row.action == "tag":
+            yield replace(removed, how="recreate", why_not=None)
+        elif place is not None:
+            yield _archived(removed, place, archives)
+        elif key in definitions:
+            yield _defined(removed, definitions[key])
+        elif row.reference is not None:
+            yield replace(removed, how="pull", why_not=None, references=(row.reference,))
+        else:
+            yield removed
+
+
+def _archived(removed: Removed, row: ArchivedRow, archives: Archives) -> Removed:
+    folder = os.path.realpath(row.folder)
+    found = archives.found.get(Place(folder, row.path, row.kind, row.id))
+    if found is None:
+        problem = archives.problems.get(folder) or archives.problems.get(f"{folder}/{row.path}")
+        return replace(removed, why_not=problem or f"the archive {row.folder} does not have it any more")
+    return _with_contents(removed, found, archives)
+
+
+def _with_contents(removed: Removed, found: FoundObject, archives: Archives) -> Removed:
+    removed = replace(removed, how="archive", why_not=None, archived=found.archived, folder=found.folder)
+    if removed.kind not in ("container", "network"):
+        return removed
+    return replace(removed, document=Document(LazyDocument(archives, removed)))
+
+
+def _defined(removed: Removed, definition: bytes) -> Removed:
+    try:
+        content = read_json(definition, f"what the ledger keeps of {removed.kind} {removed.name}")
+    except ArchiveError as error:
+        return replace(removed, why_not=str(error))
+    return replace(removed, how="recreate", why_not=None, document=Document(content))
+
+
+def _of_archive(found: FoundObject, archives: Archives) -> Removed:
+    """Return what only an archive tells of: the ledger was not used, or is another by now."""
+    archived = found.archived
+    removed = Removed(
+        kind=archived.kind, id=archived.id, name=archived.name, action="create", run=None,
+        removed_at=archived.archived_at, how="archive", tags=archived.tags,
+    )  # fmt: skip
+    return _with_contents(removed, found, archives)
+
+
+def _place_of(removed: Removed) -> Place | None:
+    if removed.folder is None:
+        return None
+    folder, _, run = removed.folder.rpartition("/")
+    return Place(folder, run, removed.kind, removed.id)
