@@ -40,6 +40,7 @@ tests mandoc mandoc
 tests git git
 tests getfattr attr
 tests getfacl acl
+tests zstd zstd
 tests ssh openssh-client
 tests systemd-analyze systemd
 tests zsh zsh
