@@ -20,6 +20,9 @@ WITHOUT_TRUSTED = Reading(read_from="disk", text="without trusted.* attributes")
 PODMAN_FROM_AFAR = Reading(
     read_from=None, text="Podman's API does not tell who owns files: run dockersweep as root on its machine"
 )
+MOUNTED_BY_PODMAN = Reading(
+    read_from=None, text="Podman mounts it for containers only, and its API does not tell who owns the files"
+)
 _UPPER_FOLDERS = ("overlay2", "overlay", "containerd")
 """The image stores that keep what a container has written in a folder of its own."""
 
@@ -33,14 +36,15 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> Arc
     """Return what is known of the archive of a policy; nothing is made or written."""
     engine = inventory.engine
     is_beside = stores_to_read(inventory) is not None
-    by_api = PODMAN_FROM_AFAR if engine.flavour == "podman" else BY_API
+    is_podman = engine.flavour == "podman"
+    by_api = PODMAN_FROM_AFAR if is_podman else BY_API
     folder = archive_folder(settings)
     disk = _engine_disk(folder, inventory)
     sees_all = is_beside and shows_trusted_attributes()
     from_disk = FROM_DISK if sees_all else WITHOUT_TRUSTED
     return ArchiveFacts(
         volumes=from_disk if is_beside else by_api,
-        mounted_volumes=by_api,
+        mounted_volumes=MOUNTED_BY_PODMAN if is_podman else BY_API,
         containers=FROM_DISK if sees_all and engine.image_store in _UPPER_FOLDERS else BY_API,
         images=WHOLE_BY_API,
         networks=WHOLE_BY_API,

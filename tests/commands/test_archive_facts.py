@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.commands.archive_facts import BY_API, PODMAN_FROM_AFAR, gather_archive_facts
+from dockersweep.commands.archive_facts import BY_API, MOUNTED_BY_PODMAN, PODMAN_FROM_AFAR, gather_archive_facts
 from dockersweep.model.archive_facts import ArchiveFacts, Reading
 from dockersweep.model.disk import Disk
 from dockersweep.model.inventory import Inventory
@@ -37,7 +37,7 @@ def test_from_afar_everything_comes_through_the_api_and_the_archive_is_on_no_dis
 
 def test_podman_keeps_no_owners_from_afar() -> None:
     known = facts(replace(inventory(volume("v")), engine=replace(FROM_AFAR, flavour="podman")), "/srv/none")
-    assert known.volumes == known.mounted_volumes == PODMAN_FROM_AFAR
+    assert (known.volumes, known.mounted_volumes) == (PODMAN_FROM_AFAR, MOUNTED_BY_PODMAN)
     assert known.containers == BY_API
 
 
@@ -101,6 +101,10 @@ def test_a_plan_warns_of_an_archive_that_cannot_be_used_or_is_too_small(call: Ca
     told = " ".join(call("plan", "--inventory", saved, "--policy", small).out.split())
     assert "up to 7.02 MB go there, and it has room for 1.00 MB: what does not fit is kept" in told
     assert "Warning" not in call(*plan, "--archive", f"{tmp_path}/archive").out.replace("Warning: ages", "")
+    problems = ("plan", "--inventory", saved, "--policy", small, "--only-problems")
+    assert "archive" not in call(*problems).err
+    call.policy(Path(small).read_text().replace('min_free = "1B"', 'min_free = "9000TB"'))
+    assert "it has room for 0 B: what does not fit is kept" in call(*problems).err
     assert not (tmp_path / "archive").exists()
 
 

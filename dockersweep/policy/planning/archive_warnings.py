@@ -22,4 +22,5 @@ def archive_warnings(survey: Survey, plan: Plan) -> tuple[ScanWarning, ...]:
     takes = "what goes there is of unknown size" if most is None else f"up to {format_size(most)} go there"
     full = "is kept" if settings.when_full == "keep" else "is removed without it"
     text = f"{takes}, and it has room for {format_size(room)}: what does not fit {full}"
-    return (ScanWarning(about=ABOUT, text=text, is_problem=False),)
+    # Without any room, what needs it stays from now on.
+    return (ScanWarning(about=ABOUT, text=text, is_problem=not room),)
