@@ -254,6 +254,31 @@ def test_a_volume_that_is_mounted_while_it_is_archived_stays(engine: Engine, lit
     nothing_made_to_read_is_left(engine)
 
 
+@pytest.mark.on_engines(*ON_DOCKER)
+def test_a_volume_that_a_container_has_used_meanwhile_stays_though_that_is_gone(
+    engine: Engine, litter: Litter, tmp_path: Path
+) -> None:
+    volume, folder = volume_with(litter, data=random_bytes("data", 1000))
+    litter.base()
+    with address_of(engine, near=False) as host, engine.recorder.recording() as recording:
+
+        def use() -> None:
+            time.sleep(0.1)
+            litter.job("user", volumes={volume: "/data"})
+            (folder / "new").write_text("new")
+            time.sleep(0.5)
+
+        recording.before = once(lambda request: request.path.endswith("/archive"), use)
+        run = sweep(host, tmp_path / "archive", "--kind", "volume")
+    row = rows(run)[volume]
+    assert (row["status"], row["detail"]) == (
+        "skipped",
+        "not archived: a container has used it while it was read",
+    )
+    assert stored_in(tmp_path / "archive") == {}
+    assert (folder / "new").read_text() == "new"
+
+
 @pytest.mark.enough_on(*NEWEST)
 def test_an_image_that_gets_a_tag_while_it_is_archived_stays(engine: Engine, litter: Litter, tmp_path: Path) -> None:
     image = litter.image(None, layers={"q": 1000})

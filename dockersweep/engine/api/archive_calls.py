@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from dockersweep.engine.api.connection import LARGEST_LIST_BYTES
+from dockersweep.engine.api.events import Events
 from dockersweep.engine.api.lists import ARCHIVING_LABEL
 from dockersweep.engine.api.removals import Removals
 from dockersweep.engine.api.streamed import StreamedAnswer
@@ -55,7 +56,7 @@ class _WireCreated(msgspec.Struct, rename="pascal"):
     id: str
 
 
-class ArchiveCalls(Removals):
+class ArchiveCalls(Events, Removals):
     """Reads objects as wholes. Raises EngineError where the engine refuses, or breaks off an answer."""
 
     def document(self, path: str) -> bytes | None:

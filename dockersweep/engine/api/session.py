@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self, TypeVar, Unpack
 
 import msgspec
@@ -85,6 +85,11 @@ class Session:
         if self.clock is not None:
             self.clock += timedelta(seconds=passed_seconds)
         self._clock_set_at += passed_seconds
+
+    def engine_now(self) -> datetime | None:
+        """Return the engine's time, never ahead of its clock; None if it does not report that."""
+        passed_seconds = time.monotonic() - self._clock_set_at
+        return None if self.clock is None else self.clock + timedelta(seconds=passed_seconds)
 
     def check_back(self) -> None:
         """Return if the same engine answers; raises OtherEngineError if another one does."""

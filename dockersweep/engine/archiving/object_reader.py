@@ -66,7 +66,7 @@ class ObjectReader:
             yield VolumeReading(document, f"{folder}/_data", None)
             return
         with self._containers.files(volume.name) as pieces:
-            yield VolumeReading(document, None, whole(pieces), LOST_BY_API)
+            yield VolumeReading(document, None, pieces, LOST_BY_API)
 
     @contextmanager
     def container(self, container_id: str) -> Iterator[ContainerReading]:

@@ -18,6 +18,7 @@ import msgspec
 from dockersweep.engine.api.archive_calls import ArchiveCalls, OwnObject
 from dockersweep.engine.api.lists import ARCHIVING_LABEL
 from dockersweep.engine.api.removal_answer import RemovalAnswer
+from dockersweep.engine.archiving.tar_members import whole
 from dockersweep.errors import EngineError, NotArchivedError
 
 NAME = "dockersweep-archiving"
@@ -35,34 +36,57 @@ class VolumeContainers:
         """`place` tells where runs share the engine's lock with this one."""
         self._calls = calls
         self._run = f"{place}-{secrets.token_hex(8)}"
+        self._ids: set[str] = set()
+        """Of all of its containers."""
         self._lock = threading.Lock()
         self._has_image = False
 
     @contextmanager
     def files(self, volume: str) -> Iterator[Iterator[bytes]]:
-        """Yield the pieces of a tar of a volume's files, in which its own folder is "./". Raises EngineError."""
+        """Yield the pieces of a tar of a volume's files, in which its own folder is "./".
+
+        Raises EngineError, also while it is read; at the end NotArchivedError where somebody has mounted the volume
+        meanwhile.
+        """
         calls = self._calls
         if calls.quirks.is_podman:
             raise NotArchivedError(
                 "Podman's API does not tell who owns the files; run dockersweep as root on the engine's machine"
             )
+        since = calls.engine_now()
         with (
             self.mounting(volume, is_read_only=True) as (container, place),
             calls.files_tar(container, f"{place}/.") as pieces,
         ):
-            yield pieces
+            yield self._unused(whole(pieces), volume, since)
 
     @contextmanager
     def mounting(self, volume: str, *, is_read_only: bool) -> Iterator[tuple[str, str]]:
         """Yield the name of a container that mounts a volume, and the path at which. Raises EngineError."""
         name, body = f"{NAME}-{secrets.token_hex(6)}", self._body(volume, is_read_only=is_read_only)
-        self._calls.create_container(name, body)
+        self._ids.add(self._calls.create_container(name, body))
         try:
             yield name, PLACE
         finally:
             # Otherwise the end of the run removes it, or the next run; while it is there, the volume stays.
             with suppress(EngineError):
                 self._calls.remove_container(name)
+
+    def _unused(self, pieces: Iterator[bytes], volume: str, since: datetime | None) -> Iterator[bytes]:
+        """Yield the pieces; raise NotArchivedError at their end if a container has mounted the volume since. It may be
+        gone, and what it has written is in no part that was read before."""
+        yield from pieces
+        until = self._calls.engine_now()
+        if since is None or until is None:
+            return
+        try:
+            events = self._calls.events(int(since.timestamp() * 10**9), until)
+        except EngineError:
+            # A proxy may refuse that. The holders are looked at again in any case.
+            return
+        mounts = [event for event in events if (event.type, event.action, event.id) == ("volume", "mount", volume)]
+        if any(event.attributes.get("container") not in self._ids for event in mounts):
+            raise NotArchivedError("a container has used it while it was read")
 
     def close(self) -> str | None:
         """Remove what is left of this run; return why that failed."""
