@@ -67,8 +67,7 @@ def recovery_words(removed: Sequence[Removed], tags: int, kept: str) -> str:
     if archived:
         goes = "goes" if len(archived) == 1 else "go"
         ways.append(f"{len(archived)} {goes} to the archive ({_size(archived)}, {kept})")
-    lost = [item for item in removed if item.how == "none"]
-    return "; ".join(filter(None, (", ".join(ways), _cannot(lost))))
+    return "; ".join(filter(None, (", ".join(ways), _cannot(removed))))
 
 
 def counted_words(counts: Mapping[How, int]) -> str:
@@ -84,23 +83,33 @@ def counted_words(counts: Mapping[How, int]) -> str:
 def lost_words(removed: Iterable[Removed]) -> str:
     """Return what cannot be recovered: "volume pg-old (2.10 GB), container job-7 (5.00 kB) and 3 more"; empty for
     nothing."""
-    lost = [item for item in removed if item.how == "none"]
-    with_data = _in_order(item for item in lost if not item.recovery.without_data)
-    rest = [item for item in lost if item.recovery.without_data]
-    without = f"{len(rest)} without data: {_few(rest, MOST_NAMES - len(with_data))}" if rest else ""
-    return "; ".join(filter(None, (first_of(list(map(_named, with_data)), MOST_NAMES), without)))
+    with_data, without, named, few = _lost(removed)
+    if not with_data:
+        return f"{few} (no data)" if without else ""
+    return f"{named}; {without} more {_hold(without)} no data: {few}" if without else named
 
 
-def _cannot(lost: Sequence[Removed]) -> str:
-    with_data = _in_order(item for item in lost if not item.recovery.without_data)
-    rest = [item for item in lost if item.recovery.without_data]
+def _cannot(removed: Iterable[Removed]) -> str:
+    """Return the same as a sentence with numbers."""
+    with_data, without, named, few = _lost(removed)
+    if not with_data:
+        return f"{without} cannot be recovered, and {_hold(without)} no data: {few}" if without else ""
+    more = f"; {without} more {_hold(without)} no data: {few}" if without else ""
+    return f"{with_data} cannot be recovered: {named}{more}"
+
+
+def _lost(removed: Iterable[Removed]) -> tuple[int, int, str, str]:
+    """Return how much cannot be recovered, with data and without, and the names of both; at most so many as
+    MOST_NAMES."""
+    lost = _in_order(item for item in removed if item.how == "none")
+    with_data = [item for item in lost if not item.recovery.without_data]
+    without = [item for item in lost if item.recovery.without_data]
     named = first_of(list(map(_named, with_data)), MOST_NAMES)
-    sentence = f"{len(with_data)} cannot be recovered: {named}" if with_data else ""
-    if not rest:
-        return sentence
-    own = f"{len(rest)} without data of {'its' if len(rest) == 1 else 'their'} own"
-    few = _few(rest, MOST_NAMES - len(with_data))
-    return f"{sentence}; nor can {own}: {few}" if with_data else f"{own} cannot be recovered: {few}"
+    return len(with_data), len(without), named, _few(without, MOST_NAMES - len(with_data))
+
+
+def _hold(count: int) -> str:
+    return "holds" if count == 1 else "hold"
 
 
 def _in_order(items: Iterable[Removed]) -> list[Removed]:
@@ -117,9 +126,8 @@ def _short(name: str) -> str:
     return short_id(name) if has_made_up_name(name) else name
 
 
-def _few(items: Sequence[Removed], most_names: int) -> str:
+def _few(ordered: Sequence[Removed], most_names: int) -> str:
     """Return objects without data: their names where these are few, else how many of each kind."""
-    ordered = _in_order(items)
     if len(ordered) <= most_names and all(item.kind != "image" for item in ordered):
         return ", ".join(f"{item.kind} {_short(item.name)}" for item in ordered)
     counts = Counter(item.kind for item in ordered)
@@ -128,7 +136,7 @@ def _few(items: Sequence[Removed], most_names: int) -> str:
 
 def _count(kind: Kind, count: int) -> str:
     counted = plural(count, PLURAL_OF[kind].removesuffix("s"))
-    return f"{counted} that builds left" if kind == "image" else counted
+    return f"{counted} left by builds" if kind == "image" else counted
 
 
 def _size(sizes: Sequence[int | None]) -> str:

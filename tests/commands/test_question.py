@@ -32,8 +32,8 @@ def asked(plan: Plan, low: int, high: int | None) -> str:
 def test_each_kind_is_counted_and_the_size_is_honest() -> None:
     plan = planned(container("c"), container("d"), image("a"), volume("v", size=5), network("n"))
     what = "Remove 2 containers, 1 image, 1 volume and 1 network"
-    lost = "1 cannot be recovered: volume v (5 B); nor can 4 without data of their own"
-    what = f"{lost}: 2 containers, 1 image that builds left, 1 network. {what}"
+    lost = "1 cannot be recovered: volume v (5 B); 4 more hold no data"
+    what = f"{lost}: 2 containers, 1 image left by builds, 1 network. {what}"
     assert asked(plan, 1_200_000_000, 1_200_000_000) == f"{what} (freeing 1.20 GB)?"
     assert asked(plan, 1_000, 2_000) == f"{what} (freeing 1.00 kB to 2.00 kB)?"
     assert asked(plan, 5, None) == f"{what} (freeing at least 5 B)?"
@@ -44,14 +44,14 @@ def test_what_containers_wrote_is_named_before_what_has_only_settings_and_logs()
     wrote, unknown = container("wrote", size=7), container("unknown", size=None)
     plan = planned(container("empty", size=0), wrote, volume("v", size=5))
     assert asked(plan, 5, 5).startswith(
-        "2 cannot be recovered: volume v (5 B), container wrote (7 B); nor can 1 without data of its own: container "
-        "empty. Remove 2 containers"
+        "2 cannot be recovered: volume v (5 B), container wrote (7 B); 1 more holds no data: container empty. Remove 2 "
+        "containers"
     )
     assert asked(planned(wrote, unknown), 5, 5).startswith(
         "2 cannot be recovered: container wrote (7 B), container unknown. Remove"
     )
     assert asked(planned(container("a", size=0), container("b", size=0)), 0, 0).startswith(
-        "2 without data of their own cannot be recovered: container a, container b. Remove"
+        "2 cannot be recovered, and hold no data: container a, container b. Remove"
     )
 
 
@@ -60,7 +60,7 @@ def test_an_untagged_image_that_was_loaded_is_named_as_one_that_builds_do_not_ma
     loaded = replace(image("a", first_unused=ago(days=10)), in_registry=False, uses=(use,))
     built = replace(image("b", first_unused=ago(days=10)), in_registry=False)
     assert asked(planned(loaded, built), 5, 5).startswith(
-        "1 cannot be recovered: image a (100 B); nor can 1 without data of its own: 1 image that builds left. Remove 2"
+        "1 cannot be recovered: image a (100 B); 1 more holds no data: 1 image left by builds. Remove 2"
     )
 
 
@@ -75,14 +75,13 @@ def pulled(name: str) -> Image:
 def test_five_of_what_cannot_be_recovered_are_named_before_it_is_asked_for() -> None:
     plan = planned(local("app"), pulled("pulled"), local("unknown", None), image("dangling"))
     lost = "2 cannot be recovered: image app:1 (100 B), image unknown:1 (100 B)"
-    ways = f"1 can be pulled again; {lost}; nor can 1 without data of its own: 1 image that builds left"
+    ways = f"1 can be pulled again; {lost}; 1 more holds no data: 1 image left by builds"
     assert asked(plan, 5, 5) == f"{ways}. Remove 4 images (freeing 5 B)?"
     assert f"{ways}; see --archive." in shown(plan)
     many = planned(*(local(f"app{number}") for number in range(7)), container("c", size=0))
     assert asked(many, 5, 5).startswith(
         "7 cannot be recovered: image app0:1 (100 B), image app1:1 (100 B), image app2:1 (100 B), image app3:1 "
-        "(100 B), image app4:1 (100 B) and 2 more; nor can 1 without data of its own: 1 container. Remove 1 "
-        "container and 7"
+        "(100 B), image app4:1 (100 B) and 2 more; 1 more holds no data: 1 container. Remove 1 container and 7"
     )
     assert asked(planned(pulled("app")), 5, 5) == "1 can be pulled again. Remove 1 image (freeing 5 B)?"
 
