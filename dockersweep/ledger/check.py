@@ -9,13 +9,15 @@ from typing import get_args
 from dockersweep.errors import LedgerError
 from dockersweep.ledger.folder import FILE_NAME
 from dockersweep.ledger.opening import FAULTS, UnusableError, check_tables, check_version, open_to_read, words_of
-from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
+from dockersweep.ledger.schema import FIRST_WITH_RESTORATIONS, FIRST_WITH_RUNS, VERSION, version_of
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.outcome import Status
+from dockersweep.model.recovery import RestoreStatus
 
 MOST_OF_A_KIND = 10
 
 _STATUSES = ", ".join(f"'{status}'" for status in get_args(Status))
+_RESTORE_STATUSES = ", ".join(f"'{status}'" for status in get_args(RestoreStatus))
 _KINDS = ", ".join(f"'{kind}'" for kind in KINDS)
 
 # Message, formatted with each row that the query returns -> query.
@@ -41,6 +43,17 @@ _CONTRADICTIONS = {
         UNION SELECT kind, id FROM former_objects WHERE kind NOT IN ({_KINDS})""",
     "{} {} was last seen before it was first seen": """
         SELECT kind, id FROM former_objects WHERE last_seen < first_seen""",
+}
+
+
+_OF_RESTORATIONS = {
+    'run {} has a restoration with the status "{}", which there is not': f"""
+        SELECT DISTINCT run, status FROM restorations WHERE status NOT IN ({_RESTORE_STATUSES})""",
+    "run {} ended, and its restoration {} has no status": """
+        SELECT run, position FROM restorations JOIN runs ON number = run WHERE state = 'ended' AND status IS NULL""",
+    "run {} has restorations, archives or definitions, and nothing tells of the run itself": """
+        SELECT DISTINCT run FROM (SELECT run FROM restorations UNION SELECT run FROM archived
+        UNION SELECT run FROM definitions) WHERE run NOT IN (SELECT number FROM runs)""",
 }
 
 
@@ -75,6 +88,7 @@ def _problems(database: sqlite3.Connection) -> Iterator[str]:
         yield f"the file {error}"
         return
     if version >= FIRST_WITH_RUNS:
-        for sentence, question in _CONTRADICTIONS.items():
+        of_version = _OF_RESTORATIONS if version >= FIRST_WITH_RESTORATIONS else {}
+        for sentence, question in (_CONTRADICTIONS | of_version).items():
             rows = database.execute(question).fetchmany(MOST_OF_A_KIND)
             yield from (sentence.format(*row) for row in rows)

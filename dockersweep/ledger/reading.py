@@ -56,12 +56,11 @@ def read_object(folder: Path, text: str, since: datetime | None) -> History:
     """
 
     def read(database: sqlite3.Connection) -> History:
-        past = find_past(database, text, since)
-        if past is None:
+        past, made = find_past(database, text, since), restorations_at(database, text, since)
+        if past is None and not made:
             raise UsageError(f'nothing in the ledger was ever called "{text}", and no id begins so')
-        lives, spots = past
+        lives, spots = past or ((), [])
         removals = removals_at(database, spots, since)
-        made = restorations_at(database, text, since)
         numbers = sorted({*(removal.run for removal in removals), *(one.run for one in made)}, reverse=True)
         of_number = {run.number: run for run in runs_between(database, 0, LAST_NUMBER, since)} if numbers else {}
         runs = tuple(of_number[number] for number in numbers)

@@ -8,6 +8,8 @@ import sqlite3
 VERSION = 9
 FIRST_WITH_RUNS = 3
 """The first version that records runs; its tables have only gained since."""
+FIRST_WITH_RESTORATIONS = 9
+"""The first version that records what is archived and what is restored."""
 
 OF_THIRD = {
     # looked_at is NULL until a person may have looked at the engine on a terminal; seen_at and cache_seen_at say when

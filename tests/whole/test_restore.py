@@ -13,9 +13,11 @@ import pytest
 
 from tests.engine.test_tcp import forwarded
 from tests.rig import hostile_tree
+from tests.rig.engines.archive import tar
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
-from tests.rig.running import Run, dockersweep
+from tests.rig.engines.scenarios_registry import registry
+from tests.rig.running import Run, dockersweep, on_a_terminal
 
 SWEEP = ("sweep", "--yes", "--older-than", "0s", "--named-volumes", "--all-images", "--archive")
 
@@ -168,6 +170,99 @@ def test_a_tag_that_was_only_taken_off_is_put_back(engine: Engine, litter: Litte
     assert [(one["action"], one["status"]) for one in made["restored"]] == [("tag", "restored")] * 2
     assert {tag.rpartition("/")[2] for tag in litter.image_tags(image)} == {"kept:1", "kept:tmp-1", "kept:tmp-2"}
     assert statuses(restore(engine, "kept:tmp-1")) == {"image kept:tmp-1": "skipped"}
+    engine.wipe()
+
+
+@pytest.mark.on_engines("docker-20.10", "docker-28.5", "docker-28.5-containerd")
+def test_an_image_that_a_registry_has_is_pulled_again(engine: Engine, litter: Litter) -> None:
+    busybox = litter.base()
+    saved = engine.wire.raw("GET", f"/images/{busybox}/get")
+    with registry(engine) as source:
+        # Compressed, as layers from registries are.
+        source.offer("1", [_layer_of(saved), tar({"second": b"x" * 100})])
+        source.pull("app", "1")
+        name = f"{source.address}/app:1"
+        engine.wire.raw("POST", f"/images/{name}/tag", repo="also", tag="2")
+        image = engine.wire.call("GET", f"/images/{name}/json")["Id"]
+        litter.container("web", image=name, command="rm /second; echo x > /new")
+        run = sweep(engine)
+        made = restore(engine, str(run))
+        of_image = next(one for one in made["restored"] if one["id"] == image)
+        assert (of_image["how"], of_image["status"]) == ("pull", "restored")
+        again = engine.wire.call("GET", f"/images/{name}/json")
+        assert again["Id"] == image
+        # The containerd store keeps the reference by which it was pulled, too.
+        tags = {tag.rpartition("/")[2] for tag in again["RepoTags"] if "@" not in tag}
+        assert tags == {"app:1", "also:2"}
+        files = files_of(engine, "web")
+        assert ("second" in files, "new" in files) == (False, True)
+        litter.start("web")
+        assert litter.wait("web") in (0, 1)
+    engine.wire.call("DELETE", "/containers/web")
+    for one in engine.wire.images():
+        for tag in one["RepoTags"]:
+            engine.wire.call("DELETE", f"/images/{tag}", tolerate=(404,), noprune="1")
+    made = restore(engine, "also:2", "--run", str(run), status=3)
+    assert made["restored"][0]["status"] == "failed"
+    assert "it cannot be pulled" in made["restored"][0]["detail"]
+    engine.wipe()
+
+
+def _layer_of(saved: bytes) -> bytes:
+    """Return the lowest layer of an image."""
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        manifest = archive.extractfile("manifest.json")
+        assert manifest is not None
+        layer = archive.extractfile(json.load(manifest)[0]["Layers"][0])
+        assert layer is not None
+        return layer.read()
+
+
+@pytest.mark.enough_on("docker-28.5", "podman-6.1")
+def test_an_empty_volume_is_not_filled_from_an_image(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1", layers={"data": 1000}, runnable=True)
+    litter.volume("empty")
+    # The folder of that layer has a file.
+    litter.container("web", image="app:1", volumes={"empty": "/layer"}, state="created")
+    folder = folder_of(engine, "empty")
+    for name in os.listdir(folder):
+        (folder / name).unlink()
+    sweep(engine)
+    assert set(statuses(restore(engine, "web")).values()) == {"restored"}
+    assert os.listdir(folder_of(engine, "empty")) == []
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_nothing_is_left_of_a_container_that_cannot_be_made(engine: Engine, litter: Litter) -> None:
+    litter.container("web", command="echo x > /new")
+    run = sweep(engine)
+    done: list[str] = []
+
+    def take_its_name(request: Any) -> None:
+        if request.path == "/containers/create" and not done:
+            done.append(litter.container("web", state="created"))
+
+    with engine.recorder.recording() as recording:
+        recording.before = take_its_name
+        made = restore(engine, str(run))
+    assert statuses(made)["container web"] == "skipped"
+    assert not [one for one in engine.wire.images() if "dockersweep-restored" in str(one)]
+    assert [one["Id"] for one in engine.wire.call("GET", "/containers/json", all="1")] == done
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_on_a_terminal_it_shows_what_it_makes_and_asks(engine: Engine, litter: Litter) -> None:
+    litter.volume("pg-old", size=10)
+    sweep(engine)
+    for answer, there in (("n\n", []), ("y\n", ["pg-old"])):
+        status, shown = on_a_terminal(["-H", engine.url, "restore", "pg-old"], answer)
+        assert status == 0
+        assert "pg-old" in shown
+        assert "Restore 1 volume? [y/N]" in shown
+        assert ("nothing restored: not confirmed" in shown) == (answer == "n\n")
+        assert [one["Name"] for one in engine.wire.call("GET", "/volumes")["Volumes"] or ()] == there
     engine.wipe()
 
 

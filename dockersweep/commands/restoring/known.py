@@ -10,6 +10,7 @@ from dockersweep.commands.restoring.archives import Archives, FoundObject, LazyD
 from dockersweep.errors import ArchiveError
 from dockersweep.ledger import Ledger
 from dockersweep.model.history import ArchivedRow
+from dockersweep.model.image_references import whole_repository_of
 from dockersweep.model.inventory import Engine, Kind
 from dockersweep.model.restoring import Document, Removed, RemovedRow
 
@@ -53,9 +54,18 @@ def _of_ledger(
         elif key in definitions:
             yield _defined(removed, definitions[key])
         elif row.reference is not None:
-            yield replace(removed, how="pull", why_not=None, references=(row.reference,))
+            yield replace(removed, how="pull", why_not=None, references=references_of(row.reference, row.tags))
         else:
             yield removed
+
+
+def references_of(reference: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the references by digest under which a registry may have an image: the one that is known, and its digest
+    in the repositories of its tags: the containerd store tells it of one name alone, whichever that is."""
+    digest = reference.rpartition("@")[2]
+    of_tags = (f"{whole_repository_of(tag)}@{digest}" for tag in tags)
+    known = (reference,) if "@" in reference else ()
+    return tuple(dict.fromkeys((*known, *of_tags)))
 
 
 def _archived(removed: Removed, row: ArchivedRow, archives: Archives) -> Removed:

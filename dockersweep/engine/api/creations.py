@@ -67,6 +67,10 @@ class Creations(Client, ArchiveCalls):
         with self._connection.stream("POST", self._prefix + path, {"quiet": "1"}, self.removal_seconds, tar) as answer:
             _check_lines(answer.status, b"".join(answer.pieces()), f"POST {path}")
 
+    def remove_loaded(self, tag: str) -> None:
+        """Remove an image that was loaded under a tag, and that nothing uses."""
+        self._delete(f"/images/{tag}", {"noprune": "1", "force": "0"})
+
     def pull_image(self, reference: str) -> None:
         """Pull an image by its digest, "app@sha256:...", without credentials."""
         name, _, digest = reference.partition("@")

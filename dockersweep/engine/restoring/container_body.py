@@ -3,7 +3,7 @@
 The document comes from an archive, so nothing in it is trusted to have the expected type.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -37,6 +37,8 @@ class Surroundings(Struct, frozen=True):
     """The names of containers likewise."""
     host_name: str | None = None
     """The engine's."""
+    empty_volumes: frozenset[str] = frozenset()
+    """The names of volumes that are made again without a file: an engine would fill them from the image."""
     image_has_entrypoint: bool = False
     is_podman: bool = False
 
@@ -56,7 +58,7 @@ def container_body(document: Json, image: str, around: Surroundings) -> Containe
     host["NetworkMode"] = mode
     host["VolumesFrom"] = None
     host["Links"] = [_link(text) for text in _texts(host.get("Links"))]
-    host.update(_mounting(document, host))
+    host.update(_mounting(document, host, around.empty_volumes))
     for key in ("PidMode", "IpcMode"):
         host[key] = _of_container(str(host.get(key) or ""), containers)
     if host["IpcMode"].partition(":")[0] in ("host", "container"):
@@ -130,25 +132,41 @@ def _link(text: str) -> str:
     return f"{target.removeprefix('/')}:{alias.rpartition('/')[2]}" if alias else text
 
 
-def _mounting(document: Json, host: Json) -> dict[str, Any]:
+def _mounting(document: Json, host: Json, empty: Container[str]) -> dict[str, Any]:
     """Return Binds and Mounts with the name of each volume: those of anonymous volumes, and of volumes that came from
     another container, stand in the list of mounts alone."""
     by_place = {str(mount.get("Destination")): mount for mount in mounts(document)}
-    binds, specs, placed = _texts(host.get("Binds")), [], set()
-    for bind in binds:
-        placed.add(place_of_bind(bind))
+    binds = [_bind(bind, empty) for bind in _texts(host.get("Binds"))]
+    placed, specs = set(map(place_of_bind, binds)), []
     for spec in _list(host.get("Mounts")):
         if isinstance(spec, Mapping):
             place = str(spec.get("Target"))
             placed.add(place)
-            name = by_place.get(place, {}).get("Name")
-            is_nameless = spec.get("Type") == "volume" and not spec.get("Source")
-            specs.append({**spec, "Source": name} if is_nameless and name else dict(spec))
+            specs.append(_mount(spec, by_place.get(place, {}).get("Name"), empty))
     for place, mount in by_place.items():
         if place not in placed and mount.get("Type") in ("volume", "bind"):
             source = mount.get("Name") if mount.get("Type") == "volume" else mount.get("Source")
-            binds.append(f"{source}:{place}" + ("" if mount.get("RW", True) else ":ro"))
+            binds.append(_bind(f"{source}:{place}" + ("" if mount.get("RW", True) else ":ro"), empty))
     return {"Binds": binds, "Mounts": specs}
+
+
+def _bind(bind: str, empty: Container[str]) -> str:
+    """Return a bind that leaves an empty volume empty."""
+    source, _, rest = bind.partition(":")
+    if source not in empty or "nocopy" in rest.split(":")[-1].split(","):
+        return bind
+    return f"{bind},nocopy" if rest.count(":") else f"{bind}:nocopy"
+
+
+def _mount(spec: Json, name: object, empty: Container[str]) -> dict[str, Any]:
+    """Return a mount with the name of its volume, that leaves an empty one empty."""
+    if spec.get("Type") != "volume":
+        return dict(spec)
+    source = spec.get("Source") or name
+    options = part(spec, "VolumeOptions")
+    if source in empty:
+        return {**spec, "Source": source, "VolumeOptions": {**options, "NoCopy": True}}
+    return {**spec, "Source": source} if source else dict(spec)
 
 
 def place_of_bind(bind: str) -> str:

@@ -1,6 +1,7 @@
 """Makes a container again, with what it had written, and does not start it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -25,7 +26,21 @@ def make_container(
     """
     document = sources.document(step.removed)
     image_id = _image_id(document)
-    image = _layered(calls, step, sources, image_id, layered_as) or _reference(calls, document, image_id)
+    layered = _layered(calls, step, sources, image_id, layered_as)
+    try:
+        return _created(calls, step, document, layered or _reference(calls, document, image_id), around)
+    except BaseException:
+        if layered is not None:
+            # Without its container nobody knows it.
+            with suppress(EngineError):
+                calls.remove_loaded(layered)
+        raise
+
+
+def _created(
+    calls: Creations, step: Step, document: Json, image: str, around: Surroundings
+) -> tuple[str, tuple[str, ...]]:
+    """Make a container of an image; return its id, and what is not as it was."""
     entrypoint = part(calls.image_document(image) or {}, "Config").get("Entrypoint")
     made = container_body(document, image, replace(around, image_has_entrypoint=bool(entrypoint)))
     try:

@@ -112,6 +112,8 @@ def _with(around: Surroundings, step: Step, restored: Restored) -> Surroundings:
         return around
     if step.kind == "network":
         return replace(around, networks={**around.networks, step.id: step.as_name})
+    if step.kind == "volume" and not (step.removed.archived is not None and (step.removed.archived.entries or 0) > 1):
+        return replace(around, empty_volumes=around.empty_volumes | {step.as_name})
     if step.kind == "container":
         return replace(around, containers={**around.containers, step.id: step.as_name})
     return around

@@ -5,7 +5,7 @@ from typing import Literal
 
 from dockersweep.model.history import History
 from dockersweep.report.history.object import object_sections
-from dockersweep.report.history.rows import removal_rows, run_rows
+from dockersweep.report.history.rows import removal_rows, restoration_rows, run_rows
 from dockersweep.report.history.run import run_sections
 from dockersweep.report.history.runs import runs_sections
 from dockersweep.report.layout import Column, Layout, Rows, Section
@@ -21,8 +21,11 @@ def history_layout(history: History, asks: Asks) -> Layout:
         return Layout(None, _problem_sections(history), Rows(["problem"], problems))
     if asks == "runs":
         return Layout(None, runs_sections(history.runs), run_rows(history.runs))
-    sections = run_sections(history) if asks == "run" else object_sections(history)
-    return Layout(None, sections, removal_rows(history.removals))
+    if asks == "object":
+        return Layout(None, object_sections(history), removal_rows(history.removals))
+    # A run removes, or makes again what others removed.
+    rows = restoration_rows(history.restorations) if history.restorations else removal_rows(history.removals)
+    return Layout(None, run_sections(history), rows)
 
 
 def _problem_sections(history: History) -> Iterator[Section]:

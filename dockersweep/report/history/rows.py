@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from dockersweep.model.history import PastRemoval, PastRun
+from dockersweep.model.history import PastRemoval, PastRestoration, PastRun
 from dockersweep.model.quantities import Instant
 from dockersweep.report.history.words import in_hand_words
 from dockersweep.report.layout import Cell, Rows, rows_of
@@ -20,6 +20,11 @@ def run_rows(runs: Iterable[PastRun]) -> Rows:
 def removal_rows(removals: Iterable[PastRemoval]) -> Rows:
     """Return a row for each removal."""
     return rows_of(removals, _REMOVAL_CELLS)
+
+
+def restoration_rows(restorations: Iterable[PastRestoration]) -> Rows:
+    """Return a row for each object that was to be made again."""
+    return rows_of(restorations, _RESTORATION_CELLS)
 
 
 def _reasons(removal: PastRemoval) -> str:
@@ -54,6 +59,8 @@ _RUN_CELLS: dict[str, Callable[[PastRun], Cell]] = {
     "skipped": lambda run: run.not_removed.get("skipped", 0),
     "not_attempted": lambda run: run.not_removed.get("not-attempted", 0),
     "gone": lambda run: run.not_removed.get("gone", 0),
+    "restored": lambda run: sum(run.restored.values()) + run.tags_restored,
+    "not_restored": lambda run: sum(run.not_restored.values()),
     "predicted_low_bytes": lambda run: run.predicted.low_bytes,
     "predicted_high_bytes": lambda run: run.predicted.high_bytes,
     "measured_bytes": lambda run: run.measured_bytes,
@@ -78,4 +85,20 @@ _REMOVAL_CELLS: dict[str, Callable[[PastRemoval], Cell]] = {
     "sent_at": lambda removal: _at(removal.sent_at),
     "ended_at": lambda removal: _at(removal.ended_at),
     "recognition": lambda removal: msgspec.json.encode(removal.recognition).decode(),
+    "way_back": lambda removal: removal.way_back,
+}
+_RESTORATION_CELLS: dict[str, Callable[[PastRestoration], Cell]] = {
+    "run": lambda one: one.run,
+    "started_at": lambda one: _at(one.started_at),
+    "engine": lambda one: one.engine_name,
+    "kind": lambda one: one.kind,
+    "id": lambda one: one.id,
+    "name": lambda one: one.name,
+    "as_name": lambda one: one.as_name,
+    "action": lambda one: one.action,
+    "of_run": lambda one: one.of_run,
+    "status": lambda one: one.status,
+    "detail": lambda one: one.detail,
+    "new_id": lambda one: one.new_id,
+    "ended_at": lambda one: _at(one.ended_at),
 }
