@@ -54,9 +54,9 @@ def _serve(plain: socket.socket, upstream: Path, context: ssl.SSLContext | None)
     with plain, socket.socket(socket.AF_UNIX) as engine:
         try:
             client = plain if context is None else context.wrap_socket(plain, server_side=True)
+            engine.connect(str(upstream))
         except (ssl.SSLError, OSError):
             return
-        engine.connect(str(upstream))
         back = threading.Thread(target=_pump, args=(engine, client))
         back.start()
         _pump(client, engine)

@@ -17,14 +17,20 @@ _CHUNK = 262_144
 
 
 def read_request(client: socket.socket) -> bytes | None:
-    """Return the next request, whole with its empty line; None where no other comes."""
+    """Return the next request, whole with its empty line and its body; None where no other comes."""
     told = b""
-    while not told.endswith(b"\r\n\r\n"):
+    while not _is_whole(told):
         data = client.recv(_CHUNK)
         if not data:
             return None
         told += data
     return told
+
+
+def _is_whole(told: bytes) -> bool:
+    head, end, body = told.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    return bool(end) and len(body) == (int(length[1]) if length else 0)
 
 
 def parse_request(head: bytes) -> Request:

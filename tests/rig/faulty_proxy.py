@@ -1,7 +1,6 @@
 """A proxy in front of an engine's socket that lets every answer through, except those that a test wants to go wrong.
 
-dockersweep's requests have no bodies; an answer is taken in whole before any of it is passed on, so that "half of it"
-means half.
+An answer is taken in whole before any of it is passed on, so that "half of it" means half.
 """
 
 from __future__ import annotations

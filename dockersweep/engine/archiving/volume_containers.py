@@ -36,10 +36,13 @@ class VolumeContainers:
         """`place` tells where runs share the engine's lock with this one."""
         self._calls = calls
         self._run = f"{place}-{secrets.token_hex(8)}"
+        self._left: set[str] = set()
+        """The names of containers that are no longer needed, and may be there."""
         self._ids: set[str] = set()
         """Of all of its containers."""
         self._lock = threading.Lock()
-        self._has_image = False
+        self._may_have_image = False
+        self._is_loaded = False
 
     @contextmanager
     def files(self, volume: str) -> Iterator[Iterator[bytes]]:
@@ -64,13 +67,25 @@ class VolumeContainers:
     def mounting(self, volume: str, *, is_read_only: bool) -> Iterator[tuple[str, str]]:
         """Yield the name of a container that mounts a volume, and the path at which. Raises EngineError."""
         name, body = f"{NAME}-{secrets.token_hex(6)}", self._body(volume, is_read_only=is_read_only)
-        self._ids.add(self._calls.create_container(name, body))
+        self._remove_left()
         try:
+            # Without an answer it may be there all the same.
+            self._ids.add(self._calls.create_container(name, body))
             yield name, PLACE
         finally:
-            # Otherwise the end of the run removes it, or the next run; while it is there, the volume stays.
-            with suppress(EngineError):
-                self._calls.remove_container(name)
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        """Remove a container; if that fails, the next one, the end of the run or the next run does. While it is there,
+        its volume stays."""
+        self._left.add(name)
+        with suppress(EngineError):
+            if self._calls.remove_container(name).status in ("removed", "gone"):
+                self._left.discard(name)
+
+    def _remove_left(self) -> None:
+        for name in list(self._left):
+            self._remove(name)
 
     def _unused(self, pieces: Iterator[bytes], volume: str, since: datetime | None) -> Iterator[bytes]:
         """Yield the pieces; raise NotArchivedError at their end if a container has mounted the volume since. It may be
@@ -90,7 +105,7 @@ class VolumeContainers:
 
     def close(self) -> str | None:
         """Remove what is left of this run; return why that failed."""
-        if not self._has_image:
+        if not self._may_have_image:
             return None
         try:
             remove_left(self._calls, lambda entry: entry.run == self._run)
@@ -118,11 +133,12 @@ class VolumeContainers:
         """Return the tag of the empty image, which is loaded once."""
         tag = f"{NAME}:{self._run}"
         with self._lock:
-            if not self._has_image:
-                # Before the request: if no answer comes, the image may be there.
-                self._has_image = True
+            if not self._is_loaded:
+                # Without an answer the image may be there all the same.
+                self._may_have_image = True
                 made_at = self._calls.clock or datetime.now(UTC)
                 self._calls.load(empty_image(tag, {ARCHIVING_LABEL: self._run}, made_at))
+                self._is_loaded = True
         return tag
 
 
