@@ -48,6 +48,15 @@ def _alone(path: str) -> Iterator[int]:
         os.close(folder)
 
 
+def is_in_use(path: str) -> bool:
+    """Return whether somebody writes or reads a run. Raises ArchiveError where it cannot be read."""
+    try:
+        with _alone(path):
+            return False
+    except InUseError:
+        return True
+
+
 def delete_run(path: str) -> None:
     """Delete a run. Whoever calls this holds the lock of the archive.
 
@@ -63,13 +72,19 @@ def delete_run(path: str) -> None:
             aside = _beside(path, DELETED)
             os.rename(path, aside)
             sync_folder(os.path.dirname(path))
-            left = _delete(folder, archive)
-            if not left:
-                os.rmdir(aside)
-                return
-            os.rename(aside, path)
+            _delete_aside(folder, archive, aside, path)
         except OSError as error:
             raise cannot("deleted", path, error) from None
+
+
+def _delete_aside(folder: int, archive: Archive, aside: str, path: str) -> None:
+    """Delete a run whose folder lies aside. Raises OSError, and ArchiveError where something else is in it: then it
+    is back in its place."""
+    left = _delete(folder, archive)
+    if not left:
+        os.rmdir(aside)
+        return
+    os.rename(aside, path)
     raise ArchiveError(
         f"{path}/{left[0]} is not dockersweep's, so it stays: look at it, and delete it by hand, then try again"
     )
@@ -95,29 +110,38 @@ def _delete(folder: int, archive: Archive) -> list[str]:
 def tidy(path: str) -> None:
     """Delete what is half done or half deleted in the folder of an archive, whose lock the caller holds.
 
-    Runs that somebody writes or reads are left alone. Raises ArchiveError.
+    Runs that somebody writes or reads are left alone. Raises ArchiveError, for a run that is spoiled once all others
+    are tidy.
     """
+    spoiled: ArchiveError | None = None
     try:
         names = sorted(os.listdir(path))
     except OSError as error:
         raise cannot("read", path, error) from None
     for name in names:
-        with suppress(InUseError):
+        try:
             if name.startswith(DELETED) and is_run_name(name.removeprefix(DELETED)):
-                _go_on(f"{path}/{name}")
+                _go_on(f"{path}/{name}", f"{path}/{name.removeprefix(DELETED)}")
             elif is_run_name(name):
                 _tidy_run(f"{path}/{name}")
+        except InUseError:
+            continue
+        except ArchiveError as error:
+            spoiled = spoiled or error
+    if spoiled is not None:
+        raise spoiled
 
 
-def _go_on(path: str) -> None:
-    """Go on to delete a run where that was killed."""
-    with _alone(path) as folder:
+def _go_on(aside: str, path: str) -> None:
+    """Go on to delete a run where that was killed; `path` is where it was."""
+    with _alone(aside) as folder:
         try:
             if INDEX in os.listdir(folder):
-                _delete(folder, read_archive(folder, path))
-            os.rmdir(path)
+                _delete_aside(folder, read_archive(folder, aside), aside, path)
+            else:
+                os.rmdir(aside)
         except OSError as error:
-            raise cannot("deleted", path, error) from None
+            raise cannot("deleted", aside, error) from None
 
 
 def _tidy_run(path: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from dockersweep.archive.deleting import delete_run, tidy
+from dockersweep.archive.deleting import delete_run, is_in_use, tidy
 from dockersweep.archive.lock import locked
 from dockersweep.archive.paths import cannot, is_run_name
 from dockersweep.archive.run_reader import read_archive
@@ -97,27 +97,36 @@ def delete(path: str, runs: Sequence[StoredRun]) -> Iterator[Deletion]:
 
 def prune(path: str, now: datetime, max_bytes: int | None) -> tuple[Deletion, ...]:
     """Delete from the archive in a folder what retention deletes, and what killed runs left half done. Raises
-    ArchiveError."""
+    ArchiveError, for a run that is spoiled once all others are dealt with."""
+    spoiled: ArchiveError | None = None
     with locked(path):
-        tidy(path)
-    return tuple(delete(path, to_prune(stored_runs(path), now, max_bytes)))
+        try:
+            tidy(path)
+        except ArchiveError as error:
+            spoiled = error
+    deletions = tuple(delete(path, to_prune(stored_runs(path), now, max_bytes)))
+    if spoiled is not None:
+        raise spoiled
+    return deletions
 
 
 def make_room(path: str, own: str, max_bytes: int) -> bool:
     """Delete the oldest runs but one, `own`, until the archive in a folder is no larger than it may be; return whether
-    it is. Raises ArchiveError where it is locked for long, and OSError."""
+    it is. Where that cannot be reached none is deleted. Raises ArchiveError where it is locked for long, and
+    OSError."""
     with locked(path):
         taken = taken_by(path)
-        for name in run_names(path):
+        others = [_stored(path, name) for name in run_names(path) if name != own]
+        may_go = [run for run in others if run.archive is not None and not is_in_use(f"{path}/{run.name}")]
+        if taken - sum(run.size_bytes for run in may_go) > max_bytes:
+            return False
+        for run in may_go:
             if taken <= max_bytes:
                 break
-            run = _stored(path, name)
-            if name == own or run.archive is None:
-                continue
             try:
-                delete_run(f"{path}/{name}")
+                delete_run(f"{path}/{run.name}")
             except ArchiveError:
-                # In use, or spoiled: the next one then.
+                # In use since then, or something else is in it: the next one then.
                 continue
             taken -= run.size_bytes
         return taken <= max_bytes

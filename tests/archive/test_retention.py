@@ -75,6 +75,35 @@ def test_the_oldest_go_for_what_is_new_and_only_once_that_is_whole(tmp_path: Pat
     assert taken_by(archive.path) <= 500_000
 
 
+def test_nothing_goes_for_what_has_no_room_even_then(tmp_path: Path) -> None:
+    archive = archive_in(tmp_path)
+    names = [_fill(archive, day) for day in range(3)]
+    (Path(archive.path) / names[2] / "index.json").write_text("{")
+    with (
+        archive.open_run(names[1]),
+        pytest.raises(NoRoomError, match="nothing older can be deleted"),
+        a_run(archive, 9, BEGUN_AT + 9 * DAY, settings(max_size="350kB")) as run,
+    ):
+        run.volume_from_tar(original("new"), b"{}", [os.urandom(200_000)])
+    assert archive.run_names() == tuple(names)
+
+
+def test_a_run_that_is_spoiled_keeps_no_other(tmp_path: Path) -> None:
+    archive = archive_in(tmp_path)
+    spoiled, other = _fill(archive, 0), _fill(archive, 1)
+    # Its deletion was killed just before it was put back.
+    (Path(archive.path) / spoiled / "notes").write_text("mine")
+    os.rename(f"{archive.path}/{spoiled}", f"{archive.path}/.deleted-{spoiled}")
+    with pytest.raises(ArchiveError, match=f"{spoiled}/notes is not dockersweep's, so it stays"):
+        archive.prune(BEGUN_AT + 99 * DAY, None)
+    assert archive.run_names() == (spoiled,)
+    assert (Path(archive.path) / spoiled / "notes").read_text() == "mine"
+    assert other not in archive.run_names()
+    (Path(archive.path) / spoiled / "notes").unlink()
+    assert [gone.problem for gone in archive.prune(BEGUN_AT + 99 * DAY, None)] == [None]
+    assert _everything(archive) == ["lock"]
+
+
 def test_what_somebody_reads_or_writes_does_not_go(tmp_path: Path) -> None:
     archive = archive_in(tmp_path)
     name = _fill(archive, 0)
