@@ -5,7 +5,7 @@ its own, with a list of its blobs, so that tar can put one image together.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 import msgspec
@@ -63,12 +63,19 @@ class ImageLayout:
     def add(self, image: LayoutImage) -> None:
         """Name an image in the documents of the layout. Raises OSError."""
         sync_folder(f"{self._path}/{_BLOBS}")
-        images = [*self._images, image]
+        self._write_documents([*self._images, image])
+        self._images.append(image)
+
+    def take_out(self, image: LayoutImage) -> None:
+        """Take out an image that was added, and then could not be archived. Raises OSError."""
+        self._images.remove(image)
+        self._write_documents(self._images)
+
+    def _write_documents(self, images: Sequence[LayoutImage]) -> None:
         entries = [one.entry for one in images if one.entry is not None]
         write_whole(f"{self._path}/oci-layout", LAYOUT)
         write_whole(f"{self._path}/index.json", index_of(one for image in images for one in image.descriptors))
         write_whole(f"{self._path}/manifest.json", msgspec.json.encode(entries))
-        self._images.append(image)
 
     @property
     def new_bytes(self) -> int:

@@ -14,9 +14,9 @@ import pytest
 
 from dockersweep.archive.folder import ArchiveFolder
 from dockersweep.archive.run_writer import RunWriter
-from dockersweep.errors import ArchiveError, NotArchivedError
+from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
 from dockersweep.model.archive import Original
-from tests.archive.archives import a_run, archive_in, reader_of
+from tests.archive.archives import a_run, archive_in, original, reader_of, settings
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 
@@ -143,6 +143,18 @@ def test_layers_that_images_share_lie_once(tmp_path: Path) -> None:
             assert [name for name in names if name.startswith("blobs/sha256/")] == [
                 file.path.removeprefix("images/") for file in archived.files if "/blobs/sha256/" in file.path
             ]
+
+
+def test_an_image_without_room_at_its_end_leaves_nothing(tmp_path: Path) -> None:
+    archive = archive_in(tmp_path)
+    with a_run(archive, 1, of=settings()) as older:
+        older.volume_from_tar(original(), b"{}", [os.urandom(150_000)])
+    with a_run(archive, of=settings(max_size="100kB")) as run, archive.open_run(older.name):
+        with pytest.raises(NoRoomError, match="nothing older can be deleted"):
+            run.image(_image(), old_docker())
+        assert _blobs_in(run) == set()
+        assert _layout_of(run)["manifest.json"] == []
+        assert os.listdir(f"{run.path}/images/objects") == []
 
 
 def _names_in(tar: Iterator[bytes]) -> list[str]:
