@@ -101,6 +101,11 @@ def is_writable_by_others(state: os.stat_result) -> bool:
     """
     if stat.S_ISDIR(state.st_mode) and state.st_mode & stat.S_ISVTX:
         return False
+    return lets_others_in(state)
+
+
+def lets_others_in(state: os.stat_result) -> bool:
+    """Return whether others than the owner may write a file, or make new ones in a folder, even one like /tmp."""
     return bool(state.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 

@@ -15,7 +15,7 @@ from dockersweep.archive.run_reader import RunReader
 from dockersweep.archive.run_writer import RunWriter
 from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import ArchiveError
-from dockersweep.files import is_folder, is_writable_by_others, state_of
+from dockersweep.files import is_folder, is_writable_by_others, lets_others_in, state_of
 from dockersweep.model.archive import Archive
 from dockersweep.model.inventory import Engine
 from dockersweep.model.policy import ArchiveSettings
@@ -160,7 +160,8 @@ def _check_trust(place: str, path: str) -> None:
                 f"the archive {path} is refused: {place} belongs to the user {state.st_uid}, {danger}; "
                 f"if it is right: chown root {place}"
             )
-        if is_writable_by_others(state):
+        # In one like /tmp others can make runs of their own, but not take its place.
+        if lets_others_in(state) if place == path else is_writable_by_others(state):
             raise ArchiveError(
                 f"the archive {path} is refused: {place} can be written by others than root, {danger}; "
                 f"if it is right: chmod go-w {place}"
