@@ -4,11 +4,12 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 
 import msgspec
 
 from dockersweep.archive.attributes import attributes_in, written
-from dockersweep.archive.packing import Packed, pack
+from dockersweep.archive.packing import Packed, check_unchanged, pack
 from dockersweep.archive.paths import OBJECT, PARTIAL, folder_name, hash_of, sync_folder, write_whole
 from dockersweep.archive.room import Room
 from dockersweep.archive.stored_file import Compressor, StoredFile, store, store_compressed
@@ -22,10 +23,12 @@ class NewObject:
 
     def __init__(self, run: str, group: str, original: Original, name: str, room: Room) -> None:
         """`name` is that of its folder in the folder `group` of a run, as far as it is safe. Raises OSError."""
-        name = folder_name(name)
-        if is_there(f"{run}/{group}/{name}"):
-            # A container of a name that an earlier one had.
-            name = f"{name}-{hash_of(original.id)[:12]}"
+        name = plain = folder_name(name)
+        further = count(2)
+        while is_there(f"{run}/{group}/{name}"):
+            # A container of a name that an earlier one had, or the same object again: it stayed, and was used since.
+            number = "" if name == plain else f"-{next(further)}"
+            name = f"{plain}-{hash_of(original.id)[:12]}{number}"
         self._run, self._group, self._name = run, group, name
         self._partial = f"{run}/{group}/{PARTIAL}{name}"
         self._original = original
@@ -76,6 +79,8 @@ class NewObject:
         self._add("manifest.zst", manifest)
         if packed.has_attributes:
             self.compress("attributes.zst", written(attributes_in(tree, decompressed(manifest_path))))
+        # Last: to bring all of it to the disk may take long, and what is written meanwhile would go with the volume.
+        check_unchanged(tree, packed)
         return packed
 
     def finish(self, read_from: ReadFrom, entries: int | None, not_kept: Sequence[str]) -> ArchivedObject:

@@ -32,6 +32,8 @@ class Packed(Struct, frozen=True):
     not_kept: tuple[str, ...]
     has_attributes: bool
     """Whether an entry has extended attributes, ACLs among them, or is a device."""
+    digest: bytes
+    """Of its manifest, for `check_unchanged`."""
 
 
 def pack(
@@ -40,9 +42,10 @@ def pack(
     end_manifest: Callable[[], None],
     write_tar: Callable[[memoryview], None],
 ) -> Packed:
-    """Read an open folder: first its manifest, then all of it as a tar.
+    """Read an open folder: first its manifest, then all of it as a tar. Whether it has changed meanwhile is for
+    `check_unchanged`, once nothing else is to be done.
 
-    Raises NotArchivedError where it cannot be read in full, or changes meanwhile.
+    Raises NotArchivedError where it cannot be read in full, or tar notices a change.
     """
     seen = look_through(folder, write_manifest)
     end_manifest()
@@ -52,13 +55,17 @@ def pack(
             write_tar(data)
             headers.look(cast("bytearray", data.obj), len(data))
         not_kept = tuple(_judge(program))
-    if digest_of(folder) != seen.digest:
-        raise NotArchivedError("it changed while it was read")
     if not shows_trusted_attributes():
         not_kept += (TRUSTED,)
     if seen.unlinked:
         not_kept += ("hard links of pipes and devices",)
-    return Packed(seen.entries, not_kept, headers.has_attributes or seen.has_devices)
+    return Packed(seen.entries, not_kept, headers.has_attributes or seen.has_devices, seen.digest)
+
+
+def check_unchanged(folder: int, packed: Packed) -> None:
+    """Raise NotArchivedError where an open folder is no longer what was packed."""
+    if digest_of(folder) != packed.digest:
+        raise NotArchivedError("it changed while it was read")
 
 
 def _judge(program: Program) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
@@ -89,10 +89,11 @@ class RunWriter:
 
     def container(
         self, original: Original, inspect: bytes, *, layer: Iterable[bytes] | None, log: Iterable[bytes] | None,
-        read_from: ReadFrom, not_kept: Sequence[str] = (),
+        read_from: ReadFrom, not_kept: Sequence[str] = (), check_unchanged: Callable[[], None] = lambda: None,
     ) -> ArchivedObject:  # fmt: skip
         """Archive a container: the engine's document about it, its writable layer as the tar of an OCI layer (None
         where nothing was written), and its logs, a JSON object a line as in json-file's (None where it has none).
+        `check_unchanged` is called once all is read and on the disk; what it raises ends this.
 
         Raises NotArchivedError, and what reading raises; then nothing is left of it in the archive.
         """
@@ -102,6 +103,7 @@ class RunWriter:
                 new.compress("layer.tar.zst", layer)
             if log is not None:
                 new.compress("log.jsonl.zst", log)
+            check_unchanged()
             return new.finish(read_from, None, not_kept)
 
     def network(self, original: Original, inspect: bytes) -> ArchivedObject:
@@ -129,7 +131,11 @@ class RunWriter:
                 for blob in image.blobs:
                     path = f"images/{path_of(blob.digest)}"
                     new.add(ArchivedFile(path=path, size_bytes=blob.size_bytes, sha256=blob.digest))
-                return new.finish("api", None, ())
+                try:
+                    return new.finish("api", None, ())
+                except BaseException:
+                    layout.take_out(image)
+                    raise
             finally:
                 layout.delete_unused()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dockersweep.archive.folder import open_archive
+from dockersweep.archive.folder import open_archive, problem_of
 from dockersweep.archive.paths import folder_name
 from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
 from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, reader_of, settings
@@ -103,6 +103,15 @@ def test_containers_that_had_the_same_name_one_after_the_other_are_both_there(tm
         assert [read.tar_of(archived) for archived in read.objects] == [None, None]
 
 
+def test_an_object_that_is_archived_again_is_there_each_time(tmp_path: Path) -> None:
+    archive = archive_in(tmp_path)
+    with a_run(archive) as run:
+        for content in (b"1", b"2", b"3", b"4"):
+            run.volume_from_tar(original(), b"{}", [content])
+    with reader_of(archive, run) as read:
+        assert [b"".join(read.tar_of(archived) or ()) for archived in read.objects] == [b"1", b"2", b"3", b"4"]
+
+
 def test_what_fails_while_it_is_read_leaves_nothing(tmp_path: Path) -> None:
     archive = archive_in(tmp_path)
 
@@ -148,6 +157,14 @@ def test_a_folder_that_others_can_write_is_refused_as_root(tmp_path: Path) -> No
             open_archive(str(tmp_path / "archive"))
         os.chown(place, 0, 0)
     open_archive(str(tmp_path / "archive"))
+    # The sticky bit holds what is in a folder, and lets anybody add a run of his own.
+    (tmp_path / "archive").chmod(0o1777)
+    with pytest.raises(ArchiveError, match="can be written by others than root"):
+        open_archive(str(tmp_path / "archive"))
+    assert "can be written by others than root" in (problem_of(str(tmp_path / "archive")) or "")
+    tmp_path.chmod(0o1777)
+    assert problem_of(str(tmp_path / "new")) is None
+    open_archive(str(tmp_path / "new"))
 
 
 def test_an_archive_that_is_only_read_is_not_made(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from dockersweep.archive.packing import TAR, open_tree
 from dockersweep.archive.programs import Program, output_of, running
+from dockersweep.archive.stored_file import StoredFile
 from dockersweep.archive.unpacking import unpack
 from dockersweep.errors import ArchiveError, NotArchivedError
 from dockersweep.model.archive import ArchivedObject
@@ -127,6 +128,25 @@ CHANGES: dict[str, str] = {
     "a link": "ln file new",
     "a file deep in it": "echo x >deep/down/file",
 }
+
+
+def test_what_changes_while_it_is_brought_to_the_disk_is_not_archived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    sync = StoredFile.sync
+
+    def changing(file: StoredFile) -> None:
+        sync(file)
+        if file.path.endswith("/data.tar.zst"):
+            (volume / "late").touch()
+
+    monkeypatch.setattr(StoredFile, "sync", changing)
+    with a_run(archive_in(tmp_path)) as run:
+        with pytest.raises(NotArchivedError, match="it changed while it was read"):
+            run.volume_from_folder(original(), b"{}", volume)
+        assert os.listdir(f"{run.path}/volumes") == []
 
 
 @pytest.mark.parametrize("command", CHANGES.values(), ids=CHANGES)

@@ -138,6 +138,18 @@ def test_what_goes_away_while_it_is_read_is_told(tmp_path: Path) -> None:
             list(found.tar())
 
 
+@pytest.mark.parametrize("command", ["touch new", "echo x >>file", "rm file", "rm -r folder", "mv file folder/"])
+def test_what_is_written_after_the_look_is_noticed(tmp_path: Path, command: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with open_folder_inside(tmp_path) as opened, DiskLayer(opened) as found:
+        list(found.tar())
+        found.check_unchanged()
+        subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True)
+        with pytest.raises(NotArchivedError, match="it changed while it was read"):
+            found.check_unchanged()
+
+
 def test_reading_may_stop_early(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(os.urandom(10_000_000))
     with open_folder_inside(tmp_path) as opened, DiskLayer(opened) as found:

@@ -86,7 +86,10 @@ class Archives:
     def _note(self, folder: str, name: str, run: RunReader) -> None:
         for archived in run.objects:
             place = Place(folder, name, archived.kind, archived.id)
-            self.found[place] = FoundObject(run.archive, archived, f"{folder}/{name}")
+            former = self.found.get(place)
+            # Of what a run has archived twice the last is what it removed.
+            if former is None or former.archived.archived_at <= archived.archived_at:
+                self.found[place] = FoundObject(run.archive, archived, f"{folder}/{name}")
 
     # What restoring asks for.
 

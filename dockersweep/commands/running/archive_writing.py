@@ -90,6 +90,7 @@ class ArchiveWriting:
                     log=None if container.log is None else self._interruptible(container.log),
                     read_from=container.read_from,
                     not_kept=container.not_kept,
+                    check_unchanged=container.check_unchanged,
                 )
         if isinstance(item, Image):
             return self._writer.image(original, self._interruptible(self._reader.image(item.id)))

@@ -63,6 +63,8 @@ class RunArchive:
     def prepare(self, plan: Plan, survey: Survey) -> None:
         """Make ready for a plan; opens the archive if the plan needs it. Raises ArchiveError."""
         self._survey = survey
+        # What was archived in an earlier round and stayed may have been used since. An image is what its id says.
+        self._kept = {ref: kept for ref, kept in self._kept.items() if ref.kind == "image"}
         if plan.archive is not None:
             self._on_engine_disk = plan.archive.on_engine_disk
         needed = any(removal.recovery is not None and removal.recovery.how == "archive" for removal in plan.removals)

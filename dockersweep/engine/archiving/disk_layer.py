@@ -10,7 +10,8 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from hashlib import sha256
 from typing import IO
 
 from dockersweep.errors import NotArchivedError
@@ -46,6 +47,7 @@ _OF_PODMAN = (b"./etc/hosts", b"./etc/hostname", b"./etc/resolv.conf", b"./run/.
 FOLDERS_OF_PODMAN = (b"./dev", b"./proc", b"./sys", b"./etc", b"./run")
 """Podman makes these wherever it has to mount something."""
 _MTAB = b"./etc/mtab"
+_Entry = tuple[bytes, os.stat_result, Callable[[], list[str]]]
 
 
 class SpreadLayerError(Exception):
@@ -74,8 +76,7 @@ class DiskLayer:
         """How many files and folders are in it, deleted ones too, without its own folder."""
         try:
             self._names.write(b".\0")
-            for path, state, attributes in _walk(folder):
-                self._add(path, state, attributes)
+            self._digest = _digest_of(_walk(folder), self._add)
         except BaseException:
             self._names.close()
             raise
@@ -91,6 +92,15 @@ class DiskLayer:
         """What a tar cannot keep, for people: "2 sockets"."""
         counted = ((self._sockets, "socket", ""), (self._odd_names, "file", ' named ".wh.*"'))
         return tuple(f"{count} {what}{'s' * (count != 1)}{which}" for count, what, which in counted if count)
+
+    def check_unchanged(self) -> None:
+        """Raise NotArchivedError where something was written since then, as by `docker cp`."""
+        try:
+            digest = _digest_of(_walk(self._folder))
+        except OSError:
+            digest = b""
+        if digest != self._digest:
+            raise NotArchivedError("it changed while it was read")
 
     def _add(self, path: bytes, state: os.stat_result, attributes: Callable[[], list[str]]) -> None:
         kind = stat.S_IFMT(state.st_mode)
@@ -165,7 +175,18 @@ def _tar_in(folder: int, names: IO[bytes], said: IO[bytes]) -> "subprocess.Popen
         raise NotArchivedError("the archive needs GNU tar, which is not installed here") from None
 
 
-def _walk(folder: int) -> Iterator[tuple[bytes, os.stat_result, Callable[[], list[str]]]]:
+def _digest_of(entries: Iterable[_Entry], take: Callable[..., None] = lambda *_: None) -> bytes:
+    """Return a hash that changes with anything in a folder; call `take` with each of its entries."""
+    digest = sha256()
+    for entry in entries:
+        path, state, _ = entry
+        # The time of the last change is the kernel's own: nobody can set it back.
+        digest.update(b"%s\0%d %d %d" % (path, state.st_ino, state.st_size, state.st_ctime_ns))
+        take(*entry)
+    return digest.digest()
+
+
+def _walk(folder: int) -> Iterator[_Entry]:
     """Yield the path (b"./a/b") and state of each entry, a folder before what is in it, with a way to ask for the names
     of its extended attributes. However deep it is, one folder is open at a time."""
     here = os.open(".", _IS_TO_LOOK, dir_fd=folder)

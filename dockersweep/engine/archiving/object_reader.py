@@ -1,6 +1,6 @@
 """Reads one object as a whole: where its files are, and how they come."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -45,6 +45,8 @@ class ContainerReading(NamedTuple):
     """Lines of JSON; None where the engine has no log."""
     not_kept: list[str]
     """Complete once both are read."""
+    check_unchanged: Callable[[], None]
+    """Raises NotArchivedError where it has changed since; to be called once both are read."""
 
 
 class ObjectReader:
@@ -77,14 +79,18 @@ class ObjectReader:
             not_kept = [] if layer is None else [*layer.not_kept]
             log = self._log(container_id, document, not_kept)
             if layer is not None:
-                yield ContainerReading(document, "disk", layer.tar() if layer.entries else None, log, not_kept)
+                tar = layer.tar() if layer.entries else None
+                yield ContainerReading(document, "disk", tar, log, not_kept, layer.check_unchanged)
                 return
             changes = self._changes(container_id)
-            tar = None
-            if changes:
-                not_kept += LOST_OF_LAYERS
-                tar = self._exported_layer(container_id, changes)
-            yield ContainerReading(document, "api", tar, log, not_kept)
+            not_kept += LOST_OF_LAYERS if changes else ()
+            exported = self._exported_layer(container_id, changes) if changes else None
+
+            def check_unchanged() -> None:
+                if set(self._changes(container_id)) != set(changes):
+                    raise NotArchivedError("it changed while it was read")
+
+            yield ContainerReading(document, "api", exported, log, not_kept, check_unchanged)
 
     def image(self, image_id: str) -> Iterator[bytes]:
         """Yield the pieces of an image's tar; it is asked for with the first one. Raises as `volume` does."""
