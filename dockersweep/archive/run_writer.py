@@ -19,6 +19,8 @@ from dockersweep.archive.packing import open_tree
 from dockersweep.archive.paths import INDEX, cannot, make_folders, not_written, write_whole
 from dockersweep.archive.room import Room
 from dockersweep.archive.saved_image import LayoutImage, read_saved
+from dockersweep.archive.tar_headers import TarHeaders
+from dockersweep.errors import NotArchivedError
 from dockersweep.files import AnyPath
 from dockersweep.model.archive import Archive, ArchivedFile, ArchivedObject, Original, ReadFrom
 
@@ -84,8 +86,11 @@ class RunWriter:
         """
         with self._object("volumes", original) as new:
             new.keep("volume.json", inspect)
-            new.compress("data.tar.zst", tar)
-            return new.finish("api", None, not_kept)
+            headers = TarHeaders()
+            new.compress("data.tar.zst", _looked_at(tar, headers))
+            if not headers.has_ended:
+                raise NotArchivedError("what the engine gave of it ended too early")
+            return new.finish("api", headers.entries, not_kept)
 
     def container(
         self, original: Original, inspect: bytes, *, layer: Iterable[bytes] | None, log: Iterable[bytes] | None,
@@ -173,3 +178,13 @@ class RunWriter:
                 new.close()
         self._objects.append(new.archived)
         self._room.add(new.written_bytes)
+
+
+def _looked_at(tar: Iterable[bytes], headers: TarHeaders) -> Iterator[bytes]:
+    """Yield a tar as it is; look at its headers on the way. Raises NotArchivedError where it is none."""
+    for data in tar:
+        try:
+            headers.look(data, len(data))
+        except ValueError:
+            raise NotArchivedError("what the engine gave of it is no tar") from None
+        yield data

@@ -23,11 +23,12 @@ class TarHeaders:
         self._rest = b""
         """The beginning of a header, or of a pax header with what is in it."""
         self._whole_size: int | None = None
-        self._has_ended = False
+        self.has_ended = False
+        """Whether the block that ends it has passed by."""
 
     def look(self, data: bytes | bytearray, end: int) -> None:
         """Take the next piece: what is before `end`. Raises ValueError where it is not a tar."""
-        if self._has_ended:
+        if self.has_ended:
             return
         if self._rest:
             data, end, self._rest = self._rest + data[:end], len(self._rest) + end, b""
@@ -46,7 +47,7 @@ class TarHeaders:
                 self._look_into(data[place + _BLOCK : place + _BLOCK + size])
             elif kind not in _FURTHER:
                 if not kind and not any(data[place : place + _BLOCK]):
-                    self._has_ended = True
+                    self.has_ended = True
                     return
                 self.entries += 1
                 if self._whole_size is not None:

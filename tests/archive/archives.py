@@ -1,5 +1,7 @@
 """Archives to test with."""
 
+import io
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -34,6 +36,18 @@ def original(name: str = "pg-old", kind: Kind = "volume", object_id: str | None 
 def archive_in(folder: Path) -> ArchiveFolder:
     """Return the archive in a folder."""
     return open_archive(str(folder / "archive"))
+
+
+def tar_with(*contents: bytes) -> list[bytes]:
+    """Return a tar with a file for each of these, in odd pieces."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for number, content in enumerate(contents):
+            member = tarfile.TarInfo(f"./file{number}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    data = buffer.getvalue()
+    return [data[place : place + 7777] for place in range(0, len(data), 7777)]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dockersweep.archive.retention import StoredRun, to_prune
 from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import ArchiveError, NoRoomError
 from dockersweep.model.archive import Archive
-from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, reader_of, settings
+from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, reader_of, settings, tar_with
 from tests.archive.test_images import IMAGE_ID, old_docker
 from tests.rig.inventories import ENGINE
 
@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 def _fill(archive: ArchiveFolder, day: int, size_bytes: int = 100_000, **of: str) -> str:
     """Archive a volume that does not compress, on a day; return the name of the run."""
     with a_run(archive, day, BEGUN_AT + day * DAY, settings(**of)) as run:
-        run.volume_from_tar(original(f"v{day}"), b"{}", [os.urandom(size_bytes)])
+        run.volume_from_tar(original(f"v{day}"), b"{}", tar_with(os.urandom(size_bytes)))
     return run.name
 
 
@@ -62,15 +62,15 @@ def test_the_oldest_go_for_what_is_new_and_only_once_that_is_whole(tmp_path: Pat
     with a_run(archive, 9, BEGUN_AT + 9 * DAY, settings(max_size="500kB")) as run:
 
         def watched() -> Iterator[bytes]:
-            yield os.urandom(150_000)
+            yield from tar_with(os.urandom(150_000))
             assert archive.run_names()[:3] == tuple(names)
 
         run.volume_from_tar(original("new"), b"{}", watched())
         assert archive.run_names() == (*names[1:], run.name)
         with pytest.raises(NoRoomError, match=r"more than 500 kB \(max_size\)"):
-            run.volume_from_tar(original("huge"), b"{}", [os.urandom(400_000)])
+            run.volume_from_tar(original("huge"), b"{}", tar_with(os.urandom(400_000)))
         assert archive.run_names() == (*names[1:], run.name)
-        run.volume_from_tar(original("newer"), b"{}", [os.urandom(150_000)])
+        run.volume_from_tar(original("newer"), b"{}", tar_with(os.urandom(150_000)))
         assert archive.run_names() == (names[2], run.name)
     assert taken_by(archive.path) <= 500_000
 
@@ -114,7 +114,7 @@ def test_what_somebody_reads_or_writes_does_not_go(tmp_path: Path) -> None:
             pytest.raises(NoRoomError, match="nothing older can be deleted"),
             a_run(archive, 2, of=settings(max_size="150kB")) as another,
         ):
-            another.volume_from_tar(original(), b"{}", [os.urandom(100_000)])
+            another.volume_from_tar(original(), b"{}", tar_with(os.urandom(100_000)))
         run.network(original("net", "network"), b"{}")
     assert len(archive.run_names()) == 2
 
@@ -232,7 +232,7 @@ def test_what_a_killed_run_left_half_done_is_tidied_up(tmp_path: Path) -> None:
 
 
 def _dying() -> Iterator[bytes]:
-    yield os.urandom(1000)
+    yield tar_with(os.urandom(10_000))[0]
     os.kill(os.getpid(), 9)
 
 
@@ -241,13 +241,14 @@ def test_a_run_at_work_is_not_tidied_up(tmp_path: Path) -> None:
     with a_run(archive) as run:
 
         def tidied() -> Iterator[bytes]:
-            yield b"half"
+            first, *others = tar_with(b"half" * 5000)
+            yield first
             tidy(archive.path)
-            yield b"whole"
+            yield from others
 
         run.volume_from_tar(original(), b"{}", tidied())
     with reader_of(archive, run) as read:
-        assert b"".join(read.tar_of(read.objects[0]) or ()) == b"halfwhole"
+        assert b"".join(read.tar_of(read.objects[0]) or ()) == b"".join(tar_with(b"half" * 5000))
 
 
 def test_somebody_else_who_holds_the_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

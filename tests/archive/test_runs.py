@@ -11,7 +11,7 @@ import pytest
 from dockersweep.archive.folder import open_archive, problem_of
 from dockersweep.archive.paths import folder_name
 from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
-from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, reader_of, settings
+from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, reader_of, settings, tar_with
 from tests.rig.inventories import ENGINE
 
 pytestmark = pytest.mark.linux
@@ -123,9 +123,23 @@ def test_what_fails_while_it_is_read_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(NotArchivedError, match="the engine went away"):
             run.volume_from_tar(original(), b"{}", breaking())  # type: ignore[arg-type]
         assert os.listdir(f"{run.path}/volumes") == []
-        run.volume_from_tar(original(), b"{}", [b"all ", b"of it"])
+        whole = tar_with(b"one", b"two")
+        run.volume_from_tar(original(), b"{}", whole)
     with reader_of(archive, run) as read:
-        assert b"".join(read.tar_of(read.objects[0]) or ()) == b"all of it"
+        assert b"".join(read.tar_of(read.objects[0]) or ()) == b"".join(whole)
+        assert read.objects[0].entries == 2
+
+
+def test_what_is_no_whole_tar_is_not_archived(tmp_path: Path) -> None:
+    with a_run(archive_in(tmp_path)) as run:
+        for pieces, text in (
+            (tar_with(b"x" * 100_000)[:-1], "ended too early"),
+            ([], "ended too early"),
+            ([b"<html>" * 500], "is no tar"),
+        ):
+            with pytest.raises(NotArchivedError, match=text):
+                run.volume_from_tar(original(), b"{}", pieces)
+            assert os.listdir(f"{run.path}/volumes") == []
 
 
 def test_without_room_nothing_is_archived(tmp_path: Path) -> None:
@@ -139,7 +153,7 @@ def test_without_room_nothing_is_archived(tmp_path: Path) -> None:
         a_run(archive, of=settings(max_size="1MB")) as run,
         pytest.raises(NoRoomError, match=r"more than 1.00 MB \(max_size\)"),
     ):
-        run.volume_from_tar(original(), b"{}", (os.urandom(1_000_000) for _ in range(2)))
+        run.volume_from_tar(original(), b"{}", tar_with(os.urandom(2_000_000)))
     assert archive.run_names() == ()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dockersweep.archive.folder import ArchiveFolder
 from dockersweep.archive.verification import verifications
-from tests.archive.archives import a_run, archive_in, original, settings
+from tests.archive.archives import a_run, archive_in, original, settings, tar_with
 from tests.commands.calling import Caller
 from tests.rig.running import on_a_terminal
 
@@ -23,7 +23,7 @@ def archive(tmp_path: Path) -> ArchiveFolder:
     archive = archive_in(tmp_path)
     for number, days in ((11, 20), (12, 3), (12, 1)):
         with a_run(archive, number, NOW - timedelta(days=days), settings()) as run:
-            run.volume_from_tar(original(f"v{days}"), b"{}", [b"x" * 10_000])
+            run.volume_from_tar(original(f"v{days}"), b"{}", tar_with(b"x" * 10_000))
             run.network(original("net", "network", "n" * 64), b"{}")
             run.container(original("web", "container", "c" * 64), b"{}", layer=None, log=None, read_from="api")
     return archive
@@ -82,7 +82,7 @@ def test_a_run_is_named_by_its_number_or_its_folder(call: Caller, archive: Archi
 
 def test_it_shows_what_the_archive_has_not(call: Caller, tmp_path: Path, archive: ArchiveFolder) -> None:
     with a_run(archive, 99) as run:
-        run.volume_from_tar(original("far\x1b[31m"), b"{}", [b"x"], not_kept=("ACLs", "2 sockets"))
+        run.volume_from_tar(original("far\x1b[31m"), b"{}", tar_with(b"x"), not_kept=("ACLs", "2 sockets"))
     said = call("archive", "show", "99")
     assert "ACLs, 2 sockets" in said.out
     assert "\x1b" not in said.out
