@@ -126,7 +126,7 @@ def _net(document: OutcomeDocument) -> str:
     if measured is None:
         return f"{took}."
     net = measured - archived
-    return f"{took}, so {format_size(net)} are free now." if net > 0 else f"{took}, so nothing is free yet."
+    return f"{took}, so it gained {format_size(net)}." if net > 0 else f"{took}, so it gained nothing yet."
 
 
 def target_words(target: TargetOutcome) -> str:

@@ -8,6 +8,7 @@ from dockersweep.model.recovery import RestoreStatus
 from dockersweep.model.restoring import Restoration, Restored
 from dockersweep.report.headline import engine_sentence, engine_words, kind_counts, warning_sentences
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
+from dockersweep.report.text import capital
 from dockersweep.words.amounts import plural
 from dockersweep.words.lists import both
 
@@ -71,11 +72,11 @@ def _summary(document: Restoration) -> str:
         return f"Nothing to restore of {document.asked_for}."
     others = [f"{statuses[status]} {_STATUS_WORDS[status]}" for status in _WORST_FIRST[:3] if statuses[status]]
     rest = f"; {', '.join(others)}" if others else ""
-    of = f"of {document.asked_for}"
     if statuses["planned"]:
-        return f"To restore {of}: {', '.join(_counts(document.restored, 'planned'))}{rest}."
-    done = ", ".join(_counts(document.restored, "restored")) or "nothing"
-    return f"Restored {of}: {done}{rest}."
+        done = f"{both(_counts(document.restored, 'planned'))} to restore"
+    else:
+        done = f"{both(_counts(document.restored, 'restored')) or 'nothing'} restored"
+    return f"{capital(document.asked_for)}: {done}{rest}."
 
 
 def _further(document: Restoration) -> Iterator[str]:

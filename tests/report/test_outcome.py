@@ -64,15 +64,15 @@ def test_what_the_archive_took_of_the_same_disk_is_told_after_what_was_freed() -
     measured = {"measured_bytes": 21 * MEGABYTE, "free_space_bytes": 13 * MEGABYTE}
     text = told(measured, archived=ARCHIVED, run=12)
     freed = "Freed 21.0 MB of disk blocks (predicted 21.0 MB)."
-    assert f"{freed} The archive took 8.00 MB of the same disk, so 13.0 MB are free now.\n" in text
+    assert f"{freed} The archive took 8.00 MB of the same disk, so it gained 13.0 MB.\n" in text
     assert (
         "In the archive until 8 Dec: 3 objects, 8.00 MB: `dockersweep restore 12` brings back what was removed.\n"
     ) in text
     more = told({**measured, "free_space_bytes": 9 * MEGABYTE}, archived=ARCHIVED)
-    assert "are free now. Meanwhile something else took 4.00 MB of the same disk." in more
+    assert "so it gained 13.0 MB. Meanwhile something else took 4.00 MB of the same disk." in more
     assert "In the archive until 8 Dec: 3 objects, 8.00 MB.\n" in more
     full = told({"measured_bytes": 8 * MEGABYTE}, archived=ARCHIVED)
-    assert "The archive took 8.00 MB of the same disk, so nothing is free yet." in full
+    assert "The archive took 8.00 MB of the same disk, so it gained nothing yet." in full
     assert "The archive took 8.00 MB of the same disk.\n" in told({}, archived=ARCHIVED)
 
 
