@@ -19,7 +19,7 @@ from dockersweep.files import is_there, what_is_wrong
 from dockersweep.model.archive import ArchivedObject
 from dockersweep.model.archive_facts import COMPLETE
 from dockersweep.model.history import ArchivedRow
-from dockersweep.model.inventory import ObjectRef, ScanWarning
+from dockersweep.model.inventory import Object, ObjectRef, ScanWarning
 from dockersweep.model.outcome import Archived, OutcomeDocument
 from dockersweep.model.plan import Plan, Removal
 from dockersweep.model.policy import ArchiveSettings
@@ -58,6 +58,8 @@ class RunArchive:
         """The files that are counted: images share some."""
         self._counting = Lock()
         self._turns = BoundedSemaphore(MOST_AT_ONCE)
+        self._alone = Lock()
+        self._in_hand = 0
         self._turns_of_large = BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def prepare(self, plan: Plan, survey: Survey) -> None:
@@ -100,18 +102,43 @@ class RunArchive:
         if writing is None or survey is None or item is None:
             raise NotArchivedError("it is not in the last scan")
         size_bytes = survey.size_of(item)
+        try:
+            archived = self._in_turn(writing, item, size_bytes)
+        except NoRoomError as error:
+            if self._settings.when_full == "remove":
+                return Kept(Recovery(how="none", text=str(error)), None)
+            raise
+        return self._recorded(archived, writing)
+
+    def _in_turn(self, writing: ArchiveWriting, item: Object, size_bytes: int | None) -> ArchivedObject:
+        """Archive an object beside a few others; without room once more alone: half of another one may have taken it.
+
+        Raises NotArchivedError.
+        """
         with ExitStack() as turns:
             if size_bytes is None or size_bytes > LARGE_BYTES:
                 turns.enter_context(self._turns_of_large)
             turns.enter_context(self._turns)
-            self._interrupt()
+            in_hand = self._count(begun=1)
             try:
-                archived = writing.archived(item, size_bytes)
-            except NoRoomError as error:
-                if self._settings.when_full == "remove":
-                    return Kept(Recovery(how="none", text=str(error)), None)
-                raise
-        return self._recorded(archived, writing)
+                self._interrupt()
+                return writing.archived(item, size_bytes)
+            except NoRoomError:
+                if self._count() == in_hand == 1:
+                    raise
+            finally:
+                self._count(begun=-1)
+        with self._alone, ExitStack() as turns:
+            for _ in range(MOST_AT_ONCE):
+                turns.enter_context(self._turns)
+            self._interrupt()
+            return writing.archived(item, size_bytes)
+
+    def _count(self, begun: int = 0) -> int:
+        """Count an object that is begun, or with -1 ended; return how many are in hand."""
+        with self._counting:
+            self._in_hand += begun
+            return self._in_hand
 
     def _recorded(self, archived: ArchivedObject, writing: ArchiveWriting) -> Kept:
         """Record where an object is; return its way back."""
