@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.rig.engines.archive import tar
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_registry import registry
+from tests.rig.recorder import BreakOffError
 from tests.rig.running import Run, dockersweep, on_a_terminal
 
 SWEEP = ("sweep", "--yes", "--older-than", "0s", "--named-volumes", "--all-images", "--archive")
@@ -358,6 +360,62 @@ def test_a_half_made_volume_is_told_by_the_next_restore(engine: Engine, litter: 
     assert "which was restoring it, did not end, so it may not be whole" in made["restored"][0]["detail"]
     engine.wire.call("DELETE", "/volumes/data")
     assert statuses(restore(engine, "data")) == {"volume data": "restored"}
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_a_signal_lets_the_object_at_hand_be_made(engine: Engine, litter: Litter) -> None:
+    for name in ("va", "vb", "vc"):
+        litter.volume(name, size=10)
+    run = sweep(engine)
+
+    def interrupt(request: Any) -> None:
+        if request.path == "/volumes/create" and len(recording.of("POST")) == 2:
+            os.kill(request.pid, signal.SIGINT)
+
+    with engine.recorder.recording() as recording:
+        recording.before = interrupt
+        made = restore(engine, str(run), status=130)
+    assert statuses(made) == {"volume va": "restored", "volume vb": "restored", "volume vc": "not-attempted"}
+    assert made["ended_early"] == "interrupted"
+    assert set(statuses(restore(engine, str(run))).values()) == {"restored", "skipped"}
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_an_answer_that_never_comes_leaves_nothing_half_made(engine: Engine, litter: Litter) -> None:
+    for name in ("va", "vb"):
+        litter.volume(name, size=10)
+    run = sweep(engine)
+    with engine.recorder.recording() as recording:
+        # The engine has made the first one.
+        recording.swallows = lambda request: request.path == "/volumes/create" and len(recording.of("POST")) == 1
+        made = restore(engine, str(run), status=3)
+    assert statuses(made) == {"volume va": "failed", "volume vb": "restored"}
+    assert made["restored"][0]["detail"].startswith("what became of it is not known")
+    assert [one["Name"] for one in engine.wire.call("GET", "/volumes")["Volumes"]] == ["vb"]
+    assert statuses(restore(engine, str(run))) == {"volume va": "restored", "volume vb": "skipped"}
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_an_engine_that_goes_away_ends_it(engine: Engine, litter: Litter) -> None:
+    for name in ("va", "vb"):
+        litter.volume(name, size=10)
+    run = sweep(engine)
+
+    gone: list[str] = []
+
+    def end(request: Any) -> None:
+        if gone or request.path == "/volumes/create":
+            gone.append(request.path)
+            raise BreakOffError
+
+    with engine.recorder.recording() as recording:
+        recording.before = end
+        made = restore(engine, str(run), status=5)
+    assert statuses(made) == {"volume va": "failed", "volume vb": "not-attempted"}
+    assert statuses(restore(engine, str(run))) == {"volume va": "restored", "volume vb": "restored"}
     engine.wipe()
 
 

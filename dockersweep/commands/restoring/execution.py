@@ -142,25 +142,17 @@ class RestoreRun(Struct):
         self, wanted: Wanted, steps: Sequence[Step], listed: ListedObjects, stopped: Stopped, record: RunRecord
     ) -> Restoration:
         restored: list[Restored] = []
-        ended_early = None
         containers = VolumeContainers(self.calls, archiving_place())
         restorer = Restorer(self.calls, self.archives, self._volumes(containers, listed), restored_image)
-        try:
-            with show_progress("restoring", self.options.engine.shows_progress) as progress:
-                for one in restorer.carry_out(steps, stopped.request.is_set):
-                    record.restored(len(restored), one)
-                    restored.append(one)
-                    progress(len(restored), len(steps))
-        except EngineLostError as error:
-            ended_early = str(error)
-            for step in steps[len(restored) :]:
-                restored.append(outcome_of(step, "not-attempted", ended_early))
-                record.restored(len(restored) - 1, restored[-1])
+        with show_progress("restoring", self.options.engine.shows_progress) as progress:
+            for one in restorer.carry_out(steps, stopped.request.is_set):
+                record.restored(len(restored), one)
+                restored.append(one)
+                progress(len(restored), len(steps))
         problem = containers.close()
         document = self._document(wanted, restored, record.number)
         left = () if problem is None else (ScanWarning(about="restore", text=problem),)
-        if stopped.request.is_set():
-            ended_early = "interrupted"
+        ended_early = next((one.detail for one in restored if one.status == "not-attempted"), None)
         return replace(document, ended_early=ended_early, warnings=(*document.warnings, *left))
 
     def _volumes(self, containers: VolumeContainers, listed: ListedObjects) -> VolumeMaker:

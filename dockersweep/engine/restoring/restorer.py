@@ -29,36 +29,48 @@ class Restorer(Struct, frozen=True):
     def carry_out(self, steps: Sequence[Step], is_stopped: Callable[[], bool]) -> Iterator[Restored]:
         """Make one object after the other; yield what became of each, in order.
 
-        Raises EngineLostError where the engine went away: nothing more can be made.
+        Where the engine goes away, or it is stopped, the rest is not attempted.
         """
         done: list[Restored] = []
         around = Surroundings(host_name=self.calls.engine.name, is_podman=self.calls.quirks.is_podman)
+        ended: str | None = None
         for step in steps:
+            ended = ended or ("interrupted" if is_stopped() else None)
             missing = next((done[place] for place in step.after if not _is_usable(done[place])), None)
-            if is_stopped():
-                restored = outcome_of(step, "not-attempted", "interrupted")
+            if ended is not None:
+                restored = outcome_of(step, "not-attempted", ended)
             elif step.skip is not None:
                 restored = replace(outcome_of(step, "skipped", step.skip), is_there=step.is_there)
             elif missing is not None:
                 text = f"its {missing.kind} {missing.name} was not made: {missing.detail}"
                 restored = outcome_of(step, "skipped", text)
             else:
-                restored = self._make(step, around)
+                restored, ended = self._make(step, around)
             around = _with(around, step, restored)
             done.append(restored)
             yield restored
 
-    def _make(self, step: Step, around: Surroundings) -> Restored:
+    def _make(self, step: Step, around: Surroundings) -> tuple[Restored, str | None]:
+        """Make one object; return what became of it, and why nothing more can be made, if so."""
         try:
             new_id, told = self._made(step, around)
         except NotMadeError as error:
-            return replace(outcome_of(step, "skipped", str(error)), is_there=error.is_there)
-        except EngineLostError:
-            raise
+            return replace(outcome_of(step, "skipped", str(error)), is_there=error.is_there), None
+        except EngineLostError as error:
+            return outcome_of(step, "failed", f"what became of it is not known: {error}"), self._why_lost()
         except (EngineError, ArchiveError, ChangedFilesError) as error:
-            return outcome_of(step, "failed", str(error))
+            return outcome_of(step, "failed", str(error)), None
         restored = outcome_of(step, "restored", None)
-        return replace(restored, new_id=new_id, told=(*step.told, *(text for text in told if text not in step.told)))
+        told = (*step.told, *(text for text in told if text not in step.told))
+        return replace(restored, new_id=new_id, told=told), None
+
+    def _why_lost(self) -> str | None:
+        """Return why the engine cannot be reached any more; None where it answers."""
+        try:
+            self.calls.check_back()
+        except EngineError as error:
+            return str(error)
+        return None
 
     def _made(self, step: Step, around: Surroundings) -> tuple[str, tuple[str, ...]]:
         if step.kind == "network":

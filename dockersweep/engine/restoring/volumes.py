@@ -46,9 +46,13 @@ class VolumeMaker:
         labels = {**part(document, "Labels"), RESTORED_FROM: mark}
         options = part(document, "Options")
         driver = str(document.get("Driver") or "local")
-        made = self._calls.create_volume(
-            {"Name": step.as_name, "Driver": driver, "DriverOpts": options, "Labels": labels}
-        )
+        body = {"Name": step.as_name, "Driver": driver, "DriverOpts": options, "Labels": labels}
+        try:
+            made = self._calls.create_volume(body)
+        except EngineError:
+            # It may have been made though no answer came.
+            self._take_back_own(step.as_name, mark)
+            raise
         # An engine answers with a volume that is there as if it had made it.
         if part(made, "Labels").get(RESTORED_FROM) != mark:
             raise IsThereError(f"a volume called {step.as_name} is there")
@@ -99,6 +103,13 @@ class VolumeMaker:
         """Return whether there is anything in a folder."""
         with self._calls.files_tar(container, f"{place}/.") as pieces:
             return any(member.path for member in TarReader(pieces).members())
+
+    def _take_back_own(self, name: str, mark: str) -> None:
+        """Remove a volume if it is the one that was asked for."""
+        with suppress(EngineError):
+            volume = self._calls.volume(name)
+            if volume is not None and volume.labels.get(RESTORED_FROM) == mark:
+                self._take_back(name)
 
     def _take_back(self, name: str) -> str:
         """Remove a volume that was not filled; return what is left of it, for people."""
