@@ -78,14 +78,17 @@ class RunWriter:
             return new.finish("disk", packed.entries, packed.not_kept)
 
     def volume_from_tar(
-        self, original: Original, inspect: bytes, tar: Iterable[bytes], not_kept: Sequence[str] = ()
+        self, original: Original, inspect: bytes, tar: Iterable[bytes] | None, not_kept: Sequence[str] = ()
     ) -> ArchivedObject:
-        """Archive a volume whose files come as a tar, in which the volume's own folder is `./`.
+        """Archive a volume whose files come as a tar, in which the volume's own folder is `./`; None where its files
+        are elsewhere and stay there.
 
         Raises NotArchivedError, and what reading `tar` raises; then nothing is left of it in the archive.
         """
         with self._object("volumes", original) as new:
             new.keep("volume.json", inspect)
+            if tar is None:
+                return new.finish("api", None, not_kept)
             headers = TarHeaders()
             new.compress("data.tar.zst", _looked_at(tar, headers))
             if not headers.has_ended:

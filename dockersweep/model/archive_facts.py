@@ -25,6 +25,8 @@ class ArchiveFacts(Struct, frozen=True, kw_only=True):
     """Volumes of the driver local without mount options."""
     mounted_volumes: Reading = Reading(read_from="disk")
     """Volumes of other drivers, or with mount options: the engine has to mount them."""
+    volumes_elsewhere: Reading = Reading(read_from="api", text="its files stay where they are")
+    """Volumes whose files are on a share, a device or in a folder elsewhere: no more than their description is kept."""
     containers: Reading = Reading(read_from="disk")
     images: Reading = Reading(read_from="api")
     networks: Reading = Reading(read_from="api")

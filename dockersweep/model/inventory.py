@@ -243,6 +243,11 @@ class Volume(Struct, frozen=True, kw_only=True, gc=False):
     last_projects: tuple[LastProject, ...] = ()
     """The compose projects that used it last: it counts as theirs until another one uses it."""
 
+    @property
+    def has_files_elsewhere(self) -> bool:
+        """Whether its files are on a share, a device or in a folder elsewhere: they stay there when it is removed."""
+        return self.driver == "local" and "device" in self.options and self.options.get("type") != "tmpfs"
+
 
 @final
 class Network(Struct, frozen=True, kw_only=True, gc=False):

@@ -34,6 +34,8 @@ MOST_OF_AN_ENGINE = {
 """How many modules of our own each may import for an engine on a unix socket, and of Python's beside them."""
 NOT_FOR_AN_ENGINE = {"docker", "requests", "urllib3", "ssl", "http"}
 """What they have all imported once: most of the time of a small plan was spent on it."""
+FOR_AN_ARCHIVE = ("dockersweep.archive", "dockersweep.engine.archiving", "dockersweep.engine.api.archive_calls")
+"""What is imported only where the policy has one."""
 FOR_TABLES = {"tabulate", "wcwidth", "importlib.metadata", "email", "dataclasses", "inspect"}
 """What is imported where a table is written."""
 
@@ -77,6 +79,7 @@ def test_a_verb_imports_no_more_than_it_needs_of_an_engine(line: str) -> None:
         names = modules(CALL, *line.split(), "-H", engine.url) - modules(BASE)
     own = {name for name in names if name.partition(".")[0] == "dockersweep"}
     assert "dockersweep.engine.reading.scanner" in own
+    assert not [name for name in own if name.startswith(FOR_AN_ARCHIVE)]
     assert not names & NOT_FOR_AN_ENGINE
     assert not names & FOR_TABLES or "json" not in line
     others = {name for name in names - own if name.partition(".")[0] in sys.stdlib_module_names}

@@ -204,6 +204,31 @@ def test_a_volume_with_another_disk_mounted_in_it_stays(engine: Engine, litter: 
     assert (folder / "data").read_bytes() == b"x", volume
 
 
+@pytest.mark.enough_on(*OLDEST_AND_NEWEST)
+@pytest.mark.parametrize("near", [True, False])
+def test_of_a_volume_with_files_elsewhere_its_description_is_kept(
+    engine: Engine, litter: Litter, tmp_path: Path, near: bool
+) -> None:
+    """A share may hold more than any disk here, and removing the volume leaves it alone."""
+    folder = tmp_path / "share"
+    folder.mkdir()
+    (folder / "data").write_text("x")
+    litter.volume("share", options={"type": "none", "o": "bind", "device": str(folder)})
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'version = 1\n[[rule]]\nname = "all"\nkind = "volume"\nmatch.has_options = true\nremove.unused_for = "0s"\n'
+    )
+    flags = ("--yes", "--yes-first-time", "--format", "json", "--policy", str(policy))
+    with address_of(engine, near) as host:
+        run = dockersweep("sweep", *flags, "--archive", str(tmp_path / "archive"), host=host)
+    row = rows(run)["share"]
+    assert (row["status"], row["recovery"]["how"]) == ("removed", "archive")
+    stored = stored_in(tmp_path / "archive")["volume", "share"]
+    assert [file["path"] for file in stored["files"]] == ["volumes/share/volume.json"]
+    assert stored["not_kept"] == ["its files, which stay where they are"]
+    assert (folder / "data").read_text() == "x"
+
+
 # What happens meanwhile.
 
 

@@ -79,7 +79,7 @@ class ArchiveWriting:
             with self._reader.volume(item) as volume:
                 if volume.folder is not None:
                     return self._writer.volume_from_folder(original, volume.document, volume.folder)
-                tar = self._interruptible(volume.tar or ())
+                tar = None if volume.tar is None else self._interruptible(volume.tar)
                 return self._writer.volume_from_tar(original, volume.document, tar, volume.not_kept)
         if isinstance(item, Container):
             with self._reader.container(item.id) as container:

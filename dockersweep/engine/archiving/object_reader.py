@@ -20,6 +20,7 @@ from dockersweep.files import open_folder_inside, shows_trusted_attributes
 from dockersweep.model.archive import ReadFrom
 from dockersweep.model.inventory import Volume
 
+FILES_ELSEWHERE = "its files, which stay where they are"
 LOST_OF_LAYERS = ("ACLs", "extended attributes", "fractions of a second")
 """What Docker's export has not."""
 
@@ -31,6 +32,7 @@ class VolumeReading(NamedTuple):
     folder: str | None
     """The folder of its files on this machine; None where they come as a tar."""
     tar: Iterator[bytes] | None
+    """None also where its files are elsewhere, and stay there."""
     not_kept: tuple[str, ...] = ()
 
 
@@ -63,6 +65,9 @@ class ObjectReader:
     def volume(self, volume: Volume) -> Iterator[VolumeReading]:
         """Yield a volume to read. Raises EngineError, NotArchivedError and OSError, also while it is read."""
         document = self._document(f"/volumes/{volume.name}")
+        if volume.has_files_elsewhere:
+            yield VolumeReading(document, None, None, (FILES_ELSEWHERE,))
+            return
         folder = self._folder_of(volume)
         if folder is not None:
             yield VolumeReading(document, f"{folder}/_data", None)

@@ -48,6 +48,8 @@ class Archiving:
     def _reading(self, item: Object) -> Reading:
         match item:
             case Volume():
+                if item.has_files_elsewhere:
+                    return self.facts.volumes_elsewhere
                 is_plain = item.driver == "local" and not item.options
                 return self.facts.volumes if is_plain else self.facts.mounted_volumes
             case Container():
@@ -85,7 +87,7 @@ class Archiving:
         return known_sum([*others, self._of_images(images), _DESCRIPTION_BYTES * len(archived)])
 
     def _of_one(self, item: Object) -> int | None:
-        if isinstance(item, Network):
+        if isinstance(item, Network) or (isinstance(item, Volume) and item.has_files_elsewhere):
             return 0
         size = self._survey.size_of(item)
         if isinstance(item, Container) and self._survey.size_base == "lengths":
