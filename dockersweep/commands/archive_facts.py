@@ -1,6 +1,7 @@
 """What a plan has to know of the archive: how objects can be read for it, where it is, and how much room it has."""
 
 import os
+from pathlib import Path
 
 from dockersweep.archive.folder import problem_of
 from dockersweep.archive.room import min_free_bytes
@@ -49,7 +50,7 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> Arc
         images=WHOLE_BY_API,
         networks=WHOLE_BY_API,
         folder=folder,
-        problem=problem_of(folder) or _in_own_container(folder, inventory),
+        problem=problem_of(folder) or _in_own_container(folder, inventory) or _in_engine(folder, inventory),
         on_engine_disk=_is_on_engine_disk(engine, inventory, disk),
         disk=disk,
         room_bytes=_room(folder, settings),
@@ -64,6 +65,20 @@ def _in_own_container(folder: str, inventory: Inventory) -> str | None:
     if mount is None or mount.point != "/":
         return None
     return f"{folder} goes with the container that dockersweep runs in: mount a volume there"
+
+
+def _in_engine(folder: str, inventory: Inventory) -> str | None:
+    """Return that an archive would lie among what the engine removes with a volume or a container; None where it does
+    not."""
+    if not inventory.engine.is_local:
+        return None
+    mounted = [volume.mountpoint for volume in inventory.volumes if volume.driver == "local" and volume.mountpoint]
+    # As VOLUMES/NAME/_data, and VOLUMES may be a link to another disk.
+    volumes = {os.path.dirname(os.path.dirname(place)) for place in mounted}
+    for place in (inventory.engine.root_dir, *sorted(volumes)):
+        if place and place != "/" and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(place)):
+            return f"{folder} is in the engine's own folder {place}, and could go with a volume: choose one elsewhere"
+    return None
 
 
 def _is_on_engine_disk(engine: Engine, inventory: Inventory, disk: str | None) -> bool | None:

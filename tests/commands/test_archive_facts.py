@@ -82,6 +82,25 @@ def test_an_archive_in_the_container_of_dockersweep_itself_cannot_be_used(tmp_pa
     assert facts(inventory(), "/srv/no-such-folder/archive").problem is None
 
 
+@pytest.mark.linux
+def test_an_archive_in_the_engines_own_folder_cannot_be_used(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "disk" / "volumes"
+    (elsewhere / "v" / "_data").mkdir(parents=True)
+    root = tmp_path / "engine"
+    root.mkdir()
+    (root / "volumes").symlink_to(elsewhere)
+    (tmp_path / "short").symlink_to(elsewhere / "v")
+    seen = inventory(replace(volume("v"), mountpoint=f"{root}/volumes/v/_data"))
+    seen = replace(seen, engine=replace(seen.engine, root_dir=str(root)))
+    for folder in (root / "archive", elsewhere / "v" / "_data" / "archive", tmp_path / "short" / "_data"):
+        problem = facts(seen, folder).problem
+        assert problem is not None
+        assert "is in the engine's own folder" in problem
+    assert facts(seen, tmp_path / "engine-archive").problem is None
+    # From afar the same path is on another machine.
+    assert facts(replace(seen, engine=replace(FROM_AFAR, root_dir=str(root))), root / "archive").problem is None
+
+
 def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert facts(inventory(), tmp_path / "file").problem == f"{tmp_path}/file is not a directory"
