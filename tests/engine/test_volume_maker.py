@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,8 +15,9 @@ from dockersweep.engine.api.connection import Connection
 from dockersweep.engine.api.creations import Creations
 from dockersweep.engine.api.endpoint import resolve_endpoint
 from dockersweep.engine.archiving.volume_containers import VolumeContainers
+from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.restoring.sources import IsThereError
-from dockersweep.engine.restoring.volumes import VolumeMaker
+from dockersweep.engine.restoring.volumes import ChangedFilesError, VolumeMaker
 from dockersweep.errors import ArchiveError, EngineError
 from dockersweep.model.restoring import Removed, Step
 from tests.rig import hostile_tree
@@ -135,6 +137,107 @@ def test_a_volume_that_is_there_is_not_touched(engine: Engine, calls: Creations,
     made = engine.wire.call("GET", "/volumes/data")
     assert made["Labels"] == {"dockersweep.restored-from": "12 0000"}
     assert os.listdir(made["Mountpoint"]) == []
+    engine.wipe()
+
+
+class Near(Tar):
+    """Files that are unpacked on the disk of the engine, while something else happens."""
+
+    def __init__(self, tree: Path, meanwhile: Callable[[Path], None]) -> None:
+        super().__init__(tree)
+        self._meanwhile = meanwhile
+        self.differences: list[str] = []
+
+    def unpack(self, removed: Removed, folder: str) -> list[str]:
+        (Path(folder) / "first").write_text("first")
+        self._meanwhile(Path(folder).parent / "_data")
+        (Path(folder) / "last").write_text("last")
+        return self.differences
+
+
+def near_maker(engine: Engine, calls: Creations) -> VolumeMaker:
+    stores = cast("Stores", SimpleNamespace(places=[SimpleNamespace(path=engine.data_root)]))
+    return VolumeMaker(calls, VolumeContainers(calls, "here"), stores)
+
+
+def files_in(engine: Engine) -> list[str]:
+    """What is in the volume, and no folder of ours is beside it."""
+    folder = Path(engine.wire.call("GET", "/volumes/data")["Mountpoint"])
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".")] == []
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.enough_on("docker-28.5", "podman-6.1")
+def test_nobody_reaches_the_files_of_a_volume_before_all_are_there(
+    engine: Engine, calls: Creations, litter: Litter, tree: Path
+) -> None:
+    def mounted(place: Path) -> None:
+        assert list(place.iterdir()) == []
+        litter.container("early", volumes={"data": "/data"}, state="created")
+
+    told = near_maker(engine, calls).make(STEP, Near(tree, mounted))
+    assert told == ("container early mounts it already, and may not see its files until it is restarted",)
+    assert files_in(engine) == ["first", "last"]
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5", "podman-6.1")
+def test_what_somebody_else_puts_into_a_new_volume_stays(
+    engine: Engine, calls: Creations, litter: Litter, tree: Path
+) -> None:
+    def written(place: Path) -> None:
+        litter.container("early", volumes={"data": "/data"}, state="created")
+        (place / "theirs").touch()
+
+    with pytest.raises(EngineError, match=r"somebody else has put files into it .*left: docker volume rm data"):
+        near_maker(engine, calls).make(STEP, Near(tree, written))
+    assert (Path(engine.wire.call("GET", "/volumes/data")["Mountpoint"]) / "theirs").exists()
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5", "podman-6.1")
+def test_a_volume_that_somebody_makes_in_the_place_of_ours_stays(
+    engine: Engine, calls: Creations, litter: Litter, tree: Path
+) -> None:
+    def replaced(place: Path) -> None:
+        folder = next(path for path in place.parent.iterdir() if path.name.startswith("."))
+        engine.wire.call("DELETE", "/volumes/data")
+        litter.volume("data", labels={"of": "others"})
+        folder.mkdir()
+
+    with pytest.raises(EngineError, match=r"^somebody else has removed it meanwhile, before its files were back$"):
+        near_maker(engine, calls).make(STEP, Near(tree, replaced))
+    made = engine.wire.call("GET", "/volumes/data")
+    assert made["Labels"] == {"of": "others"}
+    assert list(Path(made["Mountpoint"]).iterdir()) == []
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_a_volume_that_somebody_makes_in_the_place_of_ours_from_afar_stays(
+    engine: Engine, calls: Creations, litter: Litter, tree: Path
+) -> None:
+    class Replaced(Tar):
+        def files(self, removed: Removed) -> Iterator[bytes]:
+            engine.wire.call("DELETE", "/volumes/data")
+            litter.volume("data", labels={"of": "others"})
+            return super().files(removed)
+
+    with pytest.raises(EngineError, match=r"^somebody else has removed it meanwhile"):
+        VolumeMaker(calls, VolumeContainers(calls, "here"), None).make(STEP, Replaced(tree))
+    made = engine.wire.call("GET", "/volumes/data")
+    assert made["Labels"] == {"of": "others"}
+    assert list(Path(made["Mountpoint"]).iterdir()) == []
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_files_that_are_back_and_not_as_they_were_stay_there(engine: Engine, calls: Creations, tree: Path) -> None:
+    source = Near(tree, lambda _: None)
+    source.differences = ["./first"]
+    with pytest.raises(ChangedFilesError, match=r"1 are not .* \./first; to try again: docker volume rm data"):
+        near_maker(engine, calls).make(STEP, source)
+    assert files_in(engine) == ["first", "last"]
     engine.wipe()
 
 

@@ -23,8 +23,10 @@ from dockersweep.commands.running.run_lock import RunLock
 from dockersweep.commands.running.signals import Stopped, stop_on_signals
 from dockersweep.commands.write import Destination, terminal_width, write_problems
 from dockersweep.engine.api.creations import Creations
+from dockersweep.engine.archiving.stores_to_read import is_of_root
 from dockersweep.engine.archiving.volume_containers import VolumeContainers
 from dockersweep.engine.disk.ownership import ListedObjects
+from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.own_folders import stores_in_time
 from dockersweep.engine.restoring.restorer import Restorer, outcome_of
 from dockersweep.engine.restoring.volumes import VolumeMaker
@@ -156,11 +158,13 @@ class RestoreRun(Struct):
         return replace(document, ended_early=ended_early, warnings=(*document.warnings, *left))
 
     def _volumes(self, containers: VolumeContainers, listed: ListedObjects) -> VolumeMaker:
-        """Return what makes volumes: as root beside the engine on its disk."""
-        stores = None
+        """Return what makes volumes: as root beside an engine of root's on its disk."""
+        found = None
         if os.geteuid() == 0:
-            stores = stores_in_time(self.calls.engine, listed, self.options.engine.size_timeout_seconds)
-        return VolumeMaker(self.calls, containers, None if isinstance(stores, str) else stores)
+            found = stores_in_time(self.calls.engine, listed, self.options.engine.size_timeout_seconds)
+        # In the folder of another user's engine that user could lead root elsewhere.
+        stores = found if isinstance(found, Stores) and is_of_root(found) else None
+        return VolumeMaker(self.calls, containers, stores)
 
     def _document(self, wanted: Wanted, restored: Sequence[Restored], run: int | None = None) -> Restoration:
         problem = None if self.lock is None else self.lock.problem

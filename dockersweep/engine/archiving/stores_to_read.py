@@ -16,6 +16,11 @@ def stores_to_read(inventory: Inventory) -> Stores | None:
     listed = ListedObjects(inventory.containers, inventory.images, inventory.volumes, inventory.build_cache)
     try:
         stores = find_stores(inventory.engine, listed)
-        return stores if os.stat(stores.root).st_uid == 0 else None
+        return stores if is_of_root(stores) else None
     except (UnreadableStorageError, OSError):
         return None
+
+
+def is_of_root(stores: Stores) -> bool:
+    """Return whether an engine's folder belongs to root. Raises OSError."""
+    return os.stat(stores.root).st_uid == 0
