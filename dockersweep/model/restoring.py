@@ -56,7 +56,7 @@ class Removed(OfObject, frozen=True, kw_only=True):
     name: str
     action: RestoreAction
     run: int | None
-    """The run that removed it; None where the archive alone tells of it."""
+    """The run that removed it; None where only the folder in the archive names it."""
     removed_at: Instant | None
     how: How
     """How it can be made again; "none" where it cannot."""
@@ -71,6 +71,8 @@ class Removed(OfObject, frozen=True, kw_only=True):
     """The folder of the run in the archive, absolute; None where the archive does not have it."""
     document: Document | None = None
     """None for images and volumes, and where nothing keeps it."""
+    is_in_ledger: bool = True
+    """False where the archive alone tells of it."""
 
 
 class Present(Struct, frozen=True, kw_only=True):
@@ -121,7 +123,7 @@ class Restored(OfObject, frozen=True, kw_only=True):
     action: RestoreAction
     how: How
     run: int | None
-    """The run that removed it; None where the archive alone tells of it."""
+    """The run that removed it; None where only its folder in the archive names it."""
     status: RestoreStatus
     detail: str | None
     """Why it was not restored, for people; None where it was."""

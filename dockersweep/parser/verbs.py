@@ -196,7 +196,8 @@ def _restore(verbs: "Verbs") -> None:
     parser.add_argument("--as", dest="as_name", metavar="NAME", type=new_name, help="give the object another name")
     parser.add_argument(
         "--archive", metavar="FOLDER", type=archive_folder,
-        help="look into this archive too; default: that of the policy",
+        help="look into this archive first, wherever the ledger says it was; default: that of the policy, then "
+        "those that the ledger names",
     )  # fmt: skip
     add_reading(parser, from_file=False)
     group = parser.add_argument_group("carrying out")

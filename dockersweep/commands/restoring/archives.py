@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,9 +14,11 @@ from dockersweep.archive.run_reader import RunReader
 from dockersweep.errors import ArchiveError
 from dockersweep.files import is_there
 from dockersweep.model.archive import Archive, ArchivedObject
+from dockersweep.model.history import ArchivedRow
 from dockersweep.model.inventory import Engine, Kind, ScanWarning
 from dockersweep.model.naming import engine_identity, former_identity
 from dockersweep.model.restoring import Removed
+from dockersweep.words.lists import both
 
 
 class Place(NamedTuple):
@@ -48,6 +51,8 @@ class Archives:
         self._stack = ExitStack()
         self._readers: dict[str, RunReader] = {}
         self.found: dict[Place, FoundObject] = {}
+        self.tried: list[str] = []
+        """The folders that were looked into, in this order."""
         self.problems: dict[str, str] = {}
         """Why an archive, or a run in one, cannot be read, by its folder."""
 
@@ -67,9 +72,12 @@ class Archives:
     def look_into(self, folder: str, *, must_be_there: bool) -> None:
         """Find the objects of the engine in an archive; what cannot be read is in `problems`."""
         folder = os.path.realpath(folder)
+        if folder in self.tried:
+            return
         try:
             if not must_be_there and not is_there(folder):
                 return
+            self.tried.append(folder)
             archive = open_archive(folder, make=False)
             names = archive.run_names()
         except (ArchiveError, OSError) as error:
@@ -90,6 +98,32 @@ class Archives:
             # Of what a run has archived twice the last is what it removed.
             if former is None or former.archived.archived_at <= archived.archived_at:
                 self.found[place] = FoundObject(run.archive, archived, f"{folder}/{name}")
+
+    def find(self, run: int, row: ArchivedRow) -> FoundObject | None:
+        """Return what a run has archived of an object that it removed, in the first folder that has it; None where none
+        of those that were looked into does. An archive may have been moved or copied since, and a run in it renamed."""
+        for folder in self.tried:
+            found = self.found.get(Place(folder, row.path, row.kind, row.id))
+            if found is not None:
+                return found
+        # Another ledger may have a run of this number, too, that removed a volume of this name.
+        for found in self.found.values():
+            archived = found.archived
+            is_same = found.archive.run == run and (archived.kind, archived.id) == (row.kind, row.id)
+            if is_same and abs(archived.archived_at - row.archived_at) < timedelta(seconds=1):
+                return found
+        return None
+
+    def why_not(self, row: ArchivedRow) -> str:
+        """Return why what the ledger says was archived cannot be had, for people."""
+        for folder in self.tried:
+            problem = self.problems.get(f"{folder}/{row.path}")
+            if problem is not None:
+                return problem
+        problem = self.problems.get(os.path.realpath(row.folder))
+        if len(self.tried) > 1:
+            return f"no archive has it: {both(self.tried)} were looked into"
+        return problem or f"the archive {row.folder} does not have it any more"
 
     # What restoring asks for.
 

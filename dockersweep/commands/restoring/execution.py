@@ -30,7 +30,7 @@ from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.own_folders import stores_in_time
 from dockersweep.engine.restoring.restorer import Restorer, outcome_of
 from dockersweep.engine.restoring.volumes import VolumeMaker
-from dockersweep.errors import DockersweepError, EngineLostError, RefusedError
+from dockersweep.errors import DockersweepError, EngineLostError, RefusedError, UnknownObjectError, UsageError
 from dockersweep.ledger import Ledger, RunRecord
 from dockersweep.model.history import RunStart
 from dockersweep.model.inventory import ScanWarning
@@ -40,6 +40,7 @@ from dockersweep.policy.restoring.selecting import of_object, of_run
 from dockersweep.report.headline import warning_sentences
 from dockersweep.report.restoration_problems import problem_lines
 from dockersweep.words.documents import write_document
+from dockersweep.words.lists import either
 
 SOME_FAILED = 3
 
@@ -91,20 +92,47 @@ class RestoreRun(Struct):
         run = None if number is None else self.ledger.run_of(engine, number)
         if run is not None and number is not None:
             return self._wanted_run(known, number, run)
-        of_folder = () if number is not None else of_run(known, what)
-        if of_folder:
-            return Wanted(f"run {what}", of_folder)
-        removed = of_object(known, what, self.options.run)
+        of_archive = of_run(known, what if number is None else number)
+        if of_archive:
+            self._check_whole_run()
+            return Wanted(f"run {what}", of_archive)
+        removed = self._wanted_object(known)
         kind = "tag" if removed.action == "tag" else removed.kind
         return Wanted(f"{kind} {removed.name}", (removed,))
 
-    def _wanted_run(self, known: Sequence[Removed], number: int, run: RunOfEngine) -> Wanted:
+    def _wanted_object(self, known: Sequence[Removed]) -> Removed:
+        try:
+            return of_object(known, self.options.what, self.options.run)
+        except UnknownObjectError as error:
+            tried = f"; archives looked into: {', '.join(self.archives.tried)}" if self.archives.tried else ""
+            raise UnknownObjectError(f"{error}{tried}") from None
+
+    def _check_whole_run(self) -> None:
         if self.options.as_name is not None or self.options.run is not None:
             raise RefusedError("--as and --run are for one object: leave them out, or name the object")
+
+    def _wanted_run(self, known: Sequence[Removed], number: int, run: RunOfEngine) -> Wanted:
+        self._check_whole_run()
+        others = self._others_of_number(known, number)
+        if others:
+            raise UsageError(
+                f"{self.options.archive} has another run {number} than the ledger: for that one write "
+                f"{either(others)}, for the ledger's leave out --archive"
+            )
         if not run.is_of_engine:
             where = " at ".join(part for part in (run.engine_name, run.endpoint) if part)
             raise RefusedError(f"run {number} was on another engine ({where}): name that with --host")
         return Wanted(f"run {number}", of_run(known, number), run.build_cache_records)
+
+    def _others_of_number(self, known: Sequence[Removed], number: int) -> list[str]:
+        """Return the folders of runs of this number in the archive that was named, if none of them is the ledger's."""
+        if self.options.archive is None:
+            return []
+        within = f"{os.path.realpath(self.options.archive)}/"
+        if any(one.run == number and one.folder is not None and one.folder.startswith(within) for one in known):
+            return []
+        runs = {found.folder for found in self.archives.found.values() if found.archive.run == number}
+        return sorted(folder.removeprefix(within) for folder in runs if folder.startswith(within))
 
     def _steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
         """Return the steps, with a warning at those that a run which did not end has left half made."""
@@ -127,7 +155,7 @@ class RestoreRun(Struct):
         record = self.ledger.begin(self._run_start(wanted))
         status, note = 1, "it ended with an error of its own"
         try:
-            record.restoring([outcome_of_planned(step) for step in steps])
+            record.restoring([_as_recorded(step) for step in steps])
             document = self._made(wanted, steps, listed, stopped, record)
             status = stopped.exit_status if stopped.request.is_set() else status_of(document)
             if document.ended_early is not None and not stopped.request.is_set():
@@ -218,6 +246,12 @@ def outcome_of_planned(step: Step) -> Restored:
     if step.skip is None:
         return outcome_of(step, "planned", None)
     return replace(outcome_of(step, "skipped", step.skip), is_there=step.is_there)
+
+
+def _as_recorded(step: Step) -> Restored:
+    """Return a step for the ledger, without a number of another ledger's run."""
+    planned = outcome_of_planned(step)
+    return planned if step.removed.is_in_ledger else replace(planned, run=None)
 
 
 def _half_made(step: Step, run: int) -> str:

@@ -1,7 +1,6 @@
 """What was removed from an engine, and how each of it can be made again: the ledger's removals, with what archives
 have."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
@@ -22,16 +21,33 @@ def known_removals(
 ) -> tuple[Removed, ...]:
     """Return everything that was removed from an engine, as far as the ledger and its archives tell.
 
-    `folder` is the archive to look into besides those that the ledger names; `is_named` whether a person named it.
+    `folder` is the archive to look into before those that the ledger names; `is_named` whether a person named it.
     """
     rows = ledger.archived(engine)
-    folders = {row.folder: True for row in rows.values()}
-    for path, must_be_there in {folder: is_named, **folders}.items():
-        archives.look_into(path, must_be_there=must_be_there)
+    archives.look_into(folder, must_be_there=is_named)
+    for (run, *_), row in rows.items():
+        # One that was moved to `folder` is missed where it was by nobody.
+        if archives.find(run, row) is None:
+            archives.look_into(row.folder, must_be_there=True)
     of_ledger = list(_of_ledger(ledger.removed_from(engine), rows, ledger.definitions(engine), archives))
     used = {place for place in map(_place_of, of_ledger) if place is not None}
-    others = [_of_archive(found, archives) for place, found in archives.found.items() if place not in used]
-    return (*of_ledger, *others)
+    others = [
+        _of_archive(found, archives, ledger, engine)
+        for place, found in archives.found.items()
+        if used.isdisjoint({place, *(place._replace(folder=folder) for folder in archives.tried)})
+    ]
+    return (*of_ledger, *_without_copies(others))
+
+
+def _without_copies(others: Iterable[Removed]) -> Iterator[Removed]:
+    """Yield what only archives tell of, once where a run lies in several."""
+    seen = set()
+    for removed in others:
+        place = _place_of(removed)
+        key = None if place is None else place._replace(folder="")
+        if key not in seen:
+            seen.add(key)
+            yield removed
 
 
 def _of_ledger(
@@ -69,11 +85,9 @@ def references_of(reference: str, tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _archived(removed: Removed, row: ArchivedRow, archives: Archives) -> Removed:
-    folder = os.path.realpath(row.folder)
-    found = archives.found.get(Place(folder, row.path, row.kind, row.id))
+    found = None if removed.run is None else archives.find(removed.run, row)
     if found is None:
-        problem = archives.problems.get(folder) or archives.problems.get(f"{folder}/{row.path}")
-        return replace(removed, why_not=problem or f"the archive {row.folder} does not have it any more")
+        return replace(removed, why_not=archives.why_not(row))
     return _with_contents(removed, found, archives)
 
 
@@ -92,12 +106,14 @@ def _defined(removed: Removed, definition: bytes) -> Removed:
     return replace(removed, how="recreate", why_not=None, document=Document(content))
 
 
-def _of_archive(found: FoundObject, archives: Archives) -> Removed:
-    """Return what only an archive tells of: the ledger was not used, or is another by now."""
-    archived = found.archived
+def _of_archive(found: FoundObject, archives: Archives, ledger: Ledger, engine: Engine) -> Removed:
+    """Return what only an archive tells of: the ledger was not used, or is another by now, and may have another run of
+    the same number."""
+    archived, number = found.archived, found.archive.run
     removed = Removed(
-        kind=archived.kind, id=archived.id, name=archived.name, action="create", run=None,
-        removed_at=archived.archived_at, how="archive", tags=archived.tags,
+        kind=archived.kind, id=archived.id, name=archived.name, action="create",
+        run=None if number is None or ledger.run_of(engine, number) is not None else number,
+        removed_at=archived.archived_at, how="archive", tags=archived.tags, is_in_ledger=False,
     )  # fmt: skip
     return _with_contents(removed, found, archives)
 

@@ -14,8 +14,14 @@ _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 def of_run(known: Sequence[Removed], run: int | str) -> tuple[Removed, ...]:
     """Return what a run removed, by its number, or by its folder in the archive; a tag of an image that went with it is
-    part of the image."""
+    part of the image.
+
+    Raises UsageError where archives have several runs of a number that the ledger does not know.
+    """
     whole = [removed for removed in known if run in (removed.run, _folder_name(removed))]
+    folders = sorted({_folder_name(removed) or "" for removed in whole if not removed.is_in_ledger})
+    if len(folders) > 1:
+        raise UsageError(f"there are several runs {run} in the archive: write {either(folders)}")
     gone = {removed.id for removed in whole if removed.kind == "image" and removed.action == "create"}
     return tuple(removed for removed in whole if removed.action == "create" or removed.id not in gone)
 
