@@ -16,7 +16,7 @@ from dockersweep.archive.folder import ArchiveFolder
 from dockersweep.archive.run_writer import RunWriter
 from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
 from dockersweep.model.archive import Original
-from tests.archive.archives import a_run, archive_in, original, reader_of, settings
+from tests.archive.archives import a_run, archive_in, original, reader_of, settings, tar_with
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 
@@ -148,7 +148,7 @@ def test_layers_that_images_share_lie_once(tmp_path: Path) -> None:
 def test_an_image_without_room_at_its_end_leaves_nothing(tmp_path: Path) -> None:
     archive = archive_in(tmp_path)
     with a_run(archive, 1, of=settings()) as older:
-        older.volume_from_tar(original(), b"{}", [os.urandom(150_000)])
+        older.volume_from_tar(original(), b"{}", tar_with(os.urandom(150_000)))
     with a_run(archive, of=settings(max_size="100kB")) as run, archive.open_run(older.name):
         with pytest.raises(NoRoomError, match="nothing older can be deleted"):
             run.image(_image(), old_docker())

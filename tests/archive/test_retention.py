@@ -84,7 +84,7 @@ def test_nothing_goes_for_what_has_no_room_even_then(tmp_path: Path) -> None:
         pytest.raises(NoRoomError, match="nothing older can be deleted"),
         a_run(archive, 9, BEGUN_AT + 9 * DAY, settings(max_size="350kB")) as run,
     ):
-        run.volume_from_tar(original("new"), b"{}", [os.urandom(200_000)])
+        run.volume_from_tar(original("new"), b"{}", tar_with(os.urandom(200_000)))
     assert archive.run_names() == tuple(names)
 
 

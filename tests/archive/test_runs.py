@@ -106,10 +106,11 @@ def test_containers_that_had_the_same_name_one_after_the_other_are_both_there(tm
 def test_an_object_that_is_archived_again_is_there_each_time(tmp_path: Path) -> None:
     archive = archive_in(tmp_path)
     with a_run(archive) as run:
-        for content in (b"1", b"2", b"3", b"4"):
-            run.volume_from_tar(original(), b"{}", [content])
+        tars = [tar_with(content) for content in (b"1", b"2", b"3", b"4")]
+        for tar in tars:
+            run.volume_from_tar(original(), b"{}", tar)
     with reader_of(archive, run) as read:
-        assert [b"".join(read.tar_of(archived) or ()) for archived in read.objects] == [b"1", b"2", b"3", b"4"]
+        assert [b"".join(read.tar_of(archived) or ()) for archived in read.objects] == list(map(b"".join, tars))
 
 
 def test_what_fails_while_it_is_read_leaves_nothing(tmp_path: Path) -> None:
