@@ -35,6 +35,7 @@ class NewObject:
         self._room = room
         self._files: list[ArchivedFile] = []
         self.written_bytes = 0
+        self._settled_bytes = 0
         self._archived: ArchivedObject | None = None
         os.mkdir(self._partial, 0o700)
 
@@ -86,6 +87,7 @@ class NewObject:
     def finish(self, read_from: ReadFrom, entries: int | None, not_kept: Sequence[str]) -> ArchivedObject:
         """Give it its name, with everything on the disk: from then on it is archived."""
         self._room.settle(self.written_bytes)
+        self._settled_bytes = self.written_bytes
         original = self._original
         archived = ArchivedObject(
             kind=original.kind, id=original.id, name=original.name, tags=original.tags,
@@ -101,4 +103,5 @@ class NewObject:
     def close(self) -> None:
         """Delete what was not finished."""
         if self._archived is None:
+            self._room.release(self._settled_bytes)
             shutil.rmtree(self._partial, ignore_errors=True)

@@ -28,11 +28,6 @@ class Room:
         self._own_bytes = 0
         self._others_bytes = 0 if self._max_bytes is None else taken_by(archive)
 
-    def add(self, written_bytes: int) -> None:
-        """Count an object that is in the archive now."""
-        with self._mutex:
-            self._own_bytes += written_bytes
-
     def check(self, in_hand: int) -> None:
         """Raise NoRoomError where the disk is too full, or the run is larger than the archive may be.
 
@@ -54,22 +49,28 @@ class Room:
             )
 
     def settle(self, in_hand: int) -> None:
-        """Make room for an object that is whole by now: the oldest runs go, as far as it takes.
+        """Make room for an object that is whole by now, and count it: the oldest runs go, as far as it takes.
 
         Raises NoRoomError where that is not enough, ArchiveError where the archive is locked for long, and OSError.
         """
         self.check(in_hand)
         with self._mutex:
+            # Another thread may have settled since that check.
             own_bytes = self._own_bytes + in_hand
-            if self._max_bytes is None or self._others_bytes + own_bytes <= self._max_bytes:
-                return
-            is_enough = make_room(self._archive, self._run, self._max_bytes)
-            self._others_bytes = max(0, taken_by(self._archive) - own_bytes)
-        if not is_enough:
-            raise NoRoomError(
-                f"the archive has no room: with this it would take more than {format_size(self._max_bytes)} "
-                "(max_size), and nothing older can be deleted"
-            )
+            if self._max_bytes is not None and self._others_bytes + own_bytes > self._max_bytes:
+                is_enough = make_room(self._archive, self._run, self._max_bytes)
+                self._others_bytes = max(0, taken_by(self._archive) - own_bytes)
+                if not is_enough or own_bytes > self._max_bytes:
+                    raise NoRoomError(
+                        "the archive has no room: with this it would take more than "
+                        f"{format_size(self._max_bytes)} (max_size), and nothing older can be deleted"
+                    )
+            self._own_bytes = own_bytes
+
+    def release(self, settled_bytes: int) -> None:
+        """Count an object no longer that settled, and then could not be archived."""
+        with self._mutex:
+            self._own_bytes -= settled_bytes
 
 
 def min_free_bytes(min_free: Space, disk_bytes: int) -> int:

@@ -29,7 +29,7 @@ class RunWriter:
     """The folder of a run that is being written. Several threads may archive objects at once."""
 
     def __init__(self, path: str, index: Archive, room: Room) -> None:
-        """Use `ArchiveFolder.begin` instead."""
+        """Use `ArchiveFolder.begin` instead. Raises ArchiveError and OSError; then nothing is left of the run."""
         self.path = path
         self._index = index
         self._room = room
@@ -37,9 +37,14 @@ class RunWriter:
         self._images: list[LayoutImage] = []
         self._objects: list[ArchivedObject] = []
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        # Whoever deletes leaves out a run that is locked.
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        self._write_index()
+        try:
+            # Whoever deletes leaves out a run that is locked.
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            self._write_index()
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(self._descriptor)
+            raise
 
     def __enter__(self) -> Self:
         """Finish or give up at the end."""
@@ -180,7 +185,6 @@ class RunWriter:
             if new is not None:
                 new.close()
         self._objects.append(new.archived)
-        self._room.add(new.written_bytes)
 
 
 def _looked_at(tar: Iterable[bytes], headers: TarHeaders) -> Iterator[bytes]:

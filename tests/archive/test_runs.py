@@ -1,5 +1,6 @@
 """Runs in an archive: what is written when, who may read it, and what is refused."""
 
+import errno
 import json
 import os
 import stat
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dockersweep.archive import new_object, run_writer
 from dockersweep.archive.folder import open_archive, problem_of
 from dockersweep.archive.paths import folder_name
+from dockersweep.archive.room import Room
 from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
 from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, reader_of, settings, tar_with
 from tests.rig.inventories import ENGINE
@@ -141,6 +144,41 @@ def test_what_is_no_whole_tar_is_not_archived(tmp_path: Path) -> None:
             with pytest.raises(NotArchivedError, match=text):
                 run.volume_from_tar(original(), b"{}", pieces)
             assert os.listdir(f"{run.path}/volumes") == []
+
+
+def test_a_run_whose_index_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = archive_in(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patched:
+        patched.setattr(run_writer, "write_whole", full)
+        with pytest.raises(ArchiveError, match=r"^the archive cannot be written: .*: No space left on device$"):
+            archive.begin(ENGINE, 12, BEGUN_AT, settings())
+    assert archive.run_names() == ()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_has_settled_counts_for_the_next_at_once(tmp_path: Path) -> None:
+    room = Room(archive_in(tmp_path).path, "2026-12-01T093000Z-12", settings(max_size="100kB"))
+    room.settle(60_000)
+    with pytest.raises(NoRoomError, match="more than 100 kB"):
+        room.settle(60_000)
+    room.release(60_000)
+    room.settle(60_000)
+
+
+def test_what_fails_at_its_very_end_counts_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with a_run(archive_in(tmp_path), of=settings(max_size="100kB")) as run:
+        with monkeypatch.context() as patched:
+            patched.setattr(new_object, "write_whole", failing)
+            with pytest.raises(NotArchivedError, match="Input/output error"):
+                run.volume_from_tar(original(), b"{}", tar_with(os.urandom(60_000)))
+        run.volume_from_tar(original(), b"{}", tar_with(os.urandom(60_000)))
 
 
 def test_without_room_nothing_is_archived(tmp_path: Path) -> None:
