@@ -27,6 +27,24 @@ def row(kind: str, object_id: str, **others: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/volumes/create"),
+        ("POST", "/networks/create"),
+        ("POST", "/images/create"),
+        ("POST", "/images/app:1/tag"),
+        ("PUT", "/containers/dockersweep-archiving-1/archive"),
+    ],
+)
+def test_only_restore_makes_objects_again(method: str, path: str) -> None:
+    request = Request(method, path, {"path": "/volume"}, pid=1)
+    assert is_allowed(method, path, request.params)
+    assert list(strays([request], "restore", None)) == []
+    assert list(strays([request], "sweep", []))
+    assert list(strays([request], "plan", None))
+
+
+@pytest.mark.parametrize(
     ("method", "path", "params"),
     [
         ("POST", "/containers/prune", {}),
@@ -35,6 +53,8 @@ def row(kind: str, object_id: str, **others: str) -> dict[str, Any]:
         ("POST", "/networks/prune", {}),
         ("POST", "/containers/abc/stop", {}),
         ("PUT", "/containers/abc/archive", {}),
+        ("PUT", "/containers/abc/archive", {"path": "/volume"}),
+        ("PUT", "/containers/dockersweep-archiving-1/archive", {"path": "/etc"}),
         ("DELETE", "/containers/abc", {}),
         ("DELETE", "/containers/abc", {"v": "1", "force": "0"}),
         ("DELETE", "/containers/abc", {"v": "0", "force": "1"}),
@@ -56,7 +76,7 @@ def row(kind: str, object_id: str, **others: str) -> dict[str, Any]:
 )
 def test_what_is_never_allowed(method: str, path: str, params: dict[str, str]) -> None:
     assert not is_allowed(method, path, params)
-    assert list(strays([sent(method, path, **params)], "sweep", None))
+    assert list(strays([Request(method, path, params, pid=1)], "sweep", None))
 
 
 @pytest.mark.parametrize(

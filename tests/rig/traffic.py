@@ -36,12 +36,18 @@ _NEEDED = {
     "networks": {},
 }
 """The parameters of each DELETE, all of them."""
+_PLACES = ("/", "/volume")
+"""Where files go back to, with the volume's path in front of their names or without."""
 Named = tuple[str, str]
 """What a request asks to remove: the kind, and the id or the name by which it asks."""
 
 
 def is_allowed(method: str, path: str, params: Mapping[str, str]) -> bool:
     """Return whether dockersweep may ever send this to any engine."""
+    if path.endswith("/archive"):
+        # Files go only into what was made for that.
+        is_own = path.split("/")[2].startswith(MADE_TO_READ)
+        return (method == "GET" and "path" in params) or (method == "PUT" and is_own and params.get("path") in _PLACES)
     of_removals = method == "DELETE" or path == "/build/prune"
     if allows(SWARM_CALLS + ARCHIVING_CALLS + RESTORING_CALLS, method, path) and not of_removals:
         return True
