@@ -1,6 +1,7 @@
 """What was removed from an engine, and how each of it can be made again: the ledger's removals, with what archives
 have."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
@@ -22,9 +23,12 @@ def known_removals(
     """Return everything that was removed from an engine, as far as the ledger and its archives tell.
 
     `folder` is the archive to look into before those that the ledger names; `is_named` whether a person named it.
+    Raises ArchiveError where that cannot be read.
     """
     rows = ledger.archived(engine)
     archives.look_into(folder, must_be_there=is_named)
+    if is_named and (problem := archives.problems.get(os.path.realpath(folder))):
+        raise ArchiveError(problem)
     for (run, *_), row in rows.items():
         # One that was moved to `folder` is missed where it was by nobody.
         if archives.find(run, row) is None:
