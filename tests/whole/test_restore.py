@@ -19,6 +19,7 @@ from tests.rig.engines.archive import tar
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.litter import Litter
 from tests.rig.engines.scenarios_registry import registry
+from tests.rig.next_second import next_second
 from tests.rig.recorder import BreakOffError
 from tests.rig.running import Run, dockersweep, on_a_terminal
 
@@ -511,6 +512,8 @@ def test_a_run_of_another_ledger_is_not_taken_for_one_of_this(
     litter.volume("theirs", size=10)
     own = os.environ["DOCKERSWEEP_STATE_DIR"]
     monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", str(tmp_path / "theirs"))
+    # The folder of a run is called by the second in which it began.
+    next_second()
     assert sweep(engine) == run
     archive = tmp_path / "theirs" / "archive"
     monkeypatch.setenv("DOCKERSWEEP_STATE_DIR", own)
@@ -532,6 +535,7 @@ def test_a_run_of_another_ledger_is_not_taken_for_one_of_this(
         (("restore", "1", "--as", "x", "--yes"), 4, "nothing restored: --as and --run are for one object"),
         (("restore", "data", "--yes", "--confirm-engine", "other"), 4, "nothing restored: the engine at"),
         (("restore", "data", "--as", "a b", "--yes"), 2, '"a b" is not a name'),
+        (("restore", "data", "--archive", "/nothing/here", "--yes"), 2, "there is no archive at /nothing/here"),
         (("restore", "data", "--run", "9", "--yes"), 2, 'run 9 removed nothing called "data"'),
     ],
 )
