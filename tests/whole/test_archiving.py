@@ -260,8 +260,29 @@ def test_a_container_that_is_used_while_it_is_archived_stays(
         run = sweep(host, tmp_path / "archive", "--kind", "container")
     row = rows(run)["job"]
     assert (row["status"], row["recovery"]) == ("skipped", None)
-    assert row["detail"].startswith("changed since it was judged")
+    assert row["detail"] == "not archived: it changed while it was read"
+    assert stored_in(tmp_path / "archive") == {}
     assert litter.state(container)["Status"] == "exited"
+
+
+@pytest.mark.on_engines(*ON_DOCKER)
+@pytest.mark.parametrize("near", [True, False])
+def test_a_container_that_something_is_copied_into_while_it_is_archived_stays(
+    engine: Engine, litter: Litter, tmp_path: Path, near: bool
+) -> None:
+    container = litter.container("job", command="echo old > /litter.bin; echo more > /more")
+    with address_of(engine, near) as host, engine.recorder.recording() as recording:
+
+        def copy() -> None:
+            time.sleep(0.1)
+            litter.write(container, 1000)
+            time.sleep(0.5)
+
+        recording.before = once(lambda request: request.path == f"/containers/{container}/logs", copy)
+        run = sweep(host, tmp_path / "archive", "--kind", "container")
+    row = rows(run)["job"]
+    assert (row["status"], row["detail"]) == ("skipped", "not archived: it changed while it was read")
+    assert stored_in(tmp_path / "archive") == {}
 
 
 @pytest.mark.on_engines(*ON_DOCKER)

@@ -5,10 +5,12 @@ They are in no client of the verbs that only look: only a sweep with an archive 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
+from dockersweep.engine.api.answers import EngineEvent
 from dockersweep.engine.api.connection import LARGEST_LIST_BYTES
 from dockersweep.engine.api.events import Events
 from dockersweep.engine.api.lists import ARCHIVING_LABEL
@@ -110,6 +112,17 @@ class ArchiveCalls(Events, Removals):
                 yield None
                 return
             raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {message}")
+
+    def events_since(self, since: datetime | None) -> tuple[EngineEvent, ...]:
+        """Return what has happened since an instant of the engine's clock, as far as it tells that: a proxy may refuse
+        the call, and an engine forget events."""
+        until = self.engine_now()
+        if since is None or until is None:
+            return ()
+        try:
+            return self.events(int(since.timestamp() * 10**9), until)
+        except EngineError:
+            return ()
 
     def load(self, tar: bytes) -> None:
         """Load an image."""

@@ -24,6 +24,9 @@ FILES_ELSEWHERE = "its files, which stay where they are"
 LOST_OF_LAYERS = ("ACLs", "extended attributes", "fractions of a second")
 """What Docker's export has not."""
 
+_WRITING = ("extract-to-dir", "copy", "start", "restart")
+"""What events of a container say that something may have been written: the first two are of `docker cp`."""
+
 
 class VolumeReading(NamedTuple):
     """A volume that is being read."""
@@ -87,12 +90,16 @@ class ObjectReader:
                 tar = layer.tar() if layer.entries else None
                 yield ContainerReading(document, "disk", tar, log, not_kept, layer.check_unchanged)
                 return
+            since = self._calls.engine_now()
             changes = self._changes(container_id)
             not_kept += LOST_OF_LAYERS if changes else ()
             exported = self._exported_layer(container_id, changes) if changes else None
 
             def check_unchanged() -> None:
-                if set(self._changes(container_id)) != set(changes):
+                # A file that was changed before may be changed again, which only the events tell.
+                events = self._calls.events_since(since)
+                is_written = any(event.id == container_id and event.action in _WRITING for event in events)
+                if is_written or set(self._changes(container_id)) != set(changes):
                     raise NotArchivedError("it changed while it was read")
 
             yield ContainerReading(document, "api", exported, log, not_kept, check_unchanged)

@@ -91,14 +91,7 @@ class VolumeContainers:
         """Yield the pieces; raise NotArchivedError at their end if a container has mounted the volume since. It may be
         gone, and what it has written is in no part that was read before."""
         yield from pieces
-        until = self._calls.engine_now()
-        if since is None or until is None:
-            return
-        try:
-            events = self._calls.events(int(since.timestamp() * 10**9), until)
-        except EngineError:
-            # A proxy may refuse that. The holders are looked at again in any case.
-            return
+        events = self._calls.events_since(since)
         mounts = [event for event in events if (event.type, event.action, event.id) == ("volume", "mount", volume)]
         if any(event.attributes.get("container") not in self._ids for event in mounts):
             raise NotArchivedError("a container has used it while it was read")
