@@ -114,7 +114,7 @@ def open_archive(path: str, *, make: bool = True) -> ArchiveFolder:
         if make:
             _make(path)
         if not is_folder(path):
-            raise ArchiveError(f"there is no archive at {path}: name its folder with --archive")
+            raise ArchiveError(f"there is no archive at {path}: if it was moved, name its folder with --archive")
         if os.geteuid() == 0:
             _check_trust(path, path)
     except OSError as error:

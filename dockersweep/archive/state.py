@@ -53,7 +53,7 @@ def _damaged(path: str, runs: Sequence[StoredRun]) -> Iterator[str]:
         if run.problem is not None:
             yield run.problem
         elif run.name in verified:
-            yield from verified[run.name].damaged
+            yield from (problem.text for problem in verified[run.name].damaged)
 
 
 def _limited(state: ArchiveState, path: str, settings: ArchiveSettings) -> ArchiveState:

@@ -6,6 +6,7 @@ import msgspec
 
 from dockersweep.archive.paths import cannot, write_whole
 from dockersweep.files import read_inside
+from dockersweep.model.archive import ArchiveProblem
 from dockersweep.model.quantities import Instant
 
 _FILE = "verified.json"
@@ -16,8 +17,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """The last verification of one run."""
 
     at: Instant
-    damaged: tuple[str, ...]
-    """The damaged files: a sentence each; empty where all is whole."""
+    damaged: tuple[ArchiveProblem, ...]
+    """The damaged files; empty where all is whole."""
 
 
 def note_verified(archive: str, verified: Mapping[str, Verified], there: frozenset[str]) -> None:

@@ -2,34 +2,38 @@
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from dockersweep.archive.folder import ArchiveFolder, open_archive
+from dockersweep.archive.folder import ArchiveFolder
 from dockersweep.archive.lock import locked
-from dockersweep.archive.retention import Deletion, StoredRun, to_prune
-from dockersweep.archive.verification import Verified, note_verified, verifications
+from dockersweep.archive.retention import StoredRun, to_prune
+from dockersweep.archive.verification import Verified, note_verified
 from dockersweep.archive.verifying import verify
 from dockersweep.commands.archive_folder import archive_folder
+from dockersweep.commands.archive_reporting import ReadArchive, read_archive, report_of
+from dockersweep.commands.known_archives import known_archives
 from dockersweep.commands.options import ArchiveOptions
 from dockersweep.commands.write import terminal_width, write_aside, write_problems, write_result
 from dockersweep.errors import ArchiveError, RefusedError, UsageError
 from dockersweep.files import is_there
-from dockersweep.model.archive import ArchiveReport, RunInArchive, RunStatus
+from dockersweep.model.archive import ArchiveProblem, ArchiveReport
 from dockersweep.report.archive import Asks, archive_layout, archived_run_layout
 from dockersweep.report.formats import formatted
 from dockersweep.units import format_size
 from dockersweep.words.amounts import plural
 from dockersweep.words.documents import write_document
+from dockersweep.words.lists import both, either
 
 if TYPE_CHECKING:
     from dockersweep.model.policy import ArchiveSettings
     from dockersweep.report.layout import Layout
 
+Stored = tuple[ReadArchive, StoredRun]
+"""A run, and the archive that has it."""
 _NEEDS_RUN = ("show", "drop")
 _TAKES_RUN = (*_NEEDS_RUN, "verify")
 _DELETES = ("prune", "drop")
@@ -40,21 +44,15 @@ def run(options: ArchiveOptions) -> int:
     """Carry out the action; return the exit status."""
     _check(options)
     settings = _settings(options)
-    path = options.folder or archive_folder(settings)
-    if options.folder is None and options.action not in _NEEDS_RUN and not is_there(path):
-        write_aside(f"nothing is archived yet: there is no archive at {path}")
-        _write(ArchiveReport(schema="dockersweep.archive-report/1", folder=path, size_bytes=0, runs=()), options)
-        return 0
-    archive = open_archive(path, make=False)
+    archives = _archives(options, settings)
     if options.action == "show":
-        return _show(archive, options)
+        return _show(archives, options)
     if options.action == "verify":
-        return _verify(archive, options)
+        return _verify(archives, options)
     if options.action in _DELETES:
-        return _delete(archive, settings, options)
-    runs = archive.runs()
-    _write(_report(archive, runs), options)
-    return _tell_problems([run.problem for run in runs if run.problem is not None], options)
+        return _delete(archives, settings, options)
+    _write(report_of(archives, _runs_of(archives)), options)
+    return _tell_problems(_problems(archives), options)
 
 
 def _check(options: ArchiveOptions) -> None:
@@ -81,127 +79,146 @@ def _settings(options: ArchiveOptions) -> "ArchiveSettings | None":
     return policy_in_force(options.policy, os.environ).archive
 
 
-def _report(
-    archive: ArchiveFolder,
-    runs: Sequence[StoredRun],
-    deletions: Iterable[Deletion] = (),
-    goes: Sequence[StoredRun] = (),
-) -> ArchiveReport:
-    """Return what is in the archive, with what became of the runs that were to go."""
-    verified = verifications(archive.path)
-    deleted = {deletion.run.name: deletion for deletion in deletions}
-    going = {run.name for run in goes}
+def _archives(options: ArchiveOptions, settings: "ArchiveSettings | None") -> tuple[ReadArchive, ...]:
+    """Return the archive that is named, otherwise all that are known and there: that of the policy first.
 
-    def described(run: StoredRun) -> RunInArchive:
-        status: RunStatus = "goes" if run.name in going else "kept"
-        if run.name in deleted:
-            status = "deleted" if deleted[run.name].problem is None else "failed"
-        made = _in_archive(run, verified.get(run.name))
-        return replace(made, status=status, problem=deleted[run.name].problem if run.name in deleted else made.problem)
+    Raises ArchiveError where the one that is named cannot be read, or is not there.
+    """
+    if options.folder is not None:
+        named = read_archive(os.path.realpath(options.folder))
+        if named.folder is None:
+            raise ArchiveError(named.place.problem or f"{named.place.folder} cannot be read")
+        return (named,)
+    known = known_archives(settings)
+    there = tuple(read_archive(folder) for folder in known if _may_be_there(folder))
+    if not there:
+        write_aside(f"nothing is archived yet: there is no archive at {either(known)}")
+    return there
 
-    return ArchiveReport(
-        schema="dockersweep.archive-report/1",
-        folder=archive.path,
-        size_bytes=archive.taken_bytes(),
-        runs=tuple(map(described, runs)),
+
+def _may_be_there(folder: str) -> bool:
+    try:
+        return is_there(folder)
+    except OSError:
+        # Reading it says why not.
+        return True
+
+
+def _runs_of(archives: Sequence[ReadArchive]) -> list[Stored]:
+    return [(archive, run) for archive in archives for run in archive.runs]
+
+
+def _problems(archives: Sequence[ReadArchive]) -> list[str]:
+    """Return what cannot be read, archives and runs."""
+    problems = (
+        problem for archive in archives for problem in (archive.place.problem, *(run.problem for run in archive.runs))
     )
+    return [problem for problem in problems if problem is not None]
 
 
-def _in_archive(run: StoredRun, verified: Verified | None) -> RunInArchive:
-    index = run.archive
-    made = RunInArchive(
-        folder=run.name,
-        size_bytes=run.size_bytes,
-        problem=run.problem,
-        verified_at=None if verified is None else verified.at,
-        damaged=() if verified is None else verified.damaged,
-    )
-    if index is None:
-        return made
-    return replace(
-        made,
-        run=index.run,
-        engine=index.engine.name or index.engine.endpoint,
-        begun_at=index.begun_at,
-        until=index.until,
-        objects=dict(Counter(archived.kind for archived in index.objects)),
-    )
-
-
-def _named(runs: Sequence[StoredRun], text: str, path: str) -> StoredRun:
+def _named(archives: Sequence[ReadArchive], text: str) -> Stored:
     """Return the run that a person means: by its number, or by the name of its folder."""
     number = int(text) if text.isascii() and text.isdigit() else None
     found = [
-        run for run in runs if run.name == text or (run.archive is not None and run.archive.run == number is not None)
+        (archive, run)
+        for archive, run in _runs_of(archives)
+        if run.name == text or (run.archive is not None and run.archive.run == number is not None)
     ]
     if len(found) == 1:
         return found[0]
+    where = f"the archive{'s' if len(archives) > 1 else ''} {both(archive.place.folder for archive in archives)}"
     if not found:
-        raise UsageError(f"there is no run {text} in the archive {path}: see `dockersweep archive list`")
-    names = " or ".join(run.name for run in found)
-    raise UsageError(f"there are several runs {text} in the archive {path}: write {names}")
+        unread = "".join(f"; {problem}" for problem in _problems(archives))
+        if not archives:
+            raise UsageError(f"there is no run {text}: nothing is archived yet, or name the folder with --archive")
+        raise UsageError(f"there is no run {text} in {where}: see `dockersweep archive list`{unread}")
+    names = [run.name for _, run in found]
+    if len(set(names)) == len(names):
+        raise UsageError(f"there are several runs {text} in {where}: write {either(names)}")
+    raise UsageError(f"there are several runs {text} in {where}: choose one with --archive FOLDER")
 
 
-def _number(run: StoredRun) -> int | None:
-    return None if run.archive is None else run.archive.run
-
-
-def _show(archive: ArchiveFolder, options: ArchiveOptions) -> int:
-    run = _named(archive.runs(), options.run or "", archive.path)
+def _show(archives: Sequence[ReadArchive], options: ArchiveOptions) -> int:
+    archive, run = _named(archives, options.run or "")
+    path = archive.place.folder
     if run.archive is None:
-        raise ArchiveError(run.problem or f"nothing is archived yet in {archive.path}/{run.name}")
+        raise ArchiveError(run.problem or f"nothing is archived yet in {path}/{run.name}")
     if options.output.format == "json":
         write_result(write_document(run.archive), options.output.path)
     else:
-        _write_layout(archived_run_layout(run.archive, f"{archive.path}/{run.name}", run.size_bytes), options)
+        (described,) = report_of((archive,), ((archive, run),)).runs
+        _write_layout(archived_run_layout(run.archive, described), options)
     return 0
 
 
-def _verify(archive: ArchiveFolder, options: ArchiveOptions) -> int:
+def _verify(archives: Sequence[ReadArchive], options: ArchiveOptions) -> int:
     """Read every file of the named run, or of all; keep what was found, for reports."""
-    runs = archive.runs()
-    chosen = runs if options.run is None else [_named(runs, options.run, archive.path)]
-    files, problems, unread = 0, [], []
-    for stored in chosen:
+    chosen = _runs_of(archives) if options.run is None else [_named(archives, options.run)]
+    files = 0
+    problems: list[ArchiveProblem] = []
+    unread: list[str] = []
+    for archive, stored in chosen:
+        folder = archive.folder
+        if folder is None:
+            continue
         try:
-            with archive.open_run(stored.name) as run:
+            with folder.open_run(stored.name) as run:
                 files += len({file.path for one in run.objects for file in one.files})
-                found = list(verify(run))
+                found = tuple(verify(run))
         except ArchiveError as error:
             unread.append(str(error))
             continue
         problems += found
-        verified = Verified(at=datetime.now(UTC), damaged=tuple(problem.text for problem in found))
-        with locked(archive.path):
-            note_verified(archive.path, {stored.name: verified}, frozenset(archive.run_names()))
-    report = _report(archive, chosen)
-    _write(replace(report, files=files, problems=tuple(problems)), options)
+        verified = Verified(at=datetime.now(UTC), damaged=found)
+        with locked(folder.path):
+            note_verified(folder.path, {stored.name: verified}, frozenset(folder.run_names()))
+    if options.run is None:
+        unread += [archive.place.problem for archive in archives if archive.place.problem is not None]
+    _write(replace(report_of(archives, chosen), files=files, problems=tuple(problems)), options)
     return _tell_problems([problem.text for problem in problems] + unread, options)
 
 
-def _delete(archive: ArchiveFolder, settings: "ArchiveSettings | None", options: ArchiveOptions) -> int:
+def _delete(archives: Sequence[ReadArchive], settings: "ArchiveSettings | None", options: ArchiveOptions) -> int:
     """Delete the named run, or what retention deletes, after a yes."""
-    runs = archive.runs()
-    max_size = None if settings is None else settings.max_size
-    if options.action == "drop":
-        goes: Sequence[StoredRun] = [_named(runs, options.run or "", archive.path)]
-    else:
-        goes = to_prune(runs, datetime.now(UTC), None if max_size is None else max_size.size_bytes)
-    report = _report(archive, runs, goes=goes)
+    goes = [_named(archives, options.run or "")] if options.action == "drop" else _to_prune(archives, settings)
+    runs = _runs_of(archives)
+    report = report_of(archives, runs, goes=goes)
+    places = [] if options.action == "drop" else [archive.place for archive in archives]
+    unread = [place.problem for place in places if place.problem is not None]
     if options.dry_run:
         _write(report, options)
-        return 0
+        return _tell_problems(unread, options)
     if goes and not options.yes:
         from dockersweep.commands.running.permission import ask
 
-        ask(archive_layout(report, "delete"), _question(goes), lambda: False)
-    deletions = list(archive.delete(goes))
+        ask(archive_layout(report, "delete"), _question([run for _, run in goes]), lambda: False)
+    deletions = [(archive, deletion) for archive, run in goes for deletion in _folder(archive).delete([run])]
     if options.action == "prune":
-        archive.tidy()
-    _write(_report(archive, runs, deletions), options)
-    failed = [deletion.problem for deletion in deletions if deletion.problem is not None]
-    _tell_problems(failed, options)
-    return _SOME_FAILED if failed else 0
+        for archive in archives:
+            if archive.folder is not None:
+                archive.folder.tidy()
+    _write(report_of(archives, runs, deletions), options)
+    failed = [deletion.problem for _, deletion in deletions if deletion.problem is not None]
+    _tell_problems(failed + unread, options)
+    return _SOME_FAILED if failed else ArchiveError.exit_status if unread else 0
+
+
+def _to_prune(archives: Sequence[ReadArchive], settings: "ArchiveSettings | None") -> list[Stored]:
+    """Return the runs that retention deletes. How large an archive may be the policy says of its own alone."""
+    own = os.path.realpath(archive_folder(settings))
+    most = None if settings is None or settings.max_size is None else settings.max_size.size_bytes
+    now = datetime.now(UTC)
+    return [
+        (archive, run)
+        for archive in archives
+        for run in to_prune(archive.runs, now, most if archive.place.folder == own else None)
+    ]
+
+
+def _folder(archive: ReadArchive) -> ArchiveFolder:
+    if archive.folder is None:
+        raise ArchiveError(archive.place.problem or f"{archive.place.folder} cannot be read")
+    return archive.folder
 
 
 def _question(goes: Sequence[StoredRun]) -> str:

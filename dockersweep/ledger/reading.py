@@ -14,7 +14,7 @@ from dockersweep.errors import LedgerError, UsageError
 from dockersweep.ledger.folder import FILE_NAME
 from dockersweep.ledger.opening import FAULTS, check_tables, check_version, open_to_read, words_of
 from dockersweep.ledger.past_objects import find_past
-from dockersweep.ledger.past_restorations import all_restorations, restorations_of
+from dockersweep.ledger.past_restorations import all_restorations, has_restorations, restorations_of
 from dockersweep.ledger.past_runs import removals_at, removals_of, runs_between
 from dockersweep.ledger.schema import FIRST_WITH_RUNS, VERSION, version_of
 from dockersweep.model.history import History, PastRestoration
@@ -67,6 +67,18 @@ def read_object(folder: Path, text: str, since: datetime | None) -> History:
         return replace(_empty(folder), runs=runs, removals=removals, restorations=made, lives=lives)
 
     return _read(folder, read) or _empty(folder)
+
+
+def read_archive_folders(folder: Path) -> tuple[str, ...]:
+    """Return the folders of all archives that runs have put something into, whatever became of them; raises
+    LedgerError."""
+
+    def read(database: sqlite3.Connection) -> tuple[str, ...]:
+        if not has_restorations(database):
+            return ()
+        return tuple(path for (path,) in database.execute("SELECT DISTINCT folder FROM archived ORDER BY folder"))
+
+    return _read(folder, read) or ()
 
 
 def restorations_at(database: sqlite3.Connection, text: str, since: datetime | None) -> tuple[PastRestoration, ...]:

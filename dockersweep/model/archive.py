@@ -85,8 +85,10 @@ RunStatus = Literal["kept", "goes", "deleted", "failed"]
 class RunInArchive(Struct, frozen=True, kw_only=True):
     """One run in the archive, and what became of it."""
 
+    archive: str
+    """The folder of the archive that it is in, absolute."""
     folder: str
-    """The name of its folder."""
+    """The name of its folder there."""
     size_bytes: Bytes
     """What it takes of the disk; blobs that several images share once."""
     run: int | None = None
@@ -101,20 +103,30 @@ class RunInArchive(Struct, frozen=True, kw_only=True):
     """Why it cannot be read or deleted, for people."""
     verified_at: Instant | None = None
     """When it was verified last; None for never."""
-    damaged: tuple[str, ...] = ()
-    """What is damaged in it, by its last verification: a sentence a file."""
+    damaged: tuple[ArchiveProblem, ...] = ()
+    """What is damaged in it, by its last verification."""
     status: RunStatus = "kept"
 
 
+class ArchivePlace(Struct, frozen=True, kw_only=True):
+    """The folder of an archive."""
+
+    folder: str
+    """Absolute, without links."""
+    size_bytes: Bytes | None
+    """What it takes of its disk; None where that cannot be told."""
+    problem: str | None = None
+    """Why it cannot be read, for people; None where it can."""
+
+
 class ArchiveReport(Struct, frozen=True, kw_only=True):
-    """What is in the archive, and what `archive` has done there: dockersweep.archive-report/1."""
+    """What is in the archives, and what `archive` has done there: dockersweep.archive-report/1."""
 
     schema: Literal["dockersweep.archive-report/1"]
-    folder: str
-    size_bytes: Bytes
-    """What the archive takes of its disk."""
+    archives: tuple[ArchivePlace, ...]
+    """That of the policy first, then the others that the ledger names; only the one that was named, if one was."""
     runs: tuple[RunInArchive, ...]
-    """The oldest first."""
+    """Archive by archive, the oldest first."""
     files: Annotated[int, Meta(ge=0)] | None = None
     """How many files were verified; None where none was to be."""
     problems: tuple[ArchiveProblem, ...] = ()

@@ -245,7 +245,8 @@ def _archive(verbs: "Verbs") -> None:
     )
     parser.add_argument(
         "--archive", dest="archive_path", metavar="FOLDER", type=archive_folder,
-        help="the folder of the archive; default: that of the policy, or archive/ beside the ledger",
+        help="the folder of the archive; default: that of the policy, or archive/ beside the ledger, and all others "
+        "that the ledger names",
     )  # fmt: skip
     parser.add_argument("-n", "--dry-run", action="store_true", help="with prune and drop: show what would go only")
     parser.add_argument(

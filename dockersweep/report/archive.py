@@ -3,24 +3,33 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from dockersweep.model.archive import Archive, ArchivedObject, ArchiveReport, RunInArchive
+from dockersweep.model.archive import (
+    Archive,
+    ArchivedObject,
+    ArchivePlace,
+    ArchiveProblem,
+    ArchiveReport,
+    RunInArchive,
+)
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import PLURAL_OF
-from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
-from dockersweep.report.local_time import local_time
+from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of, truth
+from dockersweep.report.local_time import local_date, local_time
 from dockersweep.units import format_instant, format_size
 from dockersweep.words.amounts import plural
+from dockersweep.words.lists import both, first_of
 
 Asks = Literal["list", "verify", "delete"]
 _UNKNOWN = "-"
+MOST_OBJECTS = 3
 _STATUS = {"kept": "", "goes": "would be deleted", "deleted": "deleted", "failed": "not deleted"}
 _COLUMNS = (
     Column("RUN", right=True),
-    Column("WHEN", wraps=True, narrowest=12),
+    Column("WHEN"),
     Column("ENGINE", shortens=True),
     Column("ARCHIVED", wraps=True, narrowest=12),
     Column("SIZE", right=True),
-    Column("KEPT UNTIL", wraps=True, narrowest=12),
+    Column("KEPT UNTIL"),
     Column("NOTE", wraps=True, narrowest=12),
 )
 _OF_ONE = "`dockersweep archive show RUN` lists what is in a run, `dockersweep restore RUN` brings it back."
@@ -29,7 +38,8 @@ _OF_ONE = "`dockersweep archive show RUN` lists what is in a run, `dockersweep r
 def archive_layout(report: ArchiveReport, asks: Asks) -> Layout:
     """Return the layout of a list, a verification, or what is or would be deleted; a row a run."""
     rows = rows_of(report.runs, {
-        "folder": lambda run: run.folder, "run": lambda run: run.run, "engine": lambda run: run.engine,
+        "archive": lambda run: run.archive, "folder": lambda run: run.folder, "run": lambda run: run.run,
+        "engine": lambda run: run.engine,
         "begun_at": lambda run: _instant(run.begun_at), "until": lambda run: _instant(run.until),
         "objects": lambda run: sum(run.objects.values()), "size_bytes": lambda run: run.size_bytes,
         "status": lambda run: run.status, "verified_at": lambda run: _instant(run.verified_at),
@@ -45,22 +55,33 @@ def _instant(instant: object) -> Cell:
 
 
 def _sections(report: ArchiveReport, asks: Asks) -> Iterator[Section]:
-    sums = f"{plural(len(report.runs), 'run')}, {format_size(report.size_bytes)}"
-    yield Section(sentences=(f"Archive: {report.folder} ({sums})",), keeps_words=True, is_list=True)
-    runs = [run for run in report.runs if asks != "delete" or run.status != "kept"]
-    if runs:
-        yield Section(columns=_COLUMNS, rows=[_row(run) for run in runs])
+    for place in report.archives:
+        runs = [run for run in report.runs if run.archive == place.folder]
+        sentences = (_of_place(place, runs, asks),)
+        yield Section(sentences=sentences, keeps_words=True, is_list=True)
+        shown = [run for run in runs if asks != "delete" or run.status != "kept"]
+        if shown:
+            yield Section(columns=_COLUMNS, rows=[_row(run) for run in shown])
     yield Section(sentences=tuple(_sentences(report, asks)), is_list=True)
+
+
+def _of_place(place: ArchivePlace, runs: Sequence[RunInArchive], asks: Asks) -> str:
+    if place.size_bytes is None:
+        return f"Archive: {place.folder} (cannot be read)"
+    size = format_size(place.size_bytes)
+    counted = f"{plural(len(runs), 'run')}, {size}"
+    # What one run was asked for says nothing of how many there are.
+    return f"Archive: {place.folder} ({size if asks == 'verify' else counted})"
 
 
 def _row(run: RunInArchive) -> tuple[str, ...]:
     return (
         run.folder if run.run is None else str(run.run),
-        _UNKNOWN if run.begun_at is None else local_time(run.begun_at),
+        _UNKNOWN if run.begun_at is None else local_date(run.begun_at),
         run.engine or _UNKNOWN,
         counts(run.objects) or _UNKNOWN,
         format_size(run.size_bytes),
-        _UNKNOWN if run.until is None else local_time(run.until),
+        _UNKNOWN if run.until is None else local_date(run.until),
         _note(run),
     )
 
@@ -70,7 +91,12 @@ def _note(run: RunInArchive) -> str:
         return _STATUS[run.status]
     if run.problem is not None:
         return "cannot be read"
-    return f"damaged: {plural(len(run.damaged), 'file')}" if run.damaged else ""
+    return f"damaged: {first_of(_objects_of(run.damaged), MOST_OBJECTS)}" if run.damaged else ""
+
+
+def _objects_of(damaged: Sequence[ArchiveProblem]) -> list[str]:
+    """Return the objects that have the damaged files: "volume pg-old"."""
+    return list(dict.fromkeys(f"{problem.kind} {problem.name}" for problem in damaged))
 
 
 def counts(objects: dict[Kind, int]) -> str:
@@ -85,6 +111,8 @@ def _sentences(report: ArchiveReport, asks: Asks) -> Iterator[str]:
         damaged = len(report.problems)
         yield f"{read}: {f'{damaged} damaged' if damaged else 'all of them are whole'}"
         yield from (f"{problem.kind} {problem.name}: {problem.text}" for problem in report.problems)
+        if damaged:
+            yield "`dockersweep restore` still brings back what is whole."
     elif asks == "delete":
         yield _deleted(report.runs)
     elif report.runs:
@@ -99,43 +127,77 @@ def _deleted(runs: Sequence[RunInArchive]) -> str:
     return f"{'Would delete' if chosen[0].status == 'goes' else 'Deleted'} {sums}"
 
 
-def archived_run_layout(archive: Archive, path: str, size_bytes: int) -> Layout:
+def archived_run_layout(archive: Archive, run: RunInArchive) -> Layout:
     """Return the layout of what is in one run; a row an object."""
+    damaged = _damaged_ids(archive, run)
     rows = rows_of(archive.objects, {
         "kind": lambda one: one.kind, "name": lambda one: one.name, "id": lambda one: one.id,
         "archived_at": lambda one: format_instant(one.archived_at), "read_from": lambda one: one.read_from,
         "size_bytes": lambda one: one.size_bytes, "archive_bytes": _archived_bytes,
         "entries": lambda one: one.entries, "not_kept": lambda one: ", ".join(one.not_kept),
+        "damaged": lambda one: truth(_key(one) in damaged),
     })  # fmt: skip
-    return Layout(f"Archive of run {archive.run or path}", _run_sections(archive, path, size_bytes), rows)
+    return Layout(f"Archive of run {archive.run or run.folder}", _run_sections(archive, run, damaged), rows)
 
 
-def _run_sections(archive: Archive, path: str, size_bytes: int) -> Iterator[Section]:
+_Key = tuple[Kind, str]
+
+
+def _key(one: ArchivedObject) -> _Key:
+    return one.kind, one.id
+
+
+def _damaged_ids(archive: Archive, run: RunInArchive) -> frozenset[_Key]:
+    """Return the objects that have a damaged file, by kind and id: several images may share one."""
+    paths = {problem.path for problem in run.damaged}
+    return frozenset(_key(one) for one in archive.objects if any(file.path in paths for file in one.files))
+
+
+def _run_sections(archive: Archive, run: RunInArchive, damaged: frozenset[_Key]) -> Iterator[Section]:
     named = f"Run {archive.run}" if archive.run is not None else "A run without a ledger"
     engine = archive.engine.name or archive.engine.endpoint
     yield Section(
         sentences=(
             f"{named} on {engine}, {local_time(archive.begun_at)}; kept until {local_time(archive.until)}",
-            f"{plural(len(archive.objects), 'object')}, {format_size(size_bytes)}, in the directory",
+            f"{plural(len(archive.objects), 'object')}, {format_size(run.size_bytes)}, in the directory",
         ),
         is_list=True,
     )
-    yield Section(lines=(path,), goes_on=True)
+    yield Section(lines=(f"{run.archive}/{run.folder}",), goes_on=True)
     columns = (
         Column("KIND"),
         Column("NAME", shortens=True),
         Column("SIZE", right=True),
-        Column("IN THE ARCHIVE", right=True),
-        Column("NOT KEPT", wraps=True),
+        Column("ARCHIVED", right=True),
+        Column("NOTE", wraps=True),
     )
-    yield Section(columns=columns, rows=[_object_row(one) for one in archive.objects])
-    if archive.run is not None and archive.objects:
-        yield Section(sentences=(f"`dockersweep restore {archive.run}` brings all of it back.",), is_list=True)
+    yield Section(columns=columns, rows=[_object_row(one, damaged) for one in archive.objects])
+    yield Section(sentences=tuple(_below_objects(archive, run, damaged)), is_list=True)
 
 
-def _object_row(one: ArchivedObject) -> tuple[str, ...]:
+def _below_objects(archive: Archive, run: RunInArchive, damaged: frozenset[_Key]) -> Iterator[str]:
+    if _shares(archive):
+        yield "Layers that several images share lie there once, and count with each of them."
+    if run.verified_at is not None:
+        yield f"Last verified {local_date(run.verified_at)}."
+    if archive.objects:
+        what = archive.run if archive.run is not None else run.folder
+        lost = [f"{one.kind} {one.name}" for one in archive.objects if _key(one) in damaged]
+        brings = f"all but {both(lost)}" if lost else "all of it"
+        yield f"`dockersweep restore {what}` brings {brings} back."
+
+
+def _shares(archive: Archive) -> bool:
+    """Return whether objects have a file in common."""
+    paths = [file.path for one in archive.objects for file in one.files]
+    return len(set(paths)) < len(paths)
+
+
+def _object_row(one: ArchivedObject, damaged: frozenset[_Key]) -> tuple[str, ...]:
     size = _UNKNOWN if one.size_bytes is None else format_size(one.size_bytes)
-    return one.kind, one.name, size, format_size(_archived_bytes(one)), ", ".join(one.not_kept)
+    lacks = f"without {', '.join(one.not_kept)}" if one.not_kept else ""
+    note = "; ".join(filter(None, ("damaged" if _key(one) in damaged else "", lacks)))
+    return one.kind, one.name, size, format_size(_archived_bytes(one)), note
 
 
 def _archived_bytes(one: ArchivedObject) -> int:

@@ -18,6 +18,14 @@ def local_time(instant: datetime) -> str:
         return format_instant(instant)
 
 
+def local_date(instant: datetime) -> str:
+    """Return the day of an instant in the time zone of this process: "2026-11-23"."""
+    try:
+        return instant.astimezone().strftime("%Y-%m-%d")
+    except (OverflowError, ValueError, OSError):
+        return format_instant(instant)
+
+
 def day_of(instant: datetime, now: datetime) -> str:
     """Return the day of an instant in the time zone of this process: "13 Dec", or in another year "3 Jan 2027"."""
     try:

@@ -7,6 +7,7 @@ import pytest
 
 from dockersweep.archive.state import state_of_archive
 from dockersweep.archive.verification import Verified, note_verified, verifications
+from dockersweep.model.archive import ArchiveProblem
 from dockersweep.model.report import ArchiveState
 from tests.archive.archives import BEGUN_AT, a_run, archive_in, original, settings
 
@@ -65,10 +66,13 @@ def test_what_was_found_damaged_is_told_until_the_run_is_gone(tmp_path: Path) ->
     archive = archive_in(tmp_path)
     with a_run(archive) as run:
         run.network(original("front", "network"), b"{}")
-    found = Verified(at=BEGUN_AT, damaged=("networks/front/network.json: it is damaged",))
+    problem = ArchiveProblem(
+        run=run.name, kind="network", id="front", name="front", path="networks/front/network.json", text="it is damaged"
+    )
+    found = Verified(at=BEGUN_AT, damaged=(problem,))
     note_verified(archive.path, {run.name: found, "gone": found}, frozenset([run.name]))
     assert list(verifications(archive.path)) == [run.name]
-    assert state(tmp_path / "archive").damaged == found.damaged
+    assert state(tmp_path / "archive").damaged == ("it is damaged",)
     note_verified(archive.path, {run.name: Verified(at=BEGUN_AT, damaged=())}, frozenset([run.name]))
     assert state(tmp_path / "archive").damaged == ()
 

@@ -1,15 +1,22 @@
 """`dockersweep archive`: what is in the archive, whether it is whole, and what goes."""
 
 import json
+import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.archive.folder import ArchiveFolder
 from dockersweep.archive.verification import verifications
+from dockersweep.ledger import Ledger
+from dockersweep.report.local_time import local_date
 from tests.archive.archives import a_run, archive_in, original, settings, tar_with
 from tests.commands.calling import Caller
+from tests.ledger.past_runs import START
+from tests.ledger.test_archived import ROW
 from tests.rig.running import on_a_terminal
 
 pytestmark = pytest.mark.linux
@@ -54,7 +61,7 @@ def test_it_lists_the_runs_from_the_oldest_on(call: Caller, archive: ArchiveFold
     told = call("archive", "list", "--format", "json").json()
     assert [run["folder"] for run in told["runs"]] == list(archive.run_names())
     assert told["runs"][0]["objects"] == {"container": 1, "network": 1, "volume": 1}
-    assert told["size_bytes"] == archive.taken_bytes()
+    assert told["archives"] == [{"folder": archive.path, "size_bytes": archive.taken_bytes(), "problem": None}]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -103,7 +110,12 @@ def test_verifying_names_what_is_damaged_and_notes_it(call: Caller, archive: Arc
         said.out.split()
     )
     assert verifications(archive.path)[archive.run_names()[1]].damaged
-    assert "damaged: 1 file" in call("archive", "list").out
+    assert "`dockersweep restore` still brings back what is whole." in said.out
+    assert "damaged: volume v3" in call("archive", "list").out
+    shown = call("archive", "show", archive.run_names()[1]).out
+    assert re.search(r"volume +v3 .* damaged\n", shown)
+    assert "`dockersweep restore 12` brings all but volume v3 back." in shown
+    assert f"Last verified {local_date(datetime.now(UTC))}." in shown
     (problem,) = call("archive", "verify", "--format", "json").json()["problems"]
     assert (problem["kind"], problem["name"], problem["path"]) == ("volume", "v3", "volumes/v3/data.tar.zst")
     damaged.write_bytes(content)
@@ -182,6 +194,61 @@ def test_wrong_usage_is_told(call: Caller, arguments: list[str], text: str) -> N
     said = call("archive", *arguments)
     assert (said.status, said.out) == (2, "")
     assert text in said.err
+
+
+def _in_ledger(state: Path, *folders: Path) -> None:
+    """Write down that runs have put something into these archives."""
+    with Ledger(state) as ledger:
+        for folder in folders:
+            run = ledger.begin(START)
+            run.archived(replace(ROW, folder=str(folder)))
+            run.finish(0, NOW, None, None)
+
+
+def test_archives_that_the_ledger_names_are_looked_into_too(
+    call: Caller, archive: ArchiveFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "usb").mkdir()
+    other = archive_in(tmp_path / "usb")
+    with a_run(other, 40) as run:
+        run.network(original("net", "network", "n" * 64), b"{}")
+    with a_run(other, 41, NOW - timedelta(days=20)) as gone:
+        gone.network(original("net", "network", "n" * 64), b"{}")
+    _in_ledger(tmp_path, Path(other.path), tmp_path / "nowhere", Path(archive.path))
+    said = call("archive", "list")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith(f"Archive: {archive.path} (3 runs, ")
+    assert f"\nArchive: {other.path} (2 runs, " in said.out
+    told = call("archive", "list", "--format", "json").json()
+    assert [one["folder"] for one in told["archives"]] == [archive.path, other.path]
+    assert [run["archive"] for run in told["runs"]] == [archive.path] * 3 + [other.path] * 2
+    assert call("archive", "show", "40", "--format", "json").json()["run"] == 40
+    assert "14 files of 5 runs read" in call("archive", "verify").out
+    said = call("archive", "show", "99")
+    assert f"there is no run 99 in the archives {archive.path} and {other.path}" in said.err
+    # How large it may be says a policy of its own archive alone.
+    policy = _policy(archive, tmp_path, 'max_size = "1kB"\n')
+    pruned = call("archive", "prune", "--yes", "--policy", policy, "--format", "json").json()
+    assert [run["status"] for run in pruned["runs"]] == ["deleted", "deleted", "kept", "deleted", "kept"]
+    assert call("archive", "drop", "40", "--yes").status == 0
+    assert (len(archive.run_names()), other.run_names()) == (1, ())
+    assert call("archive", "list", "--archive", archive.path, "--format", "json").json()["archives"][0]["folder"] == (
+        archive.path
+    )
+
+
+def test_one_of_several_archives_that_cannot_be_read_is_told(
+    call: Caller, archive: ArchiveFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    _in_ledger(tmp_path, tmp_path / "file")
+    said = call("archive", "list")
+    assert said.status == 2
+    assert f"there is no archive at {tmp_path}/file" in said.err
+    assert said.out.count("1 container, 1 network, 1 volume") == 3
+    shutil.copytree(Path(archive.path) / archive.run_names()[0], tmp_path / "copy" / archive.run_names()[0])
+    _in_ledger(tmp_path, tmp_path / "copy")
+    assert "choose one with --archive FOLDER" in call("archive", "show", "11").err
 
 
 def test_an_archive_that_nobody_has_made_yet_is_empty(
