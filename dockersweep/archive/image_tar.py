@@ -2,12 +2,18 @@
 
 import tarfile
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 
 import msgspec
 
 from dockersweep.archive.saved_image import LAYOUT, Json, index_of, without_names
+from dockersweep.errors import ArchiveError
 
 _END_BYTES = 2 * 512
+
+
+class _Index(msgspec.Struct):
+    manifests: Annotated[list[Json], msgspec.Meta(min_length=1)]
 
 
 def tar_of_image(
@@ -15,13 +21,17 @@ def tar_of_image(
 ) -> Iterator[bytes]:
     """Yield a tar of one image, from its own index.json and manifest.json and its blobs: path, size, content.
 
-    Raises what reading a blob raises, in place of its last piece: then an engine takes nothing of it.
+    Raises ArchiveError where its own documents are damaged, and what reading a blob raises, in place of its last
+    piece: then an engine takes nothing of it.
     """
-    descriptors: list[Json] = msgspec.json.decode(index)["manifests"]
-    entries: list[Json] = [] if manifest is None else msgspec.json.decode(manifest)
-    if not with_tags:
-        descriptors = [without_names(descriptors[0])]
-        entries = [entry | {"RepoTags": None} for entry in entries]
+    try:
+        descriptors = msgspec.json.decode(index, type=_Index).manifests
+        entries = [] if manifest is None else msgspec.json.decode(manifest, type=list[Json])
+        if not with_tags:
+            descriptors = [without_names(descriptors[0])]
+            entries = [entry | {"RepoTags": None} for entry in entries]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
+        raise ArchiveError(f"the archive is damaged: the image's own documents cannot be read: {error}") from None
     documents = {"oci-layout": LAYOUT, "index.json": index_of(descriptors)}
     if entries:
         documents["manifest.json"] = msgspec.json.encode(entries)

@@ -138,6 +138,8 @@ def read_archive(folder: int, path: str) -> Archive:
     further = [_document(folder, path, file, ArchivedObject) for file in others]
     archive = replace(archive, objects=(*archive.objects, *further))
     for archived in archive.objects:
+        if archived.kind == "build-cache":
+            raise ArchiveError(damaged(path, "it has build cache, which is never archived"))
         for file in archived.files:
             check_inside(file.path)
     return archive

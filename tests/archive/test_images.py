@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dockersweep.archive.folder import ArchiveFolder
+from dockersweep.archive.image_tar import tar_of_image
 from dockersweep.archive.run_writer import RunWriter
 from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
 from dockersweep.model.archive import Original
@@ -143,6 +144,26 @@ def test_layers_that_images_share_lie_once(tmp_path: Path) -> None:
             assert [name for name in names if name.startswith("blobs/sha256/")] == [
                 file.path.removeprefix("images/") for file in archived.files if "/blobs/sha256/" in file.path
             ]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"manifests": []}',
+        b'{"manifests": ["x"]}',
+        b'{"manifests": [{"annotations": 7}]}',
+        b"[" * 5000,
+    ],
+)
+def test_documents_of_an_image_that_are_damaged_are_told(index: bytes) -> None:
+    for documents in ((index, None), (b'{"manifests": [{}]}', index)):
+        if documents == (b'{"manifests": [{}]}', b"[]"):
+            continue
+        with pytest.raises(ArchiveError, match="the image's own documents cannot be read"):
+            list(tar_of_image(documents[0], documents[1], [], with_tags=False))
 
 
 def test_an_image_without_room_at_its_end_leaves_nothing(tmp_path: Path) -> None:

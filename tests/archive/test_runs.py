@@ -252,6 +252,20 @@ def test_an_index_does_not_lead_out_of_its_folder(tmp_path: Path, path: str) -> 
         reader_of(archive, run)
 
 
+def test_an_index_with_what_is_never_archived_is_damaged(tmp_path: Path) -> None:
+    archive = archive_in(tmp_path)
+    with a_run(archive) as run:
+        run.network(original("net", "network"), b"{}")
+    for file in Path(run.path).rglob("*.json"):
+        file.write_text(
+            file.read_text()
+            .replace('"kind":"network"', '"kind":"build-cache"')
+            .replace('"kind": "network"', '"kind": "build-cache"')
+        )
+    with pytest.raises(ArchiveError, match="it has build cache, which is never archived"):
+        reader_of(archive, run)
+
+
 def test_a_link_in_the_archive_is_not_followed(tmp_path: Path) -> None:
     archive = archive_in(tmp_path)
     with a_run(archive) as run:
