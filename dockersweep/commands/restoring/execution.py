@@ -174,12 +174,14 @@ class RestoreRun(Struct):
         restored: list[Restored] = []
         containers = VolumeContainers(self.calls, archiving_place())
         restorer = Restorer(self.calls, self.archives, self._volumes(containers, listed), restored_image)
-        with show_progress("restoring", self.options.engine.shows_progress) as progress:
-            for one in restorer.carry_out(steps, stopped.request.is_set):
-                record.restored(len(restored), one)
-                restored.append(one)
-                progress(len(restored), len(steps))
-        problem = containers.close()
+        try:
+            with show_progress("restoring", self.options.engine.shows_progress) as progress:
+                for one in restorer.carry_out(steps, stopped.request.is_set):
+                    record.restored(len(restored), one)
+                    restored.append(one)
+                    progress(len(restored), len(steps))
+        finally:
+            problem = containers.close()
         document = self._document(wanted, restored, record.number)
         left = () if problem is None else (ScanWarning(about="restore", text=problem),)
         ended_early = next((one.detail for one in restored if one.status == "not-attempted"), None)
