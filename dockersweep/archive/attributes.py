@@ -13,6 +13,7 @@ from dockersweep.archive.comparing import Batch
 from dockersweep.archive.manifest import FIELDS, fields_of
 from dockersweep.errors import NotArchivedError
 
+_FIELDS = 2
 _LONGEST_BYTES = 4000
 """Of a path that one system call takes behind that of the folder."""
 _PASS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else 0
@@ -78,11 +79,5 @@ def written(batches: Iterable[Batch]) -> Iterator[bytes]:
 
 def read(chunks: Iterable[bytes]) -> Iterator[Batch]:
     """Yield attributes that were kept."""
-    rest: list[bytes] = [b""]
-    for chunk in chunks:
-        first, *others = chunk.split(b"\0")
-        rest[-1] += first
-        rest += others
-        whole = (len(rest) - 1) // 2 * 2
-        yield rest[0:whole:2], rest[1:whole:2]
-        del rest[:whole]
+    for fields in fields_of(chunks, _FIELDS):
+        yield fields[0::_FIELDS], fields[1::_FIELDS]

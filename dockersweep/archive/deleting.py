@@ -200,9 +200,7 @@ def _delete_tree(folder: int, place: str) -> Iterator[str]:
             yield from left
         elif path == INDEX:
             continue
-        elif (
-            name == OBJECT or name in _OWN.get(place, ()) or (place == "images/blobs/sha256" and _BLOB.fullmatch(name))
-        ):
+        elif name == OBJECT or name in _OWN.get(place, ()) or (place == _BLOBS and _BLOB.fullmatch(name)):
             os.unlink(name, dir_fd=folder)
         else:
             yield path

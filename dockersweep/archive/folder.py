@@ -9,7 +9,7 @@ from dockersweep import __version__
 from dockersweep.archive.deleting import tidy
 from dockersweep.archive.lock import locked
 from dockersweep.archive.paths import cannot, is_run_name, make_folder, run_name, sync_folder
-from dockersweep.archive.retention import Deletion, StoredRun, delete, prune, run_names, stored_runs, to_prune
+from dockersweep.archive.retention import Deletion, StoredRun, delete, prune, run_names, stored_runs
 from dockersweep.archive.room import Room
 from dockersweep.archive.run_reader import RunReader
 from dockersweep.archive.run_writer import RunWriter
@@ -94,10 +94,6 @@ class ArchiveFolder:
         """Delete what killed runs left half done. Raises ArchiveError."""
         with locked(self.path):
             tidy(self.path)
-
-    def to_prune(self, now: datetime, max_bytes: int | None) -> tuple[StoredRun, ...]:
-        """Return what `prune` would delete. Raises ArchiveError."""
-        return to_prune(self.runs(), now, max_bytes)
 
     def delete(self, runs: Sequence[StoredRun]) -> Iterator[Deletion]:
         """Delete runs, whatever retention says; yield what became of each. Raises ArchiveError."""

@@ -30,14 +30,14 @@ _CANNOT_BE_LINKED = (b"p", b"b", b"c")
 Fields = Sequence[bytes]
 
 
-def fields_of(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yield the fields of whole records of a manifest, many at once."""
+def fields_of(chunks: Iterable[bytes], of_record: int = FIELDS) -> Iterator[list[bytes]]:
+    """Yield the fields of whole records, many at once: of a manifest, or of so many fields a record."""
     rest: list[bytes] = [b""]
     for chunk in chunks:
         first, *others = chunk.split(b"\0")
         rest[-1] += first
         rest += others
-        whole = (len(rest) - 1) // FIELDS * FIELDS
+        whole = (len(rest) - 1) // of_record * of_record
         if whole:
             yield rest[:whole]
             del rest[:whole]

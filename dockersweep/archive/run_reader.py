@@ -79,11 +79,8 @@ class RunReader:
         None where there is none: nothing was written. Raises ArchiveError, at the end too: what was read until then is
         damaged.
         """
-        return self._compressed(archived, "data.tar.zst" if archived.kind == "volume" else "layer.tar.zst")
-
-    def log_of(self, archived: ArchivedObject) -> Iterator[bytes] | None:
-        """Return the logs of a container, a JSON object a line; None where it has none. Raises as `tar_of` does."""
-        return self._compressed(archived, "log.jsonl.zst")
+        file = self._file(archived, "data.tar.zst" if archived.kind == "volume" else "layer.tar.zst")
+        return None if file is None else self._read(file)
 
     def image_tar(self, archived: ArchivedObject, *, with_tags: bool) -> Iterator[bytes]:
         """Return an image as a tar that every engine loads, with all of its tags or without any.
@@ -115,10 +112,6 @@ class RunReader:
             kept = [self._file(archived, name) for name in ("manifest.zst", "attributes.zst")]
             manifest, attributes = (None if file is None else partial(self._read, file) for file in kept)
             return [] if manifest is None else differences(into, manifest, attributes)
-
-    def _compressed(self, archived: ArchivedObject, name: str) -> Iterator[bytes] | None:
-        file = self._file(archived, name)
-        return None if file is None else self._read(file)
 
     def _read(self, file: ArchivedFile) -> Iterator[bytes]:
         return read_compressed(self._folder, file, self.path)

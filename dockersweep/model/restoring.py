@@ -14,7 +14,7 @@ from dockersweep.model.quantities import Instant
 from dockersweep.model.recovery import How, RestoreAction, RestoreStatus
 
 RESTORED_FROM = "dockersweep.restored-from"
-"""The label of a volume, network or image that `restore` has made: of which run."""
+"""The label of a volume that `restore` has made: the run that removed it, and a word that no other volume has."""
 RESTORED_IMAGES = "dockersweep-restored/"
 """How the names of images begin that have the writable layer of a container."""
 

@@ -1,6 +1,7 @@
 """The layout of what is in the archive, and of what has become of it."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Literal
 
 from dockersweep.model.archive import (
@@ -48,10 +49,8 @@ def archive_layout(report: ArchiveReport, asks: Asks) -> Layout:
     return Layout("Archive", _sections(report, asks), rows)
 
 
-def _instant(instant: object) -> Cell:
-    from datetime import datetime
-
-    return format_instant(instant) if isinstance(instant, datetime) else None
+def _instant(instant: datetime | None) -> Cell:
+    return None if instant is None else format_instant(instant)
 
 
 def _sections(report: ArchiveReport, asks: Asks) -> Iterator[Section]:
