@@ -199,7 +199,7 @@ def test_what_killed_runs_have_left_is_removed_and_what_others_use_is_not(engine
         assert calls.clock is not None
         now = calls.clock
         for run, made_at in ((f"{PLACE}-1", now), ("other-1", now), ("other-2", now - 2 * LONGEST)):
-            calls.load(empty_image(f"dockersweep-archiving:{run}", {ARCHIVING_LABEL: run}, made_at))
+            calls.load_images(empty_image(f"dockersweep-archiving:{run}", {ARCHIVING_LABEL: run}, made_at))
             body = {"Image": f"dockersweep-archiving:{run}", "Cmd": ["x"], "Labels": {ARCHIVING_LABEL: run}}
             calls.create_container(f"left-{run}", body)
         # To other runs they are not there.

@@ -442,7 +442,7 @@ def test_what_another_place_reads_with_is_left_alone(engine: Engine, litter: Lit
     volume_with(litter, data=b"x")
     with calls_to(engine) as (_, calls):
         assert calls.clock is not None
-        calls.load(empty_image("dockersweep-archiving:x", {ARCHIVING_LABEL: "elsewhere-1"}, calls.clock))
+        calls.load_images(empty_image("dockersweep-archiving:x", {ARCHIVING_LABEL: "elsewhere-1"}, calls.clock))
         assert sweep(engine.url, tmp_path / "archive").status == 0
         [image] = calls.own_images()
         assert image.reference == "dockersweep-archiving:x"

@@ -3,7 +3,7 @@
 They are in no client of the verbs that only look: only a sweep with an archive has these.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import msgspec
 
 from dockersweep.engine.api.answers import EngineEvent
-from dockersweep.engine.api.connection import LARGEST_LIST_BYTES
+from dockersweep.engine.api.connection import LARGEST_LIST_BYTES, Answer
+from dockersweep.engine.api.decoding import decode
 from dockersweep.engine.api.events import Events
 from dockersweep.engine.api.lists import ARCHIVING_LABEL
 from dockersweep.engine.api.removals import Removals
@@ -124,15 +125,13 @@ class ArchiveCalls(Events, Removals):
         except EngineError:
             return ()
 
-    def load(self, tar: bytes) -> None:
-        """Load an image."""
-        with self._connection.stream(
-            "POST", f"{self._prefix}/images/load", {"quiet": "1"}, self.removal_seconds, tar
-        ) as answer:
-            message = answer.message()
-            # An error after the head of an answer is told in its body.
-            if answer.status != 200 or '"error"' in message:
-                raise EngineError(f"{self._where} answered POST /images/load with {answer.status}: {message}")
+    def load_images(self, tar: bytes | Iterable[bytes]) -> None:
+        """Load the images of a tar, as `docker load` does."""
+        path = "/images/load"
+        with self._connection.stream("POST", self._prefix + path, {"quiet": "1"}, self.removal_seconds, tar) as answer:
+            error = error_in_lines(Answer(answer.status, b"".join(answer.pieces())))
+            if error is not None:
+                raise EngineError(f"{self._where} answered POST {path} with {answer.status}: {error}")
 
     def create_container(self, name: str, body: Mapping[str, Any]) -> str:
         """Create a container, and return its id."""
@@ -172,3 +171,21 @@ class ArchiveCalls(Events, Removals):
             if answer.status != 200:
                 raise EngineError(f"{self._where} answered GET {path} with {answer.status}: {answer.message()}")
             yield answer
+
+
+class _Line(msgspec.Struct):
+    error: str = ""
+
+
+def error_in_lines(answer: Answer) -> str | None:
+    """Return the error in an answer that comes in lines, where it may follow a status of success; None for none."""
+    if answer.status != 200:
+        return answer.message()
+    for line in answer.body.splitlines():
+        try:
+            error = decode(line, _Line).error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        if error:
+            return error
+    return None

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from dockersweep.engine.api.archive_calls import ArchiveCalls
+from dockersweep.engine.api.archive_calls import ArchiveCalls, error_in_lines
 from dockersweep.engine.api.client import Client
 from dockersweep.engine.api.connection import LARGEST_LIST_BYTES, Answer
 from dockersweep.engine.api.decoding import decode
@@ -43,29 +43,21 @@ class Creations(Client, ArchiveCalls):
         """Make a network; return its id."""
         return str(self._created("/networks/create", body).get("Id") or "")
 
-    def create_as(self, name: str, body: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-        """Make a container; return its id, and the engine's warnings."""
-        answer = self._created("/containers/create", body, {"name": name})
-        warnings = answer.get("Warnings")
-        return str(answer.get("Id") or ""), tuple(map(str, warnings if isinstance(warnings, list) else ()))
+    def create_as(self, name: str, body: Mapping[str, Any]) -> str:
+        """Make a container; return its id."""
+        return str(self._created("/containers/create", body, {"name": name}).get("Id") or "")
 
     def connect(self, network: str, container_id: str, settings: Mapping[str, Any]) -> None:
         """Connect a container to a network."""
         body = msgspec.json.encode({"Container": container_id, "EndpointConfig": settings})
         path = f"/networks/{quote(network, safe='')}/connect"
-        self._check(self._request("POST", path, body=body, timeout_seconds=self.removal_seconds), f"POST {path}")
+        self._check(self._request("POST", path, body=body, timeout_seconds=self.removal_seconds))
 
     def tag_image(self, image: str, tag: str) -> None:
         """Put a tag on an image; another image that has it loses it."""
         params = {"repo": whole_repository_of(tag), "tag": tag_of(tag) or "latest"}
         path = f"/images/{image}/tag"
-        self._check(self._request("POST", path, params=params), f"POST {path}")
-
-    def load_images(self, tar: Iterable[bytes]) -> None:
-        """Load the images of a tar, as `docker load` does."""
-        path = "/images/load"
-        with self._connection.stream("POST", self._prefix + path, {"quiet": "1"}, self.removal_seconds, tar) as answer:
-            _check_lines(answer.status, b"".join(answer.pieces()), f"POST {path}")
+        self._check(self._request("POST", path, params=params))
 
     def remove_loaded(self, tag: str) -> None:
         """Remove an image that was loaded under a tag, and that nothing uses."""
@@ -81,7 +73,9 @@ class Creations(Client, ArchiveCalls):
             params={"fromImage": name, "tag": digest},
             timeout_seconds=self.removal_seconds,
         )
-        _check_lines(answer.status, answer.body, "POST /images/create")
+        error = error_in_lines(answer)
+        if error is not None:
+            raise CreationRefusedError(error)
 
     def put_files(self, container_id: str, path: str, tar: Iterable[bytes]) -> None:
         """Unpack a tar below a path of a container that does not run."""
@@ -93,7 +87,7 @@ class Creations(Client, ArchiveCalls):
     def _created(self, path: str, body: Mapping[str, Any], params: dict[str, str] | None = None) -> Json:
         content = msgspec.json.encode(body)
         answer = self._request("POST", path, params=params, body=content, timeout_seconds=self.removal_seconds)
-        self._check(answer, f"POST {path}")
+        self._check(answer)
         try:
             return decode(answer.body, Json)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -101,23 +95,6 @@ class Creations(Client, ArchiveCalls):
                 f"{self._where} answered POST {path} with something else than was asked: {error}"
             ) from None
 
-    def _check(self, answer: Answer, request: str) -> None:
+    def _check(self, answer: Answer) -> None:
         if answer.status not in (200, 201, 204):
             raise CreationRefusedError(answer.message())
-
-
-class _Line(msgspec.Struct):
-    error: str = ""
-
-
-def _check_lines(status: int, body: bytes, request: str) -> None:
-    """Raise CreationRefusedError where an answer in lines tells an error, which comes after a status of success."""
-    if status != 200:
-        raise CreationRefusedError(Answer(status, body).message())
-    for line in body.splitlines():
-        try:
-            error = decode(line, _Line).error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        if error:
-            raise CreationRefusedError(error)

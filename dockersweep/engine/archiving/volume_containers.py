@@ -130,7 +130,7 @@ class VolumeContainers:
                 # Without an answer the image may be there all the same.
                 self._may_have_image = True
                 made_at = self._calls.clock or datetime.now(UTC)
-                self._calls.load(empty_image(tag, {ARCHIVING_LABEL: self._run}, made_at))
+                self._calls.load_images(empty_image(tag, {ARCHIVING_LABEL: self._run}, made_at))
                 self._is_loaded = True
         return tag
 

@@ -44,7 +44,7 @@ def _created(
     entrypoint = part(calls.image_document(image) or {}, "Config").get("Entrypoint")
     made = container_body(document, image, replace(around, image_has_entrypoint=bool(entrypoint)))
     try:
-        container_id, _ = calls.create_as(step.as_name, made.body)
+        container_id = calls.create_as(step.as_name, made.body)
     except CreationRefusedError as error:
         if any(words in str(error) for words in _CONFLICTS) and step.as_name in str(error):
             raise IsThereError(f"a container called {step.as_name} is there") from None
