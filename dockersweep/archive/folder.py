@@ -10,7 +10,7 @@ from dockersweep.archive.deleting import tidy
 from dockersweep.archive.lock import locked
 from dockersweep.archive.paths import cannot, is_run_name, make_folder, run_name, sync_folder
 from dockersweep.archive.retention import Deletion, StoredRun, delete, prune, run_names, stored_runs
-from dockersweep.archive.room import Room
+from dockersweep.archive.room import Room, nearest_folder
 from dockersweep.archive.run_reader import RunReader
 from dockersweep.archive.run_writer import RunWriter
 from dockersweep.archive.sizes import taken_by
@@ -122,10 +122,8 @@ def problem_of(path: str) -> str | None:
     """Return why no archive can be made or written in a folder; None where one can, as far as can be seen without
     writing."""
     path = os.path.realpath(path)
-    place = path
     try:
-        while state_of(place) is None:
-            place = os.path.dirname(place)
+        place = nearest_folder(path)
         if not is_folder(place):
             return f"{place} is not a directory"
         if os.geteuid() == 0:

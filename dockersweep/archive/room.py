@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable
 from threading import Lock
+from typing import NamedTuple
 
 from dockersweep.archive.retention import make_room
 from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import NoRoomError
+from dockersweep.files import state_of
 from dockersweep.model.policy import ArchiveSettings, Space
 from dockersweep.units import format_size
 
@@ -40,11 +42,10 @@ class Room:
                 "the archive has no room: what this run archives would take more than "
                 f"{format_size(self._max_bytes)} (max_size)"
             )
-        state = os.statvfs(self._archive)
-        free = state.f_bavail * state.f_frsize
-        if free < min_free_bytes(self._min_free, state.f_blocks * state.f_frsize):
+        disk = disk_space(self._archive)
+        if disk.free_bytes < min_free_bytes(self._min_free, disk.total_bytes):
             raise NoRoomError(
-                f"the archive has no room: its disk has {format_size(free)} free, "
+                f"the archive has no room: its disk has {format_size(disk.free_bytes)} free, "
                 f"and {self._min_free.text} stays free (min_free)"
             )
 
@@ -71,6 +72,27 @@ class Room:
         """Count an object no longer that settled, and then could not be archived."""
         with self._mutex:
             self._own_bytes -= settled_bytes
+
+
+class DiskSpace(NamedTuple):
+    """The space of a file system, as a user without privileges may take it."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+def disk_space(folder: str) -> DiskSpace:
+    """Return the space where a folder is. Raises OSError."""
+    state = os.statvfs(folder)
+    return DiskSpace(state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize)
+
+
+def nearest_folder(path: str) -> str:
+    """Return a path without links or, where nothing is there yet, the nearest folder above it. Raises OSError."""
+    path = os.path.realpath(path)
+    while state_of(path) is None:
+        path = os.path.dirname(path)
+    return path
 
 
 def min_free_bytes(min_free: Space, disk_bytes: int) -> int:

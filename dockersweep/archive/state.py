@@ -1,14 +1,13 @@
 """The state of an archive, for reports: what is in it, and whether more can be put into it."""
 
-import os
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from dockersweep.archive.folder import open_archive
+from dockersweep.archive.folder import open_archive, problem_of
 from dockersweep.archive.paths import cannot
 from dockersweep.archive.retention import StoredRun
-from dockersweep.archive.room import min_free_bytes
+from dockersweep.archive.room import disk_space, min_free_bytes, nearest_folder
 from dockersweep.archive.verification import verifications
 from dockersweep.errors import ArchiveError
 from dockersweep.files import is_there
@@ -58,14 +57,11 @@ def _damaged(path: str, runs: Sequence[StoredRun]) -> Iterator[str]:
 
 def _limited(state: ArchiveState, path: str, settings: ArchiveSettings) -> ArchiveState:
     """Return the state with the limits of the policy, and what is free on its disk."""
-    there = path
-    while not is_there(there):
-        there = os.path.dirname(there)
-    disk = os.statvfs(there)
+    disk = disk_space(nearest_folder(path))
     return replace(
         state,
-        problem=None if os.access(there, os.W_OK | os.X_OK) else f"the archive cannot be written: {there}",
+        problem=problem_of(path),
         max_bytes=None if settings.max_size is None else settings.max_size.size_bytes,
-        free_bytes=disk.f_bavail * disk.f_frsize,
-        min_free_bytes=min_free_bytes(settings.min_free, disk.f_blocks * disk.f_frsize),
+        free_bytes=disk.free_bytes,
+        min_free_bytes=min_free_bytes(settings.min_free, disk.total_bytes),
     )

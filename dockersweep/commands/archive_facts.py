@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 from dockersweep.archive.folder import problem_of
-from dockersweep.archive.room import min_free_bytes
+from dockersweep.archive.room import disk_space, min_free_bytes, nearest_folder
 from dockersweep.commands.archive_folder import archive_folder
 from dockersweep.engine.archiving.stores_to_read import stores_to_read
 from dockersweep.engine.disk.mounts import file_system_of, mount_of, read_mounts
-from dockersweep.files import AnyPath, shows_trusted_attributes, state_of
+from dockersweep.files import AnyPath, shows_trusted_attributes
 from dockersweep.model.archive_facts import ArchiveFacts, Reading
 from dockersweep.model.inventory import Engine, Inventory
 from dockersweep.model.policy import ArchiveSettings
@@ -93,7 +93,10 @@ def _engine_disk(folder: str, inventory: Inventory) -> str | None:
     known."""
     if not inventory.engine.is_local:
         return None
-    own = _file_system(_nearest(folder))
+    try:
+        own = _file_system(nearest_folder(folder))
+    except OSError:
+        return None
     for disk in inventory.disks:
         if own is not None and own in map(_file_system, disk.places):
             return disk.name
@@ -109,28 +112,12 @@ def _file_system(path: AnyPath) -> object:
         return None
 
 
-def _nearest(folder: str) -> str:
-    """Return a folder, or the nearest one above it that is there."""
-    path = os.path.realpath(folder)
-    while path != "/" and not _is_seen(path):
-        path = os.path.dirname(path)
-    return path
-
-
-def _is_seen(path: str) -> bool:
-    try:
-        return state_of(path) is not None
-    except OSError:
-        return False
-
-
 def _room(folder: str, settings: ArchiveSettings) -> int | None:
     """Return how many bytes a run may put into the archive; None where that is not known. What is older makes room."""
     try:
-        state = os.statvfs(_nearest(folder))
+        disk = disk_space(nearest_folder(folder))
     except OSError:
         return None
-    total, free = state.f_blocks * state.f_frsize, state.f_bavail * state.f_frsize
-    left = max(0, free - min_free_bytes(settings.min_free, total))
+    left = max(0, disk.free_bytes - min_free_bytes(settings.min_free, disk.total_bytes))
     most = None if settings.max_size is None else settings.max_size.size_bytes
     return left if most is None else min(left, most)

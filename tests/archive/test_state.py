@@ -57,6 +57,15 @@ def test_why_it_cannot_be_used(tmp_path: Path) -> None:
     assert state(tmp_path / "archive").problem is None
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a folder of others is refused as root alone")
+def test_why_it_could_not_be_made(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    told = state(tmp_path / "shared" / "new" / "archive")
+    assert "can be written by others than root" in (told.problem or "")
+    assert (told.size_bytes, told.max_bytes) == (0, 10**9)
+
+
 def test_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "archive").write_text("")
     assert "there is no archive" in (state(tmp_path / "archive").problem or "")
