@@ -12,7 +12,7 @@ import msgspec
 
 from dockersweep.file_lock import lock_within
 from dockersweep.ledger.folder import run_lock_file
-from dockersweep.ledger.recognition import PULL
+from dockersweep.ledger.recognition import LOST_UNLESS_ARCHIVED, PULL
 from dockersweep.ledger.rows import instant, instant_or_none, seconds
 from dockersweep.ledger.runs import in_hand
 from dockersweep.model.history import PastRemoval, PastRun, Recognition
@@ -219,6 +219,7 @@ def _removal(row: tuple[Any, ...], kept: How | None) -> PastRemoval:
     run, started_at, engine_name, kind, object_id, name, action, reasons, size_bytes, low, high = row[:11]
     recognition, sent_at, ended_at, status, detail, freed_bytes = row[11:]
     known = _RECOGNITION.decode(recognition)
+    may_be_lost = known.pop(LOST_UNLESS_ARCHIVED, None) is not None
     way_back = "recreate" if action == "untag" else kept or ("pull" if PULL in known else None)
     fields = {
         "run": run,
@@ -238,6 +239,7 @@ def _removal(row: tuple[Any, ...], kept: How | None) -> PastRemoval:
         "detail": detail,
         "freed_bytes": freed_bytes,
         "way_back": way_back if status == "removed" else None,
+        "is_lost": status == "removed" and way_back is None and may_be_lost,
     }
     return msgspec.convert(fields, PastRemoval)
 

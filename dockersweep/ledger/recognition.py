@@ -9,6 +9,8 @@ from dockersweep.model.inventory import Container, Image, Network, Object, Volum
 
 PULL = "pull"
 """The key of the reference by digest under which a registry has a removed image."""
+LOST_UNLESS_ARCHIVED = "lost-unless-archived"
+"""The key of what the plan says of the way back, where there is none but the archive; what holds no data has none."""
 
 
 def recognition_of(item: Object, networks: Mapping[str, str]) -> Recognition:

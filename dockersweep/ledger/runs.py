@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from dockersweep.ledger.objects import engine_number
-from dockersweep.ledger.recognition import PULL, recognition_of
+from dockersweep.ledger.recognition import LOST_UNLESS_ARCHIVED, PULL, recognition_of
 from dockersweep.ledger.refusals import write_refusal
 from dockersweep.ledger.rows import instant, seconds, storable
 from dockersweep.ledger.transaction import transaction
@@ -190,10 +190,13 @@ def _planned_rows(run: int, first: int, plan: Plan, inventory: Inventory) -> Ite
 
 
 def _recognition(item: Object, removal: Removal, networks: Mapping[str, str]) -> Recognition:
-    """Return what identifies an object, and where a registry has an image, its reference there."""
-    recognition = recognition_of(item, networks)
-    if removal.recovery is not None and removal.recovery.how == "pull":
-        recognition[PULL] = removal.recovery.text
+    """Return what identifies an object, where a registry has an image its reference there, and whether it may be
+    lost."""
+    recognition, way_back = recognition_of(item, networks), removal.recovery
+    if way_back is not None and way_back.how == "pull":
+        recognition[PULL] = way_back.text
+    elif way_back is not None and way_back.how in ("archive", "none") and not way_back.without_data:
+        recognition[LOST_UNLESS_ARCHIVED] = way_back.text
     return recognition
 
 

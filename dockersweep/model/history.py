@@ -151,6 +151,8 @@ class PastRemoval(Struct, frozen=True, kw_only=True):
     """What was freed according to the engine's answer."""
     way_back: How | None = None
     """How it can be taken back, as far as the ledger tells; None where it cannot, and where it was not removed."""
+    is_lost: bool = False
+    """Whether it was removed with data that nothing brings back; False where an older version removed it."""
 
 
 class PastRestoration(OfObject, frozen=True, kw_only=True):

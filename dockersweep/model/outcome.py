@@ -22,7 +22,7 @@ class Outcome(OfObject, frozen=True, kw_only=True):
     """removed; gone (it did not exist, or no longer); skipped (changed, in use, or a holder stayed); failed;
     not-attempted."""
     detail: str | None
-    """Why, for people; None where it was simply removed."""
+    """Why, for people; None where it was simply removed. Of what was removed because the archive had no room, that."""
     freed_bytes: Bytes | None
     """What was freed according to the engine's answer; None where it does not say."""
     is_unknown: bool = False

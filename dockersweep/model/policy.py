@@ -262,3 +262,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The ids of findings that a report leaves out."""
     retry_refused: bool = False
     """Whether to plan removals that the engine refused in several runs."""
+
+    @property
+    def removes_without_room(self) -> bool:
+        """Whether what the archive has no room for is removed without it. Where the policy spares or limits what has no
+        way back, it stays."""
+        guards = self.only_recoverable or self.limits.unrecoverable is not None
+        return self.archive is not None and self.archive.when_full == "remove" and not guards

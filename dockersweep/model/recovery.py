@@ -28,3 +28,10 @@ class Recovery(Struct, frozen=True, kw_only=True, gc=False):
     """Until when that way is open; None where nothing ends it, or there is none."""
     without_data: bool = False
     """With "none": whether nothing is lost but settings, logs and what builds left."""
+    may_fit: bool = False
+    """With "none": whether it goes into the archive all the same where it turns out to fit."""
+
+    @property
+    def asks_archive(self) -> bool:
+        """Whether it is to be put into the archive before it is removed, or at least to be tried."""
+        return self.how == "archive" or self.may_fit

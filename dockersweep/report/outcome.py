@@ -1,7 +1,9 @@
 """What a sweep did, for people (totals, and each removal that did not go through) and for spreadsheets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from dockersweep.model.inventory import Kind
+from dockersweep.model.naming import has_made_up_name, short_id
 from dockersweep.model.outcome import Archived, Outcome, OutcomeDocument, Reclaimed, TargetOutcome
 from dockersweep.model.quantities import Bounds
 from dockersweep.report.headline import (
@@ -21,6 +23,8 @@ from dockersweep.units import format_size
 from dockersweep.words.amounts import amount_words, plural
 from dockersweep.words.lists import first_of, naturally
 
+MOST_LOST = 5
+_BY_LOSS: tuple[Kind, ...] = ("volume", "image", "container", "network", "build-cache")
 _LEAST_BYTES_ELSEWHERE = 1_000_000
 _COLUMNS = (
     Column("STATUS"),
@@ -58,6 +62,9 @@ def _sections(document: OutcomeDocument, names: int) -> Iterator[Section]:
         yield Section(sentences=(f"`dockersweep history {document.run}` lists them.",), goes_on=True)
     if document.archived is not None:
         yield Section(sentences=(_archived(document, document.archived),), goes_on=True)
+    lost = [outcome for outcome in document.outcomes if _is_lost(outcome)]
+    if lost:
+        yield Section(sentences=(_lost(lost),), goes_on=True)
     problems = [outcome for status in NOT_REMOVED for outcome in document.outcomes if outcome.status == status]
     yield Section(columns=_COLUMNS, rows=[_row(outcome) for outcome in problems])
     if document.reclaimed.surprises:
@@ -88,8 +95,31 @@ def _archived(document: OutcomeDocument, archived: Archived) -> str:
     """Return what is in the archive, until when, and the command that brings it back."""
     what = f"{plural(archived.objects, 'object')}, {format_size(archived.archived_bytes)}"
     until = day_of(archived.until, document.finished_at)
-    restore = "" if document.run is None else f": `dockersweep restore {document.run}` brings back what was removed"
+    restore = (
+        "" if document.run is None else f": `dockersweep restore {document.run}` takes back what can be made again"
+    )
     return f"In the archive until {until}: {what}{restore}."
+
+
+def _is_lost(outcome: Outcome) -> bool:
+    """Whether an object was removed with data that nothing brings back."""
+    way_back = outcome.recovery
+    is_gone = outcome.status == "removed" and outcome.action == "remove"
+    return is_gone and way_back is not None and way_back.how == "none" and not way_back.without_data
+
+
+def _lost(outcomes: Sequence[Outcome]) -> str:
+    """Return what cannot be recovered, as plans and the history name it: "volume pg-old (2.10 GB), container job-7".
+
+    Without their module: an unattended sweep needs nothing else of it.
+    """
+    ordered = sorted(outcomes, key=lambda outcome: (_BY_LOSS.index(outcome.kind), -(outcome.freed_bytes or 0)))
+    return f"Cannot be recovered: {first_of(list(map(_lost_one, ordered)), MOST_LOST)}."
+
+
+def _lost_one(outcome: Outcome) -> str:
+    name = short_id(outcome.name) if has_made_up_name(outcome.name) else outcome.name
+    return f"{outcome.kind} {name}{f' ({format_size(outcome.freed_bytes)})' if outcome.freed_bytes else ''}"
 
 
 def _by(document: OutcomeDocument) -> str:

@@ -89,6 +89,13 @@ def lost_words(removed: Iterable[Removed]) -> str:
     return f"{named}; {without} more {_hold(without)} no data: {few}" if without else named
 
 
+def lost_sentence(removed: Iterable[Removed]) -> str:
+    """Return the same once they are removed, as a sentence: "Cannot be recovered: volume pg-old (2.10 GB)."; empty
+    where nothing with data is lost."""
+    lost = [item for item in removed if item.how == "none" and not item.recovery.without_data]
+    return f"Cannot be recovered: {lost_words(lost)}." if lost else ""
+
+
 def _cannot(removed: Iterable[Removed]) -> str:
     """Return the same as a sentence with numbers."""
     with_data, without, named, few = _lost(removed)

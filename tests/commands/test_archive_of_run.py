@@ -5,10 +5,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.commands.running import archiving
 from dockersweep.commands.running.archiving import RunArchive
+from dockersweep.commands.running.rounds import PlannedRun
 from dockersweep.engine.removing.stopping import StopRequest
+from dockersweep.errors import NoRoomError, NotArchivedError
 from dockersweep.model.archive import ArchivedObject
 from dockersweep.model.inventory import Image, Object
 from dockersweep.model.naming import name_of, ref_of
@@ -16,8 +19,10 @@ from dockersweep.model.plan import Plan, Removal
 from dockersweep.model.policy import ArchiveSettings, Space
 from dockersweep.model.recovery import Recovery
 from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_age
-from tests.rig.inventories import NOW, image, inventory, volume
+from tests.rig.inventories import NOW, container, image, inventory, volume
 
 SETTINGS = ArchiveSettings(keep_for=parse_age("14d"), min_free=Space(text="1B", size_bytes=1))
 
@@ -48,7 +53,7 @@ def test_a_further_round_archives_again_what_stayed_and_may_have_been_used(monke
     ]
     plan = cast("Plan", SimpleNamespace(archive=None, removals=removals))
     records: Any = SimpleNamespace(run=SimpleNamespace(number=1), archived=lambda _: None)
-    archive = RunArchive(cast("Any", None), SETTINGS, records, "here", StopRequest())
+    archive = RunArchive(cast("Any", None), SETTINGS, records, "here", StopRequest(), lambda _: False)
     for _ in range(2):
         archive.prepare(plan, survey)
         for removal in removals:
@@ -57,3 +62,38 @@ def test_a_further_round_archives_again_what_stayed_and_may_have_been_used(monke
     # An image is what its id says, whatever became of it meanwhile.
     assert made.written == ["volume", "image", "volume"]
     assert isinstance(objects[1], Image)
+
+
+class Full(Writing):
+    """An archive without room."""
+
+    def archived(self, item: Object, size_bytes: int | None) -> ArchivedObject:
+        raise NoRoomError("the archive has no room")
+
+
+def test_without_room_only_what_may_go_without_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archiving, "ArchiveWriting", lambda *_: Full())
+    objects = (volume("lost"), container("empty", size=0), volume("promised"))
+    removals = [
+        cast("Removal", SimpleNamespace(ref=ref_of(one), recovery=Recovery(how="archive", text=""))) for one in objects
+    ]
+    records: Any = SimpleNamespace(run=SimpleNamespace(number=1), archived=lambda _: None)
+    archive = RunArchive(cast("Any", None), SETTINGS, records, "here", StopRequest(), lambda ref: ref.id != "promised")
+    archive.prepare(cast("Plan", SimpleNamespace(archive=None, removals=removals)), Survey(inventory(*objects), NOW))
+    kept = [archive.keep(removal).recovery for removal in removals[:2]]
+    assert [(one.how, one.without_data) for one in kept] == [("none", False), ("none", True)]
+    with pytest.raises(NotArchivedError, match="no room"):
+        archive.keep(removals[2])
+
+
+def test_what_a_saved_plan_has_a_way_back_for_does_not_go_without() -> None:
+    survey = Survey(inventory(volume("v"), volume("w")), NOW)
+    policy = replace(policy_from_flags(PolicyFlags()), archive=replace(SETTINGS, when_full="remove"))
+    plan = make_plan(survey, policy)
+    [first, second] = plan.removals
+    lost = replace(second, recovery=Recovery(how="none", text="no room in the archive"))
+    run = PlannedRun(plan, policy, survey, "a test")
+    assert run.goes_without(first.ref)
+    applied = replace(run, saved=replace(plan, removals=(first, lost)))
+    assert (applied.goes_without(first.ref), applied.goes_without(second.ref)) == (False, True)
+    assert not replace(run, policy=replace(policy, only_recoverable=True)).goes_without(first.ref)

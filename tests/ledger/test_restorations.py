@@ -14,12 +14,14 @@ from dockersweep.ledger import FILE_NAME, Ledger
 from dockersweep.ledger.check import find_problems
 from dockersweep.ledger.reading import read_object, read_run, read_runs
 from dockersweep.model.attempt import outcome_for
+from dockersweep.model.history import ArchivedRow
+from dockersweep.model.recovery import Recovery
 from dockersweep.model.restoring import RemovedRow, Restored
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.report.formats import formatted
 from dockersweep.report.history.layout import history_layout
 from tests.ledger.past_runs import START
-from tests.rig.inventories import ENGINE, NOW, image, inventory, network, plan_of, volume
+from tests.rig.inventories import ENGINE, NOW, container, image, inventory, network, plan_of, record, volume
 
 VOLUME = Restored(
     kind="volume",
@@ -88,6 +90,32 @@ def test_what_runs_removed_is_told_with_what_it_takes_to_make_it_again(tmp_path:
     assert ways["app:1", "remove"] == "pull"
     assert ways["app:2", "untag"] == "recreate"
     assert ways["own:1", "remove"] is None
+
+
+def test_what_is_lost_is_what_has_data_and_is_nowhere(tmp_path: Path) -> None:
+    seen = inventory(
+        volume("kept", size=5), volume("full", size=7), volume("lost", size=9), container("empty", size=0), record("r")
+    )
+    plan = plan_of(seen, policy_from_flags(PolicyFlags(named_volumes=True, archive="")), NOW)
+    lost = Recovery(how="none", text="no room in the archive")
+    ways = {"lost": lost, "empty": replace(lost, without_data=True)}
+    plan = replace(
+        plan, removals=tuple(replace(one, recovery=ways.get(one.name, one.recovery)) for one in plan.removals)
+    )
+    with Ledger(tmp_path) as ledger:
+        run = ledger.begin(START)
+        run.plan(plan, seen)
+        for removal in plan.removals:
+            run.ended(removal, outcome_for(removal, "removed"))
+        run.archived(
+            ArchivedRow(kind="volume", id="kept", name="kept", folder="/a", path="b", size_bytes=1, archived_at=NOW)
+        )
+        run.finish(0, NOW, None, None)
+    history = read_run(tmp_path, 1)
+    assert {one.name for one in history.removals if one.is_lost} == {"lost", "full"}
+    text = formatted(history_layout(history, "run"), "table", None)
+    assert "Cannot be recovered: volume lost (9 B), volume full (7 B)." in text
+    assert "`dockersweep restore 1` takes back what can be made again." in text
 
 
 def test_what_a_run_made_again_is_in_the_history(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import Archived, Outcome, OutcomeDocument, Reclaimed
 from dockersweep.model.plan import Interval
+from dockersweep.model.recovery import Recovery
 from dockersweep.report.formats import formatted
 from dockersweep.report.outcome import outcome_layout
 from tests.rig.inventories import ENGINE, NOW, ago
@@ -66,7 +68,7 @@ def test_what_the_archive_took_of_the_same_disk_is_told_after_what_was_freed() -
     freed = "Freed 21.0 MB of disk blocks (predicted 21.0 MB)."
     assert f"{freed} The archive took 8.00 MB of the same disk, so it gained 13.0 MB.\n" in text
     assert (
-        "In the archive until 8 Dec: 3 objects, 8.00 MB: `dockersweep restore 12` brings back what was removed.\n"
+        "In the archive until 8 Dec: 3 objects, 8.00 MB: `dockersweep restore 12` takes back what can be made again.\n"
     ) in text
     more = told({**measured, "free_space_bytes": 9 * MEGABYTE}, archived=ARCHIVED)
     assert "so it gained 13.0 MB. Meanwhile something else took 4.00 MB of the same disk." in more
@@ -82,6 +84,23 @@ def test_an_archive_elsewhere_takes_nothing_of_what_was_freed(on_engine_disk: bo
     text = told({"measured_bytes": 21 * MEGABYTE}, archived=archived)
     assert "Freed 21.0 MB of disk blocks (predicted 21.0 MB).\n" in text
     assert "In the archive until 8 Dec: 3 objects, 8.00 MB" in text
+
+
+def test_what_is_lost_with_its_data_is_named_also_beside_an_archive() -> None:
+    def removed(kind: Kind, name: str, freed: int | None, **recovery: Any) -> Outcome:
+        way = Recovery(**{"how": "none", "text": "no room", **recovery})
+        return Outcome(
+            kind=kind, id=name, name=name, action="remove", status="removed", detail=None, freed_bytes=freed,
+            recovery=way,
+        )  # fmt: skip
+
+    gone = removed("volume", "s8cr", 7 * MEGABYTE), removed("container", "job", None)
+    others = removed("volume", "kept", 5, how="archive"), removed("container", "empty", 0, without_data=True)
+    skipped = msgspec.structs.replace(gone[0], name="there", status="skipped")
+    lost = "Cannot be recovered: volume s8cr (7.00 MB), container job.\n"
+    assert lost in told({}, outcomes=(*others, *gone, skipped), archived=ARCHIVED, run=12)
+    assert lost in told({}, outcomes=(*gone, *others))
+    assert "recovered" not in told({}, outcomes=others)
 
 
 def step(name: str, action: Any, status: Any = "removed", tag: str = "t:1") -> Outcome:

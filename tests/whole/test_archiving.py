@@ -147,31 +147,40 @@ def on_a_small_disk(folder: Path, size: str, *command: str) -> subprocess.Comple
 
 
 @pytest.mark.enough_on(*NEWEST)
-@pytest.mark.parametrize("when_full", ["keep", "remove"])
+@pytest.mark.parametrize(
+    ("when_full", "more"), [("keep", ()), ("remove", ()), ("remove", ("--only-recoverable",))], ids=str
+)
 def test_where_the_archive_has_no_room_things_stay_or_go_as_the_policy_says(
-    engine: Engine, litter: Litter, tmp_path: Path, when_full: str
+    engine: Engine, litter: Litter, tmp_path: Path, when_full: str, more: tuple[str, ...]
 ) -> None:
     large, _ = volume_with(litter, data=random_bytes("large", 3_000_000))
+    # Too large for what a plan can know.
+    zeros, _ = volume_with(litter, data=bytes(3_000_000))
     small, _ = volume_with(litter, data=b"small")
     policy = tmp_path / "policy.toml"
     policy.write_text(
         f'version = 1\n[archive]\nfolder = "{tmp_path}/small"\nmin_free = "1%"\nwhen_full = "{when_full}"\n'
         '[[rule]]\nname = "volumes"\nkind = "volume"\nmatch.anonymous = true\nremove.unused_for = "0s"\n'
     )
-    flags = ("--yes", "--yes-first-time", "--format", "json", "--policy", str(policy))
+    flags = ("--yes", "--yes-first-time", "--format", "json", "--policy", str(policy), *more)
     run = on_a_small_disk(tmp_path / "small", "1500k", "-H", engine.url, "sweep", *flags)
     assert run.returncode == 0, run.stderr
     outcomes = {row["id"]: row for row in json.loads(run.stdout)["outcomes"]}
-    assert outcomes[small]["recovery"]["how"] == "archive"
+    assert outcomes[small]["recovery"]["how"] == outcomes[zeros]["recovery"]["how"] == "archive"
     there = {one["Name"] for one in engine.wire.call("GET", "/volumes")["Volumes"] or ()}
     assert small not in there
-    if when_full == "keep":
+    if when_full == "keep" or more:
         assert outcomes[large]["status"] == "skipped"
         assert "not archived: the archive has no room" in outcomes[large]["detail"]
         assert large in there
     else:
         assert (outcomes[large]["status"], outcomes[large]["recovery"]["how"]) == ("removed", "none")
         assert "no room" in outcomes[large]["recovery"]["text"]
+        assert outcomes[large]["detail"].startswith("removed without an archive: the archive has no room")
+        number = json.loads(run.stdout)["run"]
+        said = " ".join(dockersweep("history", str(number)).stdout.split())
+        assert f"Cannot be recovered: volume {large[:12]} (" in said
+        assert said.count("Cannot be recovered") == 1
         assert large not in there
     assert ".partial" not in run.stderr
 

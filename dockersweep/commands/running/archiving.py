@@ -1,6 +1,6 @@
 """The archive of a run: opened when the first object goes into it, and finished at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from threading import BoundedSemaphore, Lock
@@ -24,6 +24,7 @@ from dockersweep.model.outcome import Archived, OutcomeDocument
 from dockersweep.model.plan import Plan, Removal
 from dockersweep.model.policy import ArchiveSettings
 from dockersweep.model.recovery import Recovery
+from dockersweep.policy.judging.recovery import has_data
 from dockersweep.policy.judging.survey import Survey
 from dockersweep.words.lists import both
 
@@ -41,14 +42,22 @@ class RunArchive:
     """The archive of a run. Several threads may call `keep` at once."""
 
     def __init__(
-        self, client: "Client", settings: ArchiveSettings, records: Records, place: str, stop: StopRequest
+        self,
+        client: "Client",
+        settings: ArchiveSettings,
+        records: Records,
+        place: str,
+        stop: StopRequest,
+        goes_without: Callable[[ObjectRef], bool],
     ) -> None:
-        """`place` tells where runs share the engine's lock with this one."""
+        """`place` tells where runs share the engine's lock with this one; `goes_without` whether an object for which
+        the archive has no room is removed all the same."""
         self._client = client
         self._settings = settings
         self._records = records
         self._place = place
         self._stop = stop
+        self._goes_without = goes_without
         self._folder = archive_folder(settings)
         self._writing: ArchiveWriting | None = None
         self._survey: Survey | None = None
@@ -69,7 +78,7 @@ class RunArchive:
         self._kept = {ref: kept for ref, kept in self._kept.items() if ref.kind == "image"}
         if plan.archive is not None:
             self._on_engine_disk = plan.archive.on_engine_disk
-        needed = any(removal.recovery is not None and removal.recovery.how == "archive" for removal in plan.removals)
+        needed = any(removal.recovery is not None and removal.recovery.asks_archive for removal in plan.removals)
         if needed and survey.archive is not None and survey.archive.problem is not None:
             raise ArchiveError(f"nothing can be archived, so nothing is removed: {survey.archive.problem}")
         if needed and self._writing is None:
@@ -105,8 +114,8 @@ class RunArchive:
         try:
             archived = self._in_turn(writing, item, size_bytes)
         except NoRoomError as error:
-            if self._settings.when_full == "remove":
-                return Kept(Recovery(how="none", text=str(error)), None)
+            if self._goes_without(removal.ref):
+                return Kept(Recovery(how="none", text=str(error), without_data=not has_data(item)), None)
             raise
         return self._recorded(archived, writing)
 
@@ -205,10 +214,15 @@ class RunArchive:
 
 @contextmanager
 def archive_of_run(
-    client: "Client", settings: ArchiveSettings, records: Records, place: str, stop: StopRequest
+    client: "Client",
+    settings: ArchiveSettings,
+    records: Records,
+    place: str,
+    stop: StopRequest,
+    goes_without: Callable[[ObjectRef], bool],
 ) -> Iterator[RunArchive]:
     """Yield the archive of a run; it is finished at the end in any case. Raises ArchiveError."""
-    archive = RunArchive(client, settings, records, place, stop)
+    archive = RunArchive(client, settings, records, place, stop, goes_without)
     try:
         yield archive
     finally:

@@ -124,7 +124,8 @@ class Execution(Struct):
         from dockersweep.commands.running.archiving import archive_of_run
         from dockersweep.commands.running.archiving_place import archiving_place
 
-        with archive_of_run(self.client, settings, context.records, archiving_place(), context.stop) as archive:
+        place, goes_without = archiving_place(), planned.goes_without
+        with archive_of_run(self.client, settings, context.records, place, context.stop, goes_without) as archive:
             return archive.ended(carry_out_rounds(planned, replace(context, archive=archive)))
 
     def _reviewed(self, planned: PlannedRun) -> PlannedRun:

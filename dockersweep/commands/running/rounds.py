@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from dockersweep.engine.api.client import Client
 
 
-class PlannedRun(Struct, frozen=True):
+class PlannedRun(Struct, frozen=True, dict=True):
     """A plan to carry out, and what it was made from."""
 
     plan: Plan
@@ -72,6 +73,16 @@ class PlannedRun(Struct, frozen=True):
     """What a person wants to stay, in further rounds too."""
     is_confirmed: bool = False
     """Whether a person has said yes to the plan already."""
+
+    def goes_without(self, ref: ObjectRef) -> bool:
+        """Whether an object for which the archive has no room is removed all the same. What a saved plan has a way back
+        for stays."""
+        return self.policy.removes_without_room and ref not in self._promised
+
+    @cached_property
+    def _promised(self) -> frozenset[ObjectRef]:
+        removals = () if self.saved is None else self.saved.removals
+        return frozenset(one.ref for one in removals if one.recovery is not None and one.recovery.how != "none")
 
 
 class RunContext(Struct, frozen=True):

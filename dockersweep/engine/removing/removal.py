@@ -151,7 +151,7 @@ def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
     kept: Kept | None = None
     try:
         looked = _look_again(context, removal)
-        if isinstance(looked, _Looked) and removal.recovery is not None and removal.recovery.how == "archive":
+        if isinstance(looked, _Looked) and removal.recovery is not None and removal.recovery.asks_archive:
             kept = _kept(context, removal)
             # Archiving may take long.
             looked = _look_again(context, removal)
@@ -170,6 +170,8 @@ def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
     if kept is None or outcome.status != "removed":
         return outcome
     archived_bytes = kept.archived_bytes if removal.action == "remove" else None
+    if kept.recovery.how == "none":
+        outcome = replace(outcome, detail=f"removed without an archive: {kept.recovery.text}")
     return replace(outcome, recovery=kept.recovery, archived_bytes=archived_bytes)
 
 

@@ -1,12 +1,12 @@
 """What goes into the archive under a policy, and how much that takes there."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from dockersweep.model.archive_facts import ArchiveFacts, Reading
-from dockersweep.model.inventory import Container, Image, Network, Object, Volume
+from dockersweep.model.inventory import Container, Image, Network, Object, ObjectRef, Volume
 from dockersweep.model.naming import KIND_OF, kind_of, ref_of
 from dockersweep.model.plan import ArchiveShare, Interval
-from dockersweep.model.policy import ArchiveSettings
+from dockersweep.model.policy import Policy
 from dockersweep.model.quantities import known_sum
 from dockersweep.model.recovery import Recovery
 from dockersweep.policy.bytes.layer_graph import reached
@@ -17,17 +17,22 @@ _NOT_ARCHIVED = {
 }
 _DESCRIPTION_BYTES = 16_384
 """What the description of an object takes at most: a few files of one block each."""
+NO_ROOM = Recovery(how="none", text="no room in the archive", may_fit=True)
+"""Of what may not fit, and then goes without."""
 
 
 class Archiving:
     """The archive that a policy asks for, and the objects of an inventory."""
 
-    def __init__(self, survey: Survey, settings: ArchiveSettings) -> None:
-        """Where nothing is known of the archive, it can keep everything."""
+    def __init__(self, survey: Survey, policy: Policy) -> None:
+        """The policy has an archive. Where nothing is known of that, it can keep everything."""
+        assert policy.archive is not None
         self.facts = survey.archive or ArchiveFacts()
         self._survey = survey
-        self._kinds = frozenset(settings.kinds)
-        self._until = settings.keep_for.after(survey.now)
+        self._kinds = frozenset(policy.archive.kinds)
+        self._until = policy.archive.keep_for.after(survey.now)
+        self._room = self.facts.room_bytes if policy.removes_without_room else None
+        """Where what does not fit goes without: how much does; None where nothing goes without."""
         self._of_readings: dict[Reading, Recovery] = {}
 
     def asks_for(self, item: Object) -> bool:
@@ -43,7 +48,46 @@ class Archiving:
             else:
                 recovery = Recovery(how="archive", text=reading.text, until=self._until)
             self._of_readings[reading] = recovery
-        return self._of_readings[reading]
+        recovery = self._of_readings[reading]
+        return NO_ROOM if recovery.how == "archive" and not self._fits(item) else recovery
+
+    def _fits(self, item: Object) -> bool:
+        """Whether there is room for an object alone, or it stays where there is none."""
+        if self._room is None:
+            return True
+        takes = self.most_bytes((item,))
+        return takes is not None and takes <= self._room
+
+    @property
+    def removes_without_room(self) -> bool:
+        """Whether it is known how much there is room for, and what does not fit goes without."""
+        return self._room is not None
+
+    def without_room(self, archived: Iterable[Object]) -> frozenset[ObjectRef]:
+        """Return what of these objects, archived in this order, may find no room any more, and then goes without."""
+        if self._room is None:
+            return frozenset()
+        left, counted, without = self._room, set[int](), set[ObjectRef]()
+        for item in archived:
+            layers = self._new_layers(item, counted) if isinstance(item, Image) else ()
+            takes = self.most_bytes((item,))
+            if layers and takes is not None:
+                shared = known_sum(self._survey.layer_graph.high[node] for node in layers)
+                takes = takes if shared is None else min(takes, shared + _DESCRIPTION_BYTES)
+            if takes is None or takes > left:
+                without.add(ref_of(item))
+                continue
+            left -= takes
+            counted.update(layers)
+        return frozenset(without)
+
+    def _new_layers(self, image: Image, counted: Collection[int]) -> Collection[int]:
+        """Return the layers of an image, and the image itself, but those that are counted."""
+        graph = self._survey.layer_graph
+        node = graph.node_of(ref_of(image))
+        if node is None:
+            return ()
+        return reached((node,), lambda one: [need for need in graph.needs[one] if need not in counted])
 
     def _reading(self, item: Object) -> Reading:
         match item:
@@ -60,14 +104,17 @@ class Archiving:
                 return self.facts.networks
         return _NOT_ARCHIVED[type(item)]
 
-    def share(self, archived: Collection[Object]) -> ArchiveShare | None:
-        """Return what these objects take in the archive; None for none."""
-        if not archived:
+    def share(self, archived: Collection[Object], tried: Collection[Object] = ()) -> ArchiveShare | None:
+        """Return what these objects take in the archive; None for none. `tried` go there only where they fit."""
+        if not (archived or tried):
             return None
+        most = self.most_bytes((*archived, *tried))
+        if tried and self._room is not None:
+            most = self._room if most is None else min(most, self._room)
         return ArchiveShare(
             folder=self.facts.folder,
             objects=len(archived),
-            takes=Interval(low_bytes=0, high_bytes=self.most_bytes(archived), reason="how well it compresses"),
+            takes=Interval(low_bytes=0, high_bytes=most, reason="how well it compresses"),
             until=self._until,
             on_engine_disk=self.facts.on_engine_disk,
             disk=self.facts.disk,

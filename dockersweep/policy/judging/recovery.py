@@ -1,11 +1,13 @@
 """How each removal can be taken back: what the judge, the planner and the limits ask."""
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from dockersweep.model.inventory import BuildCacheRecord, Container, Image, Network, Object, Volume
 from dockersweep.model.last_use import UseAction
+from dockersweep.model.naming import ref_of
 from dockersweep.model.policy import Policy
 from dockersweep.model.reason import Reason, Unrecoverable
 from dockersweep.model.recovery import Recovery
@@ -41,15 +43,33 @@ class WaysBack:
         archived = _NO_ARCHIVE if archiving is None else archiving.recovery(item)
         if archived.how == "archive" and archiving is not None and archiving.asks_for(item):
             return archived
+        return self._without_archive(item) or (archived if archived.how == "archive" else self._lost(item, archived))
+
+    def of_plan(self, removed: Iterable[Object]) -> Callable[[Object], Recovery]:
+        """Return what finds the way back of each of these objects, where they are removed in this order: what goes
+        first takes the room in the archive."""
+        if self.archiving is None or not self.archiving.removes_without_room:
+            return self.of
+        from dockersweep.policy.judging.archiving import NO_ROOM
+
+        full = self.archiving.without_room(item for item in removed if self.of(item).how == "archive")
+
+        def found(item: Object) -> Recovery:
+            if ref_of(item) not in full:
+                return self.of(item)
+            return self._without_archive(item) or self._lost(item, NO_ROOM)
+
+        return found
+
+    def _without_archive(self, item: Object) -> Recovery | None:
+        """Return the way back of an object that does not go to the archive; None where only that could keep it."""
         kind = type(item)
         if kind is BuildCacheRecord:
             return REBUILD
         if kind is Network:
             return RECREATE if self._has_ledger else self._lost(item, _NO_LEDGER)
         reference = reference_of(item) if type(item) is Image else None
-        if reference is not None:
-            return Recovery(how="pull", text=reference)
-        return archived if archived.how == "archive" else self._lost(item, archived)
+        return None if reference is None else Recovery(how="pull", text=reference)
 
     def _lost(self, item: Object, recovery: Recovery) -> Recovery:
         """Return that nothing brings an object back, and whether any data are lost."""
@@ -74,7 +94,7 @@ def _archiving(survey: "Survey", policy: Policy) -> "Archiving | None":
     # Most runs have no archive.
     from dockersweep.policy.judging.archiving import Archiving
 
-    return Archiving(survey, policy.archive)
+    return Archiving(survey, policy)
 
 
 def reference_of(image: Image) -> str | None:

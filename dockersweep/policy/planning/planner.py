@@ -1,6 +1,6 @@
 """Turns decisions into a plan: the removals in order, the removals that each waits for, and what they free."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import compress
 from operator import attrgetter
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from dockersweep.model.fingerprint import image_fingerprint
-from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, ObjectRef, ScanWarning
+from dockersweep.model.inventory import KINDS, Image, Inventory, Kind, Object, ObjectRef, ScanWarning
 from dockersweep.model.plan import (
     NOTHING,
     ArchiveShare,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from dockersweep.policy.bytes.layer_holders import LayerHolders
 
 T = TypeVar("T", Case, Decision)
+WayBack = Callable[[Object], Recovery]
+"""Finds how the removal of an object can be taken back."""
 
 
 def make_plan(survey: Survey, policy: Policy, before: Gone = NOTHING_GONE, asked_before: Collection[str] = ()) -> Plan:
@@ -121,7 +123,9 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
     """Return the plan that carries out decisions."""
     survey, inventory = decided.survey, decided.survey.inventory
     outline = outline_of(decided, before)
-    removals = tuple(_removals(outline, survey, decided.ways_back))
+    going = [survey.objects[ref] for ref in outline.going] if decided.ways_back.archiving is not None else []
+    way_back = decided.ways_back.of_plan(going)
+    removals = tuple(_removals(outline, survey, way_back))
     return Plan(
         schema="dockersweep.plan/1",
         engine=inventory.engine,
@@ -140,7 +144,7 @@ def plan_of_decisions(decided: Decided, before: Gone = NOTHING_GONE) -> Plan:
         layers_held=_layers_held(outline, removals),
         used_bytes=survey.totals.held_bytes,
         unlisted_volumes=_unlisted_volumes(inventory),
-        archive=_archive_share(outline, decided),
+        archive=_archive_share(going, decided.ways_back, way_back),
     )
 
 
@@ -149,12 +153,12 @@ def _unlisted_volumes(inventory: Inventory) -> tuple[str, ...]:
     return tuple(sorted(mounted.difference(volume.name for volume in inventory.volumes))) if mounted else ()
 
 
-def _archive_share(outline: "Outline", decided: Decided) -> ArchiveShare | None:
-    archiving = decided.ways_back.archiving
-    if archiving is None:
+def _archive_share(going: Sequence[Object], ways_back: WaysBack, way_back: WayBack) -> ArchiveShare | None:
+    if ways_back.archiving is None:
         return None
-    removed = (decided.survey.objects[ref] for ref in outline.going)
-    return archiving.share([item for item in removed if decided.ways_back.of(item).how == "archive"])
+    ways = [(item, way_back(item)) for item in going]
+    archived = [item for item, way in ways if way.how == "archive"]
+    return ways_back.archiving.share(archived, tried=[item for item, way in ways if way.may_fit])
 
 
 def outline_of(decided: Decided, before: Gone = NOTHING_GONE) -> "Outline":
@@ -212,7 +216,7 @@ class Outline(Struct, frozen=True, dict=True):
         return LayerHolders(self.prediction.graph, self.prediction.freed, self.inventory)
 
 
-def _removals(outline: Outline, survey: Survey, ways_back: WaysBack) -> Iterator[Removal]:
+def _removals(outline: Outline, survey: Survey, way_back: WayBack) -> Iterator[Removal]:
     """Yield the removals of all steps; the prediction has a row for each removed object, in the same order."""
     reclaim = survey.reclaim
     items = {kind: survey.listing.of_kind(kind).items for kind in KINDS}
@@ -222,7 +226,7 @@ def _removals(outline: Outline, survey: Survey, ways_back: WaysBack) -> Iterator
         kind = step.kind
         item, after = items[kind][place], _refs(holders[kind][place])
         judged = item
-        recovery = ways_back.of(item) if step.verdict == "remove" else TAG_AGAIN
+        recovery = way_back(item) if step.verdict == "remove" else TAG_AGAIN
         if type(item) is Image and len(item.tags) > 1:
             # To remove an image, remove all tags but the first one before it: an engine refuses to remove an image
             # with several tags by id (engine-api.md §4).

@@ -83,7 +83,7 @@ class _Choice:
         if ways_back.archiving is None or not ways_back.archiving.may_be_on(disk):
             return 0
         removed = (self._objects[ref] for ref, decision in self.decisions.items() if decision.verdict == "remove")
-        return ways_back.archiving.most_bytes([item for item in removed if ways_back.of(item).how == "archive"])
+        return ways_back.archiving.most_bytes([item for item in removed if ways_back.of(item).asks_archive])
 
     def choose(self) -> None:
         """Remove objects, kind by kind, until enough is freed."""

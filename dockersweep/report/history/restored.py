@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from dockersweep.model.history import PastRemoval, PastRestoration
+from dockersweep.model.recovery import Recovery
 from dockersweep.report.history.words import UNKNOWN
 from dockersweep.report.layout import Column, Section
 from dockersweep.report.local_time import local_time
+from dockersweep.words.recovery import Removed, lost_sentence
 from dockersweep.words.restoring import restore_command
 
 _OF_RUN = (Column("STATUS"), Column("KIND"), Column("NAME", shortens=True), Column("NOTE", wraps=True, narrowest=24))
@@ -43,6 +45,15 @@ def way_back_of_run(run: int, removals: Sequence[PastRemoval]) -> Iterator[str]:
     """Yield how what a run removed is taken back, if any of it can be."""
     if any(removal.way_back is not None for removal in removals):
         yield f"`dockersweep restore {run}` takes back what can be made again."
+    lost = lost_sentence(_lost(removals))
+    if lost:
+        yield lost
+
+
+def _lost(removals: Sequence[PastRemoval]) -> Iterator[Removed]:
+    for removal in removals:
+        if removal.is_lost:
+            yield Removed(removal.kind, removal.name, removal.size_bytes, Recovery(how="none", text=""))
 
 
 def way_back_of_object(removals: Sequence[PastRemoval]) -> Iterator[str]:
