@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
+from dockersweep.files import is_there
 from dockersweep.ledger.rows import instant, instant_or_none
 from dockersweep.model.history import PastRestoration
 from dockersweep.model.inventory import Kind
@@ -16,9 +18,6 @@ _COLUMNS = (
     "SELECT run, started_at, engines.name, kind, id, restorations.name, as_name, action, of_run, status, detail, "
     "new_id, ended_at FROM restorations JOIN runs ON runs.number = run LEFT JOIN engines ON engines.number = engine"
 )
-
-
-_KEPT_IN: tuple[tuple[str, How], ...] = (("archived", "archive"), ("definitions", "recreate"))
 
 
 class RestoredCounts:
@@ -97,12 +96,35 @@ def _restorations(rows: sqlite3.Cursor) -> Iterator[PastRestoration]:
         yield msgspec.convert(fields, PastRestoration)
 
 
-def kept_of(database: sqlite3.Connection, run: int, kind: str, object_id: str) -> How | None:
-    """Return how what is kept of a removed object makes it again; None where nothing is kept."""
+class Kept(Struct, frozen=True):
+    """What is kept of a removed object."""
+
+    how: How | None = None
+    """How it is made again; None where nothing is kept."""
+    lost_archive: str | None = None
+    """The folder of the archive that it went into, where it is no more: the run was deleted there, or the archive was
+    moved; None where it is there."""
+
+
+def kept_of(database: sqlite3.Connection, run: int, kind: str, object_id: str) -> Kept:
+    """Return what is kept of a removed object, in the archive as far as that can be seen."""
     if not has_restorations(database):
-        return None
+        return Kept()
     key = run, kind, object_id
-    for table, how in _KEPT_IN:
-        if database.execute(f"SELECT 1 FROM {table} WHERE run = ? AND kind = ? AND id = ?", key).fetchone():
-            return how
-    return None
+    lost = None
+    row = database.execute("SELECT folder, path FROM archived WHERE run = ? AND kind = ? AND id = ?", key).fetchone()
+    if row is not None:
+        folder, path = row
+        if _may_be_there(f"{folder}/{path}"):
+            return Kept("archive")
+        lost = folder
+    row = database.execute("SELECT 1 FROM definitions WHERE run = ? AND kind = ? AND id = ?", key).fetchone()
+    return Kept(None if row is None else "recreate", lost)
+
+
+def _may_be_there(path: str) -> bool:
+    try:
+        return is_there(path)
+    except (OSError, ValueError):
+        # The archive is for its owner alone, and this may be somebody else.
+        return True

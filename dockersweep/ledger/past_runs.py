@@ -20,10 +20,9 @@ from dockersweep.model.inventory import Kind
 from dockersweep.model.outcome import Status
 from dockersweep.model.plan import NOTHING, Interval
 from dockersweep.model.reason import InWords, Reason, ReasonCode
-from dockersweep.model.recovery import How
 
 if TYPE_CHECKING:
-    from dockersweep.ledger.past_restorations import RestoredCounts
+    from dockersweep.ledger.past_restorations import Kept, RestoredCounts
 
 _REASONS = msgspec.json.Decoder(list[tuple[ReasonCode, str, str]])
 _RECOGNITION = msgspec.json.Decoder(Recognition)
@@ -215,12 +214,12 @@ def _removals_at(database: sqlite3.Connection, spots: Iterable[Spot]) -> Iterato
             yield _removal(row, kept_of(database, row[0], row[3], row[4]))
 
 
-def _removal(row: tuple[Any, ...], kept: How | None) -> PastRemoval:
+def _removal(row: tuple[Any, ...], kept: "Kept") -> PastRemoval:
     run, started_at, engine_name, kind, object_id, name, action, reasons, size_bytes, low, high = row[:11]
     recognition, sent_at, ended_at, status, detail, freed_bytes = row[11:]
     known = _RECOGNITION.decode(recognition)
     may_be_lost = known.pop(LOST_UNLESS_ARCHIVED, None) is not None
-    way_back = "recreate" if action == "untag" else kept or ("pull" if PULL in known else None)
+    way_back = "recreate" if action == "untag" else kept.how or ("pull" if PULL in known else None)
     fields = {
         "run": run,
         "started_at": instant(started_at),
@@ -239,7 +238,8 @@ def _removal(row: tuple[Any, ...], kept: How | None) -> PastRemoval:
         "detail": detail,
         "freed_bytes": freed_bytes,
         "way_back": way_back if status == "removed" else None,
-        "is_lost": status == "removed" and way_back is None and may_be_lost,
+        "lost_archive": kept.lost_archive if way_back is None and status == "removed" else None,
+        "is_lost": status == "removed" and way_back is None and may_be_lost and kept.lost_archive is None,
     }
     return msgspec.convert(fields, PastRemoval)
 

@@ -150,7 +150,10 @@ class PastRemoval(Struct, frozen=True, kw_only=True):
     freed_bytes: Bytes | None
     """What was freed according to the engine's answer."""
     way_back: How | None = None
-    """How it can be taken back, as far as the ledger tells; None where it cannot, and where it was not removed."""
+    """How it can be taken back, as far as can be told; None where it cannot, and where it was not removed."""
+    lost_archive: str | None = None
+    """The folder of the archive that it went into, where that alone would bring it back and has it no more; None
+    otherwise."""
     is_lost: bool = False
     """Whether it was removed with data that nothing brings back; False where an older version removed it."""
 

@@ -14,13 +14,13 @@ from dockersweep.ledger import FILE_NAME, Ledger
 from dockersweep.ledger.check import find_problems
 from dockersweep.ledger.reading import read_object, read_run, read_runs
 from dockersweep.model.attempt import outcome_for
-from dockersweep.model.history import ArchivedRow
 from dockersweep.model.recovery import Recovery
 from dockersweep.model.restoring import RemovedRow, Restored
 from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
 from dockersweep.report.formats import formatted
 from dockersweep.report.history.layout import history_layout
 from tests.ledger.past_runs import START
+from tests.ledger.test_archived import ROW
 from tests.rig.inventories import ENGINE, NOW, container, image, inventory, network, plan_of, record, volume
 
 VOLUME = Restored(
@@ -107,15 +107,45 @@ def test_what_is_lost_is_what_has_data_and_is_nowhere(tmp_path: Path) -> None:
         run.plan(plan, seen)
         for removal in plan.removals:
             run.ended(removal, outcome_for(removal, "removed"))
-        run.archived(
-            ArchivedRow(kind="volume", id="kept", name="kept", folder="/a", path="b", size_bytes=1, archived_at=NOW)
-        )
+        (tmp_path / "archive" / ROW.path).mkdir(parents=True)
+        run.archived(replace(ROW, id="kept", name="kept", folder=str(tmp_path / "archive")))
         run.finish(0, NOW, None, None)
     history = read_run(tmp_path, 1)
     assert {one.name for one in history.removals if one.is_lost} == {"lost", "full"}
     text = formatted(history_layout(history, "run"), "table", None)
     assert "Cannot be recovered: volume lost (9 B), volume full (7 B)." in text
     assert "`dockersweep restore 1` takes back what can be made again." in text
+
+
+@pytest.mark.linux
+def test_no_way_back_is_promised_that_the_archive_has_no_more(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    path = archive / ROW.path
+    path.mkdir(parents=True)
+    with Ledger(tmp_path) as ledger:
+        swept(ledger)
+        ledger.begin(START).archived(replace(ROW, id="v", name="v", folder=str(archive)))
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+        database.execute("UPDATE archived SET run = 1")
+        database.commit()
+
+    def told() -> tuple[object, object, str, str]:
+        run, past = read_run(tmp_path, 1), read_object(tmp_path, "volume:v", None)
+        removal = next(one for one in run.removals if one.name == "v")
+        of_run = formatted(history_layout(run, "run"), "table", None)
+        return removal.way_back, removal.lost_archive, of_run, formatted(history_layout(past, "object"), "table", None)
+
+    way, lost, of_run, of_object = told()
+    assert (way, lost) == ("archive", None)
+    assert "`dockersweep restore v --run 1` takes it back." in of_object
+    path.rename(tmp_path / "elsewhere")
+    way, lost, of_run, of_object = told()
+    assert (way, lost) == (None, str(archive))
+    assert "takes it back" not in of_object
+    moved = f"if {archive} was moved, `dockersweep restore v --run 1 --archive FOLDER`."
+    assert f"Run 1 archived it, but that run is in the archive no more: {moved}" in of_object
+    assert "1 object of it went into an archive that has the run no more" in of_run
+    assert "`dockersweep restore 1` takes back what can be made again." in of_run
 
 
 def test_what_a_run_made_again_is_in_the_history(tmp_path: Path) -> None:

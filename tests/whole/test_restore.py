@@ -459,6 +459,11 @@ def test_history_and_explain_say_how_to_take_it_back(engine: Engine, litter: Lit
     assert [one["status"] for one in document["restorations"]] == ["restored"]
     assert [one["way_back"] for one in document["removals"]] == ["archive"]
     engine.wipe()
+    assert dockersweep("archive", "drop", str(run), "--yes").status == 0
+    past = dockersweep("history", "--object", "pg-old").stdout
+    assert ("takes it back" in past, "that run is in the archive no more" in past) == (False, True)
+    assert "takes back" not in dockersweep("history", str(run)).stdout
+    assert "takes it back" not in dockersweep("explain", "pg-old", host=engine.url).stderr
 
 
 @pytest.mark.enough_on("docker-28.5")

@@ -7,6 +7,7 @@ from dockersweep.model.recovery import Recovery
 from dockersweep.report.history.words import UNKNOWN
 from dockersweep.report.layout import Column, Section
 from dockersweep.report.local_time import local_time
+from dockersweep.words.amounts import plural
 from dockersweep.words.recovery import Removed, lost_sentence
 from dockersweep.words.restoring import restore_command
 
@@ -45,6 +46,10 @@ def way_back_of_run(run: int, removals: Sequence[PastRemoval]) -> Iterator[str]:
     """Yield how what a run removed is taken back, if any of it can be."""
     if any(removal.way_back is not None for removal in removals):
         yield f"`dockersweep restore {run}` takes back what can be made again."
+    missing = [removal for removal in removals if removal.lost_archive is not None]
+    if missing:
+        objects = plural(len(missing), "object")
+        yield f"{objects} of it went into an archive that has the run no more: {_moved(missing[0], str(run))}"
     lost = lost_sentence(_lost(removals))
     if lost:
         yield lost
@@ -61,6 +66,14 @@ def way_back_of_object(removals: Sequence[PastRemoval]) -> Iterator[str]:
     latest = next((removal for removal in removals if removal.way_back is not None), None)
     if latest is not None:
         yield f"`{restore_command(latest)}` takes it back."
+    last = next((removal for removal in removals if removal.status == "removed"), None)
+    if last is not None and last.lost_archive is not None:
+        command = restore_command(last).removeprefix("dockersweep restore ")
+        yield f"Run {last.run} archived it, but that run is in the archive no more: {_moved(last, command)}"
+
+
+def _moved(lost: PastRemoval, what: str) -> str:
+    return f"if {lost.lost_archive} was moved, `dockersweep restore {what} --archive FOLDER`."
 
 
 def _status(one: PastRestoration) -> str:

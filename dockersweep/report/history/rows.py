@@ -86,6 +86,7 @@ _REMOVAL_CELLS: dict[str, Callable[[PastRemoval], Cell]] = {
     "ended_at": lambda removal: _at(removal.ended_at),
     "recognition": lambda removal: msgspec.json.encode(removal.recognition).decode(),
     "way_back": lambda removal: removal.way_back,
+    "lost_archive": lambda removal: removal.lost_archive,
 }
 _RESTORATION_CELLS: dict[str, Callable[[PastRestoration], Cell]] = {
     "run": lambda one: one.run,
