@@ -90,10 +90,18 @@ def end_restoration(database: sqlite3.Connection, run: int, position: int, resto
 
 def half_restored(database: sqlite3.Connection, engine: int, own: Collection[int]) -> dict[tuple[Kind, str], int]:
     """Return what runs that did not end were making when they ended, as the kind and the name that it was to get, with
-    the run; without those of this process."""
+    the run; without those of this process, and without what a later run has made."""
     rows = database.execute(
         "SELECT kind, as_name, min(position), run FROM restorations JOIN runs ON number = run "
         "WHERE engine = ? AND status IS NULL GROUP BY run",
         (engine,),
-    )
-    return {(kind, name): run for kind, name, _, run in rows if run not in own}
+    ).fetchall()
+    made = {
+        (kind, name): run
+        for kind, name, run in database.execute(
+            "SELECT kind, as_name, max(run) FROM restorations JOIN runs ON number = run "
+            "WHERE engine = ? AND status = 'restored' GROUP BY kind, as_name",
+            (engine,),
+        )
+    }
+    return {(kind, name): run for kind, name, _, run in rows if run not in own and made.get((kind, name), 0) < run}

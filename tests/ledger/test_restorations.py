@@ -179,6 +179,12 @@ def test_a_run_that_did_not_end_tells_what_it_was_making(tmp_path: Path) -> None
         assert ledger.half_restored(replace(ENGINE, id="OTHER")) == {}
         assert [run.number for run in ledger.unfinished(ENGINE)] == [1]
         ledger.settle(1, ())
+        run = ledger.begin(replace(START, verb="restore", policy_source="run 1"))
+        run.restoring([TAG])
+        run.restored(0, replace(TAG, status="restored"))
+        run.finish(0, NOW, None, None)
+        # By now it is whole.
+        assert ledger.half_restored(ENGINE) == {}
     assert [one.status for one in read_run(tmp_path, 1).restorations] == ["restored", None]
     assert find_problems(tmp_path) == ()
 

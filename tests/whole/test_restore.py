@@ -361,7 +361,21 @@ def test_a_half_made_volume_is_told_by_the_next_restore(engine: Engine, litter: 
     assert statuses(made) == {"volume data": "skipped"}
     assert "which was restoring it, did not end, so it may not be whole" in made["restored"][0]["detail"]
     engine.wire.call("DELETE", "/volumes/data")
+    # Somebody's own, which nobody may be told to remove; and then what a later run has made in full.
+    litter.volume("data")
+    assert "did not end" not in restore(engine, "data")["restored"][0]["detail"]
+    engine.wire.call("DELETE", "/volumes/data")
     assert statuses(restore(engine, "data")) == {"volume data": "restored"}
+    assert "did not end" not in restore(engine, "data")["restored"][0]["detail"]
+    engine.wipe()
+
+
+@pytest.mark.enough_on("docker-28.5")
+def test_a_tag_that_the_engine_does_not_take_leaves_no_image_without_one(engine: Engine, litter: Litter) -> None:
+    litter.image("app:1")
+    sweep(engine)
+    assert statuses(restore(engine, "app:1", "--as", "UPPER:x", status=3)) == {"image UPPER:x": "failed"}
+    assert engine.wire.images() == []
     engine.wipe()
 
 

@@ -34,7 +34,7 @@ from dockersweep.errors import DockersweepError, EngineLostError, RefusedError, 
 from dockersweep.ledger import Ledger, RunRecord
 from dockersweep.model.history import RunStart
 from dockersweep.model.inventory import ScanWarning
-from dockersweep.model.restoring import Removed, Restoration, Restored, RunOfEngine, Step
+from dockersweep.model.restoring import RESTORED_FROM, Removed, Restoration, Restored, RunOfEngine, Step
 from dockersweep.policy.restoring.planner import plan_restoration, restored_image
 from dockersweep.policy.restoring.selecting import of_object, of_run
 from dockersweep.report.headline import warning_sentences
@@ -70,7 +70,7 @@ class RestoreRun(Struct):
         known = self._known()
         wanted = self._wanted(known)
         present, listed = present_objects(self.calls)
-        steps = self._steps(plan_restoration(wanted.objects, known, present, self.options.as_name))
+        steps = self._steps(plan_restoration(wanted.objects, known, present, self.options.as_name), listed)
         planned = self._document(wanted, [outcome_of_planned(step) for step in steps])
         if self.options.dry_run:
             return self._write(planned, 0)
@@ -134,12 +134,14 @@ class RestoreRun(Struct):
         runs = {found.folder for found in self.archives.found.values() if found.archive.run == number}
         return sorted(folder.removeprefix(within) for folder in runs if folder.startswith(within))
 
-    def _steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
-        """Return the steps, with a warning at those that a run which did not end has left half made."""
+    def _steps(self, steps: Sequence[Step], listed: ListedObjects) -> tuple[Step, ...]:
+        """Return the steps, with a warning at those whose volume a run which did not end has left half made. One
+        without our label is somebody's own, who took the name meanwhile."""
         half = self.ledger.half_restored(self.calls.engine)
+        ours = {volume.name for volume in listed.volumes if RESTORED_FROM in volume.labels}
         return tuple(
             replace(step, skip=f"{step.skip}: {_half_made(step, half[step.kind, step.as_name])}", is_there=False)
-            if step.is_there and (step.kind, step.as_name) in half
+            if step.is_there and (step.kind, step.as_name) in half and step.kind == "volume" and step.as_name in ours
             else step
             for step in steps
         )

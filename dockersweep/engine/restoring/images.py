@@ -12,6 +12,9 @@ def make_image(calls: Creations, step: Step, sources: Sources) -> tuple[str, ...
     not as it was. Raises EngineError and ArchiveError."""
     removed = step.removed
     if calls.image(removed.id) is None:
+        # A tag that the engine does not take is refused while there is nothing without a tag yet.
+        for tag in step.tags:
+            calls.image(tag)
         if removed.how == "archive":
             calls.load_images(sources.image(removed))
         else:
