@@ -10,7 +10,7 @@ from dockersweep.errors import EngineError
 
 BLOCK_BYTES = 512
 _EMPTY = bytes(BLOCK_BYTES)
-_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
+_PAX, PAX_GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
 _LINK, _SPARSE = b"1", b"S"
 _LARGEST_EXTENSION_BYTES = 1 << 24
 _CHUNK_BYTES = 1 << 18
@@ -81,10 +81,10 @@ class TarReader:
                 return
             _check_sum(block)
             kind, size = block[156:157], _number(block[124:136])
-            if kind in (_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK):
+            if kind in (_PAX, PAX_GLOBAL, _LONG_NAME, _LONG_LINK):
                 content = self._extension(size)
                 header += block + content
-                extended |= _extension_fields(kind, content[:size])
+                extended |= extension_fields(kind, content[:size])
                 continue
             if kind == _SPARSE:
                 raise BrokenTarError("the engine's tar has sparse files of an old form")
@@ -179,7 +179,9 @@ def _short_name(block: bytes) -> bytes:
     return prefix + b"/" + name if prefix and block[257:263] == b"ustar\0" else name
 
 
-def _extension_fields(kind: bytes, content: bytes) -> dict[bytes, bytes]:
+def extension_fields(kind: bytes, content: bytes) -> dict[bytes, bytes]:
+    """Return what a header in front of that of a member tells, by the names that POSIX has for it. Raises
+    BrokenTarError."""
     if kind == _LONG_NAME:
         return {b"path": content.rstrip(b"\0")}
     if kind == _LONG_LINK:

@@ -7,9 +7,15 @@ a volume may. So the tar of a volume is unpacked into the root, with the path of
 import tarfile
 from collections.abc import Iterable, Iterator
 
-from dockersweep.engine.archiving.tar_members import BLOCK_BYTES, BrokenTarError, Member, TarReader, bare_path
+from dockersweep.engine.archiving.tar_members import (
+    BLOCK_BYTES,
+    PAX_GLOBAL,
+    Member,
+    TarReader,
+    bare_path,
+    extension_fields,
+)
 
-_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
 _NAMES = (b"path", b"GNU.sparse.name")
 _Records = dict[bytes, bytes]
 
@@ -62,28 +68,12 @@ def _split(header: bytes) -> tuple[_Records, bytes, bytes]:
         end = position + BLOCK_BYTES + size + -size % BLOCK_BYTES
         content = header[position + BLOCK_BYTES :][:size]
         kind = block[156:157]
-        if kind == _PAX:
-            records |= _read(content)
-        elif kind == _LONG_NAME:
-            records[b"path"] = content.rstrip(b"\0")
-        elif kind == _LONG_LINK:
-            records[b"linkpath"] = content.rstrip(b"\0")
-        else:
+        if kind == PAX_GLOBAL:
             others += header[position:end]
+        else:
+            records |= extension_fields(kind, content)
         position = end
     return records, others, header[position:]
-
-
-def _read(content: bytes) -> _Records:
-    records: _Records = {}
-    while content:
-        digits, _, _ = content.partition(b" ")
-        if not digits.isdigit() or not len(digits) < int(digits) <= len(content):
-            raise BrokenTarError("the tar is damaged: an extended header is not readable")
-        key, _, value = content[len(digits) + 1 : int(digits) - 1].partition(b"=")
-        records[key] = value
-        content = content[int(digits) :]
-    return records
 
 
 def _record(key: bytes, value: bytes) -> bytes:
