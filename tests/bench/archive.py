@@ -120,14 +120,14 @@ def measure(bench: Bench, volume: Volume, rounds: int) -> list[Row]:
     def seconds(samples: Sequence[Sample]) -> float:
         return median(samples, lambda sample: sample.wall)
 
-    peak = max(sample.peak for sample in (*ours, *both, *back)) / 1_000_000
+    peak = max(sample.peak for sample in (*ours, *both, *back))
     tar, remove = seconds(theirs), seconds(alone)
     return [
         Row(f"archive {volume.name}", seconds(ours), "tar with zstd", tar, aim=MOST_TIMES),
         Row("archive and remove", seconds(both), "tar with zstd", tar, aim=MOST_TIMES),
         Row("archive and remove", seconds(both), "tar with zstd, and rm -rf", tar + remove),
         Row("restore", seconds(back), "tar with zstd", seconds(unpacked), aim=MOST_TIMES),
-        Row("peak memory", peak, aim=MOST_BYTES / 1_000_000, unit="MB"),
+        Row("peak memory", peak, aim=MOST_BYTES, unit="MB"),
     ]
 
 
