@@ -170,12 +170,16 @@ def _verify(archives: Sequence[ReadArchive], options: ArchiveOptions) -> int:
             continue
         problems += found
         verified = Verified(at=datetime.now(UTC), damaged=found)
-        with locked(folder.path):
-            note_verified(folder.path, {stored.name: verified}, frozenset(folder.run_names()))
+        try:
+            with locked(folder.path):
+                note_verified(folder.path, {stored.name: verified}, frozenset(folder.run_names()))
+        except ArchiveError as error:
+            # It may be on a disk that is read only; what was found counts all the same.
+            unread.append(str(error))
     if options.run is None:
         unread += [archive.place.problem for archive in archives if archive.place.problem is not None]
     _write(replace(report_of(archives, chosen), files=files, problems=tuple(problems)), options)
-    return _tell_problems([problem.text for problem in problems] + unread, options)
+    return _tell_problems([problem.text for problem in problems] + list(dict.fromkeys(unread)), options)
 
 
 def _delete(archives: Sequence[ReadArchive], settings: "ArchiveSettings | None", options: ArchiveOptions) -> int:

@@ -123,6 +123,17 @@ def test_verifying_names_what_is_damaged_and_notes_it(call: Caller, archive: Arc
     assert "damaged" not in call("archive", "list").out
 
 
+def test_what_cannot_be_noted_of_a_verification_is_said_all_the_same(call: Caller, archive: ArchiveFolder) -> None:
+    (Path(archive.path) / "lock").unlink()
+    (Path(archive.path) / "lock").mkdir()
+    said = call("archive", "verify")
+    assert "12 files of 3 runs read: all of them are whole" in said.out
+    assert (said.status, said.err) == (
+        2,
+        f"dockersweep: the archive cannot be locked: {archive.path}/lock: Is a directory\n",
+    )
+
+
 def test_pruning_deletes_what_its_time_is_over_for(call: Caller, archive: ArchiveFolder) -> None:
     names = archive.run_names()
     said = call("archive", "prune", "--dry-run")
