@@ -59,6 +59,17 @@ def test_the_body_comes_in_pieces(tmp_path: Path) -> None:
     assert (sum(sizes), max(sizes) < LARGE / 2) == (LARGE, True)
 
 
+def test_of_an_answer_without_end_the_beginning_is_enough(tmp_path: Path) -> None:
+    def endless(served: socket.socket) -> None:
+        served.recv(10_000)
+        served.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            served.sendall(b"x" * 100_000)
+
+    with engine_that(endless, tmp_path) as connection, connection.stream("GET", "/x") as answer:
+        assert answer.beginning(1_234_567) == b"x" * 1_234_567
+
+
 @pytest.mark.parametrize("head", [b"Content-Length: 100\r\n", b"Transfer-Encoding: chunked\r\n"])
 def test_an_answer_that_breaks_off_is_an_error(tmp_path: Path, head: bytes) -> None:
     def half(served: socket.socket) -> None:

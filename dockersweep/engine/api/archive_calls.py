@@ -21,6 +21,8 @@ from dockersweep.errors import EngineError
 
 CHANGED, ADDED, REMOVED = 0, 1, 2
 """The kinds of changes."""
+_LARGEST_LINES_BYTES = 1 << 20
+"""Of what an engine tells while it loads an image; asked to be quiet, it says a line a tag."""
 
 
 class Change(msgspec.Struct, frozen=True, rename="pascal"):
@@ -129,7 +131,7 @@ class ArchiveCalls(Events, Removals):
         """Load the images of a tar, as `docker load` does."""
         path = "/images/load"
         with self._connection.stream("POST", self._prefix + path, {"quiet": "1"}, self.removal_seconds, tar) as answer:
-            error = error_in_lines(Answer(answer.status, b"".join(answer.pieces())))
+            error = error_in_lines(Answer(answer.status, answer.beginning(_LARGEST_LINES_BYTES)))
             if error is not None:
                 raise EngineError(f"{self._where} answered POST {path} with {answer.status}: {error}")
 

@@ -64,12 +64,16 @@ class StreamedAnswer:
 
     def message(self) -> str:
         """Return the error in the body; never empty."""
-        body = b""
+        return Answer(self.status, self.beginning(_LARGEST_MESSAGE_BYTES)).message()
+
+    def beginning(self, largest_bytes: int) -> bytes:
+        """Return the body, of a longer one its beginning. Raises as `pieces` does."""
+        body = bytearray()
         for piece in self.pieces():
             body += piece
-            if len(body) > _LARGEST_MESSAGE_BYTES:
+            if len(body) > largest_bytes:
                 break
-        return Answer(self.status, body[:_LARGEST_MESSAGE_BYTES]).message()
+        return bytes(body[:largest_bytes])
 
     def _send(self, method: str, url: str, tar: bytes | Iterable[bytes] | None) -> None:
         if tar is None:
