@@ -2,12 +2,13 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
 from dockersweep import __version__
 from dockersweep.archive.deleting import tidy
-from dockersweep.archive.lock import locked
+from dockersweep.archive.lock import LOCK, locked, was_begun
 from dockersweep.archive.paths import cannot, is_run_name, make_folder, run_name, sync_folder
 from dockersweep.archive.retention import Deletion, StoredRun, delete, prune, run_names, stored_runs
 from dockersweep.archive.room import Room, nearest_folder
@@ -15,7 +16,7 @@ from dockersweep.archive.run_reader import RunReader
 from dockersweep.archive.run_writer import RunWriter
 from dockersweep.archive.sizes import taken_by
 from dockersweep.errors import ArchiveError
-from dockersweep.files import is_folder, is_writable_by_others, lets_others_in, state_of
+from dockersweep.files import is_folder, is_there, is_writable_by_others, lets_others_in, state_of
 from dockersweep.model.archive import Archive
 from dockersweep.model.inventory import Engine
 from dockersweep.model.policy import ArchiveSettings
@@ -92,8 +93,9 @@ class ArchiveFolder:
 
     def tidy(self) -> None:
         """Delete what killed runs left half done. Raises ArchiveError."""
-        with locked(self.path):
-            tidy(self.path)
+        if was_begun(self.path):
+            with locked(self.path):
+                tidy(self.path)
 
     def delete(self, runs: Sequence[StoredRun]) -> Iterator[Deletion]:
         """Delete runs, whatever retention says; yield what became of each. Raises ArchiveError."""
@@ -135,6 +137,23 @@ def problem_of(path: str) -> str | None:
     except OSError as error:
         return str(cannot("read", path, error))
     return None
+
+
+def what_is_missing(path: str, runs: Collection[str]) -> str | None:
+    """Return that the folder of an archive has nothing of one, though these runs have to be there: then its disk is not
+    mounted, most likely. None where that is not so, or cannot be seen."""
+    path = os.path.realpath(path)
+    try:
+        if not runs or any(is_there(f"{path}/{name}") for name in (LOCK, *runs)):
+            return None
+    except OSError:
+        return None
+    here = shlex.quote(path)
+    kept = "a run" if len(runs) == 1 else f"{len(runs)} runs"
+    return (
+        f"{path} has nothing of the archive that keeps {kept}: mount its disk; where it is lost, begin a new one with "
+        f"mkdir -p {here} && touch {here}/{LOCK}"
+    )
 
 
 def _make(path: str) -> None:

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from dockersweep.archive.paths import cannot
 from dockersweep.errors import ArchiveError
 from dockersweep.file_lock import lock_within
+from dockersweep.files import is_there
 
+LOCK = "lock"
+"""Its file, which is in every archive that anything was put into."""
 LOCK_SECONDS = 60.0
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -16,7 +19,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 def locked(archive: str) -> Iterator[None]:
     """Hold the lock of the archive in a folder. Raises ArchiveError where somebody else holds it for long."""
     try:
-        descriptor = os.open(f"{archive}/lock", _FLAGS, 0o600)
+        descriptor = os.open(f"{archive}/{LOCK}", _FLAGS, 0o600)
     except OSError as error:
         raise cannot("locked", archive, error) from None
     try:
@@ -32,3 +35,8 @@ def locked(archive: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def was_begun(archive: str) -> bool:
+    """Whether anything was ever put into the archive in a folder: the lock is there from then on. Raises OSError."""
+    return is_there(f"{archive}/{LOCK}")

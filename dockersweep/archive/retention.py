@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from dockersweep.archive.deleting import delete_run, is_in_use, tidy
-from dockersweep.archive.lock import locked
+from dockersweep.archive.lock import locked, was_begun
 from dockersweep.archive.paths import cannot, is_run_name
 from dockersweep.archive.run_reader import read_archive
 from dockersweep.archive.sizes import taken_by
@@ -98,6 +98,9 @@ def delete(path: str, runs: Sequence[StoredRun]) -> Iterator[Deletion]:
 def prune(path: str, now: datetime, max_bytes: int | None) -> tuple[Deletion, ...]:
     """Delete from the archive in a folder what retention deletes, and what killed runs left half done. Raises
     ArchiveError, for a run that is spoiled once all others are dealt with."""
+    if not (run_names(path) or was_begun(path)):
+        # Where a disk is to be mounted: a lock there would look like an archive.
+        return ()
     spoiled: ArchiveError | None = None
     with locked(path):
         try:

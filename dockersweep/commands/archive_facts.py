@@ -1,9 +1,11 @@
 """What a plan has to know of the archive: how objects can be read for it, where it is, and how much room it has."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dockersweep.archive.folder import problem_of
+from dockersweep.archive.folder import problem_of, what_is_missing
 from dockersweep.archive.room import disk_space, min_free_bytes, nearest_folder
 from dockersweep.commands.archive_folder import archive_folder
 from dockersweep.engine.archiving.stores_to_read import stores_to_read
@@ -13,6 +15,9 @@ from dockersweep.model.archive_facts import ArchiveFacts, Reading
 from dockersweep.model.inventory import Engine, Inventory
 from dockersweep.model.policy import ArchiveSettings
 from dockersweep.policy.judging.survey import Survey
+
+if TYPE_CHECKING:
+    from dockersweep.ledger import Ledger
 
 BY_API = Reading(read_from="api", text="without ACLs and xattrs")
 WHOLE_BY_API = Reading(read_from="api")
@@ -28,13 +33,18 @@ _UPPER_FOLDERS = ("overlay2", "overlay", "containerd")
 """The image stores that keep what a container has written in a folder of its own."""
 
 
-def archiving_to(survey: Survey, settings: ArchiveSettings) -> Survey:
-    """Return a survey with what is known of the archive of a policy."""
-    return survey.archiving_to(gather_archive_facts(survey.inventory, settings))
+def archiving_to(survey: Survey, settings: ArchiveSettings, ledger: "Ledger | None" = None) -> Survey:
+    """Return a survey with what is known of the archive of a policy; the ledger tells what has to be in it."""
+    runs: frozenset[str] = frozenset()
+    if ledger is not None:
+        folder = os.path.realpath(archive_folder(settings))
+        runs = ledger.runs_in_archive(folder, settings.keep_for.before(survey.now))
+    return survey.archiving_to(gather_archive_facts(survey.inventory, settings, runs))
 
 
-def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> ArchiveFacts:
-    """Return what is known of the archive of a policy; nothing is made or written."""
+def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings, runs: Collection[str] = ()) -> ArchiveFacts:
+    """Return what is known of the archive of a policy; nothing is made or written. `runs` are the names of those that
+    have to be in it."""
     engine = inventory.engine
     is_beside = stores_to_read(inventory) is not None
     is_podman = engine.flavour == "podman"
@@ -43,6 +53,7 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> Arc
     disk = _engine_disk(folder, inventory)
     sees_all = is_beside and shows_trusted_attributes()
     from_disk = FROM_DISK if sees_all else WITHOUT_TRUSTED
+    missing = what_is_missing(folder, runs)
     return ArchiveFacts(
         volumes=from_disk if is_beside else by_api,
         mounted_volumes=MOUNTED_BY_PODMAN if is_podman else BY_API,
@@ -50,7 +61,8 @@ def gather_archive_facts(inventory: Inventory, settings: ArchiveSettings) -> Arc
         images=WHOLE_BY_API,
         networks=WHOLE_BY_API,
         folder=folder,
-        problem=problem_of(folder) or _in_own_container(folder, inventory) or _in_engine(folder, inventory),
+        problem=missing or problem_of(folder) or _in_own_container(folder, inventory) or _in_engine(folder, inventory),
+        is_missing=missing is not None,
         on_engine_disk=_is_on_engine_disk(engine, inventory, disk),
         disk=disk,
         room_bytes=_room(folder, settings),

@@ -179,14 +179,14 @@ def _saved_survey(options: EngineOptions, policy: Policy | None) -> Survey:
     return _with_archive(_with_declared(policy, None, options, read), policy)
 
 
-def _with_archive(survey: Survey, policy: Policy | None) -> Survey:
+def _with_archive(survey: Survey, policy: Policy | None, ledger: "Ledger | None" = None) -> Survey:
     """Return the survey with what is known of the policy's archive, if it has one."""
     if policy is None or policy.archive is None:
         return survey
     # Most runs have no archive.
     from dockersweep.commands.archive_facts import archiving_to
 
-    return archiving_to(survey, policy.archive)
+    return archiving_to(survey, policy.archive, ledger)
 
 
 def _with_declared(
@@ -255,7 +255,7 @@ def survey_of(
     """Scan the engine, and add what the ledger knows about its objects. With a policy, also add what its files declare,
     and what registries answer if it asks them. `for_report` is as in `engine.reading.scanner.scan`."""
     remembered = partial(_remembered_survey, client, options, ledger, for_report)
-    survey = _with_archive(_with_declared(policy, ledger, options, remembered), policy)
+    survey = _with_archive(_with_declared(policy, ledger, options, remembered), policy, ledger)
     if policy is None or not policy.asks_registries:
         return survey
     from dockersweep.commands.registry_answers import with_registry_answers

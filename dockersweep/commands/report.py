@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dockersweep.commands.gather import (
     gather_policy,
@@ -78,7 +79,7 @@ def _make(options: ReportOptions) -> tuple[Report, _LastRun]:
     policy = gather_policy(options.policy)
     survey, past, last = _gather(options, policy)
     # A saved inventory may be of another machine.
-    archive = _archive(policy) if options.engine.inventory is None else None
+    archive = _archive(policy, survey) if options.engine.inventory is None else None
     with without_collector():
         return make_report(survey, policy, foresee(survey, policy), past, archive), last
 
@@ -96,7 +97,7 @@ def _gather(options: ReportOptions, policy: Policy) -> tuple[Survey, Past | None
         return survey, _past(ledger, survey), _LastRun(*ledger.last_run(client.engine))
 
 
-def _archive(policy: Policy) -> "ArchiveState | None":
+def _archive(policy: Policy, survey: Survey) -> "ArchiveState | None":
     """Return the state of the archive; None where there is none."""
     # It loads what a saved inventory does not need.
     from dockersweep.commands.archive_folder import archive_folder
@@ -107,7 +108,9 @@ def _archive(policy: Policy) -> "ArchiveState | None":
             return None
     from dockersweep.archive.state import state_of_archive
 
-    return state_of_archive(folder, policy.archive)
+    state = state_of_archive(folder, policy.archive)
+    known = survey.archive
+    return replace(state, problem=known.problem) if state and known and known.is_missing else state
 
 
 def _past(ledger: "Ledger", survey: Survey) -> Past | None:

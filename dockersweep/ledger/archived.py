@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -49,6 +50,14 @@ def archived_of(database: sqlite3.Connection, engine: int) -> Mapping[tuple[int,
         }
         found[run, kind, object_id] = msgspec.convert(fields, ArchivedRow)
     return found
+
+
+def runs_in(database: sqlite3.Connection, folder: str, since: datetime) -> frozenset[str]:
+    """Return the folders, below that of an archive, of runs that have put something there since an instant."""
+    rows = database.execute(
+        "SELECT DISTINCT path FROM archived WHERE folder = ? AND archived_at > ?", (storable(folder), seconds(since))
+    )
+    return frozenset(path for (path,) in rows)
 
 
 def definitions_of(database: sqlite3.Connection, engine: int) -> Mapping[tuple[int, Kind, str], bytes]:

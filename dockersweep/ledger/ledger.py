@@ -288,6 +288,12 @@ class Ledger:
 
         return self._do(lambda database: archived_of(database, objects.known_engine(database, engine) or 0), {})
 
+    def runs_in_archive(self, folder: str, since: datetime) -> frozenset[str]:
+        """Return the folders of the runs that have put something into the archive in a folder since an instant."""
+        from dockersweep.ledger.archived import runs_in
+
+        return self._do(lambda database: runs_in(database, folder, since), frozenset())
+
     def definitions(self, engine: Engine) -> Mapping[tuple[int, Kind, str], bytes]:
         """Return the inspect documents of removed objects of an engine that `RunRecord.definition` kept, by run, kind
         and id."""

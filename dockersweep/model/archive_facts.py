@@ -34,6 +34,8 @@ class ArchiveFacts(Struct, frozen=True, kw_only=True):
     """Its folder, absolute; empty where that is not known."""
     problem: str | None = None
     """Why nothing can go into it: then nothing that needs it is removed. None where it can be used."""
+    is_missing: bool = False
+    """Whether the problem is that nothing of it is there, though runs are kept in it."""
     on_engine_disk: bool | None = None
     """Whether it is on a disk of the engine; None where that is not known."""
     disk: str | None = None

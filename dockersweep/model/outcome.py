@@ -38,6 +38,8 @@ class Outcome(OfObject, frozen=True, kw_only=True):
     """The way back after what was done; None from an older version, and where nothing was removed."""
     archived_bytes: Bytes | None = None
     """What it takes in the archive; None where it is not there."""
+    is_not_archived: bool = False
+    """Whether it was skipped because it could not be archived: a person has to look, or it stays every time."""
 
 
 class DiskMeasurement(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Why a run did not end well, for standard error: nobody reads a result in a file or in JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dockersweep.model.outcome import Outcome, OutcomeDocument
 from dockersweep.report.outcome import target_words
@@ -16,11 +16,17 @@ def ending_sentence(document: OutcomeDocument, problems: tuple[str, ...]) -> str
 
 
 def failure_lines(document: OutcomeDocument) -> list[str]:
-    """Return a line for each failed removal, at most MOST_FAILURES, and how many more there are."""
+    """Return a line for each failed removal, and each object that stays because it could not be archived, of both at
+    most MOST_FAILURES, and how many more there are."""
     failed = [outcome for outcome in document.outcomes if outcome.status == "failed"]
-    lines = [f"Failed: {_words(outcome)}" for outcome in failed[:MOST_FAILURES]]
-    more = len(failed) - len(lines)
-    return [*lines, f"Failed: {more} more"] if more else lines
+    unarchived = {outcome.ref: outcome for outcome in document.outcomes if outcome.is_not_archived}
+    return [*_lines("Failed", failed), *_lines("Skipped", list(unarchived.values()))]
+
+
+def _lines(what: str, outcomes: Sequence[Outcome]) -> list[str]:
+    lines = [f"{what}: {_words(outcome)}" for outcome in outcomes[:MOST_FAILURES]]
+    more = len(outcomes) - len(lines)
+    return [*lines, f"{what}: {more} more"] if more else lines
 
 
 def _words(outcome: Outcome) -> str:

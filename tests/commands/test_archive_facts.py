@@ -1,23 +1,42 @@
 """What a plan knows of the archive before anything goes there."""
 
 import os
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
-from dockersweep.commands.archive_facts import BY_API, MOUNTED_BY_PODMAN, PODMAN_FROM_AFAR, gather_archive_facts
+from dockersweep.archive.folder import open_archive
+from dockersweep.commands.archive_facts import (
+    BY_API,
+    MOUNTED_BY_PODMAN,
+    PODMAN_FROM_AFAR,
+    archiving_to,
+    gather_archive_facts,
+)
+from dockersweep.commands.running.archiving import RunArchive
+from dockersweep.engine.removing.stopping import StopRequest
+from dockersweep.errors import RefusedError
+from dockersweep.ledger import Ledger
 from dockersweep.model.archive_facts import ArchiveFacts, Reading
 from dockersweep.model.disk import Disk
+from dockersweep.model.history import ArchivedRow
 from dockersweep.model.inventory import Inventory
 from dockersweep.model.policy import ArchiveSettings, Space
+from dockersweep.policy.judging.survey import Survey
+from dockersweep.policy.language.flags import PolicyFlags, policy_from_flags
+from dockersweep.policy.planning.planner import make_plan
 from dockersweep.units import parse_age
 from tests.commands.calling import Caller, needs_root
+from tests.ledger.past_runs import START
 from tests.rig.engines.disks import SmallDisk
 from tests.rig.engines.engine import Engine
 from tests.rig.engines.kinds import EngineKind, kind
 from tests.rig.engines.litter import Litter
-from tests.rig.inventories import ENGINE, container, image, inventory, volume, write_inventory
+from tests.rig.inventories import ENGINE, NOW, ago, container, image, inventory, volume, write_inventory
 from tests.rig.running import dockersweep
 
 SETTINGS = ArchiveSettings(keep_for=parse_age("14d"), min_free=Space(text="1B", size_bytes=1))
@@ -164,3 +183,60 @@ def test_beside_a_real_engine_what_goes_to_the_archive_is_told(wanted: EngineKin
         assert (step["recovery"]["how"], step["recovery"]["text"]) == ("archive", "complete")
         assert told["archive"]["on_engine_disk"] is is_there
         assert told["archive"]["takes"]["high_bytes"] >= 3_000_000
+
+
+def swept_into(folder: Path, state: Path) -> None:
+    """A ledger with a run that has put something into an archive just now."""
+    with Ledger(state) as ledger:
+        run = ledger.begin(START)
+        now = datetime.now(UTC)
+        run.archived(
+            ArchivedRow(kind="volume", id="v", name="v", folder=str(folder), path=RUN, size_bytes=1, archived_at=now)
+        )
+        run.finish(0, now, None, None)
+
+
+RUN = "2026-12-01T093000Z-1"
+
+
+def test_an_archive_of_which_nothing_is_there_though_it_keeps_runs_is_a_disk_that_is_not_mounted(
+    tmp_path: Path,
+) -> None:
+    folder, state = tmp_path / "srv keep", tmp_path / "state"
+    swept_into(folder, state)
+    settings = replace(SETTINGS, folder=str(folder))
+
+    def known(now: datetime | None = None) -> ArchiveFacts:
+        with Ledger(state) as ledger:
+            survey = archiving_to(Survey(inventory(volume("v")), now or datetime.now(UTC)), settings, ledger)
+        assert survey.archive is not None
+        return survey.archive
+
+    problem = (
+        f"{folder} has nothing of the archive that keeps a run: mount its disk; where it is lost, begin a new one with "
+        f"mkdir -p '{folder}' && touch '{folder}'/lock"
+    )
+    assert (known().is_missing, known().problem) == (True, problem)
+    folder.mkdir(mode=0o700)
+    # Neither the end of a sweep nor `archive` make it look as if it were there.
+    archive = open_archive(str(folder), make=False)
+    archive.prune(datetime.now(UTC), None)
+    archive.tidy()
+    assert known().is_missing
+    # Its time is over.
+    assert not known(ago(days=-400)).is_missing
+    (folder / RUN).mkdir()
+    assert not known().is_missing
+    (folder / RUN).rmdir()
+    subprocess.run(["sh", "-c", problem.partition("with ")[2]], check=True)
+    assert (known().is_missing, known().problem) == (False, None)
+
+
+def test_nothing_goes_while_the_archive_is_not_there(call: Caller, tmp_path: Path) -> None:
+    archive = RunArchive(cast("Any", None), SETTINGS, cast("Any", None), "here", StopRequest(), lambda _: True)
+    facts = ArchiveFacts(problem="it has nothing", is_missing=True)
+    survey = Survey(inventory(volume("v")), NOW).archiving_to(facts)
+    plan = make_plan(survey, policy_from_flags(PolicyFlags(older_than=parse_age("0s"), archive="")))
+    assert [one.recovery.how for one in plan.removals if one.recovery] == ["archive"]
+    with pytest.raises(RefusedError, match="nothing removed: it has nothing"):
+        archive.prepare(plan, survey)

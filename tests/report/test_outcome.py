@@ -11,6 +11,7 @@ from dockersweep.model.plan import Interval
 from dockersweep.model.recovery import Recovery
 from dockersweep.report.formats import formatted
 from dockersweep.report.outcome import outcome_layout
+from dockersweep.report.outcome_ending import failure_lines
 from tests.rig.inventories import ENGINE, NOW, ago
 
 MEGABYTE = 1_000_000
@@ -21,13 +22,17 @@ def told(reclaimed: dict[str, Any], freed: int | None = None, **document: Any) -
     removed = Outcome(
         kind="image", id="sha256:a", name="app:1", action="remove", status="removed", detail=None, freed_bytes=freed
     )
-    predicted: dict[str, Any] = {"low_bytes": 21 * MEGABYTE, "high_bytes": 21 * MEGABYTE}
-    seen = OutcomeDocument(
-        schema="dockersweep.outcome/1", engine=ENGINE, started_at=NOW, finished_at=NOW, ended_early=None,
-        outcomes=(removed,), reclaimed=Reclaimed(**{**predicted, "measured_bytes": None, **reclaimed}), warnings=(),
-        size_base="disk", predicted=Interval(**predicted),
-    )  # fmt: skip
-    return formatted(outcome_layout(msgspec.structs.replace(seen, **document)), "table", None)
+    measured = Reclaimed(**{**PREDICTED, "measured_bytes": None, **reclaimed})
+    document = {"outcomes": (removed,), "reclaimed": measured, **document}
+    return formatted(outcome_layout(msgspec.structs.replace(DOCUMENT, **document)), "table", None)
+
+
+PREDICTED: dict[str, Any] = {"low_bytes": 21 * MEGABYTE, "high_bytes": 21 * MEGABYTE}
+DOCUMENT = OutcomeDocument(
+    schema="dockersweep.outcome/1", engine=ENGINE, started_at=NOW, finished_at=NOW, ended_early=None, outcomes=(),
+    reclaimed=Reclaimed(**PREDICTED, measured_bytes=None), warnings=(), size_base="disk",
+    predicted=Interval(**PREDICTED),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -101,6 +106,22 @@ def test_what_is_lost_with_its_data_is_named_also_beside_an_archive() -> None:
     assert lost in told({}, outcomes=(*others, *gone, skipped), archived=ARCHIVED, run=12)
     assert lost in told({}, outcomes=(*gone, *others))
     assert "recovered" not in told({}, outcomes=others)
+
+
+def test_what_could_not_be_archived_is_a_problem_and_what_is_in_use_is_none() -> None:
+    def skipped(name: str, detail: str, *, is_not_archived: bool = False) -> Outcome:
+        return Outcome(
+            kind="volume", id=name, name=name, action="remove", status="skipped", detail=detail, freed_bytes=None,
+            is_not_archived=is_not_archived,
+        )  # fmt: skip
+
+    full = "not archived: the archive has no room: its disk has 1.00 MB free, and 10% stays free (min_free)"
+    left = skipped("used", "in use: container web"), skipped("large", full, is_not_archived=True)
+    seen = msgspec.structs.replace(DOCUMENT, outcomes=left)
+    assert failure_lines(seen) == [f"Skipped: volume large: {full}"]
+    many = tuple(skipped(f"v{number}", "not archived: why", is_not_archived=True) for number in range(23))
+    lines = failure_lines(msgspec.structs.replace(DOCUMENT, outcomes=many))
+    assert (len(lines), lines[-1]) == (21, "Skipped: 3 more")
 
 
 def step(name: str, action: Any, status: Any = "removed", tag: str = "t:1") -> Outcome:

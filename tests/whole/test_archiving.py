@@ -172,6 +172,7 @@ def test_where_the_archive_has_no_room_things_stay_or_go_as_the_policy_says(
     if when_full == "keep" or more:
         assert outcomes[large]["status"] == "skipped"
         assert "not archived: the archive has no room" in outcomes[large]["detail"]
+        assert f"Skipped: volume {large[:12]}: not archived: the archive has no room" in run.stderr
         assert large in there
     else:
         assert (outcomes[large]["status"], outcomes[large]["recovery"]["how"]) == ("removed", "none")
@@ -195,6 +196,31 @@ def test_an_archive_that_cannot_be_made_ends_the_run_before_anything_is_removed(
     assert run.status in (0, 2), run
     assert str(tmp_path / "file") in run.stderr + run.stdout
     assert volume in {one["Name"] for one in engine.wire.call("GET", "/volumes")["Volumes"]}
+
+
+@pytest.mark.on_engines("docker-28.5")
+def test_nothing_goes_while_the_disk_of_the_archive_is_not_mounted(
+    engine: Engine, litter: Litter, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    volume_with(litter, data=b"first")
+    assert sweep(engine.url, archive, "--kind", "volume").status == 0
+    archive.rename(tmp_path / "elsewhere")
+    volume, _ = volume_with(litter, data=b"second")
+    for _ in range(2):
+        run = sweep(engine.url, archive, "--kind", "volume")
+        assert run.status == 4, run
+        assert f"nothing removed: {archive} has nothing of the archive that keeps a run: mount its disk" in run.stderr
+        assert volume in {one["Name"] for one in engine.wire.call("GET", "/volumes")["Volumes"]}
+        archive.mkdir(exist_ok=True, mode=0o700)
+    archive.rmdir()
+    (tmp_path / "elsewhere").rename(archive)
+    assert sweep(engine.url, archive, "--kind", "volume").status == 0
+    assert volume in stored_names(archive)
+
+
+def stored_names(archive: Path) -> set[str]:
+    return {name for _, name in stored_in(archive)}
 
 
 @pytest.mark.on_engines("docker-28.5", "podman-6.1")

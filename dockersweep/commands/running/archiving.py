@@ -14,7 +14,7 @@ from dockersweep.commands.running.archive_writing import ArchiveWriting
 from dockersweep.commands.running.records import Records
 from dockersweep.engine.removing.removal import InterruptedArchivingError, Kept
 from dockersweep.engine.removing.stopping import StopRequest
-from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError
+from dockersweep.errors import ArchiveError, NoRoomError, NotArchivedError, RefusedError
 from dockersweep.files import is_there, what_is_wrong
 from dockersweep.model.archive import ArchivedObject
 from dockersweep.model.archive_facts import COMPLETE
@@ -72,7 +72,8 @@ class RunArchive:
         self._turns_of_large = BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def prepare(self, plan: Plan, survey: Survey) -> None:
-        """Make ready for a plan; opens the archive if the plan needs it. Raises ArchiveError."""
+        """Make ready for a plan; opens the archive if the plan needs it. Raises ArchiveError, and RefusedError where
+        nothing of the archive is there, though runs are kept in it."""
         self._survey = survey
         # What was archived in an earlier round and stayed may have been used since. An image is what its id says.
         self._kept = {ref: kept for ref, kept in self._kept.items() if ref.kind == "image"}
@@ -80,6 +81,8 @@ class RunArchive:
             self._on_engine_disk = plan.archive.on_engine_disk
         needed = any(removal.recovery is not None and removal.recovery.asks_archive for removal in plan.removals)
         if needed and survey.archive is not None and survey.archive.problem is not None:
+            if survey.archive.is_missing:
+                raise RefusedError(survey.archive.problem)
             raise ArchiveError(f"nothing can be archived, so nothing is removed: {survey.archive.problem}")
         if needed and self._writing is None:
             self._writing = ArchiveWriting(

@@ -225,7 +225,8 @@ class Execution(Struct):
             return True
         removed = any(outcome.status == "removed" for outcome in document.outcomes)
         problems = self.warnings or self.ledger.problem or self.audit_log.problem or document.reclaimed.surprises
-        return bool(status or removed or problems)
+        unarchived = any(outcome.is_not_archived for outcome in document.outcomes)
+        return bool(status or removed or problems or unarchived)
 
     def _with_warnings(self, planned: PlannedRun) -> PlannedRun:
         plan = replace(planned.plan, warnings=(*planned.plan.warnings, *self.warnings))

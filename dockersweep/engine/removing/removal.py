@@ -160,7 +160,7 @@ def remove_one(context: RemovalContext, removal: Removal) -> Outcome:
     except InterruptedArchivingError:
         return outcome_of(removal, "not-attempted", INTERRUPTED)
     except NotArchivedError as error:
-        return outcome_of(removal, "skipped", f"not archived: {error}")
+        return replace(outcome_of(removal, "skipped", f"not archived: {error}"), is_not_archived=True)
     except EngineError as error:
         return outcome_of(removal, "failed", f"it could not be read again: {error}")
     if not isinstance(looked, _Looked):
