@@ -105,12 +105,29 @@ def look_through(folder: int, write: Callable[[bytes], None]) -> Seen:
     return seen
 
 
-def digest_of(folder: int) -> bytes:
-    """Walk an open folder once more; return the hash of its manifest. Raises as `walk` does."""
+def digest_of(folder: int, look: Callable[[Fields], None] | None = None) -> bytes:
+    """Walk an open folder once more; return the hash of its manifest. Calls `look`, if there is one, with the fields of
+    whole records. Raises as `walk` does."""
     seen = Seen()
-    for chunk in walk(folder):
-        seen.add(chunk)
+
+    def hashed() -> Iterator[bytes]:
+        for chunk in walk(folder):
+            seen.add(chunk)
+            yield chunk
+
+    if look is None:
+        for _ in hashed():
+            pass
+    else:
+        for fields in fields_of(hashed()):
+            look(fields)
     return seen.digest
+
+
+def paths_by_inode(fields: Fields) -> Iterator[tuple[int, bytes]]:
+    """Yield the inode and the path of each of whole records."""
+    for place, links in enumerate(fields[3::FIELDS]):
+        yield int(links.rpartition(b" ")[2]), fields[place * FIELDS + 1]
 
 
 def entries_of(manifest: Iterable[bytes]) -> Iterator[Batch]:

@@ -9,6 +9,7 @@ from itertools import count
 import msgspec
 
 from dockersweep.archive.attributes import attributes_in, written
+from dockersweep.archive.mapped_files import MappedFiles
 from dockersweep.archive.packing import Packed, check_unchanged, pack
 from dockersweep.archive.paths import OBJECT, PARTIAL, folder_name, hash_of, sync_folder, write_whole
 from dockersweep.archive.room import Room
@@ -65,7 +66,7 @@ class NewObject:
         """Write a compressed file."""
         self._add(name, store_compressed(f"{self._partial}/{name}", chunks, self.room_for))
 
-    def pack(self, tree: int) -> Packed:
+    def pack(self, tree: int, mapped: MappedFiles) -> Packed:
         """Write data.tar.zst, manifest.zst and, where there is anything to say, attributes.zst of an open folder."""
         manifest_path = f"{self._partial}/manifest.zst"
         with (
@@ -81,7 +82,7 @@ class NewObject:
         if packed.has_attributes:
             self.compress("attributes.zst", written(attributes_in(tree, decompressed(manifest_path))))
         # Last: to bring all of it to the disk may take long, and what is written meanwhile would go with the volume.
-        check_unchanged(tree, packed)
+        check_unchanged(tree, packed, mapped)
         return packed
 
     def finish(self, read_from: ReadFrom, entries: int | None, not_kept: Sequence[str]) -> ArchivedObject:

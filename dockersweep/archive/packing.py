@@ -7,7 +7,8 @@ from typing import cast
 
 from msgspec import Struct
 
-from dockersweep.archive.manifest import digest_of, look_through
+from dockersweep.archive.manifest import Fields, digest_of, look_through, paths_by_inode
+from dockersweep.archive.mapped_files import MappedFiles
 from dockersweep.archive.programs import Program, output_of, running
 from dockersweep.archive.tar_headers import TarHeaders
 from dockersweep.errors import NotArchivedError
@@ -62,9 +63,17 @@ def pack(
     return Packed(seen.entries, not_kept, headers.has_attributes or seen.has_devices, seen.digest)
 
 
-def check_unchanged(folder: int, packed: Packed) -> None:
-    """Raise NotArchivedError where an open folder is no longer what was packed."""
-    if digest_of(folder) != packed.digest:
+def check_unchanged(folder: int, packed: Packed, mapped: MappedFiles) -> None:
+    """Raise NotArchivedError where an open folder is no longer what was packed, or may be without showing it."""
+    written = mapped.on(os.fstat(folder).st_dev)
+
+    def look(fields: Fields) -> None:
+        for inode, path in paths_by_inode(fields):
+            if inode in written:
+                name = path.decode(errors="backslashreplace")
+                raise NotArchivedError(f"process {written[inode]} has a file in it mapped for writing: ./{name}")
+
+    if digest_of(folder, look if written else None) != packed.digest:
         raise NotArchivedError("it changed while it was read")
 
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dockersweep.archive.image_layout import IMAGES, ImageLayout, path_of
+from dockersweep.archive.mapped_files import MappedFiles
 from dockersweep.archive.new_object import NewObject
 from dockersweep.archive.packing import open_tree
 from dockersweep.archive.paths import INDEX, cannot, make_folders, not_written, write_whole
@@ -34,6 +35,7 @@ class RunWriter:
         self._index = index
         self._room = room
         self._image_mutex = Lock()
+        self._mapped = MappedFiles()
         self._images: list[LayoutImage] = []
         self._objects: list[ArchivedObject] = []
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -79,7 +81,7 @@ class RunWriter:
         """
         with self._object("volumes", original) as new, open_tree(folder) as tree:
             new.keep("volume.json", inspect)
-            packed = new.pack(tree)
+            packed = new.pack(tree, self._mapped)
             return new.finish("disk", packed.entries, packed.not_kept)
 
     def volume_from_tar(

@@ -1,5 +1,6 @@
 """Volumes: what was in a folder is in it again, and what cannot be read as it is stays out of the archive."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -128,6 +129,28 @@ CHANGES: dict[str, str] = {
     "a link": "ln file new",
     "a file deep in it": "echo x >deep/down/file",
 }
+
+
+def test_a_file_that_is_mapped_for_writing_may_change_unseen(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    for name in ("read", "written"):
+        (volume / name).write_bytes(b"x" * 8192)
+    with (
+        a_run(archive_in(tmp_path)) as run,
+        open(volume / "read", "rb") as read,
+        mmap.mmap(read.fileno(), 0, access=mmap.ACCESS_READ),
+    ):
+        run.volume_from_folder(original("one"), b"{}", volume)
+    with a_run(archive_in(tmp_path)) as run:
+        with open(volume / "written", "r+b") as file, mmap.mmap(file.fileno(), 0):
+            with pytest.raises(
+                NotArchivedError, match=rf"process {os.getpid()} has a file .* for writing: \./written$"
+            ):
+                run.volume_from_folder(original(), b"{}", volume)
+            (tmp_path / "other").mkdir()
+            run.volume_from_folder(original("other"), b"{}", tmp_path / "other")
+        assert os.listdir(f"{run.path}/volumes") == ["other"]
 
 
 def test_what_changes_while_it_is_brought_to_the_disk_is_not_archived(
