@@ -60,9 +60,16 @@ def runs_in(database: sqlite3.Connection, folder: str, since: datetime) -> froze
     return frozenset(path for (path,) in rows)
 
 
-def definitions_of(database: sqlite3.Connection, engine: int) -> Mapping[tuple[int, Kind, str], bytes]:
-    """Return the inspect documents of removed objects of an engine, by run, kind and id."""
+def definitions_of(database: sqlite3.Connection, engine: int) -> frozenset[tuple[int, Kind, str]]:
+    """Return of which removed objects of an engine there are inspect documents, by run, kind and id."""
     rows = database.execute(
-        "SELECT run, kind, id, document FROM definitions JOIN runs ON number = run WHERE engine = ?", (engine,)
+        "SELECT run, kind, id FROM definitions JOIN runs ON number = run WHERE engine = ?", (engine,)
     )
-    return {(run, kind, object_id): bytes(document) for run, kind, object_id, document in rows}
+    return frozenset(rows)
+
+
+def definition_of(database: sqlite3.Connection, run: int, kind: Kind, object_id: str) -> bytes | None:
+    """Return the inspect document of an object that a run removed; None where none is kept."""
+    key = run, kind, storable(object_id)
+    row = database.execute("SELECT document FROM definitions WHERE run = ? AND kind = ? AND id = ?", key).fetchone()
+    return None if row is None else bytes(row[0])

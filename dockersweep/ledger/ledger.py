@@ -294,12 +294,20 @@ class Ledger:
 
         return self._do(lambda database: runs_in(database, folder, since), frozenset())
 
-    def definitions(self, engine: Engine) -> Mapping[tuple[int, Kind, str], bytes]:
-        """Return the inspect documents of removed objects of an engine that `RunRecord.definition` kept, by run, kind
+    def definitions(self, engine: Engine) -> frozenset[tuple[int, Kind, str]]:
+        """Return of which removed objects of an engine `RunRecord.definition` kept the inspect documents, by run, kind
         and id."""
         from dockersweep.ledger.archived import definitions_of
 
-        return self._do(lambda database: definitions_of(database, objects.known_engine(database, engine) or 0), {})
+        return self._do(
+            lambda database: definitions_of(database, objects.known_engine(database, engine) or 0), frozenset()
+        )
+
+    def definition(self, run: int, kind: Kind, object_id: str) -> bytes | None:
+        """Return one of these documents; None where it is not kept."""
+        from dockersweep.ledger.archived import definition_of
+
+        return self._do(lambda database: definition_of(database, run, kind, object_id), None)
 
     def removed_from(self, engine: Engine) -> "tuple[RemovedRow, ...]":
         """Return everything that runs removed from an engine, but build-cache records, the oldest first."""

@@ -32,9 +32,11 @@ def test_a_run_keeps_where_its_archives_are_and_what_networks_were(tmp_path: Pat
             (1, "volume", "pg-old"): ROW,
             (2, "volume", "pg-old"): replace(ROW, size_bytes=None),
         }
-        assert ledger.definitions(ENGINE) == {(2, "network", "f00"): b'{"Name": "front"}'}
+        assert ledger.definitions(ENGINE) == {(2, "network", "f00")}
+        assert ledger.definition(2, "network", "f00") == b'{"Name": "front"}'
+        assert ledger.definition(1, "network", "f00") is None
         other = replace(ENGINE, id="OTHER")
-        assert (ledger.archived(other), ledger.definitions(other)) == ({}, {})
+        assert (ledger.archived(other), ledger.definitions(other)) == ({}, frozenset())
 
 
 def test_what_a_forgotten_run_kept_is_forgotten(tmp_path: Path) -> None:
@@ -44,7 +46,7 @@ def test_what_a_forgotten_run_kept_is_forgotten(tmp_path: Path) -> None:
         run.definition("network", "f00", b"{}")
         run.finish(0, NOW, None, None)
         ledger.forget_before(NOW + timedelta(days=400))
-        assert (ledger.archived(ENGINE), ledger.definitions(ENGINE)) == ({}, {})
+        assert (ledger.archived(ENGINE), ledger.definitions(ENGINE)) == ({}, frozenset())
 
 
 def test_without_a_ledger_nothing_is_kept() -> None:
@@ -52,4 +54,4 @@ def test_without_a_ledger_nothing_is_kept() -> None:
         run = ledger.begin(START)
         run.archived(ROW)
         run.definition("network", "f00", b"{}")
-        assert (ledger.archived(ENGINE), ledger.definitions(ENGINE)) == ({}, {})
+        assert (ledger.archived(ENGINE), ledger.definitions(ENGINE)) == ({}, frozenset())

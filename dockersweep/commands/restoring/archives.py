@@ -1,7 +1,8 @@
 """The archives that removed objects may be in, and what is in them of one engine."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -51,6 +52,8 @@ class Archives:
         self._stack = ExitStack()
         self._readers: dict[str, RunReader] = {}
         self.found: dict[Place, FoundObject] = {}
+        self._of_runs: defaultdict[tuple[int | None, Kind, str], list[FoundObject]] = defaultdict(list)
+        """The same by the number of the run, kind and id."""
         self.tried: list[str] = []
         """The folders that were looked into, in this order."""
         self.problems: dict[str, str] = {}
@@ -70,7 +73,7 @@ class Archives:
         return tuple(ScanWarning(about="archive", text=text) for text in self.problems.values())
 
     def look_into(self, folder: str, *, must_be_there: bool) -> None:
-        """Find the objects of the engine in an archive; what cannot be read is in `problems`."""
+        """Find the objects of the engine in an archive, once; what cannot be read is in `problems`."""
         folder = os.path.realpath(folder)
         if folder in self.tried:
             return
@@ -97,7 +100,8 @@ class Archives:
             former = self.found.get(place)
             # Of what a run has archived twice the last is what it removed.
             if former is None or former.archived.archived_at <= archived.archived_at:
-                self.found[place] = FoundObject(run.archive, archived, f"{folder}/{name}")
+                found = self.found[place] = FoundObject(run.archive, archived, f"{folder}/{name}")
+                self._of_runs[run.archive.run, archived.kind, archived.id].append(found)
 
     def find(self, run: int, row: ArchivedRow) -> FoundObject | None:
         """Return what a run has archived of an object that it removed, in the first folder that has it; None where none
@@ -107,10 +111,8 @@ class Archives:
             if found is not None:
                 return found
         # Another ledger may have a run of this number, too, that removed a volume of this name.
-        for found in self.found.values():
-            archived = found.archived
-            is_same = found.archive.run == run and (archived.kind, archived.id) == (row.kind, row.id)
-            if is_same and abs(archived.archived_at - row.archived_at) < timedelta(seconds=1):
+        for found in self._of_runs.get((run, row.kind, row.id), ()):
+            if abs(found.archived.archived_at - row.archived_at) < timedelta(seconds=1):
                 return found
         return None
 
@@ -130,7 +132,8 @@ class Archives:
     def document(self, removed: Removed) -> dict[str, Any]:
         """Return the engine's own document about a removed object; raises ArchiveError."""
         if removed.document is not None and removed.archived is None:
-            return dict(removed.document.content)
+            kept = removed.document.content
+            return kept.whole() if isinstance(kept, LazyDocument) else dict(kept)
         content = self._reader(removed).inspect_of(_archived(removed))
         return read_json(content, f"{removed.folder}: the document about {removed.kind} {removed.name}")
 
@@ -165,18 +168,18 @@ def read_json(content: bytes, where: str) -> dict[str, Any]:
 
 
 class LazyDocument(Mapping[str, Any]):
-    """A document that is read from the archive when somebody looks into it; empty where it is damaged, which making
-    the object then tells."""
+    """A document that is read when somebody looks into it; empty where it is damaged, which making the object then
+    tells."""
 
-    def __init__(self, archives: Archives, removed: Removed) -> None:
-        self._archives = archives
-        self._removed = removed
+    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+        """`read` raises ArchiveError where it is damaged."""
+        self.whole = read
         self._content: dict[str, Any] | None = None
 
     def _read(self) -> dict[str, Any]:
         if self._content is None:
             try:
-                self._content = self._archives.document(self._removed)
+                self._content = self.whole()
             except ArchiveError:
                 self._content = {}
         return self._content

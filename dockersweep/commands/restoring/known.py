@@ -2,7 +2,9 @@
 have."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,7 +14,7 @@ from dockersweep.ledger import Ledger
 from dockersweep.model.history import ArchivedRow
 from dockersweep.model.image_references import whole_repository_of
 from dockersweep.model.inventory import Engine, Kind
-from dockersweep.model.restoring import Document, Removed, RemovedRow
+from dockersweep.model.restoring import Document, Removed
 
 _Key = tuple[int, Kind, str]
 
@@ -29,14 +31,17 @@ def known_removals(
     archives.look_into(folder, must_be_there=is_named)
     if is_named and (problem := archives.problems.get(os.path.realpath(folder))):
         raise ArchiveError(problem)
+    looked_into = set()
     for (run, *_), row in rows.items():
         # One that was moved to `folder` is missed where it was by nobody.
-        if archives.find(run, row) is None:
+        if row.folder not in looked_into and archives.find(run, row) is None:
             archives.look_into(row.folder, must_be_there=True)
-    of_ledger = list(_of_ledger(ledger.removed_from(engine), rows, ledger.definitions(engine), archives))
+            looked_into.add(row.folder)
+    of_ledger = list(_of_ledger(ledger, engine, rows, archives))
     used = {place for place in map(_place_of, of_ledger) if place is not None}
+    is_run = cache(lambda number: ledger.run_of(engine, number) is not None)
     others = [
-        _of_archive(found, archives, ledger, engine)
+        _of_archive(found, archives, is_run)
         for place, found in archives.found.items()
         if used.isdisjoint({place, *(place._replace(folder=folder) for folder in archives.tried)})
     ]
@@ -55,12 +60,10 @@ def _without_copies(others: Iterable[Removed]) -> Iterator[Removed]:
 
 
 def _of_ledger(
-    rows: Iterable[RemovedRow],
-    archived: Mapping[_Key, ArchivedRow],
-    definitions: Mapping[_Key, bytes],
-    archives: Archives,
+    ledger: Ledger, engine: Engine, archived: Mapping[_Key, ArchivedRow], archives: Archives
 ) -> Iterator[Removed]:
-    for row in rows:
+    definitions = ledger.definitions(engine)
+    for row in ledger.removed_from(engine):
         key = row.run, row.kind, row.id
         place = archived.get(key)
         removed = Removed(
@@ -72,7 +75,8 @@ def _of_ledger(
         elif place is not None:
             yield _archived(removed, place, archives)
         elif key in definitions:
-            yield _defined(removed, definitions[key])
+            document = Document(LazyDocument(partial(_definition, ledger, key, row.name)))
+            yield replace(removed, how="recreate", why_not=None, document=document)
         elif row.reference is not None:
             yield replace(removed, how="pull", why_not=None, references=references_of(row.reference, row.tags))
         else:
@@ -99,24 +103,21 @@ def _with_contents(removed: Removed, found: FoundObject, archives: Archives) -> 
     removed = replace(removed, how="archive", why_not=None, archived=found.archived, folder=found.folder)
     if removed.kind not in ("container", "network"):
         return removed
-    return replace(removed, document=Document(LazyDocument(archives, removed)))
+    return replace(removed, document=Document(LazyDocument(partial(archives.document, removed))))
 
 
-def _defined(removed: Removed, definition: bytes) -> Removed:
-    try:
-        content = read_json(definition, f"what the ledger keeps of {removed.kind} {removed.name}")
-    except ArchiveError as error:
-        return replace(removed, why_not=str(error))
-    return replace(removed, how="recreate", why_not=None, document=Document(content))
+def _definition(ledger: Ledger, key: _Key, name: str) -> dict[str, Any]:
+    """Return what the ledger keeps of an object; raises ArchiveError where it does not any more, or it is damaged."""
+    return read_json(ledger.definition(*key) or b"", f"what the ledger keeps of {key[1]} {name}")
 
 
-def _of_archive(found: FoundObject, archives: Archives, ledger: Ledger, engine: Engine) -> Removed:
+def _of_archive(found: FoundObject, archives: Archives, is_run: Callable[[int], bool]) -> Removed:
     """Return what only an archive tells of: the ledger was not used, or is another by now, and may have another run of
-    the same number."""
+    the same number, which `is_run` tells."""
     archived, number = found.archived, found.archive.run
     removed = Removed(
         kind=archived.kind, id=archived.id, name=archived.name, action="create",
-        run=None if number is None or ledger.run_of(engine, number) is not None else number,
+        run=None if number is None or is_run(number) else number,
         removed_at=archived.archived_at, how="archive", tags=archived.tags, is_in_ledger=False,
     )  # fmt: skip
     return _with_contents(removed, found, archives)
