@@ -9,12 +9,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from dockersweep.model.archive import ArchivedObject
-from dockersweep.model.inventory import Engine, OfObject, ScanWarning
+from dockersweep.model.inventory import Engine, Kind, OfObject, ScanWarning
 from dockersweep.model.quantities import Instant
 from dockersweep.model.recovery import How, RestoreAction, RestoreStatus
 
 RESTORED_FROM = "dockersweep.restored-from"
-"""The label of a volume that `restore` has made: the run that removed it, and a word that no other volume has."""
+"""The label of what `restore` has made: the run that removed it, as its first word; of a volume also a word that no
+other volume has. An image that is what it was has none."""
 RESTORED_IMAGES = "dockersweep-restored/"
 """How the names of images begin that have the writable layer of a container."""
 
@@ -89,6 +90,9 @@ class Present(Struct, frozen=True, kw_only=True):
     """The ids of all images."""
     tags: Mapping[str, str]
     """Tag -> id of its image."""
+    restored_from: Mapping[tuple[Kind, str], str] = {}
+    """Kind and name of a container, volume or network that `restore` has made -> the run that had removed it, as
+    `mark_of` has it."""
 
 
 class Step(OfObject, frozen=True, kw_only=True):
@@ -101,6 +105,8 @@ class Step(OfObject, frozen=True, kw_only=True):
     """Why it is not made, for people; None where it is."""
     is_there: bool = False
     """Whether it is not made because something of its name is there."""
+    is_back: bool = False
+    """Whether that is what is asked for: it never went, or was restored from that very run before."""
     told: tuple[str, ...] = ()
     """What will not be as it was, for people."""
     tags: tuple[str, ...] = ()
@@ -111,6 +117,14 @@ class Step(OfObject, frozen=True, kw_only=True):
     """Whether a network gets another subnet than it had."""
     after: tuple[int, ...] = ()
     """The places of the steps without which this one cannot be done."""
+
+
+def mark_of(removed: Removed) -> str:
+    """Return the first word of the label of what is made again: the run that had removed it, by its number, or by its
+    folder in the archive."""
+    if removed.run is not None:
+        return str(removed.run)
+    return "archive" if removed.folder is None else removed.folder.rpartition("/")[2]
 
 
 class Restored(OfObject, frozen=True, kw_only=True):
@@ -129,6 +143,8 @@ class Restored(OfObject, frozen=True, kw_only=True):
     """Why it was not restored, for people; None where it was."""
     is_there: bool = False
     """Whether it was not restored because something of its name is there."""
+    is_back: bool = False
+    """Whether that is what was asked for: it never went, or was restored from that very run before."""
     told: tuple[str, ...] = ()
     """What is not as it was, for people."""
     new_id: str | None = None

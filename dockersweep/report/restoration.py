@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.recovery import RestoreStatus
-from dockersweep.model.restoring import Restoration, Restored
+from dockersweep.model.restoring import RESTORED_FROM, Restoration, Restored
 from dockersweep.report.headline import engine_sentence, engine_words, kind_counts, warning_sentences
 from dockersweep.report.layout import Cell, Column, Layout, Section, rows_of
 from dockersweep.report.text import capital
@@ -22,6 +22,13 @@ _STATUS_WORDS: dict[RestoreStatus, str] = {
     "not-attempted": "not attempted",
 }
 _WORST_FIRST: tuple[RestoreStatus, ...] = ("failed", "not-attempted", "skipped", "planned", "restored")
+_NEVER_KEPT: tuple[tuple[Kind | None, str], ...] = (
+    (None, "creation times"),
+    ("network", "ids of networks"),
+    ("container", "ids and exit codes of containers, whose logs stay in the archive"),
+    ("image", "from which image an image was built, as builders without BuildKit note it"),
+)
+"""What no engine takes back, by kind; None is all of them."""
 _COLUMNS = (
     Column("STATUS"),
     Column("KIND"),
@@ -85,8 +92,25 @@ def _further(document: Restoration) -> Iterator[str]:
         yield f"{records} of that run are left out: the next builds make them again."
     if any(one.kind == "container" and one.status == "restored" for one in document.restored):
         yield "Containers are not started: docker start NAME."
+    yield from _after_restoring(document.restored)
     if document.ended_early is not None:
         yield f"It ended early: {document.ended_early}. What is left can be restored again."
+
+
+def _after_restoring(restored: Sequence[Restored]) -> Iterator[str]:
+    """Yield what is never as it was, and what can become of it."""
+    made = {one.kind for one in restored if one.status == "restored" and one.action == "create"}
+    if not made:
+        return
+    yield f"Not as they were: {'; '.join(text for kind, text in _NEVER_KEPT if kind is None or kind in made)}."
+    if made - {"image"}:
+        images = "; an image with --keep-image NAME" if "image" in made else ""
+        yield (
+            "The same rule can remove again what was restored: use it, or keep it with "
+            f"--keep-label {RESTORED_FROM}{images}."
+        )
+    else:
+        yield "The same rule can remove again what was restored: use it, or keep it with --keep-image NAME."
 
 
 def _counts(restored: Sequence[Restored], status: RestoreStatus) -> list[str]:

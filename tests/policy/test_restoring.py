@@ -67,6 +67,7 @@ IMAGE = removed("image", "app:1", id="sha256:a", tags=("app:1", "app:2"))
 TAG = removed("image", "app:3", id="sha256:a", action="tag", how="recreate")
 WEB = container("web")
 ALL = (WEB, IMAGE, VOLUME, NETWORK)
+THERE = " is there: remove it first, or give this one another name with --as"
 
 
 def shape(steps: tuple[Step, ...]) -> list[tuple[str, str | None]]:
@@ -197,9 +198,9 @@ def test_a_container_whose_namespaces_another_joins_is_made_before_it() -> None:
 @pytest.mark.parametrize(
     ("lost", "there", "words"),
     [
-        (VOLUME, {"volumes": frozenset({"data"})}, "a volume of this name is there; --as gives it another name"),
-        (NETWORK, {"networks": {"front": "x"}}, "a network of this name is there; --as gives it another name"),
-        (WEB, {"containers": {"web": "x"}}, "a container of this name is there; --as gives it another name"),
+        (VOLUME, {"volumes": frozenset({"data"})}, "a volume of this name" + THERE),
+        (NETWORK, {"networks": {"front": "x"}}, "a network of this name" + THERE),
+        (WEB, {"containers": {"web": "x"}}, "a container of this name" + THERE),
         (IMAGE, {"images": frozenset({"sha256:a"}), "tags": {"app:1": "sha256:a", "app:2": "sha256:a"}}, "it is there"),
         (TAG, {"images": frozenset({"sha256:a"}), "tags": {"app:3": "sha256:a"}}, "it is there"),
         (
@@ -216,6 +217,43 @@ def test_what_is_there_is_not_touched(lost: Removed, there: dict[str, Any], word
     assert [step.skip for step in steps] == [words]
 
 
+def test_what_the_same_run_gave_back_before_is_what_is_asked_for() -> None:
+    lost = (VOLUME, NETWORK, WEB)
+    there: dict[str, Any] = {
+        "volumes": frozenset({"data"}), "networks": {"front": "x"}, "containers": {"web": "x"},
+        "images": frozenset({"sha256:a"}), "tags": {"app:1": "sha256:a", "app:2": "sha256:a"},
+    }  # fmt: skip
+    for mark, is_back in (("12", True), ("11", False)):
+        marks = {(one.kind, one.name): mark for one in lost}
+        steps = plan_restoration((*lost, IMAGE), ALL, present(**there, restored_from=marks))
+        assert [(step.is_there, step.is_back) for step in steps] == [
+            *((True, is_back) for _ in range(2)),
+            (True, True),
+            (True, is_back),
+        ]
+    other = present(**{**there, "tags": {"app:1": "sha256:a", "app:2": "sha256:b"}})
+    step = plan_restoration((IMAGE,), ALL, other)[0]
+    assert (step.skip, step.is_back) == ("it is there, without all of its tags", False)
+
+
+def test_of_objects_of_one_name_the_one_that_is_gone_is_meant() -> None:
+    both = (removed("volume", "pg"), removed("network", "pg"), removed("volume", "pg", 11))
+    assert of_object(both, "pg", None, present(networks={"pg": "x"})) == both[0]
+    assert of_object(both, "pg", None, present(volumes=frozenset({"pg"}))) == both[1]
+    for there in (EMPTY, present(volumes=frozenset({"pg"}), networks={"pg": "x"})):
+        with pytest.raises(UsageError, match=r'"pg" can mean'):
+            of_object(both, "pg", None, there)
+
+
+def test_a_run_that_only_archives_know_has_one_folder() -> None:
+    one, other = (
+        removed("volume", "v", folder=f"/srv/archive/2026-12-0{day}T093000Z-12", is_in_ledger=False) for day in (1, 2)
+    )
+    assert of_run((one, VOLUME), 12) == (one, VOLUME)
+    with pytest.raises(UsageError, match=r"several runs 12 in the archive: write 2026-12-01T.* or 2026-12-02T"):
+        of_run((one, other), 12)
+
+
 def test_a_new_name_is_for_the_wanted_object_alone() -> None:
     there = present(containers={"web": "x"}, volumes=frozenset({"data"}))
     steps = plan_restoration((WEB,), ALL, there, "web-2")
@@ -225,9 +263,11 @@ def test_a_new_name_is_for_the_wanted_object_alone() -> None:
         ("container", "web-2", None),
     ]
     steps = plan_restoration((VOLUME,), ALL, there, "data")
-    assert steps[0].skip == "a volume of this name is there; --as gives it another name"
+    assert steps[0].skip == "a volume of this name" + THERE
     taken = present(volumes=frozenset({"data", "data-2"}))
-    assert plan_restoration((VOLUME,), ALL, taken, "data-2")[0].skip == "a volume called data-2 is there"
+    assert (
+        plan_restoration((VOLUME,), ALL, taken, "data-2")[0].skip == "a volume called data-2 is there: remove it first"
+    )
 
 
 def test_a_network_under_another_name_gets_another_subnet_where_its_own_is_taken() -> None:

@@ -78,7 +78,7 @@ def test_every_command_does_what_it_says(engine: Engine, litter: Litter, tmp_pat
             check=False, timeout=120,
         )  # fmt: skip
         # Without a terminal there is nobody to ask, and no screen.
-        asks = "sweep" in words and "--yes" not in words
+        asks = ("sweep" in words or "restore" in words) and "--yes" not in words
         assert done.returncode == (2 if "-i" in words else 4 if asks else 0), (command, done.stderr)
     assert "shop-job-1" not in litter.engine.docker("ps", "--all", "--format", "{{.Names}}").stdout.split()
     assert {path.name for path in folder.iterdir()} >= {"everything.csv", "plan.json", "dockersweep.policy.schema.json"}

@@ -83,6 +83,12 @@ def test_a_volume_comes_back_with_everything_in_it(engine: Engine, litter: Litte
     (folder / "plain").write_text("new")
     assert statuses(restore(engine, "pg-old")) == {"volume pg-old": "skipped"}
     assert (folder / "plain").read_text() == "new"
+    engine.wire.call("DELETE", "/volumes/pg-old")
+    litter.volume("pg-old")
+    for flag in ("--yes", "--dry-run"):
+        done = dockersweep("restore", "pg-old", flag, host=engine.url)
+        assert done.status == 3
+        assert "volume pg-old skipped: a volume of this name is there: remove it first, or give" in done.stderr
     assert hostile_tree.told_by_find(folder_of(engine, "pg-2")) == before[0]
     engine.wipe()
 
@@ -134,6 +140,10 @@ def test_a_run_comes_back_with_all_that_belongs_together(engine: Engine, litter:
     after = engine.wire.call("GET", "/containers/web/json")
     assert after["State"]["Status"] == "created"
     assert after["Config"]["Image"].removeprefix("localhost/") == f"dockersweep-restored/web:{run}"
+    marks = [after["Config"]["Labels"].pop("dockersweep.restored-from")]
+    marks += [engine.wire.call("GET", "/networks/front")["Labels"]["dockersweep.restored-from"]]
+    layered = engine.wire.call("GET", f"/images/{after['Config']['Image']}/json")
+    assert [*marks, layered["Config"]["Labels"]["dockersweep.restored-from"]] == [str(run)] * 3
     for key in ("Cmd", "Env", "Labels", "WorkingDir", "User"):
         assert _plain(after["Config"].get(key)) == _plain(before["Config"].get(key))
     assert after["HostConfig"]["RestartPolicy"] == before["HostConfig"]["RestartPolicy"]
@@ -249,7 +259,7 @@ def test_nothing_is_left_of_a_container_that_cannot_be_made(engine: Engine, litt
 
     with engine.recorder.recording() as recording:
         recording.before = take_its_name
-        made = restore(engine, str(run))
+        made = restore(engine, str(run), status=3)
     assert statuses(made)["container web"] == "skipped"
     assert not [one for one in engine.wire.images() if "dockersweep-restored" in str(one)]
     assert [one["Id"] for one in engine.wire.call("GET", "/containers/json", all="1")] == done
@@ -448,9 +458,29 @@ def test_a_volume_that_appears_in_between_is_not_touched(engine: Engine, litter:
 
     with engine.recorder.recording() as recording:
         recording.before = appear
-        made = restore(engine, "data")
+        made = restore(engine, "data", status=3)
     assert statuses(made) == {"volume data": "skipped"}
     assert os.listdir(folder_of(engine, "data")) == ["mine"]
+    engine.wipe()
+
+
+def test_what_was_restored_can_be_kept_by_its_label(engine: Engine, litter: Litter) -> None:
+    litter.volume("data", size=10)
+    litter.network("front")
+    litter.container("web", command="echo x > /new")
+    run = sweep(engine)
+    shown = dockersweep("restore", str(run), "--yes", host=engine.url).stdout
+    told = " ".join(shown.split())
+    assert "Not as they were: creation times; ids of networks; ids and exit codes of containers, whose logs" in told
+    assert "The same rule can remove again what was restored: use it, or keep it with --keep-label" in told
+    assert set(statuses(restore(engine, str(run))).values()) == {"skipped"}
+    flags = ("--older-than", "0s", "--named-volumes", "--all-images", "--format", "json")
+    plan = dockersweep("plan", *flags, host=engine.url).json()
+    assert {one["kind"] for one in plan["removals"]} >= {"volume", "network", "container"}
+    plan = dockersweep("plan", *flags, "--keep-label", "dockersweep.restored-from", host=engine.url).json()
+    # The image that the container had is as it was, and needs another flag.
+    assert [one["kind"] for one in plan["removals"] if one["kind"] not in ("build-cache", "image")] == []
+    assert not [one for one in plan["removals"] if "dockersweep-restored" in one["name"]]
     engine.wipe()
 
 

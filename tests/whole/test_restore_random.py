@@ -121,20 +121,28 @@ def comparable(document: dict[str, Any], run: int | None) -> dict[str, Any]:
                 del kept["size_bytes"]
             found[image["id"]] = {**kept, "tags": sorted(image["tags"])}
     for volume in document["volumes"]:
-        labels = {key: value for key, value in volume["labels"].items() if key != "dockersweep.restored-from"}
+        labels = _without_mark(volume["labels"])
         assert (len(labels) != len(volume["labels"])) == (run is not None)
         found[volume["name"]] = {**{key: value for key, value in volume.items() if key not in NEW}, "labels": labels}
     for network in document["networks"]:
-        found[network["name"]] = {key: value for key, value in network.items() if key not in NEW}
+        # A network that every engine has was never removed.
+        kept = {key: value for key, value in network.items() if key not in NEW}
+        found[network["name"]] = {**kept, "labels": _without_mark(network["labels"])}
     for container in document["containers"]:
         kept = {key: value for key, value in container.items() if key not in NEW}
         # What it had written is in its image now.
         del kept["size_bytes"], kept["image"], kept["image_id"]
+        assert ("dockersweep.restored-from" in kept["labels"]) == (run is not None)
+        kept["labels"] = _without_mark(kept["labels"])
         kept["mounts"] = sorted(kept["mounts"], key=str)
         kept["networks"] = sorted({networks.get(one, one) for one in container["networks"]})
-        kept["layers"] = len(names[container["image_id"]]["labels"])
+        kept["layers"] = len(_without_mark(names[container["image_id"]]["labels"]))
         found[container["name"]] = kept
     return found
+
+
+def _without_mark(labels: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in labels.items() if key != "dockersweep.restored-from"}
 
 
 def _of_examples(count: int) -> settings:

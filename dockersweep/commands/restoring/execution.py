@@ -28,13 +28,13 @@ from dockersweep.engine.archiving.volume_containers import VolumeContainers
 from dockersweep.engine.disk.ownership import ListedObjects
 from dockersweep.engine.disk.stores import Stores
 from dockersweep.engine.reading.own_folders import stores_in_time
-from dockersweep.engine.restoring.restorer import Restorer, outcome_of
+from dockersweep.engine.restoring.restorer import Restorer, outcome_of, skipped_at_once
 from dockersweep.engine.restoring.volumes import VolumeMaker
 from dockersweep.errors import DockersweepError, EngineLostError, RefusedError, UnknownObjectError, UsageError
 from dockersweep.ledger import Ledger, RunRecord
 from dockersweep.model.history import RunStart
 from dockersweep.model.inventory import ScanWarning
-from dockersweep.model.restoring import RESTORED_FROM, Removed, Restoration, Restored, RunOfEngine, Step
+from dockersweep.model.restoring import RESTORED_FROM, Present, Removed, Restoration, Restored, RunOfEngine, Step
 from dockersweep.policy.restoring.planner import plan_restoration, restored_image
 from dockersweep.policy.restoring.selecting import of_object, of_run
 from dockersweep.report.headline import warning_sentences
@@ -68,13 +68,11 @@ class RestoreRun(Struct):
     def run(self) -> int:
         """Plan, ask, and carry out; return the exit status."""
         known = self._known()
-        wanted = self._wanted(known)
         present, listed = present_objects(self.calls)
+        wanted = self._wanted(known, present)
         steps = self._steps(plan_restoration(wanted.objects, known, present, self.options.as_name), listed)
         planned = self._document(wanted, [outcome_of_planned(step) for step in steps])
-        if self.options.dry_run:
-            return self._write(planned, 0)
-        if not any(step.skip is None for step in steps):
+        if self.options.dry_run or not any(step.skip is None for step in steps):
             return self._write(planned, status_of(planned))
         stopped = Stopped(EventLog("text"))
         with stop_on_signals(stopped):
@@ -86,7 +84,7 @@ class RestoreRun(Struct):
         folder = named or archive_folder(policy_in_force(self.options.policy, os.environ).archive)
         return known_removals(self.ledger, self.calls.engine, self.archives, folder, is_named=named is not None)
 
-    def _wanted(self, known: Sequence[Removed]) -> Wanted:
+    def _wanted(self, known: Sequence[Removed], present: Present) -> Wanted:
         what, engine = self.options.what, self.calls.engine
         number = int(what) if what.isascii() and what.isdecimal() and len(what) <= 18 else None
         run = None if number is None else self.ledger.run_of(engine, number)
@@ -96,13 +94,13 @@ class RestoreRun(Struct):
         if of_archive:
             self._check_whole_run()
             return Wanted(f"run {what}", of_archive)
-        removed = self._wanted_object(known)
+        removed = self._wanted_object(known, present)
         kind = "tag" if removed.action == "tag" else removed.kind
         return Wanted(f"{kind} {removed.name}", (removed,))
 
-    def _wanted_object(self, known: Sequence[Removed]) -> Removed:
+    def _wanted_object(self, known: Sequence[Removed], present: Present) -> Removed:
         try:
-            return of_object(known, self.options.what, self.options.run)
+            return of_object(known, self.options.what, self.options.run, present)
         except UnknownObjectError as error:
             tried = f"; archives looked into: {', '.join(self.archives.tried)}" if self.archives.tried else ""
             raise UnknownObjectError(f"{error}{tried}") from None
@@ -140,7 +138,7 @@ class RestoreRun(Struct):
         half = self.ledger.half_restored(self.calls.engine)
         ours = {volume.name for volume in listed.volumes if RESTORED_FROM in volume.labels}
         return tuple(
-            replace(step, skip=f"{step.skip}: {_half_made(step, half[step.kind, step.as_name])}", is_there=False)
+            _as_half_made(step, half[step.kind, step.as_name])
             if step.is_there and (step.kind, step.as_name) in half and step.kind == "volume" and step.as_name in ours
             else step
             for step in steps
@@ -239,9 +237,8 @@ class RestoreRun(Struct):
 
 
 def status_of(document: Restoration) -> int:
-    """Return the exit status: that something of its name is there is no failure, that something cannot be made is."""
-    fine = ("restored", "planned")
-    failed = any(one.status not in fine and not one.is_there for one in document.restored)
+    """Return the exit status: whether all is there that was asked for."""
+    failed = any(one.status not in ("restored", "planned") and not one.is_back for one in document.restored)
     return SOME_FAILED if failed else 0
 
 
@@ -249,13 +246,17 @@ def outcome_of_planned(step: Step) -> Restored:
     """Return a step as the document of a dry run has it."""
     if step.skip is None:
         return outcome_of(step, "planned", None)
-    return replace(outcome_of(step, "skipped", step.skip), is_there=step.is_there)
+    return skipped_at_once(step, step.skip)
 
 
 def _as_recorded(step: Step) -> Restored:
     """Return a step for the ledger, without a number of another ledger's run."""
     planned = outcome_of_planned(step)
     return planned if step.removed.is_in_ledger else replace(planned, run=None)
+
+
+def _as_half_made(step: Step, run: int) -> Step:
+    return replace(step, skip=f"{step.skip}: {_half_made(step, run)}", is_there=False, is_back=False)
 
 
 def _half_made(step: Step, run: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dockersweep.engine.restoring.container_body import Json, mounts, own_annotations, part
+from dockersweep.model.restoring import RESTORED_FROM
 
 MOST_DIFFERENCES = 20
 _NOT_COMPARED = frozenset(
@@ -29,6 +30,8 @@ def _facts(document: Json) -> dict[str, Any]:
     """Return what makes a container, without empty values: engines tell them in many ways."""
     facts = {f"Config.{key}": value for key, value in part(document, "Config").items()}
     facts |= {f"HostConfig.{key}": value for key, value in part(document, "HostConfig").items()}
+    labels = part(part(document, "Config"), "Labels")
+    facts["Config.Labels"] = {key: value for key, value in labels.items() if key != RESTORED_FROM}
     facts["HostConfig.Annotations"] = own_annotations(part(document, "HostConfig"))
     facts |= dict(_mounted(document))
     facts |= dict(_connected(document))

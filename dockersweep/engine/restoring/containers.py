@@ -11,7 +11,7 @@ from dockersweep.engine.restoring.container_differences import differences
 from dockersweep.engine.restoring.layered_image import load_layered
 from dockersweep.engine.restoring.sources import IsThereError, Sources
 from dockersweep.errors import ArchiveError, EngineError
-from dockersweep.model.restoring import Step
+from dockersweep.model.restoring import RESTORED_FROM, Step, mark_of
 
 _CONFLICTS = ("already in use", "is already used", "already exists")
 
@@ -43,8 +43,9 @@ def _created(
     """Make a container of an image; return its id, and what is not as it was."""
     entrypoint = part(calls.image_document(image) or {}, "Config").get("Entrypoint")
     made = container_body(document, image, replace(around, image_has_entrypoint=bool(entrypoint)))
+    labels = {**part(made.body, "Labels"), RESTORED_FROM: mark_of(step.removed)}
     try:
-        container_id = calls.create_as(step.as_name, made.body)
+        container_id = calls.create_as(step.as_name, {**made.body, "Labels": labels})
     except CreationRefusedError as error:
         if any(words in str(error) for words in _CONFLICTS) and step.as_name in str(error):
             raise IsThereError(f"a container called {step.as_name} is there") from None
@@ -72,7 +73,7 @@ def _layered(calls: Creations, step: Step, sources: Sources, image_id: str, tag:
             raise ArchiveError("the archive has its layer no more")
         return pieces
 
-    load_layered(calls, image_id, layer, tag, f"dockersweep restore {step.removed.name}")
+    load_layered(calls, image_id, layer, tag, mark_of(step.removed), f"dockersweep restore {step.removed.name}")
     return tag
 
 

@@ -17,6 +17,7 @@ from dockersweep.engine.archiving.tar_members import TarReader
 from dockersweep.engine.restoring.container_body import Json, part
 from dockersweep.errors import EngineError
 from dockersweep.model.naming import short_id
+from dockersweep.model.restoring import RESTORED_FROM
 
 _BLOCK_BYTES = 512
 _PLAIN_FILES = (b"0", b"\0")
@@ -43,13 +44,16 @@ def facts_of(layer: Iterable[bytes]) -> LayerFacts:
     return LayerFacts(f"sha256:{digest.hexdigest()}", size)
 
 
-def load_layered(calls: Creations, image_id: str, layer: Layer, tag: str, comment: str) -> None:
-    """Load an image that is another one and a layer, under a tag. Raises EngineError, and what reading raises."""
+def load_layered(calls: Creations, image_id: str, layer: Layer, tag: str, mark: str, comment: str) -> None:
+    """Load an image that is another one and a layer, under a tag; `mark` is its label that says of which run.
+
+    Raises EngineError, and what reading raises.
+    """
     document = calls.image_document(image_id)
     if document is None:
         raise EngineError(f"its image {short_id(image_id)} is gone")
     facts = facts_of(layer())
-    config = layered_config(document, facts.diff_id, comment)
+    config = layered_config(document, facts.diff_id, mark, comment)
     if calls.quirks.loads_only_new_layers:
         calls.load_images(_tar_of_new(document, config, facts, layer, tag))
         return
@@ -63,15 +67,16 @@ def layers_of(document: Json) -> list[str]:
     return [str(layer) for layer in layers] if isinstance(layers, list) else []
 
 
-def layered_config(document: Json, diff_id: str, comment: str) -> bytes:
+def layered_config(document: Json, diff_id: str, mark: str, comment: str) -> bytes:
     """Return the configuration of an image like that of a document, with one more layer."""
     layers = layers_of(document)
+    settings = part(document, "Config")
     created = document.get("Created") or "1970-01-01T00:00:00Z"
     config: dict[str, Any] = {
         "architecture": document.get("Architecture") or "amd64",
         "os": document.get("Os") or "linux",
         "created": created,
-        "config": part(document, "Config"),
+        "config": {**settings, "Labels": {**part(settings, "Labels"), RESTORED_FROM: mark}},
         "rootfs": {"type": "layers", "diff_ids": [*layers, diff_id]},
         "history": [
             *({"created": created, "created_by": "a layer of the container's image"} for _ in layers),

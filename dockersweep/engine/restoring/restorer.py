@@ -14,7 +14,7 @@ from dockersweep.engine.restoring.sources import IsThereError, NotMadeError, Sou
 from dockersweep.engine.restoring.volumes import ChangedFilesError, VolumeMaker
 from dockersweep.errors import ArchiveError, EngineError, EngineLostError
 from dockersweep.model.recovery import RestoreStatus
-from dockersweep.model.restoring import Restored, Step
+from dockersweep.model.restoring import RESTORED_FROM, Restored, Step, mark_of
 
 
 class Restorer(Struct, frozen=True):
@@ -40,7 +40,7 @@ class Restorer(Struct, frozen=True):
             if ended is not None:
                 restored = outcome_of(step, "not-attempted", ended)
             elif step.skip is not None:
-                restored = replace(outcome_of(step, "skipped", step.skip), is_there=step.is_there)
+                restored = skipped_at_once(step, step.skip)
             elif missing is not None:
                 text = f"its {missing.kind} {missing.name} was not made: {missing.detail}"
                 restored = outcome_of(step, "skipped", text)
@@ -86,6 +86,7 @@ class Restorer(Struct, frozen=True):
 
     def _make_network(self, step: Step) -> str:
         body = network_body(self.sources.document(step.removed), step.as_name, other_subnet=step.other_subnet)
+        body["Labels"] = {**body["Labels"], RESTORED_FROM: mark_of(step.removed)}
         try:
             return self.calls.create_network(body)
         except CreationRefusedError as error:
@@ -94,6 +95,11 @@ class Restorer(Struct, frozen=True):
             if "overlap" in str(error) or "already used" in str(error):
                 raise NotMadeError(f"its subnet is taken ({error}); with --as NAME it is made with another") from None
             raise
+
+
+def skipped_at_once(step: Step, reason: str) -> Restored:
+    """Return what became of a step that the plan skips."""
+    return replace(outcome_of(step, "skipped", reason), is_there=step.is_there, is_back=step.is_back, told=step.told)
 
 
 def outcome_of(step: Step, status: RestoreStatus, detail: str | None) -> Restored:

@@ -17,7 +17,7 @@ from dockersweep.engine.restoring.sources import IsThereError, Sources
 from dockersweep.errors import ArchiveError, DockersweepError, EngineError
 from dockersweep.files import what_is_wrong
 from dockersweep.model.inventory import Volume
-from dockersweep.model.restoring import RESTORED_FROM, Step
+from dockersweep.model.restoring import RESTORED_FROM, Step, mark_of
 from dockersweep.words.lists import first_of
 
 MOST_PATHS = 3
@@ -50,7 +50,7 @@ class VolumeMaker:
         then it is removed again. Raises ChangedFilesError where its files are back, and not as they were archived.
         """
         document = sources.document(step.removed)
-        mark = f"{step.removed.run or 'archive'} {secrets.token_hex(8)}"
+        mark = f"{mark_of(step.removed)} {secrets.token_hex(8)}"
         labels = {**part(document, "Labels"), RESTORED_FROM: mark}
         options = part(document, "Options")
         driver = str(document.get("Driver") or "local")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dockersweep.model.inventory import Kind
 from dockersweep.model.naming import short_id
-from dockersweep.model.restoring import RESTORED_IMAGES, Present, Removed, Step
+from dockersweep.model.restoring import RESTORED_IMAGES, Present, Removed, Step, mark_of
 from dockersweep.policy.restoring.container_needs import needs_of
 
 _ORDER: tuple[Kind, ...] = ("network", "volume", "image", "container")
@@ -159,6 +159,10 @@ def _there(step: Step, text: str) -> Step:
     return replace(step, skip=text, is_there=True)
 
 
+def _back(step: Step, text: str) -> Step:
+    return replace(_there(step, text), is_back=True)
+
+
 def _judged(step: Step, present: Present) -> Step:
     """Return a step with why it is skipped, if it is, and with what will not be as it was."""
     removed = step.removed
@@ -168,9 +172,11 @@ def _judged(step: Step, present: Present) -> Step:
         return _judged_tag(step, present) if removed.action == "tag" else _judged_image(step, present)
     taken = {"container": present.containers, "volume": present.volumes, "network": present.networks}[removed.kind]
     if step.as_name in taken:
+        if present.restored_from.get((removed.kind, step.as_name)) == mark_of(removed):
+            return _back(step, "it was restored before, and is there")
         if step.as_name == removed.name:
             return _there(step, f"a {removed.kind} of this name is there{_try_as(step)}")
-        return _there(step, f"a {removed.kind} called {step.as_name} is there")
+        return _there(step, f"a {removed.kind} called {step.as_name} is there: remove it first")
     if removed.kind == "network":
         return _judged_network(step, present)
     if removed.kind == "container" and removed.archived is not None and _has_layer(removed):
@@ -180,7 +186,9 @@ def _judged(step: Step, present: Present) -> Step:
 
 
 def _try_as(step: Step) -> str:
-    return "" if step.needed_by is not None else "; --as gives it another name"
+    if step.needed_by is not None:
+        return ""
+    return ": remove it first, or give this one another name with --as"
 
 
 def _has_layer(removed: Removed) -> bool:
@@ -197,7 +205,7 @@ def restored_image(step: Step) -> str:
 def _judged_tag(step: Step, present: Present) -> Step:
     holder = present.tags.get(step.as_name)
     if holder == step.id:
-        return _there(step, "it is there")
+        return _back(step, "it is there")
     if holder is not None:
         return _there(step, f"{step.as_name} names another image by now, {short_id(holder)}")
     return replace(step, tags=(step.as_name,))
@@ -212,7 +220,10 @@ def _judged_image(step: Step, present: Present) -> Step:
         if tag in present.tags and present.tags[tag] != step.id
     )
     step = replace(step, tags=free, told=told)
-    return _there(step, "it is there") if step.id in present.images and not free else step
+    if step.id not in present.images or free:
+        return step
+    # That a tag of it names something else by now is for a person to see.
+    return _there(step, "it is there, without all of its tags") if told else _back(step, "it is there")
 
 
 def _judged_network(step: Step, present: Present) -> Step:

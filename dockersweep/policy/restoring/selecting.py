@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from dockersweep.errors import UnknownObjectError, UsageError
 from dockersweep.model.inventory import KINDS
 from dockersweep.model.lookup import Named, meant_by
-from dockersweep.model.restoring import Removed
+from dockersweep.model.restoring import Present, Removed
 from dockersweep.words.lists import either
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -26,8 +26,9 @@ def of_run(known: Sequence[Removed], run: int | str) -> tuple[Removed, ...]:
     return tuple(removed for removed in whole if removed.action == "create" or removed.id not in gone)
 
 
-def of_object(known: Sequence[Removed], text: str, run: int | None) -> Removed:
-    """Return the removed object that a text means, in the latest run that removed one of its name, or in this run.
+def of_object(known: Sequence[Removed], text: str, run: int | None, present: Present | None = None) -> Removed:
+    """Return the removed object that a text means, in the latest run that removed one of its name, or in this run. Of
+    objects of several kinds it is the one whose name is not `present`, if there is only one.
 
     Raises UnknownObjectError where nothing removed was called so, and UsageError where objects of several kinds were.
     """
@@ -43,10 +44,20 @@ def of_object(known: Sequence[Removed], text: str, run: int | None) -> Removed:
         raise UnknownObjectError(
             f'run {run} removed nothing called "{text}": `dockersweep history {run}` lists what it removed'
         )
+    gone = [removed for removed in meant if present is None or not _is_there(removed, present)]
+    if len(meant) > 1 and len(gone) == 1:
+        return gone[0]
     if len(meant) > 1:
         texts = [f"{removed.kind}:{removed.name}" for removed in meant]
         raise UsageError(f'"{text}" can mean {either(texts)}: write one of these')
     return meant[0]
+
+
+def _is_there(removed: Removed, present: Present) -> bool:
+    if removed.kind == "image":
+        return removed.id in present.images if removed.action == "create" else removed.name in present.tags
+    names = {"container": present.containers, "volume": present.volumes, "network": present.networks}
+    return removed.name in names.get(removed.kind, ())
 
 
 def _folder_name(removed: Removed) -> str | None:
