@@ -550,6 +550,12 @@ def test_an_archive_that_was_moved_is_used_where_it_is(engine: Engine, litter: L
     assert (done.status, f"there are several runs {run} in the archive: write " in done.stderr) == (2, True)
     done = dockersweep("restore", "nothing", "--archive", str(moved), "--yes", host=engine.url)
     assert f"archives looked into: {moved}" in done.stderr
+    assert "of another engine" not in done.stderr
+    for index in moved.glob("*/index.json"):
+        document = json.loads(index.read_text())
+        index.write_text(json.dumps(document | {"engine": document["engine"] | {"id": "A", "name": "old-host"}}))
+    done = dockersweep("restore", "data", "--archive", str(moved), "--no-ledger", "--yes", host=engine.url)
+    assert "; runs of another engine (old-host) are there, too: name that with --host, or put" in done.stderr
 
 
 @pytest.mark.enough_on("docker-28.5")

@@ -56,6 +56,8 @@ class Archives:
         """The same by the number of the run, kind and id."""
         self.tried: list[str] = []
         """The folders that were looked into, in this order."""
+        self.of_others: set[str] = set()
+        """The other engines that have runs there: the names of their hosts, or where they were reached."""
         self.problems: dict[str, str] = {}
         """Why an archive, or a run in one, cannot be read, by its folder."""
 
@@ -89,8 +91,11 @@ class Archives:
         for name in names:
             try:
                 with archive.open_run(name) as run:
-                    if engine_identity(run.archive.engine) in self._identities:
+                    engine = run.archive.engine
+                    if engine_identity(engine) in self._identities:
                         self._note(folder, name, run)
+                    else:
+                        self.of_others.add(engine.name or engine.endpoint)
             except ArchiveError as error:
                 self.problems[f"{folder}/{name}"] = str(error)
 

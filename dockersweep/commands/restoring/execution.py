@@ -40,7 +40,7 @@ from dockersweep.policy.restoring.selecting import of_object, of_run
 from dockersweep.report.headline import warning_sentences
 from dockersweep.report.restoration_problems import problem_lines
 from dockersweep.words.documents import write_document
-from dockersweep.words.lists import either
+from dockersweep.words.lists import either, first_of
 
 SOME_FAILED = 3
 
@@ -103,7 +103,17 @@ class RestoreRun(Struct):
             return of_object(known, self.options.what, self.options.run, present)
         except UnknownObjectError as error:
             tried = f"; archives looked into: {', '.join(self.archives.tried)}" if self.archives.tried else ""
-            raise UnknownObjectError(f"{error}{tried}") from None
+            raise UnknownObjectError(f"{error}{tried}{self._of_others()}") from None
+
+    def _of_others(self) -> str:
+        """Return that there are runs of other engines, as after one was installed anew; empty without any."""
+        others = self.archives.of_others
+        if not others:
+            return ""
+        return (
+            f"; runs of another engine ({first_of(sorted(others), 3)}) are there, too: name that with --host, or put "
+            'things back by hand, as dockersweep(1) tells under "The archive"'
+        )
 
     def _check_whole_run(self) -> None:
         if self.options.as_name is not None or self.options.run is not None:
