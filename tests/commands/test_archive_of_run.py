@@ -1,5 +1,7 @@
 """The archive of a run: what goes into it, and when again."""
 
+import gc
+import weakref
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -62,6 +64,34 @@ def test_a_further_round_archives_again_what_stayed_and_may_have_been_used(monke
     # An image is what its id says, whatever became of it meanwhile.
     assert made.written == ["volume", "image", "volume"]
     assert isinstance(objects[1], Image)
+
+
+def test_nothing_is_held_of_what_could_not_be_archived(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Large:
+        """What compresses, or the program that reads."""
+
+    class Failing(Writing):
+        held: "weakref.ref[Large]"
+
+        def archived(self, item: Object, size_bytes: int | None) -> ArchivedObject:
+            large = Large()
+            self.held = weakref.ref(large)
+            raise NotArchivedError("it changed while it was read")
+
+    made, one = Failing(), volume("data")
+    monkeypatch.setattr(archiving, "ArchiveWriting", lambda *_: made)
+    removal = cast("Removal", SimpleNamespace(ref=ref_of(one), recovery=Recovery(how="archive", text="")))
+    records: Any = SimpleNamespace(run=SimpleNamespace(number=1), archived=lambda _: None)
+    archive = RunArchive(cast("Any", None), SETTINGS, records, "here", StopRequest(), lambda _: False)
+    archive.prepare(cast("Plan", SimpleNamespace(archive=None, removals=[removal])), Survey(inventory(one), NOW))
+    gc.disable()
+    try:
+        for _ in range(2):
+            with pytest.raises(NotArchivedError, match="it changed while it was read"):
+                archive.keep(removal)
+        assert made.held() is None
+    finally:
+        gc.enable()
 
 
 class Full(Writing):

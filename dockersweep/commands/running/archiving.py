@@ -62,7 +62,8 @@ class RunArchive:
         self._writing: ArchiveWriting | None = None
         self._survey: Survey | None = None
         self._on_engine_disk: bool | None = None
-        self._kept: dict[ObjectRef, Kept | NotArchivedError] = {}
+        self._kept: dict[ObjectRef, Kept | str] = {}
+        """What became of each object: a text says why it is not in the archive."""
         self._counted: set[str] = set()
         """The files that are counted: images share some."""
         self._counting = Lock()
@@ -97,15 +98,16 @@ class RunArchive:
 
     def keep(self, removal: Removal) -> Kept:
         """Archive an object, as `removal.Keeper` asks for."""
-        known = self._kept.get(removal.ref)
+        known: Kept | str | None = self._kept.get(removal.ref)
         if known is None:
             try:
                 known = self._keep(removal)
             except NotArchivedError as error:
-                known = error
+                # Its frames hold all that was reading and writing.
+                known = str(error)
             self._kept[removal.ref] = known
-        if isinstance(known, NotArchivedError):
-            raise known
+        if isinstance(known, str):
+            raise NotArchivedError(known)
         return known
 
     def _keep(self, removal: Removal) -> Kept:
