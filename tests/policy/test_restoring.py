@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dockersweep.errors import UnknownObjectError, UsageError
 from dockersweep.model.archive import ArchivedFile, ArchivedObject
@@ -101,6 +102,25 @@ def test_an_object_is_the_latest_of_its_name() -> None:
     assert of_object(known, "app:3", None) == TAG
     assert of_object(known, "sha256:a", None) == IMAGE
     assert of_object((container("web", 11), WEB), "web", None) == WEB
+
+
+def test_another_ledger_numbers_its_runs_for_itself() -> None:
+    # Removed before the ledger was lost, and after it was begun anew.
+    former = replace(VOLUME, run=900, removed_at=NOW - timedelta(days=1), is_in_ledger=False)
+    assert of_object((former, replace(VOLUME, run=1)), "data", None).run == 1
+    assert of_object((replace(VOLUME, run=1), former), "data", None).run == 1
+    newer = replace(former, run=None, removed_at=NOW + timedelta(days=99))
+    assert of_object((VOLUME, newer), "data", None) == newer
+
+
+@pytest.mark.parametrize("container_first", [True, False])
+def test_of_runs_without_a_ledger_each_object_is_that_of_its_own_folder(container_first: bool) -> None:
+    older = [replace(one, run=None, folder="/a/1", removed_at=NOW) for one in (WEB, VOLUME, IMAGE, NETWORK)]
+    newer = [replace(one, run=None, folder="/a/2", removed_at=NOW + timedelta(days=1)) for one in older]
+    wanted = older if container_first else older[::-1]
+    assert {step.removed.folder for step in plan_restoration(wanted, (*older, *newer), EMPTY)} == {"/a/1"}
+    # What the container alone needs as well.
+    assert {step.removed.folder for step in plan_restoration(older[:1], (*newer, *older), EMPTY)} == {"/a/1"}
 
 
 def test_of_several_images_that_had_a_tag_the_latest_is_meant() -> None:

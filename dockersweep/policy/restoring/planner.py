@@ -43,11 +43,16 @@ class _Planning:
         self._needs: dict[_Key, list[_Key]] = {}
         self._missing: dict[_Key, str] = {}
         self._wanted = set(map(_key, wanted))
-        # Of several the last is taken: what the same run removed, otherwise the latest.
-        runs = {removed.run for removed in wanted}
-        self._known = sorted(known, key=lambda removed: (removed.run in runs, removed.run or 0, _when(removed)))
-        self._by_id = {(removed.kind, removed.id): removed for removed in self._known if removed.action == "create"}
-        self._by_name = {(removed.kind, removed.name): removed for removed in self._known if removed.action == "create"}
+        # Of several the last is taken: what is wanted itself or was removed by the same run, otherwise the latest.
+        runs = {removed.run for removed in wanted if removed.run is not None}
+        folders = {removed.folder for removed in wanted if removed.folder is not None}
+
+        def order(removed: Removed) -> tuple[bool, float, int]:
+            return removed.run in runs or removed.folder in folders, _when(removed), removed.run or 0
+
+        made = [removed for removed in (*sorted(known, key=order), *wanted) if removed.action == "create"]
+        self._by_id = {(removed.kind, removed.id): removed for removed in made}
+        self._by_name = {(removed.kind, removed.name): removed for removed in made}
 
     def add(self, removed: Removed, needed_by: str | None) -> _Key:
         key = _key(removed)

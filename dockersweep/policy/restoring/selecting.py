@@ -87,5 +87,6 @@ def _latest_of_each(meant: Iterable[Removed]) -> list[Removed]:
     return by_kind
 
 
-def _age(removed: Removed) -> tuple[int, datetime, bool]:
-    return removed.run or 0, removed.removed_at or _NEVER, removed.action == "create"
+def _age(removed: Removed) -> tuple[datetime, int, bool]:
+    # The time first: another ledger, as one that was lost, numbers its runs for itself.
+    return removed.removed_at or _NEVER, removed.run or 0, removed.action == "create"
