@@ -74,3 +74,10 @@ def test_a_document_that_is_damaged_is_told_when_its_object_is_made(ledger: Ledg
         assert dict(back.document.content) == {}
         with pytest.raises(ArchiveError, match="what the ledger keeps of network back is damaged"):
             archives.document(back)
+
+
+def test_why_an_archive_cannot_be_looked_into_is_told_in_words(tmp_path: Path) -> None:
+    folder = f"{tmp_path}/{'x' * 300}"
+    with Archives(ENGINE) as archives:
+        archives.look_into(folder, must_be_there=False)
+        assert [warning.text for warning in archives.warnings] == [f"{folder}: File name too long"]

@@ -13,7 +13,7 @@ from msgspec import Struct
 from dockersweep.archive.folder import open_archive
 from dockersweep.archive.run_reader import RunReader
 from dockersweep.errors import ArchiveError
-from dockersweep.files import is_there
+from dockersweep.files import is_there, what_is_wrong
 from dockersweep.model.archive import Archive, ArchivedObject
 from dockersweep.model.history import ArchivedRow
 from dockersweep.model.inventory import Engine, Kind, ScanWarning
@@ -86,7 +86,7 @@ class Archives:
             archive = open_archive(folder, make=False)
             names = archive.run_names()
         except (ArchiveError, OSError) as error:
-            self.problems[folder] = str(error)
+            self.problems[folder] = what_is_wrong(error)
             return
         for name in names:
             try:
